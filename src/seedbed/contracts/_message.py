@@ -1,0 +1,11 @@
+"""The base of every message that crosses a boundary: a file, the environment, a wire."""
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Message"]
+
+
+class Message(BaseModel):
+    """A frozen value that refuses unknown fields, NaN and silent coercion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False, use_enum_values=False)

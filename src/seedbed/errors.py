@@ -1,0 +1,53 @@
+"""One tree of errors, divided by what the caller can do about each.
+
+Every error says what failed, where, what was expected against what was found, and what to do next. `exit_code` is what
+the command line returns for it: 2 for input to be mended, 4 for a broken contract, 70 for a fault of ours.
+"""
+
+__all__ = [
+    "Conflict",
+    "ContractBroken",
+    "InvalidInput",
+    "NotFound",
+    "SeedbedError",
+    "StoreCorrupt",
+    "StoreUnavailable",
+]
+
+
+class SeedbedError(Exception):
+    """The base of every error that Seedbed raises on purpose."""
+
+    exit_code = 70
+
+
+class InvalidInput(SeedbedError, ValueError):
+    """Mend the input: a file, a field, an option or an argument was refused at the door; nothing was written."""
+
+    exit_code = 2
+
+
+class NotFound(SeedbedError, LookupError):
+    """Name something that exists: a run, a project, a parameter or a file is not there."""
+
+    exit_code = 2
+
+
+class Conflict(SeedbedError, RuntimeError):
+    """Take another key: other content is already committed under this one, or a compare-and-swap lost."""
+
+    exit_code = 2
+
+
+class StoreUnavailable(SeedbedError, OSError):
+    """Free the disk or mend the mount, then retry: a durable call failed and nothing was acknowledged."""
+
+
+class StoreCorrupt(SeedbedError, RuntimeError):
+    """Run `seedbed runs fsck`: stored bytes are not the bytes that were acknowledged."""
+
+
+class ContractBroken(SeedbedError, RuntimeError):
+    """Mend the machine or declare COMPAT: what was declared was not observed."""
+
+    exit_code = 4
