@@ -1,0 +1,104 @@
+"""The door: a file of events becomes an `EventStream`, or is refused with its file, row and column."""
+
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from seedbed.temporal._event_file import EventFile
+from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
+from seedbed.temporal._stream import EventStream
+
+__all__ = ["load_flights", "read_events"]
+
+
+def read_events(path: Path, schema: StreamSchema, *, sort: bool = False) -> EventStream:
+    """Read a Parquet or CSV file of events; nodes are numbered in the order in which they first appear.
+
+    Times are taken as they are, int64 in the file's unit. With `sort`, events are put in time order, and those of one
+    time keep the order of the file; without it, times that go backwards are refused.
+
+    Raises NotFound without the file, and InvalidInput, naming file, row (from 1) and column, for a missing column, a
+    wrong type, a fractional, NaN or infinite time, a NaN or infinite feature, a negative or too large id, a duplicate
+    event id, `known_at` before the event, unsorted times, no event at all, and a torn file.
+    """
+    file = EventFile.open(path, schema.columns)
+    t = file.whole(schema.t)
+    if not sort:
+        backwards = np.append(False, t[1:] < t[:-1])
+        file.refuse(schema.t, backwards, f"expected no time before the previous row's {_before(t, backwards)}", "sort")
+    known_at = t if schema.known_at is None else file.whole(schema.known_at)
+    if schema.known_at is not None:
+        file.refuse(schema.known_at, known_at < t, "expected no time before the event's own", "mend one of the two")
+    if schema.event_id is not None:
+        again = ~file.identities(schema.event_id).is_first_distinct()
+        file.refuse(schema.event_id, again, "expected an id that no earlier row has", "drop the repeated event")
+    feature_names, features = _matrix(file, schema.features, schema.categorical)
+    late_names, late = _matrix(file, schema.late_features, schema.categorical)
+    labels = None if schema.label is None else file.numbers(schema.label)
+    order = np.argsort(t, kind="stable")
+    src, dst, names, num_sources = _dense_ids(
+        file.identities(schema.src)[order], file.identities(schema.dst)[order], bipartite=schema.bipartite
+    )
+    return EventStream(
+        src=src,
+        dst=dst,
+        t=t[order],
+        features=features[order],
+        late=late[order],
+        known_at=known_at[order],
+        names=names,
+        num_sources=num_sources,
+        feature_names=feature_names,
+        late_names=late_names,
+        labels=None if labels is None else labels[order],
+    )
+
+
+def load_flights(limit: int | None = None) -> EventStream:
+    """The departures of 2013 from New York, aircraft to destination, times in Unix seconds; or the first `limit`."""
+    with as_file(files("seedbed.temporal") / "data" / "flights.parquet") as path:
+        flights = read_events(path, FLIGHTS_SCHEMA)
+    return flights if limit is None else flights.head(limit)
+
+
+def _before(t: NDArray[np.int64], backwards: NDArray[np.bool_]) -> int:
+    return int(t[backwards.argmax() - 1])
+
+
+def _matrix(
+    file: EventFile, columns: Sequence[str], categorical: Sequence[str]
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Names and float32 [N, F]; a categorical column becomes one column a value, named `column=value`."""
+    names: list[str] = []
+    parts = [np.empty((len(file.frame), 0), np.float32)]
+    for column in columns:
+        if column in categorical:
+            values, one_hot = file.categories(column)
+            names += [f"{column}={value}" for value in values]
+            parts.append(one_hot)
+        else:
+            names.append(column)
+            parts.append(file.numbers(column)[:, None])
+    return tuple(names), np.concatenate(parts, axis=1)
+
+
+def _dense_ids(
+    src: pl.Series, dst: pl.Series, *, bipartite: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int32], tuple[str, ...], int]:
+    """Number the nodes in the order of their first event: all sources and then all destinations, if bipartite."""
+    if bipartite:
+        sources, destinations = src.unique(maintain_order=True), dst.unique(maintain_order=True)
+        names = (*sources, *destinations)
+        return _positions(src, sources), len(sources) + _positions(dst, destinations), names, len(sources)
+    both = pl.select(pl.concat_list(src.alias("src"), dst.alias("dst")).explode()).to_series()
+    nodes = both.unique(maintain_order=True)
+    return _positions(src, nodes), _positions(dst, nodes), tuple(nodes), len(nodes)
+
+
+def _positions(values: pl.Series, names: pl.Series) -> NDArray[np.int32]:
+    """The index in `names` of each value, int32 [N]."""
+    return values.replace_strict(names, np.arange(len(names), dtype=np.int32), return_dtype=pl.Int32).to_numpy()
