@@ -1,0 +1,215 @@
+"""The only file that makes bytes durable: create-only publication, replacement and appending.
+
+Everything here writes in a loop until all is written, syncs the file, publishes, syncs the directory, and only then
+returns. A failed sync is final: the kernel may have dropped the pages and report success the next time (PostgreSQL's
+"fsyncgate"), so it is never tried again and never swallowed.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from seedbed.errors import StoreUnavailable
+
+__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "remove", "replace", "settle"]
+
+TEMPORARY_PREFIX = ".tmp-"
+_NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
+
+
+def create(path: Path, data: bytes) -> None:
+    """Publish `data` at `path` if nothing is there yet: whole and durable on return, absent or whole after a crash.
+
+    Raises FileExistsError when the name is taken (whatever took it is durable by then) and StoreUnavailable when a
+    durable call fails: then nothing is acknowledged, though the file may be there whole.
+    """
+    with _durable_call("create", path):
+        _make_directory(path.parent)
+        with _directory(path.parent) as directory:
+            try:
+                _link_new(directory, path.name, data)
+            finally:
+                os.fsync(directory)
+
+
+def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Put `data` at `path`, whole for every reader, in place of whatever is there.
+
+    With `durable=False` a crash of the machine may undo or empty it: for views, which are rebuilt. Raises
+    StoreUnavailable.
+    """
+    with _durable_call("replace", path):
+        _make_directory(path.parent)
+        with _directory(path.parent) as directory:
+            temporary = _write_named(directory, data, durable=durable)
+            try:
+                os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            except OSError:
+                _discard(temporary, directory)
+                raise
+            if durable:
+                os.fsync(directory)
+
+
+def settle(directory: Path) -> None:
+    """Make the names in `directory` durable, before building on what another process published there."""
+    with _durable_call("sync", directory), _directory(directory) as descriptor:
+        os.fsync(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Delete a leftover file; absence is fine. Raises StoreUnavailable."""
+    with _durable_call("remove", path):
+        path.unlink(missing_ok=True)
+
+
+class AppendFile:
+    """A file that only grows at its end, created durably. After one failed call it refuses every further one."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._broken = False
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        with _durable_call("open", path):
+            _make_directory(path.parent)
+            try:
+                return cls(path, os.open(path, flags))
+            except FileNotFoundError:
+                return cls(path, _create_empty(path, flags))
+
+    def append(self, data: bytes) -> None:
+        """Write all of `data` at the end; durable only after `sync`. Raises StoreUnavailable."""
+        with self._call("append to"):
+            _write_all(self._descriptor, data)
+
+    def sync(self) -> None:
+        """Make everything appended durable. Raises StoreUnavailable, once and for all."""
+        with self._call("sync"):
+            os.fsync(self._descriptor)
+
+    def cut(self, length_bytes: int) -> None:
+        """Shorten the file, durably, to `length_bytes`. Raises StoreUnavailable."""
+        with self._call("cut the torn tail of"):
+            os.ftruncate(self._descriptor, length_bytes)
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Let the file go without syncing it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @contextlib.contextmanager
+    def _call(self, doing: str) -> Iterator[None]:
+        if self._broken or self._descriptor < 0:
+            state = "an earlier durable call on it failed" if self._broken else "it is closed"
+            raise StoreUnavailable(f"cannot {doing} {self._path}: {state}; open it again to see what is really there")
+        self._broken = True
+        with _durable_call(doing, self._path):
+            yield
+        self._broken = False
+
+
+@contextlib.contextmanager
+def _durable_call(doing: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as problem:
+        raise StoreUnavailable(
+            f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged; "
+            "free the disk or mend the mount, then try again"
+        ) from problem
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _make_directory(path: Path) -> None:
+    if path.is_dir():
+        return
+    _make_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)  # noqa: PTH102  every durable call goes through `os`, where tests make each one fail
+    with _directory(path.parent) as parent:
+        os.fsync(parent)
+
+
+def _link_new(directory: int, name: str, data: bytes) -> None:
+    try:
+        descriptor = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=directory)
+    except OSError as problem:
+        if problem.errno not in _NO_UNNAMED_FILES:
+            raise
+        return _link_named(directory, name, data)
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+        # Naming a directory descriptor is what makes Python call linkat with AT_SYMLINK_FOLLOW; plain link() would
+        # try to link the symbolic link in /proc itself.
+        os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=directory, dst_dir_fd=directory)
+    finally:
+        os.close(descriptor)
+
+
+def _link_named(directory: int, name: str, data: bytes) -> None:
+    # NFS and some overlay file systems have no unnamed files; link from a random name is create-only just the same.
+    temporary = _write_named(directory, data, durable=True)
+    try:
+        os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    finally:
+        _discard(temporary, directory)
+
+
+def _write_named(directory: int, data: bytes, *, durable: bool) -> str:
+    name = TEMPORARY_PREFIX + secrets.token_hex(8)
+    descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=directory)
+    try:
+        _write_all(descriptor, data)
+        if durable:
+            os.fsync(descriptor)
+    except OSError:
+        _discard(name, directory)
+        raise
+    finally:
+        os.close(descriptor)
+    return name
+
+
+def _discard(name: str, directory: int) -> None:
+    # A temporary file that stays behind costs only its room, and fsck names it: the first error must be the one heard.
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=directory)
+
+
+def _create_empty(path: Path, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_CREAT, 0o644)
+    try:
+        with _directory(path.parent) as directory:
+            os.fsync(directory)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
