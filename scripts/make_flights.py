@@ -22,6 +22,7 @@ import polars as pl
 
 NEW_YORK = "America/New_York"
 ATLANTIC = "America/Puerto_Rico"  # BQN, PSE, SJU and STT are missing from airports.csv and all keep Atlantic time
+MAY_BE_EMPTY = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
 OUT = Path(__file__).resolve().parent.parent / "src/seedbed/temporal/data/flights.parquet"
 
 
@@ -47,7 +48,9 @@ def installed_folder() -> Path:
 def make_events(folder: Path) -> pl.DataFrame:
     """One row a flight, sorted by scheduled departure, from flights.csv.zip and airports.csv in `folder`."""
     with zipfile.ZipFile(folder / "flights.csv.zip") as archive:
-        flights = pl.read_csv(archive.read("flights.csv"), null_values=["NA", ""])
+        flights = pl.read_csv(
+            archive.read("flights.csv"), null_values=["NA", ""], schema_overrides=dict.fromkeys(MAY_BE_EMPTY, pl.Int64)
+        )
     airports = pl.read_csv(folder / "airports.csv", null_values=["NA", "\\N", ""])
     zones = airports.select(dest="faa", zone="tzone")
     flights = flights.filter(pl.col("tailnum").is_not_null()).join(zones, on="dest", how="left", maintain_order="left")

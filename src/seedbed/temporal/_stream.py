@@ -26,7 +26,7 @@ class EventStream:
 
     Shapes: src, dst int32 [N]; t, known_at int64 [N], in the file's own unit (Unix seconds for the flights);
     features float32 [N, F]; late float32 [N, L]; labels float32 [N] or None. Raises InvalidInput when an array has
-    another shape or type, there is no event, times go backwards, an id is out of range, or something is known before it happens.
+    another shape or type, there is no event, times go backwards, an id is out of range, or `known_at` is before `t`.
     """
 
     src: Int32
@@ -49,6 +49,8 @@ class EventStream:
                 raise InvalidInput(f"EventStream.{name}: expected {np.dtype(dtype)} {list(shape)}, found {found}")
         if not len(self.t):
             raise InvalidInput("EventStream.t: expected at least 1 event, found none")
+        if len({*self.feature_names, *self.late_names}) < len(self.feature_names) + len(self.late_names):
+            raise InvalidInput(f"EventStream: a feature name is taken twice in {self.feature_names + self.late_names}")
         _refuse_any(self.t[1:] < self.t[:-1], "t", "is followed by an earlier one; sort the events by time")
         _refuse_any(self.known_at < self.t, "known_at", "lies before t; nothing is known before it happens")
         first_destination = self.num_sources if self.bipartite else 0
