@@ -1,6 +1,18 @@
 """The typed messages that every room shares."""
 
+from seedbed.contracts._audit import AuditRun, FeatureAudit, Setting
 from seedbed.contracts._enums import Feature, Outcome, RunStatus, RuntimeMode, Stage, Verdict
 from seedbed.contracts._message import Message
 
-__all__ = ["Feature", "Message", "Outcome", "RunStatus", "RuntimeMode", "Stage", "Verdict"]
+__all__ = [
+    "AuditRun",
+    "Feature",
+    "FeatureAudit",
+    "Message",
+    "Outcome",
+    "RunStatus",
+    "RuntimeMode",
+    "Setting",
+    "Stage",
+    "Verdict",
+]

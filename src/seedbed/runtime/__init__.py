@@ -1,1 +1,33 @@
-"""Placeholder until the room opens."""
+"""Declare what a run's acceleration must be, and witness what it really was. Importing this imports torch."""
+
+from seedbed.runtime._attention import AttentionCall, sdpa, silent_turns
+from seedbed.runtime._capability import Capability, assess
+from seedbed.runtime._config import ResolvedConfig, RuntimeConfig, Source, Switch, resolve_config
+from seedbed.runtime._contract import Contract, declare
+from seedbed.runtime._doctor import DoctorFeature, DoctorFeatures, DoctorReport, doctor
+from seedbed.runtime._enforce import RuntimeDegraded
+from seedbed.runtime._host import tune_host
+from seedbed.runtime._witness import Phase, Witness
+
+__all__ = [
+    "AttentionCall",
+    "Capability",
+    "Contract",
+    "DoctorFeature",
+    "DoctorFeatures",
+    "DoctorReport",
+    "Phase",
+    "ResolvedConfig",
+    "RuntimeConfig",
+    "RuntimeDegraded",
+    "Source",
+    "Switch",
+    "Witness",
+    "assess",
+    "declare",
+    "doctor",
+    "resolve_config",
+    "sdpa",
+    "silent_turns",
+    "tune_host",
+]

@@ -1,0 +1,101 @@
+"""What this machine can do of what is asked, found out without changing any of the process's switches."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch.nn import functional
+
+from seedbed.contracts import Feature
+from seedbed.runtime._compiler import compile_obstacle
+from seedbed.runtime._config import RuntimeConfig, Switch
+from seedbed.runtime._explain import explain_other_fused, flags_advice
+from seedbed.runtime._flags import read_flags
+from seedbed.runtime._profile import FLASH_KERNELS, FUSED_KERNELS, record
+
+__all__ = ["Capability", "assess"]
+
+
+@final
+@dataclass(frozen=True)
+class Capability:
+    """What is asked of a feature, whether the machine can do it (None: off, so not assessed), why, and what to do."""
+
+    requested: bool
+    eligible: bool | None
+    reason: str
+    advice: str = ""
+
+    @property
+    def selected(self) -> bool:
+        """Asked for and possible."""
+        return self.requested and self.eligible is True
+
+
+def assess(config: RuntimeConfig, device: torch.device | str) -> dict[Feature, Capability]:
+    """Assess every feature on `device` by trying it: one tiny attention call, one linear layer, one compiler run."""
+    device = torch.device(device)
+    probes: dict[Feature, Callable[[], Capability]] = {
+        Feature.SDPA: lambda: _attention(device, FUSED_KERNELS),
+        Feature.FLASH: lambda: _attention(device, FLASH_KERNELS),
+        Feature.AMP: lambda: _mixed_precision(device, getattr(torch, config.amp_dtype), config.amp),
+        Feature.CDC: lambda: _compile(config.cdc),
+    }
+    off = Capability(requested=False, eligible=None, reason="switched off, so not assessed")
+    return {feature: off if config.switch(feature) is Switch.OFF else probe() for feature, probe in probes.items()}
+
+
+def _attention(device: torch.device, wanted: frozenset[str]) -> Capability:
+    """Run one small call that nothing but the machine and the process's switches can keep from being fused."""
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    q = torch.ones(1, 1, 8, 8, dtype=dtype, device=device)
+    with record() as recording, torch.no_grad():
+        functional.scaled_dot_product_attention(q, q, q)
+    ran = recording.sample.attention.keys()
+    shown = ", ".join(sorted(ran)) or "no attention kernel"
+    if wanted & ran:
+        return Capability(requested=True, eligible=True, reason=f"a probe ran {shown}")
+    fused = sorted(ran & FUSED_KERNELS)
+    why = explain_other_fused(fused) if fused else flags_advice(read_flags()) or "this PyTorch has no fused kernel here"
+    return Capability(True, eligible=False, reason=f"a probe ran {shown}: {why}", advice="or declare it off")
+
+
+def _mixed_precision(device: torch.device, dtype: torch.dtype, asked: Switch) -> Capability:
+    if device.type != "cpu":
+        eligible = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+        reason = f"{device.type} {'computes' if eligible else 'cannot compute'} in bfloat16"
+        return Capability(asked is Switch.ON or eligible, eligible, reason, "" if eligible else "declare amp off")
+    native = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    works = f"autocast to bfloat16 works on this CPU, {'natively' if native else 'emulated'}"
+    if asked is Switch.ON:
+        return Capability(requested=True, eligible=True, reason=works)
+    benefit = f"a linear layer took {_autocast_ratio(dtype):.2f} of its float32 time, a whole model's gain is not shown"
+    advice = "to use it, set amp on and compare the run's events per second"
+    return Capability(requested=False, eligible=True, reason=f"auto is off: {works}; {benefit}", advice=advice)
+
+
+def _autocast_ratio(dtype: torch.dtype, repeats: int = 5) -> float:
+    """Time of a small linear layer, forward and backward, under autocast over its time without."""
+    layer = torch.nn.Linear(256, 256)
+    rows = torch.ones(256, 256)
+
+    def fastest(enabled: bool) -> float:
+        seconds = []
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            with torch.enable_grad(), torch.autocast("cpu", dtype=dtype, enabled=enabled):
+                torch.autograd.grad(layer(rows).sum(), layer.weight)
+            seconds.append(time.perf_counter() - begin)
+        return min(seconds)
+
+    return fastest(True) / fastest(False)
+
+
+def _compile(asked: Switch) -> Capability:
+    obstacle = compile_obstacle()
+    if obstacle is None:
+        return Capability(requested=True, eligible=True, reason="a C++ compiler works and the cache can be written")
+    reason, advice = obstacle
+    return Capability(requested=asked is Switch.ON, eligible=False, reason=reason, advice=advice)

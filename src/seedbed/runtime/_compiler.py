@@ -1,0 +1,132 @@
+"""torch.compile as it can be proven: what stands in its way, its counters, and the salt of its on-disk cache."""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from seedbed.runtime._flags import read_flags
+
+__all__ = ["CompileCounts", "compile_obstacle", "import_inductor", "read_counts", "salt_cache"]
+
+_HEADERS = b"#include <Python.h>\n#include <omp.h>\n"
+_SALT = "|seedbed:"
+
+
+class CompileCounts(NamedTuple):
+    """Dynamo's and Inductor's counters in this process: frames seen and compiled, graphs from and into the cache."""
+
+    frames: int = 0
+    frames_ok: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+    cache_bypasses: int = 0
+
+    @property
+    def frames_eager(self) -> int:
+        """Frames that Dynamo gave up on, which run uncompiled from then on."""
+        return self.frames - self.frames_ok
+
+    def since(self, start: "CompileCounts") -> "CompileCounts":
+        """What was counted after `start`."""
+        return CompileCounts(*(now - then for now, then in zip(self, start, strict=True)))
+
+    def named(self) -> dict[str, int]:
+        """The counts that are not zero, as evidence for a ledger."""
+        counts = {
+            "frames compiled": self.frames_ok,
+            "frames left eager": self.frames_eager,
+            "fxgraph_cache_hit": self.cache_hits,
+            "fxgraph_cache_miss": self.cache_misses,
+            "fxgraph_cache_bypass": self.cache_bypasses,
+        }
+        return {name: count for name, count in counts.items() if count}
+
+
+def read_counts() -> CompileCounts:
+    """The counters as they stand; all zero while nothing has imported Dynamo, which this does not do either."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    if dynamo is None:
+        return CompileCounts()
+    frames, inductor = dynamo.counters["frames"], dynamo.counters["inductor"]
+    return CompileCounts(
+        frames["total"],
+        frames["ok"],
+        inductor["fxgraph_cache_hit"],
+        inductor["fxgraph_cache_miss"],
+        inductor["fxgraph_cache_bypass"],
+    )
+
+
+def why_eager() -> str:
+    """The first line of each reason that Dynamo has given for leaving a frame uncompiled."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    reasons = [] if dynamo is None else [str(reason).partition("\n")[0] for reason in dynamo.counters["unimplemented"]]
+    return "; ".join(reasons) or "Dynamo gave no reason"
+
+
+def salt_cache() -> str:
+    """Make the on-disk compile cache tell attention backends apart, and return the tag now in force.
+
+    A compiled graph bakes in the backend that was allowed when it was made, and the cache's own key leaves that out: a
+    graph compiled to math by one process would be handed to another that allows flash. A tag of the user's own is kept.
+    """
+    config = torch.compiler.config
+    user = config.cache_key_tag.partition(_SALT)[0]
+    config.cache_key_tag = f"{user}{_SALT}torch={torch.__version__},sdpa={read_flags()}"
+    return str(config.cache_key_tag)
+
+
+def import_inductor() -> None:
+    """Import the compiler now (seconds), without the deprecation warning that its use of torch.jit gives."""
+    with warnings.catch_warnings():
+        # torch/utils/mkldnn.py declares TorchScript classes when Inductor imports it: nothing a user could change.
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=DeprecationWarning)
+        importlib.import_module("torch._inductor.compile_fx")
+
+
+def compile_obstacle() -> tuple[str, str] | None:
+    """Why torch.compile with its on-disk cache cannot work here, and what to do about it; None if it can."""
+    return _compiler_obstacle() or _cache_obstacle()
+
+
+def _compiler_obstacle() -> tuple[str, str] | None:
+    name = os.environ.get("CXX", "g++")  # Inductor's own rule
+    compiler = shutil.which(name)
+    if compiler is None:
+        other = shutil.which("clang++")
+        advice = f"set CXX={other}" if other else "install g++ (Debian: apt-get install g++)"
+        return f"no C++ compiler: {name} is not on PATH", advice
+    include = sysconfig.get_paths()["include"]
+    command = [compiler, "-fsyntax-only", "-fopenmp", "-I", include, "-x", "c++", "-"]
+    # The program is the one named by CXX and nothing of it is read by a shell.
+    done = subprocess.run(command, input=_HEADERS, capture_output=True, timeout=60, check=False)  # noqa: S603
+    if done.returncode == 0:
+        return None
+    first = done.stderr.decode(errors="replace").partition("\n")[0]
+    return f"{name} cannot compile a Python extension: {first}", "install the Python and OpenMP headers (python3-dev)"
+
+
+def _cache_obstacle() -> tuple[str, str] | None:
+    if os.environ.get("TORCHINDUCTOR_FX_GRAPH_CACHE") == "0":
+        return "the on-disk cache is switched off by TORCHINDUCTOR_FX_GRAPH_CACHE=0", "unset that variable"
+    from torch._inductor.runtime.cache_dir_utils import cache_dir  # imports Dynamo: a second or more
+
+    try:
+        folder = Path(cache_dir())
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return (
+            f"the compile cache cannot be written: {error.strerror}",
+            "set TORCHINDUCTOR_CACHE_DIR to a writable folder",
+        )

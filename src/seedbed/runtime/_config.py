@@ -1,0 +1,164 @@
+"""What a run asks of its runtime, and where each answer came from: default < file < environment < code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Annotated, Literal, final
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from seedbed.contracts import Feature, Message, RuntimeMode, Setting
+from seedbed.errors import InvalidInput
+
+__all__ = ["ResolvedConfig", "RuntimeConfig", "Source", "Switch", "resolve_config"]
+
+_PREFIX = "SEEDBED_RUNTIME_"
+
+
+class Switch(StrEnum):
+    """Whether a feature is asked for. AUTO asks for it where it is eligible and its gain is known."""
+
+    ON = "ON"
+    OFF = "OFF"
+    AUTO = "AUTO"
+
+
+class Source(StrEnum):
+    """Where a setting's value came from, weakest first."""
+
+    DEFAULT = "DEFAULT"
+    FILE = "FILE"
+    ENVIRONMENT = "ENVIRONMENT"
+    CODE = "CODE"
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _switch(value: object) -> object:
+    # YAML reads a bare `on` as true: a boolean is the same word, the text "false" is not.
+    return {True: Switch.ON, False: Switch.OFF}[value] if isinstance(value, bool) else _upper(value)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, str) and not value.isdecimal()):
+        raise ValueError("expected a whole number")
+    return value
+
+
+_OnOff = Annotated[Literal[Switch.ON, Switch.OFF], BeforeValidator(_switch)]
+_OnOffAuto = Annotated[Switch, BeforeValidator(_switch)]
+_Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+
+
+@final
+class RuntimeConfig(Message):
+    """What a run asks of its runtime.
+
+    `sdpa` demands a fused attention kernel of any kind, `flash` the flash kernel itself; `cdc` is torch.compile with
+    its persistent cache. The witness samples one step in `sample_every`; `threads` None leaves torch's own number.
+    """
+
+    mode: Annotated[RuntimeMode, BeforeValidator(_upper)] = RuntimeMode.STRICT
+    sdpa: _OnOff = Switch.ON
+    flash: _OnOff = Switch.ON
+    amp: _OnOffAuto = Switch.AUTO
+    cdc: _OnOffAuto = Switch.AUTO
+    amp_dtype: Annotated[Literal["bfloat16"], BeforeValidator(_lower)] = "bfloat16"
+    sample_every: _Count = 50
+    threads: _Count | None = None
+
+    def switch(self, feature: Feature) -> Switch:
+        """What was asked of one feature."""
+        asked = {Feature.SDPA: self.sdpa, Feature.FLASH: self.flash, Feature.AMP: self.amp, Feature.CDC: self.cdc}
+        return asked[feature]
+
+
+@final
+@dataclass(frozen=True)
+class ResolvedConfig:
+    """A configuration, and the source of every one of its fields."""
+
+    config: RuntimeConfig
+    sources: Mapping[str, Source]
+
+    def settings(self) -> dict[str, Setting]:
+        """Every field as value and source, for the ledger."""
+        values = self.config.model_dump(mode="json")
+        return {name: Setting(value=values[name], source=source.value) for name, source in self.sources.items()}
+
+
+def resolve_config(
+    *,
+    file: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    code: Mapping[str, object] | None = None,
+) -> ResolvedConfig:
+    """Lay the sources over the defaults, the later over the earlier, and remember which one each value came from.
+
+    `environment` is the whole process environment; only names that begin with SEEDBED_RUNTIME_ are read. Words are
+    read without regard to case. Raises InvalidInput for an unknown key or variable and for a value that does not fit,
+    naming the source, the field, what was found and what was expected.
+    """
+    layers = {
+        Source.FILE: file or {},
+        Source.ENVIRONMENT: _from_environment(environment or {}),
+        Source.CODE: code or {},
+    }
+    values: dict[str, object] = {}
+    sources = dict.fromkeys(RuntimeConfig.model_fields, Source.DEFAULT)
+    for source, layer in layers.items():
+        checked = _check(source, layer)
+        values |= {name: getattr(checked, name) for name in layer}
+        sources |= dict.fromkeys(layer, source)
+    return ResolvedConfig(RuntimeConfig.model_validate(values), sources)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    upper = {name.upper(): value for name, value in environment.items()}
+    return {name.removeprefix(_PREFIX).lower(): value for name, value in upper.items() if name.startswith(_PREFIX)}
+
+
+def _check(source: Source, layer: Mapping[str, object]) -> RuntimeConfig:
+    """One source's values on their own, so that a fault is blamed on the source that has it."""
+    for name in layer:
+        if name not in RuntimeConfig.model_fields:
+            raise InvalidInput(_unknown(source, name))
+    try:
+        return RuntimeConfig.model_validate(dict(layer))
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{_label(source, str(fault['loc'][0]))} is {fault['input']!r}: {_expected(str(fault['loc'][0]))}"
+            for fault in error.errors()
+        )
+        raise InvalidInput(f"Runtime configuration refused: {faults}. Correct it there and start again.") from None
+
+
+def _label(source: Source, name: str) -> str:
+    shown = f"{_PREFIX}{name.upper()}" if source is Source.ENVIRONMENT else f"{name!r}"
+    return f"{shown} (from {source.value.lower()})"
+
+
+def _expected(name: str) -> str:
+    words = {
+        "mode": "STRICT or COMPAT",
+        "sdpa": "on or off",
+        "flash": "on or off",
+        "amp": "on, off or auto",
+        "cdc": "on, off or auto",
+        "amp_dtype": "bfloat16",
+    }
+    return f"expected {words.get(name, 'a whole number of at least 1')}"
+
+
+def _unknown(source: Source, name: str) -> str:
+    near = get_close_matches(name, RuntimeConfig.model_fields, n=1)
+    hint = f" Did you mean {_label(source, near[0])}?" if near else ""
+    known = ", ".join(RuntimeConfig.model_fields)
+    return f"Runtime configuration refused: {_label(source, name)} is not a setting.{hint} The settings are: {known}."

@@ -1,0 +1,112 @@
+"""What this machine can prove: every feature tried for real on a model of a few numbers."""
+
+import os
+import warnings
+from typing import final
+
+import torch
+from torch import Tensor
+
+from seedbed.contracts import AuditRun, Feature, Message, RuntimeMode
+from seedbed.runtime._attention import sdpa
+from seedbed.runtime._config import ResolvedConfig, RuntimeConfig, Source
+from seedbed.runtime._contract import Contract, declare
+from seedbed.runtime._enforce import RuntimeDegraded
+from seedbed.runtime._host import device_name, host_memory_bytes
+
+__all__ = ["DoctorFeature", "DoctorFeatures", "DoctorReport", "doctor"]
+
+_STEPS = 3  # the first compiles and so proves nothing, the second is sampled, the third is one to spare
+
+
+@final
+class DoctorFeature(Message):
+    """Four facts about one feature on this machine, why, and what to do about it."""
+
+    requested: bool
+    eligible: bool | None
+    selected: bool
+    observed: bool | None
+    reason: str
+    advice: str
+    kernels: dict[str, int]
+
+
+@final
+class DoctorFeatures(Message):
+    """The four features."""
+
+    sdpa: DoctorFeature
+    flash: DoctorFeature
+    amp: DoctorFeature
+    cdc: DoctorFeature
+
+
+@final
+class DoctorReport(Message):
+    """What this machine can prove; `reasons` say what was asked for and not seen, `memory` is in bytes."""
+
+    features: DoctorFeatures
+    reasons: tuple[str, ...]
+    pytorch_version: str
+    cuda_available: bool
+    device_name: str
+    cores: int
+    threads: int
+    memory: int
+
+
+def doctor(config: RuntimeConfig, device: torch.device | str) -> DoctorReport:
+    """Declare `config` as COMPAT, run a tiny attention model under a witness, and report what was seen.
+
+    With CDC selected this compiles for real: seconds, and less once the on-disk cache is warm.
+    """
+    device = torch.device(device)
+    compat = config.model_copy(update={"mode": RuntimeMode.COMPAT})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeDegraded)  # the report says it
+        contract = declare(
+            ResolvedConfig(compat, dict.fromkeys(RuntimeConfig.model_fields, Source.CODE)), device=device
+        )
+        audit = _try(contract)
+    return DoctorReport(
+        features=DoctorFeatures(**{feature.value.lower(): _feature(feature, contract, audit) for feature in Feature}),
+        reasons=audit.reasons,
+        pytorch_version=torch.__version__,
+        cuda_available=torch.cuda.is_available(),
+        device_name=device_name(device),
+        cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        memory=host_memory_bytes(),
+    )
+
+
+def _try(contract: Contract) -> AuditRun:
+    layer = torch.nn.Linear(8, 8, device=contract.device)
+
+    def probe(x: Tensor) -> Tensor:
+        return torch.cos(sdpa(layer(x), x, x)).sum()
+
+    run = contract.compile(probe)
+    witness = contract.witness()
+    x = torch.ones(2, 2, 8, 8, device=contract.device, requires_grad=True)
+    for step in range(_STEPS):
+        with witness.step(step), contract.autocast():
+            run(x).backward()  # type: ignore[no-untyped-call]
+    return witness.audit(0.0)
+
+
+def _feature(feature: Feature, contract: Contract, audit: AuditRun) -> DoctorFeature:
+    capability = contract.capabilities[feature]
+    seen = {Feature.SDPA: audit.sdpa, Feature.FLASH: audit.flash, Feature.AMP: audit.amp, Feature.CDC: audit.cdc}[
+        feature
+    ]
+    return DoctorFeature(
+        requested=seen.requested,
+        eligible=seen.eligible,
+        selected=seen.selected,
+        observed=seen.observed,
+        reason=seen.reason,
+        advice=capability.advice,
+        kernels=seen.kernels,
+    )

@@ -1,0 +1,51 @@
+"""What this process allows attention to run on, and what autograd and autocast are set to. Read, never set."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+__all__ = ["ProcessState", "SdpaFlags", "read_flags", "read_state"]
+
+
+# In the order of SdpaFlags. Torch gives them no types.
+_SWITCHES: tuple[Callable[[], bool], ...] = (
+    torch.backends.cuda.flash_sdp_enabled,
+    torch.backends.cuda.mem_efficient_sdp_enabled,
+    torch.backends.cuda.cudnn_sdp_enabled,
+    torch.backends.cuda.math_sdp_enabled,
+)
+
+
+class SdpaFlags(NamedTuple):
+    """The process-wide switches of scaled dot product attention. They hold on a CPU too, despite their CUDA name."""
+
+    flash: bool
+    mem_efficient: bool
+    cudnn: bool
+    math: bool
+
+    def __str__(self) -> str:
+        return "+".join(name for name, allowed in self._asdict().items() if allowed) or "none"
+
+
+class ProcessState(NamedTuple):
+    """What can change which kernels a step runs, cheap enough to compare at every step."""
+
+    grad: bool
+    autocast: str
+    flags: SdpaFlags
+
+    def __str__(self) -> str:
+        return f"grad={'on' if self.grad else 'off'} autocast={self.autocast} sdpa={self.flags}"
+
+
+def read_flags() -> SdpaFlags:
+    """The switches as they stand now."""
+    return SdpaFlags(*[read() for read in _SWITCHES])
+
+
+def read_state(device_type: str) -> ProcessState:
+    """The state as it stands now in this thread."""
+    autocast = str(torch.get_autocast_dtype(device_type)) if torch.is_autocast_enabled(device_type) else "off"
+    return ProcessState(torch.is_grad_enabled(), autocast.removeprefix("torch."), read_flags())

@@ -1,0 +1,60 @@
+"""The process and the machine under it: what to tune before training, and what to say of them in the ledger."""
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+__all__ = ["device_name", "host_memory_bytes", "peak_memory_bytes", "tune_host"]
+
+# glibc's <malloc.h>. Freed memory stays in the heap, so that a step's tensors are not faulted in anew at every step.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_KEEP_FREED_HEAP = {
+    "M_MMAP_THRESHOLD": (_M_MMAP_THRESHOLD, 1 << 30),
+    "M_TRIM_THRESHOLD": (_M_TRIM_THRESHOLD, (1 << 31) - 1),
+    "M_TOP_PAD": (_M_TOP_PAD, 64 << 20),
+}
+
+
+def tune_host(threads: int | None = None) -> dict[str, int]:
+    """Keep freed heap and set torch's threads (None leaves them); returns what was really set, sizes in bytes.
+
+    Without glibc nothing is set for memory. The tuning holds for the whole process and cannot be undone.
+    """
+    done = {name: value for name, (option, value) in _KEEP_FREED_HEAP.items() if _mallopt(option, value)}
+    if threads is not None:
+        torch.set_num_threads(threads)
+        done["threads"] = torch.get_num_threads()
+    return done
+
+
+def _mallopt(option: int, value: int) -> bool:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    return mallopt is not None and mallopt(option, value) == 1
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory this process has held: resident host memory, plus what torch allocated on a CUDA device."""
+    host = _proc_kib("/proc/self/status", "VmHWM") * 1024
+    return host + (torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0)
+
+
+def host_memory_bytes() -> int:
+    """The machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _proc_kib(path: str, name: str) -> int:
+    lines = Path(path).read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's or the CUDA device's own name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

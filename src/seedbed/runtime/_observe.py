@@ -1,0 +1,110 @@
+"""From one sampled step to an answer for each feature: shown, lost with the reason, or nothing to tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from seedbed.contracts import Feature
+from seedbed.runtime._compiler import CompileCounts
+from seedbed.runtime._explain import explain_compiled, explain_math, explain_other_fused
+from seedbed.runtime._flags import SdpaFlags
+from seedbed.runtime._profile import ATTENTION_MATH, COMPILED_REGION, FLASH_KERNELS, FUSED_KERNELS, Sample
+
+__all__ = ["Observation", "Step", "observe"]
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """What a sampled step is judged by: what ran in it, and what the process allowed and had compiled at its end."""
+
+    sample: Sample
+    flags: SdpaFlags
+    compiled: CompileCounts
+    training: bool
+    why_eager: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Observation:
+    """`shown` is True, False, or None where the step held nothing to show it; `reason` says what ran and why."""
+
+    shown: bool | None
+    kernels: Mapping[str, int]
+    reason: str = ""
+
+
+def observe(feature: Feature, step: Step, amp_dtype: str) -> Observation:
+    """Judge one feature by one sampled step. Pure."""
+    match feature:
+        case Feature.SDPA:
+            return _attention(step, FUSED_KERNELS)
+        case Feature.FLASH:
+            return _attention(step, FLASH_KERNELS)
+        case Feature.AMP:
+            return _mixed_precision(step, amp_dtype)
+        case Feature.CDC:
+            return _compiled(step)
+
+
+def _attention(step: Step, wanted: frozenset[str]) -> Observation:
+    ran = step.sample.attention
+    kernels = {name: count for name, count in ran.items() if name in FUSED_KERNELS or name == ATTENTION_MATH}
+    if ATTENTION_MATH in ran:
+        return Observation(False, kernels, f"{ATTENTION_MATH} ran instead: {explain_math(step.sample, step.flags)}")
+    if wanted & ran.keys():
+        return Observation(True, kernels)
+    if kernels:
+        return Observation(False, kernels, explain_other_fused(sorted(kernels)))
+    return _unfused(step)
+
+
+def _unfused(step: Step) -> Observation:
+    """No attention kernel at all: were its parts there, as a hand-written or compiled math attention leaves them?"""
+    ran = step.sample.attention
+    products = ran.keys() & {"aten::bmm", "aten::baddbmm"}
+    if "aten::_native_multi_head_attention" in ran:
+        reason = (
+            "aten::_native_multi_head_attention ran instead: the inference fast path of torch.nn's transformer layers "
+            "has its own unfused attention (call torch.backends.mha.set_fastpath_enabled(False))"
+        )
+    elif products and step.sample.compiled_regions:
+        reason = explain_compiled(sorted(products), step.flags)
+    elif products and "aten::_softmax" in ran:
+        reason = (
+            f"{' and '.join(sorted(products))} with aten::_softmax ran instead: attention written out by hand, as "
+            "torch.nn.MultiheadAttention does unless need_weights=False"
+        )
+    else:
+        return Observation(None, {})
+    return Observation(False, dict(ran), reason)
+
+
+def _mixed_precision(step: Step, amp_dtype: str) -> Observation:
+    dense = step.sample.dense
+    if not dense:
+        return Observation(None, {})
+    if amp_dtype in step.sample.dense_dtypes:
+        return Observation(True, dense)
+    ran = " and ".join(sorted(step.sample.dense_dtypes))
+    reason = f"dense operators ran in {ran}, none in {amp_dtype}: run the step inside contract.autocast()"
+    return Observation(False, dense, reason)
+
+
+def _compiled(step: Step) -> Observation:
+    regions, counts = step.sample.compiled_regions, step.compiled
+    kernels = {COMPILED_REGION: regions} if regions else {}
+    if counts.frames_eager > 0:
+        return Observation(False, kernels, f"compiled code fell back to eager frames: {step.why_eager}")
+    if regions:
+        return Observation(True, kernels)
+    if not step.training:  # evaluating eagerly what is trained compiled is a choice, not a loss
+        return Observation(None, {})
+    cause = (
+        "Dynamo saw no frame: nothing went through contract.compile(...), or TORCHDYNAMO_DISABLE or "
+        "torch.compiler.set_stance switched it off"
+        if counts.frames == 0
+        else "what was compiled is not what this step called"
+    )
+    return Observation(False, {}, f"no compiled region ran, only eager operators: {cause}")

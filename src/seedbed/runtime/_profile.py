@@ -1,0 +1,143 @@
+"""One profiled stretch of work, boiled down to what the four features need.
+
+Operators are recorded where they are dispatched, on the host, whatever device runs them; work replayed from a CUDA
+graph is not dispatched again and so not seen.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch.autograd.profiler import profile
+
+from seedbed.errors import InvalidInput
+from seedbed.runtime._attention import AttentionCall
+
+__all__ = [
+    "ATTENTION_MATH",
+    "COMPILED_REGION",
+    "FLASH_KERNELS",
+    "FUSED_KERNELS",
+    "Recording",
+    "Sample",
+    "profiler_is_busy",
+    "record",
+]
+
+COMPILED_REGION = "Torch-Compiled Region"
+ATTENTION_MATH = "aten::_scaled_dot_product_attention_math"
+FLASH_KERNELS = frozenset(
+    {"aten::_scaled_dot_product_flash_attention_for_cpu", "aten::_scaled_dot_product_flash_attention"}
+)
+FUSED_KERNELS = FLASH_KERNELS | {
+    "aten::_scaled_dot_product_efficient_attention",
+    "aten::_scaled_dot_product_cudnn_attention",
+    "aten::_scaled_dot_product_fused_attention_overrideable",
+}
+# What attention is made of where no attention kernel ran.
+_PARTS = frozenset({"aten::_native_multi_head_attention", "aten::bmm", "aten::baddbmm", "aten::_softmax"})
+_ATTENTION = FUSED_KERNELS | _PARTS | {ATTENTION_MATH}
+# Where mixed precision pays: the operators that autocast runs in the lower type.
+_DENSE = frozenset(
+    {"aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "aten::convolution", "mkldnn::_linear_pointwise"}
+)
+_DENSE_OR_FUSED = _DENSE | FUSED_KERNELS
+_DTYPES = {"float": "float32", "double": "float64", "c10::BFloat16": "bfloat16", "c10::Half": "float16"}
+
+
+@final
+@dataclass(frozen=True)
+class Sample:
+    """What ran: attention kernels and their parts, dense operators by type, compiled regions, calls run as math."""
+
+    attention: Mapping[str, int] = field(default_factory=dict)
+    dense: Mapping[str, int] = field(default_factory=dict)
+    compiled_regions: int = 0
+    math_calls: tuple[AttentionCall, ...] = ()
+
+    @property
+    def dense_dtypes(self) -> frozenset[str]:
+        """The data types that dense operators ran in."""
+        return frozenset(name.rpartition(" ")[2] for name in self.dense)
+
+
+@final
+@dataclass
+class Recording:
+    """Filled when the recorded stretch ends: what ran, and the seconds that starting, stopping and reading cost."""
+
+    sample: Sample = field(default_factory=Sample)
+    seconds: float = 0.0
+
+
+@contextmanager
+def record(clock: Callable[[], float] = time.perf_counter) -> Iterator[Recording]:
+    """Profile the body; the recording is complete once the body has ended.
+
+    Raises InvalidInput when another profiler runs in this thread.
+    """
+    if profiler_is_busy():
+        raise InvalidInput("Another profiler is running in this thread, and two cannot: stop it before declaring.")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # read at kineto's first start: it logs every start otherwise
+    recording = Recording()
+    profiler: Any = profile(record_shapes=True)  # torch leaves its context methods untyped
+    begin = clock()
+    profiler.__enter__()
+    entered = clock()
+    try:
+        yield recording
+    finally:
+        left = clock()
+        profiler.__exit__(None, None, None)
+    events = profiler.kineto_results.events() if profiler.kineto_results else []
+    recording.sample = _distil(events)
+    recording.seconds = (entered - begin) + (clock() - left)
+
+
+def profiler_is_busy() -> bool:
+    """Whether somebody else profiles in this thread: two cannot."""
+    return bool(torch._C._autograd._profiler_enabled())
+
+
+def _distil(events: list[Any]) -> Sample:  # torch gives its event class no public type
+    attention: Counter[str] = Counter()
+    dense: Counter[str] = Counter()
+    regions = 0
+    math_calls: list[AttentionCall] = []
+    for event in events:
+        name = event.name()
+        if name in _ATTENTION:
+            attention[name] += 1
+        if name in _DENSE_OR_FUSED:
+            dense[f"{name} {_dtype(event)}"] += 1
+        elif name == ATTENTION_MATH:
+            math_calls.append(_call(event))
+        elif name.startswith(COMPILED_REGION):
+            regions += 1
+    return Sample(dict(attention), dict(dense), regions, tuple(math_calls))
+
+
+def _dtype(event: Any) -> str:
+    # The first operand may be an added bias in any type; the last tensor operand is a matrix or an attention value.
+    types = [_DTYPES[name] for name in event.dtypes() if name in _DTYPES]
+    return types[-1] if types else "unknown"
+
+
+def _call(event: Any) -> AttentionCall:
+    """The arguments of `_scaled_dot_product_attention_math`: query, key, value, mask, dropout_p, ..."""
+    query, key, value, mask = (tuple(shape) for shape in event.shapes()[:4])
+    strides = event.structured_input_strides()[:3]
+    return AttentionCall(
+        query_shape=query,
+        key_shape=key,
+        value_shape=value,
+        last_strides=tuple(stride[-1] for stride in strides if stride),
+        mask_shape=mask or None,
+        mask_requires_grad=None,
+        dropout_p=float(event.concrete_inputs()[4] or 0.0),
+    )
