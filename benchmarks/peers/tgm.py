@@ -25,7 +25,7 @@ data that has no node features, and makes the first layer several times cheaper;
 freed memory is left as it is; a caller that changes it for one side can do the same here with MALLOC_* variables.
 
 TGM's hook keeps the k latest events of a node as of the batch and no older ones, so a second hop at an earlier time
-finds fewer than k where a node is busy (TGM's issue 413): `neighbours_filled` says how many slots held one, by hop.
+finds fewer than k where a node is busy (TGM's issue 413): `neighbours_filled` is the share of slots in use, by hop.
 The empty ones cost as much as the others.
 """
 
