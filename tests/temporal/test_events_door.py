@@ -62,6 +62,8 @@ def test_a_good_file_is_read_as_declared(tmp_path, suffix):
     assert stream.late.tolist() == [[0.5], [0], [1]]
     assert stream.labels.tolist() == [0, 1, 0]
     assert not stream.bipartite
+    # torch.from_numpy warns of arrays that cannot be written to.
+    assert all(getattr(stream, name).flags.writeable for name in ("src", "dst", "t", "features", "late", "known_at"))
 
 
 def test_both_formats_make_the_same_stream(tmp_path):

@@ -26,13 +26,7 @@ def read_events(path: Path, schema: StreamSchema, *, sort: bool = False) -> Even
     event id, `known_at` before the event, unsorted times, no event at all, and a torn file.
     """
     file = EventFile.open(path, schema.columns)
-    t = file.whole(schema.t)
-    if not sort:
-        backwards = np.append(False, t[1:] < t[:-1])
-        file.refuse(schema.t, backwards, f"expected no time before the previous row's {_before(t, backwards)}", "sort")
-    known_at = t if schema.known_at is None else file.whole(schema.known_at)
-    if schema.known_at is not None:
-        file.refuse(schema.known_at, known_at < t, "expected no time before the event's own", "mend one of the two")
+    t, known_at = _times(file, schema, sort=sort)
     if schema.event_id is not None:
         again = ~file.identities(schema.event_id).is_first_distinct()
         file.refuse(schema.event_id, again, "expected an id that no earlier row has", "drop the repeated event")
@@ -65,8 +59,20 @@ def load_flights(limit: int | None = None) -> EventStream:
     return flights if limit is None else flights.head(limit)
 
 
-def _before(t: NDArray[np.int64], backwards: NDArray[np.bool_]) -> int:
-    return int(t[backwards.argmax() - 1])
+def _times(file: EventFile, schema: StreamSchema, *, sort: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When each event happened and when its late features were known, int64 [N] both, in the order of the file."""
+    t = file.whole(schema.t)
+    backwards = np.append(False, t[1:] < t[:-1])
+    if not sort and backwards.any():
+        before = int(t[backwards.argmax() - 1])
+        file.refuse(
+            schema.t, backwards, f"expected no time before the previous row's {before}", "sort the file or ask for it"
+        )
+    if schema.known_at is None:
+        return t, t
+    known_at = file.whole(schema.known_at)
+    file.refuse(schema.known_at, known_at < t, "expected no time before the event's own", "mend one of the two")
+    return t, known_at
 
 
 def _matrix(
@@ -101,4 +107,6 @@ def _dense_ids(
 
 def _positions(values: pl.Series, names: pl.Series) -> NDArray[np.int32]:
     """The index in `names` of each value, int32 [N]."""
-    return values.replace_strict(names, np.arange(len(names), dtype=np.int32), return_dtype=pl.Int32).to_numpy()
+    return values.replace_strict(names, np.arange(len(names), dtype=np.int32), return_dtype=pl.Int32).to_numpy(
+        writable=True
+    )

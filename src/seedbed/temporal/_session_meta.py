@@ -1,0 +1,92 @@
+"""The document that vouches for a session: what it holds, and of which stream it is a part."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+from pydantic import PositiveInt, ValidationError
+
+from seedbed.contracts import Message
+from seedbed.errors import InvalidInput
+
+__all__ = ["SessionMeta", "StreamMeta", "describe_session", "read_meta", "read_part"]
+
+SCHEMA_VERSION = 1
+
+
+class StreamMeta(Message):
+    """What all sessions of one stream agree on."""
+
+    num_sessions: PositiveInt
+    num_sources: int
+    feature_names: tuple[str, ...]
+    late_names: tuple[str, ...]
+    labelled: bool
+    digest: str
+
+    @property
+    def feature_columns(self) -> list[str]:
+        """The columns of edges.parquet that hold features; the prefix keeps them apart from src, dst, t and so on."""
+        return [f"feature:{name}" for name in self.feature_names]
+
+    @property
+    def late_columns(self) -> list[str]:
+        """The columns of edges.parquet that hold late features."""
+        return [f"late:{name}" for name in self.late_names]
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns of edges.parquet, in order."""
+        label = ["label"] if self.labelled else []
+        return ["src", "dst", "t", "known_at", *label, *self.feature_columns, *self.late_columns]
+
+
+class SessionMeta(Message):
+    """The document meta.json: what this session holds, and of which stream it is a part."""
+
+    schema_version: int
+    session: int
+    num_events: int
+    num_nodes: int
+    first_t: int
+    last_t: int
+    nodes_digest: str
+    edges_digest: str
+    stream: StreamMeta
+
+
+def describe_session(
+    session: int, nodes: pl.DataFrame, edges: pl.DataFrame, nodes_digest: str, edges_digest: str, shared: StreamMeta
+) -> SessionMeta:
+    """What is true of a session with these tables; written into meta.json, and compared with it when read."""
+    return SessionMeta(
+        schema_version=SCHEMA_VERSION,
+        session=session,
+        num_events=len(edges),
+        num_nodes=len(nodes),
+        first_t=edges["t"][0],
+        last_t=edges["t"][-1],
+        nodes_digest=nodes_digest,
+        edges_digest=edges_digest,
+        stream=shared,
+    )
+
+
+def read_meta(folder: Path) -> SessionMeta:
+    """The meta.json of a session's folder. Raises InvalidInput when it is missing, torn, or of another version."""
+    path = folder / "meta.json"
+    content = read_part(path)
+    try:
+        version = json.loads(content)["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise InvalidInput(f"{path}: expected schema version {SCHEMA_VERSION}, found {version}; upgrade seedbed")
+        return SessionMeta.model_validate_json(content)
+    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{path}: torn, or not a session's meta.json ({error}); write the sessions again") from error
+
+
+def read_part(path: Path) -> bytes:
+    """The bytes of one of a session's files. Raises InvalidInput without it."""
+    if not path.is_file():
+        raise InvalidInput(f"{path}: missing: removed, or its writing was interrupted; write the sessions again")
+    return path.read_bytes()

@@ -1,0 +1,163 @@
+"""A stream on disk as sessions: one folder a session, each whole or refused by its digests.
+
+<folder>/000000/nodes.parquet    id (in the whole stream) and name of every node that the session touches
+<folder>/000000/edges.parquet    one row an event: src, dst, t, known_at, perhaps label, and a column a feature
+<folder>/000000/meta.json        counts, range of times, digests; written last, since it vouches for the other two
+"""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.records import create, digest_bytes
+from seedbed.temporal._session_meta import SessionMeta, StreamMeta, describe_session, read_meta, read_part
+from seedbed.temporal._stream import EventStream
+
+__all__ = ["read_sessions", "write_sessions"]
+
+SECONDS_PER_DAY = 86_400
+
+
+def write_sessions(stream: EventStream, folder: Path, *, by: Literal["day"] | int = "day") -> int:
+    """Write the stream as sessions of a UTC day (times are Unix seconds), or of `by` time units; return how many.
+
+    A stretch without events makes no session. Writing the same stream again changes nothing and finishes what was
+    interrupted. Raises InvalidInput for a length below 1 or a node without any event, Conflict when `folder` holds
+    other sessions, and StoreUnavailable when the disk fails.
+    """
+    length = SECONDS_PER_DAY if by == "day" else by
+    if length < 1:
+        raise InvalidInput(f"write_sessions: expected by='day' or at least 1 time unit, found {by}; name a length")
+    if len(np.unique(np.concatenate([stream.src, stream.dst]))) < stream.num_nodes:
+        raise InvalidInput(
+            "write_sessions: some node has no event; write stream.head(len(stream)), which leaves it out"
+        )
+    window = stream.t // length
+    starts = np.flatnonzero(window[1:] != window[:-1]) + 1
+    bounds = list(pairwise([0, *starts.tolist(), len(stream)]))
+    shared = StreamMeta(
+        num_sessions=len(bounds),
+        num_sources=stream.num_sources,
+        feature_names=stream.feature_names,
+        late_names=stream.late_names,
+        labelled=stream.labels is not None,
+        digest=stream.digest(),
+    )
+    for session, (start, stop) in enumerate(bounds):
+        _write_session(
+            _place(folder, session),
+            session,
+            _nodes(stream, start, stop),
+            _edges(stream, start, stop, shared.columns),
+            shared,
+        )
+    return len(bounds)
+
+
+def read_sessions(folder: Path) -> EventStream:
+    """The stream that `write_sessions` wrote, exactly.
+
+    Raises NotFound without the folder; InvalidInput, naming the file, for a session that is missing, torn, changed, of
+    another stream, or written by a newer version.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"{folder}: there is no such folder; give the one that holds the sessions")
+    shared = read_meta(_place(folder, 0)).stream
+    sessions = [_read_session(_place(folder, session), session, shared) for session in range(shared.num_sessions)]
+    nodes = pl.concat([nodes for nodes, _ in sessions]).unique("id", keep="first").sort("id")
+    edges = pl.concat([edges for _, edges in sessions])
+    stream = EventStream(
+        src=edges["src"].to_numpy(writable=True),
+        dst=edges["dst"].to_numpy(writable=True),
+        t=edges["t"].to_numpy(writable=True),
+        features=_matrix(edges, shared.feature_columns),
+        late=_matrix(edges, shared.late_columns),
+        known_at=edges["known_at"].to_numpy(writable=True),
+        names=tuple(nodes["name"]),
+        num_sources=shared.num_sources,
+        feature_names=shared.feature_names,
+        late_names=shared.late_names,
+        labels=edges["label"].to_numpy(writable=True) if shared.labelled else None,
+    )
+    if stream.digest() != shared.digest:
+        raise InvalidInput(
+            f"{folder}: expected a stream of digest {shared.digest}, found {stream.digest()}; write again"
+        )
+    return stream
+
+
+def _write_session(folder: Path, session: int, nodes: pl.DataFrame, edges: pl.DataFrame, shared: StreamMeta) -> None:
+    node_bytes, edge_bytes = _parquet(nodes), _parquet(edges)
+    meta = describe_session(session, nodes, edges, digest_bytes(node_bytes), digest_bytes(edge_bytes), shared)
+    _publish(folder / "nodes.parquet", node_bytes)
+    _publish(folder / "edges.parquet", edge_bytes)
+    _publish(folder / "meta.json", meta.model_dump_json(indent=2).encode())
+
+
+def _read_session(folder: Path, session: int, shared: StreamMeta) -> tuple[pl.DataFrame, pl.DataFrame]:
+    stated = read_meta(folder)
+    nodes = pl.read_parquet(io.BytesIO(_verified(folder / "nodes.parquet", stated.nodes_digest)))
+    edges = pl.read_parquet(io.BytesIO(_verified(folder / "edges.parquet", stated.edges_digest)))
+    real = describe_session(session, nodes, edges, stated.nodes_digest, stated.edges_digest, shared)
+    for field in SessionMeta.model_fields:
+        expected, found = getattr(real, field), getattr(stated, field)
+        if expected != found:
+            raise InvalidInput(
+                f"{folder / 'meta.json'}: {field}: expected {expected}, found {found}; "
+                "write the sessions again, each stream into a folder of its own"
+            )
+    if edges.columns != shared.columns:
+        raise InvalidInput(f"{folder}: meta.json states columns {shared.columns}, found {edges.columns}; write again")
+    return nodes, edges
+
+
+def _verified(path: Path, digest: str) -> bytes:
+    content = read_part(path)
+    if digest_bytes(content) != digest:
+        raise InvalidInput(
+            f"{path}: torn or changed: expected digest {digest}, found {digest_bytes(content)}; write again"
+        )
+    return content
+
+
+def _publish(path: Path, content: bytes) -> None:
+    try:
+        create(path, content)
+    except FileExistsError as error:
+        if path.read_bytes() != content:
+            raise Conflict(
+                f"{path}: other content is already there; choose another folder, or remove this one"
+            ) from error
+
+
+def _nodes(stream: EventStream, start: int, stop: int) -> pl.DataFrame:
+    touched = np.unique(np.concatenate([stream.src[start:stop], stream.dst[start:stop]]))
+    return pl.DataFrame({"id": touched, "name": [stream.names[node] for node in touched]})
+
+
+def _edges(stream: EventStream, start: int, stop: int, columns: list[str]) -> pl.DataFrame:
+    labels = [] if stream.labels is None else [stream.labels]
+    arrays = [stream.src, stream.dst, stream.t, stream.known_at, *labels, *stream.features.T, *stream.late.T]
+    return pl.DataFrame({column: array[start:stop] for column, array in zip(columns, arrays, strict=True)})
+
+
+def _matrix(edges: pl.DataFrame, columns: list[str]) -> NDArray[np.float32]:
+    """The columns side by side, float32 [N, len(columns)]."""
+    values = np.array([edges[column].to_numpy() for column in columns], np.float32)
+    return np.ascontiguousarray(values.reshape(len(columns), len(edges)).T)
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _place(folder: Path, session: int) -> Path:
+    return folder / f"{session:06d}"
