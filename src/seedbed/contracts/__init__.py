@@ -1,13 +1,21 @@
 """The typed messages that every room shares."""
 
 from seedbed.contracts._audit import AuditRun, FeatureAudit, Setting
+from seedbed.contracts._change import ChangeReport, ChangeSummary
 from seedbed.contracts._enums import Feature, Outcome, RunStatus, RuntimeMode, Stage, Verdict
+from seedbed.contracts._gate import CheckKind, CheckReport, GateReport, Interval
 from seedbed.contracts._message import Message
 
 __all__ = [
     "AuditRun",
+    "ChangeReport",
+    "ChangeSummary",
+    "CheckKind",
+    "CheckReport",
     "Feature",
     "FeatureAudit",
+    "GateReport",
+    "Interval",
     "Message",
     "Outcome",
     "RunStatus",

@@ -1,0 +1,19 @@
+"""What a checkpoint keeps of the changes."""
+
+from pydantic import Field
+
+from seedbed.contracts import Message
+
+__all__ = ["ChangeState"]
+
+
+class ChangeState(Message):
+    """The changes as they stand after `step` optimizer steps.
+
+    `last_change` is the id of the newest change that the checkpoint contains; `values` holds, by parameter, every
+    number that the setting lives in.
+    """
+
+    step: int = Field(ge=0)
+    last_change: int = Field(ge=0)
+    values: dict[str, dict[str, float]]

@@ -1,0 +1,188 @@
+"""The history of changes: a fold over the change journal, the same live and on replay."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import reduce
+from typing import Any
+
+from seedbed.change._delta import Add, Delta, Op, Scale, Set
+from seedbed.change._guards import Decision, Move, Ruling
+from seedbed.contracts import Outcome
+from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.records import Entry
+
+__all__ = ["ChangeHistory", "ChangeRecord", "Kind", "fold"]
+
+_OPS: Mapping[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
+
+
+class Kind(StrEnum):
+    """The kinds of journal entries; a change's phase is the kind of its last one. Append-only."""
+
+    PROPOSED = "proposed"
+    GUARDED = "guarded"
+    INTENT = "intent"
+    APPLIED = "applied"
+    EFFECTIVE = "effective"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    ROLLED_BACK = "rolled_back"
+    RESUMED = "resumed"
+
+
+# EFFECTIVE may still fail: a scheduler can take the value back at its own next step. UNKNOWN may still prove EFFECTIVE:
+# an interrupted run that is resumed takes the optimizer step that was missing.
+_MAY_FOLLOW: Mapping[Kind, frozenset[Kind]] = {
+    Kind.GUARDED: frozenset({Kind.PROPOSED}),
+    Kind.INTENT: frozenset({Kind.GUARDED}),
+    Kind.APPLIED: frozenset({Kind.INTENT}),
+    Kind.EFFECTIVE: frozenset({Kind.APPLIED, Kind.UNKNOWN}),
+    Kind.FAILED: frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}),
+    Kind.UNKNOWN: frozenset({Kind.INTENT, Kind.APPLIED}),
+    Kind.ROLLED_BACK: frozenset({Kind.FAILED}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """One requested change. `wanted` is what the delta resolved to, `after` what the guards let through of it.
+
+    `story` holds its journal entries' kinds and payloads, oldest first.
+    """
+
+    id: int
+    step: int
+    delta: Delta
+    unit: str
+    before: float
+    wanted: float
+    ruling: Ruling | None
+    phase: Kind
+    story: tuple[tuple[Kind, Mapping[str, Any]], ...]
+
+    @property
+    def after(self) -> float:
+        """The value to apply; the value before, when the guards denied the change."""
+        return self.wanted if self.ruling is None else self.ruling.after
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended. Whatever was not seen to end is UNKNOWN."""
+        if self.phase is Kind.GUARDED and self.denied:
+            return Outcome.NO_OP if self.ruling is not None and self.ruling.guard == "no_op" else Outcome.BLOCKED
+        if self.phase is Kind.EFFECTIVE:
+            return Outcome.CLAMPED if self.shrunk else Outcome.EFFECTIVE
+        if self.phase in {Kind.FAILED, Kind.ROLLED_BACK}:
+            return Outcome.FAILED
+        return Outcome.UNKNOWN
+
+    @property
+    def reason(self) -> str:
+        """Why it stands where it stands: the last reason journalled."""
+        return next((str(payload["reason"]) for _, payload in reversed(self.story) if "reason" in payload), "")
+
+    @property
+    def denied(self) -> bool:
+        """Whether a guard stopped it."""
+        return self.ruling is not None and self.ruling.decision is Decision.DENY
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether a guard let only part of it through."""
+        return self.ruling is not None and self.ruling.decision is Decision.SHRINK
+
+    @property
+    def reached(self) -> bool:
+        """Whether the live object holds it, or may hold it."""
+        return self.phase in {Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeHistory:
+    """Every change of a run, oldest first; `superseded` are those of work that a resume threw away."""
+
+    records: tuple[ChangeRecord, ...] = ()
+    superseded: tuple[ChangeRecord, ...] = ()
+
+    def __getitem__(self, change_id: int) -> ChangeRecord:
+        """The change of that id. Raises NotFound."""
+        for record in self.records:
+            if record.id == change_id:
+                return record
+        raise NotFound(f"no change {change_id} in this history; it holds {[record.id for record in self.records]}")
+
+    def counts(self) -> dict[Outcome, int]:
+        """How many changes ended in each outcome; the numbers add up to the number of records."""
+        counted = Counter(record.outcome for record in self.records)
+        return {outcome: counted[outcome] for outcome in Outcome}
+
+    def moves(self, parameter: str) -> list[Move]:
+        """The parameter's changes that reached the live object, oldest first: what guards look back on."""
+        reached = (record for record in self.records if record.reached and record.delta.parameter == parameter)
+        return [Move(record.step, record.before, record.after) for record in reached]
+
+    def last_reached(self, parameter: str) -> ChangeRecord | None:
+        """The parameter's newest change that reached the live object."""
+        reached = [record for record in self.records if record.reached and record.delta.parameter == parameter]
+        return reached[-1] if reached else None
+
+    def next_id(self) -> int:
+        """The id of the next change; superseded ids are never given again."""
+        return 1 + max((record.id for record in (*self.records, *self.superseded)), default=0)
+
+    def advance(self, entry: Entry) -> "ChangeHistory":
+        """The history after one more entry. Raises StoreCorrupt for an entry that cannot follow."""
+        if entry.kind not in set(Kind):
+            raise StoreCorrupt(
+                f"change journal, entry {entry.sequence}: unknown kind {entry.kind!r}, expected one of "
+                f"{[kind.value for kind in Kind]}; a newer version of seedbed may have written it: upgrade"
+            )
+        kind, payload = Kind(entry.kind), entry.payload
+        if kind is Kind.RESUMED:
+            return self._resumed(int(payload["kept"]))
+        if kind is Kind.PROPOSED:
+            return replace(self, records=(*self.records, _proposed(payload)))
+        changed = _advanced(self, kind, entry)
+        return replace(self, records=tuple(changed if old.id == changed.id else old for old in self.records))
+
+    def _resumed(self, kept: int) -> "ChangeHistory":
+        lost = tuple(record for record in self.records if record.id > kept)
+        return ChangeHistory(tuple(record for record in self.records if record.id <= kept), (*self.superseded, *lost))
+
+
+def fold(entries: Iterable[Entry]) -> ChangeHistory:
+    """The history that a journal tells. Raises StoreCorrupt naming the first entry that cannot follow."""
+    return reduce(ChangeHistory.advance, entries, ChangeHistory())
+
+
+def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
+    op: Op = _OPS[payload["op"]["kind"]](float(payload["op"]["value"]))
+    return ChangeRecord(
+        id=int(payload["id"]),
+        step=int(payload["step"]),
+        delta=Delta(payload["parameter"], op, payload["reason"], payload["proposer"]),
+        unit=payload["unit"],
+        before=float(payload["before"]),
+        wanted=float(payload["wanted"]),
+        ruling=None,
+        phase=Kind.PROPOSED,
+        story=((Kind.PROPOSED, payload),),
+    )
+
+
+def _advanced(history: ChangeHistory, kind: Kind, entry: Entry) -> ChangeRecord:
+    record = next((record for record in history.records if record.id == entry.payload["id"]), None)
+    if record is None or record.denied or record.phase not in _MAY_FOLLOW[kind]:
+        before = "no proposal" if record is None else "a denial" if record.denied else repr(record.phase.value)
+        raise StoreCorrupt(
+            f"change journal, entry {entry.sequence}: {kind.value!r} cannot follow {before} of change "
+            f"{entry.payload['id']}; the journal was altered: run `seedbed runs fsck`"
+        )
+    told = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
+    return replace(told, ruling=_ruling(entry.payload)) if kind is Kind.GUARDED else told
+
+
+def _ruling(payload: Mapping[str, Any]) -> Ruling:
+    return Ruling(Decision(payload["decision"]), payload["guard"], float(payload["after"]), payload["reason"])

@@ -1,0 +1,199 @@
+"""What PyTorch's schedulers do to a learning rate that somebody else has set.
+
+Two families: those that multiply the rate they find (StepLR, ExponentialLR, ReduceLROnPlateau ...) carry a manual value
+on; those that compute it from stored numbers (LambdaLR, OneCycleLR, CyclicLR ...) overwrite it at their next step. The
+cure is one for all: scale every number that the schedule computes from, so that it yields the same curve, scaled.
+Read from torch/optim/lr_scheduler.py of PyTorch 2.13.
+"""
+
+import copy
+import gc
+from collections.abc import Iterator, Mapping
+from typing import Any, final
+
+from torch import Tensor
+from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
+
+from seedbed.errors import InvalidInput
+
+__all__ = ["Forecast", "Rates", "Slot", "culprits", "group_slots", "rates_of", "require_known", "schedule_slots"]
+
+Rates = tuple[float, ...]
+"""The learning rate of each parameter group, in the optimizer's order."""
+
+# Attributes beside `_last_lr` that hold a rate. A plateau's `min_lrs` is a floor that its owner declared, and stays.
+_RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
+    lr_scheduler.LambdaLR: ("base_lrs",),
+    lr_scheduler.MultiplicativeLR: ("base_lrs",),
+    lr_scheduler.StepLR: ("base_lrs",),
+    lr_scheduler.MultiStepLR: ("base_lrs",),
+    lr_scheduler.ConstantLR: ("base_lrs",),
+    lr_scheduler.LinearLR: ("base_lrs",),
+    lr_scheduler.ExponentialLR: ("base_lrs",),
+    lr_scheduler.PolynomialLR: ("base_lrs",),
+    lr_scheduler.CosineAnnealingLR: ("base_lrs", "eta_min"),
+    lr_scheduler.CosineAnnealingWarmRestarts: ("base_lrs", "eta_min"),
+    lr_scheduler.CyclicLR: ("base_lrs", "max_lrs"),
+    lr_scheduler.OneCycleLR: ("base_lrs",),
+    lr_scheduler.ReduceLROnPlateau: (),
+    lr_scheduler.SequentialLR: (),
+    lr_scheduler.ChainedScheduler: (),
+}
+_CONTAINERS = (lr_scheduler.SequentialLR, lr_scheduler.ChainedScheduler)
+_GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
+
+
+@final
+class Slot:
+    """One place in a live object that holds a rate: an item of a list or of a dictionary, a number or a tensor."""
+
+    def __init__(self, name: str, owner: Any, key: int | str) -> None:
+        self.name, self._owner, self._key = name, owner, key
+
+    @property
+    def place(self) -> tuple[int, int | str]:
+        """The same for two slots that are one place (a SequentialLR shares its child's list)."""
+        return id(self._owner), self._key
+
+    def get(self) -> float:
+        """The rate held, as a float."""
+        return float(self._owner[self._key])
+
+    def put(self, rate: float) -> None:
+        """Hold another rate; a tensor is filled in place, since compiled steps keep hold of it."""
+        held = self._owner[self._key]
+        if isinstance(held, Tensor):
+            held.fill_(rate)
+        else:
+            self._owner[self._key] = rate
+
+
+def require_known(scheduler: LRScheduler, optimizer: Optimizer) -> None:
+    """Raise InvalidInput unless every scheduler in it is a stock one that steers this optimizer."""
+    for each in _tree(scheduler):
+        if type(each) not in _RATE_ATTRIBUTES:
+            raise InvalidInput(
+                f"cannot rebase scheduler {type(each).__module__}.{type(each).__qualname__}: only PyTorch's own are "
+                f"known ({', '.join(sorted(kind.__name__ for kind in _RATE_ATTRIBUTES))}); write it as a LambdaLR, or "
+                "leave it undeclared and be told if it takes the rate back"
+            )
+        if each.optimizer is not optimizer:
+            raise InvalidInput(
+                f"the scheduler {type(each).__name__} steers another optimizer than the one given; pass the pair that "
+                "belongs together"
+            )
+
+
+def rates_of(optimizer: Optimizer) -> Rates:
+    """The rate that each group's parameters would be updated with now."""
+    return tuple(float(group["lr"]) for group in optimizer.param_groups)
+
+
+def group_slots(optimizer: Optimizer) -> list[Slot]:
+    """Where the optimizer holds the rates in use."""
+    return [Slot(f"groups.{i}.lr", group, "lr") for i, group in enumerate(optimizer.param_groups)]
+
+
+def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
+    """Every other place that the schedule computes a rate from, or remembers one in; each place once."""
+    found = [
+        Slot(f"groups.{i}.{key}", group, key)
+        for i, group in enumerate(scheduler.optimizer.param_groups)
+        for key in _GROUP_KEYS
+        if key in group
+    ]
+    for i, each in enumerate(_tree(scheduler)):
+        for attribute in (*_RATE_ATTRIBUTES[type(each)], "_last_lr"):
+            name, value = f"{type(each).__name__}.{i}.{attribute}", getattr(each, attribute)
+            if isinstance(value, list):
+                found.extend(Slot(f"{name}.{j}", value, j) for j in range(len(value)))
+            else:
+                found.append(Slot(name, vars(each), attribute))
+    return list({slot.place: slot for slot in reversed(found)}.values())[::-1]
+
+
+def culprits(optimizer: Optimizer) -> list[LRScheduler]:
+    """The living schedulers that last set the rates that this optimizer holds now, found by the garbage collector.
+
+    Takes tens of milliseconds: for the moment of failure only.
+    """
+    rates = rates_of(optimizer)
+    living: list[LRScheduler] = [each for each in gc.get_objects() if issubclass(type(each), LRScheduler)]
+    guilty = [each for each in living if vars(each).get("optimizer") is optimizer and _last_set(each) == rates]
+    children = {id(child) for each in guilty if isinstance(each, _CONTAINERS) for child in each._schedulers}
+    return [each for each in guilty if id(each) not in children]
+
+
+@final
+class Forecast:
+    """What a declared schedule may legally make of the rates held when the forecast began.
+
+    It steps a copy of the scheduler over a copy of the groups' settings as often as the live one has stepped.
+    """
+
+    def __init__(self, scheduler: LRScheduler) -> None:
+        self._live = scheduler
+        self._groups = _Groups(scheduler.optimizer)
+        # With the stand-in in the memo, the copy holds it wherever the original holds the optimizer; without it,
+        # deepcopy would copy every weight of the model.
+        self._shadow: LRScheduler = copy.deepcopy(scheduler, {id(scheduler.optimizer): self._groups})
+
+    def has_stepped(self) -> bool:
+        """Whether the live schedule has stepped since the last call of `legal`, or the beginning."""
+        return _ticks(self._live) > _ticks(self._shadow)
+
+    def legal(self) -> list[Rates]:
+        """The rates that the live schedule's own steps may have led to by now."""
+        if isinstance(self._shadow, lr_scheduler.ReduceLROnPlateau):
+            return self._plateau()
+        while self.has_stepped():
+            self._shadow.step()
+        return [self._groups.rates()]
+
+    def _plateau(self) -> list[Rates]:
+        # Whether it reduces depends on metrics that only the live one has seen: both are legal.
+        kept = self._groups.rates()
+        if not self.has_stepped():
+            return [kept]
+        self._shadow.last_epoch = _ticks(self._live)
+        self._shadow._reduce_lr(self._shadow.last_epoch)  # type: ignore[attr-defined]  # isinstance-checked by the caller
+        return [kept, self._groups.rates()]
+
+
+@final
+class _Groups:
+    """A stand-in for an optimizer, holding a copy of its groups' settings and none of its weights."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.param_groups = [
+            {key: copy.deepcopy(value) for key, value in group.items() if key != "params"}
+            for group in optimizer.param_groups
+        ]
+        self._opt_called = True  # a scheduler warns unless the optimizer's step was wrapped and called before its own
+
+    def step(self) -> None:
+        """Never called; schedulers look for the mark below on it."""
+
+    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+
+    def rates(self) -> Rates:
+        """The rate of each group."""
+        return tuple(float(group["lr"]) for group in self.param_groups)
+
+
+def _tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:
+    yield scheduler
+    if isinstance(scheduler, _CONTAINERS):
+        for child in scheduler._schedulers:
+            yield from _tree(child)
+
+
+def _ticks(scheduler: LRScheduler) -> int:
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):  # it keeps no count of its own
+        return _ticks(scheduler._schedulers[0])
+    return scheduler.last_epoch
+
+
+def _last_set(scheduler: LRScheduler) -> Rates:
+    return tuple(float(rate) for rate in vars(scheduler).get("_last_lr", ()))

@@ -1,0 +1,55 @@
+"""The history of changes in the words of a run's record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
+from seedbed.contracts import ChangeReport, ChangeSummary
+
+__all__ = ["summary"]
+
+
+def summary(history: ChangeHistory) -> ChangeSummary:
+    """Every change with its outcome and story, and the outcomes counted."""
+    return ChangeSummary(
+        requested=len(history.records),
+        superseded=len(history.superseded),
+        changes=tuple(_report(record) for record in history.records),
+        **{outcome.value.lower(): count for outcome, count in history.counts().items()},
+    )
+
+
+def _report(record: ChangeRecord) -> ChangeReport:
+    return ChangeReport(
+        id=record.id,
+        step=record.step,
+        parameter=record.delta.parameter,
+        unit=record.unit,
+        before=record.before,
+        wanted=record.wanted,
+        after=record.after,
+        reason=record.delta.reason,
+        proposer=record.delta.proposer,
+        outcome=record.outcome,
+        guard=None if record.ruling is None else record.ruling.guard,
+        story=tuple(_sentence(record, kind, payload) for kind, payload in record.story),
+    )
+
+
+def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str:
+    delta = record.delta
+    match kind:
+        case Kind.PROPOSED:
+            move = f"{record.before:g} -> {record.wanted:g} {record.unit}"
+            return f"step {record.step}: {delta.proposer} proposed {delta.parameter} {move}: {delta.reason}"
+        case Kind.GUARDED:
+            by = "" if facts["guard"] is None else f" by {facts['guard']}"
+            return f"guards: {facts['decision']}{by}, {facts['reason']}"
+        case Kind.INTENT:
+            return f"intent journalled: {facts['before']:g} -> {facts['after']:g}"
+        case Kind.APPLIED:
+            return f"applied: {facts['found']:g} read back from the live object"
+        case Kind.EFFECTIVE:
+            return f"effective: optimizer step {facts['step']} used {facts['found']:g}"
+        case _:
+            return f"{kind.value.replace('_', ' ')}: {facts['reason']}"

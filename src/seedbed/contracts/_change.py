@@ -1,0 +1,56 @@
+"""What the record of a run keeps of the changes made while it ran."""
+
+from collections import Counter
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from seedbed.contracts._enums import Outcome
+from seedbed.contracts._message import Message
+
+__all__ = ["ChangeReport", "ChangeSummary"]
+
+
+class ChangeReport(Message):
+    """One requested change, how it ended, and its story in plain sentences, oldest first."""
+
+    id: int = Field(ge=1)
+    step: int = Field(ge=0)
+    parameter: str
+    unit: str
+    before: float
+    wanted: float
+    after: float
+    reason: str
+    proposer: str
+    outcome: Outcome
+    guard: str | None
+    story: tuple[str, ...]
+
+
+class ChangeSummary(Message):
+    """All requested changes of one run. The six outcomes are disjoint and add up to `requested`.
+
+    `superseded` counts changes of work that was lost and done again after a resume; they are in no other count.
+    """
+
+    requested: int = Field(ge=0)
+    effective: int = Field(ge=0)
+    clamped: int = Field(ge=0)
+    blocked: int = Field(ge=0)
+    no_op: int = Field(ge=0)
+    failed: int = Field(ge=0)
+    unknown: int = Field(ge=0)
+    superseded: int = Field(ge=0)
+    changes: tuple[ChangeReport, ...]
+
+    @model_validator(mode="after")
+    def _counts_are_those_of_the_changes(self) -> Self:
+        counted = Counter(change.outcome for change in self.changes)
+        for outcome in Outcome:
+            stated = getattr(self, outcome.value.lower())
+            if stated != counted[outcome]:
+                raise ValueError(f"{outcome.value.lower()} is {stated}, but {counted[outcome]} changes ended so")
+        if self.requested != len(self.changes):
+            raise ValueError(f"requested is {self.requested}, but {len(self.changes)} changes are listed")
+        return self

@@ -1,0 +1,293 @@
+"""A declared schedule carries a changed rate on; whatever takes it back is caught and named."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.optim import SGD, Adam, Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
+
+from seedbed.change import LearningRate, Sighting
+from seedbed.errors import InvalidInput
+
+Build = Callable[[Optimizer], LRScheduler]
+
+STOCK: dict[str, Build] = {
+    "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda t: 1 / (1 + t)),
+    "MultiplicativeLR": lambda o: lr_scheduler.MultiplicativeLR(o, lambda t: 0.9),
+    "StepLR": lambda o: lr_scheduler.StepLR(o, step_size=4, gamma=0.5),
+    "MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, [3, 9], gamma=0.5),
+    "ConstantLR": lambda o: lr_scheduler.ConstantLR(o, factor=0.5, total_iters=8),
+    "LinearLR": lambda o: lr_scheduler.LinearLR(o, start_factor=0.2, total_iters=9),
+    "ExponentialLR": lambda o: lr_scheduler.ExponentialLR(o, 0.9),
+    "PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, total_iters=30),
+    "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=7, eta_min=1e-4),
+    "CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, T_0=5, eta_min=1e-4),
+    "CyclicLR": lambda o: lr_scheduler.CyclicLR(o, base_lr=[1e-3, 1e-4], max_lr=[1e-2, 1e-3], step_size_up=4),
+    "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, max_lr=[1e-2, 1e-3], total_steps=40),
+    "SequentialLR": lambda o: lr_scheduler.SequentialLR(
+        o,
+        [
+            lr_scheduler.LinearLR(o, start_factor=0.1, total_iters=6),
+            lr_scheduler.CosineAnnealingLR(o, T_max=10),
+            lr_scheduler.LambdaLR(o, lambda t: 0.5),
+        ],
+        milestones=[6, 12],
+    ),
+    "ChainedScheduler": lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.ConstantLR(o, factor=0.5, total_iters=6), lr_scheduler.ExponentialLR(o, 0.9)]
+    ),
+    "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=2),
+}
+OVERWRITING = ("LambdaLR", "StepLR", "CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau")
+
+
+def an_optimizer(*, lr: float | torch.Tensor = 1e-2) -> Optimizer:
+    """Two groups whose rates differ by ten, unless the rate is a tensor, which all groups share."""
+    first, second = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(3))
+    if isinstance(lr, torch.Tensor):
+        return Adam([{"params": [first]}, {"params": [second]}], lr=lr)
+    return SGD([{"params": [first], "lr": lr}, {"params": [second], "lr": lr / 10}], lr=lr, momentum=0.9)
+
+
+def train_step(optimizer: Optimizer, scheduler: LRScheduler | None) -> list[float]:
+    """One step of a loop; returns the rates that it used."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.grad = torch.zeros_like(weight)
+    used = [float(group["lr"]) for group in optimizer.param_groups]
+    optimizer.step()
+    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+        scheduler.step(1.0)
+    elif scheduler is not None:
+        scheduler.step()
+    return used
+
+
+def trained(kind: str, steps: int) -> tuple[Optimizer, LRScheduler]:
+    optimizer = an_optimizer()
+    scheduler = STOCK[kind](optimizer)
+    for _ in range(steps):
+        train_step(optimizer, scheduler)
+    return optimizer, scheduler
+
+
+@pytest.mark.parametrize("kind", STOCK)
+@pytest.mark.parametrize("before", [0, 1, 5, 11])
+def test_a_rebased_schedule_is_the_same_curve_scaled(kind: str, before: int) -> None:
+    optimizer, scheduler = trained(kind, before)
+    twin, twin_scheduler = trained(kind, before)
+    rate = LearningRate(optimizer, scheduler)
+    factor = 0.37
+    rate.write(rate.read() * factor)
+    for step in range(20):
+        used, untouched = train_step(optimizer, scheduler), train_step(twin, twin_scheduler)
+        assert used == pytest.approx([factor * each for each in untouched], rel=1e-9), f"step {step}"
+        assert [float(each) for each in scheduler.get_last_lr()] == [g["lr"] for g in optimizer.param_groups]
+
+
+@pytest.mark.parametrize("kind", STOCK)
+@pytest.mark.parametrize("before", [0, 1, 5, 11])
+def test_a_declared_schedule_carries_the_change_and_the_watch_says_so(kind: str, before: int) -> None:
+    optimizer, scheduler = trained(kind, before)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    for _ in range(6):
+        train_step(optimizer, scheduler)
+    assert seen == [Sighting(1, 3e-3, 3e-3)]
+    assert not optimizer._optimizer_step_pre_hooks, "the watch ends once the schedule's own step was seen"
+
+
+@pytest.mark.parametrize("kind", OVERWRITING)
+def test_an_undeclared_scheduler_that_takes_the_rate_back_is_named_with_both_values(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 1)
+    rate, seen = LearningRate(optimizer), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    used = [train_step(optimizer, scheduler)[0] for _ in range(8)]
+    assert seen[0] == Sighting(1, 3e-3, 3e-3)
+    assert len(seen) == 2, "every one of these moves an undeclared rate within eight steps"
+    lost = seen[1]
+    assert lost.expected == 3e-3
+    assert lost.found == used[lost.steps_after - 1] != 3e-3
+    assert kind in lost.why
+    assert "not declared" in lost.why
+
+
+# What `group["lr"] = x` alone does: LambdaLR and OneCycleLR take it back at once, the others multiply what they find.
+PLAIN_WRITE_SURVIVES_ONE_STEP = {
+    "LambdaLR": False,
+    "StepLR": True,
+    "CosineAnnealingLR": True,
+    "OneCycleLR": False,
+    "ReduceLROnPlateau": True,
+}
+
+
+@pytest.mark.parametrize("kind", OVERWRITING)
+def test_what_a_plain_write_does_and_that_the_declared_binding_does_better(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 1)
+    for group in optimizer.param_groups:
+        group["lr"] *= 0.1
+    plain, untouched = an_optimizer_after_one_more_step(optimizer, scheduler), trained(kind, 2)[0]
+    survives = plain[0] < 0.5 * untouched.param_groups[0]["lr"]
+    assert survives is PLAIN_WRITE_SURVIVES_ONE_STEP[kind]
+
+    optimizer, scheduler = trained(kind, 1)
+    rate = LearningRate(optimizer, scheduler)
+    rate.write(rate.read() * 0.1)
+    bound = an_optimizer_after_one_more_step(optimizer, scheduler)
+    assert bound == pytest.approx([0.1 * group["lr"] for group in untouched.param_groups])
+
+
+def an_optimizer_after_one_more_step(optimizer: Optimizer, scheduler: LRScheduler) -> list[float]:
+    train_step(optimizer, scheduler)
+    return [group["lr"] for group in optimizer.param_groups]
+
+
+@pytest.mark.parametrize("kind", ["LambdaLR", "OneCycleLR"])
+def test_a_forgotten_rebase_of_a_declared_schedule_would_be_caught(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 3)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    # The fault: the schedule's own numbers go back to what they were, as a late load_state_dict does.
+    stale = trained(kind, 3)[1]
+    scheduler.base_lrs = stale.base_lrs
+    for group, old in zip(optimizer.param_groups, stale.optimizer.param_groups, strict=True):
+        group.update({key: old[key] for key in ("initial_lr", "max_lr", "min_lr") if key in old})
+    for _ in range(2):
+        train_step(optimizer, scheduler)
+    assert "the declared " + kind in seen[-1].why
+
+
+def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> None:
+    optimizer, scheduler = trained("StepLR", 1)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    optimizer.param_groups[1]["lr"] = 0.5
+    train_step(optimizer, scheduler)
+    assert (seen[0].expected, seen[0].found) == (pytest.approx(3e-4), 0.5)
+    assert "group 1's rate was overwritten by code that is no living scheduler" in seen[0].why
+
+
+def test_only_the_container_of_a_guilty_scheduler_is_named() -> None:
+    optimizer, scheduler = trained("SequentialLR", 1)
+    rate, seen = LearningRate(optimizer), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    for _ in range(7):
+        train_step(optimizer, scheduler)
+    assert "SequentialLR, which" in seen[-1].why
+
+
+def test_a_rate_set_by_hand_before_does_not_mislead_the_schedule() -> None:
+    optimizer = an_optimizer()
+    scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)
+    optimizer.param_groups[0]["lr"] = 5e-3  # by hand, and unknown to the schedule
+    optimizer.param_groups[1]["lr"] = 5e-4
+    LearningRate(optimizer, scheduler).write(2.5e-3)
+    train_step(optimizer, scheduler)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2.5e-3, 2.5e-4])
+
+
+@pytest.mark.parametrize("kind", ["LambdaLR", "CosineAnnealingLR", "OneCycleLR"])
+def test_the_binding_works_after_load_state_dict_replaced_the_groups(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 2)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    train_step(optimizer, scheduler)
+    train_step(optimizer, scheduler)
+    assert rate.read() == optimizer.param_groups[0]["lr"]
+    assert seen == [Sighting(1, 3e-3, 3e-3)]
+
+
+@pytest.mark.parametrize("kind", STOCK)
+def test_state_brings_back_the_rates_and_the_schedule(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 3)
+    rate = LearningRate(optimizer, scheduler)
+    rate.write(3e-3)
+    kept = rate.state()
+    rate.write(7e-3)
+    assert rate.state() != kept
+    rate.restore(kept)
+    assert rate.state() == kept
+    with pytest.raises(InvalidInput, match="rebuild the optimizer"):
+        rate.restore({"groups.0.lr": 1.0})
+
+
+def test_a_rate_held_in_a_tensor_is_filled_in_place_once() -> None:
+    tensor = torch.tensor(1e-2)
+    optimizer = an_optimizer(lr=tensor)
+    scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (1 + t))
+    held = optimizer.param_groups[0]["lr"]
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(5e-3)
+    rate.watch(seen.append)
+    assert optimizer.param_groups[0]["lr"] is held
+    assert rate.read() == float(torch.tensor(5e-3))
+    used = [train_step(optimizer, scheduler)[0] for _ in range(3)]
+    assert used == pytest.approx([5e-3, 5e-3 / 2, 5e-3 / 3])
+    assert [each.why for each in seen] == [""]
+
+
+def test_a_rate_of_zero_has_no_ratio_to_keep() -> None:
+    optimizer = an_optimizer()
+    scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: float(t))
+    with pytest.raises(InvalidInput, match="learning rate of 0"):
+        LearningRate(optimizer, scheduler).write(1e-3)
+
+
+def test_a_group_added_during_the_watch_is_no_loss() -> None:
+    optimizer = an_optimizer()
+    rate, seen = LearningRate(optimizer), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 1.0})
+    train_step(optimizer, None)
+    assert seen == [Sighting(1, 3e-3, 3e-3)]
+
+
+class Unheard(lr_scheduler.LambdaLR):
+    """A scheduler of somebody's own."""
+
+
+def test_an_unknown_scheduler_is_refused_by_name_even_inside_a_container() -> None:
+    optimizer = an_optimizer()
+    unheard = Unheard(optimizer, lambda t: 1.0)
+    with pytest.raises(InvalidInput, match=r"test_change_learning_rate\.Unheard"):
+        LearningRate(optimizer, unheard)
+    with pytest.raises(InvalidInput, match="Unheard"):
+        LearningRate(optimizer, lr_scheduler.ChainedScheduler([unheard]))
+
+
+def test_a_scheduler_of_another_optimizer_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="another optimizer"):
+        LearningRate(an_optimizer(), lr_scheduler.ExponentialLR(an_optimizer(), 0.9))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(STOCK)),
+    before=st.integers(0, 14),
+    values=st.lists(st.floats(1e-5, 1.0), min_size=1, max_size=3),
+)
+def test_any_chain_of_writes_is_read_back_exactly_and_keeps_the_ratios(
+    kind: str, before: int, values: list[float]
+) -> None:
+    optimizer, scheduler = trained(kind, before)
+    rate = LearningRate(optimizer, scheduler)
+    for value in values:
+        ratio = optimizer.param_groups[1]["lr"] / rate.read()
+        rate.write(value)
+        assert rate.read() == value
+        assert optimizer.param_groups[1]["lr"] / value == pytest.approx(ratio)
+        train_step(optimizer, scheduler)
