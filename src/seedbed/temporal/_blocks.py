@@ -1,0 +1,125 @@
+"""What one batch of queries needs from the past, gathered for every layer and computed once for identical queries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seedbed.temporal._graph import Neighbours, TemporalGraph
+from seedbed.temporal._stream import EventStream
+
+__all__ = ["Block", "BlockBuilder", "Blocks"]
+
+Ints = npt.NDArray[np.int64]
+Sample = Callable[[Ints, Ints, int], Neighbours]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One layer's work: Q distinct (node, time) queries with K neighbour slots each.
+
+    own: int64 [Q] and neighbour: int64 [Q, K], rows of the layer below (node ids below the first layer).
+    elapsed: float32 [Q, K], time units since each neighbouring event. features: float32 [Q, K, E].
+    mask: bool [Q, K], true where attention may look; a query without a past may look at its empty slots, whose features
+    are all zero, so that no row of the softmax is empty.
+    """
+
+    own: torch.Tensor
+    neighbour: torch.Tensor
+    elapsed: torch.Tensor
+    features: torch.Tensor
+    mask: torch.Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """The same block on another device."""
+        parts = (self.own, self.neighbour, self.elapsed, self.features, self.mask)
+        return type(self)(*(part.to(device, non_blocking=True) for part in parts))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The layers' blocks, first layer first, and where each asked query's embedding stands in the last: int64 [R]."""
+
+    layers: tuple[Block, ...]
+    root: torch.Tensor
+
+    @property
+    def num_queries(self) -> tuple[int, ...]:
+        """Distinct queries of each layer."""
+        return tuple(len(block.own) for block in self.layers)
+
+    def to(self, device: torch.device) -> Self:
+        """The same blocks on another device."""
+        return type(self)(tuple(block.to(device) for block in self.layers), self.root.to(device))
+
+
+@final
+class BlockBuilder:
+    """Builds the blocks of a batch from a graph and its (scaled) event features.
+
+    Features that are known with the event stand first; late ones follow, zero until the query's time has reached the
+    event's `known_at`; the last column is 1 where the late ones are known.
+    """
+
+    def __init__(self, stream: EventStream, graph: TemporalGraph, num_neighbours: tuple[int, ...]) -> None:
+        self._graph = graph
+        self._num_neighbours = num_neighbours
+        self._known_at = stream.known_at
+        known = np.ones((len(stream), 1), np.float32)
+        self._features = torch.from_numpy(np.concatenate([stream.features, stream.late, known], axis=1))
+        self._first_late = stream.features.shape[1]
+
+    @property
+    def num_features(self) -> int:
+        """Width E of the blocks' features."""
+        return self._features.shape[1]
+
+    def build(self, node: Ints, time: Ints, *, rng: np.random.Generator | None = None) -> Blocks:
+        """Blocks for int64 [R] queries: the most recent neighbours, or uniform ones when a generator is given."""
+        if rng is None:
+            return self._build(node, time, self._graph.most_recent)
+        generator = rng
+        return self._build(node, time, lambda n, t, k: self._graph.uniform(n, t, k, generator))
+
+    def _build(self, node: Ints, time: Ints, sample: Sample) -> Blocks:
+        node, time, root = self._distinct(node, time)
+        layers: list[Block] = []
+        for depth, k in enumerate(reversed(self._num_neighbours)):
+            found = sample(node, time, k)
+            is_first_layer = depth == len(self._num_neighbours) - 1
+            own, neighbour = node, found.node
+            below_node, below_time = node, time
+            if not is_first_layer:
+                event_time = time[:, None] - found.elapsed
+                below_node, below_time, place = self._distinct(
+                    np.concatenate([node, found.node[found.real]]), np.concatenate([time, event_time[found.real]])
+                )
+                own = place[: len(node)]
+                neighbour = np.zeros_like(found.node)
+                neighbour[found.real] = place[len(node) :]
+            layers.append(self._block(own, neighbour, found, time))
+            node, time = below_node, below_time
+        return Blocks(tuple(reversed(layers)), torch.from_numpy(root))
+
+    def _distinct(self, node: Ints, time: Ints) -> tuple[Ints, Ints, Ints]:
+        """The distinct queries among int64 [R], and where each of the R stands among them."""
+        _, first, place = np.unique(self._graph.keys(node, time), return_index=True, return_inverse=True)
+        return node[first], time[first], place
+
+    def _block(self, own: Ints, neighbour: Ints, found: Neighbours, time: Ints) -> Block:
+        known = found.real & (self._known_at[found.event] <= time[:, None])
+        features = self._features[torch.from_numpy(found.event)]
+        features[..., self._first_late :] *= torch.from_numpy(known).unsqueeze(-1)
+        features[..., : self._first_late] *= torch.from_numpy(found.real).unsqueeze(-1)
+        return Block(
+            torch.from_numpy(own),
+            torch.from_numpy(neighbour),
+            torch.from_numpy(found.elapsed.astype(np.float32)),
+            features,
+            torch.from_numpy(found.real | ~found.real.any(axis=1, keepdims=True)),
+        )
