@@ -1,23 +1,51 @@
 """Records: one immutable, crash-safe commit for every finished stage, and what it may be compared with."""
 
+from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, canonical_json, digest, digest_bytes
 from seedbed.records._clock import Clock, SystemClock
+from seedbed.records._comparison import EXACT, REPLICATE, Policy, ablation, compare
+from seedbed.records._diff import diff
+from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import AppendFile, create, replace
 from seedbed.records._events import Event, EventsLog, read_events
 from seedbed.records._framed import Entry, Journal, read_journal
+from seedbed.records._log import CommitLog
 from seedbed.records._redaction import environment_facts, redact_text
+from seedbed.records._runs import ActiveRun
+from seedbed.records._schema import NOT_APPLICABLE, required_fields
+from seedbed.records._snapshot import Commit, Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
+from seedbed.records._store import RunView, Store
 
 __all__ = [
+    "EXACT",
+    "NOT_APPLICABLE",
+    "REPLICATE",
+    "ActiveRun",
     "AppendFile",
+    "Blobs",
     "Clock",
+    "Commit",
+    "CommitLog",
+    "Comparison",
+    "Diff",
     "Entry",
     "Event",
     "EventsLog",
+    "ExcludedFactor",
     "Journal",
     "Json",
+    "MetricDelta",
+    "Policy",
+    "RunView",
+    "Snapshot",
+    "SnapshotDraft",
+    "Store",
     "SystemClock",
+    "ablation",
     "canonical_json",
+    "compare",
     "create",
+    "diff",
     "digest",
     "digest_bytes",
     "environment_facts",
@@ -25,4 +53,5 @@ __all__ = [
     "read_journal",
     "redact_text",
     "replace",
+    "required_fields",
 ]

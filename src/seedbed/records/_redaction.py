@@ -73,7 +73,7 @@ def redact_text(text: str, identity: Identity | None = None) -> str:
     if len(Path(who.home).parts) > 1:
         text = text.replace(f"{who.home}/", "/home/<user>/")
     text = re.sub(
-        rf"(?<!\w)/(?:{'|'.join(map(re.escape, who.roots))})(?:/(?:<user>)?{_PATH_END}*|(?!\w))", _short, text
+        rf"(?<![\w>])/(?:{'|'.join(map(re.escape, who.roots))})(?:/(?:<user>)?{_PATH_END}*|(?!\w))", _short, text
     )
     text = _hide_name(text, who.host, "<host>")
     text = _hide_name(text, who.host.partition(".")[0], "<host>")

@@ -1,0 +1,112 @@
+"""Where an execution stands, read from evidence: a run that says RUNNING is believed only while its process lives.
+
+Attempt N is claimed by the create-only file `attempt-N.json`, so two processes never hold the same one. `status.json`
+beside it is a view: the latest heartbeat, and how the attempt ended.
+"""
+
+import os
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from seedbed.contracts import Message, RunStatus, Stage
+from seedbed.errors import StoreCorrupt
+from seedbed.records._canonical import digest
+
+__all__ = ["STALE_AFTER", "ProcessIdentity", "Status", "claim_path", "is_alive", "read_status", "this_process"]
+
+STALE_AFTER = timedelta(seconds=60)
+_CLAIM = re.compile(r"attempt-(\d{1,9})\.json")
+
+
+class ProcessIdentity(Message):
+    """A process, told apart from later ones with its number; `place` is a digest of this boot and process namespace."""
+
+    pid: int
+    start_ticks: int
+    place: str
+
+
+class Status(Message):
+    """One attempt at one stage of a run. Times are UTC, for people and for the age of the heartbeat."""
+
+    schema_version: int = 1
+    project: str
+    run_id: str
+    stage: Stage
+    attempt: int
+    status: RunStatus
+    started: datetime
+    heartbeat: datetime
+    process: ProcessIdentity
+    reason: str = ""
+
+
+def this_process() -> ProcessIdentity:
+    """The identity of the calling process."""
+    return ProcessIdentity(pid=os.getpid(), start_ticks=_start_ticks(os.getpid()) or 0, place=_place())
+
+
+def is_alive(process: ProcessIdentity) -> bool | None:
+    """Whether `process` still runs; None when it lives, or lived, where this process cannot see."""
+    if process.place != _place():
+        return None
+    return _start_ticks(process.pid) == process.start_ticks
+
+
+def claim_path(folder: Path, attempt: int) -> Path:
+    """The file that claims `attempt` in a run's folder."""
+    return folder / f"attempt-{attempt}.json"
+
+
+def read_status(folder: Path, now: datetime) -> Status | None:
+    """Where the newest attempt in `folder` stands at `now`; None when there never was one.
+
+    Raises StoreCorrupt when the claim cannot be read.
+    """
+    attempts = [int(match[1]) for path in folder.glob("attempt-*.json") if (match := _CLAIM.fullmatch(path.name))]
+    if not attempts:
+        return None
+    claim = _read(claim_path(folder, max(attempts)))
+    try:
+        latest = _read(folder / "status.json")
+    except (FileNotFoundError, StoreCorrupt):
+        # The view may be lost or torn by a crash; the claim is the truth that remains.
+        latest = claim
+    return _as_observed(latest if latest.attempt == claim.attempt else claim, now)
+
+
+def _read(path: Path) -> Status:
+    try:
+        return Status.model_validate_json(path.read_bytes())
+    except ValidationError as problem:
+        found = problem.errors()[0]["msg"]
+        raise StoreCorrupt(f"{path} is damaged: {found}; move the run's folder aside and start another run") from None
+
+
+def _as_observed(status: Status, now: datetime) -> Status:
+    if status.status != RunStatus.RUNNING:
+        return status
+    if is_alive(status.process) is False:
+        reason = f"process {status.process.pid} is gone"
+    elif now - status.heartbeat > STALE_AFTER:
+        reason = f"no heartbeat for {(now - status.heartbeat).total_seconds():.0f} s"
+    else:
+        return status
+    return status.model_copy(update={"status": RunStatus.CRASHED, "reason": reason})
+
+
+def _start_ticks(pid: int) -> int | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # Fields 3 (state) and 22 (start time) of proc(5); a zombie runs no more.
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _place() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return digest([boot, str(Path("/proc/self/ns/pid").readlink())])
