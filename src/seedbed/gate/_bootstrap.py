@@ -1,0 +1,76 @@
+"""A confidence interval for the mean of samples that depend on their neighbours, such as one score a batch."""
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.contracts import Interval
+from seedbed.errors import InvalidInput
+
+__all__ = ["block_bootstrap"]
+
+_FEWEST = 8
+_FEWEST_BLOCKS = 4
+
+
+def block_bootstrap(
+    values: Sequence[float] | NDArray[np.floating],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The mean of `values`, in the order they were sampled, with a two-sided confidence interval.
+
+    Circular block bootstrap (Politis and Romano, 1992). Blocks are twice as long as Andrews' (1991) AR(1) rule for a
+    Bartlett kernel says, and the interval is widened by the small-sample factor of so few blocks: both were chosen by
+    simulation, since the textbook choices cover too little at a few hundred samples. The same seed gives the same
+    interval. Raises InvalidInput for fewer than 8 samples, and for any that is not finite.
+    """
+    samples = np.asarray(values, dtype=np.float64)
+    num_samples = samples.size
+    if samples.ndim != 1 or num_samples < _FEWEST or not np.isfinite(samples).all():
+        raise InvalidInput(
+            f"block_bootstrap: expected at least {_FEWEST} finite samples in one dimension, found shape "
+            f"{samples.shape} with {int((~np.isfinite(samples)).sum())} not finite; gather more, or mend what made them"
+        )
+    length = _block_length(samples)
+    num_blocks = ceil(num_samples / length)
+    means = _resampled_means(samples, length, num_blocks, resamples, np.random.default_rng(seed))
+    mean, tail = float(samples.mean()), (1 - confidence) / 2
+    widening = sqrt(num_samples / (num_samples - length)) * _t_over_normal(1 - tail, num_blocks - 1)
+    low, high = (mean + widening * (float(end) - mean) for end in np.quantile(means, [tail, 1 - tail]))
+    return Interval(value=mean, low=low, high=high, n=num_samples, confidence=confidence)
+
+
+def _block_length(samples: NDArray[np.float64]) -> int:
+    num_samples = len(samples)
+    centred = samples - samples.mean()
+    variance = float(centred @ centred)
+    lag_one = float(centred[1:] @ centred[:-1]) / variance if variance > 0 else 0.0
+    # An estimated autocorrelation falls short by about (1 + 3 rho) / n (Kendall, 1954). Negative ones count as none.
+    rho = min(max(lag_one + (1 + 3 * lag_one) / num_samples, 0.0), 0.97)
+    andrews: float = 1.1447 * (4 * rho**2 / (1 - rho**2) ** 2 * num_samples) ** (1 / 3)
+    return max(1, min(2 * ceil(andrews), num_samples // _FEWEST_BLOCKS))
+
+
+def _resampled_means(
+    samples: NDArray[np.float64], length: int, num_blocks: int, resamples: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    circle = np.concatenate([[0.0], np.cumsum(np.concatenate([samples, samples[: length - 1]]))])
+    block_means = (circle[length:] - circle[:-length]) / length
+    starts = generator.integers(0, samples.size, size=(resamples, num_blocks))
+    means: NDArray[np.float64] = block_means[starts].mean(axis=1)
+    return means
+
+
+def _t_over_normal(probability: float, degrees: int) -> float:
+    """Student's t quantile over the normal one, by Cornish-Fisher (Abramowitz and Stegun 26.7.5)."""
+    z = NormalDist().inv_cdf(probability)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return (z + first / degrees + second / degrees**2 + third / degrees**3) / z

@@ -1,0 +1,163 @@
+"""Four verdicts and their exit codes; nothing passes but what was shown to hold."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from seedbed.contracts import GateReport, Interval, RuntimeMode, Verdict
+from seedbed.errors import InvalidInput
+from seedbed.gate import facts_of, judge, metrics_text, parse_gate
+
+RECORD = {
+    "run_id": "r1",
+    "project": "demo",
+    "snapshot_seq": 3,
+    "metrics": {
+        "test.ap": 0.91,
+        "test": {"auc": {"value": 0.93, "low": 0.92, "high": 0.94, "n": 300, "confidence": 0.95}},
+        "test.mrr": None,
+    },
+    "audit": {"degraded": False, "mode": RuntimeMode.STRICT, "reasons": []},
+    "changes": {"failed": 0, "unknown": 0, "effective": 1},
+}
+
+
+def verdict_of(*checks: object, record: dict = RECORD, **kw: object) -> tuple[Verdict, int]:
+    report = judge(parse_gate({"checks": list(checks)}), record, **kw)
+    return report.verdict, report.exit_code
+
+
+def contract(metric: str, value: object) -> dict:
+    return {"metric": metric, "op": "==", "value": value, "kind": "contract"}
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict"),
+    [
+        ("metrics.test.ap >= 0.91", Verdict.PASS),
+        ("metrics.test.ap > 0.91", Verdict.FAIL),
+        ("metrics.test.ap <= 0.91", Verdict.PASS),
+        ("metrics.test.ap < 0.91", Verdict.FAIL),
+        ("metrics.test.ap == 0.91", Verdict.PASS),
+        ("metrics.test.ap != 0.91", Verdict.FAIL),
+        ("metrics.test.auc >= 0.93", Verdict.PASS),
+        ("metrics.test.auc >= 0.92 @ 95%", Verdict.PASS),
+        ("metrics.test.auc > 0.92 @ 95%", Verdict.INCONCLUSIVE),
+        ("metrics.test.auc >= 0.925 @ 95%", Verdict.INCONCLUSIVE),
+        ("metrics.test.auc >= 0.94 @ 90%", Verdict.INCONCLUSIVE),
+        ("metrics.test.auc > 0.94 @ 95%", Verdict.FAIL),
+        ("metrics.test.auc <= 0.94 @ 95%", Verdict.PASS),
+        ("metrics.test.auc <= 0.93 @ 95%", Verdict.INCONCLUSIVE),
+        ("metrics.test.auc < 0.92 @ 95%", Verdict.FAIL),
+        ("metrics.test.auc >= 0.5 @ 99%", Verdict.INCONCLUSIVE),
+        ("metrics.test.ap >= 0.5 @ 95%", Verdict.INCONCLUSIVE),
+        ("metrics.test.mrr >= 0.5", Verdict.NO_DATA),
+        ("metrics.test.mrr >= 0.5 @ 95%", Verdict.NO_DATA),
+        ("audit.mode == STRICT", Verdict.PASS),
+        ("audit.mode != STRICT", Verdict.FAIL),
+        ("audit.degraded == false", Verdict.PASS),
+        ("changes.failed == 0", Verdict.PASS),
+    ],
+)
+def test_one_check(check: str, verdict: Verdict) -> None:
+    expected_code = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3, Verdict.NO_DATA: 3}[verdict]
+    assert verdict_of(check) == (verdict, expected_code)
+
+
+PASS, FAIL = "changes.failed == 0", "changes.failed == 1"
+NO_DATA, INCONCLUSIVE = "metrics.test.mrr > 0", "metrics.test.auc > 0.93 @ 95%"
+
+
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [
+        ([PASS, contract("audit.degraded", False)], (Verdict.PASS, 0)),
+        ([PASS, INCONCLUSIVE], (Verdict.INCONCLUSIVE, 3)),
+        ([PASS, NO_DATA, INCONCLUSIVE], (Verdict.NO_DATA, 3)),
+        ([FAIL, NO_DATA, INCONCLUSIVE, PASS], (Verdict.FAIL, 1)),
+        ([FAIL, NO_DATA, contract("audit.degraded", True)], (Verdict.FAIL, 4)),
+        ([PASS, contract("metrics.test.mrr", 1)], (Verdict.NO_DATA, 3)),
+    ],
+)
+def test_all_checks_together(checks: list, expected: tuple[Verdict, int]) -> None:
+    assert verdict_of(*checks) == expected
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("op", [">=", "<=", ">", "<", "==", "!="])
+def test_what_is_not_a_finite_number_never_passes(value: float, op: str) -> None:
+    report = judge(parse_gate({"checks": [f"loss {op} 0.5"]}), {"loss": value})
+    assert report.verdict is Verdict.FAIL
+    assert "not a finite number" in report.checks[0].reason
+    assert GateReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_a_misspelt_metric_is_an_error_with_the_nearest_names_and_not_a_pass() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        verdict_of("metrics.tset.ap >= 0.5", "zzz > 1")
+    assert "2 unknown metric(s)" in str(caught.value)
+    assert "metrics.tset.ap: did you mean metrics.test.ap" in str(caught.value)
+    assert "zzz: known are audit.degraded" in str(caught.value)
+
+
+def test_a_metric_that_exists_but_was_not_reached_is_no_data() -> None:
+    assert verdict_of("metrics.test.hits >= 0.5", known=["metrics.test.hits"]) == (Verdict.NO_DATA, 3)
+
+
+@pytest.mark.parametrize("check", ["audit.degraded == 0", "changes.failed == false", "audit.mode >= 1"])
+def test_values_of_different_types_are_not_compared(check: str) -> None:
+    with pytest.raises(InvalidInput, match="cannot be compared"):
+        verdict_of(check)
+
+
+def test_an_interval_is_one_fact_and_one_that_contradicts_itself_is_refused() -> None:
+    interval = {"value": 0.5, "low": 0.6, "high": 0.4, "n": 10, "confidence": 0.95}
+    assert facts_of(RECORD)["metrics.test.auc"] == Interval(value=0.93, low=0.92, high=0.94, n=300, confidence=0.95)
+    assert facts_of({"m": interval | {"value": None}}) == {"m": None}
+    with pytest.raises(InvalidInput, match="record, m: not a confidence interval"):
+        facts_of({"m": interval})
+
+
+@given(
+    ends=st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(sorted),
+    threshold=st.floats(-1, 1),
+    wider=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_a_wider_interval_never_decides_what_a_narrower_one_left_open(
+    ends: list[float], threshold: float, wider: tuple[float, float]
+) -> None:
+    def verdict(low: float, high: float) -> Verdict:
+        interval = {"value": (ends[0] + ends[1]) / 2, "low": low, "high": high, "n": 10, "confidence": 0.95}
+        return verdict_of({"metric": "m", "op": ">=", "value": threshold, "confidence": 0.95}, record={"m": interval})[
+            0
+        ]
+
+    narrow, wide = verdict(*ends), verdict(ends[0] - wider[0], ends[1] + wider[1])
+    assert wide in {narrow, Verdict.INCONCLUSIVE}
+
+
+def test_the_metrics_text_carries_verdict_checks_and_run() -> None:
+    spec = parse_gate({"gate": "demo", "checks": ["metrics.test.ap >= 0.88", "metrics.test.auc >= 0.95", NO_DATA]})
+    families = {
+        family.name: family.samples
+        for family in text_string_to_metric_families(metrics_text(judge(spec, RECORD), RECORD))
+    }
+    verdicts = {sample.labels["verdict"]: sample.value for sample in families["seedbed_gate_verdict"]}
+    assert verdicts == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 0, "NO_DATA": 0}
+    assert [sample.value for sample in families["seedbed_gate_exit_code"]] == [1]
+    assert [sample.value for sample in families["seedbed_gate_check_passed"]] == [1, 0, 0]
+    assert {sample.labels["metric"]: sample.value for sample in families["seedbed_gate_check_value"]} == {
+        "metrics.test.ap": 0.91,
+        "metrics.test.auc": 0.93,
+    }
+    assert families["seedbed_run_info"][0].labels == {"project": "demo", "run_id": "r1", "snapshot_seq": "3"}
+
+
+def test_importing_the_gate_does_not_import_torch() -> None:
+    code = "import sys, seedbed.gate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

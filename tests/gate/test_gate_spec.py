@@ -1,0 +1,90 @@
+"""A gate is read whole or refused with every offending field named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seedbed.contracts import CheckKind
+from seedbed.errors import InvalidInput, NotFound
+from seedbed.gate import Check, Op, load_gate, parse_gate
+
+GATE = """
+gate: demo
+checks:
+  - metrics.test.ap >= 0.88 @ 95%
+  - audit.mode == STRICT
+  - {metric: audit.degraded, op: ==, value: false, kind: contract}
+  - {metric: changes.failed, op: "==", value: 0, kind: contract}
+"""
+
+
+def test_a_yaml_gate_in_both_forms(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(GATE)
+    spec = load_gate(path)
+    assert spec.gate == "demo"
+    assert spec.checks == (
+        Check(metric="metrics.test.ap", op=Op.AT_LEAST, value=0.88, confidence=0.95),
+        Check(metric="audit.mode", op=Op.EQUAL, value="STRICT"),
+        Check(metric="audit.degraded", op=Op.EQUAL, value=False, kind=CheckKind.CONTRACT),
+        Check(metric="changes.failed", op=Op.EQUAL, value=0.0, kind=CheckKind.CONTRACT),
+    )
+    assert [check.expected for check in spec.checks] == [">= 0.88 @ 95%", "== STRICT", "== false", "== 0"]
+
+
+def test_a_json_gate(tmp_path: Path) -> None:
+    path = tmp_path / "gate.json"
+    path.write_text(json.dumps({"checks": ["a < 1e-3", "b != 'x'", "c > -2 @ 99.9 %"]}))
+    checks = load_gate(path).checks
+    assert [(check.metric, check.op.value, check.value) for check in checks] == [
+        ("a", "<", 0.001),
+        ("b", "!=", "x"),
+        ("c", ">", -2.0),
+    ]
+    assert checks[2].confidence == 0.999
+
+
+@pytest.mark.parametrize(
+    ("check", "problem"),
+    [
+        ("metrics.ap => 0.9", "expected 'metric op value'"),
+        ("metrics.ap >= 0.9 or true", "expected 'metric op value'"),
+        ("metrics.ap >=", "expected 'metric op value'"),
+        ("metrics.ap >= nan", "no threshold"),
+        ("metrics.ap >= high", "needs a number, found 'high'"),
+        ("audit.degraded > false", "needs a number, found False"),
+        ("metrics.ap == 0.9 @ 95%", "no interval can show"),
+        ("metrics.ap >= 0.9 @ 100%", "less than 1"),
+        ({"metric": "a", "op": ">=", "value": 1, "severity": "high"}, "severity: Extra inputs"),
+        ({"metric": "a", "op": "~", "value": 1}, "op: "),
+        ({"metric": "a", "op": ">=", "value": float("inf")}, "checks.0.value"),
+    ],
+)
+def test_a_check_that_cannot_be_judged_is_refused(check: object, problem: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_gate({"checks": [check]}, source="gate.yaml")
+    assert problem in str(caught.value)
+    assert "gate.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"checks": []}, {"checks": ["a > 1"], "chekcs": []}])
+def test_a_gate_without_checks_or_with_unknown_fields_is_refused(data: object) -> None:
+    with pytest.raises(InvalidInput, match="problem"):
+        parse_gate(data)
+
+
+def test_every_offending_check_is_named_at_once() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_gate({"checks": ["a >", "b > 1", "c ~ 1"]})
+    assert "2 problem(s)" in str(caught.value)
+    assert "checks.0" in str(caught.value)
+    assert "checks.2" in str(caught.value)
+
+
+def test_a_missing_file_and_one_that_is_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no gate file"):
+        load_gate(tmp_path / "gate.yaml")
+    (tmp_path / "gate.yaml").write_text("checks: [")
+    with pytest.raises(InvalidInput, match="neither YAML nor JSON"):
+        load_gate(tmp_path / "gate.yaml")
