@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from seedbed.contracts._enums import RuntimeMode
+from seedbed.contracts._enums import Feature, RuntimeMode
 from seedbed.contracts._message import Message
 
 __all__ = ["AuditRun", "FeatureAudit", "Setting"]
@@ -30,7 +30,7 @@ class FeatureAudit(Message):
     observed: bool | None
     used: bool = Field(description="requested and observed; never copied from what was asked")
     reason: str
-    kernels: dict[str, int] = Field(description="what the sampled steps ran, name -> number of calls")
+    kernels: dict[str, int] = Field(description="what the sampled steps ran, name -> times dispatched")
 
 
 class AuditRun(Message):
@@ -55,3 +55,9 @@ class AuditRun(Message):
     steps_sampled: int = Field(ge=0)
     samples: dict[str, int] = Field(description="sampled steps by key: phase, shape class and the process's flags")
     settings: dict[str, Setting]
+
+    def of(self, feature: Feature) -> FeatureAudit:
+        """One feature's four facts."""
+        return {Feature.SDPA: self.sdpa, Feature.FLASH: self.flash, Feature.AMP: self.amp, Feature.CDC: self.cdc}[
+            feature
+        ]

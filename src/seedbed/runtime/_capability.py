@@ -1,7 +1,7 @@
 """What this machine can do of what is asked, found out without changing any of the process's switches."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -15,7 +15,7 @@ from seedbed.runtime._explain import explain_other_fused, flags_advice
 from seedbed.runtime._flags import read_flags
 from seedbed.runtime._profile import FLASH_KERNELS, FUSED_KERNELS, record
 
-__all__ = ["Capability", "assess"]
+__all__ = ["Capability", "assess", "shortfalls"]
 
 
 @final
@@ -45,6 +45,15 @@ def assess(config: RuntimeConfig, device: torch.device | str) -> dict[Feature, C
     }
     off = Capability(requested=False, eligible=None, reason="switched off, so not assessed")
     return {feature: off if config.switch(feature) is Switch.OFF else probe() for feature, probe in probes.items()}
+
+
+def shortfalls(capabilities: Mapping[Feature, Capability]) -> list[str]:
+    """The reason for each thing asked for that cannot be had on this machine."""
+    return [
+        f"{feature} requested and not eligible: {capability.reason} ({capability.advice})"
+        for feature, capability in capabilities.items()
+        if capability.requested and not capability.eligible
+    ]
 
 
 def _attention(device: torch.device, wanted: frozenset[str]) -> Capability:

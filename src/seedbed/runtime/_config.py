@@ -133,10 +133,8 @@ def _check(source: Source, layer: Mapping[str, object]) -> RuntimeConfig:
     try:
         return RuntimeConfig.model_validate(dict(layer))
     except ValidationError as error:
-        faults = "; ".join(
-            f"{_label(source, str(fault['loc'][0]))} is {fault['input']!r}: {_expected(str(fault['loc'][0]))}"
-            for fault in error.errors()
-        )
+        names = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors())
+        faults = "; ".join(f"{_label(source, name)} is {layer[name]!r}: {_expected(name)}" for name in names)
         raise InvalidInput(f"Runtime configuration refused: {faults}. Correct it there and start again.") from None
 
 

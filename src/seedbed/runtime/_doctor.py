@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seedbed.contracts import AuditRun, Feature, Message, RuntimeMode
 from seedbed.runtime._attention import sdpa
-from seedbed.runtime._config import ResolvedConfig, RuntimeConfig, Source
+from seedbed.runtime._config import RuntimeConfig, resolve_config
 from seedbed.runtime._contract import Contract, declare
 from seedbed.runtime._enforce import RuntimeDegraded
 from seedbed.runtime._host import device_name, host_memory_bytes
@@ -61,20 +61,17 @@ def doctor(config: RuntimeConfig, device: torch.device | str) -> DoctorReport:
 
     With CDC selected this compiles for real: seconds, and less once the on-disk cache is warm.
     """
-    device = torch.device(device)
-    compat = config.model_copy(update={"mode": RuntimeMode.COMPAT})
+    compat = resolve_config(code=config.model_dump() | {"mode": RuntimeMode.COMPAT})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeDegraded)  # the report says it
-        contract = declare(
-            ResolvedConfig(compat, dict.fromkeys(RuntimeConfig.model_fields, Source.CODE)), device=device
-        )
+        contract = declare(compat, device=device)
         audit = _try(contract)
     return DoctorReport(
         features=DoctorFeatures(**{feature.value.lower(): _feature(feature, contract, audit) for feature in Feature}),
         reasons=audit.reasons,
         pytorch_version=torch.__version__,
         cuda_available=torch.cuda.is_available(),
-        device_name=device_name(device),
+        device_name=device_name(contract.device),
         cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         memory=host_memory_bytes(),
@@ -97,16 +94,5 @@ def _try(contract: Contract) -> AuditRun:
 
 
 def _feature(feature: Feature, contract: Contract, audit: AuditRun) -> DoctorFeature:
-    capability = contract.capabilities[feature]
-    seen = {Feature.SDPA: audit.sdpa, Feature.FLASH: audit.flash, Feature.AMP: audit.amp, Feature.CDC: audit.cdc}[
-        feature
-    ]
-    return DoctorFeature(
-        requested=seen.requested,
-        eligible=seen.eligible,
-        selected=seen.selected,
-        observed=seen.observed,
-        reason=seen.reason,
-        advice=capability.advice,
-        kernels=seen.kernels,
-    )
+    facts = audit.of(feature).model_dump(exclude={"used"})
+    return DoctorFeature(**facts, advice=contract.capabilities[feature].advice)

@@ -1,6 +1,7 @@
 """What a mode does with a reason: STRICT stops, COMPAT warns and goes on."""
 
 import warnings
+from collections.abc import Sequence
 
 from seedbed.contracts import RuntimeMode
 from seedbed.errors import ContractBroken
@@ -14,8 +15,12 @@ class RuntimeDegraded(UserWarning):
     """A COMPAT run goes on without something that it asked for."""
 
 
-def enforce(mode: RuntimeMode, reason: str, where: str) -> None:
-    """Raise ContractBroken in STRICT, warn RuntimeDegraded in COMPAT. `where` as in "at step 3"."""
-    if mode is RuntimeMode.STRICT:
-        raise ContractBroken(f"Runtime contract broken {where}: {reason}. {_NEXT}.")
-    warnings.warn(f"Runtime degraded {where}: {reason}.", RuntimeDegraded, stacklevel=2)
+def enforce(mode: RuntimeMode, reasons: Sequence[str], where: str) -> None:
+    """Raise one ContractBroken for all `reasons` in STRICT, warn RuntimeDegraded for each in COMPAT.
+
+    `where` says when they were found, as in "at step 3". Without a reason nothing happens.
+    """
+    if reasons and mode is RuntimeMode.STRICT:
+        raise ContractBroken(f"Runtime contract broken {where}: {'. '.join(reasons)}. {_NEXT}.")
+    for reason in reasons:
+        warnings.warn(f"Runtime degraded {where}: {reason}.", RuntimeDegraded, stacklevel=2)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["device_name", "host_memory_bytes", "peak_memory_bytes", "tune_host"]
+from seedbed.errors import InvalidInput
+
+__all__ = ["device_name", "host_memory_bytes", "peak_memory_bytes", "tune_host", "usable_device"]
 
 # glibc's <malloc.h>. Freed memory stays in the heap, so that a step's tensors are not faulted in anew at every step.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -33,6 +35,17 @@ def tune_host(threads: int | None = None) -> dict[str, int]:
 def _mallopt(option: int, value: int) -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     return mallopt is not None and mallopt(option, value) == 1
+
+
+def usable_device(device: torch.device | str) -> torch.device:
+    """The device, once a tensor has been made on it. Raises InvalidInput when that fails."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by how it was built
+        first = str(error).partition("\n")[0]
+        raise InvalidInput(
+            f"Device {str(device)!r} cannot be used here: {first}. Use 'cpu' or mend the driver."
+        ) from None
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -13,8 +13,6 @@ from seedbed.runtime._observe import Observation
 
 __all__ = ["Tally"]
 
-_PER_FEATURE = dict.fromkeys(Feature, 0)
-
 
 class _Stored(Message):
     """A tally's JSON form, so that a damaged or foreign one is refused at the door."""
@@ -36,8 +34,8 @@ class Tally:
 
     steps: int = 0
     samples: Counter[str] = field(default_factory=Counter)
-    shown: Counter[Feature] = field(default_factory=lambda: Counter(_PER_FEATURE))
-    lost: Counter[Feature] = field(default_factory=lambda: Counter(_PER_FEATURE))
+    shown: Counter[Feature] = field(default_factory=Counter)
+    lost: Counter[Feature] = field(default_factory=Counter)
     kernels: dict[Feature, Counter[str]] = field(default_factory=lambda: {feature: Counter() for feature in Feature})
     reasons: list[str] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ import torch
 
 from seedbed.contracts import AuditRun, Feature, RuntimeMode
 from seedbed.runtime._audit import make_audit
-from seedbed.runtime._capability import Capability
+from seedbed.runtime._capability import Capability, shortfalls
 from seedbed.runtime._compiler import read_counts, salt_cache, why_eager
 from seedbed.runtime._config import ResolvedConfig
 from seedbed.runtime._enforce import enforce
@@ -17,7 +17,7 @@ from seedbed.runtime._observe import Step, observe
 from seedbed.runtime._profile import Sample, profiler_is_busy, record
 from seedbed.runtime._tally import Tally
 
-__all__ = ["Phase", "Witness", "shortfall"]
+__all__ = ["Phase", "Witness"]
 
 Phase = Literal["train", "eval"]
 
@@ -109,9 +109,8 @@ class Witness:
         self._tally = self._begin(Tally.load(state))
 
     def _begin(self, tally: Tally) -> Tally:
-        for feature, capability in self._capabilities.items():
-            if reason := shortfall(feature, capability):
-                tally.add_reason(reason)
+        for reason in shortfalls(self._capabilities):
+            tally.add_reason(reason)
         return tally
 
     def _is_due(self, key: _Key, step: int) -> bool:
@@ -155,10 +154,9 @@ class Witness:
         )
 
     def _lose(self, reasons: list[str], where: str) -> None:
-        """Note every reason before the first is enforced; STRICT stops at any, COMPAT warns of new ones."""
+        """Note the reasons and act on them: STRICT stops at any, COMPAT warns of those that are new."""
         new = [reason for reason in reasons if self._tally.add_reason(reason)]
-        for reason in reasons if self._config.mode is RuntimeMode.STRICT else new:
-            enforce(self._config.mode, reason, where)
+        enforce(self._config.mode, reasons if self._config.mode is RuntimeMode.STRICT else new, where)
 
     def _why_never(self) -> str:
         sampled = sum(self._tally.samples.values())
@@ -167,11 +165,3 @@ class Witness:
                 f"none of the {self._tally.steps} steps was sampled (one that compiles is no evidence: run more steps)"
             )
         return f"none of {sampled} sampled steps did any work of its kind (declare it off if the model has none)"
-
-
-def shortfall(feature: Feature, capability: Capability) -> str:
-    """The reason for which something asked for cannot be had on this machine, or nothing."""
-    if not capability.requested or capability.eligible:
-        return ""
-    advice = f" ({capability.advice})" if capability.advice else ""
-    return f"{feature} requested and not eligible: {capability.reason}{advice}"
