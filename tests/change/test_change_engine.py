@@ -1,6 +1,7 @@
 """The path of a change: durable before it is made, read back, proven in use, and settled whatever happened between."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,62 @@ def test_a_change_replaced_before_any_step_is_unknown(tmp_path: Path) -> None:
     assert [record.outcome for record in engine.history.records] == [Outcome.UNKNOWN, Outcome.EFFECTIVE]
 
 
+def test_a_change_interrupted_in_the_middle_is_settled_by_the_next_proposal(tmp_path: Path) -> None:
+    knob = Knob()
+    engine = opened(tmp_path, knob)
+    engine.propose(cut(), step=0)
+    knob.step()
+
+    def interrupt(value: float) -> float:
+        knob.value = value
+        raise KeyboardInterrupt
+
+    knob.accepts = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        engine.propose(become(2e-3), step=20)
+    knob.accepts = float
+    assert engine.propose(become(1e-3), step=21).outcome is Outcome.BLOCKED
+    knob.step()
+    assert [record.outcome for record in engine.history.records[:2]] == [Outcome.EFFECTIVE, Outcome.EFFECTIVE]
+
+
+def test_a_change_interrupted_half_way_is_unknown_and_the_one_before_is_not_blamed(tmp_path: Path) -> None:
+    knob = Knob()
+    engine = opened(tmp_path, knob)
+    engine.propose(cut(), step=0)
+    knob.step()
+
+    def interrupt(value: float) -> float:
+        knob.value = 7e-3
+        raise KeyboardInterrupt
+
+    knob.accepts = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        engine.propose(become(2e-3), step=20)
+    engine.settle(step=20)
+    assert knob.report is None
+    assert [record.outcome for record in engine.history.records] == [Outcome.EFFECTIVE, Outcome.UNKNOWN]
+    assert "the live value is 0.007, neither old nor new" in engine.history[2].reason
+
+
+def test_a_change_that_was_taken_back_leaves_no_watch_on_an_older_one(tmp_path: Path) -> None:
+    knob = Knob()
+    engine = opened(tmp_path, knob)
+    for step, used in ((0, None), (20, 0.03)):
+        engine.propose(cut(), step)
+        knob.step(used)
+    for again in (engine, opened(tmp_path, knob)):
+        knob.report = None
+        again.settle(step=30)
+        assert knob.report is None
+        assert [record.outcome for record in again.history.records] == [Outcome.EFFECTIVE, Outcome.FAILED]
+
+
+def test_an_unknown_change_is_not_found() -> None:
+    with pytest.raises(NotFound, match="no change 3"):
+        fold([])[3]
+
+
 # --- opened again -----------------------------------------------------------------------------------------------------
 
 
@@ -426,10 +483,20 @@ class AnyOrder(RuleBasedStateMachine):
         self.knob.accepts = (lambda _: 0.77) if breaks else float
         self.engine.propose(become(value), self.step_number)
 
+    @rule(value=st.floats(1e-5, 1e-1), written=st.booleans())
+    def propose_and_be_interrupted(self, value: float, written: bool) -> None:
+        def interrupt(wanted: float) -> float:
+            self.knob.value = wanted if written else self.knob.value
+            raise KeyboardInterrupt
+
+        self.knob.accepts = interrupt
+        with suppress(KeyboardInterrupt):
+            self.engine.propose(become(value), self.step_number)
+
     @rule(rival=st.booleans())
     def step(self, rival: bool) -> None:
         self.step_number += 1
-        held = self.engine.history.last_reached("optimizer.lr")
+        held = self.engine.history.held("optimizer.lr")
         watched = self.knob.report is not None and held is not None
         if watched:
             (self.lost if rival else self.used).add(held.id)
@@ -496,6 +563,18 @@ def test_the_whole_path_around_a_live_optimizer_and_its_schedule(tmp_path: Path)
     assert used == pytest.approx([1e-2, 1e-2 / 2, 1e-2 / 3, 1e-2 / 8, 1e-2 / 10, 1e-2 / 12])
     assert engine.history[1].outcome is Outcome.EFFECTIVE
     engine.require_effective()
+
+
+def test_a_second_change_takes_the_watch_over_and_close_leaves_nothing_on_the_optimizer(tmp_path: Path) -> None:
+    optimizer = an_optimizer()
+    engine = ChangeEngine(Journal.open(tmp_path / "changes.log"), {"optimizer.lr": LearningRate(optimizer)}, [LR])
+    for step in (0, 20):
+        engine.propose(cut(), step)
+        optimizer.step()
+    assert len(optimizer._optimizer_step_pre_hooks) == 1
+    engine.close()
+    assert not optimizer._optimizer_step_pre_hooks
+    assert [record.outcome for record in engine.history.records] == [Outcome.EFFECTIVE, Outcome.EFFECTIVE]
 
 
 def test_a_schedule_that_nobody_declared_breaks_the_contract_by_name(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class ChangeEngine:
                 self._settle_intent(record)
             elif record.phase in {Kind.PROPOSED, Kind.GUARDED} and not record.denied:
                 self._ledger.fail(record, "the process ended before the intent; nothing was touched")
-        for key in self._bindings.keys() - self._watched.keys():
+        for key in self._bindings:
             self._settle_watch(key, step)
         self._settled = True
 
@@ -205,14 +205,16 @@ class ChangeEngine:
             self._ledger.note(Kind.UNKNOWN, id=record.id, reason=reason, found=found)
 
     def _settle_watch(self, key: str, step: int) -> None:
-        record = self.history.last_reached(key)
-        if record is None:
+        record = self.history.held(key)
+        if record is None or record.id == self._watched.get(key):
             return
         found = self._bindings[key].read()
         if record.phase is Kind.EFFECTIVE or _holds(found, record.after):  # a proven value may decay as scheduled
             self._watch(record, step)
         else:
-            self._ledger.give_up(record.id, f"when the journal was opened again, the live value was {found:g}")
+            self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")
+            self._bindings[key].watch(None)
+            self._watched.pop(key, None)
 
     def _watch(self, record: ChangeRecord, step: int) -> None:
         key = record.delta.parameter

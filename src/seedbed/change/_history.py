@@ -95,8 +95,13 @@ class ChangeRecord:
 
     @property
     def reached(self) -> bool:
-        """Whether the live object holds it, or may hold it."""
+        """Whether the live object took it, or may have, and nothing is known to have taken it back."""
         return self.phase in {Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}
+
+    @property
+    def touched(self) -> bool:
+        """Whether the live object ever took it, or may have."""
+        return any(kind in {Kind.APPLIED, Kind.UNKNOWN} for kind, _ in self.story)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +128,10 @@ class ChangeHistory:
         reached = (record for record in self.records if record.reached and record.delta.parameter == parameter)
         return [Move(record.step, record.before, record.after) for record in reached]
 
-    def last_reached(self, parameter: str) -> ChangeRecord | None:
-        """The parameter's newest change that reached the live object."""
-        reached = [record for record in self.records if record.reached and record.delta.parameter == parameter]
-        return reached[-1] if reached else None
+    def held(self, parameter: str) -> ChangeRecord | None:
+        """The change that the live parameter holds, or may hold; None when the newest to touch it was taken back."""
+        touched = [record for record in self.records if record.touched and record.delta.parameter == parameter]
+        return touched[-1] if touched and touched[-1].reached else None
 
     def next_id(self) -> int:
         """The id of the next change; superseded ids are never given again."""
