@@ -8,13 +8,17 @@ from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import AppendFile, create, replace
 from seedbed.records._events import Event, EventsLog, read_events
+from seedbed.records._findings import Finding, FindingKind
 from seedbed.records._framed import Entry, Journal, read_journal
+from seedbed.records._fsck import fsck
 from seedbed.records._log import CommitLog
 from seedbed.records._redaction import environment_facts, redact_text
+from seedbed.records._repair import repair
 from seedbed.records._runs import ActiveRun
 from seedbed.records._schema import NOT_APPLICABLE, required_fields
 from seedbed.records._snapshot import Commit, Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
 from seedbed.records._store import RunView, Store
+from seedbed.records._verify import DigestCheck, verify
 
 __all__ = [
     "EXACT",
@@ -28,10 +32,13 @@ __all__ = [
     "CommitLog",
     "Comparison",
     "Diff",
+    "DigestCheck",
     "Entry",
     "Event",
     "EventsLog",
     "ExcludedFactor",
+    "Finding",
+    "FindingKind",
     "Journal",
     "Json",
     "MetricDelta",
@@ -49,9 +56,12 @@ __all__ = [
     "digest",
     "digest_bytes",
     "environment_facts",
+    "fsck",
     "read_events",
     "read_journal",
     "redact_text",
+    "repair",
     "replace",
     "required_fields",
+    "verify",
 ]

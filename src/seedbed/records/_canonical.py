@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import rfc8785
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "frozen", "plain", "readable_json"]
+__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "frozen", "parse_json", "plain", "readable_json"]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -41,6 +41,11 @@ def digest_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def parse_json(data: bytes) -> Any:
+    """The value of canonical JSON; numbers written without a fraction beyond 2^53 can only have been floats."""
+    return json.loads(data, parse_int=_parsed_integer)
+
+
 def readable_json(value: object) -> bytes:
     """Indented JSON with sorted keys, for files that people read and nothing hashes."""
     return json.dumps(plain(value), indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
@@ -57,6 +62,8 @@ def frozen(value: object) -> object:
 
 def plain(value: object, pointer: str = "") -> Json:
     """A deep copy of `value` in JSON's own types only. Raises InvalidInput with a JSON Pointer to what is not JSON."""
+    if isinstance(value, str | int | float):  # first, since most values are: the abstract checks below cost more
+        return _scalar(value, pointer)
     if pointer.count("/") > _DEEPEST:
         raise _refused(pointer, f"nested deeper than {_DEEPEST} levels", "flatten it, or break the cycle")
     if isinstance(value, Mapping):
@@ -101,10 +108,15 @@ def _integer(value: int, pointer: str) -> int:
     return value
 
 
-def _number(value: float, pointer: str) -> float:
+def _number(value: float, pointer: str) -> int | float:
     if not math.isfinite(value):
         raise _refused(pointer, f"{value} is not a JSON number", "leave it out, or record why it is not finite")
-    return value
+    # 1.0 is written 1 and read back as an integer; taking it so at once makes a value equal what is read of it.
+    return int(value) if value.is_integer() and abs(value) <= _LARGEST_EXACT_INTEGER else value
+
+
+def _parsed_integer(text: str) -> int | float:
+    return int(text) if len(text) < 16 or abs(int(text)) <= _LARGEST_EXACT_INTEGER else float(text)
 
 
 def _moment(value: date, pointer: str) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 from seedbed.contracts import Stage
@@ -11,11 +12,11 @@ from seedbed.errors import InvalidInput
 from seedbed.records._canonical import Json, digest, frozen, plain
 from seedbed.records._names import NAME_RULE, is_name
 from seedbed.records._pointer import without
-from seedbed.records._redaction import redacted_object
+from seedbed.records._redaction import Identity, redacted_object
 from seedbed.records._schema import NOT_APPLICABLE, metadata_offences
 from seedbed.records._snapshot import LogHead, Snapshot
 
-__all__ = ["VIEW_NAMES", "SnapshotDraft", "build_snapshot"]
+__all__ = ["VIEW_NAMES", "SnapshotDraft", "build_snapshot", "content_digests"]
 
 VIEW_NAMES = ("diff_prev", "metadata", "metrics", "snapshot", "status")
 _NAMES = ("run_id", "cohort_id")
@@ -49,8 +50,9 @@ class SnapshotDraft:
     blobs: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        identity = Identity.of_process()
         for name in _OBJECTS:
-            object.__setattr__(self, name, frozen(_clean(name, getattr(self, name))))
+            object.__setattr__(self, name, frozen(_clean(name, getattr(self, name), identity)))
         offences = _offences(self)
         if offences:
             listed = "\n  - ".join(offences)
@@ -75,17 +77,22 @@ class SnapshotDraft:
             **{f"{name}_fingerprint": self.fingerprints[name] for name in _REQUIRED_FINGERPRINTS},
         }
 
-    @property
+    @cached_property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of metrics, config, deterministic config, artifacts, and content (all of it but `timing`)."""
-        content = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "timing"}
-        return {
-            "metrics": digest(self.metrics),
-            "config": digest(self.config),
-            "deterministic_config": digest(without(plain(self.config), self.volatile_settings)),
-            "artifacts": digest(self.blobs),
-            "content": digest(content),
-        }
+        """The digests of `content_digests`."""
+        return content_digests(self)
+
+
+def content_digests(source: SnapshotDraft | Snapshot) -> dict[str, str]:
+    """SHA-256 of metrics, config, deterministic config, artifacts, and content (all handed in but `timing`)."""
+    content = {item.name: getattr(source, item.name) for item in fields(SnapshotDraft) if item.name != "timing"}
+    return {
+        "metrics": digest(source.metrics),
+        "config": digest(source.config),
+        "deterministic_config": digest(without(plain(source.config), source.volatile_settings)),
+        "artifacts": digest(source.blobs),
+        "content": digest(content),
+    }
 
 
 def build_snapshot(draft: SnapshotDraft, logs: Mapping[str, LogHead], seq: int, timestamp: datetime) -> Snapshot:
@@ -101,8 +108,8 @@ def build_snapshot(draft: SnapshotDraft, logs: Mapping[str, LogHead], seq: int, 
     )
 
 
-def _clean(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    clean = redacted_object(value)
+def _clean(what: str, value: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
+    clean = redacted_object(value, identity)
     # Names that stand in the store's own paths were chosen for it, and must stay what they are in the metadata too.
     kept = {name: value[name] for name in _NAMES if is_name(value.get(name))} if what == "metadata" else {}
     return {**clean, **kept}

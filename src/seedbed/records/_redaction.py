@@ -80,9 +80,9 @@ def redact_text(text: str, identity: Identity | None = None) -> str:
     return _hide_name(text, who.user, "<user>")
 
 
-def redacted_object(value: Mapping[str, Any]) -> dict[str, Json]:
+def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Json]:
     """A deep copy of a JSON object as `redacted`. Raises InvalidInput, with the JSON Pointer, for what is not JSON."""
-    clean = redacted(plain(value))
+    clean = redacted(plain(value), identity)
     if not isinstance(clean, dict):
         raise InvalidInput(f"expected a JSON object, found a {type(value).__name__}")
     return clean

@@ -100,7 +100,7 @@ class ActiveRun:
         """
         self._require_own(draft)
         self._close_events()
-        whole = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs})
+        whole = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
         for digest in whole.blobs.values():
             Blobs(self._layout.blobs).path(digest)
         commit = self._commits.append(whole, self._log_heads(), self._clock.now())

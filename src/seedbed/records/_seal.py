@@ -1,9 +1,8 @@
 """The seal that commits and log records share: canonical JSON which carries the SHA-256 of its own body."""
 
-import json
 from typing import Any
 
-from seedbed.records._canonical import canonical_json, digest_bytes
+from seedbed.records._canonical import canonical_json, digest_bytes, parse_json
 
 __all__ = ["seal", "unseal"]
 
@@ -29,7 +28,7 @@ def unseal(data: bytes) -> tuple[dict[str, Any], str]:
     found = digest_bytes(encoded)
     if found != expected:
         raise ValueError(f"the digest differs: the record says {expected[:12]}…, its bytes give {found[:12]}…")
-    body = json.loads(encoded)
+    body = parse_json(encoded)
     if not isinstance(body, dict):
         raise ValueError(f"the body is a {type(body).__name__}, expected an object")
     return body, found
