@@ -1,1 +1,6 @@
-"""Placeholder until the room opens."""
+"""What tests of Seedbed, and of code that builds on it, need: faults on demand and a clock that stands still."""
+
+from seedbed.testing._clock import FakeClock
+from seedbed.testing._faults import DURABLE_CALLS, dies, durable_faults, fails_with
+
+__all__ = ["DURABLE_CALLS", "FakeClock", "dies", "durable_faults", "fails_with"]

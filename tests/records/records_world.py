@@ -1,0 +1,58 @@
+"""The small world that the tests of `records` share: one project of runs that differ where a test says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedbed.contracts import Stage
+from seedbed.records import SnapshotDraft, Store, digest, required_fields
+
+PROJECT = "flights"
+_METADATA = {
+    "cohort_id": "2013",
+    "date_start": "2013-01-01",
+    "date_end": "2013-03-01",
+    "n_symbols": 4147,
+    "n_effective": 4000,
+    "target": "destination",
+    "view": "departures",
+    "min_cs": "NOT_APPLICABLE",
+    "max_cs_samples": None,
+    "model_family": "TGAT",
+}
+
+
+def metadata(run_id: str, stage: Stage = Stage.TRAINING, **changes: Any) -> dict[str, Any]:
+    whole = {**_METADATA, "stage": stage.value, "run_id": run_id}
+    return {**{name: whole[name] for name in required_fields(stage)}, **changes}
+
+
+def draft(
+    run_id: str,
+    *,
+    stage: Stage = Stage.TRAINING,
+    attempt: int = 1,
+    ap: float = 0.9,
+    seed: int = 0,
+    data: str = "data",
+    described: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> SnapshotDraft:
+    values: dict[str, Any] = {
+        "metrics": {"test": {"ap": ap, "events": 9000}},
+        "config": {"optimizer": {"lr": 0.001}, "report": "report.html", "seed": seed},
+        "volatile_settings": ("/report",),
+        "factors": {"seed": seed, "threads": 2},
+        "fingerprints": {"data": digest(data), "split": digest("split"), "code": digest("code")},
+        "timing": {"wall_seconds": 12.5},
+        "documents": {"audit": {"degraded": False}},
+        **fields,
+    }
+    described = metadata(run_id, stage) if described is None else described
+    return SnapshotDraft(project=PROJECT, run_id=run_id, stage=stage, attempt=attempt, metadata=described, **values)
+
+
+def commit(store: Store, run_id: str, **options: Any) -> Any:
+    """Start `run_id`, log a step, and finish it."""
+    run = store.start(PROJECT, run_id, options.get("stage", Stage.TRAINING))
+    run.log(1, {"loss": 0.5})
+    return run.finish(draft(run_id, attempt=run.attempt, **options))

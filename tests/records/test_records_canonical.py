@@ -1,0 +1,168 @@
+import enum
+import json
+import math
+import struct
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.contracts import Stage
+from seedbed.errors import InvalidInput
+from seedbed.records import canonical_json, digest, digest_bytes
+from seedbed.records._canonical import frozen, parse_json, plain
+
+# RFC 8785, appendix B.
+NUMBERS = {
+    "0000000000000000": "0",
+    "8000000000000000": "0",
+    "0000000000000001": "5e-324",
+    "8000000000000001": "-5e-324",
+    "7fefffffffffffff": "1.7976931348623157e+308",
+    "ffefffffffffffff": "-1.7976931348623157e+308",
+    "4340000000000000": "9007199254740992",
+    "c340000000000000": "-9007199254740992",
+    "4430000000000000": "295147905179352830000",
+    "44b52d02c7e14af5": "9.999999999999997e+22",
+    "44b52d02c7e14af6": "1e+23",
+    "44b52d02c7e14af7": "1.0000000000000001e+23",
+    "444b1ae4d6e2ef4e": "999999999999999700000",
+    "444b1ae4d6e2ef4f": "999999999999999900000",
+    "444b1ae4d6e2ef50": "1e+21",
+    "3eb0c6f7a0b5ed8c": "9.999999999999997e-7",
+    "3eb0c6f7a0b5ed8d": "0.000001",
+    "41b3de4355555553": "333333333.3333332",
+    "41b3de4355555554": "333333333.33333325",
+    "41b3de4355555555": "333333333.3333333",
+    "41b3de4355555556": "333333333.3333334",
+    "41b3de4355555557": "333333333.33333343",
+    "becbf647612f3696": "-0.0000033333333333333333",
+    "43143ff3c1cb0959": "1424953923781206.2",
+}
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12
+)
+
+
+@pytest.mark.parametrize(("bits", "expected"), NUMBERS.items())
+def test_numbers_are_written_as_the_rfc_says(bits, expected):
+    number = struct.unpack(">d", bytes.fromhex(bits))[0]
+    assert canonical_json(number).decode() == expected
+
+
+def test_the_rfc_example_is_written_as_the_rfc_says():
+    value = json.loads(
+        r"""{"numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+        "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/", "literals": [null, true, false]}"""
+    )
+    assert canonical_json(value).decode() == (
+        r"""{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"""
+        r""""string":"€$\u000f\nA'B\"\\\\\"/"}"""
+    )
+
+
+def test_keys_sort_by_utf_16_code_units():
+    keys = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\u0080", "\u00f6"]
+    found = list(json.loads(canonical_json(dict.fromkeys(keys))))
+    assert found == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
+
+
+@given(VALUES)
+def test_what_is_read_back_is_the_value_and_has_the_same_bytes(value):
+    data = canonical_json(value)
+    assert canonical_json(parse_json(data)) == data
+    assert parse_json(data) == plain(value)
+
+
+@given(st.dictionaries(st.text(), SCALARS, max_size=6), st.randoms())
+def test_the_order_of_keys_changes_nothing(value, random):
+    items = list(value.items())
+    random.shuffle(items)
+    assert canonical_json(dict(items)) == canonical_json(value)
+
+
+@given(st.sets(st.integers(-1000, 1000) | st.text(max_size=3), max_size=8))
+def test_a_set_is_written_in_one_order_whatever_the_process(value):
+    assert canonical_json(value) == canonical_json(frozenset(reversed(list(value))))
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_a_zoned_datetime_is_the_same_moment_in_utc(moment):
+    if moment.year in (1, 9999):  # the edge of the calendar has no UTC neighbour
+        return
+    written = json.loads(canonical_json(moment))
+    assert written.endswith("Z")
+    assert datetime.fromisoformat(written) == moment.astimezone(UTC)
+
+
+def test_zones_dates_and_enumerations_have_one_form():
+    two = timezone(timedelta(hours=2))
+    assert canonical_json(datetime(2026, 1, 1, 2, tzinfo=two)) == b'"2026-01-01T00:00:00Z"'
+    assert canonical_json(date(2026, 1, 1)) == b'"2026-01-01"'
+    assert canonical_json([Stage.TRAINING, enum.Enum("Kind", {"mean": 1}).mean]) == b'["TRAINING","MEAN"]'
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "said"),
+    [
+        ({"a": [1, math.nan]}, "/a/1", "nan"),
+        ({"a": {"b/c": math.inf}}, "/a/b~1c", "inf"),
+        ({"n": 2**53}, "/n", "2^53"),
+        ({"n": -(2**53)}, "/n", "2^53"),
+        ({"t": datetime(2026, 1, 1)}, "/t", "no time zone"),  # noqa: DTZ001  a naive datetime is the fault
+        ({"x": object()}, "/x", "object is not JSON"),
+        ({"b": b"raw"}, "/b", "bytes is not JSON"),
+        ({1: "one"}, "the top", "the key 1"),
+        ({"s": "\ud800"}, "/s", "surrogate"),
+        ({"\ud800": 1}, "/\\ud800", "surrogate"),
+    ],
+)
+def test_what_is_not_json_is_refused_with_a_pointer(value, pointer, said):
+    with pytest.raises(InvalidInput) as refused:
+        canonical_json(value)
+    assert f"'{pointer}'" in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_a_cycle_is_refused_rather_than_followed_for_ever():
+    cycle: dict[str, object] = {}
+    cycle["again"] = cycle
+    with pytest.raises(InvalidInput, match="nested deeper"):
+        canonical_json(cycle)
+
+
+def test_a_digest_does_not_depend_on_the_process():
+    code = "from seedbed.records import digest; print(digest({'z': {'b', 'a', 'c'}, 'ü': 1.0, 'a': [True, None]}))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "LC_ALL": "C"}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    expected = digest({"a": [True, None], "z": {"c", "a", "b"}, "ü": 1})
+    assert found == {f"{expected}\n".encode()}
+
+
+def test_one_and_true_differ_but_one_and_one_point_zero_do_not():
+    assert digest(1) == digest(1.0) == digest_bytes(b"1")
+    assert digest(True) != digest(1)
+
+
+def test_frozen_values_cannot_be_changed_and_do_not_follow_the_original():
+    original = {"a": [1, {"b": 2}]}
+    copy = frozen(original)
+    original["a"][1]["b"] = 3
+    assert canonical_json(copy) == b'{"a":[1,{"b":2}]}'
+    with pytest.raises(TypeError):
+        copy["a"] = ()

@@ -1,0 +1,132 @@
+import errno
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import seedbed
+from seedbed.errors import StoreUnavailable
+from seedbed.records import AppendFile, create, replace
+from seedbed.testing import durable_faults, fails_with
+
+ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE]
+
+
+def test_create_publishes_whole_and_in_order(tmp_path):
+    create(tmp_path / "warm", b"")
+    with durable_faults() as calls:
+        create(tmp_path / "file", b"whole")
+    assert (tmp_path / "file").read_bytes() == b"whole"
+    # The file's bytes are synced before it has a name, and the name before anyone is told.
+    assert calls == ["open", "open", "write", "fsync", "link", "fsync"]
+
+
+def test_create_makes_new_folders_durable_too(tmp_path):
+    with durable_faults() as calls:
+        create(tmp_path / "a" / "b" / "file", b"x")
+    assert calls.count("mkdir") == 2
+    assert calls[:6] == ["mkdir", "open", "fsync", "mkdir", "open", "fsync"]
+
+
+def test_create_never_overwrites(tmp_path):
+    create(tmp_path / "file", b"first")
+    with pytest.raises(FileExistsError):
+        create(tmp_path / "file", b"second")
+    assert (tmp_path / "file").read_bytes() == b"first"
+
+
+def test_a_taken_name_is_durable_before_the_caller_builds_on_it(tmp_path):
+    create(tmp_path / "file", b"first")
+    with durable_faults() as calls, pytest.raises(FileExistsError):
+        create(tmp_path / "file", b"second")
+    assert calls[-2:] == ["link", "fsync"]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("at", range(1, 7))
+def test_a_create_that_fails_says_so_and_leaves_nothing_or_the_whole(tmp_path, at, error):
+    create(tmp_path / "warm", b"")
+    with durable_faults(at, fails_with(error)), pytest.raises(StoreUnavailable, match="nothing was acknowledged"):
+        create(tmp_path / "file", b"whole")
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert left in ({"warm": b""}, {"warm": b"", "file": b"whole"})
+
+
+def test_without_unnamed_files_create_is_still_create_only(tmp_path):
+    with durable_faults(2, fails_with(errno.EOPNOTSUPP)) as calls:
+        create(tmp_path / "a", b"whole")
+    assert calls[1:] == ["open", "open", "write", "fsync", "link", "unlink", "fsync"]
+    with durable_faults(2, fails_with(errno.EOPNOTSUPP)), pytest.raises(FileExistsError):
+        create(tmp_path / "a", b"other")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"whole")]
+
+
+def test_short_writes_are_continued(tmp_path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:3]))
+    create(tmp_path / "file", b"a longer text")
+    assert (tmp_path / "file").read_bytes() == b"a longer text"
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("at", range(1, 7))
+def test_a_replace_that_fails_leaves_the_old_or_the_new_whole(tmp_path, at, error):
+    replace(tmp_path / "file", b"old")
+    with durable_faults(at, fails_with(error)) as calls, pytest.raises(StoreUnavailable):
+        replace(tmp_path / "file", b"new")
+    assert calls[:at] == ["open", "open", "write", "fsync", "replace", "fsync"][:at]
+    assert (tmp_path / "file").read_bytes() == (b"new" if at == 6 else b"old")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_view_is_replaced_without_waiting_for_the_disk(tmp_path):
+    with durable_faults() as calls:
+        replace(tmp_path / "view", b"x", durable=False)
+    assert "fsync" not in calls
+
+
+def test_an_append_file_is_born_durable_and_grows(tmp_path):
+    with durable_faults() as calls:
+        file = AppendFile.open(tmp_path / "log")
+    assert calls[-2:] == ["open", "fsync"]
+    file.append(b"one")
+    file.append(b"two")
+    file.sync()
+    file.cut(4)
+    file.append(b"!")
+    file.close()
+    assert (tmp_path / "log").read_bytes() == b"onet!"
+
+
+@pytest.mark.parametrize("doing", ["append", "sync"])
+def test_a_failed_call_on_an_append_file_is_final(tmp_path, doing):
+    file = AppendFile.open(tmp_path / "log")
+    with durable_faults(1, fails_with(errno.EIO)), pytest.raises(StoreUnavailable):
+        file.append(b"x") if doing == "append" else file.sync()
+    with durable_faults() as calls, pytest.raises(StoreUnavailable, match="earlier durable call"):
+        file.sync()
+    assert calls == []  # never tried again: the kernel may claim success for pages it dropped
+    file.close()
+
+
+def test_a_closed_append_file_refuses(tmp_path):
+    file = AppendFile.open(tmp_path / "log")
+    file.close()
+    with pytest.raises(StoreUnavailable, match="it is closed"):
+        file.append(b"x")
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_an_append_file_that_cannot_be_born_leaves_no_descriptor(tmp_path, at):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with durable_faults(at, fails_with(errno.EMFILE)), pytest.raises(StoreUnavailable):
+        AppendFile.open(tmp_path / "log")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_only_one_file_makes_bytes_durable():
+    calls = re.compile(r"\bos\.(fsync|fdatasync|link|replace|rename|renames|truncate|ftruncate)\b|\.rename\(")
+    root = Path(seedbed.__file__).parent
+    found = {path.name for path in root.rglob("*.py") if calls.search(path.read_text())}
+    assert found == {"_durable.py"}
