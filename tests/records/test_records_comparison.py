@@ -1,0 +1,182 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records_world import draft, metadata
+
+from seedbed.contracts import Stage
+from seedbed.records import EXACT, REPLICATE, Commit, ablation, compare, diff, digest
+from seedbed.records._canonical import plain
+from seedbed.records._comparison import narrowest
+from seedbed.records._draft import build_snapshot
+from seedbed.records._pointer import differences, leaves, without
+
+JSON_OBJECTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(alphabet="a~/", max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet="ab~/", max_size=2), inner, max_size=3)
+    ),
+    max_leaves=10,
+).map(lambda value: {"root": value})
+
+
+def snapshot(run_id: str, **options: Any):
+    return build_snapshot(draft(run_id, **options), {}, 1, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def apply_patch(value, patch):
+    """RFC 6902 for objects, written apart from the code under test."""
+    value = plain(value)
+    for operation in patch:
+        *parents, last = [token.replace("~1", "/").replace("~0", "~") for token in operation["path"].split("/")[1:]]
+        target = value
+        for token in parents:
+            target = target[token]
+        if operation["op"] == "remove":
+            del target[last]
+        else:
+            assert (last in target) == (operation["op"] == "replace")
+            target[last] = operation["value"]
+    return value
+
+
+@given(JSON_OBJECTS, JSON_OBJECTS)
+def test_the_patch_turns_one_value_into_the_other(previous, current):
+    patch = [difference.operation() for difference in differences(previous, current)]
+    assert digest(apply_patch(previous, patch)) == digest(current)
+
+
+@given(JSON_OBJECTS)
+def test_nothing_differs_from_itself(value):
+    assert list(differences(value, plain(value))) == []
+
+
+def test_true_is_not_one_anywhere():
+    assert [found.pointer for found in differences({"a": [1], "b": 1}, {"a": [True], "b": True})] == ["/a", "/b"]
+
+
+def test_pointers_are_escaped_and_values_found_by_them():
+    value = {"a/b": {"c~d": 1}, "e": [2]}
+    assert dict(leaves(value)) == {"/a~1b/c~0d": 1, "/e": [2]}
+    assert without(value, ["/a~1b/c~0d", "/nowhere"]) == {"a/b": {}, "e": [2]}
+
+
+def test_exact_needs_every_input_the_same():
+    assert compare(snapshot("r1"), snapshot("r2")).comparable
+    assert compare(snapshot("r1", ap=0.1), snapshot("r2", ap=0.9), EXACT).comparable  # metrics are results, not inputs
+    for change in (
+        {"seed": 1},
+        {"config": {"optimizer": {"lr": 1}}},
+        {"factors": {"seed": 0, "threads": 4}},
+        {"fingerprints": {"data": digest("data"), "split": digest("split"), "code": digest("newer")}},
+    ):
+        answer = compare(snapshot("r1"), snapshot("r2", **change), EXACT)
+        assert not answer.comparable
+        assert answer.reasons
+
+
+def test_a_volatile_setting_never_stands_in_the_way():
+    config = {"optimizer": {"lr": 0.001}, "report": "another.html", "seed": 0}
+    assert compare(snapshot("r1"), snapshot("r2", config=config), EXACT).comparable
+
+
+def test_replicates_may_differ_by_their_seed_alone():
+    answer = compare(snapshot("r1"), snapshot("r2", seed=1), REPLICATE)
+    assert answer.comparable
+    assert [(item.name, item.previous, item.current) for item in answer.excluded_factors] == [
+        ("/config/seed", 0, 1),
+        ("/factors/seed", 0, 1),
+    ]
+    assert not compare(snapshot("r1"), snapshot("r2", factors={"seed": 0, "threads": 4}), REPLICATE).comparable
+
+
+def test_an_ablation_may_differ_by_what_it_lists():
+    changed = snapshot("r2", config={"optimizer": {"lr": 0.1}, "report": "report.html", "seed": 0})
+    assert compare(snapshot("r1"), changed, ablation("lr")).comparable
+    assert compare(snapshot("r1"), changed, ablation("/config/optimizer/lr")).comparable
+    assert not compare(snapshot("r1"), changed, ablation("seed")).comparable
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"fingerprints": {"data": digest("data"), "split": digest("x"), "code": digest("code")}},
+            "split fingerprint differs: ",
+        ),
+        ({"data": "other"}, "data fingerprint differs: "),
+        ({"described": metadata("r2", target="origin")}, "target differs: destination / origin"),
+        ({"described": metadata("r2", model_family="GRU")}, "model family differs: TGAT / GRU"),
+        ({"stage": Stage.FEATURE_SELECTION}, "stage differs: TRAINING / FEATURE_SELECTION"),
+    ],
+)
+def test_no_policy_excuses_another_comparison_group(change, reason):
+    for policy in (EXACT, REPLICATE, ablation("split", "data", "target", "model_family", "stage")):
+        answer = compare(snapshot("r1"), snapshot("r2", **change), policy)
+        assert not answer.comparable
+        assert any(said.startswith(reason) for said in answer.reasons)
+
+
+def test_a_digest_is_shown_short_and_long_values_are_cut():
+    answer = compare(snapshot("r1"), snapshot("r2", data="other"))
+    assert f"{digest('data')[:8]}… / {digest('other')[:8]}…" in answer.reasons[0]
+    long = {"optimizer": {"lr": 0.001}, "report": "report.html", "seed": 0, "note": "x" * 500}
+    assert all(len(reason) < 150 for reason in compare(snapshot("r1"), snapshot("r2", config=long)).reasons)
+
+
+def test_a_run_is_never_compared_with_itself():
+    for policy in (EXACT, REPLICATE, ablation("seed")):
+        answer = compare(snapshot("r1"), snapshot("r1", attempt=2), policy)
+        assert not answer.comparable
+        assert "never compared with itself" in answer.reasons[0]
+
+
+def test_the_narrowest_policy_that_holds_is_named():
+    config = {"optimizer": {"lr": 0.1}, "report": "report.html", "seed": 0}
+    assert narrowest(snapshot("r1"), snapshot("r2")).policy == "EXACT"
+    assert narrowest(snapshot("r1"), snapshot("r2", seed=1)).policy == "REPLICATE"
+    assert narrowest(snapshot("r1"), snapshot("r2", config=config)).policy == "ABLATION"
+    assert not narrowest(snapshot("r1"), snapshot("r2", data="other")).comparable
+
+
+def test_the_first_run_has_no_predecessor_and_that_is_no_difference():
+    first = diff(None, snapshot("r1"))
+    assert (first.comparable, first.changed_keys, first.prev_run_id) == (None, (), None)
+    assert first.summary.startswith("no predecessor")
+
+
+def test_a_diff_names_its_predecessor_what_changed_and_by_how_much():
+    found = diff(Commit(4, "d" * 64, snapshot("r1", ap=0.8)), snapshot("r2", ap=0.9, seed=1))
+    assert (found.prev_run_id, found.prev_snapshot_seq, found.prev_digest) == ("r1", 4, "d" * 64)
+    assert found.prev_snapshot_path == "log/flights/00000000000000000004.json"
+    assert found.comparable
+    assert found.policy == "REPLICATE"
+    assert found.changed_keys == ("/config/seed", "/factors/seed", "/metrics/test/ap")
+    delta = found.metric_deltas["/test/ap"]
+    assert delta.absolute == pytest.approx(0.1)
+    assert delta.percent == pytest.approx(12.5)
+    assert delta.noise == "not enough replicates"
+    assert found.metric_deltas["/test/events"].absolute == 0
+
+
+def test_deltas_that_are_no_numbers_are_null():
+    before = snapshot("r1", metrics={"zero": 0, "huge": -1.7e308, "flag": True, "only": 1})
+    after = snapshot("r2", metrics={"zero": 1, "huge": 1.7e308, "flag": False})
+    deltas = diff(Commit(1, "d" * 64, before), after).metric_deltas
+    assert set(deltas) == {"/zero", "/huge"}
+    assert deltas["/zero"].percent is None
+    assert deltas["/huge"].absolute is None
+
+
+def test_a_diff_across_groups_says_why_it_means_little():
+    found = diff(Commit(1, "d" * 64, snapshot("r1")), snapshot("r2", data="other", seed=2))
+    assert found.comparable is False
+    assert found.summary.startswith("not comparable: data fingerprint differs")
+
+
+def test_a_diff_under_a_named_policy_keeps_to_it():
+    found = diff(Commit(1, "d" * 64, snapshot("r1")), snapshot("r2", seed=2), EXACT)
+    assert found.comparable is False
+    assert "and more" in found.summary

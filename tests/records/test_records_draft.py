@@ -1,0 +1,136 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records_world import draft, metadata
+
+from seedbed.contracts import Stage
+from seedbed.errors import InvalidInput
+from seedbed.records import NOT_APPLICABLE, digest, required_fields
+
+STAGES = list(Stage)
+NULLABLE = {"max_cs_samples"}
+ALWAYS = {"stage", "run_id", "cohort_id", "target", "model_family"}
+
+
+def test_each_stage_requires_its_closed_set_of_fields():
+    assert [len(required_fields(stage)) for stage in STAGES] == [11, 11, 12]
+    assert set(required_fields(Stage.TRAINING)) - set(required_fields(Stage.TARGET_RANKING)) == {"model_family"}
+
+
+@pytest.mark.parametrize(("stage", "name"), [(stage, name) for stage in STAGES for name in required_fields(stage)])
+def test_missing_null_and_not_applicable_are_three_things(stage, name):
+    whole = metadata("r1", stage)
+    without = {key: value for key, value in whole.items() if key != name}
+    with pytest.raises(InvalidInput, match=rf"metadata\.{name} is missing"):
+        draft("r1", stage=stage, described=without)
+    if name in NULLABLE:
+        draft("r1", stage=stage, described={**whole, name: None})
+    else:
+        with pytest.raises(InvalidInput, match=rf"metadata\.{name} is null"):
+            draft("r1", stage=stage, described={**whole, name: None})
+    if name in ALWAYS:
+        with pytest.raises(InvalidInput, match=rf"metadata\.{name} always applies"):
+            draft("r1", stage=stage, described={**whole, name: NOT_APPLICABLE})
+    else:
+        draft("r1", stage=stage, described={**whole, name: NOT_APPLICABLE})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("date_start", "yesterday"),
+        ("n_symbols", -1),
+        ("n_symbols", True),
+        ("n_effective", 1.5),
+        ("target", "  "),
+        ("cohort_id", "../escape"),
+        ("min_cs", "3"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_what_was_expected(name, value):
+    with pytest.raises(InvalidInput, match=rf"metadata\.{name} is .*expected"):
+        draft("r1", described={**metadata("r1"), name: value})
+
+
+def test_every_offence_is_listed_at_once():
+    with pytest.raises(InvalidInput) as refused:
+        draft(
+            "r1",
+            attempt=0,
+            described={"stage": "TRAINING", "targets": 1},
+            fingerprints={"data": "short"},
+            blobs={"weights": "NOT_APPLICABLE"},
+            documents={"snapshot": {}},
+        )
+    said = str(refused.value)
+    for fault in (
+        "attempt is 0",
+        "metadata.run_id is missing",
+        "metadata.targets is not a field of TRAINING; did you mean target?",
+        "fingerprints.split is missing",
+        "fingerprints.data is 'short'",
+        "blobs.weights",
+        "documents.snapshot",
+        "nothing was written",
+    ):
+        assert fault in said
+
+
+@pytest.mark.parametrize(("name", "value"), [("stage", "FEATURE_SELECTION"), ("run_id", "other")])
+def test_metadata_of_another_run_or_stage_is_refused(name, value):
+    with pytest.raises(InvalidInput, match=rf"metadata\.{name} is '{value}', but this is"):
+        draft("r1", described={**metadata("r1"), name: value})
+
+
+def test_metadata_of_another_run_is_refused_without_assertions_too():
+    code = (
+        "from records_world import draft, metadata\n"
+        "try: draft('r1', described=metadata('r2'))\n"
+        "except ValueError as refused: print('refused' if 'r2' in str(refused) else refused)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-O", "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "refused\n"
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "x" * 101, "é"])
+def test_names_that_could_leave_the_store_are_refused(name):
+    with pytest.raises(InvalidInput, match="run_id"):
+        draft(name)
+
+
+def test_a_metric_that_is_not_a_number_is_refused_with_its_place():
+    with pytest.raises(InvalidInput, match="'/test/ap'"):
+        draft("r1", metrics={"test": {"ap": float("nan")}})
+
+
+def test_what_the_caller_changes_afterwards_changes_nothing():
+    metrics = {"test": {"ap": 0.9}}
+    made = draft("r1", metrics=metrics)
+    before = made.digests
+    metrics["test"]["ap"] = 0.1
+    assert made.metrics["test"]["ap"] == 0.9
+    assert draft("r1", metrics={"test": {"ap": 0.9}}).digests == before
+    with pytest.raises(TypeError):
+        made.metrics["test"]["ap"] = 0.1
+
+
+def test_timing_and_volatile_settings_stay_out_of_the_digests_that_must_repeat():
+    one = draft("r1")
+    other = draft("r1", timing={"wall_seconds": 99}, config={**one.config, "report": "elsewhere.html"})
+    assert one.digests["metrics"] == other.digests["metrics"]
+    assert one.digests["deterministic_config"] == other.digests["deterministic_config"]
+    assert one.digests["config"] != other.digests["config"]
+    assert draft("r1", timing={"wall_seconds": 99}).digests == one.digests
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_metric_digest_is_that_of_the_metrics_alone(first, second):
+    one, other = draft("r1", ap=first), draft("r2", ap=second, seed=5)
+    assert one.digests["metrics"] == digest({"test": {"ap": first, "events": 9000}})
+    assert (one.digests["metrics"] == other.digests["metrics"]) == (first == second)
