@@ -1,0 +1,88 @@
+"""The `seedbed` command put together, and what becomes of an error: one sentence and an exit code."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from rich.text import Text
+
+from seedbed import __version__
+from seedbed._environment import prepare_environment
+from seedbed.cli import _changes, _runs
+from seedbed.cli._doctor import doctor
+from seedbed.cli._gate import gate
+from seedbed.cli._init import init
+from seedbed.cli._render import errors, out
+from seedbed.cli._report import report
+from seedbed.cli._training import demo, train
+from seedbed.errors import SeedbedError
+
+__all__ = ["app", "main"]
+
+_TRACEBACK = "--traceback"
+_INTERNAL_ERROR = 70
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out().print(f"seedbed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    traceback: Annotated[
+        bool, typer.Option(_TRACEBACK, help="Show where an error came from. May stand anywhere in the command.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train PyTorch models that change while they train, and prove every change.
+
+    \b
+    Begin here:
+      seedbed doctor            what this machine can prove
+      seedbed demo              the whole job on real flights, in minutes
+      seedbed runs list         what was recorded
+    \b
+    Exit codes: 0 pass, 1 fail, 2 usage or bad input, 3 inconclusive or no data,
+    4 contract broken, 70 internal error, 130 ended by Ctrl-C.
+    """
+
+
+for _command in (demo, train, init, doctor, gate, report):
+    app.command()(_command)
+app.add_typer(_runs.app, name="runs")
+app.add_typer(_changes.app, name="changes")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the `seedbed` command with `arguments` (the process's own by default) and exit with its code."""
+    prepare_environment()
+    given = sys.argv[1:] if arguments is None else arguments
+    wanted = [argument for argument in given if argument != _TRACEBACK]
+    try:
+        app(wanted, prog_name="seedbed")
+    except Exception as error:
+        sys.exit(_explain(error, with_traceback=_TRACEBACK in given))
+    sys.exit(0)
+
+
+def _explain(error: Exception, *, with_traceback: bool) -> int:
+    """Say on stderr what failed; returns the exit code."""
+    console = errors()
+    if with_traceback:
+        console.print_exception()
+    expected = isinstance(error, SeedbedError)
+    title = "error" if expected else "internal error"
+    text = str(error) if expected else f"{type(error).__name__}: {error}"
+    console.print(Text.assemble((f"{title}: ", "bold red"), text), soft_wrap=True)
+    for note in getattr(error, "__notes__", ()):
+        console.print(Text(note), soft_wrap=True)
+    if not expected:
+        console.print("This is a fault of Seedbed's. Run it again with --traceback, and report what that shows.")
+    return error.exit_code if isinstance(error, SeedbedError) else _INTERNAL_ERROR

@@ -1,0 +1,70 @@
+"""`seedbed changes`: what was changed while a run ran, and how each change ended."""
+
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli._render import out, print_json
+
+if TYPE_CHECKING:
+    from seedbed.contracts import ChangeSummary
+    from seedbed.records import RunView
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Follow the changes that were made while a run ran.")
+
+
+@app.callback()
+def _group() -> None:
+    """A group of its own, though it holds one command."""
+
+
+@app.command()
+def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Tell the story of every change: proposed, guarded, applied, read back, felt at the next step.
+
+    Of a run that is not finished, its journal tells it.
+
+    \b
+    Examples:
+      seedbed changes show latest
+      seedbed changes show latest --json
+    """
+    from seedbed.cli._record import change_line
+    from seedbed.cli._select import find_run
+
+    view = find_run(store, run)
+    summary = _summary(view)
+    if as_json:
+        print_json({"run_id": view.run_id, **summary.model_dump(mode="json")})
+        return
+    console = out()
+    for change in summary.changes:
+        console.print(change_line(change), soft_wrap=True)
+        for sentence in change.story:
+            console.print(Text(f"          {sentence}"), soft_wrap=True)
+    console.print(Text(_counts(summary)))
+
+
+def _summary(view: "RunView") -> "ChangeSummary":
+    if view.commit is not None and "changes" in view.commit.snapshot.documents:
+        from seedbed.contracts import ChangeSummary
+
+        return ChangeSummary.model_validate(view.commit.snapshot.documents["changes"])
+    from seedbed.change import fold, summary
+    from seedbed.records import read_journal
+
+    journal = view.folder / "changes.log"
+    return summary(fold(read_journal(journal) if journal.exists() else ()))
+
+
+def _counts(summary: "ChangeSummary") -> str:
+    if not summary.requested:
+        return "no change was proposed"
+    names = ("effective", "clamped", "blocked", "no_op", "failed", "unknown")
+    parts = [f"{count} {name.replace('_', '-')}" for name in names if (count := getattr(summary, name))]
+    lost = f"; {summary.superseded} more belong to work that a resume did again" if summary.superseded else ""
+    return f"{summary.requested} requested: {', '.join(parts)}{lost}"

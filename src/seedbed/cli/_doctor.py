@@ -1,0 +1,85 @@
+"""`seedbed doctor`: what this machine can prove, tried for real."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from seedbed.cli._options import JsonOption
+from seedbed.cli._render import errors, out, plain_table, print_json, size
+
+if TYPE_CHECKING:
+    from seedbed.runtime import DoctorFeature, DoctorReport
+
+__all__ = ["doctor"]
+
+_FACTS = ("requested", "eligible", "selected", "observed")
+
+
+def doctor(
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Which device to try.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Say, feature by feature, what this machine can prove, why not, and what to do about it.
+
+    Runs a tiny model under a witness, so that `observed` is what really ran;
+    SEEDBED_RUNTIME_* variables are heeded. Exits with 1 when something asked
+    for was not observed: a STRICT run would stop here.
+
+    \b
+    Examples:
+      seedbed doctor
+      SEEDBED_RUNTIME_AMP=on seedbed doctor --json
+    """
+    import os
+
+    errors().print("loading torch, then trying each feature", style="dim")
+    import torch
+
+    from seedbed.errors import InvalidInput
+    from seedbed.runtime import doctor as examine
+    from seedbed.runtime import resolve_config
+
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise InvalidInput("--device is cuda, but torch sees no CUDA device; say cpu, or auto")
+    chosen = "cuda" if has_cuda and device != "cpu" else "cpu"
+    report = examine(resolve_config(environment=os.environ).config, chosen)
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        _print(out(), report)
+    raise typer.Exit(1 if report.reasons else 0)
+
+
+def _print(console: Console, report: "DoctorReport") -> None:
+    features = {name: getattr(report.features, name) for name in type(report.features).model_fields}
+    table = plain_table("feature", *_FACTS, "seen")
+    for name, feature in features.items():
+        seen = ", ".join(f"{kernel} x {count}" for kernel, count in feature.kernels.items())
+        table.add_row(Text(name.upper(), style="bold"), *(_word(getattr(feature, fact)) for fact in _FACTS), seen)
+    console.print(table)
+    console.print()
+    for name, feature in features.items():
+        _explain(console, name.upper(), feature)
+    cuda = "with CUDA" if report.cuda_available else "without CUDA"
+    console.print(
+        f"\n{report.device_name}, {report.cores} cores, {report.threads} torch threads, "
+        f"{size(report.memory)} of memory, torch {report.pytorch_version} {cuda}",
+        soft_wrap=True,
+        markup=False,
+    )
+    verdict = ("a STRICT run would stop here", "bold red") if report.reasons else ("a STRICT run can go ahead", "green")
+    console.print(Text.assemble(verdict))
+
+
+def _explain(console: Console, name: str, feature: "DoctorFeature") -> None:
+    if feature.reason:
+        console.print(Text.assemble((f"{name:<6}", "bold"), feature.reason), soft_wrap=True)
+    if feature.advice:
+        console.print(Text(f"      to do: {feature.advice}"), soft_wrap=True)
+
+
+def _word(fact: bool | None) -> Text:
+    return Text("unknown", style="yellow") if fact is None else Text("yes", style="green") if fact else Text("no")

@@ -1,0 +1,58 @@
+"""`seedbed gate`: may this run ship? The exit code is the answer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli._render import errors, out, print_json
+
+__all__ = ["gate"]
+
+_NO_DATA = 3
+
+
+def gate(
+    run: RunArgument,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="A YAML or JSON file of checks; by default those that the run was configured with."),
+    ] = None,
+    prometheus: Annotated[
+        Path | None, typer.Option(help="Also write the verdict here, in the Prometheus text format.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a run from its record alone.
+
+    Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 for a
+    broken contract.
+
+    \b
+    Examples:
+      seedbed gate latest
+      seedbed gate latest --spec gate.yaml --prometheus seedbed.prom
+    """
+    from seedbed.cli._judgement import gate_text, judged
+    from seedbed.cli._listing import standing
+    from seedbed.cli._select import find_run
+    from seedbed.gate import load_gate, metrics_text
+    from seedbed.records import replace
+
+    demanded = None if spec is None else load_gate(spec)
+    view = find_run(store, run)
+    if view.commit is None:
+        if as_json:
+            print_json({"run_id": view.run_id, "verdict": "NO_DATA", "exit_code": _NO_DATA, "reason": standing(view)})
+        errors().print(f"no data: {standing(view)} and has no record", soft_wrap=True, markup=False)
+        raise typer.Exit(_NO_DATA)
+    report = judged(view.commit.snapshot, demanded)
+    if prometheus is not None:
+        replace(prometheus, metrics_text(report, view.commit.snapshot.model_dump(mode="json")).encode())
+    if as_json:
+        print_json({"run_id": view.run_id, **report.model_dump(mode="json")})
+    else:
+        out().print(gate_text(report))
+    raise typer.Exit(report.exit_code)

@@ -1,0 +1,58 @@
+"""Arguments and options that several commands share, so that they mean the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = [
+    "DEFAULT_STORE",
+    "EpochsOption",
+    "EventsOption",
+    "InjectOption",
+    "JsonOption",
+    "ModeOption",
+    "OpenOption",
+    "ResumeOption",
+    "RunArgument",
+    "SeedOption",
+    "StoreOption",
+    "ThreadsOption",
+]
+
+DEFAULT_STORE = Path(".seedbed")
+
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="SEEDBED_STORE", show_envvar=True, help="The folder that holds all runs.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")
+]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name, any beginning that fits one run only, or `latest`.")
+]
+
+ModeOption = Annotated[
+    Literal["strict", "compat"] | None,
+    typer.Option(
+        case_sensitive=False,
+        help="What to do when a declared acceleration is not observed: strict stops, compat warns and goes on. "
+        "By default as configured, else strict.",
+    ),
+]
+InjectOption = Annotated[
+    Literal["math-attention", "lr-overwrite", "torn-log"] | None,
+    typer.Option(help="Bring a fault about, to see it caught."),
+]
+ResumeOption = Annotated[
+    str | None,
+    typer.Option(metavar="RUN", help="Go on with this unfinished run; give the options that it began with."),
+]
+OpenOption = Annotated[
+    bool | None,
+    typer.Option("--open/--no-open", help="Open the report in a browser; by default on a desktop's terminal only."),
+]
+EventsOption = Annotated[int | None, typer.Option(min=1, help="Take the first so many events only.")]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Go so many times through the training events.")]
+SeedOption = Annotated[int | None, typer.Option(help="The seed of everything random.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Torch's threads; by default its own choice.")]

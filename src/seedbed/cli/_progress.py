@@ -1,0 +1,161 @@
+"""A running job as it is seen: a live line on a terminal, a plain line every few seconds anywhere else."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol, TextIO, final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from seedbed.runtime import RuntimeDegraded
+from seedbed.stages import Observer, Phase, StepReport
+
+__all__ = ["Watcher", "degradations_shown", "watching"]
+
+_LINE_EVERY_SECONDS = 5.0
+_FADE = 0.9  # of a phase's earlier steps, at each further one: the rate follows the last ten or so
+
+
+class Watcher(Observer, Protocol):
+    """An observer that remembers which run it watched; empty until the run has started."""
+
+    run_id: str
+
+
+@contextmanager
+def watching(console: Console, clock: Callable[[], float]) -> Iterator[Watcher]:
+    """The observer that fits `console`; `clock` gives seconds and times the steps."""
+    if not console.is_terminal:
+        yield _Lines(console, clock)
+        return
+    watcher = _LiveLine(console, clock)
+    with watcher.live:
+        yield watcher
+
+
+@contextmanager
+def degradations_shown(console: Console) -> Iterator[None]:
+    """Within the block, say on a line of its own what a COMPAT run goes on without; other warnings are as usual."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, RuntimeDegraded):
+            console.print(Text.assemble(("warning: ", "bold yellow"), str(message)), soft_wrap=True)
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.showwarning = show
+        warnings.simplefilter("always", RuntimeDegraded)
+        yield
+
+
+@final
+class _Rates:
+    """Events a second in each phase, of the time that the phase itself took."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._last = clock, clock()
+        self._seen: dict[Phase, tuple[float, float]] = {}
+
+    def after(self, report: StepReport) -> float:
+        """The rate once this step is counted; 0 while no time has passed."""
+        now = self._clock()
+        events, seconds = self._seen.get(report.phase, (0.0, 0.0))
+        events, seconds = events * _FADE + report.num_events, seconds * _FADE + now - self._last
+        self._last, self._seen[report.phase] = now, (events, seconds)
+        return events / seconds if seconds > 0 else 0.0
+
+
+@final
+class _Lines:
+    """One line at the end of a phase, and one every few seconds within it."""
+
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
+        self.run_id = ""
+        self._console, self._clock, self._rates = console, clock, _Rates(clock)
+        self._printed = clock()
+
+    def started(self, run_id: str, facts: Mapping[str, str]) -> None:
+        self.run_id = run_id
+        self._console.print(_opening(run_id, facts))
+
+    def stepped(self, report: StepReport) -> None:
+        rate = self._rates.after(report)
+        if report.step == report.num_steps or self._clock() - self._printed >= _LINE_EVERY_SECONDS:
+            self._printed = self._clock()
+            place = f"{report.phase} {report.step}/{report.num_steps}  "
+            self._console.print(Text(place) + _details(report, rate), soft_wrap=True)
+
+    def noted(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+
+@final
+class _LiveLine:
+    """A bar for each phase that is under way, and one line of what is known, redrawn in place."""
+
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
+        self.run_id = ""
+        self._console, self._rates = console, _Rates(clock)
+        self._bars = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._tasks: dict[Phase, TaskID] = {}
+        self._known = Text()
+        self.live = Live(get_renderable=lambda: Group(self._bars, self._known), console=console, transient=True)
+
+    def started(self, run_id: str, facts: Mapping[str, str]) -> None:
+        self.run_id = run_id
+        self._console.print(_opening(run_id, facts))
+
+    def stepped(self, report: StepReport) -> None:
+        self._known = _details(report, self._rates.after(report))
+        if report.phase not in self._tasks:
+            self._tasks[report.phase] = self._bars.add_task(report.phase, total=report.num_steps)
+        elif report.step == 1:  # validation begins again and again
+            self._bars.reset(self._tasks[report.phase], visible=True)
+        done = report.step == report.num_steps
+        self._bars.update(self._tasks[report.phase], completed=report.step, visible=report.phase == "train" or not done)
+
+    def noted(self, text: str) -> None:
+        self._console.print(Text(text))
+
+
+def _opening(run_id: str, facts: Mapping[str, str]) -> Group:
+    return Group(Text.assemble("run ", (run_id, "bold")), *(Text(f"  {name:<9}{fact}") for name, fact in facts.items()))
+
+
+def _details(report: StepReport, rate: float) -> Text:
+    known = {"loss": (report.loss, ".4f"), "validation AP": (report.ap, ".4f"), "lr": (report.learning_rate, ".3g")}
+    parts = [f"{rate:,.0f} events/s", *(f"{k} {v:{form}}" for k, (v, form) in known.items() if v is not None)]
+    seen = ", ".join(f"{_short(name)} x {count}" for name, count in report.observed.items())
+    return Text.assemble("  ".join(parts), (f"  witnessed {seen}" if seen else "", "cyan"))
+
+
+def _short(kernel: str) -> str:
+    return kernel.removeprefix("aten::").removeprefix("_scaled_dot_product_")

@@ -1,0 +1,79 @@
+"""How values look to a person, and the two streams that they go to."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["at", "compact", "duration", "errors", "moment", "number", "out", "plain_table", "print_json", "size"]
+
+_WIDTH = 120  # of a stream that is no terminal, where a line may be long but must not be cut
+
+
+def out() -> Console:
+    """Where a command's answer goes."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+
+
+def errors() -> Console:
+    """Where all else goes: progress, notes, warnings, errors."""
+    console = Console(stderr=True, highlight=False)
+    return console if console.is_terminal else Console(stderr=True, highlight=False, width=_WIDTH)
+
+
+def print_json(value: object) -> None:
+    """Print `value` as one JSON object on stdout, byte for byte: no width, no colour."""
+    out().out(json.dumps(value, indent=2, sort_keys=True, allow_nan=False, default=str), highlight=False)
+
+
+def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:
+    """A table without walls, its `numeric` columns to the right; long cells fold and are never cut."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
+    return table
+
+
+def at(value: object, *path: str) -> object:
+    """What lies at `path` in nested mappings; None where the path ends early."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `0.42 s`, `12.3 s`, `2 min 5 s`, `1 h 3 min`."""
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(num_bytes: float) -> str:
+    """Bytes in binary units: `512 B`, `1.5 KiB`, `2.3 GiB`."""
+    exponent = min(4, int(math.log2(num_bytes) / 10)) if num_bytes >= 1 else 0
+    unit = ("B", "KiB", "MiB", "GiB", "TiB")[exponent]
+    return f"{num_bytes:.0f} B" if exponent == 0 else f"{num_bytes / 1024**exponent:.1f} {unit}"
+
+
+def moment(when: datetime) -> str:
+    """A time in the reader's own zone, to the second."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: object, digits: int = 3) -> Text:
+    """A number with so many decimals; `missing` for what is none, since nothing may be invented."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Text("missing", style="dim")
+    return Text(f"{value:.{digits}f}")
+
+
+def compact(value: object, width: int = 60) -> str:
+    """A JSON value on one line, cut at its end when it is longer than `width`."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,0 +1,43 @@
+"""`seedbed report`: one run as a page that opens anywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli._render import out, print_json
+
+__all__ = ["report"]
+
+
+def report(
+    run: RunArgument,
+    page: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; by default report.html among the run's files.")
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's report: one HTML file with its plots, which needs no network and nothing beside it.
+
+    \b
+    Examples:
+      seedbed report latest --open
+      seedbed report latest --out report.html
+    """
+    import webbrowser
+
+    from seedbed.cli._judgement import judged, write_report
+    from seedbed.cli._select import find_run, require_commit
+
+    view = find_run(store, run)
+    snapshot = require_commit(view).snapshot
+    written = write_report(view.folder, snapshot, judged(snapshot), page)
+    if as_json:
+        print_json({"run_id": view.run_id, "report": str(written)})
+    else:
+        out().print(str(written), soft_wrap=True, markup=False)
+    if open_page:
+        webbrowser.open(written.resolve().as_uri())
