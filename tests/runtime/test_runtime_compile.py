@@ -10,12 +10,9 @@ from seedbed.contracts import Feature
 from seedbed.errors import ContractBroken
 from seedbed.runtime import RuntimeConfig, RuntimeDegraded, doctor, sdpa
 from seedbed.runtime import _compiler as compiler
+from seedbed.runtime._profile import record
 
-pytestmark = [
-    pytest.mark.usefixtures("fresh_dynamo"),
-    # Inductor declares TorchScript classes when it is imported; contract.compile silences it, a bare backend does not.
-    pytest.mark.filterwarnings(r"ignore:`torch\.jit\.:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def waves(x: Tensor) -> Tensor:
@@ -170,10 +167,29 @@ def test_attention_compiled_to_math_is_caught_and_so_named(declared, flash_switc
     flash_switch(False)
     with witness.step(0):
         run(x).backward()
+    salt_of_math = torch.compiler.config.cache_key_tag
     flash_switch(True)  # too late: the graph keeps the backend that it was compiled with
     caught = pytest.raises(ContractBroken, match=r"step 1: SDPA and FLASH .*aten::bmm with a fused softmax.*compiled")
     with caught, witness.step(1):
         run(x).backward()
+    assert_flash_again(contract, x, salt_of_math)
+
+
+def assert_flash_again(contract, x: Tensor, salt_of_math: str) -> None:
+    """The graph of math in the cache is not taken where flash is allowed; without the salt it would be."""
+    torch._dynamo.reset()
+    run = contract.compile(attend)
+    run(x).backward()
+    with record() as salted:
+        run(x).backward()
+    torch._dynamo.reset()
+    torch.compiler.config.cache_key_tag = salt_of_math
+    run = torch.compile(attend)
+    run(x).backward()
+    with record() as unsalted:
+        run(x).backward()
+    assert "aten::_scaled_dot_product_flash_attention_for_cpu" in salted.sample.attention
+    assert set(unsalted.sample.attention) == {"aten::bmm"}
 
 
 @pytest.mark.slow

@@ -20,6 +20,10 @@ def explain_math(sample: Sample, flags: SdpaFlags) -> str:
     """Why `scaled_dot_product_attention` fell to math: the switch, then the rules that the recorded calls meet."""
     if off := flags_advice(flags):
         return off
+    if not sample.math_calls:
+        return (
+            "the call was not recorded in full; seedbed.runtime.silent_turns(q, k, v, mask, dropout_p) tells its cause"
+        )
     turns = dict.fromkeys(turn for call in sample.math_calls for turn in call.turns())
     if turns:
         return "; ".join(turns)

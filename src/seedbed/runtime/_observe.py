@@ -53,11 +53,9 @@ def _attention(step: Step, wanted: frozenset[str]) -> Observation:
     kernels = {name: count for name, count in ran.items() if name in FUSED_KERNELS or name == ATTENTION_MATH}
     if ATTENTION_MATH in ran:
         return Observation(False, kernels, f"{ATTENTION_MATH} ran instead: {explain_math(step.sample, step.flags)}")
-    if wanted & ran.keys():
-        return Observation(True, kernels)
-    if kernels:
-        return Observation(False, kernels, explain_other_fused(sorted(kernels)))
-    return _unfused(step)
+    if others := kernels.keys() - wanted:
+        return Observation(False, kernels, explain_other_fused(sorted(others)))
+    return Observation(True, kernels) if kernels else _unfused(step)
 
 
 def _unfused(step: Step) -> Observation:

@@ -72,7 +72,7 @@ class Witness:
             self._unsampled += 1
             yield
             return
-        with record(self._clock) as recording:
+        with record(self._clock, detailed=self._wants_detail(key)) as recording:
             yield
         self._tally.seconds += recording.seconds
         if sum(read_counts()) == key.compiled:  # a step that compiled recorded the compiler's own tracing: no evidence
@@ -126,6 +126,10 @@ class Witness:
             self._tally.add_incident("another profiler was running, so steps went unsampled")
             return False
         return True
+
+    def _wants_detail(self, key: _Key) -> bool:
+        """Types and causes go with the key, so later samples only count names, unless AMP, all types, is at stake."""
+        return key not in self._sampled_keys or self._capabilities[Feature.AMP].selected or bool(self._tally.reasons)
 
     def _note_flags(self, key: _Key, step: int) -> None:
         self._tally.add_incident(f"attention's switches changed before step {step}: {self._flags} to {key.state.flags}")
