@@ -1,1 +1,34 @@
-"""Placeholder until the room opens."""
+"""Stages: what runs from events to a committed record. Today TRAINING."""
+
+from seedbed.stages._config import (
+    ChangeSettings,
+    DataSettings,
+    ModelSettings,
+    TrainConfig,
+    TrainingSettings,
+    load_config,
+)
+from seedbed.stages._demo import DEMO_CONFIG
+from seedbed.stages._draft import gate_record
+from seedbed.stages._inject import Fault
+from seedbed.stages._observer import Observer, Phase, StepReport
+from seedbed.stages._training import Job, TrainingResult, new_run_id, train
+
+__all__ = [
+    "DEMO_CONFIG",
+    "ChangeSettings",
+    "DataSettings",
+    "Fault",
+    "Job",
+    "ModelSettings",
+    "Observer",
+    "Phase",
+    "StepReport",
+    "TrainConfig",
+    "TrainingResult",
+    "TrainingSettings",
+    "gate_record",
+    "load_config",
+    "new_run_id",
+    "train",
+]

@@ -1,0 +1,130 @@
+"""What one training job is asked to do: a YAML file's sections, checked before anything is read or written."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self, final
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from seedbed.contracts import Message
+from seedbed.errors import InvalidInput, NotFound
+from seedbed.gate import Check, parse_gate
+from seedbed.runtime import RuntimeConfig
+from seedbed.temporal import StreamSchema
+
+__all__ = ["ChangeSettings", "DataSettings", "ModelSettings", "TrainConfig", "TrainingSettings", "load_config"]
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(gt=0)]
+
+
+@final
+class DataSettings(Message):
+    """Which events: their columns, how many of the first to take, and the chronological split.
+
+    `time_unit` says whether times are Unix seconds, and so have a date.
+    """
+
+    columns: StreamSchema = StreamSchema()
+    time_unit: Literal["seconds", "other"] = "seconds"
+    limit: Count | None = None
+    train: Fraction = 0.70
+    validation: Fraction = 0.15
+
+    @model_validator(mode="after")
+    def _leaves_a_test(self) -> Self:
+        if self.train + self.validation >= 1:
+            raise ValueError("train + validation must stay below 1: the rest of the events is the test")
+        return self
+
+
+@final
+class ModelSettings(Message):
+    """TGAT's widths and depths; one entry of `num_neighbours` a layer, the layer nearest to the events first."""
+
+    num_neighbours: tuple[Count, ...] = (10, 10)
+    neighbours: Literal["recent", "uniform"] = "recent"
+    node_width: Count = 172
+    time_width: Count = 100
+    embedding_width: Count = 172
+    num_heads: Count = 2
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if not self.num_neighbours:
+            raise ValueError("num_neighbours needs at least one layer, as in [10, 10]")
+        if self.embedding_width % self.num_heads:
+            raise ValueError(f"embedding_width {self.embedding_width} is not a multiple of num_heads {self.num_heads}")
+        return self
+
+
+@final
+class TrainingSettings(Message):
+    """How long, how fast, from which seed, and how often to look. Counts of steps are batches."""
+
+    seed: int = 0
+    epochs: Count = 2
+    batch_size: Count = 200
+    learning_rate: float = Field(default=1e-3, gt=0)
+    schedule: Literal["warmup_cosine", "constant"] = "warmup_cosine"
+    warmup_steps: int = Field(default=20, ge=0)
+    deterministic: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    evaluate_every: Count = 100
+    validation_events: Count = 4000
+    checkpoint_every: Count = 50
+    ranked_negatives: Count = 20
+
+
+@final
+class ChangeSettings(Message):
+    """When validation stalls, cut the learning rate by `factor`, within bounds and never twice within the cooldown."""
+
+    enabled: bool = True
+    patience: Count = 2
+    min_delta: float = Field(default=0.001, ge=0)
+    factor: float = Field(default=0.5, gt=0, lt=1)
+    cooldown_steps: int = Field(default=100, ge=0)
+    low: float = Field(default=1e-6, gt=0)
+    high: float = Field(default=0.1, gt=0)
+
+
+def default_checks(least_ap: float) -> list[object]:
+    """The contract kept, no change failed or lost sight of, and an AP of which 95 % confidence says enough."""
+    return [
+        {"metric": "audit.degraded", "op": "==", "value": False, "kind": "contract"},
+        "changes.failed == 0",
+        "changes.unknown == 0",
+        f"metrics.test.random.ap >= {least_ap:g} @ 95%",
+    ]
+
+
+@final
+class TrainConfig(Message):
+    """One training job, whole. Every field has a default; unknown fields are refused."""
+
+    project: str = "default"
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    change: ChangeSettings = ChangeSettings()
+    runtime: RuntimeConfig = RuntimeConfig()
+    gate: Annotated[tuple[Check, ...], Field(min_length=1)] = parse_gate({"checks": default_checks(0.5)}).checks
+
+
+def load_config(path: Path) -> TrainConfig:
+    """The job that a YAML file describes; raises NotFound, or InvalidInput that names every offending field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFound(f"{path}: no such configuration; `seedbed init` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: cannot be read as a text file: {error}") from None
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(text) or {})
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        fields = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise InvalidInput(f"{path}: {fields}; `seedbed init` writes a commented example") from None

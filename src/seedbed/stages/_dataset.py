@@ -1,0 +1,85 @@
+"""A stream made ready for link prediction: split by time, scaled on its past alone, indexed for queries."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from seedbed.errors import InvalidInput
+from seedbed.stages._config import DataSettings, ModelSettings
+from seedbed.temporal import (
+    BlockBuilder,
+    EventStream,
+    MostRecentDestination,
+    NegativeSampler,
+    PairCounter,
+    TemporalGraph,
+    fit_scaler,
+)
+
+__all__ = ["LinkDataset", "Split", "prepare"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Chronological parts of a stream, as ranges of event numbers."""
+
+    train: range
+    validation: range
+    test: range
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LinkDataset:
+    """Everything that training and evaluation read; `digest` is of the events as they were given, before scaling."""
+
+    stream: EventStream
+    split: Split
+    builder: BlockBuilder
+    negatives: NegativeSampler
+    pair_counter: PairCounter
+    most_recent: MostRecentDestination
+    digest: str
+
+    def events(self, part: range) -> tuple[Ints, Ints, Ints]:
+        """Sources, destinations and times of the events in `part`, int64 [B] each."""
+        of = slice(part.start, part.stop)
+        return self.stream.src[of].astype(np.int64), self.stream.dst[of].astype(np.int64), self.stream.t[of]
+
+    @property
+    def periods(self) -> tuple[float, float]:
+        """The shortest positive step between successive training events and their whole span, in time units."""
+        train = self.stream.t[: self.split.train.stop]
+        steps = np.diff(train)
+        positive = steps[steps > 0]
+        return float(positive.min(initial=train[-1] - train[0])) or 1.0, float(train[-1] - train[0]) + 1.0
+
+
+def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> LinkDataset:
+    """Split, scale and index a stream; raises InvalidInput when a part of the split would be empty."""
+    if data.limit is not None and data.limit < len(stream):
+        stream = stream.head(data.limit)
+    train_end = int(len(stream) * data.train)
+    validation_end = int(len(stream) * (data.train + data.validation))
+    split = Split(range(train_end), range(train_end, validation_end), range(validation_end, len(stream)))
+    if not (split.train and split.validation and split.test):
+        raise InvalidInput(
+            f"{len(stream)} events split {data.train:g}/{data.validation:g}/rest leave a part empty "
+            f"({len(split.train)}, {len(split.validation)}, {len(split.test)}); give more events or another split"
+        )
+    scaled = fit_scaler(stream, train_end).apply(stream)
+    graph = TemporalGraph(scaled)
+    return LinkDataset(
+        scaled,
+        split,
+        BlockBuilder(scaled, graph, model.num_neighbours),
+        NegativeSampler(scaled, graph),
+        PairCounter(scaled),
+        MostRecentDestination(graph),
+        stream.digest(),
+    )

@@ -1,0 +1,124 @@
+"""What a finished training hands to the log, and what a gate may ask of it afterwards."""
+
+import hashlib
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+import torch
+
+import seedbed
+from seedbed.contracts import Interval, Stage
+from seedbed.records import NOT_APPLICABLE, ActiveRun, Snapshot, SnapshotDraft, digest, environment_facts
+from seedbed.stages._config import TrainConfig
+from seedbed.stages._dataset import LinkDataset, Split
+from seedbed.stages._evaluation import Evaluation
+from seedbed.stages._execution import Finished
+
+__all__ = ["gate_record", "make_draft"]
+
+_VOLATILE = ("/gate", "/runtime/sample_every", "/training/checkpoint_every")
+
+
+def make_draft(
+    config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRun, finished: Finished, evaluation: Evaluation
+) -> SnapshotDraft:
+    """The snapshot of a finished training, with every metric that does not depend on the clock apart from `timing`."""
+    progress, settings = finished.progress, config.training
+    return SnapshotDraft(
+        project=config.project,
+        run_id=run.run_id,
+        stage=Stage.TRAINING,
+        attempt=run.attempt,
+        metadata=_metadata(config, cohort, data, run),
+        metrics={
+            "test": _plain(evaluation.intervals("model", settings.seed)),
+            "baselines": {name: evaluation.metrics(name) for name in ("pair_counter", "most_recent")},
+            "validation": {
+                "step": [step for step, _ in progress.validation],
+                "ap": [ap for _, ap in progress.validation],
+            },
+            "train": {"loss": list(progress.losses)},
+        },
+        fingerprints={
+            "data": data.digest,
+            "split": digest(_ranges(data.split)),
+            "code": _code_digest(),
+            "environment": digest(environment_facts()),
+        },
+        timing={
+            "wall_seconds": finished.audit.wall_time,
+            "peak_memory_bytes": finished.audit.peak_mem,
+            "train_events_per_second": finished.events_per_second,
+        },
+        config=config.model_dump(mode="json"),
+        volatile_settings=_VOLATILE,
+        factors={
+            "seed": settings.seed,
+            "device": finished.audit.device_name,
+            "threads": torch.get_num_threads(),
+            "parameters": finished.num_parameters,
+        },
+        documents={
+            "audit_run": finished.audit.model_dump(mode="json"),
+            "changes": finished.changes.model_dump(mode="json"),
+        },
+    )
+
+
+def gate_record(snapshot: Snapshot) -> dict[str, Any]:
+    """What a gate may ask about a snapshot: `metrics`, `timing`, `audit` and `changes`, as JSON."""
+    return {
+        "metrics": snapshot.metrics,
+        "timing": snapshot.timing,
+        "audit": snapshot.documents.get("audit_run", {}),
+        "changes": snapshot.documents.get("changes", {}),
+    }
+
+
+def _plain(metrics: dict[str, dict[str, Interval | float]]) -> dict[str, dict[str, Any]]:
+    return {
+        kind: {name: found.model_dump() if isinstance(found, Interval) else found for name, found in of_kind.items()}
+        for kind, of_kind in metrics.items()
+    }
+
+
+def _metadata(config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRun) -> dict[str, Any]:
+    stream, split = data.stream, data.split
+    return {
+        "stage": Stage.TRAINING.value,
+        "run_id": run.run_id,
+        "cohort_id": cohort,
+        "date_start": _date(int(stream.t[0]), config),
+        "date_end": _date(int(stream.t[-1]), config),
+        "n_symbols": stream.num_nodes,
+        "n_effective": len(split.train),
+        "target": "link",
+        "view": f"chronological {config.data.train:g}/{config.data.validation:g}",
+        "min_cs": NOT_APPLICABLE,
+        "max_cs_samples": None,
+        "model_family": "tgat",
+    }
+
+
+def _date(time: int, config: TrainConfig) -> str:
+    """The event time as a UTC date, or NOT_APPLICABLE where times are not Unix seconds."""
+    if config.data.time_unit != "seconds":
+        return NOT_APPLICABLE
+    return datetime.fromtimestamp(time, UTC).isoformat()
+
+
+def _ranges(split: Split) -> dict[str, list[int]]:
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {name: [part.start, part.stop] for name, part in parts.items()}
+
+
+def _code_digest() -> str:
+    """SHA-256 over Seedbed's own source files, by name and content."""
+    sha256 = hashlib.sha256()
+    root = resources.files(seedbed)
+    with resources.as_file(root) as folder:
+        for path in sorted(folder.rglob("*.py")):
+            sha256.update(f"{path.relative_to(folder)}\n".encode())
+            sha256.update(path.read_bytes())
+    return sha256.hexdigest()

@@ -1,0 +1,102 @@
+"""Link prediction judged on later events, beside predictors that learn nothing.
+
+Protocol: every event is scored at its own time from events strictly before it. AP and AUC compare the true destinations
+with one negative an event; MRR ranks each true destination among M negatives, ties in the middle. Negatives are random
+(uniform over all destinations) or historical (an earlier destination of the same source); both are seeded by the run's
+seed and the number of the batch's first event, so every scorer, run and resumed run is asked the same questions.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import numpy.typing as npt
+
+from seedbed.contracts import Interval
+from seedbed.stages._dataset import LinkDataset
+from seedbed.stages._intervals import metrics_with_intervals
+from seedbed.temporal import LinkScorer, RankingScores
+
+__all__ = [
+    "NEGATIVE_KINDS",
+    "CandidateScorer",
+    "Evaluation",
+    "NegativeKind",
+    "Questions",
+    "baseline_scorer",
+    "batches",
+]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+NegativeKind = Literal["random", "historical"]
+NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
+CandidateScorer = Callable[[Ints, Ints, Ints, np.random.Generator], Floats]
+
+
+def batches(events: range, size: int) -> Iterator[range]:
+    """`events` in order, `size` at a time."""
+    for first in range(events.start, events.stop, size):
+        yield range(first, min(first + size, events.stop))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What every scorer is asked of an event: its true destination beside 1 + `num_ranked` negatives of each kind."""
+
+    kinds: tuple[NegativeKind, ...]
+    num_ranked: int
+    seed: int
+
+    def put(self, data: LinkDataset, batch: range, scorer: CandidateScorer) -> dict[NegativeKind, RankingScores]:
+        """One batch's scores by kind of negative; all candidates go to the scorer in one call."""
+        rng = np.random.default_rng((self.seed, 2, batch.start))
+        source, destination, time = data.events(batch)
+        num_negatives = 1 + self.num_ranked
+        draw = {
+            "random": lambda: data.negatives.random(len(source), num_negatives, rng),
+            "historical": lambda: data.negatives.historical(source, time, num_negatives, rng),
+        }
+        candidates = np.column_stack([destination, *(draw[kind]() for kind in self.kinds)])
+        scores = scorer(source, candidates, time, rng)
+        parts = np.split(scores[:, 1:], len(self.kinds), axis=1)
+        return {
+            kind: RankingScores(scores[:, 0], part[:, 0], part[:, 1:])
+            for kind, part in zip(self.kinds, parts, strict=True)
+        }
+
+
+def baseline_scorer(scorer: LinkScorer) -> CandidateScorer:
+    """A predictor of single links, asked about every candidate of every event."""
+
+    def score(source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> Floats:  # noqa: ARG001
+        width = candidates.shape[1]
+        flat = scorer.score(np.repeat(source, width), candidates.ravel(), np.repeat(time, width))
+        return flat.reshape(candidates.shape)
+
+    return score
+
+
+@final
+class Evaluation:
+    """The scores that each named predictor gave, batch by batch, and the metrics that they come to."""
+
+    def __init__(self, predictors: tuple[str, ...]) -> None:
+        self._parts: dict[str, dict[NegativeKind, list[RankingScores]]] = {
+            name: {kind: [] for kind in NEGATIVE_KINDS} for name in predictors
+        }
+
+    def add(self, predictor: str, scores: dict[NegativeKind, RankingScores]) -> None:
+        """One more batch's scores."""
+        for kind, part in scores.items():
+            self._parts[predictor][kind].append(part)
+
+    def metrics(self, predictor: str) -> dict[str, dict[str, float]]:
+        """`{random, historical} -> {ap, auc, mrr}` over all batches."""
+        return {kind: RankingScores.joined(parts).metrics() for kind, parts in self._parts[predictor].items()}
+
+    def intervals(self, predictor: str, seed: int) -> dict[str, dict[str, Interval | float]]:
+        """The same metrics with their confidence intervals."""
+        return {kind: metrics_with_intervals(parts, seed) for kind, parts in self._parts[predictor].items()}

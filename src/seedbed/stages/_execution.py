@@ -1,0 +1,212 @@
+"""One attempt of a training run: witnessed steps, validation, changes, checkpoints, and the final evaluation."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from safetensors.torch import save
+
+from seedbed.change import ChangeEngine, LearningRate, Parameter, StallRule, summary
+from seedbed.contracts import AuditRun, ChangeSummary
+from seedbed.records import ActiveRun, Journal, digest
+from seedbed.runtime import Contract
+from seedbed.stages._checkpoint import Progress, load_checkpoint, save_checkpoint
+from seedbed.stages._config import TrainConfig
+from seedbed.stages._dataset import LinkDataset
+from seedbed.stages._evaluation import (
+    NEGATIVE_KINDS,
+    Evaluation,
+    NegativeKind,
+    Questions,
+    baseline_scorer,
+    batches,
+)
+from seedbed.stages._inject import Injection
+from seedbed.stages._interrupt import Interruption
+from seedbed.stages._observer import Observer, Phase, StepReport
+from seedbed.stages._trainer import Trainer
+from seedbed.temporal import RankingScores
+
+__all__ = ["CHECKPOINT", "Execution", "Finished"]
+
+CHECKPOINT = "checkpoint.safetensors"
+_LEARNING_RATE = "optimizer.lr"
+_LOOK_EVERY = 25
+
+
+@final
+@dataclass(frozen=True)
+class Finished:
+    """What one attempt leaves for the record."""
+
+    progress: Progress
+    audit: AuditRun
+    changes: ChangeSummary
+    num_parameters: int
+    events_per_second: float
+
+
+@final
+class Execution:
+    """Owns the live objects of one attempt; begins at the run's checkpoint, where there is one."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: LinkDataset,
+        contract: Contract,
+        device: torch.device,
+        run: ActiveRun,
+        observer: Observer,
+        injection: Injection,
+    ) -> None:
+        self._config, self._data, self._run = config, data, run
+        self._observer, self._injection = observer, injection
+        injection.before_first_step()
+        self._trainer = Trainer(config, data, contract, device)
+        self._witness = contract.witness()
+        change = config.change
+        self._rule = StallRule(change.patience, change.factor, change.min_delta, _LEARNING_RATE)
+        self._engine = ChangeEngine(
+            Journal.open(run.path("changes.log")),
+            {_LEARNING_RATE: LearningRate(self._trainer.optimizer, self._trainer.scheduler)},
+            [Parameter(_LEARNING_RATE, "1", change.low, change.high, change.cooldown_steps)],
+        )
+        self._progress = self._resume()
+        self._began = time.perf_counter() - self._progress.elapsed_seconds
+        self._observed: Mapping[str, int] = {}
+        self._train_seconds, self._first_step = 0.0, self._progress.step
+
+    def train(self, asked: Interruption) -> bool:
+        """Every step that is left; false when asked to end before the last, with the state checkpointed."""
+        while self._progress.step < self._trainer.num_steps:
+            self._step()
+            step = self._progress.step
+            if step % self._config.training.evaluate_every == 0 or step == self._trainer.num_steps:
+                self._validate()
+                self._checkpoint()
+            elif asked.reason or step % self._config.training.checkpoint_every == 0:
+                self._checkpoint()
+            if asked.reason:
+                return False
+        return True
+
+    def evaluate(self, asked: Interruption) -> Evaluation | None:
+        """The model and the baselines on the test events; None when asked to end before the last of them."""
+        settings = self._config.training
+        baselines = {
+            "pair_counter": baseline_scorer(self._data.pair_counter),
+            "most_recent": baseline_scorer(self._data.most_recent),
+        }
+        questions = Questions(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed)
+        evaluation = Evaluation(("model", *baselines))
+        parts = list(batches(self._data.split.test, settings.batch_size))
+        for number, batch in enumerate(parts, start=1):
+            evaluation.add("model", self._score(batch, questions))
+            for name, scorer in baselines.items():
+                evaluation.add(name, questions.put(self._data, batch, scorer))
+            self._report("test", number, len(parts), len(batch))
+            if asked.reason:
+                return None
+        return evaluation
+
+    def finish(self) -> Finished:
+        """Close the changes, judge the witness's last word, and give what the record needs. Raises ContractBroken."""
+        self._engine.close()
+        audit = self._witness.audit(self._elapsed())
+        weights = {name: tensor.contiguous() for name, tensor in self._trainer.model.state_dict().items()}
+        self._run.save_blob("weights", save(weights))
+        num_parameters = sum(parameter.numel() for parameter in self._trainer.model.parameters())
+        return Finished(self._progress, audit, summary(self._engine.history), num_parameters, self._pace())
+
+    def evidence(self) -> AuditRun:
+        """The ledger of a run that ends early."""
+        return self._witness.evidence(self._elapsed())
+
+    def _resume(self) -> Progress:
+        config_digest = digest(self._config.model_dump(mode="json"))
+        progress = load_checkpoint(self._run.path(CHECKPOINT), self._trainer, config_digest)
+        if progress is None:
+            self._engine.resume(None)
+            return Progress(config_digest=config_digest)
+        self._engine.resume(progress.changes)
+        self._witness.load_state(progress.witness)
+        self._observer.noted(f"resumed from the checkpoint after step {progress.step}")
+        return progress
+
+    def _step(self) -> None:
+        step, batch = self._progress.step, self._trainer.batch(self._progress.step)
+        began = time.perf_counter()
+        with self._witness.step(step, "train"):
+            loss = self._trainer.step(step)
+        self._train_seconds += time.perf_counter() - began
+        self._injection.after_step(self._trainer.optimizer, self._engine.history)
+        self._run.log(step + 1, {"loss": loss, "learning_rate": self._trainer.learning_rate})
+        ends_epoch = (step + 1) % self._trainer.steps_per_epoch == 0
+        total = self._progress.epoch_loss + loss * len(batch)
+        update: dict[str, object] = {"step": step + 1, "epoch_loss": 0.0 if ends_epoch else total, "last_loss": loss}
+        if ends_epoch:
+            update["losses"] = (*self._progress.losses, total / len(self._data.split.train))
+        self._progress = self._progress.model_copy(update=update)
+        self._report("train", step + 1, self._trainer.num_steps, len(batch))
+
+    def _validate(self) -> None:
+        settings, step = self._config.training, self._progress.step
+        events = self._data.split.validation[: settings.validation_events]
+        parts = list(batches(events, settings.batch_size))
+        questions = Questions(("random",), 1, settings.seed)
+        scores = []
+        for number, batch in enumerate(parts, start=1):
+            scores.append(self._score(batch, questions)["random"])
+            self._report("validation", number, len(parts), len(batch))
+        ap = RankingScores.joined(scores).metrics()["ap"]
+        self._run.log(step, {"validation_ap": ap})
+        stall, delta = self._rule.observe(self._progress.stall, ap)
+        history = (*self._progress.validation, (step, ap))
+        self._progress = self._progress.model_copy(update={"stall": stall, "validation": history})
+        if delta is not None and self._config.change.enabled and step < self._trainer.num_steps:
+            record = self._engine.propose(delta, step)
+            change = f"{delta.parameter} {record.before:g} -> {record.after:g}"
+            self._observer.noted(f"step {step}: {delta.reason}; {change}")
+
+    def _score(self, batch: range, questions: Questions) -> dict[NegativeKind, RankingScores]:
+        with self._witness.step(self._progress.step, "eval", f"{questions.num_ranked} ranked"):
+            return questions.put(self._data, batch, self._trainer.score)
+
+    def _checkpoint(self) -> None:
+        step = self._progress.step
+        self._progress = self._progress.model_copy(
+            update={
+                "changes": self._engine.state(step),
+                "witness": self._witness.state(),
+                "elapsed_seconds": self._elapsed(),
+            }
+        )
+        save_checkpoint(self._run.path(CHECKPOINT), self._trainer, self._progress)
+        self._injection.after_checkpoint()
+
+    def _report(self, phase: Phase, step: int, num_steps: int, num_events: int) -> None:
+        if step % _LOOK_EVERY == 1:
+            self._observed = self.evidence().sdpa.kernels
+        self._observer.stepped(
+            StepReport(
+                phase=phase,
+                step=step,
+                num_steps=num_steps,
+                num_events=num_events,
+                learning_rate=self._trainer.learning_rate,
+                loss=self._progress.last_loss,
+                ap=self._progress.validation[-1][1] if self._progress.validation else None,
+                observed=self._observed,
+            )
+        )
+
+    def _pace(self) -> float:
+        """Training events per second of this attempt's own steps; 0 when it took none."""
+        num_steps = self._progress.step - self._first_step
+        return num_steps * self._config.training.batch_size / self._train_seconds if num_steps else 0.0
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._began

@@ -1,0 +1,120 @@
+"""The live training state: model, optimizer and scheduler, one step at a time.
+
+Every step draws its negatives, neighbours and dropout from generators seeded with (seed, step), so a resumed run needs
+no generator's state to repeat what an uninterrupted one would have done.
+"""
+
+import math
+from collections.abc import Callable
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from seedbed.runtime import Contract
+from seedbed.stages._config import TrainConfig
+from seedbed.stages._dataset import LinkDataset
+from seedbed.temporal import LinkPredictor, TGATConfig, link_queries
+
+__all__ = ["Trainer"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@final
+class Trainer:
+    """Owns what changes while a model trains; `step` and `score` are the only ways forward."""
+
+    def __init__(self, config: TrainConfig, data: LinkDataset, contract: Contract, device: torch.device) -> None:
+        settings = config.training
+        self.data, self.device = data, device
+        self._seed, self._batch_size, self._contract = settings.seed, settings.batch_size, contract
+        self._uniform = config.model.neighbours == "uniform"
+        self.steps_per_epoch = math.ceil(len(data.split.train) / settings.batch_size)
+        self.num_steps = self.steps_per_epoch * settings.epochs
+        torch.manual_seed(settings.seed)
+        model = LinkPredictor(_widths(config, data), lambda layer: contract.compile(layer, dynamic=True))
+        self.model = model.to(device)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate, fused=True)
+        shape = _warmup_cosine(settings.warmup_steps, self.num_steps) if settings.schedule == "warmup_cosine" else _flat
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, shape)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that the optimizer holds now."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def batch(self, step: int) -> range:
+        """The training events of a step, counted from 0 over all epochs."""
+        first = (step % self.steps_per_epoch) * self._batch_size
+        return range(first, min(first + self._batch_size, len(self.data.split.train)))
+
+    def step(self, step: int) -> float:
+        """One optimizer step over one batch; returns its mean binary cross-entropy."""
+        self.model.train()
+        rng = np.random.default_rng((self._seed, 1, step))
+        torch.manual_seed(int(rng.integers(2**62)))
+        source, destination, time = self.data.events(self.batch(step))
+        candidates = np.column_stack([destination, self.data.negatives.random(len(source), 1, rng)])
+        loss = self._loss(self._logits(source, candidates, time, rng))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.optimizer.step()
+        self.scheduler.step()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def score(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> Floats:
+        """Logits float64 [B, M] of sources [B] against candidates [B, M] at times [B], in evaluation mode."""
+        self.model.eval()
+        return self._logits(source, candidates, time, rng).double().cpu().numpy()
+
+    def _logits(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> torch.Tensor:
+        node, when = link_queries(source, candidates, time)
+        blocks = self.data.builder.build(node, when, rng=rng if self._uniform else None).to(self.device)
+        with self._contract.autocast():
+            logits: torch.Tensor = self.model(blocks, len(source))
+        return logits.float()
+
+    @staticmethod
+    def _loss(logits: torch.Tensor) -> torch.Tensor:
+        """The first candidate of each row is the true one."""
+        truth = torch.zeros_like(logits)
+        truth[:, 0] = 1.0
+        return functional.binary_cross_entropy_with_logits(logits, truth)
+
+
+def _widths(config: TrainConfig, data: LinkDataset) -> TGATConfig:
+    shortest, longest = data.periods
+    model = config.model
+    return TGATConfig(
+        num_nodes=data.stream.num_nodes,
+        num_features=data.builder.num_features,
+        num_neighbours=model.num_neighbours,
+        node_width=model.node_width,
+        time_width=model.time_width,
+        embedding_width=model.embedding_width,
+        num_heads=model.num_heads,
+        dropout=model.dropout,
+        shortest=shortest,
+        longest=longest,
+    )
+
+
+def _flat(step: int) -> float:  # noqa: ARG001  a schedule takes the step
+    return 1.0
+
+
+def _warmup_cosine(warmup: int, total: int) -> Callable[[int], float]:
+    """A factor that rises over `warmup` steps to 1 and falls along half a cosine to a tenth at `total`."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        progress = min(1.0, (step - warmup) / max(1, total - warmup))
+        return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
+
+    return factor

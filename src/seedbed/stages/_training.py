@@ -1,0 +1,123 @@
+"""The TRAINING stage: one job, from events to a committed record, resumable at any step."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import final
+
+import torch
+
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import InvalidInput
+from seedbed.records import ActiveRun, Commit, Store
+from seedbed.runtime import Contract, ResolvedConfig, declare, tune_host
+from seedbed.stages._config import TrainConfig
+from seedbed.stages._dataset import LinkDataset, prepare
+from seedbed.stages._draft import make_draft
+from seedbed.stages._execution import Execution
+from seedbed.stages._inject import Fault, Injection, PowerCut, injected, tear
+from seedbed.stages._interrupt import interruption
+from seedbed.stages._observer import Observer
+from seedbed.temporal import EventStream
+
+__all__ = ["Job", "TrainingResult", "new_run_id", "train"]
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """What to train on what: a configuration, its events and what people call them, and the resolved runtime."""
+
+    config: TrainConfig
+    stream: EventStream
+    cohort: str
+    runtime: ResolvedConfig
+
+
+@final
+@dataclass(frozen=True)
+class TrainingResult:
+    """How an execution ended: FINISHED with its commit, or INTERRUPTED with none."""
+
+    run_id: str
+    status: RunStatus
+    commit: Commit | None
+
+
+def new_run_id() -> str:
+    """A name that sorts by when it was given, for people; no order is read from it."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def train(
+    job: Job, store: Store, observer: Observer, *, run_id: str | None = None, fault: Fault | None = None
+) -> TrainingResult:
+    """Train, evaluate and commit; a `run_id` that was left unfinished goes on from its last checkpoint.
+
+    A first Ctrl-C ends the run after its current step, checkpointed, as INTERRUPTED. Raises ContractBroken when STRICT
+    does not observe what was declared, InvalidInput for a job that cannot run, Conflict for a run that is finished or
+    was begun with another configuration, StoreUnavailable when the disk refuses.
+    """
+    tune_host(job.runtime.config.threads)
+    data = prepare(job.stream, job.config.data, job.config.model)
+    device = _device(job.config.training.device)
+    contract = declare(job.runtime, device=device)
+    run = store.start(job.config.project, run_id or new_run_id(), Stage.TRAINING)
+    with injected(fault) as injection, _determinism(job.config.training.deterministic):
+        try:
+            return _attempt(job, data, contract, device, run, observer, injection)
+        except PowerCut:
+            torn = {name: tear(run.path(name)) for name in ("events.log", "changes.log")}
+    observer.noted(
+        f"power cut injected: {', '.join(f'{n} torn bytes in {name}' for name, n in torn.items())}; resuming"
+    )
+    return train(job, store, observer, run_id=run.run_id)
+
+
+def _attempt(
+    job: Job,
+    data: LinkDataset,
+    contract: Contract,
+    device: torch.device,
+    run: ActiveRun,
+    observer: Observer,
+    injection: Injection,
+) -> TrainingResult:
+    observer.started(run.run_id, _facts(job, data, contract, device, run))
+    with run, interruption() as asked:
+        execution = Execution(job.config, data, contract, device, run, observer, injection)
+        evaluation = execution.evaluate(asked) if execution.train(asked) else None
+        if evaluation is None:
+            run.interrupted(asked.reason)
+            return TrainingResult(run.run_id, RunStatus.INTERRUPTED, None)
+        commit = run.finish(make_draft(job.config, job.cohort, data, run, execution.finish(), evaluation))
+        return TrainingResult(run.run_id, RunStatus.FINISHED, commit)
+
+
+def _facts(job: Job, data: LinkDataset, contract: Contract, device: torch.device, run: ActiveRun) -> dict[str, str]:
+    stream, split = data.stream, data.split
+    return {
+        "events": f"{len(stream):,} of {job.cohort}, {stream.num_nodes:,} nodes",
+        "split": f"{len(split.train):,} train, {len(split.validation):,} validation, {len(split.test):,} test",
+        "runtime": f"{job.runtime.config.mode.value} on {device}: "
+        + ", ".join(feature.value for feature in contract.capabilities if contract.requested(feature)),
+        "attempt": str(run.attempt),
+    }
+
+
+@contextmanager
+def _determinism(wanted: bool) -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(wanted)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput("training.device is cuda, but torch sees no CUDA device; say cpu, or auto")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
