@@ -26,7 +26,10 @@ _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECA
 _SHORTEST_SECRET = 8
 _NOBODY = {"root", "user", "admin", "nobody", "ubuntu", "runner", "localhost", "localhost.localdomain"}
 _SHORTEST_NAME = 3
-_ROOTS = ("home", "Users", "root", "tmp", "var", "usr", "opt", "etc", "mnt", "media", "srv", "private", "scratch")
+_ROOTS = (
+    *("/home", "/Users", "/root", "/tmp", "/var", "/usr", "/opt"),  # noqa: S108  looked for in texts, never opened
+    *("/etc", "/mnt", "/media", "/srv", "/private", "/scratch"),
+)
 _PATH_END = r"[^\s'\"`:,;()<>\[\]{}|]"
 _SHAPES = (
     (re.compile(r"(\w+://)[^\s/@]+@"), r"\1<secret>@"),
@@ -46,21 +49,21 @@ _SHAPES = (
 class Identity:
     """What would give this machine or its user away in a text."""
 
-    home: str
     user: str
     host: str
-    roots: tuple[str, ...]
+    prefixes: tuple[str, ...]
     secrets: tuple[str, ...]
 
     @classmethod
     def of_process(cls) -> Self:
         """Read now, not once: an environment may gain a secret while the process lives."""
-        home = str(Path.home())
-        places = (home, str(Path.cwd()), sys.prefix, tempfile.gettempdir())
-        roots = {Path(place).parts[1] for place in places if len(Path(place).parts) > 1}
+        places = (Path.home(), Path.cwd(), Path(sys.prefix), Path(tempfile.gettempdir()))
+        roots = {f"/{place.parts[1]}" for place in places if len(place.parts) > 1}
+        # The home folder stands on its own too, since it alone may be known to hold spaces.
+        prefixes = sorted({*roots, *_ROOTS, str(Path.home())} - {"/"}, key=len, reverse=True)
         hidden = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
         secrets = sorted({value for value in hidden if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
-        return cls(home, getpass.getuser(), socket.gethostname(), tuple(sorted(roots | set(_ROOTS))), tuple(secrets))
+        return cls(getpass.getuser(), socket.gethostname(), tuple(prefixes), tuple(secrets))
 
 
 def redact_text(text: str, identity: Identity | None = None) -> str:
@@ -70,11 +73,8 @@ def redact_text(text: str, identity: Identity | None = None) -> str:
         text = text.replace(secret, "<secret>")
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
-    if len(Path(who.home).parts) > 1:
-        text = text.replace(f"{who.home}/", "/home/<user>/")
-    text = re.sub(
-        rf"(?<![\w>])/(?:{'|'.join(map(re.escape, who.roots))})(?:/(?:<user>)?{_PATH_END}*|(?!\w))", _short, text
-    )
+    prefixes = "|".join(map(re.escape, who.prefixes))
+    text = re.sub(rf"(?<![\w>])(?:{prefixes})(?:/{_PATH_END}*|(?!\w))", _short, text)
     text = _hide_name(text, who.host, "<host>")
     text = _hide_name(text, who.host.partition(".")[0], "<host>")
     return _hide_name(text, who.user, "<user>")

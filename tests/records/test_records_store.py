@@ -1,0 +1,294 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from records_world import PROJECT, commit, draft
+
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
+from seedbed.records import Store, create, read_events
+from seedbed.records._status import Status, claim_path, is_alive, this_process
+from seedbed.testing import FakeClock, durable_faults
+
+TRAINING = Stage.TRAINING
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    return Store.open(tmp_path / "store", create=True, clock=clock)
+
+
+def pretend_process(run, **changes):
+    """Rewrite whose process an attempt is, as if another one had started it."""
+    for path in (claim_path(run.folder, run.attempt), run.folder / "status.json"):
+        if path.exists():
+            status = Status.model_validate_json(path.read_bytes())
+            process = status.process.model_copy(update=changes)
+            path.write_text(status.model_copy(update={"process": process}).model_dump_json())
+
+
+def test_a_store_is_made_once_and_opened_again(tmp_path):
+    Store.open(tmp_path / "store", create=True)
+    before = (tmp_path / "store" / "seedbed.json").read_bytes()
+    Store.open(tmp_path / "store", create=True)
+    assert Store.open(tmp_path / "store").projects() == []
+    assert (tmp_path / "store" / "seedbed.json").read_bytes() == before
+
+
+def test_no_store_is_not_found_with_advice(tmp_path):
+    with pytest.raises(NotFound, match="--store or SEEDBED_STORE"):
+        Store.open(tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("marker", "refusal"),
+    [
+        (b'{"format": "seedbed-store", "format_version": 2}', InvalidInput),
+        (b'{"format": "another", "format_version": 1}', StoreCorrupt),
+        (b"[1]", StoreCorrupt),
+        (b'{"format": "seed', StoreCorrupt),
+        (b"", StoreCorrupt),
+    ],
+)
+def test_a_marker_of_the_future_is_refused_and_a_damaged_one_named(tmp_path, marker, refusal):
+    create(tmp_path / "store" / "seedbed.json", marker)
+    with pytest.raises(refusal, match=r"upgrade|restore it"):
+        Store.open(tmp_path / "store", create=True)
+
+
+def test_opening_and_reading_write_nothing(store):
+    commit(store, "r1")
+    store.start(PROJECT, "r2", TRAINING).failed("no")
+    with durable_faults() as calls:
+        again = Store.open(store.path)
+        assert [view.run_id for view in again.runs()] == ["r1", "r2"]
+        assert again.find("r1").commit.seq == 1
+    assert calls == []
+
+
+def test_a_finished_run_is_listed_with_its_commit_and_views(store):
+    made = commit(store, "r1")
+    view = store.find("r1")
+    assert (view.status, view.commit, view.attempt, view.reason) == (RunStatus.FINISHED, made, 1, "")
+    names = {path.name for path in view.folder.iterdir()}
+    assert {"metadata.json", "metrics.json", "snapshot.json", "diff_prev.json", "audit_run.json", "events.log"} <= names
+    assert json.loads((view.folder / "metrics.json").read_text()) == {"test": {"ap": 0.9, "events": 9000}}
+    latest = json.loads((store.path / "latest" / PROJECT / "2013" / "TRAINING" / "LATEST.json").read_text())
+    assert (latest["run_id"], latest["snapshot_seq"], latest["digest"]) == ("r1", 1, made.digest)
+    assert (store.path / latest["path"]).is_file()
+
+
+def test_a_commit_binds_the_logs_of_its_run(store):
+    made = commit(store, "r1")
+    assert made.snapshot.logs["events.log"].sequence == 1
+    assert read_events(store.find("r1").folder / "events.log")[0].values == {"loss": 0.5}
+
+
+def test_finishing_twice_is_a_no_op(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.save_blob("weights", b"w" * 5000)
+    first = run.finish(draft("r1"))
+    assert run.finish(draft("r1")) == first
+    assert list(first.snapshot.blobs) == ["weights"]
+    with pytest.raises(Conflict, match="ended as FINISHED"):
+        run.log(2, {"loss": 1.0})
+
+
+def test_a_draft_of_another_run_or_with_a_missing_blob_is_refused(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    with pytest.raises(InvalidInput, match="but this run is flights:r1:TRAINING:1"):
+        run.finish(draft("r2"))
+    with pytest.raises(NotFound, match="there is no blob"):
+        run.finish(draft("r1", blobs={"weights": "0" * 64}))
+    assert store.log(PROJECT).head() == 0
+
+
+def test_a_finished_run_is_not_started_again(store):
+    commit(store, "r1")
+    with pytest.raises(Conflict, match=r"finished, as commit 1.*new run_id"):
+        store.start(PROJECT, "r1", TRAINING)
+    store.start(PROJECT, "r1", Stage.FEATURE_SELECTION)  # another stage of the same run is another matter
+
+
+def test_an_ended_attempt_is_followed_by_the_next(store):
+    first = store.start(PROJECT, "r1", TRAINING)
+    first.log(1, {"loss": 1.0})
+    first.interrupted("Ctrl-C")
+    assert store.find("r1").status == RunStatus.INTERRUPTED
+    assert store.find("r1").reason == "Ctrl-C"
+    second = store.start(PROJECT, "r1", TRAINING)
+    assert second.attempt == 2
+    second.log(2, {"loss": 0.5})
+    second.failed("out of memory")
+    with pytest.raises(Conflict, match="has had attempt 2"):
+        store.start(PROJECT, "r1", TRAINING, attempt=2)
+    third = store.start(PROJECT, "r1", TRAINING, attempt=5)
+    made = third.finish(draft("r1", attempt=5))
+    assert (made.snapshot.attempt, store.find("r1").status) == (5, RunStatus.FINISHED)
+    assert [event.attempt for event in read_events(third.path("events.log"))] == [1, 2]
+
+
+def test_a_run_whose_process_lives_is_not_started_twice(store, clock):
+    run = store.start(PROJECT, "r1", TRAINING)
+    with pytest.raises(Conflict, match=f"still runs, as process {os.getpid()}"):
+        store.start(PROJECT, "r1", TRAINING)
+    clock.advance(3600)
+    assert store.find("r1").status == RunStatus.CRASHED  # no heartbeat for an hour
+    with pytest.raises(Conflict, match="still runs"):  # but it is seen alive, and may yet write
+        store.start(PROJECT, "r1", TRAINING)
+    run.beat()
+    assert store.find("r1").status == RunStatus.RUNNING
+
+
+def test_a_run_whose_process_is_gone_reads_as_crashed_and_may_be_resumed(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    pretend_process(run, pid=child.pid)
+    view = store.find("r1")
+    assert (view.status, view.reason) == (RunStatus.CRASHED, f"process {child.pid} is gone")
+    assert store.start(PROJECT, "r1", TRAINING).attempt == 2
+
+
+def test_a_process_number_used_again_is_another_process(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    pretend_process(run, start_ticks=1)
+    assert store.find("r1").status == RunStatus.CRASHED
+
+
+def test_a_zombie_is_not_alive():
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read(1)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    identity = this_process().model_copy(update={"pid": child.pid, "start_ticks": _ticks(child.pid)})
+    assert is_alive(identity)
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(identity)
+    child.stdout.close()
+    child.wait()
+
+
+def _ticks(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def test_on_another_machine_only_the_heartbeat_speaks(store, clock):
+    run = store.start(PROJECT, "r1", TRAINING)
+    pretend_process(run, place="elsewhere")
+    assert store.find("r1").status == RunStatus.RUNNING
+    with pytest.raises(Conflict, match="still runs"):
+        store.start(PROJECT, "r1", TRAINING)
+    clock.advance(61)
+    assert store.find("r1").status == RunStatus.CRASHED
+    assert store.start(PROJECT, "r1", TRAINING).attempt == 2
+
+
+def test_two_processes_never_hold_the_same_attempt(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.failed("no")
+    create(claim_path(run.folder, 2), claim_path(run.folder, 1).read_bytes())
+    with pytest.raises(Conflict, match="attempt 2"):
+        store.start(PROJECT, "r1", TRAINING, attempt=2)
+
+
+def test_a_torn_status_view_falls_back_to_the_claim(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    (run.folder / "status.json").write_text('{"status": "FIN')
+    assert store.find("r1").status == RunStatus.RUNNING
+
+
+def test_a_heartbeat_is_written_at_most_every_five_seconds(store, clock):
+    run = store.start(PROJECT, "r1", TRAINING)
+    with durable_faults() as calls:
+        for _ in range(100):
+            clock.advance(0.1)
+            run.beat()
+    assert calls.count("replace") == 2
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "reason"),
+    [
+        (None, RunStatus.FAILED, "left without a commit"),
+        (ValueError("bad input"), RunStatus.FAILED, "ValueError: bad input"),
+        (KeyboardInterrupt(), RunStatus.INTERRUPTED, "KeyboardInterrupt"),
+    ],
+)
+def test_leaving_the_block_without_a_commit_says_how_it_ended(store, problem, status, reason):
+    try:
+        with store.start(PROJECT, "r1", TRAINING) as run:
+            run.log(1, {"loss": 1.0})
+            if problem:
+                raise problem
+    except (ValueError, KeyboardInterrupt):
+        pass
+    view = store.find("r1")
+    assert view.status == status
+    assert view.reason.startswith(reason)
+
+
+def test_leaving_the_block_after_a_commit_changes_nothing(store):
+    with store.start(PROJECT, "r1", TRAINING) as run:
+        run.finish(draft("r1"))
+    assert store.find("r1").status == RunStatus.FINISHED
+
+
+def test_a_run_is_found_by_a_prefix_that_fits_it_alone(store):
+    for run_id in ("alpha", "alpine", "alpine2"):
+        commit(store, run_id)
+    assert store.find("alph").run_id == "alpha"
+    assert store.find("alpine").run_id == "alpine"  # a whole name wins over a longer one
+    with pytest.raises(InvalidInput, match=r"fits 3 runs: flights/alpha, flights/alpine"):
+        store.find("al")
+    with pytest.raises(NotFound, match="seedbed runs list"):
+        store.find("beta")
+
+
+def test_a_stage_of_a_run_is_found_by_name(store):
+    for stage in (TRAINING, Stage.TARGET_RANKING):
+        commit(store, "r1", stage=stage)
+    assert store.find("r1").stage == Stage.TARGET_RANKING
+    assert store.find("r1", stage=TRAINING).commit.seq == 1
+    assert store.find("r1", project=PROJECT, stage=TRAINING).stage == TRAINING
+
+
+def test_latest_follows_each_cohort_and_stage_apart(store):
+    commit(store, "r1")
+    commit(store, "r2", stage=Stage.TARGET_RANKING)
+    commit(store, "r3")
+    folder = store.path / "latest" / PROJECT / "2013"
+    found = {path.parent.name: json.loads(path.read_text())["snapshot_seq"] for path in folder.rglob("LATEST.json")}
+    assert found == {"TRAINING": 3, "TARGET_RANKING": 2}
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".x", "x.json/.."])
+def test_no_name_leads_out_of_the_store(store, name):
+    for refused in (
+        lambda: store.start(name, "r1", TRAINING),
+        lambda: store.start(PROJECT, name, TRAINING),
+        lambda: store.log(name),
+        lambda: store.runs(name),
+        lambda: store.start(PROJECT, "r1", TRAINING, attempt=9).path(name),
+    ):
+        with pytest.raises(InvalidInput, match="cannot be a name"):
+            refused()
+        for claim in store.path.rglob("attempt-9.json"):
+            claim.unlink()
+
+
+def test_documents_for_people_do_not_hide_the_records_own(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.write_document("progress", {"step": 1})
+    assert json.loads(run.path("progress.json").read_text()) == {"step": 1}
+    with pytest.raises(InvalidInput, match="written by the record itself"):
+        run.write_document("snapshot", {})
