@@ -13,7 +13,7 @@ from seedbed.runtime._compiler import compile_obstacle
 from seedbed.runtime._config import RuntimeConfig, Switch
 from seedbed.runtime._explain import explain_other_fused, flags_advice
 from seedbed.runtime._flags import read_flags
-from seedbed.runtime._profile import FLASH_KERNELS, FUSED_KERNELS, record
+from seedbed.runtime._profile import ATTENTION_MATH, FLASH_KERNELS, FUSED_KERNELS, record
 
 __all__ = ["Capability", "assess", "shortfalls"]
 
@@ -48,12 +48,12 @@ def assess(config: RuntimeConfig, device: torch.device | str) -> dict[Feature, C
 
 
 def shortfalls(capabilities: Mapping[Feature, Capability]) -> list[str]:
-    """The reason for each thing asked for that cannot be had on this machine."""
-    return [
-        f"{feature} requested and not eligible: {capability.reason} ({capability.advice})"
-        for feature, capability in capabilities.items()
-        if capability.requested and not capability.eligible
-    ]
+    """The reason for each thing asked for that cannot be had on this machine; features that share one share a line."""
+    missing: dict[str, list[Feature]] = {}
+    for feature, capability in capabilities.items():
+        if capability.requested and not capability.eligible:
+            missing.setdefault(f"{capability.reason} ({capability.advice})", []).append(feature)
+    return [f"{' and '.join(features)} requested and not eligible: {why}" for why, features in missing.items()]
 
 
 def _attention(device: torch.device, wanted: frozenset[str]) -> Capability:
@@ -62,13 +62,12 @@ def _attention(device: torch.device, wanted: frozenset[str]) -> Capability:
     q = torch.ones(1, 1, 8, 8, dtype=dtype, device=device)
     with record() as recording, torch.no_grad():
         functional.scaled_dot_product_attention(q, q, q)
-    ran = recording.sample.attention.keys()
-    shown = ", ".join(sorted(ran)) or "no attention kernel"
-    if wanted & ran:
-        return Capability(requested=True, eligible=True, reason=f"a probe ran {shown}")
-    fused = sorted(ran & FUSED_KERNELS)
-    why = explain_other_fused(fused) if fused else flags_advice(read_flags()) or "this PyTorch has no fused kernel here"
-    return Capability(True, eligible=False, reason=f"a probe ran {shown}: {why}", advice="or declare it off")
+    ran = sorted(recording.sample.attention.keys() & (FUSED_KERNELS | {ATTENTION_MATH}))
+    if wanted & set(ran):
+        return Capability(requested=True, eligible=True, reason=f"a probe ran {', '.join(ran)}")
+    off = flags_advice(read_flags()) or "this PyTorch has no such kernel for this device"
+    why = explain_other_fused(ran) if FUSED_KERNELS & set(ran) else f"a probe ran {', '.join(ran)}: {off}"
+    return Capability(requested=True, eligible=False, reason=why, advice="or declare it off")
 
 
 def _mixed_precision(device: torch.device, dtype: torch.dtype, asked: Switch) -> Capability:
@@ -87,15 +86,15 @@ def _mixed_precision(device: torch.device, dtype: torch.dtype, asked: Switch) ->
 
 def _autocast_ratio(dtype: torch.dtype, repeats: int = 5) -> float:
     """Time of a small linear layer, forward and backward, under autocast over its time without."""
-    layer = torch.nn.Linear(256, 256)
-    rows = torch.ones(256, 256)
+    rows = torch.ones(256, 256)  # not random: a probe must leave the run's random numbers alone
+    weight = torch.ones(256, 256, requires_grad=True)
 
     def fastest(enabled: bool) -> float:
         seconds = []
         for _ in range(repeats):
             begin = time.perf_counter()
             with torch.enable_grad(), torch.autocast("cpu", dtype=dtype, enabled=enabled):
-                torch.autograd.grad(layer(rows).sum(), layer.weight)
+                torch.autograd.grad(functional.linear(rows, weight).sum(), weight)
             seconds.append(time.perf_counter() - begin)
         return min(seconds)
 

@@ -103,7 +103,7 @@ def _compiler_obstacle() -> tuple[str, str] | None:
     compiler = shutil.which(name)
     if compiler is None:
         other = shutil.which("clang++")
-        advice = f"set CXX={other}" if other else "install g++ (Debian: apt-get install g++)"
+        advice = f"set CXX={other}" if other else "install g++ as in apt-get install g++, or set CXX to a compiler"
         return f"no C++ compiler: {name} is not on PATH", advice
     include = sysconfig.get_paths()["include"]
     command = [compiler, "-fsyntax-only", "-fopenmp", "-I", include, "-x", "c++", "-"]

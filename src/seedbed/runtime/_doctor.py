@@ -6,6 +6,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from seedbed.contracts import AuditRun, Feature, Message, RuntimeMode
 from seedbed.runtime._attention import sdpa
@@ -79,10 +80,10 @@ def doctor(config: RuntimeConfig, device: torch.device | str) -> DoctorReport:
 
 
 def _try(contract: Contract) -> AuditRun:
-    layer = torch.nn.Linear(8, 8, device=contract.device)
+    weight = torch.ones(8, 8, device=contract.device)
 
     def probe(x: Tensor) -> Tensor:
-        return torch.cos(sdpa(layer(x), x, x)).sum()
+        return torch.cos(sdpa(functional.linear(x, weight), x, x)).sum()
 
     run = contract.compile(probe)
     witness = contract.witness()

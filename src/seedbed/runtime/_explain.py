@@ -11,8 +11,8 @@ def flags_advice(flags: SdpaFlags) -> str:
     if flags.flash:
         return ""
     return (
-        "flash is switched off in this process, torch.backends.cuda.flash_sdp_enabled() is False "
-        "(remove enable_flash_sdp(False) or sdpa_kernel(MATH); the switch holds on a CPU too)"
+        "flash is switched off in this process, torch.backends.cuda.flash_sdp_enabled() is False, which holds on a CPU "
+        "too: remove enable_flash_sdp(False) or sdpa_kernel(MATH)"
     )
 
 
