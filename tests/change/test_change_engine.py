@@ -336,6 +336,7 @@ def test_a_process_killed_after_any_entry_is_settled_by_the_live_value(
     engine.settle(step=9)
     assert engine.history[1].phase is phase
     assert sum(engine.history.counts().values()) == 1
+    assert (knob.report is not None) is (phase in {Kind.APPLIED, Kind.EFFECTIVE})
     if phase is Kind.APPLIED:
         knob.step()
         assert engine.history[1].outcome is Outcome.EFFECTIVE
@@ -381,6 +382,15 @@ def test_changes_after_the_checkpoint_are_superseded_and_their_ids_not_reused(tm
     replayed = again.propose(cut(), step=7)  # no cooldown from work that was lost
     assert (replayed.id, replayed.phase) == (2, Kind.APPLIED)
     assert summary(again.history).superseded == 1
+
+
+def test_going_back_to_a_checkpoint_in_the_same_process_drops_the_watch_of_what_it_undoes(tmp_path: Path) -> None:
+    knob = Knob()
+    engine = opened(tmp_path, knob)
+    kept = engine.state(step=5)
+    engine.propose(cut(), step=7)
+    engine.resume(kept)
+    assert (knob.value, knob.report, engine.history.records) == (1e-2, None, ())
 
 
 def test_an_interrupted_change_becomes_effective_after_resume(tmp_path: Path) -> None:
@@ -575,6 +585,16 @@ def test_a_second_change_takes_the_watch_over_and_close_leaves_nothing_on_the_op
     engine.close()
     assert not optimizer._optimizer_step_pre_hooks
     assert [record.outcome for record in engine.history.records] == [Outcome.EFFECTIVE, Outcome.EFFECTIVE]
+
+
+def test_another_proposal_does_not_make_the_watch_forget_what_it_expects(tmp_path: Path) -> None:
+    optimizer = an_optimizer()
+    engine = ChangeEngine(Journal.open(tmp_path / "changes.log"), {"optimizer.lr": LearningRate(optimizer)}, [LR])
+    engine.propose(cut(), step=0)
+    optimizer.param_groups[0]["lr"] = 0.5
+    assert engine.propose(cut(), step=0).outcome is Outcome.BLOCKED
+    optimizer.step()
+    assert engine.history[1].outcome is Outcome.FAILED
 
 
 def test_a_schedule_that_nobody_declared_breaks_the_contract_by_name(tmp_path: Path) -> None:

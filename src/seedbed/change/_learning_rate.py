@@ -50,7 +50,7 @@ class LearningRate:
         # set the rate in between, and the schedule must lead to the new value all the same.
         yielded = self.read() if self._scheduler is None else float(self._scheduler.get_last_lr()[0])
         new = _scaled(groups, self.read(), value) + _scaled(schedule, yielded, value)
-        for slot, rate in zip([*groups, *schedule], new, strict=True):  # all computed first: slots may share a tensor
+        for slot, rate in zip([*groups, *schedule], new, strict=True):  # all computed first: slots may share a place
             slot.put(rate)
 
     def watch(self, report: Callable[[Sighting], None] | None) -> None:

@@ -25,7 +25,7 @@ Rates = tuple[float, ...]
 # Attributes beside `_last_lr` that hold a rate. A plateau's `min_lrs` is a floor that its owner declared, and stays.
 _RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
     lr_scheduler.LambdaLR: ("base_lrs",),
-    lr_scheduler.MultiplicativeLR: ("base_lrs",),
+    lr_scheduler.MultiplicativeLR: (),
     lr_scheduler.StepLR: ("base_lrs",),
     lr_scheduler.MultiStepLR: ("base_lrs",),
     lr_scheduler.ConstantLR: ("base_lrs",),
@@ -50,11 +50,6 @@ class Slot:
 
     def __init__(self, name: str, owner: Any, key: int | str) -> None:
         self.name, self._owner, self._key = name, owner, key
-
-    @property
-    def place(self) -> tuple[int, int | str]:
-        """The same for two slots that are one place (a SequentialLR shares its child's list)."""
-        return id(self._owner), self._key
 
     def get(self) -> float:
         """The rate held, as a float."""
@@ -96,7 +91,7 @@ def group_slots(optimizer: Optimizer) -> list[Slot]:
 
 
 def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
-    """Every other place that the schedule computes a rate from, or remembers one in; each place once."""
+    """Every other place that the schedule computes a rate from, or remembers one in. Some may share a place."""
     found = [
         Slot(f"groups.{i}.{key}", group, key)
         for i, group in enumerate(scheduler.optimizer.param_groups)
@@ -110,7 +105,7 @@ def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
                 found.extend(Slot(f"{name}.{j}", value, j) for j in range(len(value)))
             else:
                 found.append(Slot(name, vars(each), attribute))
-    return list({slot.place: slot for slot in reversed(found)}.values())[::-1]
+    return found
 
 
 def culprits(optimizer: Optimizer) -> list[LRScheduler]:
