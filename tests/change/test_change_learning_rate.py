@@ -173,6 +173,33 @@ def test_a_forgotten_rebase_of_a_declared_schedule_would_be_caught(kind: str) ->
     assert "the declared " + kind in seen[-1].why
 
 
+def test_a_schedule_stepped_by_fractions_of_an_epoch_carries_the_change() -> None:
+    optimizer = an_optimizer()
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2, T_mult=2)
+    scheduler.step(0.25)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    for epoch in (0.5, 0.75, 1.0):
+        train_step(optimizer, None)
+        scheduler.step(epoch)
+    assert seen == [Sighting(1, 3e-3, 3e-3)]
+    assert not optimizer._optimizer_step_pre_hooks
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize("kind", ["StepLR", "ExponentialLR", "CosineAnnealingLR", "PolynomialLR"])
+def test_a_schedule_stepped_to_a_named_epoch_carries_the_change(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 3)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    train_step(optimizer, None)
+    scheduler.step(5)
+    train_step(optimizer, None)
+    assert [each.why for each in seen] == [""]
+
+
 def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> None:
     optimizer, scheduler = trained("StepLR", 1)
     rate, seen = LearningRate(optimizer, scheduler), []

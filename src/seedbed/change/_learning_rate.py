@@ -1,6 +1,7 @@
 """The learning rate of a live optimizer, and of the scheduler that steers it."""
 
 from collections.abc import Callable, Mapping
+from math import isclose
 from typing import Any, final
 
 from torch.optim import Optimizer
@@ -92,6 +93,11 @@ def _scaled(slots: list[Slot], lead: float, value: float) -> list[float]:
     return [value if slot.get() == lead else slot.get() * (value / lead) for slot in slots]
 
 
+def _is_rounding(found: float, expected: float) -> bool:
+    """Whether they differ no more than a schedule's closed form does from its recursion, in float32."""
+    return isclose(found, expected, rel_tol=1e-6, abs_tol=1e-12)
+
+
 @final
 class _Watch:
     """Looks at the rates as each optimizer step begins, and compares them with what may be there."""
@@ -113,11 +119,11 @@ class _Watch:
         stepped = self._forecast is not None and self._forecast.has_stepped()
         legal = [self._expected] if self._forecast is None else self._forecast.legal()
         found = rates_of(optimizer)[: len(self._expected)]  # a group that was added since is no loss
-        carried = found in legal
+        carried = any(all(map(_is_rounding, found, rates)) for rates in legal)
         if stepped or not carried:
             self.end()
         if not carried:
-            worst = next(i for i in range(len(found)) if found[i] != legal[0][i])
+            worst = next(i for i in range(len(found)) if not _is_rounding(found[i], legal[0][i]))
             why = f"group {worst}'s rate was overwritten by {self._culprits(optimizer)}"
             self._report(Sighting(self._steps, legal[0][worst], found[worst], why))
         elif self._steps == 1:

@@ -136,15 +136,24 @@ class Forecast:
 
     def has_stepped(self) -> bool:
         """Whether the live schedule has stepped since the last call of `legal`, or the beginning."""
-        return _ticks(self._live) > _ticks(self._shadow)
+        return _position(self._live) != _position(self._shadow)
 
     def legal(self) -> list[Rates]:
         """The rates that the live schedule's own steps may have led to by now."""
         if isinstance(self._shadow, lr_scheduler.ReduceLROnPlateau):
             return self._plateau()
-        while self.has_stepped():
+        if isinstance(self._live, lr_scheduler.CosineAnnealingWarmRestarts):
+            return self._restarts(self._live)
+        while _ticks(self._live) > _ticks(self._shadow):
             self._shadow.step()
         return [self._groups.rates()]
+
+    def _restarts(self, live: lr_scheduler.CosineAnnealingWarmRestarts) -> list[Rates]:
+        # It may be stepped by fractions of an epoch, so its position is followed rather than its steps counted.
+        for name in ("T_cur", "T_i", "last_epoch"):
+            setattr(self._shadow, name, getattr(live, name))
+        self._shadow._get_lr_called_within_step = True  # or it warns
+        return [tuple(float(rate) for rate in self._shadow.get_lr())]
 
     def _plateau(self) -> list[Rates]:
         # Whether it reduces depends on metrics that only the live one has seen: both are legal.
@@ -188,6 +197,11 @@ def _ticks(scheduler: LRScheduler) -> int:
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):  # it keeps no count of its own
         return _ticks(scheduler._schedulers[0])
     return scheduler.last_epoch
+
+
+def _position(scheduler: LRScheduler) -> tuple[int, float]:
+    within = scheduler.T_cur if isinstance(scheduler, lr_scheduler.CosineAnnealingWarmRestarts) else 0
+    return _ticks(scheduler), within
 
 
 def _last_set(scheduler: LRScheduler) -> Rates:
