@@ -5,7 +5,7 @@ predecessor, and tries the next number.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ class CommitLog:
         """The newest number; 0 for an empty log. Raises StoreCorrupt when a commit is missing or damaged."""
         return len(self.headers())
 
-    def headers(self) -> list[Header]:
+    def headers(self) -> Sequence[Header]:
         """The headers of all commits, oldest first. Commits never change: only new ones are read. Raises as `head`."""
         if not self._headers:
             _require_gapless(self.folder)

@@ -1,0 +1,138 @@
+import contextlib
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from records_world import PROJECT, commit, draft
+
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import StoreUnavailable
+from seedbed.records import Store, fsck, read_events, repair
+from seedbed.testing import durable_faults, fails_with
+
+HERE = Path(__file__).parent
+
+
+def run_program(name, *arguments):
+    found = subprocess.run(
+        [sys.executable, HERE / name, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout.split()
+
+
+def finish(store, run_id):
+    run = store.start(PROJECT, run_id, Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.save_blob("weights", bytes(6000))
+    return run.finish(draft(run_id))
+
+
+def test_killed_at_every_durable_call_of_a_run_nothing_acknowledged_is_lost(tmp_path):
+    deaths, standing = map(int, run_program("records_crash_program.py", tmp_path / "store", "commit"))
+    assert deaths > 60
+    assert 0 < standing < deaths  # some died before the commit stood, some after
+
+
+def test_killed_at_every_durable_call_of_a_repair_the_next_repair_ends_it(tmp_path):
+    deaths, _ = map(int, run_program("records_crash_program.py", tmp_path / "store", "repair"))
+    assert deaths > 10
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE], ids=errno.errorcode.get)
+def test_every_durable_call_may_fail_and_the_next_writer_goes_on(tmp_path, error, monkeypatch):
+    store = Store.open(tmp_path / "store", create=True)
+    commit(store, "first")
+    failures = []
+    for at in range(1, 200):
+        run_id = f"r{at}"
+        try:
+            with durable_faults(at, fails_with(error)) as calls:
+                acknowledged = finish(store, run_id)
+        except StoreUnavailable:
+            failures.append(calls[at - 1])
+        else:
+            # Only a temporary file that could not be deleted is passed over.
+            assert len(calls) < at or calls[at - 1] == "unlink"
+            assert Store.open(store.path).log(PROJECT).read(acknowledged.seq) == acknowledged
+        log = Store.open(store.path).log(PROJECT)
+        committed = [item.snapshot.run_id for item in log.commits()]
+        assert committed.count(run_id) <= 1
+        if len(calls) < at:
+            break
+    assert len(failures) > 50
+    assert {"open", "write", "fsync", "link", "mkdir", "replace"} <= set(failures)
+    assert not [finding for finding in fsck(Store.open(store.path)) if finding.kind.is_damage]
+
+
+def test_a_finish_that_failed_may_be_tried_again_and_commits_once(tmp_path):
+    for at in range(1, 200):
+        store = Store.open(tmp_path / f"store-{at}", create=True)
+        run = store.start(PROJECT, "r1", Stage.TRAINING)
+        with durable_faults(at, fails_with(errno.EIO)) as calls:
+            try:
+                run.finish(draft("r1"))
+            except StoreUnavailable:
+                run.finish(draft("r1"))
+        assert [item.snapshot.run_id for item in Store.open(store.path).log(PROJECT).commits()] == ["r1"]
+        assert store.find("r1").status == RunStatus.FINISHED
+        assert fsck(store) == []
+        if len(calls) < at:
+            break
+    assert at > 30
+
+
+def test_views_that_could_not_be_written_are_made_by_repair(tmp_path):
+    store = Store.open(tmp_path / "store", create=True)
+    commit(store, "r1")
+    one, other = (store.start(PROJECT, run_id, Stage.TRAINING) for run_id in ("r2", "r3"))
+    with durable_faults() as calls:
+        one.finish(draft("r2"))
+    first_view = calls.index("replace") + 1
+    with durable_faults(first_view, fails_with(errno.ENOSPC)), pytest.raises(StoreUnavailable):
+        other.finish(draft("r3"))
+    other.failed("the disk is full")
+    assert store.find("r3").status == RunStatus.FINISHED  # the log is the truth
+    assert repair(store)
+    assert fsck(store) == []
+
+
+def test_four_writers_at_once_lose_nothing_and_a_reader_never_sees_half(tmp_path):
+    store = Store.open(tmp_path / "store", create=True)
+    program = [sys.executable, HERE / "records_hammer_program.py", store.path]
+    log, reads = store.log(PROJECT), 0
+    with contextlib.ExitStack() as writing:
+        started = [subprocess.Popen([*program, name, "25"], stdout=subprocess.PIPE, text=True) for name in "abcd"]
+        for writer in started:
+            writing.enter_context(writer)
+            writing.callback(writer.kill)
+        while any(writer.poll() is None for writer in started):
+            reads += 1
+            seen = [header.seq for header in log.headers()]
+            assert seen == list(range(1, len(seen) + 1))
+            for path in store.layout.latest.rglob("LATEST.json"):
+                assert path.read_bytes().endswith(b"}\n")
+        acknowledged = dict(line.split() for writer in started for line in writer.stdout)
+    assert [writer.returncode for writer in started] == [0] * 4
+    assert sorted(map(int, acknowledged.values())) == list(range(1, 101))
+    for item in log.commits():
+        assert acknowledged[item.snapshot.run_id] == str(item.seq)
+        previous = item.snapshot.diff_prev.prev_snapshot_seq
+        assert previous == (item.seq - 1 or None)  # each found the newest before it, race or no race
+    assert reads > 10
+    assert fsck(store) == []
+
+
+def test_events_of_a_killed_process_are_all_there(tmp_path):
+    code = (
+        "import os, sys; from seedbed.records import EventsLog\n"
+        "log = EventsLog.open(__import__('pathlib').Path(sys.argv[1]))\n"
+        "for step in range(500): log.append(step, {'loss': 1.0})\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    path = tmp_path / "events.log"
+    killed = subprocess.run([sys.executable, "-c", code, path], check=False)
+    assert killed.returncode == -9
+    assert [event.step for event in read_events(path)] == list(range(500))
