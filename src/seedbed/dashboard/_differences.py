@@ -1,0 +1,49 @@
+"""What differs from the predecessor, arranged for a reader: the metrics that moved first, settings with new values."""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from seedbed.dashboard._words import as_text
+from seedbed.records import Diff, MetricDelta
+
+__all__ = ["MetricRows", "metric_rows", "new_values"]
+
+
+@dataclass(frozen=True)
+class MetricRows:
+    """Deltas by dotted metric name: `main` are the test metrics themselves, `rest` all that moved beside them."""
+
+    main: dict[str, MetricDelta]
+    rest: dict[str, MetricDelta]
+    num_unchanged: int
+
+
+def metric_rows(diff: Diff) -> MetricRows:
+    """The deltas of `diff`; without test metrics every delta that is not zero is a main one."""
+    deltas = {pointer.lstrip("/").replace("/", "."): delta for pointer, delta in sorted(diff.metric_deltas.items())}
+    main = {
+        name.removesuffix(".value"): delta
+        for name, delta in deltas.items()
+        if name.startswith("test.") and (name.endswith(".value") or name.count(".") == 2)
+    }
+    moved = {name: delta for name, delta in deltas.items() if delta.absolute != 0}
+    if not main:
+        return MetricRows(moved, {}, len(deltas) - len(moved))
+    rest = {name: delta for name, delta in moved.items() if name.removesuffix(".value") not in main}
+    unchanged = sum(delta.absolute == 0 for delta in deltas.values())
+    return MetricRows(main, rest, unchanged)
+
+
+def new_values(diff: Diff) -> dict[str, str]:
+    """Every changed key that is neither a metric nor an excluded factor, with its new value."""
+    operations: dict[JsonValue, dict[str, JsonValue]] = {operation["path"]: operation for operation in diff.patch}
+    told = {factor.name for factor in diff.excluded_factors}
+    keys = [key for key in diff.changed_keys if key not in told and not key.startswith("/metrics/")]
+    return {key: _now(operations.get(key, {})) for key in keys}
+
+
+def _now(operation: dict[str, JsonValue]) -> str:
+    if operation.get("op") == "remove":
+        return "gone"
+    return as_text(operation["value"]) if "value" in operation else ""

@@ -1,0 +1,95 @@
+"""One run's report: a single page that needs no script, no network and nothing beside it on the disk."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from shlex import quote
+from typing import TypeVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import ValidationError
+
+from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message, Stage
+from seedbed.dashboard._differences import metric_rows, new_values
+from seedbed.dashboard._history import history_of
+from seedbed.dashboard._intervals import interval_chart
+from seedbed.dashboard._plots import REACHED, training_figure
+from seedbed.dashboard._results import results_of
+from seedbed.dashboard._tiles import tiles
+from seedbed.dashboard._words import FILTERS
+from seedbed.records import Event, Snapshot
+
+__all__ = ["render_report"]
+
+M = TypeVar("M", bound=Message)
+
+# Shown one at a time: text that fits a desk would be too small to read on a phone.
+_SIZES = (("wide", 920), ("narrow", 380))
+# What neither HTML nor XML may hold, and what could not be written as UTF-8.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport | None = None) -> str:
+    """The report on `snapshot` as one HTML page that is also well-formed XML; the same input gives the same text.
+
+    `events` are the run's step metrics ("loss", "learning_rate" and "validation_ap" by step), in the order they were
+    logged; where attempts overlap, the last attempt's record of a step stands. `gate` is the verdict, where one was
+    asked for. What the record does not hold is said to be missing; a document that cannot be read is said to be so.
+    Nothing is read but the arguments, and nothing is raised for what a record may hold.
+    """
+    audit, audit_note = _document(snapshot, "audit_run", AuditRun)
+    summary, changes_note = _document(snapshot, "changes", ChangeSummary)
+    changes = summary.changes if summary else ()
+    results = results_of(snapshot) if snapshot.stage is Stage.TRAINING else ()
+    history = history_of(snapshot, events)
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        snapshot=snapshot,
+        gate=gate,
+        tiles=tiles(gate, audit, summary, snapshot.diff_prev),
+        results=[(table, interval_chart(table)) for table in results],
+        history=history,
+        figures_drawn=[(name, training_figure(history, changes, width)) for name, width in _SIZES] if history else [],
+        changes=summary,
+        changes_note=changes_note,
+        reached=REACHED,
+        audit=audit,
+        audit_note=audit_note,
+        features={feature: getattr(audit, feature.lower()) for feature in Feature} if audit else {},
+        deltas=metric_rows(snapshot.diff_prev),
+        new_values=new_values(snapshot.diff_prev),
+        run=quote(snapshot.run_id),
+    )
+
+
+def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, str]:
+    """The record's document of that name, or None and why there is none to show."""
+    if name not in snapshot.documents:
+        return None, f"The record holds no document {name}."
+    try:
+        return kind.model_validate(snapshot.documents[name]), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (name, *first["loc"])))
+        return None, f"The record's document {name} cannot be read: {where}: {first['msg']}."
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("seedbed.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def _printable(value: object) -> object:
+    # Markup that a macro made is a str too, and must stay the kind of str that is not escaped again.
+    if isinstance(value, str) and _UNPRINTABLE.search(value):
+        return type(value)(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value))
+    return value

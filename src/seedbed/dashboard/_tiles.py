@@ -1,0 +1,73 @@
+"""The four answers that a reader looks for first."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Verdict
+from seedbed.records import Diff
+
+__all__ = ["Tile", "tiles"]
+
+Tone = Literal["good", "bad", "warn", "plain"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A question, its answer in a word or two, and what stands behind it."""
+
+    question: str
+    answer: str
+    tone: Tone
+    detail: str
+
+
+def tiles(gate: GateReport | None, audit: AuditRun | None, changes: ChangeSummary | None, diff: Diff) -> list[Tile]:
+    """Verdict, contract, changes and comparison, in that order."""
+    return [_verdict(gate), _contract(audit), _changes(changes), _comparison(diff)]
+
+
+def _verdict(gate: GateReport | None) -> Tile:
+    if gate is None:
+        return Tile("Gate", "Not judged", "plain", "no gate was asked")
+    tones: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
+    passed = sum(check.verdict is Verdict.PASS for check in gate.checks)
+    detail = f"{gate.gate}: {passed} of {len(gate.checks)} checks pass"
+    return Tile("Gate", gate.verdict.value.capitalize().replace("_", " "), tones.get(gate.verdict, "warn"), detail)
+
+
+def _contract(audit: AuditRun | None) -> Tile:
+    if audit is None:
+        return Tile("Runtime contract", "Unknown", "plain", "no readable audit_run in this record")
+    asked = {feature: fact for feature in Feature if (fact := getattr(audit, feature.lower())).requested}
+    unseen = ", ".join(feature for feature, fact in asked.items() if not fact.used)
+    if audit.degraded:
+        return Tile(
+            "Runtime contract",
+            "Degraded",
+            "bad",
+            f"{audit.mode}, not observed throughout: {unseen or 'see the reasons'}",
+        )
+    if unseen:
+        return Tile("Runtime contract", "Not proven", "warn", f"{audit.mode}, not observed: {unseen}")
+    if not asked:
+        return Tile("Runtime contract", "Nothing asked", "plain", f"{audit.mode}, no feature requested")
+    return Tile("Runtime contract", "Kept", "good", f"{audit.mode}, observed: {', '.join(asked)}")
+
+
+def _changes(changes: ChangeSummary | None) -> Tile:
+    if changes is None:
+        return Tile("Changes", "Unknown", "plain", "no readable changes in this record")
+    if not changes.requested:
+        return Tile("Changes", "None", "plain", "no change was requested")
+    tone: Tone = "bad" if changes.failed else "warn" if changes.unknown else "good"
+    effective = changes.effective + changes.clamped
+    counts = ("clamped", "blocked", "no_op", "failed", "unknown")
+    rest = ", ".join(f"{count} {name.replace('_', ' ')}" for name in counts if (count := getattr(changes, name)))
+    return Tile("Changes", f"{effective} of {changes.requested} effective", tone, rest or "each seen at its next step")
+
+
+def _comparison(diff: Diff) -> Tile:
+    if diff.prev_run_id is None:
+        return Tile("Predecessor", "None", "plain", "nothing earlier may be compared")
+    answer = "Comparable" if diff.comparable else "Not comparable"
+    return Tile("Predecessor", answer, "plain" if diff.comparable else "warn", diff.prev_run_id)

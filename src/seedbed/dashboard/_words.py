@@ -1,0 +1,97 @@
+"""Numbers and values in the words of a page."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from pydantic import JsonValue
+
+from seedbed.contracts import Interval
+
+__all__ = ["FILTERS", "as_text", "day", "flat", "number", "percent", "quantity", "signed", "yes_no"]
+
+_BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_MINUS = "\N{MINUS SIGN}"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+
+
+def number(value: float) -> str:
+    """`value` to four decimals, or to four significant digits where that would say too little or too much."""
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", _MINUS)
+    if not math.isfinite(value):
+        return str(value)
+    usual = value == 0 or 0.001 <= abs(value) < 10_000
+    return (f"{value:.4f}" if usual else f"{value:.4g}").replace("e-0", "e-").replace("e+0", "e+").replace("-", _MINUS)
+
+
+def signed(value: float) -> str:
+    """`number` with its sign, but for zero."""
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def percent(value: float) -> str:
+    """`value`, which counts hundredths already, with its sign."""
+    return f"{value:+.2f} %".replace("-", _MINUS)
+
+
+def day(value: JsonValue) -> str:
+    """The date of an ISO 8601 time; anything else as it stands."""
+    text = as_text(value)
+    return text[:10] if _TIME.match(text) else text
+
+
+def yes_no(value: bool | None, unknown: str) -> str:
+    """One of three answers; `unknown` is what the third one means."""
+    return unknown if value is None else "yes" if value else "no"
+
+
+def quantity(value: JsonValue, name: str) -> str:
+    """`value` in the unit that its name ends in: `_seconds`, `_bytes` or `_per_second`; anything else as it stands."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return as_text(value)
+    if name.endswith("_per_second"):
+        return f"{value:,.0f} / s"
+    if name.endswith("_seconds"):
+        return _duration(value)
+    return _size(value) if name.endswith("_bytes") else number(value)
+
+
+def flat(value: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """Every value in nested objects that is no object itself, by dotted name, in order of names."""
+    for key in sorted(value):
+        name, item = f"{above}{key}", value[key]
+        if isinstance(item, dict) and item:
+            yield from flat(item, f"{name}.")
+        else:
+            yield name, item
+
+
+def as_text(value: JsonValue | Interval) -> str:
+    """A text as it stands, an interval as value and bounds, anything else as JSON."""
+    if isinstance(value, Interval):
+        return f"{number(value.value)} ({number(value.low)} to {number(value.high)})"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _size(num_bytes: float) -> str:
+    size = num_bytes
+    for unit in _BYTE_UNITS[:-1]:
+        if abs(size) < 1024:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} {_BYTE_UNITS[-1]}"
+
+
+FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
+    {filter_.__name__: filter_ for filter_ in (as_text, day, flat, number, percent, quantity, signed, yes_no)}
+)

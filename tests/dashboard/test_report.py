@@ -1,0 +1,327 @@
+"""The report is whole, inert, true to the record and honest about what the record lacks."""
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+from report_sample import CUT_AT, KERNEL, audit_run, change, change_summary, make_events, make_gate, make_snapshot
+
+from seedbed.contracts import Stage, Verdict
+from seedbed.dashboard import render_report
+from seedbed.records import Event
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=\"https://evil.example/x\" onerror='alert(2)'/>&\x00\x1b{{ 7*7 }}"
+REACHES_OUT = re.compile(r"https?:|\bsrc\s*=|\bhref\s*=|url\(|@import|<(script|link|iframe|object|embed|img)\b")
+VOID = {"meta", "br"}
+
+
+@pytest.fixture
+def snapshot():
+    return make_snapshot()
+
+
+@pytest.fixture
+def events():
+    return make_events()
+
+
+@pytest.fixture
+def gate():
+    return make_gate()
+
+
+def parsed(page: str) -> ET.Element:
+    return ET.fromstring(page)
+
+
+def text_of(element: ET.Element) -> str:
+    return " ".join(" ".join(element.itertext()).split())
+
+
+def section(page: str, name: str) -> str:
+    return text_of(next(found for found in parsed(page).iter("section") if found.get("id") == name))
+
+
+def skeleton(page: str) -> set[tuple[str, tuple[str, ...]]]:
+    return {(element.tag, tuple(sorted(element.attrib))) for element in parsed(page).iter()}
+
+
+class Nesting(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.wrong = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag not in VOID and (not self.open or self.open.pop() != tag):
+            self.wrong.append(tag)
+
+
+def test_the_page_is_well_formed_as_html_and_as_xml(snapshot, events, gate):
+    page = render_report(snapshot, events, gate)
+    assert page.startswith("<!DOCTYPE html>")
+    assert parsed(page).tag == "html"
+    nesting = Nesting()
+    nesting.feed(page)
+    assert (nesting.open, nesting.wrong) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "leak", ['<a href="x">', '<img src="x"/>', "http://x", "https://x", "url(x)", "<script>", "@import"]
+)
+def test_the_page_reaches_for_nothing_outside_itself(snapshot, events, gate, leak):
+    page = render_report(snapshot, events, gate)
+    assert not REACHES_OUT.search(page)
+    assert REACHES_OUT.search(page.replace("<body>", f"<body>{leak}"))
+    assert "default-src 'none'" in page
+
+
+def test_hostile_text_stays_text_wherever_it_stands(snapshot, events):
+    plain = render_report(snapshot, events, make_gate())
+    page = render_report(hostile_snapshot(), events, hostile_gate())
+    assert skeleton(page) <= skeleton(plain) | {("ul", ("class",)), ("div", ("class",)), ("dd", ())}
+    assert not {"script", "img"} & {element.tag for element in parsed(page).iter()}
+    assert "<script>alert(1)</script>" in text_of(parsed(page))
+    assert "{{ 7*7 }}" in text_of(parsed(page))
+    assert "\x00" not in page
+
+
+def test_a_name_cannot_smuggle_a_command_into_the_shell(events):
+    page = render_report(make_snapshot(run_id="a; rm -rf b"), events)
+    assert "seedbed runs show 'a; rm -rf b'" in section(page, "next")
+
+
+def hostile_snapshot():
+    audit, summary = audit_run(), change_summary(change())
+    audit |= {"reasons": [HOSTILE], "incidents": [HOSTILE], "device_name": HOSTILE, "degraded": True}
+    audit["flash"] |= {"reason": HOSTILE, "kernels": {HOSTILE: 3}}
+    summary["changes"][0] |= {"reason": HOSTILE, "proposer": HOSTILE, "parameter": HOSTILE, "story": [HOSTILE]}
+    good = make_snapshot()
+    return make_snapshot(
+        run_id=HOSTILE,
+        project=HOSTILE,
+        metadata={**good.metadata, "model_family": HOSTILE, "cohort_id": HOSTILE},
+        documents={"audit_run": audit, "changes": summary},
+        config={HOSTILE: HOSTILE},
+        timing={HOSTILE: 1.5},
+        factors={HOSTILE: [HOSTILE]},
+        diff_prev={
+            "summary": HOSTILE,
+            "prev_run_id": HOSTILE,
+            "comparable": False,
+            "reasons": [HOSTILE],
+            "excluded_factors": [{"name": HOSTILE, "previous": HOSTILE, "current": None}],
+            "changed_keys": [f"/config/{HOSTILE}"],
+            "patch": [{"op": "replace", "path": f"/config/{HOSTILE}", "value": HOSTILE}],
+            "metric_deltas": {
+                f"/{HOSTILE}": {"previous": 1, "current": 2, "absolute": 1, "percent": 100, "noise": HOSTILE}
+            },
+        },
+    )
+
+
+def hostile_gate():
+    gate = make_gate()
+    check = gate.checks[0].model_copy(
+        update={"metric": HOSTILE, "expected": HOSTILE, "found": HOSTILE, "reason": HOSTILE}
+    )
+    return gate.model_copy(update={"gate": HOSTILE, "checks": (check, *gate.checks[1:])})
+
+
+def test_the_same_record_gives_the_same_bytes_in_whatever_order_it_was_read(snapshot, events, gate):
+    again = {name: reversed_keys(getattr(snapshot, name)) for name in ("metrics", "config", "factors", "timing")}
+    page = render_report(snapshot, events, gate)
+    assert page == render_report(make_snapshot(**again), events, gate)
+    assert page != render_report(make_snapshot(snapshot_seq=8), events, gate)
+
+
+def reversed_keys(value):
+    return {key: reversed_keys(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+
+def test_every_score_shown_is_one_of_the_record(snapshot, events):
+    page = render_report(snapshot, events)
+    shown = re.findall(r"\b\d\.\d{4}\b", " ".join(text_of(table) for table in score_tables(page)))
+    known = {f"{number:.4f}" for number in numbers(snapshot.metrics)}
+    assert len(shown) == 2 * (3 * 3 + 2 * 3)
+    assert set(shown) <= known
+    moved = make_snapshot(metrics={**snapshot.metrics, "test": {"random": {"ap": 0.1234}}})
+    assert "0.1234" not in known
+    assert "0.1234" in section(render_report(moved, events), "results")
+
+
+def score_tables(page: str) -> list[ET.Element]:
+    return [table for table in parsed(page).iter("table") if table.get("class") == "scores"]
+
+
+def numbers(value):
+    if isinstance(value, dict):
+        return [number for item in value.values() for number in numbers(item)]
+    return [value] if isinstance(value, float) else []
+
+
+def test_the_model_stands_where_its_whole_interval_stands(snapshot, events):
+    told = section(render_report(snapshot, events), "results")
+    assert "Pair counter: the model is above it in AP and AUC; level with it in MRR." in told
+    assert "Pair counter: the model is below it in AP and MRR; level with it in AUC." in told
+    assert "Most recent destination: the model is above it in AP, AUC and MRR." in told
+    assert "95%, n = 9,000" in told
+
+
+def test_every_change_is_marked_at_its_step_through_all_three_plots(snapshot, events):
+    steps = {1: CUT_AT, 2: CUT_AT + 2, 3: 400}
+    summary = change_summary(*(change(number, step) for number, step in steps.items()))
+    page = render_report(make_snapshot(documents={"changes": summary}), events)
+    for figure in training_figures(page):
+        at = {text: float(x) for text, x in ticks_below(figure)}
+        zero, four_hundred = at["0"], at["400"]
+        grid = [float(line.get("y1")) for line in figure.iter("line") if line.get("class") == "base"]
+        markers = [group for group in figure.iter("g") if group.get("class") == "marker"]
+        assert [(int(group.find("text").text), int(group.get("data-step"))) for group in markers] == list(steps.items())
+        for group in markers:
+            line = group.find("line")
+            expected = zero + int(group.get("data-step")) * (four_hundred - zero) / 400
+            assert float(line.get("x1")) == float(line.get("x2")) == pytest.approx(expected, abs=0.2)
+            assert float(line.get("y1")) < grid[0]
+            assert float(line.get("y2")) == grid[2]
+
+
+def test_flags_that_would_overlap_are_put_one_below_the_other(snapshot, events):
+    summary = change_summary(*(change(number, 100 + number) for number in range(1, 5)))
+    page = render_report(make_snapshot(documents={"changes": summary}), events)
+    for figure in training_figures(page):
+        flags = [
+            {name: float(flag.get(name)) for name in ("x", "y", "width", "height")} for flag in figure.iter("rect")
+        ]
+        assert len(flags) == 4
+        assert not [1 for place, a in enumerate(flags) for b in flags[:place] if overlap(a, b)]
+
+
+def overlap(a, b):
+    return abs(a["x"] - b["x"]) < a["width"] and abs(a["y"] - b["y"]) < a["height"]
+
+
+def test_a_change_that_took_no_effect_is_not_marked_as_one_that_did(events):
+    summary = change_summary(change(1, 100), change(2, 200, "BLOCKED", guard="cooldown", after=0.0005))
+    page = render_report(make_snapshot(documents={"changes": summary}), events)
+    classes = [group.get("class") for group in training_figures(page)[0].iter("g")]
+    assert classes == ["marker", "marker unreached"]
+    assert "Wanted 0.00025, held back by the guard cooldown." in section(page, "changes")
+    assert "1 of 2 effective" in text_of(parsed(page))
+
+
+def training_figures(page: str) -> list[ET.Element]:
+    return [figure for figure in parsed(page).iter("svg") if "optimizer step" in text_of(figure)]
+
+
+def ticks_below(figure: ET.Element):
+    return [(tick.text, tick.get("x")) for tick in figure.iter("text") if tick.get("text-anchor") == "middle"]
+
+
+def test_the_last_attempt_of_a_step_is_the_one_drawn(snapshot, events):
+    lost = [Event(step, 1, {"loss": 9000.0, "learning_rate": 77.0}) for step in range(200, 300)]
+    done_again = [Event(event.step, 2, event.values) for event in events if event.step >= 200]
+    resumed = [*events[:199], *lost, *done_again]
+    assert render_report(snapshot, resumed) == render_report(snapshot, events)
+    assert render_report(snapshot, [Event(1, 1, {"loss": 9000.0}), *events]) == render_report(snapshot, events)
+    assert render_report(snapshot, [*events[:199], *lost, *events[299:]]) != render_report(snapshot, events)
+
+
+def test_a_loss_that_is_not_finite_is_told_and_not_drawn(snapshot, events):
+    broken = [Event(99, 1, {"loss": float("nan")}), Event(100, 1, {"loss": float("inf")})]
+    page = render_report(snapshot, [*events[:98], *broken, *events[100:]])
+    assert "Not finite, and so not drawn: loss at 2 steps, first at 99." in section(page, "training")
+    assert not re.search(r'[ "ML,](nan|inf)\b', page)
+
+
+def test_validation_comes_from_the_record_and_else_from_the_events(snapshot, events):
+    logged = [*events, Event(60, 1, {"validation_ap": 0.7351})]
+    assert "best 0.9219 at step 400" in section(render_report(snapshot, logged), "training")
+    bare = make_snapshot(metrics={})
+    assert "best 0.7351 at step 60" in section(render_report(bare, logged), "training")
+
+
+def test_what_the_record_lacks_is_said_to_be_missing():
+    page = render_report(make_snapshot(metrics={}, documents={}, diff_prev={}, timing={}, config={}), [])
+    assert section(page, "results").count("missing") == 2 * 3 * 3
+    assert not re.search(r"\d\.\d", section(page, "results") + section(page, "training"))
+    assert "no step metrics" in section(page, "training")
+    assert "holds no document changes" in section(page, "changes")
+    assert "holds no document audit_run" in section(page, "witness")
+    assert "No predecessor" in section(page, "predecessor")
+    assert "No gate was asked" in section(page, "verdict")
+
+
+def test_a_document_of_another_shape_is_reported_and_the_rest_still_shown(events):
+    audit = {**audit_run(), "schema_version": 9}
+    page = render_report(make_snapshot(documents={"audit_run": audit, "changes": [1, 2]}), events)
+    assert "audit_run cannot be read: audit_run.schema_version" in section(page, "witness")
+    assert "changes cannot be read" in section(page, "changes")
+    assert "0.9214" in section(page, "results")
+
+
+@pytest.mark.parametrize(
+    "metrics", [{"test": 3}, {"test": {"random": [1]}}, {"test": {"random": {"ap": {"value": 1}}}}]
+)
+def test_metrics_of_another_shape_are_missing_and_never_guessed(metrics, events):
+    page = render_report(make_snapshot(metrics={**metrics, "validation": {"step": [1], "ap": []}, "train": 4}), events)
+    assert section(page, "results").count("missing") == 2 * 3 * 3
+
+
+def test_another_stage_gets_a_plain_page_of_its_metrics(snapshot):
+    other = make_snapshot(stage=Stage.FEATURE_SELECTION, metrics={"kept": 12, "scores": {"a": 0.25}}, documents={})
+    page = render_report(other, [])
+    assert "kept 12 scores.a 0.25" in section(page, "results")
+    assert 'id="training"' not in page
+
+
+def test_the_contract_is_kept_only_where_everything_asked_was_observed(events):
+    kept, degraded, unproven = audit_run(), audit_run(), audit_run()
+    degraded |= {"mode": "COMPAT", "degraded": True, "reasons": ["FLASH: dropout is 0.1"]}
+    degraded["flash"] |= {"observed": False, "used": False, "kernels": {"aten::math": 84}}
+    unproven["cdc"] |= {"observed": None, "used": False}
+    answers = []
+    for audit in (kept, degraded, unproven):
+        page = render_report(make_snapshot(documents={"audit_run": audit}), events)
+        answers.append(re.search(r"Runtime contract (Kept|Degraded|Not proven)", text_of(parsed(page))).group(1))
+    assert answers == ["Kept", "Degraded", "Not proven"]
+    told = section(render_report(make_snapshot(documents={"audit_run": degraded}), events), "witness")
+    assert "FLASH: dropout is 0.1" in told
+    assert "aten::math \N{MULTIPLICATION SIGN} 84" in told
+    assert f"{KERNEL} \N{MULTIPLICATION SIGN} 84" in told
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_gate_speaks_for_itself(verdict, snapshot, events):
+    page = render_report(snapshot, events, make_gate(verdict))
+    assert f"Gate {verdict.value.capitalize().replace('_', ' ')} demo" in text_of(parsed(page))
+    assert "0.9214 (0.9153 to 0.9275)" in section(page, "verdict")
+    green = [tile for tile in parsed(page).iter("div") if tile.get("class") == "tile good" and "Gate" in text_of(tile)]
+    assert bool(green) is (verdict is Verdict.PASS)
+
+
+def test_the_predecessor_is_told_with_what_moved_and_what_was_set_aside(snapshot, events):
+    told = section(render_report(snapshot, events), "predecessor")
+    assert "20260701-174003-b07c , number 6 of the log: comparable: a replicate" in told
+    assert "test.random.mrr 0.6900 0.6812 \N{MINUS SIGN}0.0088 \N{MINUS SIGN}1.27 % not enough replicates" in told
+    assert "/factors/seed 1 0" in told
+    assert "/config/training/epochs 2" in told
+
+
+def test_ten_thousand_steps_stay_a_small_page(snapshot):
+    page = render_report(snapshot, make_events(num_steps=10_000, cut_at=5_000))
+    assert len(page) < 200_000
+
+
+def test_reporting_never_imports_torch():
+    code = "import sys, seedbed.dashboard; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
