@@ -1,0 +1,154 @@
+"""One whole job: it learns what was planted, records what happened, and goes on after every kind of end."""
+
+import os
+import signal
+import warnings
+
+import pytest
+import torch
+from conftest import Watcher, job
+
+from seedbed.contracts import RunStatus, RuntimeMode
+from seedbed.errors import Conflict, ContractBroken, InvalidInput
+from seedbed.gate import GateSpec, judge
+from seedbed.records import read_events
+from seedbed.runtime import RuntimeDegraded
+from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, gate_record, train
+
+EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
+
+
+def test_a_job_learns_what_was_planted_and_commits_it(store):
+    planted = job(
+        num_events=8000,
+        model=ModelSettings(num_neighbours=(4, 4), node_width=32, time_width=16, embedding_width=32, dropout=0.0),
+        training=TrainingSettings(epochs=4, batch_size=50, learning_rate=3e-3),
+    )
+    result = train(planted, store, Watcher(), run_id="one")
+    snapshot = result.commit.snapshot
+    assert result.status is RunStatus.FINISHED
+    assert store.find("one").commit.seq == 1
+    # The next destination follows from the last: counting pairs is worth a coin, remembering them less.
+    assert snapshot.metrics["test"]["random"]["ap"]["low"] > 0.8
+    assert snapshot.metrics["baselines"]["pair_counter"]["random"]["ap"] < 0.65
+    audit = snapshot.documents["audit_run"]
+    assert audit["flash"]["used"]
+    assert not audit["degraded"]
+    assert snapshot.metadata["n_symbols"] == planted.stream.num_nodes
+
+
+def test_the_same_job_twice_has_the_same_metrics_and_finds_its_predecessor(store):
+    first = train(job(), store, Watcher(), run_id="one").commit.snapshot
+    second = train(job(), store, Watcher(), run_id="two").commit.snapshot
+    assert second.digests["metrics"] == first.digests["metrics"]
+    assert second.diff_prev.prev_run_id == "one"
+    assert second.diff_prev.comparable
+    assert second.diff_prev.policy == "EXACT"
+
+
+def test_another_seed_is_a_replicate_with_other_metrics(store):
+    first = train(job(), store, Watcher(), run_id="one").commit.snapshot
+    settings = job().config.training.model_copy(update={"seed": 1})
+    second = train(job(training=settings), store, Watcher(), run_id="two").commit.snapshot
+    assert second.digests["metrics"] != first.digests["metrics"]
+    assert second.diff_prev.policy == "REPLICATE"
+
+
+@pytest.mark.parametrize("stop_at", [1, 15, 23, 46])
+def test_an_interrupted_run_resumes_to_the_digest_of_an_uninterrupted_one(store, stop_at):
+    whole = train(job(change=EAGER), store, Watcher(), run_id="whole").commit.snapshot
+
+    def ctrl_c(report):
+        if report.phase == "train" and report.step == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    interrupted = train(job(change=EAGER), store, Watcher(ctrl_c), run_id="cut")
+    assert interrupted.status is RunStatus.INTERRUPTED
+    assert store.find("cut").status is RunStatus.INTERRUPTED
+    assert store.find("cut").reason == "Ctrl-C"
+    watcher = Watcher()
+    resumed = train(job(change=EAGER), store, watcher, run_id="cut").commit.snapshot
+    assert resumed.digests["metrics"] == whole.digests["metrics"]
+    assert resumed.attempt == 2
+    assert min(report.step for report in watcher.reports if report.phase == "train") == stop_at + 1
+    effective = [change["outcome"] for change in whole.documents["changes"]["changes"]]
+    assert [change["outcome"] for change in resumed.documents["changes"]["changes"]] == effective
+
+
+def test_an_interrupt_during_the_evaluation_loses_no_training(store):
+    def ctrl_c(report):
+        if report.phase == "test":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert train(job(), store, Watcher(ctrl_c), run_id="cut").commit is None
+    watcher = Watcher()
+    assert train(job(), store, watcher, run_id="cut").commit is not None
+    assert {report.phase for report in watcher.reports} == {"test"}
+
+
+def test_a_run_is_not_resumed_with_another_configuration(store):
+    def ctrl_c(report):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    train(job(), store, Watcher(ctrl_c), run_id="cut")
+    with pytest.raises(Conflict, match="resume with the configuration that the run began with"):
+        train(job(change=EAGER), store, Watcher(), run_id="cut")
+
+
+def test_a_stall_cuts_the_rate_and_the_next_step_proves_it(store):
+    snapshot = train(job(change=EAGER), store, Watcher(), run_id="one").commit.snapshot
+    changes = snapshot.documents["changes"]
+    assert changes["effective"] >= 1
+    assert changes["requested"] == sum(
+        changes[name] for name in ("effective", "clamped", "blocked", "no_op", "failed", "unknown")
+    )
+    done = next(change for change in changes["changes"] if change["outcome"] == "EFFECTIVE")
+    assert done["after"] == pytest.approx(done["before"] / 2)
+    rates = {
+        event.step: event.values["learning_rate"]
+        for event in read_events(store.find("one").folder / "events.log")
+        if "learning_rate" in event.values
+    }
+    # A step's record holds the rate set for the step after it, by which time the schedule has moved on a little.
+    assert rates[done["step"] + 1] == pytest.approx(done["after"], rel=0.2)
+
+
+def test_a_scheduler_that_takes_the_rate_back_is_named_and_fails_the_gate(store):
+    snapshot = train(job(change=EAGER), store, Watcher(), run_id="one", fault=Fault.LR_OVERWRITE).commit.snapshot
+    failed = [change for change in snapshot.documents["changes"]["changes"] if change["outcome"] == "FAILED"]
+    assert "LambdaLR" in failed[0]["story"][-1]
+    report = judge(GateSpec(checks=job().config.gate), gate_record(snapshot))
+    assert report.exit_code == 1
+
+
+def test_strict_stops_when_math_attention_runs_and_says_so(store):
+    with pytest.raises(ContractBroken, match="_scaled_dot_product_attention_math"):
+        train(job(), store, Watcher(), run_id="one", fault=Fault.MATH_ATTENTION)
+    assert store.find("one").status is RunStatus.FAILED
+    assert torch.backends.cuda.flash_sdp_enabled()
+
+
+def test_compat_goes_on_degraded_and_breaks_the_gates_contract(store):
+    planted = job(runtime={"mode": RuntimeMode.COMPAT})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeDegraded)
+        snapshot = train(planted, store, Watcher(), run_id="one", fault=Fault.MATH_ATTENTION).commit.snapshot
+    assert any(isinstance(warning.message, RuntimeDegraded) for warning in caught)
+    assert snapshot.documents["audit_run"]["degraded"]
+    assert judge(GateSpec(checks=planted.config.gate), gate_record(snapshot)).exit_code == 4
+
+
+def test_torn_logs_are_cut_and_the_run_ends_as_if_nothing_had_happened(store):
+    whole = train(job(), store, Watcher(), run_id="whole").commit.snapshot
+    watcher = Watcher()
+    torn = train(job(), store, watcher, run_id="torn", fault=Fault.TORN_LOG).commit.snapshot
+    assert torn.digests["metrics"] == whole.digests["metrics"]
+    assert any("power cut" in note for note in watcher.notes)
+    read_events(store.find("torn").folder / "events.log")
+
+
+def test_too_few_events_for_a_split_are_refused_before_anything_is_written(store):
+    planted = job(data=DataSettings(limit=3))
+    with pytest.raises(InvalidInput, match="leave a part empty"):
+        train(planted, store, Watcher())
+    assert store.runs() == []
