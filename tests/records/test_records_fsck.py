@@ -53,6 +53,7 @@ def blob(store, suffix):
 DAMAGES = {
     "a byte of a commit flipped": (COMMIT, flip, FindingKind.COMMIT_DAMAGED),
     "a commit truncated": (COMMIT, cut, FindingKind.COMMIT_DAMAGED),
+    "the newest commit damaged": (f"log/{PROJECT}/00000000000000000002.json", flip, FindingKind.COMMIT_DAMAGED),
     "a commit's number missing": (COMMIT, os.unlink, FindingKind.COMMIT_MISSING),
     "the marker damaged": ("seedbed.json", cut, FindingKind.MARKER_DAMAGED),
     "the marker missing": ("seedbed.json", os.unlink, FindingKind.MARKER_DAMAGED),
@@ -71,6 +72,7 @@ LEFTOVERS = {
     "a view emptied": (f"{RUN}/audit_run.json", lambda path: path.write_bytes(b""), FindingKind.VIEW_STALE),
     "LATEST missing": (LATEST, os.unlink, FindingKind.LATEST_STALE),
     "LATEST emptied": (LATEST, lambda path: path.write_bytes(b""), FindingKind.LATEST_STALE),
+    "LATEST truncated": (LATEST, cut, FindingKind.LATEST_STALE),
     "LATEST behind": (
         LATEST,
         lambda path: path.write_text(path.read_text().replace("0002.json", "0001.json")),
@@ -142,6 +144,21 @@ def test_every_view_and_pointer_can_be_made_again(store):
             path.unlink()
     assert len(repair(store)) > 10
     assert {path: path.read_bytes() for path in store.path.rglob("*.json")} == before
+
+
+def test_many_missing_numbers_are_one_finding(store):
+    (store.path / COMMIT).rename(store.path / f"log/{PROJECT}/{'9' * 20}.json")
+    found = {finding.path: finding.kind for finding in fsck(store) if "log/" in finding.path}
+    assert found == {
+        COMMIT: FindingKind.COMMIT_MISSING,
+        f"log/{PROJECT}/00000000000000000004.json": FindingKind.COMMIT_MISSING,
+        f"log/{PROJECT}/{'9' * 20}.json": FindingKind.COMMIT_DAMAGED,
+    }
+
+
+def test_a_temporary_file_that_is_renamed_meanwhile_is_no_leftover(store):
+    (store.path / ".tmp-gone").symlink_to(store.path / "renamed")
+    assert fsck(store) == []
 
 
 def test_records_appended_after_the_commit_are_no_damage(store):

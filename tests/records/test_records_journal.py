@@ -100,6 +100,18 @@ def test_records_of_a_later_version_are_refused_not_called_damaged(path):
         Journal.open(path)
 
 
+@pytest.mark.parametrize("body", [{"schema_version": 1, "surprise": 1}, [1]])
+def test_a_sealed_line_that_is_no_record_is_damage(path, body):
+    path.write_bytes(seal(body)[0] + b"\n")
+    with pytest.raises(StoreCorrupt, match="at byte 0"):
+        Journal.open(path)
+
+
+def test_a_payload_is_an_object(path):
+    with Journal.open(path) as journal, pytest.raises(InvalidInput, match="expected a JSON object, found a list"):
+        journal.append("applied", [1])
+
+
 def test_what_is_not_json_is_refused_and_nothing_is_written(path):
     before = path.read_bytes()
     with Journal.open(path) as journal:

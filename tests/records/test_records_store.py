@@ -193,12 +193,24 @@ def test_on_another_machine_only_the_heartbeat_speaks(store, clock):
     assert store.start(PROJECT, "r1", TRAINING).attempt == 2
 
 
-def test_two_processes_never_hold_the_same_attempt(store):
-    run = store.start(PROJECT, "r1", TRAINING)
-    run.failed("no")
-    create(claim_path(run.folder, 2), claim_path(run.folder, 1).read_bytes())
-    with pytest.raises(Conflict, match="attempt 2"):
-        store.start(PROJECT, "r1", TRAINING, attempt=2)
+def test_two_processes_never_hold_the_same_attempt(store, monkeypatch):
+    rival = Store.open(store.path)
+    looked = store._unfinished(PROJECT, "r1", TRAINING)  # both have looked before either has claimed
+    rival.start(PROJECT, "r1", TRAINING)
+    monkeypatch.setattr(store, "_unfinished", lambda *_: looked)
+    with pytest.raises(Conflict, match=r"attempt 1 .* just taken by another process"):
+        store.start(PROJECT, "r1", TRAINING)
+
+
+def test_two_processes_may_make_the_same_store(tmp_path, monkeypatch):
+    Store.open(tmp_path / "store", create=True)
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert Store.open(tmp_path / "store", create=True).projects() == []
+
+
+def test_a_folder_that_nobody_claimed_is_no_run(store):
+    store.layout.run(PROJECT, "r1", TRAINING).mkdir(parents=True)
+    assert store.runs() == []
 
 
 def test_a_torn_status_view_falls_back_to_the_claim(store):
@@ -214,6 +226,20 @@ def test_a_heartbeat_is_written_at_most_every_five_seconds(store, clock):
             clock.advance(0.1)
             run.beat()
     assert calls.count("replace") == 2
+
+
+def test_a_heartbeat_makes_the_steps_logged_so_far_durable(store, clock):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.log(1, {"loss": 1.0})
+    clock.advance(6)
+    with durable_faults() as calls:
+        run.beat()
+    assert calls == ["fsync", "open", "open", "write", "replace"]
+    with durable_faults() as calls:
+        clock.advance(6)
+        run.beat()
+    assert "fsync" not in calls  # nothing was logged since
+    run.failed("no")
 
 
 @pytest.mark.parametrize(

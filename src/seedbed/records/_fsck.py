@@ -67,16 +67,18 @@ def _survey(store: Store) -> _Survey:
     writing = frozenset(_writing(store, findings))
     for project in store.projects():
         log = store.log(project)
-        numbers = numbered_files(log.folder)
-        for seq in range(1, max(numbers, default=0) + 1):
+        last = 0
+        for seq in numbered_files(log.folder):
             path = _relative(store, log.path(seq))
+            if seq > last + 1:
+                gap = _relative(store, log.path(last + 1))
+                problem = f"{seq - last - 1} missing from number {last + 1} on, while {seq} exists"
+                findings[gap] = Finding(FindingKind.COMMIT_MISSING, gap, problem, _RESTORE)
             try:
                 commits.append(log.read(seq))
-            except NotFound:
-                problem = f"number {seq} is missing, while {numbers[-1]} exists"
-                findings[path] = Finding(FindingKind.COMMIT_MISSING, path, problem, _RESTORE)
-            except StoreCorrupt as problem:
-                findings[path] = Finding(FindingKind.COMMIT_DAMAGED, path, str(problem), _RESTORE)
+            except StoreCorrupt as damage:
+                findings[path] = Finding(FindingKind.COMMIT_DAMAGED, path, str(damage), _RESTORE)
+            last = seq
     return _Survey(tuple(commits), findings, writing)
 
 

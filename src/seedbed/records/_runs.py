@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from seedbed.contracts import RunStatus
@@ -91,6 +92,30 @@ class ActiveRun:
         """Store `data` durably by content; `finish` records it under `name`. Returns its digest."""
         self._blobs[name] = Blobs(self._layout.blobs).put(data)
         return self._blobs[name]
+
+    def draft(
+        self,
+        metadata: Mapping[str, object],
+        metrics: Mapping[str, object],
+        fingerprints: Mapping[str, str],
+        config: Mapping[str, object] = MappingProxyType({}),
+        documents: Mapping[str, object] = MappingProxyType({}),
+    ) -> SnapshotDraft:
+        """A draft of this attempt, which writes the run's stage and run_id into `metadata`; `SnapshotDraft` has the rest.
+
+        Raises InvalidInput as `SnapshotDraft`.
+        """
+        return SnapshotDraft(
+            project=self.project,
+            run_id=self.run_id,
+            stage=self.stage,
+            attempt=self.attempt,
+            metadata={**metadata, "stage": self.stage, "run_id": self.run_id},
+            metrics=metrics,
+            fingerprints=fingerprints,
+            config=config,
+            documents=documents,
+        )
 
     def finish(self, draft: SnapshotDraft) -> Commit:
         """Commit `draft` and end the run: durable on return. Calling it again with the same content is a no-op.
