@@ -76,19 +76,25 @@ def test_uniform_neighbours_reach_every_earlier_event():
     assert set(found.event.ravel()) == set(range(10))
 
 
-@given(streams, queries)
-def test_degree_counts_the_past(events, asked):
-    stream = stream_of(events, 7)
-    node, time = np.array([q[0] for q in asked]), np.array([q[1] for q in asked])
-    expected = [len(brute_force(stream, n, t)) for n, t in asked]
-    assert TemporalGraph(stream).degree(node, time).tolist() == expected
-
-
 def test_an_event_is_not_its_own_neighbour_nor_those_at_the_same_time():
     stream = stream_of([(0, 1, 5), (0, 2, 7), (0, 3, 7)], 4)
     found = TemporalGraph(stream).most_recent(np.array([0]), np.array([7]), 3)
     assert found.real.tolist() == [[False, False, True]]
     assert found.node[0, 2] == 1
+
+
+def test_an_outgoing_graph_knows_only_the_events_that_a_node_began():
+    stream = stream_of([(0, 1, 5), (1, 2, 6), (2, 1, 7)], 3)
+    found = TemporalGraph(stream, outgoing=True).most_recent(np.array([1]), np.array([9]), 3)
+    assert found.event[found.real].tolist() == [1]
+    assert found.node[found.real].tolist() == [2]
+
+
+def test_times_at_the_ends_of_int64_are_still_before_and_after():
+    found = TemporalGraph(stream_of([(0, 1, -5), (0, 1, 5)], 2)).most_recent(
+        np.array([0, 0]), np.array([-(2**63), 2**63 - 1]), 2
+    )
+    assert found.real.tolist() == [[False, False], [True, True]]
 
 
 def test_a_span_that_64_bits_cannot_order_is_refused():

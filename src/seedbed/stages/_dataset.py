@@ -78,8 +78,8 @@ def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> Li
         scaled,
         split,
         BlockBuilder(scaled, graph, model.num_neighbours),
-        NegativeSampler(scaled, graph),
+        NegativeSampler(scaled),
         PairCounter(scaled),
-        MostRecentDestination(graph),
+        MostRecentDestination(scaled),
         stream.digest(),
     )

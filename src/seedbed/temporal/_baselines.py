@@ -27,37 +27,36 @@ class PairCounter:
     """How often this source met this destination strictly before."""
 
     def __init__(self, stream: EventStream) -> None:
-        pair = self._pair(stream.src.astype(np.int64), stream.dst.astype(np.int64), stream.num_nodes)
         self._num_nodes = stream.num_nodes
-        self._known, place = np.unique(pair, return_inverse=True)
-        order = np.lexsort((stream.t, place))
-        self._place, self._time = place[order], stream.t[order]
-        self._start, self._span = int(stream.t[0]), int(stream.t[-1] - stream.t[0]) + 2
-        self._key = self._place * self._span + (self._time - self._start)
-
-    @staticmethod
-    def _pair(source: Ints, destination: Ints, num_nodes: int) -> Ints:
-        return source * num_nodes + destination
+        self._times, rank = np.unique(stream.t, return_inverse=True)
+        self._pairs, place = np.unique(self._pair(stream.src, stream.dst), return_inverse=True)
+        self._keys = np.sort(self._key(place, rank))
 
     def score(self, source: Ints, destination: Ints, time: Ints) -> Floats:
         """The count as float64 [Q]; 0 for a pair never met."""
-        pair = self._pair(source, destination, self._num_nodes)
-        place = np.minimum(np.searchsorted(self._known, pair), len(self._known) - 1)
-        begin = place * self._span
-        end = begin + np.clip(time - self._start, 0, self._span - 1)
-        count = np.searchsorted(self._key, end) - np.searchsorted(self._key, begin)
-        return np.where(self._known[place] == pair, count, 0).astype(np.float64)
+        pair = self._pair(source, destination)
+        place = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
+        begin = np.searchsorted(self._keys, self._key(place, np.zeros_like(place)))
+        end = np.searchsorted(self._keys, self._key(place, np.searchsorted(self._times, time)))
+        return np.where(self._pairs[place] == pair, end - begin, 0).astype(np.float64)
+
+    def _pair(self, source: npt.NDArray[np.integer], destination: npt.NDArray[np.integer]) -> Ints:
+        return source.astype(np.int64) * self._num_nodes + destination
+
+    def _key(self, place: Ints, rank: Ints) -> Ints:
+        """Ordered by pair, then by time; a time's rank stands in for it, so that no span of times is too long."""
+        return place * (len(self._times) + 1) + rank
 
 
 @final
 class MostRecentDestination:
     """1 for the destination that this source met last, strictly before, and 0 for every other."""
 
-    def __init__(self, graph: TemporalGraph) -> None:
-        self._graph = graph
+    def __init__(self, stream: EventStream) -> None:
+        self._met = TemporalGraph(stream, outgoing=True)
 
     def score(self, source: Ints, destination: Ints, time: Ints) -> Floats:
         """float64 [Q]."""
-        last = self._graph.most_recent(source, time, 1)
+        last = self._met.most_recent(source, time, 1)
         met: npt.NDArray[np.bool_] = last.real[:, 0] & (last.node[:, 0] == destination)
         return met.astype(np.float64)

@@ -22,12 +22,14 @@ Sample = Callable[[Ints, Ints, int], Neighbours]
 class Block:
     """One layer's work: Q distinct (node, time) queries with K neighbour slots each.
 
-    own: int64 [Q] and neighbour: int64 [Q, K], rows of the layer below (node ids below the first layer).
+    distinct: int64 [U], the rows of the layer below that are some query's own (node ids below the first layer).
+    own: int64 [Q], each query's place among the distinct. neighbour: int64 [Q, K], rows of the layer below.
     elapsed: float32 [Q, K], time units since each neighbouring event. features: float32 [Q, K, E].
-    mask: bool [Q, K], true where attention may look; a query without a past may look at its empty slots, whose features
-    are all zero, so that no row of the softmax is empty.
+    mask: bool [Q, K], true where attention may look. An empty slot points back at the query's own row, with no time
+    elapsed and no features, and only a query without a past may look there: it sees itself, and no softmax is empty.
     """
 
+    distinct: torch.Tensor
     own: torch.Tensor
     neighbour: torch.Tensor
     elapsed: torch.Tensor
@@ -36,7 +38,7 @@ class Block:
 
     def to(self, device: torch.device) -> Self:
         """The same block on another device."""
-        parts = (self.own, self.neighbour, self.elapsed, self.features, self.mask)
+        parts = (self.distinct, self.own, self.neighbour, self.elapsed, self.features, self.mask)
         return type(self)(*(part.to(device, non_blocking=True) for part in parts))
 
 
@@ -87,7 +89,7 @@ class BlockBuilder:
         return self._build(node, time, lambda n, t, k: self._graph.uniform(n, t, k, generator))
 
     def _build(self, node: Ints, time: Ints, sample: Sample) -> Blocks:
-        node, time, root = self._distinct(node, time)
+        node, time, root = _distinct_queries(node, time)
         layers: list[Block] = []
         for depth, k in enumerate(reversed(self._num_neighbours)):
             found = sample(node, time, k)
@@ -96,7 +98,7 @@ class BlockBuilder:
             below_node, below_time = node, time
             if not is_first_layer:
                 event_time = time[:, None] - found.elapsed
-                below_node, below_time, place = self._distinct(
+                below_node, below_time, place = _distinct_queries(
                     np.concatenate([node, found.node[found.real]]), np.concatenate([time, event_time[found.real]])
                 )
                 own = place[: len(node)]
@@ -106,20 +108,24 @@ class BlockBuilder:
             node, time = below_node, below_time
         return Blocks(tuple(reversed(layers)), torch.from_numpy(root))
 
-    def _distinct(self, node: Ints, time: Ints) -> tuple[Ints, Ints, Ints]:
-        """The distinct queries among int64 [R], and where each of the R stands among them."""
-        _, first, place = np.unique(self._graph.keys(node, time), return_index=True, return_inverse=True)
-        return node[first], time[first], place
-
     def _block(self, own: Ints, neighbour: Ints, found: Neighbours, time: Ints) -> Block:
         known = found.real & (self._known_at[found.event] <= time[:, None])
         features = self._features[torch.from_numpy(found.event)]
-        features[..., self._first_late :] *= torch.from_numpy(known).unsqueeze(-1)
-        features[..., : self._first_late] *= torch.from_numpy(found.real).unsqueeze(-1)
+        features[..., self._first_late :].masked_fill_(torch.from_numpy(~known).unsqueeze(-1), 0.0)
+        features[..., : self._first_late].masked_fill_(torch.from_numpy(~found.real).unsqueeze(-1), 0.0)
+        distinct, place = np.unique(own, return_inverse=True)
         return Block(
-            torch.from_numpy(own),
-            torch.from_numpy(neighbour),
+            torch.from_numpy(distinct),
+            torch.from_numpy(place),
+            torch.from_numpy(np.where(found.real, neighbour, own[:, None])),
             torch.from_numpy(found.elapsed.astype(np.float32)),
             features,
             torch.from_numpy(found.real | ~found.real.any(axis=1, keepdims=True)),
         )
+
+
+def _distinct_queries(node: Ints, time: Ints) -> tuple[Ints, Ints, Ints]:
+    """The distinct queries among int64 [R], and where each of the R stands among them; exact for any times."""
+    times, rank = np.unique(time, return_inverse=True)
+    _, first, place = np.unique(node * len(times) + rank, return_index=True, return_inverse=True)
+    return node[first], time[first], place

@@ -33,53 +33,50 @@ class Neighbours:
 class TemporalGraph:
     """Compressed sparse rows over a stream's events, each row sorted by (time, event).
 
-    Each event stands in the row of its source and in the row of its destination. A query (node, time) sees the events
-    of its node strictly before its time and no others: events at the same time are not yet known. Times stay int64 to
-    the last unit; one `searchsorted` over node * span + time answers a whole batch.
+    Each event stands in the row of its source and, unless the graph is `outgoing`, in the row of its destination. A
+    query (node, time) sees the events of its node strictly before its time and no others: events at the same time are
+    not yet known. Times stay int64 to the last unit; one `searchsorted` over node * span + time answers a whole batch.
+    Raises InvalidInput when num_nodes * span is beyond 64 bits.
     """
 
-    def __init__(self, stream: EventStream) -> None:
-        num_events = len(stream)
-        self.num_nodes = stream.num_nodes
-        self.start = int(stream.t[0])
-        self.span = int(stream.t[-1]) - self.start + 2
-        if self.num_nodes * self.span >= 2**63:
+    def __init__(self, stream: EventStream, *, outgoing: bool = False) -> None:
+        num_nodes = stream.num_nodes
+        self._start = int(stream.t[0])
+        self._span = int(stream.t[-1]) - self._start + 2
+        if num_nodes * self._span >= 2**63:
             raise InvalidInput(
-                f"event times span {self.span} units over {self.num_nodes} nodes, more than 64 bits can order; "
+                f"event times span {self._span} units over {num_nodes} nodes, more than 64 bits can order; "
                 "expected num_nodes * span < 2^63: declare coarser times"
             )
-        owner = np.concatenate([stream.src, stream.dst]).astype(np.int64)
-        event = np.tile(np.arange(num_events, dtype=np.int64), 2)
-        key = self.keys(owner, stream.t[event])
+        ends = [(stream.src, stream.dst)] if outgoing else [(stream.src, stream.dst), (stream.dst, stream.src)]
+        owner, other = (np.concatenate(side).astype(np.int64) for side in zip(*ends, strict=True))
+        event = np.tile(np.arange(len(stream), dtype=np.int64), len(ends))
+        key = self._keys(owner, stream.t[event])
         order = np.lexsort((event, key))
         self._key = key[order]
         self._event = event[order]
-        self._other = np.concatenate([stream.dst, stream.src]).astype(np.int64)[order]
+        self._other = other[order]
         self._time = stream.t[self._event]
-        self._row = np.searchsorted(self._key, np.arange(self.num_nodes + 1, dtype=np.int64) * self.span)
-
-    def keys(self, node: Ints, time: Ints) -> Ints:
-        """One int64 per (node, time), ordered as the pairs are: equal keys are identical queries. Shapes are kept."""
-        return node * self.span + np.clip(time - self.start, 0, self.span - 1)
-
-    def degree(self, node: Ints, time: Ints) -> Ints:
-        """How many events each query sees. node, time: int64 [Q]; returns int64 [Q]."""
-        return np.searchsorted(self._key, self.keys(node, time)) - self._row[node]
+        self._row = np.searchsorted(self._key, np.arange(num_nodes + 1, dtype=np.int64) * self._span)
 
     def most_recent(self, node: Ints, time: Ints, k: int) -> Neighbours:
         """The k latest earlier events of each query. node, time: int64 [Q]."""
-        end = np.searchsorted(self._key, self.keys(node, time))
+        end = np.searchsorted(self._key, self._keys(node, time))
         slot = end[:, None] - np.arange(k, 0, -1)
         return self._gather(slot, slot >= self._row[node][:, None], time)
 
     def uniform(self, node: Ints, time: Ints, k: int, rng: np.random.Generator) -> Neighbours:
         """k earlier events of each query drawn with replacement, in time order. node, time: int64 [Q]."""
         begin = self._row[node]
-        count = np.searchsorted(self._key, self.keys(node, time)) - begin
+        count = np.searchsorted(self._key, self._keys(node, time)) - begin
         drawn = (rng.random((len(node), k)) * count[:, None]).astype(np.int64)
         drawn.sort(axis=1)
         real = np.broadcast_to((count > 0)[:, None], drawn.shape)
         return self._gather(begin[:, None] + drawn, real, time)
+
+    def _keys(self, node: Ints, time: Ints) -> Ints:
+        """One int64 per (node, time), ordered as the pairs are; times beyond the stream count as just beyond it."""
+        return node * self._span + (np.clip(time, self._start, self._start + self._span - 1) - self._start)
 
     def _gather(self, slot: Ints, real: npt.NDArray[np.bool_], time: Ints) -> Neighbours:
         slot = np.where(real, slot, 0)

@@ -22,8 +22,8 @@ class NegativeSampler:
     source, which makes remembered pairs worthless; a source without a past gets a random one.
     """
 
-    def __init__(self, stream: EventStream, graph: TemporalGraph) -> None:
-        self._graph = graph
+    def __init__(self, stream: EventStream) -> None:
+        self._met = TemporalGraph(stream, outgoing=True)
         self._candidates = np.unique(stream.dst).astype(np.int64)
 
     def random(self, num_events: int, num_negatives: int, rng: np.random.Generator) -> Ints:
@@ -32,5 +32,5 @@ class NegativeSampler:
 
     def historical(self, source: Ints, time: Ints, num_negatives: int, rng: np.random.Generator) -> Ints:
         """int64 [B, num_negatives] of destinations that each source [B] met strictly before its time [B]."""
-        past = self._graph.uniform(source, time, num_negatives, rng)
+        past = self._met.uniform(source, time, num_negatives, rng)
         return np.where(past.real, past.node, self.random(len(source), num_negatives, rng))

@@ -62,36 +62,51 @@ class TimeEncoding(nn.Module):
 
 @final
 class TemporalAttention(nn.Module):
-    """One layer: each query attends to the rows of its earlier neighbours, then merges with its own embedding."""
+    """One layer: each query attends to the rows of its earlier neighbours, then merges with its own embedding.
+
+    What a query asks depends on its own embedding alone, so `ask` runs once for each distinct one (a node's, below the
+    first layer, whatever the times it is asked at) and `attend` once for each query.
+    """
 
     def __init__(self, config: TGATConfig, own_width: int) -> None:
         super().__init__()
         width, heads = config.embedding_width, config.num_heads
         row_width = own_width + config.num_features + config.time_width
         self.num_heads, self.head_width = heads, width // heads
-        self.query = nn.Linear(own_width + config.time_width, width)
+        self.query = nn.Linear(own_width, width)
+        self.query_now = nn.Linear(config.time_width, width, bias=False)
         self.key_HCR = nn.Parameter(nn.init.xavier_uniform_(torch.empty(width, row_width)).view(heads, -1, row_width))
         self.value_HCR = nn.Parameter(nn.init.xavier_uniform_(torch.empty(width, row_width)).view(heads, -1, row_width))
         self.out = nn.Linear(width, width)
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(width)
-        self.merge = nn.Sequential(nn.Linear(width + own_width, width), nn.ReLU(), nn.Linear(width, width))
+        self.merge_own = nn.Linear(own_width, width)
+        self.merge_seen = nn.Linear(width, width, bias=False)
+        self.merge = nn.Linear(width, width)
 
-    def forward(
-        self, own_QN: torch.Tensor, now_T: torch.Tensor, rows_QKR: torch.Tensor, mask_QK: torch.Tensor
-    ) -> torch.Tensor:
-        """float32 [Q, D] from each query's own embedding, the encoding of zero elapsed time, rows and mask."""
-        num_queries = own_QN.shape[0]
-        query_QD = self.query(torch.cat([own_QN, now_T.expand(num_queries, -1)], dim=1))
-        query_QHC = query_QD.view(num_queries, self.num_heads, self.head_width)
-        folded_QHR = torch.einsum("qhc,hcr->qhr", query_QHC, self.key_HCR)
+    def ask(self, own_UN: torch.Tensor, now_T: torch.Tensor) -> torch.Tensor:
+        """float32 [U, H*R + D] from distinct embeddings and the encoding of zero elapsed time: folded heads, merge."""
+        query_UD = self.query(own_UN) + self.query_now(now_T)
+        query_UHC = query_UD.view(-1, self.num_heads, self.head_width)
+        folded_UHR = torch.einsum("uhc,hcr->uhr", query_UHC, self.key_HCR)
+        return torch.cat([folded_UHR.flatten(1), self.merge_own(own_UN)], dim=1)
+
+    def attend(self, asked_Q: torch.Tensor, rows_QKR: torch.Tensor, mask_QK: torch.Tensor) -> torch.Tensor:
+        """float32 [Q, D] from what each query asks, [Q, H*R + D], its neighbours' rows and their mask."""
+        num_queries, _, row_width = rows_QKR.shape
+        folded_width = self.num_heads * row_width
+        folded_QHR = asked_Q[:, :folded_width].view(num_queries, self.num_heads, row_width)
         rows = rows_QKR.unsqueeze(1)
         pooled_QHR = functional.scaled_dot_product_attention(
-            folded_QHR.unsqueeze(1), rows, rows, attn_mask=mask_QK[:, None, None, :], scale=self.head_width**-0.5
+            folded_QHR.unsqueeze(1),
+            rows,
+            rows,
+            attn_mask=mask_QK[:, None, None, :],
+            scale=self.head_width**-0.5,
         ).squeeze(1)
         value_QHC = torch.einsum("qhr,hcr->qhc", pooled_QHR, self.value_HCR)
         seen_QD = self.norm(self.dropout(self.out(value_QHC.reshape(num_queries, -1))))
-        merged: torch.Tensor = self.merge(torch.cat([seen_QD, own_QN], dim=1))
+        merged: torch.Tensor = self.merge(functional.relu(asked_Q[:, folded_width:] + self.merge_seen(seen_QD)))
         return merged
 
 
@@ -99,39 +114,48 @@ class TemporalAttention(nn.Module):
 class TGAT(nn.Module):
     """Embeds (node, time) queries from the events that each node saw strictly before.
 
-    `wrap` is applied once to the function that computes one layer, so that a caller may compile it; gathers and their
-    gradients stay outside of it, in kernels whose sums do not depend on thread timing.
+    `wrap` is applied once to each of the two functions that compute a layer, so that a caller may compile them; gathers
+    and their gradients stay outside, in kernels whose sums do not depend on thread timing.
     """
 
     def __init__(self, config: TGATConfig, wrap: LayerWrap) -> None:
         super().__init__()
         self.config = config
         self.nodes = nn.Embedding(config.num_nodes, config.node_width)
-        nn.init.normal_(self.nodes.weight, std=0.1)
         self.time = TimeEncoding(config.time_width, config.shortest, config.longest)
         own_widths = [config.node_width] + [config.embedding_width] * (len(config.num_neighbours) - 1)
         self.layers = nn.ModuleList(TemporalAttention(config, width) for width in own_widths)
-        self._layer = wrap(_layer)
+        self._ask, self._attend = wrap(_ask), wrap(_attend)
 
     def forward(self, blocks: Blocks) -> torch.Tensor:
         """float32 [R, D], one embedding for each asked query, in the order they were asked."""
         below = self.nodes.weight
         for attention, block in zip(self.layers, blocks.layers, strict=True):
-            own = functional.embedding(block.own, below)
+            asked = self._ask(attention, self.time, functional.embedding(block.distinct, below))
             neighbours = functional.embedding(block.neighbour, below)
-            below = self._layer(attention, self.time, own, neighbours, block.features, block.elapsed, block.mask)
+            below = self._attend(
+                attention,
+                self.time,
+                functional.embedding(block.own, asked),
+                neighbours,
+                block.features,
+                block.elapsed,
+                block.mask,
+            )
         return functional.embedding(blocks.root, below)
 
 
-def _layer(
+def _ask(attention: TemporalAttention, time: TimeEncoding, own: torch.Tensor) -> torch.Tensor:
+    return attention.ask(own, time(own.new_zeros(())))
+
+
+def _attend(
     attention: TemporalAttention,
     time: TimeEncoding,
-    own: torch.Tensor,
+    asked: torch.Tensor,
     neighbours: torch.Tensor,
     features: torch.Tensor,
     elapsed: torch.Tensor,
     mask: torch.Tensor,
 ) -> torch.Tensor:
-    rows_QKR = torch.cat([neighbours, features, time(elapsed)], dim=-1)
-    embedding: torch.Tensor = attention(own, time(elapsed.new_zeros(1)), rows_QKR, mask)
-    return embedding
+    return attention.attend(asked, torch.cat([neighbours, features, time(elapsed)], dim=-1), mask)
