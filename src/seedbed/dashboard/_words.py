@@ -28,7 +28,9 @@ def number(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """`number` with its sign, but for zero."""
+    """A difference to four decimals where that shows any of it, with its sign, but for zero."""
+    if 0.00005 <= abs(value) < 10_000:
+        return f"{value:+.4f}".replace("-", _MINUS)
     return f"+{number(value)}" if value > 0 else number(value)
 
 
