@@ -4,6 +4,10 @@ Every error says what failed, where, what was expected against what was found, a
 the command line returns for it: 2 for input to be mended, 4 for a broken contract, 70 for a fault of ours.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "Conflict",
     "ContractBroken",
@@ -12,6 +16,7 @@ __all__ = [
     "SeedbedError",
     "StoreCorrupt",
     "StoreUnavailable",
+    "exit_codes",
 ]
 
 
@@ -51,3 +56,16 @@ class ContractBroken(SeedbedError, RuntimeError):
     """Mend the machine or declare COMPAT: what was declared was not observed."""
 
     exit_code = 4
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """A script's own main part, ended as the command line ends: a SeedbedError becomes one line on stderr and its code.
+
+    Raises SystemExit for it; every other error passes through.
+    """
+    try:
+        yield
+    except SeedbedError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201  it is the script that speaks here
+        raise SystemExit(error.exit_code) from None

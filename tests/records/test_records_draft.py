@@ -9,7 +9,7 @@ from records_world import draft, metadata
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
-from seedbed.records import NOT_APPLICABLE, digest, required_fields
+from seedbed.records import NOT_APPLICABLE, Store, digest, not_applicable, required_fields
 
 STAGES = list(Stage)
 NULLABLE = {"max_cs_samples"}
@@ -134,3 +134,19 @@ def test_the_metric_digest_is_that_of_the_metrics_alone(first, second):
     one, other = draft("r1", ap=first), draft("r2", ap=second, seed=5)
     assert one.digests["metrics"] == digest({"test": {"ap": first, "events": 9000}})
     assert (one.digests["metrics"] == other.digests["metrics"]) == (first == second)
+
+
+def test_a_run_drafts_for_itself(tmp_path):
+    run = Store.open(tmp_path, create=True).start("digits", "r1", Stage.TRAINING)
+    described = {**not_applicable(Stage.TRAINING), "cohort_id": "all", "target": "digit", "model_family": "encoder"}
+    whole = run.draft(described, {"ap": 0.5}, {"data": digest(1), "split": digest(2)})
+    assert (whole.key, whole.metadata["run_id"], whole.metadata["stage"]) == ("r1:TRAINING:1", "r1", "TRAINING")
+    assert run.finish(whole).seq == 1
+
+
+def test_what_always_applies_must_be_said(tmp_path):
+    run = Store.open(tmp_path, create=True).start("digits", "r1", Stage.TRAINING)
+    with pytest.raises(InvalidInput, match=r"metadata\.cohort_id always applies") as refusal:
+        run.draft(not_applicable(Stage.TRAINING), {}, {"data": digest(1), "split": digest(2)})
+    assert "metadata.target always applies" in str(refusal.value)
+    assert "run_id" not in str(refusal.value).partition("refused")[2]

@@ -15,7 +15,7 @@ from seedbed.records._log import CommitLog
 from seedbed.records._redaction import environment_facts, redact_text
 from seedbed.records._repair import repair
 from seedbed.records._runs import ActiveRun
-from seedbed.records._schema import NOT_APPLICABLE, required_fields
+from seedbed.records._schema import NOT_APPLICABLE, not_applicable, required_fields
 from seedbed.records._snapshot import Commit, Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
 from seedbed.records._store import RunView, Store
 from seedbed.records._verify import DigestCheck, verify
@@ -57,6 +57,7 @@ __all__ = [
     "digest_bytes",
     "environment_facts",
     "fsck",
+    "not_applicable",
     "read_events",
     "read_journal",
     "redact_text",

@@ -101,10 +101,7 @@ class ActiveRun:
         config: Mapping[str, object] = MappingProxyType({}),
         documents: Mapping[str, object] = MappingProxyType({}),
     ) -> SnapshotDraft:
-        """A draft of this attempt, which writes the run's stage and run_id into `metadata`; `SnapshotDraft` has the rest.
-
-        Raises InvalidInput as `SnapshotDraft`.
-        """
+        """A draft of this attempt; its stage and run_id join the metadata. Raises InvalidInput as `SnapshotDraft`."""
         return SnapshotDraft(
             project=self.project,
             run_id=self.run_id,

@@ -12,7 +12,7 @@ from datetime import datetime
 from seedbed.contracts import Stage
 from seedbed.records._names import NAME_RULE, is_name
 
-__all__ = ["NOT_APPLICABLE", "metadata_offences", "required_fields"]
+__all__ = ["NOT_APPLICABLE", "metadata_offences", "not_applicable", "required_fields"]
 
 NOT_APPLICABLE = "NOT_APPLICABLE"
 
@@ -68,6 +68,11 @@ _FIELDS = {
 def required_fields(stage: Stage) -> tuple[str, ...]:
     """The names of the metadata that `stage` requires; nothing else is accepted."""
     return tuple(field.name for field in _FIELDS[stage])
+
+
+def not_applicable(stage: Stage) -> dict[str, object]:
+    """Metadata of `stage` in which no field applies: what does is laid over it, and a few always must be."""
+    return dict.fromkeys(required_fields(stage), NOT_APPLICABLE)
 
 
 def metadata_offences(stage: Stage, run_id: str, metadata: Mapping[str, object]) -> list[str]:

@@ -1,0 +1,49 @@
+"""An ordinary PyTorch loop through the four verbs: declare, change, record, judge. Exits with the gate's code."""
+
+import time
+
+import torch
+from sklearn.datasets import load_digits
+from torch import nn, optim
+
+from seedbed import change, contracts, errors, gate, records, runtime, stages
+
+GATE = ["audit.degraded == false", "changes.effective == 1", "metrics.test.accuracy >= 0.85 @ 95%"]
+torch.manual_seed(0)
+began, digits = time.monotonic(), load_digits()
+images, labels = torch.tensor(digits.images / 16, dtype=torch.float32), torch.tensor(digits.target)
+attention = nn.TransformerEncoderLayer(32, nhead=4, dim_feedforward=64, dropout=0.0, batch_first=True)
+model = nn.Sequential(nn.Linear(8, 32), attention, nn.Flatten(), nn.Linear(8 * 32, 10))  # a row of pixels is a token
+optimizer = optim.Adam(model.parameters(), lr=3e-3)
+scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=300)
+rate, limits = change.LearningRate(optimizer, scheduler), change.Parameter("optimizer.lr", "1", low=1e-5, high=1e-2)
+store = records.Store.open(".seedbed", create=True)
+
+with errors.exit_codes(), store.start("digits", f"digits-{time.time_ns()}", contracts.Stage.TRAINING) as run:
+    witness = runtime.declare(runtime.resolve_config(code={"cdc": "off"}), device="cpu").witness()
+    engine = change.ChangeEngine(records.Journal.open(run.path("changes.log")), {limits.key: rate}, [limits])
+    for step in range(1, 301):
+        batch = torch.randint(1400, (64,))
+        with witness.step(step):
+            loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        run.log(step, {"loss": loss.item(), "learning_rate": rate.read()})
+        if step == 150:
+            engine.propose(change.Delta(limits.key, change.Scale(0.5), "half of the steps are done", "the loop"), step)
+    engine.close()
+    audit, story = witness.audit(time.monotonic() - began), change.summary(engine.history)
+    correct = model(images[1400:]).argmax(1) == labels[1400:]
+    draft = run.draft(
+        metadata=records.not_applicable(run.stage) | {"cohort_id": "all", "target": "digit", "model_family": "encoder"},
+        metrics={"test": {"accuracy": gate.block_bootstrap(correct.double().numpy()).model_dump()}},
+        fingerprints={"data": records.digest(digits.data.tolist()), "split": records.digest([1400, 397])},
+        config={"gate": GATE},
+        documents={"audit_run": audit.model_dump(mode="json"), "changes": story.model_dump(mode="json")},
+    )
+    report = gate.judge(gate.parse_gate({"checks": GATE}), stages.gate_record(run.finish(draft).snapshot))
+    print("observed", audit.flash.kernels, *story.changes[0].story, sep="\n  ")
+    print(f"gate: {report.verdict}", *(f"{check.metric}: {check.reason}" for check in report.checks), sep="\n  ")
+    raise SystemExit(report.exit_code)
