@@ -318,3 +318,11 @@ def test_documents_for_people_do_not_hide_the_records_own(store):
     assert json.loads(run.path("progress.json").read_text()) == {"step": 1}
     with pytest.raises(InvalidInput, match="written by the record itself"):
         run.write_document("snapshot", {})
+
+
+def test_a_run_drafts_itself_under_its_own_name(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    described = {name: value for name, value in draft("r1").metadata.items() if name not in ("stage", "run_id")}
+    made = run.draft(described, {"ap": 0.5}, dict(draft("r1").fingerprints))
+    assert (made.run_id, made.stage, made.attempt, made.metadata["run_id"]) == ("r1", TRAINING, 1, "r1")
+    assert run.finish(made).snapshot.metrics == {"ap": 0.5}
