@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli._render import out, print_json
+from seedbed.cli._render import out, print_json, section
 
 if TYPE_CHECKING:
     from seedbed.contracts import ChangeSummary
@@ -33,7 +33,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
       seedbed changes show latest
       seedbed changes show latest --json
     """
-    from seedbed.cli._record import change_line
+    from seedbed.cli._record import outcome, what
     from seedbed.cli._select import find_run
 
     view = find_run(store, run)
@@ -43,9 +43,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         return
     console = out()
     for change in summary.changes:
-        console.print(change_line(change), soft_wrap=True)
-        for sentence in change.story:
-            console.print(Text(f"          {sentence}"), soft_wrap=True)
+        console.print(section(Text.assemble(outcome(change), "  ", what(change)), [(line,) for line in change.story]))
     console.print(Text(_counts(summary)))
 
 

@@ -57,7 +57,7 @@ def _print(console: Console, report: "DoctorReport") -> None:
     features = {name: getattr(report.features, name) for name in type(report.features).model_fields}
     table = plain_table("feature", *_FACTS, "seen")
     for name, feature in features.items():
-        seen = ", ".join(f"{kernel} x {count}" for kernel, count in feature.kernels.items())
+        seen = ", ".join(f"{kernel} x {count}" for kernel, count in feature.kernels.items()) if feature.selected else ""
         table.add_row(Text(name.upper(), style="bold"), *(_word(getattr(feature, fact)) for fact in _FACTS), seen)
     console.print(table)
     console.print()
@@ -68,7 +68,6 @@ def _print(console: Console, report: "DoctorReport") -> None:
         f"\n{report.device_name}, {report.cores} cores, {report.threads} torch threads, "
         f"{size(report.memory)} of memory, torch {report.pytorch_version} {cuda}",
         soft_wrap=True,
-        markup=False,
     )
     verdict = ("a STRICT run would stop here", "bold red") if report.reasons else ("a STRICT run can go ahead", "green")
     console.print(Text.assemble(verdict))

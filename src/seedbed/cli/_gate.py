@@ -46,7 +46,7 @@ def gate(
     if view.commit is None:
         if as_json:
             print_json({"run_id": view.run_id, "verdict": "NO_DATA", "exit_code": _NO_DATA, "reason": standing(view)})
-        errors().print(f"no data: {standing(view)} and has no record", soft_wrap=True, markup=False)
+        errors().print(f"no data: {standing(view)} and has no record", soft_wrap=True)
         raise typer.Exit(_NO_DATA)
     report = judged(view.commit.snapshot, demanded)
     if prometheus is not None:

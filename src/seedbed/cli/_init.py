@@ -31,4 +31,4 @@ def init(
         (replace if force else create)(path, content)
     except FileExistsError:
         raise Conflict(f"{path} exists; choose another name, or overwrite it with --force") from None
-    errors().print(f"wrote {path}; edit it, then: seedbed train EVENTS --config {path}", soft_wrap=True, markup=False)
+    errors().print(f"wrote {path}; edit it, then: seedbed train EVENTS --config {path}", soft_wrap=True)

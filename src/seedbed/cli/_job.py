@@ -8,17 +8,18 @@ import time
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
 from seedbed.cli._judgement import gate_text, judged, write_report
-from seedbed.cli._progress import degradations_shown, watching
+from seedbed.cli._progress import watching
 from seedbed.cli._record import record
-from seedbed.cli._render import errors, out, print_json
+from seedbed.cli._render import at, errors, out, print_json
 from seedbed.cli._request import Request, command
 from seedbed.cli._select import find_run
+from seedbed.cli._warnings import warnings_shown
 from seedbed.contracts import GateReport
 from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.records import Commit, Store
@@ -46,14 +47,15 @@ def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[
     job = Job(config, load(config), cohort, runtime)
     store = Store.open(request.store, create=True)
     fault = None if request.inject is None else Fault(request.inject)
-    with watching(errors(), time.monotonic) as progress, degradations_shown(errors()):
+    console = errors()
+    with watching(console, time.monotonic) as progress, warnings_shown(console):
         try:
             result = train(job, store, progress, run_id=resumed, fault=fault)
         except SeedbedError as error:
             if progress.run_id:
                 error.add_note(f"What is left of the run: {command(request.store, 'runs', 'show', progress.run_id)}")
             raise
-    return _interrupted(request, result) if result.commit is None else _finished(request, result.commit)
+    return _interrupted(request, result) if result.commit is None else _finished(request, store, result.commit)
 
 
 def cohort_of(path: Path) -> str:
@@ -84,20 +86,19 @@ def _interrupted(request: Request, result: TrainingResult) -> int:
     again = request.again("--resume", result.run_id)
     if request.as_json:
         print_json({"run_id": result.run_id, "status": result.status.value, "resume": again})
-    errors().print(
-        f"interrupted: run {result.run_id} is checkpointed. Go on with\n  {again}", soft_wrap=True, markup=False
-    )
+    errors().print(f"interrupted: run {result.run_id} is checkpointed. Go on with\n  {again}", soft_wrap=True)
     return _INTERRUPTED
 
 
-def _finished(request: Request, commit: Commit) -> int:
-    view = find_run(request.store, commit.snapshot.run_id)
-    gate = judged(commit.snapshot)
-    page = write_report(view.folder, commit.snapshot, gate)
+def _finished(request: Request, store: Store, commit: Commit) -> int:
+    snapshot = commit.snapshot
+    gate = judged(snapshot)
+    page = write_report(store.find(snapshot.run_id, project=snapshot.project).folder, snapshot, gate)
     if request.as_json:
         print_json(_as_json(commit, gate, page))
     else:
-        out().print(Group(Text(), record(commit), gate_text(gate), Text(), _next(request, commit, page)))
+        out().print(Group(Text(), record(commit), gate_text(gate), Text()))
+        out().print(_next(request, commit, page), soft_wrap=True)
     if request.open_report if request.open_report is not None else _has_desktop():
         webbrowser.open(page.resolve().as_uri())
     return gate.exit_code
@@ -122,17 +123,19 @@ def _as_json(commit: Commit, gate: GateReport, page: Path) -> dict[str, Any]:
 
 def _next(request: Request, commit: Commit, page: Path) -> Text:
     run_id, store = commit.snapshot.run_id, request.store
-    seed = int(cast("dict[str, Any]", commit.snapshot.config["training"])["seed"])
+    seed = at(commit.snapshot.config, "training", "seed")
+    replicate = dataclasses.replace(request, seed=seed + 1 if isinstance(seed, int) else 1)
     tries = {
-        command(store, "runs", "diff", run_id): "what differs from the comparable run before",
-        command(store, "changes", "show", run_id): "the story of every change",
-        command(store, "runs", "verify", run_id): "whether its bytes are still those that were written",
-        command(store, "report", run_id, "--open"): "the report, in a browser",
-        dataclasses.replace(request, seed=seed + 1).again(): "a replicate, to see how much is chance",
+        "what differs from the comparable run before": command(store, "runs", "diff", run_id),
+        "the story of every change": command(store, "changes", "show", run_id),
+        "whether the bytes are still those that were written": command(store, "runs", "verify", run_id),
+        "the report, in a browser": command(store, "report", run_id, "--open"),
+        "a replicate, to see how much is chance": dataclasses.replace(
+            request, seed=seed + 1 if isinstance(seed, int) else 1
+        ).again(),
     }
-    width = max(map(len, tries))
-    lines = "\n".join(f"  {words:<{width}}  {meaning}" for words, meaning in tries.items())
-    return Text.assemble(("report  ", "bold"), f"{page}\n\n", ("try next", "bold"), f"\n{lines}")
+    lines = [Text.assemble((f"\n  {meaning}\n", "dim"), f"    {words}") for meaning, words in tries.items()]
+    return Text.assemble(("report: ", "bold"), f"{page}\n\n", ("try next", "bold"), *lines)
 
 
 def _has_desktop() -> bool:

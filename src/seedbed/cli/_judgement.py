@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
-from seedbed.cli._render import plain_table
+from seedbed.cli._render import section
 from seedbed.contracts import GateReport, Verdict
 from seedbed.dashboard import render_report
+from seedbed.errors import InvalidInput
 from seedbed.gate import GateSpec, judge, parse_gate
 from seedbed.records import Snapshot, read_events, replace
 from seedbed.stages import gate_record
 
-__all__ = ["gate_text", "judged", "write_report"]
+__all__ = ["declares_gate", "gate_text", "judged", "write_report"]
 
 _STYLES = {
     Verdict.PASS: "green",
@@ -23,28 +24,33 @@ _STYLES = {
 
 
 def judged(snapshot: Snapshot, spec: GateSpec | None = None) -> GateReport:
-    """The verdict of `spec`, or of the gate that the run was configured with, on its record. Raises InvalidInput."""
-    declared = {"gate": snapshot.project, "checks": snapshot.config.get("gate", [])}
+    """The verdict of `spec`, or of the gate that the run was configured with, on its record.
+
+    Raises InvalidInput when neither is there, or asks for what no record holds.
+    """
+    if spec is None and not declares_gate(snapshot):
+        raise InvalidInput(f"run {snapshot.run_id} was configured without a gate; give one by --spec FILE")
+    declared = {"gate": snapshot.project, "checks": snapshot.config.get("gate")}
     chosen = spec or parse_gate(declared, source=f"the gate in the configuration of {snapshot.run_id}")
     return judge(chosen, gate_record(snapshot))
 
 
+def declares_gate(snapshot: Snapshot) -> bool:
+    """Whether the run was configured with a gate."""
+    return bool(snapshot.config.get("gate"))
+
+
 def gate_text(report: GateReport) -> RenderableType:
     """The verdict, and one line a check."""
-    table = plain_table("", "check", "reason")
-    for check in report.checks:
-        verdict = Text(check.verdict.value, style=_STYLES[check.verdict])
-        table.add_row(Text("  ") + verdict, f"{check.metric} {check.expected}", check.reason)
-    table.show_header = False
-    head = Text.assemble(
-        (f"gate {report.gate}  ", "bold"),
-        (report.verdict.value, _STYLES[report.verdict]),
-        f"  exit code {report.exit_code}",
-    )
-    return Group(head, table)
+    rows = [
+        (Text(check.verdict.value, style=_STYLES[check.verdict]), f"{check.metric} {check.expected}", check.reason)
+        for check in report.checks
+    ]
+    verdict = (report.verdict.value, _STYLES[report.verdict])
+    return section(Text.assemble("gate: ", verdict, f", exit code {report.exit_code}", style="bold"), rows)
 
 
-def write_report(folder: Path, snapshot: Snapshot, gate: GateReport, page: Path | None = None) -> Path:
+def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None, page: Path | None = None) -> Path:
     """Write the report on the run in `folder` to `page`, by default beside the run's files. Raises StoreUnavailable."""
     log, page = folder / "events.log", page or folder / "report.html"
     events = read_events(log) if log.exists() else []

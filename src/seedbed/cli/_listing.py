@@ -10,7 +10,7 @@ from seedbed.cli._render import at, moment, plain_table
 from seedbed.contracts import RunStatus
 from seedbed.records import RunView
 
-__all__ = ["listed", "runs_table", "standing"]
+__all__ = ["listed", "runs_table", "standing", "whereabouts"]
 
 _STYLES: Mapping[RunStatus, str] = {
     RunStatus.FINISHED: "green",
@@ -52,6 +52,13 @@ def standing(view: RunView) -> str:
     return f"run {view.run_id} of {view.project}, attempt {view.attempt}, is {view.status.value}{reason}"
 
 
+def whereabouts(view: RunView) -> str:
+    """The same, with how to go on where that can be, and where its files are."""
+    on = "" if view.status is RunStatus.RUNNING else f"go on by the command it began with and --resume {view.run_id}; "
+    return f"{standing(view)}; {on}its files are in {view.folder}"
+
+
 def _test_ap(view: RunView) -> str:
-    found = None if view.commit is None else at(view.commit.snapshot.metrics, "test", "random", "ap", "value")
+    found = None if view.commit is None else at(view.commit.snapshot.metrics, "test", "random", "ap")
+    found = at(found, "value") if isinstance(found, Mapping) else found
     return f"{found:.3f}" if isinstance(found, int | float) else ""

@@ -1,9 +1,8 @@
 """A running job as it is seen: a live line on a terminal, a plain line every few seconds anywhere else."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, TextIO, final
+from typing import Protocol, final
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,10 +17,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from seedbed.runtime import RuntimeDegraded
 from seedbed.stages import Observer, Phase, StepReport
 
-__all__ = ["Watcher", "degradations_shown", "watching"]
+__all__ = ["Watcher", "watching"]
 
 _LINE_EVERY_SECONDS = 5.0
 _FADE = 0.9  # of a phase's earlier steps, at each further one: the rate follows the last ten or so
@@ -42,30 +40,6 @@ def watching(console: Console, clock: Callable[[], float]) -> Iterator[Watcher]:
     watcher = _LiveLine(console, clock)
     with watcher.live:
         yield watcher
-
-
-@contextmanager
-def degradations_shown(console: Console) -> Iterator[None]:
-    """Within the block, say on a line of its own what a COMPAT run goes on without; other warnings are as usual."""
-
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if issubclass(category, RuntimeDegraded):
-            console.print(Text.assemble(("warning: ", "bold yellow"), str(message)), soft_wrap=True)
-        else:
-            usual(message, category, filename, lineno, file, line)
-
-    with warnings.catch_warnings():
-        usual = warnings.showwarning
-        warnings.showwarning = show
-        warnings.simplefilter("always", RuntimeDegraded)
-        yield
 
 
 @final

@@ -7,13 +7,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seedbed.cli._render import at, duration, moment, number, plain_table, size
+from seedbed.cli._render import at, compact, duration, moment, number, plain_table, section, size
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
 from seedbed.records import Commit, Diff, Snapshot
 
-__all__ = ["OUTCOME_STYLES", "change_line", "changes", "comparison", "headline", "metrics", "record", "witness"]
+__all__ = ["changes", "comparison", "headline", "metrics", "outcome", "record", "what", "witness"]
 
-OUTCOME_STYLES = {
+_OUTCOME_STYLES = {
     Outcome.EFFECTIVE: "green",
     Outcome.CLAMPED: "green",
     Outcome.BLOCKED: "yellow",
@@ -21,6 +21,7 @@ OUTCOME_STYLES = {
     Outcome.FAILED: "bold red",
     Outcome.UNKNOWN: "bold red",
 }
+_MISSING = (Text("the record holds none of this", style="dim"),)
 _METRICS = {"ap": "AP", "auc": "AUC", "mrr": "MRR"}
 _BASELINES = {"pair_counter": "pair counter", "most_recent": "most recent destination"}
 
@@ -59,58 +60,59 @@ def metrics(snapshot: Snapshot) -> RenderableType:
 def changes(snapshot: Snapshot) -> RenderableType:
     """One line a change."""
     if "changes" not in snapshot.documents:
-        return _section("changes", [Text("the record holds none of this", style="dim")])
+        return section(Text("changes", style="bold"), [_MISSING])
     summary = ChangeSummary.model_validate(snapshot.documents["changes"])
-    return _section("changes", [change_line(change) for change in summary.changes] or [Text("none was proposed")])
+    rows = [(outcome(change), what(change), Text(_why(change), style="dim")) for change in summary.changes]
+    return section(Text("changes", style="bold"), rows or [("none was proposed",)])
 
 
-def change_line(change: ChangeReport) -> Text:
-    """One change: its outcome, when, what, and why."""
-    return Text.assemble(
-        (f"{change.outcome.value:<9} ", OUTCOME_STYLES[change.outcome]),
-        f"step {change.step}: {change.parameter} {change.before:g} -> {change.after:g}, {change.reason}",
-    )
+def _why(change: ChangeReport) -> str:
+    """Why it was asked for; of one that did not go as asked, how its story ended."""
+    return change.reason if change.outcome is Outcome.EFFECTIVE else next(reversed(change.story), change.reason)
+
+
+def outcome(change: ChangeReport) -> Text:
+    """How a change ended, coloured by whether that is well."""
+    return Text(change.outcome.value, style=_OUTCOME_STYLES[change.outcome])
+
+
+def what(change: ChangeReport) -> str:
+    """What a change was to do, and when."""
+    return f"step {change.step}: {change.parameter} {change.before:g} -> {change.after:g}"
 
 
 def witness(snapshot: Snapshot) -> RenderableType:
     """One line a feature: whether it was seen to run, and by what."""
     if "audit_run" not in snapshot.documents:
-        return _section("runtime", [Text("the record holds none of this", style="dim")])
+        return section(Text("runtime", style="bold"), [_MISSING])
     audit = AuditRun.model_validate(snapshot.documents["audit_run"])
-    lines = [_feature(feature, getattr(audit, feature.value.lower())) for feature in Feature]
-    lines += [Text.assemble(("degraded  ", "yellow"), reason) for reason in audit.reasons]
-    lines += [Text.assemble(("incident  ", "yellow"), incident) for incident in audit.incidents]
-    return _section(f"runtime, {audit.mode.value}, {audit.steps_sampled} of {audit.steps} steps sampled", lines)
+    rows = [_feature(feature, getattr(audit, feature.value.lower())) for feature in Feature]
+    rows += [("", Text("degraded", style="yellow"), reason) for reason in audit.reasons]
+    rows += [("", Text("incident", style="yellow"), incident) for incident in audit.incidents]
+    return section(
+        Text(f"runtime, {audit.mode}, {audit.steps_sampled} of {audit.steps} steps seen", style="bold"), rows
+    )
 
 
 def comparison(diff: Diff) -> RenderableType:
     """What the run may be compared with."""
-    if diff.prev_run_id is None:
-        return _section("compared with", [Text(diff.summary)])
-    lines = [Text(f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: {diff.summary}")]
-    lines += [
-        Text(f"{item.name}: {item.previous} -> {item.current}", style="dim") for item in diff.excluded_factors[:5]
-    ]
-    return _section("compared with", lines)
+    before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
+    aside = [f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:5]]
+    return section(Text("compared with", style="bold"), [(line,) for line in (before + diff.summary, *aside)])
 
 
-def _section(title: str, lines: list[Text]) -> Group:
-    for line in lines:
-        line.pad_left(2)
-    return Group(Text(title, style="bold"), *lines)
-
-
-def _feature(feature: Feature, audit: FeatureAudit) -> Text:
+def _feature(feature: Feature, audit: FeatureAudit) -> tuple[str, Text, str]:
+    seen = ", ".join(f"{name} x {count}" for name, count in audit.kernels.items()) or audit.reason
     if audit.used:
-        seen = ", ".join(f"{name} x {count}" for name, count in audit.kernels.items())
-        return Text.assemble(f"{feature.value:<6}", ("used  ", "green"), seen or audit.reason)
-    word, style = ("not seen  ", "yellow") if audit.requested else ("off  ", "dim")
-    return Text.assemble(f"{feature.value:<6}", (word, style), audit.reason)
+        return feature.value, Text("used", style="green"), seen
+    if audit.requested:
+        return feature.value, Text("not seen", style="bold yellow"), seen
+    return feature.value, Text("off", style="dim"), audit.reason
 
 
 def _link_metrics(found: Mapping[str, Any]) -> Table:
     table = plain_table("test", "model", *_BASELINES.values(), "", numeric=tuple(_BASELINES.values()))
-    for negatives in found["test"]:
+    for negatives in sorted(found["test"], reverse=True):  # random first: what most papers report
         for name, label in _METRICS.items():
             interval = at(found, "test", negatives, name)
             others = [at(found, "baselines", baseline, negatives, name) for baseline in _BASELINES]

@@ -2,33 +2,51 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["at", "compact", "duration", "errors", "moment", "number", "out", "plain_table", "print_json", "size"]
+__all__ = [
+    "at",
+    "compact",
+    "duration",
+    "errors",
+    "moment",
+    "number",
+    "out",
+    "plain_table",
+    "print_json",
+    "section",
+    "size",
+]
 
 _WIDTH = 120  # of a stream that is no terminal, where a line may be long but must not be cut
 
 
 def out() -> Console:
     """Where a command's answer goes."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+    return _console(stderr=False)
 
 
 def errors() -> Console:
     """Where all else goes: progress, notes, warnings, errors."""
-    console = Console(stderr=True, highlight=False)
-    return console if console.is_terminal else Console(stderr=True, highlight=False, width=_WIDTH)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    # What is printed comes from records and errors: brackets in it are brackets, and no markup.
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    return console
 
 
 def print_json(value: object) -> None:
     """Print `value` as one JSON object on stdout, byte for byte: no width, no colour."""
-    out().out(json.dumps(value, indent=2, sort_keys=True, allow_nan=False, default=str), highlight=False)
+    out().out(json.dumps(value, indent=2, sort_keys=True, allow_nan=False), highlight=False)
 
 
 def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:
@@ -37,6 +55,17 @@ def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
     return table
+
+
+def section(title: Text, rows: Sequence[Sequence[Text | str]]) -> Group:
+    """A title over indented rows; long cells fold within their own column."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=0)
+    for _ in max(rows, key=len, default=()):
+        grid.add_column(overflow="fold")
+    for row in rows:
+        grid.add_row("", *row)
+    return Group(title, grid)
 
 
 def at(value: object, *path: str) -> object:
@@ -75,5 +104,5 @@ def number(value: object, digits: int = 3) -> Text:
 
 def compact(value: object, width: int = 60) -> str:
     """A JSON value on one line, cut at its end when it is longer than `width`."""
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= width else f"{text[: width - 1]}…"

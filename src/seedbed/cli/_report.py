@@ -29,15 +29,16 @@ def report(
     """
     import webbrowser
 
-    from seedbed.cli._judgement import judged, write_report
+    from seedbed.cli._judgement import declares_gate, judged, write_report
     from seedbed.cli._select import find_run, require_commit
 
     view = find_run(store, run)
     snapshot = require_commit(view).snapshot
-    written = write_report(view.folder, snapshot, judged(snapshot), page)
+    gate = judged(snapshot) if declares_gate(snapshot) else None
+    written = write_report(view.folder, snapshot, gate, page)
     if as_json:
         print_json({"run_id": view.run_id, "report": str(written)})
     else:
-        out().print(str(written), soft_wrap=True, markup=False)
+        out().print(str(written), soft_wrap=True)
     if open_page:
         webbrowser.open(written.resolve().as_uri())

@@ -45,7 +45,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
       seedbed runs show latest
       seedbed runs show 20260102 --json
     """
-    from seedbed.cli._listing import listed, standing
+    from seedbed.cli._listing import listed, whereabouts
     from seedbed.cli._record import record
     from seedbed.cli._select import find_run
 
@@ -54,7 +54,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         snapshot = {} if view.commit is None else {"snapshot": view.commit.snapshot.model_dump(mode="json")}
         print_json({**listed(view), **snapshot})
     elif view.commit is None:
-        out().print(f"{standing(view)}; its files are in {view.folder}", soft_wrap=True)
+        out().print(whereabouts(view), soft_wrap=True)
     else:
         out().print(record(view.commit))
 
@@ -124,7 +124,7 @@ def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOp
     except StoreCorrupt as damage:  # the log itself cannot be read, which answers the question
         if as_json:
             print_json({"run": run, "holds": False, "problem": str(damage), "checks": []})
-        errors().print(f"{damage}; `seedbed runs fsck` lists all damage", soft_wrap=True, markup=False)
+        errors().print(f"{damage}; `seedbed runs fsck` lists all damage", soft_wrap=True)
         raise typer.Exit(1) from None
     holds = all(check.holds for check in checks)
     if as_json:

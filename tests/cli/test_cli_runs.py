@@ -1,0 +1,215 @@
+"""`seedbed runs`, `changes`, `gate` and `report` over runs that are already recorded."""
+
+from pathlib import Path
+
+import pytest
+from cli_world import FLASH, finished, interrupted
+
+STORE = Path(".seedbed")
+
+
+@pytest.fixture
+def two(cli):
+    """A run, a replicate of it that did worse, and one that was stopped."""
+    finished(STORE, "run-a", ap=0.9)
+    finished(STORE, "run-b", ap=0.7, seed=1)
+    interrupted(STORE, "run-c")
+    return cli
+
+
+def test_the_list_holds_every_run_with_its_place_status_and_ap(two):
+    lines = two("runs", "list").out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["run-a", "run-b", "run-c"]
+    assert "0.900" in lines[1]
+    assert "INTERRUPTED" in lines[3]
+
+
+def test_the_list_as_json_keeps_what_has_no_commit_apart(two):
+    runs = two("runs", "list", "--json").json["runs"]
+    assert [(run["run_id"], run["snapshot_seq"]) for run in runs] == [("run-a", 1), ("run-b", 2), ("run-c", None)]
+
+
+def test_a_run_is_shown_beside_the_predictors_that_learn_nothing(two):
+    shown = two("runs", "show", "run-a").out
+    assert "0.900  [0.890, 0.910]" in shown
+    assert "above both" in shown
+    assert "pair counter" in shown
+    assert f"{FLASH} x 4" in shown
+    assert "EFFECTIVE" in shown
+    assert "below the best" in two("runs", "show", "run-b").out
+
+
+def test_a_shown_run_as_json_is_its_snapshot(two):
+    shown = two("runs", "show", "run-a", "--json").json
+    assert shown["snapshot"]["metrics"]["test"]["random"]["ap"]["value"] == 0.9
+    assert two("runs", "show", "run-c", "--json").json["status"] == "INTERRUPTED"
+
+
+def test_what_a_record_does_not_hold_is_said_to_be_missing(cli):
+    finished(STORE, "bare", documents={}, timing={}, metrics={"test": {"random": {"ap": 0.5}}})
+    shown = cli("runs", "show", "bare").out
+    assert "missing" in shown
+    assert "the record holds none of this" in shown
+
+
+def test_metrics_of_another_kind_are_shown_by_their_names(cli):
+    finished(STORE, "other", metrics={"score": {"mean": 0.25}})
+    assert "score.mean" in cli("runs", "show", "other").out
+
+
+def test_latest_is_the_newest_run(two):
+    assert "run-c" in two("runs", "show", "latest").out
+
+
+def test_a_diff_names_the_factor_and_the_metrics_that_moved(two):
+    shown = two("runs", "diff", "run-b").out
+    assert "run-b since run-a" in shown
+    assert "seed" in shown
+    assert "-0.2" in shown
+    assert "not enough replicates" in shown
+
+
+def test_a_first_run_has_no_predecessor(two):
+    assert "no predecessor" in two("runs", "diff", "run-a").out
+
+
+def test_a_diff_fails_only_under_a_policy_that_was_asked_for_and_does_not_hold(two):
+    assert two("runs", "diff", "run-b", "run-a").code == 0
+    assert two("runs", "diff", "run-b", "--policy", "exact").code == 1
+    assert two("runs", "diff", "run-b", "run-a", "--policy", "ablation", "--factor", "seed").code == 0
+    answer = two("runs", "diff", "run-b", "run-a", "--policy", "exact", "--json")
+    assert answer.code == 1
+    assert answer.json["comparable"] is False
+    assert answer.json["reasons"]
+
+
+def test_an_ablation_must_name_its_factors(two):
+    assert two("runs", "diff", "run-b", "run-a", "--policy", "ablation").code == 2
+    assert two("runs", "diff", "run-b", "run-a", "--factor", "seed").code == 2
+
+
+def test_runs_on_other_data_are_not_comparable(two):
+    finished(STORE, "run-d", data="other")
+    answer = two("runs", "diff", "run-d", "run-a")
+    assert answer.code == 0
+    assert "not comparable" in answer.out
+    assert "data fingerprint differs" in answer.out
+
+
+def test_a_whole_run_verifies_and_a_flipped_byte_does_not(two):
+    assert two("runs", "verify", "run-a").code == 0
+    assert two("runs", "verify", "run-a", "--json").json["holds"] is True
+    log = next(STORE.glob("runs/*/run-a/*/events.log"))
+    log.write_bytes(log.read_bytes().replace(b"0.5", b"0.6"))
+    answer = two("runs", "verify", "run-a")
+    assert answer.code == 1
+    assert "differs" in answer.out
+
+
+def test_a_damaged_commit_fails_verification_and_is_found_by_fsck(two):
+    commit = next(STORE.glob("log/*/*1.json"))
+    commit.write_bytes(commit.read_bytes().replace(b"0.9", b"0.8"))
+    answer = two("runs", "verify", "run-a", "--json")
+    assert answer.code == 1
+    assert answer.json["holds"] is False
+    assert "damaged" in answer.err
+    assert two("runs", "list").code == 70
+    answer = two("runs", "fsck", "--json")
+    assert answer.code == 1
+    assert answer.json["damaged"] is True
+    assert "COMMIT_DAMAGED" in {finding["kind"] for finding in answer.json["findings"]}
+
+
+def test_fsck_repairs_what_is_derived(two):
+    assert "no damage" in two("runs", "fsck").out
+    view = next(STORE.glob("runs/*/run-a/*/metrics.json"))
+    before = view.read_bytes()
+    view.write_bytes(b"{}")
+    answer = two("runs", "fsck")
+    assert answer.code == 0
+    assert "VIEW_STALE" in answer.out
+    assert "mended VIEW_STALE" in two("runs", "fsck", "--repair").out
+    assert view.read_bytes() == before
+
+
+def test_changes_are_told_from_the_record(two):
+    shown = two("changes", "show", "run-a").out
+    assert "effective: optimizer step 41 used 0.0005" in shown
+    assert "1 requested: 1 effective" in shown
+    assert two("changes", "show", "run-a", "--json").json["effective"] == 1
+
+
+def test_changes_of_a_run_without_any_are_none(two):
+    assert "no change was proposed" in two("changes", "show", "run-c").out
+
+
+def test_the_gate_passes_fails_and_has_no_data(two):
+    assert two("gate", "run-a").code == 0
+    answer = two("gate", "run-b", "--json")
+    assert answer.code == 1
+    assert answer.json["verdict"] == "FAIL"
+    answer = two("gate", "run-c", "--json")
+    assert answer.code == 3
+    assert answer.json["verdict"] == "NO_DATA"
+
+
+def test_a_gate_file_is_judged_instead_and_a_threshold_inside_the_interval_is_inconclusive(two, tmp_path):
+    spec = tmp_path / "gate.yaml"
+    spec.write_text("gate: strict\nchecks: ['metrics.test.random.ap >= 0.905 @ 95%']")
+    answer = two("gate", "run-a", "--spec", spec)
+    assert answer.code == 3
+    assert "INCONCLUSIVE" in answer.out
+
+
+def test_a_broken_contract_ends_with_4(two, tmp_path):
+    spec = tmp_path / "gate.yaml"
+    spec.write_text("checks: [{metric: audit.degraded, op: '==', value: true, kind: contract}]")
+    assert two("gate", "run-a", "--spec", spec).code == 4
+
+
+@pytest.mark.parametrize("text", ["checks: ['metrics.test.random.app >= 0.5']", "checks: []", "checks: ["])
+def test_a_gate_file_that_is_none_ends_with_2(text, two, tmp_path):
+    spec = tmp_path / "gate.yaml"
+    spec.write_text(text)
+    assert two("gate", "run-a", "--spec", spec).code == 2
+    assert two("gate", "run-a", "--spec", tmp_path / "none.yaml").code == 2
+
+
+def test_the_verdict_leaves_as_prometheus_text(two, tmp_path):
+    two("gate", "run-b", "--prometheus", tmp_path / "gate.prom")
+    text = (tmp_path / "gate.prom").read_text()
+    assert 'seedbed_gate_verdict{gate="flights",verdict="FAIL"} 1.0' in text
+    assert 'run_id="run-b"' in text
+
+
+def test_a_report_is_written_where_it_is_asked_for(two, tmp_path):
+    page = tmp_path / "page.html"
+    answer = two("report", "run-a", "--out", page)
+    assert answer.out.strip() == str(page)
+    assert "run-a" in page.read_text()
+    beside = Path(two("report", "run-a", "--json").json["report"])
+    assert beside.name == "report.html"
+    assert beside.is_file()
+    assert two("runs", "fsck").code == 0
+
+
+def test_a_run_without_a_gate_has_a_report_and_no_verdict(cli):
+    finished(STORE, "bare", config={})
+    assert cli("report", "bare").code == 0
+    answer = cli("gate", "bare")
+    assert answer.code == 2
+    assert "--spec" in answer.err
+
+
+def test_a_report_opens_only_when_asked(two, monkeypatch):
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    two("report", "run-a")
+    assert opened == []
+    two("report", "run-a", "--open")
+    assert opened[0].startswith("file://")
+
+
+def test_brackets_in_a_record_are_brackets(cli):
+    finished(STORE, "brackets", config={"gate": ["metrics.score >= 0.5"]}, metrics={"score": 0.9, "[bold]x": 1.0})
+    assert "[bold]x" in cli("runs", "show", "brackets").out

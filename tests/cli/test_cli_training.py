@@ -1,0 +1,206 @@
+"""`seedbed train`, `demo`, `init` and `doctor`, run for real on a job that takes a second."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cli_world import SMALL_CONFIG, small_job
+
+from seedbed.cli._init import TEMPLATE
+from seedbed.stages import TrainConfig, load_config
+
+
+def test_training_ends_with_the_gates_code_a_summary_and_a_report(cli, tmp_path):
+    job = small_job(tmp_path)
+    answer = cli(*job)
+    assert answer.code == 0, answer.err
+    for part in ("AP, random negatives", "pair counter", "EFFECTIVE", "SDPA", "gate: PASS", "try next"):
+        assert part in answer.out
+    run_id = answer.out.split("seedbed runs diff ")[1].split()[0]
+    assert next(Path(".seedbed").glob(f"runs/small/{run_id}/TRAINING/report.html")).is_file()
+    assert f"seedbed {' '.join(job[:4])} --seed 1" in answer.out
+    assert "train 9/9" in answer.err
+    assert "events/s" in answer.err
+
+
+def test_a_second_run_finds_its_predecessor_and_json_is_alone_on_stdout(cli, tmp_path):
+    job = small_job(tmp_path)
+    first, second = cli(*job, "--json").json, cli(*job, "--json").json
+    assert second["metrics"] == first["metrics"]
+    assert second["gate"]["verdict"] == "PASS"
+    shown = cli("runs", "diff", second["run_id"], "--json").json
+    assert shown["prev_run_id"] == first["run_id"]
+
+
+def test_options_win_over_the_configuration(cli, tmp_path):
+    cli(*small_job(tmp_path), "--seed", "7", "--epochs", "2", "--events", "400")
+    config = cli("runs", "show", "latest", "--json").json["snapshot"]["config"]
+    assert (config["training"]["seed"], config["training"]["epochs"], config["data"]["limit"]) == (7, 2, 400)
+
+
+def test_strict_stops_with_4_and_names_the_kernel_and_the_run(cli, tmp_path):
+    answer = cli(*small_job(tmp_path), "--inject", "math-attention")
+    assert answer.code == 4
+    assert "_scaled_dot_product_attention_math ran instead" in answer.err
+    assert "seedbed runs show " in answer.err
+    assert answer.out == ""
+    assert cli("runs", "list", "--json").json["runs"][0]["status"] == "FAILED"
+
+
+def test_compat_warns_and_goes_on_degraded(cli, tmp_path):
+    answer = cli(*small_job(tmp_path), "--inject", "math-attention", "--mode", "compat", "--json")
+    assert "warning: Runtime degraded" in answer.err
+    assert answer.json["audit_run"]["degraded"] is True
+    assert answer.json["audit_run"]["settings"]["mode"] == {"value": "COMPAT", "source": "CODE"}
+
+
+def test_a_change_that_is_taken_back_fails_the_gate(cli, tmp_path):
+    answer = cli(*small_job(tmp_path), "--inject", "lr-overwrite", "--epochs", "3")
+    assert answer.code == 1
+    assert "LambdaLR" in answer.err
+    assert "LambdaLR" in answer.out.split("changes", 1)[1]
+    assert "FAILED" in answer.out
+
+
+def test_a_torn_log_is_cut_and_the_run_goes_on_to_the_same_metrics(cli, tmp_path):
+    job = small_job(tmp_path)
+    whole, torn = cli(*job, "--json"), cli(*job, "--inject", "torn-log", "--json")
+    assert torn.code == 0
+    assert torn.json["metrics"] == whole.json["metrics"]
+    assert "torn bytes" in torn.err
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, tmp_path):
+    job = small_job(tmp_path)
+    whole = cli(*job, "--epochs", "15", "--json").json
+    command = [sys.executable, "-m", "seedbed", *job, "--epochs", "15", "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        next(line for line in child.stderr if line.startswith("validation"))
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate()
+    assert child.returncode == 130
+    stopped = json.loads(out)
+    assert stopped["status"] == "INTERRUPTED"
+    assert stopped["resume"].endswith(f"--epochs 15 --resume {stopped['run_id']}")
+    resumed = cli(*job, "--epochs", "15", "--resume", stopped["run_id"][:-1], "--json").json
+    assert resumed["run_id"] == stopped["run_id"]
+    assert resumed["metrics"] == whole["metrics"]
+
+
+def test_a_run_is_resumed_only_by_the_job_that_it_began_with(cli, tmp_path):
+    job = small_job(tmp_path)
+    run_id = cli(*job, "--inject", "math-attention") and cli("runs", "list", "--json").json["runs"][0]["run_id"]
+    (tmp_path / "small.yaml").write_text(SMALL_CONFIG.replace("project: small", "project: other"))
+    answer = cli(*job, "--resume", run_id)
+    assert answer.code == 2
+    assert "of project small" in answer.err
+
+
+def test_a_finished_run_cannot_be_resumed(cli, tmp_path):
+    job = small_job(tmp_path)
+    run_id = cli(*job, "--json").json["run_id"]
+    assert cli(*job, "--resume", run_id).code == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda folder: (folder / "small.yaml").write_text("training: {epoch: 3}"), "training.epoch"),
+        (lambda folder: (folder / "small.yaml").write_text("training: ["), "not YAML"),
+        (lambda folder: (folder / "small.yaml").unlink(), "no such configuration"),
+        (lambda folder: (folder / "events.csv").unlink(), "events.csv"),
+        (lambda folder: (folder / "events.csv").write_text("src,dst\n1,2\n"), "t"),
+        (lambda folder: (folder / "events.csv").write_text("src,dst,t\n1,2,9\n1,2,3\n"), "row 2"),
+    ],
+    ids=["unknown field", "bad YAML", "no configuration", "no events", "no column", "unsorted"],
+)
+def test_bad_input_ends_with_2_and_is_named(change: Any, named: str, cli, tmp_path):
+    job = small_job(tmp_path)
+    change(tmp_path)
+    answer = cli(*job)
+    assert answer.code == 2
+    assert named in answer.err
+    assert not Path(".seedbed").exists()
+
+
+def test_a_wrong_runtime_variable_ends_with_2(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEEDBED_RUNTIME_MOOD", "strict")
+    answer = cli(*small_job(tmp_path))
+    assert answer.code == 2
+    assert "SEEDBED_RUNTIME_MOOD" in answer.err
+
+
+def test_sort_accepts_events_in_any_order(cli, tmp_path):
+    job = small_job(tmp_path)
+    header, *rows = (tmp_path / "events.csv").read_text().splitlines()
+    (tmp_path / "events.csv").write_text("\n".join([header, *reversed(rows)]))
+    assert cli(*job).code == 2
+    assert cli(*job, "--sort").code == 0
+
+
+def test_the_written_configuration_is_the_default_one_and_names_every_field(cli):
+    assert cli("init", "job.yaml").code == 0
+    assert load_config(Path("job.yaml")) == TrainConfig()
+    assert fields_of(yaml.safe_load(TEMPLATE.read_text())) == fields_of(TrainConfig().model_dump(mode="json"))
+
+
+def test_init_overwrites_only_when_told_to(cli):
+    Path("seedbed.yaml").write_text("mine")
+    answer = cli("init")
+    assert answer.code == 2
+    assert Path("seedbed.yaml").read_text() == "mine"
+    assert cli("init", "--force").code == 0
+    assert Path("seedbed.yaml").read_bytes() == TEMPLATE.read_bytes()
+
+
+def test_the_demo_is_the_same_job_on_the_shipped_flights(cli, monkeypatch):
+    seen: dict[str, Any] = {}
+
+    def run_job(request, config, cohort, load):
+        seen.update(request=request, config=config, events=len(load(config.model_copy())))
+        return 0
+
+    monkeypatch.setattr("seedbed.cli._job.run_job", run_job)
+    assert cli("demo", "--mode", "COMPAT", "--no-open").code == 0
+    assert seen["events"] == seen["config"].data.limit == 60_000
+    assert seen["request"].mode == "compat"
+
+
+def test_doctor_says_four_facts_a_feature(cli, monkeypatch):
+    monkeypatch.setenv("SEEDBED_RUNTIME_CDC", "off")
+    answer = cli("doctor", "--device", "cpu", "--json")
+    assert answer.code == 0
+    features = answer.json["features"]
+    assert set(features) == {"sdpa", "flash", "amp", "cdc"}
+    assert all({"requested", "eligible", "selected", "observed"} <= set(feature) for feature in features.values())
+    assert features["flash"]["observed"] is True
+    shown = cli("doctor", "--device", "cpu")
+    assert "FLASH" in shown.out
+    assert "a STRICT run can go ahead" in shown.out
+
+
+def test_doctor_ends_with_1_when_something_asked_for_is_not_seen(cli, monkeypatch):
+    import torch
+
+    monkeypatch.setenv("SEEDBED_RUNTIME_CDC", "off")
+    before = torch.backends.cuda.flash_sdp_enabled()
+    torch.backends.cuda.enable_flash_sdp(False)
+    try:
+        answer = cli("doctor", "--device", "cpu")
+    finally:
+        torch.backends.cuda.enable_flash_sdp(before)
+    assert answer.code == 1
+    assert "a STRICT run would stop here" in answer.out
+    assert "to do:" in answer.out
+
+
+def fields_of(value: Any, path: str = "") -> set[str]:
+    if not isinstance(value, dict):
+        return {path}
+    return {name for key, item in value.items() for name in fields_of(item, f"{path}.{key}")}
