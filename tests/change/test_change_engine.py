@@ -453,8 +453,8 @@ def test_the_summary_tells_the_story_in_order(tmp_path: Path) -> None:
     report = summary(engine.history)
     assert (report.requested, report.clamped, report.effective) == (1, 1, 0)
     assert report.changes[0].story == (
-        "step 7: me proposed optimizer.lr 0.01 -> 0.5 1: by hand",
-        "guards: SHRINK by bounds, 0.5 lies outside 1e-05 .. 0.1 1",
+        "step 7: me proposed optimizer.lr 0.01 -> 0.5: by hand",
+        "guards: SHRINK by bounds, 0.5 lies outside 1e-05 .. 0.1",
         "intent journalled: 0.01 -> 0.1",
         "applied: 0.1 read back from the live object",
         "effective: optimizer step 8 used 0.1",

@@ -42,7 +42,7 @@ def test_bounds_alone_fires_and_shrinks_to_the_bound() -> None:
     assert firing(proposal, []) == ["bounds"]
     ruling = judge_proposal(GUARDS, LR, proposal, [])
     assert (ruling.decision, ruling.guard, ruling.after) == (Decision.SHRINK, "bounds", 1e-1)
-    assert ruling.reason == "0.5 lies outside 1e-05 .. 0.1 1"
+    assert ruling.reason == "0.5 lies outside 1e-05 .. 0.1"
 
 
 def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from seedbed.change._parameter import Parameter
+from seedbed.change._parameter import Parameter, in_unit
 
 __all__ = ["GUARDS", "Decision", "Guard", "Move", "Ruling", "bounds", "cooldown", "judge_proposal", "no_op"]
 
@@ -60,7 +60,7 @@ def cooldown(parameter: Parameter, proposal: Move, earlier: Sequence[Move]) -> R
 def bounds(parameter: Parameter, proposal: Move, earlier: Sequence[Move]) -> Ruling:  # noqa: ARG001
     """Shrink a value beyond `low`..`high` to the bound; deny where even the bound would be a larger move."""
     nearest = min(max(proposal.after, parameter.low), parameter.high)
-    declared = f"{parameter.low:g} .. {parameter.high:g} {parameter.unit}"
+    declared = in_unit(f"{parameter.low:g} .. {parameter.high:g}", parameter.unit)
     if nearest == proposal.after:
         return Ruling(Decision.ALLOW, "bounds", proposal.after, f"within {declared}")
     if min(proposal.before, proposal.after) <= nearest <= max(proposal.before, proposal.after):

@@ -5,7 +5,7 @@ from math import isfinite
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Parameter"]
+__all__ = ["Parameter", "in_unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,8 @@ class Parameter:
             )
         if self.cooldown_steps < 0:
             raise InvalidInput(f"parameter {self.key!r}: cooldown_steps is {self.cooldown_steps}, expected 0 or more")
+
+
+def in_unit(quantity: str, unit: str) -> str:
+    """`quantity` with its unit, for people: a bare number, whose unit is "1", stands alone."""
+    return quantity if unit == "1" else f"{quantity} {unit}"

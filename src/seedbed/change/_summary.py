@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
+from seedbed.change._parameter import in_unit
 from seedbed.contracts import ChangeReport, ChangeSummary
 
 __all__ = ["summary"]
@@ -40,7 +41,7 @@ def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str
     delta = record.delta
     match kind:
         case Kind.PROPOSED:
-            move = f"{record.before:g} -> {record.wanted:g} {record.unit}"
+            move = in_unit(f"{record.before:g} -> {record.wanted:g}", record.unit)
             return f"step {record.step}: {delta.proposer} proposed {delta.parameter} {move}: {delta.reason}"
         case Kind.GUARDED:
             by = "" if facts["guard"] is None else f" by {facts['guard']}"

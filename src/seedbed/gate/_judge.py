@@ -69,10 +69,9 @@ def _answer(check: Check, found: Fact) -> _Answer:
     if isinstance(value, float) and not isfinite(value):
         return Verdict.FAIL, f"{value} is not a finite number, which keeps no threshold"
     if check.confidence is None:
-        holds = _HOLDS[check.op](value, check.value)
-        return (
-            Verdict.PASS if holds else Verdict.FAIL
-        ), f"{_shown(value)} {'is' if holds else 'is not'} {check.expected}"
+        if _HOLDS[check.op](value, check.value):
+            return Verdict.PASS, f"found {_shown(value)}"
+        return Verdict.FAIL, f"found {_shown(value)}, expected {check.expected}"
     return _answer_with_confidence(check, found, check.confidence)
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import final
 
@@ -28,7 +28,10 @@ __all__ = ["Job", "TrainingResult", "new_run_id", "train"]
 @final
 @dataclass(frozen=True)
 class Job:
-    """What to train on what: a configuration, its events and what people call them, and the resolved runtime."""
+    """What to train on what: a configuration, its events and what people call them.
+
+    `runtime` is what the configuration's own runtime section came to, and is recorded in its place.
+    """
 
     config: TrainConfig
     stream: EventStream
@@ -60,6 +63,7 @@ def train(
     does not observe what was declared, InvalidInput for a job that cannot run, Conflict for a run that is finished or
     was begun with another configuration, StoreUnavailable when the disk refuses.
     """
+    job = replace(job, config=job.config.model_copy(update={"runtime": job.runtime.config}))
     tune_host(job.runtime.config.threads)
     data = prepare(job.stream, job.config.data, job.config.model)
     device = _device(job.config.training.device)
