@@ -159,3 +159,9 @@ def test_every_history_is_read_back_as_it_was_appended(tmp_path_factory, payload
         appended = [journal.append("kind", payload) for payload in payloads]
     assert read_journal(path) == appended
     assert b"".join(canonical_json(entry.payload) for entry in appended) != b"" or not payloads
+
+
+def test_a_torn_tail_is_cut_durably(path):
+    path.write_bytes(path.read_bytes() + b'{"body"')
+    with durable_faults() as calls, Journal.open(path):
+        assert calls[-2:] == ["ftruncate", "fsync"]
