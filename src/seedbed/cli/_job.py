@@ -130,9 +130,7 @@ def _next(request: Request, commit: Commit, page: Path) -> Text:
         "the story of every change": command(store, "changes", "show", run_id),
         "whether the bytes are still those that were written": command(store, "runs", "verify", run_id),
         "the report, in a browser": command(store, "report", run_id, "--open"),
-        "a replicate, to see how much is chance": dataclasses.replace(
-            request, seed=seed + 1 if isinstance(seed, int) else 1
-        ).again(),
+        "a replicate, to see how much is chance": replicate.again(),
     }
     lines = [Text.assemble((f"\n  {meaning}\n", "dim"), f"    {words}") for meaning, words in tries.items()]
     return Text.assemble(("report: ", "bold"), f"{page}\n\n", ("try next", "bold"), *lines)

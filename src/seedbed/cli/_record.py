@@ -77,8 +77,9 @@ def outcome(change: ChangeReport) -> Text:
 
 
 def what(change: ChangeReport) -> str:
-    """What a change was to do, and when."""
-    return f"step {change.step}: {change.parameter} {change.before:g} -> {change.after:g}"
+    """What a change was to do, and when; of a blocked one what it asked for."""
+    target = change.wanted if change.outcome is Outcome.BLOCKED else change.after
+    return f"step {change.step}: {change.parameter} {change.before:.3g} -> {target:.3g}"
 
 
 def witness(snapshot: Snapshot) -> RenderableType:

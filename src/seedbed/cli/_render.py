@@ -58,11 +58,12 @@ def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:
 
 
 def section(title: Text, rows: Sequence[Sequence[Text | str]]) -> Group:
-    """A title over indented rows; long cells fold within their own column."""
+    """A title over indented rows; the last cell of each takes the room that is left, and folds within it."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=0)
-    for _ in max(rows, key=len, default=()):
-        grid.add_column(overflow="fold")
+    for _ in rows[0][:-1]:
+        grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
     for row in rows:
         grid.add_row("", *row)
     return Group(title, grid)
