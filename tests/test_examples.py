@@ -1,0 +1,72 @@
+"""The examples run as a user runs them: from a folder of their own, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seedbed.contracts import RunStatus
+from seedbed.records import Store, fsck, verify
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SEEDBED_")}
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plain_loop.py"
+
+
+def run(folder: Path, program: str) -> subprocess.CompletedProcess:
+    script = folder / "plain_loop.py"
+    script.write_text(program, encoding="utf-8")
+    return child(folder, script.name)
+
+
+def child(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=CLEAN, capture_output=True, text=True, timeout=240, check=False)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("example")
+    return folder, run(folder, EXAMPLE.read_text(encoding="utf-8"))
+
+
+def test_the_plain_loop_is_short_enough_to_read_at_once():
+    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) < 50
+
+
+def test_the_plain_loop_passes_its_gate_and_says_what_was_observed(ran):
+    _, done = ran
+    assert (done.returncode, done.stderr) == (0, "")
+    for said in (
+        "aten::_scaled_dot_product_flash_attention_for_cpu",
+        "step 150: the loop proposed optimizer.lr 0.0015 -> 0.00075",
+        "applied: 0.00075 read back from the live object",
+        "effective: optimizer step 151 used 0.00075",
+        "gate: PASS",
+    ):
+        assert said in done.stdout
+
+
+def test_the_plain_loop_leaves_a_whole_record(ran):
+    folder, _ = ran
+    store = Store.open(folder / ".seedbed")
+    (view,) = store.runs()
+    assert (view.status, view.commit.seq) == (RunStatus.FINISHED, 1)
+    assert all(check.holds for check in verify(store, view))
+    assert fsck(store) == []
+
+
+def test_the_command_judges_the_plain_loop_from_its_record_alone(ran):
+    folder, _ = ran
+    for arguments in (("gate", "latest"), ("changes", "show", "latest"), ("report", "latest")):
+        done = child(folder, "-m", "seedbed", *arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+
+
+def test_the_usual_dropout_turns_attention_into_math_and_stops_the_plain_loop(tmp_path):
+    done = run(tmp_path, EXAMPLE.read_text(encoding="utf-8").replace("dropout=0.0", "dropout=0.1"))
+    assert done.returncode == 4
+    assert "aten::_scaled_dot_product_attention_math ran instead: dropout_p is 0.1" in done.stderr
+    (view,) = Store.open(tmp_path / ".seedbed").runs()
+    assert (view.status, view.commit) == (RunStatus.FAILED, None)
