@@ -65,10 +65,12 @@ class ActiveRun:
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log metrics at `step` to events.log and show that the run lives. Raises StoreUnavailable."""
         self._require_running()
-        if self._events is None:
-            self._events = EventsLog.open(self.path("events.log"), attempt=self.attempt, clock=self._clock)
-        self._events.append(step, values)
+        self._open_events().append(step, values)
         self.beat()
+
+    def recover_log(self) -> int:
+        """Open events.log ahead of the first `log`; returns the bytes of a torn record that were cut off its end."""
+        return self._open_events().torn_bytes
 
     def beat(self) -> None:
         """Show that the run lives; writes at most every five seconds, so call it as often as is convenient."""
@@ -153,6 +155,11 @@ class ActiveRun:
             self.failed(f"{kind.__name__}: {problem}")
         else:
             self.interrupted(kind.__name__)
+
+    def _open_events(self) -> EventsLog:
+        if self._events is None:
+            self._events = EventsLog.open(self.path("events.log"), attempt=self.attempt, clock=self._clock)
+        return self._events
 
     def _close_events(self) -> None:
         if self._events:

@@ -69,11 +69,13 @@ class Execution:
         self._witness = contract.witness()
         change = config.change
         self._rule = StallRule(change.patience, change.factor, change.min_delta, _LEARNING_RATE)
+        self._journal = Journal.open(run.path("changes.log"))
         self._engine = ChangeEngine(
-            Journal.open(run.path("changes.log")),
+            self._journal,
             {_LEARNING_RATE: LearningRate(self._trainer.optimizer, self._trainer.scheduler)},
             [Parameter(_LEARNING_RATE, "1", change.low, change.high, change.cooldown_steps)],
         )
+        self._note_torn({"events.log": run.recover_log(), "changes.log": self._journal.torn_bytes})
         self._progress = self._resume()
         self._began = time.perf_counter() - self._progress.elapsed_seconds
         self._observed: Mapping[str, int] = {}
@@ -115,6 +117,7 @@ class Execution:
     def finish(self) -> Finished:
         """Close the changes, judge the witness's last word, and give what the record needs. Raises ContractBroken."""
         self._engine.close()
+        self._journal.close()
         audit = self._witness.audit(self._elapsed())
         weights = {name: tensor.contiguous() for name, tensor in self._trainer.model.state_dict().items()}
         self._run.save_blob("weights", save(weights))
@@ -129,12 +132,18 @@ class Execution:
         config_digest = digest(self._config.model_dump(mode="json"))
         progress = load_checkpoint(self._run.path(CHECKPOINT), self._trainer, config_digest)
         if progress is None:
-            self._engine.resume(None)
+            if self._journal.entries():
+                self._engine.resume(None)
             return Progress(config_digest=config_digest)
         self._engine.resume(progress.changes)
         self._witness.load_state(progress.witness)
         self._observer.noted(f"resumed from the checkpoint after step {progress.step}")
         return progress
+
+    def _note_torn(self, logs: Mapping[str, int]) -> None:
+        for name, num_bytes in logs.items():
+            if num_bytes:
+                self._observer.noted(f"{name} ended in a torn record: {num_bytes} bytes cut off, whole records kept")
 
     def _step(self) -> None:
         step, batch = self._progress.step, self._trainer.batch(self._progress.step)

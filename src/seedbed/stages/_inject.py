@@ -72,7 +72,7 @@ def injected(fault: Fault | None) -> Iterator[Injection]:
 
 
 def tear(path: Path) -> int:
-    """Append the first half of the last record of the log at `path` again, as a dying process would; its bytes."""
+    """Append half a record to the log at `path`, as a dying process would; how many bytes that is."""
     lines = path.read_bytes().splitlines(keepends=True)
     half = lines[-1][: len(lines[-1]) // 2]
     with path.open("ab") as log:
