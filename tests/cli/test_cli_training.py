@@ -72,7 +72,7 @@ def test_a_torn_log_is_cut_and_the_run_goes_on_to_the_same_metrics(cli, tmp_path
     whole, torn = cli(*job, "--json"), cli(*job, "--inject", "torn-log", "--json")
     assert torn.code == 0
     assert torn.json["metrics"] == whole.json["metrics"]
-    assert "torn bytes" in torn.err
+    assert "events.log ended in a torn record" in torn.err
 
 
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, tmp_path):
@@ -87,8 +87,8 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, tmp_path):
     assert child.returncode == 130
     stopped = json.loads(out)
     assert stopped["status"] == "INTERRUPTED"
-    assert stopped["resume"].endswith(f"--epochs 15 --resume {stopped['run_id']}")
-    resumed = cli(*job, "--epochs", "15", "--resume", stopped["run_id"][:-1], "--json").json
+    assert f" --resume {stopped['run_id']}" in stopped["resume"]
+    resumed = cli(*job, "--resume", stopped["run_id"][:-1], "--json").json
     assert resumed["run_id"] == stopped["run_id"]
     assert resumed["metrics"] == whole["metrics"]
 

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import Watcher, job
+from planted_job import Watcher, job
 
 from seedbed.contracts import RunStatus
 from seedbed.records import Store, fsck, read_events
@@ -20,7 +20,7 @@ CHILD = textwrap.dedent(
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
     import torch
-    from conftest import Watcher, job
+    from planted_job import Watcher, job
     from seedbed.records import Store
     from seedbed.stages import ChangeSettings, train
 

@@ -22,9 +22,9 @@ from seedbed.cli._select import find_run
 from seedbed.cli._warnings import warnings_shown
 from seedbed.contracts import GateReport
 from seedbed.errors import InvalidInput, SeedbedError
-from seedbed.records import Commit, Store
+from seedbed.records import Commit, RunView, Store
 from seedbed.runtime import resolve_config
-from seedbed.stages import Fault, Job, TrainConfig, TrainingResult, train
+from seedbed.stages import Fault, Job, TrainConfig, TrainingResult, configuration_of, train
 from seedbed.temporal import EventStream
 
 __all__ = ["cohort_of", "run_job"]
@@ -37,8 +37,8 @@ def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[
 
     Raises whatever reading the events or training raises, with a note of where its record lies.
     """
-    config = _overridden(config, request)
     resumed = _resumed(request, config)
+    config = _overridden(config if resumed is None else configuration_of(resumed), request)
     runtime = resolve_config(
         file=config.runtime.model_dump(exclude_unset=True),
         environment=os.environ,
@@ -50,7 +50,7 @@ def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[
     console = errors()
     with watching(console, time.monotonic) as progress, warnings_shown(console):
         try:
-            result = train(job, store, progress, run_id=resumed, fault=fault)
+            result = train(job, store, progress, run_id=resumed.run_id if resumed else None, fault=fault)
         except SeedbedError as error:
             if progress.run_id:
                 error.add_note(f"What is left of the run: {command(request.store, 'runs', 'show', progress.run_id)}")
@@ -70,20 +70,20 @@ def _overridden(config: TrainConfig, request: Request) -> TrainConfig:
     return config.model_copy(update={"training": training, "data": data})
 
 
-def _resumed(request: Request, config: TrainConfig) -> str | None:
+def _resumed(request: Request, config: TrainConfig) -> RunView | None:
     if request.resume is None:
         return None
     view = find_run(request.store, request.resume)
     if view.project != config.project:
         raise InvalidInput(
             f"run {view.run_id} is of project {view.project}, this job is of {config.project}; "
-            "resume it with the command and the configuration that it began with"
+            "resume it with the command that it began with"
         )
-    return view.run_id
+    return view
 
 
 def _interrupted(request: Request, result: TrainingResult) -> int:
-    again = request.again("--resume", result.run_id)
+    again = command(request.store, *request.words, "--resume", result.run_id)
     if request.as_json:
         print_json({"run_id": result.run_id, "status": result.status.value, "resume": again})
     errors().print(f"interrupted: run {result.run_id} is checkpointed. Go on with\n  {again}", soft_wrap=True)

@@ -46,7 +46,7 @@ InjectOption = Annotated[
 ]
 ResumeOption = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="Go on with this unfinished run; give the options that it began with."),
+    typer.Option(metavar="RUN", help="Go on with this unfinished run, as it began."),
 ]
 OpenOption = Annotated[
     bool | None,

@@ -12,7 +12,7 @@ from seedbed.stages._demo import DEMO_CONFIG
 from seedbed.stages._draft import gate_record
 from seedbed.stages._inject import Fault
 from seedbed.stages._observer import Observer, Phase, StepReport
-from seedbed.stages._training import Job, TrainingResult, new_run_id, train
+from seedbed.stages._training import Job, TrainingResult, configuration_of, new_run_id, train
 
 __all__ = [
     "DEMO_CONFIG",
@@ -27,6 +27,7 @@ __all__ = [
     "TrainConfig",
     "TrainingResult",
     "TrainingSettings",
+    "configuration_of",
     "gate_record",
     "load_config",
     "new_run_id",

@@ -93,7 +93,7 @@ class ChangeSettings(Message):
 def default_checks(least_ap: float) -> list[object]:
     """The contract kept, no change failed or lost sight of, and an AP of which 95 % confidence says enough."""
     return [
-        {"metric": "audit.degraded", "op": "==", "value": False, "kind": "contract"},
+        {"metric": "contract.kept", "op": "==", "value": True, "kind": "contract"},
         "changes.failed == 0",
         "changes.unknown == 0",
         f"metrics.test.random.ap >= {least_ap:g} @ 95%",

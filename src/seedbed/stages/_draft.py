@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 import seedbed
-from seedbed.contracts import Interval, Stage
+from seedbed.contracts import AuditRun, Interval, RuntimeMode, Stage
 from seedbed.records import NOT_APPLICABLE, ActiveRun, Snapshot, SnapshotDraft, digest, environment_facts
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
@@ -67,12 +67,18 @@ def make_draft(
 
 
 def gate_record(snapshot: Snapshot) -> dict[str, Any]:
-    """What a gate may ask about a snapshot: `metrics`, `timing`, `audit` and `changes`, as JSON."""
+    """What a gate may ask about a snapshot, as JSON: `metrics`, `timing`, `audit`, `changes` and `contract`.
+
+    `contract.kept` is whether the run's own contract held: STRICT promised that nothing requested was lost, COMPAT to
+    go on and say what was. `audit.degraded` asks the same of both.
+    """
+    audit = snapshot.documents.get("audit_run")
     return {
         "metrics": snapshot.metrics,
         "timing": snapshot.timing,
-        "audit": snapshot.documents.get("audit_run", {}),
-        "changes": snapshot.documents.get("changes", {}),
+        "audit": audit or {},
+        "changes": snapshot.documents.get("changes") or {},
+        "contract": {"kept": None if audit is None else _kept(AuditRun.model_validate(audit))},
     }
 
 
@@ -81,6 +87,10 @@ def _plain(metrics: dict[str, dict[str, Interval | float]]) -> dict[str, dict[st
         kind: {name: found.model_dump() if isinstance(found, Interval) else found for name, found in of_kind.items()}
         for kind, of_kind in metrics.items()
     }
+
+
+def _kept(audit: AuditRun) -> bool:
+    return audit.mode is RuntimeMode.COMPAT or not audit.degraded
 
 
 def _metadata(config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRun) -> dict[str, Any]:

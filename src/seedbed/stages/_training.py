@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import final
 
 import torch
+from pydantic import ValidationError
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import InvalidInput
-from seedbed.records import ActiveRun, Commit, Store
+from seedbed.errors import InvalidInput, NotFound
+from seedbed.records import ActiveRun, Commit, RunView, Store
 from seedbed.runtime import Contract, ResolvedConfig, declare, tune_host
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, prepare
@@ -22,7 +23,10 @@ from seedbed.stages._interrupt import interruption
 from seedbed.stages._observer import Observer
 from seedbed.temporal import EventStream
 
-__all__ = ["Job", "TrainingResult", "new_run_id", "train"]
+__all__ = ["Job", "TrainingResult", "configuration_of", "new_run_id", "train"]
+
+
+_JOB = "job"
 
 
 @final
@@ -54,6 +58,15 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def configuration_of(run: RunView) -> TrainConfig:
+    """The configuration that a run began with, so that it can go on. Raises NotFound when the run's folder lacks it."""
+    path = run.folder / f"{_JOB}.json"
+    try:
+        return TrainConfig.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as problem:
+        raise NotFound(f"{path}: the run's configuration cannot be read ({problem}); start a new run") from None
+
+
 def train(
     job: Job, store: Store, observer: Observer, *, run_id: str | None = None, fault: Fault | None = None
 ) -> TrainingResult:
@@ -69,6 +82,7 @@ def train(
     device = _device(job.config.training.device)
     contract = declare(job.runtime, device=device)
     run = store.start(job.config.project, run_id or new_run_id(), Stage.TRAINING)
+    run.write_document(_JOB, job.config.model_dump(mode="json"))
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
             return _attempt(job, data, contract, device, run, observer, injection)
