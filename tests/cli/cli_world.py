@@ -12,7 +12,7 @@ FLASH = "aten::_scaled_dot_product_flash_attention_for_cpu"
 SMALL_CONFIG = """
 project: small
 model: {node_width: 8, time_width: 8, embedding_width: 8, num_neighbours: [3, 3]}
-training: {epochs: 1, batch_size: 50, evaluate_every: 4, validation_events: 60, ranked_negatives: 3, warmup_steps: 1}
+training: {epochs: 1, batch_size: 50, validation_events: 60, ranked_negatives: 3, warmup_steps: 1}
 change: {patience: 1, min_delta: 0.5, cooldown_steps: 3}
 runtime: {cdc: off, amp: off}
 gate: [{metric: audit.degraded, op: "==", value: false, kind: contract}, changes.failed == 0]

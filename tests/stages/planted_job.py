@@ -60,7 +60,7 @@ def job(*, runtime: Mapping[str, object] | None = None, num_events: int = 2000, 
             "project": "planted",
             "model": ModelSettings(num_neighbours=(4, 4), node_width=16, time_width=8, embedding_width=16),
             "training": TrainingSettings(
-                epochs=1, batch_size=30, learning_rate=0.01, evaluate_every=15, checkpoint_every=4, warmup_steps=2
+                epochs=1, batch_size=30, learning_rate=0.01, checkpoint_every=4, warmup_steps=2
             ),
             **sections,
         }

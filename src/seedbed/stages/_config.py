@@ -71,7 +71,7 @@ class TrainingSettings(Message):
     warmup_steps: int = Field(default=20, ge=0)
     deterministic: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    evaluate_every: Count = 100
+    evaluations_per_epoch: Count = 3
     validation_events: Count = 4000
     checkpoint_every: Count = 50
     ranked_negatives: Count = 20

@@ -86,7 +86,7 @@ class Execution:
         while self._progress.step < self._trainer.num_steps:
             self._step()
             step = self._progress.step
-            if step % self._config.training.evaluate_every == 0 or step == self._trainer.num_steps:
+            if step % self._trainer.evaluate_every == 0 or step == self._trainer.num_steps:
                 self._validate()
                 self._checkpoint()
             elif asked.reason or step % self._config.training.checkpoint_every == 0:

@@ -35,6 +35,7 @@ class Trainer:
         self._uniform = config.model.neighbours == "uniform"
         self.steps_per_epoch = math.ceil(len(data.split.train) / settings.batch_size)
         self.num_steps = self.steps_per_epoch * settings.epochs
+        self.evaluate_every = math.ceil(self.steps_per_epoch / settings.evaluations_per_epoch)
         torch.manual_seed(settings.seed)
         model = LinkPredictor(_widths(config, data), lambda layer: contract.compile(layer, dynamic=True))
         self.model = model.to(device)
