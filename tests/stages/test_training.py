@@ -8,7 +8,7 @@ import pytest
 import torch
 from planted_job import Watcher, job
 
-from seedbed.contracts import RunStatus, RuntimeMode
+from seedbed.contracts import AuditRun, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, InvalidInput
 from seedbed.gate import GateSpec, judge, parse_gate
 from seedbed.records import read_events
@@ -124,7 +124,10 @@ def test_a_scheduler_that_takes_the_rate_back_is_named_and_fails_the_gate(store)
 def test_strict_stops_when_math_attention_runs_and_says_so(store):
     with pytest.raises(ContractBroken, match="_scaled_dot_product_attention_math"):
         train(job(), store, Watcher(), run_id="one", fault=Fault.MATH_ATTENTION)
-    assert store.find("one").status is RunStatus.FAILED
+    stopped = store.find("one")
+    assert stopped.status is RunStatus.FAILED
+    ledger = AuditRun.model_validate_json((stopped.folder / "audit_run.json").read_bytes())
+    assert (ledger.flash.requested, ledger.flash.used, ledger.degraded) == (True, False, True)
     assert torch.backends.cuda.flash_sdp_enabled()
 
 

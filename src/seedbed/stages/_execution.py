@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from safetensors.torch import save
 
 from seedbed.change import ChangeEngine, LearningRate, Parameter, StallRule, summary
@@ -57,7 +56,6 @@ class Execution:
         config: TrainConfig,
         data: LinkDataset,
         contract: Contract,
-        device: torch.device,
         run: ActiveRun,
         observer: Observer,
         injection: Injection,
@@ -65,7 +63,7 @@ class Execution:
         self._config, self._data, self._run = config, data, run
         self._observer, self._injection = observer, injection
         injection.before_first_step()
-        self._trainer = Trainer(config, data, contract, device)
+        self._trainer = Trainer(config, data, contract)
         self._witness = contract.witness()
         change = config.change
         self._rule = StallRule(change.patience, change.factor, change.min_delta, _LEARNING_RATE)

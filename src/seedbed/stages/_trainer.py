@@ -28,9 +28,9 @@ Floats = npt.NDArray[np.float64]
 class Trainer:
     """Owns what changes while a model trains; `step` and `score` are the only ways forward."""
 
-    def __init__(self, config: TrainConfig, data: LinkDataset, contract: Contract, device: torch.device) -> None:
+    def __init__(self, config: TrainConfig, data: LinkDataset, contract: Contract) -> None:
         settings = config.training
-        self.data, self.device = data, device
+        self.data = data
         self._seed, self._batch_size, self._contract = settings.seed, settings.batch_size, contract
         self._uniform = config.model.neighbours == "uniform"
         self.steps_per_epoch = math.ceil(len(data.split.train) / settings.batch_size)
@@ -38,7 +38,7 @@ class Trainer:
         self.evaluate_every = math.ceil(self.steps_per_epoch / settings.evaluations_per_epoch)
         torch.manual_seed(settings.seed)
         model = LinkPredictor(_widths(config, data), lambda layer: contract.compile(layer, dynamic=True))
-        self.model = model.to(device)
+        self.model = model.to(contract.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate, fused=True)
         shape = _warmup_cosine(settings.warmup_steps, self.num_steps) if settings.schedule == "warmup_cosine" else _flat
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, shape)
@@ -75,7 +75,7 @@ class Trainer:
 
     def _logits(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> torch.Tensor:
         node, when = link_queries(source, candidates, time)
-        blocks = self.data.builder.build(node, when, rng=rng if self._uniform else None).to(self.device)
+        blocks = self.data.builder.build(node, when, rng=rng if self._uniform else None).to(self._contract.device)
         with self._contract.autocast():
             logits: torch.Tensor = self.model(blocks, len(source))
         return logits.float()

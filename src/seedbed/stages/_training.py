@@ -79,13 +79,12 @@ def train(
     job = replace(job, config=job.config.model_copy(update={"runtime": job.runtime.config}))
     tune_host(job.runtime.config.threads)
     data = prepare(job.stream, job.config.data, job.config.model)
-    device = _device(job.config.training.device)
-    contract = declare(job.runtime, device=device)
+    contract = declare(job.runtime, device=_device(job.config.training.device))
     run = store.start(job.config.project, run_id or new_run_id(), Stage.TRAINING)
     run.write_document(_JOB, job.config.model_dump(mode="json"))
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
-            return _attempt(job, data, contract, device, run, observer, injection)
+            return _attempt(job, data, contract, run, observer, injection)
         except PowerCut:
             num_bytes = tear(run.path("events.log"))
     observer.noted(f"power cut injected: {num_bytes} bytes of half a record stand at the end of events.log; resuming")
@@ -93,32 +92,29 @@ def train(
 
 
 def _attempt(
-    job: Job,
-    data: LinkDataset,
-    contract: Contract,
-    device: torch.device,
-    run: ActiveRun,
-    observer: Observer,
-    injection: Injection,
+    job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, observer: Observer, injection: Injection
 ) -> TrainingResult:
-    observer.started(run.run_id, _facts(job, data, contract, device, run))
+    observer.started(run.run_id, _facts(job, data, contract, run))
     with run, interruption() as asked:
-        execution = Execution(job.config, data, contract, device, run, observer, injection)
-        evaluation = execution.evaluate(asked) if execution.train(asked) else None
-        if evaluation is None:
-            run.interrupted(asked.reason)
-            return TrainingResult(run.run_id, RunStatus.INTERRUPTED, None)
-        commit = run.finish(make_draft(job.config, job.cohort, data, run, execution.finish(), evaluation))
-        return TrainingResult(run.run_id, RunStatus.FINISHED, commit)
+        execution = Execution(job.config, data, contract, run, observer, injection)
+        try:
+            evaluation = execution.evaluate(asked) if execution.train(asked) else None
+            if evaluation is None:
+                run.interrupted(asked.reason)
+                return TrainingResult(run.run_id, RunStatus.INTERRUPTED, None)
+            draft = make_draft(job.config, job.cohort, data, run, execution.finish(), evaluation)
+        finally:
+            run.write_document("audit_run", execution.evidence().model_dump(mode="json"))
+        return TrainingResult(run.run_id, RunStatus.FINISHED, run.finish(draft))
 
 
-def _facts(job: Job, data: LinkDataset, contract: Contract, device: torch.device, run: ActiveRun) -> dict[str, str]:
+def _facts(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun) -> dict[str, str]:
     stream, split = data.stream, data.split
+    requested = [feature.value for feature in contract.capabilities if contract.requested(feature)]
     return {
         "events": f"{len(stream):,} of {job.cohort}, {stream.num_nodes:,} nodes",
         "split": f"{len(split.train):,} train, {len(split.validation):,} validation, {len(split.test):,} test",
-        "runtime": f"{job.runtime.config.mode.value} on {device}: "
-        + ", ".join(feature.value for feature in contract.capabilities if contract.requested(feature)),
+        "runtime": f"{job.runtime.config.mode.value} on {contract.device}: {', '.join(requested)}",
         "attempt": str(run.attempt),
     }
 
