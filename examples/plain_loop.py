@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn, optim
 
-from seedbed import change, contracts, errors, gate, records, runtime, stages
+from seedbed import change, contracts, errors, gate, records, runtime
 
 GATE = ["audit.degraded == false", "changes.effective == 1", "metrics.test.accuracy >= 0.85 @ 95%"]
 torch.manual_seed(0)
@@ -43,7 +43,7 @@ with errors.exit_codes(), store.start("digits", f"digits-{time.time_ns()}", cont
         config={"gate": GATE},
         documents={"audit_run": audit.model_dump(mode="json"), "changes": story.model_dump(mode="json")},
     )
-    report = gate.judge(gate.parse_gate({"checks": GATE}), stages.gate_record(run.finish(draft).snapshot))
+    report = gate.judge(gate.parse_gate({"checks": GATE}), gate.gate_record(run.finish(draft).snapshot))
     print("observed", audit.flash.kernels, *story.changes[0].story, sep="\n  ")
     print(f"gate: {report.verdict}", *(f"{check.metric}: {check.reason}" for check in report.checks), sep="\n  ")
     raise SystemExit(report.exit_code)

@@ -57,9 +57,14 @@ def test_reading_runs_never_imports_torch(arguments, tmp_path):
     assert imports_of(*arguments, folder=tmp_path) == "heavy: [] code: 0"
 
 
-def test_the_import_check_can_fail(tmp_path):
+@pytest.mark.parametrize("command", ["gate", "report"])
+def test_judging_and_reporting_need_no_torch(command, tmp_path):
     finished(tmp_path / ".seedbed", "a")
-    assert "torch" in imports_of("gate", "a", folder=tmp_path)
+    assert "torch" not in imports_of(command, "a", folder=tmp_path)
+
+
+def test_the_import_check_can_fail(tmp_path):
+    assert "torch" in imports_of("demo", "--resume", "a", folder=tmp_path)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -10,10 +10,10 @@ from planted_job import Watcher, job
 
 from seedbed.contracts import AuditRun, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, InvalidInput
-from seedbed.gate import GateSpec, judge, parse_gate
+from seedbed.gate import GateSpec, gate_record, judge, parse_gate
 from seedbed.records import read_events
 from seedbed.runtime import RuntimeDegraded
-from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, gate_record, train
+from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, train
 
 EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
 

@@ -9,9 +9,8 @@ from seedbed.cli._render import section
 from seedbed.contracts import GateReport, Verdict
 from seedbed.dashboard import render_report
 from seedbed.errors import InvalidInput
-from seedbed.gate import GateSpec, judge, parse_gate
+from seedbed.gate import GateSpec, gate_record, judge, parse_gate
 from seedbed.records import Snapshot, read_events, replace
-from seedbed.stages import gate_record
 
 __all__ = ["declares_gate", "gate_text", "judged", "write_report"]
 

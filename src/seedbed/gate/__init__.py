@@ -4,6 +4,7 @@ from seedbed.gate._bootstrap import block_bootstrap
 from seedbed.gate._facts import Fact, facts_of, lint
 from seedbed.gate._judge import judge
 from seedbed.gate._metrics import metrics_text
+from seedbed.gate._record import gate_record
 from seedbed.gate._spec import Check, GateSpec, Op, load_gate, parse_gate
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Op",
     "block_bootstrap",
     "facts_of",
+    "gate_record",
     "judge",
     "lint",
     "load_gate",

@@ -9,7 +9,6 @@ from seedbed.stages._config import (
     load_config,
 )
 from seedbed.stages._demo import DEMO_CONFIG
-from seedbed.stages._draft import gate_record
 from seedbed.stages._inject import Fault
 from seedbed.stages._observer import Observer, Phase, StepReport
 from seedbed.stages._training import Job, TrainingResult, configuration_of, new_run_id, train
@@ -28,7 +27,6 @@ __all__ = [
     "TrainingResult",
     "TrainingSettings",
     "configuration_of",
-    "gate_record",
     "load_config",
     "new_run_id",
     "train",

@@ -1,4 +1,4 @@
-"""What a finished training hands to the log, and what a gate may ask of it afterwards."""
+"""What a finished training hands to the log."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 import seedbed
-from seedbed.contracts import AuditRun, Interval, RuntimeMode, Stage
-from seedbed.records import NOT_APPLICABLE, ActiveRun, Snapshot, SnapshotDraft, digest, environment_facts
+from seedbed.contracts import Interval, Stage
+from seedbed.records import NOT_APPLICABLE, ActiveRun, SnapshotDraft, digest, environment_facts
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
 from seedbed.stages._evaluation import Evaluation
 from seedbed.stages._execution import Finished
 
-__all__ = ["gate_record", "make_draft"]
+__all__ = ["make_draft"]
 
 _VOLATILE = ("/gate", "/runtime/sample_every", "/training/checkpoint_every")
 
@@ -66,31 +66,11 @@ def make_draft(
     )
 
 
-def gate_record(snapshot: Snapshot) -> dict[str, Any]:
-    """What a gate may ask about a snapshot, as JSON: `metrics`, `timing`, `audit`, `changes` and `contract`.
-
-    `contract.kept` is whether the run's own contract held: STRICT promised that nothing requested was lost, COMPAT to
-    go on and say what was. `audit.degraded` asks the same of both.
-    """
-    audit = snapshot.documents.get("audit_run")
-    return {
-        "metrics": snapshot.metrics,
-        "timing": snapshot.timing,
-        "audit": audit or {},
-        "changes": snapshot.documents.get("changes") or {},
-        "contract": {"kept": None if audit is None else _kept(AuditRun.model_validate(audit))},
-    }
-
-
 def _plain(metrics: dict[str, dict[str, Interval | float]]) -> dict[str, dict[str, Any]]:
     return {
         kind: {name: found.model_dump() if isinstance(found, Interval) else found for name, found in of_kind.items()}
         for kind, of_kind in metrics.items()
     }
-
-
-def _kept(audit: AuditRun) -> bool:
-    return audit.mode is RuntimeMode.COMPAT or not audit.degraded
 
 
 def _metadata(config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRun) -> dict[str, Any]:

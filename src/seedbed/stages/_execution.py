@@ -175,7 +175,8 @@ class Execution:
         self._progress = self._progress.model_copy(update={"stall": stall, "validation": history})
         if delta is not None and self._config.change.enabled and step < self._trainer.num_steps:
             record = self._engine.propose(delta, step)
-            change = f"{delta.parameter} {record.before:g} -> {record.after:g}"
+            held = f", held back by {record.ruling.guard}" if record.denied and record.ruling else ""
+            change = f"{delta.parameter} {record.before:g} -> {record.wanted:g}{held}"
             self._observer.noted(f"step {step}: {delta.reason}; {change}")
 
     def _score(self, batch: range, questions: Questions) -> dict[NegativeKind, RankingScores]:

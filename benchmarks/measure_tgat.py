@@ -1,0 +1,239 @@
+"""Seedbed's TGAT on the shipped flights: the counterpart of peers/tgm.py, one measurement to a process.
+
+    python measure_tgat.py cost --k 10 --batches 20 --warmup 4 [--eager]
+    python measure_tgat.py witness --k 10 --pairs 12
+    python measure_tgat.py matmul
+
+Each prints one JSON line. `cost` trains on the (warmup + batches) * 200 events from FIRST_TRAIN and evaluates on the
+next ones, through what a training run goes through: BlockBuilder, LinkPredictor, fused Adam, compiled by the contract
+unless --eager. An eager run also says where one step's time went. `witness` takes the same steps with and without the
+contract's witness, in pairs. `matmul` measures what this machine can do at best: the rate of a large square matrix
+product, and of one as tall and thin as TGAT's.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, final
+
+from seedbed._environment import prepare_environment
+
+prepare_environment()  # OpenMP reads it when torch loads it
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from seedbed.contracts import Feature
+from seedbed.runtime import declare, resolve_config, tune_host
+from seedbed.temporal import (
+    BlockBuilder,
+    LinkPredictor,
+    NegativeSampler,
+    RankingScores,
+    TemporalGraph,
+    TGATConfig,
+    fit_scaler,
+    link_queries,
+    load_flights,
+)
+from tgat_breakdown import share_of_time
+
+BATCH_EVENTS = 200
+FIRST_TRAIN = 100_000
+RANKED_NEGATIVES = 20
+SQUARE = 2048
+TALL_THIN = (4000, 172, 281)  # queries, embedding width, width of a neighbour's row
+
+
+@final
+class Work:
+    """Model, optimizer and data, one step at a time."""
+
+    def __init__(self, k: int, *, compiled: bool) -> None:
+        stream = load_flights()
+        self.stream = fit_scaler(stream, FIRST_TRAIN).apply(stream)
+        self.negatives = NegativeSampler(self.stream)
+        self.builder = BlockBuilder(self.stream, TemporalGraph(self.stream), (k, k))
+        asked = {"mode": "compat", "cdc": "auto" if compiled else "off", "amp": "off"}
+        self.contract = declare(resolve_config(code=asked), device="cpu")
+        config = TGATConfig(num_nodes=stream.num_nodes, num_features=self.builder.num_features, num_neighbours=(k, k))
+        torch.manual_seed(0)
+        self.model = LinkPredictor(config, lambda layer: self.contract.compile(layer, dynamic=True))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
+
+    def score(self, number: int, num_negatives: int) -> torch.Tensor:
+        """Logits [200, 1 + num_negatives] of one batch; the first column is the truth."""
+        first = FIRST_TRAIN + number * BATCH_EVENTS
+        of = slice(first, first + BATCH_EVENTS)
+        with torch.profiler.record_function("sampling"):
+            source, time_ = self.stream.src[of].astype(np.int64), self.stream.t[of]
+            drawn = self.negatives.random(BATCH_EVENTS, num_negatives, np.random.default_rng(number))
+            candidates = np.column_stack([self.stream.dst[of], drawn])
+            blocks = self.builder.build(*link_queries(source, candidates, time_))
+        logits: torch.Tensor = self.model(blocks, BATCH_EVENTS)
+        return logits
+
+    def train(self, number: int) -> float:
+        """One optimizer step; its loss."""
+        self.model.train()
+        logits = self.score(number, 1)
+        truth = torch.zeros_like(logits)
+        truth[:, 0] = 1.0
+        loss = functional.binary_cross_entropy_with_logits(logits, truth)
+        with torch.profiler.record_function("optimizer"):
+            self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        with torch.profiler.record_function("optimizer"):
+            self.optimizer.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def evaluate(self, number: int, num_negatives: int) -> RankingScores:
+        """The scores of one batch against so many random negatives each."""
+        self.model.eval()
+        scores = self.score(number, num_negatives).double().numpy()
+        return RankingScores(scores[:, 0], scores[:, 1], scores[:, 1:])
+
+
+class Cost(NamedTuple):
+    """Medians over some batches, each: CPU seconds of all threads, and wall seconds."""
+
+    cpu_seconds: float
+    wall_seconds: float
+
+    @property
+    def events_per_second(self) -> float:
+        """Of wall time."""
+        return BATCH_EVENTS / self.wall_seconds
+
+
+def measure(step: Callable[[int], object], numbers: range) -> Cost:
+    """The cost of `step` on each batch, everything included."""
+    costs = []
+    for number in numbers:
+        cpu, wall = time.process_time(), time.perf_counter()
+        step(number)
+        costs.append((time.process_time() - cpu, time.perf_counter() - wall))
+    return Cost(*np.median(costs, axis=0).tolist())
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process ever held, from VmHWM."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def cost(options: argparse.Namespace) -> dict[str, object]:
+    """Training, evaluation by both protocols, memory; of an eager run also where a step's time went."""
+    work = Work(options.k, compiled=not options.eager)
+    numbers = range(options.warmup, options.warmup + options.batches)
+    losses = [work.train(number) for number in range(options.warmup)]
+    trained = measure(lambda number: losses.append(work.train(number)), numbers)
+    peak = peak_memory_bytes()
+    later = range(numbers.stop, numbers.stop + options.batches)
+    scores = [work.evaluate(number, RANKED_NEGATIVES) for number in later]  # compiles what evaluation needs, too
+    found = {
+        "compiled": work.contract.selected(Feature.CDC),
+        "cpu_seconds_per_batch": trained.cpu_seconds,
+        "wall_seconds_per_batch": trained.wall_seconds,
+        "events_per_second": trained.events_per_second,
+        "peak_memory_bytes": peak,
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "test": RankingScores.joined(scores).metrics(),
+    }
+    for protocol, num_negatives in (("ap", 1), ("mrr", RANKED_NEGATIVES)):
+        evaluated = measure(lambda number, m=num_negatives: work.evaluate(number, m), later)
+        found[f"eval_{protocol}_cpu_seconds_per_batch"] = evaluated.cpu_seconds
+        found[f"eval_{protocol}_events_per_second"] = evaluated.events_per_second
+    if options.eager:
+        with FlopCounterMode(display=False) as counter:
+            work.train(later.stop)
+        products = {"mm", "addmm", "bmm", "baddbmm"}
+        counts = counter.get_flop_counts()["Global"]
+        found["matmul_flops_per_batch"] = sum(n for op, n in counts.items() if str(op).split(".")[-1] in products)
+        found["share_of_time"], found["matmul_seconds_per_batch"] = share_of_time(
+            work.model, work.train, range(later.stop, later.stop + options.profiled)
+        )
+    return found
+
+
+def witness(options: argparse.Namespace) -> dict[str, object]:
+    """What the contract's witness adds to training: the same block of steps with and without it, pair by pair."""
+    work = Work(options.k, compiled=True)
+    watch = work.contract.witness()
+    block = work.contract.resolved.config.sample_every  # so that every watched block holds one sampled step
+
+    def watched(number: int) -> None:
+        with watch.step(number):
+            work.train(number)
+
+    def seconds(step: Callable[[int], object]) -> np.ndarray:
+        cpu, wall = time.process_time(), time.perf_counter()
+        for number in range(block):
+            step(number)
+        return np.array([time.process_time() - cpu, time.perf_counter() - wall])
+
+    for number in range(3):  # compiles, then samples its key's first step
+        watched(number)
+    extra = []
+    for pair in range(options.pairs):
+        first, second = (watched, work.train) if pair % 2 else (work.train, watched)
+        begun, ended = seconds(first), seconds(second)
+        on, off = (begun, ended) if pair % 2 else (ended, begun)
+        extra.append(on / off - 1)
+    rng = np.random.default_rng(0)
+    resampled = rng.choice(np.array(extra), (2000, len(extra)))
+    medians, intervals = np.median(extra, axis=0), np.quantile(np.median(resampled, axis=1), [0.025, 0.975], axis=0)
+    audit = watch.evidence(0.0)
+    return {
+        "pairs": options.pairs,
+        "steps_per_block": block,
+        "steps_sampled": audit.flash.steps_sampled,
+        "cpu_share": medians[0],
+        "cpu_interval_95": intervals[:, 0].tolist(),
+        "wall_share": medians[1],
+        "wall_interval_95": intervals[:, 1].tolist(),
+    }
+
+
+def matmul(options: argparse.Namespace) -> dict[str, object]:  # noqa: ARG001  every command takes the options
+    """The best rate of five, in GFLOP/s, that this machine's float32 products reach with the threads given."""
+    rows, inner, columns = TALL_THIN
+    shapes = {"square": (SQUARE, SQUARE, SQUARE), "tall_thin": (rows, inner, columns)}
+    return {f"{name}_gflops": max(rate(*shape) for _ in range(5)) for name, shape in shapes.items()}
+
+
+def rate(rows: int, inner: int, columns: int, seconds: float = 0.2) -> float:
+    """GFLOP/s of [rows, inner] @ [inner, columns], written over one result, for about so many seconds."""
+    a, b, out = torch.randn(rows, inner), torch.randn(inner, columns), torch.empty(rows, columns)
+    torch.mm(a, b, out=out)
+    begin, count = time.perf_counter(), 0
+    while (spent := time.perf_counter() - begin) < seconds:
+        torch.mm(a, b, out=out)
+        count += 1
+    return 2e-9 * rows * inner * columns * count / spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure Seedbed's TGAT; prints one JSON line.")
+    parser.add_argument("command", choices=["cost", "witness", "matmul"])
+    parser.add_argument("--k", type=int, default=10, help="most recent neighbours at each hop")
+    parser.add_argument("--batches", type=int, default=20, help="timed batches of training, and then of evaluation")
+    parser.add_argument("--warmup", type=int, default=4, help="training batches before the timed ones, at least 2")
+    parser.add_argument("--profiled", type=int, default=5, help="training batches that the breakdown looks at")
+    parser.add_argument("--pairs", type=int, default=12, help="pairs of blocks for the witness")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--eager", action="store_true", help="do not compile")
+    options = parser.parse_args()
+    host = tune_host(options.threads)
+    commands = {"cost": cost, "witness": witness, "matmul": matmul}
+    print(json.dumps({"host": host} | commands[options.command](options)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Where the time of a training step goes, from the profiler's operators and from scopes set around the model's parts."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+SCOPES = ("sampling", "projection", "attention", "mlp", "time", "optimizer")
+_PARTS = {
+    "time": ("encoder.time",),
+    "projection": (".query", ".query_now", ".out"),
+    "mlp": (".merge", ".merge_own", ".merge_seen", "source", "destination", "score"),
+}
+_BACKWARD = "autograd::engine::evaluate_function"
+_PRODUCTS = frozenset({"aten::mm", "aten::addmm", "aten::bmm"})
+
+
+def share_of_time(model: nn.Module, step: Callable[[int], object], numbers: range) -> tuple[dict[str, float], float]:
+    """The share of each part of the steps' time, and the seconds a step spends in matrix products.
+
+    `step` is expected to wrap its own sampling and optimizer in `record_function` scopes of those names. An operator
+    belongs to the scope that it runs in; attention and the folding products are known by name; a backward operator
+    belongs where its forward one did, which the profiler's sequence numbers tell. What is left (gathers, dropout,
+    norms, concatenation, the loss) is `other`.
+    """
+    with _scoped(model), profile(activities=[ProfilerActivity.CPU]) as recorded:
+        for number in numbers:
+            step(number)
+    spent: Counter[str] = Counter()
+    forward: dict[int, str] = {}
+    products = 0.0
+    for event in sorted(recorded.events(), key=lambda event: event.time_range.start):
+        if event.cpu_parent is None:
+            _assign(event, "other", forward, spent)
+        products += event.self_cpu_time_total * (event.name in _PRODUCTS)
+    total = sum(spent.values())
+    shares = {name: spent[name] / total for name in (*SCOPES, "other")}
+    return shares, products * 1e-6 / len(numbers)
+
+
+def _assign(event: Any, inherited: str, forward: dict[int, str], spent: Counter[str]) -> None:
+    """Give an operator's own time, and its children's, to the part that it belongs to."""
+    part = _part(event, inherited, forward)
+    if event.sequence_nr >= 0 and not event.name.startswith(_BACKWARD):
+        forward[event.sequence_nr] = part
+    spent[part] += event.self_cpu_time_total
+    for child in event.cpu_children:
+        _assign(child, part, forward, spent)
+
+
+def _part(event: Any, inherited: str, forward: dict[int, str]) -> str:
+    if event.name.startswith(_BACKWARD):
+        return forward.get(event.sequence_nr, inherited)
+    if event.name in SCOPES:
+        return str(event.name)
+    if "flash_attention" in event.name:
+        return "attention"
+    return "projection" if event.name in {"aten::einsum", "aten::bmm"} else inherited
+
+
+class _scoped:  # noqa: N801  reads as a verb where it is used
+    """Inside, every listed part of the model runs in a profiler scope of its name."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._handles: list[Any] = []
+        for name, module in model.named_modules():
+            part = next((part for part, suffixes in _PARTS.items() if name.endswith(suffixes)), None)
+            if part:
+                self._enter(module, part)
+
+    def _enter(self, module: nn.Module, part: str) -> None:
+        open_scopes: list[Any] = []
+
+        def before(*_: object) -> None:
+            open_scopes.append(torch.profiler.record_function(part).__enter__())
+
+        def after(*_: object) -> None:
+            open_scopes.pop().__exit__(None, None, None)
+
+        self._handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
