@@ -30,7 +30,10 @@ class Stage(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """Where one execution stands. CRASHED is never written: it is how a RUNNING run without a heartbeat is read."""
+    """Where one execution stands.
+
+    CRASHED is never written: it is how a RUNNING run is read whose process is gone, or cannot be seen and is silent.
+    """
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"

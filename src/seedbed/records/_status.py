@@ -1,5 +1,6 @@
 """Where an execution stands, read from evidence: a run that says RUNNING is believed only while its process lives.
 
+Where a process is out of sight, on another machine or in another container, its heartbeat alone speaks for it.
 Attempt N is claimed by the create-only file `attempt-N.json`, so two processes never hold the same one. `status.json`
 beside it is a view: the latest heartbeat, and how the attempt ended.
 """
@@ -89,11 +90,12 @@ def _read(path: Path) -> Status:
 def _as_observed(status: Status, now: datetime) -> Status:
     if status.status != RunStatus.RUNNING:
         return status
-    if is_alive(status.process) is False:
+    alive, age = is_alive(status.process), now - status.heartbeat
+    if alive is False:
         reason = f"process {status.process.pid} is gone"
-    elif now - status.heartbeat > STALE_AFTER:
-        reason = f"no heartbeat for {(now - status.heartbeat).total_seconds():.0f} s"
-    else:
+    elif alive is None and age > STALE_AFTER:
+        reason = f"no heartbeat for {age.total_seconds():.0f} s from a process that cannot be seen from here"
+    else:  # a process that is seen alive may take its time between two beats: an epoch, a compilation
         return status
     return status.model_copy(update={"status": RunStatus.CRASHED, "reason": reason})
 

@@ -18,7 +18,7 @@ from seedbed.records._log import CommitLog
 from seedbed.records._names import require_name
 from seedbed.records._runs import ActiveRun
 from seedbed.records._snapshot import Commit
-from seedbed.records._status import Status, is_alive, read_status, this_process
+from seedbed.records._status import Status, read_status, this_process
 
 __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 
@@ -131,8 +131,7 @@ class Store:
         if header:
             raise Conflict(f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; choose a new run_id")
         status = read_status(self.layout.run(project, run_id, stage), self.clock.now())
-        # A process that is seen alive still writes, however old its heartbeat.
-        if status and status.status in (RunStatus.RUNNING, RunStatus.CRASHED) and _may_write(status):
+        if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
             raise Conflict(f"{who} still runs, as process {status.process.pid}; wait for it to end, or end it")
         return status
@@ -204,11 +203,6 @@ def _write_marker(marker: Path) -> None:
         create(marker, readable_json({"format": _FORMAT, "format_version": FORMAT_VERSION}))
     except FileExistsError:
         return  # another process made the same store at the same moment
-
-
-def _may_write(status: Status) -> bool:
-    alive = is_alive(status.process)
-    return alive or (alive is None and status.status == RunStatus.RUNNING)
 
 
 def _folders(folder: Path) -> list[Path]:
