@@ -101,6 +101,21 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
     assert late.snapshot.diff_prev.prev_run_id == "r2"  # looked up again, not kept from before the race
 
 
+def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(log, monkeypatch):
+    rival, raced = CommitLog(log.folder, PROJECT), []
+    original = CommitLog._first
+
+    def overtake(self, wanted):
+        first = original(self, wanted)
+        if self is log and not raced:
+            raced.append(rival.append(draft("r1"), {}, NOW))  # right after the key was found to be free
+        return first
+
+    monkeypatch.setattr(log_module.CommitLog, "_first", overtake)
+    assert log.append(draft("r1"), {}, NOW) == raced[0]
+    assert log.head() == 1
+
+
 def test_a_missing_number_is_named_and_nothing_fills_it(log):
     for number in range(3):
         log.append(draft(f"r{number}"), {}, NOW)

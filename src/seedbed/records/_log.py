@@ -92,10 +92,12 @@ class CommitLog:
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
         while True:
+            # One look at the log gives both the answer that the key is free and the number to claim: a commit of the
+            # same key that lands after it has that number, and is seen when the claim fails.
+            seq = self.head() + 1
             first = self._first(draft)
             if first:
                 return first
-            seq = self.head() + 1
             bare = build_snapshot(draft, logs, seq, timestamp)
             snapshot = bare.model_copy(update={"diff_prev": diff(self._predecessor(bare), bare)})
             data, sealed = seal(snapshot.model_dump(mode="json"))
@@ -112,7 +114,6 @@ class CommitLog:
         return self.folder / commit_file(seq)
 
     def _first(self, draft: SnapshotDraft) -> Commit | None:
-        self.headers()
         header = self._by_key.get(draft.key)
         if header is None:
             return None
