@@ -2,13 +2,15 @@
 
     python measure_tgat.py cost --k 10 --batches 20 --warmup 4 [--eager]
     python measure_tgat.py witness --k 10 --pairs 12
-    python measure_tgat.py matmul
+    python measure_tgat.py export --to events.npz
 
-Each prints one JSON line. `cost` trains on the (warmup + batches) * 200 events from FIRST_TRAIN and evaluates on the
-next ones, through what a training run goes through: BlockBuilder, LinkPredictor, fused Adam, compiled by the contract
-unless --eager. An eager run also says where one step's time went. `witness` takes the same steps with and without the
-contract's witness, in pairs. `matmul` measures what this machine can do at best: the rate of a large square matrix
-product, and of one as tall and thin as TGAT's.
+`tgat.py` runs it, in an environment in which OpenMP threads wait passively. Each command prints one JSON line.
+
+`cost` trains on the (warmup + batches) * 200 events from FIRST_TRAIN and evaluates on the next ones, through what a
+training run goes through: BlockBuilder, LinkPredictor, fused Adam, compiled by the contract unless --eager. Beside it
+stands what this machine can do at best: the rate of a large square matrix product, and of one as tall and thin as
+TGAT's. An eager run also says where one step's time went. `witness` takes the same steps with and without the
+contract's witness, in pairs. `export` writes the same events, scaled the same, for peers/tgm.py.
 """
 
 import argparse
@@ -17,10 +19,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, final
-
-from seedbed._environment import prepare_environment
-
-prepare_environment()  # OpenMP reads it when torch loads it
 
 import numpy as np
 import torch
@@ -31,6 +29,7 @@ from seedbed.contracts import Feature
 from seedbed.runtime import declare, resolve_config, tune_host
 from seedbed.temporal import (
     BlockBuilder,
+    EventStream,
     LinkPredictor,
     NegativeSampler,
     RankingScores,
@@ -45,8 +44,13 @@ from tgat_breakdown import share_of_time
 BATCH_EVENTS = 200
 FIRST_TRAIN = 100_000
 RANKED_NEGATIVES = 20
-SQUARE = 2048
-TALL_THIN = (4000, 172, 281)  # queries, embedding width, width of a neighbour's row
+PRODUCTS = {"square": (2048, 2048, 2048), "tall_thin": (4000, 172, 281)}  # queries, embedding, a neighbour's row
+
+
+def scaled_flights() -> EventStream:
+    """The shipped flights, on the scale of those before FIRST_TRAIN."""
+    flights = load_flights()
+    return fit_scaler(flights, FIRST_TRAIN).apply(flights)
 
 
 @final
@@ -54,13 +58,14 @@ class Work:
     """Model, optimizer and data, one step at a time."""
 
     def __init__(self, k: int, *, compiled: bool) -> None:
-        stream = load_flights()
-        self.stream = fit_scaler(stream, FIRST_TRAIN).apply(stream)
+        self.stream = scaled_flights()
         self.negatives = NegativeSampler(self.stream)
         self.builder = BlockBuilder(self.stream, TemporalGraph(self.stream), (k, k))
         asked = {"mode": "compat", "cdc": "auto" if compiled else "off", "amp": "off"}
         self.contract = declare(resolve_config(code=asked), device="cpu")
-        config = TGATConfig(num_nodes=stream.num_nodes, num_features=self.builder.num_features, num_neighbours=(k, k))
+        config = TGATConfig(
+            num_nodes=self.stream.num_nodes, num_features=self.builder.num_features, num_neighbours=(k, k)
+        )
         torch.manual_seed(0)
         self.model = LinkPredictor(config, lambda layer: self.contract.compile(layer, dynamic=True))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
@@ -100,7 +105,7 @@ class Work:
 
 
 class Cost(NamedTuple):
-    """Medians over some batches, each: CPU seconds of all threads, and wall seconds."""
+    """What some batches took, each: CPU seconds of all threads, and wall seconds."""
 
     cpu_seconds: float
     wall_seconds: float
@@ -112,13 +117,11 @@ class Cost(NamedTuple):
 
 
 def measure(step: Callable[[int], object], numbers: range) -> Cost:
-    """The cost of `step` on each batch, everything included."""
-    costs = []
+    """Run `step` on every batch; finding its neighbours counts."""
+    cpu, wall = time.process_time(), time.perf_counter()
     for number in numbers:
-        cpu, wall = time.process_time(), time.perf_counter()
         step(number)
-        costs.append((time.process_time() - cpu, time.perf_counter() - wall))
-    return Cost(*np.median(costs, axis=0).tolist())
+    return Cost((time.process_time() - cpu) / len(numbers), (time.perf_counter() - wall) / len(numbers))
 
 
 def peak_memory_bytes() -> int:
@@ -137,6 +140,7 @@ def cost(options: argparse.Namespace) -> dict[str, object]:
     later = range(numbers.stop, numbers.stop + options.batches)
     scores = [work.evaluate(number, RANKED_NEGATIVES) for number in later]  # compiles what evaluation needs, too
     found = {
+        "torch_version": torch.__version__,
         "compiled": work.contract.selected(Feature.CDC),
         "cpu_seconds_per_batch": trained.cpu_seconds,
         "wall_seconds_per_batch": trained.wall_seconds,
@@ -145,6 +149,7 @@ def cost(options: argparse.Namespace) -> dict[str, object]:
         "loss_first": losses[0],
         "loss_last": losses[-1],
         "test": RankingScores.joined(scores).metrics(),
+        "matmul_gflops": {name: max(rate(*shape) for _ in range(3)) for name, shape in PRODUCTS.items()},
     }
     for protocol, num_negatives in (("ap", 1), ("mrr", RANKED_NEGATIVES)):
         evaluated = measure(lambda number, m=num_negatives: work.evaluate(number, m), later)
@@ -189,23 +194,14 @@ def witness(options: argparse.Namespace) -> dict[str, object]:
     rng = np.random.default_rng(0)
     resampled = rng.choice(np.array(extra), (2000, len(extra)))
     medians, intervals = np.median(extra, axis=0), np.quantile(np.median(resampled, axis=1), [0.025, 0.975], axis=0)
-    audit = watch.evidence(0.0)
     return {
         "pairs": options.pairs,
         "steps_per_block": block,
-        "steps_sampled": audit.flash.steps_sampled,
         "cpu_share": medians[0],
         "cpu_interval_95": intervals[:, 0].tolist(),
         "wall_share": medians[1],
         "wall_interval_95": intervals[:, 1].tolist(),
     }
-
-
-def matmul(options: argparse.Namespace) -> dict[str, object]:  # noqa: ARG001  every command takes the options
-    """The best rate of five, in GFLOP/s, that this machine's float32 products reach with the threads given."""
-    rows, inner, columns = TALL_THIN
-    shapes = {"square": (SQUARE, SQUARE, SQUARE), "tall_thin": (rows, inner, columns)}
-    return {f"{name}_gflops": max(rate(*shape) for _ in range(5)) for name, shape in shapes.items()}
 
 
 def rate(rows: int, inner: int, columns: int, seconds: float = 0.2) -> float:
@@ -219,19 +215,37 @@ def rate(rows: int, inner: int, columns: int, seconds: float = 0.2) -> float:
     return 2e-9 * rows * inner * columns * count / spent
 
 
+def export(options: argparse.Namespace) -> dict[str, object]:
+    """Write the events as peers/tgm.py reads them; late features are there from the start, which costs TGM nothing."""
+    stream = scaled_flights()
+    known = np.ones((len(stream), 1), np.float32)
+    arrays = {
+        "src": stream.src.astype(np.int64),
+        "dst": stream.dst.astype(np.int64),
+        "t": stream.t,
+        "features": np.concatenate([stream.features, stream.late, known], axis=1),
+        "num_nodes": np.int64(stream.num_nodes),
+        "num_sources": np.int64(stream.num_sources),
+        "first_train": np.int64(FIRST_TRAIN),
+    }
+    np.savez(options.to, **arrays)
+    return {"events": len(stream)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure Seedbed's TGAT; prints one JSON line.")
-    parser.add_argument("command", choices=["cost", "witness", "matmul"])
+    parser.add_argument("command", choices=["cost", "witness", "export"])
     parser.add_argument("--k", type=int, default=10, help="most recent neighbours at each hop")
     parser.add_argument("--batches", type=int, default=20, help="timed batches of training, and then of evaluation")
     parser.add_argument("--warmup", type=int, default=4, help="training batches before the timed ones, at least 2")
     parser.add_argument("--profiled", type=int, default=5, help="training batches that the breakdown looks at")
     parser.add_argument("--pairs", type=int, default=12, help="pairs of blocks for the witness")
+    parser.add_argument("--to", type=Path, help="where to export the events")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--eager", action="store_true", help="do not compile")
     options = parser.parse_args()
     host = tune_host(options.threads)
-    commands = {"cost": cost, "witness": witness, "matmul": matmul}
+    commands = {"cost": cost, "witness": witness, "export": export}
     print(json.dumps({"host": host} | commands[options.command](options)))
 
 

@@ -1,12 +1,12 @@
-"""Where the time of a training step goes, from the profiler's operators and from scopes set around the model's parts."""
+"""Where a training step's time goes, from the profiler's operators and from scopes set around the model's parts."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import ProfilerActivity, profile, record_function
 
 SCOPES = ("sampling", "projection", "attention", "mlp", "time", "optimizer")
 _PARTS = {
@@ -26,7 +26,7 @@ def share_of_time(model: nn.Module, step: Callable[[int], object], numbers: rang
     belongs where its forward one did, which the profiler's sequence numbers tell. What is left (gathers, dropout,
     norms, concatenation, the loss) is `other`.
     """
-    with _scoped(model), profile(activities=[ProfilerActivity.CPU]) as recorded:
+    with _scopes(model), profile(activities=[ProfilerActivity.CPU]) as recorded:
         for number in numbers:
             step(number)
     spent: Counter[str] = Counter()
@@ -61,30 +61,29 @@ def _part(event: Any, inherited: str, forward: dict[int, str]) -> str:
     return "projection" if event.name in {"aten::einsum", "aten::bmm"} else inherited
 
 
-class _scoped:  # noqa: N801  reads as a verb where it is used
-    """Inside, every listed part of the model runs in a profiler scope of its name."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._handles: list[Any] = []
-        for name, module in model.named_modules():
-            part = next((part for part, suffixes in _PARTS.items() if name.endswith(suffixes)), None)
-            if part:
-                self._enter(module, part)
-
-    def _enter(self, module: nn.Module, part: str) -> None:
-        open_scopes: list[Any] = []
-
-        def before(*_: object) -> None:
-            open_scopes.append(torch.profiler.record_function(part).__enter__())
-
-        def after(*_: object) -> None:
-            open_scopes.pop().__exit__(None, None, None)
-
-        self._handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
+@contextmanager
+def _scopes(model: nn.Module) -> Iterator[None]:
+    """Inside, every listed part of the model runs forward in a profiler scope of its name."""
+    handles: list[Any] = []
+    for name, module in model.named_modules():
+        part = next((part for part, ends in _PARTS.items() if name.endswith(ends)), None)
+        if part:
+            handles += _enter(module, part)
+    try:
+        yield
+    finally:
+        for handle in handles:
             handle.remove()
+
+
+def _enter(module: nn.Module, part: str) -> list[Any]:
+    running: list[Any] = []
+
+    def before(*_: object) -> None:
+        running.append(record_function(part))
+        running[-1].__enter__()
+
+    def after(*_: object) -> None:
+        running.pop().__exit__(None, None, None)
+
+    return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
