@@ -314,12 +314,21 @@ def test_no_name_leads_out_of_the_store(store, name):
             claim.unlink()
 
 
-def test_documents_for_people_do_not_hide_the_records_own(store):
+def test_documents_for_people_are_written_while_the_run_goes_on(store):
     run = store.start(PROJECT, "r1", TRAINING)
     run.write_document("progress", {"step": 1})
     assert json.loads(run.path("progress.json").read_text()) == {"step": 1}
-    with pytest.raises(InvalidInput, match="written by the record itself"):
-        run.write_document("snapshot", {})
+
+
+@pytest.mark.parametrize("name", ["snapshot", "status", "job", "attempt-1", "attempt-0", "attempt-12"])
+def test_a_document_never_hides_a_file_of_the_runs_own(store, name):
+    run = store.start(PROJECT, "r1", TRAINING)
+    with pytest.raises(InvalidInput, match=f"'{name}' cannot be a file.* none of the run's own attempt-N, .*job"):
+        run.write_document(name, {})
+    with pytest.raises(InvalidInput, match=rf"documents\.{name} cannot be a file"):
+        draft("r1", documents={name: {}})
+    assert store.find("r1").status == RunStatus.RUNNING  # its claim can still be read
+    run.write_document("attempt-plan", {})
 
 
 def test_a_run_drafts_itself_under_its_own_name(store):

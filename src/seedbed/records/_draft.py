@@ -10,15 +10,14 @@ from typing import Any, cast
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 from seedbed.records._canonical import Json, digest, frozen, plain
-from seedbed.records._names import NAME_RULE, is_name
+from seedbed.records._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records._pointer import without
 from seedbed.records._redaction import Identity, redacted_object
 from seedbed.records._schema import NOT_APPLICABLE, metadata_offences
 from seedbed.records._snapshot import LogHead, Snapshot
 
-__all__ = ["VIEW_NAMES", "SnapshotDraft", "build_snapshot", "content_digests"]
+__all__ = ["SnapshotDraft", "build_snapshot", "content_digests"]
 
-VIEW_NAMES = ("diff_prev", "metadata", "metrics", "snapshot", "status")
 _NAMES = ("run_id", "cohort_id")
 _REQUIRED_FINGERPRINTS = ("data", "split")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -132,9 +131,9 @@ def _offences(draft: SnapshotDraft) -> list[str]:
     offences += _digest_offences("fingerprints", draft.fingerprints, (NOT_APPLICABLE,))
     offences += _digest_offences("blobs", draft.blobs, ())
     offences += [
-        f"documents.{name} cannot be a file beside the run's own {', '.join(VIEW_NAMES)}; expected {NAME_RULE}"
+        f"documents.{name} cannot be a file in the run's folder, expected {DOCUMENT_RULE}"
         for name in draft.documents
-        if not is_name(name) or name in VIEW_NAMES
+        if not is_document_name(name)
     ]
     return offences
 

@@ -12,13 +12,13 @@ from seedbed.errors import Conflict, InvalidInput
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import plain, readable_json
 from seedbed.records._clock import Clock
-from seedbed.records._draft import VIEW_NAMES, SnapshotDraft
+from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import create, replace
 from seedbed.records._events import EventsLog
 from seedbed.records._framed import read_frames
 from seedbed.records._layout import Layout
 from seedbed.records._log import CommitLog
-from seedbed.records._names import require_name
+from seedbed.records._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records._redaction import redact_text, redacted
 from seedbed.records._snapshot import Commit, LogHead
 from seedbed.records._status import Status, claim_path
@@ -84,10 +84,10 @@ class ActiveRun:
     def write_document(self, name: str, value: object) -> None:
         """Write `name`.json for people to open while the run goes on; what is to last goes into the draft.
 
-        Raises InvalidInput for what is not JSON or a name that the record's own views bear, and StoreUnavailable.
+        Raises InvalidInput for what is not JSON or a name that the run's own files bear, and StoreUnavailable.
         """
-        if name in VIEW_NAMES:
-            raise InvalidInput(f"{name}.json is written by the record itself; choose another name")
+        if not is_document_name(name):
+            raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
         replace(self.path(f"{name}.json"), readable_json(redacted(plain(value))), durable=False)
 
     def save_blob(self, name: str, data: bytes) -> str:
