@@ -11,6 +11,7 @@ from contextlib import contextmanager
 __all__ = [
     "Conflict",
     "ContractBroken",
+    "Diverged",
     "InvalidInput",
     "NotFound",
     "SeedbedError",
@@ -50,6 +51,12 @@ class StoreUnavailable(SeedbedError, OSError):
 
 class StoreCorrupt(SeedbedError, RuntimeError):
     """Run `seedbed runs fsck`: stored bytes are not the bytes that were acknowledged."""
+
+
+class Diverged(SeedbedError, ArithmeticError):
+    """Lower the rate or mend the data: the training produced numbers that are none; the last checkpoint is whole."""
+
+    exit_code = 1
 
 
 class ContractBroken(SeedbedError, RuntimeError):

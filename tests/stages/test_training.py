@@ -3,17 +3,18 @@
 import os
 import signal
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
-from planted_job import Watcher, job
+from planted_job import Watcher, job, planted_stream
 
 from seedbed.contracts import AuditRun, RunStatus, RuntimeMode
-from seedbed.errors import Conflict, ContractBroken, InvalidInput
+from seedbed.errors import Conflict, ContractBroken, Diverged, InvalidInput
 from seedbed.gate import GateSpec, gate_record, judge, parse_gate
 from seedbed.records import read_events
 from seedbed.runtime import RuntimeDegraded
-from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, train
+from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, configuration_of, train
 
 EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
 
@@ -86,13 +87,49 @@ def test_an_interrupt_during_the_evaluation_loses_no_training(store):
     assert {report.phase for report in watcher.reports} == {"test"}
 
 
-def test_a_run_is_not_resumed_with_another_configuration(store):
-    def ctrl_c(report):
-        os.kill(os.getpid(), signal.SIGINT)
+def interrupted(store, planted):
+    """Begin `planted` as the run "cut", and end it by Ctrl-C after its first step."""
+    watcher = Watcher(lambda report: os.kill(os.getpid(), signal.SIGINT))
+    assert train(planted, store, watcher, run_id="cut").commit is None
 
-    train(job(), store, Watcher(ctrl_c), run_id="cut")
-    with pytest.raises(Conflict, match="resume with the configuration that the run began with"):
+
+def test_a_run_is_not_resumed_with_other_settings_and_a_refused_try_leaves_it_resumable(store):
+    interrupted(store, job())
+    with pytest.raises(Conflict, match="began with other settings under change"):
         train(job(change=EAGER), store, Watcher(), run_id="cut")
+    assert configuration_of(store.find("cut")).change == job().config.change
+    assert train(job(), store, Watcher(), run_id="cut").commit is not None
+
+
+def test_a_run_is_not_resumed_with_other_events(store):
+    interrupted(store, job())
+    with pytest.raises(Conflict, match="began with events of digest"):
+        train(job(num_events=2001), store, Watcher(), run_id="cut")
+
+
+def test_a_run_may_go_on_in_another_mode_and_under_another_gate(store):
+    interrupted(store, job())
+    settings = job().config.model_copy(update={"gate": parse_gate({"checks": ["changes.failed == 0"]}).checks})
+    other = replace(job(runtime={"mode": RuntimeMode.COMPAT}), config=settings)
+    assert train(other, store, Watcher(), run_id="cut").commit.snapshot.documents["audit_run"]["mode"] == "COMPAT"
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_commits_nothing(store):
+    wild = TrainingSettings(batch_size=30, learning_rate=1e30, schedule="constant", checkpoint_every=1)
+    with pytest.raises(Diverged, match=r"loss is nan|loss is inf|not all finite"):
+        train(job(training=wild), store, Watcher(), run_id="one")
+    assert store.find("one").status is RunStatus.FAILED
+    assert list(store.log("planted").commits()) == []
+
+
+def test_times_that_are_no_dates_and_checks_on_what_no_record_holds_are_refused_at_the_door(store):
+    stream = planted_stream()
+    coarse = replace(stream, t=stream.t * 1000, known_at=stream.known_at * 1000)
+    with pytest.raises(InvalidInput, match=r"set data\.time_unit to other"):
+        train(replace(job(), stream=coarse), store, Watcher())
+    with pytest.raises(InvalidInput, match=r"metrics\.test\.random\.app: did you mean metrics\.test\.random\.ap"):
+        train(job(gate=("metrics.test.random.app >= 0.8",)), store, Watcher())
+    assert store.runs() == []
 
 
 def test_a_stall_cuts_the_rate_and_the_next_step_proves_it(store):

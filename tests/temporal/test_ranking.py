@@ -28,3 +28,9 @@ def test_a_tie_takes_the_middle_rank():
 def test_a_constant_score_is_worth_a_coin():
     flat = RankingScores(np.zeros(50), np.zeros(50), np.zeros((50, 9)))
     assert flat.metrics() == {"ap": 0.5, "auc": 0.5, "mrr": pytest.approx(1 / 5.5)}
+
+
+def test_scores_that_are_not_numbers_have_no_rank():
+    lost = RankingScores(np.array([np.nan, 1.0]), np.array([0.0, 0.0]), np.zeros((2, 3)))
+    assert all(np.isnan(value) for value in lost.metrics().values())
+    assert reciprocal_rank(lost.true, lost.many).tolist()[1] == 1.0

@@ -38,7 +38,8 @@ def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[
     Raises whatever reading the events or training raises, with a note of where its record lies.
     """
     resumed = _resumed(request, config)
-    config = _overridden(config if resumed is None else configuration_of(resumed), request)
+    begun = None if resumed is None else configuration_of(resumed)
+    config = _overridden(begun or config, request)
     runtime = resolve_config(
         file=config.runtime.model_dump(exclude_unset=True),
         environment=os.environ,

@@ -54,5 +54,5 @@ OpenOption = Annotated[
 ]
 EventsOption = Annotated[int | None, typer.Option(min=1, help="Take the first so many events only.")]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Go so many times through the training events.")]
-SeedOption = Annotated[int | None, typer.Option(help="The seed of everything random.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="The seed of everything random.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Torch's threads; by default its own choice.")]

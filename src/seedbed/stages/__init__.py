@@ -10,8 +10,9 @@ from seedbed.stages._config import (
 )
 from seedbed.stages._demo import DEMO_CONFIG
 from seedbed.stages._inject import Fault
+from seedbed.stages._job import Job, configuration_of
 from seedbed.stages._observer import Observer, Phase, StepReport
-from seedbed.stages._training import Job, TrainingResult, configuration_of, new_run_id, train
+from seedbed.stages._training import TrainingResult, new_run_id, train
 
 __all__ = [
     "DEMO_CONFIG",

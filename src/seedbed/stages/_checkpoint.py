@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from seedbed.change import ChangeState, StallState
 from seedbed.contracts import Message
-from seedbed.errors import Conflict, StoreCorrupt
+from seedbed.errors import StoreCorrupt
 from seedbed.records import replace
 from seedbed.stages._trainer import Trainer
 
@@ -27,7 +27,6 @@ class Progress(Message):
     """
 
     schema_version: int = 1
-    config_digest: str
     step: int = 0
     last_loss: float | None = None
     epoch_loss: float = 0.0
@@ -50,11 +49,8 @@ def save_checkpoint(path: Path, trainer: Trainer, progress: Progress) -> None:
     replace(path, save(tensors, {"seedbed": json.dumps(state)}))
 
 
-def load_checkpoint(path: Path, trainer: Trainer, config_digest: str) -> Progress | None:
-    """Bring the trainer back to the state at `path`; None when nothing was checkpointed.
-
-    Raises Conflict when another configuration wrote it, and StoreCorrupt when it is no checkpoint.
-    """
+def load_checkpoint(path: Path, trainer: Trainer) -> Progress | None:
+    """Bring the trainer back to the state at `path`; None when nothing was checkpointed. Raises StoreCorrupt."""
     if not path.exists():
         return None
     try:
@@ -62,16 +58,9 @@ def load_checkpoint(path: Path, trainer: Trainer, config_digest: str) -> Progres
             state: Mapping[str, Any] = json.loads((file.metadata() or {})["seedbed"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
         progress = Progress.model_validate_json(state["progress"])
-        if progress.config_digest != config_digest:
-            raise Conflict(
-                f"{path}: written under configuration {progress.config_digest[:8]}…, this one is {config_digest[:8]}…; "
-                "resume with the configuration that the run began with, or start a new run"
-            )
         trainer.model.load_state_dict(_under("model.", tensors))
         trainer.optimizer.load_state_dict({"state": _optimizer_state(tensors), "param_groups": state["groups"]})
         trainer.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None]})
-    except Conflict:
-        raise
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
         raise StoreCorrupt(f"{path}: not a checkpoint of this job: {error}; start a new run") from error
     return progress

@@ -61,16 +61,19 @@ class ModelSettings(Message):
 
 @final
 class TrainingSettings(Message):
-    """How long, how fast, from which seed, and how often to look. Counts of steps are batches."""
+    """How long, how fast, from which seed, and how often to look. Counts of steps are batches.
 
-    seed: int = 0
+    On CUDA the flash kernel takes no mask, and TGAT always has one: declare runtime.flash off there.
+    """
+
+    seed: int = Field(default=0, ge=0)
     epochs: Count = 2
     batch_size: Count = 200
     learning_rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["warmup_cosine", "constant"] = "warmup_cosine"
     warmup_steps: int = Field(default=20, ge=0)
     deterministic: bool = True
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["cpu", "cuda"] = "cpu"
     evaluations_per_epoch: Count = 3
     validation_events: Count = 4000
     checkpoint_every: Count = 50

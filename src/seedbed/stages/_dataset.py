@@ -1,12 +1,14 @@
 """A stream made ready for link prediction: split by time, scaled on its past alone, indexed for queries."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import InvalidInput
+from seedbed.records import NOT_APPLICABLE
 from seedbed.stages._config import DataSettings, ModelSettings
 from seedbed.temporal import (
     BlockBuilder,
@@ -36,7 +38,10 @@ class Split:
 @final
 @dataclass(frozen=True, slots=True)
 class LinkDataset:
-    """Everything that training and evaluation read; `digest` is of the events as they were given, before scaling."""
+    """Everything that training and evaluation read.
+
+    `dates` are the first and last event's, `digest` is of the events as they were given, before scaling.
+    """
 
     stream: EventStream
     split: Split
@@ -44,6 +49,7 @@ class LinkDataset:
     negatives: NegativeSampler
     pair_counter: PairCounter
     most_recent: MostRecentDestination
+    dates: tuple[str, str]
     digest: str
 
     def events(self, part: range) -> tuple[Ints, Ints, Ints]:
@@ -81,5 +87,18 @@ def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> Li
         NegativeSampler(scaled),
         PairCounter(scaled),
         MostRecentDestination(scaled),
+        (_date(stream.t[0], data), _date(stream.t[-1], data)),
         stream.digest(),
     )
+
+
+def _date(time: np.int64, data: DataSettings) -> str:
+    """The event time as a UTC date, or NOT_APPLICABLE where times are not Unix seconds. Raises InvalidInput."""
+    if data.time_unit != "seconds":
+        return NOT_APPLICABLE
+    try:
+        return datetime.fromtimestamp(int(time), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        raise InvalidInput(
+            f"event time {time} is no date in Unix seconds; set data.time_unit to other, or give times in seconds"
+        ) from None

@@ -1,21 +1,22 @@
 """What a finished training hands to the log."""
 
 import hashlib
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any
 
 import torch
 
 import seedbed
-from seedbed.contracts import Interval, Stage
+from seedbed.contracts import ChangeSummary, Interval, Stage
+from seedbed.gate import Check, GateSpec, lint
 from seedbed.records import NOT_APPLICABLE, ActiveRun, SnapshotDraft, digest, environment_facts
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
-from seedbed.stages._evaluation import Evaluation
+from seedbed.stages._evaluation import BASELINES, NEGATIVE_KINDS, Evaluation
 from seedbed.stages._execution import Finished
 
-__all__ = ["make_draft"]
+__all__ = ["lint_gate", "make_draft"]
 
 _VOLATILE = ("/gate", "/runtime/sample_every", "/training/checkpoint_every")
 
@@ -33,7 +34,7 @@ def make_draft(
         metadata=_metadata(config, cohort, data, run),
         metrics={
             "test": _plain(evaluation.intervals("model", settings.seed)),
-            "baselines": {name: evaluation.metrics(name) for name in ("pair_counter", "most_recent")},
+            "baselines": {name: evaluation.metrics(name) for name in BASELINES},
             "validation": {
                 "step": [step for step, _ in progress.validation],
                 "ap": [ap for _, ap in progress.validation],
@@ -66,6 +67,26 @@ def make_draft(
     )
 
 
+def lint_gate(checks: Sequence[Check]) -> None:
+    """Raise InvalidInput for a check on what no training's record will hold, before hours are spent on it.
+
+    What the audit will hold depends on what is observed, so checks on it are left to the gate.
+    """
+    checkable = tuple(check for check in checks if not check.metric.startswith("audit."))
+    if checkable:
+        lint(GateSpec(checks=checkable), _known_facts())
+
+
+def _known_facts() -> Iterator[str]:
+    for kind in NEGATIVE_KINDS:
+        for metric in ("ap", "auc", "mrr"):
+            yield f"metrics.test.{kind}.{metric}"
+            yield from (f"metrics.baselines.{name}.{kind}.{metric}" for name in BASELINES)
+    yield from (f"timing.{name}" for name in ("wall_seconds", "peak_memory_bytes", "train_events_per_second"))
+    yield from (f"changes.{name}" for name in ChangeSummary.model_fields if name != "changes")
+    yield "contract.kept"
+
+
 def _plain(metrics: dict[str, dict[str, Interval | float]]) -> dict[str, dict[str, Any]]:
     return {
         kind: {name: found.model_dump() if isinstance(found, Interval) else found for name, found in of_kind.items()}
@@ -79,8 +100,8 @@ def _metadata(config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRu
         "stage": Stage.TRAINING.value,
         "run_id": run.run_id,
         "cohort_id": cohort,
-        "date_start": _date(int(stream.t[0]), config),
-        "date_end": _date(int(stream.t[-1]), config),
+        "date_start": data.dates[0],
+        "date_end": data.dates[1],
         "n_symbols": stream.num_nodes,
         "n_effective": len(split.train),
         "target": "link",
@@ -89,13 +110,6 @@ def _metadata(config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRu
         "max_cs_samples": None,
         "model_family": "tgat",
     }
-
-
-def _date(time: int, config: TrainConfig) -> str:
-    """The event time as a UTC date, or NOT_APPLICABLE where times are not Unix seconds."""
-    if config.data.time_unit != "seconds":
-        return NOT_APPLICABLE
-    return datetime.fromtimestamp(time, UTC).isoformat()
 
 
 def _ranges(split: Split) -> dict[str, list[int]]:

@@ -19,6 +19,7 @@ from seedbed.stages._intervals import metrics_with_intervals
 from seedbed.temporal import LinkScorer, RankingScores
 
 __all__ = [
+    "BASELINES",
     "NEGATIVE_KINDS",
     "CandidateScorer",
     "Evaluation",
@@ -31,6 +32,7 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 NegativeKind = Literal["random", "historical"]
+BASELINES = ("pair_counter", "most_recent")
 NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
 CandidateScorer = Callable[[Ints, Ints, Ints, np.random.Generator], Floats]
 

@@ -9,12 +9,13 @@ from safetensors.torch import save
 
 from seedbed.change import ChangeEngine, LearningRate, Parameter, StallRule, summary
 from seedbed.contracts import AuditRun, ChangeSummary
-from seedbed.records import ActiveRun, Journal, digest
+from seedbed.records import ActiveRun, Journal
 from seedbed.runtime import Contract
 from seedbed.stages._checkpoint import Progress, load_checkpoint, save_checkpoint
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
 from seedbed.stages._evaluation import (
+    BASELINES,
     NEGATIVE_KINDS,
     Evaluation,
     NegativeKind,
@@ -96,10 +97,7 @@ class Execution:
     def evaluate(self, asked: Interruption) -> Evaluation | None:
         """The model and the baselines on the test events; None when asked to end before the last of them."""
         settings = self._config.training
-        baselines = {
-            "pair_counter": baseline_scorer(self._data.pair_counter),
-            "most_recent": baseline_scorer(self._data.most_recent),
-        }
+        baselines = {name: baseline_scorer(getattr(self._data, name)) for name in BASELINES}
         questions = Questions(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed)
         evaluation = Evaluation(("model", *baselines))
         parts = list(batches(self._data.split.test, settings.batch_size))
@@ -127,12 +125,11 @@ class Execution:
         return self._witness.evidence(self._elapsed())
 
     def _resume(self) -> Progress:
-        config_digest = digest(self._config.model_dump(mode="json"))
-        progress = load_checkpoint(self._run.path(CHECKPOINT), self._trainer, config_digest)
+        progress = load_checkpoint(self._run.path(CHECKPOINT), self._trainer)
         if progress is None:
             if self._journal.entries():
                 self._engine.resume(None)
-            return Progress(config_digest=config_digest)
+            return Progress()
         self._engine.resume(progress.changes)
         self._witness.load_state(progress.witness)
         self._observer.noted(f"resumed from the checkpoint after step {progress.step}")
@@ -196,6 +193,7 @@ class Execution:
         self._injection.after_checkpoint()
 
     def _report(self, phase: Phase, step: int, num_steps: int, num_events: int) -> None:
+        self._run.beat()
         if step % _LOOK_EVERY == 1:
             self._observed = self.evidence().sdpa.kernels
         self._observer.stepped(

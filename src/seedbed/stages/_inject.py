@@ -41,6 +41,11 @@ class Injection:
         self._fault = fault
         self._rogue: LambdaLR | None = None
 
+    @property
+    def happened(self) -> bool:
+        """Whether the fault came about; true when none was asked for."""
+        return self._fault is not Fault.LR_OVERWRITE or self._rogue is not None
+
     def before_first_step(self) -> None:
         """Before the model is built."""
         if self._fault is Fault.MATH_ATTENTION:

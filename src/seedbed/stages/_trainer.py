@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from seedbed.errors import Diverged
 from seedbed.runtime import Contract
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
@@ -22,6 +23,7 @@ __all__ = ["Trainer"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+_DIVERGED = "lower training.learning_rate, or look at the features, and start a new run"
 
 
 @final
@@ -54,24 +56,33 @@ class Trainer:
         return range(first, min(first + self._batch_size, len(self.data.split.train)))
 
     def step(self, step: int) -> float:
-        """One optimizer step over one batch; returns its mean binary cross-entropy."""
+        """One optimizer step over one batch; returns its mean binary cross-entropy. Raises Diverged before the step."""
         self.model.train()
         rng = np.random.default_rng((self._seed, 1, step))
         torch.manual_seed(int(rng.integers(2**62)))
         source, destination, time = self.data.events(self.batch(step))
         candidates = np.column_stack([destination, self.data.negatives.random(len(source), 1, rng)])
         loss = self._loss(self._logits(source, candidates, time, rng))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise Diverged(f"step {step + 1}: the loss is {value}; {_DIVERGED}")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.optimizer.step()
         self.scheduler.step()
-        return float(loss.detach())
+        return value
 
     @torch.no_grad()
     def score(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> Floats:
-        """Logits float64 [B, M] of sources [B] against candidates [B, M] at times [B], in evaluation mode."""
+        """Logits float64 [B, M] of sources [B] against candidates [B, M] at times [B], in evaluation mode.
+
+        Raises Diverged when any is not finite.
+        """
         self.model.eval()
-        return self._logits(source, candidates, time, rng).double().cpu().numpy()
+        scores: Floats = self._logits(source, candidates, time, rng).double().cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise Diverged(f"an evaluation's scores are not all finite; {_DIVERGED}")
+        return scores
 
     def _logits(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> torch.Tensor:
         node, when = link_queries(source, candidates, time)

@@ -8,39 +8,20 @@ from datetime import UTC, datetime
 from typing import final
 
 import torch
-from pydantic import ValidationError
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import InvalidInput, NotFound
-from seedbed.records import ActiveRun, Commit, RunView, Store
-from seedbed.runtime import Contract, ResolvedConfig, declare, tune_host
-from seedbed.stages._config import TrainConfig
+from seedbed.errors import InvalidInput
+from seedbed.records import ActiveRun, Commit, Store
+from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
-from seedbed.stages._draft import make_draft
+from seedbed.stages._draft import lint_gate, make_draft
 from seedbed.stages._execution import Execution
 from seedbed.stages._inject import Fault, Injection, PowerCut, injected, tear
 from seedbed.stages._interrupt import interruption
+from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
-from seedbed.temporal import EventStream
 
-__all__ = ["Job", "TrainingResult", "configuration_of", "new_run_id", "train"]
-
-
-_JOB = "job"
-
-
-@final
-@dataclass(frozen=True)
-class Job:
-    """What to train on what: a configuration, its events and what people call them.
-
-    `runtime` is what the configuration's own runtime section came to, and is recorded in its place.
-    """
-
-    config: TrainConfig
-    stream: EventStream
-    cohort: str
-    runtime: ResolvedConfig
+__all__ = ["TrainingResult", "new_run_id", "train"]
 
 
 @final
@@ -58,15 +39,6 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def configuration_of(run: RunView) -> TrainConfig:
-    """The configuration that a run began with, so that it can go on. Raises NotFound when the run's folder lacks it."""
-    path = run.folder / f"{_JOB}.json"
-    try:
-        return TrainConfig.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as problem:
-        raise NotFound(f"{path}: the run's configuration cannot be read ({problem}); start a new run") from None
-
-
 def train(
     job: Job, store: Store, observer: Observer, *, run_id: str | None = None, fault: Fault | None = None
 ) -> TrainingResult:
@@ -74,19 +46,30 @@ def train(
 
     A first Ctrl-C ends the run after its current step, checkpointed, as INTERRUPTED. Raises ContractBroken when STRICT
     does not observe what was declared, InvalidInput for a job that cannot run, Conflict for a run that is finished or
-    was begun with another configuration, StoreUnavailable when the disk refuses.
+    began with another job, Diverged when numbers stop being numbers, StoreUnavailable when the disk refuses.
     """
     job = replace(job, config=job.config.model_copy(update={"runtime": job.runtime.config}))
     tune_host(job.runtime.config.threads)
     data = prepare(job.stream, job.config.data, job.config.model)
+    lint_gate(job.config.gate)
+    run_id = run_id or new_run_id()
+    this = BegunJob(config=job.config, data=data.digest)
+    begun = BegunJob.read(store.layout.run(job.config.project, run_id, Stage.TRAINING))
+    if begun is not None:
+        begun.require_same(this)
     contract = declare(job.runtime, device=_device(job.config.training.device))
-    run = store.start(job.config.project, run_id or new_run_id(), Stage.TRAINING)
-    run.write_document(_JOB, job.config.model_dump(mode="json"))
+    run = store.start(job.config.project, run_id, Stage.TRAINING)
+    if begun is None:
+        this.write(run)
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
-            return _attempt(job, data, contract, run, observer, injection)
+            result = _attempt(job, data, contract, run, observer, injection)
         except PowerCut:
             num_bytes = tear(run.path("events.log"))
+        else:
+            if not injection.happened:
+                observer.noted(f"the fault {fault} never came about: no change took effect for it to undo")
+            return result
     observer.noted(f"power cut injected: {num_bytes} bytes of half a record stand at the end of events.log; resuming")
     return train(job, store, observer, run_id=run.run_id)
 
@@ -131,5 +114,5 @@ def _determinism(wanted: bool) -> Iterator[None]:
 
 def _device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput("training.device is cuda, but torch sees no CUDA device; say cpu, or auto")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+        raise InvalidInput("training.device is cuda, but torch sees no CUDA device; say cpu")
+    return torch.device(wanted)

@@ -23,24 +23,35 @@ def _totals_at_thresholds(positive: Floats, negative: Floats) -> tuple[Floats, F
 
 
 def average_precision(positive: Floats, negative: Floats) -> float:
-    """Sum over thresholds of (recall step) * precision, tied scores accepted together. positive [P], negative [N]."""
+    """Sum over thresholds of (recall step) * precision, tied scores accepted together. positive [P], negative [N].
+
+    NaN when any score is: what has no order has no rank.
+    """
+    if np.isnan(positive).any() or np.isnan(negative).any():
+        return float("nan")
     true, false = _totals_at_thresholds(positive, negative)
     precision = true / (true + false)
     return float(np.sum(np.diff(true, prepend=0.0) * precision) / len(positive))
 
 
 def roc_auc(positive: Floats, negative: Floats) -> float:
-    """The chance that a positive outranks a negative, a tie counting half. positive [P], negative [N]."""
+    """The chance that a positive outranks a negative, a tie counting half. positive [P], negative [N]. NaN as above."""
+    if np.isnan(positive).any() or np.isnan(negative).any():
+        return float("nan")
     true, false = _totals_at_thresholds(positive, negative)
     area = np.trapezoid(np.append(0.0, true), np.append(0.0, false))
     return float(area / (len(positive) * len(negative)))
 
 
 def reciprocal_rank(positive: Floats, negative: Floats) -> Floats:
-    """1 / rank of each positive [B] among its own negatives [B, M]; a tie takes the middle of the ranks it spans."""
+    """1 / rank of each positive [B] among its own negatives [B, M]; a tie takes the middle of the ranks it spans.
+
+    NaN for an event with a NaN among its scores.
+    """
     above = (negative > positive[:, None]).sum(axis=1)
     level = (negative == positive[:, None]).sum(axis=1)
-    rank: Floats = 1.0 + above + 0.5 * level
+    unordered = np.isnan(positive) | np.isnan(negative).any(axis=1)
+    rank: Floats = np.where(unordered, np.nan, 1.0 + above + 0.5 * level)
     return 1.0 / rank
 
 

@@ -1,0 +1,80 @@
+"""One training job, and the file that lets a run of it go on: written once, before the first step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, final
+
+from pydantic import ValidationError
+
+from seedbed.contracts import Message
+from seedbed.errors import Conflict, StoreCorrupt
+from seedbed.records import ActiveRun, RunView, canonical_json, create
+from seedbed.runtime import ResolvedConfig
+from seedbed.stages._config import TrainConfig
+from seedbed.temporal import EventStream
+
+__all__ = ["BegunJob", "Job", "configuration_of"]
+
+_FILE = "job.json"
+_MAY_CHANGE: dict[str, Any] = {"gate": True, "runtime": {"mode", "sample_every"}, "training": {"checkpoint_every"}}
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """What to train on what: a configuration, its events and what people call them.
+
+    `runtime` is what the configuration's own runtime section came to, and is recorded in its place.
+    """
+
+    config: TrainConfig
+    stream: EventStream
+    cohort: str
+    runtime: ResolvedConfig
+
+
+@final
+class BegunJob(Message):
+    """What a run began with: its configuration, and the digest of its events."""
+
+    schema_version: int = 1
+    config: TrainConfig
+    data: str
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """What the run in `folder` began with; None when it died before it began. Raises StoreCorrupt."""
+        path = folder / _FILE
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as problem:
+            raise StoreCorrupt(f"{path}: {problem.errors()[0]['msg']}; the run cannot go on, start a new one") from None
+
+    def write(self, run: ActiveRun) -> None:
+        """Keep it for good beside the run's other files; runtime settings that nobody set stay unset, so default."""
+        document = self.model_dump(mode="json")
+        document["config"]["runtime"] = self.config.runtime.model_dump(mode="json", exclude_unset=True)
+        create(run.path(_FILE), canonical_json(document))
+
+    def require_same(self, other: Self) -> None:
+        """Raise Conflict when `other` would not go on with the same work: other events, or settings that matter."""
+        if other.data != self.data:
+            raise Conflict(
+                f"the run began with events of digest {self.data[:8]}…, these have {other.data[:8]}…; "
+                "resume it with the events that it began with, or start a new run"
+            )
+        ours, theirs = (job.config.model_dump(mode="json", exclude=_MAY_CHANGE) for job in (self, other))
+        differing = [name for name in ours if ours[name] != theirs[name]]
+        if differing:
+            raise Conflict(
+                f"the run began with other settings under {', '.join(differing)}; "
+                "resume it without options, or start a new run"
+            )
+
+
+def configuration_of(run: RunView) -> TrainConfig | None:
+    """The configuration that a run began with; None when it died before it began. Raises StoreCorrupt."""
+    begun = BegunJob.read(run.folder)
+    return None if begun is None else begun.config
