@@ -13,6 +13,7 @@ COMMANDS = [
     ("demo",),
     ("train",),
     ("init",),
+    ("shard",),
     ("doctor",),
     ("gate",),
     ("report",),

@@ -37,6 +37,14 @@ def test_a_second_run_finds_its_predecessor_and_json_is_alone_on_stdout(cli, tmp
     assert shown["prev_run_id"] == first["run_id"]
 
 
+def test_events_kept_as_sessions_train_to_the_same_metrics(cli, tmp_path):
+    command, events, *options = small_job(tmp_path)
+    whole = cli(command, events, *options, "--json").json
+    assert cli("shard", events, "sessions", "--by", "100", *options[:2], "--json").json["sessions"] > 1
+    assert cli(command, "sessions", *options, "--json").json["metrics"] == whole["metrics"]
+    assert cli("shard", events, "elsewhere", "--by", "week").code == 2
+
+
 def test_options_win_over_the_configuration(cli, tmp_path):
     cli(*small_job(tmp_path), "--seed", "7", "--epochs", "2", "--events", "400")
     config = cli("runs", "show", "latest", "--json").json["snapshot"]["config"]

@@ -15,6 +15,7 @@ from seedbed.cli._gate import gate
 from seedbed.cli._init import init
 from seedbed.cli._render import errors, out
 from seedbed.cli._report import report
+from seedbed.cli._shard import shard
 from seedbed.cli._training import demo, train
 from seedbed.errors import SeedbedError
 
@@ -54,7 +55,7 @@ def _root(
     """
 
 
-for _command in (demo, train, init, doctor, gate, report):
+for _command in (demo, train, init, shard, doctor, gate, report):
     app.command()(_command)
 app.add_typer(_runs.app, name="runs")
 app.add_typer(_changes.app, name="changes")

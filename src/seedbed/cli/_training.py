@@ -60,7 +60,9 @@ def demo(
 
 
 def train(
-    path: Annotated[Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events, or a folder of sessions.")
+    ],
     config: Annotated[
         Path | None, typer.Option(help="A YAML file, as `seedbed init` writes it; without one, all defaults.")
     ] = None,
@@ -92,14 +94,16 @@ def train(
     _announce()
     from seedbed.cli._job import cohort_of, run_job
     from seedbed.stages import TrainConfig, load_config
-    from seedbed.temporal import read_events
+    from seedbed.temporal import EventStream, read_events, read_sessions
 
     own = ("train", str(path), *(("--config", str(config)) if config else ()), *(("--sort",) if sort else ()))
     request = Request(own, mode, inject, resume, events, epochs, seed, threads, open_report, store, as_json)
     job_config = TrainConfig() if config is None else load_config(config)
-    raise typer.Exit(
-        run_job(request, job_config, cohort_of(path), lambda job: read_events(path, job.data.columns, sort=sort))
-    )
+
+    def load(job: TrainConfig) -> EventStream:
+        return read_sessions(path) if path.is_dir() else read_events(path, job.data.columns, sort=sort)
+
+    raise typer.Exit(run_job(request, job_config, cohort_of(path), load))
 
 
 def _announce() -> None:
