@@ -158,6 +158,26 @@ def test_a_cache_that_is_switched_off_is_an_obstacle(monkeypatch) -> None:
     assert "switched off" in (compiler.compile_obstacle() or ("", ""))[0]
 
 
+def test_caches_that_are_all_switched_off_are_an_obstacle(declared) -> None:
+    off = torch.compiler.config.patch(force_disable_caches=True)
+    with off, pytest.raises(ContractBroken, match=r"CDC .*not eligible: .*force_disable_caches \(set it to False"):
+        compiling(declared)
+
+
+@pytest.mark.slow
+def test_a_graph_that_bypasses_the_cache_is_caught(declared) -> None:
+    import torch._inductor.config as inductor
+
+    contract = compiling(declared)
+    run = contract.compile(waves)
+    witness = contract.witness()
+    # A pass that cannot be a part of the cache's key, as somebody's own tuning may add it.
+    uncached = inductor.patch(post_grad_custom_pre_pass=lambda graph: None)
+    with uncached, pytest.raises(ContractBroken, match=r"every graph .*\(1\) bypassed the on-disk cache"):
+        lengths(witness, run, [3, 3])
+    assert witness.evidence(1.0).cdc.kernels["fxgraph_cache_bypass"] == 1
+
+
 @pytest.mark.slow
 def test_attention_compiled_to_math_is_caught_and_so_named(declared, flash_switch) -> None:
     contract = compiling(declared, sdpa="on", flash="on")

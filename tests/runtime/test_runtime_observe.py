@@ -14,7 +14,7 @@ EFFICIENT = "aten::_scaled_dot_product_efficient_attention"
 
 
 def judge(feature: Feature, sample: Sample, flags: SdpaFlags = ON) -> Observation:
-    return observe(feature, Step(sample, flags, CompileCounts(), training=True), "bfloat16")
+    return observe(feature, Step(sample, flags, CompileCounts(), CompileCounts(), training=True), "bfloat16")
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,20 @@ def test_types_are_told_apart_only_where_something_dense_ran() -> None:
     assert judge(Feature.AMP, Sample()).shown is None
     assert judge(Feature.AMP, Sample(dense={"aten::mm float32": 1})).shown is False
     assert judge(Feature.AMP, Sample(dense={"aten::mm float32": 1, "aten::mm bfloat16": 1})).shown is True
+
+
+@pytest.mark.parametrize(
+    ("process", "shown"),
+    [
+        (CompileCounts(frames=1, frames_ok=1), True),  # a backend that has no cache
+        (CompileCounts(1, 1, cache_misses=1), True),
+        (CompileCounts(1, 1, cache_hits=1, cache_bypasses=3), True),
+        (CompileCounts(1, 1, cache_bypasses=3), False),
+    ],
+)
+def test_a_cache_that_every_graph_bypassed_was_not_used(process, shown) -> None:
+    # The witness began after everything was compiled: its own counts are all zero.
+    step = Step(Sample(compiled_regions=2), ON, CompileCounts(), process, training=True)
+    seen = observe(Feature.CDC, step, "bfloat16")
+    assert (seen.shown, seen.kernels) == (shown, {"Torch-Compiled Region": 2})
+    assert ("every graph of this process (3) bypassed the on-disk cache" in seen.reason) == (not shown)

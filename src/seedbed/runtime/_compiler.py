@@ -35,6 +35,11 @@ class CompileCounts(NamedTuple):
         """Frames that Dynamo gave up on, which run uncompiled from then on."""
         return self.frames - self.frames_ok
 
+    @property
+    def cache_bypassed(self) -> bool:
+        """Whether every graph that was compiled for the cache bypassed it: none was looked for in it or put there."""
+        return self.cache_bypasses > 0 and self.cache_hits + self.cache_misses == 0
+
     def since(self, start: "CompileCounts") -> "CompileCounts":
         """What was counted after `start`."""
         return CompileCounts(*(now - then for now, then in zip(self, start, strict=True)))
@@ -118,6 +123,11 @@ def _compiler_obstacle() -> tuple[str, str] | None:
 def _cache_obstacle() -> tuple[str, str] | None:
     if os.environ.get("TORCHINDUCTOR_FX_GRAPH_CACHE") == "0":
         return "the on-disk cache is switched off by TORCHINDUCTOR_FX_GRAPH_CACHE=0", "unset that variable"
+    if torch.compiler.config.force_disable_caches:
+        return (
+            "every compile cache is switched off by torch.compiler.config.force_disable_caches",
+            "set it to False, or unset TORCHINDUCTOR_FORCE_DISABLE_CACHES and TORCH_COMPILE_FORCE_DISABLE_CACHES",
+        )
     from torch._inductor.runtime.cache_dir_utils import cache_dir  # imports Dynamo: a second or more
 
     try:

@@ -16,11 +16,16 @@ __all__ = ["Observation", "Step", "observe"]
 @final
 @dataclass(frozen=True)
 class Step:
-    """What a sampled step is judged by: what ran in it, and what the process allowed and had compiled at its end."""
+    """What a sampled step is judged by: what ran in it, and what the process allowed and had compiled at its end.
+
+    `compiled` counts from the witness's beginning; `process` from the process's, since what an earlier witness saw
+    compiled may run under this one.
+    """
 
     sample: Sample
     flags: SdpaFlags
     compiled: CompileCounts
+    process: CompileCounts
     training: bool
     why_eager: str = ""
 
@@ -95,6 +100,12 @@ def _compiled(step: Step) -> Observation:
     kernels = {COMPILED_REGION: regions} if regions else {}
     if counts.frames_eager > 0:
         return Observation(False, kernels, f"compiled code fell back to eager frames: {step.why_eager}")
+    if regions and step.process.cache_bypassed:
+        reason = (
+            f"compiled regions ran, but every graph of this process ({step.process.cache_bypasses}) bypassed the "
+            "on-disk cache: run with TORCH_LOGS=inductor and look for 'Bypassing FX Graph Cache because'"
+        )
+        return Observation(False, kernels, reason)
     if regions:
         return Observation(True, kernels)
     if not step.training:  # evaluating eagerly what is trained compiled is a choice, not a loss

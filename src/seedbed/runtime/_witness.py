@@ -144,8 +144,8 @@ class Witness:
 
     def _take(self, sample: Sample, key: _Key, step: int) -> None:
         self._tally.samples[str(key)] += 1
-        compiled = read_counts().since(self._counts)
-        taken = Step(sample, read_flags(), compiled, key.phase == "train", why_eager())
+        counts = read_counts()
+        taken = Step(sample, read_flags(), counts.since(self._counts), counts, key.phase == "train", why_eager())
         lost: dict[str, list[Feature]] = {}
         for feature, capability in self._capabilities.items():
             seen = observe(feature, taken, self._config.amp_dtype)
