@@ -153,10 +153,12 @@ def _summary(k: int, turns: list[Found], best: Mapping[str, float]) -> Found:
 
 
 def _medians(turns: list[Found]) -> Found:
-    """The median of every number over the turns, also within objects; what is no number is taken from the first."""
+    """The median of every number that all turns have, also within objects; what is no number is the first turn's."""
     result: Found = {}
     for name, first in turns[0].items():
-        values = [turn[name] for turn in turns]
+        values = [turn[name] for turn in turns if name in turn]
+        if len(values) < len(turns):
+            continue  # a kernel that was among the slowest in some turns only
         if isinstance(first, dict):
             result[name] = _medians(values)
         else:
