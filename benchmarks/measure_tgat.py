@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -168,40 +169,34 @@ def cost(options: argparse.Namespace) -> dict[str, object]:
 
 
 def witness(options: argparse.Namespace) -> dict[str, object]:
-    """What the contract's witness adds to training: the same block of steps with and without it, pair by pair."""
+    """What the contract's witness adds to training: blocks of steps, each step taken with and without it in turn."""
     work = Work(options.k, compiled=True)
     watch = work.contract.witness()
-    block = work.contract.resolved.config.sample_every  # so that every watched block holds one sampled step
+    block = work.contract.resolved.config.sample_every  # so that every block holds one sampled step
 
     def watched(number: int) -> None:
         with watch.step(number):
             work.train(number)
 
-    def seconds(step: Callable[[int], object]) -> np.ndarray:
-        cpu, wall = time.process_time(), time.perf_counter()
+    def extra() -> npt.NDArray[np.float64]:
+        """The share of CPU and of wall seconds that the witness added to one block."""
+        spent = np.zeros((2, 2))
         for number in range(block):
-            step(number)
-        return np.array([time.process_time() - cpu, time.perf_counter() - wall])
+            for side in (number % 2, 1 - number % 2):
+                spent[side] += measure((work.train, watched)[side], range(number, number + 1))
+        return spent[1] / spent[0] - 1
 
     for number in range(3):  # compiles, then samples its key's first step
         watched(number)
-    extra = []
-    for pair in range(options.pairs):
-        first, second = (watched, work.train) if pair % 2 else (work.train, watched)
-        begun, ended = seconds(first), seconds(second)
-        on, off = (begun, ended) if pair % 2 else (ended, begun)
-        extra.append(on / off - 1)
-    rng = np.random.default_rng(0)
-    resampled = rng.choice(np.array(extra), (2000, len(extra)))
-    medians, intervals = np.median(extra, axis=0), np.quantile(np.median(resampled, axis=1), [0.025, 0.975], axis=0)
-    return {
-        "pairs": options.pairs,
-        "steps_per_block": block,
-        "cpu_share": medians[0],
-        "cpu_interval_95": intervals[:, 0].tolist(),
-        "wall_share": medians[1],
-        "wall_interval_95": intervals[:, 1].tolist(),
-    }
+    extras = np.array([extra() for _ in range(options.pairs)])
+    resampled = np.random.default_rng(0).choice(extras, (2000, len(extras)))
+    low, high = np.quantile(np.median(resampled, axis=1), [0.025, 0.975], axis=0)
+    sampled = watch.evidence(wall_seconds=0).steps_sampled
+    found: dict[str, object] = {"pairs": options.pairs, "steps_per_block": block, "steps_sampled": sampled}
+    for side, share in enumerate(np.median(extras, axis=0)):
+        name = Cost._fields[side].removesuffix("_seconds")
+        found |= {f"{name}_share": float(share), f"{name}_interval_95": [float(low[side]), float(high[side])]}
+    return found
 
 
 def rate(rows: int, inner: int, columns: int, seconds: float = 0.2) -> float:

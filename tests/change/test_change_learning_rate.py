@@ -104,10 +104,80 @@ def test_a_declared_schedule_carries_the_change_and_the_watch_says_so(kind: str,
     rate, seen = LearningRate(optimizer, scheduler), []
     rate.write(3e-3)
     rate.watch(seen.append)
-    for _ in range(6):
-        train_step(optimizer, scheduler)
+    for step in range(25):
+        train_step(optimizer, scheduler if step % 3 else None)  # not every step is the end of an epoch
     assert seen == [Sighting(1, 3e-3, 3e-3)]
-    assert not optimizer._optimizer_step_pre_hooks, "the watch ends once the schedule's own step was seen"
+    assert optimizer._optimizer_step_pre_hooks, "the watch stays on"
+    rate.watch(None)
+    assert not optimizer._optimizer_step_pre_hooks
+
+
+@pytest.mark.parametrize("kind", STOCK)
+def test_an_undeclared_scheduler_beside_a_declared_one_is_caught_epochs_later(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 1)
+    hidden = lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.3)  # first moves the rate in the third epoch
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    for _ in range(3):
+        for _ in range(4):
+            train_step(optimizer, scheduler)
+        assert [each.why for each in seen] == [""]
+        hidden.step()
+    train_step(optimizer, scheduler)
+    assert seen[1].steps_after == 13
+    assert seen[1].found < 0.5 * seen[1].expected
+    assert "StepLR, which is not declared" in seen[1].why
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize(
+    "kind",
+    sorted(
+        kind
+        for kind in STOCK
+        if kind not in {"MultiplicativeLR", "SequentialLR", "ChainedScheduler"} and not kind.startswith("warm-up")
+    ),  # a product of factors has no closed form, and a container takes no epoch
+)
+def test_a_schedule_that_is_set_back_to_its_start_carries_the_change(kind: str) -> None:
+    optimizer, scheduler = trained(kind, 2)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    for _ in range(2):
+        for epoch in range(4):
+            train_step(optimizer, None)
+            args = (1.0,) if kind == "ReduceLROnPlateau" else ()
+            scheduler.step(*args, epoch=epoch)
+    assert [each.why for each in seen] == [""]
+
+
+def test_a_plateau_that_reduces_more_than_once_between_two_steps_carries_the_change() -> None:
+    optimizer = an_optimizer()
+    scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(8e-3)
+    rate.watch(seen.append)
+    for _ in range(4):
+        train_step(optimizer, scheduler)
+        scheduler.step(1.0)
+    assert rate.read() < 8e-3 / 16
+    assert [each.why for each in seen] == [""]
+
+
+def test_a_schedule_at_its_end_leaves_the_optimizer_alone() -> None:
+    optimizer = an_optimizer()
+    scheduler = lr_scheduler.OneCycleLR(optimizer, max_lr=[1e-2, 1e-3], total_steps=3)
+    rate, seen = LearningRate(optimizer, scheduler), []
+    rate.write(3e-3)
+    rate.watch(seen.append)
+    for _ in range(3):
+        train_step(optimizer, scheduler)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="total steps"):
+            train_step(optimizer, scheduler)
+    train_step(optimizer, None)
+    assert [each.why for each in seen] == [""]
 
 
 @pytest.mark.parametrize("kind", OVERWRITING)
@@ -184,7 +254,7 @@ def test_a_schedule_stepped_by_fractions_of_an_epoch_carries_the_change() -> Non
         train_step(optimizer, None)
         scheduler.step(epoch)
     assert seen == [Sighting(1, 3e-3, 3e-3)]
-    assert not optimizer._optimizer_step_pre_hooks
+    assert optimizer._optimizer_step_pre_hooks
 
 
 @pytest.mark.filterwarnings("ignore:The epoch parameter")

@@ -11,6 +11,7 @@ from torch.utils.hooks import RemovableHandle
 from seedbed.change._binding import Sighting
 from seedbed.change._schedule import (
     Forecast,
+    Rates,
     Slot,
     culprits,
     group_slots,
@@ -57,8 +58,8 @@ class LearningRate:
     def watch(self, report: Callable[[Sighting], None] | None) -> None:
         """Report what the next optimizer step uses, and any later loss of the value.
 
-        With a declared schedule the watch ends once an optimizer step has used what the schedule's own next step made
-        of the value; without one the rate has no reason to move, and the watch stays until it is replaced or ended.
+        A declared schedule may move the value as it foresees; without one it has no reason to move. The watch stays
+        until it has reported a loss, or is replaced or ended.
         """
         if self._watch is not None:
             self._watch.end()
@@ -116,18 +117,26 @@ class _Watch:
 
     def _look(self, optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         self._steps += 1
-        stepped = self._forecast is not None and self._forecast.has_stepped()
-        legal = [self._expected] if self._forecast is None else self._forecast.legal()
         found = rates_of(optimizer)[: len(self._expected)]  # a group that was added since is no loss
-        carried = any(all(map(_is_rounding, found, rates)) for rates in legal)
-        if stepped or not carried:
-            self.end()
-        if not carried:
-            worst = next(i for i in range(len(found)) if not _is_rounding(found[i], legal[0][i]))
-            why = f"group {worst}'s rate was overwritten by {self._culprits(optimizer)}"
-            self._report(Sighting(self._steps, legal[0][worst], found[worst], why))
-        elif self._steps == 1:
+        stepped = self._forecast is not None and self._forecast.has_stepped()
+        if (stepped or found != self._expected) and not self._follow(optimizer, found):
+            return
+        if self._steps == 1:
             self._report(Sighting(1, found[0], found[0]))
+
+    def _follow(self, optimizer: Optimizer, found: Rates) -> bool:
+        """Whether the rates may have moved to `found`; if so, they are where the next ones must come from."""
+        legal = [self._expected] if self._forecast is None else self._forecast.legal()
+        if any(all(map(_is_rounding, found, rates)) for rates in legal):
+            if self._forecast is not None:
+                self._forecast.go_on_from(found)
+                self._expected = found
+            return True
+        self.end()
+        worst = next(i for i in range(len(found)) if not _is_rounding(found[i], legal[0][i]))
+        why = f"group {worst}'s rate was overwritten by {self._culprits(optimizer)}"
+        self._report(Sighting(self._steps, legal[0][worst], found[worst], why))
+        return False
 
     def _culprits(self, optimizer: Optimizer) -> str:
         guilty = culprits(optimizer)

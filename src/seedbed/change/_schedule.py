@@ -8,7 +8,9 @@ Read from torch/optim/lr_scheduler.py of PyTorch 2.13.
 
 import copy
 import gc
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, final
 
 from torch import Tensor
@@ -139,14 +141,25 @@ class Forecast:
         return _position(self._live) != _position(self._shadow)
 
     def legal(self) -> list[Rates]:
-        """The rates that the live schedule's own steps may have led to by now."""
+        """The rates that the live schedule's own steps, since the last call, may have led to by now."""
         if isinstance(self._shadow, lr_scheduler.ReduceLROnPlateau):
             return self._plateau()
         if isinstance(self._live, lr_scheduler.CosineAnnealingWarmRestarts):
             return self._restarts(self._live)
+        if _ticks(self._live) < _ticks(self._shadow) and not isinstance(self._shadow, _CONTAINERS):
+            with warnings.catch_warnings():  # stepped back to a named epoch, which PyTorch deprecates and still does
+                warnings.simplefilter("ignore")
+                self._shadow.step(_ticks(self._live))
         while _ticks(self._live) > _ticks(self._shadow):
-            self._shadow.step()
+            # A OneCycleLR at its end counts the step, raises and leaves the rate; its owner has seen that already.
+            with suppress(ValueError):
+                self._shadow.step()
         return [self._groups.rates()]
+
+    def go_on_from(self, rates: Rates) -> None:
+        """Take `rates`, one of the legal, as those that the next steps lead on from."""
+        for group, rate in zip(self._groups.param_groups, rates, strict=False):
+            Slot("", group, "lr").put(rate)
 
     def _restarts(self, live: lr_scheduler.CosineAnnealingWarmRestarts) -> list[Rates]:
         # It may be stepped by fractions of an epoch, so its position is followed rather than its steps counted.
@@ -156,13 +169,15 @@ class Forecast:
         return [tuple(float(rate) for rate in self._shadow.get_lr())]
 
     def _plateau(self) -> list[Rates]:
-        # Whether it reduces depends on metrics that only the live one has seen: both are legal.
-        kept = self._groups.rates()
+        # Whether a step reduces depends on metrics that only the live one has seen: both are legal.
+        legal = [self._groups.rates()]
         if not self.has_stepped():
-            return [kept]
+            return legal
+        for _ in range(max(1, _ticks(self._live) - _ticks(self._shadow))):  # it may be set back to a named epoch
+            self._shadow._reduce_lr(_ticks(self._live))  # type: ignore[attr-defined]  # isinstance-checked by the caller
+            legal.append(self._groups.rates())
         self._shadow.last_epoch = _ticks(self._live)
-        self._shadow._reduce_lr(self._shadow.last_epoch)  # type: ignore[attr-defined]  # isinstance-checked by the caller
-        return [kept, self._groups.rates()]
+        return legal
 
 
 @final
