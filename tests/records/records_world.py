@@ -44,7 +44,7 @@ def draft(
         "factors": {"seed": seed, "threads": 2},
         "fingerprints": {"data": digest(data), "split": digest("split"), "code": digest("code")},
         "timing": {"wall_seconds": 12.5},
-        "documents": {"audit": {"degraded": False}},
+        "documents": {"audit_run": {"degraded": False}},
         **fields,
     }
     described = metadata(run_id, stage) if described is None else described

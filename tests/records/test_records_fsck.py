@@ -183,6 +183,7 @@ def test_the_files_of_a_run_that_still_writes_are_left_alone(store):
     run.path("events.log").write_bytes(run.path("events.log").read_bytes() + b'{"bo')
     (run.folder / ".tmp-new").write_bytes(b"half")
     assert fsck(store) == []
+    run.failed("it ended")
     later = Store.open(store.path, clock=FakeClock())
     later.clock.advance(3600 * 24 * 365 * 5)
     assert {finding.kind for finding in fsck(later)} == {FindingKind.LOG_TORN, FindingKind.STRAY_FILE}

@@ -87,7 +87,7 @@ def witness(snapshot: Snapshot) -> RenderableType:
     if "audit_run" not in snapshot.documents:
         return section(Text("runtime", style="bold"), [_MISSING])
     audit = AuditRun.model_validate(snapshot.documents["audit_run"])
-    rows = [_feature(feature, getattr(audit, feature.value.lower())) for feature in Feature]
+    rows = [_feature(feature, audit.of(feature)) for feature in Feature]
     rows += [("", Text("degraded", style="yellow"), reason) for reason in audit.reasons]
     rows += [("", Text("incident", style="yellow"), incident) for incident in audit.incidents]
     return section(

@@ -55,7 +55,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
         reached=REACHED,
         audit=audit,
         audit_note=audit_note,
-        features={feature: getattr(audit, feature.lower()) for feature in Feature} if audit else {},
+        features={feature: audit.of(feature) for feature in Feature} if audit else {},
         deltas=metric_rows(snapshot.diff_prev),
         new_values=new_values(snapshot.diff_prev),
         run=quote(snapshot.run_id),

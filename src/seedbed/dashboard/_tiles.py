@@ -38,7 +38,7 @@ def _verdict(gate: GateReport | None) -> Tile:
 def _contract(audit: AuditRun | None) -> Tile:
     if audit is None:
         return Tile("Runtime contract", "Unknown", "plain", "no readable audit_run in this record")
-    asked = {feature: fact for feature in Feature if (fact := getattr(audit, feature.lower())).requested}
+    asked = {feature: fact for feature in Feature if (fact := audit.of(feature)).requested}
     unseen = ", ".join(feature for feature, fact in asked.items() if not fact.used)
     if audit.degraded:
         return Tile(

@@ -14,7 +14,17 @@ import rfc8785
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "frozen", "parse_json", "plain", "readable_json"]
+__all__ = [
+    "Json",
+    "canonical_json",
+    "digest",
+    "digest_bytes",
+    "escape",
+    "frozen",
+    "parse_json",
+    "plain",
+    "readable_json",
+]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -67,7 +77,7 @@ def plain(value: object, pointer: str = "") -> Json:
     if pointer.count("/") > _DEEPEST:
         raise _refused(pointer, f"nested deeper than {_DEEPEST} levels", "flatten it, or break the cycle")
     if isinstance(value, Mapping):
-        return {_key(key, pointer): plain(item, f"{pointer}/{_escape(key)}") for key, item in value.items()}
+        return {_key(key, pointer): plain(item, f"{pointer}/{escape(str(key))}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, f"{pointer}/{index}") for index, item in enumerate(value)]
     if isinstance(value, AbstractSet):
@@ -130,11 +140,12 @@ def _moment(value: date, pointer: str) -> str:
 def _key(key: object, pointer: str) -> str:
     if not isinstance(key, str):
         raise _refused(pointer, f"the key {key!r} is a {type(key).__name__}", "JSON objects have text keys")
-    return _text(key, f"{pointer}/{_escape(key)}")
+    return _text(key, f"{pointer}/{escape(str(key))}")
 
 
-def _escape(key: object) -> str:
-    return str(key).replace("~", "~0").replace("/", "~1")
+def escape(key: str) -> str:
+    """`key` as one token of a JSON Pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _refused(pointer: str, found: str, advice: str) -> InvalidInput:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from seedbed.records._canonical import Json
+from seedbed.records._canonical import Json, escape
 
-__all__ = ["Difference", "differences", "escape", "leaves", "without"]
+__all__ = ["Difference", "differences", "leaves", "without"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,6 @@ def leaves(value: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
 def without(value: Json, pointers: Sequence[str]) -> Json:
     """A copy of `value` without what `pointers` name; a pointer to nothing changes nothing."""
     return _without(value, frozenset(pointers), "")
-
-
-def escape(key: str) -> str:
-    """`key` as one token of a JSON Pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _without(value: Json, pointers: frozenset[str], at: str) -> Json:

@@ -11,8 +11,6 @@ from seedbed.records._snapshot import Commit
 
 __all__ = ["latest_pointer", "views", "write_latest", "write_views"]
 
-_FILE_NAMES = {"audit": "audit_run"}
-
 
 def views(commit: Commit) -> dict[str, bytes]:
     """The files that show `commit` in its run's folder, by name."""
@@ -22,7 +20,7 @@ def views(commit: Commit) -> dict[str, bytes]:
         "metrics": body["metrics"],
         "snapshot": {**body, "digest": commit.digest},
         "diff_prev": body["diff_prev"],
-        **{_FILE_NAMES.get(name, name): document for name, document in body["documents"].items()},
+        **body["documents"],
     }
     return {f"{name}.json": readable_json(value) for name, value in shown.items()}
 
