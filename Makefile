@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench torture clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python benchmarks/tgat.py
+
+torture: setup
+	$(BIN)/python scripts/kill_demo.py --kills 20
 
 clean:
 	rm -rf $(VENV) build dist

@@ -55,9 +55,10 @@ def torture(folder: Path, options: argparse.Namespace, console: Console) -> None
     console.print(f"an undisturbed demo takes {length_seconds:.0f} s; killing {options.kills} at random moments of it")
     rng, store_path, seen, resume = random.Random(options.seed), folder / "store", dict[str, str](), None
     table = Table("kill", "after", "the run was", "commits", "log records", "leftovers")
-    for number in range(1, options.kills + 1):
+    number = 0
+    while number < options.kills:
         after = rng.uniform(0.05, 0.95) * length_seconds
-        kill(start(options, store_path, resume), after)
+        number += kill(start(options, store_path, resume), after)
         status, seen, leftovers, resume = look(store_path, seen)
         num_commits = sum(name.startswith("commit") for name in seen)
         row = (str(number), f"{after:.1f} s", status, str(num_commits), str(len(seen) - num_commits), str(leftovers))
@@ -81,13 +82,15 @@ def start(options: argparse.Namespace, store: Path, resume: str | None) -> subpr
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-def kill(demo: subprocess.Popen[str], after_seconds: float) -> None:
-    """SIGKILL `demo` after so long; one that has ended by then ended."""
+def kill(demo: subprocess.Popen[str], after_seconds: float) -> bool:
+    """SIGKILL `demo` after so long; false when it had ended by then."""
     try:
         demo.communicate(timeout=after_seconds)
     except subprocess.TimeoutExpired:
         demo.kill()
         demo.communicate()
+        return True
+    return False
 
 
 def ended(demo: subprocess.Popen[str]) -> str:
