@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -61,10 +62,13 @@ def settle(directory: Path) -> None:
         os.fsync(descriptor)
 
 
-def remove(path: Path) -> None:
-    """Delete a leftover file; absence is fine. Raises StoreUnavailable."""
+def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
+    """Delete a file; absence is fine. False when it was written at or after `unless_since`. Raises StoreUnavailable."""
     with _durable_call("remove", path):
+        if unless_since and path.exists() and path.stat().st_mtime >= unless_since.timestamp():
+            return False
         path.unlink(missing_ok=True)
+        return True
 
 
 class AppendFile:

@@ -1,0 +1,63 @@
+"""What a store asks of whatever holds its bytes: five methods over keys, which a disk and an object store both give."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from seedbed.errors import InvalidInput
+
+__all__ = ["Files", "StoredFile", "require_key"]
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file, or one folder where `key` ends with a slash. `modified` is UTC, by the clock of what holds it."""
+
+    key: str
+    size_bytes: int
+    modified: datetime
+
+
+class Files(Protocol):
+    """Whole files by key, such as `log/flights/00000000000000000001.json`. Any number of processes may use them at once.
+
+    Every method raises InvalidInput for a key that could leave the store, and StoreUnavailable when the disk or the
+    service refuses; then nothing is acknowledged.
+    """
+
+    def create(self, key: str, data: bytes) -> None:
+        """Publish `data` at `key` if nothing is there: whole and durable on return, absent or whole after a crash.
+
+        Raises FileExistsError when the key is taken; whatever took it is durable by then.
+        """
+        ...
+
+    def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """Put `data` at `key`, whole for every reader, in place of whatever is there.
+
+        With `durable=False` a crash of the machine may undo it: for what is derived.
+        """
+        ...
+
+    def read(self, key: str) -> bytes:
+        """The bytes at `key`. Raises NotFound."""
+        ...
+
+    def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
+        """Everything under the folder `prefix` whose key follows `after`, in the order of keys; "" is the whole store.
+
+        With `deep=False` only its own children, each folder among them as a key that ends with a slash.
+        """
+        ...
+
+    def remove(self, key: str, *, unless_since: datetime | None = None) -> bool:
+        """Delete the file at `key`; absence is fine. False when it was written at or after `unless_since`, and stays."""
+        ...
+
+
+def require_key(key: str) -> str:
+    """`key`, if it names a file inside the store. Raises InvalidInput."""
+    if key and not any(part in ("", ".", "..") for part in key.split("/")) and not set("\\\0") & set(key):
+        return key
+    raise InvalidInput(f"{key!r} is not a key of a file in a store; expected relative names joined by single slashes")

@@ -1,0 +1,76 @@
+"""A store's files on a disk, or on a network file system with hard links."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from seedbed.errors import NotFound, StoreUnavailable
+from seedbed.records import _durable
+from seedbed.records._files import StoredFile, require_key
+
+__all__ = ["LocalFiles"]
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """The `Files` under the folder `root`."""
+
+    root: Path
+
+    def path(self, key: str) -> Path:
+        """Where `key` lies."""
+        return self.root / require_key(key)
+
+    def create(self, key: str, data: bytes) -> None:
+        """As `Files.create`, by a hard link that is made only where there is none."""
+        _durable.create(self.path(key), data)
+
+    def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """As `Files.replace`, by renaming over what is there."""
+        _durable.replace(self.path(key), data, durable=durable)
+
+    def read(self, key: str) -> bytes:
+        """As `Files.read`."""
+        try:
+            return self.path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"there is no file {key} in {self.root}") from None
+        except OSError as problem:
+            raise StoreUnavailable(
+                f"cannot read {self.path(key)}: {problem.strerror}; mend the mount or its rights"
+            ) from None
+
+    def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
+        """As `Files.list`; what vanishes while it is listed is left out."""
+        folder = self.path(prefix) if prefix else self.root
+        base = f"{prefix}/" if prefix else ""
+        for name, entry in _children(folder):
+            key = base + name
+            if name.endswith("/") and deep:
+                if key > after or after.startswith(key):
+                    yield from self.list(key[:-1], after=after)
+            elif key > after:
+                yield from _stored(key, entry)
+
+    def remove(self, key: str, *, unless_since: datetime | None = None) -> bool:
+        """As `Files.remove`."""
+        return _durable.remove(self.path(key), unless_since=unless_since)
+
+
+def _children(folder: Path) -> list[tuple[str, "os.DirEntry[str]"]]:
+    # A folder sorts by its name with the slash, as the keys under it do.
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name + "/" * entry.is_dir(), entry) for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _stored(key: str, entry: "os.DirEntry[str]") -> Iterator[StoredFile]:
+    try:
+        found = entry.stat()
+    except FileNotFoundError:
+        return
+    yield StoredFile(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
