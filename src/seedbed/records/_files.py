@@ -20,7 +20,7 @@ class StoredFile:
 
 
 class Files(Protocol):
-    """Whole files by key, such as `log/flights/00000000000000000001.json`. Any number of processes may use them at once.
+    """Whole files by key, such as `log/flights/LATEST.json`; any number of processes may use them at once.
 
     Every method raises InvalidInput for a key that could leave the store, and StoreUnavailable when the disk or the
     service refuses; then nothing is acknowledged.
@@ -52,7 +52,7 @@ class Files(Protocol):
         ...
 
     def remove(self, key: str, *, unless_since: datetime | None = None) -> bool:
-        """Delete the file at `key`; absence is fine. False when it was written at or after `unless_since`, and stays."""
+        """Delete the file at `key`; absence is fine. False when it was written since `unless_since`, and stays."""
         ...
 
 
