@@ -8,6 +8,7 @@ from torch import nn, optim
 
 from seedbed import change, contracts, errors, gate, records, runtime
 
+ABOUT = {"split": records.digest([1400, 397]), "target": records.digest("digit"), "feature": records.digest("pixels")}
 GATE = ["audit.degraded == false", "changes.effective == 1", "metrics.test.accuracy >= 0.85 @ 95%"]
 torch.manual_seed(0)
 began, digits = time.monotonic(), load_digits()
@@ -18,7 +19,6 @@ optimizer = optim.Adam(model.parameters(), lr=3e-3)
 scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=300)
 rate, limits = change.LearningRate(optimizer, scheduler), change.Parameter("optimizer.lr", "1", low=1e-5, high=1e-2)
 store = records.Store.open(".seedbed", create=True)
-
 with errors.exit_codes(), store.start("digits", f"digits-{time.time_ns()}", contracts.Stage.TRAINING) as run:
     witness = runtime.declare(runtime.resolve_config(code={"cdc": "off"}), device="cpu").witness()
     engine = change.ChangeEngine(records.Journal.open(run.path("changes.log")), {limits.key: rate}, [limits])
@@ -39,7 +39,7 @@ with errors.exit_codes(), store.start("digits", f"digits-{time.time_ns()}", cont
     draft = run.draft(
         metadata=records.not_applicable(run.stage) | {"cohort_id": "all", "target": "digit", "model_family": "encoder"},
         metrics={"test": {"accuracy": gate.block_bootstrap(correct.double().numpy()).model_dump()}},
-        fingerprints={"data": records.digest(digits.data.tolist()), "split": records.digest([1400, 397])},
+        fingerprints={"data": records.digest(digits.data.tolist()), **ABOUT},
         config={"gate": GATE},
         documents={"audit_run": audit.model_dump(mode="json"), "changes": story.model_dump(mode="json")},
     )

@@ -40,7 +40,7 @@ def finished(
             "gate": ["metrics.test.random.ap >= 0.8 @ 95%"],
         },
         "factors": {"seed": seed},
-        "fingerprints": {"data": digest(data), "split": digest("split")},
+        "fingerprints": {name: digest(name) for name in ("split", "target", "feature")} | {"data": digest(data)},
         "timing": {"wall_seconds": 75.0, "peak_memory_bytes": 3 << 29},
         "documents": {"audit_run": _audit().model_dump(mode="json"), "changes": _changes().model_dump(mode="json")},
         **fields,

@@ -89,7 +89,12 @@ def make_snapshot(**changed):
         "project": "flights",
         "run_id": run_id,
         "stage": Stage.TRAINING,
-        "attempt": 1,
+        "attempt_id": 1,
+        "schema_versions": {"snapshot": "2"},
+        "experiment_id": "NOT_APPLICABLE",
+        "symbol": "NOT_APPLICABLE",
+        "target": "link",
+        "view": "chronological",
         "snapshot_seq": 7,
         "timestamp": datetime(2026, 7, 2, 10, 14, 12, tzinfo=UTC),
         "metadata": {
@@ -131,12 +136,16 @@ def make_snapshot(**changed):
             "training": {"seed": 0, "epochs": 2, "batch_size": 200, "learning_rate": 0.001},
         },
         "volatile_settings": ("/gate",),
-        "fingerprints": {"data": "a1" * 32, "split": "b2" * 32, "code": "c3" * 32},
+        "inputs": {},
+        "process": {},
+        "outputs": {},
+        "fingerprints": {"data": "a1" * 32, "split": "b2" * 32, "code": "c3" * 32, "config": "07" * 32},
+        "fingerprint_sources": {},
         "factors": {"seed": 0, "device": "cpu (x86_64)", "threads": 2, "parameters": 633_171},
         "documents": {"audit_run": audit_run(), "changes": change_summary(change())},
         "blobs": {"weights": "d4" * 32},
         "logs": {"changes": {"sequence": 5, "digest": "e5" * 32}},
-        "digests": {"metrics": "f6" * 32, "config": "07" * 32, "content": "18" * 32},
+        "digests": {"metrics": "f6" * 32, "content": "18" * 32},
         "comparison_group": {"project": "flights", "stage": "TRAINING", "target": "link", "model_family": "tgat"},
         "diff_prev": {
             "summary": "comparable: a replicate, only the seed differs",
@@ -158,6 +167,7 @@ def make_snapshot(**changed):
                 },
             },
         },
+        "diff_baseline": {"summary": "no baseline: none is promoted for its comparison group"},
     }  # fmt: skip
     return Snapshot.model_validate(values | changed)
 

@@ -251,7 +251,9 @@ def test_validation_comes_from_the_record_and_else_from_the_events(snapshot, eve
 
 
 def test_what_the_record_lacks_is_said_to_be_missing():
-    page = render_report(make_snapshot(metrics={}, documents={}, diff_prev={}, timing={}, config={}), [])
+    page = render_report(
+        make_snapshot(metrics={}, documents={}, diff_prev={"summary": "no predecessor"}, timing={}, config={}), []
+    )
     assert section(page, "results").count("missing") == 2 * 3 * 3
     assert not re.search(r"\d\.\d", section(page, "results") + section(page, "training"))
     assert "no step metrics" in section(page, "training")

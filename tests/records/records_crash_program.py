@@ -72,7 +72,7 @@ def repairs(path: Path) -> None:
     (folder / "events.log").write_bytes((folder / "events.log").read_bytes() + b'{"body"')
     (folder / ".tmp-left").write_bytes(b"half")
     os.utime(folder / ".tmp-left", (0, 0))
-    next(store.layout.latest.rglob("LATEST.json")).unlink()
+    next((store.work / "latest").rglob("LATEST.json")).unlink()
     deaths = 0
     while True:
         broken = path.with_name(f"broken-{deaths}")

@@ -1,10 +1,13 @@
 """The small world that the tests of `records` share: one project of runs that differ where a test says."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.contracts import Stage
-from seedbed.records import SnapshotDraft, Store, digest, required_fields
+from seedbed.records import Snapshot, SnapshotDraft, Store, digest, required_fields
+from seedbed.records._draft import build_body
+from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR
 
 PROJECT = "flights"
 _METADATA = {
@@ -42,13 +45,22 @@ def draft(
         "config": {"optimizer": {"lr": 0.001}, "report": "report.html", "seed": seed},
         "volatile_settings": ("/report",),
         "factors": {"seed": seed, "threads": 2},
-        "fingerprints": {"data": digest(data), "split": digest("split"), "code": digest("code")},
+        "fingerprints": {name: digest(name) for name in ("split", "target", "feature", "code")}
+        | {"data": digest(data)},
         "timing": {"wall_seconds": 12.5},
         "documents": {"audit_run": {"degraded": False}},
         **fields,
     }
     described = metadata(run_id, stage) if described is None else described
     return SnapshotDraft(project=PROJECT, run_id=run_id, stage=stage, attempt=attempt, metadata=described, **values)
+
+
+def snapshot(run_id: str, seq: int = 1, **options: Any) -> Snapshot:
+    """The snapshot of a draft, as it would stand at place `seq` of an empty log."""
+    body = build_body(draft(run_id, **options), {}, datetime(2026, 1, 1, tzinfo=UTC))
+    return Snapshot.model_validate(
+        {**body, "snapshot_seq": seq, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE}
+    )
 
 
 def commit(store: Store, run_id: str, **options: Any) -> Any:

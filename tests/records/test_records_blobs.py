@@ -6,11 +6,22 @@ import zstandard
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Blobs, digest_bytes
 from seedbed.records import _blobs as blobs_module
+from seedbed.records._local import LocalFiles
 
 
 @pytest.fixture
-def blobs(tmp_path):
-    return Blobs(tmp_path / "sha256")
+def files(tmp_path):
+    return LocalFiles(tmp_path)
+
+
+@pytest.fixture
+def blobs(files):
+    return Blobs(files)
+
+
+@pytest.fixture
+def path_of(files, blobs):
+    return lambda digest: files.path(blobs.key(digest))
 
 
 @pytest.mark.parametrize(
@@ -23,16 +34,16 @@ def test_what_is_put_comes_back_under_its_digest(blobs, data):
     assert blobs.get(digest) == data
 
 
-def test_only_what_gets_smaller_is_compressed(blobs):
-    assert blobs.path(blobs.put(b"same" * 4096)).suffix == ".zst"
-    assert blobs.path(blobs.put(b"same" * 4096)).stat().st_size < 100
-    assert blobs.path(blobs.put(os.urandom(8192))).suffix == ""
-    assert blobs.path(blobs.put(b"small")).suffix == ""
+def test_only_what_gets_smaller_is_compressed(blobs, path_of):
+    assert path_of(blobs.put(b"same" * 4096)).suffix == ".zst"
+    assert path_of(blobs.put(b"same" * 4096)).stat().st_size < 100
+    assert path_of(blobs.put(os.urandom(8192))).suffix == ""
+    assert path_of(blobs.put(b"small")).suffix == ""
 
 
 @pytest.mark.parametrize("data", [b"small", b"same" * 4096])
-def test_a_flipped_byte_is_found(blobs, data):
-    path = blobs.path(blobs.put(data))
+def test_a_flipped_byte_is_found(blobs, path_of, data):
+    path = path_of(blobs.put(data))
     stored = bytearray(path.read_bytes())
     stored[-1] ^= 1
     path.write_bytes(stored)
@@ -40,12 +51,12 @@ def test_a_flipped_byte_is_found(blobs, data):
         blobs.get(digest_bytes(data))
 
 
-def test_a_blob_that_claims_to_be_huge_is_not_unpacked(blobs, monkeypatch):
+def test_a_blob_that_claims_to_be_huge_is_not_unpacked(blobs, path_of, monkeypatch):
     digest = blobs.put(b"same" * 4096)
     monkeypatch.setattr(blobs_module, "_LARGEST_BYTES", 1000)
-    with pytest.raises(StoreCorrupt, match="claims 16384 bytes"):
+    with pytest.raises(StoreCorrupt, match="claims to hold 16384 bytes"):
         blobs.get(digest)
-    blobs.path(digest).write_bytes(zstandard.ZstdCompressor(write_content_size=False).compress(b"same" * 4096))
+    path_of(digest).write_bytes(zstandard.ZstdCompressor(write_content_size=False).compress(b"same" * 4096))
     with pytest.raises(StoreCorrupt, match="claims"):
         blobs.get(digest)
 

@@ -1,16 +1,12 @@
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_world import draft, metadata
+from records_world import metadata, snapshot
 
 from seedbed.contracts import Stage
 from seedbed.records import EXACT, REPLICATE, Commit, ablation, compare, diff, digest
 from seedbed.records._canonical import plain
 from seedbed.records._comparison import narrowest
-from seedbed.records._draft import build_snapshot
 from seedbed.records._pointer import differences, leaves, without
 
 JSON_OBJECTS = st.recursive(
@@ -22,8 +18,13 @@ JSON_OBJECTS = st.recursive(
 ).map(lambda value: {"root": value})
 
 
-def snapshot(run_id: str, **options: Any):
-    return build_snapshot(draft(run_id, **options), {}, 1, datetime(2026, 1, 1, tzinfo=UTC))
+def fingerprints(**changed: str):
+    names = ("data", "split", "target", "feature", "code")
+    return {name: digest(changed.get(name, name)) for name in names}
+
+
+def committed(seq, made):
+    return Commit(seq, "d" * 64, made, made.model_dump(mode="json"))
 
 
 def apply_patch(value, patch):
@@ -70,7 +71,7 @@ def test_exact_needs_every_input_the_same():
         {"seed": 1},
         {"config": {"optimizer": {"lr": 1}}},
         {"factors": {"seed": 0, "threads": 4}},
-        {"fingerprints": {"data": digest("data"), "split": digest("split"), "code": digest("newer")}},
+        {"fingerprints": fingerprints(code="newer")},
     ):
         answer = compare(snapshot("r1"), snapshot("r2", **change), EXACT)
         assert not answer.comparable
@@ -103,7 +104,7 @@ def test_an_ablation_may_differ_by_what_it_lists():
     ("change", "reason"),
     [
         (
-            {"fingerprints": {"data": digest("data"), "split": digest("x"), "code": digest("code")}},
+            {"fingerprints": fingerprints(split="x")},
             "split fingerprint differs: ",
         ),
         ({"data": "other"}, "data fingerprint differs: "),
@@ -148,7 +149,7 @@ def test_the_first_run_has_no_predecessor_and_that_is_no_difference():
 
 
 def test_a_diff_names_its_predecessor_what_changed_and_by_how_much():
-    found = diff(Commit(4, "d" * 64, snapshot("r1", ap=0.8)), snapshot("r2", ap=0.9, seed=1))
+    found = diff(committed(4, snapshot("r1", ap=0.8)), snapshot("r2", ap=0.9, seed=1))
     assert (found.prev_run_id, found.prev_snapshot_seq, found.prev_digest) == ("r1", 4, "d" * 64)
     assert found.prev_snapshot_path == "log/flights/00000000000000000004.json"
     assert found.comparable
@@ -164,19 +165,19 @@ def test_a_diff_names_its_predecessor_what_changed_and_by_how_much():
 def test_deltas_that_are_no_numbers_are_null():
     before = snapshot("r1", metrics={"zero": 0, "huge": -1.7e308, "flag": True, "only": 1})
     after = snapshot("r2", metrics={"zero": 1, "huge": 1.7e308, "flag": False})
-    deltas = diff(Commit(1, "d" * 64, before), after).metric_deltas
+    deltas = diff(committed(1, before), after).metric_deltas
     assert set(deltas) == {"/zero", "/huge"}
     assert deltas["/zero"].percent is None
     assert deltas["/huge"].absolute is None
 
 
 def test_a_diff_across_groups_says_why_it_means_little():
-    found = diff(Commit(1, "d" * 64, snapshot("r1")), snapshot("r2", data="other", seed=2))
+    found = diff(committed(1, snapshot("r1")), snapshot("r2", data="other", seed=2))
     assert found.comparable is False
     assert found.summary.startswith("not comparable: data fingerprint differs")
 
 
 def test_a_diff_under_a_named_policy_keeps_to_it():
-    found = diff(Commit(1, "d" * 64, snapshot("r1")), snapshot("r2", seed=2), EXACT)
+    found = diff(committed(1, snapshot("r1")), snapshot("r2", seed=2), EXACT)
     assert found.comparable is False
     assert "and more" in found.summary

@@ -56,15 +56,15 @@ def test_every_durable_call_may_fail_and_the_next_writer_goes_on(tmp_path, error
         else:
             # Only a temporary file that could not be deleted is passed over.
             assert len(calls) < at or calls[at - 1] == "unlink"
-            assert Store.open(store.path).log(PROJECT).read(acknowledged.seq) == acknowledged
-        log = Store.open(store.path).log(PROJECT)
+            assert Store.open(store.work).log(PROJECT).read(acknowledged.seq) == acknowledged
+        log = Store.open(store.work).log(PROJECT)
         committed = [item.snapshot.run_id for item in log.commits()]
         assert committed.count(run_id) <= 1
         if len(calls) < at:
             break
     assert len(failures) > 50
     assert {"open", "write", "fsync", "link", "mkdir", "replace"} <= set(failures)
-    assert not [finding for finding in fsck(Store.open(store.path)) if finding.kind.is_damage]
+    assert not [finding for finding in fsck(Store.open(store.work)) if finding.kind.is_damage]
 
 
 def test_a_finish_that_failed_may_be_tried_again_and_commits_once(tmp_path):
@@ -76,7 +76,7 @@ def test_a_finish_that_failed_may_be_tried_again_and_commits_once(tmp_path):
                 run.finish(draft("r1"))
             except StoreUnavailable:
                 run.finish(draft("r1"))
-        assert [item.snapshot.run_id for item in Store.open(store.path).log(PROJECT).commits()] == ["r1"]
+        assert [item.snapshot.run_id for item in Store.open(store.work).log(PROJECT).commits()] == ["r1"]
         assert store.find("r1").status == RunStatus.FINISHED
         assert fsck(store) == []
         if len(calls) < at:
@@ -101,7 +101,7 @@ def test_views_that_could_not_be_written_are_made_by_repair(tmp_path):
 
 def test_four_writers_at_once_lose_nothing_and_a_reader_never_sees_half(tmp_path):
     store = Store.open(tmp_path / "store", create=True)
-    program = [sys.executable, HERE / "records_hammer_program.py", store.path]
+    program = [sys.executable, HERE / "records_hammer_program.py", store.work]
     log, reads = store.log(PROJECT), 0
     with contextlib.ExitStack() as writing:
         started = [subprocess.Popen([*program, name, "25"], stdout=subprocess.PIPE, text=True) for name in "abcd"]
@@ -112,7 +112,7 @@ def test_four_writers_at_once_lose_nothing_and_a_reader_never_sees_half(tmp_path
             reads += 1
             seen = [header.seq for header in log.headers()]
             assert seen == list(range(1, len(seen) + 1))
-            for path in store.layout.latest.rglob("LATEST.json"):
+            for path in (store.work / "latest").rglob("LATEST.json"):
                 assert path.read_bytes().endswith(b"}\n")
         acknowledged = dict(line.split() for writer in started for line in writer.stdout)
     assert [writer.returncode for writer in started] == [0] * 4

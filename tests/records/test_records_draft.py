@@ -1,19 +1,24 @@
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_world import draft, metadata
+from records_world import draft, metadata, snapshot
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 from seedbed.records import NOT_APPLICABLE, Store, digest, not_applicable, required_fields
+from seedbed.records._draft import build_body
 
 STAGES = list(Stage)
 NULLABLE = {"max_cs_samples"}
 ALWAYS = {"stage", "run_id", "cohort_id", "target", "model_family"}
+
+
+FINGERPRINTS = dict.fromkeys(("data", "split", "target", "feature"), digest(1))
 
 
 def test_each_stage_requires_its_closed_set_of_fields():
@@ -109,37 +114,50 @@ def test_a_metric_that_is_not_a_number_is_refused_with_its_place():
         draft("r1", metrics={"test": {"ap": float("nan")}})
 
 
+def digests(made):
+    return build_body(made, {}, datetime(2026, 1, 1, tzinfo=UTC))["digests"]
+
+
 def test_what_the_caller_changes_afterwards_changes_nothing():
     metrics = {"test": {"ap": 0.9}}
     made = draft("r1", metrics=metrics)
-    before = made.digests
+    before = digests(made)
     metrics["test"]["ap"] = 0.1
     assert made.metrics["test"]["ap"] == 0.9
-    assert draft("r1", metrics={"test": {"ap": 0.9}}).digests == before
+    assert digests(draft("r1", metrics={"test": {"ap": 0.9}})) == before
     with pytest.raises(TypeError):
         made.metrics["test"]["ap"] = 0.1
 
 
 def test_timing_and_volatile_settings_stay_out_of_the_digests_that_must_repeat():
-    one = draft("r1")
-    other = draft("r1", timing={"wall_seconds": 99}, config={**one.config, "report": "elsewhere.html"})
+    config = {"optimizer": {"lr": 0.001}, "report": "report.html", "seed": 0}
+    one = snapshot("r1")
+    other = snapshot("r1", timing={"wall_seconds": 99}, config={**config, "report": "elsewhere.html"})
     assert one.digests["metrics"] == other.digests["metrics"]
-    assert one.digests["deterministic_config"] == other.digests["deterministic_config"]
-    assert one.digests["config"] != other.digests["config"]
-    assert draft("r1", timing={"wall_seconds": 99}).digests == one.digests
+    assert one.fingerprints["deterministic_config"] == other.fingerprints["deterministic_config"]
+    assert one.fingerprints["config"] != other.fingerprints["config"]
+    assert snapshot("r1", timing={"wall_seconds": 99}).digests == one.digests
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_the_metric_digest_is_that_of_the_metrics_alone(first, second):
-    one, other = draft("r1", ap=first), draft("r2", ap=second, seed=5)
+    one, other = snapshot("r1", ap=first), snapshot("r2", ap=second, seed=5)
     assert one.digests["metrics"] == digest({"test": {"ap": first, "events": 9000}})
     assert (one.digests["metrics"] == other.digests["metrics"]) == (first == second)
+
+
+def test_replicates_share_a_digest_that_no_seed_and_no_volatile_setting_enters():
+    config = {"optimizer": {"lr": 0.001}, "report": "elsewhere.html", "seed": 7}
+    one = snapshot("r1").digests["replicates"]
+    assert snapshot("r2", seed=7, config=config).digests["replicates"] == one
+    assert snapshot("r2", config={**config, "optimizer": {"lr": 0.1}}).digests["replicates"] != one
+    assert snapshot("r2", data="other").digests["replicates"] != one
 
 
 def test_a_run_drafts_for_itself(tmp_path):
     run = Store.open(tmp_path, create=True).start("digits", "r1", Stage.TRAINING)
     described = {**not_applicable(Stage.TRAINING), "cohort_id": "all", "target": "digit", "model_family": "encoder"}
-    whole = run.draft(described, {"ap": 0.5}, {"data": digest(1), "split": digest(2)})
+    whole = run.draft(described, {"ap": 0.5}, FINGERPRINTS)
     assert (whole.key, whole.metadata["run_id"], whole.metadata["stage"]) == ("r1:TRAINING:1", "r1", "TRAINING")
     assert run.finish(whole).seq == 1
 
@@ -147,6 +165,6 @@ def test_a_run_drafts_for_itself(tmp_path):
 def test_what_always_applies_must_be_said(tmp_path):
     run = Store.open(tmp_path, create=True).start("digits", "r1", Stage.TRAINING)
     with pytest.raises(InvalidInput, match=r"metadata\.cohort_id always applies") as refusal:
-        run.draft(not_applicable(Stage.TRAINING), {}, {"data": digest(1), "split": digest(2)})
+        run.draft(not_applicable(Stage.TRAINING), {}, FINGERPRINTS)
     assert "metadata.target always applies" in str(refusal.value)
     assert "run_id" not in str(refusal.value).partition("refused")[2]

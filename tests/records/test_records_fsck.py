@@ -47,7 +47,7 @@ def age(path):
 
 
 def blob(store, suffix):
-    return next(path for path in store.layout.blobs.rglob("*") if path.is_file() and path.suffix == suffix)
+    return next(path for path in (store.work / "blobs").rglob("*") if path.is_file() and path.suffix == suffix)
 
 
 DAMAGES = {
@@ -98,28 +98,28 @@ LEFTOVERS = {
 
 
 def plant(store, where, how):
-    path = where(store) if callable(where) else store.path / where
+    path = where(store) if callable(where) else store.work / where
     how(path)
-    return path.relative_to(store.path).as_posix()
+    return path.relative_to(store.work).as_posix()
 
 
 def test_nothing_is_invented_on_a_healthy_store(store):
     assert fsck(store) == []
     assert repair(store) == []
-    assert fsck(Store.open(store.path)) == []
+    assert fsck(Store.open(store.work)) == []
 
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found_named_and_not_mended(store, name):
     where, how, kind = DAMAGES[name]
     path = plant(store, where, how)
-    found = fsck(Store(store.path, store.clock))
+    found = fsck(Store(store.name, store.files, store.work, store.clock))
     assert [finding.kind for finding in found] == [kind], found
     assert path.startswith(found[0].path.removesuffix(".zst"))
     assert kind.is_damage
-    before = {path: path.read_bytes() for path in store.path.rglob("*") if path.is_file()}
-    assert repair(Store(store.path, store.clock)) == []
-    assert {path: path.read_bytes() for path in store.path.rglob("*") if path.is_file()} == before
+    before = {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()}
+    assert repair(Store(store.name, store.files, store.work, store.clock)) == []
+    assert {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("name", LEFTOVERS)
@@ -130,24 +130,24 @@ def test_what_is_derived_or_left_behind_is_found_named_and_mended(store, name):
     assert [(finding.kind, finding.path) for finding in found] == [(kind, path)]
     assert kind.is_derived
     assert kind.is_damage == (kind is FindingKind.LATEST_DANGLING)
-    commits = {path: path.read_bytes() for path in store.layout.logs.rglob("*.json")}
+    commits = {path: path.read_bytes() for path in (store.work / "log").rglob("*.json")}
     assert repair(store) == found
     assert fsck(store) == []
-    assert {path: path.read_bytes() for path in store.layout.logs.rglob("*.json")} == commits
+    assert {path: path.read_bytes() for path in (store.work / "log").rglob("*.json")} == commits
 
 
 def test_every_view_and_pointer_can_be_made_again(store):
-    before = {path: path.read_bytes() for path in store.path.rglob("*.json")}
-    shutil.rmtree(store.layout.latest)
-    for path in store.layout.runs.rglob("*.json"):
+    before = {path: path.read_bytes() for path in store.work.rglob("*.json")}
+    shutil.rmtree(store.work / "latest")
+    for path in (store.work / "runs").rglob("*.json"):
         if not path.name.startswith(("attempt-", "status")):
             path.unlink()
     assert len(repair(store)) > 10
-    assert {path: path.read_bytes() for path in store.path.rglob("*.json")} == before
+    assert {path: path.read_bytes() for path in store.work.rglob("*.json")} == before
 
 
 def test_many_missing_numbers_are_one_finding(store):
-    (store.path / COMMIT).rename(store.path / f"log/{PROJECT}/{'9' * 20}.json")
+    (store.work / COMMIT).rename(store.work / f"log/{PROJECT}/{'9' * 20}.json")
     found = {finding.path: finding.kind for finding in fsck(store) if "log/" in finding.path}
     assert found == {
         COMMIT: FindingKind.COMMIT_MISSING,
@@ -157,18 +157,18 @@ def test_many_missing_numbers_are_one_finding(store):
 
 
 def test_a_temporary_file_that_is_renamed_meanwhile_is_no_leftover(store):
-    (store.path / ".tmp-gone").symlink_to(store.path / "renamed")
+    (store.work / ".tmp-gone").symlink_to(store.work / "renamed")
     assert fsck(store) == []
 
 
 def test_records_appended_after_the_commit_are_no_damage(store):
-    with Journal.open(store.path / RUN / "changes.log") as journal:
+    with Journal.open(store.work / RUN / "changes.log") as journal:
         journal.append("noted", {})
     assert fsck(store) == []
 
 
 def test_a_log_rewritten_as_a_whole_is_found_by_the_head_that_the_commit_holds(store):
-    path = store.path / RUN / "changes.log"
+    path = store.work / RUN / "changes.log"
     path.unlink()
     with Journal.open(path) as journal:
         journal.append("applied", {"value": 2})
@@ -184,7 +184,7 @@ def test_the_files_of_a_run_that_still_writes_are_left_alone(store):
     (run.folder / ".tmp-new").write_bytes(b"half")
     assert fsck(store) == []
     run.failed("it ended")
-    later = Store.open(store.path, clock=FakeClock())
+    later = Store.open(store.work, clock=FakeClock())
     later.clock.advance(3600 * 24 * 365 * 5)
     assert {finding.kind for finding in fsck(later)} == {FindingKind.LOG_TORN, FindingKind.STRAY_FILE}
 
@@ -199,6 +199,8 @@ def test_verify_recomputes_every_digest_of_a_run(store):
         "deterministic_config",
         "artifacts",
         "content",
+        "comparison_group",
+        "replicates",
         "blobs/notes",
         "blobs/weights",
         "logs/changes.log",

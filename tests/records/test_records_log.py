@@ -10,6 +10,7 @@ from records_world import PROJECT, draft
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import CommitLog, digest
 from seedbed.records import _log as log_module
+from seedbed.records._local import LocalFiles
 from seedbed.records._seal import seal, unseal
 from seedbed.testing import durable_faults
 
@@ -18,7 +19,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def log(tmp_path):
-    return CommitLog(tmp_path / "log", PROJECT)
+    return CommitLog(LocalFiles(tmp_path), PROJECT)
+
+
+def path_of(log, seq):
+    return log.files.path(log.key(seq))
 
 
 def rewrite(path, **changes):
@@ -36,7 +41,7 @@ def test_numbers_begin_at_one_and_have_no_gaps(log):
 
 def test_a_commit_is_canonical_json_that_carries_its_own_digest(log):
     commit = log.append(draft("r1"), {}, NOW)
-    stored = json.loads(log.path(1).read_bytes())
+    stored = json.loads(path_of(log, 1).read_bytes())
     assert set(stored) == {"body", "digest"}
     assert stored["digest"] == digest(stored["body"]) == commit.digest
     assert stored["body"]["digests"]["metrics"] == digest(stored["body"]["metrics"])
@@ -44,7 +49,7 @@ def test_a_commit_is_canonical_json_that_carries_its_own_digest(log):
 
 def test_what_is_read_is_what_was_committed(log):
     commit = log.append(draft("r1", metrics={"whole": 1.0, "huge": 1e17, "tiny": 5e-324}), {}, NOW)
-    again = CommitLog(log.folder, PROJECT).read(1)
+    again = CommitLog(log.files, PROJECT).read(1)
     assert again == commit
     assert again.snapshot.metrics == {"whole": 1, "huge": 1e17, "tiny": 5e-324}
 
@@ -83,15 +88,15 @@ def test_other_content_under_the_same_key_is_a_conflict(log):
 
 
 def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
-    rival = CommitLog(log.folder, PROJECT)
+    rival = CommitLog(log.files, PROJECT)
     log.append(draft("r1"), {}, NOW)
     assert rival.head() == 1
     raced = []
 
-    def overtake(self, snapshot):
+    def overtake(self, *wanted):
         if self is log and not raced:
             raced.append(rival.append(draft("r2"), {}, NOW))
-        return original(self, snapshot)
+        return original(self, *wanted)
 
     original = CommitLog._predecessor
     with pytest.MonkeyPatch.context() as patch:
@@ -102,11 +107,11 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
 
 
 def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(log, monkeypatch):
-    rival, raced = CommitLog(log.folder, PROJECT), []
+    rival, raced = CommitLog(log.files, PROJECT), []
     original = CommitLog._first
 
-    def overtake(self, wanted):
-        first = original(self, wanted)
+    def overtake(self, *wanted):
+        first = original(self, *wanted)
         if self is log and not raced:
             raced.append(rival.append(draft("r1"), {}, NOW))  # right after the key was found to be free
         return first
@@ -119,17 +124,17 @@ def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(l
 def test_a_missing_number_is_named_and_nothing_fills_it(log):
     for number in range(3):
         log.append(draft(f"r{number}"), {}, NOW)
-    log.path(2).unlink()
-    with pytest.raises(StoreCorrupt, match=r"commit 2 .* is missing, while 3 exists"):
-        CommitLog(log.folder, PROJECT).append(draft("r9"), {}, NOW)
-    assert not log.path(2).exists()
+    path_of(log, 2).unlink()
+    with pytest.raises(StoreCorrupt, match=r"record 2 .* is missing, while 3 exists"):
+        CommitLog(log.files, PROJECT).append(draft("r9"), {}, NOW)
+    assert not path_of(log, 2).exists()
 
 
 def test_every_flipped_byte_of_a_commit_is_found(log):
     log.append(draft("r1"), {}, NOW)
-    data = log.path(1).read_bytes()
+    data = path_of(log, 1).read_bytes()
     for index in range(0, len(data), 7):
-        log.path(1).write_bytes(data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :])
+        path_of(log, 1).write_bytes(data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :])
         with pytest.raises(StoreCorrupt, match="is damaged"):
             log.read(1)
 
@@ -137,38 +142,38 @@ def test_every_flipped_byte_of_a_commit_is_found(log):
 @pytest.mark.parametrize("length", [0, 1, 100, -1])
 def test_a_truncated_commit_is_found(log, length):
     log.append(draft("r1"), {}, NOW)
-    log.path(1).write_bytes(log.path(1).read_bytes()[:length])
+    path_of(log, 1).write_bytes(path_of(log, 1).read_bytes()[:length])
     with pytest.raises(StoreCorrupt, match="is damaged"):
         log.read(1)
 
 
 def test_a_commit_in_another_place_is_refused_though_its_digest_is_right(log):
     log.append(draft("r1"), {}, NOW)
-    log.path(2).write_bytes(log.path(1).read_bytes())
+    path_of(log, 2).write_bytes(path_of(log, 1).read_bytes())
     with pytest.raises(StoreCorrupt, match="expected 2 of flights"):
         log.read(2)
-    rewrite(log.path(1), project="another")
+    rewrite(path_of(log, 1), project="another")
     with pytest.raises(StoreCorrupt, match="of another, expected 1 of flights"):
         log.read(1)
 
 
 def test_a_body_that_is_no_snapshot_is_refused(log):
     log.append(draft("r1"), {}, NOW)
-    rewrite(log.path(1), surprise=1)
+    rewrite(path_of(log, 1), surprise=1)
     with pytest.raises(StoreCorrupt, match=r"no snapshot.*surprise"):
         log.read(1)
 
 
 def test_the_future_is_refused_as_such(log):
     log.append(draft("r1"), {}, NOW)
-    rewrite(log.path(1), schema_version=2)
+    rewrite(path_of(log, 1), schema_version=3)
     with pytest.raises(InvalidInput, match="upgrade"):
         log.read(1)
 
 
 def test_a_name_that_is_taken_but_unreadable_ends_the_race(log):
     log.append(draft("r1"), {}, NOW)
-    log.path(2).symlink_to(log.folder / "nowhere")
+    path_of(log, 2).symlink_to(log.files.root / "nowhere")
     with pytest.raises(StoreCorrupt, match="taken but cannot be read"):
         log.append(draft("r2"), {}, NOW)
 
@@ -179,7 +184,7 @@ def test_finding_a_run_gives_its_newest_attempt(log):
     stage = log.read(1).snapshot.stage
     assert log.find("r1", stage).seq == 2
     assert log.find("r9", stage) is None
-    with pytest.raises(NotFound, match="no commit 3"):
+    with pytest.raises(NotFound, match=r"there is no file log/flights/0*3"):
         log.read(3)
 
 
@@ -189,7 +194,7 @@ class LogMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = LogMachine.make_folder()
-        self.writers = [CommitLog(self.folder, PROJECT) for _ in range(2)]
+        self.writers = [CommitLog(LocalFiles(self.folder), PROJECT) for _ in range(2)]
         self.model: list[tuple[str, str, float]] = []
 
     @rule(writer=st.integers(0, 1), run=st.integers(0, 5), data=st.sampled_from("ab"), ap=st.sampled_from([0.1, 0.2]))
@@ -211,7 +216,7 @@ class LogMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model)
     @rule()
     def reopen(self):
-        self.writers[0] = CommitLog(self.folder, PROJECT)
+        self.writers[0] = CommitLog(LocalFiles(self.folder), PROJECT)
 
     @invariant()
     def every_writer_reads_the_same(self):

@@ -10,7 +10,7 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Store, create, read_events
-from seedbed.records._status import Status, claim_path, is_alive, this_process
+from seedbed.records._status import Status, is_alive, this_process
 from seedbed.testing import FakeClock, durable_faults
 
 TRAINING = Stage.TRAINING
@@ -28,7 +28,7 @@ def store(tmp_path, clock):
 
 def pretend_process(run, **changes):
     """Rewrite whose process an attempt is, as if another one had started it."""
-    for path in (claim_path(run.folder, run.attempt), run.folder / "status.json"):
+    for path in (run.path(f"attempt-{run.attempt}.json"), run.path("status.json")):
         if path.exists():
             status = Status.model_validate_json(path.read_bytes())
             process = status.process.model_copy(update=changes)
@@ -69,7 +69,7 @@ def test_opening_and_reading_write_nothing(store):
     commit(store, "r1")
     store.start(PROJECT, "r2", TRAINING).failed("no")
     with durable_faults() as calls:
-        again = Store.open(store.path)
+        again = Store.open(store.work)
         assert [view.run_id for view in again.runs()] == ["r1", "r2"]
         assert again.find("r1").commit.seq == 1
     assert calls == []
@@ -81,10 +81,14 @@ def test_a_finished_run_is_listed_with_its_commit_and_views(store):
     assert (view.status, view.commit, view.attempt, view.reason) == (RunStatus.FINISHED, made, 1, "")
     names = {path.name for path in view.folder.iterdir()}
     assert {"metadata.json", "metrics.json", "snapshot.json", "diff_prev.json", "audit_run.json", "events.log"} <= names
-    assert json.loads((view.folder / "metrics.json").read_text()) == {"test": {"ap": 0.9, "events": 9000}}
-    latest = json.loads((store.path / "latest" / PROJECT / "2013" / "TRAINING" / "LATEST.json").read_text())
+    assert json.loads((view.folder / "metrics.json").read_text()) == {
+        "schema_version": 1,
+        "digest": made.snapshot.digests["metrics"],
+        "metrics": {"test": {"ap": 0.9, "events": 9000}},
+    }
+    latest = json.loads((store.work / "latest" / PROJECT / "2013" / "TRAINING" / "LATEST.json").read_text())
     assert (latest["run_id"], latest["snapshot_seq"], latest["digest"]) == ("r1", 1, made.digest)
-    assert (store.path / latest["path"]).is_file()
+    assert (store.work / latest["path"]).is_file()
 
 
 def test_a_commit_binds_the_logs_of_its_run(store):
@@ -133,7 +137,7 @@ def test_an_ended_attempt_is_followed_by_the_next(store):
         store.start(PROJECT, "r1", TRAINING, attempt=2)
     third = store.start(PROJECT, "r1", TRAINING, attempt=5)
     made = third.finish(draft("r1", attempt=5))
-    assert (made.snapshot.attempt, store.find("r1").status) == (5, RunStatus.FINISHED)
+    assert (made.snapshot.attempt_id, store.find("r1").status) == (5, RunStatus.FINISHED)
     assert [event.attempt for event in read_events(third.path("events.log"))] == [1, 2]
 
 
@@ -196,7 +200,7 @@ def test_on_another_machine_only_the_heartbeat_speaks(store, clock):
 
 
 def test_two_processes_never_hold_the_same_attempt(store, monkeypatch):
-    rival = Store.open(store.path)
+    rival = Store.open(store.work)
     looked = store._unfinished(PROJECT, "r1", TRAINING)  # both have looked before either has claimed
     rival.start(PROJECT, "r1", TRAINING)
     monkeypatch.setattr(store, "_unfinished", lambda *_: looked)
@@ -211,7 +215,7 @@ def test_two_processes_may_make_the_same_store(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_nobody_claimed_is_no_run(store):
-    store.layout.run(PROJECT, "r1", TRAINING).mkdir(parents=True)
+    store.folder(PROJECT, "r1", TRAINING).mkdir(parents=True)
     assert store.runs() == []
 
 
@@ -294,7 +298,7 @@ def test_latest_follows_each_cohort_and_stage_apart(store):
     commit(store, "r1")
     commit(store, "r2", stage=Stage.TARGET_RANKING)
     commit(store, "r3")
-    folder = store.path / "latest" / PROJECT / "2013"
+    folder = store.work / "latest" / PROJECT / "2013"
     found = {path.parent.name: json.loads(path.read_text())["snapshot_seq"] for path in folder.rglob("LATEST.json")}
     assert found == {"TRAINING": 3, "TARGET_RANKING": 2}
 
@@ -310,7 +314,7 @@ def test_no_name_leads_out_of_the_store(store, name):
     ):
         with pytest.raises(InvalidInput, match="cannot be a name"):
             refused()
-        for claim in store.path.rglob("attempt-9.json"):
+        for claim in store.work.rglob("attempt-9.json"):
             claim.unlink()
 
 

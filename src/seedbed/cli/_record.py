@@ -43,7 +43,7 @@ def record(commit: Commit) -> RenderableType:
 def headline(commit: Commit) -> Text:
     """Which run, what place in which log, how long and how large."""
     snapshot, timing = commit.snapshot, commit.snapshot.timing
-    facts = [f"commit {commit.seq} of {snapshot.project}", moment(snapshot.timestamp), f"attempt {snapshot.attempt}"]
+    facts = [f"commit {commit.seq} of {snapshot.project}", moment(snapshot.timestamp), f"attempt {snapshot.attempt_id}"]
     if isinstance(seconds := timing.get("wall_seconds"), int | float):
         facts.append(f"took {duration(seconds)}")
     if isinstance(peak := timing.get("peak_memory_bytes"), int | float):

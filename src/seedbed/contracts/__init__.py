@@ -2,7 +2,7 @@
 
 from seedbed.contracts._audit import AuditRun, FeatureAudit, Setting
 from seedbed.contracts._change import ChangeReport, ChangeSummary
-from seedbed.contracts._enums import Feature, Outcome, RunStatus, RuntimeMode, Stage, Verdict
+from seedbed.contracts._enums import Feature, Outcome, RunStatus, RuntimeMode, Severity, Stage, Verdict
 from seedbed.contracts._gate import CheckKind, CheckReport, GateReport, Interval
 from seedbed.contracts._message import Message
 
@@ -21,6 +21,7 @@ __all__ = [
     "RunStatus",
     "RuntimeMode",
     "Setting",
+    "Severity",
     "Stage",
     "Verdict",
 ]

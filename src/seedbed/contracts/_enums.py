@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["Feature", "Outcome", "RunStatus", "RuntimeMode", "Stage", "Verdict"]
+__all__ = ["Feature", "Outcome", "RunStatus", "RuntimeMode", "Severity", "Stage", "Verdict"]
 
 
 class RuntimeMode(StrEnum):
@@ -51,6 +51,15 @@ class Outcome(StrEnum):
     NO_OP = "NO_OP"
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
+
+
+class Severity(StrEnum):
+    """How much what differs between two snapshots matters to whoever relies on the earlier one."""
+
+    NONE = "NONE"
+    MINOR = "MINOR"
+    MAJOR = "MAJOR"
+    CRITICAL = "CRITICAL"
 
 
 class Verdict(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from seedbed.records._canonical import Json
 from seedbed.records._pointer import Difference, differences, without
-from seedbed.records._snapshot import Comparison, ExcludedFactor, Snapshot
+from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor, Snapshot
 
 __all__ = ["EXACT", "REPLICATE", "Policy", "ablation", "compare", "is_same_run", "narrowest"]
 
@@ -73,11 +73,12 @@ def is_same_run(previous: Snapshot, current: Snapshot) -> bool:
 
 def _inputs(snapshot: Snapshot) -> Json:
     # Group fields have their own reasons, and volatile settings cannot alter a result.
-    grouped = {name for name in snapshot.fingerprints if f"{name}_fingerprint" in snapshot.comparison_group}
+    grouped = {name.removesuffix("_fingerprint") for name in snapshot.comparison_group}
+    aside = {*grouped, *COMPUTED_FINGERPRINTS}
     return {
         "config": without(dict(snapshot.config), snapshot.volatile_settings),
         "factors": dict(snapshot.factors),
-        "fingerprints": {name: value for name, value in snapshot.fingerprints.items() if name not in grouped},
+        "fingerprints": {name: value for name, value in snapshot.fingerprints.items() if name not in aside},
     }
 
 

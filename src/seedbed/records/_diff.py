@@ -4,9 +4,18 @@ import math
 
 from seedbed.records._canonical import Json
 from seedbed.records._comparison import Policy, compare, narrowest
+from seedbed.records._layout import log_folder
 from seedbed.records._names import commit_file
 from seedbed.records._pointer import differences, leaves
-from seedbed.records._snapshot import Commit, Comparison, Diff, MetricDelta, Snapshot
+from seedbed.records._snapshot import (
+    COMPUTED_FINGERPRINTS,
+    NO_PREDECESSOR,
+    Commit,
+    Comparison,
+    Diff,
+    MetricDelta,
+    Snapshot,
+)
 
 __all__ = ["diff", "log_path"]
 
@@ -23,7 +32,7 @@ def diff(previous: Commit | None, current: Snapshot, policy: Policy | None = Non
     A first run has no predecessor: its diff is empty and `comparable` is None.
     """
     if previous is None:
-        return Diff()
+        return NO_PREDECESSOR
     before = previous.snapshot
     comparison = compare(before, current, policy) if policy else narrowest(before, current)
     changes = tuple(differences(_subject(before), _subject(current)))
@@ -37,6 +46,7 @@ def diff(previous: Commit | None, current: Snapshot, policy: Policy | None = Non
         comparable=comparison.comparable,
         reasons=comparison.reasons,
         excluded_factors=comparison.excluded_factors,
+        num_changes=len(changes),
         changed_keys=tuple(change.pointer for change in changes),
         patch=tuple(change.operation() for change in changes),
         metric_deltas=_metric_deltas(before, current),
@@ -45,7 +55,7 @@ def diff(previous: Commit | None, current: Snapshot, policy: Policy | None = Non
 
 def log_path(project: str, seq: int) -> str:
     """Where commit `seq` of `project` lies, relative to the store."""
-    return f"log/{project}/{commit_file(seq)}"
+    return f"{log_folder(project)}/{commit_file(seq)}"
 
 
 def _summary(comparison: Comparison) -> str:
@@ -60,7 +70,9 @@ def _subject(snapshot: Snapshot) -> Json:
         "blobs": dict(snapshot.blobs),
         "config": snapshot.config,
         "factors": snapshot.factors,
-        "fingerprints": dict(snapshot.fingerprints),
+        "fingerprints": {
+            name: value for name, value in snapshot.fingerprints.items() if name not in COMPUTED_FINGERPRINTS
+        },
         "metadata": {name: value for name, value in snapshot.metadata.items() if name != "run_id"},
         "metrics": snapshot.metrics,
     }

@@ -2,26 +2,41 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any, cast
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
-from seedbed.records._canonical import Json, digest, frozen, plain
+from seedbed.records._canonical import Json, frozen, plain
+from seedbed.records._content import content_digests, own_digests
 from seedbed.records._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
-from seedbed.records._pointer import without
-from seedbed.records._redaction import Identity, redacted_object
+from seedbed.records._redaction import Identity, redact_text, redacted_object
 from seedbed.records._schema import NOT_APPLICABLE, metadata_offences
-from seedbed.records._snapshot import LogHead, Snapshot
+from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, DIFF_SCHEMA_VERSION, SNAPSHOT_SCHEMA_VERSION, LogHead
 
-__all__ = ["SnapshotDraft", "build_snapshot", "content_digests"]
+__all__ = ["SnapshotDraft", "build_body"]
 
 _NAMES = ("run_id", "cohort_id")
-_REQUIRED_FINGERPRINTS = ("data", "split")
+_GROUPED_FINGERPRINTS = ("data", "split", "target")
+_REQUIRED_FINGERPRINTS = (*_GROUPED_FINGERPRINTS, "feature")
+_COMPUTED_SOURCES = {
+    "config": "canonical JSON of config",
+    "deterministic_config": "canonical JSON of config without its volatile settings",
+}
+_SCHEMA_VERSIONS = {
+    "snapshot": str(SNAPSHOT_SCHEMA_VERSION),
+    "diff": str(DIFF_SCHEMA_VERSION),
+    "metadata": "PANEL/1",
+    "metrics": "1",
+    "events": "1",
+    "changes": "1",
+}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_OBJECTS = ("metadata", "metrics", "timing", "config", "fingerprints", "factors", "documents", "blobs")
+_OBJECTS = (
+    *("metadata", "metrics", "timing", "config", "factors", "inputs", "process", "outputs"),
+    *("documents", "blobs", "fingerprints", "fingerprint_sources"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +44,10 @@ class SnapshotDraft:
     """A finished stage, before it has a place in the log. Every mapping is JSON.
 
     `metrics` hold deterministic values only, `timing` the rest (seconds, bytes). `volatile_settings` are JSON
-    Pointers into `config` to what cannot alter a result. `fingerprints` name digests, `data` and `split` at least, or
-    NOT_APPLICABLE. `factors` are what a policy may let differ (seed, device, threads). `blobs` name stored digests.
+    Pointers into `config` to what cannot alter a result. `fingerprints` name digests of what went in, `data`, `split`,
+    `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say of what each was made. `factors` are
+    what a policy may let differ (seed, device, threads). `inputs`, `process` and `outputs` describe what was read, how
+    it was done and what came out, as far as no other field does. `blobs` name stored digests, `predictions` is one.
     Raises InvalidInput that lists every offending field at once.
     """
 
@@ -41,17 +58,26 @@ class SnapshotDraft:
     metadata: Mapping[str, Any]
     metrics: Mapping[str, Any]
     fingerprints: Mapping[str, str]
+    fingerprint_sources: Mapping[str, str] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     volatile_settings: tuple[str, ...] = ()
     factors: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    process: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
     blobs: Mapping[str, str] = field(default_factory=dict)
+    predictions: str = NOT_APPLICABLE
+    symbol: str = NOT_APPLICABLE
+    experiment_id: str = NOT_APPLICABLE
 
     def __post_init__(self) -> None:
         identity = Identity.of_process()
         for name in _OBJECTS:
             object.__setattr__(self, name, frozen(_clean(name, getattr(self, name), identity)))
+        for name in ("symbol", "experiment_id"):
+            object.__setattr__(self, name, redact_text(getattr(self, name), identity))
         offences = _offences(self)
         if offences:
             listed = "\n  - ".join(offences)
@@ -72,39 +98,37 @@ class SnapshotDraft:
             "stage": self.stage.value,
             "target": self.metadata["target"],
             "view": self.metadata["view"],
+            "symbol": self.symbol,
             "model_family": self.metadata.get("model_family", NOT_APPLICABLE),
-            **{f"{name}_fingerprint": self.fingerprints[name] for name in _REQUIRED_FINGERPRINTS},
+            **{f"{name}_fingerprint": self.fingerprints[name] for name in _GROUPED_FINGERPRINTS},
         }
 
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """The digests of `content_digests`."""
-        return content_digests(self)
 
-
-def content_digests(source: SnapshotDraft | Snapshot) -> dict[str, str]:
-    """SHA-256 of metrics, config, deterministic config, artifacts, and content (all handed in but `timing`)."""
-    content = {item.name: getattr(source, item.name) for item in fields(SnapshotDraft) if item.name != "timing"}
-    return {
-        "metrics": digest(source.metrics),
-        "config": digest(source.config),
-        "deterministic_config": digest(without(plain(source.config), source.volatile_settings)),
-        "artifacts": digest(source.blobs),
-        "content": digest(content),
+def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> dict[str, Any]:
+    """The JSON of the snapshot of `draft`, before it has a place in the log and is set against earlier ones."""
+    given = cast("dict[str, Any]", plain({name: getattr(draft, name) for name in _OBJECTS}))
+    computed = own_digests(given["config"], draft.volatile_settings)
+    body = {
+        **given,
+        "schema_version": SNAPSHOT_SCHEMA_VERSION,
+        "schema_versions": _SCHEMA_VERSIONS,
+        "project": draft.project,
+        "run_id": draft.run_id,
+        "stage": draft.stage.value,
+        "attempt_id": draft.attempt,
+        "timestamp": plain(timestamp),
+        "experiment_id": draft.experiment_id,
+        "target": draft.metadata["target"],
+        "view": draft.metadata["view"],
+        "symbol": draft.symbol,
+        "volatile_settings": list(draft.volatile_settings),
+        "logs": {name: head.model_dump() for name, head in logs.items()},
+        "comparison_group": draft.comparison_group,
+        "fingerprints": {**given["fingerprints"], **computed},
+        "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
+        "digests": {"predictions": draft.predictions},
     }
-
-
-def build_snapshot(draft: SnapshotDraft, logs: Mapping[str, LogHead], seq: int, timestamp: datetime) -> Snapshot:
-    """The snapshot of `draft` at place `seq`, before it is set against a predecessor."""
-    values = {item.name: getattr(draft, item.name) for item in fields(draft)}
-    return Snapshot(
-        **cast("dict[str, Any]", plain({**values, "stage": draft.stage.value})),
-        snapshot_seq=seq,
-        timestamp=timestamp,
-        logs=dict(logs),
-        digests=draft.digests,
-        comparison_group=draft.comparison_group,
-    )
+    return {**body, "digests": {**body["digests"], **content_digests(body)}}
 
 
 def _clean(what: str, value: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
@@ -130,6 +154,17 @@ def _offences(draft: SnapshotDraft) -> list[str]:
     ]
     offences += _digest_offences("fingerprints", draft.fingerprints, (NOT_APPLICABLE,))
     offences += _digest_offences("blobs", draft.blobs, ())
+    offences += _digest_offences("digests", {"predictions": draft.predictions}, (NOT_APPLICABLE,))
+    offences += [
+        f"fingerprints.{name} is computed from config; leave it out"
+        for name in COMPUTED_FINGERPRINTS
+        if name in draft.fingerprints
+    ]
+    offences += [
+        f"fingerprint_sources.{name} is of no fingerprint that was given; expected one of {sorted(draft.fingerprints)}"
+        for name in draft.fingerprint_sources
+        if name not in draft.fingerprints
+    ]
     offences += [
         f"documents.{name} cannot be a file in the run's folder, expected {DOCUMENT_RULE}"
         for name in draft.documents

@@ -20,7 +20,7 @@ class StoredFile:
 
 
 class Files(Protocol):
-    """Whole files by key, such as `log/flights/00000000000000000001.json`; any number of processes may use them at once.
+    """Whole files by key, such as `log/flights/LATEST.json`; any number of processes may use them at once.
 
     Every method raises InvalidInput for a key that could leave the store, and StoreUnavailable when the disk or the
     service refuses; then nothing is acknowledged.

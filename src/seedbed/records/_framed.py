@@ -74,7 +74,7 @@ def read_frames(path: Path) -> Frames:
     return parse_frames(data, path)
 
 
-def parse_frames(data: bytes, path: Path) -> Frames:
+def parse_frames(data: bytes, path: Path | str) -> Frames:
     """The records of `data`, read from `path`. Raises StoreCorrupt as `read_frames`."""
     entries: list[Entry] = []
     head, offset = (0, _GENESIS), 0

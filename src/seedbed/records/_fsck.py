@@ -1,21 +1,19 @@
 """Looks at every byte of a store that something vouches for. It changes nothing, and needs no right to write."""
 
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._durable import TEMPORARY_PREFIX
 from seedbed.records._findings import Finding, FindingKind
-from seedbed.records._framed import read_frames
-from seedbed.records._log import numbered_files
+from seedbed.records._framed import parse_frames
+from seedbed.records._layout import BLOBS, LATEST, MARKER, RUNS, run_folder_of
 from seedbed.records._snapshot import Commit
 from seedbed.records._status import STALE_AFTER, read_status
 from seedbed.records._store import Store, check_marker
-from seedbed.records._views import latest_pointer, views
+from seedbed.records._views import latest_key_of, latest_pointer, views
 
 __all__ = ["fsck", "latest_commits", "readable_commits"]
 
@@ -29,7 +27,7 @@ class _Survey:
 
     commits: tuple[Commit, ...]
     findings: dict[str, Finding]
-    writing: frozenset[Path]
+    writing: frozenset[str]
 
 
 def fsck(store: Store) -> list[Finding]:
@@ -55,9 +53,9 @@ def readable_commits(store: Store) -> list[Commit]:
     return list(_survey(store).commits)
 
 
-def latest_commits(store: Store, commits: list[Commit]) -> dict[Path, Commit]:
+def latest_commits(commits: Sequence[Commit]) -> dict[str, Commit]:
     """The newest of `commits` for every LATEST.json there should be."""
-    return {store.layout.latest_of(commit.snapshot): commit for commit in commits}
+    return {latest_key_of(commit): commit for commit in commits}
 
 
 def _survey(store: Store) -> _Survey:
@@ -68,28 +66,27 @@ def _survey(store: Store) -> _Survey:
     for project in store.projects():
         log = store.log(project)
         last = 0
-        for seq in numbered_files(log.folder):
-            path = _relative(store, log.path(seq))
+        for seq in log.numbers():
+            key = log.key(seq)
             if seq > last + 1:
-                gap = _relative(store, log.path(last + 1))
+                gap = log.key(last + 1)
                 problem = f"{seq - last - 1} missing from number {last + 1} on, while {seq} exists"
                 findings[gap] = Finding(FindingKind.COMMIT_MISSING, gap, problem, _RESTORE)
             try:
                 commits.append(log.read(seq))
             except StoreCorrupt as damage:
-                findings[path] = Finding(FindingKind.COMMIT_DAMAGED, path, str(damage), _RESTORE)
+                findings[key] = Finding(FindingKind.COMMIT_DAMAGED, key, str(damage), _RESTORE)
             last = seq
     return _Survey(tuple(commits), findings, writing)
 
 
-def _writing(store: Store, findings: dict[str, Finding]) -> Iterator[Path]:
+def _writing(store: Store, findings: dict[str, Finding]) -> Iterator[str]:
     for folder in _stage_folders(store):
         try:
-            status = read_status(folder, store.clock.now())
+            status = read_status(store.files, folder, store.clock.now())
         except StoreCorrupt as damage:
-            place = _relative(store, folder)
             advice = "move the folder aside and start another run"
-            findings[place] = Finding(FindingKind.CLAIM_DAMAGED, place, str(damage), advice)
+            findings[folder] = Finding(FindingKind.CLAIM_DAMAGED, folder, str(damage), advice)
             continue
         if status and status.status == RunStatus.RUNNING:
             yield folder
@@ -97,10 +94,11 @@ def _writing(store: Store, findings: dict[str, Finding]) -> Iterator[Path]:
 
 def _marker(store: Store) -> Iterator[Finding]:
     try:
-        check_marker(store.layout.marker)
+        check_marker(store.files, store.name)
     except (StoreCorrupt, NotFound) as problem:
-        path = _relative(store, store.layout.marker)
-        yield Finding(FindingKind.MARKER_DAMAGED, path, str(problem), "copy it from another store of the same version")
+        yield Finding(
+            FindingKind.MARKER_DAMAGED, MARKER, str(problem), "copy it from another store of the same version"
+        )
 
 
 def _blobs(store: Store, survey: _Survey) -> Iterator[Finding]:
@@ -110,26 +108,24 @@ def _blobs(store: Store, survey: _Survey) -> Iterator[Finding]:
             store.blobs.get(digest)
         except NotFound:
             problem = f"commit {commit.seq} of {commit.snapshot.project} names blob {digest}, which is not there"
-            path = _relative(store, store.layout.blobs / digest[:2] / digest)
-            yield Finding(FindingKind.BLOB_MISSING, path, problem, _RESTORE)
+            yield Finding(FindingKind.BLOB_MISSING, f"{BLOBS}/{digest[:2]}/{digest}", problem, _RESTORE)
         except StoreCorrupt as damage:
-            path = _relative(store, store.blobs.path(digest))
-            yield Finding(FindingKind.BLOB_DAMAGED, path, str(damage), _RESTORE)
+            yield Finding(FindingKind.BLOB_DAMAGED, store.blobs.key(digest), str(damage), _RESTORE)
 
 
 def _logs(store: Store, survey: _Survey) -> Iterator[Finding]:
-    committed = {store.layout.run_of(commit.snapshot): commit for commit in survey.commits}
+    committed = {run_folder_of(commit.snapshot): commit for commit in survey.commits}
     for folder in sorted({*_stage_folders(store), *committed} - survey.writing):
-        for path in sorted(folder.glob("*.log")):
-            yield from _one_log(store, path)
+        for item in store.files.list(folder, deep=False):
+            if item.key.endswith(".log"):
+                yield from _one_log(store, item.key)
         if folder in committed:
             yield from _committed_logs(store, folder, committed[folder])
 
 
-def _one_log(store: Store, path: Path) -> Iterator[Finding]:
-    place = _relative(store, path)
+def _one_log(store: Store, place: str) -> Iterator[Finding]:
     try:
-        frames = read_frames(path)
+        frames = parse_frames(store.files.read(place), place)
     except StoreCorrupt as damage:
         yield Finding(FindingKind.LOG_DAMAGED, place, str(damage), _RESTORE)
         return
@@ -138,11 +134,11 @@ def _one_log(store: Store, path: Path) -> Iterator[Finding]:
         yield Finding(FindingKind.LOG_TORN, place, problem, _REPAIR)
 
 
-def _committed_logs(store: Store, folder: Path, commit: Commit) -> Iterator[Finding]:
+def _committed_logs(store: Store, folder: str, commit: Commit) -> Iterator[Finding]:
     for name, head in commit.snapshot.logs.items():
-        place = _relative(store, folder / name)
+        place = f"{folder}/{name}"
         try:
-            entries = read_frames(folder / name).entries
+            entries = parse_frames(store.files.read(place), place).entries
         except NotFound:
             problem = f"commit {commit.seq} vouches for {head.sequence} records of it, and it is not there"
             yield Finding(FindingKind.LOG_MISSING, place, problem, _RESTORE)
@@ -156,51 +152,52 @@ def _committed_logs(store: Store, folder: Path, commit: Commit) -> Iterator[Find
 
 
 def _views(store: Store, survey: _Survey) -> Iterator[Finding]:
-    newest = {store.layout.run_of(commit.snapshot): commit for commit in survey.commits}
+    newest = {run_folder_of(commit.snapshot): commit for commit in survey.commits}
     for folder, commit in newest.items():
         for name, expected in views(commit).items() if folder not in survey.writing else ():
-            found = _bytes(folder / name)
+            found = _bytes(store, f"{folder}/{name}")
             if found != expected:
                 kind = FindingKind.VIEW_MISSING if found is None else FindingKind.VIEW_STALE
                 problem = "it is not there" if found is None else f"it does not show commit {commit.seq}"
-                yield Finding(kind, _relative(store, folder / name), problem, _REPAIR)
+                yield Finding(kind, f"{folder}/{name}", problem, _REPAIR)
 
 
 def _latest(store: Store, survey: _Survey) -> Iterator[Finding]:
-    expected = latest_commits(store, list(survey.commits))
-    for path in sorted({*expected, *store.layout.latest.rglob("LATEST.json")}):
-        found = _bytes(path)
-        commit = expected.get(path)
-        if commit and (found == latest_pointer(commit) or store.layout.run_of(commit.snapshot) in survey.writing):
+    expected = latest_commits(survey.commits)
+    listed = (item.key for item in store.files.list(LATEST) if item.key.endswith("/LATEST.json"))
+    for key in sorted({*expected, *listed}):
+        found = _bytes(store, key)
+        commit = expected.get(key)
+        if commit and (found == _pointer(store, commit) or run_folder_of(commit.snapshot) in survey.writing):
             continue
         target = _target(found)
         if target in survey.findings:
             continue  # the commit itself is named already
-        if found is not None and target is not None and not (store.path / target).is_file():
+        if found is not None and target is not None and _bytes(store, target) is None:
             problem = f"it points to {target}, which is not there: either it was altered or that commit is lost"
-            yield Finding(FindingKind.LATEST_DANGLING, _relative(store, path), problem, _REPAIR)
+            yield Finding(FindingKind.LATEST_DANGLING, key, problem, _REPAIR)
         else:
             newest = f"commit {commit.seq}" if commit else "any commit of its cohort and stage"
-            yield Finding(FindingKind.LATEST_STALE, _relative(store, path), f"it does not point to {newest}", _REPAIR)
+            yield Finding(FindingKind.LATEST_STALE, key, f"it does not point to {newest}", _REPAIR)
+
+
+def _pointer(store: Store, commit: Commit) -> bytes:
+    return latest_pointer(commit, store.log(commit.snapshot.project).key(commit.seq))
 
 
 def _stray(store: Store) -> Iterator[Finding]:
-    latest = (store.clock.now() - STALE_AFTER).timestamp()
-    for path in sorted(store.path.rglob(f"{TEMPORARY_PREFIX}*")):
-        if _modified(path) < latest:
+    oldest = store.clock.now() - STALE_AFTER
+    for item in store.files.list(""):
+        if item.key.rpartition("/")[2].startswith(TEMPORARY_PREFIX) and item.modified < oldest:
             problem = "a write that was cut short left this temporary file"
-            yield Finding(FindingKind.STRAY_FILE, _relative(store, path), problem, _REPAIR)
+            yield Finding(FindingKind.STRAY_FILE, item.key, problem, _REPAIR)
 
 
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return math.inf  # its writer has renamed it by now
-
-
-def _stage_folders(store: Store) -> list[Path]:
-    return [path for path in store.layout.runs.glob("*/*/*") if path.is_dir() and path.name in Stage.__members__]
+def _stage_folders(store: Store) -> list[str]:
+    stages = {item.key.rpartition("/")[0] for item in store.files.list(RUNS)}
+    return sorted(
+        folder for folder in stages if folder.count("/") == 3 and folder.rpartition("/")[2] in Stage.__members__
+    )
 
 
 def _target(pointer: bytes | None) -> str | None:
@@ -211,12 +208,8 @@ def _target(pointer: bytes | None) -> str | None:
     return str(found["path"]) if isinstance(found, dict) and "path" in found else None
 
 
-def _bytes(path: Path) -> bytes | None:
+def _bytes(store: Store, key: str) -> bytes | None:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
+        return store.files.read(key)
+    except (NotFound, InvalidInput):
         return None
-
-
-def _relative(store: Store, path: Path) -> str:
-    return path.relative_to(store.path).as_posix()

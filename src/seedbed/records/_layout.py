@@ -1,59 +1,65 @@
-"""Where everything lies in a store, and nowhere else."""
-
-from dataclasses import dataclass
-from pathlib import Path
+"""The key of everything in a store, and nowhere else."""
 
 from seedbed.contracts import Stage
 from seedbed.records._names import require_name
 from seedbed.records._snapshot import Snapshot
 
-__all__ = ["Layout"]
+__all__ = [
+    "BASELINES",
+    "BLOBS",
+    "CATALOG",
+    "INDEX",
+    "LATEST",
+    "LOGS",
+    "MARKER",
+    "RELEASES",
+    "RUNS",
+    "baselines_folder",
+    "latest_key",
+    "log_folder",
+    "releases_folder",
+    "run_folder",
+    "run_folder_of",
+]
+
+MARKER = "seedbed.json"
+CATALOG = "catalog.sqlite3"
+INDEX = "snapshot_index.json"
+LOGS = "log"
+RUNS = "runs"
+BLOBS = "blobs/sha256"
+LATEST = "latest"
+BASELINES = "baselines"
+RELEASES = "released"
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The paths of a store at `root`. Raises InvalidInput for names that are not one plain path component."""
+def log_folder(project: str) -> str:
+    """The folder of one project's commits. Raises InvalidInput, as all here, for what is not one plain name."""
+    return f"{LOGS}/{require_name('project', project)}"
 
-    root: Path
 
-    @property
-    def marker(self) -> Path:
-        """The file that says which format this store has."""
-        return self.root / "seedbed.json"
+def baselines_folder(project: str) -> str:
+    """The folder of one project's promotions."""
+    return f"{BASELINES}/{require_name('project', project)}"
 
-    @property
-    def blobs(self) -> Path:
-        """The folder of content-addressed payloads."""
-        return self.root / "blobs" / "sha256"
 
-    @property
-    def runs(self) -> Path:
-        """The folder of every run's own files."""
-        return self.root / "runs"
+def releases_folder(project: str) -> str:
+    """The folder of what retention has let go of one project."""
+    return f"{RELEASES}/{require_name('project', project)}"
 
-    @property
-    def logs(self) -> Path:
-        """The folder of every project's commit log."""
-        return self.root / "log"
 
-    @property
-    def latest(self) -> Path:
-        """The folder of the pointers to the newest commits."""
-        return self.root / "latest"
+def run_folder(project: str, run_id: str, stage: Stage) -> str:
+    """The folder of one run's stage."""
+    return f"{RUNS}/{require_name('project', project)}/{require_name('run_id', run_id)}/{stage.value}"
 
-    def log(self, project: str) -> Path:
-        """The folder of one project's commits."""
-        return self.logs / require_name("project", project)
 
-    def run(self, project: str, run_id: str, stage: Stage) -> Path:
-        """The folder of one run's stage."""
-        return self.runs / require_name("project", project) / require_name("run_id", run_id) / stage.value
+def run_folder_of(snapshot: Snapshot) -> str:
+    """The folder of the run that `snapshot` records."""
+    return run_folder(snapshot.project, snapshot.run_id, snapshot.stage)
 
-    def run_of(self, snapshot: Snapshot) -> Path:
-        """The folder of the run that `snapshot` records."""
-        return self.run(snapshot.project, snapshot.run_id, snapshot.stage)
 
-    def latest_of(self, snapshot: Snapshot) -> Path:
-        """The pointer to the newest commit of the project, cohort and stage of `snapshot`."""
-        cohort = require_name("cohort_id", str(snapshot.metadata["cohort_id"]))
-        return self.latest / snapshot.project / cohort / snapshot.stage.value / "LATEST.json"
+def latest_key(project: str, cohort_id: str, stage: Stage) -> str:
+    """The pointer to the newest commit of a project's cohort and stage."""
+    return (
+        f"{LATEST}/{require_name('project', project)}/{require_name('cohort_id', cohort_id)}/{stage.value}/LATEST.json"
+    )

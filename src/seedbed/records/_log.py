@@ -1,53 +1,42 @@
-"""The commit log of one project: immutable files, numbered from 1 without gaps, published by put-if-absent.
+"""The commit log of one project: one immutable snapshot a number, each set against what came before it.
 
-No lock and no clock takes part. A writer that loses the race for a number catches up with who won, looks again for its
-predecessor, and tries the next number.
+A writer that loses the race for a number catches up with who won, looks again for its predecessor, and tries the next.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from seedbed.contracts import Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._canonical import digest
+from seedbed.errors import Conflict, NotFound, StoreCorrupt
+from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records._diff import diff
-from seedbed.records._draft import SnapshotDraft, build_snapshot
-from seedbed.records._durable import create, settle
-from seedbed.records._names import commit_file
-from seedbed.records._seal import seal, unseal
-from seedbed.records._snapshot import SNAPSHOT_SCHEMA_VERSION, Commit, LogHead, Snapshot
+from seedbed.records._draft import SnapshotDraft, build_body
+from seedbed.records._files import Files
+from seedbed.records._headers import Header, Headers, header_of
+from seedbed.records._layout import log_folder
+from seedbed.records._numbered import NumberedLog, Sealed, damaged
+from seedbed.records._seal import seal
+from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, Diff, LogHead, Snapshot
+from seedbed.records._upgrade import upgraded
 
-__all__ = ["CommitLog", "Header", "numbered_files"]
+__all__ = ["CommitLog"]
 
-_COMMIT_FILE = re.compile(r"\d{20}\.json")
-
-
-@dataclass(frozen=True)
-class Header:
-    """What finding a commit takes, without holding all of it."""
-
-    seq: int
-    key: str
-    run_id: str
-    stage: Stage
-    cohort_id: str
-    group: str
-    content: str
+_REMEMBERED = 64
 
 
 class CommitLog:
     """One project's commits. Any number of processes may append; what is committed is never written again."""
 
-    def __init__(self, folder: Path, project: str) -> None:
-        self.folder = folder
+    def __init__(self, files: Files, project: str) -> None:
         self.project = project
-        self._headers: list[Header] = []
-        self._by_key: dict[str, Header] = {}
+        self.files = files
+        self._records = NumberedLog(files, log_folder(project))
+        self._headers: Headers | None = None
+        self._recent: dict[int, Commit] = {}
+        self._covered = 0
 
     def head(self) -> int:
         """The newest number; 0 for an empty log. Raises StoreCorrupt when a commit is missing or damaged."""
@@ -55,14 +44,7 @@ class CommitLog:
 
     def headers(self) -> Sequence[Header]:
         """The headers of all commits, oldest first. Commits never change: only new ones are read. Raises as `head`."""
-        if not self._headers:
-            _require_gapless(self.folder)
-        while True:
-            try:
-                commit = self.read(len(self._headers) + 1)
-            except NotFound:
-                return self._headers
-            self._remember(commit.snapshot)
+        return self._caught_up()
 
     def read(self, seq: int) -> Commit:
         """Commit `seq`, its digest verified.
@@ -70,126 +52,138 @@ class CommitLog:
         Raises NotFound; StoreCorrupt when its bytes are not those that were committed; InvalidInput when a later
         version of Seedbed wrote it.
         """
-        path = self.path(seq)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise NotFound(f"there is no commit {seq} in {self.folder}") from None
-        return _parse(data, path, seq, self.project)
+        return self._parsed(self._records.read(seq))
 
     def commits(self) -> Iterator[Commit]:
         """Every commit, oldest first. Raises as `head`."""
         for seq in range(1, self.head() + 1):
-            yield self.read(seq)
+            yield self._committed(seq)
 
     def find(self, run_id: str, stage: Stage) -> Header | None:
         """The newest commit of the run's stage, whichever attempt made it; None when it never finished."""
-        return next((item for item in reversed(self.headers()) if (item.run_id, item.stage) == (run_id, stage)), None)
+        headers = self._caught_up()
+        seq = headers.newest_of_stage(run_id, stage)
+        return None if seq is None else headers[seq - 1]
+
+    def newest(self, cohort_id: str, stage: Stage) -> int | None:
+        """The newest commit of the cohort and stage."""
+        return self._caught_up().newest_of_cohort(cohort_id, stage)
+
+    def key(self, seq: int) -> str:
+        """The key of commit `seq` in the store."""
+        return self._records.key(seq)
+
+    def numbers(self) -> list[int]:
+        """The numbers of all commits that are there, whether they can be read or not."""
+        return self._records.numbers()
 
     def append(self, draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> Commit:
         """Commit `draft`: durable on return. The same content again returns the first commit.
 
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
+        bare = build_body(draft, logs, timestamp)
         while True:
             # One look at the log gives both the answer that the key is free and the number to claim: a commit of the
             # same key that lands after it has that number, and is seen when the claim fails.
-            seq = self.head() + 1
-            first = self._first(draft)
+            headers = self._caught_up()
+            first = self._first(headers, draft.key, bare)
             if first:
                 return first
-            bare = build_snapshot(draft, logs, seq, timestamp)
-            snapshot = bare.model_copy(update={"diff_prev": diff(self._predecessor(bare), bare)})
-            data, sealed = seal(snapshot.model_dump(mode="json"))
-            try:
-                create(self.path(seq), data)
-            except FileExistsError:
-                self._require_progress(seq)
-                continue
-            self._remember(snapshot)
-            return Commit(seq, sealed, snapshot)
+            seq = len(headers) + 1
+            body = self._placed(headers, bare, seq)
+            data, sealed = seal(body)
+            if self._records.publish(seq, data):
+                break
+            self._require_progress(seq)
+        commit = self._parsed(Sealed(seq, sealed, body))
+        self._remember(headers, commit)
+        self._sum_up(headers, commit)
+        return commit
 
-    def path(self, seq: int) -> Path:
-        """The file of commit `seq`."""
-        return self.folder / commit_file(seq)
+    def _caught_up(self) -> Headers:
+        if self._headers is None:
+            self._headers = self._opened()
+        while found := self._records.next_after(len(self._headers)):
+            self._remember(self._headers, self._parsed(found))
+        return self._headers
 
-    def _first(self, draft: SnapshotDraft) -> Commit | None:
-        header = self._by_key.get(draft.key)
-        if header is None:
+    def _opened(self) -> Headers:
+        checkpoint = read_checkpoint(self.files, self._records.folder)
+        headers = checkpoint.headers if checkpoint and self._covers(checkpoint) else Headers()
+        self._covered = len(headers)
+        self._records.require_gapless(after=len(headers))
+        return headers
+
+    def _covers(self, checkpoint: Checkpoint) -> bool:
+        """Whether `checkpoint` sums up this log: its last commit is here, with the digest that it names."""
+        try:
+            return self._records.read(len(checkpoint.headers)).digest == checkpoint.digest
+        except (NotFound, StoreCorrupt):
+            return False
+
+    def _first(self, headers: Headers, key: str, bare: Mapping[str, Any]) -> Commit | None:
+        seq = headers.with_key(key)
+        if seq is None:
             return None
-        if header.content != draft.digests["content"]:
+        # Whoever published it may have died before its name was durable; a claim that fails makes it so.
+        commit = self.read(seq)
+        found, wanted = commit.snapshot.digests["content"], bare["digests"]["content"]
+        if found != wanted:
             raise Conflict(
-                f"{draft.key} is committed already as number {header.seq} of {self.project}, with other content "
-                f"({header.content[:12]}…, now {draft.digests['content'][:12]}…); start a run with a new run_id"
+                f"{key} is committed already as number {seq} of {self.project}, with other content "
+                f"({found[:12]}…, now {wanted[:12]}…); start a run with a new run_id"
             )
-        # Whoever published it may have died before its name was durable.
-        settle(self.folder)
-        return self.read(header.seq)
+        self._records.publish(seq, seal(commit.body)[0])
+        return commit
 
-    def _predecessor(self, snapshot: Snapshot) -> Commit | None:
-        group = digest(snapshot.comparison_group)
-        for header in reversed(self._headers):
-            if header.group == group and header.run_id != snapshot.run_id:
-                return self.read(header.seq)
+    def _placed(self, headers: Headers, bare: Mapping[str, Any], seq: int) -> dict[str, Any]:
+        placed = {**bare, "snapshot_seq": seq}
+        current = Snapshot.model_validate({**placed, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE})
+        found = diff(self._predecessor(headers, current), current)
+        return {**placed, "diff_prev": _json(found), "diff_baseline": _json(NO_BASELINE)}
+
+    def _predecessor(self, headers: Headers, current: Snapshot) -> Commit | None:
+        for seq in reversed(headers.in_group(current.digests["comparison_group"])):
+            if headers[seq - 1].run_id != current.run_id:
+                return self._committed(seq)
         return None
 
-    def _remember(self, snapshot: Snapshot) -> None:
-        header = Header(
-            seq=snapshot.snapshot_seq,
-            key=snapshot.key,
-            run_id=snapshot.run_id,
-            stage=snapshot.stage,
-            cohort_id=str(snapshot.metadata["cohort_id"]),
-            group=digest(snapshot.comparison_group),
-            content=snapshot.digests["content"],
-        )
-        self._headers.append(header)
-        self._by_key.setdefault(header.key, header)
+    def _committed(self, seq: int) -> Commit:
+        return self._recent.get(seq) or self.read(seq)
+
+    def _parsed(self, record: Sealed) -> Commit:
+        key = self.key(record.seq)
+        try:
+            snapshot = Snapshot.model_validate(upgraded(record.body, key))
+        except ValidationError as problem:
+            found = problem.errors()[0]
+            raise damaged(key, f"it is no snapshot: {found['msg']} at {found['loc']}") from None
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise damaged(key, f"it is no snapshot: {problem!r}") from None
+        if (snapshot.snapshot_seq, snapshot.project) != (record.seq, self.project):
+            raise damaged(
+                key,
+                f"it holds number {snapshot.snapshot_seq} of {snapshot.project}, "
+                f"expected {record.seq} of {self.project}",
+            )
+        return Commit(record.seq, record.digest, snapshot, record.body)
+
+    def _remember(self, headers: Headers, commit: Commit) -> None:
+        headers.append(header_of(commit.snapshot))
+        self._recent[commit.seq] = commit
+        self._recent.pop(commit.seq - _REMEMBERED, None)
+
+    def _sum_up(self, headers: Headers, commit: Commit) -> None:
+        # Whoever commits a round number writes the checkpoint; one that was lost is made up for by a later writer.
+        if commit.seq % CHECKPOINT_EVERY == 0 or commit.seq - self._covered >= 2 * CHECKPOINT_EVERY:
+            write_checkpoint(self.files, self._records.folder, Checkpoint(headers, commit.digest))
+        self._covered = max(self._covered, commit.seq - commit.seq % CHECKPOINT_EVERY)
 
     def _require_progress(self, taken: int) -> None:
         if self.head() < taken:
-            raise StoreCorrupt(f"{self.path(taken)} is taken but cannot be read; run `seedbed runs fsck`")
+            raise StoreCorrupt(f"{self.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
 
 
-def numbered_files(folder: Path) -> list[int]:
-    """The numbers of the commits in `folder`, ascending; a folder that is not there has none."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.stem) for path in folder.iterdir() if _COMMIT_FILE.fullmatch(path.name))
-
-
-def _require_gapless(folder: Path) -> None:
-    numbers = numbered_files(folder)
-    missing = sorted(set(range(1, len(numbers) + 1)) - set(numbers))
-    if missing:
-        raise StoreCorrupt(
-            f"commit {missing[0]} of {folder} is missing, while {numbers[-1]} exists; "
-            "restore the file from a copy of the store: it is never made again"
-        )
-
-
-def _parse(data: bytes, path: Path, seq: int, project: str) -> Commit:
-    try:
-        body, sealed = unseal(data)
-    except ValueError as problem:
-        raise _corrupt(path, str(problem)) from None
-    version = body.get("schema_version")
-    if version != SNAPSHOT_SCHEMA_VERSION:
-        raise InvalidInput(
-            f"{path} has schema version {version}, this Seedbed reads {SNAPSHOT_SCHEMA_VERSION}; upgrade it"
-        )
-    try:
-        snapshot = Snapshot.model_validate(body)
-    except ValidationError as problem:
-        raise _corrupt(
-            path, f"it is no snapshot: {problem.errors()[0]['msg']} at {problem.errors()[0]['loc']}"
-        ) from None
-    if (snapshot.snapshot_seq, snapshot.project) != (seq, project):
-        raise _corrupt(
-            path, f"it holds number {snapshot.snapshot_seq} of {snapshot.project}, expected {seq} of {project}"
-        )
-    return Commit(seq, sealed, snapshot)
-
-
-def _corrupt(path: Path, found: str) -> StoreCorrupt:
-    return StoreCorrupt(f"the commit {path} is damaged: {found}; restore the file from a copy of the store")
+def _json(found: Diff) -> dict[str, Any]:
+    return found.model_dump(mode="json")

@@ -1,9 +1,9 @@
 """Puts right what is derived, or left behind by a killed process. Never touches a commit, a blob or a whole record."""
 
-from seedbed.records._durable import remove, replace
 from seedbed.records._findings import Finding, FindingKind
 from seedbed.records._framed import FramedFile
 from seedbed.records._fsck import fsck, latest_commits, readable_commits
+from seedbed.records._layout import run_folder_of
 from seedbed.records._store import Store
 from seedbed.records._views import latest_pointer, views
 
@@ -25,17 +25,17 @@ def repair(store: Store) -> list[Finding]:
 def _derived_files(store: Store) -> dict[str, bytes]:
     commits = readable_commits(store)
     files = {
-        store.layout.run_of(commit.snapshot) / name: data for commit in commits for name, data in views(commit).items()
+        f"{run_folder_of(commit.snapshot)}/{name}": data for commit in commits for name, data in views(commit).items()
     }
-    files |= {path: latest_pointer(commit) for path, commit in latest_commits(store, commits).items()}
-    return {path.relative_to(store.path).as_posix(): data for path, data in files.items()}
+    for key, commit in latest_commits(commits).items():
+        files[key] = latest_pointer(commit, store.log(commit.snapshot.project).key(commit.seq))
+    return files
 
 
 def _mend(store: Store, finding: Finding, contents: dict[str, bytes]) -> None:
-    path = store.path / finding.path
     if finding.kind is FindingKind.LOG_TORN:
-        FramedFile.open(path)[0].close()
+        FramedFile.open(store.work / finding.path)[0].close()
     elif finding.path in contents:
-        replace(path, contents[finding.path])
+        store.files.replace(finding.path, contents[finding.path])
     else:
-        remove(path)
+        store.files.remove(finding.path)

@@ -13,15 +13,16 @@ from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import plain, readable_json
 from seedbed.records._clock import Clock
 from seedbed.records._draft import SnapshotDraft
-from seedbed.records._durable import create, replace
 from seedbed.records._events import EventsLog
+from seedbed.records._files import Files
 from seedbed.records._framed import read_frames
-from seedbed.records._layout import Layout
+from seedbed.records._layout import run_folder
+from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records._redaction import redact_text, redacted
 from seedbed.records._snapshot import Commit, LogHead
-from seedbed.records._status import Status, claim_path
+from seedbed.records._status import Status, claim_key, status_key
 from seedbed.records._views import write_latest, write_views
 
 __all__ = ["ActiveRun"]
@@ -32,13 +33,14 @@ _BEAT_EVERY = timedelta(seconds=5)
 class ActiveRun:
     """A running attempt, whose only writer is this process. Leaving its `with` block by an error ends it as such."""
 
-    def __init__(self, layout: Layout, log: CommitLog, status: Status, clock: Clock) -> None:
+    def __init__(self, files: Files, work: Path, log: CommitLog, status: Status, clock: Clock) -> None:
         self.project = status.project
         self.run_id = status.run_id
         self.stage = status.stage
         self.attempt = status.attempt
-        self.folder = layout.run(status.project, status.run_id, status.stage)
-        self._layout = layout
+        self._key = run_folder(status.project, status.run_id, status.stage)
+        self.folder = work / self._key
+        self._files = files
         self._commits = log
         self._clock = clock
         self._status = status
@@ -46,11 +48,11 @@ class ActiveRun:
         self._blobs: dict[str, str] = {}
 
     @classmethod
-    def claim(cls, layout: Layout, log: CommitLog, status: Status, clock: Clock) -> Self:
+    def claim(cls, files: Files, work: Path, log: CommitLog, status: Status, clock: Clock) -> Self:
         """Take the attempt that `status` names. Raises Conflict when another process took it first."""
-        run = cls(layout, log, status, clock)
+        run = cls(files, work, log, status, clock)
         try:
-            create(claim_path(run.folder, status.attempt), _encoded(status))
+            files.create(claim_key(run._key, status.attempt), _encoded(status))
         except FileExistsError:
             raise Conflict(
                 f"attempt {status.attempt} of {status.run_id}:{status.stage} was just taken by another process; "
@@ -88,11 +90,11 @@ class ActiveRun:
         """
         if not is_document_name(name):
             raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
-        replace(self.path(f"{name}.json"), readable_json(redacted(plain(value))), durable=False)
+        self._files.replace(f"{self._key}/{name}.json", readable_json(redacted(plain(value))), durable=False)
 
     def save_blob(self, name: str, data: bytes) -> str:
         """Store `data` durably by content; `finish` records it under `name`. Returns its digest."""
-        self._blobs[name] = Blobs(self._layout.blobs).put(data)
+        self._blobs[name] = Blobs(self._files).put(data)
         return self._blobs[name]
 
     def draft(
@@ -126,10 +128,10 @@ class ActiveRun:
         self._close_events()
         whole = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
         for digest in whole.blobs.values():
-            Blobs(self._layout.blobs).path(digest)
+            Blobs(self._files).key(digest)
         commit = self._commits.append(whole, self._log_heads(), self._clock.now())
-        write_views(self._layout, commit)
-        write_latest(self._layout, self._commits, commit)
+        write_views(self._files, commit)
+        write_latest(self._files, self._commits, commit)
         self._end(RunStatus.FINISHED, "", durable=False)
         return commit
 
@@ -167,15 +169,23 @@ class ActiveRun:
             events.close()
 
     def _log_heads(self) -> dict[str, LogHead]:
-        heads = {path.name: read_frames(path).head for path in sorted(self.folder.glob("*.log"))}
+        heads = {}
+        for path in sorted(self.folder.glob("*.log")):
+            heads[path.name] = read_frames(path).head
+            self._bring(path)
         return {name: LogHead(sequence=head[0], digest=head[1]) for name, head in heads.items() if head[0]}
+
+    def _bring(self, log: Path) -> None:
+        """Put a log that was appended to in the local folder where the store is, if that is elsewhere."""
+        if not isinstance(self._files, LocalFiles):
+            self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
         ended = {"status": status, "reason": redact_text(reason), "heartbeat": self._clock.now()}
         self._write_status(self._status.model_copy(update=ended), durable=durable)
 
     def _write_status(self, status: Status, *, durable: bool) -> None:
-        replace(self.path("status.json"), _encoded(status), durable=durable)
+        self._files.replace(status_key(self._key), _encoded(status), durable=durable)
         self._status = status
 
     def _require_running(self) -> None:

@@ -13,10 +13,20 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from seedbed.contracts import Message, RunStatus, Stage
-from seedbed.errors import StoreCorrupt
+from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._canonical import digest
+from seedbed.records._files import Files
 
-__all__ = ["STALE_AFTER", "ProcessIdentity", "Status", "claim_path", "is_alive", "read_status", "this_process"]
+__all__ = [
+    "STALE_AFTER",
+    "ProcessIdentity",
+    "Status",
+    "claim_key",
+    "is_alive",
+    "read_status",
+    "status_key",
+    "this_process",
+]
 
 STALE_AFTER = timedelta(seconds=60)
 _CLAIM = re.compile(r"attempt-(\d{1,9})\.json")
@@ -57,34 +67,40 @@ def is_alive(process: ProcessIdentity) -> bool | None:
     return _start_ticks(process.pid) == process.start_ticks
 
 
-def claim_path(folder: Path, attempt: int) -> Path:
+def claim_key(folder: str, attempt: int) -> str:
     """The file that claims `attempt` in a run's folder."""
-    return folder / f"attempt-{attempt}.json"
+    return f"{folder}/attempt-{attempt}.json"
 
 
-def read_status(folder: Path, now: datetime) -> Status | None:
+def status_key(folder: str) -> str:
+    """The view of the newest attempt in a run's folder."""
+    return f"{folder}/status.json"
+
+
+def read_status(files: Files, folder: str, now: datetime) -> Status | None:
     """Where the newest attempt in `folder` stands at `now`; None when there never was one.
 
     Raises StoreCorrupt when the claim cannot be read.
     """
-    attempts = [int(match[1]) for path in folder.glob("attempt-*.json") if (match := _CLAIM.fullmatch(path.name))]
+    names = (item.key.rpartition("/")[2] for item in files.list(folder, deep=False))
+    attempts = [int(match[1]) for name in names if (match := _CLAIM.fullmatch(name))]
     if not attempts:
         return None
-    claim = _read(claim_path(folder, max(attempts)))
+    claim = _read(files, claim_key(folder, max(attempts)))
     try:
-        latest = _read(folder / "status.json")
-    except (FileNotFoundError, StoreCorrupt):
+        latest = _read(files, status_key(folder))
+    except (NotFound, StoreCorrupt):
         # The view may be lost or torn by a crash; the claim is the truth that remains.
         latest = claim
     return _as_observed(latest if latest.attempt == claim.attempt else claim, now)
 
 
-def _read(path: Path) -> Status:
+def _read(files: Files, key: str) -> Status:
     try:
-        return Status.model_validate_json(path.read_bytes())
+        return Status.model_validate_json(files.read(key))
     except ValidationError as problem:
         found = problem.errors()[0]["msg"]
-        raise StoreCorrupt(f"{path} is damaged: {found}; move the run's folder aside and start another run") from None
+        raise StoreCorrupt(f"{key} is damaged: {found}; move the run's folder aside and start another run") from None
 
 
 def _as_observed(status: Status, now: datetime) -> Status:

@@ -1,5 +1,6 @@
 """A store: a folder of files that holds every run of every project, and needs no server."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import readable_json
 from seedbed.records._clock import Clock, SystemClock
-from seedbed.records._durable import create
-from seedbed.records._layout import Layout
+from seedbed.records._cloud import open_cloud
+from seedbed.records._files import Files
+from seedbed.records._layout import LOGS, MARKER, RUNS, run_folder, run_folder_of
+from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._names import require_name
 from seedbed.records._runs import ActiveRun
@@ -23,7 +26,9 @@ from seedbed.records._status import Status, read_status, this_process
 __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 
 FORMAT_VERSION = 1
+DEFAULT_WORK = Path(".seedbed-work")
 _FORMAT = "seedbed-store"
+_SAME_MARKER = "restore it, it is the same in every store"
 
 
 @dataclass(frozen=True)
@@ -42,41 +47,57 @@ class RunView:
 
 
 class Store:
-    """An open store. Reading needs no right to write; any number of processes may write at once."""
+    """An open store. Reading needs no right to write; any number of processes may write at once.
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self.path = path
+    `files` hold all of it. `work` is the local folder in which running attempts append to their own logs: the store
+    itself where that is a folder.
+    """
+
+    def __init__(self, name: str, files: Files, work: Path, clock: Clock) -> None:
+        self.name = name
+        self.files = files
+        self.work = work
         self.clock = clock
-        self.layout = Layout(path)
         self._logs: dict[str, CommitLog] = {}
 
     @classmethod
-    def open(cls, path: Path | str, *, create: bool = False, clock: Clock | None = None) -> Self:
-        """Open the store at `path`; with `create=True`, make one where there is none.
+    def open(
+        cls, where: Path | str, *, create: bool = False, clock: Clock | None = None, work: Path | str | None = None
+    ) -> Self:
+        """Open the store at `where`, a folder or a URL such as s3://bucket/prefix; with `create=True`, make one.
 
+        Running attempts of a store that is no folder append to their logs under `work`, by default `.seedbed-work`.
         Raises NotFound when there is none, InvalidInput when a later version of Seedbed made it, StoreCorrupt when its
         marker is damaged and StoreUnavailable when it cannot be made.
         """
-        store = cls(Path(path), clock or SystemClock())
-        if create and not store.layout.marker.exists():
-            _write_marker(store.layout.marker)
-        check_marker(store.layout.marker)
-        return store
+        name = str(where)
+        if "://" in name:
+            files, work = open_cloud(name), Path(work or DEFAULT_WORK)
+        else:
+            files, work = LocalFiles(Path(where)), Path(where)
+        if create:
+            _make_marker(files)
+        check_marker(files, name)
+        return cls(name, files, work, clock or SystemClock())
 
     @property
     def blobs(self) -> Blobs:
         """The payloads that commits name by digest."""
-        return Blobs(self.layout.blobs)
+        return Blobs(self.files)
 
     def projects(self) -> list[str]:
         """The names of all projects with a run or a commit, sorted."""
-        return sorted({path.name for folder in (self.layout.logs, self.layout.runs) for path in _folders(folder)})
+        return sorted({name for folder in (LOGS, RUNS) for name in self._folders(folder)})
 
     def log(self, project: str) -> CommitLog:
         """The commit log of `project`, which may be empty. Raises InvalidInput for what cannot be a name."""
         if project not in self._logs:
-            self._logs[project] = CommitLog(self.layout.log(project), project)
+            self._logs[project] = CommitLog(self.files, project)
         return self._logs[project]
+
+    def folder(self, project: str, run_id: str, stage: Stage) -> Path:
+        """Where the run's own files lie on this machine. Raises InvalidInput for what cannot be a name."""
+        return self.work / run_folder(project, run_id, stage)
 
     def start(self, project: str, run_id: str, stage: Stage, attempt: int | None = None) -> ActiveRun:
         """Begin an attempt at `stage` of `run_id`: the next one, unless `attempt` names a later.
@@ -101,7 +122,7 @@ class Store:
             heartbeat=now,
             process=this_process(),
         )
-        return ActiveRun.claim(self.layout, log, status, self.clock)
+        return ActiveRun.claim(self.files, self.work, log, status, self.clock)
 
     def runs(self, project: str | None = None) -> list[RunView]:
         """Every stage of every run: the committed by seq, then the unfinished by when they started, project by project.
@@ -120,7 +141,7 @@ class Store:
         found = [view for view in listed if view.run_id == run_id]
         found = found or [view for view in listed if view.run_id.startswith(run_id)]
         if not found:
-            raise NotFound(f"no run of {self.path} begins with {run_id!r}; `seedbed runs list` shows what there is")
+            raise NotFound(f"no run of {self.name} begins with {run_id!r}; `seedbed runs list` shows what there is")
         matches = sorted({f"{view.project}/{view.run_id}" for view in found})
         if len(matches) > 1:
             raise InvalidInput(f"{run_id!r} fits {len(matches)} runs: {', '.join(matches[:5])}; give more of the name")
@@ -130,7 +151,7 @@ class Store:
         header = self.log(project).find(run_id, stage)
         if header:
             raise Conflict(f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; choose a new run_id")
-        status = read_status(self.layout.run(project, run_id, stage), self.clock.now())
+        status = read_status(self.files, run_folder(project, run_id, stage), self.clock.now())
         if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
             raise Conflict(f"{who} still runs, as process {status.process.pid}; wait for it to end, or end it")
@@ -140,10 +161,8 @@ class Store:
         finished = {(commit.snapshot.run_id, commit.snapshot.stage): commit for commit in self.log(project).commits()}
         for commit in sorted(finished.values(), key=lambda item: item.seq):
             yield self._finished_view(commit)
-        folders = _folders(self.layout.runs / project)
-        stages = [
-            (run.name, Stage(item.name)) for run in folders for item in _folders(run) if item.name in Stage.__members__
-        ]
+        runs = ((run_id, self._folders(f"{RUNS}/{project}/{run_id}")) for run_id in self._folders(f"{RUNS}/{project}"))
+        stages = [(run_id, Stage(name)) for run_id, names in runs for name in names if name in Stage.__members__]
         unfinished = [self._unfinished_view(project, *key) for key in stages if key not in finished]
         yield from sorted((view for view in unfinished if view), key=lambda view: view.when)
 
@@ -153,17 +172,17 @@ class Store:
             project=snapshot.project,
             run_id=snapshot.run_id,
             stage=snapshot.stage,
-            attempt=snapshot.attempt,
+            attempt=snapshot.attempt_id,
             status=RunStatus.FINISHED,
             when=snapshot.timestamp,
             reason="",
-            folder=self.layout.run_of(snapshot),
+            folder=self.work / run_folder_of(snapshot),
             commit=commit,
         )
 
     def _unfinished_view(self, project: str, run_id: str, stage: Stage) -> RunView | None:
-        folder = self.layout.run(project, run_id, stage)
-        status = read_status(folder, self.clock.now())
+        folder = run_folder(project, run_id, stage)
+        status = read_status(self.files, folder, self.clock.now())
         if status is None:
             return None
         return RunView(
@@ -174,36 +193,35 @@ class Store:
             status=status.status,
             when=status.started,
             reason=status.reason,
-            folder=folder,
+            folder=self.work / folder,
             commit=None,
         )
 
+    def _folders(self, folder: str) -> list[str]:
+        found = (item.key for item in self.files.list(folder, deep=False))
+        return [key.rstrip("/").rpartition("/")[2] for key in found if key.endswith("/")]
 
-def check_marker(marker: Path) -> None:
-    """Refuse a folder that is not a store of a format this version reads. Raises as `Store.open`."""
+
+def check_marker(files: Files, name: str) -> None:
+    """Refuse what is not a store of a format this version reads. Raises as `Store.open`."""
     try:
-        found = json.loads(marker.read_bytes())
-    except FileNotFoundError:
+        found = json.loads(files.read(MARKER))
+    except NotFound:
         raise NotFound(
-            f"there is no store at {marker.parent}; run `seedbed demo` there, or name one by --store or SEEDBED_STORE"
+            f"there is no store at {name}; run `seedbed demo` there, or name one by --store or SEEDBED_STORE"
         ) from None
     except ValueError as problem:
-        raise StoreCorrupt(f"{marker} is not JSON: {problem}; restore it, it is the same in every store") from None
+        raise StoreCorrupt(f"{MARKER} of {name} is not JSON: {problem}; {_SAME_MARKER}") from None
     version = found.get("format_version") if isinstance(found, dict) and found.get("format") == _FORMAT else None
     if not isinstance(version, int):
-        raise StoreCorrupt(f"{marker} does not name the format {_FORMAT}; restore it, it is the same in every store")
+        raise StoreCorrupt(f"{MARKER} of {name} does not name the format {_FORMAT}; {_SAME_MARKER}")
     if version > FORMAT_VERSION:
-        raise InvalidInput(
-            f"{marker.parent} has format {version}, this Seedbed reads up to {FORMAT_VERSION}; upgrade it"
-        )
+        raise InvalidInput(f"{name} has format {version}, this Seedbed reads up to {FORMAT_VERSION}; upgrade it")
 
 
-def _write_marker(marker: Path) -> None:
+def _make_marker(files: Files) -> None:
     try:
-        create(marker, readable_json({"format": _FORMAT, "format_version": FORMAT_VERSION}))
-    except FileExistsError:
-        return  # another process made the same store at the same moment
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        files.read(MARKER)
+    except NotFound:
+        with contextlib.suppress(FileExistsError):  # another process may make the same store at the same moment
+            files.create(MARKER, readable_json({"format": _FORMAT, "format_version": FORMAT_VERSION}))

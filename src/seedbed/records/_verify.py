@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._canonical import digest_bytes
-from seedbed.records._draft import content_digests
-from seedbed.records._framed import read_frames
-from seedbed.records._snapshot import LogHead, Snapshot
+from seedbed.records._content import content_digests, own_digests
+from seedbed.records._framed import parse_frames
+from seedbed.records._layout import run_folder_of
+from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, Commit, LogHead
 from seedbed.records._store import RunView, Store
+from seedbed.records._upgrade import upgraded
 
 __all__ = ["DigestCheck", "verify"]
 
@@ -37,15 +39,18 @@ def verify(store: Store, run: RunView) -> list[DigestCheck]:
     commit = store.log(run.project).read(run.commit.seq)
     return [
         DigestCheck("commit", run.commit.digest, commit.digest),
-        *_content(commit.snapshot),
+        *_content(commit, store.log(run.project).key(commit.seq)),
         *(_blob(store, name, stored) for name, stored in sorted(commit.snapshot.blobs.items())),
-        *(_log(run, name, head) for name, head in sorted(commit.snapshot.logs.items())),
+        *(_log(store, commit, name, head) for name, head in sorted(commit.snapshot.logs.items())),
     ]
 
 
-def _content(snapshot: Snapshot) -> Iterator[DigestCheck]:
-    for name, found in content_digests(snapshot).items():
-        yield DigestCheck(name, snapshot.digests[name], found)
+def _content(commit: Commit, key: str) -> Iterator[DigestCheck]:
+    body = upgraded(commit.body, key)
+    recorded = {**body["fingerprints"], **body["digests"]}
+    found = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
+    for name in (*COMPUTED_FINGERPRINTS, *sorted(found.keys() - set(COMPUTED_FINGERPRINTS))):
+        yield DigestCheck(name, recorded[name], found[name])
 
 
 def _blob(store: Store, name: str, stored: str) -> DigestCheck:
@@ -55,9 +60,10 @@ def _blob(store: Store, name: str, stored: str) -> DigestCheck:
         return DigestCheck(f"blobs/{name}", stored, str(problem))
 
 
-def _log(run: RunView, name: str, head: LogHead) -> DigestCheck:
+def _log(store: Store, commit: Commit, name: str, head: LogHead) -> DigestCheck:
+    key = f"{run_folder_of(commit.snapshot)}/{name}"
     try:
-        entries = read_frames(run.folder / name).entries
+        entries = parse_frames(store.files.read(key), key).entries
     except (NotFound, StoreCorrupt) as problem:
         return DigestCheck(f"logs/{name}", head.digest, str(problem))
     found = entries[head.sequence - 1].digest if len(entries) >= head.sequence else f"only {len(entries)} records"

@@ -1,63 +1,84 @@
 """What is derived from a commit for people to open: the documents of a run and LATEST. Never read as truth."""
 
-from pathlib import Path
+from typing import Any
 
 from seedbed.records._canonical import readable_json
-from seedbed.records._diff import log_path
-from seedbed.records._durable import replace
-from seedbed.records._layout import Layout
+from seedbed.records._files import Files
+from seedbed.records._layout import latest_key, run_folder_of
 from seedbed.records._log import CommitLog
 from seedbed.records._snapshot import Commit
 
-__all__ = ["latest_pointer", "views", "write_latest", "write_views"]
+__all__ = ["latest_key_of", "latest_pointer", "views", "write_latest", "write_views"]
+
+_SCHEMA_VERSION = 1
 
 
 def views(commit: Commit) -> dict[str, bytes]:
-    """The files that show `commit` in its run's folder, by name."""
-    body = commit.snapshot.model_dump(mode="json")
-    shown = {
+    """The files that show `commit` in its run's folder, by name, as the version that wrote it made them."""
+    shown = _views_1(commit) if commit.snapshot.schema_version == 1 else _views_2(commit)
+    return {f"{name}.json": readable_json(value) for name, value in shown.items()}
+
+
+def write_views(files: Files, commit: Commit) -> None:
+    """Write the views of `commit`, not durably: `repair` makes them again. Raises StoreUnavailable."""
+    folder = run_folder_of(commit.snapshot)
+    for name, data in views(commit).items():
+        files.replace(f"{folder}/{name}", data, durable=False)
+
+
+def latest_pointer(commit: Commit, key: str) -> bytes:
+    """What LATEST.json says when `commit`, at `key`, is the newest of its project, cohort and stage."""
+    pointer = {
+        "digest": commit.digest,
+        "path": key,
+        "run_id": commit.snapshot.run_id,
+        "snapshot_seq": commit.seq,
+    }
+    version = {} if commit.snapshot.schema_version == 1 else {"schema_version": _SCHEMA_VERSION}
+    return readable_json({**pointer, **version})
+
+
+def latest_key_of(commit: Commit) -> str:
+    """The pointer to the newest commit of the project, cohort and stage of `commit`."""
+    snapshot = commit.snapshot
+    return latest_key(snapshot.project, str(snapshot.metadata["cohort_id"]), snapshot.stage)
+
+
+def write_latest(files: Files, log: CommitLog, commit: Commit) -> None:
+    """Point LATEST at the newest commit of the cohort and stage of `commit`. Raises StoreUnavailable, StoreCorrupt.
+
+    Another writer may commit in between; whoever writes last looks again, so the pointer ends at the newest.
+    """
+    cohort, stage = str(commit.snapshot.metadata["cohort_id"]), commit.snapshot.stage
+    written = None
+    while written != (newest := log.newest(cohort, stage) or commit.seq):
+        found = commit if newest == commit.seq else log.read(newest)
+        files.replace(latest_key_of(commit), latest_pointer(found, log.key(newest)), durable=False)
+        written = newest
+
+
+def _views_2(commit: Commit) -> dict[str, Any]:
+    body: dict[str, Any] = dict(commit.body)
+    return {
+        "metadata": {"schema_version": _SCHEMA_VERSION, **body["metadata"]},
+        "metrics": {
+            "schema_version": _SCHEMA_VERSION,
+            "digest": body["digests"]["metrics"],
+            "metrics": body["metrics"],
+        },
+        "snapshot": {**body, "digest": commit.digest},
+        "diff_prev": body["diff_prev"],
+        "diff_baseline": body["diff_baseline"],
+        **body["documents"],
+    }
+
+
+def _views_1(commit: Commit) -> dict[str, Any]:
+    body: dict[str, Any] = dict(commit.body)
+    return {
         "metadata": body["metadata"],
         "metrics": body["metrics"],
         "snapshot": {**body, "digest": commit.digest},
         "diff_prev": body["diff_prev"],
         **body["documents"],
     }
-    return {f"{name}.json": readable_json(value) for name, value in shown.items()}
-
-
-def write_views(layout: Layout, commit: Commit) -> None:
-    """Write the views of `commit`, not durably: `repair` makes them again. Raises StoreUnavailable."""
-    folder = layout.run_of(commit.snapshot)
-    for name, data in views(commit).items():
-        replace(folder / name, data, durable=False)
-
-
-def latest_pointer(commit: Commit) -> bytes:
-    """What LATEST.json says when `commit` is the newest of its project, cohort and stage."""
-    snapshot = commit.snapshot
-    return readable_json(
-        {
-            "digest": commit.digest,
-            "path": log_path(snapshot.project, commit.seq),
-            "run_id": snapshot.run_id,
-            "snapshot_seq": commit.seq,
-        }
-    )
-
-
-def write_latest(layout: Layout, log: CommitLog, commit: Commit) -> Path:
-    """Point LATEST at the newest commit of the cohort and stage of `commit`. Raises StoreUnavailable, StoreCorrupt.
-
-    Another writer may commit in between; whoever writes last looks again, so the pointer ends at the newest.
-    """
-    path = layout.latest_of(commit.snapshot)
-    written = 0
-    while written != (newest := _newest_seq(log, commit)):
-        replace(path, latest_pointer(commit if newest == commit.seq else log.read(newest)), durable=False)
-        written = newest
-    return path
-
-
-def _newest_seq(log: CommitLog, commit: Commit) -> int:
-    wanted = (commit.snapshot.stage, str(commit.snapshot.metadata["cohort_id"]))
-    return next(header.seq for header in reversed(log.headers()) if (header.stage, header.cohort_id) == wanted)

@@ -18,6 +18,15 @@ from seedbed.stages._execution import Finished
 
 __all__ = ["lint_gate", "make_draft"]
 
+_TARGET = {"task": "link prediction", "negatives": list(NEGATIVE_KINDS)}
+_SOURCES = {
+    "data": "the events as they were given, before scaling",
+    "split": "the numbers of the first and last event of each part",
+    "target": "process.target",
+    "feature": "inputs.features",
+    "code": "Seedbed's own source files",
+    "environment": "process.environment",
+}
 _VOLATILE = ("/gate", "/runtime/sample_every", "/training/checkpoint_every")
 
 
@@ -41,12 +50,19 @@ def make_draft(
             },
             "train": {"loss": list(progress.losses)},
         },
+        predictions=evaluation.digest("model"),
         fingerprints={
             "data": data.digest,
             "split": digest(_ranges(data.split)),
+            "target": digest(_TARGET),
+            "feature": digest(_features(data)),
             "code": _code_digest(),
             "environment": digest(environment_facts()),
         },
+        fingerprint_sources=_SOURCES,
+        inputs={"events": len(data.stream), "nodes": data.stream.num_nodes, "features": _features(data)},
+        process={"environment": environment_facts(), "target": _TARGET},
+        outputs={"test_events": len(data.split.test), "parameters": finished.num_parameters},
         timing={
             "wall_seconds": finished.audit.wall_time,
             "peak_memory_bytes": finished.audit.peak_mem,
@@ -110,6 +126,10 @@ def _metadata(config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRu
         "max_cs_samples": None,
         "model_family": "tgat",
     }
+
+
+def _features(data: LinkDataset) -> dict[str, Any]:
+    return {"known": list(data.stream.feature_names), "late": list(data.stream.late_names), "scaled_on": "train"}
 
 
 def _ranges(split: Split) -> dict[str, list[int]]:

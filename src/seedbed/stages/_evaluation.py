@@ -6,6 +6,7 @@ with one negative an event; MRR ranks each true destination among M negatives, t
 seed and the number of the batch's first event, so every scorer, run and resumed run is asked the same questions.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, final
@@ -102,3 +103,12 @@ class Evaluation:
     def intervals(self, predictor: str, seed: int) -> dict[str, dict[str, Interval | float]]:
         """The same metrics with their confidence intervals."""
         return {kind: metrics_with_intervals(parts, seed) for kind, parts in self._parts[predictor].items()}
+
+    def digest(self, predictor: str) -> str:
+        """SHA-256 of every score that the predictor gave, float64 in the order of the events."""
+        sha256 = hashlib.sha256()
+        for parts in self._parts[predictor].values():
+            for part in parts:
+                for scores in (part.true, part.one, part.many):
+                    sha256.update(np.ascontiguousarray(scores, dtype=np.float64).tobytes())
+        return sha256.hexdigest()

@@ -54,7 +54,7 @@ def train(
     lint_gate(job.config.gate)
     run_id = run_id or new_run_id()
     this = BegunJob(config=job.config, data=data.digest)
-    begun = BegunJob.read(store.layout.run(job.config.project, run_id, Stage.TRAINING))
+    begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
     if begun is not None:
         begun.require_same(this)
     contract = declare(job.runtime, device=_device(job.config.training.device))

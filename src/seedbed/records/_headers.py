@@ -1,0 +1,175 @@
+"""What finding a commit takes, for all commits of a project at once, in columns: 100,000 of them open in a moment."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from seedbed.contracts import Stage
+from seedbed.records._snapshot import Snapshot
+
+__all__ = ["Header", "Headers", "header_of"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """One commit: `group` is the digest of its comparison group, `replicates` of all that its replicates share."""
+
+    seq: int
+    run_id: str
+    stage: Stage
+    attempt: int
+    cohort_id: str
+    group: str
+    replicates: str
+
+    @property
+    def key(self) -> str:
+        """What makes a commit idempotent: one execution of one stage."""
+        return f"{self.run_id}:{self.stage.value}:{self.attempt}"
+
+
+def header_of(snapshot: Snapshot) -> Header:
+    """The header of a commit."""
+    return Header(
+        seq=snapshot.snapshot_seq,
+        run_id=snapshot.run_id,
+        stage=snapshot.stage,
+        attempt=snapshot.attempt_id,
+        cohort_id=str(snapshot.metadata["cohort_id"]),
+        group=snapshot.digests["comparison_group"],
+        replicates=snapshot.digests["replicates"],
+    )
+
+
+class Headers(Sequence[Header]):
+    """The headers of commits 1 to n, in order, and the look-ups that a writer and a reader need. It only grows."""
+
+    def __init__(self) -> None:
+        self._keys: list[str] = []
+        self._cohorts = _Column()
+        self._groups = _Column()
+        self._replicates = _Column()
+        self._by_key: dict[str, int] = {}
+        self._newest_of_stage: dict[str, int] = {}
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any]) -> "Headers":
+        """The headers that `columns` came from. Raises KeyError, TypeError, ValueError or IndexError for others."""
+        headers = cls()
+        headers._keys = list(map(str, columns["keys"]))
+        headers._cohorts, headers._groups, headers._replicates = (
+            _Column.from_json(columns[name], len(headers._keys)) for name in ("cohorts", "groups", "replicates")
+        )
+        numbers = range(len(headers._keys), 0, -1)
+        # Backwards, the first of equal keys is laid over the later ones; forwards, the newest attempt of a stage is.
+        headers._by_key = dict(zip(reversed(headers._keys), numbers, strict=True))
+        stages = (key.rpartition(":")[0] for key in headers._keys)
+        headers._newest_of_stage = dict(zip(stages, reversed(numbers), strict=True))
+        return headers
+
+    def columns(self) -> dict[str, Any]:
+        """All that `from_columns` needs, as JSON."""
+        return {
+            "keys": self._keys,
+            "cohorts": self._cohorts.to_json(),
+            "groups": self._groups.to_json(),
+            "replicates": self._replicates.to_json(),
+        }
+
+    def append(self, header: Header) -> None:
+        """Take in the next commit."""
+        self._keys.append(header.key)
+        self._cohorts.append(_place(header.cohort_id, header.stage))
+        self._groups.append(header.group)
+        self._replicates.append(header.replicates)
+        self._by_key.setdefault(header.key, header.seq)
+        self._newest_of_stage[f"{header.run_id}:{header.stage.value}"] = header.seq
+
+    def with_key(self, key: str) -> int | None:
+        """The first commit of the key `run_id:STAGE:attempt`."""
+        return self._by_key.get(key)
+
+    def newest_of_stage(self, run_id: str, stage: Stage) -> int | None:
+        """The newest commit of the run's stage, whichever attempt made it."""
+        return self._newest_of_stage.get(f"{run_id}:{stage.value}")
+
+    def newest_of_cohort(self, cohort_id: str, stage: Stage) -> int | None:
+        """The newest commit of the cohort and stage."""
+        found = self._cohorts.rows(_place(cohort_id, stage))
+        return found[-1] if found else None
+
+    def in_group(self, group: str) -> Sequence[int]:
+        """The commits of the comparison group, oldest first."""
+        return self._groups.rows(group)
+
+    def replicating(self, replicates: str) -> Sequence[int]:
+        """The commits that are replicates of each other by this digest, oldest first."""
+        return self._replicates.rows(replicates)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Header: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Header]: ...
+    def __getitem__(self, index: int | slice) -> Header | list[Header]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        row = range(len(self))[index]
+        run_id, stage, attempt = self._keys[row].split(":")
+        return Header(
+            seq=row + 1,
+            run_id=run_id,
+            stage=Stage(stage),
+            attempt=int(attempt),
+            cohort_id=self._cohorts[row].partition("/")[0],
+            group=self._groups[row],
+            replicates=self._replicates[row],
+        )
+
+    def __iter__(self) -> Iterator[Header]:
+        return (self[row] for row in range(len(self)))
+
+
+class _Column:
+    """Texts that repeat, each kept once; knows the numbers (from 1) of the rows that hold one."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._codes: list[int] = []
+        self._code_of: dict[str, int] = {}
+        self._rows: dict[int, list[int]] = defaultdict(list)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any], num_rows: int) -> "_Column":
+        column = cls()
+        column._texts, column._codes = list(map(str, found["texts"])), found["codes"]
+        column._code_of = {text: code for code, text in enumerate(column._texts)}
+        if len(column._codes) != num_rows:
+            raise ValueError(f"{len(column._codes)} codes for {num_rows} rows")
+        for number, code in enumerate(column._codes, 1):
+            column._rows[code].append(number)
+        return column
+
+    def to_json(self) -> dict[str, Any]:
+        return {"texts": self._texts, "codes": self._codes}
+
+    def append(self, text: str) -> None:
+        code = self._code_of.setdefault(text, len(self._texts))
+        if code == len(self._texts):
+            self._texts.append(text)
+        self._codes.append(code)
+        self._rows[code].append(len(self._codes))
+
+    def rows(self, text: str) -> Sequence[int]:
+        code = self._code_of.get(text)
+        return () if code is None else self._rows[code]
+
+    def __getitem__(self, row: int) -> str:
+        return self._texts[self._codes[row]]
+
+
+def _place(cohort_id: str, stage: Stage) -> str:
+    return f"{cohort_id}/{stage.value}"
