@@ -19,7 +19,7 @@ from seedbed.records._headers import Header, Headers, header_of
 from seedbed.records._layout import log_folder
 from seedbed.records._numbered import NumberedLog, Sealed, damaged
 from seedbed.records._seal import seal
-from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, Diff, LogHead, Snapshot
+from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, LogHead, Snapshot
 from seedbed.records._upgrade import upgraded
 
 __all__ = ["CommitLog"]
@@ -90,13 +90,10 @@ class CommitLog:
             first = self._first(headers, draft.key, bare)
             if first:
                 return first
-            seq = len(headers) + 1
-            body = self._placed(headers, bare, seq)
-            data, sealed = seal(body)
-            if self._records.publish(seq, data):
+            commit, data = self._placed(headers, bare, len(headers) + 1)
+            if self._records.publish(commit.seq, data):
                 break
-            self._require_progress(seq)
-        commit = self._parsed(Sealed(seq, sealed, body))
+            self._require_progress(commit.seq)
         self._remember(headers, commit)
         self._sum_up(headers, commit)
         return commit
@@ -137,11 +134,15 @@ class CommitLog:
         self._records.publish(seq, seal(commit.body)[0])
         return commit
 
-    def _placed(self, headers: Headers, bare: Mapping[str, Any], seq: int) -> dict[str, Any]:
+    def _placed(self, headers: Headers, bare: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
+        """The commit at place `seq`, set against what came before it, and the bytes to publish."""
         placed = {**bare, "snapshot_seq": seq}
-        current = Snapshot.model_validate({**placed, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE})
-        found = diff(self._predecessor(headers, current), current)
-        return {**placed, "diff_prev": _json(found), "diff_baseline": _json(NO_BASELINE)}
+        diffs = {"diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE}
+        alone = Snapshot.model_validate({**placed, **diffs})
+        diffs["diff_prev"] = diff(self._predecessor(headers, alone), alone)
+        body = {**placed, **{name: found.model_dump(mode="json") for name, found in diffs.items()}}
+        data, sealed = seal(body)
+        return Commit(seq, sealed, alone.model_copy(update=diffs), body), data
 
     def _predecessor(self, headers: Headers, current: Snapshot) -> Commit | None:
         for seq in reversed(headers.in_group(current.digests["comparison_group"])):
@@ -183,7 +184,3 @@ class CommitLog:
     def _require_progress(self, taken: int) -> None:
         if self.head() < taken:
             raise StoreCorrupt(f"{self.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
-
-
-def _json(found: Diff) -> dict[str, Any]:
-    return found.model_dump(mode="json")
