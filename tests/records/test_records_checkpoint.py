@@ -1,0 +1,179 @@
+"""The checkpoint of a log: derived, never trusted further than the commit that it names, and made by writers alone."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records_world import PROJECT, draft
+
+from seedbed.contracts import Stage
+from seedbed.errors import StoreCorrupt
+from seedbed.records import CommitLog
+from seedbed.records import _log as log_module
+from seedbed.records._checkpoint import Checkpoint, checkpoint_key, decoded, encoded, read_checkpoint
+from seedbed.records._compression import compressed, decompressed
+from seedbed.records._headers import Header, Headers
+from seedbed.records._local import LocalFiles
+from seedbed.records._seal import seal, unseal
+from seedbed.testing import durable_faults
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FOLDER = f"log/{PROJECT}"
+
+HEADERS = st.lists(
+    st.builds(
+        lambda run, stage, attempt, cohort, group, same: (f"r{run}", stage, attempt, cohort, group * 64, same * 64),
+        st.integers(0, 4),
+        st.sampled_from(Stage),
+        st.integers(1, 3),
+        st.sampled_from(["all", "2013"]),
+        st.sampled_from("ab"),
+        st.sampled_from("cd"),
+    ),
+    max_size=12,
+)
+
+
+def table(rows):
+    headers = Headers()
+    for seq, row in enumerate(rows, 1):
+        headers.append(Header(seq, *row))
+    return headers
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(log_module, "CHECKPOINT_EVERY", 5)
+
+
+@pytest.fixture
+def files(tmp_path):
+    return LocalFiles(tmp_path)
+
+
+def fill(files, first, last):
+    log = CommitLog(files, PROJECT)
+    for number in range(first, last + 1):
+        log.append(draft(f"r{number}"), {}, NOW)
+    return log
+
+
+def reads(files):
+    """What opening the log reads, by the last part of its key."""
+    seen = []
+
+    class Watched(LocalFiles):
+        def read(self, key):
+            seen.append(key.rpartition("/")[2].partition(".")[0].lstrip("0"))
+            return super().read(key)
+
+    return CommitLog(Watched(files.root), PROJECT), seen
+
+
+@given(HEADERS)
+def test_headers_come_back_from_their_columns_with_every_look_up(rows):
+    ours = table(rows)
+    theirs = decoded(encoded(Checkpoint(ours, "d" * 64))).headers
+    model = [Header(seq, *row) for seq, row in enumerate(rows, 1)]
+    for headers in (ours, theirs):
+        assert list(headers) == headers[:] == model
+        for header in model:
+            same_stage = [item for item in model if (item.run_id, item.stage) == (header.run_id, header.stage)]
+            same_place = [item for item in model if (item.cohort_id, item.stage) == (header.cohort_id, header.stage)]
+            assert headers.with_key(header.key) == next(item.seq for item in model if item.key == header.key)
+            assert headers.newest_of_stage(header.run_id, header.stage) == same_stage[-1].seq
+            assert headers.newest_of_cohort(header.cohort_id, header.stage) == same_place[-1].seq
+            assert list(headers.in_group(header.group)) == [item.seq for item in model if item.group == header.group]
+            alike = [item.seq for item in model if item.replicates == header.replicates]
+            assert list(headers.replicating(header.replicates)) == alike
+    assert theirs.with_key("nobody:TRAINING:1") is None
+    assert theirs.newest_of_stage("nobody", Stage.TRAINING) is None
+    assert theirs.newest_of_cohort("nowhere", Stage.TRAINING) is None
+    assert list(theirs.in_group("nothing")) == []
+
+
+def test_opening_reads_the_checkpoint_and_the_commits_behind_it(files):
+    fill(files, 1, 12)
+    log, seen = reads(files)
+    assert [header.run_id for header in log.headers()] == [f"r{number}" for number in range(1, 13)]
+    assert seen == ["_checkpoint", "10", "11", "12", "13"]
+    appended = log.append(draft("r13"), {}, NOW)
+    assert (appended.seq, appended.snapshot.diff_prev.prev_snapshot_seq) == (13, 12)
+    assert log.append(draft("r2"), {}, NOW).seq == 2  # known, though it lies before the checkpoint
+
+
+def test_readers_make_no_checkpoint(files):
+    fill(files, 1, 12)
+    files.remove(checkpoint_key(FOLDER))
+    with durable_faults() as calls:
+        assert CommitLog(files, PROJECT).head() == 12
+    assert calls == []
+
+
+def test_a_lost_checkpoint_is_made_up_for_by_a_later_writer(files):
+    fill(files, 1, 6)
+    files.remove(checkpoint_key(FOLDER))
+    late = CommitLog(files, PROJECT)
+    late.append(draft("r7"), {}, NOW)
+    assert read_checkpoint(files, FOLDER) is None
+    fill(files, 8, 9)
+    fresh = CommitLog(files, PROJECT)
+    fresh.append(draft("r10"), {}, NOW)
+    assert len(read_checkpoint(files, FOLDER).headers) == 10
+
+
+def test_a_writer_that_never_saw_a_round_number_makes_one_once_two_spans_are_uncovered(files, monkeypatch):
+    fill(files, 1, 4)
+    other = CommitLog(files, PROJECT)
+    assert other.head() == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
+        fill(files, 5, 10)
+    assert read_checkpoint(files, FOLDER) is None
+    other.append(draft("r11"), {}, NOW)
+    assert len(read_checkpoint(files, FOLDER).headers) == 11
+
+
+def forged(files, **changes):
+    body, _ = unseal(decompressed(files.read(checkpoint_key(FOLDER)), 2**20))
+    return compressed(seal({**body, **changes})[0])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda files: b"",
+        lambda files: b"not zstd",
+        lambda files: files.read(checkpoint_key(FOLDER))[:-4],
+        lambda files: compressed(b'{"body":{},"digest":"' + b"0" * 64 + b'"}'),
+        lambda files: forged(files, schema_version=99),
+        lambda files: forged(files, digest="0" * 64),
+        lambda files: forged(files, columns={}),
+        lambda files: forged(files, columns={**table([]).columns(), "keys": ["r1:TRAINING:1"]}),
+        lambda files: forged(files, columns=7),
+        lambda files: forged(files, columns={**table([]).columns(), "groups": {"texts": 1, "codes": []}}),
+    ],
+)
+def test_a_checkpoint_that_is_not_of_this_log_is_passed_over(files, damage):
+    fill(files, 1, 6)
+    files.replace(checkpoint_key(FOLDER), damage(files))
+    log, seen = reads(files)
+    assert log.head() == 6
+    assert "1" in seen  # every commit was read itself
+
+
+def test_a_checkpoint_of_more_commits_than_there_are_is_passed_over(files):
+    fill(files, 1, 10)
+    for number in range(8, 11):
+        files.remove(f"{FOLDER}/{number:020d}.json")  # a copy of the store from before
+    log = CommitLog(files, PROJECT)
+    assert log.head() == 7
+    assert log.append(draft("again"), {}, NOW).seq == 8
+
+
+def test_a_gap_behind_the_checkpoint_is_named_and_nothing_fills_it(files):
+    fill(files, 1, 9)
+    files.remove(f"{FOLDER}/{7:020d}.json")
+    with pytest.raises(StoreCorrupt, match=r"record 7 .* is missing, while 8 exists"):
+        CommitLog(files, PROJECT).append(draft("r10"), {}, NOW)
