@@ -1,6 +1,5 @@
 """Arguments and options that several commands share, so that they mean the same everywhere."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -20,10 +19,16 @@ __all__ = [
     "ThreadsOption",
 ]
 
-DEFAULT_STORE = Path(".seedbed")
+DEFAULT_STORE = ".seedbed"
 
 StoreOption = Annotated[
-    Path, typer.Option("--store", envvar="SEEDBED_STORE", show_envvar=True, help="The folder that holds all runs.")
+    str,
+    typer.Option(
+        "--store",
+        envvar="SEEDBED_STORE",
+        show_envvar=True,
+        help="The folder that holds all runs, or a URL such as s3://bucket/prefix.",
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")

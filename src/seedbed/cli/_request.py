@@ -3,7 +3,6 @@
 import os
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 from seedbed.cli._options import DEFAULT_STORE
@@ -28,7 +27,7 @@ class Request:
     seed: int | None
     threads: int | None
     open_report: bool | None
-    store: Path
+    store: str
     as_json: bool
 
     def again(self, *words: str) -> str:
@@ -44,7 +43,7 @@ class Request:
         return command(self.store, *self.words, *given, *words)
 
 
-def command(store: Path, *words: str) -> str:
+def command(store: str, *words: str) -> str:
     """`seedbed` with `words`, naming the store where a new shell would not find it by itself."""
-    known = store == DEFAULT_STORE or os.environ.get("SEEDBED_STORE") == str(store)
-    return shlex.join(["seedbed", *words, *(() if known else ("--store", str(store)))])
+    known = store == DEFAULT_STORE or os.environ.get("SEEDBED_STORE") == store
+    return shlex.join(["seedbed", *words, *(() if known else ("--store", store))])

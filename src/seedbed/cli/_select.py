@@ -1,7 +1,5 @@
 """From what was typed to what is meant: a store, a run in it, and the run's commit."""
 
-from pathlib import Path
-
 from seedbed.cli._listing import standing
 from seedbed.errors import NotFound
 from seedbed.records import Commit, RunView, Store
@@ -11,7 +9,7 @@ __all__ = ["find_run", "require_commit"]
 _LATEST = "latest"
 
 
-def find_run(store: Path, name: str) -> RunView:
+def find_run(store: str, name: str) -> RunView:
     """The run that `name` names in the store at `store`; `latest` is the newest by the time on its record.
 
     Raises NotFound when there is none, InvalidInput when several begin so, and StoreCorrupt.
