@@ -1,19 +1,25 @@
 import enum
 import json
 import math
+import re
 import struct
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
+import jcs
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 from seedbed.records import canonical_json, digest, digest_bytes
-from seedbed.records._canonical import frozen, parse_json, plain
+from seedbed.records._canonical import encode, frozen, parse_json, plain, readable_json
+
+VECTORS = Path(__file__).parents[1] / "data" / "rfc8785"
 
 # RFC 8785, appendix B.
 NUMBERS = {
@@ -142,16 +148,87 @@ def test_a_cycle_is_refused_rather_than_followed_for_ever():
         canonical_json(cycle)
 
 
-def test_a_digest_does_not_depend_on_the_process():
-    code = "from seedbed.records import digest; print(digest({'z': {'b', 'a', 'c'}, 'ü': 1.0, 'a': [True, None]}))"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "LC_ALL": "C"}, capture_output=True, check=True
-        ).stdout
-        for seed in ("1", "2")
-    }
-    expected = digest({"a": [True, None], "z": {"c", "a", "b"}, "ü": 1})
-    assert found == {f"{expected}\n".encode()}
+def test_the_pointer_leads_through_lists_sets_and_escaped_keys():
+    for value, pointer in (
+        ({"a": [0, {"b~/": {1, math.nan}}]}, "/a/1/b~0~1/{}"),
+        ([[["deep", object()]]], "/0/0/1"),
+        ({"outer": {"a/b": {2: 1}}}, "/outer/a~1b"),
+    ):
+        with pytest.raises(InvalidInput, match=re.escape(f"'{pointer}'")):
+            plain(value)
+
+
+VARIED = """
+import enum, sys
+from datetime import datetime, timedelta, timezone
+from seedbed.records import digest
+Kind = enum.Enum("Kind", {"title_i": 1})
+moment = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+items = [("z", {"b", "a", "c"}), ("\\u00fc", 1.0), ("a", [True, None]), ("kind", Kind.title_i), ("at", moment), ("lr", 5e-05)]
+print(digest(dict(items if len(sys.argv) < 2 else items[::-1])))
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments"),
+    [
+        ({"PYTHONHASHSEED": "1", "LC_ALL": "C"}, ["-c", VARIED]),
+        ({"PYTHONHASHSEED": "2", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Tokyo"}, ["-c", VARIED, "reversed"]),
+        ({"PYTHONHASHSEED": "3", "LC_ALL": "C", "PYTHONUTF8": "0"}, ["-O", "-c", VARIED]),
+    ],
+)
+def test_a_digest_does_not_depend_on_the_process_its_locale_or_its_order(environment, arguments):
+    found = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=True, text=True)
+    kind, moment = enum.Enum("Kind", {"TITLE_I": 1}).TITLE_I, "2026-01-01T00:00:00Z"
+    value = {"a": [True, None], "kind": kind, "z": {"c", "a", "b"}, "ü": 1, "at": moment, "lr": 0.00005}
+    assert found.stdout == f"{digest(value)}\n"
+
+
+@pytest.mark.parametrize("name", ["arrays", "french", "structures", "unicode", "values", "weird"])
+def test_the_published_vectors_come_out_as_published(name):
+    given, expected = ((VECTORS / f"{name}.{part}.json").read_bytes() for part in ("input", "output"))
+    assert canonical_json(json.loads(given)) == expected
+    assert encode(parse_json(expected)) == expected
+
+
+ODD_NUMBERS = st.builds(
+    lambda digits, exponent: float(f"{digits}e{exponent}"), st.integers(-(10**17), 10**17), st.integers(-30, 10)
+)
+HARD = st.recursive(
+    SCALARS | ODD_NUMBERS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@given(HARD)
+def test_two_other_implementations_write_the_same_bytes(value):
+    ours = plain(value)
+    assert encode(ours) == rfc8785.dumps(ours) == jcs.canonicalize(ours)
+
+
+@given(HARD)
+def test_readable_json_is_the_same_value_with_its_keys_in_order(value):
+    assert json.loads(readable_json(value)) == plain(value)
+    assert readable_json({"b": 1, "a": {}}) == b'{\n  "a": {},\n  "b": 1\n}\n'
+
+
+@given(st.integers(2**53, 2**70) | st.integers(-(2**70), -(2**53)))
+def test_a_long_whole_number_is_read_as_the_float_that_it_was(number):
+    written = f'{{"n":[{float(number):.0f}]}}'.encode()
+    assert parse_json(written) == {"n": [float(number)]}
+    assert parse_json(rfc8785.dumps([float(number)])) == [float(number)]
+
+
+def test_text_is_taken_as_it_is_and_never_normalised():
+    composed, decomposed = "\u00e9", "e\u0301"
+    assert digest(composed) != digest(decomposed)
+    assert canonical_json({decomposed: composed}) == f'{{"{decomposed}":"{composed}"}}'.encode()
+
+
+def test_a_list_keeps_its_order_and_a_set_has_none():
+    assert digest(["b", "a"]) != digest(["a", "b"])
+    assert digest({"b", "a"}) == digest(["a", "b"]) == digest(frozenset(("a", "b")))
 
 
 def test_one_and_true_differ_but_one_and_one_point_zero_do_not():

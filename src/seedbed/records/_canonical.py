@@ -1,15 +1,21 @@
-"""Canonical JSON after RFC 8785 and the digests made from it: the same value has the same bytes on every machine."""
+"""Canonical JSON after RFC 8785 and the digests made from it: the same value has the same bytes on every machine.
+
+`plain` checks and copies, `encode` writes. Writing is orjson's, fast, wherever its bytes are those of the RFC; where it
+departs from them (numbers far from 1, keys beyond the basic plane) the rest is rfc8785's, exact.
+"""
 
 import enum
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+import orjson
 import rfc8785
 
 from seedbed.errors import InvalidInput
@@ -19,17 +25,24 @@ __all__ = [
     "canonical_json",
     "digest",
     "digest_bytes",
+    "digest_plain",
+    "encode",
     "escape",
     "frozen",
     "parse_json",
     "plain",
     "readable_json",
+    "readable_plain",
 ]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 _LARGEST_EXACT_INTEGER = 2**53 - 1
 _DEEPEST = 100
+# Between these orjson writes a number as the RFC does: without an exponent.
+_SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-5, 1e15
+# The first bytes of what lies beyond the basic plane, which UTF-16 sorts before U+E000 and UTF-8 after it.
+_BEYOND_BASIC_PLANE = re.compile(rb"[\xf0-\xf4]")
 
 
 def canonical_json(value: object) -> bytes:
@@ -38,12 +51,26 @@ def canonical_json(value: object) -> bytes:
     Enumerations become their upper-case names, zoned datetimes UTC with a Z, Python sets sorted lists. Raises
     InvalidInput with a JSON Pointer to NaN, infinities, integers beyond 2^53, naive datetimes and whatever is not JSON.
     """
-    return rfc8785.dumps(plain(value))
+    return encode(plain(value))
+
+
+def encode(value: Json) -> bytes:
+    """The canonical JSON of what `plain` or `parse_json` returned, unchecked."""
+    written: Any = _exact(value) if _departs(value) else value
+    data = orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
+    if not data.isascii() and _BEYOND_BASIC_PLANE.search(data):
+        return rfc8785.dumps(value)
+    return data
 
 
 def digest(value: object) -> str:
     """SHA-256 of the canonical JSON of `value`: 64 hexadecimal characters. Raises InvalidInput as `canonical_json`."""
-    return digest_bytes(canonical_json(value))
+    return digest_plain(plain(value))
+
+
+def digest_plain(value: Json) -> str:
+    """SHA-256 of the canonical JSON of what `plain` or `parse_json` returned, unchecked."""
+    return digest_bytes(encode(value))
 
 
 def digest_bytes(data: bytes) -> str:
@@ -52,101 +79,177 @@ def digest_bytes(data: bytes) -> str:
 
 
 def parse_json(data: bytes) -> Any:
-    """The value of canonical JSON; numbers written without a fraction beyond 2^53 can only have been floats."""
-    return json.loads(data, parse_int=_parsed_integer)
+    """The value of JSON; whole numbers beyond 2^53 can only have been floats. Raises ValueError."""
+    found = orjson.loads(data)
+    return json.loads(data, parse_int=_parsed_integer) if _has_long_integer(found) else found
 
 
 def readable_json(value: object) -> bytes:
     """Indented JSON with sorted keys, for files that people read and nothing hashes."""
-    return json.dumps(plain(value), indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    return readable_plain(plain(value))
+
+
+def readable_plain(value: Json) -> bytes:
+    """As `readable_json`, of what `plain` or `parse_json` returned, unchecked."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
 def frozen(value: object) -> object:
     """A deep copy of JSON `value` that cannot be changed: objects become read-only mappings, lists become tuples."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return MappingProxyType({key: frozen(item) for key, item in value.items()})
-    if isinstance(value, list | tuple):
-        return tuple(frozen(item) for item in value)
+    if isinstance(value, list):
+        return tuple(map(frozen, value))
     return value
 
 
-def plain(value: object, pointer: str = "") -> Json:
+def plain(value: object) -> Json:
     """A deep copy of `value` in JSON's own types only. Raises InvalidInput with a JSON Pointer to what is not JSON."""
-    if isinstance(value, str | int | float):  # first, since most values are: the abstract checks below cost more
-        return _scalar(value, pointer)
-    if pointer.count("/") > _DEEPEST:
-        raise _refused(pointer, f"nested deeper than {_DEEPEST} levels", "flatten it, or break the cycle")
-    if isinstance(value, Mapping):
-        return {_key(key, pointer): plain(item, f"{pointer}/{escape(str(key))}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item, f"{pointer}/{index}") for index, item in enumerate(value)]
-    if isinstance(value, AbstractSet):
-        # A set declares that order means nothing, so it takes the one order that every process agrees on.
-        return sorted((plain(item, f"{pointer}/{{}}") for item in value), key=rfc8785.dumps)
-    return _scalar(value, pointer)
+    try:
+        return _plain(value, 0)
+    except _Refused as refused:
+        raise refused.error() from None
 
 
-def _scalar(value: object, pointer: str) -> Json:
+class _Refused(Exception):
+    """What is not JSON; every level that it passes on its way out adds its own token of the pointer."""
+
+    def __init__(self, found: str, advice: str) -> None:
+        super().__init__(found)
+        self.tokens: list[str] = []
+        self._found = found
+        self._advice = advice
+
+    def error(self) -> InvalidInput:
+        pointer = "".join(f"/{token}" for token in reversed(self.tokens))
+        return InvalidInput(f"cannot write canonical JSON at {pointer or 'the top'!r}: {self._found}; {self._advice}")
+
+
+def _plain(value: object, depth: int) -> Json:
+    kind = type(value)  # most values are exactly of these, and the abstract checks below cost more
+    if isinstance(value, str) and kind is str:
+        return value if value.isascii() else _text(value)
+    if isinstance(value, float) and kind is float:
+        return _number(value)
     if value is None or isinstance(value, bool):
         return value
+    if depth > _DEEPEST:
+        raise _Refused(f"nested deeper than {_DEEPEST} levels", "flatten it, or break the cycle")
+    if isinstance(value, Mapping):
+        return _object(value, depth)
+    if isinstance(value, list | tuple):
+        return _list(value, depth)
+    if isinstance(value, AbstractSet):
+        # A set declares that order means nothing, so it takes the one order that every process agrees on.
+        return sorted(_list(value, depth, "{}"), key=encode)
+    return _scalar(value)
+
+
+def _object(value: Mapping[object, object], depth: int) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for key, item in value.items():
+        try:
+            found[_key(key)] = _plain(item, depth + 1)
+        except _Refused as refused:
+            if isinstance(key, str):
+                refused.tokens.append(escape(key))
+            raise
+    return found
+
+
+def _list(value: Iterable[object], depth: int, token: str = "") -> list[Json]:
+    found: list[Json] = []
+    for item in value:
+        try:
+            found.append(_plain(item, depth + 1))
+        except _Refused as refused:
+            refused.tokens.append(token or str(len(found)))
+            raise
+    return found
+
+
+def _scalar(value: object) -> Json:
     if isinstance(value, enum.Enum):
         return value.name.upper()
     if isinstance(value, str):
-        return _text(value, pointer)
+        return _text(value)
     if isinstance(value, int):
-        return _integer(int(value), pointer)
+        return _integer(int(value))
     if isinstance(value, float):
-        return _number(float(value), pointer)
+        return _number(float(value))
     if isinstance(value, date):
-        return _moment(value, pointer)
-    raise _refused(
-        pointer, f"{type(value).__name__} is not JSON", "convert it to numbers, text, lists or objects first"
-    )
+        return _moment(value)
+    raise _Refused(f"{type(value).__name__} is not JSON", "convert it to numbers, text, lists or objects first")
 
 
-def _text(value: str, pointer: str) -> str:
+def _text(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as problem:
-        raise _refused(pointer, f"the text has a lone surrogate at {problem.start}", "decode it properly") from None
+        raise _Refused(f"the text has a lone surrogate at {problem.start}", "decode it properly") from None
     return str(value)
 
 
-def _integer(value: int, pointer: str) -> int:
+def _integer(value: int) -> int:
     if abs(value) > _LARGEST_EXACT_INTEGER:
-        raise _refused(pointer, f"the integer {value} is beyond 2^53 and JSON would round it", "write it as text")
+        raise _Refused(f"the integer {value} is beyond 2^53 and JSON would round it", "write it as text")
     return value
 
 
-def _number(value: float, pointer: str) -> int | float:
+def _number(value: float) -> int | float:
     if not math.isfinite(value):
-        raise _refused(pointer, f"{value} is not a JSON number", "leave it out, or record why it is not finite")
+        raise _Refused(f"{value} is not a JSON number", "leave it out, or record why it is not finite")
     # 1.0 is written 1 and read back as an integer; taking it so at once makes a value equal what is read of it.
     return int(value) if value.is_integer() and abs(value) <= _LARGEST_EXACT_INTEGER else value
 
 
-def _parsed_integer(text: str) -> int | float:
-    return int(text) if len(text) < 16 or abs(int(text)) <= _LARGEST_EXACT_INTEGER else float(text)
-
-
-def _moment(value: date, pointer: str) -> str:
+def _moment(value: date) -> str:
     if not isinstance(value, datetime):
         return value.isoformat()
     if value.tzinfo is None:
-        raise _refused(pointer, f"the datetime {value.isoformat()} has no time zone", "give it one, such as UTC")
+        raise _Refused(f"the datetime {value.isoformat()} has no time zone", "give it one, such as UTC")
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _key(key: object, pointer: str) -> str:
+def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise _refused(pointer, f"the key {key!r} is a {type(key).__name__}", "JSON objects have text keys")
-    return _text(key, f"{pointer}/{escape(str(key))}")
+        raise _Refused(f"the key {key!r} is a {type(key).__name__}", "JSON objects have text keys")
+    return key if type(key) is str and key.isascii() else _text(key)
+
+
+def _parsed_integer(text: str) -> int | float:
+    return int(text) if abs(int(text)) <= _LARGEST_EXACT_INTEGER else float(text)
+
+
+def _has_long_integer(value: Json) -> bool:
+    kind = type(value)
+    if isinstance(value, int) and kind is int:
+        return abs(value) > _LARGEST_EXACT_INTEGER
+    if isinstance(value, dict):
+        return any(map(_has_long_integer, value.values()))
+    return isinstance(value, list) and any(map(_has_long_integer, value))
+
+
+def _departs(value: Json) -> bool:
+    """Whether there is a number in `value` that orjson would write otherwise than the RFC."""
+    if isinstance(value, float):
+        return not _SMALLEST_PLAIN <= abs(value) <= _LARGEST_PLAIN
+    if isinstance(value, dict):
+        return any(map(_departs, value.values()))
+    return isinstance(value, list) and any(map(_departs, value))
+
+
+def _exact(value: Json) -> Any:
+    """A copy of `value` in which every number that orjson would write otherwise is written already."""
+    if isinstance(value, float):
+        return orjson.Fragment(rfc8785.dumps(value))
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return list(map(_exact, value))
+    return value
 
 
 def escape(key: str) -> str:
     """`key` as one token of a JSON Pointer (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")
-
-
-def _refused(pointer: str, found: str, advice: str) -> InvalidInput:
-    return InvalidInput(f"cannot write canonical JSON at {pointer or 'the top'!r}: {found}; {advice}")

@@ -7,6 +7,7 @@ names the last commit that it covers by its digest, so a summary of other commit
 from dataclasses import dataclass
 
 from seedbed.errors import NotFound
+from seedbed.records._canonical import Json
 from seedbed.records._compression import compressed, decompressed
 from seedbed.records._files import Files
 from seedbed.records._headers import Headers
@@ -48,7 +49,7 @@ def read_checkpoint(files: Files, folder: str) -> Checkpoint | None:
 
 def encoded(checkpoint: Checkpoint) -> bytes:
     """The bytes of a checkpoint: sealed canonical JSON, compressed."""
-    body = {
+    body: dict[str, Json] = {
         "columns": checkpoint.headers.columns(),
         "digest": checkpoint.digest,
         "schema_version": _SCHEMA_VERSION,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seedbed.records._canonical import Json, digest
+from seedbed.records._canonical import Json, digest_plain
 from seedbed.records._comparison import REPLICATE
 from seedbed.records._pointer import without
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS
@@ -22,23 +22,27 @@ _CONTENT_2 = (
 
 def own_digests(config: Json, volatile_settings: Sequence[str]) -> dict[str, str]:
     """The fingerprints that records computes itself: of the config, and of all in it that can alter a result."""
-    return dict(zip(COMPUTED_FINGERPRINTS, (digest(config), digest(without(config, volatile_settings))), strict=True))
+    return dict(
+        zip(
+            COMPUTED_FINGERPRINTS, (digest_plain(config), digest_plain(without(config, volatile_settings))), strict=True
+        )
+    )
 
 
 def content_digests(body: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of metrics, artifacts, and content (all handed in but `timing`), of a body in today's form."""
     return {
-        "metrics": digest(body["metrics"]),
-        "artifacts": digest(body["blobs"]),
-        "content": digest(_content(body)),
+        "metrics": digest_plain(body["metrics"]),
+        "artifacts": digest_plain(body["blobs"]),
+        "content": digest_plain(_content(body)),
         **({} if body["schema_version"] == 1 else group_digests(body)),
     }
 
 
 def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
     """The digests by which runs that may be compared, and runs that are replicates, find each other."""
-    group = digest(body["comparison_group"])
-    return {"comparison_group": group, "replicates": digest([group, _unseeded(_inputs(body))])}
+    group = digest_plain(body["comparison_group"])
+    return {"comparison_group": group, "replicates": digest_plain([group, _unseeded(_inputs(body))])}
 
 
 def _content(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.records._canonical import Json
+from seedbed.records._canonical import Json, plain
 from seedbed.records._durable import AppendFile
 from seedbed.records._redaction import redacted_object
 from seedbed.records._seal import seal, unseal
@@ -52,7 +52,7 @@ def frame(head: tuple[int, str], kind: str, payload: dict[str, Json]) -> tuple[b
     sequence, previous = head[0] + 1, head[1]
     body = {
         "kind": kind,
-        "payload": payload,
+        "payload": plain(payload),
         "previous": previous,
         "schema_version": _SCHEMA_VERSION,
         "sequence": sequence,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, NotFound, StoreCorrupt
+from seedbed.records._canonical import Json, plain
 from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft, build_body
@@ -131,7 +132,7 @@ class CommitLog:
                 f"{key} is committed already as number {seq} of {self.project}, with other content "
                 f"({found[:12]}…, now {wanted[:12]}…); start a run with a new run_id"
             )
-        self._records.publish(seq, seal(commit.body)[0])
+        self._records.publish(seq, seal(dict(commit.body))[0])
         return commit
 
     def _placed(self, headers: Headers, bare: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
@@ -140,7 +141,10 @@ class CommitLog:
         diffs = {"diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE}
         alone = Snapshot.model_validate({**placed, **diffs})
         diffs["diff_prev"] = diff(self._predecessor(headers, alone), alone)
-        body = {**placed, **{name: found.model_dump(mode="json") for name, found in diffs.items()}}
+        body: dict[str, Json] = {
+            **placed,
+            **{name: plain(found.model_dump(mode="json")) for name, found in diffs.items()},
+        }
         data, sealed = seal(body)
         return Commit(seq, sealed, alone.model_copy(update=diffs), body), data
 

@@ -4,6 +4,7 @@ Facts about the environment are an allowlist: only what `environment_facts` name
 exception messages) is searched for what identifies this process's machine and user.
 """
 
+import functools
 import getpass
 import os
 import platform
@@ -11,7 +12,7 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +44,8 @@ _SHAPES = (
     (re.compile(r"\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|AKIA)[\w-]{8,}"), "<secret>"),
     (re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*"), r"<path>\\"),
 )
+# One of these is in whatever a shape or a prefix matches.
+_SUSPICIOUS = r"[/\\=]|bearer|basic|gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|akia"
 
 
 @dataclass(frozen=True)
@@ -54,30 +57,55 @@ class Identity:
     prefixes: tuple[str, ...]
     secrets: tuple[str, ...]
 
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """Each name to look for, and what stands in its place."""
+        return (self.host, "<host>"), (self.host.partition(".")[0], "<host>"), (self.user, "<user>")
+
     @classmethod
     def of_process(cls) -> Self:
-        """Read now, not once: an environment may gain a secret while the process lives."""
-        places = (Path.home(), Path.cwd(), Path(sys.prefix), Path(tempfile.gettempdir()))
+        """Of what holds now, not once: an environment may gain a secret while the process lives."""
+        return cls._of(os.getcwd(), socket.gethostname(), tuple(os.environ.items()))  # noqa: PTH109  half the time
+
+    @classmethod
+    @functools.lru_cache(maxsize=4)
+    def _of(cls, working: str, host: str, environment: tuple[tuple[str, str], ...]) -> Self:
+        places = (Path.home(), Path(working), Path(sys.prefix), Path(tempfile.gettempdir()))
         roots = {f"/{place.parts[1]}" for place in places if len(place.parts) > 1}
         # The home folder stands on its own too, since it alone may be known to hold spaces.
         prefixes = sorted({*roots, *_ROOTS, str(Path.home())} - {"/"}, key=len, reverse=True)
-        hidden = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
+        hidden = (value for name, value in environment if _SECRET_NAME.search(name))
         secrets = sorted({value for value in hidden if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
-        return cls(getpass.getuser(), socket.gethostname(), tuple(prefixes), tuple(secrets))
+        return cls(getpass.getuser(), host, tuple(prefixes), tuple(secrets))
 
 
 def redact_text(text: str, identity: Identity | None = None) -> str:
     """`text` with secrets, absolute paths, the user and the host replaced by <secret>, <path>, <user> and <host>."""
-    who = identity or Identity.of_process()
-    for secret in who.secrets:
-        text = text.replace(secret, "<secret>")
-    for shape, replacement in _SHAPES:
-        text = shape.sub(replacement, text)
+    return _redactor(identity or Identity.of_process())(text)
+
+
+@functools.lru_cache(maxsize=4)
+def _redactor(who: Identity) -> Callable[[str], str]:
+    names = [(name, mark) for name, mark in who.names() if _tells(name)]
+    given = "|".join(map(re.escape, [*who.secrets, *(name for name, _ in names)]))
+    # Nearly all texts are names of settings and metrics, which hold none of these.
+    suspicious = re.compile(rf"{_SUSPICIOUS}|{given}" if given else _SUSPICIOUS, re.IGNORECASE)
     prefixes = "|".join(map(re.escape, who.prefixes))
-    text = re.sub(rf"(?<![\w>])(?:{prefixes})(?:/{_PATH_END}*|(?!\w))", _short, text)
-    text = _hide_name(text, who.host, "<host>")
-    text = _hide_name(text, who.host.partition(".")[0], "<host>")
-    return _hide_name(text, who.user, "<user>")
+    path = re.compile(rf"(?<![\w>])(?:{prefixes})(?:/{_PATH_END}*|(?!\w))")
+
+    @functools.lru_cache(maxsize=8192)
+    def redact(text: str) -> str:
+        if not suspicious.search(text):
+            return text
+        for secret in who.secrets:
+            text = text.replace(secret, "<secret>")
+        for shape, replacement in _SHAPES:
+            text = shape.sub(replacement, text)
+        text = path.sub(_short, text)
+        for name, mark in names:
+            text = re.sub(rf"(?<![\w<]){re.escape(name)}(?!\w)", mark, text, flags=re.IGNORECASE)
+        return text
+
+    return redact
 
 
 def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Json]:
@@ -90,13 +118,16 @@ def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) 
 
 def redacted(value: Json, identity: Identity | None = None) -> Json:
     """A copy of JSON `value` whose every text, keys included, went through `redact_text`."""
-    who = identity or Identity.of_process()
+    return _redacted(value, _redactor(identity or Identity.of_process()))
+
+
+def _redacted(value: Json, redact: Callable[[str], str]) -> Json:
     if isinstance(value, str):
-        return redact_text(value, who)
+        return redact(value)
     if isinstance(value, list):
-        return [redacted(item, who) for item in value]
-    if isinstance(value, Mapping):
-        clean = {redact_text(key, who): redacted(item, who) for key, item in value.items()}
+        return [_redacted(item, redact) for item in value]
+    if isinstance(value, dict):
+        clean = {redact(key): _redacted(item, redact) for key, item in value.items()}
         if len(clean) < len(value):
             raise InvalidInput(f"keys {sorted(value)} are the same once paths and names are removed; name them apart")
         return clean
@@ -128,7 +159,5 @@ def _short(match: re.Match[str]) -> str:
     return f"<path>/{parts[-1]}" if len(parts) > 3 else "<path>"
 
 
-def _hide_name(text: str, name: str, replacement: str) -> str:
-    if len(name) < _SHORTEST_NAME or name.lower() in _NOBODY:
-        return text
-    return re.sub(rf"(?<![\w<]){re.escape(name)}(?!\w)", replacement, text, flags=re.IGNORECASE)
+def _tells(name: str) -> bool:
+    return len(name) >= _SHORTEST_NAME and name.lower() not in _NOBODY

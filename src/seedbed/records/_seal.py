@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seedbed.records._canonical import canonical_json, digest_bytes, parse_json
+from seedbed.records._canonical import Json, digest_bytes, encode, parse_json
 
 __all__ = ["seal", "unseal"]
 
@@ -12,9 +12,9 @@ _TAIL = b'"}'
 _TRAILER_BYTES = len(_MIDDLE) + 64 + len(_TAIL)
 
 
-def seal(body: object) -> tuple[bytes, str]:
-    """`{"body":...,"digest":"..."}` in canonical JSON, and the digest. Raises InvalidInput as `canonical_json`."""
-    encoded = canonical_json(body)
+def seal(body: Json) -> tuple[bytes, str]:
+    """`{"body":...,"digest":"..."}` in canonical JSON, and the digest, of what `plain` returned."""
+    encoded = encode(body)
     digest = digest_bytes(encoded)
     return _HEAD + encoded + _MIDDLE + digest.encode() + _TAIL, digest
 

@@ -1,8 +1,9 @@
 """What is derived from a commit for people to open: the documents of a run and LATEST. Never read as truth."""
 
+import json
 from typing import Any
 
-from seedbed.records._canonical import readable_json
+from seedbed.records._canonical import readable_json, readable_plain
 from seedbed.records._files import Files
 from seedbed.records._layout import latest_key, run_folder_of
 from seedbed.records._log import CommitLog
@@ -15,8 +16,11 @@ _SCHEMA_VERSION = 1
 
 def views(commit: Commit) -> dict[str, bytes]:
     """The files that show `commit` in its run's folder, by name, as the version that wrote it made them."""
-    shown = _views_1(commit) if commit.snapshot.schema_version == 1 else _views_2(commit)
-    return {f"{name}.json": readable_json(value) for name, value in shown.items()}
+    if commit.snapshot.schema_version == 1:
+        shown, written = _views_1(commit), _written_1
+    else:
+        shown, written = _views_2(commit), readable_plain
+    return {f"{name}.json": written(value) for name, value in shown.items()}
 
 
 def write_views(files: Files, commit: Commit) -> None:
@@ -82,3 +86,7 @@ def _views_1(commit: Commit) -> dict[str, Any]:
         "diff_prev": body["diff_prev"],
         **body["documents"],
     }
+
+
+def _written_1(value: Any) -> bytes:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
