@@ -164,7 +164,8 @@ from datetime import datetime, timedelta, timezone
 from seedbed.records import digest
 Kind = enum.Enum("Kind", {"title_i": 1})
 moment = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
-items = [("z", {"b", "a", "c"}), ("\\u00fc", 1.0), ("a", [True, None]), ("kind", Kind.title_i), ("at", moment), ("lr", 5e-05)]
+items = [("z", {"b", "a", "c"}), ("\\u00fc", 1.0), ("a", [True, None])]
+items += [("kind", Kind.title_i), ("at", moment), ("lr", 5e-05)]
 print(digest(dict(items if len(sys.argv) < 2 else items[::-1])))
 """
 
