@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 from records_world import metadata, snapshot
 
 from seedbed.contracts import Stage
-from seedbed.records import EXACT, REPLICATE, Commit, ablation, compare, diff, digest
+from seedbed.records import EXACT, REPLICATE, Commit, _comparison, ablation, compare, diff, digest
 from seedbed.records._canonical import plain
-from seedbed.records._comparison import narrowest
+from seedbed.records._comparison import input_differences
 from seedbed.records._pointer import differences, leaves, without
 
 JSON_OBJECTS = st.recursive(
@@ -21,6 +21,10 @@ JSON_OBJECTS = st.recursive(
 def fingerprints(**changed: str):
     names = ("data", "split", "target", "feature", "code")
     return {name: digest(changed.get(name, name)) for name in names}
+
+
+def narrowest(previous, current):
+    return _comparison.narrowest(previous, current, tuple(input_differences(previous, current)))
 
 
 def committed(seq, made):
@@ -158,7 +162,7 @@ def test_a_diff_names_its_predecessor_what_changed_and_by_how_much():
     delta = found.metric_deltas["/test/ap"]
     assert delta.absolute == pytest.approx(0.1)
     assert delta.percent == pytest.approx(12.5)
-    assert delta.noise == "not enough replicates"
+    assert delta.noise == "not enough replicates: 0 of 4"
     assert found.metric_deltas["/test/events"].absolute == 0
 
 

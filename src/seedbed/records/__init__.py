@@ -1,5 +1,6 @@
 """Records: one immutable, crash-safe commit for every finished stage, and what it may be compared with."""
 
+from seedbed.records._baseline import Baselines, Promotion, PromotionKind, PromotionRule
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, canonical_json, digest, digest_bytes
 from seedbed.records._clock import Clock, SystemClock
@@ -8,9 +9,11 @@ from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import AppendFile, create, replace
 from seedbed.records._events import Event, EventsLog, read_events
+from seedbed.records._files import Files, StoredFile
 from seedbed.records._findings import Finding, FindingKind
 from seedbed.records._framed import Entry, Journal, read_journal
 from seedbed.records._fsck import fsck
+from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._redaction import environment_facts, redact_text
 from seedbed.records._repair import repair
@@ -26,6 +29,7 @@ __all__ = [
     "REPLICATE",
     "ActiveRun",
     "AppendFile",
+    "Baselines",
     "Blobs",
     "Clock",
     "Commit",
@@ -37,16 +41,22 @@ __all__ = [
     "Event",
     "EventsLog",
     "ExcludedFactor",
+    "Files",
     "Finding",
     "FindingKind",
     "Journal",
     "Json",
+    "LocalFiles",
     "MetricDelta",
     "Policy",
+    "Promotion",
+    "PromotionKind",
+    "PromotionRule",
     "RunView",
     "Snapshot",
     "SnapshotDraft",
     "Store",
+    "StoredFile",
     "SystemClock",
     "ablation",
     "canonical_json",

@@ -1,15 +1,28 @@
 """Which snapshots may fairly be compared, as pure functions: a policy names what may differ, all else must agree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from seedbed.records._canonical import Json
-from seedbed.records._pointer import Difference, differences, without
+from seedbed.records._pointer import Difference, differences
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor, Snapshot
 
-__all__ = ["EXACT", "REPLICATE", "Policy", "ablation", "compare", "is_same_run", "narrowest"]
+__all__ = [
+    "EXACT",
+    "REPLICATE",
+    "Policy",
+    "ablation",
+    "compare",
+    "group_differences",
+    "input_differences",
+    "inputs_among",
+    "is_same_run",
+    "judged",
+    "narrowest",
+]
 
 _SHOWN = 60
+_INPUTS = ("/config/", "/factors/", "/fingerprints/")
 
 
 @dataclass(frozen=True)
@@ -38,32 +51,58 @@ def ablation(*factors: str) -> Policy:
 
 def compare(previous: Snapshot, current: Snapshot, policy: Policy = EXACT) -> Comparison:
     """Whether the two may be compared under `policy`. A run is never compared with itself."""
+    return judged(previous, current, tuple(input_differences(previous, current)), policy)
+
+
+def narrowest(previous: Snapshot, current: Snapshot, found: Sequence[Difference]) -> Comparison:
+    """The comparison under the strictest policy that admits `found`: EXACT, REPLICATE, or an ablation of all of it."""
+    pointers = [difference.pointer for difference in found]
+    if not pointers:
+        return judged(previous, current, found, EXACT)
+    policy = REPLICATE if all(map(REPLICATE.allows, pointers)) else ablation(*pointers)
+    return judged(previous, current, found, policy)
+
+
+def judged(previous: Snapshot, current: Snapshot, found: Sequence[Difference], policy: Policy) -> Comparison:
+    """As `compare`, of the differences between the inputs that are known already."""
     if is_same_run(previous, current):
         reason = f"both are {current.run_id}:{current.stage.value}; a run is never compared with itself"
         return Comparison(policy=policy.name, comparable=False, reasons=(reason,))
-    found = tuple(differences(_inputs(previous), _inputs(current)))
-    excluded = tuple(difference for difference in found if policy.allows(difference.pointer))
     reasons = (
-        *_group_reasons(previous, current),
+        *map(_reason, group_differences(previous, current)),
         *(_reason(difference) for difference in found if not policy.allows(difference.pointer)),
     )
     return Comparison(
         policy=policy.name,
         comparable=not reasons,
         reasons=reasons,
-        excluded_factors=tuple(map(_excluded, excluded)),
+        excluded_factors=tuple(_excluded(difference) for difference in found if policy.allows(difference.pointer)),
     )
 
 
-def narrowest(previous: Snapshot, current: Snapshot) -> Comparison:
-    """The comparison under the strictest of EXACT, REPLICATE and the ablation of all that differs, that holds."""
-    observed = ablation(*(difference.pointer for difference in differences(_inputs(previous), _inputs(current))))
-    comparison = compare(previous, current, EXACT)
-    for policy in (REPLICATE, observed):
-        if comparison.comparable:
-            break
-        comparison = compare(previous, current, policy)
-    return comparison
+def group_differences(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
+    """Where the two comparison groups differ, which no policy allows."""
+    return differences(dict(previous.comparison_group), dict(current.comparison_group))
+
+
+def input_differences(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
+    """Where config, factors and fingerprints differ in what can alter a result."""
+    parts = ("config", "factors", "fingerprints")
+    before, after = ({name: getattr(snapshot, name) for name in parts} for snapshot in (previous, current))
+    return inputs_among(differences(before, after), previous, current)
+
+
+def inputs_among(found: Iterable[Difference], previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
+    """Those of `found`, differences between two snapshots' parts, that are of inputs which can alter a result."""
+    # Group fields have their own reasons; what is computed from the config follows it.
+    groups = {*previous.comparison_group, *current.comparison_group}
+    aside = {f"/fingerprints/{name.removesuffix('_fingerprint')}" for name in groups}
+    aside |= {f"/fingerprints/{name}" for name in COMPUTED_FINGERPRINTS}
+    volatile = {f"/config{pointer}" for pointer in {*previous.volatile_settings} & {*current.volatile_settings}}
+    for difference in found:
+        pointer = difference.pointer
+        if pointer.startswith(_INPUTS) and pointer not in aside and not _is_under(pointer, volatile):
+            yield difference
 
 
 def is_same_run(previous: Snapshot, current: Snapshot) -> bool:
@@ -71,21 +110,8 @@ def is_same_run(previous: Snapshot, current: Snapshot) -> bool:
     return (previous.project, previous.run_id, previous.stage) == (current.project, current.run_id, current.stage)
 
 
-def _inputs(snapshot: Snapshot) -> Json:
-    # Group fields have their own reasons, and volatile settings cannot alter a result.
-    grouped = {name.removesuffix("_fingerprint") for name in snapshot.comparison_group}
-    aside = {*grouped, *COMPUTED_FINGERPRINTS}
-    return {
-        "config": without(dict(snapshot.config), snapshot.volatile_settings),
-        "factors": dict(snapshot.factors),
-        "fingerprints": {name: value for name, value in snapshot.fingerprints.items() if name not in aside},
-    }
-
-
-def _group_reasons(previous: Snapshot, current: Snapshot) -> Iterator[str]:
-    before, after = previous.comparison_group, current.comparison_group
-    for difference in differences(dict(before), dict(after)):
-        yield _reason(difference)
+def _is_under(pointer: str, places: Iterable[str]) -> bool:
+    return any(pointer == place or pointer.startswith(f"{place}/") for place in places)
 
 
 def _reason(difference: Difference) -> str:

@@ -1,15 +1,19 @@
 """What differs between two snapshots: changed keys, a patch and metric deltas, beside whether they may be compared."""
 
 import math
+from collections.abc import Mapping, Sequence
 
-from seedbed.records._canonical import Json
-from seedbed.records._comparison import Policy, compare, narrowest
+from seedbed.records._canonical import Json, digest_bytes, encode, plain
+from seedbed.records._comparison import Policy, inputs_among, judged, narrowest
 from seedbed.records._layout import log_folder
 from seedbed.records._names import commit_file
+from seedbed.records._noise import noise_of
 from seedbed.records._pointer import differences, leaves
+from seedbed.records._severity import assessed
 from seedbed.records._snapshot import (
     COMPUTED_FINGERPRINTS,
     NO_PREDECESSOR,
+    TOP_CHANGES,
     Commit,
     Comparison,
     Diff,
@@ -17,45 +21,69 @@ from seedbed.records._snapshot import (
     Snapshot,
 )
 
-__all__ = ["diff", "log_path"]
+__all__ = ["diff", "numbers", "shortened"]
 
 _SUMMARIES = {
     "EXACT": "comparable: every input is the same",
     "REPLICATE": "comparable: a replicate, only the seed differs",
     "ABLATION": "comparable but for the excluded factors",
 }
+_LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
 
-def diff(previous: Commit | None, current: Snapshot, policy: Policy | None = None) -> Diff:
+def diff(
+    previous: Commit | None,
+    current: Snapshot,
+    policy: Policy | None = None,
+    replicates: Sequence[Mapping[str, float]] = (),
+) -> Diff:
     """What `current` changed since `previous`; without a policy, under the strictest one that holds.
 
-    A first run has no predecessor: its diff is empty and `comparable` is None.
+    `replicates` are the metrics, as `numbers` gives them, of runs that share the configuration of `previous`, oldest
+    first. A first run has no predecessor: its diff is empty and `comparable` is None.
     """
     if previous is None:
         return NO_PREDECESSOR
     before = previous.snapshot
-    comparison = compare(before, current, policy) if policy else narrowest(before, current)
     changes = tuple(differences(_subject(before), _subject(current)))
-    return Diff(
-        summary=_summary(comparison),
-        prev_run_id=before.run_id,
-        prev_snapshot_seq=previous.seq,
-        prev_snapshot_path=log_path(before.project, previous.seq),
-        prev_digest=previous.digest,
-        policy=comparison.policy,
-        comparable=comparison.comparable,
-        reasons=comparison.reasons,
-        excluded_factors=comparison.excluded_factors,
-        num_changes=len(changes),
-        changed_keys=tuple(change.pointer for change in changes),
-        patch=tuple(change.operation() for change in changes),
-        metric_deltas=_metric_deltas(before, current),
+    inputs = tuple(inputs_among(changes, before, current))
+    comparison = judged(before, current, inputs, policy) if policy else narrowest(before, current, inputs)
+    return assessed(
+        Diff(
+            summary=_summary(comparison),
+            prev_run_id=before.run_id,
+            prev_snapshot_seq=previous.seq,
+            prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(previous.seq)}",
+            prev_digest=previous.digest,
+            policy=comparison.policy,
+            comparable=comparison.comparable,
+            reasons=comparison.reasons,
+            excluded_factors=comparison.excluded_factors,
+            num_changes=len(changes),
+            changed_keys=tuple(change.pointer for change in changes),
+            patch=tuple(change.operation() for change in changes),
+            metric_deltas=_metric_deltas(numbers(before), numbers(current), replicates),
+        )
     )
 
 
-def log_path(project: str, seq: int) -> str:
-    """Where commit `seq` of `project` lies, relative to the store."""
-    return f"{log_folder(project)}/{commit_file(seq)}"
+def shortened(found: Diff) -> tuple[Diff, bytes | None]:
+    """`found` with the first TOP_CHANGES of every list, and the bytes of the whole lists where that left some out."""
+    whole = {name: getattr(found, name) for name in _LISTS}
+    if max(map(len, whole.values())) <= TOP_CHANGES:
+        return found, None
+    details = encode(plain({name: found.model_dump(mode="json")[name] for name in _LISTS}))
+    short = {name: items[:TOP_CHANGES] for name, items in whole.items()}
+    return found.model_copy(update={**short, "details": digest_bytes(details)}), details
+
+
+def numbers(snapshot: Snapshot) -> dict[str, float]:
+    """Every number among the metrics, by its JSON Pointer."""
+    return {
+        pointer: float(value)
+        for pointer, value in leaves(snapshot.metrics)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _summary(comparison: Comparison) -> str:
@@ -65,36 +93,42 @@ def _summary(comparison: Comparison) -> str:
 
 
 def _subject(snapshot: Snapshot) -> Json:
-    # The run's own name differs by definition; documents and timing are told, not compared.
+    # The run's own name differs by definition; documents and timing are told, not compared; what is computed of the
+    # config follows it.
+    given = {name: value for name, value in snapshot.fingerprints.items() if name not in COMPUTED_FINGERPRINTS}
     return {
         "blobs": dict(snapshot.blobs),
         "config": snapshot.config,
         "factors": snapshot.factors,
-        "fingerprints": {
-            name: value for name, value in snapshot.fingerprints.items() if name not in COMPUTED_FINGERPRINTS
-        },
+        "fingerprints": dict(given),
         "metadata": {name: value for name, value in snapshot.metadata.items() if name != "run_id"},
         "metrics": snapshot.metrics,
     }
 
 
-def _metric_deltas(previous: Snapshot, current: Snapshot) -> dict[str, MetricDelta]:
-    before, after = _numbers(previous), _numbers(current)
-    return {pointer: _delta(before[pointer], now) for pointer, now in after.items() if pointer in before}
-
-
-def _numbers(snapshot: Snapshot) -> dict[str, float]:
-    return {
-        pointer: float(value)
-        for pointer, value in leaves(snapshot.metrics)
-        if isinstance(value, int | float) and not isinstance(value, bool)
+def _metric_deltas(
+    before: Mapping[str, float], after: Mapping[str, float], replicates: Sequence[Mapping[str, float]]
+) -> dict[str, MetricDelta]:
+    known = {
+        pointer: [metrics[pointer] for metrics in replicates if pointer in metrics]
+        for pointer in after
+        if pointer in before
     }
+    return {pointer: _delta(before[pointer], after[pointer], found) for pointer, found in known.items()}
 
 
-def _delta(previous: float, current: float) -> MetricDelta:
+def _delta(previous: float, current: float, replicates: Sequence[float]) -> MetricDelta:
     absolute = current - previous
     percent = 100 * absolute / abs(previous) if previous else math.inf
-    return MetricDelta(previous=previous, current=current, absolute=_finite(absolute), percent=_finite(percent))
+    noise = noise_of(replicates, current)
+    return MetricDelta(
+        previous=previous,
+        current=current,
+        absolute=_finite(absolute),
+        percent=_finite(percent),
+        z=None if noise.z is None else _finite(noise.z),
+        noise=noise.words,
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -3,6 +3,7 @@
 A writer that loses the race for a number catches up with who won, looks again for its predecessor, and tries the next.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,16 +12,19 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, NotFound, StoreCorrupt
+from seedbed.records._baseline import Baselines, Promotion
+from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, plain
 from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
-from seedbed.records._diff import diff
+from seedbed.records._diff import diff, numbers, shortened
 from seedbed.records._draft import SnapshotDraft, build_body
 from seedbed.records._files import Files
 from seedbed.records._headers import Header, Headers, header_of
 from seedbed.records._layout import log_folder
+from seedbed.records._noise import MOST_REPLICATES
 from seedbed.records._numbered import NumberedLog, Sealed, damaged
 from seedbed.records._seal import seal
-from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, LogHead, Snapshot
+from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, Diff, LogHead, Snapshot
 from seedbed.records._upgrade import upgraded
 
 __all__ = ["CommitLog"]
@@ -37,6 +41,8 @@ class CommitLog:
         self._records = NumberedLog(files, log_folder(project))
         self._headers: Headers | None = None
         self._recent: dict[int, Commit] = {}
+        self._numbers = functools.lru_cache(_REMEMBERED)(lambda seq: numbers(self._committed(seq).snapshot))
+        self.baselines = Baselines(files, project)
         self._covered = 0
 
     def head(self) -> int:
@@ -99,6 +105,14 @@ class CommitLog:
         self._sum_up(headers, commit)
         return commit
 
+    def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
+        """Make `commit` its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""
+        if self.baselines.rule() is None:
+            return None
+        standing = self.baselines.of(commit.snapshot.digests["comparison_group"])
+        seq = standing.snapshot_seq if standing else None
+        return self.baselines.consider(commit, None if seq is None else self._committed(seq), now)
+
     def _caught_up(self) -> Headers:
         if self._headers is None:
             self._headers = self._opened()
@@ -138,9 +152,13 @@ class CommitLog:
     def _placed(self, headers: Headers, bare: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
         """The commit at place `seq`, set against what came before it, and the bytes to publish."""
         placed = {**bare, "snapshot_seq": seq}
-        diffs = {"diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE}
-        alone = Snapshot.model_validate({**placed, **diffs})
-        diffs["diff_prev"] = diff(self._predecessor(headers, alone), alone)
+        alone = Snapshot.model_validate({**placed, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE})
+        earlier = self._predecessor(headers, alone)
+        baseline = self._baseline(alone)
+        diffs = {
+            "diff_prev": self._set_against(headers, earlier, alone) if earlier else NO_PREDECESSOR,
+            "diff_baseline": self._set_against(headers, baseline, alone) if baseline else NO_BASELINE,
+        }
         body: dict[str, Json] = {
             **placed,
             **{name: plain(found.model_dump(mode="json")) for name, found in diffs.items()},
@@ -153,6 +171,19 @@ class CommitLog:
             if headers[seq - 1].run_id != current.run_id:
                 return self._committed(seq)
         return None
+
+    def _baseline(self, current: Snapshot) -> Commit | None:
+        found = self.baselines.of(current.digests["comparison_group"])
+        commit = None if found is None or found.snapshot_seq is None else self._committed(found.snapshot_seq)
+        return None if commit is None or commit.snapshot.run_id == current.run_id else commit
+
+    def _set_against(self, headers: Headers, earlier: Commit, current: Snapshot) -> Diff:
+        alike = headers.replicating(earlier.snapshot.digests["replicates"])
+        others = [seq for seq in alike if headers[seq - 1].run_id != current.run_id][-MOST_REPLICATES:]
+        found, details = shortened(diff(earlier, current, replicates=list(map(self._numbers, others))))
+        if details is not None:
+            Blobs(self.files).put(details)
+        return found
 
     def _committed(self, seq: int) -> Commit:
         return self._recent.get(seq) or self.read(seq)

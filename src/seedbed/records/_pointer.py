@@ -26,17 +26,20 @@ class Difference:
 
 def differences(previous: Json, current: Json, pointer: str = "") -> Iterator[Difference]:
     """Every place where `current` differs, in key order; an array that differs anywhere is one difference."""
-    if isinstance(previous, dict) and isinstance(current, dict):
-        for key in sorted(previous.keys() | current.keys()):
-            place = f"{pointer}/{escape(key)}"
-            if key not in current:
-                yield Difference(place, "remove", previous[key], None)
-            elif key not in previous:
-                yield Difference(place, "add", None, current[key])
-            else:
-                yield from differences(previous[key], current[key], place)
-    elif not _same(previous, current):
-        yield Difference(pointer, "replace", previous, current)
+    if not (isinstance(previous, dict) and isinstance(current, dict)):
+        if not _same(previous, current):
+            yield Difference(pointer, "replace", previous, current)
+        return
+    for key in sorted(previous if previous.keys() == current.keys() else previous.keys() | current.keys()):
+        if key not in current:
+            yield Difference(f"{pointer}/{escape(key)}", "remove", previous[key], None)
+        elif key not in previous:
+            yield Difference(f"{pointer}/{escape(key)}", "add", None, current[key])
+        else:
+            before, after = previous[key], current[key]
+            # Most values are the same scalar, and a pointer costs more than finding that out.
+            if before != after or type(before) is not type(after) or isinstance(before, dict | list):
+                yield from differences(before, after, f"{pointer}/{escape(key)}")
 
 
 def leaves(value: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:

@@ -130,6 +130,7 @@ class ActiveRun:
         for digest in whole.blobs.values():
             Blobs(self._files).key(digest)
         commit = self._commits.append(whole, self._log_heads(), self._clock.now())
+        self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)
         write_latest(self._files, self._commits, commit)
         self._end(RunStatus.FINISHED, "", durable=False)

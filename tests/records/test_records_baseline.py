@@ -1,0 +1,145 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+from records_world import PROJECT, commit, draft
+
+from seedbed.contracts import Severity, Stage
+from seedbed.errors import InvalidInput, StoreCorrupt
+from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, fsck
+from seedbed.records._canonical import plain
+from seedbed.records._seal import seal, unseal
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(tmp_path / "store", create=True)
+
+
+def baselines(store):
+    return Baselines(store.files, PROJECT)
+
+
+def group(made):
+    return made.snapshot.digests["comparison_group"]
+
+
+def test_without_a_promotion_there_is_no_baseline_and_no_difference(store):
+    made = commit(store, "r1")
+    found = made.snapshot.diff_baseline
+    assert (found.comparable, found.prev_run_id, found.severity) == (None, None, Severity.NONE)
+    assert found.summary.startswith("no baseline")
+    assert baselines(store).of(group(made)) is None
+
+
+def test_a_promoted_snapshot_is_what_later_runs_of_its_group_are_set_against(store):
+    first = commit(store, "r1", ap=0.9)
+    commit(store, "r2", ap=0.8)
+    elsewhere = commit(store, "r3", data="other")
+    record = baselines(store).promote(first, "the release", NOW)
+    assert (record.kind, record.snapshot_seq, record.run_id, record.reason) == ("PROMOTED", 1, "r1", "the release")
+    later = commit(store, "r4", ap=0.95)
+    found = later.snapshot.diff_baseline
+    assert (found.prev_run_id, found.prev_snapshot_seq, found.prev_digest) == ("r1", 1, first.digest)
+    assert found.metric_deltas["/test/ap"].absolute == pytest.approx(0.05)
+    assert later.snapshot.diff_prev.prev_run_id == "r2"
+    shown = json.loads((store.find("r4").folder / "diff_baseline.json").read_text())
+    assert (shown["prev_run_id"], shown["schema_version"]) == ("r1", 2)
+    assert commit(store, "r5", data="other").snapshot.diff_baseline.prev_run_id is None
+    assert baselines(store).of(group(elsewhere)) is None
+    assert fsck(store) == []
+
+
+def test_the_newest_promotion_stands_and_a_demotion_ends_it(store):
+    first, second = commit(store, "r1"), commit(store, "r2")
+    ours = baselines(store)
+    ours.promote(first, "one", NOW)
+    ours.promote(second, "two", NOW)
+    assert ours.promote(second, "again", NOW).reason == "two"  # it is the baseline already
+    assert [item.run_id for item in ours.current()] == ["r2"]
+    assert ours.demote(group(first), "withdrawn", NOW).kind is PromotionKind.DEMOTED
+    assert ours.demote(group(first), "withdrawn", NOW) is None
+    assert baselines(store).current() == []
+    assert [item.kind for item in baselines(store).history()] == ["PROMOTED", "PROMOTED", "DEMOTED"]
+    assert commit(store, "r3").snapshot.diff_baseline.prev_run_id is None
+
+
+def test_a_baseline_is_never_set_against_itself(store):
+    first = commit(store, "r1")
+    baselines(store).promote(first, "", NOW)
+    again = store.log(PROJECT).append(draft("r1", attempt=2), {}, NOW)
+    assert again.snapshot.diff_baseline.prev_run_id is None
+
+
+@pytest.mark.parametrize(("better", "stands"), [("higher", "r3"), ("lower", "r2")])
+def test_a_rule_promotes_what_finishes_better_and_nothing_else(store, better, stands):
+    commit(store, "r0", ap=0.99)  # before there was a rule
+    baselines(store).set_rule(PromotionRule(metric="metrics.test.ap", better=better), "from now on", NOW)
+    for run_id, ap in (("r1", 0.8), ("r2", 0.7), ("r3", 0.9), ("r4", 0.9)):
+        made = commit(store, run_id, ap=ap)
+    record = baselines(store).of(group(made))
+    assert record.run_id == stands
+    assert record.reason.startswith(f"by the rule metrics.test.ap {better}: ")
+    assert str(record.rule) == f"metrics.test.ap {better}"
+    commit(store, "r5", metrics={"test": {"other": 1.0}})
+    assert baselines(store).of(group(made)).run_id == stands
+    baselines(store).set_rule(None, "no more", NOW)
+    commit(store, "r6", ap=0.95 if better == "higher" else 0.5)
+    assert baselines(store).of(group(made)).run_id == stands
+
+
+def test_a_rule_reads_the_value_of_an_interval_and_no_truth_value(store):
+    baselines(store).set_rule(PromotionRule(metric="metrics.test.ap"), "", NOW)
+    commit(store, "r1", metrics={"test": {"ap": True}})
+    made = commit(store, "r2", metrics={"test": {"ap": {"value": 0.7, "low": 0.6, "high": 0.8}}})
+    assert baselines(store).of(group(made)).run_id == "r2"
+
+
+def test_a_rule_is_about_a_metric(store):
+    with pytest.raises(InvalidInput, match=r"expected a path such as metrics\.test\.ap"):
+        baselines(store).set_rule(PromotionRule(metric="timing.wall_seconds"), "", NOW)
+
+
+def test_two_who_promote_at_once_both_stand_in_the_history(store):
+    first, second = commit(store, "r1"), commit(store, "r2", data="other")
+    one, other = baselines(store), baselines(store)
+    assert one.current() == other.current() == []
+    one.promote(first, "", NOW)
+    other.promote(second, "", NOW)
+    assert [item.run_id for item in baselines(store).history()] == ["r1", "r2"]
+    assert [item.run_id for item in one.current()] == ["r1", "r2"]
+
+
+def test_a_damaged_or_later_record_is_named(store):
+    baselines(store).promote(commit(store, "r1"), "", NOW)
+    key = f"baselines/{PROJECT}/{1:020d}.json"
+    good = store.files.read(key)
+    body, _ = unseal(good)
+    for changes, refusal, said in (
+        ({"schema_version": 2}, InvalidInput, "upgrade"),
+        ({"kind": "?"}, StoreCorrupt, "it is no promotion"),
+    ):
+        store.files.replace(key, seal(plain({**body, **changes}))[0])
+        with pytest.raises(refusal, match=said):
+            baselines(store).current()
+    store.files.replace(key, good[:-5])
+    with pytest.raises(StoreCorrupt, match="is damaged"):
+        baselines(store).current()
+
+
+def test_a_number_that_is_taken_but_unreadable_ends_the_race(store):
+    made = commit(store, "r1")
+    ours = baselines(store)
+    assert ours.current() == []
+    (store.work / "baselines" / PROJECT).mkdir(parents=True)
+    (store.work / "baselines" / PROJECT / f"{1:020d}.json").symlink_to("nowhere")
+    with pytest.raises(StoreCorrupt, match="taken but cannot be read"):
+        ours.promote(made, "", NOW)
+
+
+def test_the_reason_is_redacted(store, tmp_path):
+    record = baselines(store).promote(commit(store, "r1"), f"see {tmp_path}/notes.txt", NOW)
+    assert str(tmp_path) not in record.reason
+    assert record.snapshot_seq == store.find("r1", stage=Stage.TRAINING).commit.seq
