@@ -82,9 +82,9 @@ class Baselines:
         self._catch_up()
         return sorted(self._of.values(), key=lambda item: item.snapshot_seq or 0)
 
+    @property
     def rule(self) -> PromotionRule | None:
-        """The rule by which commits are promoted as they are made. Raises as `of`."""
-        self._catch_up()
+        """The rule by which commits are promoted as they are made, as far as was read when `of` last looked."""
         return self._rule
 
     def history(self) -> Iterator[Promotion]:
@@ -130,7 +130,7 @@ class Baselines:
 
     def consider(self, commit: Commit, standing: Commit | None, now: datetime) -> Promotion | None:
         """Promote `commit` if the rule prefers it to `standing`, its group's baseline. Raises StoreUnavailable."""
-        rule = self.rule()
+        rule = self.rule
         candidate = metric_at(commit.snapshot, rule.metric) if rule else None
         if rule is None or candidate is None:
             return None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
@@ -71,11 +71,15 @@ class SnapshotDraft:
     predictions: str = NOT_APPLICABLE
     symbol: str = NOT_APPLICABLE
     experiment_id: str = NOT_APPLICABLE
+    # The same objects in JSON's own types: what is read of a draft is frozen, what is written of it is these.
+    _plain: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         identity = Identity.of_process()
         for name in _OBJECTS:
-            object.__setattr__(self, name, frozen(_clean(name, getattr(self, name), identity)))
+            clean = _clean(name, getattr(self, name), identity)
+            self._plain[name] = clean
+            object.__setattr__(self, name, frozen(clean))
         for name in ("symbol", "experiment_id"):
             object.__setattr__(self, name, redact_text(getattr(self, name), identity))
         offences = _offences(self)
@@ -106,7 +110,7 @@ class SnapshotDraft:
 
 def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> dict[str, Any]:
     """The JSON of the snapshot of `draft`, before it has a place in the log and is set against earlier ones."""
-    given = cast("dict[str, Any]", plain({name: getattr(draft, name) for name in _OBJECTS}))
+    given: dict[str, Any] = draft._plain
     computed = own_digests(given["config"], draft.volatile_settings)
     body = {
         **given,

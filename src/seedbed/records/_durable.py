@@ -16,7 +16,7 @@ from typing import Self
 
 from seedbed.errors import StoreUnavailable
 
-__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "remove", "replace", "settle"]
+__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "remove", "replace"]
 
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
@@ -54,12 +54,6 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
                 raise
             if durable:
                 os.fsync(directory)
-
-
-def settle(directory: Path) -> None:
-    """Make the names in `directory` durable, before building on what another process published there."""
-    with _durable_call("sync", directory), _directory(directory) as descriptor:
-        os.fsync(descriptor)
 
 
 def remove(path: Path, *, unless_since: datetime | None = None) -> bool:

@@ -1,5 +1,6 @@
 """What a store asks of whatever holds its bytes: five methods over keys, which a disk and an object store both give."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,9 @@ from typing import Protocol
 from seedbed.errors import InvalidInput
 
 __all__ = ["Files", "StoredFile", "require_key"]
+
+_PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\0]+"
+_KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,6 @@ class Files(Protocol):
 
 def require_key(key: str) -> str:
     """`key`, if it names a file inside the store. Raises InvalidInput."""
-    if key and not any(part in ("", ".", "..") for part in key.split("/")) and not set("\\\0") & set(key):
+    if _KEY.fullmatch(key):
         return key
     raise InvalidInput(f"{key!r} is not a key of a file in a store; expected relative names joined by single slashes")

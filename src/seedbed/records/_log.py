@@ -30,6 +30,7 @@ from seedbed.records._upgrade import upgraded
 __all__ = ["CommitLog"]
 
 _REMEMBERED = 64
+_NOTHING = plain(NO_BASELINE.model_dump(mode="json"))
 
 
 class CommitLog:
@@ -107,7 +108,7 @@ class CommitLog:
 
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
         """Make `commit` its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""
-        if self.baselines.rule() is None:
+        if self.baselines.rule is None:
             return None
         standing = self.baselines.of(commit.snapshot.digests["comparison_group"])
         seq = standing.snapshot_seq if standing else None
@@ -161,7 +162,7 @@ class CommitLog:
         }
         body: dict[str, Json] = {
             **placed,
-            **{name: plain(found.model_dump(mode="json")) for name, found in diffs.items()},
+            **{name: _json(found) for name, found in diffs.items()},
         }
         data, sealed = seal(body)
         return Commit(seq, sealed, alone.model_copy(update=diffs), body), data
@@ -219,3 +220,7 @@ class CommitLog:
     def _require_progress(self, taken: int) -> None:
         if self.head() < taken:
             raise StoreCorrupt(f"{self.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
+
+
+def _json(found: Diff) -> Json:
+    return _NOTHING if found is NO_BASELINE else plain(found.model_dump(mode="json"))
