@@ -7,6 +7,7 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import Stage
 from seedbed.errors import NotFound
 from seedbed.records import FindingKind, Journal, Store, fsck, repair, verify
+from seedbed.records._place import Place
 from seedbed.testing import FakeClock
 
 RUN = f"runs/{PROJECT}/r1/TRAINING"
@@ -113,12 +114,12 @@ def test_nothing_is_invented_on_a_healthy_store(store):
 def test_damage_is_found_named_and_not_mended(store, name):
     where, how, kind = DAMAGES[name]
     path = plant(store, where, how)
-    found = fsck(Store(store.name, store.files, store.work, store.clock))
+    found = fsck(Store(Place.of(store.work, None), store.clock))
     assert [finding.kind for finding in found] == [kind], found
     assert path.startswith(found[0].path.removesuffix(".zst"))
     assert kind.is_damage
     before = {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()}
-    assert repair(Store(store.name, store.files, store.work, store.clock)) == []
+    assert repair(Store(Place.of(store.work, None), store.clock)) == []
     assert {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()} == before
 
 

@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -57,12 +57,37 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
-    """Delete a file; absence is fine. False when it was written at or after `unless_since`. Raises StoreUnavailable."""
+    """Delete a file; absence is fine. False when it was written since `unless_since`, and stays.
+
+    A writer that puts the file anew while this looks at it keeps what it wrote. Raises StoreUnavailable.
+    """
     with _durable_call("remove", path):
-        if unless_since and path.exists() and path.stat().st_mtime >= unless_since.timestamp():
-            return False
-        path.unlink(missing_ok=True)
-        return True
+        try:
+            with _directory(path.parent) as directory:
+                if unless_since is None:
+                    os.unlink(path.name, dir_fd=directory)
+                    return True
+                return _remove_old(directory, path.name, unless_since)
+        except FileNotFoundError:
+            return True
+
+
+def _remove_old(directory: int, name: str, unless_since: datetime) -> bool:
+    if _written(directory, name) >= unless_since:
+        return False
+    # Under a name of our own nobody writes it any more, so that what its time says now still holds when it goes.
+    private = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    os.replace(name, private, src_dir_fd=directory, dst_dir_fd=directory)
+    is_old = _written(directory, private) < unless_since
+    if not is_old:
+        with contextlib.suppress(FileExistsError):
+            os.link(private, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.unlink(private, dir_fd=directory)
+    return is_old
+
+
+def _written(directory: int, name: str) -> datetime:
+    return datetime.fromtimestamp(os.stat(name, dir_fd=directory).st_mtime, UTC)
 
 
 class AppendFile:

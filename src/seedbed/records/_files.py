@@ -33,7 +33,8 @@ class Files(Protocol):
     def create(self, key: str, data: bytes) -> None:
         """Publish `data` at `key` if nothing is there: whole and durable on return, absent or whole after a crash.
 
-        Raises FileExistsError when the key is taken; whatever took it is durable by then.
+        Raises FileExistsError when the key is taken; whatever took it is durable by then. A store that cannot tell a
+        put of its own from another's may take equal bytes for its own.
         """
         ...
 

@@ -14,12 +14,11 @@ from seedbed.records._canonical import plain, readable_json
 from seedbed.records._clock import Clock
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._events import EventsLog
-from seedbed.records._files import Files
 from seedbed.records._framed import read_frames
 from seedbed.records._layout import run_folder
-from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._names import DOCUMENT_RULE, is_document_name, require_name
+from seedbed.records._place import Place
 from seedbed.records._redaction import redact_text, redacted
 from seedbed.records._snapshot import Commit, LogHead
 from seedbed.records._status import Status, claim_key, status_key
@@ -33,14 +32,15 @@ _BEAT_EVERY = timedelta(seconds=5)
 class ActiveRun:
     """A running attempt, whose only writer is this process. Leaving its `with` block by an error ends it as such."""
 
-    def __init__(self, files: Files, work: Path, log: CommitLog, status: Status, clock: Clock) -> None:
+    def __init__(self, place: Place, log: CommitLog, status: Status, clock: Clock) -> None:
         self.project = status.project
         self.run_id = status.run_id
         self.stage = status.stage
         self.attempt = status.attempt
         self._key = run_folder(status.project, status.run_id, status.stage)
-        self.folder = work / self._key
-        self._files = files
+        self.folder = place.work / self._key
+        self._files = place.files
+        self._apart = place.apart
         self._commits = log
         self._clock = clock
         self._status = status
@@ -48,11 +48,11 @@ class ActiveRun:
         self._blobs: dict[str, str] = {}
 
     @classmethod
-    def claim(cls, files: Files, work: Path, log: CommitLog, status: Status, clock: Clock) -> Self:
+    def claim(cls, place: Place, log: CommitLog, status: Status, clock: Clock) -> Self:
         """Take the attempt that `status` names. Raises Conflict when another process took it first."""
-        run = cls(files, work, log, status, clock)
+        run = cls(place, log, status, clock)
         try:
-            files.create(claim_key(run._key, status.attempt), _encoded(status))
+            place.files.create(claim_key(run._key, status.attempt), _encoded(status))
         except FileExistsError:
             raise Conflict(
                 f"attempt {status.attempt} of {status.run_id}:{status.stage} was just taken by another process; "
@@ -178,7 +178,7 @@ class ActiveRun:
 
     def _bring(self, log: Path) -> None:
         """Put a log that was appended to in the local folder where the store is, if that is elsewhere."""
-        if not isinstance(self._files, LocalFiles):
+        if self._apart:
             self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:

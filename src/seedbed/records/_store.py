@@ -13,12 +13,11 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import readable_json
 from seedbed.records._clock import Clock, SystemClock
-from seedbed.records._cloud import open_cloud
 from seedbed.records._files import Files
 from seedbed.records._layout import LOGS, MARKER, RUNS, run_folder, run_folder_of
-from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._names import require_name
+from seedbed.records._place import Place
 from seedbed.records._runs import ActiveRun
 from seedbed.records._snapshot import Commit
 from seedbed.records._status import Status, read_status, this_process
@@ -26,7 +25,6 @@ from seedbed.records._status import Status, read_status, this_process
 __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 
 FORMAT_VERSION = 1
-DEFAULT_WORK = Path(".seedbed-work")
 _FORMAT = "seedbed-store"
 _SAME_MARKER = "restore it, it is the same in every store"
 
@@ -53,11 +51,12 @@ class Store:
     itself where that is a folder.
     """
 
-    def __init__(self, name: str, files: Files, work: Path, clock: Clock) -> None:
-        self.name = name
-        self.files = files
-        self.work = work
+    def __init__(self, place: Place, clock: Clock) -> None:
+        self.name = place.name
+        self.files = place.files
+        self.work = place.work
         self.clock = clock
+        self._place = place
         self._logs: dict[str, CommitLog] = {}
 
     @classmethod
@@ -70,15 +69,11 @@ class Store:
         Raises NotFound when there is none, InvalidInput when a later version of Seedbed made it, StoreCorrupt when its
         marker is damaged and StoreUnavailable when it cannot be made.
         """
-        name = str(where)
-        if "://" in name:
-            files, work = open_cloud(name), Path(work or DEFAULT_WORK)
-        else:
-            files, work = LocalFiles(Path(where)), Path(where)
+        place = Place.of(where, work)
         if create:
-            _make_marker(files)
-        check_marker(files, name)
-        return cls(name, files, work, clock or SystemClock())
+            _make_marker(place.files)
+        check_marker(place.files, place.name)
+        return cls(place, clock or SystemClock())
 
     @property
     def blobs(self) -> Blobs:
@@ -122,7 +117,7 @@ class Store:
             heartbeat=now,
             process=this_process(),
         )
-        return ActiveRun.claim(self.files, self.work, log, status, self.clock)
+        return ActiveRun.claim(self._place, log, status, self.clock)
 
     def runs(self, project: str | None = None) -> list[RunView]:
         """Every stage of every run: the committed by seq, then the unfinished by when they started, project by project.

@@ -1,0 +1,99 @@
+"""The same store, on a disk and on S3: what holds for the one holds for the other."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from records_world import PROJECT, commit, draft
+
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import Conflict, NotFound
+from seedbed.records import FindingKind, Store, fsck, read_events, repair, verify
+from seedbed.testing import FakeClock
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(params=["disk", "s3"])
+def where(request, tmp_path):
+    return str(tmp_path / "store") if request.param == "disk" else request.getfixturevalue("bucket")
+
+
+@pytest.fixture
+def opened(where, tmp_path):
+    """Opens the store as another machine would, with a working folder of its own."""
+    return lambda name="here", **options: Store.open(where, work=tmp_path / name, **options)
+
+
+def test_a_run_is_committed_shown_verified_and_listed(opened, tmp_path):
+    with pytest.raises(NotFound, match="there is no store"):
+        opened()
+    store = opened(create=True)
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.save_blob("weights", bytes(6000))
+    made = run.finish(draft("r1"))
+    elsewhere = opened("elsewhere")
+    view = elsewhere.find("r1")
+    assert (view.status, view.commit) == (RunStatus.FINISHED, made)
+    assert all(check.holds for check in verify(elsewhere, view))
+    assert {check.name for check in verify(elsewhere, view)} >= {"blobs/weights", "logs/events.log"}
+    assert elsewhere.projects() == [PROJECT]
+    assert commit(elsewhere, "r2").snapshot.diff_prev.prev_run_id == "r1"
+    assert fsck(opened("third")) == []
+
+
+def test_attempts_are_claimed_across_machines(opened):
+    one, other = opened("one", create=True), opened("other")
+    run = one.start(PROJECT, "r1", Stage.TRAINING)
+    with pytest.raises(Conflict, match="still runs"):
+        other.start(PROJECT, "r1", Stage.TRAINING)
+    run.failed("the disk is full")
+    assert other.start(PROJECT, "r1", Stage.TRAINING).attempt == 2
+
+
+def test_views_are_found_missing_and_made_again(opened):
+    store = opened(create=True)
+    made = commit(store, "r1")
+    latest = f"latest/{PROJECT}/2013/TRAINING/LATEST.json"
+    store.files.remove(latest)
+    store.files.replace(f"runs/{PROJECT}/r1/TRAINING/metrics.json", b"{}")
+    assert {finding.kind for finding in fsck(store)} == {FindingKind.LATEST_STALE, FindingKind.VIEW_STALE}
+    repair(store)
+    assert fsck(store) == []
+    assert made.digest.encode() in store.files.read(latest)
+
+
+def test_writers_on_many_machines_lose_nothing_and_leave_no_gap(where, opened, tmp_path):
+    store = opened(create=True)
+    program = [sys.executable, HERE / "records_hammer_program.py", where]
+    writers = [
+        subprocess.Popen([*program, name, "8"], stdout=subprocess.PIPE, text=True, cwd=tmp_path) for name in "abc"
+    ]
+    acknowledged = dict(line.split() for writer in writers for line in writer.communicate()[0].splitlines())
+    assert [writer.returncode for writer in writers] == [0] * 3
+    found = {item.snapshot.run_id: str(item.seq) for item in store.log(PROJECT).commits()}
+    assert found == acknowledged
+    assert sorted(map(int, found.values())) == list(range(1, 25))
+    for item in store.log(PROJECT).commits():
+        assert item.snapshot.diff_prev.prev_snapshot_seq == (item.seq - 1 or None)
+    assert fsck(store) == []
+
+
+def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, tmp_path):
+    store = Store.open(bucket, create=True, work=tmp_path / "work", clock=FakeClock())
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    key = f"runs/{PROJECT}/r1/TRAINING/events.log"
+    with pytest.raises(NotFound):
+        store.files.read(key)
+    run.finish(draft("r1"))
+    assert store.files.read(key) == (tmp_path / "work" / key).read_bytes()
+    assert [event.step for event in read_events(tmp_path / "work" / key)] == [1]
+
+
+def test_without_the_extra_the_error_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(ValueError, match=r"pip install 'seedbed\[cloud\]'"):
+        Store.open("s3://bucket/prefix")

@@ -1,0 +1,98 @@
+"""One contract for whatever holds a store, run over all there is."""
+
+import os
+from datetime import timedelta
+
+import pytest
+
+from seedbed.errors import InvalidInput, StoreUnavailable
+from seedbed.records import LocalFiles
+from seedbed.records._cloud import CloudFiles, open_cloud
+from seedbed.testing import FilesContract
+
+
+class TestLocalFiles(FilesContract):
+    @pytest.fixture
+    def files(self, tmp_path):
+        return LocalFiles(tmp_path)
+
+    @pytest.fixture
+    def again(self, tmp_path):
+        return LocalFiles(tmp_path)
+
+
+class TestCloudFiles(FilesContract):
+    @pytest.fixture
+    def files(self, bucket):
+        return open_cloud(bucket)
+
+    @pytest.fixture
+    def again(self, bucket, files):
+        return open_cloud(bucket)
+
+
+class TestCloudFilesInMemory(FilesContract):
+    @pytest.fixture
+    def files(self):
+        from obstore.store import MemoryStore
+
+        return CloudFiles(MemoryStore(), "memory://")
+
+    @pytest.fixture
+    def again(self, files):
+        return files
+
+
+def test_what_cannot_be_read_is_no_missing_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreUnavailable, match="mend the mount"):
+        LocalFiles(tmp_path).read("folder")
+
+
+def test_a_file_that_vanishes_while_it_is_listed_is_left_out(tmp_path):
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "here").write_bytes(b"x")
+    assert [item.key for item in LocalFiles(tmp_path).list("")] == ["here"]
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/x", "s3://", "s3://key:secret@bucket/x", "s3://bucket/x?token=secret"])
+def test_a_url_of_another_form_is_refused_without_repeating_a_secret(url):
+    with pytest.raises(InvalidInput, match="s3://bucket/prefix") as refused:
+        open_cloud(url)
+    assert "secret@" not in str(refused.value)
+    assert "token" not in str(refused.value)
+
+
+def test_a_put_that_finds_its_own_bytes_was_the_one_that_put_them(bucket):
+    files = open_cloud(bucket)
+    files.create("commit", b"attempt 1 of r1")  # the answer to which was lost, so that the client sent it again
+    files.create("commit", b"attempt 1 of r1")
+    with pytest.raises(FileExistsError):
+        files.create("commit", b"attempt 2 of r1")
+    large = os.urandom(2**20 + 1)
+    files.create("blob", large)
+    with pytest.raises(FileExistsError):
+        files.create("blob", large)
+
+
+def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    from obstore.store import S3Store
+
+    at_once = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
+    files = CloudFiles(S3Store.from_url(bucket, client_options={"allow_http": True}, retry_config=at_once), bucket)
+    for call in (
+        lambda: files.read("k"),
+        lambda: files.create("k", b""),
+        lambda: files.replace("k", b""),
+        lambda: files.remove("k"),
+        lambda: list(files.list("")),
+    ):
+        with pytest.raises(StoreUnavailable, match="look at the service"):
+            call()
+
+
+def test_plain_http_is_for_this_machine_only(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://storage.example")
+    with pytest.raises((StoreUnavailable, InvalidInput), match=r"(?i)http"):
+        open_cloud(bucket).read("k")
