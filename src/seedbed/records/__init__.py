@@ -3,6 +3,7 @@
 from seedbed.records._baseline import Baselines, Promotion, PromotionKind, PromotionRule
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, canonical_json, digest, digest_bytes
+from seedbed.records._catalog import Catalog, Found
 from seedbed.records._clock import Clock, SystemClock
 from seedbed.records._comparison import EXACT, REPLICATE, Policy, ablation, compare
 from seedbed.records._diff import diff
@@ -15,6 +16,7 @@ from seedbed.records._framed import Entry, Journal, read_journal
 from seedbed.records._fsck import fsck
 from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
+from seedbed.records._query import Name, Query, matches, parse_name, parse_query
 from seedbed.records._redaction import environment_facts, redact_text
 from seedbed.records._repair import repair
 from seedbed.records._runs import ActiveRun
@@ -31,6 +33,7 @@ __all__ = [
     "AppendFile",
     "Baselines",
     "Blobs",
+    "Catalog",
     "Clock",
     "Commit",
     "CommitLog",
@@ -44,14 +47,17 @@ __all__ = [
     "Files",
     "Finding",
     "FindingKind",
+    "Found",
     "Journal",
     "Json",
     "LocalFiles",
     "MetricDelta",
+    "Name",
     "Policy",
     "Promotion",
     "PromotionKind",
     "PromotionRule",
+    "Query",
     "RunView",
     "Snapshot",
     "SnapshotDraft",
@@ -67,7 +73,10 @@ __all__ = [
     "digest_bytes",
     "environment_facts",
     "fsck",
+    "matches",
     "not_applicable",
+    "parse_name",
+    "parse_query",
     "read_events",
     "read_journal",
     "redact_text",

@@ -1,0 +1,236 @@
+"""The catalog gives what filtering every commit by `matches` gives, and is made again whenever it cannot be trusted."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records_world import PROJECT, commit, draft
+
+from seedbed.contracts import Stage
+from seedbed.errors import StoreUnavailable
+from seedbed.records import Catalog, Store, matches, parse_query
+from seedbed.records import _catalog as catalog_module
+from seedbed.records._facts import facts
+from seedbed.records._query import And, Condition, Name, Not, Or, parse_name
+
+OTHER = "trains"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    store = Store.open(tmp_path_factory.mktemp("catalog") / "store", create=True)
+    for number in range(24):
+        stage = Stage.TRAINING if number % 3 else Stage.FEATURE_SELECTION
+        config = {"optimizer": {"lr": 10.0 ** -(number % 5), "name": "ab"[number % 2]}, "amp": number % 4 == 0}
+        metrics = {"test": {"ap": number / 24, "odd": "x.y'\";--" if number == 3 else None}, "only": number} | (
+            {"rare": {"value": number, "low": 0}} if number % 7 == 0 else {}
+        )
+        commit(store, f"r{number}", stage=stage, config=config, metrics=metrics, volatile_settings=())
+    return store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(tmp_path / "store", create=True)
+
+
+def expected(store, query):
+    found = [item for item in store.log(PROJECT).commits() if matches(query, list(facts(item.snapshot)))]
+    return [item.seq for item in reversed(found)]
+
+
+def search(store, text=None, **options):
+    with Catalog.open(store) as catalog:
+        return [found.seq for found in catalog.search(parse_query(text) if text else None, **options)]
+
+
+NAMES = st.sampled_from(
+    [
+        *("seq", "stage", "run_id", "params.lr", "params.optimizer.lr", "params.name", "params.amp", "metrics.ap"),
+        *("metrics.test.ap", "metrics.test.odd", "metrics.rare", "metrics.low", "metrics.nothing", "comparable"),
+    ]
+).map(parse_name)
+VALUES = st.one_of(
+    st.integers(0, 24).map(float),
+    st.sampled_from([0.1, 0.01, 0.001, 0.5, 1e-4, True, False, None, "a", "b", "TRAINING", "r3", "x.y'\";--"]),
+    st.text(max_size=8),
+    st.floats(allow_nan=False),
+)
+QUERIES = st.recursive(
+    st.builds(
+        Condition, NAMES, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.lists(VALUES, max_size=2).map(tuple)
+    ),
+    lambda inner: st.one_of(
+        inner.map(Not),
+        st.lists(inner, min_size=1, max_size=3).map(tuple).map(And),
+        st.lists(inner, min_size=1, max_size=3).map(tuple).map(Or),
+    ),
+    max_leaves=6,
+)
+
+
+@given(QUERIES)
+@settings(max_examples=200)
+def test_the_catalog_finds_what_filtering_every_commit_finds(many, query):
+    with Catalog.open(many) as catalog:
+        assert [item.seq for item in catalog.search(query, project=PROJECT, limit=-1)] == expected(many, query)
+        assert catalog.count(query) == len(expected(many, query))
+
+
+def test_the_newest_come_first_and_no_more_than_asked_for(many):
+    assert search(many, limit=3) == [24, 23, 22]
+    assert search(many, "metrics.test.ap < 0.5", project=PROJECT, limit=2) == [12, 11]
+    assert search(many, project="nobody") == []
+
+
+def test_sorting_by_a_number_puts_what_lacks_it_last(many):
+    found = search(many, sort=parse_name("metrics.rare"), limit=6, project=PROJECT)
+    assert found == [22, 15, 8, 1, 24, 23]
+    assert search(many, sort=parse_name("metrics.test.ap"), limit=2) == [24, 23]
+
+
+def test_hostile_text_is_only_ever_a_value(many):
+    hostile = "x' OR '1'='1'; DROP TABLE commits; --"
+    with Catalog.open(many) as catalog:
+        for query in (
+            Condition(Name("", "run_id"), "=", (hostile,)),
+            Condition(Name("params", hostile), "=", (1.0,)),
+            Condition(Name(hostile, f"a.{hostile}"), "=", ()),
+        ):
+            assert catalog.search(query) == []
+        assert catalog.count() == 24
+
+
+def test_it_catches_up_with_what_was_committed_since(store):
+    commit(store, "r1")
+    assert search(store) == [1]
+    commit(store, "r2")
+    log = store.log(OTHER)
+    other = {**dict(draft("r3").metadata)}
+    run = store.start(OTHER, "r3", Stage.TRAINING)
+    run.finish(run.draft(other, {"ap": 1}, dict(draft("r3").fingerprints)))
+    assert log.head() == 1
+    with Catalog.open(store) as catalog:
+        assert catalog.count() == 3
+        assert catalog.count(project=OTHER) == 1
+        assert [item.project for item in catalog.search(limit=1)] == [OTHER]  # across projects the latest moment
+
+
+def test_catching_up_reads_only_what_is_new_and_tells_of_it(store):
+    for number in range(3):
+        commit(store, f"r{number}")
+    heard = []
+    Catalog.open(store, progress=lambda *done: heard.append(done)).close()
+    Catalog.open(store, progress=lambda *done: heard.append(done)).close()
+    commit(store, "r9")
+    Catalog.open(store, progress=lambda *done: heard.append(done)).close()
+    assert heard == [(3, 3), (1, 1)]
+
+
+def path(store):
+    return store.work / "catalog.sqlite3"
+
+
+def spoil_bytes(store):
+    path(store).write_bytes(b"not SQLite at all " * 100)
+
+
+def spoil_middle(store):
+    data = bytearray(path(store).read_bytes())
+    data[100:4096] = bytes(3996)
+    path(store).write_bytes(data)
+
+
+def spoil_version(store):
+    with sqlite3.connect(path(store)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+def spoil_digest(store):
+    with sqlite3.connect(path(store)) as connection:
+        connection.execute("UPDATE commits SET digest = 'x', moment = '2999'")
+    connection.close()
+
+
+def spoil_future(store):
+    with sqlite3.connect(path(store)) as connection:
+        connection.execute("INSERT INTO commits VALUES (99, 'flights', 99, 'x', '2999')")
+    connection.close()
+
+
+@pytest.mark.parametrize("spoil", [spoil_bytes, spoil_middle, spoil_version, spoil_digest, spoil_future, os.unlink])
+def test_what_cannot_be_trusted_is_made_again(store, spoil):
+    for number in range(3):
+        commit(store, f"r{number}")
+    assert search(store) == [3, 2, 1]
+    spoil(path(store) if spoil is os.unlink else store)
+    assert search(store, "seq>1") == [3, 2]
+
+
+def test_damage_that_returns_is_an_error(store, monkeypatch):
+    commit(store, "r1")
+
+    def broken(self, *_):
+        raise sqlite3.DatabaseError("malformed")
+
+    monkeypatch.setattr(Catalog, "_catch_up", broken)
+    with pytest.raises(RuntimeError, match="look at the disk"):
+        Catalog.open(store)
+
+
+def test_a_catalog_that_another_process_keeps_is_busy_and_not_damaged(store, monkeypatch):
+    commit(store, "r1")
+    assert search(store) == [1]
+    commit(store, "r2")
+    monkeypatch.setattr(catalog_module, "_BUSY_SECONDS", 0.01)
+    holder = sqlite3.connect(path(store), isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        Catalog.open(store)
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert search(store) == [2, 1]
+
+
+def test_a_failed_batch_leaves_the_catalog_as_it_was(store, monkeypatch):
+    commit(store, "r1")
+    commit(store, "r2")
+    real, seen = Catalog._add, []
+
+    def interrupted(self, item):
+        seen.append(item.seq)
+        real(self, item)
+        if item.seq == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalog, "_add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Catalog.open(store)
+    assert seen == [1, 2]
+    assert search(store) == [2, 1]
+
+
+def test_two_that_catch_up_at_once_agree(store, tmp_path):
+    for number in range(30):
+        commit(store, f"r{number}")
+    code = (
+        "import sys; from seedbed.records import Catalog, Store; print(Catalog.open(Store.open(sys.argv[1])).count())"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, store.work], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    assert [process.communicate()[0] for process in both] == ["30\n", "30\n"]
+    assert search(store, limit=-1) == list(range(30, 0, -1))
+
+
+def test_where_nothing_can_be_written_the_index_is_in_memory(store):
+    commit(store, "r1")
+    path(store).mkdir()  # a file cannot be made there by anybody, root included
+    assert search(store, "run_id=r1") == [1]
+    assert path(store).is_dir()

@@ -1,0 +1,128 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records_world import snapshot
+
+from seedbed.errors import InvalidInput
+from seedbed.records import matches, parse_query
+from seedbed.records._facts import Fact, facts
+from seedbed.records._query import And, Condition, Name, Not, Or
+
+METRICS = {"test": {"ap": {"value": 0.9, "low": 0.88, "high": 0.92}, "loss": 1}, "flag": True, "curve": [1, 2]}
+CONFIG = {
+    "optimizer": {"lr": 0.001, "name": "adam w"},
+    "schedule": {"lr": 0.1},
+    "note": None,
+    "amp": False,
+    "big": "x" * 2000,
+}
+FACTS = list(facts(snapshot("r1", seq=7, metrics=METRICS, config=CONFIG, volatile_settings=(), experiment_id="e-1")))
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        "stage=TRAINING",
+        "stage == TRAINING and seq=7 and run_id = r1",
+        "params.lr < 1e-2 and metrics.ap > 0.89",
+        "metrics.test.ap = 0.9 and metrics.test.ap.low=.88",
+        "params.optimizer.lr = 0.001 and not params.optimizer.lr = 0.1",
+        "params.lr = 0.1 and params.lr = 0.001",
+        "params.name = 'adam w' and params.optimizer.name = \"adam w\"",
+        "stage in (FEATURE_SELECTION, TRAINING)",
+        "seq in (1, 7) and not seq in (1,2)",
+        "metrics.flag = true and params.amp=false and params.amp != true",
+        "params.note = null and params.note",
+        "(stage=NOTHING or experiment_id=e-1) and not (seq<7 or seq>7)",
+        "not metrics.nothing = 1",
+        "not metrics.nothing",
+        "timestamp >= 2026-01-01 and timestamp < 2026-01-02",
+        "metadata.n_symbols >= 4000 AND factors.threads=2 Or stage=x",
+        "severity=NONE and model_family != GRU",
+        "fingerprints.data != abc",
+        "target='destination'",
+    ],
+)
+def test_what_holds(holding):
+    assert matches(parse_query(holding), FACTS)
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "stage=training",
+        "metrics.nothing != 1",
+        "metrics.test.ap = '0.9'",
+        "params.name < 1",
+        "params.note != 1",
+        "params.note < 1",
+        "params.note != null",
+        "metrics.flag = 1",
+        "metrics.flag > false",
+        "seq = true",
+        "metrics.curve",
+        "params.big",
+        "params.optimizer",
+        "stage=TRAINING and seq=8 or seq=9",
+        "comparable = false",
+        "metrics.low = 0.9",
+    ],
+)
+def test_what_does_not_hold(failing):
+    assert not matches(parse_query(failing), FACTS)
+
+
+def test_and_binds_more_than_or_and_not_most():
+    query = parse_query("not seq=1 and seq=2 or seq=3")
+    one, two, three = (Condition(Name("", "seq"), "=", (float(number),)) for number in (1, 2, 3))
+    assert query == Or((And((Not(one), two)), three))
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        ("", 1, "expected a name"),
+        ("stage", None, None),
+        ("stage=", 7, "expected a number"),
+        ("stage=)", 7, "expected a number"),
+        ("stagee=1", 1, "did you mean stage?"),
+        ("metric.ap>1", 1, "did you mean metrics.…?"),
+        ("zzz=1", 1, "fields are project"),
+        ("metrics=1", 1, "a dotted path follows"),
+        ("(seq=1", 7, r"expected )"),
+        ("seq=1 seq=2", 7, "expected and, or, or the end"),
+        ("seq in 1", 8, "expected ("),
+        ("seq in (1", 10, "expected )"),
+        ("seq=1 and and", 11, "expected a name"),
+        ("seq = 'open", 7, "expected a name, an operator or a value"),
+        ("seq=1; drop table commits", 8, "expected and, or, or the end"),
+        ("in=1", 1, "expected a name"),
+        ("'x'=1", 1, "expected a name"),
+    ],
+)
+def test_what_is_not_understood_is_pointed_at(text, at, said):
+    if at is None:
+        assert parse_query(text) == Condition(Name("", "stage"), "=", ())
+        return
+    with pytest.raises(InvalidInput) as refused:
+        parse_query(text)
+    assert f"at character {at}: " in str(refused.value)
+    assert said in str(refused.value)
+    assert str(refused.value).splitlines()[-1] == f"  {' ' * (at - 1)}^"
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_query_or_refused(text):
+    with contextlib.suppress(InvalidInput):
+        matches(parse_query(text), FACTS)
+
+
+def test_a_name_alone_means_every_path_that_ends_in_it():
+    name = Name("params", "lr")
+    assert name.names(Fact("params", "lr", 1))
+    assert name.names(Fact("params", "a.lr", 1))
+    assert not name.names(Fact("params", "alr", 1))
+    assert not name.names(Fact("metrics", "lr", 1))
+    assert not Name("params", "b.lr").names(Fact("params", "a.lr", 1))
