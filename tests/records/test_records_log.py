@@ -11,6 +11,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import CommitLog, digest
 from seedbed.records import _log as log_module
 from seedbed.records._local import LocalFiles
+from seedbed.records._past import Past
 from seedbed.records._seal import seal, unseal
 from seedbed.testing import durable_faults
 
@@ -94,13 +95,13 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
     raced = []
 
     def overtake(self, *wanted):
-        if self is log and not raced:
+        if self is log._past and not raced:
             raced.append(rival.append(draft("r2"), {}, NOW))
         return original(self, *wanted)
 
-    original = CommitLog._predecessor
+    original = Past._predecessor
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log_module.CommitLog, "_predecessor", overtake)
+        patch.setattr(Past, "_predecessor", overtake)
         late = log.append(draft("r3"), {}, NOW)
     assert (raced[0].seq, late.seq) == (2, 3)
     assert late.snapshot.diff_prev.prev_run_id == "r2"  # looked up again, not kept from before the race

@@ -17,10 +17,10 @@ def find_run(store: str, name: str) -> RunView:
     opened = Store.open(store)
     if name != _LATEST:
         return opened.find(name)
-    views = opened.runs()
-    if not views:
+    newest = opened.newest()
+    if newest is None:
         raise NotFound(f"the store {store} holds no run yet; `seedbed demo` makes one")
-    return max(views, key=lambda view: view.when)
+    return newest
 
 
 def require_commit(view: RunView) -> Commit:

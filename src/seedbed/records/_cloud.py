@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +22,6 @@ __all__ = ["CloudFiles", "open_cloud"]
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _READ_BACK_BYTES = 2**20
-_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 def open_cloud(url: str) -> Files:
@@ -110,7 +109,7 @@ class CloudFiles:
         # A listing by delimiter takes no offset, so the folders of a flat log are not worth asking for.
         found = self.store.list_with_delimiter(folder or None)
         files = [StoredFile(item["path"], item["size"], item["last_modified"]) for item in found["objects"]]
-        folders = [StoredFile(f"{path}/", 0, _NO_TIME) for path in found["common_prefixes"]]
+        folders = [StoredFile.folder(f"{path}/") for path in found["common_prefixes"]]
         yield from sorted((item for item in files + folders if item.key > after), key=lambda item: item.key)
 
     @contextlib.contextmanager

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Protocol, Self
 
 from seedbed.errors import InvalidInput
 
@@ -16,11 +16,18 @@ _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file, or one folder where `key` ends with a slash. `modified` is UTC, by the clock of what holds it."""
+    """One file; `modified` is UTC, by the clock of what holds it. Of a folder, whose key ends with a slash, neither that
+    nor the size says anything.
+    """
 
     key: str
     size_bytes: int
     modified: datetime
+
+    @classmethod
+    def folder(cls, key: str) -> Self:
+        """The folder `key`."""
+        return cls(key, 0, datetime.fromtimestamp(0, UTC))
 
 
 class Files(Protocol):

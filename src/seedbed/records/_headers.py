@@ -94,6 +94,10 @@ class Headers(Sequence[Header]):
         """The newest commit of the run's stage, whichever attempt made it."""
         return self._newest_of_stage.get(f"{run_id}:{stage.value}")
 
+    def run_ids(self) -> set[str]:
+        """The names of all runs."""
+        return {stage.partition(":")[0] for stage in self._newest_of_stage}
+
     def newest_of_cohort(self, cohort_id: str, stage: Stage) -> int | None:
         """The newest commit of the cohort and stage."""
         found = self._cohorts.rows(_place(cohort_id, stage))

@@ -53,7 +53,7 @@ class LocalFiles:
                 if key > after or after.startswith(key):
                     yield from self.list(key[:-1], after=after)
             elif key > after:
-                yield from _stored(key, entry)
+                yield from [StoredFile.folder(key)] if name.endswith("/") else _stored(key, entry)
 
     def remove(self, key: str, *, unless_since: datetime | None = None) -> bool:
         """As `Files.remove`."""

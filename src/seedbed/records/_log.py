@@ -3,7 +3,6 @@
 A writer that loses the race for a number catches up with who won, looks again for its predecessor, and tries the next.
 """
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,16 +12,14 @@ from pydantic import ValidationError
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, NotFound, StoreCorrupt
 from seedbed.records._baseline import Baselines, Promotion
-from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, plain
 from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
-from seedbed.records._diff import diff, numbers, shortened
 from seedbed.records._draft import SnapshotDraft, build_body
 from seedbed.records._files import Files
 from seedbed.records._headers import Header, Headers, header_of
 from seedbed.records._layout import log_folder
-from seedbed.records._noise import MOST_REPLICATES
 from seedbed.records._numbered import NumberedLog, Sealed, damaged
+from seedbed.records._past import Past
 from seedbed.records._seal import seal
 from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, Diff, LogHead, Snapshot
 from seedbed.records._upgrade import upgraded
@@ -42,8 +39,8 @@ class CommitLog:
         self._records = NumberedLog(files, log_folder(project))
         self._headers: Headers | None = None
         self._recent: dict[int, Commit] = {}
-        self._numbers = functools.lru_cache(_REMEMBERED)(lambda seq: numbers(self._committed(seq).snapshot))
         self.baselines = Baselines(files, project)
+        self._past = Past(files, self.baselines, self._committed)
         self._covered = 0
 
     def head(self) -> int:
@@ -72,6 +69,10 @@ class CommitLog:
         headers = self._caught_up()
         seq = headers.newest_of_stage(run_id, stage)
         return None if seq is None else headers[seq - 1]
+
+    def run_ids(self) -> set[str]:
+        """The names of all runs with a commit."""
+        return self._caught_up().run_ids()
 
     def newest(self, cohort_id: str, stage: Stage) -> int | None:
         """The newest commit of the cohort and stage."""
@@ -154,37 +155,10 @@ class CommitLog:
         """The commit at place `seq`, set against what came before it, and the bytes to publish."""
         placed = {**bare, "snapshot_seq": seq}
         alone = Snapshot.model_validate({**placed, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE})
-        earlier = self._predecessor(headers, alone)
-        baseline = self._baseline(alone)
-        diffs = {
-            "diff_prev": self._set_against(headers, earlier, alone) if earlier else NO_PREDECESSOR,
-            "diff_baseline": self._set_against(headers, baseline, alone) if baseline else NO_BASELINE,
-        }
-        body: dict[str, Json] = {
-            **placed,
-            **{name: _json(found) for name, found in diffs.items()},
-        }
+        diffs = self._past.diffs(headers, alone)
+        body: dict[str, Json] = {**placed, **{name: _json(found) for name, found in diffs.items()}}
         data, sealed = seal(body)
         return Commit(seq, sealed, alone.model_copy(update=diffs), body), data
-
-    def _predecessor(self, headers: Headers, current: Snapshot) -> Commit | None:
-        for seq in reversed(headers.in_group(current.digests["comparison_group"])):
-            if headers[seq - 1].run_id != current.run_id:
-                return self._committed(seq)
-        return None
-
-    def _baseline(self, current: Snapshot) -> Commit | None:
-        found = self.baselines.of(current.digests["comparison_group"])
-        commit = None if found is None or found.snapshot_seq is None else self._committed(found.snapshot_seq)
-        return None if commit is None or commit.snapshot.run_id == current.run_id else commit
-
-    def _set_against(self, headers: Headers, earlier: Commit, current: Snapshot) -> Diff:
-        alike = headers.replicating(earlier.snapshot.digests["replicates"])
-        others = [seq for seq in alike if headers[seq - 1].run_id != current.run_id][-MOST_REPLICATES:]
-        found, details = shortened(diff(earlier, current, replicates=list(map(self._numbers, others))))
-        if details is not None:
-            Blobs(self.files).put(details)
-        return found
 
     def _committed(self, seq: int) -> Commit:
         return self._recent.get(seq) or self.read(seq)
@@ -193,6 +167,7 @@ class CommitLog:
         key = self.key(record.seq)
         try:
             snapshot = Snapshot.model_validate(upgraded(record.body, key))
+            header_of(snapshot)
         except ValidationError as problem:
             found = problem.errors()[0]
             raise damaged(key, f"it is no snapshot: {found['msg']} at {found['loc']}") from None

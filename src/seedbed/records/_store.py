@@ -132,15 +132,23 @@ class Store:
 
         Raises NotFound when there is none and InvalidInput when several match.
         """
-        listed = [view for view in self.runs(project) if stage in (None, view.stage)]
-        found = [view for view in listed if view.run_id == run_id]
-        found = found or [view for view in listed if view.run_id.startswith(run_id)]
-        if not found:
+        names = self.projects() if project is None else [require_name("project", project)]
+        known = {(name, known) for name in names for known in self._run_ids(name)}
+        found = {item for item in known if item[1] == run_id} or {item for item in known if item[1].startswith(run_id)}
+        views = [view for item in sorted(found) for view in self._stages_of(*item) if stage in (None, view.stage)]
+        if not views:
             raise NotFound(f"no run of {self.name} begins with {run_id!r}; `seedbed runs list` shows what there is")
-        matches = sorted({f"{view.project}/{view.run_id}" for view in found})
+        matches = sorted({f"{view.project}/{view.run_id}" for view in views})
         if len(matches) > 1:
             raise InvalidInput(f"{run_id!r} fits {len(matches)} runs: {', '.join(matches[:5])}; give more of the name")
-        return found[-1]
+        return views[-1]
+
+    def newest(self) -> RunView | None:
+        """The run that finished or, unfinished, started last by the time on its record; None in an empty store."""
+        logs = [self.log(project) for project in self.projects()]
+        views = [self._finished_view(log.read(log.head())) for log in logs if log.head()]
+        views += [view for log in logs for view in self._unfinished_views(log.project)]
+        return max(views, key=lambda view: view.when, default=None)
 
     def _unfinished(self, project: str, run_id: str, stage: Stage) -> Status | None:
         header = self.log(project).find(run_id, stage)
@@ -156,9 +164,25 @@ class Store:
         finished = {(commit.snapshot.run_id, commit.snapshot.stage): commit for commit in self.log(project).commits()}
         for commit in sorted(finished.values(), key=lambda item: item.seq):
             yield self._finished_view(commit)
+        yield from self._unfinished_views(project)
+
+    def _run_ids(self, project: str) -> set[str]:
+        return self.log(project).run_ids() | set(self._folders(f"{RUNS}/{project}"))
+
+    def _stages_of(self, project: str, run_id: str) -> Iterator[RunView]:
+        """The stages of one run: the committed by seq, then the unfinished by when they started."""
+        log = self.log(project)
+        headers = sorted((header for stage in Stage if (header := log.find(run_id, stage))), key=lambda item: item.seq)
+        yield from (self._finished_view(log.read(header.seq)) for header in headers)
+        finished = {header.stage for header in headers}
+        views = [self._unfinished_view(project, run_id, stage) for stage in Stage if stage not in finished]
+        yield from sorted((view for view in views if view), key=lambda view: view.when)
+
+    def _unfinished_views(self, project: str) -> Iterator[RunView]:
+        log = self.log(project)
         runs = ((run_id, self._folders(f"{RUNS}/{project}/{run_id}")) for run_id in self._folders(f"{RUNS}/{project}"))
         stages = [(run_id, Stage(name)) for run_id, names in runs for name in names if name in Stage.__members__]
-        unfinished = [self._unfinished_view(project, *key) for key in stages if key not in finished]
+        unfinished = [self._unfinished_view(project, *key) for key in stages if not log.find(*key)]
         yield from sorted((view for view in unfinished if view), key=lambda view: view.when)
 
     def _finished_view(self, commit: Commit) -> RunView:

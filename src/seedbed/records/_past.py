@@ -1,0 +1,54 @@
+"""What a new snapshot is set against: its predecessor, its group's baseline, and the replicates that tell chance."""
+
+import functools
+from collections.abc import Callable
+
+from seedbed.records._baseline import Baselines
+from seedbed.records._blobs import Blobs
+from seedbed.records._diff import diff, numbers, shortened
+from seedbed.records._files import Files
+from seedbed.records._headers import Headers
+from seedbed.records._noise import MOST_REPLICATES
+from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, Diff, Snapshot
+
+__all__ = ["Past"]
+
+_REMEMBERED = 64
+
+
+class Past:
+    """One project's earlier commits, which `read` gives by number."""
+
+    def __init__(self, files: Files, baselines: Baselines, read: Callable[[int], Commit]) -> None:
+        self._blobs = Blobs(files)
+        self._baselines = baselines
+        self._read = read
+        self._numbers = functools.lru_cache(_REMEMBERED)(lambda seq: numbers(read(seq).snapshot))
+
+    def diffs(self, headers: Headers, current: Snapshot) -> dict[str, Diff]:
+        """`diff_prev` and `diff_baseline` of `current`; whole lists that are too long for them are stored by now."""
+        earlier, baseline = self._predecessor(headers, current), self._baseline(current)
+        return {
+            "diff_prev": self._diff(headers, earlier, current) if earlier else NO_PREDECESSOR,
+            "diff_baseline": self._diff(headers, baseline, current) if baseline else NO_BASELINE,
+        }
+
+    def _predecessor(self, headers: Headers, current: Snapshot) -> Commit | None:
+        for seq in reversed(headers.in_group(current.digests["comparison_group"])):
+            if headers[seq - 1].run_id != current.run_id:
+                return self._read(seq)
+        return None
+
+    def _baseline(self, current: Snapshot) -> Commit | None:
+        found = self._baselines.of(current.digests["comparison_group"])
+        if found is None or found.snapshot_seq is None or found.run_id == current.run_id:
+            return None
+        return self._read(found.snapshot_seq)
+
+    def _diff(self, headers: Headers, earlier: Commit, current: Snapshot) -> Diff:
+        alike = headers.replicating(earlier.snapshot.digests["replicates"])
+        others = [seq for seq in alike if headers[seq - 1].run_id != current.run_id][-MOST_REPLICATES:]
+        found, details = shortened(diff(earlier, current, replicates=list(map(self._numbers, others))))
+        if details is not None:
+            self._blobs.put(details)
+        return found
