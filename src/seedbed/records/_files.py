@@ -16,8 +16,9 @@ _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file; `modified` is UTC, by the clock of what holds it. Of a folder, whose key ends with a slash, neither that
-    nor the size says anything.
+    """One file; `modified` is UTC, by the clock of what holds it.
+
+    Of a folder, whose key ends with a slash, neither that nor the size says anything.
     """
 
     key: str
