@@ -151,7 +151,7 @@ def test_a_truncated_commit_is_found(log, length):
 def test_a_commit_in_another_place_is_refused_though_its_digest_is_right(log):
     log.append(draft("r1"), {}, NOW)
     path_of(log, 2).write_bytes(path_of(log, 1).read_bytes())
-    with pytest.raises(StoreCorrupt, match="expected 2 of flights"):
+    with pytest.raises(StoreCorrupt, match="expected number 2 of flights"):
         log.read(2)
     rewrite(path_of(log, 1), project="another")
     with pytest.raises(StoreCorrupt, match="of another, expected 1 of flights"):

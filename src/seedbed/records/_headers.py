@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from seedbed.contracts import Stage
-from seedbed.records._snapshot import Snapshot
 
 __all__ = ["Header", "Headers", "header_of"]
 
@@ -29,16 +28,16 @@ class Header:
         return f"{self.run_id}:{self.stage.value}:{self.attempt}"
 
 
-def header_of(snapshot: Snapshot) -> Header:
-    """The header of a commit."""
+def header_of(body: Mapping[str, Any]) -> Header:
+    """The header of a commit in today's form. Raises KeyError, TypeError or ValueError for what is none."""
     return Header(
-        seq=snapshot.snapshot_seq,
-        run_id=snapshot.run_id,
-        stage=snapshot.stage,
-        attempt=snapshot.attempt_id,
-        cohort_id=str(snapshot.metadata["cohort_id"]),
-        group=snapshot.digests["comparison_group"],
-        replicates=snapshot.digests["replicates"],
+        seq=body["snapshot_seq"],
+        run_id=body["run_id"],
+        stage=Stage(body["stage"]),
+        attempt=body["attempt_id"],
+        cohort_id=body["metadata"]["cohort_id"],
+        group=body["digests"]["comparison_group"],
+        replicates=body["digests"]["replicates"],
     )
 
 

@@ -3,6 +3,7 @@
 A writer that loses the race for a number catches up with who won, looks again for its predecessor, and tries the next.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -38,7 +39,7 @@ class CommitLog:
         self.files = files
         self._records = NumberedLog(files, log_folder(project))
         self._headers: Headers | None = None
-        self._recent: dict[int, Commit] = {}
+        self._recent: dict[int, Sealed | Commit] = {}
         self.baselines = Baselines(files, project)
         self._past = Past(files, self.baselines, self._committed)
         self._covered = 0
@@ -103,7 +104,7 @@ class CommitLog:
             if self._records.publish(commit.seq, data):
                 break
             self._require_progress(commit.seq)
-        self._remember(headers, commit)
+        self._remember(headers, header_of(commit.body), commit)
         self._sum_up(headers, commit)
         return commit
 
@@ -119,7 +120,7 @@ class CommitLog:
         if self._headers is None:
             self._headers = self._opened()
         while found := self._records.next_after(len(self._headers)):
-            self._remember(self._headers, self._parsed(found))
+            self._remember(self._headers, self._header(found), found)
         return self._headers
 
     def _opened(self) -> Headers:
@@ -161,30 +162,38 @@ class CommitLog:
         return Commit(seq, sealed, alone.model_copy(update=diffs), body), data
 
     def _committed(self, seq: int) -> Commit:
-        return self._recent.get(seq) or self.read(seq)
+        found = self._recent.get(seq) or self._records.read(seq)
+        return found if isinstance(found, Commit) else self._parsed(found)
 
     def _parsed(self, record: Sealed) -> Commit:
-        key = self.key(record.seq)
-        try:
-            snapshot = Snapshot.model_validate(upgraded(record.body, key))
-            header_of(snapshot)
-        except ValidationError as problem:
-            found = problem.errors()[0]
-            raise damaged(key, f"it is no snapshot: {found['msg']} at {found['loc']}") from None
-        except (KeyError, TypeError, AttributeError) as problem:
-            raise damaged(key, f"it is no snapshot: {problem!r}") from None
-        if (snapshot.snapshot_seq, snapshot.project) != (record.seq, self.project):
-            raise damaged(
-                key,
-                f"it holds number {snapshot.snapshot_seq} of {snapshot.project}, "
-                f"expected {record.seq} of {self.project}",
-            )
-        return Commit(record.seq, record.digest, snapshot, record.body)
+        with self._snapshot_expected(record):
+            body = upgraded(record.body, self.key(record.seq))
+            header_of(body)
+            return Commit(record.seq, record.digest, Snapshot.model_validate(body), record.body)
 
-    def _remember(self, headers: Headers, commit: Commit) -> None:
-        headers.append(header_of(commit.snapshot))
-        self._recent[commit.seq] = commit
-        self._recent.pop(commit.seq - _REMEMBERED, None)
+    def _header(self, record: Sealed) -> Header:
+        with self._snapshot_expected(record):
+            return header_of(upgraded(record.body, self.key(record.seq)))
+
+    @contextlib.contextmanager
+    def _snapshot_expected(self, record: Sealed) -> Iterator[None]:
+        place = (record.body.get("snapshot_seq"), record.body.get("project"))
+        if place != (record.seq, self.project):
+            found, expected = (f"number {seq} of {project}" for seq, project in (place, (record.seq, self.project)))
+            raise damaged(self.key(record.seq), f"it holds {found}, expected {expected}")
+        try:
+            yield
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            found = f"it is no snapshot: {first['msg']} at {first['loc']}"
+            raise damaged(self.key(record.seq), found) from None
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise damaged(self.key(record.seq), f"it is no snapshot: {problem!r}") from None
+
+    def _remember(self, headers: Headers, header: Header, found: Sealed | Commit) -> None:
+        headers.append(header)
+        self._recent[header.seq] = found
+        self._recent.pop(header.seq - _REMEMBERED, None)
 
     def _sum_up(self, headers: Headers, commit: Commit) -> None:
         # Whoever commits a round number writes the checkpoint; one that was lost is made up for by a later writer.
