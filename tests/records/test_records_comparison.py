@@ -28,7 +28,7 @@ def narrowest(previous, current):
 
 
 def committed(seq, made):
-    return Commit(seq, "d" * 64, made, made.model_dump(mode="json"))
+    return Commit(seq, "d" * 64, made.model_dump(mode="json"))
 
 
 def apply_patch(value, patch):

@@ -154,7 +154,7 @@ def test_a_commit_in_another_place_is_refused_though_its_digest_is_right(log):
     with pytest.raises(StoreCorrupt, match="expected number 2 of flights"):
         log.read(2)
     rewrite(path_of(log, 1), project="another")
-    with pytest.raises(StoreCorrupt, match="of another, expected 1 of flights"):
+    with pytest.raises(StoreCorrupt, match="of another, expected number 1 of flights"):
         log.read(1)
 
 

@@ -5,6 +5,7 @@ from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, canonical_json, digest, digest_bytes
 from seedbed.records._catalog import Catalog, Found
 from seedbed.records._clock import Clock, SystemClock
+from seedbed.records._commit import Commit
 from seedbed.records._comparison import EXACT, REPLICATE, Policy, ablation, compare
 from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft
@@ -21,7 +22,7 @@ from seedbed.records._redaction import environment_facts, redact_text
 from seedbed.records._repair import repair
 from seedbed.records._runs import ActiveRun
 from seedbed.records._schema import NOT_APPLICABLE, not_applicable, required_fields
-from seedbed.records._snapshot import Commit, Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
+from seedbed.records._snapshot import Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
 from seedbed.records._store import RunView, Store
 from seedbed.records._verify import DigestCheck, verify
 

@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput, StoreCorrupt
 from seedbed.records._canonical import plain
+from seedbed.records._commit import Commit
 from seedbed.records._files import Files
 from seedbed.records._layout import baselines_folder
 from seedbed.records._numbered import NumberedLog, damaged
 from seedbed.records._redaction import redact_text
 from seedbed.records._seal import seal
-from seedbed.records._snapshot import Commit, Snapshot
+from seedbed.records._snapshot import Snapshot
 
 __all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "metric_at"]
 

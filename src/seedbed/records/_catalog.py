@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from seedbed.errors import NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.records._commit import Commit
 from seedbed.records._durable import remove
 from seedbed.records._facts import Fact, facts
 from seedbed.records._layout import CATALOG
 from seedbed.records._query import And, Condition, Name, Not, Or, Query, Value
-from seedbed.records._snapshot import Commit
 from seedbed.records._store import Store
 
 __all__ = ["Catalog", "Found"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from seedbed.records._canonical import Json
 from seedbed.records._pointer import Difference, differences
-from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor, Snapshot
+from seedbed.records._side import Compared
+from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
 
 __all__ = [
     "EXACT",
@@ -49,12 +50,12 @@ def ablation(*factors: str) -> Policy:
     return Policy("ABLATION", frozenset(factors))
 
 
-def compare(previous: Snapshot, current: Snapshot, policy: Policy = EXACT) -> Comparison:
+def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Comparison:
     """Whether the two may be compared under `policy`. A run is never compared with itself."""
     return judged(previous, current, tuple(input_differences(previous, current)), policy)
 
 
-def narrowest(previous: Snapshot, current: Snapshot, found: Sequence[Difference]) -> Comparison:
+def narrowest(previous: Compared, current: Compared, found: Sequence[Difference]) -> Comparison:
     """The comparison under the strictest policy that admits `found`: EXACT, REPLICATE, or an ablation of all of it."""
     pointers = [difference.pointer for difference in found]
     if not pointers:
@@ -63,10 +64,10 @@ def narrowest(previous: Snapshot, current: Snapshot, found: Sequence[Difference]
     return judged(previous, current, found, policy)
 
 
-def judged(previous: Snapshot, current: Snapshot, found: Sequence[Difference], policy: Policy) -> Comparison:
+def judged(previous: Compared, current: Compared, found: Sequence[Difference], policy: Policy) -> Comparison:
     """As `compare`, of the differences between the inputs that are known already."""
     if is_same_run(previous, current):
-        reason = f"both are {current.run_id}:{current.stage.value}; a run is never compared with itself"
+        reason = f"both are {current.run_id}:{current.stage}; a run is never compared with itself"
         return Comparison(policy=policy.name, comparable=False, reasons=(reason,))
     reasons = (
         *map(_reason, group_differences(previous, current)),
@@ -80,19 +81,19 @@ def judged(previous: Snapshot, current: Snapshot, found: Sequence[Difference], p
     )
 
 
-def group_differences(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
+def group_differences(previous: Compared, current: Compared) -> Iterator[Difference]:
     """Where the two comparison groups differ, which no policy allows."""
     return differences(dict(previous.comparison_group), dict(current.comparison_group))
 
 
-def input_differences(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
+def input_differences(previous: Compared, current: Compared) -> Iterator[Difference]:
     """Where config, factors and fingerprints differ in what can alter a result."""
     parts = ("config", "factors", "fingerprints")
     before, after = ({name: getattr(snapshot, name) for name in parts} for snapshot in (previous, current))
     return inputs_among(differences(before, after), previous, current)
 
 
-def inputs_among(found: Iterable[Difference], previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
+def inputs_among(found: Iterable[Difference], previous: Compared, current: Compared) -> Iterator[Difference]:
     """Those of `found`, differences between two snapshots' parts, that are of inputs which can alter a result."""
     # Group fields have their own reasons; what is computed from the config follows it.
     groups = {*previous.comparison_group, *current.comparison_group}
@@ -105,7 +106,7 @@ def inputs_among(found: Iterable[Difference], previous: Snapshot, current: Snaps
             yield difference
 
 
-def is_same_run(previous: Snapshot, current: Snapshot) -> bool:
+def is_same_run(previous: Compared, current: Compared) -> bool:
     """Whether both are attempts of one run's one stage."""
     return (previous.project, previous.run_id, previous.stage) == (current.project, current.run_id, current.stage)
 

@@ -2,26 +2,28 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from seedbed.records._canonical import Json, digest_bytes, encode, plain
+from seedbed.records._commit import Commit
 from seedbed.records._comparison import Policy, inputs_among, judged, narrowest
 from seedbed.records._layout import log_folder
 from seedbed.records._names import commit_file
 from seedbed.records._noise import noise_of
 from seedbed.records._pointer import differences, leaves
 from seedbed.records._severity import assessed
+from seedbed.records._side import Compared
 from seedbed.records._snapshot import (
     COMPUTED_FINGERPRINTS,
     NO_PREDECESSOR,
     TOP_CHANGES,
-    Commit,
     Comparison,
     Diff,
     MetricDelta,
     Snapshot,
 )
 
-__all__ = ["diff", "numbers", "shortened"]
+__all__ = ["Earlier", "diff", "diff_since", "numbers", "shortened"]
 
 _SUMMARIES = {
     "EXACT": "comparable: every input is the same",
@@ -29,6 +31,15 @@ _SUMMARIES = {
     "ABLATION": "comparable but for the excluded factors",
 }
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
+
+
+class Earlier(NamedTuple):
+    """What a snapshot is set against: a commit's place and digest, its side, and its metrics as `numbers`."""
+
+    seq: int
+    digest: str
+    side: Compared
+    metrics: Mapping[str, float]
 
 
 def diff(
@@ -45,6 +56,14 @@ def diff(
     if previous is None:
         return NO_PREDECESSOR
     before = previous.snapshot
+    return diff_since(Earlier(previous.seq, previous.digest, before, numbers(before)), current, policy, replicates)
+
+
+def diff_since(
+    earlier: Earlier, current: Compared, policy: Policy | None, replicates: Sequence[Mapping[str, float]]
+) -> Diff:
+    """As `diff`, of what is known of both sides."""
+    before = earlier.side
     changes = tuple(differences(_subject(before), _subject(current)))
     inputs = tuple(inputs_among(changes, before, current))
     comparison = judged(before, current, inputs, policy) if policy else narrowest(before, current, inputs)
@@ -52,9 +71,9 @@ def diff(
         Diff(
             summary=_summary(comparison),
             prev_run_id=before.run_id,
-            prev_snapshot_seq=previous.seq,
-            prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(previous.seq)}",
-            prev_digest=previous.digest,
+            prev_snapshot_seq=earlier.seq,
+            prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
+            prev_digest=earlier.digest,
             policy=comparison.policy,
             comparable=comparison.comparable,
             reasons=comparison.reasons,
@@ -62,7 +81,7 @@ def diff(
             num_changes=len(changes),
             changed_keys=tuple(change.pointer for change in changes),
             patch=tuple(change.operation() for change in changes),
-            metric_deltas=_metric_deltas(numbers(before), numbers(current), replicates),
+            metric_deltas=_metric_deltas(earlier.metrics, numbers(current), replicates),
         )
     )
 
@@ -77,7 +96,7 @@ def shortened(found: Diff) -> tuple[Diff, bytes | None]:
     return found.model_copy(update={**short, "details": digest_bytes(details)}), details
 
 
-def numbers(snapshot: Snapshot) -> dict[str, float]:
+def numbers(snapshot: Compared) -> dict[str, float]:
     """Every number among the metrics, by its JSON Pointer."""
     return {
         pointer: float(value)
@@ -92,7 +111,7 @@ def _summary(comparison: Comparison) -> str:
     return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
 
 
-def _subject(snapshot: Snapshot) -> Json:
+def _subject(snapshot: Compared) -> Json:
     # The run's own name differs by definition; documents and timing are told, not compared; what is computed of the
     # config follows it.
     given = {name: value for name, value in snapshot.fingerprints.items() if name not in COMPUTED_FINGERPRINTS}

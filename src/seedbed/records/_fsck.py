@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.records._commit import Commit
 from seedbed.records._durable import TEMPORARY_PREFIX
 from seedbed.records._findings import Finding, FindingKind
 from seedbed.records._framed import parse_frames
 from seedbed.records._layout import BLOBS, LATEST, MARKER, RUNS, run_folder_of
-from seedbed.records._snapshot import Commit
 from seedbed.records._status import STALE_AFTER, read_status
 from seedbed.records._store import Store, check_marker
 from seedbed.records._views import latest_key_of, latest_pointer, views

@@ -15,6 +15,7 @@ from seedbed.errors import Conflict, NotFound, StoreCorrupt
 from seedbed.records._baseline import Baselines, Promotion
 from seedbed.records._canonical import Json, plain
 from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
+from seedbed.records._commit import Commit
 from seedbed.records._draft import SnapshotDraft, build_body
 from seedbed.records._files import Files
 from seedbed.records._headers import Header, Headers, header_of
@@ -22,7 +23,8 @@ from seedbed.records._layout import log_folder
 from seedbed.records._numbered import NumberedLog, Sealed, damaged
 from seedbed.records._past import Past
 from seedbed.records._seal import seal
-from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, Diff, LogHead, Snapshot
+from seedbed.records._side import Side
+from seedbed.records._snapshot import NO_BASELINE, Diff, LogHead
 from seedbed.records._upgrade import upgraded
 
 __all__ = ["CommitLog"]
@@ -155,11 +157,10 @@ class CommitLog:
     def _placed(self, headers: Headers, bare: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
         """The commit at place `seq`, set against what came before it, and the bytes to publish."""
         placed = {**bare, "snapshot_seq": seq}
-        alone = Snapshot.model_validate({**placed, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE})
-        diffs = self._past.diffs(headers, alone)
+        diffs = self._past.diffs(headers, Side.of(placed))
         body: dict[str, Json] = {**placed, **{name: _json(found) for name, found in diffs.items()}}
         data, sealed = seal(body)
-        return Commit(seq, sealed, alone.model_copy(update=diffs), body), data
+        return Commit(seq, sealed, body), data
 
     def _committed(self, seq: int) -> Commit:
         found = self._recent.get(seq) or self._records.read(seq)
@@ -167,9 +168,8 @@ class CommitLog:
 
     def _parsed(self, record: Sealed) -> Commit:
         with self._snapshot_expected(record):
-            body = upgraded(record.body, self.key(record.seq))
-            header_of(body)
-            return Commit(record.seq, record.digest, Snapshot.model_validate(body), record.body)
+            header_of(upgraded(record.body, self.key(record.seq)))
+            return Commit(record.seq, record.digest, record.body).checked()
 
     def _header(self, record: Sealed) -> Header:
         with self._snapshot_expected(record):

@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from seedbed.records._baseline import Baselines
 from seedbed.records._blobs import Blobs
-from seedbed.records._diff import diff, numbers, shortened
+from seedbed.records._commit import Commit
+from seedbed.records._diff import Earlier, diff_since, numbers, shortened
 from seedbed.records._files import Files
 from seedbed.records._headers import Headers
 from seedbed.records._noise import MOST_REPLICATES
-from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Commit, Diff, Snapshot
+from seedbed.records._side import Side
+from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Diff
 
 __all__ = ["Past"]
 
@@ -23,9 +25,9 @@ class Past:
         self._blobs = Blobs(files)
         self._baselines = baselines
         self._read = read
-        self._numbers = functools.lru_cache(_REMEMBERED)(lambda seq: numbers(read(seq).snapshot))
+        self._numbers = functools.lru_cache(_REMEMBERED)(lambda seq: numbers(read(seq).side))
 
-    def diffs(self, headers: Headers, current: Snapshot) -> dict[str, Diff]:
+    def diffs(self, headers: Headers, current: Side) -> dict[str, Diff]:
         """`diff_prev` and `diff_baseline` of `current`; whole lists that are too long for them are stored by now."""
         earlier, baseline = self._predecessor(headers, current), self._baseline(current)
         return {
@@ -33,22 +35,23 @@ class Past:
             "diff_baseline": self._diff(headers, baseline, current) if baseline else NO_BASELINE,
         }
 
-    def _predecessor(self, headers: Headers, current: Snapshot) -> Commit | None:
+    def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
         for seq in reversed(headers.in_group(current.digests["comparison_group"])):
             if headers[seq - 1].run_id != current.run_id:
                 return self._read(seq)
         return None
 
-    def _baseline(self, current: Snapshot) -> Commit | None:
+    def _baseline(self, current: Side) -> Commit | None:
         found = self._baselines.of(current.digests["comparison_group"])
         if found is None or found.snapshot_seq is None or found.run_id == current.run_id:
             return None
         return self._read(found.snapshot_seq)
 
-    def _diff(self, headers: Headers, earlier: Commit, current: Snapshot) -> Diff:
-        alike = headers.replicating(earlier.snapshot.digests["replicates"])
+    def _diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+        alike = headers.replicating(earlier.side.digests["replicates"])
         others = [seq for seq in alike if headers[seq - 1].run_id != current.run_id][-MOST_REPLICATES:]
-        found, details = shortened(diff(earlier, current, replicates=list(map(self._numbers, others))))
+        before = Earlier(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
+        found, details = shortened(diff_since(before, current, None, list(map(self._numbers, others))))
         if details is not None:
             self._blobs.put(details)
         return found

@@ -12,6 +12,7 @@ from seedbed.errors import Conflict, InvalidInput
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import plain, readable_json
 from seedbed.records._clock import Clock
+from seedbed.records._commit import Commit
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._events import EventsLog
 from seedbed.records._framed import read_frames
@@ -20,7 +21,7 @@ from seedbed.records._log import CommitLog
 from seedbed.records._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records._place import Place
 from seedbed.records._redaction import redact_text, redacted
-from seedbed.records._snapshot import Commit, LogHead
+from seedbed.records._snapshot import LogHead
 from seedbed.records._status import Status, claim_key, status_key
 from seedbed.records._views import write_latest, write_views
 

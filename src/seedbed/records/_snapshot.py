@@ -1,7 +1,5 @@
 """The committed record of one run's stage, and what it says about its predecessor, as messages read from the log."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import Field, JsonValue
@@ -16,7 +14,6 @@ __all__ = [
     "NO_PREDECESSOR",
     "SNAPSHOT_SCHEMA_VERSION",
     "TOP_CHANGES",
-    "Commit",
     "Comparison",
     "Diff",
     "ExcludedFactor",
@@ -156,16 +153,3 @@ class Snapshot(Message):
     def key(self) -> str:
         """What makes a commit idempotent: one execution of one stage."""
         return f"{self.run_id}:{self.stage.value}:{self.attempt_id}"
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A snapshot as the log holds it: `seq` its place, `digest` the SHA-256 that its file carries of itself.
-
-    `body` is the JSON that was committed, of whatever schema version; `snapshot` is that, read by today's.
-    """
-
-    seq: int
-    digest: str
-    snapshot: Snapshot
-    body: Mapping[str, JsonValue] = field(repr=False)

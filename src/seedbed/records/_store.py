@@ -13,13 +13,13 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import readable_json
 from seedbed.records._clock import Clock, SystemClock
+from seedbed.records._commit import Commit
 from seedbed.records._files import Files
 from seedbed.records._layout import LOGS, MARKER, RUNS, run_folder, run_folder_of
 from seedbed.records._log import CommitLog
 from seedbed.records._names import require_name
 from seedbed.records._place import Place
 from seedbed.records._runs import ActiveRun
-from seedbed.records._snapshot import Commit
 from seedbed.records._status import Status, read_status, this_process
 
 __all__ = ["FORMAT_VERSION", "RunView", "Store"]

@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+from seedbed.contracts import Stage
 from seedbed.records._canonical import readable_json, readable_plain
+from seedbed.records._commit import Commit
 from seedbed.records._files import Files
-from seedbed.records._layout import latest_key, run_folder_of
+from seedbed.records._layout import latest_key, run_folder
 from seedbed.records._log import CommitLog
-from seedbed.records._snapshot import Commit
 
 __all__ = ["latest_key_of", "latest_pointer", "views", "write_latest", "write_views"]
 
@@ -16,7 +17,7 @@ _SCHEMA_VERSION = 1
 
 def views(commit: Commit) -> dict[str, bytes]:
     """The files that show `commit` in its run's folder, by name, as the version that wrote it made them."""
-    if commit.snapshot.schema_version == 1:
+    if commit.body["schema_version"] == 1:
         shown, written = _views_1(commit), _written_1
     else:
         shown, written = _views_2(commit), readable_plain
@@ -25,7 +26,7 @@ def views(commit: Commit) -> dict[str, bytes]:
 
 def write_views(files: Files, commit: Commit) -> None:
     """Write the views of `commit`, not durably: `repair` makes them again. Raises StoreUnavailable."""
-    folder = run_folder_of(commit.snapshot)
+    folder = run_folder(commit.side.project, commit.side.run_id, Stage(commit.side.stage))
     for name, data in views(commit).items():
         files.replace(f"{folder}/{name}", data, durable=False)
 
@@ -35,17 +36,17 @@ def latest_pointer(commit: Commit, key: str) -> bytes:
     pointer = {
         "digest": commit.digest,
         "path": key,
-        "run_id": commit.snapshot.run_id,
+        "run_id": commit.side.run_id,
         "snapshot_seq": commit.seq,
     }
-    version = {} if commit.snapshot.schema_version == 1 else {"schema_version": _SCHEMA_VERSION}
+    version = {} if commit.body["schema_version"] == 1 else {"schema_version": _SCHEMA_VERSION}
     return readable_json({**pointer, **version})
 
 
 def latest_key_of(commit: Commit) -> str:
     """The pointer to the newest commit of the project, cohort and stage of `commit`."""
-    snapshot = commit.snapshot
-    return latest_key(snapshot.project, str(snapshot.metadata["cohort_id"]), snapshot.stage)
+    side = commit.side
+    return latest_key(side.project, str(side.metadata["cohort_id"]), Stage(side.stage))
 
 
 def write_latest(files: Files, log: CommitLog, commit: Commit) -> None:
@@ -53,7 +54,7 @@ def write_latest(files: Files, log: CommitLog, commit: Commit) -> None:
 
     Another writer may commit in between; whoever writes last looks again, so the pointer ends at the newest.
     """
-    cohort, stage = str(commit.snapshot.metadata["cohort_id"]), commit.snapshot.stage
+    cohort, stage = str(commit.side.metadata["cohort_id"]), Stage(commit.side.stage)
     written = None
     while written != (newest := log.newest(cohort, stage) or commit.seq):
         found = commit if newest == commit.seq else log.read(newest)
