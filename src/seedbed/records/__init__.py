@@ -10,6 +10,7 @@ from seedbed.records._comparison import EXACT, REPLICATE, Policy, ablation, comp
 from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import AppendFile, create, replace
+from seedbed.records._environment import environment_facts
 from seedbed.records._events import Event, EventsLog, read_events
 from seedbed.records._files import Files, StoredFile
 from seedbed.records._findings import Finding, FindingKind
@@ -18,7 +19,7 @@ from seedbed.records._fsck import fsck
 from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._query import Name, Query, matches, parse_name, parse_query
-from seedbed.records._redaction import environment_facts, redact_text
+from seedbed.records._redaction import redact_text
 from seedbed.records._repair import repair
 from seedbed.records._runs import ActiveRun
 from seedbed.records._schema import NOT_APPLICABLE, not_applicable, required_fields

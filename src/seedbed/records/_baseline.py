@@ -127,7 +127,8 @@ class Baselines:
         """Promote by `rule` from now on, by none with None. Raises InvalidInput and StoreUnavailable."""
         if rule and not rule.metric.startswith("metrics."):
             raise InvalidInput(f"the rule's metric is {rule.metric!r}, expected a path such as metrics.test.ap")
-        return self._publish(Promotion(kind=PromotionKind.RULE, timestamp=now, reason=redact_text(reason), rule=rule))
+        clean = rule and rule.model_copy(update={"metric": redact_text(rule.metric)})
+        return self._publish(Promotion(kind=PromotionKind.RULE, timestamp=now, reason=redact_text(reason), rule=clean))
 
     def consider(self, commit: Commit, standing: Commit | None, now: datetime) -> Promotion | None:
         """Promote `commit` if the rule prefers it to `standing`, its group's baseline. Raises StoreUnavailable."""

@@ -11,7 +11,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records._canonical import Json, frozen, plain
 from seedbed.records._content import content_digests, own_digests
 from seedbed.records._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
-from seedbed.records._redaction import Identity, redact_text, redacted_object
+from seedbed.records._redaction import Identity, redact_text, redacted_object, redacted_pointer
 from seedbed.records._schema import NOT_APPLICABLE, metadata_offences
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, DIFF_SCHEMA_VERSION, SNAPSHOT_SCHEMA_VERSION, LogHead
 
@@ -82,6 +82,8 @@ class SnapshotDraft:
             object.__setattr__(self, name, frozen(clean))
         for name in ("symbol", "experiment_id"):
             object.__setattr__(self, name, redact_text(getattr(self, name), identity))
+        volatile = tuple(redacted_pointer(pointer, identity) for pointer in self.volatile_settings)
+        object.__setattr__(self, "volatile_settings", volatile)
         offences = _offences(self)
         if offences:
             listed = "\n  - ".join(offences)

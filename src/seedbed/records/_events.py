@@ -13,6 +13,7 @@ from typing import Any, Self
 from seedbed.records._canonical import Json
 from seedbed.records._clock import Clock, SystemClock
 from seedbed.records._framed import FramedFile, read_frames
+from seedbed.records._redaction import redacted_object
 
 __all__ = ["Event", "EventsLog", "read_events"]
 
@@ -40,6 +41,7 @@ class EventsLog:
         self._commit_seconds = commit_seconds
         self._synced_at = clock.monotonic()
         self._dirty = False
+        self._harmless: set[str] = set()
 
     @classmethod
     def open(cls, path: Path, *, attempt: int = 1, clock: Clock | None = None, commit_seconds: float = 1.0) -> Self:
@@ -51,8 +53,15 @@ class EventsLog:
         return cls(file, attempt=attempt, clock=clock or SystemClock(), commit_seconds=commit_seconds)
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
-        """Log `values` at `step`. NaN and infinities are kept, and marked as such. Raises StoreUnavailable."""
+        """Log `values` at `step`; names are redacted, NaN and infinities kept and marked as such.
+
+        Raises InvalidInput for names that are no texts, or the same once redacted, and StoreUnavailable.
+        """
         tagged: dict[str, Json] = {name: _tagged(value) for name, value in values.items()}
+        if not self._harmless.issuperset(tagged):
+            # The same few names come at every step, so those that redaction leaves as they are go through it once.
+            tagged = redacted_object(tagged)
+            self._harmless |= tagged.keys() & values.keys()
         self._dirty = True
         self._file.append(_KIND, {"attempt": self._attempt, "step": step, "values": tagged})
         if self._clock.monotonic() - self._synced_at >= self._commit_seconds:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records._canonical import Json, plain
 from seedbed.records._durable import AppendFile
-from seedbed.records._redaction import redacted_object
+from seedbed.records._redaction import redact_text, redacted_object
 from seedbed.records._seal import seal, unseal
 
 __all__ = ["Entry", "FramedFile", "Frames", "Journal", "parse_frames", "read_frames", "read_journal"]
@@ -164,7 +164,7 @@ class Journal:
 
         Raises InvalidInput for what is not JSON (nothing is written then) and StoreUnavailable.
         """
-        entry = self._file.append(kind, redacted_object(payload))
+        entry = self._file.append(redact_text(kind), redacted_object(payload))
         self._file.sync()
         self._entries.append(entry)
         return entry

@@ -1,51 +1,69 @@
 """What must not reach any byte of the store: host and user names, absolute paths, secrets.
 
-Facts about the environment are an allowlist: only what `environment_facts` names is ever collected. Free text (reasons,
-exception messages) is searched for what identifies this process's machine and user.
+Whatever a caller hands in (settings, metrics' names, reasons, exception messages) is searched for what identifies this
+process's machine and user, and for what looks like a secret. What is collected unasked is an allowlist: `_environment`.
 """
 
 import functools
 import getpass
 import os
-import platform
 import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
 from seedbed.errors import InvalidInput
-from seedbed.records._canonical import Json, plain
+from seedbed.records._canonical import Json, escape, plain
 
-__all__ = ["Identity", "environment_facts", "redact_text", "redacted", "redacted_object"]
+__all__ = ["Identity", "redact_text", "redacted", "redacted_object", "redacted_pointer"]
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST_SECRET = 8
-_NOBODY = {"root", "user", "admin", "nobody", "ubuntu", "runner", "localhost", "localhost.localdomain"}
+# Names of a part that anybody may play, which are also words of settings and texts.
+_NOBODY = {
+    *("root", "user", "admin", "nobody", "ubuntu", "debian", "runner", "jenkins", "builder", "build", "vscode"),
+    *("app", "appuser", "dev", "test", "tester", "train", "data", "model", "batch", "worker", "service", "default"),
+    *("python", "jovyan", "ray", "spark", "airflow", "docker", "gpu", "host", "node", "server", "desktop", "laptop"),
+    *("localhost", "localhost.localdomain", "path", "secret"),
+}
 _SHORTEST_NAME = 3
 _ROOTS = (
     *("/home", "/Users", "/root", "/tmp", "/var", "/usr", "/opt"),  # noqa: S108  looked for in texts, never opened
-    *("/etc", "/mnt", "/media", "/srv", "/private", "/scratch"),
+    *("/etc", "/mnt", "/media", "/srv", "/private", "/scratch", "/nfs", "/lustre", "/gpfs"),
+    *("/Volumes", "/workspace", "/workspaces", "/kaggle"),
+)
+_SECRET = "<secret>"  # noqa: S105  what stands for one
+# Settings that hold nothing else. A mere key or token is as often a column, a count or a word of a language model.
+_HIDDEN = (
+    r"passw(?:or)?d|passphrase|pwd|secret|credential"
+    r"|(?:api|access|account|auth|private|signing)[_-]?key|(?:api|access|auth|bearer|refresh|session)[_-]?token"
 )
 _PATH_END = r"[^\s'\"`:,;()<>\[\]{}|]"
+# What follows a mark is left of a path, or was part of a longer word before.
+_AFTER_NO_MARK = r"(?<!<path>)(?<!<secret>)(?<!<user>)(?<!<host>)"
+_QUOTES = r"[\\\"']*"
+_VALUE = rf"(?:\"[^\"]*\"|'[^']*'|{_QUOTES}[^\s,;&\"']+)"
 _SHAPES = (
-    (re.compile(r"(\w+://)[^\s/@]+@"), r"\1<secret>@"),
+    (re.compile(r"(\w+://)[^\s/@]+@"), rf"\1{_SECRET}@"),
     (
         re.compile(
-            r"([?&;](?:[\w-]*(?:token|key|secret|passw|sig|auth|credential)[\w-]*)=)[^\s&;#'\"]+", re.IGNORECASE
+            r"([?&;#](?:[\w-]*(?:token|key|secret|passw|sig|auth|credential)[\w-]*)=)[^\s&;#'\"]+", re.IGNORECASE
         ),
-        r"\1<secret>",
+        rf"\1{_SECRET}",
     ),
-    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), r"\1 <secret>"),
-    (re.compile(r"\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|AKIA)[\w-]{8,}"), "<secret>"),
+    (re.compile(rf"((?:{_HIDDEN})[\w-]*{_QUOTES}\s*[=:]\s*)(?!{_SECRET}){_VALUE}", re.IGNORECASE), rf"\1{_SECRET}"),
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {_SECRET}"),
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|AKIA)[\w-]{8,}"), _SECRET),
     (re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*"), r"<path>\\"),
 )
 # One of these is in whatever a shape or a prefix matches.
-_SUSPICIOUS = r"[/\\=]|bearer|basic|gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|akia"
+_SUSPICIOUS = rf"[/\\=]|bearer|basic|gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|akia|{_HIDDEN}"
+# Longer texts are rarely the same twice, and would fill the memory.
+_LONGEST_KNOWN = 256
 
 
 @dataclass(frozen=True)
@@ -90,22 +108,22 @@ def _redactor(who: Identity) -> Callable[[str], str]:
     # Nearly all texts are names of settings and metrics, which hold none of these.
     suspicious = re.compile(rf"{_SUSPICIOUS}|{given}" if given else _SUSPICIOUS, re.IGNORECASE)
     prefixes = "|".join(map(re.escape, who.prefixes))
-    path = re.compile(rf"(?<![\w>])(?:{prefixes})(?:/{_PATH_END}*|(?!\w))")
+    path = re.compile(rf"(?<!\w){_AFTER_NO_MARK}(?:{prefixes})(?:/{_PATH_END}*|(?!\w))")
 
-    @functools.lru_cache(maxsize=8192)
-    def redact(text: str) -> str:
+    def clean(text: str) -> str:
         if not suspicious.search(text):
             return text
         for secret in who.secrets:
-            text = text.replace(secret, "<secret>")
+            text = text.replace(secret, _SECRET)
         for shape, replacement in _SHAPES:
             text = shape.sub(replacement, text)
-        text = path.sub(_short, text)
+        text = path.sub(lambda match: _short(match.group(), who.prefixes), text)
         for name, mark in names:
-            text = re.sub(rf"(?<![\w<]){re.escape(name)}(?!\w)", mark, text, flags=re.IGNORECASE)
+            text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", mark, text, flags=re.IGNORECASE)
         return text
 
-    return redact
+    known = functools.lru_cache(maxsize=8192)(clean)
+    return lambda text: known(text) if len(text) <= _LONGEST_KNOWN else clean(text)
 
 
 def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Json]:
@@ -116,8 +134,17 @@ def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) 
     return clean
 
 
+def redacted_pointer(pointer: str, identity: Identity | None = None) -> str:
+    """A JSON Pointer into an object, as it leads into the object once that is `redacted`."""
+    tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
+    return "/".join(escape(redact_text(token, identity)) for token in tokens)
+
+
 def redacted(value: Json, identity: Identity | None = None) -> Json:
-    """A copy of JSON `value` whose every text, keys included, went through `redact_text`."""
+    """A copy of JSON `value` whose every text, keys included, went through `redact_text`.
+
+    A text under a key that by its name holds a secret, such as api_key or password, is replaced whole.
+    """
     return _redacted(value, _redactor(identity or Identity.of_process()))
 
 
@@ -127,36 +154,29 @@ def _redacted(value: Json, redact: Callable[[str], str]) -> Json:
     if isinstance(value, list):
         return [_redacted(item, redact) for item in value]
     if isinstance(value, dict):
-        clean = {redact(key): _redacted(item, redact) for key, item in value.items()}
+        clean = {redact(key): _redacted_item(key, item, redact) for key, item in value.items()}
         if len(clean) < len(value):
             raise InvalidInput(f"keys {sorted(value)} are the same once paths and names are removed; name them apart")
         return clean
     return value
 
 
-def environment_facts(packages: Iterable[str] = ()) -> dict[str, Json]:
-    """What a record may say of its environment: Python, system, machine, cores and the versions of `packages`."""
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "num_cpus": os.cpu_count(),
-        "packages": {name: _version(name) for name in sorted(packages)},
-    }
+def _redacted_item(key: str, item: Json, redact: Callable[[str], str]) -> Json:
+    if isinstance(item, str):
+        return _SECRET if item and _holds_secret(key) else redact(item)
+    return _redacted(item, redact)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+@functools.lru_cache(maxsize=8192)
+def _holds_secret(key: str) -> bool:
+    return re.fullmatch(rf"[\w.-]*(?:{_HIDDEN})[\w.-]*", key, re.IGNORECASE) is not None
 
 
-def _short(match: re.Match[str]) -> str:
-    parts = match.group().rstrip("/").split("/")
-    # The last part says which file it was; the second of two is a user's or a project's own folder.
-    return f"<path>/{parts[-1]}" if len(parts) > 3 else "<path>"
+def _short(path: str, prefixes: tuple[str, ...]) -> str:
+    whole = path.rstrip("/")
+    parts = whole.split("/")
+    # The last part says which file it was; that of the home folder, and the second of two, is a user's or a project's.
+    return f"<path>/{parts[-1]}" if len(parts) > 3 and whole not in prefixes else "<path>"
 
 
 def _tells(name: str) -> bool:
