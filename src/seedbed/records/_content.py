@@ -14,29 +14,27 @@ _CONTENT_1 = (
     *("project", "run_id", "stage", "metadata", "metrics", "config", "volatile_settings"),
     *("factors", "documents", "blobs"),
 )
-_CONTENT_2 = (
-    *_CONTENT_1,
-    *("attempt_id", "experiment_id", "symbol", "inputs", "process", "outputs"),
+_SMALL = (
+    *("project", "run_id", "stage", "attempt_id", "experiment_id", "symbol", "volatile_settings"),
+    *("factors", "inputs", "process", "outputs", "blobs"),
 )
+_LARGE = ("metadata", "metrics", "config", "documents")
 
 
 def own_digests(config: Json, volatile_settings: Sequence[str]) -> dict[str, str]:
     """The fingerprints that records computes itself: of the config, and of all in it that can alter a result."""
-    return dict(
-        zip(
-            COMPUTED_FINGERPRINTS, (digest_plain(config), digest_plain(without(config, volatile_settings))), strict=True
-        )
-    )
+    whole = digest_plain(config)
+    effective = digest_plain(without(config, volatile_settings)) if volatile_settings else whole
+    return dict(zip(COMPUTED_FINGERPRINTS, (whole, effective), strict=True))
 
 
 def content_digests(body: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of metrics, artifacts, and content (all handed in but `timing`), of a body in today's form."""
-    return {
-        "metrics": digest_plain(body["metrics"]),
-        "artifacts": digest_plain(body["blobs"]),
-        "content": digest_plain(_content(body)),
-        **({} if body["schema_version"] == 1 else group_digests(body)),
-    }
+    metrics = digest_plain(body["metrics"])
+    made = {"metrics": metrics, "artifacts": digest_plain(body["blobs"])}
+    if body["schema_version"] == 1:
+        return {**made, "content": digest_plain(_content_1(body))}
+    return {**made, "content": digest_plain(_content(body, metrics)), **group_digests(body)}
 
 
 def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
@@ -45,18 +43,26 @@ def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
     return {"comparison_group": group, "replicates": digest_plain([group, _unseeded(_inputs(body))])}
 
 
-def _content(body: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in body["fingerprints"].items() if name not in COMPUTED_FINGERPRINTS}
-    if body["schema_version"] == 1:
-        names = {name: body[name] for name in _CONTENT_1}
-        return {**names, "attempt": body["attempt_id"], "fingerprints": given}
-    sources = {name: text for name, text in body["fingerprint_sources"].items() if name not in COMPUTED_FINGERPRINTS}
+def _content_1(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 1 hashed everything at once."""
+    names = {name: body[name] for name in _CONTENT_1}
+    return {**names, "attempt": body["attempt_id"], "fingerprints": _given(body["fingerprints"])}
+
+
+def _content(body: Mapping[str, Any], metrics: str) -> dict[str, Any]:
+    """Since version 2 the large parts enter by their digests, since most have one already."""
+    known = {"metrics": metrics, "config": body["fingerprints"]["config"]}
     return {
-        **{name: body[name] for name in _CONTENT_2},
-        "fingerprints": given,
-        "fingerprint_sources": sources,
+        **{name: body[name] for name in _SMALL},
+        **{name: known.get(name) or digest_plain(body[name]) for name in _LARGE},
+        "fingerprints": _given(body["fingerprints"]),
+        "fingerprint_sources": _given(body["fingerprint_sources"]),
         "predictions": body["digests"]["predictions"],
     }
+
+
+def _given(values: Mapping[str, str]) -> dict[str, Json]:
+    return {name: value for name, value in values.items() if name not in COMPUTED_FINGERPRINTS}
 
 
 def _inputs(body: Mapping[str, Any]) -> dict[str, Json]:

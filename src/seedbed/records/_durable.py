@@ -165,7 +165,7 @@ def _directory(path: Path) -> Iterator[int]:
 
 
 def _make_directory(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  half the time of the Path's own
         return
     _make_directory(path.parent)
     with contextlib.suppress(FileExistsError):

@@ -183,7 +183,7 @@ class ActiveRun:
             self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
-        ended = {"status": status, "reason": redact_text(reason), "heartbeat": self._clock.now()}
+        ended = {"status": status, "reason": redact_text(reason) if reason else "", "heartbeat": self._clock.now()}
         self._write_status(self._status.model_copy(update=ended), durable=durable)
 
     def _write_status(self, status: Status, *, durable: bool) -> None:
