@@ -4,7 +4,7 @@ A writer that loses the race for a number catches up with who won, looks again f
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +34,19 @@ _NOTHING = plain(NO_BASELINE.model_dump(mode="json"))
 
 
 class CommitLog:
-    """One project's commits. Any number of processes may append; what is committed is never written again."""
+    """One project's commits. Any number of processes may append; what is committed is never written again.
 
-    def __init__(self, files: Files, project: str) -> None:
+    `turn` makes the writers of one machine wait for each other a little, which spares lost races and decides nothing.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        project: str,
+        turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
         self.project = project
+        self._turn = turn
         self.files = files
         self._records = NumberedLog(files, log_folder(project))
         self._headers: Headers | None = None
@@ -95,17 +104,19 @@ class CommitLog:
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
         bare = build_body(draft, logs, timestamp)
-        while True:
-            # One look at the log gives both the answer that the key is free and the number to claim: a commit of the
-            # same key that lands after it has that number, and is seen when the claim fails.
-            headers = self._caught_up()
-            first = self._first(headers, draft.key, bare)
-            if first:
-                return first
-            commit, data = self._placed(headers, bare, len(headers) + 1)
-            if self._records.publish(commit.seq, data):
-                break
-            self._require_progress(commit.seq)
+        self._caught_up()  # with most of what others wrote, so that the turn is short
+        with self._turn():
+            while True:
+                # One look at the log gives both the answer that the key is free and the number to claim: a commit of
+                # the same key that lands after it has that number, and is seen when the claim fails.
+                headers = self._caught_up()
+                first = self._first(headers, draft.key, bare)
+                if first:
+                    return first
+                commit, data = self._placed(headers, bare, len(headers) + 1)
+                if self._records.publish(commit.seq, data):
+                    break
+                self._require_progress(commit.seq)
         self._remember(headers, header_of(commit.body), commit)
         self._sum_up(headers, commit)
         return commit

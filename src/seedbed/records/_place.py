@@ -1,12 +1,16 @@
 """Where the bytes of a store are: all of it behind `Files`, and what grows at its end in a local folder."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from seedbed.records._cloud import open_cloud
 from seedbed.records._files import Files
 from seedbed.records._local import LocalFiles
+from seedbed.records._turns import turn
 
 __all__ = ["Place"]
 
@@ -31,3 +35,7 @@ class Place:
         if "://" in str(where):
             return cls(str(where), open_cloud(str(where)), Path(work or _WORK), apart=True)
         return cls(str(where), LocalFiles(Path(where)), Path(where), apart=False)
+
+    def turn_at(self, folder: str) -> Callable[[], AbstractContextManager[None]]:
+        """How writers take turns at appending to `folder`; where they are on many machines, not at all."""
+        return nullcontext if self.apart else partial(turn, self.work / folder)

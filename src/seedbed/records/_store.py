@@ -15,7 +15,7 @@ from seedbed.records._canonical import readable_json
 from seedbed.records._clock import Clock, SystemClock
 from seedbed.records._commit import Commit
 from seedbed.records._files import Files
-from seedbed.records._layout import LOGS, MARKER, RUNS, run_folder, run_folder_of
+from seedbed.records._layout import LOGS, MARKER, RUNS, log_folder, run_folder, run_folder_of
 from seedbed.records._log import CommitLog
 from seedbed.records._names import require_name
 from seedbed.records._place import Place
@@ -87,7 +87,7 @@ class Store:
     def log(self, project: str) -> CommitLog:
         """The commit log of `project`, which may be empty. Raises InvalidInput for what cannot be a name."""
         if project not in self._logs:
-            self._logs[project] = CommitLog(self.files, project)
+            self._logs[project] = CommitLog(self.files, project, self._place.turn_at(log_folder(project)))
         return self._logs[project]
 
     def folder(self, project: str, run_id: str, stage: Stage) -> Path:
