@@ -2,8 +2,8 @@
 
 Writers that race for a number all set their snapshots against the past, and all but one do so in vain. Taking turns
 spares that. Nothing rests on it: a writer that has waited long enough goes on without its turn (whoever holds it may be
-stopped), and so does every writer where the file system knows no locks. The lock is on the log's folder itself, so there
-is no file of it to be left behind.
+stopped), and so does every writer where the file system knows no locks. The lock is on the log's folder itself, so
+there is no file of it to be left behind.
 """
 
 import contextlib
