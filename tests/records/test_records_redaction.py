@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from seedbed.errors import InvalidInput
 from seedbed.records import EventsLog, environment_facts, read_events, redact_text
 from seedbed.records._canonical import escape
-from seedbed.records._redaction import Identity, redacted, redacted_pointer
+from seedbed.records._redaction import Identity, redacted, redacted_object, redacted_pointer
 
 ALICE = Identity(
     user="alice",
@@ -160,6 +160,12 @@ def test_keys_are_redacted_too_and_never_lost():
     assert redacted({"/tmp/a/x.py": ["alice"]}, ALICE) == {"<path>/x.py": ["<user>"]}
     with pytest.raises(InvalidInput, match="name them apart"):
         redacted({"/tmp/a/x.py": 1, "/tmp/b/x.py": 2}, ALICE)
+
+
+def test_only_an_object_is_redacted_as_an_object():
+    assert redacted_object({"where": ("/tmp/a/x.py", 1)}, ALICE) == {"where": ["<path>/x.py", 1]}
+    with pytest.raises(InvalidInput, match="expected a JSON object, found a list"):
+        redacted_object(["alice"], ALICE)
 
 
 def test_the_environment_facts_are_a_closed_list():

@@ -55,7 +55,7 @@ def canonical_json(value: object) -> bytes:
 
 
 def encode(value: Json) -> bytes:
-    """The canonical JSON of what `plain` or `parse_json` returned, unchecked."""
+    """The canonical JSON of what `plain` or `parse_json` returned. Its types are not checked again."""
     written: Any = _exact(value) if _departs(value) else value
     data = orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
     if not data.isascii() and _BEYOND_BASIC_PLANE.search(data):
@@ -81,7 +81,10 @@ def digest_bytes(data: bytes) -> str:
 def parse_json(data: bytes) -> Any:
     """The value of JSON; whole numbers beyond 2^53 can only have been floats. Raises ValueError."""
     found = orjson.loads(data)
-    return json.loads(data, parse_int=_parsed_integer) if _has_long_integer(found) else found
+    try:
+        return json.loads(data, parse_int=_parsed_integer) if _has_long_integer(found) else found
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def readable_json(value: object) -> bytes:
@@ -125,17 +128,19 @@ class _Refused(Exception):
         return InvalidInput(f"cannot write canonical JSON at {pointer or 'the top'!r}: {self._found}; {self._advice}")
 
 
-def _plain(value: object, depth: int) -> Json:
-    kind = type(value)  # most values are exactly of these, and the abstract checks below cost more
-    if isinstance(value, str) and kind is str:
+def _plain(value: Any, depth: int) -> Json:
+    kind = type(value)  # nearly all values are exactly of JSON's own types, and the abstract checks cost much more
+    if kind is str:
         return value if value.isascii() else _text(value)
-    if isinstance(value, float) and kind is float:
+    if kind is float:
         return _number(value)
+    if kind is int:
+        return _integer(value)
     if value is None or isinstance(value, bool):
         return value
     if depth > _DEEPEST:
         raise _Refused(f"nested deeper than {_DEEPEST} levels", "flatten it, or break the cycle")
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return _object(value, depth)
     if isinstance(value, list | tuple):
         return _list(value, depth)
@@ -145,26 +150,26 @@ def _plain(value: object, depth: int) -> Json:
     return _scalar(value)
 
 
-def _object(value: Mapping[object, object], depth: int) -> dict[str, Json]:
+def _object(value: Mapping[Any, Any], depth: int) -> dict[str, Json]:
     found: dict[str, Json] = {}
-    for key, item in value.items():
-        try:
-            found[_key(key)] = _plain(item, depth + 1)
-        except _Refused as refused:
-            if isinstance(key, str):
-                refused.tokens.append(escape(key))
-            raise
+    key = None
+    try:
+        for key, item in value.items():
+            found[key if type(key) is str and key.isascii() else _key(key)] = _plain(item, depth + 1)
+    except _Refused as refused:
+        if isinstance(key, str):
+            refused.tokens.append(escape(key))
+        raise
     return found
 
 
-def _list(value: Iterable[object], depth: int, token: str = "") -> list[Json]:
+def _list(value: Iterable[Any], depth: int, token: str = "") -> list[Json]:
     found: list[Json] = []
-    for item in value:
-        try:
-            found.append(_plain(item, depth + 1))
-        except _Refused as refused:
-            refused.tokens.append(token or str(len(found)))
-            raise
+    try:
+        found.extend(_plain(item, depth + 1) for item in value)
+    except _Refused as refused:
+        refused.tokens.append(token or str(len(found)))
+        raise
     return found
 
 
@@ -187,12 +192,14 @@ def _text(value: str) -> str:
         value.encode()
     except UnicodeEncodeError as problem:
         raise _Refused(f"the text has a lone surrogate at {problem.start}", "decode it properly") from None
-    return str(value)
+    return str.__str__(value)
 
 
 def _integer(value: int) -> int:
     if abs(value) > _LARGEST_EXACT_INTEGER:
-        raise _Refused(f"the integer {value} is beyond 2^53 and JSON would round it", "write it as text")
+        raise _Refused(
+            f"an integer of {value.bit_length()} bits is beyond 2^53, JSON would round it", "write it as text"
+        )
     return value
 
 
@@ -208,13 +215,16 @@ def _moment(value: date) -> str:
         return value.isoformat()
     if value.tzinfo is None:
         raise _Refused(f"the datetime {value.isoformat()} has no time zone", "give it one, such as UTC")
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise _Refused(f"the datetime {value.isoformat()} is in no year from 1 to 9999 of UTC", "correct it") from None
 
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
         raise _Refused(f"the key {key!r} is a {type(key).__name__}", "JSON objects have text keys")
-    return key if type(key) is str and key.isascii() else _text(key)
+    return _text(key)
 
 
 def _parsed_integer(text: str) -> int | float:
@@ -222,27 +232,36 @@ def _parsed_integer(text: str) -> int | float:
 
 
 def _has_long_integer(value: Json) -> bool:
-    kind = type(value)
-    if isinstance(value, int) and kind is int:
-        return abs(value) > _LARGEST_EXACT_INTEGER
-    if isinstance(value, dict):
-        return any(map(_has_long_integer, value.values()))
-    return isinstance(value, list) and any(map(_has_long_integer, value))
+    return any(not -_LARGEST_EXACT_INTEGER <= item <= _LARGEST_EXACT_INTEGER for item in _numbers(value, int))
 
 
 def _departs(value: Json) -> bool:
-    """Whether there is a number in `value` that orjson would write otherwise than the RFC."""
-    if isinstance(value, float):
-        return not _SMALLEST_PLAIN <= abs(value) <= _LARGEST_PLAIN
-    if isinstance(value, dict):
-        return any(map(_departs, value.values()))
-    return isinstance(value, list) and any(map(_departs, value))
+    return any(map(_is_odd, _numbers(value, float)))
+
+
+def _numbers(value: Any, wanted: type) -> list[Any]:
+    """Every number in `value` whose type is `wanted` and no other."""
+    found, numbers = [value], []
+    for item in found:  # grows as it goes: several times as fast as a function that calls itself
+        kind = type(item)
+        if kind is wanted:
+            numbers.append(item)
+        elif kind is dict:
+            found += item.values()
+        elif kind is list:
+            found += item
+    return numbers
+
+
+def _is_odd(number: float) -> bool:
+    """Whether orjson would write `number` otherwise than the RFC, which knows no 1.0."""
+    return not _SMALLEST_PLAIN <= abs(number) <= _LARGEST_PLAIN or number.is_integer()
 
 
 def _exact(value: Json) -> Any:
     """A copy of `value` in which every number that orjson would write otherwise is written already."""
     if isinstance(value, float):
-        return orjson.Fragment(rfc8785.dumps(value))
+        return orjson.Fragment(rfc8785.dumps(value)) if _is_odd(value) else value
     if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -153,18 +153,19 @@ def _redacted(value: Json, redact: Callable[[str], str]) -> Json:
         return redact(value)
     if isinstance(value, list):
         return [_redacted(item, redact) for item in value]
-    if isinstance(value, dict):
-        clean = {redact(key): _redacted_item(key, item, redact) for key, item in value.items()}
-        if len(clean) < len(value):
-            raise InvalidInput(f"keys {sorted(value)} are the same once paths and names are removed; name them apart")
-        return clean
-    return value
+    return _redacted_members(value, redact) if isinstance(value, dict) else value
 
 
-def _redacted_item(key: str, item: Json, redact: Callable[[str], str]) -> Json:
-    if isinstance(item, str):
-        return _SECRET if item and _holds_secret(key) else redact(item)
-    return _redacted(item, redact)
+def _redacted_members(value: dict[str, Json], redact: Callable[[str], str]) -> dict[str, Json]:
+    clean: dict[str, Json] = {}
+    for key, item in value.items():
+        if isinstance(item, str):
+            clean[redact(key)] = _SECRET if item and _holds_secret(key) else redact(item)
+        else:
+            clean[redact(key)] = _redacted(item, redact) if isinstance(item, dict | list) else item
+    if len(clean) < len(value):
+        raise InvalidInput(f"keys {sorted(value)} are the same once paths and names are removed; name them apart")
+    return clean
 
 
 @functools.lru_cache(maxsize=8192)
