@@ -75,8 +75,8 @@ def test_a_replace_that_fails_leaves_the_old_or_the_new_whole(tmp_path, at, erro
     replace(tmp_path / "file", b"old")
     with durable_faults(at, fails_with(error)) as calls, pytest.raises(StoreUnavailable):
         replace(tmp_path / "file", b"new")
-    assert calls[:at] == ["open", "write", "fsync", "replace", "open", "fsync"][:at]
-    assert (tmp_path / "file").read_bytes() == (b"new" if at >= 5 else b"old")
+    assert calls[:at] == ["open", "open", "write", "fsync", "replace", "fsync"][:at]
+    assert (tmp_path / "file").read_bytes() == (b"new" if at == 6 else b"old")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

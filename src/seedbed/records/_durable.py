@@ -37,34 +37,23 @@ def create(path: Path, data: bytes) -> None:
                 os.fsync(directory)
 
 
-def replace(path: Path | str, data: bytes, *, durable: bool = True) -> None:
+def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Put `data` at `path`, whole for every reader, in place of whatever is there.
 
     With `durable=False` a crash of the machine may undo or empty it: for views, which are rebuilt. Raises
     StoreUnavailable.
     """
-    try:
-        _replace(os.fspath(path), data, durable=durable)
-    except FileNotFoundError:  # so rarely that looking first would cost more
-        with _durable_call("replace", path):
-            _make_directory(Path(path).parent)
-            _replace(os.fspath(path), data, durable=durable)
-    except OSError as problem:
-        raise _unavailable("replace", path, problem) from problem
-
-
-def _replace(path: str, data: bytes, *, durable: bool) -> None:
-    folder = path.rpartition("/")[0] or "."
-    temporary = f"{folder}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    _write_new(temporary, None, data, durable=durable)
-    try:
-        os.replace(temporary, path)  # noqa: PTH105  every durable call goes through `os`
-    except OSError:
-        _discard(temporary, None)
-        raise
-    if durable:
-        with _directory(folder) as directory:
-            os.fsync(directory)
+    with _durable_call("replace", path):
+        _make_directory(path.parent)
+        with _directory(path.parent) as directory:
+            temporary = _write_named(directory, data, durable=durable)
+            try:
+                os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            except OSError:
+                _discard(temporary, directory)
+                raise
+            if durable:
+                os.fsync(directory)
 
 
 def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
@@ -154,24 +143,20 @@ class AppendFile:
 
 
 @contextlib.contextmanager
-def _durable_call(doing: str, path: Path | str) -> Iterator[None]:
+def _durable_call(doing: str, path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
         raise
     except OSError as problem:
-        raise _unavailable(doing, path, problem) from problem
-
-
-def _unavailable(doing: str, path: Path | str, problem: OSError) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged; "
-        "free the disk or mend the mount, then try again"
-    )
+        raise StoreUnavailable(
+            f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged; "
+            "free the disk or mend the mount, then try again"
+        ) from problem
 
 
 @contextlib.contextmanager
-def _directory(path: Path | str) -> Iterator[int]:
+def _directory(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor
@@ -180,7 +165,7 @@ def _directory(path: Path | str) -> Iterator[int]:
 
 
 def _make_directory(path: Path) -> None:
-    if os.path.isdir(path):  # noqa: PTH112  half the time of the Path's own
+    if path.is_dir():
         return
     _make_directory(path.parent)
     with contextlib.suppress(FileExistsError):
@@ -208,20 +193,15 @@ def _link_new(directory: int, name: str, data: bytes) -> None:
 
 def _link_named(directory: int, name: str, data: bytes) -> None:
     # NFS and some overlay file systems have no unnamed files; link from a random name is create-only just the same.
-    temporary = _write_named(directory, data)
+    temporary = _write_named(directory, data, durable=True)
     try:
         os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     finally:
         _discard(temporary, directory)
 
 
-def _write_named(directory: int, data: bytes) -> str:
-    name = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    _write_new(name, directory, data, durable=True)
-    return name
-
-
-def _write_new(name: str, directory: int | None, data: bytes, *, durable: bool) -> None:
+def _write_named(directory: int, data: bytes, *, durable: bool) -> str:
+    name = TEMPORARY_PREFIX + secrets.token_hex(8)
     descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=directory)
     try:
         _write_all(descriptor, data)
@@ -232,9 +212,10 @@ def _write_new(name: str, directory: int | None, data: bytes, *, durable: bool) 
         raise
     finally:
         os.close(descriptor)
+    return name
 
 
-def _discard(name: str, directory: int | None) -> None:
+def _discard(name: str, directory: int) -> None:
     # A temporary file that stays behind costs only its room, and fsck names it: the first error must be the one heard.
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=directory)
@@ -252,6 +233,6 @@ def _create_empty(path: Path, flags: int) -> int:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    written = os.write(descriptor, data)
-    while written < len(data):
-        written += os.write(descriptor, memoryview(data)[written:])
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

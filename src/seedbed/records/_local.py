@@ -29,7 +29,7 @@ class LocalFiles:
 
     def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """As `Files.replace`, by renaming over what is there."""
-        _durable.replace(self._at(key), data, durable=durable)
+        _durable.replace(self.path(key), data, durable=durable)
 
     def read(self, key: str) -> bytes:
         """As `Files.read`."""
