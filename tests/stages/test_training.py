@@ -70,7 +70,7 @@ def test_an_interrupted_run_resumes_to_the_digest_of_an_uninterrupted_one(store,
     watcher = Watcher()
     resumed = train(job(change=EAGER), store, watcher, run_id="cut").commit.snapshot
     assert resumed.digests["metrics"] == whole.digests["metrics"]
-    assert resumed.attempt == 2
+    assert resumed.attempt_id == 2
     assert min(report.step for report in watcher.reports if report.phase == "train") == stop_at + 1
     effective = [change["outcome"] for change in whole.documents["changes"]["changes"]]
     assert [change["outcome"] for change in resumed.documents["changes"]["changes"]] == effective
