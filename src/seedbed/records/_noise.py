@@ -34,11 +34,16 @@ class Noise:
     words: str
 
 
+_TOO_FEW = [
+    Noise(None, None, f"{NOT_ENOUGH_REPLICATES}: {count} of {REPLICATES_NEEDED}") for count in range(REPLICATES_NEEDED)
+]
+
+
 def noise_of(replicates: Sequence[float], current: float) -> Noise:
     """Where `current` stands among `replicates`, of which the last MOST_REPLICATES count."""
     known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value)]
     if len(known) < REPLICATES_NEEDED:
-        return Noise(None, None, f"{NOT_ENOUGH_REPLICATES}: {len(known)} of {REPLICATES_NEEDED}")
+        return _TOO_FEW[len(known)]
     mean, spread = fmean(known), stdev(known) * math.sqrt(1 + 1 / len(known))
     # Equal values may differ from their own mean in the last bit.
     if spread <= 1e-12 * abs(mean):
