@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, NotFound, StoreCorrupt
 from seedbed.records._baseline import Baselines, Promotion
-from seedbed.records._canonical import Json
+from seedbed.records._canonical import Json, plain
 from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records._commit import Commit
 from seedbed.records._draft import SnapshotDraft, build_body
@@ -30,7 +30,7 @@ from seedbed.records._upgrade import upgraded
 __all__ = ["CommitLog"]
 
 _REMEMBERED = 64
-_NOTHING: Json = NO_BASELINE.model_dump(mode="json")
+_NOTHING = plain(NO_BASELINE.model_dump(mode="json"))
 
 
 class CommitLog:
@@ -218,4 +218,5 @@ class CommitLog:
 
 
 def _json(found: Diff) -> Json:
-    return _NOTHING if found is NO_BASELINE else found.model_dump(mode="json")
+    # As it will be read again, where 1.0 is 1: what is made of it now and later has the same bytes.
+    return _NOTHING if found is NO_BASELINE else plain(found.model_dump(mode="json"))
