@@ -7,6 +7,7 @@ from seedbed.records._catalog import Catalog, Found
 from seedbed.records._clock import Clock, SystemClock
 from seedbed.records._commit import Commit
 from seedbed.records._comparison import EXACT, REPLICATE, Policy, ablation, compare
+from seedbed.records._declaration import load_schema, parse_schema
 from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import AppendFile, create, replace
@@ -22,7 +23,15 @@ from seedbed.records._query import Name, Query, matches, parse_name, parse_query
 from seedbed.records._redaction import redact_text
 from seedbed.records._repair import repair
 from seedbed.records._runs import ActiveRun
-from seedbed.records._schema import NOT_APPLICABLE, not_applicable, required_fields
+from seedbed.records._schema import (
+    NOT_APPLICABLE,
+    PANEL,
+    FieldKind,
+    MetadataField,
+    MetadataSchema,
+    not_applicable,
+    required_fields,
+)
 from seedbed.records._snapshot import Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
 from seedbed.records._store import RunView, Store
 from seedbed.records._verify import DigestCheck, verify
@@ -30,6 +39,7 @@ from seedbed.records._verify import DigestCheck, verify
 __all__ = [
     "EXACT",
     "NOT_APPLICABLE",
+    "PANEL",
     "REPLICATE",
     "ActiveRun",
     "AppendFile",
@@ -46,6 +56,7 @@ __all__ = [
     "Event",
     "EventsLog",
     "ExcludedFactor",
+    "FieldKind",
     "Files",
     "Finding",
     "FindingKind",
@@ -53,6 +64,8 @@ __all__ = [
     "Journal",
     "Json",
     "LocalFiles",
+    "MetadataField",
+    "MetadataSchema",
     "MetricDelta",
     "Name",
     "Policy",
@@ -75,10 +88,12 @@ __all__ = [
     "digest_bytes",
     "environment_facts",
     "fsck",
+    "load_schema",
     "matches",
     "not_applicable",
     "parse_name",
     "parse_query",
+    "parse_schema",
     "read_events",
     "read_journal",
     "redact_text",

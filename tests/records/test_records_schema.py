@@ -1,0 +1,278 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records_world import metadata
+
+from seedbed.contracts import Stage
+from seedbed.errors import InvalidInput, NotFound
+from seedbed.records import (
+    NOT_APPLICABLE,
+    PANEL,
+    FieldKind,
+    MetadataField,
+    MetadataSchema,
+    load_schema,
+    not_applicable,
+    parse_schema,
+    required_fields,
+)
+from seedbed.records._schema import ALWAYS, metadata_offences
+
+EVERY_FIELD = [(stage, field) for stage in Stage for field in PANEL.fields(stage)]
+IDS = [f"{stage}-{field.name}" for stage, field in EVERY_FIELD]
+WRONG = {
+    FieldKind.TEXT: ["", "  ", 1, True, ["a"], {}],
+    FieldKind.NAME: ["", "../up", "a b", 7, "x" * 101],
+    FieldKind.COUNT: [-1, 1.5, True, "3", []],
+    FieldKind.NUMBER: ["1", True, float("nan"), float("inf"), -float("inf"), []],
+    FieldKind.DATE: ["yesterday", "2013-02-30", 20130101, "", []],
+    FieldKind.CHOICE: ["windy", "", 1, ["dry"], True],
+}
+RIGHT = {
+    FieldKind.TEXT: ["a", "é"],
+    FieldKind.NAME: ["a", "2013.v1_x-y"],
+    FieldKind.COUNT: [0, 2**70],
+    FieldKind.NUMBER: [0, -1.5, 2**2000],
+    FieldKind.DATE: ["2013-01-01", "2013-01-01T00:00:00Z"],
+    FieldKind.CHOICE: ["dry", "wet"],
+}
+SENSORS = """
+name: SENSORS
+version: 3
+stages:
+  TRAINING:
+    num_sensors: {type: count}
+    altitude: {type: number, nullable: true}
+    season: {type: CHOICE, choices: [dry, wet], may_not_apply: true}
+    installed: {type: date}
+    operator: {type: text}
+    site: {type: name}
+  FEATURE_SELECTION: {}
+"""
+VALID = {
+    "stage": "TRAINING",
+    "run_id": "r1",
+    "cohort_id": "c",
+    "target": "t",
+    "view": "v",
+    "num_sensors": 3,
+    "altitude": None,
+    "season": "dry",
+    "installed": "2020-01-01",
+    "operator": "x",
+    "site": "s",
+}
+
+
+def of_kind(kind):
+    return MetadataField("x", kind, choices=("dry", "wet") if kind is FieldKind.CHOICE else ())
+
+
+def refused(text):
+    with pytest.raises(InvalidInput) as error:
+        parse_schema(text, "mine.yaml")
+    return str(error.value)
+
+
+def test_the_panel_schema_has_the_fields_of_panels_of_entities():
+    common = {"stage", "run_id", "cohort_id", "date_start", "date_end", "n_symbols", "n_effective", "target", "view"}
+    common |= {"min_cs", "max_cs_samples"}
+    assert PANEL.label == "PANEL/1"
+    assert {stage: set(required_fields(stage)) for stage in Stage} == {
+        Stage.TARGET_RANKING: common,
+        Stage.FEATURE_SELECTION: common,
+        Stage.TRAINING: common | {"model_family"},
+    }
+
+
+@pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
+def test_each_field_taken_away_is_the_only_offence(stage, field):
+    whole = metadata("r1", stage)
+    assert metadata_offences(stage, "r1", whole) == []
+    del whole[field.name]
+    [offence] = metadata_offences(stage, "r1", whole)
+    assert offence == f"metadata.{field.name} is missing, expected {field.expected}"
+
+
+@pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
+def test_each_field_refuses_null_and_not_applicable_unless_it_says_otherwise(stage, field):
+    null = metadata_offences(stage, "r1", {**metadata("r1", stage), field.name: None})
+    absent = metadata_offences(stage, "r1", {**metadata("r1", stage), field.name: NOT_APPLICABLE})
+    assert null == ([] if field.nullable else [f"metadata.{field.name} is null, expected {field.expected}"])
+    always = f"metadata.{field.name} always applies, expected {field.expected}"
+    assert absent == ([] if field.may_not_apply else [always])
+
+
+@pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
+def test_each_field_refuses_every_value_of_another_kind(stage, field):
+    for value in WRONG[field.kind]:
+        offences = metadata_offences(stage, "r1", {**metadata("r1", stage), field.name: value})
+        assert offences[0] == f"metadata.{field.name} is {value!r}, expected {field.expected}"
+
+
+@pytest.mark.parametrize("kind", FieldKind)
+def test_a_kind_takes_what_is_right_and_refuses_what_is_wrong(kind):
+    field = of_kind(kind)
+    assert [value for value in RIGHT[kind] if not field.accepts(value)] == []
+    assert [value for value in WRONG[kind] if field.accepts(value)] == []
+
+
+@given(
+    st.sampled_from(list(Stage)),
+    st.dictionaries(
+        st.sampled_from([*required_fields(Stage.TRAINING), "views", "extra"]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.just(NOT_APPLICABLE),
+    ),
+)
+def test_every_field_that_is_wrong_is_named_and_no_other(stage, given_metadata):
+    fields = {field.name: field for field in PANEL.fields(stage)}
+
+    def wrong(name):
+        if name not in given_metadata or name not in fields:
+            return True
+        value, field = given_metadata[name], fields[name]
+        if value is None:
+            return not field.nullable
+        if value == NOT_APPLICABLE:
+            return not field.may_not_apply
+        return not field.accepts(value) or (name in {"stage", "run_id"} and value != {"stage": stage}.get(name, "r1"))
+
+    said = metadata_offences(stage, "r1", given_metadata)
+    named = {offence.split()[0].removeprefix("metadata.") for offence in said}
+    assert named == {name for name in fields.keys() | given_metadata.keys() if wrong(name)}
+
+
+def test_metadata_of_another_stage_or_run_is_refused_also_without_assertions(tmp_path):
+    program = tmp_path / "offences.py"
+    program.write_text(
+        "import json, sys\n"
+        "from seedbed.contracts import Stage\n"
+        "from seedbed.records._schema import metadata_offences\n"
+        "assert False, 'assertions are switched off'\n"
+        "given = json.loads(sys.argv[1])\n"
+        "print(json.dumps(metadata_offences(Stage.TRAINING, 'r1', given)))\n"
+    )
+    others = {**metadata("r2"), "stage": "FEATURE_SELECTION"}
+    run = [sys.executable, "-O", str(program), json.dumps(others)]
+    said = json.loads(subprocess.run(run, capture_output=True, check=True).stdout)
+    assert said == [
+        "metadata.stage is 'FEATURE_SELECTION', but this is 'TRAINING'",
+        "metadata.run_id is 'r2', but this is 'r1'",
+    ]
+
+
+def test_a_schema_of_another_domain_is_declared_in_one_file(tmp_path):
+    path = tmp_path / "sensors.yaml"
+    path.write_text(SENSORS, encoding="utf-8")
+    schema = load_schema(path)
+    assert schema.label == "SENSORS/3"
+    assert required_fields(Stage.TRAINING, schema) == tuple(VALID)
+    assert schema.fields(Stage.FEATURE_SELECTION) == ALWAYS
+    assert metadata_offences(Stage.TRAINING, "r1", VALID, schema) == []
+    assert not_applicable(Stage.FEATURE_SELECTION, schema) == dict.fromkeys(list(VALID)[:5], NOT_APPLICABLE)
+    offences = metadata_offences(Stage.TRAINING, "r1", {**VALID, "season": "windy", "altitude": "high"}, schema)
+    assert offences == [
+        "metadata.altitude is 'high', expected a finite number",
+        "metadata.season is 'windy', expected one of dry, wet",
+    ]
+
+
+def test_a_stage_that_a_schema_does_not_declare_has_no_records():
+    schema = parse_schema(SENSORS, "sensors.yaml")
+    assert required_fields(Stage.TARGET_RANKING, schema) == ()
+    assert metadata_offences(Stage.TARGET_RANKING, "r1", VALID, schema) == [
+        "metadata is of TARGET_RANKING, but SENSORS/3 declares only TRAINING, FEATURE_SELECTION"
+    ]
+
+
+@st.composite
+def declared_fields(draw):
+    kind = draw(st.sampled_from(FieldKind))
+    choices = draw(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4, unique=True))
+    name = draw(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(lambda n: n not in ALWAYS_NAMES))
+    return MetadataField(
+        name, kind, draw(st.booleans()), draw(st.booleans()), tuple(choices) if kind is FieldKind.CHOICE else ()
+    )
+
+
+ALWAYS_NAMES = {field.name for field in ALWAYS}
+FIELDS = st.lists(declared_fields(), max_size=4, unique_by=lambda field: field.name).map(tuple)
+
+
+@given(st.dictionaries(st.sampled_from(list(Stage)), FIELDS, min_size=1), st.integers(1, 10**6))
+def test_what_a_store_keeps_of_a_schema_reads_back_as_the_same_schema(stages, version):
+    schema = MetadataSchema("SENSORS", version, stages)
+    assert parse_schema(json.dumps(schema.declaration()), "the store") == schema
+
+
+def test_every_offence_of_a_declaration_is_listed_at_once():
+    said = refused(
+        """
+name: PANEL
+version: true
+author: me
+stages:
+  TRAINING:
+    stage: {type: text}
+    2x: {type: count}
+    weight: {type: weight}
+    height: {type: number, nullble: true}
+    height: {type: number, nullable: 1}
+    season: {type: choice}
+    colour: {type: text, choices: [red]}
+    shape: {type: choice, choices: [round, round]}
+    size: {type: choice, choices: [NOT_APPLICABLE]}
+  FORECAST: {}
+"""
+    )
+    assert said.startswith("the metadata schema mine.yaml is refused:\n")
+    for fault in (
+        "height stands twice under one heading",
+        "name is 'PANEL': Value error, this is the name of the schema that comes with Seedbed",
+        "version is True",
+        "author is 'me': Extra inputs are not permitted",
+        "stages.TRAINING.stage is 'stage': Value error, every schema has this field; leave it out",
+        "stages.TRAINING.2x is '2x': Value error, expected 1 to 64 of A-Z a-z 0-9 _, beginning with a letter",
+        "stages.TRAINING.weight.type is 'WEIGHT'",
+        "stages.TRAINING.height.nullable is 1",
+        "stages.TRAINING.season is {'type': 'choice'}: Value error, choices and type: choice go together",
+        "stages.TRAINING.colour is",
+        "a choice stands twice",
+        "stages.TRAINING.size.choices.0 is 'NOT_APPLICABLE': Value error, it is said by may_not_apply: true",
+        "stages.FORECAST is 'FORECAST'",
+    ):
+        assert f"\n  - {fault}" in said or fault in said.partition("shape is")[2], fault
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "it is None"),
+        ("[]", "it is []"),
+        ("{}", "version is missing"),
+        ("name: a b\nversion: 1\nstages: {TRAINING: {}}", "cannot be a name"),
+        ("name: A\nversion: 0\nstages: {TRAINING: {}}", "version is 0"),
+        ("name: A\nversion: 1\nstages: {}", "stages is {}"),
+        ("name: A\nname: A\nversion: 1\nstages: {TRAINING: {}}", "name stands twice"),
+        ("name: A\nversion: 1\nstages: {TRAINING: {x: {type: 7}}}", "stages.TRAINING.x.type is 7"),
+        ("a: b: c", "is not YAML"),
+        ("a: &loop {b: *loop}", "a is {'b': {...}}"),
+        ("? [a]\n: 1", "is not YAML"),
+        ("!!python/object/apply:os.getcwd []", "is not YAML"),
+    ],
+)
+def test_a_file_that_declares_no_schema_is_refused_with_what_is_wrong(text, fault):
+    assert fault in refused(text)
+
+
+def test_a_declaration_that_is_not_there_or_not_text_is_refused(tmp_path):
+    with pytest.raises(NotFound, match="there is no metadata schema at"):
+        load_schema(Path(tmp_path / "absent.yaml"))
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidInput, match="is not UTF-8"):
+        load_schema(tmp_path / "binary.yaml")
