@@ -16,6 +16,8 @@ from seedbed.records import (
     FieldKind,
     MetadataField,
     MetadataSchema,
+    Store,
+    fsck,
     load_schema,
     not_applicable,
     parse_schema,
@@ -276,3 +278,18 @@ def test_a_declaration_that_is_not_there_or_not_text_is_refused(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidInput, match="is not UTF-8"):
         load_schema(tmp_path / "binary.yaml")
+
+
+def test_a_record_names_its_schema_and_keeps_what_it_declares(tmp_path):
+    schema = parse_schema(SENSORS, "sensors.yaml")
+    store = Store.open(tmp_path, create=True)
+    run = store.start("plants", "r1", Stage.TRAINING)
+    fingerprints = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
+    with pytest.raises(InvalidInput, match=r"metadata\.n_symbols is missing"):
+        run.draft(VALID, {"test": {"ap": 0.5}}, fingerprints)
+    commit = run.finish(run.draft(VALID, {"test": {"ap": 0.5}}, fingerprints, schema=schema))
+    again = Store.open(tmp_path).log("plants").read(commit.seq)
+    assert again.snapshot.schema_versions["metadata"] == "SENSORS/3"
+    kept = store.blobs.get(again.snapshot.blobs["metadata_schema"])
+    assert parse_schema(kept.decode(), "the store").declaration() == schema.declaration()
+    assert fsck(store) == []

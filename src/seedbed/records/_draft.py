@@ -12,7 +12,7 @@ from seedbed.records._canonical import Json, frozen, plain
 from seedbed.records._content import content_digests, own_digests
 from seedbed.records._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records._redaction import Identity, redact_text, redacted_object, redacted_pointer
-from seedbed.records._schema import NOT_APPLICABLE, metadata_offences
+from seedbed.records._schema import NOT_APPLICABLE, PANEL, MetadataSchema, metadata_offences
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, DIFF_SCHEMA_VERSION, SNAPSHOT_SCHEMA_VERSION, LogHead
 
 __all__ = ["SnapshotDraft", "build_body"]
@@ -27,7 +27,6 @@ _COMPUTED_SOURCES = {
 _SCHEMA_VERSIONS = {
     "snapshot": str(SNAPSHOT_SCHEMA_VERSION),
     "diff": str(DIFF_SCHEMA_VERSION),
-    "metadata": "PANEL/1",
     "metrics": "1",
     "events": "1",
     "changes": "1",
@@ -48,6 +47,7 @@ class SnapshotDraft:
     `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say of what each was made. `factors` are
     what a policy may let differ (seed, device, threads). `inputs`, `process` and `outputs` describe what was read, how
     it was done and what came out, as far as no other field does. `blobs` name stored digests, `predictions` is one.
+    `schema` says what the metadata must be.
     Raises InvalidInput that lists every offending field at once.
     """
 
@@ -71,6 +71,7 @@ class SnapshotDraft:
     predictions: str = NOT_APPLICABLE
     symbol: str = NOT_APPLICABLE
     experiment_id: str = NOT_APPLICABLE
+    schema: MetadataSchema = PANEL
     # The same objects in JSON's own types: what is read of a draft is frozen, what is written of it is these.
     _plain: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -117,7 +118,7 @@ def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: dat
     body = {
         **given,
         "schema_version": SNAPSHOT_SCHEMA_VERSION,
-        "schema_versions": _SCHEMA_VERSIONS,
+        "schema_versions": {**_SCHEMA_VERSIONS, "metadata": draft.schema.label},
         "project": draft.project,
         "run_id": draft.run_id,
         "stage": draft.stage.value,
@@ -152,7 +153,7 @@ def _offences(draft: SnapshotDraft) -> list[str]:
     ]
     if draft.attempt < 1:
         offences.append(f"attempt is {draft.attempt}, expected at least 1")
-    offences += metadata_offences(draft.stage, draft.run_id, draft.metadata)
+    offences += metadata_offences(draft.stage, draft.run_id, draft.metadata, draft.schema)
     offences += [
         f"fingerprints.{name} is missing, expected a digest of the {name}, or {NOT_APPLICABLE}"
         for name in _REQUIRED_FINGERPRINTS

@@ -21,6 +21,7 @@ from seedbed.records._log import CommitLog
 from seedbed.records._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records._place import Place
 from seedbed.records._redaction import redact_text, redacted
+from seedbed.records._schema import PANEL, SCHEMA_BLOB, MetadataSchema
 from seedbed.records._snapshot import LogHead
 from seedbed.records._status import Status, claim_key, status_key
 from seedbed.records._views import write_latest, write_views
@@ -105,6 +106,7 @@ class ActiveRun:
         fingerprints: Mapping[str, str],
         config: Mapping[str, object] = MappingProxyType({}),
         documents: Mapping[str, object] = MappingProxyType({}),
+        schema: MetadataSchema = PANEL,
     ) -> SnapshotDraft:
         """A draft of this attempt; its stage and run_id join the metadata. Raises InvalidInput as `SnapshotDraft`."""
         return SnapshotDraft(
@@ -117,6 +119,7 @@ class ActiveRun:
             fingerprints=fingerprints,
             config=config,
             documents=documents,
+            schema=schema,
         )
 
     def finish(self, draft: SnapshotDraft) -> Commit:
@@ -127,6 +130,8 @@ class ActiveRun:
         """
         self._require_own(draft)
         self._close_events()
+        if draft.schema is not PANEL:  # which Seedbed declares; the record of any other domain must explain itself
+            self.save_blob(SCHEMA_BLOB, readable_json(draft.schema.declaration()))
         whole = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
         for digest in whole.blobs.values():
             Blobs(self._files).key(digest)

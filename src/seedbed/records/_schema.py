@@ -20,6 +20,7 @@ __all__ = [
     "ALWAYS",
     "NOT_APPLICABLE",
     "PANEL",
+    "SCHEMA_BLOB",
     "FieldKind",
     "MetadataField",
     "MetadataSchema",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 NOT_APPLICABLE = "NOT_APPLICABLE"
+# The name of the blob, among those of a record, that holds the declaration of its schema.
+SCHEMA_BLOB = "metadata_schema"
 
 
 class FieldKind(StrEnum):
