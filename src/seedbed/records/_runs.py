@@ -96,7 +96,7 @@ class ActiveRun:
 
     def save_blob(self, name: str, data: bytes) -> str:
         """Store `data` durably by content; `finish` records it under `name`. Returns its digest."""
-        self._blobs[name] = Blobs(self._files).put(data)
+        self._blobs[name] = Blobs(self._files, self._clock).put(data)
         return self._blobs[name]
 
     def draft(
@@ -134,7 +134,7 @@ class ActiveRun:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.schema.declaration()))
         whole = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
         for digest in whole.blobs.values():
-            Blobs(self._files).key(digest)
+            Blobs(self._files, self._clock).keep(digest)
         commit = self._commits.append(whole, self._log_heads(), self._clock.now())
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)

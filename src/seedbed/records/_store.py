@@ -78,7 +78,7 @@ class Store:
     @property
     def blobs(self) -> Blobs:
         """The payloads that commits name by digest."""
-        return Blobs(self.files)
+        return Blobs(self.files, self.clock)
 
     def projects(self) -> list[str]:
         """The names of all projects with a run or a commit, sorted."""
