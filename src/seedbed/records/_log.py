@@ -50,7 +50,7 @@ class CommitLog:
         self.files = files
         self._records = NumberedLog(files, log_folder(project))
         self._headers: Headers | None = None
-        self._recent: dict[int, Sealed | Commit] = {}
+        self._recent: dict[int, Commit] = {}
         self.baselines = Baselines(files, project)
         self._past = Past(files, self.baselines, self._committed)
         self._covered = 0
@@ -69,12 +69,12 @@ class CommitLog:
         Raises NotFound; StoreCorrupt when its bytes are not those that were committed; InvalidInput when a later
         version of Seedbed wrote it.
         """
-        return self._parsed(self._records.read(seq))
+        return self._checked(_commit(self._records.read(seq)))
 
     def commits(self) -> Iterator[Commit]:
         """Every commit, oldest first. Raises as `head`."""
         for seq in range(1, self.head() + 1):
-            yield self._committed(seq)
+            yield self._checked(self._committed(seq))
 
     def find(self, run_id: str, stage: Stage) -> Header | None:
         """The newest commit of the run's stage, whichever attempt made it; None when it never finished."""
@@ -133,7 +133,8 @@ class CommitLog:
         if self._headers is None:
             self._headers = self._opened()
         while found := self._records.next_after(len(self._headers)):
-            self._remember(self._headers, self._header(found), found)
+            commit = _commit(found)
+            self._remember(self._headers, self._header(commit), commit)
         return self._headers
 
     def _opened(self) -> Headers:
@@ -174,36 +175,35 @@ class CommitLog:
         return Commit(seq, sealed, body), data
 
     def _committed(self, seq: int) -> Commit:
-        found = self._recent.get(seq) or self._records.read(seq)
-        return found if isinstance(found, Commit) else self._parsed(found)
+        """Commit `seq`, not read through."""
+        return self._recent.get(seq) or _commit(self._records.read(seq))
 
-    def _parsed(self, record: Sealed) -> Commit:
-        with self._snapshot_expected(record):
-            header_of(upgraded(record.body, self.key(record.seq)))
-            return Commit(record.seq, record.digest, record.body).checked()
+    def _checked(self, commit: Commit) -> Commit:
+        with self._snapshot_expected(commit):
+            header_of(upgraded(commit.body, self.key(commit.seq)))
+            return commit.checked()
 
-    def _header(self, record: Sealed) -> Header:
-        with self._snapshot_expected(record):
-            return header_of(upgraded(record.body, self.key(record.seq)))
+    def _header(self, commit: Commit) -> Header:
+        with self._snapshot_expected(commit):
+            return header_of(upgraded(commit.body, self.key(commit.seq)))
 
     @contextlib.contextmanager
-    def _snapshot_expected(self, record: Sealed) -> Iterator[None]:
-        place = (record.body.get("snapshot_seq"), record.body.get("project"))
-        if place != (record.seq, self.project):
-            found, expected = (f"number {seq} of {project}" for seq, project in (place, (record.seq, self.project)))
-            raise damaged(self.key(record.seq), f"it holds {found}, expected {expected}")
+    def _snapshot_expected(self, commit: Commit) -> Iterator[None]:
+        place, key = (commit.body.get("snapshot_seq"), commit.body.get("project")), self.key(commit.seq)
+        if place != (commit.seq, self.project):
+            found, expected = (f"number {seq} of {project}" for seq, project in (place, (commit.seq, self.project)))
+            raise damaged(key, f"it holds {found}, expected {expected}")
         try:
             yield
         except ValidationError as problem:
             first = problem.errors()[0]
-            found = f"it is no snapshot: {first['msg']} at {first['loc']}"
-            raise damaged(self.key(record.seq), found) from None
+            raise damaged(key, f"it is no snapshot: {first['msg']} at {first['loc']}") from None
         except (KeyError, TypeError, AttributeError) as problem:
-            raise damaged(self.key(record.seq), f"it is no snapshot: {problem!r}") from None
+            raise damaged(key, f"it is no snapshot: {problem!r}") from None
 
-    def _remember(self, headers: Headers, header: Header, found: Sealed | Commit) -> None:
+    def _remember(self, headers: Headers, header: Header, commit: Commit) -> None:
         headers.append(header)
-        self._recent[header.seq] = found
+        self._recent[header.seq] = commit
         self._recent.pop(header.seq - _REMEMBERED, None)
 
     def _sum_up(self, headers: Headers, commit: Commit) -> None:
@@ -220,3 +220,7 @@ class CommitLog:
 def _json(found: Diff) -> Json:
     # As it will be read again, where 1.0 is 1: what is made of it now and later has the same bytes.
     return _NOTHING if found is NO_BASELINE else plain(found.model_dump(mode="json"))
+
+
+def _commit(record: Sealed) -> Commit:
+    return Commit(record.seq, record.digest, record.body)

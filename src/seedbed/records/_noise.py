@@ -9,7 +9,6 @@ run outside differs by more than its seed explains.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 from seedbed.records._snapshot import NOT_ENOUGH_REPLICATES
 
@@ -41,10 +40,10 @@ _TOO_FEW = [
 
 def noise_of(replicates: Sequence[float], current: float) -> Noise:
     """Where `current` stands among `replicates`, of which the last MOST_REPLICATES count."""
-    known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value)]
+    known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value * value)]
     if len(known) < REPLICATES_NEEDED:
         return _TOO_FEW[len(known)]
-    mean, spread = fmean(known), stdev(known) * math.sqrt(1 + 1 / len(known))
+    mean, spread = _mean_and_spread(known)
     # Equal values may differ from their own mean in the last bit.
     if spread <= 1e-12 * abs(mean):
         same = math.isclose(current, mean, rel_tol=1e-9)
@@ -52,3 +51,10 @@ def noise_of(replicates: Sequence[float], current: float) -> Noise:
     z = (current - mean) / spread
     exceeds = abs(z) > _STUDENT[len(known) - REPLICATES_NEEDED]
     return Noise(z, exceeds, f"{EXCEEDS if exceeds else WITHIN} of {len(known)} replicates")
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Their mean, and the standard deviation of prediction of one more; `statistics` takes fifty times as long."""
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return mean, math.sqrt(variance * (1 + 1 / len(values)))

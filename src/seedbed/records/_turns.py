@@ -15,8 +15,8 @@ from pathlib import Path
 
 __all__ = ["turn"]
 
-_PATIENCE_SECONDS = 0.05
-_LOOK_EVERY_SECONDS = 0.0003
+_PATIENCE_SECONDS = 0.2
+_LOOK_EVERY_SECONDS = 0.001
 
 
 @contextlib.contextmanager
