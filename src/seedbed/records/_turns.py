@@ -16,7 +16,7 @@ from pathlib import Path
 __all__ = ["turn"]
 
 _PATIENCE_SECONDS = 0.2
-_LOOK_EVERY_SECONDS = 0.001
+_LOOK_EVERY_SECONDS = 0.0003
 
 
 @contextlib.contextmanager
