@@ -6,12 +6,13 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from seedbed.cli._render import at, moment, plain_table
+from seedbed.cli._render import moment, plain_table
 from seedbed.contracts import RunStatus
-from seedbed.records import RunView
+from seedbed.records import RunView, facts, parse_name
 
 __all__ = ["listed", "runs_table", "standing", "whereabouts"]
 
+_LINK_METRIC = "metrics.test.random.ap"
 _STYLES: Mapping[RunStatus, str] = {
     RunStatus.FINISHED: "green",
     RunStatus.RUNNING: "cyan",
@@ -21,9 +22,10 @@ _STYLES: Mapping[RunStatus, str] = {
 }
 
 
-def listed(view: RunView) -> dict[str, Any]:
-    """One run as JSON; `snapshot_seq` and `digest` are null until it is finished."""
+def listed(view: RunView, columns: Sequence[str] = ()) -> dict[str, Any]:
+    """One run as JSON, with what `columns` name; `snapshot_seq` and `digest` are null until it is finished."""
     return {
+        **({"columns": {column: _value(view, column) for column in columns}} if columns else {}),
         "run_id": view.run_id,
         "project": view.project,
         "stage": view.stage.value,
@@ -36,13 +38,16 @@ def listed(view: RunView) -> dict[str, Any]:
     }
 
 
-def runs_table(views: Sequence[RunView]) -> Table:
-    """One line a run."""
-    table = plain_table("run", "project", "stage", "commit", "status", "when", "test AP", numeric=("commit", "test AP"))
+def runs_table(views: Sequence[RunView], columns: Sequence[str] | None = None) -> Table:
+    """One line a run, with what `columns` name, by default the metrics that tell most."""
+    shown = _telling(views) if columns is None else columns
+    titles = [column.removeprefix("metrics.") for column in shown]
+    table = plain_table("run", "project", "stage", "commit", "status", "when", *titles, numeric=("commit", *titles))
     for view in views:
         seq = "" if view.commit is None else str(view.commit.seq)
         status = Text(view.status.value, style=_STYLES[view.status])
-        table.add_row(view.run_id, view.project, view.stage.value, seq, status, moment(view.when), _test_ap(view))
+        values = (_shown(_value(view, column)) for column in shown)
+        table.add_row(view.run_id, view.project, view.stage.value, seq, status, moment(view.when), *values)
     return table
 
 
@@ -58,7 +63,21 @@ def whereabouts(view: RunView) -> str:
     return f"{standing(view)}; {on}its files are in {view.folder}"
 
 
-def _test_ap(view: RunView) -> str:
-    found = None if view.commit is None else at(view.commit.snapshot.metrics, "test", "random", "ap")
-    found = at(found, "value") if isinstance(found, Mapping) else found
-    return f"{found:.3f}" if isinstance(found, int | float) else ""
+def _value(view: RunView, column: str) -> str | float | bool | None:
+    """What `column` names of a run, the first where it names several; None where it has none."""
+    if view.commit is None:
+        return None
+    name = parse_name(column)
+    return next((fact.value for fact in facts(view.commit.snapshot) if name.names(fact)), None)
+
+
+def _telling(views: Sequence[RunView]) -> Sequence[str]:
+    """The metrics to show where none was asked for: the test AP of link prediction, else two of the newest run."""
+    newest = next((view.commit.snapshot for view in reversed(views) if view.commit), None)
+    metrics = [] if newest is None else [fact for fact in facts(newest) if fact.head == "metrics"]
+    names = [f"metrics.{fact.path}" for fact in metrics if isinstance(fact.value, int | float)]
+    return [_LINK_METRIC] if _LINK_METRIC in names else names[:2]
+
+
+def _shown(value: str | float | bool | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

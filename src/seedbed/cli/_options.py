@@ -12,6 +12,7 @@ __all__ = [
     "JsonOption",
     "ModeOption",
     "OpenOption",
+    "ProjectOption",
     "ResumeOption",
     "RunArgument",
     "SeedOption",
@@ -33,6 +34,7 @@ StoreOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")
 ]
+ProjectOption = Annotated[str | None, typer.Option(help="Only this project's.")]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name, any beginning that fits one run only, or `latest`.")
 ]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.cli._render import errors, out, print_json
 from seedbed.errors import InvalidInput, StoreCorrupt
 
@@ -15,25 +15,40 @@ app = typer.Typer(no_args_is_help=True, help="Look at what was recorded, compare
 
 @app.command("list")
 def list_runs(
-    project: Annotated[str | None, typer.Option(help="Only this project's.")] = None,
+    project: ProjectOption = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="QUERY", help="Only finished runs that fulfil this, see docs/query.md.")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only finished runs, the highest of this number first.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Show this of each run, such as params.lr. Repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show so many finished runs at most, the newest.")] = 20,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """List every run: the finished by their place in the log, then the others with how they ended.
+    """List runs: the newest finished ones by their place in the log, then the others with how they ended.
 
     \b
     Examples:
       seedbed runs list
-      seedbed runs list --project flights --json
+      seedbed runs list --where "stage=TRAINING and params.lr<1e-3 and metrics.ap>0.9"
+      seedbed runs list --sort metrics.test.random.ap --column params.seed --limit 5 --json
     """
     from seedbed.cli._listing import listed, runs_table
+    from seedbed.cli._search import search
     from seedbed.records import Store
 
-    views = Store.open(store).runs(project)
+    found = search(Store.open(store), project, where, sort, limit)
     if as_json:
-        print_json({"runs": [listed(view) for view in views]})
+        print_json({"runs": [listed(view, column or ()) for view in found.views], "more": found.more})
     else:
-        out().print(runs_table(views) if views else "no run yet; `seedbed demo` makes one")
+        none = "no run yet; `seedbed demo` makes one" if where is None else "no finished run fulfils this"
+        out().print(runs_table(found.views, column) if found.views else none)
+        if found.more:
+            errors().print(f"and {found.more:,} more finished; --limit shows them")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import AppendFile, create, replace
 from seedbed.records._environment import environment_facts
 from seedbed.records._events import Event, EventsLog, read_events
+from seedbed.records._facts import Fact, facts
 from seedbed.records._files import Files, StoredFile
 from seedbed.records._findings import Finding, FindingKind
 from seedbed.records._framed import Entry, Journal, read_journal
@@ -56,6 +57,7 @@ __all__ = [
     "Event",
     "EventsLog",
     "ExcludedFactor",
+    "Fact",
     "FieldKind",
     "Files",
     "Finding",
@@ -87,6 +89,7 @@ __all__ = [
     "digest",
     "digest_bytes",
     "environment_facts",
+    "facts",
     "fsck",
     "load_schema",
     "matches",

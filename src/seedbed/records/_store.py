@@ -127,6 +127,15 @@ class Store:
         names = self.projects() if project is None else [require_name("project", project)]
         return [view for name in names for view in self._runs_of(name)]
 
+    def finished(self, project: str, seq: int) -> RunView:
+        """The run that commit `seq` of `project` records. Raises as `CommitLog.read`."""
+        return self._finished_view(self.log(project).read(seq))
+
+    def unfinished(self, project: str | None = None) -> list[RunView]:
+        """Every stage of a run that has no commit, by when it started, project by project."""
+        names = self.projects() if project is None else [require_name("project", project)]
+        return [view for name in names for view in self._unfinished_views(name)]
+
     def find(self, run_id: str, *, project: str | None = None, stage: Stage | None = None) -> RunView:
         """The run whose name is, or alone begins with, `run_id`; of its stages the last listed, unless `stage` says.
 

@@ -1,0 +1,67 @@
+"""`seedbed runs list` asks the catalog, and shows what was asked for."""
+
+from pathlib import Path
+
+import pytest
+from cli_world import finished, interrupted
+
+STORE = Path(".seedbed")
+
+
+@pytest.fixture
+def many(cli):
+    for number in range(5):
+        finished(STORE, f"run-{number}", ap=0.5 + number / 10, seed=number)
+    interrupted(STORE, "stopped")
+    return cli
+
+
+def names(shown):
+    return [line.split()[0] for line in shown.out.splitlines()[1:]]
+
+
+def test_a_query_chooses_finished_runs(many):
+    assert names(many("runs", "list", "--where", "metrics.test.random.ap > 0.65 and params.seed < 4")) == [
+        "run-2",
+        "run-3",
+    ]
+    assert "no finished run fulfils this" in many("runs", "list", "--where", "seq > 99").out
+
+
+def test_the_newest_are_shown_and_how_many_more_there_are(many):
+    shown = many("runs", "list", "--limit", "2")
+    assert names(shown) == ["run-3", "run-4", "stopped"]
+    assert "and 3 more finished; --limit shows them" in shown.err
+
+
+def test_sorting_puts_the_highest_first(many):
+    assert names(many("runs", "list", "--sort", "metrics.test.random.ap", "--limit", "3")) == [
+        "run-4",
+        "run-3",
+        "run-2",
+    ]
+
+
+def test_columns_are_shown_by_their_names_and_as_json(many):
+    shown = many("runs", "list", "--column", "params.seed", "--column", "stage", "--limit", "1")
+    assert "params.seed" in shown.out.splitlines()[0]
+    assert "TRAINING" in shown.out
+    found = many(
+        "runs", "list", "--column", "params.seed", "--column", "metrics.nothing", "--json", "--limit", "1"
+    ).json
+    assert found["runs"][0]["columns"] == {"params.seed": 4, "metrics.nothing": None}
+    assert found["more"] == 4
+
+
+def test_a_query_that_is_not_understood_is_pointed_at_and_exits_with_2(many):
+    refused = many("runs", "list", "--where", "stagee=1")
+    assert refused.code == 2
+    assert "did you mean stage?" in refused.err
+    assert "^" in refused.err
+
+
+def test_metrics_of_another_kind_have_columns_of_their_own(cli):
+    finished(STORE, "other", metrics={"score": {"mean": 0.25, "loss": 2}})
+    assert "score.loss" in cli("runs", "list").out.splitlines()[0]
+    finished(STORE, "none", metrics={})
+    assert cli("runs", "list").out.splitlines()[0].split()[-1] == "when"
