@@ -22,11 +22,64 @@ def test_create_publishes_whole_and_in_order(tmp_path):
     assert calls == ["open", "open", "write", "fsync", "link", "fsync"]
 
 
-def test_create_makes_new_folders_durable_too(tmp_path):
-    with durable_faults() as calls:
-        create(tmp_path / "a" / "b" / "file", b"x")
-    assert calls.count("mkdir") == 2
-    assert calls[:6] == ["mkdir", "open", "fsync", "mkdir", "open", "fsync"]
+@pytest.fixture
+def synced(monkeypatch):
+    """The paths of what is synced, in order."""
+    real, paths = os.fsync, []
+
+    def fsync(descriptor):
+        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return paths
+
+
+def test_create_makes_new_folders_durable_too(tmp_path, synced):
+    create(tmp_path / "warm", b"")
+    synced.clear()
+    create(tmp_path / "a" / "b" / "file", b"x")
+    folders = [path for path in synced if path.is_dir()]
+    assert folders == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+
+
+@pytest.mark.parametrize("publish", [create, replace, lambda path, _: AppendFile.open(path).close()])
+def test_folders_whose_maker_may_have_died_are_made_durable_once(tmp_path, synced, publish):
+    create(tmp_path / "warm", b"")
+    (tmp_path / "a" / "b").mkdir(parents=True)  # by another process, which synced nothing
+    synced.clear()
+    publish(tmp_path / "a" / "b" / "file", b"x")
+    assert [path for path in synced if path.is_dir()] == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    synced.clear()
+    publish(tmp_path / "a" / "b" / "other", b"x")
+    assert [path for path in synced if path.is_dir()] == [tmp_path / "a" / "b"]
+
+
+def test_a_folder_that_was_taken_away_is_made_durable_again(tmp_path, synced):
+    create(tmp_path / "a" / "file", b"x")
+    (tmp_path / "a" / "file").unlink()
+    (tmp_path / "a").rmdir()
+    synced.clear()
+    create(tmp_path / "a" / "file", b"x")
+    assert tmp_path in synced
+
+
+def test_a_folder_that_could_not_be_made_durable_is_not_taken_for_durable(tmp_path, synced):
+    create(tmp_path / "warm", b"")
+    (tmp_path / "a").mkdir()
+    with durable_faults(3, fails_with(errno.EIO)) as calls, pytest.raises(StoreUnavailable):
+        create(tmp_path / "a" / "file", b"x")
+    assert calls == ["open", "open", "fsync"]
+    synced.clear()
+    create(tmp_path / "a" / "file", b"x")
+    assert synced[0] == tmp_path
+
+
+def test_folders_that_no_writer_could_have_made_are_left_alone(tmp_path, synced, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path.parent)
+    (tmp_path / "a").mkdir()
+    create(tmp_path / "a" / "file", b"x")
+    assert [path for path in synced if path.is_dir()] == [tmp_path, tmp_path / "a"]
 
 
 def test_create_never_overwrites(tmp_path):
@@ -54,12 +107,41 @@ def test_a_create_that_fails_says_so_and_leaves_nothing_or_the_whole(tmp_path, a
 
 
 def test_without_unnamed_files_create_is_still_create_only(tmp_path):
+    create(tmp_path / "a", b"")
+    (tmp_path / "a").unlink()
     with durable_faults(2, fails_with(errno.EOPNOTSUPP)) as calls:
         create(tmp_path / "a", b"whole")
     assert calls[1:] == ["open", "open", "write", "fsync", "link", "unlink", "fsync"]
     with durable_faults(2, fails_with(errno.EOPNOTSUPP)), pytest.raises(FileExistsError):
         create(tmp_path / "a", b"other")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"whole")]
+
+
+@pytest.mark.parametrize("error", [errno.EEXIST, errno.EIO, errno.ETIMEDOUT])
+def test_a_link_whose_reply_was_lost_is_seen_to_have_been_made(tmp_path, monkeypatch, error):
+    create(tmp_path / "warm", b"")
+    real = os.link
+
+    def link(*args, **options):
+        real(*args, **options)
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "link", link)
+    with durable_faults(2, fails_with(errno.EOPNOTSUPP)) as calls:
+        create(tmp_path / "file", b"whole")
+    assert calls[-2:] == ["unlink", "fsync"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"warm": b"", "file": b"whole"}
+
+
+def test_a_file_system_without_hard_links_is_named_as_such(tmp_path, monkeypatch):
+    create(tmp_path / "warm", b"")
+    monkeypatch.setattr(os, "link", lambda *_, **__: fails_with(errno.EPERM)())
+    with (
+        durable_faults(2, fails_with(errno.EOPNOTSUPP)),
+        pytest.raises(StoreUnavailable, match="has no hard links"),
+    ):
+        create(tmp_path / "file", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["warm"]
 
 
 def test_short_writes_are_continued(tmp_path, monkeypatch):

@@ -20,6 +20,9 @@ __all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "remove", "replace"]
 
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+# The folders that this process knows to be durable. It only saves syncs: to forget it costs time, nothing else.
+_SETTLED: set[Path] = set()
 
 
 def create(path: Path, data: bytes) -> None:
@@ -28,13 +31,11 @@ def create(path: Path, data: bytes) -> None:
     Raises FileExistsError when the name is taken (whatever took it is durable by then) and StoreUnavailable when a
     durable call fails: then nothing is acknowledged, though the file may be there whole.
     """
-    with _durable_call("create", path):
-        _make_directory(path.parent)
-        with _directory(path.parent) as directory:
-            try:
-                _link_new(directory, path.name, data)
-            finally:
-                os.fsync(directory)
+    with _durable_call("create", path), _lasting_folder(path.parent) as directory:
+        try:
+            _link_new(directory, path.name, data)
+        finally:
+            os.fsync(directory)
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -43,17 +44,16 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     With `durable=False` a crash of the machine may undo or empty it: for views, which are rebuilt. Raises
     StoreUnavailable.
     """
-    with _durable_call("replace", path):
-        _make_directory(path.parent)
-        with _directory(path.parent) as directory:
-            temporary = _write_named(directory, data, durable=durable)
-            try:
-                os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-            except OSError:
-                _discard(temporary, directory)
-                raise
-            if durable:
-                os.fsync(directory)
+    opened = _lasting_folder if durable else _made_folder
+    with _durable_call("replace", path), opened(path.parent) as directory:
+        temporary = _write_named(directory, data, durable=durable)
+        try:
+            os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError:
+            _discard(temporary, directory)
+            raise
+        if durable:
+            os.fsync(directory)
 
 
 def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
@@ -63,7 +63,7 @@ def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
     """
     with _durable_call("remove", path):
         try:
-            with _directory(path.parent) as directory:
+            with _folder(path.parent) as directory:
                 if unless_since is None:
                     os.unlink(path.name, dir_fd=directory)
                     return True
@@ -101,13 +101,16 @@ class AppendFile:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-        with _durable_call("open", path):
-            _make_directory(path.parent)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        with _durable_call("open", path), _lasting_folder(path.parent) as directory:
+            descriptor = os.open(path.name, flags, 0o644, dir_fd=directory)
             try:
-                return cls(path, os.open(path, flags))
-            except FileNotFoundError:
-                return cls(path, _create_empty(path, flags))
+                # Also when it was there: who created it may have died before its name was durable.
+                os.fsync(directory)
+            except OSError:
+                os.close(descriptor)
+                raise
+            return cls(path, descriptor)
 
     def append(self, data: bytes) -> None:
         """Write all of `data` at the end; durable only after `sync`. Raises StoreUnavailable."""
@@ -156,7 +159,7 @@ def _durable_call(doing: str, path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _directory(path: Path) -> Iterator[int]:
+def _folder(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor
@@ -164,14 +167,50 @@ def _directory(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _make_directory(path: Path) -> None:
-    if path.is_dir():
-        return
-    _make_directory(path.parent)
+@contextlib.contextmanager
+def _made_folder(path: Path) -> Iterator[int]:
+    with contextlib.ExitStack() as opened:
+        try:
+            descriptor = opened.enter_context(_folder(path))
+        except FileNotFoundError:
+            _make(path)
+            descriptor = opened.enter_context(_folder(path))
+        yield descriptor
+
+
+@contextlib.contextmanager
+def _lasting_folder(path: Path) -> Iterator[int]:
+    with _made_folder(path) as descriptor:
+        _settle(path.absolute())
+        yield descriptor
+
+
+def _make(path: Path) -> None:
+    if not path.parent.is_dir():
+        _make(path.parent)
+    _SETTLED.discard(path.absolute())  # it was there once, and somebody took it away
     with contextlib.suppress(FileExistsError):
         os.mkdir(path)  # noqa: PTH102  every durable call goes through `os`, where tests make each one fail
-    with _directory(path.parent) as parent:
-        os.fsync(parent)
+
+
+def _settle(path: Path) -> None:
+    """Make the names of the folder at `path`, and of those above it, durable: once in a process.
+
+    Also when they were there: who made them may have died before it had synced them.
+    """
+    if path in _SETTLED:
+        return
+    if _may_be_new(path):
+        _settle(path.parent)
+        with _folder(path.parent) as above:
+            os.fsync(above)
+    _SETTLED.add(path)
+
+
+def _may_be_new(path: Path) -> bool:
+    # Where nothing can be written nothing was made; a mount's own folder is no name in what it is mounted on.
+    above = path.parent
+    return above != path and os.access(above, os.W_OK) and above.stat().st_dev == path.stat().st_dev
 
 
 def _link_new(directory: int, name: str, data: bytes) -> None:
@@ -196,8 +235,27 @@ def _link_named(directory: int, name: str, data: bytes) -> None:
     temporary = _write_named(directory, data, durable=True)
     try:
         os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError as problem:
+        if not _is_linked(directory, temporary):
+            raise _explained(problem) from None
     finally:
         _discard(temporary, directory)
+
+
+def _is_linked(directory: int, temporary: str) -> bool:
+    """Whether the file has its second name although `link` failed: over NFS the reply may be lost, and asked again."""
+    # Opening a file, unlike looking at it, makes an NFS client ask the server how things stand.
+    descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        return os.fstat(descriptor).st_nlink == 2
+    finally:
+        os.close(descriptor)
+
+
+def _explained(problem: OSError) -> OSError:
+    if problem.errno not in _NO_LINKS:
+        return problem
+    return OSError(problem.errno, "this file system has no hard links, which create-only publication rests on")
 
 
 def _write_named(directory: int, data: bytes, *, durable: bool) -> str:
@@ -219,17 +277,6 @@ def _discard(name: str, directory: int) -> None:
     # A temporary file that stays behind costs only its room, and fsck names it: the first error must be the one heard.
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=directory)
-
-
-def _create_empty(path: Path, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_CREAT, 0o644)
-    try:
-        with _directory(path.parent) as directory:
-            os.fsync(directory)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
