@@ -1,10 +1,12 @@
 """The same store, on a disk and on S3: what holds for the one holds for the other."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from records_lossy_server import hangs_up, refuses
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
@@ -67,7 +69,7 @@ def test_views_are_found_missing_and_made_again(opened):
 
 def test_writers_on_many_machines_lose_nothing_and_leave_no_gap(where, opened, tmp_path):
     store = opened(create=True)
-    program = [sys.executable, HERE / "records_hammer_program.py", where]
+    program = [sys.executable, HERE / "records_writer_program.py", where]
     writers = [
         subprocess.Popen([*program, name, "8"], stdout=subprocess.PIPE, text=True, cwd=tmp_path) for name in "abc"
     ]
@@ -78,6 +80,51 @@ def test_writers_on_many_machines_lose_nothing_and_leave_no_gap(where, opened, t
     assert sorted(map(int, found.values())) == list(range(1, 25))
     for item in store.log(PROJECT).commits():
         assert item.snapshot.diff_prev.prev_snapshot_seq == (item.seq - 1 or None)
+    assert fsck(store) == []
+
+
+@pytest.mark.parametrize("answer", [refuses, hangs_up])
+def test_every_answer_to_a_finish_may_be_lost_and_it_commits_once(bucket, lossy, tmp_path, answer):
+    store = Store.open(bucket, create=True, work=tmp_path / "work")
+    committed = []
+    for at in range(1, 50):
+        run = store.start(PROJECT, f"r{at}", Stage.TRAINING)
+        run.save_blob("weights", bytes(6000))
+        lossy.lose(at, answer)
+        committed.append((run.finish(draft(f"r{at}")).seq, f"r{at}"))
+        if lossy.puts < at:
+            break
+    assert at > 5
+    again = Store.open(bucket, work=tmp_path / "other")
+    assert [(item.seq, item.snapshot.run_id) for item in again.log(PROJECT).commits()] == committed
+    assert fsck(again) == []
+
+
+def test_a_writer_killed_after_any_of_its_puts_leaves_a_store_that_goes_on(bucket, lossy, tmp_path):
+    Store.open(bucket, create=True, work=tmp_path / "here")
+    program, committed, stood = [sys.executable, HERE / "records_writer_program.py", bucket], [], 0
+    for at in range(1, 50):
+        writer = subprocess.Popen([*program, f"killed-{at}", "1"], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+
+        def kill(environ, start_response, writer=writer):
+            writer.kill()
+            return hangs_up(environ, start_response)
+
+        lossy.lose(at, kill)
+        acknowledged = writer.communicate()[0]
+        if not acknowledged:
+            assert writer.returncode == -signal.SIGKILL
+        store = Store.open(bucket, work=tmp_path / "here")
+        found = [item.snapshot.run_id for item in store.log(PROJECT).commits()]
+        stood += found[len(committed) :] == [f"wkilled-{at}-0"]
+        committed = [*found, f"r{at}"]
+        commit(store, f"r{at}")
+        assert not [finding for finding in fsck(store) if finding.kind.is_damage]
+        if acknowledged:
+            break
+    assert 0 < stood < at
+    assert [item.snapshot.run_id for item in store.log(PROJECT).commits()] == committed
+    repair(store)
     assert fsck(store) == []
 
 
