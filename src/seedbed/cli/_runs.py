@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from seedbed.cli._export import export_runs
+from seedbed.cli._import import import_runs
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.cli._render import errors, out, print_json
 from seedbed.errors import InvalidInput, StoreCorrupt
@@ -181,3 +183,7 @@ def fsck(
     else:
         out().print(findings_text(mended, findings), soft_wrap=True)
     raise typer.Exit(1 if damaged else 0)
+
+
+app.command("import")(import_runs)
+app.command("export")(export_runs)

@@ -172,8 +172,8 @@ def _fingerprints(
 
 
 def _timing(outside: OutsideRun) -> dict[str, object]:
-    if outside.started is None or outside.ended is None:
-        return {}
+    if outside.started is None or outside.ended is None or outside.ended <= outside.started:
+        return {}  # a system that keeps one moment only knows of no duration
     return {"wall_seconds": (outside.ended - outside.started).total_seconds()}
 
 
