@@ -7,7 +7,7 @@ import urllib.request
 import uuid
 
 import pytest
-from records_lossy_server import LossyServer
+from records_lossy_server import LossyServer, UnconditionalServer
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -66,3 +66,11 @@ def lossy(bucket, s3_application, monkeypatch):
     with served(server) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         yield server
+
+
+@pytest.fixture
+def unconditional(bucket, s3_application, monkeypatch):
+    """The bucket at a service that knows no conditional put."""
+    with served(UnconditionalServer(s3_application)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield bucket

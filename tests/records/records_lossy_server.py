@@ -1,4 +1,4 @@
-"""Stands before an S3 server, does all that it is asked, and does not always say so."""
+"""What may stand between a store and S3: it loses answers, or the conditions that puts are made under."""
 
 import socket
 
@@ -34,3 +34,13 @@ class LossyServer:
                 b"".join(self._application(environ, lambda *_: None))
                 return self._answer(environ, start_response)
         return self._application(environ, start_response)
+
+
+class UnconditionalServer:
+    """Puts whatever it is asked to, as services did before they knew conditions."""
+
+    def __init__(self, application):
+        self._application = application
+
+    def __call__(self, environ, start_response):
+        return self._application({**environ, "HTTP_IF_NONE_MATCH": ""}, start_response)

@@ -10,8 +10,9 @@ from records_lossy_server import hangs_up, refuses
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, NotFound
+from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.records import FindingKind, Store, fsck, read_events, repair, verify
+from seedbed.records._cloud import open_cloud
 from seedbed.testing import FakeClock
 
 HERE = Path(__file__).parent
@@ -138,6 +139,12 @@ def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, 
     run.finish(draft("r1"))
     assert store.files.read(key) == (tmp_path / "work" / key).read_bytes()
     assert [event.step for event in read_events(tmp_path / "work" / key)] == [1]
+
+
+def test_no_store_is_made_where_conditions_are_passed_over(unconditional, tmp_path):
+    with pytest.raises(InvalidInput, match="no store can be made here"):
+        Store.open(unconditional, create=True, work=tmp_path)
+    assert list(open_cloud(unconditional).list("")) == []
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):

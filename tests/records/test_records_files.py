@@ -112,6 +112,13 @@ def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(buc
             call()
 
 
+@pytest.mark.parametrize(("url", "checksum"), [("s3://bucket/x", "sha0"), ("s3://buck et/x", "sha256")])
+def test_settings_that_the_client_refuses_are_named(monkeypatch, url, checksum):
+    monkeypatch.setenv("AWS_CHECKSUM_ALGORITHM", checksum)
+    with pytest.raises(InvalidInput, match=r"cannot be opened: .*(checksum|invalid domain)"):
+        open_cloud(url)
+
+
 def test_plain_http_is_for_this_machine_only(bucket, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://storage.example")
     with pytest.raises((StoreUnavailable, InvalidInput), match=r"(?i)http"):
