@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import re
@@ -9,7 +10,7 @@ import pytest
 import seedbed
 from seedbed.errors import StoreUnavailable
 from seedbed.records import AppendFile, create, replace
-from seedbed.records._durable import remove
+from seedbed.records._durable import _may_be_new, remove
 from seedbed.testing import durable_faults, fails_with
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE]
@@ -82,6 +83,11 @@ def test_folders_that_no_writer_could_have_made_are_left_alone(tmp_path, synced,
     (tmp_path / "a").mkdir()
     create(tmp_path / "a" / "file", b"x")
     assert [path for path in synced if path.is_dir()] == [tmp_path, tmp_path / "a"]
+
+
+def test_a_mounts_own_folder_is_no_name_in_what_it_is_mounted_on():
+    assert not _may_be_new(Path("/proc"))
+    assert not _may_be_new(Path("/"))
 
 
 def test_create_never_overwrites(tmp_path):
@@ -199,10 +205,26 @@ def test_a_removal_spares_what_was_written_since_however_late(tmp_path, monkeypa
     monkeypatch.setattr(os, "replace", write_first)
     assert not remove(path, unless_since=after)
     assert path.read_bytes() == b"anew"
-    assert not remove(path, unless_since=old)
+    with durable_faults() as calls:
+        assert not remove(path, unless_since=old)
+    assert calls == ["open"]  # what is young is not even taken away for a moment
     os.utime(path, (1000, 1000))
     assert remove(path, unless_since=after)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_written_at_the_very_moment_was_written_since(tmp_path, monkeypatch):
+    path = tmp_path / "blob"
+    path.write_bytes(b"new")
+    os.utime(path, (1000, 1000))
+    with durable_faults() as calls:
+        assert not remove(path, unless_since=datetime.fromtimestamp(1000, UTC))
+    assert calls == ["open"]
+    looks = iter([999, 1000])
+    monkeypatch.setattr(os, "stat", lambda *_, **__: os.stat_result([0] * 8 + [next(looks), 0]))
+    assert not remove(path, unless_since=datetime.fromtimestamp(1000, UTC))
+    monkeypatch.undo()
+    assert path.read_bytes() == b"new"
 
 
 def test_a_removal_leaves_what_came_in_place_of_what_it_took_away(tmp_path, monkeypatch):
@@ -222,6 +244,36 @@ def test_a_removal_leaves_what_came_in_place_of_what_it_took_away(tmp_path, monk
     assert not remove(path, unless_since=datetime.fromtimestamp(1000, UTC))
     monkeypatch.undo()
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("blob", b"newest")]
+
+
+def test_a_temporary_name_that_is_taken_is_never_written_to(tmp_path, monkeypatch):
+    create(tmp_path / "warm", b"")
+    (tmp_path / ".tmp-same").write_bytes(b"another writer's")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "same")
+    with pytest.raises(FileExistsError):
+        replace(tmp_path / "file", b"x")
+    assert (tmp_path / ".tmp-same").read_bytes() == b"another writer's"
+
+
+@pytest.mark.parametrize("refused", [0, 2])
+def test_nothing_is_left_open(tmp_path, refused):
+    create(tmp_path / "warm", b"")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(2):
+        with durable_faults(refused, fails_with(errno.EOPNOTSUPP)), contextlib.suppress(FileExistsError):
+            create(tmp_path / "file", b"x")
+    replace(tmp_path / "view", b"x", durable=False)
+    AppendFile.open(tmp_path / "log").close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_cut_is_durable_before_anything_is_appended(tmp_path, synced):
+    file = AppendFile.open(tmp_path / "log")
+    file.append(b"whole, torn")
+    synced.clear()
+    file.cut(5)
+    file.close()
+    assert synced == [tmp_path / "log"]
 
 
 def test_an_append_file_is_born_durable_and_grows(tmp_path):
