@@ -1,5 +1,6 @@
 """`seedbed runs import` and `export`: what they print, how they end, and what they leave."""
 
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -113,6 +114,14 @@ def test_a_log_folder_of_tensorboard_is_imported(cli, tmp_path):
     assert (answer.code, answer.json["runs"][0]["run_id"]) == (0, "tensorboard-a")
 
 
+@pytest.mark.parametrize("system", ["mlflow", "tensorboard"])
+def test_a_system_whose_library_is_missing_is_refused_with_how_to_install_it(cli, lines, monkeypatch, system):
+    monkeypatch.setitem(sys.modules, system, None)
+    answer = cli("runs", "import", system, ".", *TOLD)
+    assert answer.code == 2
+    assert f"run `pip install 'seedbed[{system}]'`" in answer.err
+
+
 @pytest.mark.parametrize(("form", "read"), [("parquet", pl.read_parquet), ("csv", pl.read_csv)])
 def test_finished_runs_are_exported_as_a_table(cli, tmp_path, form, read):
     for number, ap in enumerate((0.7, 0.9, 0.8)):
@@ -128,10 +137,11 @@ def test_finished_runs_are_exported_as_a_table(cli, tmp_path, form, read):
 def test_finished_runs_go_to_mlflow_once(cli, tmp_path):
     mlflow_installed()
     finished(tmp_path / ".seedbed", "r0")
+    assert "without their steps" not in cli("runs", "export", "mlflow", "mlflow.db").err
     finished(tmp_path / ".seedbed", "r1")
     (tmp_path / ".seedbed" / "runs" / PROJECT / "r1" / "TRAINING" / "events.log").unlink()
     answer = cli("runs", "export", "mlflow", "mlflow.db")
-    assert (answer.code, answer.out) == (0, "2 runs written to mlflow.db\n")
+    assert (answer.code, answer.out) == (0, "1 runs written to mlflow.db; 1 were there already\n")
     assert "fsck` tells: r1" in answer.err
     assert cli("runs", "export", "mlflow", "mlflow.db").out.endswith("; 2 were there already\n")
     answer = cli("runs", "import", "mlflow", "mlflow.db", *TOLD, "--experiment", PROJECT, "--json")

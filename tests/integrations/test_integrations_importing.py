@@ -6,7 +6,7 @@ import pytest
 from integrations_world import DESCRIBED, commit_of, imported
 
 from seedbed.contracts import Stage
-from seedbed.errors import NotFound
+from seedbed.errors import InvalidInput, NotFound
 from seedbed.integrations import Described, ImportOutcome, JsonLines, OutsideRun
 from seedbed.integrations._extras import require
 from seedbed.records import NOT_APPLICABLE, Store, not_applicable
@@ -60,12 +60,13 @@ def test_a_run_that_another_process_is_importing_is_refused_for_now(tmp_path):
     assert "still runs" in done.reason
 
 
-def test_what_is_said_of_the_runs_must_be_metadata(tmp_path):
-    described = Described("outside", target="", cohort="../up")
-    [done] = imported(lines(tmp_path, {"run": "a"}), tmp_path / "store", described)
-    assert done.outcome is ImportOutcome.REFUSED
-    assert "metadata.cohort_id is '../up'" in done.reason
-    assert "metadata.target is ''" in done.reason
+def test_what_is_said_of_all_runs_is_refused_once(tmp_path):
+    described = Described("out side", target="", cohort="../up")
+    with pytest.raises(InvalidInput) as refused:
+        imported(lines(tmp_path, {"run": "a"}, {"run": "b"}), tmp_path / "store", described)
+    for fault in ("project is 'out side'", "metadata.cohort_id is '../up'", "metadata.target is ''"):
+        assert fault in str(refused.value)
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["seedbed.json"]
 
 
 @pytest.mark.parametrize(

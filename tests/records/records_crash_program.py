@@ -1,33 +1,69 @@
-"""Run by the crash tests in a process of its own: forks children that die at every durable call, in turn.
+"""Run by the crash tests in a process of its own: dies at every durable call, in turn, and loses power after every one.
 
-    python records_crash_program.py STORE commit|repair
+    python records_crash_program.py commit|again|repair|power|power-again STORE [--every 1] [--random 2]
 
-After every death the store must open, hold every acknowledged commit, show no damage, and accept the next writer; what
-was not acknowledged is absent or whole. Prints how many deaths there were, and in how many the commit stood.
+After every death the store must open, hold all that was acknowledged, show no damage, and accept the next writer; what
+was not acknowledged is absent or whole. `again` kills the next attempt in turn, and `power-again` cuts the power while
+it goes on in what the dead one left. `--every` leaves points out, `--random` adds states that a power cut may leave.
+Prints one JSON line: `points`, and in how many of them the commit `stood`.
 """
 
+import argparse
+import contextlib
+import json
 import os
+import random
 import shutil
 import sys
 from pathlib import Path
+from unittest import mock
 
+from records_power import Disk, Promised, states, write
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
-from seedbed.records import Journal, Store, fsck, repair
+from seedbed.errors import NotFound
+from seedbed.records import Journal, PromotionRule, Store, _log, _store, fsck, read_journal, repair
+from seedbed.records._status import this_process
 from seedbed.testing import FakeClock, dies, durable_faults
 
+GONE = this_process().model_copy(update={"start_ticks": 1})  # who started runs before a power cut runs no more
 
-def finish(store: Store, run_id: str, attempt: int = 1) -> None:
+
+def require(holds):
+    assert holds
+
+
+def finish(store, run_id, promise=lambda _: None):
+    """A run that asks of a store all that a run can; `promise` is told, at each acknowledgement, how to look for it."""
     run = store.start(PROJECT, run_id, Stage.TRAINING)
+    promise(lambda store: store.find(run_id))
     run.log(1, {"loss": 0.5})
-    run.save_blob("weights", bytes(6000))
+    blob = run.save_blob("weights", bytes(6000) + run_id.encode())
+    promise(lambda store: store.blobs.get(blob))
+    place = run.path("changes.log").relative_to(store.work)
     with Journal.open(run.path("changes.log")) as journal:
-        journal.append("applied", {"value": 1})
-    run.finish(draft(run_id, attempt=run.attempt))
+        for count in range(len(journal.entries()) + 1, len(journal.entries()) + 3):
+            journal.append("applied", {"value": count})
+            promise(lambda store, count=count: require(len(read_journal(store.work / place)) >= count))
+    better = 0.5 + store.log(PROJECT).head() / 1000
+    found = run.finish(draft(run_id, attempt=run.attempt, ap=better))
+    promise(lambda store: require(store.log(PROJECT).read(found.seq).digest == found.digest))
+    promise(lambda store: require(baseline(store, found).snapshot_seq >= found.seq))
 
 
-def survives(action, at: int) -> bool:
+def baseline(store, found):
+    return store.log(PROJECT).baselines.of(found.snapshot.digests["comparison_group"])
+
+
+def begin(path):
+    """A store whose project promotes by a rule."""
+    store = Store.open(path, create=True)
+    store.log(PROJECT).baselines.set_rule(PromotionRule(metric="metrics.test.ap"), "the best", store.clock.now())
+    return store
+
+
+def survives(action, at):
     """Run `action` in a child that dies at durable call `at`; whether it ended before that."""
     child = os.fork()
     if child == 0:
@@ -39,31 +75,75 @@ def survives(action, at: int) -> bool:
     return status == 0
 
 
-def commits(path: Path) -> None:
-    acknowledged, deaths, standing = ["first"], 0, 0
-    commit(Store.open(path, create=True), "first")
+def run_ids(store):
+    return [item.snapshot.run_id for item in store.log(PROJECT).commits()]
+
+
+def require_undamaged(store):
+    damage = [finding for finding in fsck(store) if finding.kind.is_damage]
+    assert not damage, damage
+
+
+def require_repairable(path):
+    repair(later(path))
+    assert fsck(later(path)) == []
+
+
+def commits(path, _):
+    """Killed at every call of a run; the next attempt goes on in what the dead one left."""
+    begin(path)
+    acknowledged, deaths, standing = [], 0, 0
     while True:
         run_id = f"r{deaths}"
         if survives(lambda run_id=run_id: finish(Store.open(path), run_id), deaths + 1):
             break
         deaths += 1
         store = Store.open(path)
-        found = [item.snapshot.run_id for item in store.log(PROJECT).commits()]
+        found = run_ids(store)
         assert found in (acknowledged, [*acknowledged, run_id]), found
-        assert not [finding for finding in fsck(store) if finding.kind.is_damage], fsck(store)
+        require_undamaged(store)
         if found == acknowledged:
-            finish(store, run_id)  # the next attempt goes on in what the dead one left
+            finish(store, run_id)
         else:
             standing += 1
         acknowledged.append(run_id)
-    store = Store.open(path)
-    assert [item.snapshot.run_id for item in store.log(PROJECT).commits()] == [*acknowledged, run_id]
-    repair(later(path))
-    assert fsck(later(path)) == []
-    sys.stdout.write(f"{deaths} {standing}\n")
+    assert run_ids(Store.open(path)) == [*acknowledged, run_id]
+    require_repairable(path)
+    return deaths, standing
 
 
-def repairs(path: Path) -> None:
+def again(path, options):
+    """Killed at a call of a run, and then at a call of the attempt that follows it, and then one ends it."""
+    deaths, standing, first = 0, 0, 1
+    while True:
+        left = path.with_name(f"left-{first}")
+        begin(left)
+        if survives(lambda left=left: finish(Store.open(left), "r1"), first):
+            return deaths, standing
+        for second in range(first % options.every + 1, 1000, options.every):
+            store = path.with_name("again")
+            shutil.copytree(left, store)
+            ended = survives(lambda store=store: go_on(Store.open(store)), second)
+            standing += run_ids(Store.open(store)) == ["r1"]
+            go_on(Store.open(store))
+            assert run_ids(Store.open(store)) == ["r1"]
+            require_undamaged(Store.open(store))
+            shutil.rmtree(store)
+            if ended:
+                break
+            deaths += 1
+        first += options.every
+
+
+def go_on(store, promise=lambda _: None):
+    """Make sure that r1 is committed, as whoever starts a pipeline again does."""
+    if run_ids(store) == ["r1"]:
+        return
+    finish(store, "r1", promise)
+
+
+def repairs(path, _):
+    """Killed at every call of a repair; the next repair ends it."""
     store = Store.open(path, create=True)
     for run_id in ("r1", "r2"):
         commit(store, run_id)
@@ -78,20 +158,111 @@ def repairs(path: Path) -> None:
         broken = path.with_name(f"broken-{deaths}")
         shutil.copytree(path, broken)
         if survives(lambda broken=broken: repair(Store.open(broken)), deaths + 1):
-            break
+            return deaths, 0
         deaths += 1
-        assert not [finding for finding in fsck(Store.open(broken)) if finding.kind.is_damage]
-        repair(later(broken))
-        assert fsck(later(broken)) == []
-    sys.stdout.write(f"{deaths} 0\n")
+        require_undamaged(Store.open(broken))
+        require_repairable(broken)
 
 
-def later(path: Path) -> Store:
-    """The store as it is found hours after, when what a dead process left is old."""
+def power(path, options):
+    """Power lost after every call of two runs in a store that the first of them makes."""
+    path.mkdir()
+    disk = Disk(path)
+    with disk.recording(), gone():
+        begin(path / "store")
+        disk.promise(lambda _: None)
+        for run_id in ("r1", "r2"):
+            finish(Store.open(path / "store"), run_id, disk.promise)
+    return cut(disk, range(0, len(disk.calls) + 1, options.every), options)
+
+
+def power_again(path, options):
+    """Power lost in the attempt that follows one which was killed at a call of its own, wherever that was."""
+    points, stood, first = 0, 0, 1
+    while True:
+        root = path.with_name(f"after-{first}")
+        root.mkdir()
+        begin(root / "store")
+        disk = Disk(root)
+        with disk.recording(first), gone():
+            finish(Store.open(root / "store"), "r1")
+        killed = disk.died
+        with disk.recording(), gone():
+            go_on(Store.open(root / "store"), disk.promise)
+            finish(Store.open(root / "store"), "r2", disk.promise)
+        promises = [at + 1 for at, call in enumerate(disk.calls) if isinstance(call, Promised)]
+        more = cut(disk, promises, options)
+        points, stood = points + more[0], stood + more[1]
+        shutil.rmtree(root)
+        if not killed:
+            return points, stood
+        first += options.every
+
+
+@contextlib.contextmanager
+def gone():
+    with mock.patch.object(_store, "this_process", lambda: GONE):
+        yield
+
+
+def cut(disk, points, options):
+    """Look at what a power cut may leave at each of `points` of what `disk` recorded."""
+    rng, seen, stood = random.Random(0), set(), 0
+    for upto in points:
+        promises = [call.check for call in disk.calls[:upto] if isinstance(call, Promised)]
+        for tree in states(disk, upto, rng, options.random):
+            key = hash((frozenset(tree.items()), len(promises)))
+            if key in seen:
+                continue
+            seen.add(key)
+            root = disk.root.with_name("cut")
+            write(tree, root)
+            try:
+                stood += look_after(root / "store", promises)
+            except BaseException:
+                sys.stderr.write(f"power lost after call {upto} of {len(disk.calls)}: {sorted(tree)}\n")
+                raise
+            shutil.rmtree(root)
+    return len(seen), stood
+
+
+def look_after(path, promises):
+    """All that was promised is there, nothing is damaged, and the next writer goes on."""
+    try:
+        store = Store.open(path)
+    except NotFound:
+        assert not promises
+        store = begin(path)
+    for promise in promises:
+        promise(store)
+    found = run_ids(store)
+    assert found in ([], ["r1"], ["r1", "r2"]), found
+    require_undamaged(store)
+    finish(store, ("r1", "r2", "r3")[len(found)])
+    assert run_ids(Store.open(path)) == [*found, ("r1", "r2", "r3")[len(found)]]
+    require_repairable(path)
+    return bool(found)
+
+
+def later(path):
+    """The store as it is found long after, when what a dead process left is old."""
     clock = FakeClock()
     clock.advance(3600 * 24 * 365 * 30)
     return Store.open(path, clock=clock)
 
 
+def main():
+    programs = {"commit": commits, "again": again, "repair": repairs, "power": power, "power-again": power_again}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program", choices=programs)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--random", type=int, default=2)
+    options = parser.parse_args()
+    _log.CHECKPOINT_EVERY = 1
+    points, stood = programs[options.program](options.store, options)
+    sys.stdout.write(json.dumps({"points": points, "stood": stood}))
+
+
 if __name__ == "__main__":
-    {"commit": commits, "repair": repairs}[sys.argv[2]](Path(sys.argv[1]))
+    main()

@@ -1,13 +1,33 @@
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import NotFound
-from seedbed.records import FindingKind, Journal, Store, fsck, repair, verify
+from seedbed.records import (
+    Catalog,
+    FindingKind,
+    Journal,
+    Released,
+    Releases,
+    RetentionRule,
+    Store,
+    digest_bytes,
+    export_index,
+    fsck,
+    repair,
+    verify,
+)
+from seedbed.records._checkpoint import write_checkpoint
+from seedbed.records._compression import compressed, decompressed
+from seedbed.records._derived_check import checkpoint_of
+from seedbed.records._marks import mark
 from seedbed.records._place import Place
+from seedbed.records._seal import seal, unseal
 from seedbed.testing import FakeClock
 
 RUN = f"runs/{PROJECT}/r1/TRAINING"
@@ -29,7 +49,21 @@ def store(tmp_path):
     commit(store, "r2")
     commit(store, "r3", stage=Stage.TARGET_RANKING)
     store.start(PROJECT, "r4", Stage.TRAINING).interrupted("Ctrl-C")
+    log = store.log(PROJECT)
+    for seq in (2, 1):
+        log.baselines.promote(log.read(seq), "by hand", store.clock.now())
+    for _ in range(2):
+        Releases(store.files, PROJECT).record([released(log.read(3))], RetentionRule(keep_last=0), store.clock.now())
+    whole = mark(store)
+    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(whole, PROJECT, 2))
+    Catalog.open(store).close()
+    export_index(store)
     return store
+
+
+def released(item):
+    snapshot = item.snapshot
+    return Released(snapshot_seq=item.seq, digest=item.digest, run_id=snapshot.run_id, stage=snapshot.stage)
 
 
 def flip(path, index=None):
@@ -42,6 +76,10 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-5])
 
 
+def empty(path):
+    path.write_bytes(b"")
+
+
 def age(path):
     path.write_bytes(b"half")
     os.utime(path, (0, 0))
@@ -51,32 +89,127 @@ def blob(store, suffix):
     return next(path for path in (store.work / "blobs").rglob("*") if path.is_file() and path.suffix == suffix)
 
 
+def resealed(change):
+    """Damage that bears a seal of its own: whoever made it knew the format."""
+
+    def rewrite(path):
+        body, _ = unseal(path.read_bytes())
+        change(body)
+        path.write_bytes(seal(body)[0])
+
+    return rewrite
+
+
+def later_metrics(body):
+    body["metrics"]["test"]["ap"] = 0.99
+
+
+def consistent(body):
+    """Other content, with every digest made to fit: only what came after knows better."""
+    body["timing"]["wall_seconds"] = 1.5
+
+
+def altered_row(path):
+    with closing(sqlite3.connect(path)) as catalog, catalog:
+        catalog.execute("UPDATE facts SET number = 0.123 WHERE head = 'metrics' AND leaf = 'ap' AND commit_id = 2")
+
+
+def other_digest(path):
+    with closing(sqlite3.connect(path)) as catalog, catalog:
+        catalog.execute("UPDATE commits SET digest = ? WHERE seq = 2", ["0" * 64])
+
+
+def stranger(path):
+    with closing(sqlite3.connect(path)) as catalog, catalog:
+        catalog.execute("INSERT INTO commits VALUES (99, ?, 7, ?, '2026')", [PROJECT, "0" * 64])
+
+
+def later_version(path):
+    with closing(sqlite3.connect(path)) as catalog, catalog:
+        catalog.execute("PRAGMA user_version = 99")
+
+
+def of_other_commits(path):
+    body, _ = unseal(decompressed(path.read_bytes(), 10**6))
+    body["columns"]["keys"][0] = "r9:TRAINING:1"
+    path.write_bytes(compressed(seal(body)[0]))
+
+
+def of_another_version(path):
+    body, _ = unseal(decompressed(path.read_bytes(), 10**6))
+    path.write_bytes(compressed(seal({**body, "schema_version": 99})[0]))
+
+
+def orphan(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"orphan")
+    os.utime(path, (0, 0))
+
+
+CHECKPOINT = f"log/{PROJECT}/_checkpoint.json.zst"
+BASELINE, RELEASE = (f"{name}/{PROJECT}/00000000000000000001.json" for name in ("baselines", "released"))
+ORPHAN = f"blobs/sha256/{digest_bytes(b'orphan')[:2]}/{digest_bytes(b'orphan')}"
 DAMAGES = {
     "a byte of a commit flipped": (COMMIT, flip, FindingKind.COMMIT_DAMAGED),
     "a commit truncated": (COMMIT, cut, FindingKind.COMMIT_DAMAGED),
+    "a commit emptied": (COMMIT, empty, FindingKind.COMMIT_DAMAGED),
+    "a commit of another place": (
+        COMMIT,
+        resealed(lambda body: body.update(snapshot_seq=5)),
+        FindingKind.COMMIT_DAMAGED,
+    ),
     "the newest commit damaged": (f"log/{PROJECT}/00000000000000000002.json", flip, FindingKind.COMMIT_DAMAGED),
     "a commit's number missing": (COMMIT, os.unlink, FindingKind.COMMIT_MISSING),
+    "the last commit missing": (f"log/{PROJECT}/00000000000000000003.json", os.unlink, FindingKind.COMMIT_MISSING),
+    "a digest that is not that of the metrics": (COMMIT, resealed(later_metrics), FindingKind.DIGEST_WRONG),
+    "a commit other than the one that a later one was set against": (
+        COMMIT,
+        resealed(consistent),
+        FindingKind.DIGEST_WRONG,
+    ),
     "the marker damaged": ("seedbed.json", cut, FindingKind.MARKER_DAMAGED),
     "the marker missing": ("seedbed.json", os.unlink, FindingKind.MARKER_DAMAGED),
     "a packed blob flipped": (lambda store: blob(store, ".zst"), flip, FindingKind.BLOB_DAMAGED),
     "a plain blob flipped": (lambda store: blob(store, ""), flip, FindingKind.BLOB_DAMAGED),
+    "a blob truncated": (lambda store: blob(store, ".zst"), cut, FindingKind.BLOB_DAMAGED),
     "a blob missing": (lambda store: blob(store, ""), os.unlink, FindingKind.BLOB_MISSING),
     "a byte of the events flipped": (f"{RUN}/events.log", flip, FindingKind.LOG_DAMAGED),
     "the change journal flipped": (f"{RUN}/changes.log", lambda path: flip(path, 40), FindingKind.LOG_DAMAGED),
     "the change journal missing": (f"{RUN}/changes.log", os.unlink, FindingKind.LOG_MISSING),
-    "the change journal emptied": (f"{RUN}/changes.log", lambda path: path.write_bytes(b""), FindingKind.LOG_DAMAGED),
+    "the change journal emptied": (f"{RUN}/changes.log", empty, FindingKind.LOG_DAMAGED),
     "a claim damaged": (f"runs/{PROJECT}/r4/TRAINING/attempt-1.json", cut, FindingKind.CLAIM_DAMAGED),
+    "a promotion flipped": (BASELINE, flip, FindingKind.BASELINE_DAMAGED),
+    "a promotion that is none": (BASELINE, resealed(dict.clear), FindingKind.BASELINE_DAMAGED),
+    "a promotion missing": (BASELINE, os.unlink, FindingKind.BASELINE_MISSING),
+    "a release flipped": (RELEASE, flip, FindingKind.RELEASE_DAMAGED),
+    "a release that is none": (RELEASE, resealed(lambda body: body.pop("rule")), FindingKind.RELEASE_DAMAGED),
+    "a release missing": (RELEASE, os.unlink, FindingKind.RELEASE_MISSING),
 }
 LEFTOVERS = {
     "a view missing": (f"{RUN}/metrics.json", os.unlink, FindingKind.VIEW_MISSING),
     "a view altered": (f"{RUN}/diff_prev.json", flip, FindingKind.VIEW_STALE),
-    "a view emptied": (f"{RUN}/audit_run.json", lambda path: path.write_bytes(b""), FindingKind.VIEW_STALE),
+    "a view emptied": (f"{RUN}/audit_run.json", empty, FindingKind.VIEW_STALE),
+    "a view of no commit": (
+        f"runs/{PROJECT}/r4/TRAINING/snapshot.json",
+        lambda path: path.write_text('{"snapshot_seq": 1}'),
+        FindingKind.VIEW_STALE,
+    ),
+    "a view that is none": (
+        f"runs/{PROJECT}/r4/TRAINING/snapshot.json",
+        lambda path: path.write_text("[]"),
+        FindingKind.VIEW_STALE,
+    ),
     "LATEST missing": (LATEST, os.unlink, FindingKind.LATEST_STALE),
-    "LATEST emptied": (LATEST, lambda path: path.write_bytes(b""), FindingKind.LATEST_STALE),
+    "LATEST emptied": (LATEST, empty, FindingKind.LATEST_STALE),
     "LATEST truncated": (LATEST, cut, FindingKind.LATEST_STALE),
     "LATEST behind": (
         LATEST,
         lambda path: path.write_text(path.read_text().replace("0002.json", "0001.json")),
+        FindingKind.LATEST_STALE,
+    ),
+    "LATEST of another digest": (
+        LATEST,
+        lambda path: path.write_text(path.read_text().replace('"digest": "', '"digest": "0')),
         FindingKind.LATEST_STALE,
     ),
     "LATEST dangling": (
@@ -95,6 +228,25 @@ LEFTOVERS = {
         FindingKind.LOG_TORN,
     ),
     "a stray temporary file": (f"log/{PROJECT}/.tmp-0123", age, FindingKind.STRAY_FILE),
+    "a checkpoint flipped": (CHECKPOINT, flip, FindingKind.CHECKPOINT_DAMAGED),
+    "a checkpoint truncated": (CHECKPOINT, cut, FindingKind.CHECKPOINT_DAMAGED),
+    "a checkpoint of other commits": (CHECKPOINT, of_other_commits, FindingKind.CHECKPOINT_STALE),
+    "a checkpoint of another version": (CHECKPOINT, of_another_version, FindingKind.CHECKPOINT_STALE),
+    "a catalog that is none": (
+        "catalog.sqlite3",
+        lambda path: path.write_bytes(b"?" * 4096),
+        FindingKind.CATALOG_STALE,
+    ),
+    "a catalog of another digest": ("catalog.sqlite3", other_digest, FindingKind.CATALOG_STALE),
+    "a catalog of another value": ("catalog.sqlite3", altered_row, FindingKind.CATALOG_STALE),
+    "a catalog of another store": ("catalog.sqlite3", stranger, FindingKind.CATALOG_STALE),
+    "a catalog of a later version": ("catalog.sqlite3", later_version, FindingKind.CATALOG_STALE),
+    "an index altered": (
+        "snapshot_index.json",
+        lambda path: path.write_text(path.read_text().replace('"snapshot_seq": 2', '"snapshot_seq": 1')),
+        FindingKind.INDEX_STALE,
+    ),
+    "an index truncated": ("snapshot_index.json", cut, FindingKind.INDEX_STALE),
 }
 
 

@@ -35,6 +35,7 @@ _STAGE = Stage.TRAINING
 _SOURCE = "source"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _REQUIRED = ("data", "split", "target", "feature")
+_ANY = OutsideRun(source_id="any", params={}, metrics={}, steps=())
 
 
 class ImportOutcome(StrEnum):
@@ -73,8 +74,9 @@ def import_runs(source: Source, store: Store | None, described: Described, *, dr
     """Import every run of `source` into `store`, one at a time, and tell of each as it is done.
 
     With `dry`, or where there is no store, only tell. A run that is refused leaves nothing behind, and the others are
-    imported. Raises StoreUnavailable.
+    imported. Raises InvalidInput when what is described is no metadata of any run, and StoreUnavailable.
     """
+    _draft(_ANY, _origin(source.system, _ANY), described, _run_id(source.system, _ANY.source_id))
     for source_id in source.ids():
         run_id = _run_id(source.system, source_id)
         try:

@@ -19,6 +19,7 @@ from seedbed.records._findings import Finding, FindingKind
 from seedbed.records._framed import Entry, Journal, read_journal
 from seedbed.records._fsck import fsck
 from seedbed.records._gc import GcPlan, GcResult, Letting, Sweepable, Why, gc, plan_gc, sweep
+from seedbed.records._index import IndexEntry, export_index, read_index
 from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._query import Name, Query, matches, parse_name, parse_query
@@ -68,6 +69,7 @@ __all__ = [
     "Found",
     "GcPlan",
     "GcResult",
+    "IndexEntry",
     "Journal",
     "Json",
     "Letting",
@@ -102,6 +104,7 @@ __all__ = [
     "digest",
     "digest_bytes",
     "environment_facts",
+    "export_index",
     "facts",
     "fsck",
     "gc",
@@ -114,6 +117,7 @@ __all__ = [
     "parse_schema",
     "plan_gc",
     "read_events",
+    "read_index",
     "read_journal",
     "redact_text",
     "repair",

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from seedbed.errors import InvalidInput, StoreCorrupt
+from seedbed.errors import InvalidInput
 from seedbed.records._blobs import REFRESH_AFTER, blob_digest
 from seedbed.records._inventory import Progress
-from seedbed.records._marks import DEFAULT_GRACE, Marks, mark
+from seedbed.records._marks import DEFAULT_GRACE, Marks, mark, whole
 from seedbed.records._releases import Released, Releases
 from seedbed.records._retention import Dated, RetentionPolicy, RetentionRule, let_go
 from seedbed.records._status import Status
@@ -106,11 +106,7 @@ def plan_gc(
     """
     if grace < _LEAST_GRACE:
         raise InvalidInput(f"the grace is {grace}, expected at least {_LEAST_GRACE}: writers rely on it")
-    marks = mark(store, grace, progress)
-    finding = next(iter(marks.findings.values()), None)
-    if finding:
-        raise StoreCorrupt(f"nothing is swept: {finding.kind} {finding.path}: {finding.problem}; {finding.advice}")
-    return plan_of(store, marks, policy)
+    return plan_of(store, whole(mark(store, grace, progress)), policy)
 
 
 def plan_of(store: Store, marks: Marks, policy: RetentionPolicy | None = None) -> GcPlan:

@@ -14,7 +14,7 @@ from seedbed.contracts import Message, Stage
 from seedbed.errors import InvalidInput
 from seedbed.records._canonical import readable_json
 from seedbed.records._layout import INDEX
-from seedbed.records._marks import Marks
+from seedbed.records._marks import Marks, mark, whole
 from seedbed.records._store import Store
 
 __all__ = ["IndexEntry", "export_index", "index_of", "index_problem", "read_index"]
@@ -61,10 +61,14 @@ def index_of(marks: Marks) -> bytes:
     return readable_json(_Index(projects=projects).model_dump(mode="json"))
 
 
-def export_index(store: Store, marks: Marks) -> str:
-    """Write the index into `store` and return its key. Raises StoreUnavailable."""
-    store.files.replace(INDEX, index_of(marks))
-    return INDEX
+def export_index(store: Store, marks: Marks | None = None) -> list[IndexEntry]:
+    """Write the index of all commits into `store`, as snapshot_index.json, and return its entries.
+
+    Raises StoreCorrupt when a commit is missing or damaged, and StoreUnavailable.
+    """
+    data = index_of(whole(marks or mark(store)))
+    store.files.replace(INDEX, data)
+    return read_index(data)
 
 
 def index_problem(data: bytes, marks: Marks) -> str | None:

@@ -16,7 +16,7 @@ from seedbed.records._status import Status, claimed, status_of
 from seedbed.records._store import Store
 from seedbed.records._survey import Seen, Survey, readable, survey
 
-__all__ = ["DEFAULT_GRACE", "Marks", "mark"]
+__all__ = ["DEFAULT_GRACE", "Marks", "mark", "whole"]
 
 DEFAULT_GRACE = timedelta(hours=24)
 _KINDS = (FindingKind.RELEASE_MISSING, FindingKind.RELEASE_DAMAGED)
@@ -77,6 +77,13 @@ def mark(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Progress | No
         cutoff=(held_by.started if held_by else now) - grace,
         held_by=held_by,
     )
+
+
+def whole(marks: Marks) -> Marks:
+    """`marks`, if no record is missing or damaged: else it cannot be known what all commits hold. Raises StoreCorrupt."""
+    for item in marks.findings.values():
+        raise StoreCorrupt(f"{item.kind} {item.path}: {item.problem}; {item.advice}; nothing was done")
+    return marks
 
 
 def _running(
