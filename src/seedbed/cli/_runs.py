@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from seedbed.cli import _baselines
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.cli._render import errors, out, print_json
 from seedbed.errors import InvalidInput, StoreCorrupt
@@ -181,3 +182,6 @@ def fsck(
     else:
         out().print(findings_text(mended, findings), soft_wrap=True)
     raise typer.Exit(1 if damaged else 0)
+
+
+_baselines.add_to(app)

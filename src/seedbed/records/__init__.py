@@ -1,6 +1,6 @@
 """Records: one immutable, crash-safe commit for every finished stage, and what it may be compared with."""
 
-from seedbed.records._baseline import Baselines, Promotion, PromotionKind, PromotionRule
+from seedbed.records._baseline import Baselines, Promotion, PromotionKind, PromotionRule, best_of_groups
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, canonical_json, digest, digest_bytes
 from seedbed.records._catalog import Catalog, Found
@@ -82,6 +82,7 @@ __all__ = [
     "StoredFile",
     "SystemClock",
     "ablation",
+    "best_of_groups",
     "canonical_json",
     "compare",
     "create",
