@@ -28,6 +28,7 @@ check: setup
 
 bench: setup
 	$(BIN)/python benchmarks/tgat.py
+	$(BIN)/python benchmarks/records.py
 
 torture: setup
 	$(BIN)/python scripts/kill_demo.py --kills 20

@@ -32,7 +32,7 @@ def finish(store, run_id):
 
 def test_killed_at_every_durable_call_of_a_run_nothing_acknowledged_is_lost(tmp_path):
     deaths, standing = map(int, run_program("records_crash_program.py", tmp_path / "store", "commit"))
-    assert deaths > 60
+    assert deaths > 50
     assert 0 < standing < deaths  # some died before the commit stood, some after
 
 

@@ -1,6 +1,7 @@
 import errno
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import seedbed
 from seedbed.errors import StoreUnavailable
 from seedbed.records import AppendFile, create, replace
+from seedbed.records._durable import remove
 from seedbed.testing import durable_faults, fails_with
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE]
@@ -163,9 +165,63 @@ def test_a_replace_that_fails_leaves_the_old_or_the_new_whole(tmp_path, at, erro
 
 
 def test_a_view_is_replaced_without_waiting_for_the_disk(tmp_path):
+    for name, expected in (("view", []), ("a/b/view", ["open", "mkdir", "mkdir"])):
+        with durable_faults() as calls:
+            replace(tmp_path / name, b"x", durable=False)
+        assert calls == [*expected, "open", "write", "replace"]
+    # What is durable in a folder that a view made does not trust the folder.
     with durable_faults() as calls:
-        replace(tmp_path / "view", b"x", durable=False)
-    assert "fsync" not in calls
+        create(tmp_path / "a" / "b" / "file", b"x")
+    assert calls.count("fsync") >= 4
+
+
+@pytest.mark.parametrize("at", range(1, 4))
+def test_a_view_that_cannot_be_replaced_stays_as_it_was(tmp_path, at):
+    replace(tmp_path / "view", b"old", durable=False)
+    with durable_faults(at, fails_with(errno.ENOSPC)), pytest.raises(StoreUnavailable, match="cannot replace"):
+        replace(tmp_path / "view", b"new", durable=False)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("view", b"old")]
+
+
+def test_a_removal_spares_what_was_written_since_however_late(tmp_path, monkeypatch):
+    path = tmp_path / "blob"
+    path.write_bytes(b"old")
+    old, after = datetime.fromtimestamp(1000, UTC), datetime.fromtimestamp(2000, UTC)
+    os.utime(path, (1000, 1000))
+    real = os.replace
+    written_meanwhile = [b"anew"]
+
+    def write_first(*args, **options):
+        if written_meanwhile:
+            path.write_bytes(written_meanwhile.pop())  # between the look at its time and the taking away
+        real(*args, **options)
+
+    monkeypatch.setattr(os, "replace", write_first)
+    assert not remove(path, unless_since=after)
+    assert path.read_bytes() == b"anew"
+    assert not remove(path, unless_since=old)
+    os.utime(path, (1000, 1000))
+    assert remove(path, unless_since=after)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_removal_leaves_what_came_in_place_of_what_it_took_away(tmp_path, monkeypatch):
+    path = tmp_path / "blob"
+    path.write_bytes(b"new")
+    real = os.stat
+    seen = []
+
+    def stat(name, **options):
+        seen.append(name)
+        if len(seen) == 1:  # it looks old, until it is looked at under a name of its own
+            return os.stat_result([0] * 10)
+        path.write_bytes(b"newest")
+        return real(name, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert not remove(path, unless_since=datetime.fromtimestamp(1000, UTC))
+    monkeypatch.undo()
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("blob", b"newest")]
 
 
 def test_an_append_file_is_born_durable_and_grows(tmp_path):
@@ -195,12 +251,14 @@ def test_a_failed_call_on_an_append_file_is_final(tmp_path, doing):
 def test_a_closed_append_file_refuses(tmp_path):
     file = AppendFile.open(tmp_path / "log")
     file.close()
+    file.close()
     with pytest.raises(StoreUnavailable, match="it is closed"):
         file.append(b"x")
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4])
+@pytest.mark.parametrize("at", [1, 2, 3])
 def test_an_append_file_that_cannot_be_born_leaves_no_descriptor(tmp_path, at):
+    create(tmp_path / "warm", b"")
     before = len(list(Path("/proc/self/fd").iterdir()))
     with durable_faults(at, fails_with(errno.EMFILE)), pytest.raises(StoreUnavailable):
         AppendFile.open(tmp_path / "log")

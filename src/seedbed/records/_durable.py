@@ -44,16 +44,31 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     With `durable=False` a crash of the machine may undo or empty it: for views, which are rebuilt. Raises
     StoreUnavailable.
     """
-    opened = _lasting_folder if durable else _made_folder
-    with _durable_call("replace", path), opened(path.parent) as directory:
-        temporary = _write_named(directory, data, durable=durable)
-        try:
-            os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-        except OSError:
-            _discard(temporary, directory)
-            raise
+    with _durable_call("replace", path):
         if durable:
-            os.fsync(directory)
+            with _lasting_folder(path.parent) as directory:
+                _exchange(directory, path.name, data, durable=True)
+                os.fsync(directory)
+        else:
+            _show(path, data)
+
+
+def _show(path: Path, data: bytes) -> None:
+    # A run has eight views: opening their folder, or asking for it, takes as long as writing them.
+    try:
+        _exchange(None, os.fspath(path), data, durable=False)
+    except FileNotFoundError:
+        _make(path.parent)
+        _exchange(None, os.fspath(path), data, durable=False)
+
+
+def _exchange(directory: int | None, name: str, data: bytes, *, durable: bool) -> None:
+    temporary = _write_named(directory, os.path.dirname(name), data, durable=durable)  # noqa: PTH120  half the time of a Path
+    try:
+        os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
+        _discard(temporary, directory)
+        raise
 
 
 def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
@@ -168,19 +183,14 @@ def _folder(path: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _made_folder(path: Path) -> Iterator[int]:
+def _lasting_folder(path: Path) -> Iterator[int]:
+    """The folder at `path`, made where there is none, its name and those above it durable."""
     with contextlib.ExitStack() as opened:
         try:
             descriptor = opened.enter_context(_folder(path))
         except FileNotFoundError:
             _make(path)
             descriptor = opened.enter_context(_folder(path))
-        yield descriptor
-
-
-@contextlib.contextmanager
-def _lasting_folder(path: Path) -> Iterator[int]:
-    with _made_folder(path) as descriptor:
         _settle(path.absolute())
         yield descriptor
 
@@ -232,7 +242,7 @@ def _link_new(directory: int, name: str, data: bytes) -> None:
 
 def _link_named(directory: int, name: str, data: bytes) -> None:
     # NFS and some overlay file systems have no unnamed files; link from a random name is create-only just the same.
-    temporary = _write_named(directory, data, durable=True)
+    temporary = _write_named(directory, "", data, durable=True)
     try:
         os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except OSError as problem:
@@ -258,8 +268,8 @@ def _explained(problem: OSError) -> OSError:
     return OSError(problem.errno, "this file system has no hard links, which create-only publication rests on")
 
 
-def _write_named(directory: int, data: bytes, *, durable: bool) -> str:
-    name = TEMPORARY_PREFIX + secrets.token_hex(8)
+def _write_named(directory: int | None, folder: str, data: bytes, *, durable: bool) -> str:
+    name = os.path.join(folder, TEMPORARY_PREFIX + secrets.token_hex(8))  # noqa: PTH118  half the time of a Path
     descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=directory)
     try:
         _write_all(descriptor, data)
@@ -273,7 +283,7 @@ def _write_named(directory: int, data: bytes, *, durable: bool) -> str:
     return name
 
 
-def _discard(name: str, directory: int) -> None:
+def _discard(name: str, directory: int | None) -> None:
     # A temporary file that stays behind costs only its room, and fsck names it: the first error must be the one heard.
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=directory)

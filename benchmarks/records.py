@@ -1,0 +1,258 @@
+"""What a record costs here: finalising runs alone and at once, metric points, queries, opening; and MLflow beside it.
+
+    python benchmarks/records.py [--json] [--quick] [--on DIR] [--peer-env DIR | --no-peer]
+
+Everything happens on the disk of --on, in one run. Every measurement is a process of its own, and Seedbed's and
+MLflow's take turns (A B A B); a number is the median over the turns, with the least and the most beside it, and a ratio
+is taken within each turn. The bars are ratios, so that they hold on any disk; but a faster disk makes the floor, which
+is two syncs and nothing else, a higher one for all that is computed between them.
+
+MLflow comes from PyPI into an environment of its own, made once in --peer-env.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, final
+
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+
+Found = dict[str, Any]
+progress = Console(stderr=True, highlight=False)
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: turns, operations in each, and the sizes at which a store is opened."""
+
+    turns: int
+    finalises: int
+    per_writer: int
+    points: int
+    peer_seconds: float
+    sizes: tuple[int, ...]
+    queried: int
+
+
+NUM_WRITERS = 8
+FULL = Plan(
+    5, finalises=200, per_writer=60, points=100_000, peer_seconds=15, sizes=(1000, 5000, 10_000, 100_000), queried=5000
+)
+QUICK = Plan(1, finalises=60, per_writer=10, points=20_000, peer_seconds=2, sizes=(1000, 5000), queried=5000)
+
+
+@final
+@dataclass(frozen=True)
+class Bar:
+    """What a measured number must be; `peer` where that needs MLflow."""
+
+    number: str
+    at_least: float | None = None
+    below: float | None = None
+
+    def judged(self, found: Mapping[str, Any]) -> Found | None:
+        """The number, the bar and whether it is met; None where it was not measured."""
+        value = found["numbers"].get(self.number, {}).get("median")
+        if value is None:
+            return None
+        met = value >= self.at_least if self.at_least is not None else value < (self.below or 0)
+        return {"value": value, "at_least": self.at_least, "below": self.below, "met": met}
+
+
+BARS = (
+    Bar("alone / floor", at_least=0.5),
+    Bar("alone / MLflow", at_least=10),
+    Bar("8 processes / alone", at_least=1.5),
+    Bar("8 processes, p99 ms", below=150),
+    Bar("8 processes, lost", below=1),
+    Bar("points / bare framed append", at_least=0.5),
+    Bar("points / MLflow", at_least=1000),
+    Bar("query, p50 ms", below=15),
+    Bar("opening 100,000 commits, s", below=1),
+)
+
+
+@final
+class Bench:
+    """Runs measurements, one process each, and keeps what they found."""
+
+    def __init__(self, plan: Plan, peer: Path | None, folder: Path) -> None:
+        self._plan, self._peer, self._folder = plan, peer, folder
+        self._num_stores = 0
+
+    def run(self) -> Found:
+        """Everything that the plan asks for, as one JSON object."""
+        turns = [dict(self._turn(number + 1)) for number in range(self._plan.turns)]
+        turns += [dict(self._sizes())]
+        numbers = {name: _spread([turn[name] for turn in turns if name in turn]) for turn in turns for name in turn}
+        found: Found = {"disk": disk(self._folder), "numbers": numbers}
+        return found | {"bars": {bar.number: judged for bar in BARS if (judged := bar.judged(found))}}
+
+    def _turn(self, turn: int) -> Iterator[tuple[str, float]]:
+        """One look at everything that is measured against something else."""
+        progress.print(f"turn {turn} of {self._plan.turns}")
+        plan, peer = self._plan, self._peer is not None
+        alone = self._ours("finalise", count=plan.finalises)
+        theirs = self._mlflow("finalise", count=max(10, plan.finalises // 8)) if peer else None
+        yield from _finalised(alone, theirs)
+        together = self._ours("writers", processes=NUM_WRITERS, count=plan.per_writer)
+        yield "8 processes, per s", together["per_second"]
+        yield "8 processes, p50 ms", together["p50_ms"]
+        yield "8 processes, p99 ms", together["p99_ms"]
+        yield "8 processes, lost", together["lost"]
+        yield "8 processes / alone", together["per_second"] / alone["finalise"]["per_second"]
+        if peer:
+            rivals = self._mlflow("writers", processes=NUM_WRITERS, count=plan.per_writer, cap=plan.peer_seconds)
+            yield "MLflow, 8 processes, per s", rivals["per_second"]
+            yield "MLflow, 8 processes, p99 ms", rivals["p99_ms"]
+        points = self._ours("points", count=plan.points)
+        yield "points, per s", points["log_per_second"]
+        yield "bare framed append, per s", points["bare_per_second"]
+        yield "points / bare framed append", points["log_per_second"] / points["bare_per_second"]
+        if peer:
+            slow = self._mlflow("points", cap=plan.peer_seconds)["log_per_second"]
+            yield "MLflow, points, per s", slow
+            yield "points / MLflow", points["log_per_second"] / slow
+
+    def _sizes(self) -> Iterator[tuple[str, float]]:
+        """One store that grows: opened at every size, queried at one."""
+        store = self._folder / "large"
+        for size in self._plan.sizes:
+            progress.print(f"a store of {size:,} commits")
+            self._ours("grow", store=store, to=size)
+            seconds = [self._ours("open", store=store)["seconds"] for _ in range(5)]
+            yield f"opening {size:,} commits, s", median(seconds)
+            if size == self._plan.queried:
+                found = self._ours("query", store=store)
+                yield "query, p50 ms", found["search_and_read"]["p50_ms"]
+                yield "query without reading the commits, p50 ms", found["search"]["p50_ms"]
+                yield "making the catalog, s", found["making_seconds"]
+                yield "opening the catalog, s", found["opening_seconds"]
+
+    def _ours(self, command: str, store: Path | None = None, **options: object) -> Found:
+        progress.print(f"  ours: {command} {options or ''}")
+        chosen = str(store or self._new_store())
+        return _json_of([sys.executable, str(HERE / "measure_records.py"), command, chosen, *_flags(options)])
+
+    def _mlflow(self, command: str, **options: object) -> Found:
+        progress.print(f"  MLflow: {command} {options or ''}")
+        chosen = str(self._new_store())
+        return _json_of([str(self._peer), str(HERE / "peers" / "mlflow_store.py"), command, chosen, *_flags(options)])
+
+    def _new_store(self) -> Path:
+        self._num_stores += 1
+        return self._folder / f"store-{self._num_stores}"
+
+
+def _finalised(alone: Found, theirs: Found | None) -> Iterator[tuple[str, float]]:
+    rates = {name: alone[name]["per_second"] for name in ("floor", "finalise", "start_and_finalise")}
+    yield "floor: durable creates, per s", rates["floor"]
+    yield "floor, p50 ms", alone["floor"]["p50_ms"]
+    yield "alone, per s", rates["finalise"]
+    yield "alone, p50 ms", alone["finalise"]["p50_ms"]
+    yield "alone, p99 ms", alone["finalise"]["p99_ms"]
+    yield "alone with start, per s", rates["start_and_finalise"]
+    yield "alone / floor", rates["finalise"] / rates["floor"]
+    yield "bytes a commit", alone["commit_bytes"]
+    yield "bytes a run, with its documents", alone["store_bytes_per_run"]
+    if theirs:
+        yield "MLflow, alone, per s", theirs["finalise"]["per_second"]
+        yield "MLflow, alone with start, per s", theirs["start_and_finalise"]["per_second"]
+        yield "alone / MLflow", rates["finalise"] / theirs["finalise"]["per_second"]
+        yield "alone with start / MLflow", rates["start_and_finalise"] / theirs["start_and_finalise"]["per_second"]
+
+
+def _spread(values: list[float]) -> Found:
+    return {"median": median(values), "least": min(values), "most": max(values), "turns": len(values)}
+
+
+def _flags(options: Mapping[str, object]) -> list[str]:
+    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
+
+
+def _json_of(command: list[str]) -> Found:
+    """What a measurement printed; ends the benchmark, with what it said last, if it failed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
+    found: Found = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def disk(folder: Path) -> str:
+    """The file system that `folder` is on. On tmpfs a sync costs nothing, and the floor means nothing."""
+    done = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def peer_python(folder: Path) -> Path | None:
+    """The interpreter of MLflow's environment, made in `folder` unless it is there; None if it cannot be."""
+    python = folder / "bin" / "python"
+    if (
+        python.exists()
+        and not subprocess.run([python, "-c", "import mlflow"], capture_output=True, check=False).returncode
+    ):
+        return python
+    progress.print(f"MLflow: making its environment in {folder} (once)")
+    venv.create(folder, with_pip=True)
+    command = [python, "-m", "pip", "install", "--quiet", "-r", HERE / "peers" / "requirements-mlflow.txt"]
+    if subprocess.run(command, check=False).returncode:
+        progress.print("[bold]MLflow is left out[/]: it cannot be installed, see pip's message above")
+        return None
+    return python
+
+
+def show(found: Found) -> None:
+    """The tables for people."""
+    console = Console()
+    table = Table("", "median", "least", "most", title=f"records on {found['disk']}")
+    for name, number in found["numbers"].items():
+        table.add_row(name, *(_number(number[of]) for of in ("median", "least", "most")))
+    console.print(table)
+    bars = Table("bar", "must be", "is", "")
+    for name, bar in found["bars"].items():
+        wanted = f"at least {bar['at_least']:g}" if bar["at_least"] is not None else f"below {bar['below']:g}"
+        bars.add_row(name, wanted, _number(bar["value"]), "met" if bar["met"] else "[bold]not met[/]")
+    console.print(bars)
+    console.print(
+        "finalise is the draft and `finish`; `start`, once before it in every run, is in the rows that say so"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or value >= 1000 else f"{value:.3g}"
+
+
+def main() -> None:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    parser = argparse.ArgumentParser(description="Measure records, and MLflow beside them.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
+    parser.add_argument("--quick", action="store_true", help="one turn, fewer operations, no large store")
+    parser.add_argument("--on", type=Path, help="a folder on the disk to measure; a temporary one is made in it")
+    peer = parser.add_mutually_exclusive_group()
+    peer.add_argument("--peer-env", type=Path, default=cache / "seedbed" / "mlflow", help="MLflow's environment")
+    peer.add_argument("--no-peer", action="store_true", help="leave MLflow out")
+    options = parser.parse_args()
+    python = None if options.no_peer else peer_python(options.peer_env)
+    with tempfile.TemporaryDirectory(dir=options.on) as folder:
+        found = Bench(QUICK if options.quick else FULL, python, Path(folder)).run()
+    if options.json:
+        print(json.dumps(found))
+    else:
+        show(found)
+
+
+if __name__ == "__main__":
+    main()
