@@ -7,6 +7,7 @@ import typer
 from seedbed.cli import _baselines
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.cli._render import errors, out, print_json
+from seedbed.cli._why import why
 from seedbed.errors import InvalidInput, StoreCorrupt
 
 __all__ = ["app"]
@@ -185,3 +186,4 @@ def fsck(
 
 
 _baselines.add_to(app)
+app.command()(why)

@@ -36,6 +36,7 @@ from seedbed.records._schema import (
 from seedbed.records._snapshot import Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
 from seedbed.records._store import RunView, Store
 from seedbed.records._verify import DigestCheck, verify
+from seedbed.records._why import Cause, Explanation, why
 
 __all__ = [
     "EXACT",
@@ -47,6 +48,7 @@ __all__ = [
     "Baselines",
     "Blobs",
     "Catalog",
+    "Cause",
     "Clock",
     "Commit",
     "CommitLog",
@@ -57,6 +59,7 @@ __all__ = [
     "Event",
     "EventsLog",
     "ExcludedFactor",
+    "Explanation",
     "Fact",
     "FieldKind",
     "Files",
@@ -105,4 +108,5 @@ __all__ = [
     "replace",
     "required_fields",
     "verify",
+    "why",
 ]
