@@ -13,7 +13,9 @@ def test_two_runs_are_explained_the_likeliest_first(cli):
     lines = cli("runs", "why", "run-b", "--metric", "metrics.test.random.ap.value").out.splitlines()
     assert lines[0].startswith("run-b since run-a: /test/random/ap/value moved by -0.2")
     assert "whether by chance is open" in lines[0]
-    assert "/factors/threads" in lines[-1]
+    named = [line.split()[0] for line in lines if line.startswith("/")]
+    assert named[-1] == "/factors/threads"
+    assert "/config/training/rate" in named[:-1]
     found = cli("runs", "why", "run-b", "run-a", "--metric", "metrics.test.random.auc.value", "--json").json
     assert (found["metric"], found["other"]) == ("/test/random/auc/value", "run-a")
     assert found["causes"][0]["name"].startswith("/config/")

@@ -1,11 +1,13 @@
 """A real S3 endpoint for the tests of `records`: moto's server, over HTTP, one request at a time as S3 decides them."""
 
+import contextlib
 import os
 import threading
 import urllib.request
 import uuid
 
 import pytest
+from records_lossy_server import LossyServer, UnconditionalServer
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -14,11 +16,9 @@ class Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint():
-    from moto.server import DomainDispatcherApplication, create_backend_app
-
-    application = DomainDispatcherApplication(create_backend_app)
+@contextlib.contextmanager
+def served(application):
+    """The URL at which `application` answers within the block, one request at a time."""
     server = make_server("127.0.0.1", 0, application, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -26,6 +26,19 @@ def s3_endpoint():
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def s3_application():
+    from moto.server import DomainDispatcherApplication, create_backend_app
+
+    return DomainDispatcherApplication(create_backend_app)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(s3_application):
+    with served(s3_application) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
@@ -44,3 +57,20 @@ def bucket(s3_endpoint, monkeypatch):
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT")).close()
     return f"s3://{name}/stores/one"
+
+
+@pytest.fixture
+def lossy(bucket, s3_application, monkeypatch):
+    """What stands between the environment's endpoint and the bucket, and can be told to lose answers."""
+    server = LossyServer(s3_application)
+    with served(server) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield server
+
+
+@pytest.fixture
+def unconditional(bucket, s3_application, monkeypatch):
+    """The bucket at a service that knows no conditional put."""
+    with served(UnconditionalServer(s3_application)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield bucket

@@ -1,15 +1,18 @@
 """The same store, on a disk and on S3: what holds for the one holds for the other."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from records_lossy_server import hangs_up, refuses
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, NotFound
+from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.records import FindingKind, Store, fsck, read_events, repair, verify
+from seedbed.records._cloud import open_cloud
 from seedbed.testing import FakeClock
 
 HERE = Path(__file__).parent
@@ -67,7 +70,7 @@ def test_views_are_found_missing_and_made_again(opened):
 
 def test_writers_on_many_machines_lose_nothing_and_leave_no_gap(where, opened, tmp_path):
     store = opened(create=True)
-    program = [sys.executable, HERE / "records_hammer_program.py", where]
+    program = [sys.executable, HERE / "records_writer_program.py", where]
     writers = [
         subprocess.Popen([*program, name, "8"], stdout=subprocess.PIPE, text=True, cwd=tmp_path) for name in "abc"
     ]
@@ -81,6 +84,51 @@ def test_writers_on_many_machines_lose_nothing_and_leave_no_gap(where, opened, t
     assert fsck(store) == []
 
 
+@pytest.mark.parametrize("answer", [refuses, hangs_up])
+def test_every_answer_to_a_finish_may_be_lost_and_it_commits_once(bucket, lossy, tmp_path, answer):
+    store = Store.open(bucket, create=True, work=tmp_path / "work")
+    committed = []
+    for at in range(1, 50):
+        run = store.start(PROJECT, f"r{at}", Stage.TRAINING)
+        run.save_blob("weights", bytes(6000))
+        lossy.lose(at, answer)
+        committed.append((run.finish(draft(f"r{at}")).seq, f"r{at}"))
+        if lossy.puts < at:
+            break
+    assert at > 5
+    again = Store.open(bucket, work=tmp_path / "other")
+    assert [(item.seq, item.snapshot.run_id) for item in again.log(PROJECT).commits()] == committed
+    assert fsck(again) == []
+
+
+def test_a_writer_killed_after_any_of_its_puts_leaves_a_store_that_goes_on(bucket, lossy, tmp_path):
+    Store.open(bucket, create=True, work=tmp_path / "here")
+    program, committed, stood = [sys.executable, HERE / "records_writer_program.py", bucket], [], 0
+    for at in range(1, 50):
+        writer = subprocess.Popen([*program, f"killed-{at}", "1"], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+
+        def kill(environ, start_response, writer=writer):
+            writer.kill()
+            return hangs_up(environ, start_response)
+
+        lossy.lose(at, kill)
+        acknowledged = writer.communicate()[0]
+        if not acknowledged:
+            assert writer.returncode == -signal.SIGKILL
+        store = Store.open(bucket, work=tmp_path / "here")
+        found = [item.snapshot.run_id for item in store.log(PROJECT).commits()]
+        stood += found[len(committed) :] == [f"wkilled-{at}-0"]
+        committed = [*found, f"r{at}"]
+        commit(store, f"r{at}")
+        assert not [finding for finding in fsck(store) if finding.kind.is_damage]
+        if acknowledged:
+            break
+    assert 0 < stood < at
+    assert [item.snapshot.run_id for item in store.log(PROJECT).commits()] == committed
+    repair(store)
+    assert fsck(store) == []
+
+
 def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, tmp_path):
     store = Store.open(bucket, create=True, work=tmp_path / "work", clock=FakeClock())
     run = store.start(PROJECT, "r1", Stage.TRAINING)
@@ -91,6 +139,12 @@ def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, 
     run.finish(draft("r1"))
     assert store.files.read(key) == (tmp_path / "work" / key).read_bytes()
     assert [event.step for event in read_events(tmp_path / "work" / key)] == [1]
+
+
+def test_no_store_is_made_where_conditions_are_passed_over(unconditional, tmp_path):
+    with pytest.raises(InvalidInput, match="no store can be made here"):
+        Store.open(unconditional, create=True, work=tmp_path)
+    assert list(open_cloud(unconditional).list("")) == []
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):

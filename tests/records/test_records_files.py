@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 
 import pytest
+from records_lossy_server import hangs_up, refuses
 
 from seedbed.errors import InvalidInput, StoreUnavailable
 from seedbed.records import LocalFiles
@@ -75,6 +76,25 @@ def test_a_put_that_finds_its_own_bytes_was_the_one_that_put_them(bucket):
         files.create("blob", large)
 
 
+@pytest.mark.parametrize("answer", [refuses, hangs_up])
+def test_a_put_whose_answer_is_lost_is_found_to_have_been_made(bucket, lossy, answer):
+    files = open_cloud(bucket)
+    lossy.lose(1, answer)
+    files.create("commit", b"attempt 1 of r1")
+    assert lossy.puts == 2  # the client sent it again, and was told that the key is taken: by itself
+    assert files.read("commit") == b"attempt 1 of r1"
+
+
+@pytest.mark.parametrize("answer", [refuses, hangs_up])
+def test_a_put_whose_answer_is_lost_does_not_win_over_who_was_first(bucket, lossy, answer):
+    files = open_cloud(bucket)
+    files.create("commit", b"attempt 2 of r1")
+    lossy.lose(1, answer)
+    with pytest.raises(FileExistsError):
+        files.create("commit", b"attempt 1 of r1")
+    assert files.read("commit") == b"attempt 2 of r1"
+
+
 def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(bucket, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     from obstore.store import S3Store
@@ -90,6 +110,13 @@ def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(buc
     ):
         with pytest.raises(StoreUnavailable, match="look at the service"):
             call()
+
+
+@pytest.mark.parametrize(("url", "checksum"), [("s3://bucket/x", "sha0"), ("s3://buck et/x", "sha256")])
+def test_settings_that_the_client_refuses_are_named(monkeypatch, url, checksum):
+    monkeypatch.setenv("AWS_CHECKSUM_ALGORITHM", checksum)
+    with pytest.raises(InvalidInput, match=r"cannot be opened: .*(checksum|invalid domain)"):
+        open_cloud(url)
 
 
 def test_plain_http_is_for_this_machine_only(bucket, monkeypatch):

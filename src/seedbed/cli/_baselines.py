@@ -7,7 +7,7 @@ import typer
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.errors import InvalidInput
 
-__all__ = ["add_to"]
+__all__ = ["baselines", "demote", "promote"]
 
 _NO_METRIC = "metrics.none"
 
@@ -103,9 +103,3 @@ def baselines(
     shown = [item for one in ours for item in (one.history() if history else one.current())]
     rules = [str(one.rule) for one in ours if one.rule]
     show_promotions(shown, as_json, rules)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the three commands."""
-    for command in (promote, demote, baselines):
-        app.command()(command)

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from seedbed.cli import _baselines
+from seedbed.cli._baselines import baselines, demote, promote
+from seedbed.cli._export import export_runs
+from seedbed.cli._import import import_runs
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.cli._render import errors, out, print_json
 from seedbed.cli._why import why
@@ -185,5 +187,7 @@ def fsck(
     raise typer.Exit(1 if damaged else 0)
 
 
-_baselines.add_to(app)
-app.command()(why)
+for _command in (why, promote, demote, baselines):
+    app.command()(_command)
+app.command("import")(import_runs)
+app.command("export")(export_runs)

@@ -42,7 +42,7 @@ def open_cloud(url: str) -> Files:
     near: ClientConfig = {"allow_http": True} if urlsplit(endpoint).hostname in _LOOPBACK else {}
     try:
         return CloudFiles(S3Store.from_url(url, client_options=near), url)
-    except BaseError as problem:
+    except (BaseError, ValueError) as problem:
         raise InvalidInput(f"the store {url} cannot be opened: {_first_line(problem)}") from None
 
 

@@ -1,13 +1,15 @@
 """What a store asks of whatever holds its bytes: five methods over keys, which a disk and an object store both give."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
 from seedbed.errors import InvalidInput
+from seedbed.records._durable import TEMPORARY_PREFIX
 
-__all__ = ["Files", "StoredFile", "require_key"]
+__all__ = ["Files", "StoredFile", "require_create_only", "require_key"]
 
 # What a key between two slashes holds if it is absolute, has an empty part, or a part that leads elsewhere.
 _OUTSIDE = ("//", "/./", "/../", "\\", "\0")
@@ -74,3 +76,19 @@ def require_key(key: str) -> str:
     if not any(part in walled for part in _OUTSIDE):
         return key
     raise InvalidInput(f"{key!r} is not a key of a file in a store; expected relative names joined by single slashes")
+
+
+def require_create_only(files: Files) -> None:
+    """Raise InvalidInput where a key that is taken can be created again: there, writers would undo each other."""
+    key = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    try:
+        files.create(key, b"first")
+        files.create(key, b"second")
+    except FileExistsError:
+        return
+    finally:
+        files.remove(key)
+    raise InvalidInput(
+        "no store can be made here: a file that was there was created again, expected a refusal; choose a file system "
+        "with hard links, or a service that honours `If-None-Match: *`"
+    )

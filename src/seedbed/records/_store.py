@@ -14,7 +14,7 @@ from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import readable_json
 from seedbed.records._clock import Clock, SystemClock
 from seedbed.records._commit import Commit
-from seedbed.records._files import Files
+from seedbed.records._files import Files, require_create_only
 from seedbed.records._layout import LOGS, MARKER, RUNS, log_folder, run_folder, run_folder_of
 from seedbed.records._log import CommitLog
 from seedbed.records._names import require_name
@@ -251,5 +251,6 @@ def _make_marker(files: Files) -> None:
     try:
         files.read(MARKER)
     except NotFound:
+        require_create_only(files)
         with contextlib.suppress(FileExistsError):  # another process may make the same store at the same moment
             files.create(MARKER, readable_json({"format": _FORMAT, "format_version": FORMAT_VERSION}))

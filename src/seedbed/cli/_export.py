@@ -1,0 +1,82 @@
+"""`seedbed runs export`: commits as a table, or as runs of another system."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seedbed.cli._counting import counting
+from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
+from seedbed.cli._render import out, print_json
+
+if TYPE_CHECKING:
+    from seedbed.records import Commit, Found, Store
+
+__all__ = ["export_runs"]
+
+
+def export_runs(
+    form: Annotated[
+        Literal["parquet", "csv", "mlflow"], typer.Argument(metavar="FORM", help="parquet, csv or mlflow.")
+    ],
+    destination: Annotated[
+        str, typer.Argument(metavar="DEST", help="A file; with mlflow, a tracking URI or a database file.")
+    ],
+    project: ProjectOption = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="QUERY", help="Only runs that fulfil this, see docs/query.md.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Export finished runs: a row each, or to MLflow as runs with settings, results, steps and tags.
+
+    Exporting to MLflow again adds only what is new.
+
+    \b
+    Examples:
+      seedbed runs export parquet runs.parquet
+      seedbed runs export csv best.csv --where "metrics.ap>0.9"
+      seedbed runs export mlflow mlflow.db --project flights
+    """
+    from seedbed.integrations import write_csv, write_parquet
+    from seedbed.records import Store
+
+    opened = Store.open(store)
+    found = _found(opened, project, where)
+    if form == "mlflow":
+        written = _to_mlflow(opened, found, destination)
+    else:
+        written = (write_csv if form == "csv" else write_parquet)(_commits(opened, found), Path(destination))
+    if as_json:
+        print_json({"written": written, "present": len(found) - written})
+    else:
+        present = f"; {len(found) - written} were there already" if written < len(found) else ""
+        out().print(f"{written} runs written to {destination}{present}", soft_wrap=True)
+
+
+def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[Found]":
+    from seedbed.records import Catalog, parse_query
+
+    query = None if where is None else parse_query(where)
+    with (
+        counting("reading new commits into the catalog") as progress,
+        Catalog.open(store, progress=progress) as catalog,
+    ):
+        found = catalog.search(query, project=project, limit=-1)
+    return sorted(found, key=lambda item: (item.project, item.seq))
+
+
+def _commits(store: "Store", found: "Sequence[Found]") -> "Iterator[Commit]":
+    with counting("exporting") as progress:
+        for number, item in enumerate(found, start=1):
+            yield store.log(item.project).read(item.seq)
+            progress(number, len(found))
+
+
+def _to_mlflow(store: "Store", found: "Sequence[Found]", destination: str) -> int:
+    from seedbed.integrations import MLflowTarget, standing_events
+
+    target = MLflowTarget(destination)
+    return sum(target.write(commit, standing_events(store, commit)) for commit in _commits(store, found))

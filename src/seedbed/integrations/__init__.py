@@ -1,0 +1,27 @@
+"""Integrations: other systems' runs become commits, and commits their runs or tables, through their own libraries."""
+
+from seedbed.integrations._importing import IMPORTED, Described, Imported, ImportOutcome, import_runs
+from seedbed.integrations._jsonl import JsonLines
+from seedbed.integrations._mlflow_reading import MLflow
+from seedbed.integrations._mlflow_writing import MLflowTarget
+from seedbed.integrations._outside import OutsideRun, Source
+from seedbed.integrations._steps import standing_events
+from seedbed.integrations._tables import write_csv, write_parquet
+from seedbed.integrations._tensorboard import TensorBoard
+
+__all__ = [
+    "IMPORTED",
+    "Described",
+    "ImportOutcome",
+    "Imported",
+    "JsonLines",
+    "MLflow",
+    "MLflowTarget",
+    "OutsideRun",
+    "Source",
+    "TensorBoard",
+    "import_runs",
+    "standing_events",
+    "write_csv",
+    "write_parquet",
+]

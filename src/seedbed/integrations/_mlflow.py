@@ -1,0 +1,54 @@
+"""What reading and writing MLflow share: its client, its form of infinities, and the tags that tell of a commit."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seedbed.errors import InvalidInput, NotFound
+from seedbed.integrations._extras import require
+
+__all__ = ["DIGEST_TAG", "LARGEST", "SERIES_TAG", "client", "mlflow_errors"]
+
+DIGEST_TAG = "seedbed.digest"
+# The metrics that are series of steps, each with whether its last value is a result too; all others are results.
+SERIES_TAG = "seedbed.step_metrics"
+# MLflow's SQL stores keep infinities as the largest numbers.
+LARGEST = sys.float_info.max
+_SQLITE = "sqlite:///"
+
+
+def client(where: str, *, create: bool) -> Any:
+    """MLflow's client of the tracking store at `where`: a URI, a SQLite file, or a folder of its file store.
+
+    Raises NotFound when the extra is missing, or the store is and `create` is false.
+    """
+    uri = _uri(where)
+    path = Path(uri.removeprefix(_SQLITE).partition("?")[0])
+    if uri.startswith(_SQLITE) and not create and not path.exists():
+        raise NotFound(f"there is no MLflow store at {where}")  # MLflow itself would make an empty one
+    # Reading another's runs sends nothing anywhere, and its older file store is there to be read.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    tracking = require("mlflow", "mlflow")
+    with mlflow_errors(where):
+        return tracking.MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def mlflow_errors(what: str) -> Iterator[None]:
+    """MLflow's errors as ours, of `what` was read or written. Raises InvalidInput with MLflow's own words."""
+    refused = require("mlflow.exceptions", "mlflow").MlflowException
+    try:
+        yield
+    except refused as problem:
+        raise InvalidInput(f"MLflow refuses {what}: {problem}") from None
+
+
+def _uri(where: str) -> str:
+    if "://" in where or where.startswith(_SQLITE):
+        return where
+    path = Path(where)
+    return path.resolve().as_uri() if path.is_dir() else f"{_SQLITE}{path.resolve()}"

@@ -1,0 +1,46 @@
+"""What may stand between a store and S3: it loses answers, or the conditions that puts are made under."""
+
+import socket
+
+
+def hangs_up(environ, start_response):
+    """The connection ends without an answer."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    return refuses(environ, start_response)
+
+
+def refuses(_, start_response):
+    """Too busy, it says."""
+    start_response("503 Slow Down", [("Content-Length", "0")])
+    return [b""]
+
+
+class LossyServer:
+    """The put numbered `at`, counted from 1, is done and answered by `answer`; `puts` counts those so far."""
+
+    def __init__(self, application):
+        self._application = application
+        self.lose(0, refuses)
+
+    def lose(self, at, answer):
+        self.puts = 0
+        self._at = at
+        self._answer = answer
+
+    def __call__(self, environ, start_response):
+        if environ["REQUEST_METHOD"] == "PUT":
+            self.puts += 1
+            if self.puts == self._at:
+                b"".join(self._application(environ, lambda *_: None))
+                return self._answer(environ, start_response)
+        return self._application(environ, start_response)
+
+
+class UnconditionalServer:
+    """Puts whatever it is asked to, as services did before they knew conditions."""
+
+    def __init__(self, application):
+        self._application = application
+
+    def __call__(self, environ, start_response):
+        return self._application({**environ, "HTTP_IF_NONE_MATCH": ""}, start_response)
