@@ -1,5 +1,7 @@
 """One contract for whatever holds a store, run over all there is."""
 
+import errno
+import itertools
 import os
 from datetime import timedelta
 
@@ -7,7 +9,7 @@ import pytest
 from records_lossy_server import hangs_up, refuses
 
 from seedbed.errors import InvalidInput, StoreUnavailable
-from seedbed.records import LocalFiles
+from seedbed.records import LocalFiles, _local
 from seedbed.records._cloud import CloudFiles, open_cloud
 from seedbed.testing import FilesContract
 
@@ -15,6 +17,32 @@ from seedbed.testing import FilesContract
 class TestLocalFiles(FilesContract):
     @pytest.fixture
     def files(self, tmp_path):
+        return LocalFiles(tmp_path)
+
+    @pytest.fixture
+    def again(self, tmp_path):
+        return LocalFiles(tmp_path)
+
+
+class TestLocalFilesAsOverNfs(FilesContract):
+    """No unnamed files, and every other reply to `link` lost, so that it is sent again and finds what it made."""
+
+    @pytest.fixture
+    def files(self, tmp_path, monkeypatch):
+        real_open, real_link, calls = os.open, os.link, itertools.count()
+
+        def open_(path, flags, *arguments, **options):
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+            return real_open(path, flags, *arguments, **options)
+
+        def link(*arguments, **options):
+            real_link(*arguments, **options)
+            if next(calls) % 2:
+                raise FileExistsError(errno.EEXIST, "File exists")
+
+        monkeypatch.setattr(os, "open", open_)
+        monkeypatch.setattr(os, "link", link)
         return LocalFiles(tmp_path)
 
     @pytest.fixture
@@ -48,6 +76,28 @@ def test_what_cannot_be_read_is_no_missing_file(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(StoreUnavailable, match="mend the mount"):
         LocalFiles(tmp_path).read("folder")
+
+
+def test_what_cannot_be_listed_is_no_empty_folder(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(StoreUnavailable, match=r"cannot list .*loop.*; mend the mount"):
+        list(LocalFiles(tmp_path).list("loop"))
+
+
+def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(tmp_path, monkeypatch):
+    (tmp_path / "view").write_bytes(b"new")
+    stale = [OSError(errno.ESTALE, "Stale file handle")]
+
+    def opened(*arguments, **options):
+        if stale:
+            raise stale.pop()
+        return open(*arguments, **options)  # noqa: PTH123
+
+    monkeypatch.setattr(_local, "open", opened, raising=False)
+    assert LocalFiles(tmp_path).read("view") == b"new"
+    stale += [OSError(errno.ESTALE, "Stale file handle")] * 2
+    with pytest.raises(StoreUnavailable, match="Stale file handle"):
+        LocalFiles(tmp_path).read("view")
 
 
 def test_a_file_that_vanishes_while_it_is_listed_is_left_out(tmp_path):

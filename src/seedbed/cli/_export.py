@@ -8,10 +8,11 @@ import typer
 
 from seedbed.cli._counting import counting
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
-from seedbed.cli._render import out, print_json
+from seedbed.cli._render import errors, out, print_json
+from seedbed.errors import NotFound
 
 if TYPE_CHECKING:
-    from seedbed.records import Commit, Found, Store
+    from seedbed.records import Commit, Event, Found, Store
 
 __all__ = ["export_runs"]
 
@@ -76,7 +77,21 @@ def _commits(store: "Store", found: "Sequence[Found]") -> "Iterator[Commit]":
 
 
 def _to_mlflow(store: "Store", found: "Sequence[Found]", destination: str) -> int:
-    from seedbed.integrations import MLflowTarget, standing_events
+    from seedbed.integrations import MLflowTarget
 
-    target = MLflowTarget(destination)
-    return sum(target.write(commit, standing_events(store, commit)) for commit in _commits(store, found))
+    target, lost = MLflowTarget(destination), list[str]()
+    written = sum(target.write(commit, _steps(store, commit, lost)) for commit in _commits(store, found))
+    if lost:
+        told = "released by retention, or lost, which `seedbed runs fsck` tells"
+        errors().print(f"without their steps, {told}: {', '.join(lost)}", soft_wrap=True)
+    return written
+
+
+def _steps(store: "Store", commit: "Commit", lost: list[str]) -> "Sequence[Event]":
+    from seedbed.integrations import standing_events
+
+    try:
+        return standing_events(store, commit)
+    except NotFound:
+        lost.append(commit.snapshot.run_id)
+        return ()

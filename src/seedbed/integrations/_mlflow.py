@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,10 @@ def mlflow_errors(what: str) -> Iterator[None]:
     """MLflow's errors as ours, of `what` was read or written. Raises InvalidInput with MLflow's own words."""
     refused = require("mlflow.exceptions", "mlflow").MlflowException
     try:
-        yield
+        with warnings.catch_warnings():
+            # What MLflow does that its own libraries deprecate is nothing that its users here could mend.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     except refused as problem:
         raise InvalidInput(f"MLflow refuses {what}: {problem}") from None
 

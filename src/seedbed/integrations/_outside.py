@@ -43,7 +43,7 @@ class OutsideRun:
         }
         whole = sha256(canonical_json(facts))
         for step, values in self.steps:
-            whole.update(canonical_json([step, written(values)]))
+            whole.update(canonical_json({"step": step, "values": written(values)}))
         return whole.hexdigest()
 
 

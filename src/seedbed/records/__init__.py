@@ -18,11 +18,14 @@ from seedbed.records._files import Files, StoredFile
 from seedbed.records._findings import Finding, FindingKind
 from seedbed.records._framed import Entry, Journal, read_journal
 from seedbed.records._fsck import fsck
+from seedbed.records._gc import GcPlan, GcResult, Letting, Sweepable, Why, gc, plan_gc, sweep
 from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._query import Name, Query, matches, parse_name, parse_query
 from seedbed.records._redaction import redact_text
+from seedbed.records._releases import Release, Released, Releases
 from seedbed.records._repair import repair
+from seedbed.records._retention import RetentionPolicy, RetentionRule, load_retention
 from seedbed.records._runs import ActiveRun
 from seedbed.records._schema import (
     NOT_APPLICABLE,
@@ -66,8 +69,11 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Found",
+    "GcPlan",
+    "GcResult",
     "Journal",
     "Json",
+    "Letting",
     "LocalFiles",
     "MetadataField",
     "MetadataSchema",
@@ -78,12 +84,19 @@ __all__ = [
     "PromotionKind",
     "PromotionRule",
     "Query",
+    "Release",
+    "Released",
+    "Releases",
+    "RetentionPolicy",
+    "RetentionRule",
     "RunView",
     "Snapshot",
     "SnapshotDraft",
     "Store",
     "StoredFile",
+    "Sweepable",
     "SystemClock",
+    "Why",
     "ablation",
     "best_of_groups",
     "canonical_json",
@@ -95,18 +108,22 @@ __all__ = [
     "environment_facts",
     "facts",
     "fsck",
+    "gc",
+    "load_retention",
     "load_schema",
     "matches",
     "not_applicable",
     "parse_name",
     "parse_query",
     "parse_schema",
+    "plan_gc",
     "read_events",
     "read_journal",
     "redact_text",
     "repair",
     "replace",
     "required_fields",
+    "sweep",
     "verify",
     "why",
 ]

@@ -73,6 +73,14 @@ class Baselines:
         self._of: dict[str, Promotion] = {}
         self._rule: PromotionRule | None = None
 
+    def key(self, seq: int) -> str:
+        """The key of record `seq`."""
+        return self._records.key(seq)
+
+    def read(self, seq: int) -> Promotion:
+        """Record `seq`. Raises NotFound, StoreCorrupt when it is damaged, InvalidInput for one of a later version."""
+        return self._parsed(seq, self._records.read(seq).body)
+
     def of(self, group: str) -> Promotion | None:
         """The baseline of a comparison group. Raises StoreCorrupt when a record is missing or damaged."""
         self._catch_up()

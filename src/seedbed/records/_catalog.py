@@ -19,10 +19,10 @@ from seedbed.records._layout import CATALOG
 from seedbed.records._query import And, Condition, Name, Not, Or, Query, Value
 from seedbed.records._store import Store
 
-__all__ = ["Catalog", "Found"]
+__all__ = ["SCHEMA_VERSION", "Catalog", "Found", "fact_row"]
 
 Progress: TypeAlias = Callable[[int, int], None]
-_SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1
 _BATCH = 500
 _BUSY_SECONDS = 30.0
 _SCHEMA = """
@@ -145,7 +145,7 @@ class Catalog:
         if added.rowcount:  # else another process caught up with it in between
             self._connection.executemany(
                 "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (_row(fact, added.lastrowid or 0) for fact in facts(snapshot)),
+                (fact_row(fact, added.lastrowid or 0) for fact in facts(snapshot)),
             )
 
 
@@ -154,7 +154,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         connection.execute("PRAGMA journal_mode = DELETE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _SCHEMA_VERSION):
+        if version not in (0, SCHEMA_VERSION):
             raise sqlite3.DatabaseError(f"schema version {version}")
         if version == 0:
             _make(connection)
@@ -171,7 +171,7 @@ def _make(connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION:d}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
 
 
 @contextlib.contextmanager
@@ -185,7 +185,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _row(fact: Fact, commit_id: int) -> tuple[object, ...]:
+def fact_row(fact: Fact, commit_id: int) -> tuple[object, ...]:
+    """The row of the table `facts` for one fact of a commit."""
     value = fact.value
     is_flag = isinstance(value, bool)
     number = float(value) if isinstance(value, int | float) and not is_flag else None

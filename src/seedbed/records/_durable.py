@@ -16,7 +16,7 @@ from typing import Self
 
 from seedbed.errors import StoreUnavailable
 
-__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "remove", "replace"]
+__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "remove", "replace", "set_aside"]
 
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
@@ -91,7 +91,7 @@ def _remove_old(directory: int, name: str, unless_since: datetime) -> bool:
     if _written(directory, name) >= unless_since:
         return False
     # Under a name of our own nobody writes it any more, so that what its time says now still holds when it goes.
-    private = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    private = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{name}"
     os.replace(name, private, src_dir_fd=directory, dst_dir_fd=directory)
     is_old = _written(directory, private) < unless_since
     if not is_old:
@@ -99,6 +99,11 @@ def _remove_old(directory: int, name: str, unless_since: datetime) -> bool:
             os.link(private, name, src_dir_fd=directory, dst_dir_fd=directory)
     os.unlink(private, dir_fd=directory)
     return is_old
+
+
+def set_aside(name: str) -> str | None:
+    """The name of the file that a removal, cut short, left under the temporary name `name`; None for other files."""
+    return name.removeprefix(TEMPORARY_PREFIX).partition("-")[2] or None
 
 
 def _written(directory: int, name: str) -> datetime:

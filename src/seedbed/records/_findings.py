@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "FindingKind"]
+__all__ = ["GC", "REPAIR", "RESTORE", "Finding", "FindingKind"]
+
+RESTORE = "restore the file from a copy of the store; it is never made again"
+REPAIR = "run `seedbed runs fsck --repair`"
+GC = "run `seedbed runs gc`"
 
 
 class FindingKind(StrEnum):
@@ -23,16 +27,26 @@ class FindingKind(StrEnum):
     VIEW_STALE = "VIEW_STALE"
     LOG_TORN = "LOG_TORN"
     STRAY_FILE = "STRAY_FILE"
+    DIGEST_WRONG = "DIGEST_WRONG"
+    BASELINE_DAMAGED = "BASELINE_DAMAGED"
+    BASELINE_MISSING = "BASELINE_MISSING"
+    RELEASE_DAMAGED = "RELEASE_DAMAGED"
+    RELEASE_MISSING = "RELEASE_MISSING"
+    CHECKPOINT_DAMAGED = "CHECKPOINT_DAMAGED"
+    CHECKPOINT_STALE = "CHECKPOINT_STALE"
+    CATALOG_STALE = "CATALOG_STALE"
+    INDEX_STALE = "INDEX_STALE"
+    BLOB_ORPHAN = "BLOB_ORPHAN"
 
     @property
     def is_damage(self) -> bool:
-        """Whether this cannot be what a killed process leaves behind."""
+        """Whether this cannot be what a killed process leaves behind, and bytes that count are concerned."""
         return self not in _LEFTOVERS
 
     @property
     def is_derived(self) -> bool:
         """Whether `repair` can put it right from the commits."""
-        return self in _LEFTOVERS or self is FindingKind.LATEST_DANGLING
+        return self is FindingKind.LATEST_DANGLING or (self in _LEFTOVERS and self is not FindingKind.BLOB_ORPHAN)
 
 
 _LEFTOVERS = frozenset(
@@ -42,6 +56,11 @@ _LEFTOVERS = frozenset(
         FindingKind.VIEW_STALE,
         FindingKind.LOG_TORN,
         FindingKind.STRAY_FILE,
+        FindingKind.CHECKPOINT_DAMAGED,
+        FindingKind.CHECKPOINT_STALE,
+        FindingKind.CATALOG_STALE,
+        FindingKind.INDEX_STALE,
+        FindingKind.BLOB_ORPHAN,
     }
 )
 

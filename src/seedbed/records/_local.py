@@ -1,5 +1,6 @@
 """A store's files on a disk, or on a network file system with hard links."""
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,14 +36,11 @@ class LocalFiles:
         """As `Files.read`."""
         # Looking for the next number is the commonest call there is, and mostly finds none.
         try:
-            with open(self._at(key), "rb", buffering=0) as file:  # noqa: PTH123  a Path costs as much as the rest
-                return file.readall()
+            return _read(self._at(key))
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"there is no file {key} in {self.root}") from None
         except OSError as problem:
-            raise StoreUnavailable(
-                f"cannot read {self._at(key)}: {problem.strerror}; mend the mount or its rights"
-            ) from problem
+            raise _unavailable("read", self._at(key), problem) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`; what vanishes while it is listed is left out."""
@@ -63,6 +61,25 @@ class LocalFiles:
         return f"{self.root}/{require_key(key)}"
 
 
+def _read(path: str) -> bytes:
+    try:
+        return _read_once(path)
+    except OSError as problem:
+        if problem.errno != errno.ESTALE:
+            raise
+        # Over NFS a file that another machine replaces is gone for whoever has it open; the new one is there.
+        return _read_once(path)
+
+
+def _read_once(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path costs as much as the rest
+        return file.readall()
+
+
+def _unavailable(doing: str, path: str, problem: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"cannot {doing} {path}: {problem.strerror}; mend the mount or its rights")
+
+
 def _children(folder: str) -> list[tuple[str, "os.DirEntry[str]"]]:
     # A folder sorts by its name with the slash, as the keys under it do.
     try:
@@ -70,6 +87,8 @@ def _children(folder: str) -> list[tuple[str, "os.DirEntry[str]"]]:
             return sorted((entry.name + "/" * entry.is_dir(), entry) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as problem:
+        raise _unavailable("list", folder, problem) from problem
 
 
 def _stored(key: str, entry: "os.DirEntry[str]") -> Iterator[StoredFile]:

@@ -12,7 +12,7 @@ from seedbed.records._files import Files
 from seedbed.records._names import commit_file
 from seedbed.records._seal import unseal
 
-__all__ = ["NumberedLog", "Sealed"]
+__all__ = ["NumberedLog", "Sealed", "damaged", "record_number"]
 
 _RECORD = re.compile(r"(\d{20})\.json")
 
@@ -57,8 +57,7 @@ class NumberedLog:
     def numbers(self, after: int = 0) -> list[int]:
         """The numbers of the records behind `after`, ascending, whether they can be read or not."""
         listed = self._files.list(self.folder, after=self.key(after), deep=False)
-        names = (item.key.rpartition("/")[2] for item in listed)
-        return [int(match[1]) for name in names if (match := _RECORD.fullmatch(name))]
+        return [number for item in listed if (number := record_number(item.key)) is not None]
 
     def require_gapless(self, after: int = 0) -> None:
         """Raise StoreCorrupt when a number behind `after` is missing while a later one exists."""
@@ -75,6 +74,12 @@ class NumberedLog:
             return self.read(seq + 1)
         except NotFound:
             return None
+
+
+def record_number(key: str) -> int | None:
+    """The number of the record that `key` names; None when it names none."""
+    match = _RECORD.fullmatch(key.rpartition("/")[2])
+    return int(match[1]) if match else None
 
 
 def damaged(key: str, found: str) -> StoreCorrupt:

@@ -7,6 +7,7 @@ beside it is a view: the latest heartbeat, and how the attempt ended.
 
 import os
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,9 +23,11 @@ __all__ = [
     "ProcessIdentity",
     "Status",
     "claim_key",
+    "claimed",
     "is_alive",
     "read_status",
     "status_key",
+    "status_of",
     "this_process",
 ]
 
@@ -82,11 +85,18 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
 
     Raises StoreCorrupt when the claim cannot be read.
     """
-    names = (item.key.rpartition("/")[2] for item in files.list(folder, deep=False))
-    attempts = [int(match[1]) for name in names if (match := _CLAIM.fullmatch(name))]
-    if not attempts:
-        return None
-    claim = _read(files, claim_key(folder, max(attempts)))
+    attempts = claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False))
+    return status_of(files, folder, attempts[-1], now) if attempts else None
+
+
+def claimed(names: Iterable[str]) -> list[int]:
+    """The attempts that the files of a run's folder, called `names`, claim; ascending."""
+    return sorted(int(match[1]) for name in names if (match := _CLAIM.fullmatch(name)))
+
+
+def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
+    """Where `attempt`, the newest one in `folder`, stands at `now`. Raises StoreCorrupt and NotFound for its claim."""
+    claim = _read(files, claim_key(folder, attempt))
     try:
         latest = _read(files, status_key(folder))
     except (NotFound, StoreCorrupt):

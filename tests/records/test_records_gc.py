@@ -1,0 +1,218 @@
+import contextlib
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from records_world import PROJECT, commit, draft
+
+from seedbed.contracts import Stage
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.records import Store, digest_bytes, fsck, gc, plan_gc, sweep
+from seedbed.records._snapshot import TOP_CHANGES
+from seedbed.testing import FakeClock
+
+HERE = Path(__file__).parent
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(tmp_path / "store", create=True)
+
+
+def age(store, digest, **ago):
+    """Let the blob have been written so long ago."""
+    path = store.work / store.blobs.key(digest)
+    when = (datetime.now(UTC) - timedelta(**ago)).timestamp()
+    os.utime(path, (when, when))
+    return path
+
+
+def swept(result):
+    return [item.key.rpartition("/")[2] for item in result.swept]
+
+
+def test_an_old_blob_that_no_commit_holds_goes(store):
+    age(store, store.blobs.put(b"left behind"), hours=25)
+    result = gc(store)
+    assert swept(result) == [digest_bytes(b"left behind")]
+    assert result.plan.size_bytes == len(b"left behind")
+    assert not list((store.work / "blobs").rglob("*.*"))
+    with pytest.raises(NotFound):
+        store.blobs.get(digest_bytes(b"left behind"))
+
+
+def test_a_young_blob_stays_and_is_counted(store):
+    age(store, store.blobs.put(b"just written"), hours=23)
+    plan = plan_gc(store)
+    assert (plan.files, plan.num_young, plan.young_bytes) == ((), 1, len(b"just written"))
+    assert swept(gc(store, grace=HOUR)) == [digest_bytes(b"just written")]
+
+
+def test_what_a_commit_names_stays_however_old(store):
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    weights = run.save_blob("weights", bytes(9000))
+    run.finish(draft("r1"))
+    age(store, weights, days=1000)
+    assert gc(store).plan.files == ()
+    assert store.blobs.get(weights) == bytes(9000)
+
+
+def test_the_whole_list_of_a_long_diff_is_named_by_its_commit(store):
+    def config(value):
+        return {f"setting_{index}": value for index in range(TOP_CHANGES + 10)}
+
+    commit(store, "r1", config=config(1), volatile_settings=())
+    details = commit(store, "r2", config=config(2), volatile_settings=()).snapshot.diff_prev.details
+    age(store, details, days=1000)
+    assert gc(store).plan.files == ()
+    assert b"setting_" in store.blobs.get(details)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"predictions": digest_bytes(b"mentioned")},
+        {"documents": {"notes": {"where": ["elsewhere", digest_bytes(b"mentioned")]}}},
+    ],
+    ids=["predictions", "a document"],
+)
+def test_a_blob_whose_digest_stands_anywhere_in_a_commit_stays(store, fields):
+    mentioned = store.blobs.put(b"mentioned")
+    commit(store, "r1", **fields)
+    age(store, mentioned, days=1000)
+    assert gc(store).plan.files == ()
+
+
+def test_what_a_running_attempt_may_still_name_stays(store):
+    run = store.start(PROJECT, "long", Stage.TRAINING)
+    weights = run.save_blob("weights", bytes(9000))
+    before = store.blobs.put(b"of nobody")
+    age(store, weights, days=3)
+    age(store, before, days=9)
+    claim = store.work / f"runs/{PROJECT}/long/TRAINING/attempt-1.json"
+    started = datetime.now(UTC) - timedelta(days=4)
+    claim.write_text(claim.read_text().replace(f"{run._status.started:%Y-%m-%d}", f"{started:%Y-%m-%d}"))
+    result = gc(store)
+    assert swept(result) == [before]
+    assert result.plan.held_by.run_id == "long"
+    assert run.finish(draft("long")).snapshot.blobs == {"weights": weights}
+    assert fsck(store) == []
+
+
+def test_an_attempt_out_of_sight_is_waited_for_as_long_as_the_grace(store):
+    clock = FakeClock(datetime.now(UTC))
+    elsewhere = Store.open(store.work, clock=clock)
+    run = elsewhere.start(PROJECT, "far", Stage.TRAINING)
+    claim = store.work / f"runs/{PROJECT}/far/TRAINING/attempt-1.json"
+    claim.write_text(claim.read_text().replace(run._status.process.place, "0" * 64))
+    age(store, elsewhere.blobs.put(b"of the far one"), minutes=30)
+    clock.advance(3600 * 2)
+    assert elsewhere.newest().status == "CRASHED"
+    assert plan_gc(elsewhere, grace=3 * HOUR).held_by.run_id == "far"
+    assert gc(elsewhere, grace=3 * HOUR).swept == ()
+    assert plan_gc(elsewhere, grace=HOUR).held_by is None
+    assert len(gc(elsewhere, grace=HOUR).swept) == 1
+
+
+def test_an_attempt_of_a_later_try_at_a_finished_stage_is_waited_for(store):
+    first = store.start(PROJECT, "r1", Stage.TRAINING)
+    clock = FakeClock(datetime.now(UTC))
+    first._clock = clock
+    first.failed("in between")
+    second = store.start(PROJECT, "r1", Stage.TRAINING)
+    first._commits.append(draft("r1"), {}, clock.now())
+    clock.advance(3600)
+    plan = plan_gc(Store.open(store.work, clock=clock))
+    assert (plan.held_by.run_id, plan.held_by.attempt) == ("r1", second.attempt)
+
+
+def test_what_is_written_anew_after_the_plan_is_spared(store):
+    again = store.blobs.put(b"wanted again")
+    age(store, again, days=2)
+    plan = plan_gc(store)
+    store.blobs.put(b"wanted again")
+    result = sweep(store, plan)
+    assert [item.key for item in result.spared] == [store.blobs.key(again)]
+    assert result.swept == ()
+
+
+def test_a_blob_that_was_swept_is_missed_before_the_commit_and_not_after(store):
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    weights = run.save_blob("weights", bytes(9000))
+    (store.work / store.blobs.key(weights)).unlink()
+    with pytest.raises(NotFound, match="there is no blob"):
+        run.finish(draft("r1"))
+    assert store.log(PROJECT).head() == 0
+    run.save_blob("weights", bytes(9000))
+    assert run.finish(draft("r1")).seq == 1
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), timedelta(minutes=59)])
+def test_a_grace_that_writers_could_not_rely_on_is_refused(store, grace):
+    with pytest.raises(InvalidInput, match="expected at least 1:00:00"):
+        gc(store, grace=grace)
+
+
+@pytest.mark.parametrize("how", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9])])
+def test_nothing_is_swept_while_it_cannot_be_known_what_a_commit_holds(store, how):
+    for run_id in ("r1", "r2"):
+        commit(store, run_id)
+    orphan = store.blobs.put(b"of nobody?")
+    age(store, orphan, days=9)
+    how(store.work / store.log(PROJECT).key(1))
+    with pytest.raises(StoreCorrupt, match="nothing is swept"):
+        gc(Store.open(store.work))
+    assert store.blobs.get(orphan) == b"of nobody?"
+
+
+def test_progress_is_told_while_it_lists_reads_and_sweeps(store):
+    for number in range(1010):
+        age(store, store.blobs.put(b"%d" % number), days=2)
+    for number in range(100):
+        commit(store, f"r{number}")
+    heard = []
+    gc(store, progress=lambda *done: heard.append(done))
+    assert {what for what, *_ in heard} == {"listing files", "reading commits", "sweeping"}
+    assert ("reading commits", 100, 100) in heard
+    assert ("sweeping", 1000, 1010) in heard
+
+
+def test_killed_at_every_durable_call_a_sweep_has_done_a_part_of_it(tmp_path):
+    found = subprocess.run(
+        [sys.executable, HERE / "records_gc_program.py", tmp_path, "die"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert int(found.stdout) > 20
+
+
+def test_beside_writers_that_name_old_equal_blobs_nothing_is_lost(store):
+    program = [sys.executable, HERE / "records_gc_program.py", store.work]
+    for number in range(30):
+        age(store, store.blobs.put(b"of nobody %d" % number), days=2)
+    with contextlib.ExitStack() as running:
+
+        def started(what):
+            process = subprocess.Popen([*program, what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            running.enter_context(process)
+            running.callback(process.kill)
+            return process
+
+        sweeper = started("sweep")
+        assert sweeper.stdout.readline() == "ready\n"
+        writers = [started("a"), started("b")]
+        acknowledged = sum(len(writer.communicate()[0].split()) for writer in writers)
+        rounds, num_swept = map(int, sweeper.communicate("")[0].split())
+    assert [process.returncode for process in (sweeper, *writers)] == [0, 0, 0]
+    log = store.log(PROJECT)
+    assert acknowledged == log.head() == 60
+    for item in log.commits():
+        assert len(item.snapshot.blobs) == 6
+        for name, digest in item.snapshot.blobs.items():
+            assert store.blobs.get(digest).decode().replace(" ", "-") == name
+    assert [finding for finding in fsck(store) if finding.kind.is_damage] == []
+    assert rounds > 5
+    assert num_swept >= 30
