@@ -201,7 +201,7 @@ def power_again(path, options):
 
 @contextlib.contextmanager
 def gone():
-    with mock.patch.object(_store, "this_process", lambda: GONE):
+    with mock.patch.object(_store, "this_process", return_value=GONE):
         yield
 
 

@@ -188,7 +188,7 @@ class Disk:
         """The folder that holds `path`, and its name there; no folder for what is above the root."""
         if dir_fd is not None:
             return self._open[dir_fd], os.fspath(path)
-        whole = Path(os.path.abspath(path))
+        whole = Path.cwd() / path
         if whole == self.root:
             return self._now, ""
         if not whole.is_relative_to(self.root):
@@ -298,7 +298,7 @@ def _subject(call: Call) -> Node | None:
 def _tree(
     disk: Disk, calls: Sequence[Call], pending: frozenset[int], kept: frozenset[int], fate: Callable[[Node], str]
 ) -> Tree:
-    """The durable calls, of the pending names those that are `kept`, and of each file's pending bytes what `fate` says."""
+    """The durable calls, of the pending names those `kept`, and of each file's pending bytes what `fate` says."""
     names = {node: dict(node.names) for node in _all(disk.begun)}
     owed = {node: node.data for node in _all(disk.begun)}
     asked = dict(owed)

@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from seedbed.cli._baselines import baselines, demote, promote
 from seedbed.cli._export import export_runs
 from seedbed.cli._import import import_runs
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.cli._render import errors, out, print_json
+from seedbed.cli._why import why
 from seedbed.errors import InvalidInput, StoreCorrupt
 
 __all__ = ["app"]
@@ -185,5 +187,7 @@ def fsck(
     raise typer.Exit(1 if damaged else 0)
 
 
+for _command in (why, promote, demote, baselines):
+    app.command()(_command)
 app.command("import")(import_runs)
 app.command("export")(export_runs)

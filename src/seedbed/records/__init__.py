@@ -1,6 +1,6 @@
 """Records: one immutable, crash-safe commit for every finished stage, and what it may be compared with."""
 
-from seedbed.records._baseline import Baselines, Promotion, PromotionKind, PromotionRule
+from seedbed.records._baseline import Baselines, Promotion, PromotionKind, PromotionRule, best_of_groups
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import Json, canonical_json, digest, digest_bytes
 from seedbed.records._catalog import Catalog, Found
@@ -40,6 +40,7 @@ from seedbed.records._schema import (
 from seedbed.records._snapshot import Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
 from seedbed.records._store import RunView, Store
 from seedbed.records._verify import DigestCheck, verify
+from seedbed.records._why import Cause, Explanation, why
 
 __all__ = [
     "EXACT",
@@ -51,6 +52,7 @@ __all__ = [
     "Baselines",
     "Blobs",
     "Catalog",
+    "Cause",
     "Clock",
     "Commit",
     "CommitLog",
@@ -61,6 +63,7 @@ __all__ = [
     "Event",
     "EventsLog",
     "ExcludedFactor",
+    "Explanation",
     "Fact",
     "FieldKind",
     "Files",
@@ -97,6 +100,7 @@ __all__ = [
     "SystemClock",
     "Why",
     "ablation",
+    "best_of_groups",
     "canonical_json",
     "compare",
     "create",
@@ -125,4 +129,5 @@ __all__ = [
     "required_fields",
     "sweep",
     "verify",
+    "why",
 ]

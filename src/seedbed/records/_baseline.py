@@ -5,7 +5,7 @@ of a group stands. A rule promotes by itself whatever finishes better than the b
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -23,7 +23,7 @@ from seedbed.records._redaction import redact_text
 from seedbed.records._seal import seal
 from seedbed.records._snapshot import Snapshot
 
-__all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "metric_at"]
+__all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at"]
 
 _SCHEMA_VERSION = 1
 
@@ -182,6 +182,16 @@ class Baselines:
             return Promotion.model_validate(body)
         except ValidationError as problem:
             raise damaged(self._records.key(seq), f"it is no promotion: {problem.errors()[0]['msg']}") from None
+
+
+def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:
+    """Of every comparison group that has the metric, the commit that `rule` prefers to all others."""
+    best: dict[str, tuple[float, Commit]] = {}
+    for commit in commits:
+        group, found = commit.snapshot.digests["comparison_group"], metric_at(commit.snapshot, rule.metric)
+        if found is not None and (group not in best or rule.prefers(found, best[group][0])):
+            best[group] = found, commit
+    return [commit for _, commit in best.values()]
 
 
 def metric_at(snapshot: Snapshot, path: str) -> float | None:

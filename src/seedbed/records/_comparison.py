@@ -17,9 +17,12 @@ __all__ = [
     "group_differences",
     "input_differences",
     "inputs_among",
+    "is_input",
     "is_same_run",
     "judged",
     "narrowest",
+    "reason_of",
+    "shown",
 ]
 
 _SHOWN = 60
@@ -70,8 +73,8 @@ def judged(previous: Compared, current: Compared, found: Sequence[Difference], p
         reason = f"both are {current.run_id}:{current.stage}; a run is never compared with itself"
         return Comparison(policy=policy.name, comparable=False, reasons=(reason,))
     reasons = (
-        *map(_reason, group_differences(previous, current)),
-        *(_reason(difference) for difference in found if not policy.allows(difference.pointer)),
+        *map(reason_of, group_differences(previous, current)),
+        *(reason_of(difference) for difference in found if not policy.allows(difference.pointer)),
     )
     return Comparison(
         policy=policy.name,
@@ -102,7 +105,7 @@ def inputs_among(found: Iterable[Difference], previous: Compared, current: Compa
     volatile = {f"/config{pointer}" for pointer in {*previous.volatile_settings} & {*current.volatile_settings}}
     for difference in found:
         pointer = difference.pointer
-        if pointer.startswith(_INPUTS) and pointer not in aside and not _is_under(pointer, volatile):
+        if is_input(pointer) and pointer not in aside and not _is_under(pointer, volatile):
             yield difference
 
 
@@ -111,20 +114,27 @@ def is_same_run(previous: Compared, current: Compared) -> bool:
     return (previous.project, previous.run_id, previous.stage) == (current.project, current.run_id, current.stage)
 
 
+def is_input(pointer: str) -> bool:
+    """Whether a changed key is of what went in."""
+    return pointer.startswith(_INPUTS)
+
+
 def _is_under(pointer: str, places: Iterable[str]) -> bool:
     return any(pointer == place or pointer.startswith(f"{place}/") for place in places)
 
 
-def _reason(difference: Difference) -> str:
+def reason_of(difference: Difference) -> str:
+    """The difference in words."""
     name = difference.pointer.removeprefix("/").replace("_", " ")
     if difference.op == "add":
-        return f"{name} is {_shown(difference.current)}, which the earlier run lacks"
+        return f"{name} is {shown(difference.current)}, which the earlier run lacks"
     if difference.op == "remove":
-        return f"{name} was {_shown(difference.previous)}, which the later run lacks"
-    return f"{name} differs: {_shown(difference.previous)} / {_shown(difference.current)}"
+        return f"{name} was {shown(difference.previous)}, which the later run lacks"
+    return f"{name} differs: {shown(difference.previous)} / {shown(difference.current)}"
 
 
-def _shown(value: Json) -> str:
+def shown(value: Json) -> str:
+    """A value as short as it can be told."""
     text = str(value)
     if isinstance(value, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return f"{text[:8]}…"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.records._canonical import Json, plain
+from seedbed.records._canonical import Json
 from seedbed.records._durable import AppendFile
 from seedbed.records._redaction import redact_text, redacted_object
 from seedbed.records._seal import seal, unseal
@@ -48,11 +48,11 @@ class Frames:
 
 
 def frame(head: tuple[int, str], kind: str, payload: dict[str, Json]) -> tuple[bytes, Entry]:
-    """The bytes of the record that follows `head`, and the record. Raises InvalidInput as `canonical_json`."""
+    """The bytes of the record that follows `head`, and the record; `payload` is what `plain` returned."""
     sequence, previous = head[0] + 1, head[1]
-    body = {
+    body: dict[str, Json] = {
         "kind": kind,
-        "payload": plain(payload),
+        "payload": payload,
         "previous": previous,
         "schema_version": _SCHEMA_VERSION,
         "sequence": sequence,

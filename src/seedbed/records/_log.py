@@ -121,6 +121,10 @@ class CommitLog:
         self._sum_up(headers, commit)
         return commit
 
+    def set_against(self, earlier: Commit, later: Commit) -> Diff:
+        """What `later` changed since `earlier`, with the noise that replicates of the earlier one show."""
+        return self._past.diff(self._caught_up(), earlier, later.side)
+
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
         """Make `commit` its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""
         if self.baselines.rule is None:

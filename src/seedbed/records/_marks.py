@@ -80,7 +80,7 @@ def mark(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Progress | No
 
 
 def whole(marks: Marks) -> Marks:
-    """`marks`, if no record is missing or damaged: else it cannot be known what all commits hold. Raises StoreCorrupt."""
+    """`marks`, if no record is missing or damaged: else nobody knows what all commits hold. Raises StoreCorrupt."""
     for item in marks.findings.values():
         raise StoreCorrupt(f"{item.kind} {item.path}: {item.problem}; {item.advice}; nothing was done")
     return marks

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from seedbed.records._snapshot import NOT_ENOUGH_REPLICATES
 
-__all__ = ["MOST_REPLICATES", "REPLICATES_NEEDED", "Noise", "noise_of"]
+__all__ = ["EXCEEDS", "MOST_REPLICATES", "REPLICATES_NEEDED", "WITHIN", "Noise", "noise_of"]
 
 REPLICATES_NEEDED = 4
 MOST_REPLICATES = 12

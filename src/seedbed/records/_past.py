@@ -31,8 +31,8 @@ class Past:
         """`diff_prev` and `diff_baseline` of `current`; whole lists that are too long for them are stored by now."""
         earlier, baseline = self._predecessor(headers, current), self._baseline(current)
         return {
-            "diff_prev": self._diff(headers, earlier, current) if earlier else NO_PREDECESSOR,
-            "diff_baseline": self._diff(headers, baseline, current) if baseline else NO_BASELINE,
+            "diff_prev": self._short(headers, earlier, current) if earlier else NO_PREDECESSOR,
+            "diff_baseline": self._short(headers, baseline, current) if baseline else NO_BASELINE,
         }
 
     def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
@@ -47,11 +47,15 @@ class Past:
             return None
         return self._read(found.snapshot_seq)
 
-    def _diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+    def diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+        """What `current` changed since `earlier`, and whether by more than the replicates of the earlier one show."""
         alike = headers.replicating(earlier.side.digests["replicates"])
         others = [seq for seq in alike if headers[seq - 1].run_id != current.run_id][-MOST_REPLICATES:]
         before = Earlier(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
-        found, details = shortened(diff_since(before, current, None, list(map(self._numbers, others))))
+        return diff_since(before, current, None, list(map(self._numbers, others)))
+
+    def _short(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+        found, details = shortened(self.diff(headers, earlier, current))
         if details is not None:
             self._blobs.put(details)
         return found

@@ -1,0 +1,144 @@
+"""Why two runs differ: planted causes come out first, and history outweighs what is usual."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records_world import PROJECT, commit, snapshot
+
+from seedbed.errors import InvalidInput
+from seedbed.records import Diff, MetricDelta, Store, why
+from seedbed.records._noise import EXCEEDS, REPLICATES_NEEDED, WITHIN, noise_of
+
+METRIC = "/test/ap"
+CONFIG = {"optimizer": {"lr": 0.001, "eps": 1e-8}, "report": "report.html", "seed": 0}
+
+
+def config(**changes):
+    return {**CONFIG, "optimizer": {**CONFIG["optimizer"], **changes}}
+
+
+def earlier(*keys, moved):
+    """An earlier diff in which `keys` changed, and the metric moved, did not, or nobody knows (None)."""
+    words = {
+        True: f"{EXCEEDS} of 5 replicates",
+        False: f"{WITHIN} of 5 replicates",
+        None: "not enough replicates: 1 of 4",
+    }
+    delta = MetricDelta(previous=1, current=2, absolute=1, percent=100, noise=words[moved])
+    return Diff(summary="", changed_keys=keys, metric_deltas={METRIC: delta})
+
+
+def explained(before, after, history=(), noise=None, metric=None):
+    delta = MetricDelta(
+        previous=0.9,
+        current=after.metrics["test"]["ap"],
+        absolute=after.metrics["test"]["ap"] - 0.9,
+        percent=1,
+        noise=noise or f"{EXCEEDS} of 5 replicates",
+    )
+    return why(before, after, Diff(summary="", metric_deltas={METRIC: delta}), history, metric)
+
+
+def names(found):
+    return [cause.name for cause in found.causes]
+
+
+def test_what_history_shows_to_move_the_metric_comes_first():
+    before = snapshot("r1", config=config())
+    after = snapshot("r2", config=config(lr=0.01, eps=1e-6), ap=0.8)
+    history = [
+        *[earlier("/config/optimizer/eps", moved=True)] * 3,
+        *[earlier("/config/optimizer/lr", moved=False)] * 3,
+        earlier("/config/optimizer/lr", moved=None),
+    ]
+    found = explained(before, after, history)
+    assert names(found) == ["/config/optimizer/eps", "/config/optimizer/lr"]
+    assert found.causes[0].evidence == "the metric moved in 3 of 3 earlier runs that changed it"
+    assert found.causes[1].evidence == "the metric moved in 0 of 3 earlier runs that changed it"
+    assert found.causes[0].likelihood == pytest.approx((0.5 + 3) / 4, abs=1e-3)
+    assert found.causes[1].likelihood == pytest.approx(0.5 / 4, abs=1e-3)
+
+
+def test_without_history_the_usual_likelihood_of_its_kind_decides():
+    before = snapshot("r1")
+    after = snapshot("r2", data="other", config=config(lr=0.01), factors={"seed": 0, "threads": 4}, ap=0.8)
+    found = explained(before, after)
+    assert names(found)[0] == "/data_fingerprint"
+    assert names(found)[-1] == "/factors/threads"
+    assert names(found).index("/config/optimizer/lr") < names(found).index("/factors/threads")
+    assert "usual likelihood" in found.causes[0].evidence
+    assert len(found.disqualifying) == 1
+    assert found.disqualifying[0].startswith("data fingerprint differs")
+
+
+def test_of_settings_that_changed_together_each_has_its_share():
+    before, after = snapshot("r1", config=config()), snapshot("r2", config=config(lr=0.1), ap=0.8)
+    alone = explained(before, after, [earlier("/config/optimizer/lr", moved=True)])
+    shared = explained(before, after, [earlier("/config/optimizer/lr", "/config/a", "/config/b", moved=True)])
+    assert alone.causes[0].likelihood > shared.causes[0].likelihood > 0.5
+
+
+def test_applied_changes_and_kernels_may_explain_it_too():
+    before = snapshot("r1", documents={"changes": {"effective": 0}, "audit_run": {"flash": {"kernels": {"flash": 3}}}})
+    after = snapshot(
+        "r2",
+        ap=0.8,
+        documents={"changes": {"effective": 2}, "audit_run": {"degraded": True, "flash": {"kernels": {}}}},
+    )
+    assert names(explained(before, after)) == ["/changes/effective", "/runtime/degraded", "/runtime/kernels/flash"]
+
+
+def test_chance_is_named_where_it_suffices():
+    before, after = snapshot("r1"), snapshot("r2", seed=1, ap=0.901)
+    assert "chance alone does as much" in explained(before, after, noise=f"{WITHIN} of 6 replicates").summary
+    open_ = explained(before, after, noise="not enough replicates: 2 of 4").summary
+    assert open_.endswith("whether by chance is open: not enough replicates: 2 of 4")
+    assert explained(before, after).summary.endswith("exceeds noise of 5 replicates")
+
+
+def test_a_metric_that_the_two_do_not_share_is_refused():
+    with pytest.raises(InvalidInput, match="share no metric /test/auc; they share /test/ap"):
+        explained(snapshot("r1"), snapshot("r2"), metric="/test/auc")
+    nothing = why(snapshot("r1"), snapshot("r2"), Diff(summary=""), [])
+    assert (nothing.metric, nothing.summary, nothing.causes) == (None, "no metric moved", ())
+
+
+@given(st.lists(st.sampled_from([True, False, None]), max_size=8))
+def test_a_likelihood_is_one(history):
+    found = explained(
+        snapshot("r1", config=config()),
+        snapshot("r2", config=config(lr=0.1), ap=0.8),
+        [earlier("/config/optimizer/lr", moved=moved) for moved in history],
+    )
+    assert 0 <= found.causes[0].likelihood <= 1
+
+
+def test_the_log_sets_any_two_against_each_other_with_the_noise_of_replicates(tmp_path):
+    store = Store.open(tmp_path, create=True)
+    made = [commit(store, f"r{seed}", seed=seed, ap=0.9 + seed / 1000) for seed in range(5)]
+    late = commit(store, "late", config=config(lr=0.1), ap=0.5)
+    found = store.log(PROJECT).set_against(made[0], late)
+    assert found.metric_deltas[METRIC].noise == "exceeds noise of 5 replicates"
+    assert made[4].snapshot.diff_prev.metric_deltas[METRIC].noise == "within noise of 4 replicates"
+    assert made[3].snapshot.diff_prev.metric_deltas[METRIC].noise == "not enough replicates: 3 of 4"
+    assert late.snapshot.diff_prev.severity == "MAJOR"
+    assert "moved by more than its seed explains" in late.snapshot.diff_prev.severity_reason
+
+
+def test_replicates_that_agree_exactly_say_so():
+    assert noise_of([0.9] * 5, 0.9).words == "within noise: 5 replicates agree exactly"
+    found = noise_of([0.9] * 5, 0.91)
+    assert (found.z, found.exceeds, found.words) == (None, True, "exceeds noise: 5 replicates agree exactly")
+    assert noise_of([float("inf")] * 9, 1.0).exceeds is None
+
+
+def test_five_in_a_hundred_replicates_exceed_noise_by_chance():
+    import random
+
+    rng = random.Random(7)
+    for count in (REPLICATES_NEEDED, 6, 12, 30):
+        draws = [[rng.gauss(0.9, 0.01) for _ in range(count + 1)] for _ in range(4000)]
+        rate = sum(noise_of(values[:-1], values[-1]).exceeds for values in draws) / len(draws)
+        assert 0.04 < rate < 0.06, (count, rate)
+        moved = sum(noise_of(values[:-1], values[-1] + 0.1).exceeds for values in draws) / len(draws)
+        assert moved > 0.95
