@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from seedbed.integrations import Described, import_runs, standing_events
-from seedbed.records import Store
+from seedbed.integrations import Described, import_runs
+from seedbed.records import Store, standing_events
 
 DESCRIBED = Described(project="outside", target="delay", cohort="y2013")
 
@@ -19,7 +19,8 @@ def commit_of(folder: Path, seq: int = 1, project: str = DESCRIBED.project):
 
 def steps_of(folder: Path, seq: int = 1, project: str = DESCRIBED.project):
     """The steps of one commit as texts, in which a NaN is equal to another."""
-    events = standing_events(Store.open(folder), commit_of(folder, seq, project))
+    store = Store.open(folder)
+    events = standing_events(store, store.finished(project, seq))
     return [(event.step, {name: repr(float(value)) for name, value in event.values.items()}) for event in events]
 
 

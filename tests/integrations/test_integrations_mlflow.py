@@ -7,10 +7,10 @@ from integrations_world import DESCRIBED, commit_of, imported, steps_of
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.integrations import ImportOutcome, JsonLines, MLflow, MLflowTarget, standing_events
+from seedbed.integrations import ImportOutcome, JsonLines, MLflow, MLflowTarget
 from seedbed.integrations._mlflow_plan import planned
 from seedbed.integrations._spelling import flat
-from seedbed.records import NOT_APPLICABLE, Store, not_applicable
+from seedbed.records import NOT_APPLICABLE, Store, not_applicable, standing_events
 
 pytest.importorskip("mlflow")
 pytest.importorskip("sqlalchemy")
@@ -88,7 +88,8 @@ def series_of(folder, seq):
 
 def exported(store, database, project=DESCRIBED.project):
     target, log = MLflowTarget(str(database)), store.log(project)
-    return [target.write(commit, standing_events(store, commit)) for commit in log.commits()]
+    views = [store.finished(project, commit.seq) for commit in log.commits()]
+    return [target.write(view.commit, standing_events(store, view)) for view in views]
 
 
 def test_a_run_of_mlflow_becomes_a_commit(database, tmp_path):
@@ -318,7 +319,8 @@ def test_of_two_attempts_the_value_that_stands_is_exported(tmp_path):
     fingerprints = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
     draft = second.draft(not_applicable(Stage.TRAINING) | metadata, {"ap": 1.0}, fingerprints)
     commit = second.finish(draft)
-    points = [(name, value, step) for name, value, step in planned(commit, standing_events(store, commit)).points]
+    events = standing_events(store, store.find("r"))
+    points = [(name, value, step) for name, value, step in planned(commit, events).points]
     assert sorted(points) == sorted(
         [
             ("ap", 1.0, 0),

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import math
 import os
@@ -90,6 +91,18 @@ def test_what_the_logs_own_thread_could_not_write_is_heard_at_the_next_point(tmp
         log._keeper._thread.join(30)
     with pytest.raises(StoreUnavailable, match="No space left"):
         log.append(1, {"loss": 1.0})
+
+
+def test_what_the_logs_own_thread_could_not_write_is_heard_when_the_log_is_closed(tmp_path):
+    log = EventsLog.open(tmp_path / "events.log", clock=FakeClock(), commit_seconds=0.01)
+    log.append(1, {"loss": 1.0})
+    with contextlib.ExitStack() as faults:
+        with log._lock:  # which the log's own thread takes before it writes what is held
+            log.append(2, {"loss": 0.5})
+            faults.enter_context(durable_faults(1, fails_with(errno.ENOSPC)))
+        log._keeper._thread.join(30)
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        log.close()
 
 
 def test_a_process_killed_in_a_rush_loses_no_more_than_the_stated_second(tmp_path):

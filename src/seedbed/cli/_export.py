@@ -88,10 +88,10 @@ def _to_mlflow(store: "Store", found: "Sequence[Found]", destination: str) -> in
 
 
 def _steps(store: "Store", commit: "Commit", lost: list[str]) -> "Sequence[Event]":
-    from seedbed.integrations import standing_events
+    from seedbed.records import standing_events
 
     try:
-        return standing_events(store, commit)
+        return standing_events(store, store.finished(commit.snapshot.project, commit.seq))
     except NotFound:
         lost.append(commit.snapshot.run_id)
         return ()

@@ -5,7 +5,7 @@ from seedbed.integrations._jsonl import JsonLines
 from seedbed.integrations._mlflow_reading import MLflow
 from seedbed.integrations._mlflow_writing import MLflowTarget
 from seedbed.integrations._outside import OutsideRun, Source
-from seedbed.integrations._steps import standing_events
+from seedbed.integrations._step_tables import write_steps
 from seedbed.integrations._tables import write_csv, write_parquet
 from seedbed.integrations._tensorboard import TensorBoard
 
@@ -21,7 +21,7 @@ __all__ = [
     "Source",
     "TensorBoard",
     "import_runs",
-    "standing_events",
     "write_csv",
     "write_parquet",
+    "write_steps",
 ]

@@ -12,11 +12,12 @@ from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._durable import AppendFile, create, replace
 from seedbed.records._environment import environment_facts
-from seedbed.records._events import Event, EventsLog, read_events
+from seedbed.records._events import Event, EventsLog
 from seedbed.records._facts import Fact, facts
 from seedbed.records._files import Files, StoredFile
 from seedbed.records._findings import Finding, FindingKind
-from seedbed.records._framed import Entry, Journal, read_journal
+from seedbed.records._framed import Journal, read_journal
+from seedbed.records._frames import Entry
 from seedbed.records._fsck import fsck
 from seedbed.records._gc import GcPlan, GcResult, Letting, Sweepable, Why, gc, plan_gc, sweep
 from seedbed.records._index import IndexEntry, export_index, read_index
@@ -38,6 +39,7 @@ from seedbed.records._schema import (
     required_fields,
 )
 from seedbed.records._snapshot import Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
+from seedbed.records._steps import follow_events, read_events, run_events, standing_events
 from seedbed.records._store import RunView, Store
 from seedbed.records._verify import DigestCheck, verify
 from seedbed.records._why import Cause, Explanation, why
@@ -110,6 +112,7 @@ __all__ = [
     "environment_facts",
     "export_index",
     "facts",
+    "follow_events",
     "fsck",
     "gc",
     "load_retention",
@@ -127,6 +130,8 @@ __all__ = [
     "repair",
     "replace",
     "required_fields",
+    "run_events",
+    "standing_events",
     "sweep",
     "verify",
     "why",

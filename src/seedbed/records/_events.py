@@ -16,10 +16,10 @@ from typing import Any, Self
 from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.records._canonical import Json
 from seedbed.records._clock import Clock, SystemClock
-from seedbed.records._framed import FramedFile, read_frames
+from seedbed.records._framed import FramedFile
 from seedbed.records._redaction import redacted_object
 
-__all__ = ["Event", "EventsLog", "events_of", "read_events"]
+__all__ = ["Event", "EventsLog", "events_of"]
 
 _STEP, _STEPS = "step", "steps"  # one point, and many of one attempt
 _TAG = "$float"
@@ -95,9 +95,10 @@ class EventsLog:
             self._synced_at = now
 
     def close(self) -> None:
-        """Commit, and let the file go. Raises StoreUnavailable."""
+        """Commit, and let the file go. Raises StoreUnavailable, also for what the log's own thread could not write."""
         self._keeper.stop()
         try:
+            self._keeper.require_well()
             self.commit()
         finally:
             self._file.close()
@@ -149,14 +150,6 @@ class _Keeper:
                 self._keep()
             except SeedbedError as problem:
                 self._problem = problem
-
-
-def read_events(path: Path) -> list[Event]:
-    """Every whole record of the events log at `path`, oldest first, without touching it.
-
-    Raises NotFound when there is no file and StoreCorrupt, with the byte offset, for a bad record that is no torn tail.
-    """
-    return [event for entry in read_frames(path).entries for event in events_of(entry.kind, entry.payload)]
 
 
 def events_of(kind: str, payload: Mapping[str, Any]) -> Iterator[Event]:

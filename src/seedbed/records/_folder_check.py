@@ -8,7 +8,7 @@ from functools import partial
 from seedbed.contracts import RunStatus
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._findings import REPAIR, RESTORE, Finding, FindingKind
-from seedbed.records._framed import Frames, parse_frames
+from seedbed.records._frames import Frames, parse_frames
 from seedbed.records._inventory import Progress
 from seedbed.records._layout import LOGS
 from seedbed.records._marks import Marks

@@ -8,6 +8,7 @@ __all__ = [
     "BASELINES",
     "BLOBS",
     "CATALOG",
+    "EVENTS",
     "INDEX",
     "LATEST",
     "LOGS",
@@ -31,6 +32,7 @@ BLOBS = "blobs/sha256"
 LATEST = "latest"
 BASELINES = "baselines"
 RELEASES = "released"
+EVENTS = "events.log"  # of each run, in its folder
 
 
 def log_folder(project: str) -> str:

@@ -7,7 +7,8 @@ from seedbed.records._checkpoint import CHECKPOINT_EVERY, write_checkpoint
 from seedbed.records._derived_check import checkpoint_of
 from seedbed.records._durable import set_aside
 from seedbed.records._findings import Finding, FindingKind
-from seedbed.records._framed import FramedFile, parse_frames
+from seedbed.records._framed import FramedFile
+from seedbed.records._frames import parse_frames
 from seedbed.records._fsck import examine
 from seedbed.records._index import export_index
 from seedbed.records._inventory import Progress

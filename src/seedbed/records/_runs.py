@@ -15,8 +15,8 @@ from seedbed.records._clock import Clock
 from seedbed.records._commit import Commit
 from seedbed.records._draft import SnapshotDraft
 from seedbed.records._events import EventsLog
-from seedbed.records._framed import read_frames
-from seedbed.records._layout import run_folder
+from seedbed.records._frames import read_frames
+from seedbed.records._layout import EVENTS, run_folder
 from seedbed.records._log import CommitLog
 from seedbed.records._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records._place import Place
@@ -167,7 +167,7 @@ class ActiveRun:
 
     def _open_events(self) -> EventsLog:
         if self._events is None:
-            self._events = EventsLog.open(self.path("events.log"), attempt=self.attempt, clock=self._clock)
+            self._events = EventsLog.open(self.path(EVENTS), attempt=self.attempt, clock=self._clock)
         return self._events
 
     def _close_events(self) -> None:

@@ -1,0 +1,46 @@
+"""Step metrics as one long table, a row each value: what a notebook reads, and pivots as it likes."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from seedbed.errors import InvalidInput
+from seedbed.records import Event, replace
+
+__all__ = ["write_steps"]
+
+_COLUMNS = {"step": pl.Int64, "attempt": pl.Int32, "metric": pl.String, "value": pl.Float64}
+_BATCH_EVENTS = 100_000
+_FORMS: Mapping[str, Callable[[pl.DataFrame, io.BytesIO], object]] = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".csv": pl.DataFrame.write_csv,
+}
+
+
+def write_steps(events: Iterable[Event], path: Path) -> int:
+    """Write `events` to `path`, a .parquet or .csv file that is replaced whole; returns how many values.
+
+    Columns are step, attempt, metric and value (float64, in which NaN and infinities are what was logged), in the order
+    of `events`. Raises InvalidInput for another kind of file, and StoreUnavailable.
+    """
+    form = _FORMS.get(path.suffix)
+    if form is None:
+        raise InvalidInput(f"{path} has no known form, expected a name that ends in {' or '.join(_FORMS)}")
+    table = pl.concat(list(_batches(events)), rechunk=True)
+    data = io.BytesIO()
+    form(table, data)
+    replace(path, data.getvalue())
+    return table.height
+
+
+def _batches(events: Iterable[Event]) -> Iterator[pl.DataFrame]:
+    yield pl.DataFrame(schema=_COLUMNS)
+    rest = iter(events)
+    while batch := list(islice(rest, _BATCH_EVENTS)):
+        rows = [
+            (event.step, event.attempt, name, float(value)) for event in batch for name, value in event.values.items()
+        ]
+        yield pl.DataFrame(rows, schema=_COLUMNS, orient="row")
