@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from cli_world import FLASH, finished, interrupted
 
+from seedbed.contracts import Stage
+from seedbed.records import NOT_APPLICABLE, Store, not_applicable
+
 STORE = Path(".seedbed")
 
 
@@ -67,6 +70,26 @@ def test_a_diff_names_the_factor_and_the_metrics_that_moved(two):
     assert "seed" in shown
     assert "-0.2" in shown
     assert "not enough replicates" in shown
+
+
+def test_named_runs_are_set_against_the_replicates_of_the_earlier_one(cli):
+    for seed, ap in enumerate((0.900, 0.902, 0.901, 0.899)):
+        finished(STORE, f"old-{seed}", ap=ap, seed=seed)
+    finished(STORE, "new", ap=0.95, config={"training": {"seed": 0, "learning_rate": 1e-4}})
+    found = cli("runs", "diff", "new", "old-1", "--json").json["metric_deltas"]["/test/random/ap/value"]
+    assert found["noise"] == "exceeds noise of 4 replicates"
+    assert "exceeds noise of 4 replicates, z = +" in cli("runs", "diff", "new", "old-1").out
+
+
+def test_runs_of_two_projects_may_be_set_against_each_other(cli):
+    finished(STORE, "here", ap=0.8)
+    run = Store.open(STORE).start("elsewhere", "there", Stage.TRAINING)
+    metadata = not_applicable(Stage.TRAINING) | {"cohort_id": "c", "target": "t", "model_family": "m"}
+    fingerprints = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
+    run.finish(run.draft(metadata, {"test": {"random": {"ap": {"value": 0.5}}}}, fingerprints))
+    found = cli("runs", "diff", "here", "there", "--json").json
+    assert found["metric_deltas"]["/test/random/ap/value"]["previous"] == 0.5
+    assert found["comparable"] is False
 
 
 def test_a_first_run_has_no_predecessor(two):

@@ -31,14 +31,13 @@ def _metrics(deltas: Mapping[str, MetricDelta]) -> Table | Text:
     moved = {name: delta for name, delta in deltas.items() if delta.absolute != 0}
     if not moved:
         return Text(f"none of {len(deltas)} metrics differs")
-    table = plain_table("metric", "before", "after", "change", "%", numeric=("before", "after", "change", "%"))
+    numeric = ("before", "after", "change", "%")
+    table = plain_table("metric", *numeric, "against the replicates", numeric=numeric)
     for name, delta in moved.items():
         change = "" if delta.absolute is None else f"{delta.absolute:+.3g}"
         percent = "" if delta.percent is None else f"{delta.percent:+.2f}"
-        table.add_row(name, f"{delta.previous:.6g}", f"{delta.current:.6g}", change, percent)
-    noise = sorted({delta.noise for delta in moved.values()})
-    table.caption = f"noise: {', '.join(noise)}, so none of this is known to exceed it"
-    table.caption_justify = "left"
+        noise = delta.noise if delta.z is None else f"{delta.noise}, z = {delta.z:+.1f}"
+        table.add_row(name, f"{delta.previous:.6g}", f"{delta.current:.6g}", change, percent, noise)
     return table
 
 

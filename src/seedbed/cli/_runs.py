@@ -107,17 +107,18 @@ def diff(
     """
     from seedbed.cli._comparison import difference
     from seedbed.cli._select import find_run, require_commit
-    from seedbed.records import EXACT, REPLICATE, ablation
-    from seedbed.records import diff as compare
+    from seedbed.records import EXACT, REPLICATE, Store, ablation
 
     if bool(factor) != (policy == "ablation"):
         raise InvalidInput("--policy ablation and --factor go together: name each factor that may differ by --factor")
     wanted = {"exact": EXACT, "replicate": REPLICATE, "ablation": ablation(*factor or ())}[policy] if policy else None
-    snapshot = require_commit(find_run(store, run)).snapshot
+    commit = require_commit(find_run(store, run))
+    snapshot = commit.snapshot
     found = snapshot.diff_prev
     earlier = other or (found.prev_run_id if wanted else None)
     if earlier is not None:
-        found = compare(require_commit(find_run(store, earlier)), snapshot, wanted)
+        before = require_commit(find_run(store, earlier))
+        found = Store.open(store).log(before.snapshot.project).set_against(before, commit, wanted)
     if as_json:
         print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json")})
     else:

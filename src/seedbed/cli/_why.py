@@ -1,11 +1,17 @@
 """`seedbed runs why`: what forbids comparing two runs, and what may have moved a metric."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedbed.cli._counting import counting
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli._render import compact, out, plain_table, print_json
+
+if TYPE_CHECKING:
+    from seedbed.records import CommitLog, Diff
 
 __all__ = ["why"]
 
@@ -46,10 +52,11 @@ def why(
             f"{run} has no predecessor: nothing earlier shares its group; name the run to set it against"
         )
     before = require_commit(find_run(store, earlier))
-    log = Store.open(store).log(commit.snapshot.project)
+    opened = Store.open(store)
+    log = opened.log(commit.snapshot.project)
     pointer = None if metric is None else "/" + metric.removeprefix("metrics.").replace(".", "/")
-    history = (item.snapshot.diff_prev for item in log.commits() if item.seq < commit.seq)
-    found = explain(before.snapshot, commit.snapshot, log.set_against(before, commit), history, pointer)
+    since = opened.log(before.snapshot.project).set_against(before, commit)
+    found = explain(before.snapshot, commit.snapshot, since, _history(log, commit.seq), pointer)
     if as_json:
         print_json({"run_id": commit.snapshot.run_id, "other": before.snapshot.run_id, **_json(asdict(found))})
         return
@@ -65,6 +72,14 @@ def why(
             cause.name, compact(cause.previous), compact(cause.current), f"{cause.likelihood:.2f}", cause.evidence
         )
     out().print(table)
+
+
+def _history(log: "CommitLog", seq: int) -> "Iterator[Diff]":
+    """What each commit before `seq` changed."""
+    with counting("reading the history") as progress:
+        for item in islice(log.commits(), seq - 1):
+            yield item.snapshot.diff_prev
+            progress(item.seq, seq - 1)
 
 
 def _json(found: dict[str, object]) -> dict[str, object]:

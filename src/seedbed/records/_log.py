@@ -16,6 +16,7 @@ from seedbed.records._baseline import Baselines, Promotion
 from seedbed.records._canonical import Json, plain
 from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records._commit import Commit
+from seedbed.records._comparison import Policy
 from seedbed.records._draft import SnapshotDraft, build_body
 from seedbed.records._files import Files
 from seedbed.records._headers import Header, Headers, header_of
@@ -121,9 +122,12 @@ class CommitLog:
         self._sum_up(headers, commit)
         return commit
 
-    def set_against(self, earlier: Commit, later: Commit) -> Diff:
-        """What `later` changed since `earlier`, with the noise that replicates of the earlier one show."""
-        return self._past.diff(self._caught_up(), earlier, later.side)
+    def set_against(self, earlier: Commit, later: Commit, policy: Policy | None = None) -> Diff:
+        """What `later`, of whatever log, changed since `earlier` of this one, and what its replicates say of chance.
+
+        Without a policy, under the strictest one that holds.
+        """
+        return self._past.diff(self._caught_up(), earlier, later.side, policy)
 
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
         """Make `commit` its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from seedbed.records._baseline import Baselines
 from seedbed.records._blobs import Blobs
 from seedbed.records._commit import Commit
+from seedbed.records._comparison import Policy
 from seedbed.records._diff import Earlier, diff_since, numbers, shortened
 from seedbed.records._files import Files
 from seedbed.records._headers import Headers
@@ -47,12 +48,12 @@ class Past:
             return None
         return self._read(found.snapshot_seq)
 
-    def diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+    def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
         """What `current` changed since `earlier`, and whether by more than the replicates of the earlier one show."""
         alike = headers.replicating(earlier.side.digests["replicates"])
         others = [seq for seq in alike if headers[seq - 1].run_id != current.run_id][-MOST_REPLICATES:]
         before = Earlier(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
-        return diff_since(before, current, None, list(map(self._numbers, others)))
+        return diff_since(before, current, policy, list(map(self._numbers, others)))
 
     def _short(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
         found, details = shortened(self.diff(headers, earlier, current))
