@@ -93,6 +93,10 @@ class Headers(Sequence[Header]):
         """The newest commit of the run's stage, whichever attempt made it."""
         return self._newest_of_stage.get(f"{run_id}:{stage.value}")
 
+    def run_id(self, seq: int) -> str:
+        """The run that commit `seq` is of."""
+        return self._keys[seq - 1].partition(":")[0]
+
     def run_ids(self) -> set[str]:
         """The names of all runs."""
         return {stage.partition(":")[0] for stage in self._newest_of_stage}

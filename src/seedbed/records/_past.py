@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from itertools import islice
 
 from seedbed.records._baseline import Baselines
 from seedbed.records._blobs import Blobs
@@ -38,7 +39,7 @@ class Past:
 
     def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
         for seq in reversed(headers.in_group(current.digests["comparison_group"])):
-            if headers[seq - 1].run_id != current.run_id:
+            if headers.run_id(seq) != current.run_id:
                 return self._read(seq)
         return None
 
@@ -50,10 +51,11 @@ class Past:
 
     def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
         """What `current` changed since `earlier`, and whether by more than the replicates of the earlier one show."""
-        alike = headers.replicating(earlier.side.digests["replicates"])
-        others = [seq for seq in alike if headers[seq - 1].run_id != current.run_id][-MOST_REPLICATES:]
+        newest = reversed(headers.replicating(earlier.side.digests["replicates"]))
+        others = islice((seq for seq in newest if headers.run_id(seq) != current.run_id), MOST_REPLICATES)
+        replicates = [self._numbers(seq) for seq in others][::-1]
         before = Earlier(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
-        return diff_since(before, current, policy, list(map(self._numbers, others)))
+        return diff_since(before, current, policy, replicates)
 
     def _short(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
         found, details = shortened(self.diff(headers, earlier, current))
