@@ -158,6 +158,7 @@ DAMAGES = {
         resealed(lambda body: body.update(snapshot_seq=5)),
         FindingKind.COMMIT_DAMAGED,
     ),
+    "a commit that is none": (COMMIT, resealed(lambda body: body.pop("schema_version")), FindingKind.COMMIT_DAMAGED),
     "the newest commit damaged": (f"log/{PROJECT}/00000000000000000002.json", flip, FindingKind.COMMIT_DAMAGED),
     "a commit's number missing": (COMMIT, os.unlink, FindingKind.COMMIT_MISSING),
     "the last commit missing": (f"log/{PROJECT}/00000000000000000003.json", os.unlink, FindingKind.COMMIT_MISSING),

@@ -10,15 +10,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import ValidationError
-
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput, StoreCorrupt
 from seedbed.records._canonical import plain
 from seedbed.records._commit import Commit
 from seedbed.records._files import Files
 from seedbed.records._layout import baselines_folder
-from seedbed.records._numbered import NumberedLog, damaged
+from seedbed.records._numbered import NumberedLog, parsed
 from seedbed.records._redaction import redact_text
 from seedbed.records._seal import seal
 from seedbed.records._snapshot import Snapshot
@@ -79,7 +77,7 @@ class Baselines:
 
     def read(self, seq: int) -> Promotion:
         """Record `seq`. Raises NotFound, StoreCorrupt when it is damaged, InvalidInput for one of a later version."""
-        return self._parsed(seq, self._records.read(seq).body)
+        return parsed(Promotion, self._records.read(seq).body, self.key(seq))
 
     def of(self, group: str) -> Promotion | None:
         """The baseline of a comparison group. Raises StoreCorrupt when a record is missing or damaged."""
@@ -102,7 +100,7 @@ class Baselines:
         seq = 0
         while record := self._records.next_after(seq):
             seq = record.seq
-            yield self._parsed(seq, record.body)
+            yield parsed(Promotion, record.body, self.key(seq))
 
     def promote(self, commit: Commit, reason: str, now: datetime, rule: PromotionRule | None = None) -> Promotion:
         """Make `commit` the baseline of its group; a no-op when it is. Raises StoreUnavailable."""
@@ -163,7 +161,7 @@ class Baselines:
         if not self._known:
             self._records.require_gapless()
         while record := self._records.next_after(self._known):
-            self._take(self._parsed(record.seq, record.body))
+            self._take(parsed(Promotion, record.body, self.key(record.seq)))
 
     def _take(self, record: Promotion) -> None:
         self._known += 1
@@ -173,15 +171,6 @@ class Baselines:
             self._of[record.group] = record
         elif record.group:
             self._of.pop(record.group, None)
-
-    def _parsed(self, seq: int, body: dict[str, object]) -> Promotion:
-        if body.get("schema_version") != _SCHEMA_VERSION:
-            version = body.get("schema_version")
-            raise InvalidInput(f"{self._records.key(seq)} has schema version {version}, expected 1; upgrade Seedbed")
-        try:
-            return Promotion.model_validate(body)
-        except ValidationError as problem:
-            raise damaged(self._records.key(seq), f"it is no promotion: {problem.errors()[0]['msg']}") from None
 
 
 def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:

@@ -5,14 +5,18 @@ No lock and no clock takes part: writers race for the next number, the loser rea
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from seedbed.errors import NotFound, StoreCorrupt
+from pydantic import BaseModel, ValidationError
+
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._files import Files
 from seedbed.records._names import commit_file
 from seedbed.records._seal import unseal
 
-__all__ = ["NumberedLog", "Sealed", "damaged", "record_number"]
+__all__ = ["NumberedLog", "Sealed", "damaged", "parsed", "record_number"]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _RECORD = re.compile(r"(\d{20})\.json")
 
@@ -85,3 +89,19 @@ def record_number(key: str) -> int | None:
 def damaged(key: str, found: str) -> StoreCorrupt:
     """The error for a record whose bytes are not what was published."""
     return StoreCorrupt(f"the record {key} is damaged: {found}; restore the file from a copy of the store")
+
+
+def parsed(model: type[Model], body: dict[str, Any], key: str) -> Model:
+    """The record `key` as what it records; `model` has its newest version as the default of `schema_version`.
+
+    Raises StoreCorrupt when it records nothing of the kind, InvalidInput for one of a later version.
+    """
+    version, newest = body.get("schema_version"), model.model_fields["schema_version"].default
+    if isinstance(version, int) and version > newest:
+        raise InvalidInput(f"{key} has schema version {version}, this Seedbed reads 1 to {newest}; upgrade it")
+    try:
+        return model.model_validate({"schema_version": None, **body})  # without one it is no record of ours
+    except ValidationError as problem:
+        found = problem.errors()[0]
+        place = ".".join(map(str, found["loc"]))
+        raise damaged(key, f"it is no {model.__name__.lower()}: {found['msg']} at {place}") from None

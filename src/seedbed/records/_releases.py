@@ -6,14 +6,14 @@ So a blob or a step log that is not there any more is explained for ever: by a r
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from seedbed.contracts import Message, Stage
-from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._canonical import plain
 from seedbed.records._files import Files
 from seedbed.records._layout import releases_folder
-from seedbed.records._numbered import NumberedLog, damaged
+from seedbed.records._numbered import NumberedLog, parsed
 from seedbed.records._retention import RetentionRule
 from seedbed.records._seal import seal
 
@@ -55,15 +55,7 @@ class Releases:
 
     def read(self, seq: int) -> Release:
         """Record `seq`. Raises NotFound, StoreCorrupt when it is damaged, InvalidInput for one of a later version."""
-        body = self._records.read(seq).body
-        version = body.get("schema_version")
-        if isinstance(version, int) and version > _SCHEMA_VERSION:
-            raise InvalidInput(f"{self.key(seq)} has schema version {version}, this Seedbed reads 1; upgrade it")
-        try:
-            return Release.model_validate(body)
-        except ValidationError as problem:
-            found = problem.errors()[0]
-            raise damaged(self.key(seq), f"it is no release: {found['msg']} at {found['loc']}") from None
+        return parsed(Release, self._records.read(seq).body, self.key(seq))
 
     def history(self) -> list[Release]:
         """Every record, oldest first. Raises StoreCorrupt when one is missing or damaged, InvalidInput as `read`."""

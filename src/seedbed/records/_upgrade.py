@@ -8,6 +8,7 @@ from typing import Any
 
 from seedbed.errors import InvalidInput
 from seedbed.records._content import group_digests
+from seedbed.records._numbered import damaged
 from seedbed.records._schema import NOT_APPLICABLE
 from seedbed.records._snapshot import NO_BASELINE, SNAPSHOT_SCHEMA_VERSION
 
@@ -15,14 +16,19 @@ __all__ = ["upgraded"]
 
 
 def upgraded(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """`body`, read from `key`, as today's schema has it; its own `schema_version` stays. Raises InvalidInput."""
+    """`body`, read from `key`, as today's schema has it; its own `schema_version` stays.
+
+    Raises InvalidInput for one of a later version, StoreCorrupt for what has none.
+    """
     version = body.get("schema_version")
     if version == SNAPSHOT_SCHEMA_VERSION:
         return body
-    if not isinstance(version, int) or version not in _STEPS:
+    if isinstance(version, int) and version > SNAPSHOT_SCHEMA_VERSION:
         raise InvalidInput(
             f"{key} has schema version {version}, this Seedbed reads 1 to {SNAPSHOT_SCHEMA_VERSION}; upgrade it"
         )
+    if not isinstance(version, int) or version not in _STEPS:
+        raise damaged(key, f"it is no snapshot: its schema version is {version!r}")
     for step in range(version, SNAPSHOT_SCHEMA_VERSION):
         body = _STEPS[step](body)
     return body
