@@ -12,7 +12,7 @@ from seedbed.records import DigestCheck, Finding
 
 __all__ = ["digests_json", "digests_table", "findings_json", "findings_text"]
 
-_SHORT = 13
+_SHORT, _WHOLE = 13, 200
 
 
 def digests_json(checks: Sequence[DigestCheck]) -> list[dict[str, Any]]:
@@ -24,11 +24,15 @@ def digests_table(checks: Sequence[DigestCheck]) -> Table:
     """One line a digest; of one that does not hold, all that was found instead."""
     table = plain_table("digest of", "", "recorded", "found")
     for check in checks:
-        word = Text("holds", style="green") if check.holds else Text("differs", style="bold red")
-        table.add_row(
-            check.name, word, compact(check.expected, _SHORT), compact(check.found, _SHORT if check.holds else 200)
-        )
+        width = _SHORT if check.expected == check.found else _WHOLE
+        table.add_row(check.name, _word(check), compact(check.expected, _SHORT), compact(check.found, width))
     return table
+
+
+def _word(check: DigestCheck) -> Text:
+    if check.is_released:
+        return Text("let go", style="yellow")
+    return Text("holds", style="green") if check.holds else Text("differs", style="bold red")
 
 
 def findings_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:

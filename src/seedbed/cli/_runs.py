@@ -9,7 +9,9 @@ from seedbed.cli._export import export_runs
 from seedbed.cli._import import import_runs
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
 from seedbed.cli._render import errors, out, print_json
+from seedbed.cli._room import gc, index, stats
 from seedbed.cli._steps import steps
+from seedbed.cli._trend import trend
 from seedbed.cli._why import why
 from seedbed.errors import InvalidInput, StoreCorrupt
 
@@ -189,7 +191,7 @@ def fsck(
     raise typer.Exit(1 if damaged else 0)
 
 
-for _command in (steps, why, promote, demote, baselines):
+for _command in (steps, why, trend, promote, demote, baselines, stats, gc, index):
     app.command()(_command)
 app.command("import")(import_runs)
 app.command("export")(export_runs)

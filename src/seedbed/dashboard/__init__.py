@@ -1,5 +1,6 @@
 """Dashboard: what the store holds, as pages that open without a server or a network."""
 
 from seedbed.dashboard._report import render_report
+from seedbed.dashboard._trend import render_trend
 
-__all__ = ["render_report"]
+__all__ = ["render_report", "render_trend"]

@@ -1,12 +1,9 @@
 """One run's report: a single page that needs no script, no network and nothing beside it on the disk."""
 
-import re
 from collections.abc import Sequence
-from functools import cache
 from shlex import quote
 from typing import TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message, Stage
@@ -15,8 +12,8 @@ from seedbed.dashboard._history import history_of
 from seedbed.dashboard._intervals import interval_chart
 from seedbed.dashboard._plots import REACHED, training_figure
 from seedbed.dashboard._results import results_of
+from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
-from seedbed.dashboard._words import FILTERS
 from seedbed.records import Event, Snapshot
 
 __all__ = ["render_report"]
@@ -25,8 +22,6 @@ M = TypeVar("M", bound=Message)
 
 # Shown one at a time: text that fits a desk would be too small to read on a phone.
 _SIZES = (("wide", 920), ("narrow", 380))
-# What neither HTML nor XML may hold, and what could not be written as UTF-8.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport | None = None) -> str:
@@ -42,7 +37,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
     changes = summary.changes if summary else ()
     results = results_of(snapshot) if snapshot.stage is Stage.TRAINING else ()
     history = history_of(snapshot, events)
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     return page.render(
         snapshot=snapshot,
         gate=gate,
@@ -72,24 +67,3 @@ def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, s
         first = error.errors()[0]
         where = ".".join(map(str, (name, *first["loc"])))
         return None, f"The record's document {name} cannot be read: {where}: {first['msg']}."
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("seedbed.dashboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_printable,
-    )
-    environment.filters.update(FILTERS)
-    return environment
-
-
-def _printable(value: object) -> object:
-    # Markup that a macro made is a str too, and must stay the kind of str that is not escaped again.
-    if isinstance(value, str) and _UNPRINTABLE.search(value):
-        return type(value)(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value))
-    return value

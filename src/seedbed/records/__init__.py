@@ -39,8 +39,10 @@ from seedbed.records._schema import (
     required_fields,
 )
 from seedbed.records._snapshot import Comparison, Diff, ExcludedFactor, MetricDelta, Snapshot
+from seedbed.records._stats import LargeBlob, ProjectRoom, Room, StoreStats, stats
 from seedbed.records._steps import follow_events, read_events, run_events, standing_events
 from seedbed.records._store import RunView, Store
+from seedbed.records._trend import Slope, Trend, TrendPoint, trend
 from seedbed.records._verify import DigestCheck, verify
 from seedbed.records._why import Cause, Explanation, why
 
@@ -77,6 +79,7 @@ __all__ = [
     "IndexEntry",
     "Journal",
     "Json",
+    "LargeBlob",
     "Letting",
     "LocalFiles",
     "MetadataField",
@@ -84,6 +87,7 @@ __all__ = [
     "MetricDelta",
     "Name",
     "Policy",
+    "ProjectRoom",
     "Promotion",
     "PromotionKind",
     "PromotionRule",
@@ -93,13 +97,18 @@ __all__ = [
     "Releases",
     "RetentionPolicy",
     "RetentionRule",
+    "Room",
     "RunView",
+    "Slope",
     "Snapshot",
     "SnapshotDraft",
     "Store",
+    "StoreStats",
     "StoredFile",
     "Sweepable",
     "SystemClock",
+    "Trend",
+    "TrendPoint",
     "Why",
     "ablation",
     "best_of_groups",
@@ -132,7 +141,9 @@ __all__ = [
     "required_fields",
     "run_events",
     "standing_events",
+    "stats",
     "sweep",
+    "trend",
     "verify",
     "why",
 ]

@@ -12,6 +12,7 @@ from enum import StrEnum
 from seedbed.errors import InvalidInput
 from seedbed.records._blobs import REFRESH_AFTER, blob_digest
 from seedbed.records._inventory import Progress
+from seedbed.records._layout import EVENTS
 from seedbed.records._marks import DEFAULT_GRACE, Marks, mark, whole
 from seedbed.records._releases import Released, Releases
 from seedbed.records._retention import Dated, RetentionPolicy, RetentionRule, let_go
@@ -22,7 +23,6 @@ from seedbed.records._survey import Seen
 __all__ = ["GcPlan", "GcResult", "Letting", "Sweepable", "Why", "gc", "plan_gc", "plan_of", "sweep"]
 
 _LEAST_GRACE = 2 * REFRESH_AFTER
-_STEP_LOG = "events.log"
 _REPORT_EVERY = 100
 
 
@@ -171,5 +171,5 @@ def _step_logs(marks: Marks, staying: Sequence[Seen]) -> Iterator[Sweepable]:
     kept = {commit.folder for commit in staying} | young | marks.running.keys()
     for folder in sorted({commit.folder for commit in marks.survey.every()} - kept):
         names = marks.inventory.folders.get(folder, {})
-        if _STEP_LOG in names:
-            yield Sweepable(f"{folder}/{_STEP_LOG}", names[_STEP_LOG], Why.RELEASED)
+        if EVENTS in names:
+            yield Sweepable(f"{folder}/{EVENTS}", names[EVENTS], Why.RELEASED)

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from seedbed.contracts import Message, Stage
 from seedbed.errors import InvalidInput
 from seedbed.records._canonical import readable_json
+from seedbed.records._inventory import Progress
 from seedbed.records._layout import INDEX
 from seedbed.records._marks import Marks, mark, whole
 from seedbed.records._store import Store
@@ -61,12 +62,12 @@ def index_of(marks: Marks) -> bytes:
     return readable_json(_Index(projects=projects).model_dump(mode="json"))
 
 
-def export_index(store: Store, marks: Marks | None = None) -> list[IndexEntry]:
+def export_index(store: Store, marks: Marks | None = None, *, progress: Progress | None = None) -> list[IndexEntry]:
     """Write the index of all commits into `store`, as snapshot_index.json, and return its entries.
 
     Raises StoreCorrupt when a commit is missing or damaged, and StoreUnavailable.
     """
-    data = index_of(whole(marks or mark(store)))
+    data = index_of(whole(marks or mark(store, progress=progress)))
     store.files.replace(INDEX, data)
     return read_index(data)
 

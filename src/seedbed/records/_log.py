@@ -91,6 +91,10 @@ class CommitLog:
         """The newest commit of the cohort and stage."""
         return self._caught_up().newest_of_cohort(cohort_id, stage)
 
+    def in_group(self, group: str) -> Sequence[int]:
+        """The commits of a comparison group, by its digest, oldest first."""
+        return self._caught_up().in_group(group)
+
     def key(self, seq: int) -> str:
         """The key of commit `seq` in the store."""
         return self._records.key(seq)

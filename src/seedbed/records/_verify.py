@@ -1,7 +1,8 @@
 """Recomputes every digest of one run from the bytes that it vouches for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._canonical import digest_bytes
@@ -9,6 +10,7 @@ from seedbed.records._commit import Commit
 from seedbed.records._content import content_digests, own_digests
 from seedbed.records._frames import parse_frames
 from seedbed.records._layout import run_folder_of
+from seedbed.records._releases import Release, Releases
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, LogHead
 from seedbed.records._store import RunView, Store
 from seedbed.records._upgrade import upgraded
@@ -18,16 +20,20 @@ __all__ = ["DigestCheck", "verify"]
 
 @dataclass(frozen=True)
 class DigestCheck:
-    """One digest, as recorded and as recomputed; `found` says why instead where nothing could be recomputed."""
+    """One digest, as recorded and as recomputed; `found` says why instead where nothing could be recomputed.
+
+    `is_released` where the bytes are gone because retention let them go, as `found` says.
+    """
 
     name: str
     expected: str
     found: str
+    is_released: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether the bytes are those that were recorded."""
-        return self.expected == self.found
+        """Whether the bytes are those that were recorded, or were let go by a rule: neither is damage."""
+        return self.is_released or self.expected == self.found
 
 
 def verify(store: Store, run: RunView) -> list[DigestCheck]:
@@ -38,11 +44,18 @@ def verify(store: Store, run: RunView) -> list[DigestCheck]:
     if run.commit is None:
         raise NotFound(f"{run.run_id}:{run.stage} is {run.status} and has no commit to verify; finish it first")
     commit = store.log(run.project).read(run.commit.seq)
+    release = Releases(store.files, run.project).by_commit().get(commit.digest)
     return [
         DigestCheck("commit", run.commit.digest, commit.digest),
         *_content(commit, store.log(run.project).key(commit.seq)),
-        *(_blob(store, name, stored) for name, stored in sorted(commit.snapshot.blobs.items())),
-        *(_log(store, commit, name, head) for name, head in sorted(commit.snapshot.logs.items())),
+        *(
+            _payload(f"blobs/{name}", stored, partial(_blob, store, stored), release)
+            for name, stored in sorted(commit.snapshot.blobs.items())
+        ),
+        *(
+            _payload(f"logs/{name}", head.digest, partial(_log, store, commit, name, head), release)
+            for name, head in sorted(commit.snapshot.logs.items())
+        ),
     ]
 
 
@@ -54,18 +67,20 @@ def _content(commit: Commit, key: str) -> Iterator[DigestCheck]:
         yield DigestCheck(name, recorded[name], found[name])
 
 
-def _blob(store: Store, name: str, stored: str) -> DigestCheck:
+def _payload(name: str, expected: str, found: Callable[[], str], release: Release | None) -> DigestCheck:
     try:
-        return DigestCheck(f"blobs/{name}", stored, digest_bytes(store.blobs.get(stored)))
-    except (NotFound, StoreCorrupt) as problem:
-        return DigestCheck(f"blobs/{name}", stored, str(problem))
+        return DigestCheck(name, expected, found())
+    except NotFound as problem:
+        return DigestCheck(name, expected, str(release or problem), is_released=release is not None)
+    except StoreCorrupt as problem:
+        return DigestCheck(name, expected, str(problem))
 
 
-def _log(store: Store, commit: Commit, name: str, head: LogHead) -> DigestCheck:
+def _blob(store: Store, stored: str) -> str:
+    return digest_bytes(store.blobs.get(stored))
+
+
+def _log(store: Store, commit: Commit, name: str, head: LogHead) -> str:
     key = f"{run_folder_of(commit.snapshot)}/{name}"
-    try:
-        entries = parse_frames(store.files.read(key), key).entries
-    except (NotFound, StoreCorrupt) as problem:
-        return DigestCheck(f"logs/{name}", head.digest, str(problem))
-    found = entries[head.sequence - 1].digest if len(entries) >= head.sequence else f"only {len(entries)} records"
-    return DigestCheck(f"logs/{name}", head.digest, found)
+    entries = parse_frames(store.files.read(key), key).entries
+    return entries[head.sequence - 1].digest if len(entries) >= head.sequence else f"only {len(entries)} records"

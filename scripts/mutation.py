@@ -1,0 +1,149 @@
+"""Break the core of the records in every small way that cosmic-ray knows, and list what no test noticed.
+
+Each mutant is one operator, number, condition or exception of one module changed, in a copy of the tree, and the tests
+of that module run against it. A survivor is either explained in `scripts/mutation.yaml` (why nobody could see the
+difference) or a hole in the tests: then this exits 1.
+
+    python scripts/mutation.py                                     about an hour on one core
+    python scripts/mutation.py _comparison --json                  one module
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+EXPLAINED = Path(__file__).with_suffix(".yaml")
+# The quick ones first: most mutants fall to them, and the rest is spared.
+TESTS = {
+    "_comparison": ["comparison", "why", "noise", "log"],
+    "_log": ["log", "checkpoint", "store", "baseline", "comparison", "turns", "fsck", "crash"],
+    "_durable": ["durable", "files", "journal", "gc", "crash"],
+}
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A mutant that every test let pass: the source line, and what cosmic-ray made of it."""
+
+    module: str
+    function: str
+    line: str
+    change: str
+    why: str | None
+
+
+def main() -> int:
+    """Run as asked; exit 1 when a survivor is not explained."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}; all unless told")
+    parser.add_argument("--cosmic-ray", default="cosmic-ray", help="the command, where it is not on the path")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args()
+    if unknown := set(options.modules) - TESTS.keys():
+        parser.error(f"no such module: {', '.join(sorted(unknown))}")
+    console = Console(stderr=options.json)
+    found = {module: mutate(module, options.cosmic_ray, console) for module in options.modules or TESTS}
+    survivors = [survivor for _, listed in found.values() for survivor in listed]
+    if options.json:
+        counts = {module: {"mutants": total, "survived": len(listed)} for module, (total, listed) in found.items()}
+        print(json.dumps({"modules": counts, "survivors": [asdict(item) for item in survivors]}, indent=2))
+    else:
+        show(found, console)
+    return 1 if any(survivor.why is None for survivor in survivors) else 0
+
+
+def mutate(module: str, command: str, console: Console) -> tuple[int, list[Survivor]]:
+    """Try every mutant of `module`; their number, and those that survived."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree, session = Path(folder) / "tree", Path(folder) / "session.sqlite"
+        copy_tree(tree)
+        paths = [f"tests/records/test_records_{name}.py" for name in TESTS[module]]
+        tests = " ".join(path for path in paths if (tree / path).exists())
+        config = Path(folder) / "config.toml"
+        config.write_text(
+            "[cosmic-ray]\n"
+            f'module-path = "src/seedbed/records/{module}.py"\n'
+            "timeout = 120.0\nexcluded-modules = []\n"
+            f'test-command = "{sys.executable} -m pytest -x -q -p no:cacheprovider {tests}"\n'
+            'distributor.name = "local"\n'
+        )
+        environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "OMP_NUM_THREADS": "1"}
+        subprocess.run([command, "init", config, session], cwd=tree, env=environment, check=True)
+        run = subprocess.Popen([command, "exec", config, session], cwd=tree, env=environment)
+        watch(run, module, session, console)
+        dumped = subprocess.run([command, "dump", session], capture_output=True, text=True, check=True).stdout
+        results = [json.loads(line) for line in dumped.splitlines()]
+        source = (tree / f"src/seedbed/records/{module}.py").read_text().splitlines()
+        return len(results), list(survivors_of(results, module, source))
+
+
+def copy_tree(target: Path) -> None:
+    """What git tracks of the tree, as it stands now, under `target`."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+def watch(run: subprocess.Popen[bytes], module: str, session: Path, console: Console) -> None:
+    """Show how far `run` is until it ends; raises CalledProcessError when it failed."""
+    with Progress(console=console) as progress:
+        task = progress.add_task(module, total=None)
+        while run.poll() is None:
+            with closing(sqlite3.connect(f"file:{session}?mode=ro", uri=True)) as database:
+                done = database.execute("SELECT count(*) FROM work_results").fetchone()[0]
+                total = database.execute("SELECT count(*) FROM work_items").fetchone()[0]
+            progress.update(task, completed=done, total=total)
+            try:
+                run.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                continue
+    if run.returncode:
+        raise subprocess.CalledProcessError(run.returncode, run.args)
+
+
+def survivors_of(results: list[list[dict]], module: str, source: list[str]) -> Iterator[Survivor]:
+    """Those of `results` that no test killed, with what is known of them."""
+    known = [item for item in yaml.safe_load(EXPLAINED.read_text()) or () if item["module"] == module]
+    for work, result in results:
+        if result["test_outcome"] != "survived":
+            continue
+        mutation = work["mutations"][0]
+        line = source[mutation["start_pos"][0] - 1].strip()
+        change = mutation["operator_name"].removeprefix("core/")
+        why = next((item["why"] for item in known if item["line"] == line and change in item["changes"]), None)
+        yield Survivor(module, mutation["definition_name"] or "", line, change, why)
+
+
+def show(found: dict[str, tuple[int, list[Survivor]]], console: Console) -> None:
+    """The counts, and every survivor with its explanation."""
+    counts = Table("module", "mutants", "killed", "survived", "of them not explained")
+    for module, (total, listed) in found.items():
+        unexplained = sum(item.why is None for item in listed)
+        counts.add_row(module, *map(str, (total, total - len(listed), len(listed), unexplained)))
+    console.print(counts)
+    survivors = Table("survivor", "line", "change", "why nobody can tell")
+    for _, listed in found.values():
+        for item in listed:
+            survivors.add_row(f"{item.module}.{item.function}", item.line, item.change, item.why or "[red]a hole[/]")
+    console.print(survivors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""`seedbed runs stats`, `gc` and `index`."""
+
+import os
+from pathlib import Path
+
+import pytest
+from cli_world import finished
+
+from seedbed.contracts import Stage
+from seedbed.records import Store
+
+STORE = Path(".seedbed")
+
+
+@pytest.fixture
+def three(cli):
+    for number in range(3):
+        finished(STORE, f"r{number}", ap=0.9 + number / 100)
+    return cli
+
+
+def orphan():
+    store = Store.open(STORE)
+    blob = store.work / store.blobs.key(store.blobs.put(b"left behind"))
+    os.utime(blob, (0, 0))
+    return blob
+
+
+def test_stats_show_what_takes_the_room(three):
+    printed = three("runs", "stats").out
+    assert "commits" in printed
+    assert "flights" in printed
+    assert "`seedbed runs gc` would free 0 B" in printed
+
+
+def test_stats_name_the_largest_payloads_and_who_holds_them(three):
+    orphan()
+    run = Store.open(STORE).start("flights", "r9", Stage.TRAINING)
+    weights = run.save_blob("weights", os.urandom(9000))
+    run.failed("no matter")
+    assert f"{weights[:12]}…" in three("runs", "stats").out
+    found = three("runs", "stats", "--json").json
+    assert found["largest"][0] == {"digest": weights, "size_bytes": 9000, "project": None, "run_id": None}
+    assert found["size_bytes"] == sum(room["size_bytes"] for room in found["rooms"])
+
+
+def test_stats_of_a_damaged_store_point_to_fsck(three):
+    next((STORE / "log").rglob("0*1.json")).write_bytes(b"{}")
+    assert "seedbed runs fsck" in three("runs", "stats").out
+
+
+def test_stats_of_an_empty_store_are_empty(cli):
+    Store.open(STORE, create=True)
+    assert "in all" in cli("runs", "stats").out
+    assert cli("runs", "stats", "--json").json["projects"] == []
+
+
+def test_gc_says_what_would_go_and_deletes_it_when_it_is_let(three):
+    blob = orphan()
+    assert "1 files written before" in three("runs", "gc", "--dry-run").out
+    assert blob.exists()
+    assert three("runs", "gc", "--json").json["deleted"] == [blob.relative_to(STORE).as_posix()]
+    assert not blob.exists()
+    assert "0 files deleted" in three("runs", "gc").out
+
+
+def test_gc_with_rules_lets_the_payloads_of_old_commits_go(three):
+    Path("retention.yaml").write_text("rules: [{keep_last: 1}]\n")
+    wanted = ("runs", "gc", "--retention", "retention.yaml")
+    assert "flights: 2 commits let go by rule */* keep_last 1" in three(*wanted, "--dry-run").out
+    found = three(*wanted, "--json").json
+    assert found["lettings"] == [{"commits": [1, 2], "project": "flights", "rule": "*/* keep_last 1"}]
+    assert three("runs", "fsck").code == 0
+
+
+def test_verify_says_what_was_let_go(three):
+    Path("retention.yaml").write_text("rules: [{keep_days: 0}]\n")
+    three("runs", "gc", "--retention", "retention.yaml", "--grace", "1")
+    for log in (STORE / "runs").rglob("r0/*/events.log"):
+        log.unlink()  # as a sweep does once the run is older than its grace
+    verified = three("runs", "verify", "r0")
+    assert verified.code == 0
+    assert "let go" in verified.out
+    assert "by rule */* keep_days 0" in verified.out
+
+
+def test_gc_says_what_it_spares_and_for_whom(three):
+    store = Store.open(STORE)
+    store.blobs.put(b"just written")
+    run = store.start("flights", "under-way", Stage.TRAINING)
+    printed = three("runs", "gc").out
+    run.failed("no matter")
+    assert "1 younger ones that no commit holds are spared" in printed
+    assert "run under-way is under way" in printed
+
+
+def test_a_grace_that_writers_could_not_rely_on_is_refused(three):
+    refused = three("runs", "gc", "--grace", "0.5")
+    assert refused.code == 2
+    assert "expected at least" in refused.err
+
+
+def test_the_index_is_written_into_the_store(three):
+    assert "3 entries" in three("runs", "index").out
+    assert three("runs", "index", "--json").json["entries"] == 3
+    assert "r1:TRAINING" in (STORE / "snapshot_index.json").read_text()
