@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test check bench torture clean
+.PHONY: setup demo test check bench torture mutation clean
 
 setup: $(STAMP)
 
@@ -17,7 +17,9 @@ demo: setup
 	$(BIN)/seedbed demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/records
+	$(BIN)/python -m coverage run -m pytest tests/records
+	$(BIN)/python -m coverage report
 
 check: setup
 	$(BIN)/ruff check .
@@ -31,7 +33,15 @@ bench: setup
 	$(BIN)/python benchmarks/records.py
 
 torture: setup
+	$(BIN)/python scripts/torture_records.py
 	$(BIN)/python scripts/kill_demo.py --kills 20
 
+# cosmic-ray brings versions of its own, so it has an environment of its own.
+mutation: setup
+	$(PYTHON) -m venv .venv-mutation
+	.venv-mutation/bin/python -m pip install --quiet cosmic-ray==8.7.0
+	$(BIN)/python scripts/mutate_durable.py
+	$(BIN)/python scripts/mutation.py --cosmic-ray .venv-mutation/bin/cosmic-ray
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-mutation build dist

@@ -30,10 +30,19 @@ ROOT = Path(__file__).parents[1]
 EXPLAINED = Path(__file__).with_suffix(".yaml")
 # The quick ones first: most mutants fall to them, and the rest is spared.
 TESTS = {
-    "_comparison": ["comparison", "why", "noise", "log"],
-    "_log": ["log", "checkpoint", "store", "baseline", "comparison", "turns", "fsck", "crash"],
-    "_durable": ["durable", "files", "journal", "gc", "crash"],
+    "_comparison": ["comparison.py", "why.py", "log.py"],
+    "_log": ["log.py", "checkpoint.py", "store.py", "baseline.py", "comparison.py", "turns.py", "fsck.py"],
+    "_durable": [
+        "durable.py",
+        "files.py",
+        "journal.py",
+        "crash.py::test_every_durable_call_may_fail_and_the_next_writer_goes_on",
+        "gc.py",
+    ],
 }
+# Left out: `|` joins only flags and types here, where + and ^ mean the same and all else is no program; `*` and `**`
+# only mark and unpack arguments.
+LEFT_OUT = ["core/ReplaceBinaryOperator_BitOr_(?!BitAnd)", "core/ReplaceBinaryOperator_(Mul|Pow)_"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,9 @@ def main() -> int:
     """Run as asked; exit 1 when a survivor is not explained."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}; all unless told")
-    parser.add_argument("--cosmic-ray", default="cosmic-ray", help="the command, where it is not on the path")
+    parser.add_argument(
+        "--cosmic-ray", default=shutil.which("cosmic-ray"), help="the command, where it is not on the path"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if unknown := set(options.modules) - TESTS.keys():
@@ -72,8 +83,7 @@ def mutate(module: str, command: str, console: Console) -> tuple[int, list[Survi
     with tempfile.TemporaryDirectory() as folder:
         tree, session = Path(folder) / "tree", Path(folder) / "session.sqlite"
         copy_tree(tree)
-        paths = [f"tests/records/test_records_{name}.py" for name in TESTS[module]]
-        tests = " ".join(path for path in paths if (tree / path).exists())
+        tests = " ".join(f"tests/records/test_records_{name}" for name in TESTS[module])
         config = Path(folder) / "config.toml"
         config.write_text(
             "[cosmic-ray]\n"
@@ -81,13 +91,15 @@ def mutate(module: str, command: str, console: Console) -> tuple[int, list[Survi
             "timeout = 120.0\nexcluded-modules = []\n"
             f'test-command = "{sys.executable} -m pytest -x -q -p no:cacheprovider {tests}"\n'
             'distributor.name = "local"\n'
+            f"filters.operators-filter.exclude-operators = {json.dumps(LEFT_OUT)}\n"
         )
         environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "OMP_NUM_THREADS": "1"}
         subprocess.run([command, "init", config, session], cwd=tree, env=environment, check=True)
+        subprocess.run([Path(command).with_name("cr-filter-operators"), session, config], env=environment, check=True)
         run = subprocess.Popen([command, "exec", config, session], cwd=tree, env=environment)
         watch(run, module, session, console)
         dumped = subprocess.run([command, "dump", session], capture_output=True, text=True, check=True).stdout
-        results = [json.loads(line) for line in dumped.splitlines()]
+        results = [item for item in map(json.loads, dumped.splitlines()) if item[1]["worker_outcome"] != "skipped"]
         source = (tree / f"src/seedbed/records/{module}.py").read_text().splitlines()
         return len(results), list(survivors_of(results, module, source))
 

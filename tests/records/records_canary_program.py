@@ -17,7 +17,7 @@ import zstandard
 from records_world import PROJECT, draft, metadata
 
 from seedbed.contracts import Stage
-from seedbed.records import Journal, PromotionRule, Store, _log
+from seedbed.records import Catalog, Journal, PromotionRule, RetentionPolicy, Store, _log, export_index, gc
 from seedbed.records._canonical import canonical_json, escape
 from seedbed.testing import dies, durable_faults
 
@@ -48,6 +48,9 @@ def every_door(path: Path) -> None:
     store.log(PROJECT).baselines.demote(commit.snapshot.digests["comparison_group"], TEXT, store.clock.now())
     store.start(PROJECT, "r3", Stage.TRAINING).failed(TEXT)
     store.start(PROJECT, "r4", Stage.TRAINING).interrupted(TEXT)
+    Catalog.open(store).close()
+    export_index(store)
+    gc(store, RetentionPolicy.model_validate({"rules": [{"keep_last": 1}]}))
     try:
         with store.start(PROJECT, "r5", Stage.TRAINING):
             raise OSError(2, TEXT, f"{HOME}/x/data.csv")

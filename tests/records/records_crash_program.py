@@ -1,20 +1,23 @@
 """Run by the crash tests in a process of its own: dies at every durable call, in turn, and loses power after every one.
 
-    python records_crash_program.py commit|again|repair|power|power-again STORE [--every 1] [--random 2]
+    python records_crash_program.py commit|again|repair|power|power-again|faults|events STORE [--every 1] [--random 2]
 
 After every death the store must open, hold all that was acknowledged, show no damage, and accept the next writer; what
 was not acknowledged is absent or whole. `again` kills the next attempt in turn, and `power-again` cuts the power while
-it goes on in what the dead one left. `--every` leaves points out, `--random` adds states that a power cut may leave.
+it goes on in what the dead one left. `faults` lets every call fail instead, and `events` cuts a log at every byte.
+`--every` leaves points out, `--random` adds states that a power cut may leave.
 Prints one JSON line: `points`, and in how many of them the commit `stood`.
 """
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import random
 import shutil
 import sys
+from itertools import count
 from pathlib import Path
 from unittest import mock
 
@@ -22,10 +25,22 @@ from records_power import Disk, Promised, states, write
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
-from seedbed.errors import NotFound
-from seedbed.records import Journal, PromotionRule, Store, _log, _store, fsck, gc, read_journal, repair
+from seedbed.errors import NotFound, StoreUnavailable
+from seedbed.records import (
+    EventsLog,
+    Journal,
+    PromotionRule,
+    Store,
+    _log,
+    _store,
+    fsck,
+    gc,
+    read_events,
+    read_journal,
+    repair,
+)
 from seedbed.records._status import this_process
-from seedbed.testing import FakeClock, dies, durable_faults
+from seedbed.testing import FakeClock, dies, durable_faults, fails_with
 
 GONE = this_process().model_copy(update={"start_ticks": 1})  # who started runs before a power cut runs no more
 
@@ -43,9 +58,9 @@ def finish(store, run_id, promise=lambda _: None):
     promise(lambda store: store.blobs.get(blob))
     place = run.path("changes.log").relative_to(store.work)
     with Journal.open(run.path("changes.log")) as journal:
-        for count in range(len(journal.entries()) + 1, len(journal.entries()) + 3):
-            journal.append("applied", {"value": count})
-            promise(lambda store, count=count: require(len(read_journal(store.work / place)) >= count))
+        for number in range(len(journal.entries()) + 1, len(journal.entries()) + 3):
+            journal.append("applied", {"value": number})
+            promise(lambda store, number=number: require(len(read_journal(store.work / place)) >= number))
     better = 0.5 + store.log(PROJECT).head() / 1000
     found = run.finish(draft(run_id, attempt=run.attempt, ap=better))
     promise(lambda store: require(store.log(PROJECT).read(found.seq).digest == found.digest))
@@ -202,6 +217,47 @@ def power_again(path, options):
         first += options.every
 
 
+def faults(path, _):
+    """Every call of a run fails, with each error in turn; what was acknowledged before is there, the next goes on."""
+    points, stood = 0, 0
+    for error in (errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE):
+        store = path.with_name(errno.errorcode[error])
+        begin(store)
+        for at in count(1):
+            run_id, promises = f"r{at}", []
+            with durable_faults(at, fails_with(error)) as calls, contextlib.suppress(StoreUnavailable):
+                finish(Store.open(store), run_id, promises.append)
+            for promise in promises:
+                promise(Store.open(store))
+            committed = run_ids(Store.open(store)).count(run_id)
+            assert committed <= 1
+            if len(calls) < at:
+                break
+            points, stood = points + 1, stood + committed
+        assert committed == 1
+        require_undamaged(Store.open(store))
+    return points, stood
+
+
+def events(path, _):
+    """A log of step metrics cut at every byte: every whole record is read, and the next one is appended behind them."""
+    with EventsLog.open(path, clock=FakeClock()) as log:
+        for step in range(20):
+            log.append(step, {"loss": 1 / (step + 1), "odd": float("nan") if step % 3 else float("inf")})
+            log.commit()
+    data, cut = path.read_bytes(), path.with_name("cut.log")
+    whole = 0
+    for upto in range(len(data) + 1):
+        cut.write_bytes(data[:upto])
+        steps = [event.step for event in read_events(cut)]
+        assert steps == list(range(data[:upto].count(b"\n"))), upto
+        with EventsLog.open(cut, clock=FakeClock()) as log:
+            log.append(99, {"loss": 0.0})
+        assert [event.step for event in read_events(cut)] == [*steps, 99], upto
+        whole += len(steps) == 20
+    return len(data) + 1, whole
+
+
 @contextlib.contextmanager
 def gone():
     with mock.patch.object(_store, "this_process", return_value=GONE):
@@ -256,6 +312,7 @@ def later(path):
 
 def main():
     programs = {"commit": commits, "again": again, "repair": repairs, "power": power, "power-again": power_again}
+    programs |= {"faults": faults, "events": events}
     parser = argparse.ArgumentParser()
     parser.add_argument("program", choices=programs)
     parser.add_argument("store", type=Path)

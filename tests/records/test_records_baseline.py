@@ -6,7 +6,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Severity, Stage
 from seedbed.errors import InvalidInput, StoreCorrupt
-from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, fsck
+from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, best_of_groups, fsck
 from seedbed.records._canonical import plain
 from seedbed.records._seal import seal, unseal
 
@@ -143,3 +143,14 @@ def test_the_reason_is_redacted(store, tmp_path):
     record = baselines(store).promote(commit(store, "r1"), f"see {tmp_path}/notes.txt", NOW)
     assert str(tmp_path) not in record.reason
     assert record.snapshot_seq == store.find("r1", stage=Stage.TRAINING).commit.seq
+
+
+def test_the_best_of_every_group_that_has_the_metric_is_found(store):
+    for number, ap in enumerate((0.7, 0.9, 0.8)):
+        commit(store, f"r{number}", ap=ap, seed=number)
+    commit(store, "elsewhere", ap=0.2, data="other")
+    commit(store, "without", metrics={"other": 1.0}, data="third")
+    commits = list(store.log(PROJECT).commits())
+    higher, lower = (PromotionRule(metric="metrics.test.ap", better=better) for better in ("higher", "lower"))
+    assert [item.snapshot.run_id for item in best_of_groups(commits, higher)] == ["r1", "elsewhere"]
+    assert [item.snapshot.run_id for item in best_of_groups(commits, lower)] == ["r0", "elsewhere"]

@@ -1,5 +1,6 @@
 """The catalog gives what filtering every commit by `matches` gives, and is made again whenever it cannot be trusted."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -234,3 +235,26 @@ def test_where_nothing_can_be_written_the_index_is_in_memory(store):
     path(store).mkdir()  # a file cannot be made there by anybody, root included
     assert search(store, "run_id=r1") == [1]
     assert path(store).is_dir()
+
+
+def test_a_catalog_without_its_tables_is_made_anew(store):
+    commit(store, "r1")
+    with contextlib.closing(sqlite3.connect(path(store))) as empty:
+        empty.execute("PRAGMA user_version = 1")
+    assert search(store) == [1]
+
+
+def test_what_another_process_has_made_or_added_in_between_is_left_as_it_is(store):
+    made = commit(store, "r1")
+    with Catalog.open(store) as catalog:
+        catalog_module._make(catalog._connection)
+        catalog._add(made)
+        assert catalog.count() == 1
+        assert [found.seq for found in catalog.search(parse_query("run_id=r1"))] == [1]
+
+
+def test_what_holds_nothing_is_found_by_null(store):
+    commit(store, "r1", config={"note": None})
+    commit(store, "r2", config={"note": "x"})
+    assert search(store, "params.note = null") == [1]
+    assert search(store, "params.note < null") == []

@@ -129,6 +129,19 @@ def test_a_writer_killed_after_any_of_its_puts_leaves_a_store_that_goes_on(bucke
     assert fsck(store) == []
 
 
+def test_a_torn_log_in_a_bucket_is_mended_as_a_whole(bucket, tmp_path):
+    store = Store.open(bucket, create=True, work=tmp_path / "work")
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.finish(draft("r1"))
+    key = f"runs/{PROJECT}/r1/TRAINING/events.log"
+    whole = store.files.read(key)
+    store.files.replace(key, whole + b'{"body":{"ki')
+    assert [finding.path for finding in repair(store)] == [key]
+    assert store.files.read(key) == whole
+    assert fsck(store) == []
+
+
 def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, tmp_path):
     store = Store.open(bucket, create=True, work=tmp_path / "work", clock=FakeClock())
     run = store.start(PROJECT, "r1", Stage.TRAINING)

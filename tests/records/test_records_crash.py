@@ -46,6 +46,10 @@ def test_whoever_dies_wherever_nothing_acknowledged_is_lost(tmp_path, program, o
     assert 0 < found["stood"] < found["points"]  # some died before the commit stood, some after
 
 
+def test_an_events_log_cut_at_every_byte_keeps_every_whole_record_and_goes_on(tmp_path):
+    assert run_program("records_crash_program.py", "events", tmp_path / "events.log")["points"] > 2000
+
+
 def test_killed_at_every_durable_call_of_a_repair_the_next_repair_ends_it(tmp_path):
     assert run_program("records_crash_program.py", "repair", tmp_path / "store")["points"] > 30
 

@@ -7,27 +7,33 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
-from seedbed.errors import NotFound
+from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import (
     Catalog,
     FindingKind,
     Journal,
+    PromotionRule,
     Released,
     Releases,
     RetentionRule,
     Store,
-    digest_bytes,
+    _repair,
     export_index,
     fsck,
+    gc,
     repair,
     verify,
 )
+from seedbed.records._blob_check import blob_findings
 from seedbed.records._checkpoint import write_checkpoint
 from seedbed.records._compression import compressed, decompressed
-from seedbed.records._derived_check import checkpoint_of
+from seedbed.records._derived_check import DerivedCheck, checkpoint_of
+from seedbed.records._folder_check import FolderCheck
 from seedbed.records._marks import mark
 from seedbed.records._place import Place
 from seedbed.records._seal import seal, unseal
+from seedbed.records._tail_check import find_lost_tails
+from seedbed.records._views import write_views
 from seedbed.testing import FakeClock
 
 RUN = f"runs/{PROJECT}/r1/TRAINING"
@@ -129,6 +135,13 @@ def later_version(path):
         catalog.execute("PRAGMA user_version = 99")
 
 
+def other_index(path):
+    with closing(sqlite3.connect(path)) as catalog, catalog:
+        catalog.execute("PRAGMA writable_schema = ON")
+        swapped = "replace(sql, 'leaf, number', 'number, leaf')"
+        catalog.execute(f"UPDATE sqlite_schema SET sql = {swapped} WHERE name = 'facts_by_number'")
+
+
 def of_other_commits(path):
     body, _ = unseal(decompressed(path.read_bytes(), 10**6))
     body["columns"]["keys"][0] = "r9:TRAINING:1"
@@ -140,15 +153,8 @@ def of_another_version(path):
     path.write_bytes(compressed(seal({**body, "schema_version": 99})[0]))
 
 
-def orphan(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"orphan")
-    os.utime(path, (0, 0))
-
-
 CHECKPOINT = f"log/{PROJECT}/_checkpoint.json.zst"
 BASELINE, RELEASE = (f"{name}/{PROJECT}/00000000000000000001.json" for name in ("baselines", "released"))
-ORPHAN = f"blobs/sha256/{digest_bytes(b'orphan')[:2]}/{digest_bytes(b'orphan')}"
 DAMAGES = {
     "a byte of a commit flipped": (COMMIT, flip, FindingKind.COMMIT_DAMAGED),
     "a commit truncated": (COMMIT, cut, FindingKind.COMMIT_DAMAGED),
@@ -241,6 +247,7 @@ LEFTOVERS = {
     "a catalog of another digest": ("catalog.sqlite3", other_digest, FindingKind.CATALOG_STALE),
     "a catalog of another value": ("catalog.sqlite3", altered_row, FindingKind.CATALOG_STALE),
     "a catalog of another store": ("catalog.sqlite3", stranger, FindingKind.CATALOG_STALE),
+    "a catalog with an index of its own": ("catalog.sqlite3", other_index, FindingKind.CATALOG_STALE),
     "a catalog of a later version": ("catalog.sqlite3", later_version, FindingKind.CATALOG_STALE),
     "an index altered": (
         "snapshot_index.json",
@@ -298,6 +305,110 @@ def test_every_view_and_pointer_can_be_made_again(store):
             path.unlink()
     assert len(repair(store)) > 10
     assert {path: path.read_bytes() for path in store.work.rglob("*.json")} == before
+
+
+def test_an_old_blob_that_no_commit_holds_is_named_and_left_to_gc(store):
+    path = store.work / store.blobs.key(store.blobs.put(b"orphan"))
+    assert fsck(store) == []  # it is young: a writer may be about to name it
+    os.utime(path, (0, 0))
+    (found,) = fsck(store)
+    assert (found.kind, found.path) == (FindingKind.BLOB_ORPHAN, path.relative_to(store.work).as_posix())
+    assert repair(store) == []
+    assert len(gc(store).swept) == 1
+    assert fsck(store) == []
+
+
+def test_what_a_sweep_had_set_aside_is_put_back_by_repair(store):
+    path = blob(store, ".zst")
+    aside = path.with_name(f".tmp-0123456789abcdef-{path.name}")
+    path.rename(aside)
+    os.utime(aside, (0, 0))
+    assert {finding.kind for finding in fsck(store)} == {FindingKind.BLOB_MISSING, FindingKind.STRAY_FILE}
+    repair(store)
+    assert fsck(store) == []
+    aside.write_bytes(path.read_bytes())
+    os.utime(aside, (0, 0))
+    repair(store)  # and where it has been written anew meanwhile, that stands
+    assert fsck(store) == []
+
+
+def test_a_checkpoint_is_mended_as_far_as_whole_rounds_go(store, monkeypatch):
+    monkeypatch.setattr(_repair, "CHECKPOINT_EVERY", 2)
+    plant(store, CHECKPOINT, flip)
+    assert [finding.kind for finding in repair(store)] == [FindingKind.CHECKPOINT_DAMAGED]
+    assert (store.work / CHECKPOINT).exists()
+    assert fsck(store) == []
+
+
+def test_a_rule_of_promotion_is_no_damage(store):
+    rule = PromotionRule(metric="metrics.test.ap")
+    store.log(PROJECT).baselines.set_rule(rule, "from now on", store.clock.now())
+    assert fsck(store) == []
+
+
+def test_a_catalog_that_nobody_filled_is_no_damage(store):
+    sqlite3.connect(store.work / "catalog.sqlite3").close()
+    (store.work / "catalog.sqlite3").write_bytes(b"")
+    assert fsck(store) == []
+
+
+def test_a_commit_that_is_none_is_refused_by_whoever_opens_the_log(store):
+    plant(store, COMMIT, resealed(lambda body: body.pop("metadata")))
+    (store.work / CHECKPOINT).unlink()
+    with pytest.raises(StoreCorrupt, match="it is no snapshot: KeyError"):
+        Store.open(store.work).log(PROJECT).head()
+
+
+def test_a_damaged_claim_does_not_hide_what_else_is_wrong(store):
+    plant(store, f"runs/{PROJECT}/r4/TRAINING/attempt-1.json", cut)
+    plant(store, f"runs/{PROJECT}/r4/TRAINING/snapshot.json", lambda path: path.write_text("[]"))
+    assert {finding.kind for finding in fsck(store)} == {FindingKind.CLAIM_DAMAGED, FindingKind.VIEW_STALE}
+
+
+def test_progress_is_told_of_all_that_takes_long(tmp_path):
+    store = Store.open(tmp_path / "many", create=True)
+    for number in range(100):
+        run = store.start(PROJECT, f"r{number}", Stage.TRAINING)
+        run.save_blob("name", b"%d" % number)
+        run.finish(draft(f"r{number}"))
+    Catalog.open(store).close()
+    heard = []
+    assert fsck(store, progress=lambda *told: heard.append(told)) == []
+    assert heard[1:] == [
+        (what, 100, 100) for what in ("reading commits", "reading blobs", "reading runs", "reading the catalog")
+    ]
+
+
+# What others write while a check goes on is no damage: each look here begins with what was there before.
+
+
+def test_a_blob_that_is_released_after_the_listing_is_no_damage(store):
+    before = mark(store)
+    log = store.log(PROJECT)
+    Releases(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
+    for name in (".zst", ""):
+        blob(store, name).unlink()
+    for name in ("events.log", "changes.log"):
+        (store.work / RUN / name).unlink()
+    assert list(blob_findings(store, before)) == []
+    assert list(FolderCheck(store, before, {}).findings()) == []
+
+
+def test_what_is_committed_after_the_listing_is_no_damage(store):
+    before = mark(store)
+    log = store.log(PROJECT)
+    later = log.append(draft("r1", attempt=2), {}, store.clock.now())
+    write_views(store.files, later)
+    commit(store, "r5")
+    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(mark(store), PROJECT, 5))
+    lost = {}
+    find_lost_tails(store, before, lost)
+    assert lost == {}
+    assert list(FolderCheck(store, before, {}).findings()) == []
+    assert list(DerivedCheck(store, before, {}).findings()) == []
+    plant(store, log.key(later.seq), flip)
+    find_lost_tails(store, before, lost)
+    assert lost == {}  # there, though damaged: the next look names it so
 
 
 def test_many_missing_numbers_are_one_finding(store):

@@ -10,6 +10,7 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import (
+    Journal,
     Released,
     Releases,
     RetentionPolicy,
@@ -199,6 +200,8 @@ def test_what_takes_the_room_adds_up_to_every_byte_of_the_store(store):
     (store.work / ".tmp-left").write_bytes(b"half")
     store.blobs.put(b"of nobody")
     other = store.start("other", "r9", TRAINING)
+    with Journal.open(other.path("changes.log")) as journal:
+        journal.append("applied", {"value": 1})
     other.finish(replace(draft("r9"), project="other"))
     found = stats(store, num_largest=2)
     files = [path for path in store.work.rglob("*") if path.is_file()]
@@ -207,6 +210,7 @@ def test_what_takes_the_room_adds_up_to_every_byte_of_the_store(store):
     rooms = {room.kind: room for room in found.rooms}
     assert rooms["commits"].num_files == 5
     assert rooms["step logs"].num_files == 4
+    assert rooms["journals"].num_files == 1
     assert rooms["unpublished or left behind"].size_bytes == 4
     sizes = [room.size_bytes for room in found.rooms]
     assert sizes == sorted(sizes, reverse=True)

@@ -341,3 +341,22 @@ def test_a_run_drafts_itself_under_its_own_name(store):
     made = run.draft(described, {"ap": 0.5}, dict(draft("r1").fingerprints))
     assert (made.run_id, made.stage, made.attempt, made.metadata["run_id"]) == ("r1", TRAINING, 1, "r1")
     assert run.finish(made).snapshot.metrics == {"ap": 0.5}
+
+
+def test_runs_are_listed_by_what_became_of_them(store):
+    made = commit(store, "r1")
+    store.start(PROJECT, "r2", Stage.TRAINING).interrupted("Ctrl-C")
+    assert store.finished(PROJECT, made.seq).run_id == "r1"
+    assert [view.run_id for view in store.unfinished()] == ["r2"]
+    assert [view.run_id for view in store.unfinished(PROJECT)] == ["r2"]
+
+
+def test_a_torn_record_of_the_last_attempt_is_cut_off_and_counted(store):
+    first = store.start(PROJECT, "r1", Stage.TRAINING)
+    first.log(1, {"loss": 0.5})
+    first.interrupted("Ctrl-C")
+    with (first.folder / "events.log").open("ab") as events:
+        events.write(b'{"body"')
+    second = store.start(PROJECT, "r1", Stage.TRAINING)
+    assert second.recover_log() == 7
+    second.interrupted("Ctrl-C")

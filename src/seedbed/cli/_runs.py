@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from seedbed.cli._baselines import baselines, demote, promote
+from seedbed.cli._counting import working
 from seedbed.cli._export import export_runs
 from seedbed.cli._import import import_runs
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
@@ -181,8 +182,9 @@ def fsck(
     from seedbed.records import repair as mend
 
     opened = Store.open(store)
-    mended = mend(opened) if repair else []
-    findings = check(opened)
+    with working() as progress:
+        mended = mend(opened, progress=progress) if repair else []
+        findings = check(opened, progress=progress)
     damaged = any(finding.kind.is_damage for finding in findings)
     if as_json:
         print_json({"damaged": damaged, "mended": findings_json(mended), "findings": findings_json(findings)})

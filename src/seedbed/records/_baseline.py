@@ -167,10 +167,10 @@ class Baselines:
         self._known += 1
         if record.kind is PromotionKind.RULE:
             self._rule = record.rule
-        elif record.group and record.kind is PromotionKind.PROMOTED:
-            self._of[record.group] = record
-        elif record.group:
-            self._of.pop(record.group, None)
+        elif record.kind is PromotionKind.PROMOTED:
+            self._of[record.group or ""] = record
+        else:
+            self._of.pop(record.group or "", None)
 
 
 def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:

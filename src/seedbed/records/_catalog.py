@@ -16,7 +16,7 @@ from seedbed.records._commit import Commit
 from seedbed.records._durable import remove
 from seedbed.records._facts import Fact, facts
 from seedbed.records._layout import CATALOG
-from seedbed.records._query import And, Condition, Name, Not, Or, Query, Value
+from seedbed.records._query import And, Name, Not, Or, Query, Value
 from seedbed.records._store import Store
 
 __all__ = ["SCHEMA_VERSION", "Catalog", "Found", "fact_row"]
@@ -211,9 +211,9 @@ def _where(query: Query) -> _Clause:
         case Not(item):
             inner = _where(item)
             return _Clause(f"NOT {inner.sql}", inner.values)
-        case Condition(name, operator, values):
-            tests = [_test(operator, value) for value in values] or [_Clause("1")]
-            having = _joined(" AND ", [_named(name), _joined(" OR ", tests)])
+        case _:
+            tests = [_test(query.operator, value) for value in query.values] or [_Clause("1")]
+            having = _joined(" AND ", [_named(query.name), _joined(" OR ", tests)])
             return _Clause(f"(id IN (SELECT commit_id FROM facts WHERE {having.sql}))", having.values)  # noqa: S608
 
 

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 
 from seedbed.errors import NotFound
@@ -28,7 +27,7 @@ def catalog_problem(store: Store, progress: Progress | None = None) -> str | Non
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            return next(_problems(connection, store, progress), None)
+            return _problem(connection, store, progress)
     except sqlite3.DatabaseError as problem:
         # A catalog that others write to just now is looked after by them.
         return None if "locked" in str(problem) else f"it cannot be read: {problem}"
@@ -40,33 +39,35 @@ def rebuild_catalog(store: Store) -> None:
     Catalog.open(store).close()
 
 
-def _problems(connection: sqlite3.Connection, store: Store, progress: Progress | None) -> Iterator[str]:
+def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | None) -> str | None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:  # whoever made it died before it held anything
-        return
+        return None
     if version != SCHEMA_VERSION:
-        yield f"it has schema version {version}, expected {SCHEMA_VERSION}"
-        return
+        return f"it has schema version {version}, expected {SCHEMA_VERSION}"
     found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
-        yield f"its tables are damaged: {found}"
+        return f"its tables are damaged: {found}"
     rows = connection.execute("SELECT id, project, seq, digest FROM commits ORDER BY project, seq").fetchall()
     for done, row in enumerate(rows, 1):
-        yield from _row_problems(connection, store, *row)
+        problem = _row_problem(connection, store, *row)
+        if problem:
+            return problem
         if progress and done % _REPORT_EVERY == 0:
             progress("reading the catalog", done, len(rows))
+    return None
 
 
-def _row_problems(
+def _row_problem(
     connection: sqlite3.Connection, store: Store, row_id: int, project: str, seq: int, digest: str
-) -> Iterator[str]:
+) -> str | None:
     try:
         commit = store.log(project).read(seq)
     except NotFound:
-        yield f"it has commit {seq} of {project}, which is not in the log"
-        return
+        return f"it has commit {seq} of {project}, which is not in the log"
     if commit.digest != digest:
-        yield f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"
+        return f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"
     kept = connection.execute("SELECT * FROM facts WHERE commit_id = ?", [row_id]).fetchall()
     if Counter(kept) != Counter(fact_row(fact, row_id) for fact in facts(commit.snapshot)):
-        yield f"what it has of commit {seq} of {project} is not what that holds"
+        return f"what it has of commit {seq} of {project} is not what that holds"
+    return None

@@ -99,10 +99,6 @@ class CommitLog:
         """The key of commit `seq` in the store."""
         return self._records.key(seq)
 
-    def numbers(self) -> list[int]:
-        """The numbers of all commits that are there, whether they can be read or not."""
-        return self._records.numbers()
-
     def append(self, draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> Commit:
         """Commit `draft`: durable on return. The same content again returns the first commit.
 

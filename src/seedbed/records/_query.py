@@ -118,11 +118,10 @@ def matches(query: Query, facts: Collection[Fact]) -> bool:
             return any(matches(item, facts) for item in queries)
         case Not(item):
             return not matches(item, facts)
-        case Condition(name, operator, values):
-            found = [fact.value for fact in facts if name.names(fact)]
-            return (
-                any(_holds(value, operator, wanted) for value in found for wanted in values) if values else bool(found)
-            )
+        case _:
+            found = [fact.value for fact in facts if query.name.names(fact)]
+            held = (_holds(value, query.operator, wanted) for value in found for wanted in query.values)
+            return any(held) if query.values else bool(found)
 
 
 def _holds(found: Value, operator: str, wanted: Value) -> bool:

@@ -148,8 +148,3 @@ class Snapshot(Message):
     comparison_group: dict[str, JsonValue]
     diff_prev: Diff
     diff_baseline: Diff
-
-    @property
-    def key(self) -> str:
-        """What makes a commit idempotent: one execution of one stage."""
-        return f"{self.run_id}:{self.stage.value}:{self.attempt_id}"

@@ -1,0 +1,89 @@
+"""Break the store in every way that the tests know, in full: the suite itself tries the same thinned out.
+
+Every durable call of a run, of the attempt after a killed one and of a repair is killed in turn; every state that a
+power cut may leave after each call is looked at; every call fails with EIO, ENOSPC, EROFS and EMFILE; a log of step
+metrics is cut at every byte; and 8 writers are killed and stopped at random beside a reader that never stops. Exits
+with 1 as soon as something that was acknowledged is lost, or a store does not go on. Takes about ten minutes.
+
+    python scripts/torture_records.py
+    python scripts/torture_records.py --only commit --only hammer --json
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+PROGRAMS = Path(__file__).parents[1] / "tests/records"
+CRASH, HAMMER = PROGRAMS / "records_crash_program.py", PROGRAMS / "records_hammer_program.py"
+WHAT = {
+    "commit": "killed at every durable call of a run",
+    "again": "killed at a call of a run, then at one of the attempt after it",
+    "repair": "killed at every durable call of a repair",
+    "faults": "every call of a run fails: EIO, ENOSPC, EROFS, EMFILE",
+    "events": "step metrics cut at every byte",
+    "power": "power lost after every call of two runs",
+    "power-again": "power lost in the attempt after a killed one",
+    "hammer": "8 writers x 200 runs, killed and stopped at random, beside a reader",
+}
+NOTHING = ("lost", "duplicated", "gaps", "wrong_predecessors", "invalid_reads", "damage", "findings_after_repair")
+
+
+def main() -> int:
+    """Run as asked; exit 1 when anything is lost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=WHAT, help="of all that is tried; repeatable")
+    parser.add_argument("--seed", type=int, default=0, help="of the hammer's moments")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args()
+    console = Console(stderr=True)
+    found = {}
+    for name in options.only or WHAT:
+        console.print(f"{name}: {WHAT[name]}", style="dim")
+        found[name] = tried(name, options.seed)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        show(found)
+    return 0 if all(result["holds"] for result in found.values()) else 1
+
+
+def tried(name: str, seed: int) -> dict:
+    """What one program found, and how long it took."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store"
+        command = [sys.executable, str(CRASH), name, str(store)]
+        if name == "hammer":
+            command = [sys.executable, str(HAMMER), name, str(store), "--processes", "8", "--count", "200"]
+            command += ["--seed", str(seed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = round(time.monotonic() - began, 1)
+    if done.returncode:
+        return {"holds": False, "seconds": seconds, "problem": done.stderr.strip().splitlines()[-1]}
+    result = json.loads(done.stdout)
+    holds = not any(result.get(wrong) for wrong in NOTHING)
+    return {"holds": holds, "seconds": seconds, **result}
+
+
+def show(found: dict[str, dict]) -> None:
+    """One line a program; of the hammer, all that it counted."""
+    table = Table("what", "points", "of them committed", "seconds", "nothing lost")
+    for name, result in found.items():
+        points, stood = result.get("points", result.get("acknowledged")), result.get("stood", "")
+        word = "[green]yes[/]" if result["holds"] else f"[red]no: {result.get('problem', result)}[/]"
+        table.add_row(WHAT[name], f"{points:,}" if points else "", str(stood), f"{result['seconds']:.0f}", word)
+    console = Console()
+    console.print(table)
+    if "hammer" in found:
+        console.print_json(data=found["hammer"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
