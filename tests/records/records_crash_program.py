@@ -51,20 +51,20 @@ def require(holds):
 
 def finish(store, run_id, promise=lambda _: None):
     """A run that asks of a store all that a run can; `promise` is told, at each acknowledgement, how to look for it."""
-    run = store.start(PROJECT, run_id, Stage.TRAINING)
-    promise(lambda store: store.find(run_id))
-    run.log(1, {"loss": 0.5})
-    blob = run.save_blob("weights", bytes(6000) + run_id.encode())
-    promise(lambda store: store.blobs.get(blob))
-    place = run.path("changes.log").relative_to(store.work)
-    with Journal.open(run.path("changes.log")) as journal:
-        for number in range(len(journal.entries()) + 1, len(journal.entries()) + 3):
-            journal.append("applied", {"value": number})
-            promise(lambda store, number=number: require(len(read_journal(store.work / place)) >= number))
-    better = 0.5 + store.log(PROJECT).head() / 1000
-    found = run.finish(draft(run_id, attempt=run.attempt, ap=better))
-    promise(lambda store: require(store.log(PROJECT).read(found.seq).digest == found.digest))
-    promise(lambda store: require(baseline(store, found).snapshot_seq >= found.seq))
+    with store.start(PROJECT, run_id, Stage.TRAINING) as run:  # which also stops its log's own thread when it fails
+        promise(lambda store: store.find(run_id))
+        run.log(1, {"loss": 0.5})
+        blob = run.save_blob("weights", bytes(6000) + run_id.encode())
+        promise(lambda store: store.blobs.get(blob))
+        place = run.path("changes.log").relative_to(store.work)
+        with Journal.open(run.path("changes.log")) as journal:
+            for number in range(len(journal.entries()) + 1, len(journal.entries()) + 3):
+                journal.append("applied", {"value": number})
+                promise(lambda store, number=number: require(len(read_journal(store.work / place)) >= number))
+        better = 0.5 + store.log(PROJECT).head() / 1000
+        found = run.finish(draft(run_id, attempt=run.attempt, ap=better))
+        promise(lambda store: require(store.log(PROJECT).read(found.seq).digest == found.digest))
+        promise(lambda store: require(baseline(store, found).snapshot_seq >= found.seq))
 
 
 def baseline(store, found):

@@ -201,7 +201,7 @@ def judged(options, work):
         "acknowledged": len(work.acknowledged),
         "lost": expected - sum(there.get(run_id) == seq for run_id, seq in work.acknowledged.items()),
         "duplicated": len(commits) - len(there) + len(work.told_twice),
-        "gaps": sum(found != number for number, found in enumerate(log.numbers(), 1)),
+        "gaps": sum(found != number for number, found in enumerate(log._records.numbers(), 1)),
         "wrong_predecessors": sum(
             item.snapshot.diff_prev.prev_snapshot_seq != (item.seq - 1 or None) for item in commits
         ),
