@@ -135,6 +135,18 @@ def test_a_writer_that_never_saw_a_round_number_makes_one_once_two_spans_are_unc
     assert len(read_checkpoint(files, FOLDER).headers) == 11
 
 
+def test_a_writer_makes_one_at_every_round_number_and_no_more(files, monkeypatch):
+    made = []
+    monkeypatch.setattr(log_module, "write_checkpoint", lambda *of: made.append(len(of[2].headers)))
+    log = fill(files, 1, 16)
+    assert made == [5, 10, 15]
+    assert log.append(draft("r17"), {}, NOW).seq == 17
+    late = CommitLog(files, PROJECT)  # which finds none of them, and makes up for that once
+    for number in range(18, 20):
+        late.append(draft(f"r{number}"), {}, NOW)
+    assert made == [5, 10, 15, 18]
+
+
 def forged(files, **changes):
     body, _ = unseal(decompressed(files.read(checkpoint_key(FOLDER)), 2**20))
     return compressed(seal({**body, **changes})[0])
@@ -149,6 +161,7 @@ def forged(files, **changes):
         lambda files: compressed(b'{"body":{},"digest":"' + b"0" * 64 + b'"}'),
         lambda files: forged(files, schema_version=99),
         lambda files: forged(files, digest="0" * 64),
+        lambda files: forged(files, digest="f" * 64),
         lambda files: forged(files, columns={}),
         lambda files: forged(files, columns={**table([]).columns(), "keys": ["r1:TRAINING:1"]}),
         lambda files: forged(files, columns=7),

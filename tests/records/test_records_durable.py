@@ -10,7 +10,7 @@ import pytest
 import seedbed
 from seedbed.errors import StoreUnavailable
 from seedbed.records import AppendFile, create, replace
-from seedbed.records._durable import _may_be_new, remove
+from seedbed.records._durable import _may_be_new, remove, set_aside
 from seedbed.testing import durable_faults, fails_with
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE]
@@ -315,6 +315,24 @@ def test_an_append_file_that_cannot_be_born_leaves_no_descriptor(tmp_path, at):
     with durable_faults(at, fails_with(errno.EMFILE)), pytest.raises(StoreUnavailable):
         AppendFile.open(tmp_path / "log")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("fault", [None, fails_with(errno.EOPNOTSUPP)], ids=["unnamed", "named"])
+def test_files_are_readable_by_all_and_writable_by_their_owner(tmp_path, fault):
+    create(tmp_path / "warm", b"")
+    with durable_faults(2 if fault else 0, fault or fails_with(0)):
+        create(tmp_path / "created", b"")
+    replace(tmp_path / "replaced", b"")
+    AppendFile.open(tmp_path / "appended").close()
+    umask = os.umask(0)
+    os.umask(umask)
+    for name in ("created", "replaced", "appended"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o644 & ~umask
+
+
+def test_the_name_that_a_removal_set_aside_is_known_again():
+    assert set_aside(".tmp-0123456789abcdef-name") == "name"
+    assert set_aside(".tmp-0123456789abcdef") is None
 
 
 def test_only_one_file_makes_bytes_durable():

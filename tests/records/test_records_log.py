@@ -107,6 +107,27 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
     assert late.snapshot.diff_prev.prev_run_id == "r2"  # looked up again, not kept from before the race
 
 
+def test_a_writer_that_lost_the_race_to_several_goes_behind_them_all(log, monkeypatch):
+    rival = CommitLog(log.files, PROJECT)
+    log.append(draft("r1"), {}, NOW)
+    raced = []
+
+    def overtake(self, *wanted):
+        if self is log._past and not raced:
+            raced.extend(rival.append(draft(run_id), {}, NOW) for run_id in ("r2", "r3", "r4"))
+        return original(self, *wanted)
+
+    original = Past._predecessor
+    monkeypatch.setattr(Past, "_predecessor", overtake)
+    assert log.append(draft("r5"), {}, NOW).seq == 5
+
+
+def test_the_newest_commits_are_remembered_and_no_more(log):
+    for number in range(80):
+        log.append(draft(f"r{number}"), {}, NOW)
+    assert sorted(log._recent) == list(range(80 - 63, 81))
+
+
 def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(log, monkeypatch):
     rival, raced = CommitLog(log.files, PROJECT), []
     original = CommitLog._first

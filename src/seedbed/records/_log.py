@@ -54,7 +54,7 @@ class CommitLog:
         self._recent: dict[int, Commit] = {}
         self.baselines = Baselines(files, project)
         self._past = Past(files, self.baselines, self._committed)
-        self._covered = 0
+        self._covered: int  # by the checkpoint that was found, or by those that this writer knows to be due since
 
     def head(self) -> int:
         """The newest number; 0 for an empty log. Raises StoreCorrupt when a commit is missing or damaged."""
@@ -218,7 +218,7 @@ class CommitLog:
         # Whoever commits a round number writes the checkpoint; one that was lost is made up for by a later writer.
         if commit.seq % CHECKPOINT_EVERY == 0 or commit.seq - self._covered >= 2 * CHECKPOINT_EVERY:
             write_checkpoint(self.files, self._records.folder, Checkpoint(headers, commit.digest))
-        self._covered = max(self._covered, commit.seq - commit.seq % CHECKPOINT_EVERY)
+        self._covered = commit.seq
 
     def _require_progress(self, taken: int) -> None:
         if self.head() < taken:
