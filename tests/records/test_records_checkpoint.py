@@ -135,6 +135,20 @@ def test_a_writer_that_never_saw_a_round_number_makes_one_once_two_spans_are_unc
     assert len(read_checkpoint(files, FOLDER).headers) == 11
 
 
+def test_what_a_found_checkpoint_covers_is_not_made_up_for_again(files, monkeypatch):
+    fill(files, 1, 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
+        fill(files, 6, 13)
+    fill(files, 14, 14)
+    assert len(read_checkpoint(files, FOLDER).headers) == 5
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
+        fill(files, 15, 15)
+    fill(files, 16, 16)
+    assert len(read_checkpoint(files, FOLDER).headers) == 16
+
+
 def test_a_writer_makes_one_at_every_round_number_and_no_more(files, monkeypatch):
     made = []
     monkeypatch.setattr(log_module, "write_checkpoint", lambda *of: made.append(len(of[2].headers)))

@@ -9,7 +9,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Store, create, read_events
+from seedbed.records import Store, create, fsck, plan_gc, read_events, run_events, stats, trend, verify
 from seedbed.records._status import Status, is_alive, this_process
 from seedbed.testing import FakeClock, durable_faults
 
@@ -360,3 +360,24 @@ def test_a_torn_record_of_the_last_attempt_is_cut_off_and_counted(store):
     second = store.start(PROJECT, "r1", Stage.TRAINING)
     assert second.recover_log() == 7
     second.interrupted("Ctrl-C")
+
+
+def test_a_store_that_cannot_be_written_to_can_be_read(store):
+    for number in range(6):
+        run = store.start(PROJECT, f"r{number}", Stage.TRAINING)
+        run.log(1, {"loss": 0.5})
+        run.save_blob("weights", bytes(9000))
+        run.finish(draft(f"r{number}", ap=0.5 + number / 100, seed=number))
+    store.start(PROJECT, "r9", Stage.TRAINING).interrupted("Ctrl-C")
+    with durable_faults() as calls:  # nothing that could be refused is so much as tried
+        read = Store.open(store.work)
+        log, view = read.log(PROJECT), read.find("r5")
+        assert [run.run_id for run in read.runs()] == [*(f"r{number}" for number in range(6)), "r9"]
+        assert [event.step for event in run_events(read, view)] == [1]
+        assert all(check.holds for check in verify(read, view))
+        assert log.set_against(log.read(1), log.read(6)).comparable
+        assert trend(log, view.commit, "metrics.test.ap").slope.words == "rising"
+        assert plan_gc(read).files == ()
+        assert stats(read).projects[0].num_commits == 6
+        assert fsck(read) == []
+    assert calls == []
