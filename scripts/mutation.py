@@ -67,8 +67,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.modules) - TESTS.keys():
         parser.error(f"no such module: {', '.join(sorted(unknown))}")
-    console = Console(stderr=options.json)
-    found = {module: mutate(module, options.cosmic_ray, console) for module in options.modules or TESTS}
+    console, known = Console(stderr=options.json), yaml.safe_load(EXPLAINED.read_text())
+    found = {module: mutate(module, known, options.cosmic_ray, console) for module in options.modules or TESTS}
     survivors = [survivor for _, listed in found.values() for survivor in listed]
     if options.json:
         counts = {module: {"mutants": total, "survived": len(listed)} for module, (total, listed) in found.items()}
@@ -78,7 +78,7 @@ def main() -> int:
     return 1 if any(survivor.why is None for survivor in survivors) else 0
 
 
-def mutate(module: str, command: str, console: Console) -> tuple[int, list[Survivor]]:
+def mutate(module: str, known: list[dict], command: str, console: Console) -> tuple[int, list[Survivor]]:
     """Try every mutant of `module`; their number, and those that survived."""
     with tempfile.TemporaryDirectory() as folder:
         tree, session = Path(folder) / "tree", Path(folder) / "session.sqlite"
@@ -101,7 +101,7 @@ def mutate(module: str, command: str, console: Console) -> tuple[int, list[Survi
         dumped = subprocess.run([command, "dump", session], capture_output=True, text=True, check=True).stdout
         results = [item for item in map(json.loads, dumped.splitlines()) if item[1]["worker_outcome"] != "skipped"]
         source = (tree / f"src/seedbed/records/{module}.py").read_text().splitlines()
-        return len(results), list(survivors_of(results, module, source))
+        return len(results), list(survivors_of(results, module, known, source))
 
 
 def copy_tree(target: Path) -> None:
@@ -130,16 +130,16 @@ def watch(run: subprocess.Popen[bytes], module: str, session: Path, console: Con
         raise subprocess.CalledProcessError(run.returncode, run.args)
 
 
-def survivors_of(results: list[list[dict]], module: str, source: list[str]) -> Iterator[Survivor]:
-    """Those of `results` that no test killed, with what is known of them."""
-    known = [item for item in yaml.safe_load(EXPLAINED.read_text()) or () if item["module"] == module]
+def survivors_of(results: list[list[dict]], module: str, known: list[dict], source: list[str]) -> Iterator[Survivor]:
+    """Those of `results` that no test killed, with what is `known` of them."""
+    ours = [item for item in known if item["module"] == module]
     for work, result in results:
         if result["test_outcome"] != "survived":
             continue
         mutation = work["mutations"][0]
         line = source[mutation["start_pos"][0] - 1].strip()
         change = mutation["operator_name"].removeprefix("core/")
-        why = next((item["why"] for item in known if item["line"] == line and change in item["changes"]), None)
+        why = next((item["why"] for item in ours if item["line"] == line and change in item["changes"]), None)
         yield Survivor(module, mutation["definition_name"] or "", line, change, why)
 
 

@@ -57,7 +57,7 @@ def test_stats_of_an_empty_store_are_empty(cli):
 
 def test_gc_says_what_would_go_and_deletes_it_when_it_is_let(three):
     blob = orphan()
-    assert "1 files written before" in three("runs", "gc", "--dry-run").out
+    assert "1 file written before" in three("runs", "gc", "--dry-run").out
     assert blob.exists()
     assert three("runs", "gc", "--json").json["deleted"] == [blob.relative_to(STORE).as_posix()]
     assert not blob.exists()
@@ -90,7 +90,7 @@ def test_gc_says_what_it_spares_and_for_whom(three):
     run = store.start("flights", "under-way", Stage.TRAINING)
     printed = three("runs", "gc").out
     run.failed("no matter")
-    assert "1 younger ones that no commit holds are spared" in printed
+    assert "1 younger file that no commit holds spared" in printed
     assert "run under-way is under way" in printed
 
 
@@ -101,6 +101,6 @@ def test_a_grace_that_writers_could_not_rely_on_is_refused(three):
 
 
 def test_the_index_is_written_into_the_store(three):
-    assert "3 entries" in three("runs", "index").out
+    assert "3 runs listed" in three("runs", "index").out
     assert three("runs", "index", "--json").json["entries"] == 3
     assert "r1:TRAINING" in (STORE / "snapshot_index.json").read_text()

@@ -6,7 +6,7 @@ from records_world import metadata, snapshot
 from seedbed.contracts import Stage
 from seedbed.records import EXACT, REPLICATE, Commit, _comparison, ablation, compare, diff, digest
 from seedbed.records._canonical import plain
-from seedbed.records._comparison import input_differences
+from seedbed.records._comparison import input_differences, shown
 from seedbed.records._pointer import differences, leaves, without
 
 JSON_OBJECTS = st.recursive(
@@ -185,3 +185,21 @@ def test_a_diff_under_a_named_policy_keeps_to_it():
     found = diff(committed(1, snapshot("r1")), snapshot("r2", seed=2), EXACT)
     assert found.comparable is False
     assert "and more" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("value", "short"),
+    [
+        ("0" * 64, "00000000…"),
+        ("0123456789abcdef" * 4, "01234567…"),
+        ("g" * 64, "g" * 60 + "…"),
+        ("0" * 65, "0" * 60 + "…"),
+        ("0" * 63, "0" * 60 + "…"),
+        ("x" * 60, "x" * 60),
+        ("x" * 61, "x" * 60 + "…"),
+        (int("1" * 64), "1" * 60 + "…"),
+        (0.5, "0.5"),
+    ],
+)
+def test_values_are_told_short(value, short):
+    assert shown(value) == short

@@ -75,7 +75,9 @@ def _telling(views: Sequence[RunView]) -> Sequence[str]:
     """The metrics to show where none was asked for: the test AP of link prediction, else two of the newest run."""
     newest = next((view.commit.snapshot for view in reversed(views) if view.commit), None)
     metrics = [] if newest is None else [fact for fact in facts(newest) if fact.head == "metrics"]
-    names = [f"metrics.{fact.path}" for fact in metrics if isinstance(fact.value, int | float)]
+    paths = [fact.path for fact in metrics if isinstance(fact.value, int | float)]
+    # An interval is told by its value, which has the name of the interval itself.
+    names = [f"metrics.{path}" for path in paths if path.rpartition(".")[0] not in paths]
     return [_LINK_METRIC] if _LINK_METRIC in names else names[:2]
 
 

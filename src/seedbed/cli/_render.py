@@ -12,6 +12,7 @@ from rich.text import Text
 __all__ = [
     "at",
     "compact",
+    "counted",
     "duration",
     "errors",
     "moment",
@@ -82,6 +83,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of what `noun` names: `1 file`, `1,200 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def size(num_bytes: float) -> str:

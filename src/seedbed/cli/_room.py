@@ -9,7 +9,7 @@ import typer
 
 from seedbed.cli._counting import working
 from seedbed.cli._options import DEFAULT_STORE, JsonOption, StoreOption
-from seedbed.cli._render import moment, out, plain_table, print_json, size
+from seedbed.cli._render import counted, moment, out, plain_table, print_json, size
 
 if TYPE_CHECKING:
     from seedbed.records import GcPlan, StoreStats
@@ -74,7 +74,7 @@ def gc(
         _print_plan(plan)
         if result is not None:
             freed = sum(item.size_bytes for item in deleted)
-            out().print(f"{len(deleted):,} files deleted, {size(freed)} freed")
+            out().print(f"{counted(len(deleted), 'file')} deleted, {size(freed)} freed")
 
 
 def index(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -92,7 +92,7 @@ def index(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     if as_json:
         print_json({"entries": len(entries), "path": "snapshot_index.json"})
     else:
-        out().print(f"{len(entries):,} entries written to snapshot_index.json in {store}", soft_wrap=True)
+        out().print(f"{counted(len(entries), 'run')} listed in snapshot_index.json of {store}", soft_wrap=True)
 
 
 def _print_stats(found: "StoreStats") -> None:
@@ -137,9 +137,13 @@ def _plan_json(plan: "GcPlan") -> dict[str, object]:
 
 def _print_plan(plan: "GcPlan") -> None:
     for item in plan.lettings:
-        out().print(f"{item.project}: {len(item.commits):,} commits let go by rule {item.rule}", soft_wrap=True)
+        out().print(
+            f"{item.project}: {counted(len(item.commits), 'commit')} let go by rule {item.rule}", soft_wrap=True
+        )
     if plan.held_by is not None:
         out().print(f"run {plan.held_by.run_id} is under way: nothing that it may hold goes", soft_wrap=True)
-    out().print(f"{len(plan.files):,} files written before {moment(plan.cutoff)} may go: {size(plan.size_bytes)}")
+    out().print(
+        f"{counted(len(plan.files), 'file')} written before {moment(plan.cutoff)} may go: {size(plan.size_bytes)}"
+    )
     if plan.num_young:
-        out().print(f"{plan.num_young:,} younger ones that no commit holds are spared: {size(plan.young_bytes)}")
+        out().print(f"{counted(plan.num_young, 'younger file')} that no commit holds spared: {size(plan.young_bytes)}")
