@@ -123,9 +123,9 @@ def test_a_writer_that_lost_the_race_to_several_goes_behind_them_all(log, monkey
 
 
 def test_the_newest_commits_are_remembered_and_no_more(log):
-    for number in range(80):
+    for number in range(140):
         log.append(draft(f"r{number}"), {}, NOW)
-    assert sorted(log._recent) == list(range(80 - 63, 81))
+    assert sorted(log._recent) == list(range(140 - 63, 141))
 
 
 def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(log, monkeypatch):
