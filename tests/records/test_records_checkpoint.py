@@ -149,6 +149,20 @@ def test_what_a_found_checkpoint_covers_is_not_made_up_for_again(files, monkeypa
     assert len(read_checkpoint(files, FOLDER).headers) == 16
 
 
+def test_after_two_spans_by_others_a_writer_makes_sure(files, monkeypatch):
+    log = fill(files, 1, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
+        fill(files, 4, 11)
+    log.append(draft("r12"), {}, NOW)
+    assert read_checkpoint(files, FOLDER) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
+        fill(files, 13, 21)
+    log.append(draft("r22"), {}, NOW)
+    assert len(read_checkpoint(files, FOLDER).headers) == 22
+
+
 def test_a_writer_makes_one_at_every_round_number_and_no_more(files, monkeypatch):
     made = []
     monkeypatch.setattr(log_module, "write_checkpoint", lambda *of: made.append(len(of[2].headers)))

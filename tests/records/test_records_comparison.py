@@ -203,3 +203,24 @@ def test_a_diff_under_a_named_policy_keeps_to_it():
 )
 def test_values_are_told_short(value, short):
     assert shown(value) == short
+
+
+def test_a_setting_counts_unless_both_runs_call_it_volatile():
+    config = {"report": "a.html", "seed": 0}
+    both, none = {"volatile_settings": ("/report",)}, {"volatile_settings": ()}
+    for first, second, counts in ((both, both, False), (both, none, True), (none, both, True)):
+        earlier = snapshot("r1", config=config, **first)
+        later = snapshot("r2", config={**config, "report": "b.html"}, **second)
+        assert ("/config/report" in {found.pointer for found in input_differences(earlier, later)}) == counts
+
+
+def test_what_only_one_of_the_runs_has_is_said_so():
+    earlier, later = snapshot("r1", config={"old": 1}), snapshot("r2", config={"new": 2})
+    reasons = compare(earlier, later).reasons
+    assert "config/new is 2, which the earlier run lacks" in reasons
+    assert "config/old was 1, which the later run lacks" in reasons
+    assert "config/new differs: 1 / 2" in compare(snapshot("r1", config={"new": 1}), later).reasons
+
+
+def test_a_policy_is_a_value():
+    assert len({EXACT, REPLICATE, ablation("lr"), ablation("lr")}) == 3
