@@ -39,7 +39,7 @@ class TrendPoint:
 
 @dataclass(frozen=True)
 class Slope:
-    """Change of the metric from one commit of the group to the next; it lies in `low..high` in 95 of 100 cases."""
+    """Change of the metric from one commit to the next; in 95 of 100 cases the true one lies in `low..high`."""
 
     per_commit: float
     low: float
