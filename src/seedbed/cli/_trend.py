@@ -72,5 +72,5 @@ def _print(found: "Trend") -> None:
     out().print(table)
     if len(found.points) > _SHOWN:
         out().print(f"and {len(found.points) - _SHOWN:,} earlier ones; --json has them all")
-    out().print("", sparkline([point.value for point in found.points], _COURSE_WIDTH))
+    out().print(f"\n{sparkline([point.value for point in found.points], _COURSE_WIDTH)}")
     out().print(found.words, soft_wrap=True)
