@@ -388,10 +388,21 @@ def test_a_blob_that_is_released_after_the_listing_is_no_damage(store):
     Releases(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
     for name in (".zst", ""):
         blob(store, name).unlink()
-    for name in ("events.log", "changes.log"):
-        (store.work / RUN / name).unlink()
+    (store.work / RUN / "events.log").unlink()
     assert list(blob_findings(store, before)) == []
     assert list(FolderCheck(store, before, {}).findings()) == []
+
+
+def test_a_journal_is_never_let_go_and_missed_also_where_its_commit_was_released(store):
+    log = store.log(PROJECT)
+    Releases(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
+    for name in ("events.log", "changes.log"):
+        (store.work / RUN / name).unlink()
+    assert [(finding.kind, finding.path) for finding in fsck(store)] == [
+        (FindingKind.LOG_MISSING, f"{RUN}/changes.log")
+    ]
+    failing = [check.name for check in verify(store, store.find("r1")) if not check.holds]
+    assert failing == ["logs/changes.log"]
 
 
 def test_what_is_committed_after_the_listing_is_no_damage(store):

@@ -10,7 +10,7 @@ from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._findings import REPAIR, RESTORE, Finding, FindingKind
 from seedbed.records._frames import Frames, parse_frames
 from seedbed.records._inventory import Progress
-from seedbed.records._layout import LOGS
+from seedbed.records._layout import EVENTS, LOGS
 from seedbed.records._marks import Marks
 from seedbed.records._releases import Releases
 from seedbed.records._snapshot import LogHead
@@ -59,7 +59,8 @@ class FolderCheck:
             try:
                 frames = parse_frames(self.store.files.read(key), key)
             except NotFound:
-                if commit and name in vouched and not self._is_released(commit):
+                # Of logs only step logs are ever let go.
+                if commit and name in vouched and not (name == EVENTS and self._is_released(commit)):
                     problem = f"commit {commit.seq} vouches for {vouched[name].sequence} records of it"
                     yield Finding(FindingKind.LOG_MISSING, key, f"it is not there, but {problem}", RESTORE)
             except StoreCorrupt as damage:

@@ -9,7 +9,7 @@ from seedbed.records._canonical import digest_bytes
 from seedbed.records._commit import Commit
 from seedbed.records._content import content_digests, own_digests
 from seedbed.records._frames import parse_frames
-from seedbed.records._layout import run_folder_of
+from seedbed.records._layout import EVENTS, run_folder_of
 from seedbed.records._releases import Release, Releases
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, LogHead
 from seedbed.records._store import RunView, Store
@@ -53,7 +53,13 @@ def verify(store: Store, run: RunView) -> list[DigestCheck]:
             for name, stored in sorted(commit.snapshot.blobs.items())
         ),
         *(
-            _payload(f"logs/{name}", head.digest, partial(_log, store, commit, name, head), release)
+            # Of logs only step logs are ever let go.
+            _payload(
+                f"logs/{name}",
+                head.digest,
+                partial(_log, store, commit, name, head),
+                release if name == EVENTS else None,
+            )
             for name, head in sorted(commit.snapshot.logs.items())
         ),
     ]
