@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import GUARDS, Add, Decision, Delta, Guard, Move, Parameter, Scale, Set, bounds, cooldown, no_op
+from seedbed.change import (
+    GUARDS,
+    Add,
+    Case,
+    Decision,
+    Delta,
+    Guard,
+    Move,
+    Parameter,
+    Scale,
+    Set,
+    bounds,
+    cooldown,
+    no_op,
+)
 from seedbed.change._guards import judge_proposal
 from seedbed.errors import InvalidInput
 
@@ -24,14 +38,18 @@ def parameters(draw: st.DrawFn) -> Parameter:
     return Parameter("p", "1", low, high, draw(st.integers(0, 500)))
 
 
+def case(parameter: Parameter, proposal: Move, earlier: list[Move]) -> Case:
+    return Case(parameter, proposal, tuple(earlier))
+
+
 def firing(proposal: Move, earlier: list[Move]) -> list[str]:
-    return [guard.__name__ for guard in GUARDS if guard(LR, proposal, earlier).decision is not Decision.ALLOW]
+    return [guard.__name__ for guard in GUARDS if guard(case(LR, proposal, earlier)).decision is not Decision.ALLOW]
 
 
 def test_cooldown_alone_fires() -> None:
     proposal, earlier = Move(150, 1e-2, 5e-3), [Move(51, 2e-2, 1e-2)]
     assert firing(proposal, earlier) == ["cooldown"]
-    ruling = judge_proposal(GUARDS, LR, proposal, earlier)
+    ruling = judge_proposal(GUARDS, case(LR, proposal, earlier))
     assert (ruling.decision, ruling.guard, ruling.after) == (Decision.DENY, "cooldown", 1e-2)
     assert ruling.reason == "the last change of optimizer.lr was 99 steps ago, 100 must pass"
     assert firing(Move(151, 1e-2, 5e-3), earlier) == []
@@ -40,30 +58,30 @@ def test_cooldown_alone_fires() -> None:
 def test_bounds_alone_fires_and_shrinks_to_the_bound() -> None:
     proposal = Move(0, 1e-2, 0.5)
     assert firing(proposal, []) == ["bounds"]
-    ruling = judge_proposal(GUARDS, LR, proposal, [])
+    ruling = judge_proposal(GUARDS, case(LR, proposal, []))
     assert (ruling.decision, ruling.guard, ruling.after) == (Decision.SHRINK, "bounds", 1e-1)
     assert ruling.reason == "0.5 lies outside 1e-05 .. 0.1"
 
 
 def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:
-    ruling = bounds(LR, Move(0, 1e-7, 5e-8), [])
+    ruling = bounds(case(LR, Move(0, 1e-7, 5e-8), []))
     assert (ruling.decision, ruling.after) == (Decision.DENY, 1e-7)
 
 
 def test_no_op_alone_fires() -> None:
     assert firing(Move(0, 1e-2, 1e-2), []) == ["no_op"]
     assert firing(Move(0, 1e-2, nextafter(1e-2, 1)), []) == []
-    assert judge_proposal(GUARDS, LR, Move(0, 1e-2, 1e-2), []).guard == "no_op"
+    assert judge_proposal(GUARDS, case(LR, Move(0, 1e-2, 1e-2), [])).guard == "no_op"
 
 
 def test_a_value_shrunk_to_the_one_already_live_is_a_no_op() -> None:
-    assert judge_proposal(GUARDS, LR, Move(0, 1e-1, 0.5), []).guard == "no_op"
+    assert judge_proposal(GUARDS, case(LR, Move(0, 1e-1, 0.5), [])).guard == "no_op"
 
 
 def test_the_first_guard_in_order_has_the_word() -> None:
     earlier = [Move(0, 0.0, 1e-1)]
     assert firing(Move(1, 1e-1, 0.5), earlier) == ["cooldown", "bounds"]
-    assert judge_proposal(GUARDS, LR, Move(1, 1e-1, 0.5), earlier).guard == "cooldown"
+    assert judge_proposal(GUARDS, case(LR, Move(1, 1e-1, 0.5), earlier)).guard == "cooldown"
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
@@ -71,7 +89,7 @@ def test_the_first_guard_in_order_has_the_word() -> None:
 def test_no_guard_enlarges_or_turns_a_delta(
     guard: Guard, parameter: Parameter, proposal: Move, earlier: list[Move]
 ) -> None:
-    ruling = guard(parameter, proposal, earlier)
+    ruling = guard(case(parameter, proposal, earlier))
     assert min(proposal.before, proposal.after) <= ruling.after <= max(proposal.before, proposal.after)
     if ruling.decision is Decision.ALLOW:
         assert ruling.after == proposal.after
@@ -85,14 +103,14 @@ def test_a_longer_cooldown_never_allows_more(
     parameter: Parameter, proposal: Move, earlier: list[Move], more: int
 ) -> None:
     longer = Parameter("p", "1", parameter.low, parameter.high, parameter.cooldown_steps + more)
-    if cooldown(parameter, proposal, earlier).decision is Decision.DENY:
-        assert cooldown(longer, proposal, earlier).decision is Decision.DENY
+    if cooldown(case(parameter, proposal, earlier)).decision is Decision.DENY:
+        assert cooldown(case(longer, proposal, earlier)).decision is Decision.DENY
 
 
 @given(parameter=parameters(), proposal=moves, below=st.floats(0, 100), above=st.floats(0, 100))
 def test_wider_bounds_never_let_less_through(parameter: Parameter, proposal: Move, below: float, above: float) -> None:
     wider = Parameter("p", "1", parameter.low - below, parameter.high + above)
-    narrow, wide = (bounds(each, proposal, []).after for each in (parameter, wider))
+    narrow, wide = (bounds(case(each, proposal, [])).after for each in (parameter, wider))
     assert abs(wide - proposal.before) >= abs(narrow - proposal.before)
 
 
@@ -100,15 +118,15 @@ def test_wider_bounds_never_let_less_through(parameter: Parameter, proposal: Mov
 def test_what_passes_the_guards_passes_them_again_unchanged(
     parameter: Parameter, proposal: Move, earlier: list[Move]
 ) -> None:
-    ruling = judge_proposal(GUARDS, parameter, proposal, earlier)
+    ruling = judge_proposal(GUARDS, case(parameter, proposal, earlier))
     if ruling.decision is not Decision.DENY:
-        again = judge_proposal(GUARDS, parameter, Move(proposal.step, proposal.before, ruling.after), earlier)
+        again = judge_proposal(GUARDS, case(parameter, Move(proposal.step, proposal.before, ruling.after), earlier))
         assert (again.decision, again.after) == (Decision.ALLOW, ruling.after)
 
 
 @given(value=numbers, step=steps)
 def test_no_op_looks_at_nothing_but_the_values(value: float, step: int) -> None:
-    assert no_op(LR, Move(step, value, value), []).decision is Decision.DENY
+    assert no_op(case(LR, Move(step, value, value), [])).decision is Decision.DENY
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from ctypes import c_float
 from typing import final
 
 from seedbed.change._binding import Binding, Sighting
+from seedbed.change._case import Case, Guard, Move
 from seedbed.change._checkpoint import ChangeState
 from seedbed.change._delta import Delta
-from seedbed.change._guards import GUARDS, Guard, Move, judge_proposal
+from seedbed.change._guards import GUARDS, judge_proposal
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
 from seedbed.change._ledger import Ledger
 from seedbed.change._parameter import Parameter
@@ -158,7 +159,7 @@ class ChangeEngine:
     def _guard(self, record: ChangeRecord) -> ChangeRecord:
         key = record.delta.parameter
         move = Move(record.step, record.before, record.wanted)
-        ruling = judge_proposal(self._guards, self._parameters[key], move, self.history.moves(key))
+        ruling = judge_proposal(self._guards, Case(self._parameters[key], move, tuple(self.history.moves(key))))
         self._ledger.note(
             Kind.GUARDED,
             id=record.id,

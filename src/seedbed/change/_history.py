@@ -7,8 +7,8 @@ from enum import StrEnum
 from functools import reduce
 from typing import Any
 
+from seedbed.change._case import Decision, Move, Ruling
 from seedbed.change._delta import Add, Delta, Op, Scale, Set
-from seedbed.change._guards import Decision, Move, Ruling
 from seedbed.contracts import Outcome
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import Entry
