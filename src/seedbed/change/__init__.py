@@ -8,21 +8,28 @@ from seedbed.change._engine import ChangeEngine
 from seedbed.change._guards import GUARDS, bounds, cooldown, no_op
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._learning_rate import LearningRate
+from seedbed.change._ledger import ChangeJournal
 from seedbed.change._parameter import Number, Parameter
+from seedbed.change._plan import Planned, Rules, plan
 from seedbed.change._registry import Registry
+from seedbed.change._settings_file import Consumer, SettingsFile
 from seedbed.change._stall import StallRule, StallState
 from seedbed.change._summary import summary
+from seedbed.change._target import Bindings, Target
 
 __all__ = [
     "GUARDS",
     "Add",
     "Binding",
+    "Bindings",
     "Case",
     "ChangeEngine",
     "ChangeHistory",
+    "ChangeJournal",
     "ChangeRecord",
     "ChangeState",
     "Conditions",
+    "Consumer",
     "Decision",
     "Delta",
     "Guard",
@@ -32,16 +39,21 @@ __all__ = [
     "Number",
     "Op",
     "Parameter",
+    "Planned",
     "Registry",
+    "Rules",
     "Ruling",
     "Scale",
     "Set",
+    "SettingsFile",
     "Sighting",
     "StallRule",
     "StallState",
+    "Target",
     "bounds",
     "cooldown",
     "fold",
     "no_op",
+    "plan",
     "summary",
 ]

@@ -1,5 +1,6 @@
 """The history of changes: a fold over the change journal, the same live and on replay."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -30,29 +31,34 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     ROLLED_BACK = "rolled_back"
     RESUMED = "resumed"
+    RETRIED = "retried"
 
 
 # EFFECTIVE may still fail: a scheduler can take the value back at its own next step. UNKNOWN may still prove EFFECTIVE:
 # an interrupted run that is resumed takes the optimizer step that was missing.
 _MAY_FOLLOW: Mapping[Kind, frozenset[Kind]] = {
-    Kind.GUARDED: frozenset({Kind.PROPOSED}),
+    Kind.GUARDED: frozenset({Kind.PROPOSED, Kind.RETRIED}),
     Kind.INTENT: frozenset({Kind.GUARDED}),
     Kind.APPLIED: frozenset({Kind.INTENT}),
     Kind.EFFECTIVE: frozenset({Kind.APPLIED, Kind.UNKNOWN}),
     Kind.FAILED: frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}),
     Kind.UNKNOWN: frozenset({Kind.INTENT, Kind.APPLIED}),
     Kind.ROLLED_BACK: frozenset({Kind.FAILED}),
+    Kind.RETRIED: frozenset({Kind.INTENT}),
 }
+_OPEN = frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.RETRIED})
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
     """One requested change. `wanted` is what the delta resolved to, `after` what the guards let through of it.
 
+    `batch` is the id of the first change of its proposal: those of one proposal are made together or not at all.
     `story` holds its journal entries' kinds and payloads, oldest first.
     """
 
     id: int
+    batch: int
     step: int
     delta: Delta
     unit: str
@@ -113,10 +119,15 @@ class ChangeHistory:
 
     def __getitem__(self, change_id: int) -> ChangeRecord:
         """The change of that id. Raises NotFound."""
-        for record in self.records:
-            if record.id == change_id:
-                return record
+        found = self.find(change_id)
+        if found is not None:
+            return found
         raise NotFound(f"no change {change_id} in this history; it holds {[record.id for record in self.records]}")
+
+    def find(self, change_id: int) -> ChangeRecord | None:
+        """The change of that id, if it is one of these."""
+        at = bisect_left(self.records, change_id, key=_id)
+        return self.records[at] if at < len(self.records) and self.records[at].id == change_id else None
 
     def counts(self) -> dict[Outcome, int]:
         """How many changes ended in each outcome; the numbers add up to the number of records."""
@@ -135,7 +146,11 @@ class ChangeHistory:
 
     def next_id(self) -> int:
         """The id of the next change; superseded ids are never given again."""
-        return 1 + max((record.id for record in (*self.records, *self.superseded)), default=0)
+        return 1 + max((record.id for record in (*self.records[-1:], *self.superseded)), default=0)
+
+    def open(self) -> tuple[ChangeRecord, ...]:
+        """The changes that were proposed and neither denied, nor applied, nor ended."""
+        return tuple(record for record in self.records if record.phase in _OPEN and not record.denied)
 
     def advance(self, entry: Entry) -> "ChangeHistory":
         """The history after one more entry. Raises StoreCorrupt for an entry that cannot follow."""
@@ -150,7 +165,8 @@ class ChangeHistory:
         if kind is Kind.PROPOSED:
             return replace(self, records=(*self.records, _proposed(payload)))
         changed = _advanced(self, kind, entry)
-        return replace(self, records=tuple(changed if old.id == changed.id else old for old in self.records))
+        at = bisect_left(self.records, changed.id, key=_id)
+        return replace(self, records=(*self.records[:at], changed, *self.records[at + 1 :]))
 
     def _resumed(self, kept: int) -> "ChangeHistory":
         lost = tuple(record for record in self.records if record.id > kept)
@@ -162,10 +178,15 @@ def fold(entries: Iterable[Entry]) -> ChangeHistory:
     return reduce(ChangeHistory.advance, entries, ChangeHistory())
 
 
+def _id(record: ChangeRecord) -> int:
+    return record.id
+
+
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
     op: Op = _OPS[payload["op"]["kind"]](float(payload["op"]["value"]))
     return ChangeRecord(
         id=int(payload["id"]),
+        batch=int(payload.get("batch", payload["id"])),  # journals of 0.1.0 held one change to a proposal
         step=int(payload["step"]),
         delta=Delta(payload["parameter"], op, payload["reason"], payload["proposer"]),
         unit=payload["unit"],
@@ -178,7 +199,10 @@ def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
 
 
 def _advanced(history: ChangeHistory, kind: Kind, entry: Entry) -> ChangeRecord:
-    record = next((record for record in history.records if record.id == entry.payload["id"]), None)
+    at = bisect_left(history.records, entry.payload["id"], key=_id)
+    record = (
+        history.records[at] if at < len(history.records) and _id(history.records[at]) == entry.payload["id"] else None
+    )
     if record is None or record.denied or record.phase not in _MAY_FOLLOW[kind]:
         before = "no proposal" if record is None else "a denial" if record.denied else repr(record.phase.value)
         raise StoreCorrupt(
@@ -186,7 +210,12 @@ def _advanced(history: ChangeHistory, kind: Kind, entry: Entry) -> ChangeRecord:
             f"{entry.payload['id']}; the journal was altered: run `seedbed runs fsck`"
         )
     told = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
-    return replace(told, ruling=_ruling(entry.payload)) if kind is Kind.GUARDED else told
+    if kind is Kind.GUARDED:
+        return replace(told, ruling=_ruling(entry.payload))
+    if kind is Kind.RETRIED:
+        fresh = {name: float(entry.payload[name]) for name in ("before", "wanted")}
+        return replace(told, before=fresh["before"], wanted=fresh["wanted"], ruling=None)
+    return told
 
 
 def _ruling(payload: Mapping[str, Any]) -> Ruling:
