@@ -1,12 +1,10 @@
 """The history of changes: a fold over the change journal, the same live and on replay."""
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import reduce
-from typing import Any
+from typing import Any, final
 
 from seedbed.change._case import Decision, Move, Ruling
 from seedbed.change._delta import Add, Delta, Op, Scale, Set
@@ -46,6 +44,7 @@ _MAY_FOLLOW: Mapping[Kind, frozenset[Kind]] = {
     Kind.ROLLED_BACK: frozenset({Kind.FAILED}),
     Kind.RETRIED: frozenset({Kind.INTENT}),
 }
+_KINDS = frozenset(kind.value for kind in Kind)
 _OPEN = frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.RETRIED})
 
 
@@ -100,6 +99,11 @@ class ChangeRecord:
         return self.ruling is not None and self.ruling.decision is Decision.SHRINK
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was proposed and neither denied, nor applied, nor ended."""
+        return self.phase in _OPEN and not self.denied
+
+    @property
     def reached(self) -> bool:
         """Whether the live object took it, or may have, and nothing is known to have taken it back."""
         return self.phase in {Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}
@@ -110,76 +114,119 @@ class ChangeRecord:
         return any(kind in {Kind.APPLIED, Kind.UNKNOWN} for kind, _ in self.story)
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class ChangeHistory:
-    """Every change of a run, oldest first; `superseded` are those of work that a resume threw away."""
+    """Every change of a run, oldest first; `superseded` are those of work that a resume threw away.
 
-    records: tuple[ChangeRecord, ...] = ()
-    superseded: tuple[ChangeRecord, ...] = ()
+    Only `advance` alters it, by one journal entry, in a time that does not grow with the changes before.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[int, ChangeRecord] = {}
+        self._superseded: list[ChangeRecord] = []
+        self._open: set[int] = set()
+        self._moves: dict[str, dict[int, Move]] = {}
+        self._touched: dict[str, list[int]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChangeHistory):
+            return NotImplemented
+        return (self.records, self.superseded) == (other.records, other.superseded)
 
     def __getitem__(self, change_id: int) -> ChangeRecord:
         """The change of that id. Raises NotFound."""
-        found = self.find(change_id)
-        if found is not None:
-            return found
-        raise NotFound(f"no change {change_id} in this history; it holds {[record.id for record in self.records]}")
+        if change_id not in self._records:
+            raise NotFound(f"no change {change_id} in this history; it holds {list(self._records)}")
+        return self._records[change_id]
 
-    def find(self, change_id: int) -> ChangeRecord | None:
-        """The change of that id, if it is one of these."""
-        at = bisect_left(self.records, change_id, key=_id)
-        return self.records[at] if at < len(self.records) and self.records[at].id == change_id else None
+    @property
+    def records(self) -> tuple[ChangeRecord, ...]:
+        """Every change that stands."""
+        return tuple(self._records.values())
+
+    @property
+    def superseded(self) -> tuple[ChangeRecord, ...]:
+        """The changes of lost work."""
+        return tuple(self._superseded)
 
     def counts(self) -> dict[Outcome, int]:
         """How many changes ended in each outcome; the numbers add up to the number of records."""
-        counted = Counter(record.outcome for record in self.records)
+        counted = Counter(record.outcome for record in self._records.values())
         return {outcome: counted[outcome] for outcome in Outcome}
 
-    def moves(self, parameter: str) -> list[Move]:
+    def moves(self, parameter: str) -> tuple[Move, ...]:
         """The parameter's changes that reached the live object, oldest first: what guards look back on."""
-        reached = (record for record in self.records if record.reached and record.delta.parameter == parameter)
-        return [Move(record.step, record.before, record.after) for record in reached]
+        return tuple(self._moves.get(parameter, {}).values())
 
     def held(self, parameter: str) -> ChangeRecord | None:
         """The change that the live parameter holds, or may hold; None when the newest to touch it was taken back."""
-        touched = [record for record in self.records if record.touched and record.delta.parameter == parameter]
-        return touched[-1] if touched and touched[-1].reached else None
-
-    def next_id(self) -> int:
-        """The id of the next change; superseded ids are never given again."""
-        return 1 + max((record.id for record in (*self.records[-1:], *self.superseded)), default=0)
+        touched = self._touched.get(parameter)
+        newest = None if not touched else self._records[touched[-1]]
+        return newest if newest is not None and newest.reached else None
 
     def open(self) -> tuple[ChangeRecord, ...]:
         """The changes that were proposed and neither denied, nor applied, nor ended."""
-        return tuple(record for record in self.records if record.phase in _OPEN and not record.denied)
+        return tuple(self._records[change_id] for change_id in sorted(self._open))
 
-    def advance(self, entry: Entry) -> "ChangeHistory":
-        """The history after one more entry. Raises StoreCorrupt for an entry that cannot follow."""
-        if entry.kind not in set(Kind):
+    def next_id(self) -> int:
+        """The id of the next change; superseded ids are never given again."""
+        newest = next(reversed(self._records), 0)
+        return 1 + max(newest, self._superseded[-1].id if self._superseded else 0)
+
+    def advance(self, entry: Entry) -> None:
+        """Take one more entry in. Raises StoreCorrupt for an entry that cannot follow, and is as it was then."""
+        if entry.kind not in _KINDS:
             raise StoreCorrupt(
                 f"change journal, entry {entry.sequence}: unknown kind {entry.kind!r}, expected one of "
                 f"{[kind.value for kind in Kind]}; a newer version of seedbed may have written it: upgrade"
             )
         kind, payload = Kind(entry.kind), entry.payload
         if kind is Kind.RESUMED:
-            return self._resumed(int(payload["kept"]))
-        if kind is Kind.PROPOSED:
-            return replace(self, records=(*self.records, _proposed(payload)))
-        changed = _advanced(self, kind, entry)
-        at = bisect_left(self.records, changed.id, key=_id)
-        return replace(self, records=(*self.records[:at], changed, *self.records[at + 1 :]))
+            self._resume(int(payload["kept"]))
+        else:
+            self._put(_proposed(payload) if kind is Kind.PROPOSED else self._advanced(kind, entry))
 
-    def _resumed(self, kept: int) -> "ChangeHistory":
-        lost = tuple(record for record in self.records if record.id > kept)
-        return ChangeHistory(tuple(record for record in self.records if record.id <= kept), (*self.superseded, *lost))
+    def _put(self, record: ChangeRecord) -> None:
+        self._records[record.id] = record
+        key = record.delta.parameter
+        (self._open.add if record.is_open else self._open.discard)(record.id)
+        if record.touched and record.id not in (touched := self._touched.setdefault(key, []))[-1:]:
+            touched.append(record.id)
+        if record.reached:
+            self._moves.setdefault(key, {})[record.id] = Move(record.step, record.before, record.after)
+        else:
+            self._moves.get(key, {}).pop(record.id, None)
+
+    def _resume(self, kept: int) -> None:
+        standing = [record for record in self._records.values() if record.id <= kept]
+        self._superseded.extend(record for record in self._records.values() if record.id > kept)
+        self._records, self._open, self._moves, self._touched = {}, set(), {}, {}
+        for record in standing:
+            self._put(record)
+
+    def _advanced(self, kind: Kind, entry: Entry) -> ChangeRecord:
+        record = self._records.get(int(entry.payload["id"]))
+        if record is None or record.denied or record.phase not in _MAY_FOLLOW[kind]:
+            before = "no proposal" if record is None else "a denial" if record.denied else repr(record.phase.value)
+            raise StoreCorrupt(
+                f"change journal, entry {entry.sequence}: {kind.value!r} cannot follow {before} of change "
+                f"{entry.payload['id']}; the journal was altered: run `seedbed runs fsck`"
+            )
+        told = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
+        if kind is Kind.GUARDED:
+            return replace(told, ruling=_ruling(entry.payload))
+        if kind is Kind.RETRIED:
+            fresh = {name: float(entry.payload[name]) for name in ("before", "wanted")}
+            return replace(told, before=fresh["before"], wanted=fresh["wanted"], ruling=None)
+        return told
 
 
 def fold(entries: Iterable[Entry]) -> ChangeHistory:
     """The history that a journal tells. Raises StoreCorrupt naming the first entry that cannot follow."""
-    return reduce(ChangeHistory.advance, entries, ChangeHistory())
-
-
-def _id(record: ChangeRecord) -> int:
-    return record.id
+    history = ChangeHistory()
+    for entry in entries:
+        history.advance(entry)
+    return history
 
 
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
@@ -196,26 +243,6 @@ def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
         phase=Kind.PROPOSED,
         story=((Kind.PROPOSED, payload),),
     )
-
-
-def _advanced(history: ChangeHistory, kind: Kind, entry: Entry) -> ChangeRecord:
-    at = bisect_left(history.records, entry.payload["id"], key=_id)
-    record = (
-        history.records[at] if at < len(history.records) and _id(history.records[at]) == entry.payload["id"] else None
-    )
-    if record is None or record.denied or record.phase not in _MAY_FOLLOW[kind]:
-        before = "no proposal" if record is None else "a denial" if record.denied else repr(record.phase.value)
-        raise StoreCorrupt(
-            f"change journal, entry {entry.sequence}: {kind.value!r} cannot follow {before} of change "
-            f"{entry.payload['id']}; the journal was altered: run `seedbed runs fsck`"
-        )
-    told = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
-    if kind is Kind.GUARDED:
-        return replace(told, ruling=_ruling(entry.payload))
-    if kind is Kind.RETRIED:
-        fresh = {name: float(entry.payload[name]) for name in ("before", "wanted")}
-        return replace(told, before=fresh["before"], wanted=fresh["wanted"], ruling=None)
-    return told
 
 
 def _ruling(payload: Mapping[str, Any]) -> Ruling:

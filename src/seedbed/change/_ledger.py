@@ -41,7 +41,7 @@ class Ledger:
     def note_all(self, notes: Iterable[Note]) -> None:
         """As `note`, of several entries at the price of one sync."""
         for entry in self._journal.append_all([(kind.value, facts) for kind, facts in notes]):
-            self.history = self.history.advance(entry)
+            self.history.advance(entry)
 
     def fail(self, record: ChangeRecord, reason: str, found: float | None = None) -> None:
         """Note that a change failed, and warn of it. `found` is kept when it is a JSON number; the reason names it."""

@@ -129,8 +129,7 @@ def _planned(
 ) -> Planned:
     before = values[delta.parameter]
     move = Move(step, before, delta.resolve(before))
-    earlier = tuple(history.moves(delta.parameter))
-    case = Case(rules.registry[delta.parameter], move, earlier, rules.conditions)
+    case = Case(rules.registry[delta.parameter], move, history.moves(delta.parameter), rules.conditions)
     return Planned(change_id, delta, move, judge_proposal(rules.guards, case))
 
 
