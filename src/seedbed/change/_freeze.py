@@ -89,5 +89,5 @@ class FreezeRule:
         if state.left == 0:
             return {}
         names = " and ".join(each.kpi for each in self.good)
-        reason = f"{names} were good {self.hold} iterations in a row; {state.left} of {self.lasting} are left to wait"
+        reason = f"{names} were good {self.hold} iterations in a row; the freeze lasts {state.left} more"
         return dict.fromkeys(self.subsystems, reason)
