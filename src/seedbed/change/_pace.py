@@ -37,7 +37,7 @@ def velocity(case: Case) -> Ruling:
         return Ruling(Decision.ALLOW, "velocity", proposal.after, "no velocity cap is declared")
     spent, travel = _spent(case), _travel(parameter, proposal)
     left = max(decimal(cap) - spent, Fraction(0))
-    if travel == 0 or abs(travel) <= left:
+    if abs(travel) <= left:
         return Ruling(Decision.ALLOW, "velocity", proposal.after, "within the velocity cap")
     limit = exact(parameter, proposal.before) + (left if travel > 0 else -left)
     after = farthest(parameter, proposal.before, limit)
