@@ -38,6 +38,12 @@ def test_going_on_in_the_last_direction_ends_the_swing() -> None:
     assert oscillation(case(SWINGING, path(100.0, 105.0, 100.0, 105.0, 110.0))).decision is Decision.ALLOW
 
 
+def test_standing_still_is_no_swing_and_is_left_to_no_op() -> None:
+    still = case(SWINGING, path(100.0, 105.0, 100.0, 105.0, 105.0))
+    assert oscillation(still).decision is Decision.ALLOW
+    assert judge_proposal(GUARDS, still).guard == "no_op"
+
+
 def test_an_older_swing_that_ended_counts_no_more() -> None:
     course = path(5.0, 6.0, 5.0, 6.0, 7.0, 6.0, 7.0, 6.0)
     assert oscillation(case(SWINGING, course[:-1])).decision is Decision.ALLOW

@@ -9,13 +9,13 @@ from math import ceil, floor, nextafter
 
 from seedbed.change._parameter import Parameter
 
-__all__ = ["exact", "farthest", "neighbours", "on_grid"]
+__all__ = ["decimal", "exact", "farthest", "neighbours", "on_grid"]
 
 
 def exact(parameter: Parameter, value: float) -> Fraction:
     """The number that `value` stands for: the grid point it is within rounding of, else its shortest decimal."""
     point = _point(parameter, value)
-    return _decimal(value) if point is None else point
+    return decimal(value) if point is None else point
 
 
 def on_grid(parameter: Parameter, value: float) -> float:
@@ -28,9 +28,9 @@ def neighbours(parameter: Parameter, value: float) -> tuple[float, ...]:
     """The grid points within bounds on both sides of a value that lies off the grid; none for one that lies on it."""
     if parameter.increment is None or _point(parameter, value) is not None:
         return ()
-    low, increment = _decimal(parameter.low), _decimal(parameter.increment)
-    below = low + floor((_decimal(value) - low) / increment) * increment
-    return tuple(float(each) for each in (below, below + increment) if low <= each <= _decimal(parameter.high))
+    low, increment = decimal(parameter.low), decimal(parameter.increment)
+    below = low + floor((decimal(value) - low) / increment) * increment
+    return tuple(float(each) for each in (below, below + increment) if low <= each <= decimal(parameter.high))
 
 
 def farthest(parameter: Parameter, before: float, limit: Fraction) -> float:
@@ -43,9 +43,9 @@ def farthest(parameter: Parameter, before: float, limit: Fraction) -> float:
         return before
     if parameter.increment is None:
         value = float(limit)
-        beyond = _decimal(value) > limit if limit > here else _decimal(value) < limit
+        beyond = decimal(value) > limit if limit > here else decimal(value) < limit
         return nextafter(value, before) if beyond else value
-    low, high, increment = (_decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
+    low, high, increment = (decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
     if limit > here:
         point = low + floor((min(limit, high) - low) / increment) * increment
     else:
@@ -62,12 +62,13 @@ def _point(parameter: Parameter, value: float) -> Fraction | None:
     """
     if parameter.increment is None:
         return None
-    number = _decimal(value)
-    low, high, increment = (_decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
+    number = decimal(value)
+    low, high, increment = (decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
     point = low + round((number - low) / increment) * increment
     rounding = min(increment / 1000, max(abs(low), abs(high)) / 2**23)
     return point if abs(number - point) <= rounding and low <= point <= high else None
 
 
-def _decimal(value: float) -> Fraction:
+def decimal(value: float) -> Fraction:
+    """The shortest decimal that stands for a float."""
     return Fraction(repr(float(value)))

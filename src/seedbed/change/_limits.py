@@ -1,9 +1,7 @@
 """Guards that look at the value itself: within its bounds, on its grid, other than the one that is live."""
 
-from fractions import Fraction
-
 from seedbed.change._case import Case, Decision, Ruling
-from seedbed.change._grid import exact, farthest
+from seedbed.change._grid import decimal, exact, farthest
 from seedbed.change._parameter import Parameter, in_unit
 
 __all__ = ["bounds", "no_op"]
@@ -16,7 +14,7 @@ def bounds(case: Case) -> Ruling:
     """
     parameter, proposal = case.parameter, case.proposal
     here, there = exact(parameter, proposal.before), exact(parameter, proposal.after)
-    low, high = (Fraction(repr(float(bound))) for bound in (parameter.low, parameter.high))
+    low, high = decimal(parameter.low), decimal(parameter.high)
     limit = min(max(there, low), high)
     leads_back = min(here, there) <= limit <= max(here, there)
     after = farthest(parameter, proposal.before, limit) if leads_back else proposal.before

@@ -4,7 +4,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from seedbed.change._case import Case, Decision, Move, Ruling
-from seedbed.change._grid import exact, farthest
+from seedbed.change._grid import decimal, exact, farthest
 from seedbed.change._parameter import Parameter, in_unit
 
 __all__ = ["cooldown", "oscillation", "velocity"]
@@ -36,16 +36,14 @@ def velocity(case: Case) -> Ruling:
     if cap is None:
         return Ruling(Decision.ALLOW, "velocity", proposal.after, "no velocity cap is declared")
     spent, travel = _spent(case), _travel(parameter, proposal)
-    left = Fraction(repr(float(cap))) - spent
-    if travel == 0 or abs(travel) <= left:
+    left = max(decimal(cap) - spent, Fraction(0))
+    if abs(travel) <= left:
         return Ruling(Decision.ALLOW, "velocity", proposal.after, "within the velocity cap")
-    limit = exact(parameter, proposal.before) + max(left, Fraction(0)) * (1 if travel > 0 else -1)
+    limit = exact(parameter, proposal.before) + (left if travel > 0 else -left)
     after = farthest(parameter, proposal.before, limit)
+    told = f"has moved by {float(spent):g} in the last {parameter.velocity_window_steps} steps"
     allowed = in_unit(f"{cap:g}", parameter.unit)
-    reason = (
-        f"{parameter.key} has moved by {float(spent):g} in the last {parameter.velocity_window_steps} steps and would "
-        f"by {float(abs(travel)):g} more, {allowed} are allowed in all"
-    )
+    reason = f"{parameter.key} {told} and would by {float(abs(travel)):g} more, {allowed} are allowed in all"
     decision = Decision.DENY if after == proposal.before else Decision.SHRINK
     return Ruling(decision, "velocity", after, reason)
 
