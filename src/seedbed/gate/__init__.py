@@ -1,23 +1,35 @@
 """Gate: declared thresholds held against a record; pass, fail, inconclusive or no data, with an exit code."""
 
 from seedbed.gate._bootstrap import block_bootstrap
+from seedbed.gate._check import Check, Method, Op
+from seedbed.gate._drift import Drift, cusum, page_hinkley
 from seedbed.gate._facts import Fact, facts_of, lint
 from seedbed.gate._judge import judge
 from seedbed.gate._metrics import metrics_text
+from seedbed.gate._quantile import block_quantile
 from seedbed.gate._record import gate_record
-from seedbed.gate._spec import Check, GateSpec, Op, load_gate, parse_gate
+from seedbed.gate._sequence import confidence_sequence
+from seedbed.gate._series import Series
+from seedbed.gate._spec import GateSpec, load_gate, parse_gate
 
 __all__ = [
     "Check",
+    "Drift",
     "Fact",
     "GateSpec",
+    "Method",
     "Op",
+    "Series",
     "block_bootstrap",
+    "block_quantile",
+    "confidence_sequence",
+    "cusum",
     "facts_of",
     "gate_record",
     "judge",
     "lint",
     "load_gate",
     "metrics_text",
+    "page_hinkley",
     "parse_gate",
 ]
