@@ -118,8 +118,8 @@ def test_fewer_samples_than_demanded_are_inconclusive_and_the_rest_is_counted() 
 @pytest.mark.parametrize(
     ("check", "needed"),
     [
-        ("mean(x) > 0 @ 95%", "7 samples, and the block bootstrap needs 8: collect about 1 more"),
-        ("std(x) < 9 @ 95%", "needs 16: collect about 9 more"),
+        ("mean(x) > 0 @ 95%", "7 samples, and the block bootstrap needs 16: collect about 9 more"),
+        ("std(x) < 9 @ 95%", "needs 48: collect about 41 more"),
         ("p95(x) < 9 @ 95%", "7 samples, and order statistics needs 8"),
         ("drift(x) == false", "7 samples, and drift needs 24: collect 17 more"),
         (
@@ -210,7 +210,7 @@ def test_raising_a_floor_never_turns_a_fail_into_a_pass(
     assert order.index(high) >= order.index(low)
 
 
-@given(samples=st.lists(st.floats(-1e6, 1e6), min_size=24, max_size=60), scale=st.sampled_from([2.0, 0.125, 1024.0]))
+@given(samples=st.lists(st.floats(-1e6, 1e6), min_size=48, max_size=60), scale=st.sampled_from([2.0, 0.125, 1024.0]))
 def test_the_unit_of_a_series_decides_nothing(samples: list[float], scale: float) -> None:
     for check in ("mean(x) > {} @ 90%", "p75(x) > {} @ 90%", "std(x) > {} @ 90%"):
         one = verdict_on(check.format(repr(samples[0])), {"x": Series(samples)})

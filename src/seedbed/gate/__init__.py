@@ -1,6 +1,7 @@
 """Gate: declared thresholds held against a record; pass, fail, inconclusive or no data, with an exit code."""
 
 from seedbed.gate._bootstrap import block_bootstrap
+from seedbed.gate._calibrate import Calibration, SeriesShape, calibrate, calibrated
 from seedbed.gate._check import Check, Method, Op
 from seedbed.gate._drift import Drift, cusum, page_hinkley
 from seedbed.gate._facts import Fact, facts_of, lint
@@ -13,6 +14,7 @@ from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec, load_gate, parse_gate
 
 __all__ = [
+    "Calibration",
     "Check",
     "Drift",
     "Fact",
@@ -20,8 +22,11 @@ __all__ = [
     "Method",
     "Op",
     "Series",
+    "SeriesShape",
     "block_bootstrap",
     "block_quantile",
+    "calibrate",
+    "calibrated",
     "confidence_sequence",
     "cusum",
     "facts_of",

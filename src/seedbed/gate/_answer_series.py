@@ -12,15 +12,15 @@ from seedbed.gate._drift_power import STEP, DriftTrial, drift_threshold, lag_one
 from seedbed.gate._estimate import Arms, Shortage, estimate
 from seedbed.gate._series import Series
 
-__all__ = ["answer_series"]
+__all__ = ["LEAST_POWER", "answer_arms", "answer_series", "drift_trial", "threshold_of"]
 
 _SIDES = {"drift": frozenset({"up", "down"}), "drift_up": frozenset({"up"}), "drift_down": frozenset({"down"})}
 _DELTAS: dict[Detector, float] = {"page_hinkley": 0.25, "cusum": 0.5}
 _DRIFT_CONFIDENCE = 0.95
-_LEAST_POWER = 0.8
+LEAST_POWER = 0.8
 
 
-def answer_series(check: Check, series: Series, control: Series | None = None, *, resamples: int = 2000) -> Answer:
+def answer_series(check: Check, series: Series, control: Series | None = None) -> Answer:
     """The answer on a series, beside its control where the check names one.
 
     Raises InvalidInput for two arms that do not line up.
@@ -35,7 +35,7 @@ def answer_series(check: Check, series: Series, control: Series | None = None, *
     if wrong:
         of_them = f"{wrong} of {plural(samples.size, 'sample')}"
         return Answer(Verdict.FAIL, f"{of_them} is not a finite number, which keeps no threshold", n=samples.size)
-    return _answer_drift(check, samples) if check.is_drift else _answer_statistic(check, arms, resamples)
+    return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms)
 
 
 def _line_up(check: Check, series: Series, control: Series | None) -> None:
@@ -57,7 +57,8 @@ def _missing(check: Check, series: Series, num_samples: int) -> Answer | None:
     return None
 
 
-def _answer_statistic(check: Check, arms: Arms, resamples: int) -> Answer:
+def answer_arms(check: Check, arms: Arms, *, resamples: int = 2000) -> Answer:
+    """The answer on at least one finite sample in each arm; not for drift."""
     found = estimate(check, arms, resamples=resamples)
     if isinstance(found, Shortage):
         more = f": collect about {found.num_missing:,} more" if found.num_missing else ""
@@ -71,12 +72,12 @@ def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:
     if num_samples < FEWEST_FOR_DRIFT:
         reason = f"{plural(num_samples, 'sample')}, and drift needs {FEWEST_FOR_DRIFT}"
         return Answer(Verdict.INCONCLUSIVE, f"{reason}: collect {FEWEST_FOR_DRIFT - num_samples} more", n=num_samples)
-    trial = _trial(check, samples)
-    threshold = check.threshold or drift_threshold(trial, check.confidence or _DRIFT_CONFIDENCE)
+    trial = drift_trial(check, num_samples, lag_one_beside_a_step(samples))
+    threshold = threshold_of(check, trial)
     place = _place(trial, samples, threshold)
     method = f"{trial.detector}, delta {trial.delta:g}, threshold {threshold:.4g}"
     sees = power(trial, threshold)
-    if place is None and sees < _LEAST_POWER:
+    if place is None and sees < LEAST_POWER:
         step = f"a step of {STEP:g} standard deviations half-way"
         blind = f"no drift seen, but {step} would be seen in only {sees:.0%} of such series"
         return Answer(Verdict.INCONCLUSIVE, f"{blind}: collect more samples", method=method, n=num_samples)
@@ -85,11 +86,16 @@ def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:
     return Answer(answer.verdict, reason, answer.found, method, num_samples)
 
 
-def _trial(check: Check, samples: NDArray[np.float64]) -> DriftTrial:
+def drift_trial(check: Check, num_samples: int, lag_one: float) -> DriftTrial:
+    """What the detector that `check` asks for is tried on."""
     detector: Detector = "cusum" if check.method is Method.CUSUM else "page_hinkley"
     delta = _DELTAS[detector] if check.delta is None else check.delta
-    sides = _SIDES[check.statistic or "drift"]
-    return DriftTrial(detector, sides, delta, samples.size, lag_one_beside_a_step(samples))
+    return DriftTrial(detector, _SIDES[check.statistic or "drift"], delta, num_samples, lag_one)
+
+
+def threshold_of(check: Check, trial: DriftTrial) -> float:
+    """The threshold that the check declares, or the one that its confidence asks for."""
+    return check.threshold or drift_threshold(trial, check.confidence or _DRIFT_CONFIDENCE)
 
 
 def _place(trial: DriftTrial, samples: NDArray[np.float64], threshold: float) -> str | None:

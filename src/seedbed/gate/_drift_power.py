@@ -57,13 +57,13 @@ def lag_one_beside_a_step(samples: NDArray[np.float64]) -> float:
     """The correlation of samples with their predecessors once the largest single step is taken out of them.
 
     A step makes samples resemble their predecessors; taken for correlation it would raise the threshold and hide
-    itself. What the fitted step takes from the correlation is given back: (5 + 7 rho) / n, chosen by simulation.
+    itself. What the fitted step takes from the correlation is given back: (8 + 10 rho) / n, chosen by simulation.
     """
     at = _largest_step(samples)
     levels = np.concatenate([np.full(at, samples[:at].mean()), np.full(samples.size - at, samples[at:].mean())])
     mended = lag_one(samples - levels)
     found = (mended - 1 / samples.size) / (1 + 3 / samples.size)
-    return min(max(found + (5 + 7 * found) / samples.size, 0.0), _MOST_CORRELATED)
+    return min(max(found + (8 + 10 * found) / samples.size, 0.0), _MOST_CORRELATED)
 
 
 def _largest_step(samples: NDArray[np.float64]) -> int:

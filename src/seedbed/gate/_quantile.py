@@ -26,6 +26,14 @@ class QuantileRanks:
     high: int | None
     num_missing: int
 
+    def interval(self, samples: NDArray[np.float64], probability: float, confidence: float) -> Interval | None:
+        """The quantile of `samples` between the two; None where one of them is missing."""
+        if self.low is None or self.high is None:
+            return None
+        ordered, value = np.sort(samples), float(np.quantile(samples, probability))
+        low, high = min(float(ordered[self.low]), value), max(float(ordered[self.high]), value)
+        return Interval(value=value, low=low, high=high, n=samples.size, confidence=confidence)
+
 
 def block_quantile(samples: NDArray[np.float64], probability: float, *, confidence: float = 0.95) -> Interval:
     """The quantile of `samples`, in the order they were sampled, with a two-sided confidence interval.
@@ -37,15 +45,13 @@ def block_quantile(samples: NDArray[np.float64], probability: float, *, confiden
     than the sampled one. Raises InvalidInput for too few samples to bound the quantile.
     """
     ranks = quantile_ranks(samples, probability, confidence=confidence)
-    if ranks.low is None or ranks.high is None:
+    interval = ranks.interval(samples, probability, confidence)
+    if interval is None:
         raise InvalidInput(
             f"block_quantile: {samples.size} samples do not bound the {100 * probability:g}th percentile at "
             f"{100 * confidence:g}%; gather about {ranks.num_missing} more"
         )
-    ordered = np.sort(samples)
-    value = float(np.quantile(samples, probability))
-    low, high = min(float(ordered[ranks.low]), value), max(float(ordered[ranks.high]), value)
-    return Interval(value=value, low=low, high=high, n=samples.size, confidence=confidence)
+    return interval
 
 
 def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confidence: float) -> QuantileRanks:

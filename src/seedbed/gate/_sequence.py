@@ -25,6 +25,12 @@ class Reach:
     half_width: float
     worth: float
 
+    def around(self, samples: NDArray[np.float64], confidence: float) -> Interval:
+        """The interval around the mean of `samples`, for a half-width that is finite."""
+        mean = float(samples.mean())
+        low, high = mean - self.half_width, mean + self.half_width
+        return Interval(value=mean, low=low, high=high, n=samples.size, confidence=confidence)
+
 
 def confidence_sequence(samples: NDArray[np.float64], *, confidence: float = 0.95) -> Interval:
     """The mean of `samples`, in the order they were sampled, with an interval that holds at every sample at once.
@@ -48,9 +54,7 @@ def confidence_sequence(samples: NDArray[np.float64], *, confidence: float = 0.9
             f"confidence_sequence: {samples.size} samples are worth {reach.worth:.3g} independent ones, which bound no "
             "mean; gather more"
         )
-    mean = float(samples.mean())
-    low, high = mean - reach.half_width, mean + reach.half_width
-    return Interval(value=mean, low=low, high=high, n=samples.size, confidence=confidence)
+    return reach.around(samples, confidence)
 
 
 def sequence_reach(samples: NDArray[np.float64], *, confidence: float) -> Reach:
