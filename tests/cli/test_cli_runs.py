@@ -1,11 +1,14 @@
 """`seedbed runs`, `changes`, `gate` and `report` over runs that are already recorded."""
 
+import io
 from pathlib import Path
 
 import pytest
 from cli_world import FLASH, finished, interrupted
+from rich.console import Console
 
-from seedbed.contracts import Stage
+from seedbed.cli._judgement import gate_text
+from seedbed.contracts import CheckKind, CheckReport, GateReport, Stage, Verdict
 from seedbed.records import NOT_APPLICABLE, Store, not_applicable
 
 STORE = Path(".seedbed")
@@ -188,6 +191,32 @@ def test_a_broken_contract_ends_with_4(two, tmp_path):
     spec = tmp_path / "gate.yaml"
     spec.write_text("checks: [{metric: audit.degraded, op: '==', value: true, kind: contract}]")
     assert two("gate", "run-a", "--spec", spec).code == 4
+
+
+def test_a_series_in_the_record_is_judged_through_a_statistic(two, tmp_path):
+    spec = tmp_path / "gate.yaml"
+    spec.write_text("checks: ['last(metrics.train.loss) <= 0.5']")
+    answer = two("gate", "run-a", "--spec", spec, "--calibrate")
+    assert answer.code == 0
+    assert "last(metrics.train.loss) <= 0.5" in answer.out
+    spec.write_text("checks: ['metrics.train.loss <= 0.5']")
+    assert two("gate", "run-a", "--spec", spec).code == 2
+
+
+def test_a_simulated_false_pass_rate_is_said():
+    check = CheckReport(
+        metric="mean(kpi.x)",
+        kind=CheckKind.THRESHOLD,
+        expected="> 1 @ 95%",
+        found=2.0,
+        verdict=Verdict.PASS,
+        reason="found 2",
+        false_pass_rate=0.0275,
+    )
+    report = GateReport(gate="g", verdict=Verdict.PASS, exit_code=0, checks=(check,))
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(gate_text(report))
+    assert "found 2; wrongly passes 2.8 % of such series, by simulation" in console.export_text()
 
 
 @pytest.mark.parametrize("text", ["checks: ['metrics.test.random.app >= 0.5']", "checks: []", "checks: ["])

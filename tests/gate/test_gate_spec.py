@@ -56,6 +56,35 @@ def test_a_json_gate(tmp_path: Path) -> None:
         ("audit.degraded > false", "needs a number, found False"),
         ("metrics.ap == 0.9 @ 95%", "no interval can show"),
         ("metrics.ap >= 0.9 @ 100%", "less than 1"),
+        ("meen(latency_ms) < 350", "no statistic is named 'meen': did you mean mean"),
+        ("latency_ms p100 < 350", "no statistic is named 'p100': known are"),
+        ("mean(a, b) > 0", "difference and spread_ratio compare"),
+        ("difference(a) > 0", "difference and spread_ratio compare"),
+        ("drift(a) > 0", "drift is true or false"),
+        ("drift(a) == 0", "drift is true or false"),
+        ("mean(a) == false", "drift is true or false"),
+        ("mean(a) == high", "drift is true or false"),
+        ("mean(a) == 1 @ 95%", "no interval can show"),
+        ("max(a) < 1 @ 95%", "no interval is known for max"),
+        ({"metric": "a", "op": ">", "value": 1, "warmup": 3}, "warmup is for a series"),
+        ({"metric": "a", "op": ">", "value": 1, "statistic": "mean", "method": "sequence"}, "say how certain"),
+        (
+            {"metric": "a", "op": ">", "value": 1, "statistic": "p95", "confidence": 0.9, "method": "sequence"},
+            "a confidence sequence is known for mean and difference, not for p95",
+        ),
+        ({"metric": "a", "op": ">", "value": 1, "statistic": "mean", "delta": 0.5}, "are for drift"),
+        (
+            {"metric": "a", "op": ">", "value": 1, "statistic": "mean", "confidence": 0.9, "method": "cusum"},
+            "are for drift",
+        ),
+        (
+            {"metric": "a", "op": "==", "value": False, "statistic": "drift", "method": "sequence"},
+            "drift is found by page_hinkley or cusum",
+        ),
+        (
+            {"metric": "a", "op": "==", "value": False, "statistic": "drift", "threshold": 5, "confidence": 0.9},
+            "not both",
+        ),
         ({"metric": "a", "op": ">=", "value": 1, "severity": "high"}, "severity: Extra inputs"),
         ({"metric": "a", "op": "~", "value": 1}, "op: "),
         ({"metric": "a", "op": ">=", "value": float("inf")}, "checks.0.value"),
@@ -88,3 +117,36 @@ def test_a_missing_file_and_one_that_is_no_yaml(tmp_path: Path) -> None:
     (tmp_path / "gate.yaml").write_text("checks: [")
     with pytest.raises(InvalidInput, match="neither YAML nor JSON"):
         load_gate(tmp_path / "gate.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("p95(latency_ms) < 350", {"metric": "latency_ms", "statistic": "p95", "op": "<", "value": 350.0}),
+        (
+            "net_bps mean > 2.5 @ 95 %",
+            {"metric": "net_bps", "statistic": "mean", "op": ">", "value": 2.5, "confidence": 0.95},
+        ),
+        ("drift(net_bps)==false", {"metric": "net_bps", "statistic": "drift", "op": "==", "value": False}),
+        (
+            "difference( kpi.a , control.a ) >= -0.1 @ 90%",
+            {
+                "metric": "kpi.a",
+                "control": "control.a",
+                "statistic": "difference",
+                "op": ">=",
+                "value": -0.1,
+                "confidence": 0.9,
+            },
+        ),
+    ],
+)
+def test_a_text_and_a_mapping_are_the_same_check(text: str, fields: dict) -> None:
+    first, second = parse_gate({"checks": [text, fields]}).checks
+    assert first == second
+    assert Check.model_validate_json(first.model_dump_json()) == first
+
+
+def test_a_metric_may_still_be_called_anything_in_a_mapping() -> None:
+    check = Check(metric="loss (train)", op=Op.BELOW, value=1.0)
+    assert (check.metric, check.subject) == ("loss (train)", "loss (train)")

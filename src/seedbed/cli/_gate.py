@@ -22,6 +22,9 @@ def gate(
     prometheus: Annotated[
         Path | None, typer.Option(help="Also write the verdict here, in the Prometheus text format.")
     ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Also simulate how often a check on a series passes wrongly.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,6 +37,7 @@ def gate(
     Examples:
       seedbed gate latest
       seedbed gate latest --spec gate.yaml --prometheus seedbed.prom
+      seedbed gate latest --spec gate.yaml --calibrate
     """
     from seedbed.cli._judgement import gate_text, judged
     from seedbed.cli._listing import standing
@@ -48,7 +52,7 @@ def gate(
             print_json({"run_id": view.run_id, "verdict": "NO_DATA", "exit_code": _NO_DATA, "reason": standing(view)})
         errors().print(f"no data: {standing(view)} and has no record", soft_wrap=True)
         raise typer.Exit(_NO_DATA)
-    report = judged(view.commit.snapshot, demanded)
+    report = judged(view.commit.snapshot, demanded, calibrate=calibrate)
     if prometheus is not None:
         replace(prometheus, metrics_text(report, view.commit.snapshot.model_dump(mode="json")).encode())
     if as_json:

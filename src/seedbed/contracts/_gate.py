@@ -35,7 +35,13 @@ class Interval(Message):
 
 
 class CheckReport(Message):
-    """One check: what was expected, what the record holds, the verdict and why."""
+    """One check: what was expected, what the record holds, the verdict and why.
+
+    `metric` is what was held against the demand, as in `p95(kpi.latency_ms)`. For a check on a series `statistic` is
+    what was made of it, `method` how its uncertainty was told, and `n` the number of samples after the warmup.
+    `false_pass_rate`, between 0 and 1, is how often the check passes series like this one whose true value lies exactly
+    at the threshold, by simulation; reports from before it was asked for have none of the four.
+    """
 
     metric: str
     kind: CheckKind
@@ -43,6 +49,10 @@ class CheckReport(Message):
     found: Interval | bool | float | str | None
     verdict: Verdict
     reason: str
+    statistic: str | None = None
+    method: str | None = None
+    n: int | None = Field(default=None, ge=0)
+    false_pass_rate: float | None = Field(default=None, ge=0, le=1)
 
 
 class GateReport(Message):

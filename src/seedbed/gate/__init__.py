@@ -1,23 +1,55 @@
 """Gate: declared thresholds held against a record; pass, fail, inconclusive or no data, with an exit code."""
 
 from seedbed.gate._bootstrap import block_bootstrap
+from seedbed.gate._calibrate import Calibration, SeriesShape, calibrate, calibrated
+from seedbed.gate._check import Check, Method, Op
+from seedbed.gate._drift import Drift, cusum, page_hinkley
+from seedbed.gate._endpoint import serve_metrics
+from seedbed.gate._exposition import GaugeFamily, InfoFamily, MetricFamily, exposition, write_textfile
 from seedbed.gate._facts import Fact, facts_of, lint
 from seedbed.gate._judge import judge
-from seedbed.gate._metrics import metrics_text
+from seedbed.gate._metrics import gate_metrics, metrics_text
+from seedbed.gate._pushgateway import PushTarget, pushing
+from seedbed.gate._quantile import block_quantile
 from seedbed.gate._record import gate_record
-from seedbed.gate._spec import Check, GateSpec, Op, load_gate, parse_gate
+from seedbed.gate._sequence import confidence_sequence
+from seedbed.gate._series import Series
+from seedbed.gate._soak_metrics import SoakCounts, soak_metrics
+from seedbed.gate._spec import GateSpec, load_gate, parse_gate
 
 __all__ = [
+    "Calibration",
     "Check",
+    "Drift",
     "Fact",
     "GateSpec",
+    "GaugeFamily",
+    "InfoFamily",
+    "Method",
+    "MetricFamily",
     "Op",
+    "PushTarget",
+    "Series",
+    "SeriesShape",
+    "SoakCounts",
     "block_bootstrap",
+    "block_quantile",
+    "calibrate",
+    "calibrated",
+    "confidence_sequence",
+    "cusum",
+    "exposition",
     "facts_of",
+    "gate_metrics",
     "gate_record",
     "judge",
     "lint",
     "load_gate",
     "metrics_text",
+    "page_hinkley",
     "parse_gate",
+    "pushing",
+    "serve_metrics",
+    "soak_metrics",
+    "write_textfile",
 ]

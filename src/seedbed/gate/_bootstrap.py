@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 
-__all__ = ["block_bootstrap"]
+__all__ = ["FEWEST", "block_bootstrap", "block_length", "block_means", "lag_one"]
 
-_FEWEST = 8
+FEWEST = 8
 _FEWEST_BLOCKS = 4
 
 
@@ -32,12 +32,12 @@ def block_bootstrap(
     """
     samples = np.asarray(values, dtype=np.float64)
     num_samples = samples.size
-    if samples.ndim != 1 or num_samples < _FEWEST or not np.isfinite(samples).all():
+    if samples.ndim != 1 or num_samples < FEWEST or not np.isfinite(samples).all():
         raise InvalidInput(
-            f"block_bootstrap: expected at least {_FEWEST} finite samples in one dimension, found shape "
+            f"block_bootstrap: expected at least {FEWEST} finite samples in one dimension, found shape "
             f"{samples.shape} with {int((~np.isfinite(samples)).sum())} not finite; gather more, or mend what made them"
         )
-    length = _block_length(samples)
+    length = block_length(samples)
     num_blocks = ceil(num_samples / length)
     means = _resampled_means(samples, length, num_blocks, resamples, np.random.default_rng(seed))
     mean, tail = float(samples.mean()), (1 - confidence) / 2
@@ -46,24 +46,36 @@ def block_bootstrap(
     return Interval(value=mean, low=low, high=high, n=num_samples, confidence=confidence)
 
 
-def _block_length(samples: NDArray[np.float64]) -> int:
-    num_samples = len(samples)
+def lag_one(samples: NDArray[np.float64]) -> float:
+    """The correlation of finite samples with their predecessors, raised by the (1 + 3 rho) / n that it falls short by.
+
+    Source of the correction: Kendall, 1954. Samples that are all the same count as uncorrelated.
+    """
     centred = samples - samples.mean()
     variance = float(centred @ centred)
-    lag_one = float(centred[1:] @ centred[:-1]) / variance if variance > 0 else 0.0
-    # An estimated autocorrelation falls short by about (1 + 3 rho) / n (Kendall, 1954). Negative ones count as none.
-    rho = min(max(lag_one + (1 + 3 * lag_one) / num_samples, 0.0), 0.97)
-    andrews: float = 1.1447 * (4 * rho**2 / (1 - rho**2) ** 2 * num_samples) ** (1 / 3)
-    return max(1, min(2 * ceil(andrews), num_samples // _FEWEST_BLOCKS))
+    found = float(centred[1:] @ centred[:-1]) / variance if variance > 0 else 0.0
+    return found + (1 + 3 * found) / samples.size
+
+
+def block_length(samples: NDArray[np.float64]) -> int:
+    """How many neighbouring samples are kept together: twice Andrews' rule, and at most a quarter of them."""
+    rho = min(max(lag_one(samples), 0.0), 0.97)  # negative autocorrelation counts as none
+    andrews: float = 1.1447 * (4 * rho**2 / (1 - rho**2) ** 2 * samples.size) ** (1 / 3)
+    return max(1, min(2 * ceil(andrews), samples.size // _FEWEST_BLOCKS))
+
+
+def block_means(samples: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """The means of all blocks of `length` neighbours, one from each sample on, around a circle."""
+    circle = np.concatenate([[0.0], np.cumsum(np.concatenate([samples, samples[: length - 1]]))])
+    means: NDArray[np.float64] = (circle[length:] - circle[:-length]) / length
+    return means
 
 
 def _resampled_means(
     samples: NDArray[np.float64], length: int, num_blocks: int, resamples: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    circle = np.concatenate([[0.0], np.cumsum(np.concatenate([samples, samples[: length - 1]]))])
-    block_means = (circle[length:] - circle[:-length]) / length
     starts = generator.integers(0, samples.size, size=(resamples, num_blocks))
-    means: NDArray[np.float64] = block_means[starts].mean(axis=1)
+    means: NDArray[np.float64] = block_means(samples, length)[starts].mean(axis=1)
     return means
 
 

@@ -1,17 +1,19 @@
 """A record as a gate sees it: dotted names and their values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from pydantic import ValidationError
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
+from seedbed.gate._check import Check
+from seedbed.gate._series import Series, as_series
 from seedbed.gate._spec import GateSpec
 
-__all__ = ["Fact", "facts_of", "lint"]
+__all__ = ["Fact", "facts_of", "lint", "lint_kinds"]
 
-Fact = Interval | bool | float | str | None
+Fact = Interval | Series | bool | float | str | None
 
 _INTERVAL_FIELDS = frozenset(Interval.model_fields)
 
@@ -19,7 +21,8 @@ _INTERVAL_FIELDS = frozenset(Interval.model_fields)
 def facts_of(record: Mapping[str, object]) -> dict[str, Fact]:
     """Every value in the record by its dotted path. A mapping with exactly an interval's fields is one fact.
 
-    Lists are no facts: no path leads into them. Raises InvalidInput for an interval that contradicts itself.
+    So is a list of numbers, a series, in which null is a sample that is not finite. Other lists are no facts: no path
+    leads into them. Raises InvalidInput for an interval that contradicts itself.
     """
     return dict(_walk(record, ""))
 
@@ -27,9 +30,35 @@ def facts_of(record: Mapping[str, object]) -> dict[str, Fact]:
 def lint(spec: GateSpec, names: Iterable[str]) -> None:
     """Raise InvalidInput naming every metric that is not among `names`, each with the nearest that are."""
     known = sorted(names)
-    lines = [_unknown(check.metric, known) for check in spec.checks if check.metric not in known]
+    asked = [name for check in spec.checks for name in (check.metric, check.control) if name is not None]
+    lines = [_unknown(name, known) for name in asked if name not in known]
     if lines:
         raise InvalidInput("\n".join([f"gate {spec.gate!r}: {len(lines)} unknown metric(s)", *lines]))
+
+
+def lint_kinds(spec: GateSpec, facts: Mapping[str, Fact]) -> None:
+    """Raise InvalidInput for every statistic of what is no series, and every series without a statistic."""
+    lines = [line for check in spec.checks for line in _wrong_kinds(check, facts)]
+    if lines:
+        raise InvalidInput("\n".join([f"gate {spec.gate!r}: {len(lines)} check(s) that ask the wrong thing", *lines]))
+
+
+def _wrong_kinds(check: Check, facts: Mapping[str, Fact]) -> Iterator[str]:
+    shown = f"  {check.subject} {check.expected}"
+    for name in (check.metric, check.control):
+        fact = None if name is None else facts.get(name)
+        if name is None or fact is None:
+            continue
+        if check.statistic is None and isinstance(fact, Series):
+            yield f"{shown}: {name} is a series; ask for a statistic of it, such as mean({name})"
+        if check.statistic is not None and not isinstance(fact, Series):
+            series = sorted(each for each, held in facts.items() if isinstance(held, Series))
+            yield f"{shown}: {name} is one value and no series; ask for {name} itself{_or_near(name, series)}"
+
+
+def _or_near(name: str, series: list[str]) -> str:
+    near = get_close_matches(name, series, n=2) or series[:10]
+    return f", or for a series: {' or '.join(near)}" if near else ""
 
 
 def _unknown(metric: str, known: list[str]) -> str:
@@ -45,12 +74,16 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, Fact]]:
         else:
             for key, item in value.items():
                 yield from _walk(item, f"{path}.{key}" if path else str(key))
-    elif value is None or isinstance(value, bool):
+    elif value is None or isinstance(value, bool | Interval):
         yield path, value
     elif isinstance(value, str):
         yield path, str(value)  # an enumeration's member becomes its text
     elif isinstance(value, int | float):
         yield path, float(value)
+    else:
+        series = as_series(value)
+        if series is not None:
+            yield path, series
 
 
 def _interval(value: Mapping[str, object], path: str) -> Fact:

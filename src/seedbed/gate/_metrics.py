@@ -1,48 +1,63 @@
-"""A gate's answer as Prometheus metrics."""
+"""A gate's answer as metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge, Info, generate_latest
+from seedbed.contracts import CheckReport, GateReport, Interval, Verdict
+from seedbed.gate._exposition import GaugeFamily, InfoFamily, MetricFamily, exposition
 
-from seedbed.contracts import GateReport, Interval, Verdict
-
-__all__ = ["metrics_text"]
+__all__ = ["gate_metrics", "metrics_text"]
 
 _RUN_FIELDS = ("project", "run_id", "stage", "snapshot_seq")
+_CHECK_LABELS = ("gate", "metric", "expected")
 
 
-def metrics_text(report: GateReport, record: Mapping[str, object]) -> str:
-    """The report in the Prometheus text format, with `project`, `run_id`, `stage` and `snapshot_seq` of the record."""
-    registry = CollectorRegistry()
-    _verdict(registry, report)
-    _checks(registry, report)
-    run = Info("seedbed_run", "The run that was judged.", registry=registry)
-    run.info({key: str(record[key]) for key in _RUN_FIELDS if key in record})
-    return generate_latest(registry).decode()
+def metrics_text(report: GateReport, record: Mapping[str, object], *, openmetrics: bool = False) -> str:
+    """The report in the Prometheus text format, or in OpenMetrics, with the run's names from the record."""
+    return exposition(gate_metrics(report, record), openmetrics=openmetrics)
 
 
-def _verdict(registry: CollectorRegistry, report: GateReport) -> None:
-    verdict = Gauge(
-        "seedbed_gate_verdict", "1 for the gate's verdict, 0 for the others.", ["gate", "verdict"], registry=registry
+def gate_metrics(report: GateReport, record: Mapping[str, object]) -> tuple[MetricFamily, ...]:
+    """The report as metrics, with `project`, `run_id`, `stage` and `snapshot_seq` of the record in `seedbed_run`.
+
+    Of several checks with the same metric and demand the last one is shown.
+    """
+    verdicts: dict[tuple[str, ...], float] = {
+        (report.gate, each.value): float(each is report.verdict) for each in Verdict
+    }
+    return (
+        GaugeFamily(
+            "seedbed_gate_verdict", "1 for the gate's verdict, 0 for the others.", ("gate", "verdict"), verdicts
+        ),
+        GaugeFamily("seedbed_gate_exit_code", "The gate's exit code.", ("gate",), {(report.gate,): report.exit_code}),
+        *_checks(report),
+        InfoFamily(
+            "seedbed_run", "The run that was judged.", {key: str(record[key]) for key in _RUN_FIELDS if key in record}
+        ),
     )
-    for each in Verdict:
-        verdict.labels(report.gate, each.value).set(each is report.verdict)
-    exit_code = Gauge("seedbed_gate_exit_code", "The gate's exit code.", ["gate"], registry=registry)
-    exit_code.labels(report.gate).set(report.exit_code)
 
 
-def _checks(registry: CollectorRegistry, report: GateReport) -> None:
-    labels = ["gate", "metric", "expected"]
-    passed = Gauge("seedbed_gate_check_passed", "1 for a check that passed.", labels, registry=registry)
-    value = Gauge(
-        "seedbed_gate_check_value",
-        "The value that a check found; absent when there is no number.",
-        labels,
-        registry=registry,
-    )
-    for check in report.checks:
-        names = (report.gate, check.metric, check.expected)
-        passed.labels(*names).set(check.verdict is Verdict.PASS)
-        found = check.found.value if isinstance(check.found, Interval) else check.found
-        if isinstance(found, bool | float):
-            value.labels(*names).set(found)
+def _checks(report: GateReport) -> Iterator[GaugeFamily]:
+    for name, help_text, value_of in _OF_A_CHECK:
+        values: dict[tuple[str, ...], float] = {}
+        for check in report.checks:
+            value = value_of(check)
+            if value is not None:
+                values[report.gate, check.metric, check.expected] = value
+        yield GaugeFamily(f"seedbed_gate_check_{name}", help_text, _CHECK_LABELS, values)
+
+
+def _number(check: CheckReport) -> float | None:
+    found = check.found.value if isinstance(check.found, Interval) else check.found
+    return float(found) if isinstance(found, bool | float) else None
+
+
+_OF_A_CHECK: Sequence[tuple[str, str, Callable[[CheckReport], float | None]]] = (
+    ("passed", "1 for a check that passed.", lambda check: float(check.verdict is Verdict.PASS)),
+    ("value", "The value that a check found; absent when there is no number.", _number),
+    ("samples", "How many samples a check judged; only of series.", lambda check: check.n),
+    (
+        "false_pass_rate",
+        "How often a check passes such a series at its threshold, by simulation.",
+        lambda check: check.false_pass_rate,
+    ),
+)

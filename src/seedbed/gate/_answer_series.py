@@ -1,0 +1,106 @@
+"""A check's answer on a series: whole, long enough, and then its statistic held against the demand."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.contracts import Verdict
+from seedbed.errors import InvalidInput
+from seedbed.gate._answer import Answer, answer_value, plural
+from seedbed.gate._check import Check, Method
+from seedbed.gate._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
+from seedbed.gate._drift_power import STEP, DriftTrial, drift_threshold, lag_one_beside_a_step, power
+from seedbed.gate._estimate import Arms, Shortage, estimate
+from seedbed.gate._series import Series
+
+__all__ = ["LEAST_POWER", "answer_arms", "answer_series", "drift_trial", "threshold_of"]
+
+_SIDES = {"drift": frozenset({"up", "down"}), "drift_up": frozenset({"up"}), "drift_down": frozenset({"down"})}
+_DELTAS: dict[Detector, float] = {"page_hinkley": 0.25, "cusum": 0.5}
+_DRIFT_CONFIDENCE = 0.95
+LEAST_POWER = 0.8
+
+
+def answer_series(check: Check, series: Series, control: Series | None = None) -> Answer:
+    """The answer on a series, beside its control where the check names one.
+
+    Raises InvalidInput for two arms that do not line up.
+    """
+    _line_up(check, series, control)
+    samples = series.without(check.warmup)
+    missing = _missing(check, series, samples.size)
+    if missing is not None:
+        return missing
+    arms = Arms(samples, None if control is None else control.without(check.warmup))
+    wrong = sum(int((~np.isfinite(arm)).sum()) for arm in (arms.samples, arms.control) if arm is not None)
+    if wrong:
+        of_them = f"{wrong} of {plural(samples.size, 'sample')}"
+        return Answer(Verdict.FAIL, f"{of_them} is not a finite number, which keeps no threshold", n=samples.size)
+    return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms)
+
+
+def _line_up(check: Check, series: Series, control: Series | None) -> None:
+    if control is not None and len(series) != len(control):
+        raise InvalidInput(
+            f"check '{check.subject} {check.expected}': {plural(len(series), 'sample')} beside {len(control)} of the "
+            "control; record both arms at the same iterations"
+        )
+
+
+def _missing(check: Check, series: Series, num_samples: int) -> Answer | None:
+    if num_samples == 0:
+        left = f", and the warmup takes all {len(series)}" if len(series) else ""
+        return Answer(Verdict.NO_DATA, f"the record holds no sample{left}", n=0)
+    fewest = check.min_samples or 1
+    if num_samples < fewest:
+        have = f"{plural(num_samples, 'sample')}, {fewest} demanded"
+        return Answer(Verdict.INCONCLUSIVE, f"{have}: collect {fewest - num_samples} more", n=num_samples)
+    return None
+
+
+def answer_arms(check: Check, arms: Arms, *, resamples: int = 2000) -> Answer:
+    """The answer on at least one finite sample in each arm; not for drift."""
+    found = estimate(check, arms, resamples=resamples)
+    if isinstance(found, Shortage):
+        more = f": collect about {found.num_missing:,} more" if found.num_missing else ""
+        return Answer(Verdict.INCONCLUSIVE, f"{found.reason}{more}", n=arms.samples.size)
+    answer = answer_value(check, found.found)
+    return Answer(answer.verdict, answer.reason, answer.found, found.method, arms.samples.size)
+
+
+def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:
+    num_samples = samples.size
+    if num_samples < FEWEST_FOR_DRIFT:
+        reason = f"{plural(num_samples, 'sample')}, and drift needs {FEWEST_FOR_DRIFT}"
+        return Answer(Verdict.INCONCLUSIVE, f"{reason}: collect {FEWEST_FOR_DRIFT - num_samples} more", n=num_samples)
+    trial = drift_trial(check, num_samples, lag_one_beside_a_step(samples))
+    threshold = threshold_of(check, trial)
+    place = _place(trial, samples, threshold)
+    method = f"{trial.detector}, delta {trial.delta:g}, threshold {threshold:.4g}"
+    sees = power(trial, threshold)
+    if place is None and sees < LEAST_POWER:
+        step = f"a step of {STEP:g} standard deviations half-way"
+        blind = f"no drift seen, but {step} would be seen in only {sees:.0%} of such series"
+        return Answer(Verdict.INCONCLUSIVE, f"{blind}: collect more samples", method=method, n=num_samples)
+    answer = answer_value(check, place is not None)
+    reason = f"{answer.reason}: {place or 'no drift'} by {method}"
+    return Answer(answer.verdict, reason, answer.found, method, num_samples)
+
+
+def drift_trial(check: Check, num_samples: int, lag_one: float) -> DriftTrial:
+    """What the detector that `check` asks for is tried on."""
+    detector: Detector = "cusum" if check.method is Method.CUSUM else "page_hinkley"
+    delta = _DELTAS[detector] if check.delta is None else check.delta
+    return DriftTrial(detector, _SIDES[check.statistic or "drift"], delta, num_samples, lag_one)
+
+
+def threshold_of(check: Check, trial: DriftTrial) -> float:
+    """The threshold that the check declares, or the one that its confidence asks for."""
+    return check.threshold or drift_threshold(trial, check.confidence or _DRIFT_CONFIDENCE)
+
+
+def _place(trial: DriftTrial, samples: NDArray[np.float64], threshold: float) -> str | None:
+    detect = cusum if trial.detector == "cusum" else page_hinkley
+    drift = detect(samples, delta=trial.delta, threshold=threshold)
+    places = {"up": drift.up_at, "down": drift.down_at}
+    found = sorted((at, side) for side, at in places.items() if at is not None and side in trial.sides)
+    return f"{found[0][1]}ward drift at sample {found[0][0] + 1}" if found else None

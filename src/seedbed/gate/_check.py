@@ -1,0 +1,158 @@
+"""One demand on one metric, and what makes a demand that nothing could answer."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from seedbed.contracts import CheckKind, Message
+from seedbed.gate._statistics import DRIFTS, PAIRED, WITH_INTERVAL, probability, statistic_named
+from seedbed.gate._terse import parse_terse
+
+__all__ = ["Check", "Method", "Op"]
+
+
+class Op(StrEnum):
+    """How the value found is held against the value declared."""
+
+    AT_LEAST = ">="
+    AT_MOST = "<="
+    ABOVE = ">"
+    BELOW = "<"
+    EQUAL = "=="
+    UNEQUAL = "!="
+
+    @property
+    def orders(self) -> bool:
+        """Whether it asks for more or less, which only numbers are."""
+        return self not in {Op.EQUAL, Op.UNEQUAL}
+
+
+class Method(StrEnum):
+    """How the uncertainty of a series is told.
+
+    BOOTSTRAP holds for one look at the end; SEQUENCE for every look, as often as anybody likes. PAGE_HINKLEY and CUSUM
+    find drift.
+    """
+
+    BOOTSTRAP = "bootstrap"
+    SEQUENCE = "sequence"
+    PAGE_HINKLEY = "page_hinkley"
+    CUSUM = "cusum"
+
+
+_DETECTORS = frozenset({Method.PAGE_HINKLEY, Method.CUSUM})
+_WITH_SEQUENCE = frozenset({"mean", "difference"})
+
+
+class Check(Message):
+    """One demand on one metric, a dotted path into the record (`metrics.test.ap`).
+
+    `confidence`, between 0 and 1, demands that the whole confidence interval keeps the threshold. In a file a check may
+    be written tersely: "metrics.test.ap >= 0.88 @ 95%", "p95(kpi.latency_ms) < 350".
+
+    On a series `statistic` says what is made of it, `control` names the other arm where two are compared, `warmup` is
+    the number of first samples left out, `min_samples` how many must then be left, and `method` how the interval is
+    made. `delta` and `threshold` are a drift detector's, in standard deviations of the series; without a threshold it
+    is set so that a series without drift raises an alarm at a rate of at most 1 - `confidence`, by default 5 %.
+    """
+
+    metric: str = Field(min_length=1)
+    op: Op
+    value: bool | float | str
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    kind: CheckKind = CheckKind.THRESHOLD
+    statistic: str | None = None
+    control: str | None = Field(default=None, min_length=1)
+    warmup: int = Field(default=0, ge=0)
+    min_samples: int | None = Field(default=None, ge=1)
+    method: Method | None = None
+    delta: float | None = Field(default=None, ge=0)
+    threshold: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _terse_becomes_fields(cls, data: Any) -> Any:
+        return parse_terse(data) if isinstance(data, str) else data
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _case_does_not_matter(cls, kind: Any) -> Any:
+        return kind.upper() if isinstance(kind, str) else kind
+
+    @field_validator("statistic")
+    @classmethod
+    def _statistic_is_known(cls, statistic: str | None) -> str | None:
+        return None if statistic is None else statistic_named(statistic)
+
+    @model_validator(mode="after")
+    def _the_demand_can_be_judged(self) -> Self:
+        problem = next(_problems(self), None)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    @property
+    def subject(self) -> str:
+        """What is held against the demand: `metrics.test.ap`, `p95(kpi.latency_ms)`, `difference(kpi.x, control.x)`."""
+        arms = self.metric if self.control is None else f"{self.metric}, {self.control}"
+        return self.metric if self.statistic is None else f"{self.statistic}({arms})"
+
+    @property
+    def expected(self) -> str:
+        """The demand in words: `>= 0.88 @ 95%`."""
+        value = self.value if isinstance(self.value, str) else _short(self.value)
+        return f"{self.op.value} {value}" + ("" if self.confidence is None else f" @ {100 * self.confidence:g}%")
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether it asks for drift, which is there or not."""
+        return self.statistic in DRIFTS
+
+
+def _problems(check: Check) -> Iterator[str]:
+    is_number = not isinstance(check.value, bool | str)
+    if check.op.orders and not is_number:
+        yield f"{check.op.value} needs a number, found {check.value!r}; use == or !="
+    if check.confidence is not None and not (check.is_drift or (check.op.orders and is_number)):
+        yield f"no interval can show {check.op.value} {check.value!r}; drop the confidence, or use >= or <="
+    yield from _problems_without_series(check) if check.statistic is None else _problems_of_series(check)
+
+
+def _problems_without_series(check: Check) -> Iterator[str]:
+    options = check.model_dump(include={"control", "warmup", "min_samples", "method", "delta", "threshold"})
+    given = [name for name, value in options.items() if value]
+    if given:
+        yield f"{', '.join(given)} is for a series; say which statistic of it, such as statistic: mean"
+
+
+def _problems_of_series(check: Check) -> Iterator[str]:
+    if (check.control is not None) != (check.statistic in PAIRED):
+        yield f"difference and spread_ratio compare a metric with its control, no other does; found {check.subject}"
+    if isinstance(check.value, bool) != check.is_drift or isinstance(check.value, str):
+        yield f"drift is true or false and every other statistic a number; found {check.subject} {check.expected}"
+    yield from _problems_of_drift(check) if check.is_drift else _problems_of_interval(check)
+
+
+def _problems_of_drift(check: Check) -> Iterator[str]:
+    if check.method not in {None, *_DETECTORS}:
+        yield f"drift is found by page_hinkley or cusum, not by {check.method}"
+    if check.threshold is not None and check.confidence is not None:
+        yield "declare a drift detector's threshold, or the confidence from which it is worked out, not both"
+
+
+def _problems_of_interval(check: Check) -> Iterator[str]:
+    if check.delta is not None or check.threshold is not None or check.method in _DETECTORS:
+        yield f"delta, threshold, page_hinkley and cusum are for drift, found {check.subject}"
+    if check.confidence is None and check.method is not None:
+        yield f"{check.method} makes an interval; say how certain it must be, such as confidence: 0.95"
+    has_interval = check.statistic in WITH_INTERVAL or probability(check.statistic or "") is not None
+    if check.confidence is not None and not has_interval:
+        yield f"no interval is known for {check.statistic}; drop the confidence"
+    if check.method is Method.SEQUENCE and check.statistic not in _WITH_SEQUENCE:
+        yield f"a confidence sequence is known for mean and difference, not for {check.statistic}"
+
+
+def _short(value: bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:.12g}"

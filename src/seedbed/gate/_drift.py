@@ -1,0 +1,101 @@
+"""Did a series drift? Page-Hinkley's test and the two-sided CUSUM, in standard deviations of the series."""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.errors import InvalidInput
+
+__all__ = ["FEWEST_FOR_DRIFT", "Detector", "Drift", "cusum", "heights", "page_hinkley"]
+
+FEWEST_FOR_DRIFT = 24
+_REFERENCE_SHARE = 0.25
+
+Detector = Literal["page_hinkley", "cusum"]
+
+
+@final
+@dataclass(frozen=True)
+class Drift:
+    """How far the evidence for an upward and a downward drift rose, and at which sample each passed `threshold`.
+
+    Both heights are in standard deviations of the series; samples count from 0, and None says that there is no drift
+    that way.
+    """
+
+    threshold: float
+    up: float
+    down: float
+    up_at: int | None
+    down_at: int | None
+
+
+def page_hinkley(samples: NDArray[np.float64], *, delta: float, threshold: float) -> Drift:
+    """Page-Hinkley's test (Page, 1954; Hinkley, 1971): how far the sum of deviations from the mean so far has risen.
+
+    `delta` is taken off each deviation, so that smaller drifts are let pass; it and `threshold` are in standard
+    deviations of the series. Raises InvalidInput for fewer than 24 finite samples.
+    """
+    return _drift("page_hinkley", samples, delta, threshold)
+
+
+def cusum(samples: NDArray[np.float64], *, delta: float, threshold: float) -> Drift:
+    """The two-sided CUSUM (Page, 1954) against the mean of the first quarter of the samples, at least eight.
+
+    `delta` is the slack, usually half of the shift that matters; it and `threshold` are in standard deviations of the
+    series. Raises InvalidInput for fewer than 24 finite samples.
+    """
+    return _drift("cusum", samples, delta, threshold)
+
+
+def heights(
+    detector: Detector, samples: NDArray[np.float64], delta: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How high the evidence for upward and for downward drift stands after each sample; series in rows, or one alone.
+
+    The CUSUM's begins behind its reference, where it is 0.
+    """
+    scale = samples.std(axis=-1, keepdims=True)
+    deviations = _deviations(detector, samples) / np.where(scale > 0, scale, 1.0)
+    return _height(deviations - delta), _height(-deviations - delta)
+
+
+def _drift(detector: Detector, samples: NDArray[np.float64], delta: float, threshold: float) -> Drift:
+    if samples.ndim != 1 or samples.size < FEWEST_FOR_DRIFT or not np.isfinite(samples).all():
+        raise InvalidInput(
+            f"{detector}: expected at least {FEWEST_FOR_DRIFT} finite samples in one dimension, found shape "
+            f"{samples.shape}; gather more, or mend what made them"
+        )
+    up, down = heights(detector, samples, delta)
+    return Drift(
+        threshold=threshold,
+        up=float(up.max()),
+        down=float(down.max()),
+        up_at=_first_above(up, threshold),
+        down_at=_first_above(down, threshold),
+    )
+
+
+def _deviations(detector: Detector, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    num_samples = samples.shape[-1]
+    if detector == "page_hinkley":
+        so_far: NDArray[np.float64] = samples.cumsum(axis=-1) / np.arange(1, num_samples + 1)
+        return samples - so_far
+    reference = max(8, int(_REFERENCE_SHARE * num_samples))
+    deviations: NDArray[np.float64] = samples - samples[..., :reference].mean(axis=-1, keepdims=True)
+    deviations[..., :reference] = 0.0
+    return deviations
+
+
+def _height(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    sums = steps.cumsum(axis=-1)
+    lowest = np.minimum(np.minimum.accumulate(sums, axis=-1), 0.0)
+    height: NDArray[np.float64] = sums - lowest
+    return height
+
+
+def _first_above(height: NDArray[np.float64], threshold: float) -> int | None:
+    above = np.flatnonzero(height > threshold)
+    return int(above[0]) if above.size else None

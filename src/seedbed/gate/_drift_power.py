@@ -1,0 +1,73 @@
+"""How high a drift detector's threshold must be, and what it then sees, found on simulated series without drift."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.gate._bootstrap import lag_one
+from seedbed.gate._drift import Detector, heights
+from seedbed.gate._simulated import autoregressive
+
+__all__ = ["STEP", "DriftTrial", "drift_threshold", "lag_one_beside_a_step", "power"]
+
+# The step that a detector must be able to see, half-way, in standard deviations of the series before it.
+STEP = 2.0
+_MOST_CORRELATED = 0.95
+_MOST_VALUES = 200_000
+
+
+@final
+@dataclass(frozen=True)
+class DriftTrial:
+    """What a detector is tried on: as many samples as the series has, as strongly correlated, for `sides` of drift."""
+
+    detector: Detector
+    sides: frozenset[str]
+    delta: float
+    num_samples: int
+    lag_one: float
+
+    def top(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The highest evidence on the sides asked for, for each series in a row."""
+        by_side = dict(zip(("up", "down"), heights(self.detector, samples, self.delta), strict=True))
+        tops: NDArray[np.float64] = np.max([by_side[side].max(axis=-1) for side in sorted(self.sides)], axis=0)
+        return tops
+
+    def series(self, seed: int) -> NDArray[np.float64]:
+        """Series without drift, in rows."""
+        num_series = min(1000, max(200, _MOST_VALUES // self.num_samples))
+        return autoregressive(self.lag_one, self.num_samples, num_series, np.random.default_rng(seed))
+
+
+def drift_threshold(trial: DriftTrial, confidence: float, *, seed: int = 0) -> float:
+    """The threshold that a share `confidence` of series without drift stays below, in standard deviations."""
+    return float(np.quantile(trial.top(trial.series(seed)), confidence))
+
+
+def power(trial: DriftTrial, threshold: float, *, seed: int = 1) -> float:
+    """The share of series with a step of STEP standard deviations half-way on which the detector sees drift."""
+    samples = trial.series(seed)
+    samples[:, trial.num_samples // 2 :] += -STEP if trial.sides == {"down"} else STEP
+    return float((trial.top(samples) > threshold).mean())
+
+
+def lag_one_beside_a_step(samples: NDArray[np.float64]) -> float:
+    """The correlation of samples with their predecessors once the largest single step is taken out of them.
+
+    A step makes samples resemble their predecessors; taken for correlation it would raise the threshold and hide
+    itself. What the fitted step takes from the correlation is given back: (8 + 10 rho) / n, chosen by simulation.
+    """
+    at = _largest_step(samples)
+    levels = np.concatenate([np.full(at, samples[:at].mean()), np.full(samples.size - at, samples[at:].mean())])
+    mended = lag_one(samples - levels)
+    found = (mended - 1 / samples.size) / (1 + 3 / samples.size)
+    return min(max(found + (8 + 10 * found) / samples.size, 0.0), _MOST_CORRELATED)
+
+
+def _largest_step(samples: NDArray[np.float64]) -> int:
+    num_samples, edge = samples.size, max(4, samples.size // 10)
+    before = np.arange(1, num_samples)
+    gain = (samples - samples.mean()).cumsum()[:-1] ** 2 / (before * (num_samples - before))
+    return edge + int(gain[edge - 1 : num_samples - edge].argmax())

@@ -1,0 +1,95 @@
+"""Metrics over HTTP, for a server that comes to fetch them: on loopback, or anywhere with a token."""
+
+import hmac
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from socketserver import ThreadingMixIn
+from threading import Thread
+from typing import Any, final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from prometheus_client import make_wsgi_app
+
+from seedbed.errors import InvalidInput
+from seedbed.gate._exposition import MetricFamily, registry_of
+
+__all__ = ["serve_metrics"]
+
+_SLOWEST_SECONDS = 5.0
+
+
+@contextmanager
+def serve_metrics(
+    source: Callable[[], Iterable[MetricFamily]], *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
+) -> Iterator[str]:
+    """Serve what `source` gives, asked anew at each request, at the URL that is yielded, until the block ends.
+
+    `source` is called from other threads. Port 0 takes a free one. With a `token` every request must bear it
+    (`Authorization: Bearer ...`). Prometheus's text and OpenMetrics are both spoken. Raises InvalidInput for an address
+    beyond loopback without a token, since anybody there could read along, and for one that cannot be listened on.
+    """
+    if not _is_loopback(host) and not token:
+        raise InvalidInput(f"metrics at {host!r}: an address beyond loopback needs a token; give one, or use 127.0.0.1")
+    server = _listen(host, port, _guarded(make_wsgi_app(registry_of(source)), token))
+    thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    try:
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name; where others lead is for their resolver to say, and not always the same
+        return host == "localhost"
+
+
+def _listen(host: str, port: int, application: WSGIApplication) -> WSGIServer:
+    server = _Server6 if ":" in host else _Server
+    try:
+        return make_server(host, port, application, server_class=server, handler_class=_Handler)
+    except OSError as problem:
+        raise InvalidInput(f"metrics cannot be served at {host!r}, port {port}: {problem}; name a free one") from None
+
+
+def _guarded(metrics: WSGIApplication, token: str | None) -> WSGIApplication:
+    wanted = f"Bearer {token}".encode() if token else None
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if wanted is not None and not hmac.compare_digest(
+            environ.get("HTTP_AUTHORIZATION", "").encode("latin-1"), wanted
+        ):
+            start_response("401 Unauthorized", [("WWW-Authenticate", "Bearer"), ("Content-Length", "0")])
+            return [b""]
+        if environ["PATH_INFO"] != "/metrics":
+            start_response("404 Not Found", [("Content-Length", "0")])
+            return [b""]
+        return metrics(environ, start_response)
+
+    return application
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+@final
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+@final
+class _Handler(WSGIRequestHandler):
+    timeout = _SLOWEST_SECONDS  # whoever opens a connection and says nothing is let go
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+        """Say nothing: a scrape every few seconds is no news."""

@@ -1,0 +1,59 @@
+"""Samples of one metric, in the order they were taken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.errors import InvalidInput
+
+__all__ = ["Series", "as_series"]
+
+
+@final
+@dataclass(frozen=True)
+class Series:
+    """Samples of one metric in the order they were taken, such as one an iteration.
+
+    Samples that are not finite are kept, since a check on them fails; no samples are no data. Raises InvalidInput for a
+    sample that is no number.
+    """
+
+    values: Sequence[float]
+
+    def __post_init__(self) -> None:
+        wrong = [value for value in self.values if not _is_number(value)]
+        if wrong:
+            raise InvalidInput(f"a series holds numbers alone, found {wrong[0]!r}; leave out what is none")
+        object.__setattr__(self, "values", tuple(float(value) for value in self.values))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def num_not_finite(self) -> int:
+        """How many samples are NaN or infinite."""
+        return sum(not isfinite(value) for value in self.values)
+
+    def without(self, warmup: int) -> NDArray[np.float64]:
+        """The samples after the first `warmup`."""
+        return np.asarray(self.values[warmup:], dtype=np.float64)
+
+
+def as_series(value: object) -> Series | None:
+    """A series as a record holds it: itself, or a list of numbers, where null stands for a sample that is not finite.
+
+    None for whatever is no series.
+    """
+    if isinstance(value, Series):
+        return value
+    if isinstance(value, list | tuple) and all(each is None or _is_number(each) for each in value):
+        return Series([float("nan") if each is None else each for each in value])
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

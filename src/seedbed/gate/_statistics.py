@@ -1,0 +1,56 @@
+"""What a check may ask of a series, by name."""
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DRIFTS", "PAIRED", "WITH_INTERVAL", "is_statistic", "point", "probability", "statistic_named"]
+
+DRIFTS = frozenset({"drift", "drift_up", "drift_down"})
+PAIRED = frozenset({"difference", "spread_ratio"})
+
+_POINTS: Mapping[str, Callable[[NDArray[np.float64]], float]] = {
+    "mean": lambda samples: float(samples.mean()),
+    "median": lambda samples: float(np.median(samples)),
+    "min": lambda samples: float(samples.min()),
+    "max": lambda samples: float(samples.max()),
+    "std": lambda samples: float(samples.std(ddof=1)) if samples.size > 1 else 0.0,
+    "last": lambda samples: float(samples[-1]),
+    "count": lambda samples: float(samples.size),
+}
+# An extreme, the last sample and a count are what they are: no interval tells what else they might have been.
+WITH_INTERVAL = frozenset({"mean", "median", "std"}) | PAIRED
+_QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
+
+
+def is_statistic(name: str) -> bool:
+    """Whether `name` is a statistic: mean, median, min, max, std, last, count, p95 and its like, drift, of two arms."""
+    return name in _POINTS or name in DRIFTS or name in PAIRED or probability(name) is not None
+
+
+def statistic_named(name: str) -> str:
+    """`name` if it is a statistic. Raises ValueError with the nearest that are."""
+    if is_statistic(name):
+        return name
+    known = sorted({*_POINTS, *DRIFTS, *PAIRED})
+    near = get_close_matches(name, known, n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)} and quantiles such as p95"
+    raise ValueError(f"no statistic is named {name!r}: {hint}")
+
+
+def probability(name: str) -> float | None:
+    """The probability of a quantile: 0.95 for `p95`, 0.5 for `median`; None for what is no quantile."""
+    if name == "median":
+        return 0.5
+    match = _QUANTILE.fullmatch(name)
+    share = float(match[1]) / 100 if match else 0.0
+    return share if 0 < share < 1 else None
+
+
+def point(name: str, samples: NDArray[np.float64]) -> float:
+    """The statistic of at least one sample, as a bare number; quantiles between samples are interpolated."""
+    share = probability(name)
+    return _POINTS[name](samples) if share is None or name == "median" else float(np.quantile(samples, share))

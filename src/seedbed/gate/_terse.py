@@ -1,0 +1,50 @@
+"""A check written as a text: `metric op value [@ c%]`, with a statistic before or behind the metric of a series."""
+
+import re
+from decimal import Decimal
+from math import isfinite
+
+from seedbed.gate._statistics import statistic_named
+
+__all__ = ["parse_terse"]
+
+_CHECK = re.compile(
+    r"(?P<subject>[^<>=!@]+?)\s*(?P<op>>=|<=|==|!=|>|<)\s*(?P<value>[^\s<>=!@]+)"
+    r"(?:\s*@\s*(?P<percent>\d+(?:\.\d+)?)\s*%)?"
+)
+_CALL = re.compile(r"(?P<statistic>[\w.]+)\(\s*(?P<metric>[^\s(),]+)\s*(?:,\s*(?P<control>[^\s(),]+)\s*)?\)")
+_PAIR = re.compile(r"(?P<metric>\S+)\s+(?P<statistic>\S+)")
+
+
+def parse_terse(text: str) -> dict[str, object]:
+    """The fields of a check: `p95(latency_ms) < 350`, `net_bps mean > 2.5 @ 95%`, `audit.degraded == false`.
+
+    Raises ValueError for what is none of these.
+    """
+    match = _CHECK.fullmatch(text.strip())
+    subject = None if match is None else _subject(match["subject"])
+    if match is None or subject is None:
+        raise ValueError("expected 'metric op value' such as 'metrics.test.ap >= 0.88 @ 95%', or 'p95(latency_ms) < 9'")
+    percent = match["percent"]
+    confidence = {} if percent is None else {"confidence": float(Decimal(percent) / 100)}
+    return {**subject, "op": match["op"], "value": _value(match["value"]), **confidence}
+
+
+def _subject(text: str) -> dict[str, object] | None:
+    match = _CALL.fullmatch(text) or _PAIR.fullmatch(text)
+    if match is None:
+        return {"metric": text} if " " not in text and "\t" not in text else None
+    fields = {name: found for name, found in match.groupdict().items() if found is not None}
+    return {**fields, "statistic": statistic_named(fields["statistic"])}
+
+
+def _value(text: str) -> bool | float | str:
+    if text in {"true", "false"}:
+        return text == "true"
+    try:
+        number = float(text)
+    except ValueError:
+        return text.strip("'\"")
+    if not isfinite(number):
+        raise ValueError(f"{text} is no threshold that a value could keep or miss")
+    return number

@@ -1,0 +1,183 @@
+"""What a gate promises about its errors is tried on simulated series; a rule that breaks the promise is seen to."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from gate_samples import one_series
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.errors import InvalidInput
+from seedbed.gate import Check, Series, SeriesShape, block_bootstrap, calibrate, calibrated, judge, parse_gate
+from seedbed.gate._sequence import sequence_reach
+from seedbed.gate._simulated import autoregressive
+
+NOMINAL = 0.05
+
+
+def check_of(written: object) -> Check:
+    return parse_gate({"checks": [written]}).checks[0]
+
+
+def simulated(lag_one: float, num_samples: int, num_series: int) -> np.ndarray:
+    return autoregressive(lag_one, num_samples, num_series, np.random.default_rng([7, num_samples]))
+
+
+def bar(num_series: int) -> float:
+    """The nominal rate and twice the Monte-Carlo error."""
+    return NOMINAL + 2 * sqrt(NOMINAL * (1 - NOMINAL) / num_series)
+
+
+@pytest.mark.parametrize("lag_one", [0.0, 0.5])
+@pytest.mark.parametrize("num_samples", [48, 96])
+def test_the_bootstrap_passes_a_mean_at_its_threshold_no_more_often_than_promised(
+    lag_one: float, num_samples: int
+) -> None:
+    series = simulated(lag_one, num_samples, 400)
+    passed = [block_bootstrap(each, resamples=200).low > 0 for each in series]
+    assert np.mean(passed) <= bar(400)
+
+
+def test_six_of_the_last_eight_breaks_the_promise() -> None:
+    above = (simulated(0.0, 48, 400)[:, -8:] > 0).sum(axis=1)
+    assert (above >= 6).mean() == pytest.approx(0.145, abs=0.04)
+    assert (above >= 6).mean() > bar(400)
+    good = (simulated(0.0, 48, 400)[:, -8:] > -0.8416).sum(axis=1)  # above the threshold four times in five
+    assert (good < 6).mean() == pytest.approx(0.203, abs=0.05)
+
+
+@pytest.mark.parametrize("lag_one", [0.0, 0.5, 0.8])
+def test_a_confidence_sequence_keeps_the_promise_at_every_look_together(lag_one: float) -> None:
+    num_series = 200
+    passed = [
+        any(each[:n].mean() > sequence_reach(each[:n], confidence=0.95).half_width for n in range(16, 97, 2))
+        for each in simulated(lag_one, 96, num_series)
+    ]
+    assert np.mean(passed) <= bar(num_series)
+
+
+def test_an_interval_for_one_look_breaks_the_promise_when_it_is_looked_at_each_time() -> None:
+    num_series = 100
+    passed = [
+        any(block_bootstrap(each[:n], resamples=100).low > 0 for n in range(16, 97, 2))
+        for each in simulated(0.5, 96, num_series)
+    ]
+    assert np.mean(passed) > bar(num_series)
+
+
+def test_forgetting_autocorrelation_breaks_the_promise() -> None:
+    generator = np.random.default_rng(0)
+    series = simulated(0.8, 96, 200)
+    passed = [block_bootstrap(generator.permutation(each), resamples=100).low > 0 for each in series]
+    assert np.mean(passed) > 0.15
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "mean(x) > 2.5 @ 95%",
+        "median(x) <= 2.5 @ 95%",
+        "p90(x) < 2.5 @ 95%",
+        "std(x) < 2.5 @ 95%",
+        "difference(x, y) >= 0 @ 95%",
+        "spread_ratio(x, y) < 2.5 @ 95%",
+        {"metric": "x", "statistic": "mean", "op": ">", "value": 0, "confidence": 0.95, "method": "sequence"},
+    ],
+)
+def test_a_check_with_confidence_is_calibrated(written: object) -> None:
+    found = calibrate(check_of(written), SeriesShape(96, spread=3.0, lag_one=0.3))
+    assert found.num_series == 400
+    assert found.false_pass <= bar(400)
+    assert found.false_fail <= bar(400)
+    assert 0 < found.standard_error < 0.012
+
+
+def test_a_check_without_confidence_passes_every_other_series_at_its_threshold() -> None:
+    found = calibrate(check_of("mean(x) > 2.5"), SeriesShape(96))
+    assert found.false_pass == pytest.approx(0.5, abs=0.08)
+    assert found.false_pass + found.false_fail == 1
+    assert found.standard_error == pytest.approx(0.025, abs=0.001)
+
+
+def test_strong_correlation_in_few_samples_is_told_as_the_false_passes_that_it_costs() -> None:
+    check = check_of("mean(x) > 2.5 @ 95%")
+    few = calibrate(check, SeriesShape(16, lag_one=0.9))
+    assert few.false_pass > bar(few.num_series)
+    assert calibrate(check, SeriesShape(240, lag_one=0.5)).false_pass < few.false_pass
+
+
+@pytest.mark.parametrize("method", ["page_hinkley", "cusum"])
+def test_a_drift_check_is_calibrated_and_one_that_asks_for_drift_the_other_way_round(method: str) -> None:
+    written = {"metric": "x", "statistic": "drift", "op": "==", "value": False, "method": method}
+    calm = calibrate(check_of(written), SeriesShape(96, lag_one=0.3))
+    assert calm.false_pass <= 0.2
+    assert calm.false_fail <= bar(400)
+    wild = calibrate(check_of(written | {"value": True}), SeriesShape(96, lag_one=0.3))
+    assert (wild.false_pass, wild.false_fail) == (calm.false_fail, calm.false_pass)
+    deaf = calibrate(check_of(written | {"threshold": 0.01}), SeriesShape(96))
+    assert deaf.false_fail > 0.9
+
+
+def test_drift_on_one_side_is_calibrated_on_that_side() -> None:
+    found = calibrate(check_of("drift_down(x) == false"), SeriesShape(96))
+    assert found.false_pass <= 0.2
+    assert found.false_fail <= bar(400)
+    assert calibrate(check_of("drift_up(x) == false"), SeriesShape(96)).false_pass <= 0.2
+
+
+def test_the_same_seed_gives_the_same_rates_and_long_series_take_fewer() -> None:
+    check = check_of("mean(x) > 0 @ 95%")
+    shape = SeriesShape(64, lag_one=0.4)
+    assert calibrate(check, shape) == calibrate(check, shape)
+    assert calibrate(check, shape, num_series=50, seed=1).num_series == 50
+    assert calibrate(check, SeriesShape(100_000)).num_series == 100
+
+
+@pytest.mark.parametrize(
+    ("written", "num_samples", "problem"),
+    [
+        ("max(x) < 5", 96, "has no true value"),
+        ("mean(x) < 5", 7, "needs 8 samples, found 7"),
+        ("drift(x) == false", 23, "needs 24 samples, found 23"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(written: str, num_samples: int, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        calibrate(check_of(written), SeriesShape(num_samples))
+
+
+def test_a_shape_is_taken_from_samples() -> None:
+    shape = SeriesShape.of(3 * one_series(0.5, 2000))
+    assert (shape.num_samples, shape.spread) == (2000, pytest.approx(3, abs=0.2))
+    assert shape.lag_one == pytest.approx(0.5, abs=0.06)
+    assert SeriesShape.of([1.0, 1.0, 1.0]).spread == 1.0
+
+
+def test_a_report_tells_the_false_pass_rate_of_its_checks_on_series() -> None:
+    record = {
+        "x": Series(one_series(0.5, 96, mean=1.0)),
+        "y": Series(one_series(0.5, 96, seed=1)),
+        "bad": Series([float("nan")] * 20),
+        "few": Series([1.0] * 7),
+        "one": 1.0,
+    }
+    checks = ["mean(x) > 0 @ 95%", "mean(x) > 0", "difference(x, y) > 0 @ 95%", "one > 0", "max(x) < 9"]
+    spec = parse_gate({"checks": [*checks, "mean(bad) > 0", "mean(few) > 0", "drift(x) == false"]})
+    plain = judge(spec, record)
+    report = calibrated(plain, spec, record)
+    rates = [check.false_pass_rate for check in report.checks]
+    assert rates[0] is not None
+    assert rates[0] <= bar(400) < rates[1]
+    assert rates[2] is not None
+    assert rates[3:7] == [None] * 4
+    assert rates[7] is not None
+    assert [check.verdict for check in report.checks] == [check.verdict for check in plain.checks]
+    assert type(report).model_validate_json(report.model_dump_json()) == report
+
+
+@given(st.integers(16, 60), st.floats(0, 0.9), st.sampled_from([0.25, 4.0, 1024.0]))
+def test_the_unit_of_a_metric_does_not_change_the_rates(num_samples: int, lag_one: float, spread: float) -> None:
+    check = check_of("mean(x) > 0")
+    one = calibrate(check, SeriesShape(num_samples, 1.0, lag_one), num_series=30)
+    assert one == calibrate(check, SeriesShape(num_samples, spread, lag_one), num_series=30)

@@ -1,0 +1,223 @@
+"""Each interval and each detector on series whose truth is known, and on the fault that it is there to catch."""
+
+import numpy as np
+import pytest
+from gate_samples import one_series, report_on, verdict_on
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.contracts import Interval, Verdict
+from seedbed.errors import InvalidInput
+from seedbed.gate import Series, block_quantile, confidence_sequence, cusum, page_hinkley
+from seedbed.gate._drift_power import lag_one_beside_a_step
+
+
+def stepped(size: float, *, lag_one: float = 0.0, num_samples: int = 96, seed: int = 0) -> Series:
+    samples = one_series(lag_one, num_samples, seed=seed)
+    samples[num_samples // 2 :] += size
+    return Series(samples)
+
+
+def sequence(metric: str, op: str, value: float) -> dict:
+    return {"metric": metric, "statistic": "mean", "op": op, "value": value, "confidence": 0.95, "method": "sequence"}
+
+
+def test_a_quantile_is_bounded_by_samples_and_too_few_of_them_are_refused() -> None:
+    samples = one_series(num_samples=200)
+    interval = block_quantile(samples, 0.95)
+    assert interval.value == np.quantile(samples, 0.95)
+    assert {interval.low, interval.high} <= set(samples)
+    assert interval.low < 1.645 < interval.high
+    wider = block_quantile(samples, 0.9, confidence=0.99)
+    narrower = block_quantile(samples, 0.9, confidence=0.8)
+    assert wider.low < narrower.low < narrower.high < wider.high
+    with pytest.raises(
+        InvalidInput, match=r"60 samples do not bound the 95th percentile at 95%; gather about \d+ more"
+    ):
+        block_quantile(samples[:60], 0.95)
+
+
+def test_a_quantile_that_samples_cannot_bound_is_inconclusive_and_one_they_can_is_judged() -> None:
+    few = report_on("p95(x) < 5 @ 95%", {"x": Series(one_series(num_samples=60))})
+    assert few.verdict is Verdict.INCONCLUSIVE
+    assert "do not bound the 95th percentile" in few.reason
+    record = {"x": Series(one_series(num_samples=300))}
+    assert report_on("p95(x) < 3 @ 95%", record).method == "order statistics of blocks"
+    verdicts = [verdict_on(f"p95(x) < {limit} @ 95%", record) for limit in (3, 1.645, 0.5)]
+    assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
+
+
+def test_samples_that_are_all_the_same_are_their_own_quantile() -> None:
+    interval = block_quantile(np.full(100, 2.5), 0.5)
+    assert (interval.low, interval.value, interval.high) == (2.5, 2.5, 2.5)
+
+
+def test_a_confidence_sequence_is_wider_than_one_look_and_narrows() -> None:
+    samples = one_series(num_samples=400, mean=3.0)
+    first, later = confidence_sequence(samples[:50]), confidence_sequence(samples)
+    assert first.low < 3.0 < first.high
+    assert later.high - later.low < (first.high - first.low) / 2
+    correlated = confidence_sequence(one_series(0.8, 400))
+    assert correlated.high - correlated.low > 2 * (later.high - later.low)
+
+
+def test_a_confidence_sequence_sees_slow_movement_under_noise() -> None:
+    slow, noise = one_series(0.95, 400, seed=3), one_series(0.0, 400, seed=4)
+    mixed = slow + 2 * noise
+    shuffled = np.random.default_rng(0).permutation(mixed)
+    one, other = confidence_sequence(mixed), confidence_sequence(shuffled)
+    assert one.high - one.low > 1.3 * (other.high - other.low)
+
+
+@pytest.mark.parametrize(
+    ("samples", "problem"),
+    [
+        (np.zeros(15), "at least 16 finite samples"),
+        (np.array([np.nan] * 20), "at least 16 finite samples"),
+        (np.zeros((20, 2)), "at least 16 finite samples"),
+        (np.arange(40.0), "which bound no mean"),
+    ],
+)
+def test_what_bounds_no_mean_is_refused(samples: np.ndarray, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        confidence_sequence(samples)
+
+
+def test_a_gate_may_look_after_every_sample() -> None:
+    samples = one_series(num_samples=120, mean=1.0)
+    verdicts = [verdict_on(sequence("x", ">", 0.5), {"x": Series(samples[:n])}) for n in range(1, 121)]
+    assert verdicts[0] is Verdict.INCONCLUSIVE
+    assert verdicts[-1] is Verdict.PASS
+    assert Verdict.FAIL not in verdicts
+    assert verdict_on(sequence("x", ">", 1.6), {"x": Series(samples)}) is Verdict.FAIL
+    blind = report_on(sequence("x", ">", 0.5), {"x": Series(np.arange(40.0))})
+    assert (blind.verdict, "bound no mean: collect about" in blind.reason) == (Verdict.INCONCLUSIVE, True)
+
+
+def test_the_spread_of_a_series_is_judged_with_its_uncertainty() -> None:
+    record = {"x": Series(one_series(num_samples=300))}
+    verdicts = [verdict_on(f"std(x) < {limit} @ 95%", record) for limit in (1.3, 1.0, 0.8)]
+    assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
+
+
+PAIRED = {
+    "kpi": Series(one_series(0.5, 96, seed=1) + one_series(0.8, 96, seed=2)),
+    "control": Series(one_series(0.8, 96, seed=2)),
+    "wild": Series(3 * one_series(0.5, 96, seed=3)),
+    "still": Series([1.0] * 96),
+    "short": Series([1.0] * 95),
+}
+
+
+def test_a_concurrent_control_takes_out_what_both_arms_share() -> None:
+    found = report_on("difference(kpi, control) >= -1 @ 95%", PAIRED).found
+    alone = report_on("mean(kpi) >= -1 @ 95%", PAIRED).found
+    assert isinstance(found, Interval)
+    assert isinstance(alone, Interval)
+    assert found.high - found.low < 0.8 * (alone.high - alone.low)
+    assert verdict_on("difference(kpi, control) >= -1 @ 95%", PAIRED) is Verdict.PASS
+    assert verdict_on("difference(kpi, control) >= 1 @ 95%", PAIRED) is Verdict.FAIL
+    assert verdict_on("difference(kpi, control) == 9", PAIRED) is Verdict.FAIL
+    peeking = sequence("kpi", ">", -2) | {"statistic": "difference", "control": "control"}
+    assert report_on(peeking, PAIRED).method == "confidence sequence"
+    assert verdict_on(peeking, PAIRED) is Verdict.PASS
+
+
+def test_growth_of_variance_is_seen_where_no_mean_moved() -> None:
+    assert verdict_on("difference(wild, control) >= -2 @ 95%", PAIRED) is Verdict.PASS
+    grown = report_on("spread_ratio(wild, control) < 1.5 @ 95%", PAIRED)
+    assert grown.verdict is Verdict.FAIL
+    assert "none of [" in grown.reason
+    assert verdict_on("spread_ratio(control, control) < 1.5 @ 95%", PAIRED) is Verdict.PASS
+    assert verdict_on("spread_ratio(wild, control) < 1.5", PAIRED) is Verdict.FAIL
+
+
+def test_a_control_that_does_not_vary_measures_nothing() -> None:
+    report = report_on("spread_ratio(kpi, still) < 1.5 @ 95%", PAIRED)
+    assert (report.verdict, "does not vary at all" in report.reason) == (Verdict.INCONCLUSIVE, True)
+    assert verdict_on("spread_ratio(kpi, still) < 1.5", PAIRED) is Verdict.FAIL
+
+
+def test_arms_of_different_length_do_not_line_up() -> None:
+    with pytest.raises(InvalidInput, match="96 samples beside 95 of the control"):
+        report_on("difference(kpi, short) > 0", PAIRED)
+
+
+def test_a_missing_control_is_no_data() -> None:
+    assert verdict_on("difference(kpi, gone) > 0", PAIRED | {"gone": None}) is Verdict.NO_DATA
+
+
+@pytest.mark.parametrize("detect", [page_hinkley, cusum])
+def test_a_step_is_found_where_it_is_and_nothing_where_there_is_none(detect: object) -> None:
+    up, down, none = (detect(stepped(size).without(0), delta=0.5, threshold=10.0) for size in (3, -3, 0))
+    assert (up.up_at, up.down_at) == (pytest.approx(52, abs=6), None)
+    assert (down.up_at, down.down_at) == (None, pytest.approx(52, abs=6))
+    assert (none.up_at, none.down_at) == (None, None)
+    assert up.up > up.threshold > max(up.down, none.up, none.down)
+
+
+@pytest.mark.parametrize("detect", [page_hinkley, cusum])
+@pytest.mark.parametrize("samples", [np.zeros(23), np.full(30, np.inf), np.zeros((30, 2))])
+def test_a_detector_refuses_what_it_cannot_see_in(detect: object, samples: np.ndarray) -> None:
+    with pytest.raises(InvalidInput, match="at least 24 finite samples"):
+        detect(samples, delta=0.5, threshold=5.0)
+
+
+@pytest.mark.parametrize("method", ["page_hinkley", "cusum"])
+@pytest.mark.parametrize(
+    ("statistic", "size", "verdict"),
+    [
+        ("drift", 3, Verdict.FAIL),
+        ("drift", -3, Verdict.FAIL),
+        ("drift_down", -3, Verdict.FAIL),
+        ("drift_up", 3, Verdict.FAIL),
+        ("drift_down", 3, Verdict.PASS),
+        ("drift_up", -3, Verdict.PASS),
+        ("drift", 0, Verdict.PASS),
+    ],
+)
+def test_drift_is_judged_on_the_side_that_matters(method: str, statistic: str, size: float, verdict: Verdict) -> None:
+    check = {"metric": "x", "statistic": statistic, "op": "==", "value": False, "method": method}
+    report = report_on(check, {"x": stepped(size)})
+    assert report.verdict is verdict
+    assert report.found is (verdict is Verdict.FAIL)
+    assert report.method.startswith(method)
+
+
+def test_a_declared_threshold_is_taken_as_it_is() -> None:
+    check = {"metric": "x", "statistic": "drift", "op": "==", "value": False, "delta": 0.5}
+    record = {"x": stepped(3)}
+    assert verdict_on(check | {"threshold": 8}, record) is Verdict.FAIL
+    assert "delta 0.5, threshold 8" in report_on(check | {"threshold": 8}, record).method
+    high = report_on(check | {"threshold": 500}, record)
+    assert high.verdict is Verdict.INCONCLUSIVE
+    assert "would be seen in only 0% of such series" in high.reason
+
+
+def test_a_detector_that_could_not_have_seen_a_step_does_not_pass() -> None:
+    report = report_on("drift(x) == false", {"x": Series(one_series(0.8, 30, seed=5))})
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "no drift seen, but a step of 2 standard deviations half-way" in report.reason
+
+
+def test_a_step_is_not_taken_for_correlation() -> None:
+    samples = stepped(3.0).without(0)
+    centred = samples - samples.mean()
+    assert (centred[1:] @ centred[:-1]) / (centred @ centred) > 0.6
+    assert lag_one_beside_a_step(samples) < 0.3
+    assert lag_one_beside_a_step(one_series(0.8, 400)) == pytest.approx(0.8, abs=0.1)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=24, max_size=50), st.floats(0.1, 20), st.floats(0, 20))
+def test_a_higher_threshold_never_finds_more_drift(samples: list[float], threshold: float, more: float) -> None:
+    for detect in (page_hinkley, cusum):
+        low, high = (detect(np.array(samples), delta=0.25, threshold=each) for each in (threshold, threshold + more))
+        assert high.up_at is None or low.up_at <= high.up_at
+        assert (low.up, low.down) == (high.up, high.down)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=24, max_size=50))
+def test_a_series_turned_upside_down_drifts_the_other_way(samples: list[float]) -> None:
+    for detect in (page_hinkley, cusum):
+        one, other = (detect(sign * np.array(samples), delta=0.25, threshold=5.0) for sign in (1, -1))
+        assert (one.up, one.up_at, one.down_at) == (other.down, other.down_at, other.up_at)
