@@ -5,7 +5,7 @@ from seedbed.change._case import Case, Conditions, Decision, Guard, Move, Ruling
 from seedbed.change._checkpoint import ChangeState
 from seedbed.change._debounce import Debounce, DebounceState
 from seedbed.change._delta import Add, Delta, Op, Scale, Set
-from seedbed.change._engine import ChangeEngine
+from seedbed.change._engine import ROLLBACK, ChangeEngine
 from seedbed.change._freeze import FreezeRule, FreezeState, GoodRange
 from seedbed.change._guards import GUARDS, judge_proposal
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
@@ -25,6 +25,7 @@ from seedbed.change._target import Bindings, Target
 
 __all__ = [
     "GUARDS",
+    "ROLLBACK",
     "Add",
     "Binding",
     "Bindings",

@@ -18,7 +18,10 @@ from seedbed.change._target import Bindings, Target
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError
 
-__all__ = ["ChangeEngine"]
+__all__ = ["ROLLBACK", "ChangeEngine"]
+
+ROLLBACK = "rollback"
+"""The proposer of what `rollback` proposes."""
 
 _TRIES = 4
 
@@ -104,14 +107,14 @@ class ChangeEngine:
         self._carry_out(planned, values, rules)
         return tuple(self.history[each.id] for each in planned)
 
-    def rollback(self, step: int, proposer: str = "rollback") -> tuple[ChangeRecord, ...]:
+    def rollback(self, step: int) -> tuple[ChangeRecord, ...]:
         """Set every parameter back to the last value that was seen in use; each is a change like any other.
 
         No guard is asked, since what it goes back to has been judged before. Empty when every live value is proven.
         """
         good, live = self.proven(), self.values()
         deltas = [
-            Delta(key, Set(value), f"back to the last value seen in use, from {live[key]:g}", proposer)
+            Delta(key, Set(value), f"back to the last value seen in use, from {live[key]:g}", ROLLBACK)
             for key, value in good.items()
             if live[key] != value
         ]
@@ -137,6 +140,18 @@ class ChangeEngine:
         for parameter in self._registry:
             self._settle_watch(parameter.key, step)
         self._settled = True
+
+    def recover(self, step: int) -> None:
+        """As `settle`, after a crash that the target outlived: a proposal that never reached it is superseded.
+
+        It may then be proposed anew. One of which nobody can say whether it was made is UNKNOWN.
+        """
+        left, live = self.history.open(), self._target.read()
+        untouched = all(_holds(live[each.delta.parameter], each.before) for each in left)
+        begun = any(each.reached and each.batch == left[0].batch for each in self.history.records) if left else False
+        if left and untouched and not begun:
+            self._ledger.note(Kind.RESUMED, step=step, kept=left[0].batch - 1, restored=[])
+        self.settle(step)
 
     def state(self, step: int) -> ChangeState:
         """What a checkpoint taken now, after `step` optimizer steps, must keep."""
@@ -309,7 +324,7 @@ class ChangeEngine:
         record = self.history[change_id]
         if sighting.why:
             numbers = f"expected {sighting.expected:g}, found {sighting.found:g}"
-            self._ledger.fail(record, f"at step {step}: {numbers}; {sighting.why}", sighting.found)
+            self._ledger.fail(record, f"at step {step}: {numbers}; {sighting.why}", sighting.found, step)
         elif record.phase is not Kind.EFFECTIVE:
             self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=sighting.found)
 

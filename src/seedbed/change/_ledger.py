@@ -43,11 +43,15 @@ class Ledger:
         for entry in self._journal.append_all([(kind.value, facts) for kind, facts in notes]):
             self.history.advance(entry)
 
-    def fail(self, record: ChangeRecord, reason: str, found: float | None = None) -> None:
-        """Note that a change failed, and warn of it. `found` is kept when it is a JSON number; the reason names it."""
+    def fail(self, record: ChangeRecord, reason: str, found: float | None = None, step: int | None = None) -> None:
+        """Note that a change failed, and warn of it. `found` is kept when it is a JSON number; the reason names it.
+
+        `step` is the step that was seen not to use it; None when it failed before any.
+        """
         _logger.warning("change %d of %s failed: %s", record.id, record.delta.parameter, reason)
-        kept = {} if found is None or not isfinite(found) else {"found": found}
-        self.note(Kind.FAILED, id=record.id, reason=reason, **kept)
+        kept: dict[str, Any] = {} if found is None or not isfinite(found) else {"found": found}
+        at = {} if step is None else {"step": step}
+        self.note(Kind.FAILED, id=record.id, reason=reason, **kept, **at)
 
     def give_up(self, change_id: int, reason: str) -> None:
         """Note that a change which was applied, but never seen in use, is unknown."""

@@ -1,17 +1,16 @@
-"""Between the settings file and the plant: reads the one, hands on to the other, and says what is held."""
+"""Between settings and plant: how they are handed over, what is held then, and what is measured with it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, final
 
+from seedbed.change import Registry
+from seedbed.errors import StoreCorrupt
 from seedbed.records import read_json_with_hash
+from seedbed.soak._evidence import Held, Measured, Record
 from seedbed.soak._plant import Measurement, Plant
 
-__all__ = ["Delivery", "Direct", "PlantConsumer"]
-
-
-HeldLog = Callable[[str, Mapping[str, float]], None]
-"""Told the state hash of the settings that were handed over, and the values that are then held, by key."""
+__all__ = ["Delivery", "Direct", "FileReader", "Rig"]
 
 
 class Delivery(Protocol):
@@ -37,22 +36,55 @@ class Direct:
 
 
 @final
-class PlantConsumer:
-    """Runs a plant with the settings in a file; `log` takes down what the plant said it holds."""
+class Rig:
+    """A plant with its delivery, and its control arm where there is one: the same plant, its settings never touched."""
 
-    def __init__(
-        self, plant: Plant, path: Path, delivery: Delivery, log: Callable[[str, Mapping[str, float]], None]
-    ) -> None:
-        self._plant, self._path, self._delivery, self._log = plant, path, delivery, log
+    def __init__(self, plant: Plant, delivery: Delivery, control: Plant | None) -> None:
+        self._plant, self._delivery, self._control = plant, delivery, control
+
+    @property
+    def initial(self) -> Mapping[str, float]:
+        """The values that the plant begins with."""
+        return self._plant.initial
+
+    def hand(self, values: Mapping[str, float]) -> Mapping[str, float]:
+        """Hand settings over; what is then said to be held."""
+        return self._delivery.hand(self._plant, values)
+
+    def measure(self, iteration: int) -> tuple[Measurement, Mapping[str, tuple[float, ...]]]:
+        """One iteration of the plant, and the samples of its control arm (none without one)."""
+        self._delivery.before_measuring(self._plant, iteration)
+        control = {} if self._control is None else self._control.measure(iteration).samples
+        return self._plant.measure(iteration), control
+
+    def repeat(self, record: Record) -> None:
+        """Do again what was recorded. Raises StoreCorrupt when something else comes of it."""
+        match record:
+            case Held():
+                held = self.hand(record.handed)
+                if held != record.values:
+                    raise StoreCorrupt(f"handed settings {record.state_hash[:12]}… again, the plant holds other values")
+            case Measured():
+                plant, control = self.measure(record.iteration)
+                if (plant.used, plant.samples, control) != (record.plant.used, record.plant.samples, record.control):
+                    differs = "what was used" if plant.used != record.plant.used else "samples"
+                    raise StoreCorrupt(
+                        f"iteration {record.iteration}, measured again, gives other {differs} than the evidence log "
+                        "holds: it was altered, or this machine or version does not reproduce it"
+                    )
+
+
+@final
+class FileReader:
+    """The consumer of a settings file: reads it, hands it to the rig, and has `log` note what is held now."""
+
+    def __init__(self, path: Path, registry: Registry, rig: Rig, log: Callable[[Held], None]) -> None:
+        self._path, self._registry, self._rig, self._log = path, registry, rig, log
 
     def reload(self) -> Mapping[str, float] | None:
-        """Read the file, hand it on, and note what is held now."""
+        """What is held from here on."""
         document, state_hash = read_json_with_hash(self._path)
-        held = self._delivery.hand(self._plant, self._plant.registry.get_all(document))
-        self._log(state_hash, held)
+        handed = self._registry.get_all(document)
+        held = self._rig.hand(handed)
+        self._log(Held(state_hash, handed, held))
         return held
-
-    def measure(self, iteration: int) -> Measurement:
-        """One iteration of the plant."""
-        self._delivery.before_measuring(self._plant, iteration)
-        return self._plant.measure(iteration)

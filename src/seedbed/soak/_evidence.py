@@ -12,7 +12,7 @@ from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry, Journal
 from seedbed.soak._plant import Measurement
 
-__all__ = ["Evidence", "Head", "Held", "Measured", "head_of", "parse_evidence"]
+__all__ = ["Ending", "Evidence", "Head", "Held", "Measured", "Record", "head_of", "parse_evidence"]
 
 _GENESIS = "0" * 64
 
@@ -31,11 +31,18 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The plant was handed settings of that state hash, and said that it holds these values; `epoch` counts from 1."""
+    """The plant was handed the settings in the file, of that state hash, and said that it holds `values`."""
 
-    epoch: int
     state_hash: str
+    handed: Mapping[str, float]
     values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The soak is to end after `length` iterations, earlier than was planned: its time is up."""
+
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,9 @@ class Measured:
     changes: Head
 
 
+Record = Held | Measured | Ending
+
+
 @final
 class Evidence:
     """Appends to the plant's log; each record is durable on return."""
@@ -64,14 +74,18 @@ class Evidence:
         """Where the log stands."""
         return head_of(self._journal.entries())
 
-    def records(self) -> list[Held | Measured]:
-        """Everything that it holds. Raises StoreCorrupt as `parse_evidence`."""
-        return [record for _, record in parse_evidence(self._journal.entries())]
+    def entries(self) -> list[Entry]:
+        """Every record, oldest first."""
+        return self._journal.entries()
 
-    def held(self, state_hash: str, values: Mapping[str, float]) -> None:
+    def held(self, held: Held) -> None:
         """Note what the plant said it holds."""
-        epoch = 1 + sum(entry.kind == "held" for entry in self._journal.entries())
-        self._journal.append("held", {"epoch": epoch, "state_hash": state_hash, "values": dict(values)})
+        handed, values = dict(held.handed), dict(held.values)
+        self._journal.append("held", {"state_hash": held.state_hash, "handed": handed, "values": values})
+
+    def ending(self, ending: Ending) -> None:
+        """Note that the soak is to end early."""
+        self._journal.append("ending", {"length": ending.length})
 
     def measured(self, measured: Measured) -> None:
         """Note an iteration. Raises InvalidInput for a sample that is not finite."""
@@ -93,17 +107,19 @@ def head_of(entries: Sequence[Entry]) -> Head:
     return Head(entries[-1].sequence, entries[-1].digest) if entries else Head(0, _GENESIS)
 
 
-def parse_evidence(entries: Iterable[Entry]) -> list[tuple[Entry, Held | Measured]]:
+def parse_evidence(entries: Iterable[Entry]) -> list[tuple[Entry, Record]]:
     """The log's records in their own types. Raises StoreCorrupt, with the record's number, for one that is neither."""
     return [(entry, _parsed(entry)) for entry in entries]
 
 
-def _parsed(entry: Entry) -> Held | Measured:
+def _parsed(entry: Entry) -> Record:
     payload = entry.payload
     try:
         match entry.kind:
             case "held":
-                return Held(int(payload["epoch"]), str(payload["state_hash"]), _numbers(payload["values"]))
+                return Held(str(payload["state_hash"]), _numbers(payload["handed"]), _numbers(payload["values"]))
+            case "ending":
+                return Ending(int(payload["length"]))
             case "measured":
                 plant = Measurement(_numbers(payload["used"]), _series(payload["samples"]))
                 changes = Head(int(payload["changes"]["sequence"]), str(payload["changes"]["digest"]))

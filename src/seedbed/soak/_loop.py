@@ -1,0 +1,169 @@
+"""The closed loop: measure, decide, propose through guards, let the next measurement judge, summarise."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol, final
+
+from seedbed.change import ROLLBACK, ChangeEngine, ChangeRecord, Kind, SettingsFile
+from seedbed.errors import ContractBroken, StoreCorrupt
+from seedbed.soak._consumer import FileReader
+from seedbed.soak._course import Decision
+from seedbed.soak._episode import Reading, episodes, readings
+from seedbed.soak._evidence import Ending, Evidence, Measured, head_of, parse_evidence
+from seedbed.soak._folder import SoakFolder
+from seedbed.soak._iteration import summarise
+from seedbed.soak._plan import Assembly
+
+__all__ = ["Progress", "Soak", "SoakObserver"]
+
+_GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One more iteration is measured and tuned: its decision and the changes proposed on it, as they stand now."""
+
+    iteration: int
+    length: int
+    reading: Reading
+    records: tuple[ChangeRecord, ...]
+
+
+class SoakObserver(Protocol):
+    """Told how a soak gets on. Watching changes nothing."""
+
+    def iterated(self, progress: Progress) -> None:
+        """One more iteration."""
+
+    def noted(self, text: str) -> None:
+        """Something worth a line."""
+
+
+@final
+class Soak:
+    """Runs a soak in its folder from wherever it stands: at its beginning, or where a process ended.
+
+    The state of a soak is its two logs. What was measured is measured again when it is resumed, which brings the plants
+    to where they were, and must come out the same. Raises StoreCorrupt when it does not, or when a log was altered,
+    Conflict when another process runs it, and ContractBroken when a crash left a change of which nobody can say whether
+    it was made.
+    """
+
+    def __init__(self, folder: SoakFolder, assembly: Assembly, observer: SoakObserver) -> None:
+        self._folder, self._registry, self._observer = folder, assembly.registry, observer
+        self._plan = folder.plan()
+        with ExitStack() as opened:
+            opened.enter_context(folder.held())
+            self._changes = opened.enter_context(folder.open_changes())
+            self._evidence = Evidence(opened.enter_context(folder.open_evidence()))
+            self._rig, self._course = assembly.rig(self._plan), assembly.course(self._plan)
+            reader = FileReader(folder.settings_path, self._registry, self._rig, self._evidence.held)
+            self._file = SettingsFile(folder.settings_path, self._registry, reader)
+            self._ramp_down = assembly.profile.ramp_down
+            self._num_summarised, self._previous = 0, _GENESIS
+            self._readings = self._begin(reader)
+            self._opened = opened.pop_all()
+
+    @property
+    def engine(self) -> ChangeEngine:
+        """What changes the settings."""
+        return self._engine
+
+    def run(self, stop: Callable[[], bool], time_is_up: Callable[[], bool]) -> bool:
+        """Every iteration that is left; False when `stop` was asked for before the last, to be resumed some time.
+
+        Once `time_is_up`, the soak ramps down and ends.
+        """
+        while len(self._readings) < self._course.length:
+            if stop():
+                return False
+            if time_is_up():
+                self._end_early()
+            self._iterate()
+        self._engine.close()
+        self._summarise(all_of_them=True)
+        return True
+
+    def close(self) -> None:
+        """Let its files go."""
+        self._opened.close()
+
+    def _begin(self, reader: FileReader) -> list[Reading]:
+        entries = self._evidence.entries()
+        is_new = not self._folder.settings_path.exists()
+        if is_new and entries:
+            raise StoreCorrupt(f"{self._folder.settings_path} is missing, though the soak has begun; restore it")
+        if is_new:
+            self._file.create(self._rig.initial)
+        self._engine = ChangeEngine(self._changes, self._file, self._registry)
+        if not entries:
+            reader.reload()
+            return []
+        records = [record for _, record in parse_evidence(entries)]
+        for record in records:
+            self._rig.repeat(record)
+        return self._go_on(reader, [record for record in records if isinstance(record, Measured)])
+
+    def _go_on(self, reader: FileReader, measured: Sequence[Measured]) -> list[Reading]:
+        """Settle what a crash left open, and do what was to follow the last measurement."""
+        last = measured[-1] if measured else None
+        step = 0 if last is None else last.iteration
+        self._engine.recover(step)
+        reader.reload()  # whatever the file holds now, the plant holds too
+        if last is not None and not self._is_decided(step):
+            self._file.saw(last.plant.used)
+        found = readings(self._course, self._evidence.entries(), self._changes.entries())
+        self._observer.noted(f"resumed after iteration {step}; everything measured came out the same again")
+        if last is not None and not self._is_decided(step):
+            self._act(found[-1].decision)
+        return found
+
+    def _is_decided(self, iteration: int) -> bool:
+        return any(each.step == iteration and each.delta.proposer != ROLLBACK for each in self._engine.history.records)
+
+    def _iterate(self) -> None:
+        iteration = len(self._readings) + 1
+        changes, state_hash = head_of(self._changes.entries()), self._engine.state_hash()
+        plant, control = self._rig.measure(iteration)
+        measured = Measured(iteration, state_hash, plant, control, changes)
+        self._evidence.measured(measured)
+        self._file.saw(plant.used)
+        self._require_known()
+        reading = Reading(measured, self._evidence.head, self._course.observe(measured, self._engine.history))
+        self._readings.append(reading)
+        records = self._act(reading.decision)
+        self._summarise()
+        self._observer.iterated(Progress(iteration, self._course.length, reading, records))
+
+    def _act(self, decision: Decision) -> tuple[ChangeRecord, ...]:
+        back = self._engine.rollback(decision.iteration) if decision.lost else ()
+        if not decision.deltas:
+            return back
+        return (*back, *self._engine.propose_all(decision.deltas, decision.iteration, rules=decision.rules))
+
+    def _require_known(self) -> None:
+        for record in self._engine.history.records:
+            if record.phase is Kind.UNKNOWN:
+                raise ContractBroken(
+                    f"change {record.id} of {record.delta.parameter}, {record.before:g} -> {record.after:g}, is UNKNOWN: "
+                    f"{record.reason}; look at what the plant runs with, and begin a new soak"
+                )
+
+    def _end_early(self) -> None:
+        length = len(self._readings) + self._ramp_down
+        if length < self._course.length:
+            self._evidence.ending(Ending(length))
+            self._course.end_after(length)
+
+    def _summarise(self, *, all_of_them: bool = False) -> None:
+        """Write the artifact of every iteration whose changes are settled, in order."""
+        told = list(episodes(self._readings, self._engine.history, self._engine.state_hash()))
+        for episode in told[self._num_summarised :]:
+            is_settled = all(record.phase is not Kind.APPLIED for record in episode.records)
+            if not all_of_them and (episode is told[-1] or not is_settled):
+                return
+            summary = summarise(self._plan.soak_id, episode, self._registry, self._previous)
+            self._folder.write(self._folder.summary_path(summary.iteration).name, summary)
+            self._previous = summary.digest()
+            self._num_summarised += 1
