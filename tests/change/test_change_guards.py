@@ -1,140 +1,256 @@
-"""Each guard fires alone, none enlarges a delta, and each is monotone in its threshold."""
+"""Each guard fires alone, none enlarges a delta, each is monotone in its threshold, none looks at other settings."""
 
+from dataclasses import replace
+from itertools import permutations
 from math import nextafter
 
 import pytest
-from hypothesis import given
+from change_world import SUBSYSTEMS, cases, conditions, with_limits
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seedbed.change import (
     GUARDS,
     Add,
     Case,
+    Conditions,
     Decision,
     Delta,
     Guard,
     Move,
+    Number,
     Parameter,
+    Ruling,
     Scale,
     Set,
     bounds,
     cooldown,
+    drift,
+    freeze,
+    health,
+    judge_proposal,
     no_op,
+    oscillation,
+    velocity,
 )
-from seedbed.change._guards import judge_proposal
 from seedbed.errors import InvalidInput
 
 LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1e-1, cooldown_steps=100)
-
-numbers = st.floats(-1e3, 1e3)
-steps = st.integers(0, 10_000)
-moves = st.builds(Move, steps, numbers, numbers)
-earlier_moves = st.lists(moves, max_size=4).map(lambda each: sorted(each, key=lambda move: move.step))
-
-
-@st.composite
-def parameters(draw: st.DrawFn) -> Parameter:
-    low, high = sorted((draw(numbers), draw(numbers)))
-    return Parameter("p", "1", low, high, draw(st.integers(0, 500)))
-
-
-def case(parameter: Parameter, proposal: Move, earlier: list[Move]) -> Case:
-    return Case(parameter, proposal, tuple(earlier))
-
-
-def firing(proposal: Move, earlier: list[Move]) -> list[str]:
-    return [guard.__name__ for guard in GUARDS if guard(case(LR, proposal, earlier)).decision is not Decision.ALLOW]
-
-
-def test_cooldown_alone_fires() -> None:
-    proposal, earlier = Move(150, 1e-2, 5e-3), [Move(51, 2e-2, 1e-2)]
-    assert firing(proposal, earlier) == ["cooldown"]
-    ruling = judge_proposal(GUARDS, case(LR, proposal, earlier))
-    assert (ruling.decision, ruling.guard, ruling.after) == (Decision.DENY, "cooldown", 1e-2)
-    assert ruling.reason == "the last change of optimizer.lr was 99 steps ago, 100 must pass"
-    assert firing(Move(151, 1e-2, 5e-3), earlier) == []
-
-
-def test_bounds_alone_fires_and_shrinks_to_the_bound() -> None:
-    proposal = Move(0, 1e-2, 0.5)
-    assert firing(proposal, []) == ["bounds"]
-    ruling = judge_proposal(GUARDS, case(LR, proposal, []))
-    assert (ruling.decision, ruling.guard, ruling.after) == (Decision.SHRINK, "bounds", 1e-1)
-    assert ruling.reason == "0.5 lies outside 1e-05 .. 0.1"
-
-
-def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:
-    ruling = bounds(case(LR, Move(0, 1e-7, 5e-8), []))
-    assert (ruling.decision, ruling.after) == (Decision.DENY, 1e-7)
+GUARDED = Parameter(
+    "quotes.spread",
+    "bps",
+    low=0.0,
+    high=1.0,
+    increment=0.1,
+    cooldown_steps=100,
+    velocity_cap=0.3,
+    velocity_window_steps=1000,
+    oscillation_window=3,
+)
+UP_AND_DOWN = (Move(0, 0.5, 0.6), Move(200, 0.6, 0.5))
+ALONE = {
+    "freeze": (Move(0, 0.5, 0.6), (), Conditions(frozen={"quotes": "risk is low twice"})),
+    "health": (Move(0, 0.5, 0.6), (), Conditions(unhealthy={"quotes": "no KPI for 3 iterations"})),
+    "drift": (Move(0, 0.5, 0.6), (), Conditions(drifted={"*": "net_bps left its range"})),
+    "oscillation": (Move(2000, 0.5, 0.6), UP_AND_DOWN, Conditions()),
+    "velocity": (Move(0, 0.5, 0.9), (), Conditions()),
+    "cooldown": (Move(99, 0.6, 0.7), (Move(0, 0.5, 0.6),), Conditions()),
+    "bounds": (Move(0, 0.9, 1.1), (), Conditions()),
+    "no_op": (Move(0, 0.5, 0.5), (), Conditions()),
+}
+RULINGS = {
+    "freeze": (Decision.DENY, 0.5, "subsystem 'quotes' is frozen: risk is low twice"),
+    "health": (Decision.DENY, 0.5, "subsystem 'quotes' is unhealthy: no KPI for 3 iterations"),
+    "drift": (Decision.DENY, 0.5, "every subsystem is drifted: net_bps left its range"),
+    "oscillation": (Decision.DENY, 0.5, "the last 2 changes of quotes.spread and this one go up and down in turn"),
+    "velocity": (
+        Decision.SHRINK,
+        0.8,
+        "quotes.spread has moved by 0 in the last 1000 steps and would by 0.4 more, 0.3 bps are allowed in all",
+    ),
+    "cooldown": (Decision.DENY, 0.6, "the last change of quotes.spread was 99 steps ago, 100 must pass"),
+    "bounds": (Decision.SHRINK, 1.0, "1.1 lies outside 0 .. 1 bps by 0.1"),
+    "no_op": (Decision.DENY, 0.5, "quotes.spread is already 0.5"),
+}
 
 
-def test_no_op_alone_fires() -> None:
-    assert firing(Move(0, 1e-2, 1e-2), []) == ["no_op"]
-    assert firing(Move(0, 1e-2, nextafter(1e-2, 1)), []) == []
-    assert judge_proposal(GUARDS, case(LR, Move(0, 1e-2, 1e-2), [])).guard == "no_op"
+def lr(proposal: Move, *earlier: Move) -> Case:
+    return Case(LR, proposal, earlier)
 
 
-def test_a_value_shrunk_to_the_one_already_live_is_a_no_op() -> None:
-    assert judge_proposal(GUARDS, case(LR, Move(0, 1e-1, 0.5), [])).guard == "no_op"
+def firing(case: Case) -> list[str]:
+    return [guard.__name__ for guard in GUARDS if guard(case).decision is not Decision.ALLOW]
 
 
-def test_the_first_guard_in_order_has_the_word() -> None:
-    earlier = [Move(0, 0.0, 1e-1)]
-    assert firing(Move(1, 1e-1, 0.5), earlier) == ["cooldown", "bounds"]
-    assert judge_proposal(GUARDS, case(LR, Move(1, 1e-1, 0.5), earlier)).guard == "cooldown"
+def lets_through(ruling: Ruling, case: Case) -> float:
+    """How far the ruling lets the value move."""
+    return abs(ruling.after - case.proposal.before)
+
+
+def test_the_guards_are_asked_in_the_order_that_is_written_down() -> None:
+    order = ["freeze", "health", "drift", "oscillation", "velocity", "cooldown", "bounds", "no_op"]
+    assert [guard.__name__ for guard in GUARDS] == order
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
-@given(parameter=parameters(), proposal=moves, earlier=earlier_moves)
-def test_no_guard_enlarges_or_turns_a_delta(
-    guard: Guard, parameter: Parameter, proposal: Move, earlier: list[Move]
-) -> None:
-    ruling = guard(case(parameter, proposal, earlier))
+def test_each_guard_fires_alone_and_says_why(guard: Guard) -> None:
+    proposal, earlier, holding = ALONE[guard.__name__]
+    case = Case(GUARDED, proposal, earlier, holding)
+    assert firing(case) == [guard.__name__]
+    decision, after, reason = RULINGS[guard.__name__]
+    assert judge_proposal(GUARDS, case) == Ruling(decision, guard.__name__, after, reason)
+
+
+def test_a_move_within_every_limit_is_allowed() -> None:
+    case = Case(
+        GUARDED, Move(100, 0.6, 0.7), (Move(0, 0.5, 0.6),), Conditions({"risk": ""}, {"risk": ""}, {"risk": ""})
+    )
+    assert firing(case) == []
+    assert judge_proposal(GUARDS, case) == Ruling(Decision.ALLOW, None, 0.7, "every guard allowed it")
+
+
+def test_the_first_guard_in_order_has_the_word() -> None:
+    everything = Conditions({"*": "x"}, {"*": "x"}, {"*": "x"})
+    case = Case(GUARDED, Move(250, 0.5, 2.0), UP_AND_DOWN, everything)
+    expected = ["freeze", "health", "drift", "oscillation", "velocity", "cooldown", "bounds"]
+    assert firing(case) == expected
+    for first, guard in enumerate(GUARDS[:-1]):
+        assert judge_proposal(GUARDS[first:], case).guard == (guard.__name__ if guard is not velocity else "cooldown")
+
+
+def test_no_op_alone_fires_whatever_else_is_declared() -> None:
+    assert firing(lr(Move(0, 1e-2, 1e-2))) == ["no_op"]
+    assert firing(lr(Move(0, 1e-2, nextafter(1e-2, 1)))) == []
+
+
+def test_a_value_shrunk_to_the_one_already_live_is_a_no_op() -> None:
+    assert judge_proposal(GUARDS, lr(Move(0, 1e-1, 0.5))).guard == "no_op"
+
+
+def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:
+    ruling = bounds(lr(Move(0, 1e-7, 5e-8)))
+    assert (ruling.decision, ruling.after) == (Decision.DENY, 1e-7)
+    assert ruling.reason == "no value within 1e-05 .. 0.1 lies between 1e-07 and 5e-08"
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
+@given(case=cases())
+def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, case: Case) -> None:
+    ruling, proposal = guard(case), case.proposal
+    assert ruling.guard == guard.__name__
     assert min(proposal.before, proposal.after) <= ruling.after <= max(proposal.before, proposal.after)
     if ruling.decision is Decision.ALLOW:
         assert ruling.after == proposal.after
+    if ruling.decision is Decision.SHRINK:
+        assert ruling.after != proposal.after
     if ruling.decision is Decision.DENY:
         assert ruling.after == proposal.before
     assert ruling.reason
 
 
-@given(parameter=parameters(), proposal=moves, earlier=earlier_moves, more=st.integers(0, 500))
-def test_a_longer_cooldown_never_allows_more(
-    parameter: Parameter, proposal: Move, earlier: list[Move], more: int
-) -> None:
-    longer = Parameter("p", "1", parameter.low, parameter.high, parameter.cooldown_steps + more)
-    if cooldown(case(parameter, proposal, earlier)).decision is Decision.DENY:
-        assert cooldown(case(longer, proposal, earlier)).decision is Decision.DENY
-
-
-@given(parameter=parameters(), proposal=moves, below=st.floats(0, 100), above=st.floats(0, 100))
-def test_wider_bounds_never_let_less_through(parameter: Parameter, proposal: Move, below: float, above: float) -> None:
-    wider = Parameter("p", "1", parameter.low - below, parameter.high + above)
-    narrow, wide = (bounds(case(each, proposal, [])).after for each in (parameter, wider))
-    assert abs(wide - proposal.before) >= abs(narrow - proposal.before)
-
-
-@given(parameter=parameters(), proposal=moves, earlier=earlier_moves)
-def test_what_passes_the_guards_passes_them_again_unchanged(
-    parameter: Parameter, proposal: Move, earlier: list[Move]
-) -> None:
-    ruling = judge_proposal(GUARDS, case(parameter, proposal, earlier))
-    if ruling.decision is not Decision.DENY:
-        again = judge_proposal(GUARDS, case(parameter, Move(proposal.step, proposal.before, ruling.after), earlier))
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
+@given(case=cases())
+def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, case: Case) -> None:
+    ruling = guard(case)
+    if ruling.decision is not Decision.DENY and ruling.after != case.proposal.before:
+        again = guard(replace(case, proposal=replace(case.proposal, after=ruling.after)))
         assert (again.decision, again.after) == (Decision.ALLOW, ruling.after)
 
 
-@given(value=numbers, step=steps)
-def test_no_op_looks_at_nothing_but_the_values(value: float, step: int) -> None:
-    assert no_op(case(LR, Move(step, value, value), [])).decision is Decision.DENY
+@given(case=cases())
+def test_what_passes_the_guards_passes_them_again_unchanged(case: Case) -> None:
+    ruling = judge_proposal(GUARDS, case)
+    if ruling.decision is not Decision.DENY:
+        again = judge_proposal(GUARDS, replace(case, proposal=replace(case.proposal, after=ruling.after)))
+        assert (again.decision, again.after) == (Decision.ALLOW, ruling.after)
+
+
+@given(case=cases())
+def test_what_the_guards_let_through_keeps_every_limit(case: Case) -> None:
+    ruling, declared, proposal = judge_proposal(GUARDS, case), case.parameter, case.proposal
+    assert min(proposal.before, proposal.after) <= ruling.after <= max(proposal.before, proposal.after)
+    if ruling.decision is not Decision.DENY:
+        assert declared.low <= ruling.after <= declared.high
+        assert ruling.after != proposal.before
+        if declared.number is not Number.FLOAT:
+            assert float(ruling.after).is_integer()
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "cooldown_steps"), [(1.0, 0.0, 0), (float("nan"), 1.0, 0), (0.0, float("inf"), 0), (0.0, 1.0, -1)]
+    ("guard", "field", "looser", "tighter"),
+    [
+        (cooldown, "cooldown_steps", 10, 500),
+        (velocity, "velocity_cap", 9.0, 8.0),
+        (velocity, "velocity_cap", None, 8.0),
+        (velocity, "velocity_window_steps", 1, 300),
+        (oscillation, "oscillation_window", 4, 3),
+        (oscillation, "oscillation_window", 0, 5),
+        (bounds, "high", 20.0, 10.0),
+    ],
+    ids=lambda each: getattr(each, "__name__", str(each)),
 )
-def test_limits_that_leave_no_room_are_refused(low: float, high: float, cooldown_steps: int) -> None:
-    with pytest.raises(InvalidInput, match="parameter 'optimizer"):
-        Parameter("optimizer.lr", "1", low, high, cooldown_steps)
+@given(case=cases())
+def test_a_tighter_threshold_never_lets_more_through(
+    guard: Guard, field: str, looser: object, tighter: object, case: Case
+) -> None:
+    loose, tight = (with_limits(case.parameter, **{field: threshold}) for threshold in (looser, tighter))
+    assume(loose is not None and tight is not None)
+    after_loose, after_tight = (guard(replace(case, parameter=each)) for each in (loose, tight))
+    assert lets_through(after_tight, case) <= lets_through(after_loose, case)
+
+
+@given(case=cases(), names=st.sets(st.sampled_from([*SUBSYSTEMS, "*"])), more=st.sampled_from(SUBSYSTEMS))
+def test_the_more_is_frozen_unhealthy_or_drifted_the_less_is_let_through(
+    case: Case, names: set[str], more: str
+) -> None:
+    few, many = (dict.fromkeys(sorted(each), "seen") for each in (names, names | {more}))
+    for guard, field in ((freeze, "frozen"), (health, "unhealthy"), (drift, "drifted")):
+        after_few, after_many = (guard(replace(case, conditions=Conditions(**{field: each}))) for each in (few, many))
+        assert lets_through(after_many, case) <= lets_through(after_few, case)
+
+
+@given(case=cases(), holding=conditions())
+def test_what_holds_in_other_subsystems_changes_nothing(case: Case, holding: Conditions) -> None:
+    mine = {case.parameter.subsystem, "*"}
+    fields = {name: getattr(holding, name) for name in Conditions.__slots__}
+    others = {field: {name: why for name, why in held.items() if name not in mine} for field, held in fields.items()}
+    alone, among = (replace(case, conditions=each) for each in (Conditions(), Conditions(**others)))
+    assert judge_proposal(GUARDS, alone) == judge_proposal(GUARDS, among)
+
+
+@given(st.lists(cases(), min_size=1, max_size=5), st.sampled_from([*SUBSYSTEMS, "*"]))
+def test_a_frozen_subsystem_denies_all_of_its_parameters_and_only_those(batch: list[Case], frozen: str) -> None:
+    for case in batch:
+        ruling = judge_proposal(GUARDS, replace(case, conditions=Conditions(frozen={frozen: "it works"})))
+        assert (ruling.guard == "freeze") is (frozen in {case.parameter.subsystem, "*"})
+
+
+def rulings_in_every_order(guards: tuple[Guard, ...], batch: dict[str, Case]) -> list[dict[str, Ruling]]:
+    return [{key: judge_proposal(guards, batch[key]) for key in order} for order in permutations(batch)]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> dict[str, Case]:
+    return {key: draw(cases(key)) for key in ("a", "b", "c")[: draw(st.integers(1, 3))]}
+
+
+@given(batches())
+def test_a_batch_gives_each_parameter_the_ruling_that_it_gets_alone_in_every_order(batch: dict[str, Case]) -> None:
+    alone = {key: judge_proposal(GUARDS, case) for key, case in batch.items()}
+    assert all(found == alone for found in rulings_in_every_order(GUARDS, batch))
+
+
+def test_a_guard_that_remembers_its_cases_is_caught_by_that() -> None:
+    seen: set[str] = set()
+
+    def one_at_a_time(case: Case) -> Ruling:
+        first = not seen or case.parameter.key in seen
+        seen.add(case.parameter.key)
+        return Ruling(Decision.ALLOW if first else Decision.DENY, "mine", case.proposal.after, "one in all")
+
+    batch = {key: Case(replace(LR, key=key), Move(0, 1e-2, 2e-2)) for key in ("a", "b")}
+    first, second = rulings_in_every_order((one_at_a_time,), batch)
+    assert first != second
 
 
 def test_operations_resolve_to_absolute_values() -> None:
@@ -147,3 +263,9 @@ def test_a_delta_that_is_not_finite_is_refused() -> None:
         Delta("p", Set(float("nan")), "r", "me")
     with pytest.raises(InvalidInput, match="gives inf"):
         Delta("p", Scale(1e300), "r", "me").resolve(1e300)
+
+
+@given(case=cases())
+def test_no_op_looks_at_nothing_but_the_values(case: Case) -> None:
+    still = replace(case, proposal=replace(case.proposal, after=case.proposal.before))
+    assert no_op(still).decision is Decision.DENY

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.records import Journal, canonical_json, digest, read_journal
+from seedbed.records import Journal, MemoryJournal, canonical_json, digest, read_journal
 from seedbed.records._frames import parse_frames
 from seedbed.records._seal import seal
 from seedbed.testing import durable_faults, fails_with
@@ -165,3 +165,28 @@ def test_a_torn_tail_is_cut_durably(path):
     path.write_bytes(path.read_bytes() + b'{"body"')
     with durable_faults() as calls, Journal.open(path):
         assert calls[-2:] == ["ftruncate", "fsync"]
+
+
+def test_several_records_cost_one_sync(tmp_path):
+    journal = Journal.open(tmp_path / "j.log")
+    with durable_faults() as calls:
+        entries = journal.append_all([("a", {"n": 1}), ("b", {"n": 2}), ("c", {"n": 3})])
+    assert calls.count("fsync") == 1
+    assert [entry.sequence for entry in entries] == [1, 2, 3]
+    assert read_journal(tmp_path / "j.log") == entries == journal.entries()
+
+
+def test_what_is_not_json_among_several_keeps_all_of_them_out(tmp_path):
+    for journal in (Journal.open(tmp_path / "j.log"), MemoryJournal()):
+        with pytest.raises(InvalidInput):
+            journal.append_all([("a", {"n": 1}), ("b", {"n": float("nan")})])
+        assert journal.entries() == []
+
+
+def test_a_journal_in_memory_is_chained_as_one_on_the_disk(tmp_path):
+    records = [("a", {"n": 1}), ("b", {"text": "plain words", "list": [1.5, None]})]
+    memory, disk = MemoryJournal(), Journal.open(tmp_path / "j.log")
+    for kind, payload in records:
+        memory.append_all([(kind, payload)])
+        disk.append(kind, payload)
+    assert memory.entries() == disk.entries()

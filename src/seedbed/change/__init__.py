@@ -3,28 +3,46 @@
 from seedbed.change._binding import Binding, Sighting
 from seedbed.change._case import Case, Conditions, Decision, Guard, Move, Ruling
 from seedbed.change._checkpoint import ChangeState
+from seedbed.change._debounce import Debounce, DebounceState
 from seedbed.change._delta import Add, Delta, Op, Scale, Set
 from seedbed.change._engine import ChangeEngine
-from seedbed.change._guards import GUARDS, bounds, cooldown, no_op
+from seedbed.change._freeze import FreezeRule, FreezeState, GoodRange
+from seedbed.change._guards import GUARDS, judge_proposal
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._learning_rate import LearningRate
+from seedbed.change._ledger import ChangeJournal
+from seedbed.change._limits import bounds, no_op
+from seedbed.change._pace import cooldown, oscillation, velocity
 from seedbed.change._parameter import Number, Parameter
+from seedbed.change._plan import Planned, Rules, plan
 from seedbed.change._registry import Registry
+from seedbed.change._settings_file import Consumer, SettingsFile
+from seedbed.change._skip import skip_reason
 from seedbed.change._stall import StallRule, StallState
+from seedbed.change._standing import drift, freeze, health
 from seedbed.change._summary import summary
+from seedbed.change._target import Bindings, Target
 
 __all__ = [
     "GUARDS",
     "Add",
     "Binding",
+    "Bindings",
     "Case",
     "ChangeEngine",
     "ChangeHistory",
+    "ChangeJournal",
     "ChangeRecord",
     "ChangeState",
     "Conditions",
+    "Consumer",
+    "Debounce",
+    "DebounceState",
     "Decision",
     "Delta",
+    "FreezeRule",
+    "FreezeState",
+    "GoodRange",
     "Guard",
     "Kind",
     "LearningRate",
@@ -32,16 +50,28 @@ __all__ = [
     "Number",
     "Op",
     "Parameter",
+    "Planned",
     "Registry",
+    "Rules",
     "Ruling",
     "Scale",
     "Set",
+    "SettingsFile",
     "Sighting",
     "StallRule",
     "StallState",
+    "Target",
     "bounds",
     "cooldown",
+    "drift",
     "fold",
+    "freeze",
+    "health",
+    "judge_proposal",
     "no_op",
+    "oscillation",
+    "plan",
+    "skip_reason",
     "summary",
+    "velocity",
 ]

@@ -1,9 +1,10 @@
 """What a guard is shown, and what it answers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from seedbed.change._grid import on_grid
 from seedbed.change._parameter import Parameter
 
 __all__ = ["Case", "Conditions", "Decision", "Guard", "Move", "Ruling"]
@@ -53,13 +54,18 @@ class Conditions:
 class Case:
     """One proposal before the guards: its parameter's limits, the move, and what it is judged by.
 
-    `earlier` are the parameter's moves that reached the live object, oldest first.
+    `earlier` are the parameter's moves that reached the live object, oldest first. A value proposed within rounding of
+    a point of the parameter's grid is shown as that point.
     """
 
     parameter: Parameter
     proposal: Move
     earlier: tuple[Move, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
+
+    def __post_init__(self) -> None:
+        read = on_grid(self.parameter, self.proposal.after)
+        object.__setattr__(self, "proposal", replace(self.proposal, after=read))
 
 
 Guard = Callable[[Case], Ruling]

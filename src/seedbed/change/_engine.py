@@ -1,47 +1,58 @@
 """The path of a change: proposed, guarded, intended, applied, read back, and seen in use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import c_float
 from typing import final
 
 from seedbed.change._binding import Binding, Sighting
-from seedbed.change._case import Case, Guard, Move
+from seedbed.change._case import Guard
 from seedbed.change._checkpoint import ChangeState
-from seedbed.change._delta import Delta
-from seedbed.change._guards import GUARDS, judge_proposal
+from seedbed.change._delta import Delta, Set
+from seedbed.change._guards import GUARDS
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
-from seedbed.change._ledger import Ledger
+from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._parameter import Parameter
+from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
+from seedbed.change._registry import Registry
+from seedbed.change._target import Bindings, Target
 from seedbed.contracts import Outcome
-from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound, SeedbedError
-from seedbed.records import Journal, digest
+from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError
 
 __all__ = ["ChangeEngine"]
+
+_TRIES = 4
+
+Invariant = Callable[[], None]
+"""Raises ContractBroken when what must hold of the live objects after every change does not."""
 
 
 @final
 class ChangeEngine:
     """Changes live settings so that every change is guarded, durable before it is made, read back, and proven in use.
 
-    `bindings` and `parameters` name the same keys; anything else raises InvalidInput. The history is a fold over the
-    journal and nothing else. Around a journal that already holds changes, call `resume` (another process began) or
-    `settle` (the live objects are still the same ones) before the first proposal.
+    `target` holds the settings that `parameters` declare: a mapping of bindings by key, or another `Target`; keys that
+    differ raise InvalidInput. Each of `invariants` is asked after every change, which is undone when one does not hold.
+    The history is a fold over the journal and nothing else. Around a journal that already holds changes, call `resume`
+    (another process began) or `settle` (the live objects are still the same ones) before the first proposal.
     """
 
     def __init__(
         self,
-        journal: Journal,
-        bindings: Mapping[str, Binding],
-        parameters: Sequence[Parameter],
+        journal: ChangeJournal,
+        target: Mapping[str, Binding] | Target,
+        parameters: Iterable[Parameter],
         guards: Sequence[Guard] = GUARDS,
+        invariants: Sequence[Invariant] = (),
     ) -> None:
-        self._parameters = {parameter.key: parameter for parameter in parameters}
-        if self._parameters.keys() != bindings.keys():
+        self._registry = parameters if isinstance(parameters, Registry) else Registry(parameters)
+        self._target: Target = Bindings(target) if isinstance(target, Mapping) else target
+        if set(self._registry.keys()) != self._target.read().keys():
             raise InvalidInput(
-                f"each parameter needs one binding: declared are {sorted(self._parameters)}, bound {sorted(bindings)}"
+                f"each parameter needs one binding: declared are {sorted(self._registry.keys())}, bound "
+                f"{sorted(self._target.read())}"
             )
-        self._bindings = dict(bindings)
-        self._guards = tuple(guards)
+        self._rules = Rules(self._registry, tuple(guards))
+        self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
         self._watched: dict[str, int] = {}
         self._settled = not journal.entries()
@@ -51,45 +62,85 @@ class ChangeEngine:
         """Every change so far."""
         return self._ledger.history
 
+    @property
+    def rules(self) -> Rules:
+        """What a proposal is judged by unless it says otherwise."""
+        return self._rules
+
+    def values(self) -> dict[str, float]:
+        """Every parameter's live value."""
+        return self._target.read()
+
     def state_hash(self) -> str:
         """The digest of all parameters' live values."""
-        return digest({key: binding.read() for key, binding in self._bindings.items()})
+        return self._registry.state_hash(self._target.read())
 
     def propose(self, delta: Delta, step: int, *, against: str | None = None) -> ChangeRecord:
-        """Take a delta down the whole path at `step`, the number of optimizer steps taken so far.
+        """As `propose_all`, of one delta."""
+        return self.propose_all([delta], step, against=against)[0]
 
-        Returns the change as it stands: denied, failed, or applied; an applied one becomes EFFECTIVE when the next
-        optimizer step uses it. `against` is the state hash that the proposer saw. Raises NotFound for an undeclared
-        parameter, and Conflict when the state has moved on since `against` or an earlier process's changes were not
-        settled; nothing is written then.
+    def propose_all(
+        self, deltas: Sequence[Delta], step: int, *, against: str | None = None, rules: Rules | None = None
+    ) -> tuple[ChangeRecord, ...]:
+        """Take deltas of different parameters down the whole path at `step`, the number of steps taken so far.
+
+        What the guards let through is made together or not at all. Returns the changes as they stand: denied, failed,
+        or applied; an applied one becomes EFFECTIVE when the next step uses it. `against` is the state hash that the
+        proposer saw. When somebody else moves the state meanwhile, the deltas are resolved and judged anew. Raises
+        NotFound for an undeclared parameter, InvalidInput for two deltas of one, and Conflict when the state has moved
+        on since `against` or an earlier process's changes were not settled; nothing is written then.
         """
-        if delta.parameter not in self._parameters:
-            raise NotFound(f"no parameter {delta.parameter!r}; declared are {sorted(self._parameters)}")
-        state = self._require_state(against, step)
-        record = self._guard(self._propose(delta, step, state))
-        if not record.denied:
-            self._ledger.note(Kind.INTENT, id=record.id, before=record.before, after=record.after, state=state)
-            self._apply(record, state)
-        return self.history[record.id]
+        _require_one_each([self._registry[delta.parameter].key for delta in deltas])
+        values = self._require_state(against, step)
+        rules, first = rules or self._rules, self.history.next_id()
+        planned = plan(enumerate(deltas, start=first), step, values, self.history, rules)
+        state = self._registry.state_hash(values)
+        self._ledger.note_all(
+            [
+                *proposed_notes(planned, self._registry, state),
+                *judged_notes(planned, self._registry, values, state),
+            ]
+        )
+        self._carry_out(planned, values, rules)
+        return tuple(self.history[each.id] for each in planned)
+
+    def rollback(self, step: int, proposer: str = "rollback") -> tuple[ChangeRecord, ...]:
+        """Set every parameter back to the last value that was seen in use; each is a change like any other.
+
+        No guard is asked, since what it goes back to has been judged before. Empty when every live value is proven.
+        """
+        good, live = self.proven(), self.values()
+        deltas = [
+            Delta(key, Set(value), f"back to the last value seen in use, from {live[key]:g}", proposer)
+            for key, value in good.items()
+            if live[key] != value
+        ]
+        return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()
+
+    def proven(self) -> dict[str, float]:
+        """By changed parameter, the last value that a step was seen to use and that nothing took back."""
+        good: dict[str, float] = {}
+        for record in self.history.records:
+            if record.touched:
+                good.setdefault(record.delta.parameter, record.before)
+                if record.phase is Kind.EFFECTIVE:
+                    good[record.delta.parameter] = record.after
+        return good
 
     def settle(self, step: int) -> None:
         """Decide, from the live values, every change that was left open, and watch those still held.
 
         `step` is the number of optimizer steps taken so far.
         """
-        for record in self.history.records:
-            if record.phase is Kind.INTENT:
-                self._settle_intent(record)
-            elif record.phase in {Kind.PROPOSED, Kind.GUARDED} and not record.denied:
-                self._ledger.fail(record, "the process ended before the intent; nothing was touched")
-        for key in self._bindings:
-            self._settle_watch(key, step)
+        if left := self.history.open():
+            self._settle_open(left)
+        for parameter in self._registry:
+            self._settle_watch(parameter.key, step)
         self._settled = True
 
     def state(self, step: int) -> ChangeState:
         """What a checkpoint taken now, after `step` optimizer steps, must keep."""
-        values = {key: binding.state() for key, binding in self._bindings.items()}
-        return ChangeState(step=step, last_change=self.history.next_id() - 1, values=values)
+        return ChangeState(step=step, last_change=self.history.next_id() - 1, values=self._target.state())
 
     def resume(self, state: ChangeState | None) -> None:
         """Go on from a checkpoint's state, once model, optimizer and scheduler are loaded; None without a checkpoint.
@@ -99,14 +150,15 @@ class ChangeEngine:
         other parameters, ContractBroken when the live object does not take a value.
         """
         state = state or self.state(0).model_copy(update={"last_change": 0})
-        values = state.values
-        if values.keys() != self._bindings.keys():
-            raise InvalidInput(f"resume: the state holds {sorted(values)}, bound are {sorted(self._bindings)}")
-        stale = [key for key, binding in self._bindings.items() if binding.state() != values[key]]
+        values, live = state.values, self._target.state()
+        if values.keys() != live.keys():
+            raise InvalidInput(f"resume: the state holds {sorted(values)}, bound are {sorted(live)}")
+        stale = [key for key in live if live[key] != values[key]]
+        self._target.restore({key: values[key] for key in stale})
+        found = self._target.state()
         for key in stale:
-            self._bindings[key].restore(values[key])
-            if (found := self._bindings[key].state()) != values[key]:
-                raise ContractBroken(f"resume: {key} was set to {values[key]} and reads back {found}")
+            if found[key] != values[key]:
+                raise ContractBroken(f"resume: {key} was set to {values[key]} and reads back {found[key]}")
         self._end_watches()
         self._ledger.note(Kind.RESUMED, step=state.step, kept=state.last_change, restored=stale)
         self.settle(state.step)
@@ -126,95 +178,124 @@ class ChangeEngine:
                     f"{record.after:g}) is {record.outcome.value}: {record.reason}"
                 )
 
-    def _require_state(self, against: str | None, step: int) -> str:
+    def _require_state(self, against: str | None, step: int) -> dict[str, float]:
         if not self._settled:
             raise Conflict(
                 f"the journal already holds {len(self.history.records)} changes: call resume(state) with the "
                 "checkpoint's state, resume(None) to begin again, or settle(step) if the live objects are the same ones"
             )
         self.settle(step)
-        state = self.state_hash()
-        if against not in {None, state}:
+        values = self._target.read()
+        if against is not None and (state := self._registry.state_hash(values)) != against:
             raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose anew")
-        return state
+        return values
 
-    def _propose(self, delta: Delta, step: int, state: str) -> ChangeRecord:
-        before = self._bindings[delta.parameter].read()
-        change_id = self.history.next_id()
-        self._ledger.note(
-            Kind.PROPOSED,
-            id=change_id,
-            step=step,
-            parameter=delta.parameter,
-            unit=self._parameters[delta.parameter].unit,
-            op={"kind": type(delta.op).__name__.upper(), "value": delta.op.value},
-            reason=delta.reason,
-            proposer=delta.proposer,
-            before=before,
-            wanted=delta.resolve(before),
-            state=state,
-        )
-        return self.history[change_id]
+    def _carry_out(self, planned: Sequence[Planned], values: Mapping[str, float], rules: Rules) -> None:
+        """Apply what the guards let through, on fresh values whenever another writer was faster."""
+        for _ in range(_TRIES):
+            records = [self.history[each.id] for each in planned if not each.denied]
+            if not records or self._apply(records, values):
+                return
+            values = self._target.read()
+            planned = plan([(each.id, each.delta) for each in records], records[0].step, values, self.history, rules)
+            state = self._registry.state_hash(values)
+            self._ledger.note_all([*retried_notes(planned), *judged_notes(planned, self._registry, values, state)])
+        for record in (self.history[each.id] for each in planned if not each.denied):
+            self._ledger.fail(record, f"others moved the state {_TRIES} times, each time before it could be applied")
 
-    def _guard(self, record: ChangeRecord) -> ChangeRecord:
-        key = record.delta.parameter
-        move = Move(record.step, record.before, record.wanted)
-        ruling = judge_proposal(self._guards, Case(self._parameters[key], move, tuple(self.history.moves(key))))
-        self._ledger.note(
-            Kind.GUARDED,
-            id=record.id,
-            decision=ruling.decision.value,
-            guard=ruling.guard,
-            after=ruling.after,
-            reason=ruling.reason,
-        )
-        return self.history[record.id]
-
-    def _apply(self, record: ChangeRecord, state: str) -> None:
-        binding = self._bindings[record.delta.parameter]
-        if (moved_to := self.state_hash()) != state:
-            self._ledger.fail(record, f"the state moved from {state} to {moved_to} before it could be applied")
-            return
-        former = binding.state()
+    def _apply(self, records: Sequence[ChangeRecord], values: Mapping[str, float]) -> bool:
+        """Write, read back, ask whoever uses the values; undone when anything of it is wrong. False: try again."""
+        former = self._target.state()
         try:
-            binding.write(record.after)
+            self._target.write({record.delta.parameter: record.after for record in records}, values)
+        except Conflict:
+            return False
         except SeedbedError as refusal:
-            self._undo(record, former, f"the live object refused it: {refusal}")
-            return
-        found = binding.read()
-        if not _holds(found, record.after):
-            self._undo(record, former, f"read back {found:g}, expected {record.after:g}")
-            return
-        self._ledger.note(Kind.APPLIED, id=record.id, found=found, state=self.state_hash())
-        self._watch(record, record.step)
+            self._undo(records, former, f"the live object refused it: {refusal}")
+            return True
+        found = self._target.read()
+        held = self._target.held()
+        wrong = self._wrong(records, found, held)
+        if wrong:
+            self._undo(records, former, wrong)
+            return True
+        state = self._registry.state_hash(found)
+        self._ledger.note_all([(Kind.APPLIED, _applied_facts(record, found, held, state)) for record in records])
+        for record in records:
+            self._watch(record, record.step)
+        return True
 
-    def _undo(self, record: ChangeRecord, former: Mapping[str, float], reason: str) -> None:
-        self._ledger.fail(record, reason)
-        binding = self._bindings[record.delta.parameter]
-        binding.restore(former)
-        if binding.state() == former:
-            self._ledger.note(Kind.ROLLED_BACK, id=record.id, reason="the former value was restored and read back")
+    def _wrong(
+        self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
+    ) -> str:
+        """What forbids to call the records applied, in words; empty when nothing does."""
+        for record in records:
+            key = record.delta.parameter
+            if not _holds(found[key], record.after):
+                return f"{key} read back {found[key]:g}, expected {record.after:g}"
+            in_use = found[key] if held is None else held.get(key, record.before)
+            if not _holds(in_use, record.after) and in_use != record.before:  # the old value may be on its way out
+                return f"its user holds {key} at {in_use:g}, expected {record.after:g}"
+        for invariant in self._invariants:
+            try:
+                invariant()
+            except ContractBroken as broken:
+                return f"it broke what must hold of the live objects: {broken}"
+        return ""
 
-    def _settle_intent(self, record: ChangeRecord) -> None:
-        found = self._bindings[record.delta.parameter].read()
+    def _undo(self, records: Sequence[ChangeRecord], former: Mapping[str, Mapping[str, float]], reason: str) -> None:
+        for record in records:
+            self._ledger.fail(record, reason)
+        live = self._target.state()
+        self._target.restore({key: state for key, state in former.items() if live[key] != state})
+        if self._target.state() == former:
+            done = "the former value was restored and read back"
+            self._ledger.note_all([(Kind.ROLLED_BACK, {"id": record.id, "reason": done}) for record in records])
+
+    def _settle_open(self, left: Sequence[ChangeRecord]) -> None:
+        found = self._target.read()
+        intended = [record for record in left if record.phase is Kind.INTENT]
+        state = self._registry.state_hash(found)
+        for record in left:
+            if record.phase is Kind.INTENT:
+                self._settle_intent(record, found[record.delta.parameter], state)
+            else:
+                self._ledger.fail(record, "the process ended before the intent; nothing was touched")
+        self._settle_halves(intended)
+
+    def _settle_intent(self, record: ChangeRecord, found: float, state: str) -> None:
         if _holds(found, record.after):
-            self._ledger.note(Kind.APPLIED, id=record.id, found=found, state=self.state_hash())
+            self._ledger.note(Kind.APPLIED, id=record.id, found=found, held=None, state=state)
         elif _holds(found, record.before):
             self._ledger.fail(record, "the process ended before it was applied", found)
         else:
             reason = f"the process ended while it was applied; the live value is {found:g}, neither old nor new"
             self._ledger.note(Kind.UNKNOWN, id=record.id, reason=reason, found=found)
 
+    def _settle_halves(self, intended: Sequence[ChangeRecord]) -> None:
+        """Take back what was applied of a proposal that was not applied whole."""
+        settled = [self.history[record.id] for record in intended]
+        torn = {record.batch for record in settled if record.phase is not Kind.APPLIED}
+        halves = [record for record in settled if record.batch in torn and record.phase is Kind.APPLIED]
+        if not halves:
+            return
+        self._target.write({record.delta.parameter: record.before for record in halves}, self._target.read())
+        found = self._target.read()
+        for record in halves:
+            self._ledger.fail(record, "the process ended while its proposal was applied, and the rest of it was not")
+            if _holds(found[record.delta.parameter], record.before):
+                self._ledger.note(Kind.ROLLED_BACK, id=record.id, reason="the former value was set and read back")
+
     def _settle_watch(self, key: str, step: int) -> None:
         record = self.history.held(key)
         if record is None or record.id == self._watched.get(key):
             return
-        found = self._bindings[key].read()
+        found = self._target.read()[key]
         if record.phase is Kind.EFFECTIVE or _holds(found, record.after):  # a proven value may decay as scheduled
             self._watch(record, step)
         else:
             self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")
-            self._bindings[key].watch(None)
+            self._target.watch(key, None)
             self._watched.pop(key, None)
 
     def _watch(self, record: ChangeRecord, step: int) -> None:
@@ -222,7 +303,7 @@ class ChangeEngine:
         if key in self._watched:
             self._ledger.give_up(self._watched[key], f"change {record.id} came before an optimizer step used it")
         self._watched[key] = record.id
-        self._bindings[key].watch(lambda sighting: self._saw(record.id, step + sighting.steps_after, sighting))
+        self._target.watch(key, lambda sighting: self._saw(record.id, step + sighting.steps_after, sighting))
 
     def _saw(self, change_id: int, step: int, sighting: Sighting) -> None:
         record = self.history[change_id]
@@ -233,11 +314,24 @@ class ChangeEngine:
             self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=sighting.found)
 
     def _end_watches(self) -> None:
-        for binding in self._bindings.values():
-            binding.watch(None)
+        for parameter in self._registry:
+            self._target.watch(parameter.key, None)
         self._watched.clear()
 
 
 def _holds(found: float, wanted: float) -> bool:
     """Whether `found` is the value wanted, or what a float32 tensor keeps of it."""
     return found in {wanted, c_float(wanted).value}
+
+
+def _applied_facts(
+    record: ChangeRecord, found: Mapping[str, float], held: Mapping[str, float] | None, state: str
+) -> dict[str, float | str | None]:
+    key = record.delta.parameter
+    return {"id": record.id, "found": found[key], "held": None if held is None else held.get(key), "state": state}
+
+
+def _require_one_each(keys: Sequence[str]) -> None:
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise InvalidInput(f"one proposal holds several deltas of {twice}: put them into one each, or propose in turn")

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import reduce
-from typing import Any
+from typing import Any, final
 
 from seedbed.change._case import Decision, Move, Ruling
 from seedbed.change._delta import Add, Delta, Op, Scale, Set
@@ -30,29 +29,35 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     ROLLED_BACK = "rolled_back"
     RESUMED = "resumed"
+    RETRIED = "retried"
 
 
 # EFFECTIVE may still fail: a scheduler can take the value back at its own next step. UNKNOWN may still prove EFFECTIVE:
 # an interrupted run that is resumed takes the optimizer step that was missing.
 _MAY_FOLLOW: Mapping[Kind, frozenset[Kind]] = {
-    Kind.GUARDED: frozenset({Kind.PROPOSED}),
+    Kind.GUARDED: frozenset({Kind.PROPOSED, Kind.RETRIED}),
     Kind.INTENT: frozenset({Kind.GUARDED}),
     Kind.APPLIED: frozenset({Kind.INTENT}),
     Kind.EFFECTIVE: frozenset({Kind.APPLIED, Kind.UNKNOWN}),
     Kind.FAILED: frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}),
     Kind.UNKNOWN: frozenset({Kind.INTENT, Kind.APPLIED}),
     Kind.ROLLED_BACK: frozenset({Kind.FAILED}),
+    Kind.RETRIED: frozenset({Kind.INTENT}),
 }
+_KINDS = frozenset(kind.value for kind in Kind)
+_OPEN = frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.RETRIED})
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
     """One requested change. `wanted` is what the delta resolved to, `after` what the guards let through of it.
 
+    `batch` is the id of the first change of its proposal: those of one proposal are made together or not at all.
     `story` holds its journal entries' kinds and payloads, oldest first.
     """
 
     id: int
+    batch: int
     step: int
     delta: Delta
     unit: str
@@ -94,6 +99,11 @@ class ChangeRecord:
         return self.ruling is not None and self.ruling.decision is Decision.SHRINK
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was proposed and neither denied, nor applied, nor ended."""
+        return self.phase in _OPEN and not self.denied
+
+    @property
     def reached(self) -> bool:
         """Whether the live object took it, or may have, and nothing is known to have taken it back."""
         return self.phase in {Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}
@@ -104,68 +114,126 @@ class ChangeRecord:
         return any(kind in {Kind.APPLIED, Kind.UNKNOWN} for kind, _ in self.story)
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class ChangeHistory:
-    """Every change of a run, oldest first; `superseded` are those of work that a resume threw away."""
+    """Every change of a run, oldest first; `superseded` are those of work that a resume threw away.
 
-    records: tuple[ChangeRecord, ...] = ()
-    superseded: tuple[ChangeRecord, ...] = ()
+    Only `advance` alters it, by one journal entry, in a time that does not grow with the changes before.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[int, ChangeRecord] = {}
+        self._superseded: list[ChangeRecord] = []
+        self._open: set[int] = set()
+        self._moves: dict[str, dict[int, Move]] = {}
+        self._touched: dict[str, list[int]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChangeHistory):
+            return NotImplemented
+        return (self.records, self.superseded) == (other.records, other.superseded)
 
     def __getitem__(self, change_id: int) -> ChangeRecord:
         """The change of that id. Raises NotFound."""
-        for record in self.records:
-            if record.id == change_id:
-                return record
-        raise NotFound(f"no change {change_id} in this history; it holds {[record.id for record in self.records]}")
+        if change_id not in self._records:
+            raise NotFound(f"no change {change_id} in this history; it holds {list(self._records)}")
+        return self._records[change_id]
+
+    @property
+    def records(self) -> tuple[ChangeRecord, ...]:
+        """Every change that stands."""
+        return tuple(self._records.values())
+
+    @property
+    def superseded(self) -> tuple[ChangeRecord, ...]:
+        """The changes of lost work."""
+        return tuple(self._superseded)
 
     def counts(self) -> dict[Outcome, int]:
         """How many changes ended in each outcome; the numbers add up to the number of records."""
-        counted = Counter(record.outcome for record in self.records)
+        counted = Counter(record.outcome for record in self._records.values())
         return {outcome: counted[outcome] for outcome in Outcome}
 
-    def moves(self, parameter: str) -> list[Move]:
+    def moves(self, parameter: str) -> tuple[Move, ...]:
         """The parameter's changes that reached the live object, oldest first: what guards look back on."""
-        reached = (record for record in self.records if record.reached and record.delta.parameter == parameter)
-        return [Move(record.step, record.before, record.after) for record in reached]
+        return tuple(self._moves.get(parameter, {}).values())
 
     def held(self, parameter: str) -> ChangeRecord | None:
         """The change that the live parameter holds, or may hold; None when the newest to touch it was taken back."""
-        touched = [record for record in self.records if record.touched and record.delta.parameter == parameter]
-        return touched[-1] if touched and touched[-1].reached else None
+        touched = self._touched.get(parameter)
+        newest = None if not touched else self._records[touched[-1]]
+        return newest if newest is not None and newest.reached else None
+
+    def open(self) -> tuple[ChangeRecord, ...]:
+        """The changes that were proposed and neither denied, nor applied, nor ended."""
+        return tuple(self._records[change_id] for change_id in sorted(self._open))
 
     def next_id(self) -> int:
         """The id of the next change; superseded ids are never given again."""
-        return 1 + max((record.id for record in (*self.records, *self.superseded)), default=0)
+        newest = next(reversed(self._records), 0)
+        return 1 + max(newest, self._superseded[-1].id if self._superseded else 0)
 
-    def advance(self, entry: Entry) -> "ChangeHistory":
-        """The history after one more entry. Raises StoreCorrupt for an entry that cannot follow."""
-        if entry.kind not in set(Kind):
+    def advance(self, entry: Entry) -> None:
+        """Take one more entry in. Raises StoreCorrupt for an entry that cannot follow, and is as it was then."""
+        if entry.kind not in _KINDS:
             raise StoreCorrupt(
                 f"change journal, entry {entry.sequence}: unknown kind {entry.kind!r}, expected one of "
                 f"{[kind.value for kind in Kind]}; a newer version of seedbed may have written it: upgrade"
             )
         kind, payload = Kind(entry.kind), entry.payload
         if kind is Kind.RESUMED:
-            return self._resumed(int(payload["kept"]))
-        if kind is Kind.PROPOSED:
-            return replace(self, records=(*self.records, _proposed(payload)))
-        changed = _advanced(self, kind, entry)
-        return replace(self, records=tuple(changed if old.id == changed.id else old for old in self.records))
+            self._resume(int(payload["kept"]))
+        else:
+            self._put(_proposed(payload) if kind is Kind.PROPOSED else self._advanced(kind, entry))
 
-    def _resumed(self, kept: int) -> "ChangeHistory":
-        lost = tuple(record for record in self.records if record.id > kept)
-        return ChangeHistory(tuple(record for record in self.records if record.id <= kept), (*self.superseded, *lost))
+    def _put(self, record: ChangeRecord) -> None:
+        self._records[record.id] = record
+        key = record.delta.parameter
+        (self._open.add if record.is_open else self._open.discard)(record.id)
+        if record.touched and record.id not in (touched := self._touched.setdefault(key, []))[-1:]:
+            touched.append(record.id)
+        if record.reached:
+            self._moves.setdefault(key, {})[record.id] = Move(record.step, record.before, record.after)
+        else:
+            self._moves.get(key, {}).pop(record.id, None)
+
+    def _resume(self, kept: int) -> None:
+        standing = [record for record in self._records.values() if record.id <= kept]
+        self._superseded.extend(record for record in self._records.values() if record.id > kept)
+        self._records, self._open, self._moves, self._touched = {}, set(), {}, {}
+        for record in standing:
+            self._put(record)
+
+    def _advanced(self, kind: Kind, entry: Entry) -> ChangeRecord:
+        record = self._records.get(int(entry.payload["id"]))
+        if record is None or record.denied or record.phase not in _MAY_FOLLOW[kind]:
+            before = "no proposal" if record is None else "a denial" if record.denied else repr(record.phase.value)
+            raise StoreCorrupt(
+                f"change journal, entry {entry.sequence}: {kind.value!r} cannot follow {before} of change "
+                f"{entry.payload['id']}; the journal was altered: run `seedbed runs fsck`"
+            )
+        told = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
+        if kind is Kind.GUARDED:
+            return replace(told, ruling=_ruling(entry.payload))
+        if kind is Kind.RETRIED:
+            fresh = {name: float(entry.payload[name]) for name in ("before", "wanted")}
+            return replace(told, before=fresh["before"], wanted=fresh["wanted"], ruling=None)
+        return told
 
 
 def fold(entries: Iterable[Entry]) -> ChangeHistory:
     """The history that a journal tells. Raises StoreCorrupt naming the first entry that cannot follow."""
-    return reduce(ChangeHistory.advance, entries, ChangeHistory())
+    history = ChangeHistory()
+    for entry in entries:
+        history.advance(entry)
+    return history
 
 
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
     op: Op = _OPS[payload["op"]["kind"]](float(payload["op"]["value"]))
     return ChangeRecord(
         id=int(payload["id"]),
+        batch=int(payload.get("batch", payload["id"])),  # journals of 0.1.0 held one change to a proposal
         step=int(payload["step"]),
         delta=Delta(payload["parameter"], op, payload["reason"], payload["proposer"]),
         unit=payload["unit"],
@@ -175,18 +243,6 @@ def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
         phase=Kind.PROPOSED,
         story=((Kind.PROPOSED, payload),),
     )
-
-
-def _advanced(history: ChangeHistory, kind: Kind, entry: Entry) -> ChangeRecord:
-    record = next((record for record in history.records if record.id == entry.payload["id"]), None)
-    if record is None or record.denied or record.phase not in _MAY_FOLLOW[kind]:
-        before = "no proposal" if record is None else "a denial" if record.denied else repr(record.phase.value)
-        raise StoreCorrupt(
-            f"change journal, entry {entry.sequence}: {kind.value!r} cannot follow {before} of change "
-            f"{entry.payload['id']}; the journal was altered: run `seedbed runs fsck`"
-        )
-    told = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
-    return replace(told, ruling=_ruling(entry.payload)) if kind is Kind.GUARDED else told
 
 
 def _ruling(payload: Mapping[str, Any]) -> Ruling:

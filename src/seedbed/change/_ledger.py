@@ -1,28 +1,47 @@
 """The change journal and the history folded from it, kept in step."""
 
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
-from seedbed.records import Journal
+from seedbed.records import Entry
 
-__all__ = ["Ledger"]
+__all__ = ["ChangeJournal", "Ledger", "Note"]
 
 _logger = logging.getLogger("seedbed.change")
+
+
+Note = tuple[Kind, Mapping[str, Any]]
+
+
+class ChangeJournal(Protocol):
+    """Where changes are written down: `records.Journal`, durable, or `records.MemoryJournal`."""
+
+    def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
+        """Append each, in order; as safe on return as the journal promises."""
+
+    def entries(self) -> list[Entry]:
+        """Every record, oldest first."""
 
 
 @final
 class Ledger:
     """Notes transitions: each is durable in the journal before the history has it."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: ChangeJournal) -> None:
         self._journal = journal
         self.history: ChangeHistory = fold(journal.entries())
 
     def note(self, kind: Kind, **facts: Any) -> None:
         """Append one entry and fold it in. Raises StoreUnavailable when it could not be made durable."""
-        self.history = self.history.advance(self._journal.append(kind.value, facts))
+        self.note_all([(kind, facts)])
+
+    def note_all(self, notes: Iterable[Note]) -> None:
+        """As `note`, of several entries at the price of one sync."""
+        for entry in self._journal.append_all([(kind.value, facts) for kind, facts in notes]):
+            self.history.advance(entry)
 
     def fail(self, record: ChangeRecord, reason: str, found: float | None = None) -> None:
         """Note that a change failed, and warn of it. `found` is kept when it is a JSON number; the reason names it."""

@@ -1,5 +1,6 @@
 """A setting that may change in a run, and the limits that it keeps."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
@@ -7,6 +8,10 @@ from math import isfinite
 from seedbed.errors import InvalidInput
 
 __all__ = ["Number", "Parameter", "in_unit"]
+
+_FINEST = 2**-40
+"""The finest grid, as a part of the larger bound: a thousandth of its increment is still well above rounding."""
+_LARGEST_WHOLE = 2**53
 
 
 class Number(StrEnum):
@@ -26,10 +31,10 @@ class Parameter:
     `increment` from `low` where one is declared; INT and BOOL have 1.
 
     In any `velocity_window_steps` steps it moves by at most `velocity_cap` in all (in its unit; None for no cap).
-    `oscillation_window` effective moves that alternate in sign, the proposed one included, are an oscillation (0 for
-    never). `subsystem` is what it freezes with, by default the first part of its path; `owner` who answers for it;
-    `lag_steps` how many steps may pass until a change is seen in use. Raises InvalidInput when the limits leave no room
-    or contradict one another.
+    `oscillation_window` effective moves that alternate in sign, the proposed one included, are an oscillation (3 or
+    more; 0 for never). `subsystem` is what it freezes with, by default the first part of its path; `owner` who answers
+    for it; `lag_steps` how many steps may pass until a change is seen in use. Raises InvalidInput, with the field, when
+    the limits leave no room or contradict one another.
     """
 
     key: str
@@ -48,17 +53,43 @@ class Parameter:
     lag_steps: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path or tuple(self.key.split(".")))
+        object.__setattr__(self, "subsystem", self.subsystem or self.path[0])
+        if self.number is not Number.FLOAT and self.increment is None:
+            object.__setattr__(self, "increment", 1.0)
         if not (isfinite(self.low) and isfinite(self.high) and self.low <= self.high):
             raise InvalidInput(
                 f"parameter {self.key!r}: expected finite bounds with low <= high, found low={self.low!r} and "
                 f"high={self.high!r}; declare the range that you would accept unattended"
             )
-        if self.cooldown_steps < 0:
-            raise InvalidInput(f"parameter {self.key!r}: cooldown_steps is {self.cooldown_steps}, expected 0 or more")
-        object.__setattr__(self, "path", self.path or tuple(self.key.split(".")))
-        object.__setattr__(self, "subsystem", self.subsystem or self.path[0])
-        if self.number is not Number.FLOAT and self.increment is None:
-            object.__setattr__(self, "increment", 1.0)
+        for field, holds, expected in self._requirements():
+            if not holds:
+                found = getattr(self, field)
+                raise InvalidInput(f"parameter {self.key!r}: {field} is {found!r}, expected {expected}")
+
+    def _requirements(self) -> Iterator[tuple[str, bool, str]]:
+        """Each field, whether it is as it must be, and how that is; increment and bounds are finite by then."""
+        cap, finest = self.velocity_cap, max(abs(self.low), abs(self.high)) * _FINEST
+        yield "path", all(self.path), "parts that are not empty"
+        yield "cooldown_steps", self.cooldown_steps >= 0, "0 or more"
+        yield "velocity_cap", cap is None or (cap > 0 and isfinite(cap)), "None or a finite number above 0"
+        yield "velocity_window_steps", self.velocity_window_steps >= 1, "1 or more"
+        window = self.oscillation_window
+        yield "oscillation_window", window == 0 or window >= 3, "0 for never, or 3 or more: fewer changes cannot swing"
+        yield "lag_steps", self.lag_steps >= 1, "1 or more"
+        step = self.increment
+        yield "increment", step is None or (step > 0 and isfinite(step)), "None or a finite number above 0"
+        yield "velocity_cap", cap is None or step is None or cap >= step, f"at least the increment, {step}"
+        if self.number is Number.FLOAT:
+            yield "increment", step is None or step >= finest, f"{finest:g} or more, which floats can tell apart"
+            return
+        for field in ("low", "high", "increment"):
+            value = float(getattr(self, field))
+            whole = value.is_integer() and abs(value) <= _LARGEST_WHOLE
+            yield field, whole, f"a whole number for {self.number.value}"
+        if self.number is Number.BOOL:
+            yield "low", self.low >= 0, "0 or 1 for BOOL"
+            yield "high", self.high <= 1, "0 or 1 for BOOL"
 
 
 def in_unit(quantity: str, unit: str) -> str:

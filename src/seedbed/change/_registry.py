@@ -7,6 +7,7 @@ from math import isfinite
 from typing import final
 
 from seedbed.change._delta import Delta
+from seedbed.change._grid import neighbours, on_grid
 from seedbed.change._parameter import Number, Parameter, in_unit
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import Json, digest
@@ -18,8 +19,9 @@ __all__ = ["Registry"]
 class Registry:
     """The parameters of one plant, by key. Pure: documents and values go in and come out, nothing is held.
 
-    A *document* is the nested JSON that settings are kept in; *values* are floats by flat key. Raises InvalidInput for
-    two parameters of one key, or when one's path leads through another's.
+    A *document* is the nested JSON that settings are kept in; *values* are floats by flat key. Whatever goes in is
+    checked: its type, its bounds, and that it lies on its grid, where a value within rounding of a point becomes that
+    point. Raises InvalidInput for two parameters of one key, or when one's path leads to or through another's.
     """
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
@@ -42,8 +44,7 @@ class Registry:
     def __getitem__(self, key: str) -> Parameter:
         """The parameter of that key. Raises NotFound, with the nearest keys."""
         if key not in self._parameters:
-            near = get_close_matches(key, self._parameters, n=3) or sorted(self._parameters)
-            raise NotFound(f"no parameter {key!r}; declared are {near}")
+            raise NotFound(f"no parameter {key!r}; {_nearest(key, self._parameters)}")
         return self._parameters[key]
 
     def keys(self) -> tuple[str, ...]:
@@ -52,83 +53,127 @@ class Registry:
 
     def validate(self, values: Mapping[str, float]) -> dict[str, float]:
         """The values, as floats. Raises NotFound for an undeclared key, InvalidInput with key, value and bound."""
-        return {key: self._checked(self[key], value) for key, value in values.items()}
+        return {key: _checked(self[key], value) for key, value in values.items()}
 
     def document(self, values: Mapping[str, float]) -> dict[str, Json]:
-        """The nested document that holds these values, each as its kind of number says."""
-        nested: dict[str, Json] = {}
-        for key, value in values.items():
-            self._put(nested, self[key], value)
-        return nested
+        """The nested document that holds these values, each as its kind of number says. Raises as `validate`."""
+        return self._nested(self.validate(values))
 
     def get_all(self, document: Mapping[str, Json]) -> dict[str, float]:
         """Every value in a document. Raises InvalidInput for one missing, unknown, of a wrong type or out of bounds."""
         found = dict(_leaves(document, ()))
         paths = {parameter.path: parameter for parameter in self}
+        known = [".".join(path) for path in paths]
         strangers = sorted(".".join(path) for path in found.keys() - paths.keys())
         absent = sorted(".".join(path) for path in paths.keys() - found.keys())
-        if strangers or absent:
-            raise InvalidInput(f"settings: unknown {strangers}, missing {absent}; expected {len(self)} declared ones")
-        return {parameter.key: self._read(parameter, found[parameter.path]) for parameter in self}
+        if strangers:
+            raise InvalidInput(f"settings: unknown {strangers}, missing {absent}; {_nearest(strangers[0], known)}")
+        if absent:
+            raise InvalidInput(f"settings: missing {absent}; expected each of the {len(self)} declared ones")
+        return {parameter.key: _read(parameter, found[parameter.path]) for parameter in self}
 
     def get(self, document: Mapping[str, Json], key: str) -> float:
         """One value in a document. Raises NotFound for an undeclared key, InvalidInput for a value that is none."""
         parameter, found = self[key], dict(_leaves(document, ()))
         if parameter.path not in found:
             raise InvalidInput(f"settings: {key} is missing at {'.'.join(parameter.path)}")
-        return self._read(parameter, found[parameter.path])
+        return _read(parameter, found[parameter.path])
 
     def set(self, document: Mapping[str, Json], key: str, value: float) -> dict[str, Json]:
-        """The document with one value changed; the given one stays as it is. Raises as `validate`."""
-        return self.document({**self.get_all(document), **self.validate({key: value})})
+        """The document with one value changed; the given one stays as it is. Raises as `get_all` and `validate`."""
+        checked = self.validate({key: value})
+        return self.document({**self.get_all(document), **checked})
 
     def apply_deltas(self, document: Mapping[str, Json], deltas: Iterable[Delta]) -> dict[str, Json]:
         """The document after every delta, or none of them: the first to be refused raises as `validate`."""
         values = self.get_all(document)
         for delta in deltas:
             parameter = self[delta.parameter]
-            values[parameter.key] = self._checked(parameter, delta.resolve(values[parameter.key]))
+            values[parameter.key] = _checked(parameter, delta.resolve(values[parameter.key]))
         return self.document(values)
 
     def state_hash(self, values: Mapping[str, float]) -> str:
-        """The digest of the document that holds these values."""
-        return digest(self.document(values))
+        """The digest of the document of all values; live ones may stand where no change would be allowed to put them.
 
-    def _checked(self, parameter: Parameter, value: object) -> float:
-        key, bounds = parameter.key, in_unit(f"{parameter.low:g} .. {parameter.high:g}", parameter.unit)
-        if not isinstance(value, int | float) or not isfinite(value):
-            raise InvalidInput(f"{key} = {value!r}: expected a finite number within {bounds}")
-        if parameter.number is not Number.FLOAT and value != int(value):
-            raise InvalidInput(f"{key} = {value!r}: expected a whole number within {bounds}")
-        if not parameter.low <= value <= parameter.high:
-            bound = "low" if value < parameter.low else "high"
-            raise InvalidInput(f"{key} = {value!r}: {bound} bound is {getattr(parameter, bound):g}, of {bounds}")
-        return float(value)
+        Raises InvalidInput if one is missing or not finite.
+        """
+        if missing := sorted(self._parameters.keys() - values.keys()):
+            raise InvalidInput(f"state hash: missing {missing}; expected a value for each of {len(self)} parameters")
+        return digest(self._nested(values))
 
-    def _read(self, parameter: Parameter, found: Json) -> float:
-        if isinstance(found, bool) is not (parameter.number is Number.BOOL) or not isinstance(found, int | float):
-            raise InvalidInput(f"{parameter.key} = {found!r}: expected {parameter.number.value}")
-        return self._checked(parameter, found)
-
-    def _put(self, nested: dict[str, Json], parameter: Parameter, value: float) -> None:
-        *above, last = parameter.path
-        for part in above:
-            below = nested.setdefault(part, {})
-            assert isinstance(below, dict)  # paths do not lead through one another
-            nested = below
-        kinds: Mapping[Number, type[float | int | bool]] = {Number.INT: int, Number.BOOL: bool, Number.FLOAT: float}
-        nested[last] = kinds[parameter.number](value)
+    def _nested(self, values: Mapping[str, float]) -> dict[str, Json]:
+        nested: dict[str, Json] = {}
+        for key, value in values.items():
+            _put(nested, self[key], on_grid(self[key], value) if isfinite(value) else value)
+        return nested
 
     def _require_paths_apart(self) -> None:
         paths = sorted((parameter.path, parameter.key) for parameter in self)
         for (first, key), (second, other) in pairwise(paths):
             if second[: len(first)] == first:
-                raise InvalidInput(f"parameters {key!r} and {other!r}: the path {first} leads to or through both")
+                raise InvalidInput(
+                    f"parameters {key!r} and {other!r}: the path {'.'.join(first)!r} leads to or through both; give "
+                    "each a path of its own"
+                )
+
+
+def _checked(parameter: Parameter, value: object) -> float:
+    key, bounds = parameter.key, in_unit(f"{parameter.low:.12g} .. {parameter.high:.12g}", parameter.unit)
+    number = _finite(value)
+    if number is None or (isinstance(value, bool) and parameter.number is not Number.BOOL):
+        raise InvalidInput(f"{key} = {value!r}: expected a finite {parameter.number.value} within {bounds}")
+    number = on_grid(parameter, number)
+    if not parameter.low <= number <= parameter.high:
+        bound = "low" if number < parameter.low else "high"
+        raise InvalidInput(f"{key} = {value!r}: {bound} bound is {getattr(parameter, bound):.12g}, of {bounds}")
+    if beside := neighbours(parameter, number):
+        points = " and ".join(f"{each:.12g}" for each in beside)
+        grid = f"steps of {parameter.increment:.12g} from {parameter.low:.12g}"
+        raise InvalidInput(f"{key} = {value!r}: expected {grid}, the neighbours are {points}")
+    return number
+
+
+def _finite(value: object) -> float | None:
+    """A number as a float; None for what is no number, not finite, or a whole number too large for a float."""
+    try:
+        return float(value) if isinstance(value, int | float) and isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _read(parameter: Parameter, found: Json) -> float:
+    """A value as a document holds it: a switch is true or false, a number never is. JSON has one zero for 0 and 0.0."""
+    number = _finite(found)
+    wrong = number is None or isinstance(found, bool) is not (parameter.number is Number.BOOL)
+    if wrong or (parameter.number is Number.INT and number is not None and not number.is_integer()):
+        raise InvalidInput(f"{parameter.key} = {found!r}: expected {parameter.number.value}")
+    return _checked(parameter, found)
+
+
+def _put(nested: dict[str, Json], parameter: Parameter, value: float) -> None:
+    *above, last = parameter.path
+    for part in above:
+        below = nested.setdefault(part, {})
+        assert isinstance(below, dict)  # paths do not lead through one another
+        nested = below
+    if parameter.number is Number.BOOL and value in {0, 1}:
+        nested[last] = bool(value)
+    elif parameter.number is Number.INT and float(value).is_integer():
+        nested[last] = int(value)
+    else:
+        nested[last] = float(value)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    known = sorted(names)
+    near = get_close_matches(name, known, n=3)
+    return f"the nearest declared are {near}" if near else f"declared are {known}"
 
 
 def _leaves(document: Mapping[str, Json], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """Every value with the path to it. An empty section is one, so that nothing in a document is passed over."""
     for key, item in document.items():
-        if isinstance(item, Mapping):
+        if isinstance(item, Mapping) and item:
             yield from _leaves(item, (*path, key))
         else:
             yield (*path, key), item

@@ -16,11 +16,12 @@ from seedbed.records._events import Event, EventsLog
 from seedbed.records._facts import Fact, facts
 from seedbed.records._files import Files, StoredFile
 from seedbed.records._findings import Finding, FindingKind
-from seedbed.records._framed import Journal, read_journal
+from seedbed.records._framed import Journal, MemoryJournal, read_journal
 from seedbed.records._frames import Entry
 from seedbed.records._fsck import fsck
 from seedbed.records._gc import GcPlan, GcResult, Letting, Sweepable, Why, gc, plan_gc, sweep
 from seedbed.records._index import IndexEntry, export_index, read_index
+from seedbed.records._json_file import atomic_write_json, read_json_with_hash
 from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._query import Name, Query, matches, parse_name, parse_query
@@ -82,6 +83,7 @@ __all__ = [
     "LargeBlob",
     "Letting",
     "LocalFiles",
+    "MemoryJournal",
     "MetadataField",
     "MetadataSchema",
     "MetricDelta",
@@ -111,6 +113,7 @@ __all__ = [
     "TrendPoint",
     "Why",
     "ablation",
+    "atomic_write_json",
     "best_of_groups",
     "canonical_json",
     "compare",
@@ -135,6 +138,7 @@ __all__ = [
     "read_events",
     "read_index",
     "read_journal",
+    "read_json_with_hash",
     "redact_text",
     "repair",
     "replace",

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from seedbed.errors import StoreUnavailable
-from seedbed.records._canonical import Json
+from seedbed.records._canonical import Json, plain
 from seedbed.records._durable import AppendFile
 from seedbed.records._frames import Entry, Frames, frame, read_frames
 from seedbed.records._redaction import redact_text, redacted_object
 
-__all__ = ["FramedFile", "Journal", "read_journal"]
+__all__ = ["FramedFile", "Journal", "MemoryJournal", "read_journal"]
 
 
 class FramedFile:
@@ -81,10 +81,15 @@ class Journal:
 
         Raises InvalidInput for what is not JSON (nothing is written then) and StoreUnavailable.
         """
-        entry = self._file.append(redact_text(kind), redacted_object(payload))
+        return self.append_all([(kind, payload)])[0]
+
+    def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
+        """As `append`, of several records at the price of one sync. A crash may keep the first of them only."""
+        clean = [(redact_text(kind), redacted_object(payload)) for kind, payload in records]
+        entries = [self._file.append(kind, payload) for kind, payload in clean]
         self._file.sync()
-        self._entries.append(entry)
-        return entry
+        self._entries.extend(entries)
+        return entries
 
     def entries(self) -> list[Entry]:
         """Every record, oldest first."""
@@ -99,6 +104,34 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class MemoryJournal:
+    """A journal that lives as long as its process: the same records and the same chain, with no file and no redaction.
+
+    For changes that nothing needs to outlive, and for those who measure or test.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._head = Frames((), 0, 0).head
+
+    def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
+        """Append each. Raises InvalidInput, before any is appended, for what is not JSON."""
+        entries = []
+        head = self._head
+        for kind, payload in records:
+            copied = {key: plain(item) for key, item in payload.items()}
+            entry = frame(head, kind, copied)[1]
+            entries.append(entry)
+            head = (entry.sequence, entry.digest)
+        self._head = head
+        self._entries.extend(entries)
+        return entries
+
+    def entries(self) -> list[Entry]:
+        """Every record, oldest first."""
+        return list(self._entries)
 
 
 def read_journal(path: Path) -> list[Entry]:

@@ -1,0 +1,74 @@
+"""The values that a parameter may take, told apart exactly although floats round.
+
+A number is read as the shortest decimal that stands for it, as people write it: 0.8 - 0.7 is 0.1 here. On a grid, a
+value within rounding of a point is that point, so that 0.1 + 0.2 is 0.3 and does not lie beyond a bound of 0.3.
+"""
+
+from fractions import Fraction
+from math import ceil, floor, nextafter
+
+from seedbed.change._parameter import Parameter
+
+__all__ = ["decimal", "exact", "farthest", "neighbours", "on_grid"]
+
+
+def exact(parameter: Parameter, value: float) -> Fraction:
+    """The number that `value` stands for: the grid point it is within rounding of, else its shortest decimal."""
+    point = _point(parameter, value)
+    return decimal(value) if point is None else point
+
+
+def on_grid(parameter: Parameter, value: float) -> float:
+    """`value`, or the grid point that it is within rounding of."""
+    point = _point(parameter, value)
+    return value if point is None else float(point)
+
+
+def neighbours(parameter: Parameter, value: float) -> tuple[float, ...]:
+    """The grid points within bounds on both sides of a value that lies off the grid; none for one that lies on it."""
+    if parameter.increment is None or _point(parameter, value) is not None:
+        return ()
+    low, increment = decimal(parameter.low), decimal(parameter.increment)
+    below = low + floor((decimal(value) - low) / increment) * increment
+    return tuple(float(each) for each in (below, below + increment) if low <= each <= decimal(parameter.high))
+
+
+def farthest(parameter: Parameter, before: float, limit: Fraction) -> float:
+    """The value farthest from `before` that does not lie beyond `limit`; `before` where there is no other.
+
+    Where there is a grid, it is one of its points within the bounds.
+    """
+    here = exact(parameter, before)
+    if limit == here:
+        return before
+    if parameter.increment is None:
+        value = float(limit)
+        beyond = decimal(value) > limit if limit > here else decimal(value) < limit
+        return nextafter(value, before) if beyond else value
+    low, high, increment = (decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
+    if limit > here:
+        point = low + floor((min(limit, high) - low) / increment) * increment
+    else:
+        point = low + ceil((max(limit, low) - low) / increment) * increment
+    between = min(here, limit) <= point <= max(here, limit) and point != here
+    return float(point) if between and low <= point <= high else before
+
+
+def _point(parameter: Parameter, value: float) -> Fraction | None:
+    """The grid point within bounds that `value` is, as far as rounding can tell.
+
+    Rounding is that of float32, which some live objects keep their settings in, but never so much that a value could
+    be near two points.
+    """
+    if parameter.increment is None:
+        return None
+    number = decimal(value)
+    low, high, increment = (decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
+    point = low + round((number - low) / increment) * increment
+    rounding = min(increment / 1000, max(abs(low), abs(high)) / 2**23)
+    return point if abs(number - point) <= rounding and low <= point <= high else None
+
+
+def decimal(value: float) -> Fraction:
+    """The shortest decimal that stands for a float."""
+    return Fraction(repr(float(value)))

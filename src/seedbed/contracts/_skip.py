@@ -1,0 +1,35 @@
+"""Why a proposed change was not made."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from seedbed.contracts._message import Message
+
+__all__ = ["SkipReason"]
+
+
+class SkipReason(Message):
+    """Which guard denied a change: exactly one flag is true, and `note` says why.
+
+    Append-only: a flag is added, never renamed or taken away, and one that an older record lacks is false there.
+    `other` stands for a guard that is not Seedbed's own; the note names it.
+    """
+
+    cooldown: bool = False
+    velocity: bool = False
+    oscillation: bool = False
+    freeze: bool = False
+    no_op: bool = False
+    health: bool = False
+    drift: bool = False
+    bounds: bool = False
+    other: bool = False
+    note: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_guard_denied(self) -> Self:
+        true = [name for name in type(self).model_fields if getattr(self, name) is True]
+        if len(true) != 1:
+            raise ValueError(f"the flags {true} are true, expected exactly one: the first guard to deny ends it")
+        return self

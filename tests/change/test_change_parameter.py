@@ -1,0 +1,72 @@
+"""A parameter whose limits leave no room, or contradict one another, is refused by field, value and expectation."""
+
+from typing import Any
+
+import pytest
+
+from seedbed.change import Number, Parameter
+from seedbed.errors import InvalidInput
+
+
+def declared(**limits: Any) -> Parameter:
+    return Parameter(**({"key": "optimizer.lr", "unit": "1", "low": 0.0, "high": 1.0} | limits))
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"low": 2.0}, r"expected finite bounds with low <= high, found low=2.0 and high=1.0"),
+        ({"low": float("nan")}, "found low=nan"),
+        ({"high": float("inf")}, "and high=inf"),
+        ({"cooldown_steps": -1}, "cooldown_steps is -1, expected 0 or more"),
+        ({"velocity_cap": 0.0}, "velocity_cap is 0.0, expected None or a finite number above 0"),
+        ({"velocity_cap": -1.0}, "velocity_cap is -1.0"),
+        ({"velocity_cap": float("nan")}, "velocity_cap is nan"),
+        ({"velocity_cap": float("inf")}, "velocity_cap is inf"),
+        ({"velocity_cap": 0.05, "increment": 0.1}, "velocity_cap is 0.05, expected at least the increment, 0.1"),
+        ({"velocity_window_steps": 0}, "velocity_window_steps is 0, expected 1 or more"),
+        ({"oscillation_window": 1}, "oscillation_window is 1, expected 0 for never, or 3 or more"),
+        ({"oscillation_window": 2}, "oscillation_window is 2"),
+        ({"oscillation_window": -3}, "oscillation_window is -3"),
+        ({"increment": 0.0}, "increment is 0.0, expected None or a finite number above 0"),
+        ({"increment": -0.1}, "increment is -0.1"),
+        ({"increment": float("nan")}, "increment is nan"),
+        ({"increment": float("inf")}, "increment is inf"),
+        ({"increment": 1e-13}, "increment is 1e-13, expected 9.09495e-13 or more, which floats can tell apart"),
+        ({"lag_steps": 0}, "lag_steps is 0, expected 1 or more"),
+        ({"path": ("optimizer", "")}, r"path is \('optimizer', ''\), expected parts that are not empty"),
+        ({"key": ""}, r"parameter '': path is \('',\)"),
+        ({"key": "optimizer..lr"}, r"path is \('optimizer', '', 'lr'\)"),
+        ({"number": Number.INT, "low": 0.5, "high": 3}, "low is 0.5, expected a whole number for INT"),
+        ({"number": Number.INT, "high": 2.5}, "high is 2.5, expected a whole number for INT"),
+        ({"number": Number.INT, "increment": 0.5}, "increment is 0.5, expected a whole number for INT"),
+        ({"number": Number.INT, "high": 2**60}, "high is 1152921504606846976, expected a whole number for INT"),
+        ({"number": Number.INT, "velocity_cap": 0.5}, "velocity_cap is 0.5, expected at least the increment, 1.0"),
+        ({"number": Number.BOOL, "high": 2}, "high is 2, expected 0 or 1 for BOOL"),
+        ({"number": Number.BOOL, "low": -1}, "low is -1, expected 0 or 1 for BOOL"),
+        ({"number": Number.BOOL, "high": 0.5}, "high is 0.5, expected a whole number for BOOL"),
+    ],
+)
+def test_limits_that_leave_no_room_are_refused(limits: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said) as refusal:
+        declared(**limits)
+    assert str(refusal.value).startswith("parameter '")
+
+
+def test_the_limits_at_the_edge_of_what_is_allowed_are_taken() -> None:
+    declared(cooldown_steps=0, velocity_window_steps=1, oscillation_window=3, lag_steps=1, increment=1e-12)
+    declared(velocity_cap=0.1, increment=0.1)
+    declared(low=1.0, number=Number.BOOL)
+    declared(low=-(2**53), high=2**53, number=Number.INT)
+
+
+def test_what_is_not_given_follows_from_the_key_and_the_kind() -> None:
+    rate, count, switch = declared(), declared(number=Number.INT, high=9), declared(number=Number.BOOL)
+    assert (rate.path, rate.subsystem, rate.increment) == (("optimizer", "lr"), "optimizer", None)
+    assert (count.increment, switch.increment) == (1.0, 1.0)
+    moved = declared(path=("train", "lr"), subsystem="rates")
+    assert (moved.path, moved.subsystem, declared(path=("train", "lr")).subsystem) == (
+        ("train", "lr"),
+        "rates",
+        "train",
+    )

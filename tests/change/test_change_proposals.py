@@ -1,0 +1,241 @@
+"""Proposals of several deltas: made together or not at all, retried when a race is lost, undone, rolled back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from seedbed.change import (
+    Add,
+    Bindings,
+    ChangeEngine,
+    ChangeRecord,
+    Conditions,
+    Delta,
+    Kind,
+    Parameter,
+    Registry,
+    Rules,
+    Scale,
+    Set,
+    Sighting,
+    fold,
+)
+from seedbed.contracts import Outcome
+from seedbed.errors import ContractBroken, InvalidInput
+from seedbed.records import MemoryJournal
+
+A, B = (Parameter(key, "1", 0.0, 100.0, cooldown_steps=5) for key in ("a", "b"))
+
+
+class Dial:
+    """A live setting in memory."""
+
+    def __init__(self, value: float = 10.0) -> None:
+        self.value = value
+        self.report: Callable[[Sighting], None] | None = None
+        self.accepts: Callable[[float], float] = float
+
+    def read(self) -> float:
+        return self.value
+
+    def write(self, value: float) -> None:
+        self.value = self.accepts(value)
+
+    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+        self.report = report
+
+    def state(self) -> dict[str, float]:
+        return {"value": self.value}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        self.value = state["value"]
+
+    def step(self, used: float | None = None) -> None:
+        found = self.value if used is None else used
+        if self.report is not None:
+            self.report(Sighting(1, self.value, found, "" if found == self.value else "a rival set it"))
+
+
+class World:
+    """Two dials, a journal in memory and an engine."""
+
+    def __init__(self) -> None:
+        self.a, self.b = Dial(), Dial()
+        self.journal = MemoryJournal()
+        self.engine = self.open()
+
+    def open(self) -> ChangeEngine:
+        return ChangeEngine(self.journal, {"a": self.a, "b": self.b}, [A, B])
+
+    def both(self, step: int, *ops: Add | Set | Scale, whole: bool = False) -> tuple[ChangeRecord, ...]:
+        deltas = [Delta(key, op, "r", "me") for key, op in zip("ab", ops, strict=True)]
+        return self.engine.propose_all(
+            deltas, step, rules=Rules(Registry([A, B]), self.engine.rules.guards, whole=whole)
+        )
+
+    def step(self) -> None:
+        self.a.step()
+        self.b.step()
+
+    @property
+    def values(self) -> tuple[float, float]:
+        return self.a.value, self.b.value
+
+    def outcomes(self) -> list[Outcome]:
+        return [record.outcome for record in self.engine.history.records]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_several_deltas_are_applied_and_proven_each_on_its_own(world: World) -> None:
+    first, second = world.both(0, Add(5.0), Scale(0.5))
+    assert (first.batch, second.batch, world.values) == (1, 1, (15.0, 5.0))
+    world.a.step()
+    assert world.outcomes() == [Outcome.EFFECTIVE, Outcome.UNKNOWN]
+    assert fold(world.journal.entries()) == world.engine.history
+
+
+def test_a_proposal_may_be_applied_in_part_and_says_which(world: World) -> None:
+    world.engine.propose(Delta("a", Set(20.0), "r", "me"), step=0)
+    world.step()
+    world.both(3, Set(30.0), Set(30.0))
+    world.step()
+    assert world.outcomes() == [Outcome.EFFECTIVE, Outcome.BLOCKED, Outcome.EFFECTIVE]
+    assert world.values == (20.0, 30.0)
+
+
+def test_a_proposal_that_is_wanted_whole_is_denied_with_whatever_is_denied_of_it(world: World) -> None:
+    world.engine.propose(Delta("a", Set(20.0), "r", "me"), step=0)
+    world.step()
+    _, second = world.both(3, Set(30.0), Set(30.0), whole=True)
+    assert (second.outcome, world.values) == (Outcome.BLOCKED, (20.0, 10.0))
+    assert second.reason.startswith("a of the same proposal: DENY by cooldown")
+    _, second = world.both(9, Set(101.0), Set(30.0), whole=True)
+    assert second.reason.startswith("a of the same proposal: SHRINK by bounds")
+    assert world.values == (20.0, 10.0)
+
+
+def test_when_one_live_object_refuses_none_is_changed(world: World) -> None:
+    def refuse(value: float) -> float:
+        raise InvalidInput("not while it rains")
+
+    world.b.accepts = refuse
+    records = world.both(0, Set(1.0), Set(2.0))
+    assert world.values == (10.0, 10.0)
+    assert [record.phase for record in records] == [Kind.ROLLED_BACK, Kind.ROLLED_BACK]
+    assert "not while it rains" in str(records[0].story[-2])
+
+
+def test_when_one_value_reads_back_wrong_none_is_kept(world: World) -> None:
+    world.b.accepts = lambda value: value + 1
+    assert [record.outcome for record in world.both(0, Set(1.0), Set(2.0))] == [Outcome.FAILED, Outcome.FAILED]
+    assert world.values == (10.0, 10.0)
+
+
+def test_a_change_that_breaks_what_must_hold_is_undone(world: World) -> None:
+    def sum_stays() -> None:
+        if world.a.value + world.b.value != 20:
+            raise ContractBroken(f"the sum is {world.a.value + world.b.value}, expected 20")
+
+    world.engine = ChangeEngine(world.journal, {"a": world.a, "b": world.b}, [A, B], invariants=[sum_stays])
+    assert [record.phase for record in world.both(0, Set(1.0), Set(19.0))] == [Kind.APPLIED, Kind.APPLIED]
+    broken = world.both(9, Set(2.0), Set(17.0))
+    assert (world.values, broken[0].phase) == ((1.0, 19.0), Kind.ROLLED_BACK)
+    assert "the sum is 19.0, expected 20" in str(broken[0].story[-2])
+
+
+def test_two_deltas_of_one_parameter_are_refused_and_nothing_is_written(world: World) -> None:
+    with pytest.raises(InvalidInput, match=r"several deltas of \['a'\]"):
+        world.engine.propose_all([Delta("a", Add(1.0), "r", "me")] * 2, step=0)
+    assert world.journal.entries() == []
+
+
+def test_conditions_and_limits_may_come_with_the_proposal(world: World) -> None:
+    tight = Registry([Parameter("a", "1", 0.0, 12.0), B])
+    rules = Rules(tight, world.engine.rules.guards, Conditions())
+    assert world.engine.propose_all([Delta("a", Set(99.0), "r", "me")], 0, rules=rules)[0].after == 12.0
+
+
+class Contested:
+    """Live settings that a rival turns before each of the first writes."""
+
+    def __init__(self, dials: Mapping[str, Dial], times: int) -> None:
+        self._inner = Bindings(dials)
+        self._dials, self._times = dials, times
+        self.read, self.held, self.watch = self._inner.read, self._inner.held, self._inner.watch
+        self.state, self.restore = self._inner.state, self._inner.restore
+
+    def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
+        if self._times:
+            self._times -= 1
+            self._dials["a"].value += 10.0
+        self._inner.write(values, expected)
+
+
+def kinds(world: World) -> list[str]:
+    return [entry.kind for entry in world.journal.entries()]
+
+
+def test_a_lost_race_is_resolved_and_judged_anew_on_the_fresh_values(world: World) -> None:
+    engine = ChangeEngine(world.journal, Contested({"a": world.a, "b": world.b}, 1), [A, B])
+    change = engine.propose(Delta("a", Scale(0.5), "r", "me"), step=0)
+    assert (change.phase, change.before, world.a.value) == (Kind.APPLIED, 20.0, 10.0)
+    assert kinds(world) == ["proposed", "guarded", "intent", "retried", "guarded", "intent", "applied"]
+    world.step()
+    assert fold(world.journal.entries())[1].outcome is Outcome.EFFECTIVE
+
+
+def test_what_is_judged_anew_may_be_denied(world: World) -> None:
+    engine = ChangeEngine(world.journal, Contested({"a": world.a, "b": world.b}, 1), [A, B])
+    assert engine.propose(Delta("a", Set(20.0), "r", "me"), step=0).outcome is Outcome.NO_OP
+    assert world.a.value == 20.0
+
+
+def test_a_race_that_is_always_lost_ends_as_failed_and_nothing_is_overwritten(world: World) -> None:
+    engine = ChangeEngine(world.journal, Contested({"a": world.a, "b": world.b}, 99), [A, B])
+    change = engine.propose(Delta("a", Set(1.0), "r", "me"), step=0)
+    assert (change.outcome, world.a.value) == (Outcome.FAILED, 50.0)
+    assert "others moved the state 4 times" in change.reason
+
+
+def test_a_rollback_sets_what_was_last_seen_in_use_and_is_itself_verified(world: World) -> None:
+    world.both(0, Set(20.0), Set(20.0))
+    world.step()
+    world.both(9, Set(30.0), Set(30.0))
+    world.a.step(used=99.0)
+    world.b.step()
+    assert world.outcomes()[-2:] == [Outcome.FAILED, Outcome.EFFECTIVE]
+    back = world.engine.rollback(step=10)
+    assert [(each.delta.parameter, each.after, each.delta.proposer) for each in back] == [("a", 20.0, "rollback")]
+    world.step()
+    assert world.outcomes()[-1] is Outcome.EFFECTIVE
+    assert world.values == (20.0, 30.0)
+    assert world.engine.rollback(step=11) == ()
+
+
+def test_what_a_crash_left_half_applied_is_taken_back(world: World, tmp_path: Path) -> None:
+    def interrupt(value: float) -> float:
+        raise KeyboardInterrupt
+
+    world.b.accepts = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        world.both(0, Set(1.0), Set(2.0))
+    assert world.values == (1.0, 10.0)
+    world.engine.settle(step=0)
+    assert world.values == (10.0, 10.0)
+    assert [record.phase for record in world.engine.history.records] == [Kind.ROLLED_BACK, Kind.FAILED]
+
+
+def test_a_journal_of_single_changes_is_still_read(world: World) -> None:
+    world.engine.propose(Delta("a", Set(20.0), "r", "me"), step=0)
+    entries: Sequence[object] = world.journal.entries()
+    old = [type(each)(each.sequence, each.kind, _without_batch(each.payload), "", "") for each in entries]
+    assert fold(old)[1].batch == 1
+
+
+def _without_batch(payload: Mapping[str, object]) -> Mapping[str, object]:
+    return {key: value for key, value in payload.items() if key not in {"batch", "state_after", "held"}}
