@@ -11,7 +11,7 @@ from seedbed.errors import InvalidInput
 from seedbed.soak._market import MARKET_KPIS, simulate
 from seedbed.soak._market_draws import draw
 from seedbed.soak._market_engine import erlang_c
-from seedbed.soak._market_limits import on_grid
+from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._market_optimum import expected, long_run, optimum
 from seedbed.soak._market_plant import MarketPlant
 from seedbed.soak._market_regime import REGIMES, regime_at
@@ -40,13 +40,13 @@ def edge(values, draws):
 def moved(key, share):
     parameter = REGISTRY[key]
     reach = max(abs(share) * (parameter.high - parameter.low), parameter.increment)
-    return {**MARKET_INITIAL, key: on_grid(parameter, MARKET_INITIAL[key] + np.sign(share) * reach)}
+    return {**MARKET_INITIAL, key: nearest_on_grid(parameter, MARKET_INITIAL[key] + np.sign(share) * reach)}
 
 
 def test_the_initial_values_are_all_of_the_declared_ones_and_lie_on_their_grids():
     assert REGISTRY.validate(MARKET_INITIAL) == dict(MARKET_INITIAL)
     assert tuple(MARKET_INITIAL) == REGISTRY.keys()
-    assert {key: on_grid(REGISTRY[key], value) for key, value in MARKET_INITIAL.items()} == dict(MARKET_INITIAL)
+    assert {key: nearest_on_grid(REGISTRY[key], value) for key, value in MARKET_INITIAL.items()} == dict(MARKET_INITIAL)
     assert REGISTRY.get_all(REGISTRY.document(MARKET_INITIAL)) == dict(MARKET_INITIAL)
 
 
@@ -164,7 +164,7 @@ def test_the_optimum_beats_every_value_of_every_single_setting(best):
     top = edge(best, draws)
     for key in PLANT_KEYS:
         for value in np.linspace(REGISTRY[key].low, REGISTRY[key].high, 31):
-            assert edge({**best, key: on_grid(REGISTRY[key], value)}, draws) < 1.01 * top, key
+            assert edge({**best, key: nearest_on_grid(REGISTRY[key], value)}, draws) < 1.01 * top, key
 
 
 def test_the_optimum_beats_a_grid_of_the_spread_against_what_trades_off_with_it(best):
@@ -173,15 +173,15 @@ def test_the_optimum_beats_a_grid_of_the_spread_against_what_trades_off_with_it(
     for key in ("tick_size", "base_spread_bps_delta", "max_order_size"):
         others = np.linspace(REGISTRY[key].low, REGISTRY[key].high, 11)
         for spread, other in product(np.linspace(10, 40, 16), others):
-            tried = {**best, "base_spread_bps": on_grid(REGISTRY["base_spread_bps"], spread)}
-            assert edge({**tried, key: on_grid(REGISTRY[key], other)}, draws) < 1.04 * top
+            tried = {**best, "base_spread_bps": nearest_on_grid(REGISTRY["base_spread_bps"], spread)}
+            assert edge({**tried, key: nearest_on_grid(REGISTRY[key], other)}, draws) < 1.04 * top
 
 
 def test_the_optimum_beats_chance_on_chance_it_has_not_seen(best, draws):
     chance = np.random.default_rng(0)
     top = edge(best, draws)
     for _ in range(400):
-        tried = {p.key: on_grid(p, chance.uniform(p.low, p.high)) for p in REGISTRY}
+        tried = {p.key: nearest_on_grid(p, chance.uniform(p.low, p.high)) for p in REGISTRY}
         assert edge(tried, draws) < top
     assert top > 2 * edge(MARKET_INITIAL, draws)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from seedbed.change import GUARDS, Case, Decision, Move
 from seedbed.change._guards import judge_proposal
 from seedbed.errors import NotFound
-from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, on_grid
+from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
 from seedbed.soak._market_registry import MARKET_INITIAL, TUNER_EFFECTS, TUNER_SUBSYSTEM, market_registry
 from seedbed.soak._mock import mock_registry
 
@@ -67,7 +67,7 @@ def test_a_registry_without_the_tuners_settings_has_no_limits_to_take():
 
 @given(st.sampled_from(list(REGISTRY)), st.floats(-1e4, 1e4))
 def test_a_value_put_on_the_grid_is_valid_and_stays_where_it_is(parameter, value):
-    put = on_grid(parameter, value)
+    put = nearest_on_grid(parameter, value)
     assert REGISTRY.validate({parameter.key: put}) == {parameter.key: put}
-    assert on_grid(parameter, put) == put
+    assert nearest_on_grid(parameter, put) == put
     assert abs((put - parameter.low) / parameter.increment - round((put - parameter.low) / parameter.increment)) < 1e-6

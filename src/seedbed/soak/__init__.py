@@ -1,7 +1,7 @@
 """Soak: a plant is measured, tuned through guards, and what reached it is verified, iteration by iteration."""
 
 from seedbed.soak._market import MARKET_KPIS
-from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, on_grid
+from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
 from seedbed.soak._market_optimum import expected, long_run, optimum
 from seedbed.soak._market_plant import MarketPlant
 from seedbed.soak._market_regime import REGIMES, Regime, regime_at
@@ -34,7 +34,7 @@ __all__ = [
     "long_run",
     "market_registry",
     "mock_registry",
-    "on_grid",
+    "nearest_on_grid",
     "optimum",
     "regime_at",
 ]

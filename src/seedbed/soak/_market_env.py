@@ -8,7 +8,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from seedbed.soak._market import MARKET_KPIS
-from seedbed.soak._market_limits import on_grid
+from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._market_plant import MarketPlant
 from seedbed.soak._market_registry import TUNER_SUBSYSTEM
 
@@ -48,7 +48,7 @@ class MarketEnv(gymnasium.Env[Floats, Floats]):
         values = dict(self._plant.initial)
         for place, parameter in zip(action, self._moved, strict=True):
             wanted = parameter.low + (float(place) + 1) / 2 * (parameter.high - parameter.low)
-            values[parameter.key] = on_grid(parameter, wanted)
+            values[parameter.key] = nearest_on_grid(parameter, wanted)
         self._plant.take(values)
         observed = self._observe()
         edge = float(observed[list(MARKET_KPIS).index("edge_bps_per_hour")])

@@ -7,7 +7,7 @@ from math import inf
 from seedbed.change import Parameter, Registry
 from seedbed.soak._market_registry import TUNER_SUBSYSTEM
 
-__all__ = ["ITERATIONS_PER_HOUR", "limited", "on_grid"]
+__all__ = ["ITERATIONS_PER_HOUR", "limited", "nearest_on_grid"]
 
 ITERATIONS_PER_HOUR = 4
 
@@ -24,7 +24,7 @@ def limited(registry: Registry, values: Mapping[str, float]) -> Registry:
     return Registry(p if p.subsystem == TUNER_SUBSYSTEM else _limited(p, values) for p in registry)
 
 
-def on_grid(parameter: Parameter, value: float) -> float:
+def nearest_on_grid(parameter: Parameter, value: float) -> float:
     """The nearest value within the bounds that lies on the parameter's grid."""
     within = min(max(value, parameter.low), parameter.high)
     if parameter.increment is None:

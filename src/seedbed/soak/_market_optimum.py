@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seedbed.change import Number, Parameter
 from seedbed.soak._market import simulate
 from seedbed.soak._market_draws import Draws, draw, stacked
-from seedbed.soak._market_limits import on_grid
+from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._market_regime import Regime
 from seedbed.soak._market_registry import MARKET_INITIAL, TUNER_SUBSYSTEM, market_registry
 
@@ -61,7 +61,7 @@ def _around(values: dict[str, float], parameter: Parameter, share: float) -> Ite
 
 
 def _with(values: dict[str, float], parameter: Parameter, value: float) -> dict[str, float]:
-    return {**values, parameter.key: on_grid(parameter, float(value))}
+    return {**values, parameter.key: nearest_on_grid(parameter, float(value))}
 
 
 def _best(draws: Draws, candidates: Iterable[dict[str, float]]) -> dict[str, float]:

@@ -25,7 +25,7 @@ _ROWS: tuple[tuple[str, str, str, float, float, float], ...] = (
     ("tuner", "max_delta_per_hour", "1", 0.02, 1.0, 0.01),  # share of its range that a setting may move in an hour
     ("tuner", "cooldown_iters", "1", 0.0, 8.0, 1.0),  # iterations between two changes of a setting
     ("tuner", "velocity_cap", "1", 0.01, 0.50, 0.005),  # share of its range that a setting may move in an iteration
-    ("tuner", "oscillation_window", "1", 2.0, 8.0, 1.0),  # moves to and fro that are an oscillation
+    ("tuner", "oscillation_window", "1", 3.0, 9.0, 1.0),  # moves to and fro that are an oscillation
     ("market", "min_order_size", "lot", 0.05, 2.0, 0.01),  # an order below this is not sent
     ("market", "max_order_size", "lot", 2.0, 20.0, 0.05),  # an order is never larger
     ("market", "tick_size", "bps", 0.05, 4.0, 0.01),  # the grid that quotes are rounded to, outward
@@ -48,7 +48,7 @@ MARKET_INITIAL: Mapping[str, float] = {
     "max_delta_per_hour": 0.4,
     "cooldown_iters": 1.0,
     "velocity_cap": 0.1,
-    "oscillation_window": 4.0,
+    "oscillation_window": 6.0,
     "min_order_size": 1.5,
     "max_order_size": 3.0,
     "tick_size": 1.0,
