@@ -145,9 +145,10 @@ class Soak:
     def _require_known(self) -> None:
         for record in self._engine.history.records:
             if record.phase is Kind.UNKNOWN:
+                move = f"{record.delta.parameter}, {record.before:g} -> {record.after:g}"
                 raise ContractBroken(
-                    f"change {record.id} of {record.delta.parameter}, {record.before:g} -> {record.after:g}, is UNKNOWN: "
-                    f"{record.reason}; look at what the plant runs with, and begin a new soak"
+                    f"change {record.id} of {move}, is UNKNOWN: {record.reason}; look at what the plant runs with, and "
+                    "begin a new soak"
                 )
 
     def _end_early(self) -> None:

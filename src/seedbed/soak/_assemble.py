@@ -1,0 +1,86 @@
+"""The parts of each kind of soak, by the names that a plan gives them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from seedbed.change import FreezeRule, GoodRange
+from seedbed.errors import NotFound
+from seedbed.soak._market import MARKET_KPIS
+from seedbed.soak._market_limits import limited
+from seedbed.soak._market_plant import MarketPlant
+from seedbed.soak._market_registry import market_registry
+from seedbed.soak._market_rules import market_rules
+from seedbed.soak._mock import MockPlant, mock_registry
+from seedbed.soak._mock_rules import mock_rules
+from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind
+from seedbed.soak._profile import SoakProfile
+from seedbed.soak._regime import RegimeRule
+from seedbed.soak._rules import RuleTuner
+from seedbed.soak._tuner import Tuner
+
+__all__ = ["PROFILES", "assemble"]
+
+_OBJECTIVE = "edge_bps_per_hour"
+_CHECKS: tuple[object, ...] = (
+    {"metric": "verify.clean", "op": "==", "value": True, "kind": "contract"},
+    {"metric": "contract.kept", "op": "==", "value": True, "kind": "contract"},
+    "apply_ratio >= 0.95",
+    "stuck == 0",
+    "changes.unknown == 0",
+    "freeze_ready == true",
+    f"difference(window.{_OBJECTIVE}, control_window.{_OBJECTIVE}) > 0 @ 95%",
+)
+
+PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
+    PlantKind.MOCK: {
+        "standard": SoakProfile(
+            name="standard",
+            objective=f"{_OBJECTIVE}_mean",
+            good=(GoodRange("risk_ratio_mean", high=0.7), GoodRange(f"{_OBJECTIVE}_mean", low=20.0)),
+            freeze=FreezeRule(
+                (GoodRange("risk_ratio_mean", high=0.56), GoodRange(f"{_OBJECTIVE}_mean", low=27.0)), 2, 4, ("risk",)
+            ),
+            regime=RegimeRule(f"{_OBJECTIVE}_mean"),
+            checks=_CHECKS,
+        ),
+    },
+    PlantKind.MARKET: {
+        "standard": SoakProfile(
+            name="standard",
+            objective=f"{_OBJECTIVE}_mean",
+            good=(GoodRange("risk_ratio_mean", high=0.5), GoodRange("latency_ms_p95", high=500.0)),
+            regime=RegimeRule(f"{_OBJECTIVE}_mean"),
+            checks=_CHECKS,
+        ),
+    },
+}
+"""By plant and name. `quick`, of every plant, is its standard one with little before and after."""
+
+
+def assemble(plan: SoakPlan) -> Assembly:
+    """The parts that a plan names. Raises NotFound for a profile or tuner that its plant does not have."""
+    profile, tuner = _profile(plan), _tuner(plan)
+    if plan.plant is PlantKind.MARKET:
+        return Assembly(lambda: MarketPlant(plan.seed), market_registry(), profile, limited, tuner)
+    return Assembly(lambda: MockPlant(plan.seed), mock_registry(), profile, limited, tuner)
+
+
+def _profile(plan: SoakPlan) -> SoakProfile:
+    known = PROFILES[plan.plant]
+    if plan.profile == "quick":
+        return replace(known["standard"], name="quick", warm_up=2, window=3)
+    if plan.profile not in known:
+        raise NotFound(f"no profile {plan.profile!r} of {plan.plant.value}; there are {[*known, 'quick']}")
+    return known[plan.profile]
+
+
+def _tuner(plan: SoakPlan) -> Tuner | None:
+    if plan.tuner is TunerKind.NONE:
+        return None
+    makers: Mapping[tuple[PlantKind, TunerKind], Callable[[], Tuner]] = {
+        (PlantKind.MOCK, TunerKind.RULES): lambda: RuleTuner(mock_rules(), mock_registry(), MARKET_KPIS),
+        (PlantKind.MARKET, TunerKind.RULES): lambda: RuleTuner(market_rules(), market_registry(), MARKET_KPIS),
+    }
+    if (plan.plant, plan.tuner) not in makers:
+        raise NotFound(f"no tuner {plan.tuner.value!r} of {plan.plant.value}; there are none, rules and model")
+    return makers[plan.plant, plan.tuner]()
