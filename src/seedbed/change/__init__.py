@@ -5,7 +5,7 @@ from seedbed.change._case import Case, Conditions, Decision, Guard, Move, Ruling
 from seedbed.change._checkpoint import ChangeState
 from seedbed.change._debounce import Debounce, DebounceState
 from seedbed.change._delta import Add, Delta, Op, Scale, Set
-from seedbed.change._engine import ROLLBACK, ChangeEngine
+from seedbed.change._engine import ChangeEngine
 from seedbed.change._freeze import FreezeRule, FreezeState, GoodRange
 from seedbed.change._guards import GUARDS, judge_proposal
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
@@ -16,6 +16,7 @@ from seedbed.change._pace import cooldown, oscillation, velocity
 from seedbed.change._parameter import Number, Parameter
 from seedbed.change._plan import Planned, Rules, plan
 from seedbed.change._registry import Registry
+from seedbed.change._rollback import ROLLBACK, proven, rollback_deltas
 from seedbed.change._settings_file import Consumer, SettingsFile
 from seedbed.change._skip import skip_reason
 from seedbed.change._stall import StallRule, StallState
@@ -72,6 +73,8 @@ __all__ = [
     "no_op",
     "oscillation",
     "plan",
+    "proven",
+    "rollback_deltas",
     "skip_reason",
     "summary",
     "velocity",

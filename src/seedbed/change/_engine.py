@@ -7,21 +7,19 @@ from typing import final
 from seedbed.change._binding import Binding, Sighting
 from seedbed.change._case import Guard
 from seedbed.change._checkpoint import ChangeState
-from seedbed.change._delta import Delta, Set
+from seedbed.change._delta import Delta
 from seedbed.change._guards import GUARDS
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
 from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._parameter import Parameter
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._registry import Registry
+from seedbed.change._rollback import rollback_deltas
 from seedbed.change._target import Bindings, Target
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError
 
-__all__ = ["ROLLBACK", "ChangeEngine"]
-
-ROLLBACK = "rollback"
-"""The proposer of what `rollback` proposes."""
+__all__ = ["ChangeEngine"]
 
 _TRIES = 4
 
@@ -112,23 +110,8 @@ class ChangeEngine:
 
         No guard is asked, since what it goes back to has been judged before. Empty when every live value is proven.
         """
-        good, live = self.proven(), self.values()
-        deltas = [
-            Delta(key, Set(value), f"back to the last value seen in use, from {live[key]:g}", ROLLBACK)
-            for key, value in good.items()
-            if live[key] != value
-        ]
+        deltas = rollback_deltas(self.history, self._target.read())
         return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()
-
-    def proven(self) -> dict[str, float]:
-        """By changed parameter, the last value that a step was seen to use and that nothing took back."""
-        good: dict[str, float] = {}
-        for record in self.history.records:
-            if record.touched:
-                good.setdefault(record.delta.parameter, record.before)
-                if record.phase is Kind.EFFECTIVE:
-                    good[record.delta.parameter] = record.after
-        return good
 
     def settle(self, step: int) -> None:
         """Decide, from the live values, every change that was left open, and watch those still held.

@@ -14,12 +14,13 @@ __all__ = ["SoakCounts", "soak_metrics"]
 @final
 @dataclass(frozen=True)
 class SoakCounts:
-    """How a closed loop stands: its deltas by how they ended, and its KPIs.
+    """How a closed loop stands: its proposals by how they ended, and its KPIs.
 
-    `num_total` deltas were proposed; of them `num_full` were applied as proposed, `num_partial` in part, and
-    `num_failed` were to be applied and were not; the rest was blocked or changed nothing. `num_stuck` iterations left
-    the state's signature as it was though a delta was applied. `kpis` holds for each KPI its statistics by name, such
-    as `{"latency_ms": {"p95": 331.0}}`. Raises InvalidInput for counts that do not add up.
+    `num_total` proposals were let through by the guards, in whole or in part; of what was let through, all was seen in
+    use in `num_full` of them, some in `num_partial`, none in `num_failed`. What the guards held back, with a reason, is
+    in no count. `num_stuck` iterations ran with the signature of the one before though a proposal was applied. `kpis`
+    holds for each KPI its statistics by name, such as `{"latency_ms": {"p95": 331.0}}`. Raises InvalidInput for counts
+    that do not add up.
     """
 
     run_id: str
@@ -37,17 +38,17 @@ class SoakCounts:
         if min(counts) < 0 or ended > self.num_total:
             raise InvalidInput(
                 f"soak {self.run_id}: {self.num_full} full, {self.num_partial} partial and {self.num_failed} failed of "
-                f"{self.num_total} deltas, {self.num_stuck} stuck, do not add up; count each delta once"
+                f"{self.num_total} proposals, {self.num_stuck} stuck, do not add up; count each proposal once"
             )
 
     @property
     def full_apply_ratio(self) -> float | None:
-        """The share of all deltas that were applied as proposed; None without any."""
+        """The share of proposals of which all that was let through was seen in use; None without any."""
         return self.num_full / self.num_total if self.num_total else None
 
 
 def soak_metrics(counts: SoakCounts) -> tuple[MetricFamily, ...]:
-    """The counts and KPIs under the names that a soak's dashboards know; the ratio is absent without deltas.
+    """The counts and KPIs under the names that a soak's dashboards know; the ratio is absent without proposals.
 
     Raises InvalidInput for two KPIs whose names are one to Prometheus.
     """
@@ -55,14 +56,14 @@ def soak_metrics(counts: SoakCounts) -> tuple[MetricFamily, ...]:
     return (
         GaugeFamily(
             "soak_delta_full_apply_ratio",
-            "Share of all deltas that were applied as proposed.",
+            "Share of proposals of which all that the guards let through was seen in use.",
             (),
             {} if ratio is None else {(): ratio},
         ),
-        GaugeFamily.single("soak_delta_total_count", "Deltas that were proposed.", counts.num_total),
-        GaugeFamily.single("soak_delta_full_count", "Deltas that were applied as proposed.", counts.num_full),
-        GaugeFamily.single("soak_delta_partial_count", "Deltas that were applied in part.", counts.num_partial),
-        GaugeFamily.single("soak_delta_fail_count", "Deltas that failed to be applied.", counts.num_failed),
+        GaugeFamily.single("soak_delta_total_count", "Proposals that the guards let through.", counts.num_total),
+        GaugeFamily.single("soak_delta_full_count", "Proposals seen in use, whole.", counts.num_full),
+        GaugeFamily.single("soak_delta_partial_count", "Proposals seen in use in part.", counts.num_partial),
+        GaugeFamily.single("soak_delta_fail_count", "Proposals of which nothing was seen in use.", counts.num_failed),
         GaugeFamily.single("soak_signature_stuck_count", "Iterations whose state did not move.", counts.num_stuck),
         GaugeFamily.single("soak_freeze_ready", "1 when the loop is ready to be frozen.", float(counts.freeze_ready)),
         *(_kpi(name, statistics) for name, statistics in counts.kpis.items()),

@@ -44,7 +44,7 @@ class _Faulty:
         self._iteration = 0
         self._held: Values = {}
         self._handed: Values = {}
-        self._due: tuple[int, Values] | None = None
+        self._due: list[tuple[int, Values]] = []
 
     def hand(self, plant: Plant, values: Values) -> Values:
         """What the fault makes of it; the first settings are always handed on."""
@@ -56,10 +56,10 @@ class _Faulty:
             case SoakFault.DROPPED:
                 return values
             case SoakFault.LATE:
-                self._due = (self._iteration + 2, values)
+                self._due.append((self._iteration + 2, values))
                 return values
             case SoakFault.REVERTED:
-                self._due = (self._iteration + 2, before)
+                self._due.append((self._iteration + 2, before))
                 return plant.take(values)
             case SoakFault.CLAMPED:
                 return self._take(plant, _moved(plant, values, _middle))
@@ -79,9 +79,8 @@ class _Faulty:
         self._iteration = iteration
         if self._fault is SoakFault.RESTART and iteration == self._first + 1:
             plant.take(plant.initial)
-        if self._due is not None and self._due[0] <= iteration:
-            plant.take(self._due[1])
-            self._due = None
+        while self._due and self._due[0][0] <= iteration:
+            plant.take(self._due.pop(0)[1])
 
     def _take(self, plant: Plant, values: Values) -> Values:
         self._held = plant.take(values)

@@ -1,0 +1,228 @@
+"""What a finished soak leaves: the tuning report, the snapshot with its verdict, and what a gate may ask."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+from typing import Any, Literal
+
+from pydantic import Field
+
+from seedbed.change import summary
+from seedbed.contracts import ChangeSummary, GateReport, Message, Verdict
+from seedbed.gate import GateSpec, Series, SoakCounts, judge, parse_gate
+from seedbed.soak._account import Account
+from seedbed.soak._episode import Episode
+from seedbed.soak._tally import SoakTally
+
+__all__ = [
+    "PostSoakSnapshot",
+    "TuningReport",
+    "freeze_objections",
+    "gate_facts",
+    "judge_soak",
+    "post_soak",
+    "soak_counts",
+    "tuning_report",
+]
+
+_FAR = 3.5
+_TO_SIGMA = 1.4826
+
+
+class TuningReport(Message):
+    """`TUNING_REPORT.json`: every change with its story, the counts, and where both logs end."""
+
+    schema_version: Literal[1] = 1
+    soak_id: str
+    tuner: str
+    tally: SoakTally
+    changes: ChangeSummary
+    heads: dict[str, dict[str, int | str]]
+    final_hash: str
+
+
+class Window(Message):
+    """The mean of each KPI over iterations `first` to `last`, of the plant and of its control arm."""
+
+    first: int = Field(ge=1)
+    last: int = Field(ge=1)
+    kpis: dict[str, float]
+    control: dict[str, float]
+
+
+class Anomaly(Message):
+    """An iteration whose KPI lies `away` robust standard deviations from its median over the soak."""
+
+    iteration: int
+    kpi: str
+    value: float
+    median: float
+    away: float
+
+
+class PostSoakSnapshot(Message):
+    """`POST_SOAK_SNAPSHOT.json`: the verdict, whether the settings may be frozen, and what both rest on."""
+
+    schema_version: Literal[1] = 1
+    soak_id: str
+    verdict: Verdict
+    exit_code: int
+    freeze_ready: bool
+    freeze_objections: tuple[str, ...]
+    verified: bool
+    windows: dict[str, Window]
+    guard_counts: dict[str, int]
+    anomalies: tuple[Anomaly, ...]
+    tally: SoakTally
+    gate: GateReport
+    settings: dict[str, float]
+    heads: dict[str, dict[str, int | str]]
+
+
+def tuning_report(account: Account) -> TuningReport:
+    """The report of a soak, also of one that is not finished."""
+    return TuningReport(
+        soak_id=account.plan.soak_id,
+        tuner=account.plan.tuner.value,
+        tally=account.tally,
+        changes=summary(account.history),
+        heads={name: head.as_json() for name, head in account.heads.items()},
+        final_hash=account.final_hash,
+    )
+
+
+def freeze_objections(account: Account) -> tuple[str, ...]:
+    """Why the settings may not be frozen as they stand; none when they may."""
+    profile, found = account.assembly.profile, []
+    if not account.is_finished:
+        found.append(f"{len(account.told)} of {account.length} iterations were measured")
+    last = account.told[-profile.window :]
+    means = _means([episode.decision.observation.kpis for episode in last])
+    found.extend(objection for good in profile.good if (objection := good.objection(means)) is not None)
+    for episode in last:
+        if episode.decision.lost:
+            found.append(f"iteration {episode.measured.iteration} lost changes {list(episode.decision.lost)}")
+        found.extend(
+            f"iteration {episode.measured.iteration}: {why}"
+            for why in episode.decision.rules.conditions.drifted.values()
+        )
+    return tuple(found)
+
+
+def gate_facts(account: Account, *, verified: bool) -> dict[str, Any]:
+    """What a gate may ask of a soak.
+
+    `kpi` and `control` hold every sample after the warm-up, `window` and `control_window` those of the last iterations,
+    as series by KPI; `iteration` one value an iteration, by KPI and statistic.
+    """
+    counted = account.tally
+    tuned, last = account.told[account.assembly.profile.warm_up :], account.told[-account.assembly.profile.window :]
+    outcomes = {name.lower(): count for name, count in counted.outcomes.items()}
+    return {
+        "apply_ratio": counted.ratio,
+        "skip_coverage": counted.skip_coverage,
+        "stuck": len(counted.stuck),
+        "finished": account.is_finished,
+        "freeze_ready": not freeze_objections(account),
+        "verify": {"clean": verified},
+        "contract": {"kept": not counted.breaks},
+        "proposals": {name: getattr(counted, name) for name in ("full", "partial", "failed", "skipped")},
+        "changes": {"requested": sum(outcomes.values()), "rollbacks": counted.rollbacks, **outcomes},
+        "kpi": _samples(tuned, control=False),
+        "control": _samples(tuned, control=True),
+        "window": _samples(last, control=False),
+        "control_window": _samples(last, control=True),
+        "iteration": _by_iteration(account.told),
+    }
+
+
+def judge_soak(account: Account, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
+    """A gate's answer: the profile's own checks unless another gate is given. Raises InvalidInput as `judge`."""
+    demanded = spec or parse_gate(
+        {"gate": f"soak {account.plan.profile}", "checks": list(account.assembly.profile.checks)}
+    )
+    return judge(demanded, gate_facts(account, verified=verified))
+
+
+def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
+    """The snapshot of a soak that was judged."""
+    profile, told = account.assembly.profile, account.told
+    objections = freeze_objections(account)
+    spans = {"first": told[: profile.window], "last": told[-profile.window :]}
+    settings = told[-1].measured.plant.used if told else {}
+    return PostSoakSnapshot(
+        soak_id=account.plan.soak_id,
+        verdict=report.verdict,
+        exit_code=report.exit_code,
+        freeze_ready=not objections,
+        freeze_objections=objections,
+        verified=verified,
+        windows={name: _window(span) for name, span in spans.items() if span},
+        guard_counts=account.tally.guards,
+        anomalies=tuple(_anomalies(told, profile.warm_up)),
+        tally=account.tally,
+        gate=report,
+        settings=dict(settings),
+        heads={name: head.as_json() for name, head in account.heads.items()},
+    )
+
+
+def soak_counts(account: Account) -> SoakCounts:
+    """What leaves as metrics."""
+    counted = account.tally
+    last = account.told[-account.assembly.profile.window :]
+    kpis: dict[str, dict[str, float]] = {}
+    for name, value in _means([episode.decision.observation.kpis for episode in last]).items():
+        kpi, _, statistic = name.rpartition("_")
+        kpis.setdefault(kpi, {})[statistic] = value
+    return SoakCounts(
+        run_id=account.plan.soak_id,
+        num_total=counted.full + counted.partial + counted.failed,
+        num_full=counted.full,
+        num_partial=counted.partial,
+        num_failed=counted.failed,
+        num_stuck=len(counted.stuck),
+        freeze_ready=not freeze_objections(account),
+        kpis=kpis,
+    )
+
+
+def _samples(told: Sequence[Episode], *, control: bool) -> dict[str, Series]:
+    arms = [episode.measured.control if control else episode.measured.plant.samples for episode in told]
+    names = sorted({name for arm in arms for name in arm})
+    return {name: Series(tuple(value for arm in arms for value in arm.get(name, ()))) for name in names}
+
+
+def _by_iteration(told: Sequence[Episode]) -> dict[str, Series]:
+    rows = [episode.decision.observation.kpis for episode in told]
+    names = sorted({name for row in rows for name in row})
+    return {name: Series(tuple(row[name] for row in rows if name in row)) for name in names}
+
+
+def _window(told: Sequence[Episode]) -> Window:
+    observed = [episode.decision.observation for episode in told]
+    return Window(
+        first=told[0].measured.iteration,
+        last=told[-1].measured.iteration,
+        kpis=_means([each.kpis for each in observed]),
+        control=_means([each.control for each in observed]),
+    )
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = sorted({name for row in rows for name in row})
+    return {name: fmean(row[name] for row in rows if name in row) for name in names}
+
+
+def _anomalies(told: Sequence[Episode], warm_up: int) -> list[Anomaly]:
+    """By median and median absolute deviation, scaled to a normal's standard deviation (Hampel, 1974)."""
+    found = []
+    rows = [(each.measured.iteration, each.decision.observation.kpis) for each in told[warm_up:]]
+    for kpi in sorted({name for _, row in rows for name in row if name.endswith("_mean")}):
+        values = [(iteration, row[kpi]) for iteration, row in rows if kpi in row]
+        middle = median(value for _, value in values)
+        spread = _TO_SIGMA * median(abs(value - middle) for _, value in values)
+        for iteration, value in values:
+            away = abs(value - middle) / spread if spread else 0.0
+            if away > _FAR:
+                found.append(Anomaly(iteration=iteration, kpi=kpi, value=value, median=middle, away=away))
+    return found
