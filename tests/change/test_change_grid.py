@@ -77,6 +77,13 @@ def test_a_value_that_decayed_off_the_grid_is_not_moved_less_than_to_the_next_po
     assert judged(TENTHS, 1.55, 0.97) == (Decision.SHRINK, "bounds", 1.0)
 
 
+def test_no_point_of_the_grid_lies_outside_the_bounds() -> None:
+    assert on_grid(TENTHS, 1.2000000000000002) == 1.2000000000000002
+    assert exact(TENTHS, 1.2000000000000002) != exact(TENTHS, 1.2)
+    assert farthest(TENTHS, 0.9, Fraction(5)) == 1.0
+    assert farthest(TENTHS, 0.1, Fraction(-5)) == 0.0
+
+
 def test_where_the_high_bound_lies_off_the_grid_the_last_point_before_it_is_the_highest() -> None:
     thirds = Parameter("p", "1", low=0.0, high=1.0, increment=0.3)
     assert judged(thirds, 0.3, 5.0) == (Decision.SHRINK, "bounds", 0.9)
