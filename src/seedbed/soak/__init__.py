@@ -1,5 +1,12 @@
 """Soak: a plant is measured, tuned through guards, and what reached it is verified, iteration by iteration."""
 
+from seedbed.soak._assemble import assemble
+from seedbed.soak._faults import SoakFault
+from seedbed.soak._finish import Finished, finish
+from seedbed.soak._folder import SoakFolder
+from seedbed.soak._iteration import ApplyVerdict, IterationSummary
+from seedbed.soak._kpis import kpis
+from seedbed.soak._loop import Progress, Soak, SoakObserver
 from seedbed.soak._market import MARKET_KPIS
 from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
 from seedbed.soak._market_optimum import expected, long_run, optimum
@@ -13,7 +20,15 @@ from seedbed.soak._market_registry import (
     market_registry,
 )
 from seedbed.soak._mock import MOCK_OPTIMUM, MockPlant, mock_registry
+from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
 from seedbed.soak._plant import Measurement, Plant
+from seedbed.soak._profile import Phase, SoakProfile
+from seedbed.soak._reports import PostSoakSnapshot, TuningReport
+from seedbed.soak._rules import Rule, RuleTuner, read_rules
+from seedbed.soak._tally import SoakTally
+from seedbed.soak._tuner import Observation, Tuner
+from seedbed.soak._verify import Accusation, Flaw, SoakVerification, verify_soak
+from seedbed.soak._verify_page import verification_page
 
 __all__ = [
     "ITERATIONS_PER_HOUR",
@@ -24,17 +39,48 @@ __all__ = [
     "REGIMES",
     "TUNER_EFFECTS",
     "TUNER_SUBSYSTEM",
+    "Accusation",
+    "ApplyVerdict",
+    "Assembly",
+    "Finished",
+    "Flaw",
+    "IterationSummary",
     "MarketPlant",
     "Measurement",
     "MockPlant",
+    "Observation",
+    "Phase",
     "Plant",
+    "PlantKind",
+    "PostSoakSnapshot",
+    "Progress",
     "Regime",
+    "Rule",
+    "RuleTuner",
+    "Soak",
+    "SoakFault",
+    "SoakFolder",
+    "SoakObserver",
+    "SoakPlan",
+    "SoakProfile",
+    "SoakTally",
+    "SoakVerification",
+    "Tuner",
+    "TunerKind",
+    "TuningReport",
+    "assemble",
     "expected",
+    "finish",
+    "kpis",
     "limited",
     "long_run",
     "market_registry",
     "mock_registry",
     "nearest_on_grid",
+    "new_soak_id",
     "optimum",
+    "read_rules",
     "regime_at",
+    "verification_page",
+    "verify_soak",
 ]

@@ -41,6 +41,6 @@ def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, spec
     snapshot = post_soak(found, report, verified=verification.clean)
     folder.write("POST_SOAK_SNAPSHOT.json", snapshot)
     replace(folder.path / "DELTA_VERIFY_REPORT.md", verification_page(verification).encode(), durable=False)
-    families = (*soak_metrics(soak_counts(found)), *gate_metrics(report))
+    families = (*soak_metrics(soak_counts(found)), *gate_metrics(report, {"run_id": plan.soak_id}))
     replace(folder.path / "POST_SOAK_METRICS.prom", exposition(families).encode(), durable=False)
     return Finished(found, verification, snapshot)

@@ -216,15 +216,15 @@ def _rulings(where: str, records: Sequence[ChangeRecord], planned: Sequence[Plan
             yield Accusation(
                 Flaw.STATE,
                 where,
-                f"change {record.id} of {record.delta.parameter} moves {record.before:g} -> {record.wanted:g}, expected "
-                f"{again.move.before:g} -> {again.move.after:g}",
+                f"change {record.id} of {record.delta.parameter} moves {record.before:g} -> {record.wanted:g}, "
+                f"expected {again.move.before:g} -> {again.move.after:g}",
             )
         if record.ruling is not None and record.ruling != again.ruling:
             yield Accusation(
                 Flaw.GUARD,
                 where,
-                f"change {record.id} of {record.delta.parameter} was judged {_ruled(record.ruling)}, the guards say "
-                f"{_ruled(again.ruling)}",
+                f"change {record.id} of {record.delta.parameter} was judged {_ruled(record.ruling)}, "
+                f"the guards say {_ruled(again.ruling)}",
             )
 
 

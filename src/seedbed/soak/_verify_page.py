@@ -15,8 +15,9 @@ def verification_page(found: SoakVerification) -> str:
 def _lines(found: SoakVerification) -> Iterator[str]:
     yield f"# Verification of soak {found.soak_id}"
     yield ""
-    yield f"**{'PASSED' if found.passes else 'NOT PASSED'}**, {'strict' if found.strict else 'plain'}: of what the guards "
-    yield f"let through, at least {found.threshold:.0%} of proposals must have been seen in use whole."
+    verdict, how = "PASSED" if found.passes else "NOT PASSED", "strict" if found.strict else "plain"
+    yield f"**{verdict}**, {how}: of what the guards let through, at least {found.threshold:.0%} of proposals must have"
+    yield "been seen in use whole."
     yield ""
     yield from _counts(found)
     yield "## Accusations"
