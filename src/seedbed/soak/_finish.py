@@ -4,16 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seedbed.contracts import GateReport
-from seedbed.gate import GateSpec, exposition, gate_metrics, soak_metrics
+from seedbed.gate import GateSpec, gate_metrics, soak_metrics, write_textfile
 from seedbed.records import replace
 from seedbed.soak._account import Account, account
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._plan import Assembly, SoakPlan
-from seedbed.soak._reports import PostSoakSnapshot, judge_soak, post_soak, soak_counts, tuning_report
+from seedbed.soak._reports import PostSoakSnapshot, calibrated_soak, judge_soak, post_soak, soak_counts, tuning_report
 from seedbed.soak._verify import SoakVerification, verify_soak
 from seedbed.soak._verify_page import verification_page
 
-__all__ = ["Finished", "finish"]
+__all__ = ["Finished", "finish", "judged_again"]
+
+SNAPSHOT, METRICS = "POST_SOAK_SNAPSHOT.json", "POST_SOAK_METRICS.prom"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,16 @@ def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, spec
     plan = folder.plan()
     found = account(folder, plan, assemble(plan))
     folder.write("TUNING_REPORT.json", tuning_report(found))
-    (folder.path / "POST_SOAK_SNAPSHOT.json").unlink(missing_ok=True)
+    (folder.path / SNAPSHOT).unlink(missing_ok=True)
     verification = verify_soak(folder, assemble, strict=True)
     report = judge_soak(found, verified=verification.clean, spec=spec)
     snapshot = post_soak(found, report, verified=verification.clean)
-    folder.write("POST_SOAK_SNAPSHOT.json", snapshot)
+    folder.write(SNAPSHOT, snapshot)
     replace(folder.path / "DELTA_VERIFY_REPORT.md", verification_page(verification).encode(), durable=False)
-    families = (*soak_metrics(soak_counts(found)), *gate_metrics(report, {"run_id": plan.soak_id}))
-    replace(folder.path / "POST_SOAK_METRICS.prom", exposition(families).encode(), durable=False)
+    _write_metrics(folder, found, report)
     return Finished(found, verification, snapshot)
+
+
+def _write_metrics(folder: SoakFolder, found: Account, report: GateReport) -> None:
+    families = (*soak_metrics(soak_counts(found)), *gate_metrics(report, {"run_id": found.plan.soak_id}))
+    write_textfile(folder.path / METRICS, families)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, GateReport, Message, Verdict
-from seedbed.gate import GateSpec, Series, SoakCounts, judge, parse_gate
+from seedbed.gate import GateSpec, Series, SoakCounts, calibrated, judge, parse_gate
 from seedbed.soak._account import Account
 from seedbed.soak._episode import Episode
 from seedbed.soak._tally import SoakTally
@@ -16,6 +16,7 @@ from seedbed.soak._tally import SoakTally
 __all__ = [
     "PostSoakSnapshot",
     "TuningReport",
+    "calibrated_soak",
     "freeze_objections",
     "gate_facts",
     "judge_soak",
