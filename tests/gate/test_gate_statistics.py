@@ -1,5 +1,7 @@
 """Each interval and each detector on series whose truth is known, and on the fault that it is there to catch."""
 
+import re
+
 import numpy as np
 import pytest
 from gate_samples import one_series, report_on, verdict_on
@@ -192,12 +194,17 @@ def test_a_declared_threshold_is_taken_as_it_is() -> None:
     high = report_on(check | {"threshold": 500}, record)
     assert high.verdict is Verdict.INCONCLUSIVE
     assert "would be seen in only 0% of such series" in high.reason
+    assert "not even 10 times as many samples would do: lower the threshold" in high.reason
 
 
 def test_a_detector_that_could_not_have_seen_a_step_does_not_pass() -> None:
-    report = report_on("drift(x) == false", {"x": Series(one_series(0.8, 30, seed=5))})
+    alike = report_on("drift(x) == false", {"x": Series(one_series(0.8, 30, seed=5))})
+    assert alike.verdict is Verdict.INCONCLUSIVE
+    assert "times as many samples would do: samples are too much alike; take them further apart" in alike.reason
+    report = report_on("drift(x) == false", {"x": Series(one_series(0.5, 48, seed=1))})
     assert report.verdict is Verdict.INCONCLUSIVE
     assert "no drift seen, but a step of 2 standard deviations half-way" in report.reason
+    assert re.search(r"of such series: collect about \d+ more$", report.reason)
 
 
 def test_a_step_is_not_taken_for_correlation() -> None:

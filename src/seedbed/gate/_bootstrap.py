@@ -14,6 +14,7 @@ __all__ = ["FEWEST", "block_bootstrap", "block_length", "block_means", "lag_one"
 
 FEWEST = 8
 _FEWEST_BLOCKS = 4
+_MOST_AT_ONCE = 1_000_000
 
 
 def block_bootstrap(
@@ -74,9 +75,10 @@ def block_means(samples: NDArray[np.float64], length: int) -> NDArray[np.float64
 def _resampled_means(
     samples: NDArray[np.float64], length: int, num_blocks: int, resamples: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    starts = generator.integers(0, samples.size, size=(resamples, num_blocks))
-    means: NDArray[np.float64] = block_means(samples, length)[starts].mean(axis=1)
-    return means
+    blocks, at_once = block_means(samples, length), max(1, _MOST_AT_ONCE // num_blocks)
+    sizes = [min(at_once, resamples - done) for done in range(0, resamples, at_once)]
+    starts = (generator.integers(0, samples.size, size=(size, num_blocks)) for size in sizes)
+    return np.concatenate([blocks[each].mean(axis=1) for each in starts])
 
 
 def _t_over_normal(probability: float, degrees: int) -> float:

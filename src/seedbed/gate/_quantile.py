@@ -80,12 +80,10 @@ def _inflation(below: NDArray[np.float64]) -> float:
 
 def _first_rank_above(num_samples: int, probability: float, tail: float) -> int:
     """The least k with P(Binomial(num_samples, probability) >= k) <= tail."""
-    mass, k = 0.0, num_samples
-    while k >= 0:
-        mass += exp(_log_choose(num_samples, k) + k * log(probability) + (num_samples - k) * log(1 - probability))
-        if mass > tail:
-            break
+    mass, k = 0.0, num_samples + 1
+    while mass <= tail:
         k -= 1
+        mass += exp(_log_choose(num_samples, k) + k * log(probability) + (num_samples - k) * log(1 - probability))
     return k + 1
 
 
