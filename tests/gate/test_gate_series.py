@@ -187,7 +187,7 @@ def test_a_series_holds_numbers_alone(value: object) -> None:
 def test_a_series_is_a_value() -> None:
     assert Series(np.array([1.0, 2.0])) == Series([1, 2]) != Series([2, 1])
     assert hash(Series([1])) == hash(Series([1.0]))
-    assert (len(Series([1, 2])), Series([1, math.nan, math.inf]).num_not_finite) == (2, 2)
+    assert len(Series([1, 2])) == 2
     with pytest.raises(AttributeError):
         Series([1]).values = (2.0,)  # type: ignore[misc]
 

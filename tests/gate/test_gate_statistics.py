@@ -39,6 +39,21 @@ def test_a_quantile_is_bounded_by_samples_and_too_few_of_them_are_refused() -> N
         block_quantile(samples[:60], 0.95)
 
 
+@pytest.mark.parametrize("probability", [0.0, 1.0, 95.0])
+def test_a_quantile_is_asked_for_by_a_probability(probability: float) -> None:
+    with pytest.raises(InvalidInput, match="expected a probability between 0 and 1"):
+        block_quantile([1.0] * 50, probability)
+
+
+def test_samples_may_be_a_list_and_must_be_finite() -> None:
+    samples = one_series(num_samples=100, mean=1.0)
+    assert block_quantile(list(samples), 0.5) == block_quantile(samples, 0.5)
+    assert confidence_sequence(list(samples)) == confidence_sequence(samples)
+    assert cusum(list(samples), delta=0.5, threshold=9.0) == cusum(samples, delta=0.5, threshold=9.0)
+    with pytest.raises(InvalidInput, match="block_quantile: expected at least 2 finite samples"):
+        block_quantile([1.0, float("nan")] * 50, 0.5)
+
+
 def test_a_quantile_that_samples_cannot_bound_is_inconclusive_and_one_they_can_is_judged() -> None:
     few = report_on("p95(x) < 5 @ 95%", {"x": Series(one_series(num_samples=60))})
     assert few.verdict is Verdict.INCONCLUSIVE

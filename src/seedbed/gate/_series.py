@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
 from typing import final
 
 import numpy as np
@@ -33,11 +32,6 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
-
-    @property
-    def num_not_finite(self) -> int:
-        """How many samples are NaN or infinite."""
-        return sum(not isfinite(value) for value in self.values)
 
     def without(self, warmup: int) -> NDArray[np.float64]:
         """The samples after the first `warmup`."""
