@@ -1,6 +1,7 @@
 """Each interval and each detector on series whose truth is known, and on the fault that it is there to catch."""
 
 import re
+from math import sqrt
 
 import numpy as np
 import pytest
@@ -11,7 +12,11 @@ from hypothesis import strategies as st
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, block_quantile, confidence_sequence, cusum, page_hinkley
+from seedbed.gate._bootstrap import lag_one
 from seedbed.gate._drift_power import lag_one_beside_a_step
+from seedbed.gate._sequence import sequence_reach
+from seedbed.gate._simulated import autoregressive
+from seedbed.gate._spread import spread_interval
 
 
 def stepped(size: float, *, lag_one: float = 0.0, num_samples: int = 96, seed: int = 0) -> Series:
@@ -37,6 +42,12 @@ def test_a_quantile_is_bounded_by_samples_and_too_few_of_them_are_refused() -> N
         InvalidInput, match=r"60 samples do not bound the 95th percentile at 95%; gather about \d+ more"
     ):
         block_quantile(samples[:60], 0.95)
+
+
+def test_neighbours_that_resemble_each_other_bound_a_quantile_less() -> None:
+    samples = one_series(0.8, 300)
+    one, other = (block_quantile(each, 0.5) for each in (samples, np.random.default_rng(0).permutation(samples)))
+    assert one.high - one.low > 1.7 * (other.high - other.low)
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0, 95.0])
@@ -78,6 +89,18 @@ def test_a_confidence_sequence_is_wider_than_one_look_and_narrows() -> None:
     assert correlated.high - correlated.low > 2 * (later.high - later.low)
 
 
+def test_at_the_end_of_a_confidence_sequence_the_evidence_against_the_mean_is_one_over_alpha() -> None:
+    samples = one_series(0.6, 300, seed=8)
+    reach = sequence_reach(samples, confidence=0.95)
+    found = lag_one(samples)
+    rho = found + np.sqrt((1 - found**2) / 300)
+    assert reach.worth == pytest.approx(300 * (1 - rho) / (1 + rho))
+    # Rouder et al. (2009): the Bayes factor of the t test under a normal prior of unit variance on the effect.
+    squares, g = reach.half_width**2 / samples.var(), 1 + reach.worth
+    factor = g**-0.5 * ((1 + squares) / (1 + squares / g)) ** (reach.worth / 2)
+    assert factor == pytest.approx(1 / 0.05)
+
+
 def test_a_confidence_sequence_sees_slow_movement_under_noise() -> None:
     slow, noise = one_series(0.95, 400, seed=3), one_series(0.0, 400, seed=4)
     mixed = slow + 2 * noise
@@ -115,6 +138,14 @@ def test_the_spread_of_a_series_is_judged_with_its_uncertainty() -> None:
     record = {"x": Series(one_series(num_samples=300))}
     verdicts = [verdict_on(f"std(x) < {limit} @ 95%", record) for limit in (1.3, 1.0, 0.8)]
     assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
+
+
+def test_what_the_spread_of_dependent_samples_falls_short_by_is_given_back() -> None:
+    series = autoregressive(0.8, 60, 400, np.random.default_rng(9))
+    found = np.array([spread_interval(each, 0.5, 100).value for each in series])
+    middle = np.array([sqrt(i.low * i.high) for i in (spread_interval(each, 0.5, 100) for each in series)])
+    assert found.mean() < 0.94
+    assert middle.mean() > 0.96
 
 
 PAIRED = {

@@ -72,5 +72,4 @@ def _reach(samples: NDArray[np.float64], alpha: float, num_errors: int) -> Reach
     room = 1 - growth / (1 + worth)
     if room <= 0:
         return Reach(inf, worth)
-    squares = worth * float(samples.var())  # of as many independent samples around their mean
-    return Reach(sqrt(squares / (worth - 1) * (growth - 1) / room), worth)
+    return Reach(sqrt(float(samples.var()) * (growth - 1) / room), worth)
