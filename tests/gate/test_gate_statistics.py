@@ -205,6 +205,13 @@ def test_a_step_is_found_where_it_is_and_nothing_where_there_is_none(detect: obj
 
 
 @pytest.mark.parametrize("detect", [page_hinkley, cusum])
+def test_an_outlier_is_no_drift(detect: object) -> None:
+    samples = one_series(num_samples=240)
+    samples[200] = 200.0
+    assert detect(samples, delta=0.5, threshold=5.0).up_at is None
+
+
+@pytest.mark.parametrize("detect", [page_hinkley, cusum])
 @pytest.mark.parametrize("samples", [np.zeros(23), np.full(30, np.inf), np.zeros((30, 2))])
 def test_a_detector_refuses_what_it_cannot_see_in(detect: object, samples: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match="at least 24 finite samples"):

@@ -12,6 +12,7 @@ __all__ = ["FEWEST_FOR_DRIFT", "Detector", "Drift", "cusum", "heights", "page_hi
 
 FEWEST_FOR_DRIFT = 24
 _REFERENCE_SHARE = 0.25
+_MOST = 3.0
 
 Detector = Literal["page_hinkley", "cusum"]
 
@@ -55,10 +56,11 @@ def heights(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How high the evidence for upward and for downward drift stands after each sample; series in rows, or one alone.
 
-    The CUSUM's begins behind its reference, where it is 0.
+    One sample counts for at most three standard deviations: an outlier is no drift. The CUSUM's begins behind its
+    reference, where it is 0.
     """
     scale = samples.std(axis=-1, keepdims=True)
-    deviations = _deviations(detector, samples) / np.where(scale > 0, scale, 1.0)
+    deviations = np.clip(_deviations(detector, samples) / np.where(scale > 0, scale, 1.0), -_MOST, _MOST)
     return _height(deviations - delta), _height(-deviations - delta)
 
 
