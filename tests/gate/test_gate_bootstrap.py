@@ -51,6 +51,14 @@ def test_the_same_seed_gives_the_same_interval_and_another_nearly_the_same() -> 
     assert other.high - other.low == pytest.approx(first.high - first.low, rel=0.15)
 
 
+def test_many_samples_are_resampled_in_parts_that_fit_into_memory() -> None:
+    series = ar1(0.0, 6000, np.random.default_rng(3))
+    interval = block_bootstrap(series, resamples=400)
+    assert interval.low < interval.value < interval.high
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 / np.sqrt(6000), rel=0.15)
+    assert interval == block_bootstrap(series, resamples=400)
+
+
 def test_more_confidence_makes_a_wider_interval_and_constant_samples_none() -> None:
     series = ar1(0.5, 200, np.random.default_rng(0))
     narrow, wide = (block_bootstrap(series, confidence=confidence) for confidence in (0.8, 0.99))

@@ -16,6 +16,15 @@ from seedbed.gate._simulated import autoregressive
 NOMINAL = 0.05
 
 
+@pytest.mark.parametrize("lag_one", [-0.5, 0.0, 0.5, 0.9])
+def test_simulated_series_are_what_they_say(lag_one: float) -> None:
+    series = simulated(lag_one, 50, 4000)
+    assert series.shape == (4000, 50)
+    assert series[:, 0].std() == pytest.approx(1, abs=0.05)
+    assert series[:, -1].std() == pytest.approx(1, abs=0.05)
+    assert (series[:, 1:] * series[:, :-1]).mean() == pytest.approx(lag_one, abs=0.03)
+
+
 def check_of(written: object) -> Check:
     return parse_gate({"checks": [written]}).checks[0]
 

@@ -82,7 +82,7 @@ def test_a_report_from_before_series_is_still_read() -> None:
     assert GateReport.model_validate_json(report.model_dump_json()) == report
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e308])
 @pytest.mark.parametrize("check", ["mean(x) < 9", "max(x) != 9", "p95(x) < 9 @ 90%", "drift(x) == false"])
 def test_one_sample_that_is_not_finite_fails_every_check(bad: float, check: str) -> None:
     report = report_on(check, {"x": Series([*one_series(), bad])})
@@ -187,7 +187,7 @@ def test_a_series_holds_numbers_alone(value: object) -> None:
 def test_a_series_is_a_value() -> None:
     assert Series(np.array([1.0, 2.0])) == Series([1, 2]) != Series([2, 1])
     assert hash(Series([1])) == hash(Series([1.0]))
-    assert (len(Series([1, 2])), Series([1, math.nan, math.inf]).num_not_finite) == (2, 2)
+    assert len(Series([1, 2])) == 2
     with pytest.raises(AttributeError):
         Series([1]).values = (2.0,)  # type: ignore[misc]
 

@@ -1,5 +1,8 @@
 """Each interval and each detector on series whose truth is known, and on the fault that it is there to catch."""
 
+import re
+from math import sqrt
+
 import numpy as np
 import pytest
 from gate_samples import one_series, report_on, verdict_on
@@ -9,7 +12,11 @@ from hypothesis import strategies as st
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, block_quantile, confidence_sequence, cusum, page_hinkley
+from seedbed.gate._bootstrap import lag_one
 from seedbed.gate._drift_power import lag_one_beside_a_step
+from seedbed.gate._sequence import sequence_reach
+from seedbed.gate._simulated import autoregressive
+from seedbed.gate._spread import spread_interval
 
 
 def stepped(size: float, *, lag_one: float = 0.0, num_samples: int = 96, seed: int = 0) -> Series:
@@ -37,6 +44,27 @@ def test_a_quantile_is_bounded_by_samples_and_too_few_of_them_are_refused() -> N
         block_quantile(samples[:60], 0.95)
 
 
+def test_neighbours_that_resemble_each_other_bound_a_quantile_less() -> None:
+    samples = one_series(0.8, 300)
+    one, other = (block_quantile(each, 0.5) for each in (samples, np.random.default_rng(0).permutation(samples)))
+    assert one.high - one.low > 1.7 * (other.high - other.low)
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0, 95.0])
+def test_a_quantile_is_asked_for_by_a_probability(probability: float) -> None:
+    with pytest.raises(InvalidInput, match="expected a probability between 0 and 1"):
+        block_quantile([1.0] * 50, probability)
+
+
+def test_samples_may_be_a_list_and_must_be_finite() -> None:
+    samples = one_series(num_samples=100, mean=1.0)
+    assert block_quantile(list(samples), 0.5) == block_quantile(samples, 0.5)
+    assert confidence_sequence(list(samples)) == confidence_sequence(samples)
+    assert cusum(list(samples), delta=0.5, threshold=9.0) == cusum(samples, delta=0.5, threshold=9.0)
+    with pytest.raises(InvalidInput, match="block_quantile: expected at least 2 finite samples"):
+        block_quantile([1.0, float("nan")] * 50, 0.5)
+
+
 def test_a_quantile_that_samples_cannot_bound_is_inconclusive_and_one_they_can_is_judged() -> None:
     few = report_on("p95(x) < 5 @ 95%", {"x": Series(one_series(num_samples=60))})
     assert few.verdict is Verdict.INCONCLUSIVE
@@ -59,6 +87,18 @@ def test_a_confidence_sequence_is_wider_than_one_look_and_narrows() -> None:
     assert later.high - later.low < (first.high - first.low) / 2
     correlated = confidence_sequence(one_series(0.8, 400))
     assert correlated.high - correlated.low > 2 * (later.high - later.low)
+
+
+def test_at_the_end_of_a_confidence_sequence_the_evidence_against_the_mean_is_one_over_alpha() -> None:
+    samples = one_series(0.6, 300, seed=8)
+    reach = sequence_reach(samples, confidence=0.95)
+    found = lag_one(samples)
+    rho = found + np.sqrt((1 - found**2) / 300)
+    assert reach.worth == pytest.approx(300 * (1 - rho) / (1 + rho))
+    # Rouder et al. (2009): the Bayes factor of the t test under a normal prior of unit variance on the effect.
+    squares, g = reach.half_width**2 / samples.var(), 1 + reach.worth
+    factor = g**-0.5 * ((1 + squares) / (1 + squares / g)) ** (reach.worth / 2)
+    assert factor == pytest.approx(1 / 0.05)
 
 
 def test_a_confidence_sequence_sees_slow_movement_under_noise() -> None:
@@ -98,6 +138,14 @@ def test_the_spread_of_a_series_is_judged_with_its_uncertainty() -> None:
     record = {"x": Series(one_series(num_samples=300))}
     verdicts = [verdict_on(f"std(x) < {limit} @ 95%", record) for limit in (1.3, 1.0, 0.8)]
     assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
+
+
+def test_what_the_spread_of_dependent_samples_falls_short_by_is_given_back() -> None:
+    series = autoregressive(0.8, 60, 400, np.random.default_rng(9))
+    found = np.array([spread_interval(each, 0.5, 100).value for each in series])
+    middle = np.array([sqrt(i.low * i.high) for i in (spread_interval(each, 0.5, 100) for each in series)])
+    assert found.mean() < 0.94
+    assert middle.mean() > 0.96
 
 
 PAIRED = {
@@ -157,6 +205,13 @@ def test_a_step_is_found_where_it_is_and_nothing_where_there_is_none(detect: obj
 
 
 @pytest.mark.parametrize("detect", [page_hinkley, cusum])
+def test_an_outlier_is_no_drift(detect: object) -> None:
+    samples = one_series(num_samples=240)
+    samples[200] = 200.0
+    assert detect(samples, delta=0.5, threshold=5.0).up_at is None
+
+
+@pytest.mark.parametrize("detect", [page_hinkley, cusum])
 @pytest.mark.parametrize("samples", [np.zeros(23), np.full(30, np.inf), np.zeros((30, 2))])
 def test_a_detector_refuses_what_it_cannot_see_in(detect: object, samples: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match="at least 24 finite samples"):
@@ -192,12 +247,17 @@ def test_a_declared_threshold_is_taken_as_it_is() -> None:
     high = report_on(check | {"threshold": 500}, record)
     assert high.verdict is Verdict.INCONCLUSIVE
     assert "would be seen in only 0% of such series" in high.reason
+    assert "not even 10 times as many samples would do: lower the threshold" in high.reason
 
 
 def test_a_detector_that_could_not_have_seen_a_step_does_not_pass() -> None:
-    report = report_on("drift(x) == false", {"x": Series(one_series(0.8, 30, seed=5))})
+    alike = report_on("drift(x) == false", {"x": Series(one_series(0.8, 30, seed=5))})
+    assert alike.verdict is Verdict.INCONCLUSIVE
+    assert "times as many samples would do: samples are too much alike; take them further apart" in alike.reason
+    report = report_on("drift(x) == false", {"x": Series(one_series(0.5, 48, seed=1))})
     assert report.verdict is Verdict.INCONCLUSIVE
     assert "no drift seen, but a step of 2 standard deviations half-way" in report.reason
+    assert re.search(r"of such series: collect about \d+ more$", report.reason)
 
 
 def test_a_step_is_not_taken_for_correlation() -> None:

@@ -1,5 +1,8 @@
 """A check's answer on a series: whole, long enough, and then its statistic held against the demand."""
 
+from dataclasses import replace
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +20,9 @@ __all__ = ["LEAST_POWER", "answer_arms", "answer_series", "drift_trial", "thresh
 _SIDES = {"drift": frozenset({"up", "down"}), "drift_up": frozenset({"up"}), "drift_down": frozenset({"down"})}
 _DELTAS: dict[Detector, float] = {"page_hinkley": 0.25, "cusum": 0.5}
 _DRIFT_CONFIDENCE = 0.95
+_LARGEST = 1e150  # beyond that a square is infinite
 LEAST_POWER = 0.8
+_TIMES_MORE = (1.25, 1.5, 2, 3, 4, 6, 10)
 
 
 def answer_series(check: Check, series: Series, control: Series | None = None) -> Answer:
@@ -31,9 +36,9 @@ def answer_series(check: Check, series: Series, control: Series | None = None) -
     if missing is not None:
         return missing
     arms = Arms(samples, None if control is None else control.without(check.warmup))
-    wrong = sum(int((~np.isfinite(arm)).sum()) for arm in (arms.samples, arms.control) if arm is not None)
-    if wrong:
-        of_them = f"{wrong} of {plural(samples.size, 'sample')}"
+    unfit = sum(int((~(np.abs(arm) <= _LARGEST)).sum()) for arm in (arms.samples, arms.control) if arm is not None)
+    if unfit:
+        of_them = f"{unfit} of {plural(samples.size, 'sample')}"
         return Answer(Verdict.FAIL, f"{of_them} is not a finite number, which keeps no threshold", n=samples.size)
     return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms)
 
@@ -80,7 +85,7 @@ def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:
     if place is None and sees < LEAST_POWER:
         step = f"a step of {STEP:g} standard deviations half-way"
         blind = f"no drift seen, but {step} would be seen in only {sees:.0%} of such series"
-        return Answer(Verdict.INCONCLUSIVE, f"{blind}: collect more samples", method=method, n=num_samples)
+        return Answer(Verdict.INCONCLUSIVE, f"{blind}: {_more_for(check, trial)}", method=method, n=num_samples)
     answer = answer_value(check, place is not None)
     reason = f"{answer.reason}: {place or 'no drift'} by {method}"
     return Answer(answer.verdict, reason, answer.found, method, num_samples)
@@ -96,6 +101,15 @@ def drift_trial(check: Check, num_samples: int, lag_one: float) -> DriftTrial:
 def threshold_of(check: Check, trial: DriftTrial) -> float:
     """The threshold that the check declares, or the one that its confidence asks for."""
     return check.threshold or drift_threshold(trial, check.confidence or _DRIFT_CONFIDENCE)
+
+
+def _more_for(check: Check, trial: DriftTrial) -> str:
+    for times in _TIMES_MORE:
+        longer = replace(trial, num_samples=ceil(times * trial.num_samples))
+        if power(longer, threshold_of(check, longer)) >= LEAST_POWER:
+            return f"collect about {longer.num_samples - trial.num_samples} more"
+    remedy = "samples are too much alike; take them further apart" if check.threshold is None else "lower the threshold"
+    return f"not even {_TIMES_MORE[-1]} times as many samples would do: {remedy}"
 
 
 def _place(trial: DriftTrial, samples: NDArray[np.float64], threshold: float) -> str | None:

@@ -1,6 +1,5 @@
 """A confidence interval for the mean of samples that depend on their neighbours, such as one score a batch."""
 
-from collections.abc import Sequence
 from math import ceil, sqrt
 from statistics import NormalDist
 
@@ -8,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
-from seedbed.errors import InvalidInput
+from seedbed.gate._samples import Samples, finite_samples
 
 __all__ = ["FEWEST", "block_bootstrap", "block_length", "block_means", "lag_one"]
 
 FEWEST = 8
 _FEWEST_BLOCKS = 4
+_MOST_AT_ONCE = 1_000_000
 
 
 def block_bootstrap(
-    values: Sequence[float] | NDArray[np.floating],
+    values: Samples,
     *,
     confidence: float = 0.95,
     resamples: int = 2000,
@@ -30,13 +30,8 @@ def block_bootstrap(
     simulation, since the textbook choices cover too little at a few hundred samples. The same seed gives the same
     interval. Raises InvalidInput for fewer than 8 samples, and for any that is not finite.
     """
-    samples = np.asarray(values, dtype=np.float64)
+    samples = finite_samples(values, fewest=FEWEST, needed_by="block_bootstrap")
     num_samples = samples.size
-    if samples.ndim != 1 or num_samples < FEWEST or not np.isfinite(samples).all():
-        raise InvalidInput(
-            f"block_bootstrap: expected at least {FEWEST} finite samples in one dimension, found shape "
-            f"{samples.shape} with {int((~np.isfinite(samples)).sum())} not finite; gather more, or mend what made them"
-        )
     length = block_length(samples)
     num_blocks = ceil(num_samples / length)
     means = _resampled_means(samples, length, num_blocks, resamples, np.random.default_rng(seed))
@@ -74,9 +69,10 @@ def block_means(samples: NDArray[np.float64], length: int) -> NDArray[np.float64
 def _resampled_means(
     samples: NDArray[np.float64], length: int, num_blocks: int, resamples: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    starts = generator.integers(0, samples.size, size=(resamples, num_blocks))
-    means: NDArray[np.float64] = block_means(samples, length)[starts].mean(axis=1)
-    return means
+    blocks, at_once = block_means(samples, length), max(1, _MOST_AT_ONCE // num_blocks)
+    sizes = [min(at_once, resamples - done) for done in range(0, resamples, at_once)]
+    starts = (generator.integers(0, samples.size, size=(size, num_blocks)) for size in sizes)
+    return np.concatenate([blocks[each].mean(axis=1) for each in starts])
 
 
 def _t_over_normal(probability: float, degrees: int) -> float:

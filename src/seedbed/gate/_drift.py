@@ -6,12 +6,13 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.errors import InvalidInput
+from seedbed.gate._samples import Samples, finite_samples
 
 __all__ = ["FEWEST_FOR_DRIFT", "Detector", "Drift", "cusum", "heights", "page_hinkley"]
 
 FEWEST_FOR_DRIFT = 24
 _REFERENCE_SHARE = 0.25
+_MOST = 3.0
 
 Detector = Literal["page_hinkley", "cusum"]
 
@@ -32,22 +33,22 @@ class Drift:
     down_at: int | None
 
 
-def page_hinkley(samples: NDArray[np.float64], *, delta: float, threshold: float) -> Drift:
+def page_hinkley(values: Samples, *, delta: float, threshold: float) -> Drift:
     """Page-Hinkley's test (Page, 1954; Hinkley, 1971): how far the sum of deviations from the mean so far has risen.
 
     `delta` is taken off each deviation, so that smaller drifts are let pass; it and `threshold` are in standard
     deviations of the series. Raises InvalidInput for fewer than 24 finite samples.
     """
-    return _drift("page_hinkley", samples, delta, threshold)
+    return _drift("page_hinkley", values, delta, threshold)
 
 
-def cusum(samples: NDArray[np.float64], *, delta: float, threshold: float) -> Drift:
+def cusum(values: Samples, *, delta: float, threshold: float) -> Drift:
     """The two-sided CUSUM (Page, 1954) against the mean of the first quarter of the samples, at least eight.
 
     `delta` is the slack, usually half of the shift that matters; it and `threshold` are in standard deviations of the
     series. Raises InvalidInput for fewer than 24 finite samples.
     """
-    return _drift("cusum", samples, delta, threshold)
+    return _drift("cusum", values, delta, threshold)
 
 
 def heights(
@@ -55,19 +56,16 @@ def heights(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How high the evidence for upward and for downward drift stands after each sample; series in rows, or one alone.
 
-    The CUSUM's begins behind its reference, where it is 0.
+    One sample counts for at most three standard deviations: an outlier is no drift. The CUSUM's begins behind its
+    reference, where it is 0.
     """
     scale = samples.std(axis=-1, keepdims=True)
-    deviations = _deviations(detector, samples) / np.where(scale > 0, scale, 1.0)
+    deviations = np.clip(_deviations(detector, samples) / np.where(scale > 0, scale, 1.0), -_MOST, _MOST)
     return _height(deviations - delta), _height(-deviations - delta)
 
 
-def _drift(detector: Detector, samples: NDArray[np.float64], delta: float, threshold: float) -> Drift:
-    if samples.ndim != 1 or samples.size < FEWEST_FOR_DRIFT or not np.isfinite(samples).all():
-        raise InvalidInput(
-            f"{detector}: expected at least {FEWEST_FOR_DRIFT} finite samples in one dimension, found shape "
-            f"{samples.shape}; gather more, or mend what made them"
-        )
+def _drift(detector: Detector, values: Samples, delta: float, threshold: float) -> Drift:
+    samples = finite_samples(values, fewest=FEWEST_FOR_DRIFT, needed_by=detector)
     up, down = heights(detector, samples, delta)
     return Drift(
         threshold=threshold,

@@ -28,8 +28,9 @@ def serve_metrics(
     """Serve what `source` gives, asked anew at each request, at the URL that is yielded, until the block ends.
 
     `source` is called from other threads. Port 0 takes a free one. With a `token` every request must bear it
-    (`Authorization: Bearer ...`). Prometheus's text and OpenMetrics are both spoken. Raises InvalidInput for an address
-    beyond loopback without a token, since anybody there could read along, and for one that cannot be listened on.
+    (`Authorization: Bearer ...`); it travels in the clear, so beyond a trusted network put TLS in front. Prometheus's
+    text and OpenMetrics are both spoken. Raises InvalidInput for an address beyond loopback without a token, since
+    anybody there could read along, and for one that cannot be listened on.
     """
     if not _is_loopback(host) and not token:
         raise InvalidInput(f"metrics at {host!r}: an address beyond loopback needs a token; give one, or use 127.0.0.1")

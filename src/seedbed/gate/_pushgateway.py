@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import final
 
 from prometheus_client import delete_from_gateway, push_to_gateway
@@ -40,7 +41,7 @@ class PushTarget:
     def _try(self, send: Callable[[], None]) -> None:
         try:
             send()
-        except OSError as problem:
+        except (OSError, HTTPException) as problem:
             raise StoreUnavailable(
                 f"the Pushgateway at {self.gateway} did not take the metrics of {self.job}, {self.run_id}: {problem}; "
                 "start it, or name another"

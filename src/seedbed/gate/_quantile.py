@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate._bootstrap import block_length, block_means
+from seedbed.gate._samples import Samples, finite_samples
 
 __all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
 
@@ -35,8 +36,8 @@ class QuantileRanks:
         return Interval(value=value, low=low, high=high, n=samples.size, confidence=confidence)
 
 
-def block_quantile(samples: NDArray[np.float64], probability: float, *, confidence: float = 0.95) -> Interval:
-    """The quantile of `samples`, in the order they were sampled, with a two-sided confidence interval.
+def block_quantile(values: Samples, probability: float, *, confidence: float = 0.95) -> Interval:
+    """The quantile of `values`, in the order they were sampled, with a two-sided confidence interval.
 
     The interval is bounded by order statistics (Thompson, 1936), which asks nothing of the distribution, for the number
     of independent samples that these are worth: their number, over how much the circular blocks of the block bootstrap
@@ -44,6 +45,9 @@ def block_quantile(samples: NDArray[np.float64], probability: float, *, confiden
     95th percentile at its true value four to eight times as often as this, since the resampled tail is never longer
     than the sampled one. Raises InvalidInput for too few samples to bound the quantile.
     """
+    if not 0 < probability < 1:
+        raise InvalidInput(f"block_quantile: expected a probability between 0 and 1, found {probability}; 0.95 for p95")
+    samples = finite_samples(values, fewest=2, needed_by="block_quantile")
     ranks = quantile_ranks(samples, probability, confidence=confidence)
     interval = ranks.interval(samples, probability, confidence)
     if interval is None:
@@ -80,12 +84,10 @@ def _inflation(below: NDArray[np.float64]) -> float:
 
 def _first_rank_above(num_samples: int, probability: float, tail: float) -> int:
     """The least k with P(Binomial(num_samples, probability) >= k) <= tail."""
-    mass, k = 0.0, num_samples
-    while k >= 0:
-        mass += exp(_log_choose(num_samples, k) + k * log(probability) + (num_samples - k) * log(1 - probability))
-        if mass > tail:
-            break
+    mass, k = 0.0, num_samples + 1
+    while mass <= tail:
         k -= 1
+        mass += exp(_log_choose(num_samples, k) + k * log(probability) + (num_samples - k) * log(1 - probability))
     return k + 1
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate._bootstrap import lag_one
+from seedbed.gate._samples import Samples, finite_samples
 
 __all__ = ["FEWEST_FOR_SEQUENCE", "Reach", "confidence_sequence", "sequence_reach"]
 
@@ -32,8 +33,8 @@ class Reach:
         return Interval(value=mean, low=low, high=high, n=samples.size, confidence=confidence)
 
 
-def confidence_sequence(samples: NDArray[np.float64], *, confidence: float = 0.95) -> Interval:
-    """The mean of `samples`, in the order they were sampled, with an interval that holds at every sample at once.
+def confidence_sequence(values: Samples, *, confidence: float = 0.95) -> Interval:
+    """The mean of `values`, in the order they were sampled, with an interval that holds at every sample at once.
 
     With probability `confidence` the true mean lies in every one of the intervals that successive looks give, so that
     a gate may judge after each sample and stop at the first answer. It is the interval of the t test's normal mixture
@@ -43,11 +44,7 @@ def confidence_sequence(samples: NDArray[np.float64], *, confidence: float = 0.9
     wider of the two is given. The promise is exact for independent normal samples, and by simulation for others. Raises
     InvalidInput for fewer than 16 finite samples, and for so few independent ones that the interval has no end.
     """
-    if samples.ndim != 1 or samples.size < FEWEST_FOR_SEQUENCE or not np.isfinite(samples).all():
-        raise InvalidInput(
-            f"confidence_sequence: expected at least {FEWEST_FOR_SEQUENCE} finite samples in one dimension, found "
-            f"shape {samples.shape}; gather more, or mend what made them"
-        )
+    samples = finite_samples(values, fewest=FEWEST_FOR_SEQUENCE, needed_by="confidence_sequence")
     reach = sequence_reach(samples, confidence=confidence)
     if reach.half_width == inf:
         raise InvalidInput(
@@ -75,5 +72,4 @@ def _reach(samples: NDArray[np.float64], alpha: float, num_errors: int) -> Reach
     room = 1 - growth / (1 + worth)
     if room <= 0:
         return Reach(inf, worth)
-    squares = worth * float(samples.var())  # of as many independent samples around their mean
-    return Reach(sqrt(squares / (worth - 1) * (growth - 1) / room), worth)
+    return Reach(sqrt(float(samples.var()) * (growth - 1) / room), worth)

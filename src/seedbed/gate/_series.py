@@ -1,8 +1,7 @@
 """Samples of one metric, in the order they were taken."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
 from typing import final
 
 import numpy as np
@@ -14,7 +13,7 @@ __all__ = ["Series", "as_series"]
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Series:
     """Samples of one metric in the order they were taken, such as one an iteration.
 
@@ -22,21 +21,17 @@ class Series:
     sample that is no number.
     """
 
-    values: Sequence[float]
+    values: tuple[float, ...]
 
-    def __post_init__(self) -> None:
-        wrong = [value for value in self.values if not _is_number(value)]
+    def __init__(self, values: Iterable[float]) -> None:
+        samples = tuple(values)
+        wrong = [value for value in samples if not _is_number(value)]
         if wrong:
             raise InvalidInput(f"a series holds numbers alone, found {wrong[0]!r}; leave out what is none")
-        object.__setattr__(self, "values", tuple(float(value) for value in self.values))
+        object.__setattr__(self, "values", tuple(float(value) for value in samples))
 
     def __len__(self) -> int:
         return len(self.values)
-
-    @property
-    def num_not_finite(self) -> int:
-        """How many samples are NaN or infinite."""
-        return sum(not isfinite(value) for value in self.values)
 
     def without(self, warmup: int) -> NDArray[np.float64]:
         """The samples after the first `warmup`."""
