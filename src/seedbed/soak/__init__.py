@@ -1,5 +1,6 @@
 """Soak: a plant is measured, tuned through guards, and what reached it is verified, iteration by iteration."""
 
+from seedbed.soak._kpis import STATISTICS, kpis
 from seedbed.soak._market import MARKET_KPIS
 from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
 from seedbed.soak._market_optimum import expected, long_run, optimum
@@ -12,8 +13,12 @@ from seedbed.soak._market_registry import (
     TUNER_SUBSYSTEM,
     market_registry,
 )
+from seedbed.soak._market_rules import market_rules
 from seedbed.soak._mock import MOCK_OPTIMUM, MockPlant, mock_registry
 from seedbed.soak._plant import Measurement, Plant
+from seedbed.soak._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
+from seedbed.soak._tuner import Observation, Tuner
+from seedbed.soak._tuner_objective import Constraint, Objective
 
 __all__ = [
     "ITERATIONS_PER_HOUR",
@@ -22,19 +27,31 @@ __all__ = [
     "MARKET_KPIS",
     "MOCK_OPTIMUM",
     "REGIMES",
+    "STATISTICS",
     "TUNER_EFFECTS",
     "TUNER_SUBSYSTEM",
+    "Adjustment",
+    "Condition",
+    "Constraint",
     "MarketPlant",
     "Measurement",
     "MockPlant",
+    "Objective",
+    "Observation",
     "Plant",
     "Regime",
+    "Rule",
+    "RuleTuner",
+    "Tuner",
     "expected",
+    "kpis",
     "limited",
     "long_run",
     "market_registry",
+    "market_rules",
     "mock_registry",
     "nearest_on_grid",
     "optimum",
+    "read_rules",
     "regime_at",
 ]
