@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import GUARDS, Case, Decision, Move
-from seedbed.change._guards import judge_proposal
+from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal
 from seedbed.errors import NotFound
 from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
 from seedbed.soak._market_registry import MARKET_INITIAL, TUNER_EFFECTS, TUNER_SUBSYSTEM, market_registry
@@ -31,6 +30,27 @@ def test_longer_cooldown_lets_fewer_changes_through():
     counts = [len(moves({**MARKET_INITIAL, "cooldown_iters": rest}, proposals)) for rest in (0.0, 1.0, 2.0, 4.0, 8.0)]
     assert counts == [24, 24, 12, 6, 3]
     assert TUNER_EFFECTS["cooldown_iters"] == -1
+
+
+def travelled(**tuner):
+    """How far the spread goes in two hours when its upper bound is asked for all the time, as a share of its range."""
+    values = {**MARKET_INITIAL, "cooldown_iters": 0.0, **tuner}
+    low = REGISTRY["base_spread_bps"].low
+    return sum(move.after - move.before for move in moves(values, [40.0] * 8)) / (40.0 - low)
+
+
+@pytest.mark.parametrize(("key", "slow", "fast"), [("velocity_cap", 0.01, 0.03), ("max_delta_per_hour", 0.04, 0.16)])
+def test_a_higher_velocity_lets_the_same_proposals_go_further(key, slow, fast):
+    other = {"velocity_cap": {"max_delta_per_hour": 0.2}, "max_delta_per_hour": {"velocity_cap": 0.05}}[key]
+    assert travelled(**other, **{key: fast}) > 2 * travelled(**other, **{key: slow})
+    assert TUNER_EFFECTS[key] == 1
+
+
+def test_the_longer_an_oscillation_must_be_the_more_swings_are_let_through():
+    swings = [20.0 + (step % 2) for step in range(1, 25)]
+    counts = [len(moves({**MARKET_INITIAL, "oscillation_window": window}, swings)) for window in (3.0, 5.0, 9.0)]
+    assert counts == [2, 4, 8]
+    assert TUNER_EFFECTS["oscillation_window"] == 1
 
 
 @given(st.floats(0.01, 0.5), st.floats(0.02, 1.0))

@@ -28,7 +28,9 @@ GateOption = Annotated[
 def run(  # noqa: PLR0913  one option each
     iterations: Annotated[int, typer.Option(min=1, help="How many iterations to measure.")] = 24,
     hours: Annotated[float | None, typer.Option(min=0, help="Ramp down and end when so much time has passed.")] = None,
-    auto_tune: Annotated[bool, typer.Option("--auto-tune", help="Let the tuner propose; without it, measure only.")] = False,
+    auto_tune: Annotated[
+        bool, typer.Option("--auto-tune", help="Let the tuner propose; without it, measure only.")
+    ] = False,
     tuner: Annotated[
         Literal["rules", "model"], typer.Option(help="Who proposes: a declared table of rules, or a model of the KPI.")
     ] = "rules",
@@ -40,14 +42,19 @@ def run(  # noqa: PLR0913  one option each
         bool, typer.Option("--control/--no-control", help="Run the same plant beside it with its settings frozen.")
     ] = True,
     inject: Annotated[
-        str | None, typer.Option(metavar="FAULT", help="Suffer a fault between settings and plant: dropped, late, "
-                                 "clamped, rounded, reverted, duplicated, restart or stale.")
+        str | None,
+        typer.Option(
+            metavar="FAULT",
+            help="Suffer a fault between settings and plant: dropped, late, "
+            "clamped, rounded, reverted, duplicated, restart or stale.",
+        ),
     ] = None,
     inject_at: Annotated[int, typer.Option(min=1, help="The iteration from which the fault is suffered.")] = 8,
     resume: Annotated[str | None, typer.Option(metavar="SOAK", help="Go on with this one, or with `latest`.")] = None,
     spec: GateOption = None,
     metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Serve metrics on this port of 127.0.0.1 meanwhile; 0 takes any.")
+        int | None,
+        typer.Option(min=0, max=65535, help="Serve metrics on this port of 127.0.0.1 meanwhile; 0 takes any."),
     ] = None,
     push_gateway: Annotated[
         str | None, typer.Option(metavar="URL", help="Push metrics there meanwhile, and take them away in the end.")
@@ -88,7 +95,9 @@ def run(  # noqa: PLR0913  one option each
         try:
             place = SoakFolder.create(folder, SoakPlan.model_validate(asked))
         except ValidationError as problem:
-            told = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in problem.errors())
+            told = "; ".join(
+                f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in problem.errors()
+            )
             raise InvalidInput(f"soak: {told}") from None
     else:
         place = SoakFolder.find(folder / resume)
@@ -98,7 +107,9 @@ def run(  # noqa: PLR0913  one option each
 @app.command()
 def verify(
     path: PathOption = _DEFAULT_FOLDER,
-    strict: Annotated[bool, typer.Option("--strict", help="Demand 95 % instead of 90 % of proposals seen in use.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Demand 95 % instead of 90 % of proposals seen in use.")
+    ] = False,
     repeat: Annotated[
         bool, typer.Option("--repeat/--no-repeat", help="Measure the plant again and compare its samples.")
     ] = True,

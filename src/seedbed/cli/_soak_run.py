@@ -97,7 +97,10 @@ class _Watcher:
         line.append(f"{self._objective} {told}{beside}")
         for record in progress.records:
             held = f" held back by {record.ruling.guard}" if record.denied and record.ruling else ""
-            line.append(f"\n    {record.delta.parameter} {record.before:g} -> {record.after:g}{held}", _STYLES.get(record.outcome, "yellow"))
+            line.append(
+                f"\n    {record.delta.parameter} {record.before:g} -> {record.after:g}{held}",
+                _STYLES.get(record.outcome, "yellow"),
+            )
         self._console.print(line, soft_wrap=True)
         self.push()
 

@@ -5,7 +5,7 @@ from seedbed.soak._faults import SoakFault
 from seedbed.soak._finish import Finished, finish
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration import ApplyVerdict, IterationSummary
-from seedbed.soak._kpis import kpis
+from seedbed.soak._kpis import STATISTICS, kpis
 from seedbed.soak._loop import Progress, Soak, SoakObserver
 from seedbed.soak._market import MARKET_KPIS
 from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
@@ -19,14 +19,16 @@ from seedbed.soak._market_registry import (
     TUNER_SUBSYSTEM,
     market_registry,
 )
+from seedbed.soak._market_rules import market_rules
 from seedbed.soak._mock import MOCK_OPTIMUM, MockPlant, mock_registry
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
 from seedbed.soak._plant import Measurement, Plant
 from seedbed.soak._profile import Phase, SoakProfile
 from seedbed.soak._reports import PostSoakSnapshot, TuningReport
-from seedbed.soak._rules import Rule, RuleTuner, read_rules
+from seedbed.soak._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
 from seedbed.soak._tally import SoakTally
 from seedbed.soak._tuner import Observation, Tuner
+from seedbed.soak._tuner_objective import Constraint, Objective
 from seedbed.soak._verify import Accusation, Flaw, SoakVerification, verify_soak
 from seedbed.soak._verify_page import verification_page
 
@@ -37,17 +39,22 @@ __all__ = [
     "MARKET_KPIS",
     "MOCK_OPTIMUM",
     "REGIMES",
+    "STATISTICS",
     "TUNER_EFFECTS",
     "TUNER_SUBSYSTEM",
     "Accusation",
+    "Adjustment",
     "ApplyVerdict",
     "Assembly",
+    "Condition",
+    "Constraint",
     "Finished",
     "Flaw",
     "IterationSummary",
     "MarketPlant",
     "Measurement",
     "MockPlant",
+    "Objective",
     "Observation",
     "Phase",
     "Plant",
@@ -75,6 +82,7 @@ __all__ = [
     "limited",
     "long_run",
     "market_registry",
+    "market_rules",
     "mock_registry",
     "nearest_on_grid",
     "new_soak_id",

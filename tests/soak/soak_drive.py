@@ -1,0 +1,30 @@
+"""A loop without files for tests: a tuner's deltas through the guards to a plant, beside a frozen control."""
+
+import numpy as np
+
+from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal
+from seedbed.soak import Observation, kpis, limited
+
+
+def drive(tuner, plant, control, iterations):
+    """The observations, oldest first; the plant holds what the last proposal left it with."""
+    values, earlier, history = dict(plant.initial), {}, []
+    for iteration in range(1, iterations + 1):
+        measured = plant.measure(iteration)
+        history.append(Observation(iteration, measured.used, kpis(measured), kpis(control.measure(iteration))))
+        limits, before = limited(plant.registry, values), dict(values)
+        for delta in tuner.propose(history):
+            move = Move(iteration, before[delta.parameter], delta.resolve(before[delta.parameter]))
+            past = earlier.get(delta.parameter, ())
+            ruling = judge_proposal(GUARDS, Case(limits[delta.parameter], move, past))
+            if ruling.decision is not Decision.DENY:
+                values[delta.parameter] = ruling.after
+                earlier[delta.parameter] = (*past, Move(iteration, move.before, ruling.after))
+        plant.take(values)
+    return history
+
+
+def edges(history):
+    """Mean edge of the tuned arm and of control, by iteration."""
+    name = "edge_bps_per_hour_mean"
+    return np.array([seen.kpis[name] for seen in history]), np.array([seen.control[name] for seen in history])
