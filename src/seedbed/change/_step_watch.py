@@ -59,8 +59,9 @@ class StepWatch:
 class _Hub:
     """One pair of hooks for all watches of an optimizer, there while there are any.
 
-    PyTorch goes through its hooks as they stand in a dictionary, so that none may be added or removed meanwhile; a
-    watch that sees a loss ends within a step. A hub that is left empty within a step goes when a watch ends outside.
+    PyTorch goes through its hooks as they stand in a dictionary, so that none may be added or removed meanwhile; but a
+    watch that sees a loss ends within a step. A hub that is left empty within a step goes as the step ends, unless
+    hooks of others come after its own; then it stays, and does nothing, until a watch ends outside.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -76,9 +77,7 @@ class _Hub:
         """Tell this watch no more."""
         self.watches = [each for each in self.watches if each is not watch]
         if not self.watches and not self._running:
-            vars(self._optimizer).pop(_HUB, None)
-            for handle in self._handles:
-                handle.remove()
+            self._leave()
 
     def _begin(self, optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         self._running = True
@@ -89,6 +88,17 @@ class _Hub:
         for watch in tuple(self.watches):
             watch.on_end()
         self._running = False
+        if not self.watches and self._is_last():
+            self._leave()
+
+    def _is_last(self) -> bool:
+        hooks = self._handles[-1].hooks_dict_ref()
+        return hooks is not None and next(reversed(hooks)) == self._handles[-1].id
+
+    def _leave(self) -> None:
+        vars(self._optimizer).pop(_HUB, None)
+        for handle in self._handles:
+            handle.remove()
 
 
 def _hub_of(optimizer: Optimizer) -> _Hub:
