@@ -127,6 +127,16 @@ def test_a_rate_that_cannot_follow_leaves_the_size_as_it_was() -> None:
     assert binding.state() == before
 
 
+def test_a_state_that_holds_no_size_restores_neither() -> None:
+    optimizer = an_optimizer()
+    binding = BatchSize(ResizableBatchSampler(range(96), 4), optimizer, LearningRate(optimizer), RateRule.LINEAR)
+    before = binding.state()
+    for wrong in ({"batch_size": 0.5, "rate.groups.0.lr": 9.0}, {"batch_size": 8.0, "rate.groups.7.lr": 9.0}):
+        with pytest.raises(InvalidInput):
+            binding.restore(wrong)
+        assert binding.state() == before
+
+
 def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
     optimizer, seen = an_optimizer(), []
     scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)  # and nobody declares it

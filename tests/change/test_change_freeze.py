@@ -207,6 +207,17 @@ def test_statistics_that_move_although_held_are_named() -> None:
     assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
 
 
+def test_a_part_that_is_replaced_before_the_step_did_not_stand_still() -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    model.encoder[1] = nn.Identity()
+    a_step(model, optimizer)
+    assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
+
+
 def test_a_cumulative_average_is_held_and_brought_back() -> None:
     model = a_model()
     model.encoder[1].momentum = None

@@ -1,12 +1,13 @@
 """Weight decay, momentum and betas: set where the optimizer reads them, and refused where they cannot be held."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, lr_scheduler
 
-from seedbed.change import GroupSetting, Setting, Sighting
+from seedbed.change import GroupSetting, LearningRate, Setting, Sighting
 from seedbed.errors import InvalidInput
 
 
@@ -21,7 +22,7 @@ def grouped(kind: type[Optimizer], *settings: dict[str, object], **common: objec
 def train_step(optimizer: Optimizer) -> None:
     for group in optimizer.param_groups:
         for weight in group["params"]:
-            weight.grad = torch.full_like(weight, 0.5)
+            weight.grad = torch.cos(40 * weight.detach())  # of constant gradients no beta makes a difference
     optimizer.step()
 
 
@@ -45,10 +46,44 @@ def moved(optimizer: Optimizer) -> list[float]:
 def test_a_step_after_the_change_is_the_step_of_an_optimizer_that_was_built_so(
     kind: type[Optimizer], setting: Setting, value: float, built: dict[str, object]
 ) -> None:
-    optimizer, twin = kind(weights(), lr=1e-2), kind(weights(), lr=1e-2, **built)
+    optimizer, twin, untouched = kind(weights(), lr=1e-2), kind(weights(), lr=1e-2, **built), kind(weights(), lr=1e-2)
     GroupSetting(optimizer, setting).write(value)
     for _ in range(4):
-        assert moved(optimizer) == moved(twin)
+        used, otherwise = moved(optimizer), moved(untouched)
+        assert used == moved(twin)
+    assert used != pytest.approx(otherwise, rel=1e-2)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")
+@pytest.mark.parametrize(
+    ("change", "built"),
+    [
+        (lambda o: LearningRate(o).write(0.25), {"lr": torch.tensor(0.25)}),
+        (lambda o: GroupSetting(o, Setting.WEIGHT_DECAY).write(0.5), {"weight_decay": 0.5}),
+        (lambda o: GroupSetting(o, Setting.BETA1).write(0.25), {"betas": (0.25, 0.999)}),
+    ],
+    ids=["lr", "weight decay", "beta1"],
+)
+def test_a_compiled_step_after_the_change_is_the_step_of_an_optimizer_that_was_built_so(
+    change: Callable[[Optimizer], None], built: dict[str, object]
+) -> None:
+    torch._dynamo.reset()
+
+    def with_two_steps() -> Optimizer:
+        made = AdamW(weights(), lr=torch.tensor(1e-2))
+        made.step = torch.compile(made.step, backend="eager")
+        for _ in range(2):
+            train_step(made)
+        return made
+
+    optimizer, untouched = with_two_steps(), with_two_steps()
+    twin = AdamW(copy.deepcopy(optimizer.param_groups[0]["params"]), **({"lr": 1e-2} | built))
+    twin.load_state_dict({**twin.state_dict(), "state": copy.deepcopy(optimizer.state_dict()["state"])})
+    change(optimizer)
+    for _ in range(3):
+        used, otherwise = moved(optimizer), moved(untouched)
+        assert used == pytest.approx(moved(twin), rel=1e-4)
+    assert used != pytest.approx(otherwise, rel=1e-2)
 
 
 @pytest.mark.parametrize("kind", [SGD, RMSprop])

@@ -129,3 +129,18 @@ def test_a_copy_and_a_pickle_of_the_optimizer_are_not_watched() -> None:
         a_step(other)
         assert hooks(other) == 0
     assert told == []
+
+
+def test_a_watch_that_is_ended_twice_takes_nothing_from_those_that_came_later() -> None:
+    optimizer, told = an_optimizer(), []
+    first = StepWatch(optimizer, told.append)
+    first.end()
+    later = StepWatch(optimizer, told.append)
+    first.end()
+    a_step(optimizer)
+    assert told == [1]
+    another = StepWatch(optimizer, told.append)
+    assert hooks(optimizer) == 2, "both in one hub"
+    later.end()
+    another.end()
+    assert hooks(optimizer) == 0

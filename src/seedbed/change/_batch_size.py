@@ -93,7 +93,8 @@ class BatchSize:
     """Binds a parameter to the batch size, and moves a learning rate along with it: both, or neither.
 
     The loop must read its batches through `handed(loader, batches)`. The rate moves at once; with workers, that is some
-    batches before the first of the new size arrives. Raises InvalidInput for a rule without a rate to move.
+    batches before the first of the new size arrives. The guards see the batch size alone: limits that a parameter for
+    the rate declares are not asked. Raises InvalidInput for a rule without a rate to move.
     """
 
     def __init__(
@@ -149,11 +150,12 @@ class BatchSize:
         """Bring such a state back. Raises InvalidInput when it is of another shape."""
         if "batch_size" not in state or (self._rate is None and len(state) > 1):
             raise InvalidInput(f"batch-size state: expected {sorted(self.state())}, found {sorted(state)}")
+        size = _checked(state["batch_size"])
         if self._rate is not None:
             self._rate.restore(
                 {name.removeprefix("rate."): value for name, value in state.items() if name != "batch_size"}
             )
-        self._batches.resize(_checked(state["batch_size"]))
+        self._batches.resize(size)
 
     def _tell_of_rate(self, sighting: Sighting, report: Callable[[Sighting], None]) -> None:
         if sighting.why:

@@ -53,7 +53,8 @@ class DropoutRate:
 
         What is noted is the probability that each module holds while it runs, also within compiled code: the new
         probability compiles it anew, with the note in it. Code that was told to skip such guards keeps the old
-        probability, notes nothing, and the change stays unproven.
+        probability, notes nothing, and the change stays unproven. While the watch is on, the model can be copied, and
+        its state_dict saved, but it cannot be pickled whole.
         """
         if self._watch is not None:
             self._watch.end()

@@ -54,8 +54,8 @@ class FrozenWatch:
 
     def _compare(self, step: int) -> None:
         now = self._named()
-        moved = [key for key, (copy, version) in self._before.items() if _has_moved(now[key], copy, version)]
-        moved += [key for key, copy in self._still.items() if not _is_same(now[key], copy)]
+        moved = [key for key, (copy, version) in self._before.items() if _has_moved(now.get(key), copy, version)]
+        moved += [key for key, copy in self._still.items() if not _is_same(now.get(key), copy)]
         self._before, self._still = {}, {}
         if moved:
             share = 1 - len(moved) / len(now)
@@ -104,12 +104,16 @@ def _is_weight(each: Tensor) -> bool:
     return isinstance(each, torch.nn.Parameter)
 
 
-def _has_moved(now: Tensor, copy: Tensor | None, version: int) -> bool:
-    return now._version != version if copy is None else not _is_same(now, copy)
+def _has_moved(now: Tensor | None, copy: Tensor | None, version: int) -> bool:
+    if copy is None:
+        return now is None or now._version != version
+    return not _is_same(now, copy)
 
 
-def _is_same(one: Tensor, other: Tensor) -> bool:
-    """Whether all bits agree; a comparison of numbers takes 0 for -0 and no NaN for itself."""
+def _is_same(one: Tensor | None, other: Tensor) -> bool:
+    """Whether all bits agree; a comparison of numbers takes 0 for -0 and no NaN for itself. What is gone does not."""
+    if one is None:
+        return False
     one, other = one.detach(), other.detach()
     if one.is_complex():
         one, other = torch.view_as_real(one), torch.view_as_real(other)

@@ -96,7 +96,8 @@ class _Hub:
         return hooks is not None and next(reversed(hooks)) == self._handles[-1].id
 
     def _leave(self) -> None:
-        vars(self._optimizer).pop(_HUB, None)
+        if vars(self._optimizer).get(_HUB) is self:
+            del vars(self._optimizer)[_HUB]
         for handle in self._handles:
             handle.remove()
 
