@@ -141,6 +141,20 @@ def test_an_ended_watch_leaves_nothing_on_optimizer_or_model(name: str) -> None:
     assert rig.seen == []
 
 
+def test_an_engine_with_nothing_to_change_hangs_nothing_on_the_loop(tmp_path: Path) -> None:
+    rig = Rig()
+    attributes = set(vars(rig.optimizer))
+    bindings = {name: case.build(rig) for name, case in CASES.items() if name != "lr"}
+    parameters = [Parameter(name, "1", 0.0, 100.0) for name in bindings]
+    engine = ChangeEngine(Journal.open(tmp_path / "changes.log"), bindings, parameters)
+    rig.step()
+    assert set(vars(rig.optimizer)) == attributes
+    assert not rig.optimizer._optimizer_step_pre_hooks
+    assert not rig.optimizer._optimizer_step_post_hooks
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in rig.model.modules())
+    engine.close()
+
+
 @every_binding
 def test_a_watch_neither_follows_an_averaged_copy_nor_is_misled_by_it(name: str) -> None:
     rig = Rig()

@@ -7,7 +7,6 @@ from math import isfinite
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
@@ -52,7 +51,8 @@ class MixtureSampler(Sampler[int]):
         self._next = self._num_handed = first_draw
         self._since: list[tuple[int, dict[str, float]]] = []
         self._uses = {name: Uses() for name in lengths}
-        self._made: tuple[int, npt.NDArray[np.float64]] | None = None
+        self._block = -1
+        self._numbers: list[list[float]] = []
         self._put_all(self._weights)
 
     @property
@@ -79,7 +79,7 @@ class MixtureSampler(Sampler[int]):
         """One pass of indices."""
         for _ in range(self._draws_per_pass):
             number, self._next = self._next, self._next + 1
-            yield self._draw(*self._uniform(number))
+            yield self._draw(number)
 
     def __len__(self) -> int:
         """Draws in a pass."""
@@ -111,19 +111,18 @@ class MixtureSampler(Sampler[int]):
         self._last = max((i for i, weight in enumerate(weights.values()) if weight), default=0)
         self._since = [each for each in self._since if each[0] != self._next] + [(self._next, weights)]
 
-    def _draw(self, which: float, where: float) -> int:
+    def _draw(self, number: int) -> int:
+        block, place = divmod(number, _BLOCK)
+        if block != self._block:
+            numbers = np.random.default_rng([self._seed, block]).random((_BLOCK, 2))
+            self._block, self._numbers = block, numbers.tolist()  # of plain floats, which are faster one by one
+        which, where = self._numbers[place]
         if not self._bounds[-1]:
             raise InvalidInput(f"mixture weights {self._weights} are all 0: nothing can be drawn; raise one of them")
         # Rounding may carry a draw past the last interval that has a length.
         source = min(bisect_right(self._bounds, which * self._bounds[-1]), self._last)
-        return self._offsets[source] + min(int(where * self._lengths[source]), self._lengths[source] - 1)
-
-    def _uniform(self, number: int) -> tuple[float, float]:
-        block, place = divmod(number, _BLOCK)
-        if self._made is None or self._made[0] != block:
-            self._made = (block, np.random.default_rng([self._seed, block]).random((_BLOCK, 2)))
-        which, where = self._made[1][place]
-        return float(which), float(where)
+        length = self._lengths[source]
+        return self._offsets[source] + min(int(where * length), length - 1)
 
 
 @final

@@ -93,7 +93,7 @@ class _Hub:
 
     def _is_last(self) -> bool:
         hooks = self._handles[-1].hooks_dict_ref()
-        return hooks is not None and next(reversed(hooks)) == self._handles[-1].id
+        return hooks is not None and next(reversed(hooks), None) == self._handles[-1].id
 
     def _leave(self) -> None:
         if vars(self._optimizer).get(_HUB) is self:
