@@ -8,10 +8,13 @@ from seedbed.stages._config import (
     TrainingSettings,
     load_config,
 )
+from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._demo import DEMO_CONFIG
+from seedbed.stages._evaluation import Questions, batches
 from seedbed.stages._inject import Fault
 from seedbed.stages._job import Job, configuration_of
 from seedbed.stages._observer import Observer, Phase, StepReport
+from seedbed.stages._trainer import Trainer
 from seedbed.stages._training import TrainingResult, new_run_id, train
 
 __all__ = [
@@ -20,15 +23,20 @@ __all__ = [
     "DataSettings",
     "Fault",
     "Job",
+    "LinkDataset",
     "ModelSettings",
     "Observer",
     "Phase",
+    "Questions",
     "StepReport",
     "TrainConfig",
+    "Trainer",
     "TrainingResult",
     "TrainingSettings",
+    "batches",
     "configuration_of",
     "load_config",
     "new_run_id",
+    "prepare",
     "train",
 ]

@@ -1,0 +1,47 @@
+"""The settings of the training plant, and what it trains: a slice of the shipped flights, small enough for one core."""
+
+from seedbed.change import Parameter, Registry
+from seedbed.stages import ChangeSettings, DataSettings, ModelSettings, TrainConfig, TrainingSettings
+from seedbed.temporal import FLIGHTS_SCHEMA
+
+__all__ = ["CLIP_NORM", "DROPOUT", "LEARNING_RATE", "NO_CLIP", "WEIGHT_DECAY", "training_config", "training_registry"]
+
+LEARNING_RATE, WEIGHT_DECAY, CLIP_NORM = "optimizer.lr", "optimizer.weight_decay", "optimizer.clip_norm"
+DROPOUT = "model.dropout"
+
+NO_CLIP = 1000.0
+"""The clip norm that the plant begins with: far above any gradient of a run that goes well."""
+
+
+def training_registry() -> Registry:
+    """What may change while it trains. Steps are the plant's iterations, not optimizer steps."""
+    return Registry(
+        [
+            Parameter(LEARNING_RATE, "1", low=1e-5, high=0.1, cooldown_steps=1, oscillation_window=4),
+            Parameter(WEIGHT_DECAY, "1", low=0.0, high=1e-2, cooldown_steps=2, oscillation_window=4),
+            Parameter(CLIP_NORM, "1", low=0.1, high=NO_CLIP, cooldown_steps=2, oscillation_window=4),
+            Parameter(DROPOUT, "1", low=0.0, high=0.5, cooldown_steps=2, oscillation_window=4),
+        ]
+    )
+
+
+def training_config(seed: int, learning_rate: float = 1e-3) -> TrainConfig:
+    """12,000 flights and a TGAT of one layer and width 32, at a constant rate: 20 steps take a fraction of a second.
+
+    `epochs` bounds nothing here: a plant goes through the training events for as long as it is measured.
+    """
+    return TrainConfig(
+        project="soak",
+        data=DataSettings(columns=FLIGHTS_SCHEMA, limit=12_000),
+        model=ModelSettings(num_neighbours=(6,), node_width=32, time_width=32, embedding_width=32),
+        training=TrainingSettings(
+            seed=seed,
+            epochs=1,
+            batch_size=100,
+            learning_rate=learning_rate,
+            schedule="constant",
+            warmup_steps=0,
+            validation_events=1200,
+        ),
+        change=ChangeSettings(enabled=False),
+    )
