@@ -9,6 +9,7 @@ Read from torch/optim/lr_scheduler.py of PyTorch 2.13.
 import copy
 import gc
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, final
@@ -19,7 +20,18 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Forecast", "Rates", "Slot", "culprits", "group_slots", "rates_of", "require_known", "schedule_slots"]
+__all__ = [
+    "Forecast",
+    "Rates",
+    "Slot",
+    "culprits",
+    "floor_in_force",
+    "group_slots",
+    "momentum_cyclers",
+    "rates_of",
+    "require_known",
+    "schedule_slots",
+]
 
 Rates = tuple[float, ...]
 """The learning rate of each parameter group, in the optimizer's order."""
@@ -48,10 +60,17 @@ _GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
 
 @final
 class Slot:
-    """One place in a live object that holds a rate: an item of a list or of a dictionary, a number or a tensor."""
+    """One place in a live object that holds a rate: an item of a list or of a dictionary, a number or a tensor.
 
-    def __init__(self, name: str, owner: Any, key: int | str) -> None:
+    `group` is the parameter group that it belongs to, None for a number that all groups share; `scheduler` is the one
+    that keeps it, None for the optimizer.
+    """
+
+    def __init__(
+        self, name: str, owner: Any, key: int | str, group: int | None = None, scheduler: LRScheduler | None = None
+    ) -> None:
         self.name, self._owner, self._key = name, owner, key
+        self.group, self.scheduler = group, scheduler
 
     def get(self) -> float:
         """The rate held, as a float."""
@@ -64,6 +83,11 @@ class Slot:
             held.fill_(rate)
         else:
             self._owner[self._key] = rate
+
+    def shares(self, other: "Slot") -> bool:
+        """Whether both are one and the same tensor, so that to fill one is to fill the other."""
+        mine = self._owner[self._key]
+        return isinstance(mine, Tensor) and mine is other._owner[other._key]
 
 
 def require_known(scheduler: LRScheduler, optimizer: Optimizer) -> None:
@@ -89,13 +113,13 @@ def rates_of(optimizer: Optimizer) -> Rates:
 
 def group_slots(optimizer: Optimizer) -> list[Slot]:
     """Where the optimizer holds the rates in use."""
-    return [Slot(f"groups.{i}.lr", group, "lr") for i, group in enumerate(optimizer.param_groups)]
+    return [Slot(f"groups.{i}.lr", group, "lr", i) for i, group in enumerate(optimizer.param_groups)]
 
 
 def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
     """Every other place that the schedule computes a rate from, or remembers one in. Some may share a place."""
     found = [
-        Slot(f"groups.{i}.{key}", group, key)
+        Slot(f"groups.{i}.{key}", group, key, i)
         for i, group in enumerate(scheduler.optimizer.param_groups)
         for key in _GROUP_KEYS
         if key in group
@@ -104,22 +128,61 @@ def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
         for attribute in (*_RATE_ATTRIBUTES[type(each)], "_last_lr"):
             name, value = f"{type(each).__name__}.{i}.{attribute}", getattr(each, attribute)
             if isinstance(value, list):
-                found.extend(Slot(f"{name}.{j}", value, j) for j in range(len(value)))
+                found.extend(Slot(f"{name}.{j}", value, j, j, each) for j in range(len(value)))
             else:
-                found.append(Slot(name, vars(each), attribute))
+                found.append(Slot(name, vars(each), attribute, None, each))
     return found
 
 
-def culprits(optimizer: Optimizer) -> list[LRScheduler]:
-    """The living schedulers that last set the rates that this optimizer holds now, found by the garbage collector.
+def floor_in_force(scheduler: LRScheduler) -> tuple[LRScheduler, float] | None:
+    """The schedule that the next rates come from, and the floor that it shares among all groups; None without one.
 
-    Takes tens of milliseconds: for the moment of failure only.
+    Raises InvalidInput where a product of schedules has such a floor in it: it holds for no group alone.
     """
-    rates = rates_of(optimizer)
-    living: list[LRScheduler] = [each for each in gc.get_objects() if issubclass(type(each), LRScheduler)]
-    guilty = [each for each in living if vars(each).get("optimizer") is optimizer and _last_set(each) == rates]
+    if isinstance(scheduler, lr_scheduler.SequentialLR):
+        current = scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)]
+        return floor_in_force(current)
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):
+        if any(_floor(each) for each in _tree(scheduler)):
+            raise InvalidInput(
+                "cannot move one group's rate alone: a ChainedScheduler multiplies a schedule whose eta_min is one "
+                "number for all groups; set eta_min=0, or bind all groups together"
+            )
+        return None
+    return (scheduler, floor) if (floor := _floor(scheduler)) else None
+
+
+def _floor(scheduler: LRScheduler) -> float:
+    if isinstance(scheduler, lr_scheduler.CosineAnnealingLR | lr_scheduler.CosineAnnealingWarmRestarts):
+        return float(scheduler.eta_min)
+    return 0.0
+
+
+def momentum_cyclers(optimizer: Optimizer, declared: LRScheduler | None = None) -> list[LRScheduler]:
+    """The schedulers that overwrite the optimizer's momentum, or its beta1, at each of their steps.
+
+    Those within `declared`; without one the living ones, found by the garbage collector in tens of milliseconds.
+    """
+    among = _living(optimizer) if declared is None else _tree(declared)
+    kinds = lr_scheduler.OneCycleLR | lr_scheduler.CyclicLR
+    return [each for each in among if isinstance(each, kinds) and each.cycle_momentum]
+
+
+def culprits(optimizer: Optimizer, group: int | None = None) -> list[LRScheduler]:
+    """The living schedulers that last set the rates, or the group's, that this optimizer holds now.
+
+    They are found by the garbage collector in tens of milliseconds: for the moment of failure only.
+    """
+    of = slice(None) if group is None else slice(group, group + 1)
+    rates = rates_of(optimizer)[of]
+    guilty = [each for each in _living(optimizer) if _last_set(each)[of] == rates]
     children = {id(child) for each in guilty if isinstance(each, _CONTAINERS) for child in each._schedulers}
     return [each for each in guilty if id(each) not in children]
+
+
+def _living(optimizer: Optimizer) -> list[LRScheduler]:
+    found: list[LRScheduler] = [each for each in gc.get_objects() if issubclass(type(each), LRScheduler)]
+    return [each for each in found if vars(each).get("optimizer") is optimizer]
 
 
 @final

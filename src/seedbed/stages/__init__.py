@@ -10,6 +10,7 @@ from seedbed.stages._config import (
 )
 from seedbed.stages._demo import DEMO_CONFIG
 from seedbed.stages._inject import Fault
+from seedbed.stages._interrupt import Interruption, interruption
 from seedbed.stages._job import Job, configuration_of
 from seedbed.stages._observer import Observer, Phase, StepReport
 from seedbed.stages._training import TrainingResult, new_run_id, train
@@ -19,6 +20,7 @@ __all__ = [
     "ChangeSettings",
     "DataSettings",
     "Fault",
+    "Interruption",
     "Job",
     "ModelSettings",
     "Observer",
@@ -28,6 +30,7 @@ __all__ = [
     "TrainingResult",
     "TrainingSettings",
     "configuration_of",
+    "interruption",
     "load_config",
     "new_run_id",
     "train",

@@ -1,0 +1,42 @@
+"""Whether an optimizer steers all of a model that can be trained, once, and nothing else."""
+
+from collections import Counter
+
+from torch import nn
+from torch.optim import Optimizer
+
+from seedbed.errors import ContractBroken
+
+__all__ = ["require_coverage"]
+
+
+def require_coverage(model: nn.Module, optimizer: Optimizer) -> None:
+    """Raise ContractBroken unless each trainable parameter is in exactly one group, and each in a group is the model's.
+
+    A parameter of a replaced or added layer that is in no group never trains, and PyTorch says nothing. The error names
+    the parameters that are missing, doubled and foreign. A frozen one may be in a group or in none.
+    """
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    placed = [
+        (place, i, weight)
+        for place, group in enumerate(optimizer.param_groups)
+        for i, weight in enumerate(group["params"])
+    ]
+    times = Counter(id(weight) for _, _, weight in placed)
+    faults = {
+        "in no group": [
+            name for name, weight in model.named_parameters() if weight.requires_grad and not times[id(weight)]
+        ],
+        "in a group more than once": [name for key, name in names.items() if times[key] > 1],
+        "in a group, but not the model's": [
+            f"number {i} of group {place}, shape {tuple(weight.shape)}"
+            for place, i, weight in placed
+            if id(weight) not in names
+        ],
+    }
+    told = [f"{fault}: {', '.join(who)}" for fault, who in faults.items() if who]
+    if told:
+        raise ContractBroken(
+            f"{type(optimizer).__name__} does not cover the model's {len(names)} parameters, "
+            f"{'; '.join(told)}; add or remove what is named in optimizer.param_groups"
+        )

@@ -1,0 +1,83 @@
+"""A clip norm counts as used when the step began with the gradients that clipping left."""
+
+import pytest
+import torch
+from torch.optim import SGD
+
+from seedbed.change import ClipNorm, Sighting
+from seedbed.errors import InvalidInput
+
+
+def clipped(*, max_norm: float = 1.0, size: float = 3.0) -> tuple[torch.nn.Parameter, SGD, ClipNorm, list[Sighting]]:
+    """A weight with a gradient of norm 2 * size, its optimizer, a clip norm that is watched, and what is seen."""
+    weight = torch.nn.Parameter(torch.zeros(4))
+    weight.grad = torch.full((4,), size)
+    optimizer = SGD([weight], lr=1.0)
+    clip, seen = ClipNorm(optimizer, max_norm), []
+    clip.watch(seen.append)
+    return weight, optimizer, clip, seen
+
+
+@pytest.mark.parametrize("max_norm", [0.25, 3.0, 50.0])
+def test_the_norm_written_is_the_norm_that_the_step_moves_by(max_norm: float) -> None:
+    weight, optimizer, clip, seen = clipped()
+    clip.write(max_norm)
+    clip.watch(seen.append)
+    assert float(clip.clip([weight])) == pytest.approx(6.0)
+    optimizer.step()
+    assert float(weight.detach().norm()) == pytest.approx(min(6.0, max_norm), rel=1e-5)
+    assert seen == [Sighting(1, max_norm, max_norm)]
+
+
+def test_a_step_without_a_clip_is_a_loss() -> None:
+    weight, optimizer, clip, seen = clipped()
+    clip.clip([weight])
+    optimizer.step()
+    optimizer.step()
+    assert [each.why for each in seen] == ["", seen[1].why]
+    assert "clip had not been called since its last step" in seen[1].why
+
+
+def test_gradients_that_were_changed_between_clip_and_step_are_a_loss() -> None:
+    weight, optimizer, clip, seen = clipped()
+    clip.clip([weight])
+    weight.grad.mul_(3.0)
+    optimizer.step()
+    assert "clip left gradients of norm 1 and the step began with 3" in seen[0].why
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_gradients_that_were_clipped_while_they_were_scaled_are_a_loss(fused: bool) -> None:
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimizer = torch.optim.SGD([weight], lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    clip, seen = ClipNorm(optimizer, 1.0), []
+    clip.watch(seen.append)
+    scaler.scale((weight * 3).sum()).backward()
+    clip.clip([weight])  # the fault: before scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    assert len(seen) == 1
+    assert seen[0].why
+
+
+def test_gradients_that_are_no_numbers_prove_nothing() -> None:
+    weight, optimizer, clip, seen = clipped()
+    weight.grad.fill_(float("nan"))
+    clip.clip([weight])
+    optimizer.step()
+    assert seen == []
+
+
+@pytest.mark.parametrize("max_norm", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_norm_that_cannot_be_is_refused_at_once(max_norm: float) -> None:
+    with pytest.raises(InvalidInput, match="finite number above 0"):
+        ClipNorm(SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0), max_norm)
+
+
+def test_weights_without_gradients_are_clipped_to_nothing_and_that_is_proof() -> None:
+    weight, optimizer, clip, seen = clipped()
+    weight.grad = None
+    clip.clip([weight])
+    optimizer.step()
+    assert [each.why for each in seen] == [""]

@@ -1,0 +1,320 @@
+"""A frozen weight stands still to the bit, whatever momentum or gradient is left; one that moves is named."""
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer, RMSprop
+
+from seedbed.change import Freeze, Sighting, Thaw
+from seedbed.errors import InvalidInput
+
+OPTIMIZERS = {
+    "AdamW": lambda weights: AdamW(weights, lr=0.1),
+    "AdamW, fused": lambda weights: AdamW(weights, lr=0.1, fused=True),
+    "SGD with momentum": lambda weights: SGD(weights, lr=0.1, momentum=0.9, weight_decay=0.1),
+    "RMSprop": lambda weights: RMSprop(weights, lr=0.1, momentum=0.9),
+}
+
+
+class Net(nn.Module):
+    """An encoder and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+        self.head = nn.Linear(3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.encoder(x))
+
+
+def a_model() -> Net:
+    torch.manual_seed(0)
+    return Net()
+
+
+def a_step(model: nn.Module, optimizer: Optimizer) -> None:
+    optimizer.zero_grad()
+    model(torch.randn(8, 2)).square().sum().backward()
+    optimizer.step()
+
+
+def weights_of(module: nn.Module) -> list[torch.Tensor]:
+    return [weight.detach().clone() for weight in module.parameters()]
+
+
+def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_frozen_submodule_does_not_move_and_the_rest_does(kind: str) -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS[kind](model.parameters()), []
+    a_step(model, optimizer)
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    frozen, head = weights_of(model.encoder), weights_of(model.head)
+    for _ in range(3):
+        a_step(model, optimizer)
+    assert same(frozen, weights_of(model.encoder))
+    assert not same(head, weights_of(model.head))
+    assert seen == [Sighting(1, 1.0, 1.0)]
+
+
+@pytest.mark.parametrize("gradient", ["stale", "zero"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_what_requires_grad_alone_does_and_that_the_watch_names_the_weight_that_moved(kind: str, gradient: str) -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS[kind](model.parameters()), []
+    a_step(model, optimizer)
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    for weight in model.encoder.parameters():  # the fault: as if freezing had left the gradients there
+        weight.grad = torch.full_like(weight, 0.5 if gradient == "stale" else 0.0)
+    frozen = weights_of(model.encoder)
+    model.head(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    assert not same(frozen, weights_of(model.encoder)), "momentum, decay or the gradient moved a 'frozen' weight"
+    assert len(seen) == 1
+    assert "frozen, and yet moved" in seen[0].why
+    assert "encoder.0.weight" in seen[0].why
+    assert seen[0].found < 1.0
+
+
+def test_a_weight_that_is_moved_steps_later_is_caught_too() -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    a_step(model, optimizer)
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    for step in range(4):
+        optimizer.zero_grad()
+        model(torch.randn(8, 2)).square().sum().backward()
+        if step == 2:
+            model.encoder[0].bias.grad = torch.zeros(3)
+        optimizer.step()
+    assert [each.steps_after for each in seen] == [1, 3]
+    assert seen[1].why == "frozen, and yet moved: encoder.0.bias"
+
+
+class Writes(SGD):
+    """An optimizer that writes to weights without a gradient, as those that average weights do."""
+
+    def step(self, closure: None = None) -> None:
+        for group in self.param_groups:
+            for weight in group["params"]:
+                with torch.no_grad():
+                    weight.add_(1.0)
+
+
+@pytest.mark.parametrize("when", [0, 1])
+def test_an_optimizer_that_writes_to_weights_without_a_gradient_is_caught_at_any_step(when: int) -> None:
+    model = a_model()
+    optimizer, seen = Writes(model.parameters(), lr=0.1), []
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    for _ in range(when):
+        SGD.step(optimizer)
+    optimizer.step()
+    assert "encoder.0.weight, encoder.0.bias" in seen[-1].why
+
+
+def test_bits_are_compared_and_not_numbers() -> None:
+    model = nn.ModuleDict({"part": nn.Linear(1, 1)})
+    with torch.no_grad():
+        model["part"].weight.fill_(float("nan"))
+        model["part"].bias.zero_()
+    optimizer, seen = Writes(model.parameters(), lr=0.1), []
+    binding = Freeze(model, "part", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    hook = optimizer.register_step_post_hook(lambda *_: None)
+    SGD.step(optimizer)
+    hook.remove()
+    assert [each.why for each in seen] == [""], "a weight that is no number stands still"
+
+    class Negates(SGD):
+        def step(self, closure: None = None) -> None:
+            with torch.no_grad():
+                model["part"].bias.neg_()
+
+    optimizer = Negates(model.parameters(), lr=0.1)
+    binding = Freeze(model, "part", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    optimizer.step()
+    assert seen[-1].why == "frozen, and yet moved: part.bias"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64, torch.complex64])
+def test_weights_of_every_width_are_compared(dtype: torch.dtype) -> None:
+    model = nn.ModuleDict({"part": nn.ParameterList([nn.Parameter(torch.ones(2, 3, dtype=dtype).T)])})
+    optimizer, seen = Writes(model.parameters(), lr=0.1), []
+    binding = Freeze(model, "part", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    optimizer.step()
+    assert seen[0].why == "frozen, and yet moved: part.0"
+
+
+def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weight() -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    a_step(model, optimizer)
+    loss = model(torch.randn(8, 2)).square().sum()
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    loss.backward()
+    optimizer.step()
+    assert seen == [Sighting(1, 1.0, 1.0)]
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_statistics_of_normalisation_stand_still_unless_declared_otherwise(holds: bool) -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    a_step(model, optimizer)
+    norm = model.encoder[1]
+    binding = Freeze(model, "encoder", optimizer, hold_statistics=holds)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    mean = norm.running_mean.clone()
+    model.train()
+    for _ in range(2):
+        a_step(model, optimizer)
+    assert torch.equal(mean, norm.running_mean) is holds
+    assert seen == [Sighting(1, 1.0, 1.0)]
+    binding.write(0.0)
+    assert norm.momentum == 0.1
+    a_step(model, optimizer)
+    assert not torch.equal(mean, norm.running_mean)
+
+
+def test_statistics_that_move_although_held_are_named() -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    model.encoder[1].momentum = 0.1  # the fault
+    a_step(model, optimizer)
+    assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
+
+
+def test_a_part_that_is_replaced_before_the_step_did_not_stand_still() -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    model.encoder[1] = nn.Identity()
+    a_step(model, optimizer)
+    assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
+
+
+def test_a_cumulative_average_is_held_and_brought_back() -> None:
+    model = a_model()
+    model.encoder[1].momentum = None
+    binding = Freeze(model, "encoder", OPTIMIZERS["AdamW"](model.parameters()))
+    first = binding.state()
+    binding.write(1.0)
+    assert model.encoder[1].momentum == 0.0
+    binding.restore(first)
+    assert model.encoder[1].momentum is None
+
+
+@pytest.mark.parametrize(("thaw", "steps"), [(Thaw.KEEP, 2), (Thaw.RESET, 1)])
+def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(thaw: Thaw, steps: int) -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    a_step(model, optimizer)
+    binding = Freeze(model, "encoder", optimizer, thaw=thaw)
+    binding.write(1.0)
+    a_step(model, optimizer)
+    binding.write(0.0)
+    binding.watch(seen.append)
+    a_step(model, optimizer)
+    assert seen == [Sighting(1, 0.0, 0.0)]
+    assert float(optimizer.state[model.encoder[0].weight]["step"]) == steps
+    assert float(optimizer.state[model.head.weight]["step"]) == 3
+
+
+def test_an_unfrozen_part_that_no_gradient_reaches_is_a_loss_after_two_steps() -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.write(0.0)
+    binding.watch(seen.append)
+    for _ in range(2):
+        assert seen == []
+        optimizer.zero_grad()
+        model.head(model.encoder(torch.randn(8, 2)).detach()).sum().backward()  # the fault
+        optimizer.step()
+    assert "no gradient reached it" in seen[0].why
+
+
+def test_an_unfrozen_part_that_somebody_freezes_again_is_a_loss() -> None:
+    model = a_model()
+    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.write(0.0)
+    binding.watch(seen.append)
+    a_step(model, optimizer)
+    model.encoder.requires_grad_(False)
+    a_step(model, optimizer)
+    assert (seen[1].found, seen[1].why) == (1.0, "requires_grad was turned off by code that is no binding")
+
+
+def test_a_part_that_is_in_no_group_cannot_be_unfrozen() -> None:
+    model = a_model()
+    model.encoder.requires_grad_(False)
+    optimizer = AdamW(model.head.parameters(), lr=0.1)
+    binding = Freeze(model, "encoder", optimizer)
+    assert binding.read() == 1.0
+    with pytest.raises(InvalidInput, match=r"encoder\.0\.weight.* in no group of the optimizer and would never train"):
+        binding.write(0.0)
+    optimizer.add_param_group({"params": model.encoder.parameters()})
+    binding.write(0.0)
+    assert binding.read() == 0.0
+
+
+def test_a_weight_that_was_frozen_before_stays_so() -> None:
+    model = a_model()
+    model.encoder[0].bias.requires_grad_(False)
+    binding = Freeze(model, "encoder", OPTIMIZERS["AdamW"](model.parameters()))
+    binding.write(1.0)
+    binding.write(0.0)
+    assert not model.encoder[0].bias.requires_grad
+    assert model.encoder[0].weight.requires_grad
+
+
+def test_between_frozen_and_not_stands_the_share() -> None:
+    model = a_model()
+    binding = Freeze(model, "encoder", OPTIMIZERS["AdamW"](model.parameters()))
+    model.encoder[0].bias.requires_grad_(False)
+    assert binding.read() == 0.25
+    with pytest.raises(InvalidInput, match=r"1\.0 \(frozen\) or 0\.0"):
+        binding.write(0.5)
+
+
+def test_what_cannot_be_frozen_alone_is_refused_with_the_reason() -> None:
+    model = a_model()
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    with pytest.raises(InvalidInput, match="no submodule 'tail'"):
+        Freeze(model, "tail", optimizer)
+    with pytest.raises(InvalidInput, match="no submodule ''"):
+        Freeze(model, "", optimizer)
+    tied = nn.ModuleDict({"in": nn.Linear(2, 2), "out": nn.Linear(2, 2)})
+    tied["out"].weight = tied["in"].weight
+    with pytest.raises(InvalidInput, match=r"in\.weight is tied to out\.weight"):
+        Freeze(tied, "in", optimizer)
+    with pytest.raises(InvalidInput, match="no parameters to freeze"):
+        Freeze(nn.ModuleDict({"part": nn.ReLU()}), "part", optimizer)

@@ -1,0 +1,146 @@
+"""Watches of an optimizer's steps begin and end whenever they like, and are told of the steps that moved weights."""
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.optim import SGD, Optimizer
+
+from seedbed.change._step_watch import StepWatch
+
+
+def an_optimizer(*, fused: bool = False) -> Optimizer:
+    return SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, fused=fused)
+
+
+def a_step(optimizer: Optimizer, gradient: float = 1.0, scaler: torch.amp.GradScaler | None = None) -> None:
+    weight = optimizer.param_groups[0]["params"][0]
+    if scaler is None:
+        weight.grad = torch.full_like(weight, gradient)
+        optimizer.step()
+    else:
+        weight.grad = None
+        scaler.scale((weight * gradient).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+
+def hooks(optimizer: Optimizer) -> int:
+    return len(optimizer._optimizer_step_pre_hooks) + len(optimizer._optimizer_step_post_hooks)
+
+
+def test_before_and_after_are_told_around_each_step_with_its_number() -> None:
+    optimizer, told = an_optimizer(), []
+    weight = optimizer.param_groups[0]["params"][0].detach()
+    watch = StepWatch(
+        optimizer,
+        lambda n: told.append(("before", n, float(weight[0]))),
+        lambda n: told.append(("after", n, float(weight[0]))),
+    )
+    a_step(optimizer)
+    a_step(optimizer)
+    watch.end()
+    a_step(optimizer)
+    assert told == [
+        ("before", 1, 1.0),
+        ("after", 1, pytest.approx(0.9)),
+        ("before", 2, pytest.approx(0.9)),
+        ("after", 2, pytest.approx(0.8)),
+    ]
+    assert hooks(optimizer) == 0
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_step_that_the_scaler_skips_is_told_neither_before_nor_after(fused: bool) -> None:
+    optimizer, told = an_optimizer(fused=fused), []
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    StepWatch(optimizer, lambda n: told.append(n), lambda n: told.append(-n))
+    for gradient in (float("inf"), 1.0, float("inf"), 1.0):
+        a_step(optimizer, gradient, scaler)
+    assert told == [1, -1, 2, -2]
+    assert float(optimizer.param_groups[0]["params"][0][0].detach()) == pytest.approx(0.8)
+
+
+def test_once_proven_the_scalers_flag_is_read_no_more_since_that_waits_for_the_device() -> None:
+    optimizer, told = an_optimizer(fused=True), []
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    watch = StepWatch(optimizer, told.append)
+    watch.proven()
+    a_step(optimizer, float("inf"), scaler)
+    assert told == [1]
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_a_watch_that_ends_within_a_step_disturbs_neither_the_others_nor_hooks_of_strangers(order: int) -> None:
+    optimizer, told = an_optimizer(), []
+    watches: list[StepWatch] = []
+
+    def leaving(step: int) -> None:
+        told.append(("leaving", step))
+        watches[order].end()
+
+    looks: list[Callable[[int], None]] = [lambda n, i=i: told.append((i, n)) for i in range(3)]
+    looks[order] = leaving
+    watches += [StepWatch(optimizer, look) for look in looks]
+    strangers = [
+        optimizer.register_step_pre_hook(lambda *_: told.append("stranger")),
+        optimizer.register_step_post_hook(lambda *_: told.append("stranger")),
+    ]
+    a_step(optimizer)
+    a_step(optimizer)
+    assert [told.count(each) for each in (("leaving", 1), ("leaving", 2), "stranger")] == [1, 0, 4]
+    assert all(told.count((i, n)) == 1 for i in range(3) if i != order for n in (1, 2))
+    for each in (*watches, *strangers):
+        (each.end if isinstance(each, StepWatch) else each.remove)()
+    assert hooks(optimizer) == 0
+
+
+@pytest.mark.parametrize("stranger_after", [False, True])
+def test_the_last_watch_to_end_within_a_step_leaves_nothing_or_what_does_nothing(stranger_after: bool) -> None:
+    optimizer = an_optimizer()
+    watches = [StepWatch(optimizer, lambda _: watches[0].end())]
+    stranger = optimizer.register_step_post_hook(lambda *_: None) if stranger_after else None
+    a_step(optimizer)
+    a_step(optimizer)
+    if stranger is None:
+        assert hooks(optimizer) == 0
+    else:
+        watches[0].end()
+        stranger.remove()
+        assert hooks(optimizer) == 0
+
+
+def test_a_watch_that_begins_within_a_step_is_told_of_the_next() -> None:
+    optimizer, told = an_optimizer(), []
+    first = StepWatch(optimizer, lambda n: n == 1 and told.append(StepWatch(optimizer, told.append, told.append)))
+    a_step(optimizer)
+    assert len(told) == 1
+    a_step(optimizer)
+    assert told[1:] == [1, 1]
+    first.end()
+
+
+def test_a_copy_and_a_pickle_of_the_optimizer_are_not_watched() -> None:
+    optimizer, told = an_optimizer(), []
+    StepWatch(optimizer, told.append)
+    for other in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        a_step(other)
+        assert hooks(other) == 0
+    assert told == []
+
+
+def test_a_watch_that_is_ended_twice_takes_nothing_from_those_that_came_later() -> None:
+    optimizer, told = an_optimizer(), []
+    first = StepWatch(optimizer, told.append)
+    first.end()
+    later = StepWatch(optimizer, told.append)
+    first.end()
+    a_step(optimizer)
+    assert told == [1]
+    another = StepWatch(optimizer, told.append)
+    assert hooks(optimizer) == 2, "both in one hub"
+    later.end()
+    another.end()
+    assert hooks(optimizer) == 0
