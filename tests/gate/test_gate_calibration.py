@@ -128,6 +128,19 @@ def test_a_drift_check_is_calibrated_and_one_that_asks_for_drift_the_other_way_r
     assert deaf.false_fail > 0.9
 
 
+def test_a_drift_check_that_could_not_see_a_step_does_not_pass_it() -> None:
+    blind = calibrate(check_of("drift(x) == false"), SeriesShape(30, lag_one=0.8))
+    assert blind.false_pass < 0.1
+
+
+def test_of_a_sequence_every_look_counts() -> None:
+    check = {"metric": "x", "statistic": "mean", "op": ">", "value": 0, "confidence": 0.05, "method": "sequence"}
+    found = calibrate(check_of(check), SeriesShape(200, lag_one=0.6))
+    same = autoregressive(0.6, 200, 400, np.random.default_rng(0))
+    at_the_end = np.mean([each.mean() > sequence_reach(each, confidence=0.05).half_width for each in same])
+    assert found.false_pass > 1.5 * at_the_end > 0
+
+
 def test_drift_on_one_side_is_calibrated_on_that_side() -> None:
     found = calibrate(check_of("drift_down(x) == false"), SeriesShape(96))
     assert found.false_pass <= 0.2

@@ -11,7 +11,7 @@ from seedbed.change._delta import Add, Delta, Op, Scale, Set
 from seedbed.change._dropout import DropoutRate
 from seedbed.change._engine import ChangeEngine
 from seedbed.change._freeze import FreezeRule, FreezeState, GoodRange
-from seedbed.change._freeze_weights import Freeze, Thaw
+from seedbed.change._freezing import Freeze, Thaw
 from seedbed.change._group_setting import GroupSetting, Setting
 from seedbed.change._groups import GroupName
 from seedbed.change._guards import GUARDS, judge_proposal

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seedbed import __version__
 from seedbed._environment import prepare_environment
-from seedbed.cli import _changes, _runs
+from seedbed.cli import _changes, _runs, _soak
 from seedbed.cli._doctor import doctor
 from seedbed.cli._gate import gate
 from seedbed.cli._init import init
@@ -59,6 +59,7 @@ for _command in (demo, train, init, shard, doctor, gate, report):
     app.command()(_command)
 app.add_typer(_runs.app, name="runs")
 app.add_typer(_changes.app, name="changes")
+app.add_typer(_soak.app, name="soak")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

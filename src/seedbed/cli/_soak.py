@@ -25,7 +25,7 @@ GateOption = Annotated[
 
 
 @app.command()
-def run(  # noqa: PLR0913  one option each
+def run(
     iterations: Annotated[int, typer.Option(min=1, help="How many iterations to measure.")] = 24,
     hours: Annotated[float | None, typer.Option(min=0, help="Ramp down and end when so much time has passed.")] = None,
     auto_tune: Annotated[
@@ -77,7 +77,7 @@ def run(  # noqa: PLR0913  one option each
     from pydantic import ValidationError
 
     from seedbed.cli._soak_run import Outside, run_soak
-    from seedbed.errors import InvalidInput, NotFound
+    from seedbed.errors import InvalidInput
     from seedbed.soak import SoakFolder, SoakPlan, new_soak_id
 
     if resume is None:

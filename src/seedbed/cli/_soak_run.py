@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from seedbed.contracts import Outcome
 from seedbed.dashboard import render_soak
 from seedbed.gate import GateSpec, MetricFamily, PushTarget, load_gate, pushing, serve_metrics, soak_metrics
 from seedbed.records import replace
-from seedbed.soak import Finished, Progress, Soak, SoakFolder, assemble, counts_so_far, finish
+from seedbed.soak import Finished, Progress, Soak, SoakFolder, assemble, finish
 from seedbed.stages import interruption
 
 __all__ = ["Outside", "run_soak"]
@@ -43,11 +43,11 @@ def run_soak(folder: SoakFolder, outside: Outside) -> int:
     gate = None if outside.spec is None else load_gate(outside.spec)
     plan = folder.plan()
     errors().print(f"soak {plan.soak_id}: {plan.iterations} iterations of {plan.plant.value}, tuner {plan.tuner.value}")
-    watcher = _Watcher(errors(), folder, assemble(plan).profile.objective)
+    watcher = _Watcher(errors(), assemble(plan).profile.objective)
     with ExitStack() as around:
         soak = Soak(folder, assemble(plan), watcher)
         around.callback(soak.close)
-        watcher.push = around.enter_context(_told_outside(outside, folder, soak))
+        watcher.renew = around.enter_context(_told_outside(outside, plan.soak_id, soak))
         asked = around.enter_context(interruption())
         if not soak.run(lambda: bool(asked.reason), _deadline(outside.hours)):
             again = f"seedbed soak run --out {folder.path.parent} --resume {plan.soak_id}"
@@ -84,9 +84,9 @@ def _tell(done: Finished, plot: Path) -> None:
 class _Watcher:
     """A line for each iteration."""
 
-    def __init__(self, console: Console, folder: SoakFolder, objective: str) -> None:
-        self._console, self._folder, self._objective = console, folder, objective
-        self.push: Callable[[], None] = lambda: None
+    def __init__(self, console: Console, objective: str) -> None:
+        self._console, self._objective = console, objective
+        self.renew: Callable[[], None] = lambda: None
 
     def iterated(self, progress: Progress) -> None:
         decision = progress.reading.decision
@@ -102,29 +102,31 @@ class _Watcher:
                 _STYLES.get(record.outcome, "yellow"),
             )
         self._console.print(line, soft_wrap=True)
-        self.push()
+        self.renew()
 
     def noted(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
 
 
 @contextmanager
-def _told_outside(outside: Outside, folder: SoakFolder, soak: Soak) -> Iterator[Callable[[], None]]:
-    """Serves and pushes the counts so far, where asked to; yields what pushes them anew."""
-
-    def families() -> Iterable[MetricFamily]:
-        return soak_metrics(counts_so_far(soak))
-
+def _told_outside(outside: Outside, soak_id: str, soak: Soak) -> Iterator[Callable[[], None]]:
+    """Serves and pushes the counts so far, where that is asked for; yields what brings them up to date."""
+    latest: list[tuple[MetricFamily, ...]] = [soak_metrics(soak.counts())]
     with ExitStack() as served:
         if outside.metrics_port is not None:
-            url = served.enter_context(serve_metrics(families, port=outside.metrics_port))
+            url = served.enter_context(serve_metrics(lambda: latest[0], port=outside.metrics_port))
             errors().print(f"metrics at {url}", soft_wrap=True)
-        if outside.push_gateway is None:
-            yield lambda: None
-            return
-        target = PushTarget(outside.push_gateway, "soak", folder.path.name)
-        pushed = served.enter_context(pushing(target, families()))
-        yield lambda: pushed.push(families())
+        pushed = None
+        if outside.push_gateway is not None:
+            target = PushTarget(outside.push_gateway, "soak", soak_id)
+            pushed = served.enter_context(pushing(target, latest[0]))
+
+        def renew() -> None:
+            latest[0] = soak_metrics(soak.counts())
+            if pushed is not None:
+                pushed.push(latest[0])
+
+        yield renew
 
 
 def _deadline(hours: float | None) -> Callable[[], bool]:

@@ -1,8 +1,9 @@
 """Soak: a plant is measured, tuned through guards, and what reached it is verified, iteration by iteration."""
 
+from seedbed.soak._account import Account, account, iteration_summaries
 from seedbed.soak._assemble import assemble
 from seedbed.soak._faults import SoakFault
-from seedbed.soak._finish import Finished, finish
+from seedbed.soak._finish import Finished, finish, judged_again
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration import ApplyVerdict, IterationSummary
 from seedbed.soak._kpis import STATISTICS, kpis
@@ -42,6 +43,7 @@ __all__ = [
     "STATISTICS",
     "TUNER_EFFECTS",
     "TUNER_SUBSYSTEM",
+    "Account",
     "Accusation",
     "Adjustment",
     "ApplyVerdict",
@@ -75,9 +77,12 @@ __all__ = [
     "Tuner",
     "TunerKind",
     "TuningReport",
+    "account",
     "assemble",
     "expected",
     "finish",
+    "iteration_summaries",
+    "judged_again",
     "kpis",
     "limited",
     "long_run",

@@ -32,6 +32,30 @@ class Finished:
         return self.snapshot.gate
 
 
+def judged_again(
+    folder: SoakFolder,
+    assemble: Callable[[SoakPlan], Assembly],
+    *,
+    spec: GateSpec | None = None,
+    metrics: bool = False,
+    calibrate: bool = False,
+) -> GateReport:
+    """Verify and judge a soak that was run, writing its snapshot anew, and with `metrics` those too.
+
+    By a gate other than its own, the snapshot stays as it is. `calibrate` has each check on a series say its false-pass
+    rate. Raises StoreCorrupt for logs that cannot be read.
+    """
+    plan = folder.plan()
+    found = account(folder, plan, assemble(plan))
+    verification = verify_soak(folder, assemble, strict=True)
+    report = judge_soak(found, verified=verification.clean, spec=spec)
+    if spec is None and verification.clean:
+        folder.write(SNAPSHOT, post_soak(found, report, verified=True))
+    if metrics:
+        _write_metrics(folder, found, report)
+    return calibrated_soak(found, report, verified=verification.clean, spec=spec) if calibrate else report
+
+
 def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, spec: GateSpec | None = None) -> Finished:
     """Write what a soak that has ended leaves. Raises StoreCorrupt for logs that cannot be read."""
     plan = folder.plan()

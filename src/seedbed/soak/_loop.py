@@ -7,6 +7,7 @@ from typing import Protocol, final
 
 from seedbed.change import ROLLBACK, ChangeEngine, ChangeRecord, Kind, SettingsFile
 from seedbed.errors import ContractBroken, StoreCorrupt
+from seedbed.gate import SoakCounts
 from seedbed.soak._consumer import FileReader
 from seedbed.soak._course import Decision
 from seedbed.soak._episode import Reading, episodes, readings
@@ -14,6 +15,8 @@ from seedbed.soak._evidence import Ending, Evidence, Measured, head_of, parse_ev
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration import summarise
 from seedbed.soak._plan import Assembly
+from seedbed.soak._reports import counts_of
+from seedbed.soak._tally import tally
 
 __all__ = ["Progress", "Soak", "SoakObserver"]
 
@@ -64,6 +67,14 @@ class Soak:
             self._num_summarised, self._previous = 0, _GENESIS
             self._readings = self._begin(reader)
             self._opened = opened.pop_all()
+
+    def counts(self) -> SoakCounts:
+        """How it stands, as metrics: what was proposed in the last iteration is not settled, and in no count."""
+        told = list(episodes(self._readings, self._engine.history, self._engine.state_hash()))[:-1]
+        records = [record for _, record in parse_evidence(self._evidence.entries())]
+        observed = [reading.decision.observation.kpis for reading in self._readings[-1:]]
+        counted = tally(told, records, self._registry)
+        return counts_of(self._plan.soak_id, counted, observed, freeze_ready=False)
 
     @property
     def engine(self) -> ChangeEngine:

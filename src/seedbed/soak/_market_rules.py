@@ -46,10 +46,11 @@ def market_rules() -> tuple[Rule, ...]:
     around what this simulated market's KPIs are at its own optima, on seeds that the benchmark does not use: the table
     knows the market, and says nothing of another.
     """
-    return tuple(_rule(*row) for row in _ROWS)
+    return tuple(_rule(row) for row in _ROWS)
 
 
-def _rule(reason: str, kpi: str, side: str, threshold: float, key: str, how: str, amount: float, bound: float) -> Rule:
+def _rule(row: tuple[str, str, str, float, str, str, float, float]) -> Rule:
+    reason, kpi, side, threshold, key, how, amount, bound = row
     upward = amount > (1 if how == "scale" else 0)
     condition = Condition.model_validate({"kpi": kpi, side: threshold})
     adjustment = Adjustment.model_validate({"key": key, how: amount, "cap" if upward else "floor": bound})

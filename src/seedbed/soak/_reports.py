@@ -17,6 +17,7 @@ __all__ = [
     "PostSoakSnapshot",
     "TuningReport",
     "calibrated_soak",
+    "counts_of",
     "freeze_objections",
     "gate_facts",
     "judge_soak",
@@ -138,10 +139,18 @@ def gate_facts(account: Account, *, verified: bool) -> dict[str, Any]:
 
 def judge_soak(account: Account, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
     """A gate's answer: the profile's own checks unless another gate is given. Raises InvalidInput as `judge`."""
-    demanded = spec or parse_gate(
-        {"gate": f"soak {account.plan.profile}", "checks": list(account.assembly.profile.checks)}
-    )
-    return judge(demanded, gate_facts(account, verified=verified))
+    return judge(spec or _own_gate(account), gate_facts(account, verified=verified))
+
+
+def calibrated_soak(
+    account: Account, report: GateReport, *, verified: bool, spec: GateSpec | None = None
+) -> GateReport:
+    """The report with each check's false-pass rate, by simulation on series like the soak's own."""
+    return calibrated(report, spec or _own_gate(account), gate_facts(account, verified=verified))
+
+
+def _own_gate(account: Account) -> GateSpec:
+    return parse_gate({"gate": f"soak {account.plan.profile}", "checks": list(account.assembly.profile.checks)})
 
 
 def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
@@ -169,20 +178,28 @@ def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSo
 
 def soak_counts(account: Account) -> SoakCounts:
     """What leaves as metrics."""
-    counted = account.tally
     last = account.told[-account.assembly.profile.window :]
+    observed = [episode.decision.observation.kpis for episode in last]
+    ready = not freeze_objections(account)
+    return counts_of(account.plan.soak_id, account.tally, observed, freeze_ready=ready)
+
+
+def counts_of(
+    soak_id: str, counted: SoakTally, observed: Sequence[Mapping[str, float]], *, freeze_ready: bool
+) -> SoakCounts:
+    """A tally, and the KPIs of the last iterations on average, as metrics name them."""
     kpis: dict[str, dict[str, float]] = {}
-    for name, value in _means([episode.decision.observation.kpis for episode in last]).items():
+    for name, value in _means(observed).items():
         kpi, _, statistic = name.rpartition("_")
         kpis.setdefault(kpi, {})[statistic] = value
     return SoakCounts(
-        run_id=account.plan.soak_id,
+        run_id=soak_id,
         num_total=counted.full + counted.partial + counted.failed,
         num_full=counted.full,
         num_partial=counted.partial,
         num_failed=counted.failed,
         num_stuck=len(counted.stuck),
-        freeze_ready=not freeze_objections(account),
+        freeze_ready=freeze_ready,
         kpis=kpis,
     )
 

@@ -112,7 +112,7 @@ class RuleTuner:
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules of a YAML file, `rules:` with a list. Raises InvalidInput with the file and what in it is wrong."""
+    """The rules of a YAML file, `rules:` and a list. Raises NotFound for no such file, InvalidInput for a wrong one."""
     try:
         return _Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).rules
     except OSError as problem:

@@ -18,6 +18,8 @@ from seedbed.temporal import RankingScores
 
 __all__ = ["LiveTraining", "StepSeen", "one_thread"]
 
+_PARTS = ("model", "optimizer", "scheduler")
+
 
 @final
 @dataclass(slots=True)
@@ -79,14 +81,14 @@ class LiveTraining:
 
     def saved(self) -> dict[str, Any]:
         """Weights, optimizer and scheduler as they are now."""
-        parts = (self.trainer.model, self.trainer.optimizer, self.trainer.scheduler)
-        return copy.deepcopy({str(place): part.state_dict() for place, part in enumerate(parts)})
+        trainer = self.trainer
+        states = (trainer.model.state_dict(), trainer.optimizer.state_dict(), trainer.scheduler.state_dict())
+        return copy.deepcopy(dict(zip(_PARTS, states, strict=True)))
 
     def go_back(self, saved: Mapping[str, Any]) -> None:
         """Be as when `saved` was called."""
-        self.trainer.model.load_state_dict(saved["0"])
-        self.trainer.optimizer.load_state_dict(saved["1"])
-        self.trainer.scheduler.load_state_dict(saved["2"])
+        for name in _PARTS:
+            getattr(self.trainer, name).load_state_dict(saved[name])
         self._steps.clear()
 
     def _watch(self) -> None:

@@ -12,6 +12,7 @@ from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._demo import DEMO_CONFIG
 from seedbed.stages._evaluation import Questions, batches
 from seedbed.stages._inject import Fault
+from seedbed.stages._interrupt import Interruption, interruption
 from seedbed.stages._job import Job, configuration_of
 from seedbed.stages._observer import Observer, Phase, StepReport
 from seedbed.stages._trainer import Trainer
@@ -22,6 +23,7 @@ __all__ = [
     "ChangeSettings",
     "DataSettings",
     "Fault",
+    "Interruption",
     "Job",
     "LinkDataset",
     "ModelSettings",
@@ -35,6 +37,7 @@ __all__ = [
     "TrainingSettings",
     "batches",
     "configuration_of",
+    "interruption",
     "load_config",
     "new_run_id",
     "prepare",

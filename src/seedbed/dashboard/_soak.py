@@ -1,0 +1,110 @@
+"""A soak as a drawing: its KPIs beside those of the control arm, and every change marked where it was proposed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from seedbed.contracts import GateReport
+from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
+from seedbed.dashboard._templates import environment
+from seedbed.dashboard._words import number
+from seedbed.soak import Account, ApplyVerdict, IterationSummary, iteration_summaries
+
+__all__ = ["render_soak"]
+
+_WIDTH, _LEFT, _RIGHT = 1000, 84, 980
+_TOP, _PANEL, _GAP = 92, 132, 44
+_MOST_PANELS = 5
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One KPI: the plant's course and the control arm's, between `top` and `bottom`."""
+
+    title: str
+    top: float
+    bottom: float
+    ticks: tuple[Tick, ...]
+    plant: str
+    control: str
+    dots: tuple[tuple[float, float, str], ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The changes of one iteration; `css` is what they came to."""
+
+    x: float
+    css: str
+    title: str
+
+
+def render_soak(account: Account, report: GateReport) -> str:
+    """The soak as an SVG document that needs nothing beside it; the same input gives the same text."""
+    summaries = iteration_summaries(account)
+    steps = step_axis(max(2.0, float(len(summaries))), _LEFT, _RIGHT, 12)
+    panels = tuple(_panels(summaries, _kpis(account), steps))
+    counted = account.tally
+    ratio = "no data" if counted.ratio is None else f"{counted.ratio:.3f}"
+    plan = account.plan
+    return (
+        environment()
+        .get_template("soak.svg.j2")
+        .render(
+            width=_WIDTH,
+            height=panels[-1].bottom + 46 if panels else _TOP,
+            left=_LEFT,
+            right=_RIGHT,
+            top=_TOP - 8,
+            bottom=panels[-1].bottom if panels else _TOP,
+            title=f"{plan.plant.value}, {len(summaries)} iterations, tuner {plan.tuner.value}: {report.verdict.value}",
+            aside=f"full-apply ratio {ratio}; {counted.full} proposals seen in use whole, {counted.partial} in part, "
+            f"{counted.failed} not at all, {counted.skipped} held back",
+            ticks=steps.ticks,
+            panels=panels,
+            marks=tuple(_marks(summaries, steps)),
+        )
+    )
+
+
+def _kpis(account: Account) -> list[str]:
+    """What the profile asks about, the objective first; then what else there is room for."""
+    profile = account.assembly.profile
+    asked = [profile.objective, *(good.kpi for good in profile.good)]
+    others = sorted(
+        {name for each in account.told for name in each.decision.observation.kpis if name.endswith("_mean")}
+    )
+    return list(dict.fromkeys([*asked, *others]))[:_MOST_PANELS]
+
+
+def _panels(summaries: Sequence[IterationSummary], kpis: Sequence[str], steps: Axis) -> Iterator[Panel]:
+    top = float(_TOP)
+    for kpi in kpis:
+        plant = [(each.iteration, each.summary.kpis[kpi]) for each in summaries if kpi in each.summary.kpis]
+        control = [(each.iteration, each.summary.control[kpi]) for each in summaries if kpi in each.summary.control]
+        axis = data_axis([value for _, value in (*plant, *control)], top + _PANEL, top, 4)
+        yield Panel(
+            title=kpi,
+            top=top,
+            bottom=top + _PANEL,
+            ticks=axis.ticks,
+            plant=_path(plant, steps, axis),
+            control=_path(control, steps, axis),
+            dots=tuple((steps.at(at), axis.at(value), f"iteration {at}: {kpi} {number(value)}") for at, value in plant),
+        )
+        top += _PANEL + _GAP
+
+
+def _path(points: Sequence[tuple[int, float]], steps: Axis, axis: Axis) -> str:
+    return "M" + " ".join(f"{steps.at(at):g},{axis.at(value):g}" for at, value in points) if points else ""
+
+
+def _marks(summaries: Sequence[IterationSummary], steps: Axis) -> Iterator[Mark]:
+    for each in summaries:
+        told = [
+            f"{key} {outcome.before:g} to {outcome.after:g}: {outcome.outcome.value.lower().replace('_', ' ')}"
+            for key, outcome in (*each.tuning.outcomes.items(), *each.tuning.rolled_back.items())
+        ]
+        if told:
+            verdict = each.tuning.verdict
+            css = "back" if verdict is ApplyVerdict.NONE else verdict.value.lower()
+            yield Mark(steps.at(each.iteration), css, f"iteration {each.iteration}: " + "; ".join(told))
