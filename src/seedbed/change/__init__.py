@@ -26,6 +26,7 @@ from seedbed.change._pace import cooldown, oscillation, velocity
 from seedbed.change._parameter import Number, Parameter
 from seedbed.change._plan import Planned, Rules, plan
 from seedbed.change._registry import Registry
+from seedbed.change._replay import ReplayRule, replay_rule
 from seedbed.change._rollback import ROLLBACK, proven, rollback_deltas
 from seedbed.change._settings_file import Consumer, SettingsFile
 from seedbed.change._skip import skip_reason
@@ -76,6 +77,7 @@ __all__ = [
     "Planned",
     "RateRule",
     "Registry",
+    "ReplayRule",
     "ResizableBatchSampler",
     "Rules",
     "Ruling",
@@ -101,6 +103,7 @@ __all__ = [
     "oscillation",
     "plan",
     "proven",
+    "replay_rule",
     "require_coverage",
     "rollback_deltas",
     "skip_reason",

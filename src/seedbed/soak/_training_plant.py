@@ -31,12 +31,13 @@ TRAINING_KPIS: tuple[str, ...] = (
     "gradient_norm",
     "update_ratio",
     "iterations_since_best",
+    "epochs",
     "diverged",
 )
-"""Samples by optimizer step, but `validation_ap` by batch of validation events, and the last two once an iteration.
+"""Samples by optimizer step, but `validation_ap` by batch of validation events, and the last three once an iteration.
 
-`iterations_since_best` counts from the last iteration whose mean AP rose above all before by 0.002; `negative_loss` is
-there because the higher objective is the better one.
+`iterations_since_best` counts from the last iteration whose mean AP rose above all before by 0.002, `epochs` how often
+the training events have been gone through; `negative_loss` is there because the higher objective is the better one.
 """
 
 
@@ -117,6 +118,7 @@ class TrainingPlant:
             "gradient_norm": _series(seen, lambda step: step.gradient_norm),
             "update_ratio": _series(seen, lambda step: step.update_ratio),
             "iterations_since_best": (float(self._since_best(sum(aps) / len(aps))),),
+            "epochs": (iteration * self._num_steps / self.live.trainer.steps_per_epoch,),
             "diverged": (float(not finite),),
         }
         return Measurement(self._used(seen), samples)

@@ -17,7 +17,7 @@ def training_registry() -> Registry:
     """What may change while it trains. Steps are the plant's iterations, not optimizer steps."""
     return Registry(
         [
-            Parameter(LEARNING_RATE, "1", low=1e-5, high=0.1, cooldown_steps=1, oscillation_window=4),
+            Parameter(LEARNING_RATE, "1", low=1e-5, high=0.1, cooldown_steps=2, oscillation_window=4),
             Parameter(WEIGHT_DECAY, "1", low=0.0, high=1e-2, cooldown_steps=2, oscillation_window=4),
             Parameter(CLIP_NORM, "1", low=0.1, high=NO_CLIP, cooldown_steps=2, oscillation_window=4),
             Parameter(DROPOUT, "1", low=0.0, high=0.5, cooldown_steps=2, oscillation_window=4),

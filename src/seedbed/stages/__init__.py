@@ -15,6 +15,7 @@ from seedbed.stages._inject import Fault
 from seedbed.stages._interrupt import Interruption, interruption
 from seedbed.stages._job import Job, configuration_of
 from seedbed.stages._observer import Observer, Phase, StepReport
+from seedbed.stages._replay import Difference, Replay, replay
 from seedbed.stages._trainer import Trainer
 from seedbed.stages._training import TrainingResult, new_run_id, train
 
@@ -22,6 +23,7 @@ __all__ = [
     "DEMO_CONFIG",
     "ChangeSettings",
     "DataSettings",
+    "Difference",
     "Fault",
     "Interruption",
     "Job",
@@ -30,6 +32,7 @@ __all__ = [
     "Observer",
     "Phase",
     "Questions",
+    "Replay",
     "StepReport",
     "TrainConfig",
     "Trainer",
@@ -41,5 +44,6 @@ __all__ = [
     "load_config",
     "new_run_id",
     "prepare",
+    "replay",
     "train",
 ]

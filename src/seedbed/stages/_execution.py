@@ -7,7 +7,7 @@ from typing import final
 
 from safetensors.torch import save
 
-from seedbed.change import ChangeEngine, LearningRate, Parameter, StallRule, summary
+from seedbed.change import ChangeEngine, ChangeRecord, LearningRate, Parameter, summary
 from seedbed.contracts import AuditRun, ChangeSummary
 from seedbed.records import ActiveRun, Journal
 from seedbed.runtime import Contract
@@ -26,10 +26,11 @@ from seedbed.stages._evaluation import (
 from seedbed.stages._inject import Injection
 from seedbed.stages._interrupt import Interruption
 from seedbed.stages._observer import Observer, Phase, StepReport
+from seedbed.stages._proposer import Proposer, Stalling
 from seedbed.stages._trainer import Trainer
 from seedbed.temporal import RankingScores
 
-__all__ = ["CHECKPOINT", "Execution", "Finished"]
+__all__ = ["CHECKPOINT", "Execution", "Finished", "Means"]
 
 CHECKPOINT = "checkpoint.safetensors"
 _LEARNING_RATE = "optimizer.lr"
@@ -49,25 +50,29 @@ class Finished:
 
 
 @final
+@dataclass(frozen=True)
+class Means:
+    """What acts on an attempt or watches it; without a `proposer`, the job's own settings decide on changes."""
+
+    observer: Observer
+    injection: Injection
+    proposer: Proposer | None = None
+
+
+@final
 class Execution:
     """Owns the live objects of one attempt; begins at the run's checkpoint, where there is one."""
 
     def __init__(
-        self,
-        config: TrainConfig,
-        data: LinkDataset,
-        contract: Contract,
-        run: ActiveRun,
-        observer: Observer,
-        injection: Injection,
+        self, config: TrainConfig, data: LinkDataset, contract: Contract, run: ActiveRun, means: Means
     ) -> None:
         self._config, self._data, self._run = config, data, run
-        self._observer, self._injection = observer, injection
-        injection.before_first_step()
+        self._observer, self._injection = means.observer, means.injection
+        self._injection.before_first_step()
         self._trainer = Trainer(config, data, contract)
         self._witness = contract.witness()
         change = config.change
-        self._rule = StallRule(change.patience, change.factor, change.min_delta, _LEARNING_RATE)
+        self._proposer = means.proposer or Stalling(change, _LEARNING_RATE)
         self._journal = Journal.open(run.path("changes.log"))
         self._engine = ChangeEngine(
             self._journal,
@@ -85,10 +90,9 @@ class Execution:
         while self._progress.step < self._trainer.num_steps:
             self._step()
             step = self._progress.step
-            if step % self._trainer.evaluate_every == 0 or step == self._trainer.num_steps:
-                self._validate()
-                self._checkpoint()
-            elif asked.reason or step % self._config.training.checkpoint_every == 0:
+            is_due = step % self._trainer.evaluate_every == 0 or step == self._trainer.num_steps
+            self._propose(self._validate() if is_due else None)
+            if is_due or asked.reason or step % self._config.training.checkpoint_every == 0:
                 self._checkpoint()
             if asked.reason:
                 return False
@@ -156,7 +160,7 @@ class Execution:
         self._progress = self._progress.model_copy(update=update)
         self._report("train", step + 1, self._trainer.num_steps, len(batch))
 
-    def _validate(self) -> None:
+    def _validate(self) -> float:
         settings, step = self._config.training, self._progress.step
         events = self._data.split.validation[: settings.validation_events]
         parts = list(batches(events, settings.batch_size))
@@ -167,14 +171,17 @@ class Execution:
             self._report("validation", number, len(parts), len(batch))
         ap = RankingScores.joined(scores).metrics()["ap"]
         self._run.log(step, {"validation_ap": ap})
-        stall, delta = self._rule.observe(self._progress.stall, ap)
-        history = (*self._progress.validation, (step, ap))
-        self._progress = self._progress.model_copy(update={"stall": stall, "validation": history})
-        if delta is not None and self._config.change.enabled and step < self._trainer.num_steps:
-            record = self._engine.propose(delta, step)
-            held = f", held back by {record.ruling.guard}" if record.denied and record.ruling else ""
-            change = f"{delta.parameter} {record.before:g} -> {record.wanted:g}{held}"
-            self._observer.noted(f"step {step}: {delta.reason}; {change}")
+        self._progress = self._progress.model_copy(update={"validation": (*self._progress.validation, (step, ap))})
+        return ap
+
+    def _propose(self, ap: float | None) -> None:
+        """Propose what is due, unless no step is left to use it."""
+        step = self._progress.step
+        stall, deltas = self._proposer.propose(self._progress.stall, step, ap)
+        self._progress = self._progress.model_copy(update={"stall": stall})
+        if deltas and step < self._trainer.num_steps:
+            for record in self._engine.propose_all(deltas, step):
+                self._observer.noted(_told(record))
 
     def _score(self, batch: range, questions: Questions) -> dict[NegativeKind, RankingScores]:
         with self._witness.step(self._progress.step, "eval", f"{questions.num_ranked} ranked"):
@@ -216,3 +223,9 @@ class Execution:
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._began
+
+
+def _told(record: ChangeRecord) -> str:
+    held = f", held back by {record.ruling.guard}" if record.denied and record.ruling else ""
+    change = f"{record.delta.parameter} {record.before:g} -> {record.wanted:g}{held}"
+    return f"step {record.step}: {record.delta.reason}; {change}"

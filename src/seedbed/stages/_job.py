@@ -35,11 +35,12 @@ class Job:
 
 @final
 class BegunJob(Message):
-    """What a run began with: its configuration, and the digest of its events."""
+    """What a run began with: its configuration, the digest of its events, and the run that it is to repeat, if any."""
 
     schema_version: int = 1
     config: TrainConfig
     data: str
+    replay_of: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -54,7 +55,7 @@ class BegunJob(Message):
 
     def write(self, run: ActiveRun) -> None:
         """Keep it for good beside the run's other files; runtime settings that nobody set stay unset, so default."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", exclude={"replay_of"} if self.replay_of is None else None)
         document["config"]["runtime"] = self.config.runtime.model_dump(mode="json", exclude_unset=True)
         create(run.path(_FILE), canonical_json(document))
 
@@ -64,6 +65,11 @@ class BegunJob(Message):
             raise Conflict(
                 f"the run began with events of digest {self.data[:8]}…, these have {other.data[:8]}…; "
                 "resume it with the events that it began with, or start a new run"
+            )
+        if other.replay_of != self.replay_of:
+            raise Conflict(
+                f"the run began as {_told(self.replay_of)}, this would go on as {_told(other.replay_of)}; resume it "
+                "with the command that it began with"
             )
         ours, theirs = (job.config.model_dump(mode="json", exclude=_MAY_CHANGE) for job in (self, other))
         differing = [name for name in ours if ours[name] != theirs[name]]
@@ -78,3 +84,7 @@ def configuration_of(run: RunView) -> TrainConfig | None:
     """The configuration that a run began with; None when it died before it began. Raises StoreCorrupt."""
     begun = BegunJob.read(run.folder)
     return None if begun is None else begun.config
+
+
+def _told(replay_of: str | None) -> str:
+    return "a run of its own" if replay_of is None else f"the replay of {replay_of}"

@@ -9,17 +9,19 @@ from typing import final
 
 import torch
 
+from seedbed.change import ReplayRule
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput
 from seedbed.records import ActiveRun, Commit, Store
 from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._draft import lint_gate, make_draft
-from seedbed.stages._execution import Execution
-from seedbed.stages._inject import Fault, Injection, PowerCut, injected, tear
+from seedbed.stages._execution import Execution, Means
+from seedbed.stages._inject import Fault, PowerCut, injected, tear
 from seedbed.stages._interrupt import interruption
 from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
+from seedbed.stages._proposer import Replaying
 
 __all__ = ["TrainingResult", "new_run_id", "train"]
 
@@ -40,10 +42,17 @@ def new_run_id() -> str:
 
 
 def train(
-    job: Job, store: Store, observer: Observer, *, run_id: str | None = None, fault: Fault | None = None
+    job: Job,
+    store: Store,
+    observer: Observer,
+    *,
+    run_id: str | None = None,
+    fault: Fault | None = None,
+    replay: ReplayRule | None = None,
 ) -> TrainingResult:
     """Train, evaluate and commit; a `run_id` that was left unfinished goes on from its last checkpoint.
 
+    With `replay`, changes are not decided on but repeated, those of another run.
     A first Ctrl-C ends the run after its current step, checkpointed, as INTERRUPTED. Raises ContractBroken when STRICT
     does not observe what was declared, InvalidInput for a job that cannot run, Conflict for a run that is finished or
     began with another job, Diverged when numbers stop being numbers, StoreUnavailable when the disk refuses.
@@ -53,7 +62,7 @@ def train(
     data = prepare(job.stream, job.config.data, job.config.model)
     lint_gate(job.config.gate)
     run_id = run_id or new_run_id()
-    this = BegunJob(config=job.config, data=data.digest)
+    this = BegunJob(config=job.config, data=data.digest, replay_of=None if replay is None else replay.of)
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
     if begun is not None:
         begun.require_same(this)
@@ -63,7 +72,8 @@ def train(
         this.write(run)
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
-            result = _attempt(job, data, contract, run, observer, injection)
+            means = Means(observer, injection, None if replay is None else Replaying(replay))
+            result = _attempt(job, data, contract, run, means)
         except PowerCut:
             num_bytes = tear(run.path("events.log"))
         else:
@@ -71,15 +81,13 @@ def train(
                 observer.noted(f"the fault {fault} never came about: no change took effect for it to undo")
             return result
     observer.noted(f"power cut injected: {num_bytes} bytes of half a record stand at the end of events.log; resuming")
-    return train(job, store, observer, run_id=run.run_id)
+    return train(job, store, observer, run_id=run.run_id, replay=replay)
 
 
-def _attempt(
-    job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, observer: Observer, injection: Injection
-) -> TrainingResult:
-    observer.started(run.run_id, _facts(job, data, contract, run))
+def _attempt(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, means: Means) -> TrainingResult:
+    means.observer.started(run.run_id, _facts(job, data, contract, run))
     with run, interruption() as asked:
-        execution = Execution(job.config, data, contract, run, observer, injection)
+        execution = Execution(job.config, data, contract, run, means)
         try:
             evaluation = execution.evaluate(asked) if execution.train(asked) else None
             if evaluation is None:

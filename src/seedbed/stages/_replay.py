@@ -1,0 +1,112 @@
+"""A run repeated with the changes that took effect in it, and whether it came out the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from seedbed.change import ChangeRecord, ReplayRule, fold, replay_rule
+from seedbed.errors import Conflict, NotFound
+from seedbed.records import Commit, RunView, Store, read_journal, standing_events
+from seedbed.stages._job import BegunJob, Job
+from seedbed.stages._observer import Observer
+from seedbed.stages._training import TrainingResult, train
+
+__all__ = ["Difference", "Replay", "replay"]
+
+_LOGGED = ("loss", "validation_ap")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first value found in which a replay differs from its original; None stands where there is no such value.
+
+    `step` is None for what is measured once, after the last step: the test's metrics and predictions, by digest.
+    """
+
+    what: str
+    step: int | None
+    original: float | str | None
+    replayed: float | str | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a replay ended. `ruled_otherwise` are changes that the guards, or the live object, did not let through again.
+
+    `difference` is None also for a replay that was interrupted before its end, which proves nothing.
+    """
+
+    result: TrainingResult
+    rule: ReplayRule
+    ruled_otherwise: tuple[ChangeRecord, ...]
+    difference: Difference | None
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it came to its end, with the same changes, losses, validations, metrics and predictions."""
+        return self.result.commit is not None and not self.ruled_otherwise and self.difference is None
+
+
+def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run_id: str | None = None) -> Replay:
+    """Train as `original` did, its changes proposed again at their steps, and compare; `run_id` as `train` has it.
+
+    `job` is the original's: its configuration, as `configuration_of` tells, with its events. Raises NotFound when the
+    original is not finished or what it began with is gone, Conflict for another job, and whatever `train` raises.
+    """
+    if original.commit is None:
+        raise NotFound(f"run {original.run_id} is not finished: there is no end to compare with; resume it first")
+    begun, journal = BegunJob.read(original.folder), original.folder / "changes.log"
+    if begun is None or not journal.exists():
+        raise NotFound(f"run {original.run_id}: {original.folder} holds no job.json or no changes.log to repeat it by")
+    _require_same_work(begun, job)
+    rule = replay_rule(fold(read_journal(journal)), original.run_id)
+    result = train(job, store, observer, run_id=run_id, replay=rule)
+    if result.commit is None:
+        return Replay(result, rule, (), None)
+    view = store.find(result.run_id, project=original.project)
+    history = fold(read_journal(view.folder / "changes.log"))
+    difference = _first_difference(_logged(store, original), _logged(store, view))
+    difference = difference or _at_the_end(original.commit, result.commit)
+    return Replay(result, rule, rule.ruled_otherwise(history), difference)
+
+
+def _require_same_work(begun: BegunJob, job: Job) -> None:
+    limit = job.config.data.limit
+    stream = job.stream if limit is None or limit >= len(job.stream) else job.stream.head(limit)
+    config = job.config.model_copy(update={"runtime": job.runtime.config})
+    own = BegunJob(config=config, data=stream.digest(), replay_of=begun.replay_of)
+    try:
+        begun.require_same(own)
+    except Conflict as problem:
+        raise Conflict(f"this would be no replay: {problem}") from None
+
+
+def _logged(store: Store, run: RunView) -> dict[str, dict[int, float]]:
+    """What each step logged, by name."""
+    found: dict[str, dict[int, float]] = {name: {} for name in _LOGGED}
+    for event in standing_events(store, run):
+        for name in _LOGGED:
+            if name in event.values:
+                found[name][event.step] = event.values[name]
+    return found
+
+
+def _first_difference(
+    original: Mapping[str, Mapping[int, float]], replayed: Mapping[str, Mapping[int, float]]
+) -> Difference | None:
+    for name in _LOGGED:
+        there, here = original[name], replayed[name]
+        for step in sorted({*there, *here}):
+            if there.get(step) != here.get(step):
+                return Difference(name, step, there.get(step), here.get(step))
+    return None
+
+
+def _at_the_end(original: Commit, replayed: Commit) -> Difference | None:
+    for what in ("metrics", "predictions"):
+        there, here = (commit.snapshot.digests.get(what) for commit in (original, replayed))
+        if there != here:
+            return Difference(what, None, there, here)
+    return None
