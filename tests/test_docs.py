@@ -22,7 +22,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _MINUTES_LONG = ("demo",)
-_NEEDS_NO_RUN = ("--help", "--version", "doctor", "init", "train")
+_NEEDS_NO_RUN = ("--help", "--version", "doctor", "init", "soak", "train")
 
 
 @dataclass(frozen=True)

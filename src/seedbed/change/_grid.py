@@ -5,6 +5,7 @@ value within rounding of a point is that point, so that 0.1 + 0.2 is 0.3 and doe
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, floor, nextafter
 
 from seedbed.change._parameter import Parameter
@@ -55,20 +56,25 @@ def farthest(parameter: Parameter, before: float, limit: Fraction) -> float:
 
 
 def _point(parameter: Parameter, value: float) -> Fraction | None:
-    """The grid point within bounds that `value` is, as far as rounding can tell.
-
-    Rounding is that of float32, which some live objects keep their settings in, but never so much that a value could
-    be near two points.
-    """
+    """The grid point within bounds that `value` is, as far as rounding can tell."""
     if parameter.increment is None:
         return None
-    number = decimal(value)
-    low, high, increment = (decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
-    point = low + round((number - low) / increment) * increment
-    rounding = min(increment / 1000, max(abs(low), abs(high)) / 2**23)
-    return point if abs(number - point) <= rounding and low <= point <= high else None
+    return _grid_point(parameter.low, parameter.high, parameter.increment, value)
 
 
+# Exact arithmetic takes microseconds a number, and a settings file is read several times for each change.
+@lru_cache(maxsize=4096)
+def _grid_point(low: float, high: float, increment: float, value: float) -> Fraction | None:
+    """Rounding is that of float32, which some live objects keep their settings in, but never so much that a value could
+    be near two points.
+    """
+    number, first, last, step = (decimal(each) for each in (value, low, high, increment))
+    point = first + round((number - first) / step) * step
+    rounding = min(step / 1000, max(abs(first), abs(last)) / 2**23)
+    return point if abs(number - point) <= rounding and first <= point <= last else None
+
+
+@lru_cache(maxsize=4096)
 def decimal(value: float) -> Fraction:
     """The shortest decimal that stands for a float."""
     return Fraction(repr(float(value)))

@@ -117,19 +117,23 @@ class Registry:
 
 
 def _checked(parameter: Parameter, value: object) -> float:
-    key, bounds = parameter.key, in_unit(f"{parameter.low:.12g} .. {parameter.high:.12g}", parameter.unit)
-    number = _finite(value)
+    key, number = parameter.key, _finite(value)
     if number is None or (isinstance(value, bool) and parameter.number is not Number.BOOL):
-        raise InvalidInput(f"{key} = {value!r}: expected a finite {parameter.number.value} within {bounds}")
+        raise InvalidInput(f"{key} = {value!r}: expected a finite {parameter.number.value} within {_bounds(parameter)}")
     number = on_grid(parameter, number)
     if not parameter.low <= number <= parameter.high:
         bound = "low" if number < parameter.low else "high"
-        raise InvalidInput(f"{key} = {value!r}: {bound} bound is {getattr(parameter, bound):.12g}, of {bounds}")
+        at = f"{getattr(parameter, bound):.12g}"
+        raise InvalidInput(f"{key} = {value!r}: {bound} bound is {at}, of {_bounds(parameter)}")
     if beside := neighbours(parameter, number):
         points = " and ".join(f"{each:.12g}" for each in beside)
         grid = f"steps of {parameter.increment:.12g} from {parameter.low:.12g}"
         raise InvalidInput(f"{key} = {value!r}: expected {grid}, the neighbours are {points}")
     return number
+
+
+def _bounds(parameter: Parameter) -> str:
+    return in_unit(f"{parameter.low:.12g} .. {parameter.high:.12g}", parameter.unit)
 
 
 def _finite(value: object) -> float | None:

@@ -8,7 +8,7 @@ from seedbed.errors import StoreUnavailable
 from seedbed.records._canonical import Json, plain
 from seedbed.records._durable import AppendFile
 from seedbed.records._frames import Entry, Frames, frame, read_frames
-from seedbed.records._redaction import redact_text, redacted_object
+from seedbed.records._redaction import Identity, redact_text, redacted_object
 
 __all__ = ["FramedFile", "Journal", "MemoryJournal", "read_journal"]
 
@@ -85,7 +85,8 @@ class Journal:
 
     def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
         """As `append`, of several records at the price of one sync. A crash may keep the first of them only."""
-        clean = [(redact_text(kind), redacted_object(payload)) for kind, payload in records]
+        who = Identity.of_process()
+        clean = [(redact_text(kind, who), redacted_object(payload, who)) for kind, payload in records]
         entries = [self._file.append(kind, payload) for kind, payload in clean]
         self._file.sync()
         self._entries.extend(entries)

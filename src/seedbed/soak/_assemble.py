@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from seedbed.change import FreezeRule, GoodRange
+from seedbed.change import FreezeRule, GoodRange, Registry
 from seedbed.errors import NotFound
 from seedbed.soak._market import MARKET_KPIS
 from seedbed.soak._market_limits import limited
 from seedbed.soak._market_plant import MarketPlant
-from seedbed.soak._market_registry import market_registry
+from seedbed.soak._market_registry import TUNER_SUBSYSTEM, market_registry
 from seedbed.soak._market_rules import market_rules
 from seedbed.soak._mock import MockPlant, mock_registry
 from seedbed.soak._mock_rules import mock_rules
@@ -17,6 +17,7 @@ from seedbed.soak._profile import SoakProfile
 from seedbed.soak._regime import RegimeRule
 from seedbed.soak._rules import RuleTuner
 from seedbed.soak._tuner import Tuner
+from seedbed.soak._tuner_objective import Objective
 
 __all__ = ["PROFILES", "assemble"]
 
@@ -80,7 +81,21 @@ def _tuner(plan: SoakPlan) -> Tuner | None:
     makers: Mapping[tuple[PlantKind, TunerKind], Callable[[], Tuner]] = {
         (PlantKind.MOCK, TunerKind.RULES): lambda: RuleTuner(mock_rules(), mock_registry(), MARKET_KPIS),
         (PlantKind.MARKET, TunerKind.RULES): lambda: RuleTuner(market_rules(), market_registry(), MARKET_KPIS),
+        (PlantKind.MOCK, TunerKind.MODEL): lambda: _model(mock_registry(), plan.seed),
+        (PlantKind.MARKET, TunerKind.MODEL): lambda: _model(market_registry(), plan.seed),
     }
     if (plan.plant, plan.tuner) not in makers:
         raise NotFound(f"no tuner {plan.tuner.value!r} of {plan.plant.value}; there are none, rules and model")
     return makers[plan.plant, plan.tuner]()
+
+
+def _model(registry: Registry, seed: int) -> Tuner:
+    """Of every setting but the tuner's own, which it does not model."""
+    try:
+        from seedbed.soak._tuner_model import ModelTuner
+    except ModuleNotFoundError as problem:
+        raise NotFound(
+            f"the tuner `model` needs the package {problem.name}; run `pip install 'seedbed[soak]'`"
+        ) from None
+    keys = [parameter.key for parameter in registry if parameter.subsystem != TUNER_SUBSYSTEM]
+    return ModelTuner(registry, keys, Objective(), seed)

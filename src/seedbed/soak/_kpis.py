@@ -10,7 +10,7 @@ from seedbed.soak._plant import Measurement
 
 __all__ = ["STATISTICS", "kpis"]
 
-STATISTICS = ("mean", "p95", "low", "high")
+STATISTICS: tuple[str, ...] = ("mean", "p95", "low", "high")
 """What `kpis` tells of every KPI: `<kpi>_mean`, and so on."""
 
 _BATCHES, _STUDENT_T = 6, 2.571  # the 97.5 % quantile of Student's t with 5 degrees of freedom
