@@ -24,14 +24,23 @@ class Consumer(Protocol):
 
 @dataclass(slots=True)
 class _Watch:
-    """One value that a step must be seen to use: `former` stood there before, `lag_steps` may pass until it is used."""
+    """One value that a step must be seen to use: `former` stood there before, `lag_steps` may pass until it is used.
+
+    `waited_steps` had passed when the watch began, `steps` have since.
+    """
 
     value: float
     former: float
     lag_steps: int
     report: Callable[[Sighting], None]
+    waited_steps: int = 0
     steps: int = 0
     seen: bool = False
+
+    @property
+    def age_steps(self) -> int:
+        """The steps that had their chance to use the value."""
+        return self.waited_steps + self.steps
 
 
 @final
@@ -49,6 +58,7 @@ class SettingsFile:
         self._consumer = consumer
         self._watches: dict[str, _Watch] = {}
         self._former: Mapping[str, float] = {}
+        self._in_turn = False
 
     def create(self, values: Mapping[str, float]) -> str:
         """Put the first values there; their state hash. Raises InvalidInput for values that the registry refuses."""
@@ -60,7 +70,7 @@ class SettingsFile:
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
         """Replace the file, compared and swapped by state hash. Raises as `Target.write`."""
-        with self._turn():
+        with self.turn():
             document, found = read_json_with_hash(self._path)
             if found != self._registry.state_hash(expected):
                 raise Conflict(f"{self._path.name} moved on to state {found[:12]}…; read it and propose anew")
@@ -79,6 +89,15 @@ class SettingsFile:
             lag = self._registry[key].lag_steps
             self._watches[key] = _Watch(value, self._former.get(key, value), lag, report)
 
+    def recall(self, key: str, *, former: float, waited_steps: int, seen: bool) -> None:
+        """Go on with a watch that an earlier process began, where it stood.
+
+        `former` stood in the file before the value watched, `waited_steps` had passed, and the value was `seen` in use.
+        Nothing happens when the key is not watched.
+        """
+        if (watch := self._watches.get(key)) is not None:
+            watch.former, watch.waited_steps, watch.seen = former, waited_steps, seen
+
     def saw(self, used: Mapping[str, float]) -> None:
         """One step was run with these values: evidence from the consumer's own step."""
         for key, watch in list(self._watches.items()):
@@ -96,9 +115,28 @@ class SettingsFile:
 
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
         """Write these values back, and let the consumer look."""
-        with self._turn():
-            self._put({**self.read(), **{key: numbers["value"] for key, numbers in state.items()}})
-        self._consumer.reload()
+        with self.turn():
+            if state:
+                self._put({**self.read(), **{key: numbers["value"] for key, numbers in state.items()}})
+            self._consumer.reload()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keeps other writers that go through this class out, in this process and in others.
+
+        The consumer is asked within a turn: it must not write through another `SettingsFile` of the same file.
+        """
+        if self._in_turn:
+            yield
+            return
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        with lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._in_turn = True
+            try:
+                yield
+            finally:
+                self._in_turn = False
 
     def _put(self, values: Mapping[str, float]) -> None:
         document = self._registry.document(values)
@@ -110,21 +148,16 @@ class SettingsFile:
                 "writes there"
             )
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        lock = self._path.with_name(f".{self._path.name}.lock")
-        with lock.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
 
 def _sighting(watch: _Watch, found: float | None) -> Sighting | None:
     """What a step's use of a watched value comes to; None while it may still be on its way."""
     if found == watch.value:
         return Sighting(watch.steps, watch.value, watch.value)
-    if found == watch.former and not watch.seen and watch.steps < watch.lag_steps:
+    if found == watch.former and not watch.seen and watch.age_steps < watch.lag_steps:
         return None
     if found is None:
         return Sighting(watch.steps, watch.value, float("nan"), "the step did not say what it ran with")
-    still = f"still, {watch.steps} steps after" if found == watch.former and not watch.seen else "which nobody set here"
+    still = (
+        f"still, {watch.age_steps} steps after" if found == watch.former and not watch.seen else "which nobody set here"
+    )
     return Sighting(watch.steps, watch.value, found, f"the step ran with {found:g}, {still}")
