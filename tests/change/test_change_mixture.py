@@ -106,6 +106,17 @@ def test_a_batch_that_was_half_drawn_before_proves_nothing() -> None:
     assert seen == [Sighting(2, 3.0, 3.0)]
 
 
+def test_a_weight_by_which_no_row_handed_over_was_drawn_is_not_among_those_used() -> None:
+    mixture = MixtureSampler(LENGTHS, EVEN, 100, seed=2)
+    draws = iter(mixture)
+    list(islice(draws, 16))
+    mixture.put("far", 3.0)
+    list(islice(draws, 16))
+    assert [(mixture.hand(12), mixture.used("far"))[1] for _ in range(2)] == [{1.0}, {1.0, 3.0}]
+    mixture.hand(8)
+    assert mixture.used("far") == {3.0}
+
+
 def test_draws_of_an_abandoned_pass_are_not_taken_for_handed_ones() -> None:
     mixture = MixtureSampler(LENGTHS, EVEN, 64, seed=2)
     loader = DataLoader(list(range(41)), batch_sampler=ResizableBatchSampler(mixture, 8), num_workers=0)
