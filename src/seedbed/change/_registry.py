@@ -14,6 +14,8 @@ from seedbed.records import Json, digest
 
 __all__ = ["Registry"]
 
+_REMEMBERED_HASHES = 16
+
 
 @final
 class Registry:
@@ -30,6 +32,7 @@ class Registry:
             if parameter.key in self._parameters:
                 raise InvalidInput(f"parameter {parameter.key!r} is declared twice")
             self._parameters[parameter.key] = parameter
+        self._hashes: dict[tuple[tuple[str, float], ...], str] = {}  # a change asks for the same few again and again
         self._require_paths_apart()
 
     def __iter__(self) -> Iterator[Parameter]:
@@ -98,7 +101,12 @@ class Registry:
         """
         if missing := sorted(self._parameters.keys() - values.keys()):
             raise InvalidInput(f"state hash: missing {missing}; expected a value for each of {len(self)} parameters")
-        return digest(self._nested(values))
+        known = tuple(values.items())
+        if known not in self._hashes:
+            if len(self._hashes) >= _REMEMBERED_HASHES:
+                self._hashes.clear()
+            self._hashes[known] = digest(self._nested(values))
+        return self._hashes[known]
 
     def _nested(self, values: Mapping[str, float]) -> dict[str, Json]:
         nested: dict[str, Json] = {}

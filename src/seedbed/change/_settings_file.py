@@ -9,8 +9,8 @@ from typing import Protocol, final
 
 from seedbed.change._binding import Sighting
 from seedbed.change._registry import Registry
-from seedbed.errors import Conflict, ContractBroken
-from seedbed.records import atomic_write_json, read_json_with_hash
+from seedbed.errors import Conflict, ContractBroken, NotFound
+from seedbed.records import atomic_write_json, json_with_hash
 
 __all__ = ["Consumer", "SettingsFile"]
 
@@ -43,6 +43,15 @@ class _Watch:
         return self.waited_steps + self.steps
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the file held at the last look."""
+
+    data: bytes
+    values: Mapping[str, float]
+    state_hash: str
+
+
 @final
 class SettingsFile:
     """A target that is one file. A value counts as held when the consumer says so, as used when `saw` is told so.
@@ -59,6 +68,7 @@ class SettingsFile:
         self._watches: dict[str, _Watch] = {}
         self._former: Mapping[str, float] = {}
         self._in_turn = False
+        self._seen: _Seen | None = None
 
     def create(self, values: Mapping[str, float]) -> str:
         """Put the first values there; their state hash. Raises InvalidInput for values that the registry refuses."""
@@ -66,16 +76,18 @@ class SettingsFile:
 
     def read(self) -> dict[str, float]:
         """Every value in the file."""
-        return self._registry.get_all(read_json_with_hash(self._path)[0])
+        return dict(self._look().values)
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
         """Replace the file, compared and swapped by state hash. Raises as `Target.write`."""
         with self.turn():
-            document, found = read_json_with_hash(self._path)
-            if found != self._registry.state_hash(expected):
-                raise Conflict(f"{self._path.name} moved on to state {found[:12]}…; read it and propose anew")
-            self._former = self._registry.get_all(document)
-            self._put({**self._former, **self._registry.validate(values)})
+            found = self._look()
+            if found.values != expected:
+                raise Conflict(
+                    f"{self._path.name} moved on to state {found.state_hash[:12]}…; read it and propose anew"
+                )
+            self._former = found.values
+            self._put({**found.values, **self._registry.validate(values)})
 
     def held(self) -> Mapping[str, float] | None:
         """What the consumer says that it holds."""
@@ -141,12 +153,23 @@ class SettingsFile:
     def _put(self, values: Mapping[str, float]) -> None:
         document = self._registry.document(values)
         written, _ = atomic_write_json(self._path, document)
-        _, found = read_json_with_hash(self._path)
+        found = self._look().state_hash
         if found != written:
             raise ContractBroken(
                 f"{self._path.name}: state {written[:12]}… was written and {found[:12]}… reads back; find what else "
                 "writes there"
             )
+
+    def _look(self) -> "_Seen":
+        """What the file holds now. It is read at every look, and only taken apart when it differs from the last."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"there is no file at {self._path}; `create` puts the first values there") from None
+        if self._seen is None or self._seen.data != data:
+            document, state_hash = json_with_hash(data, self._path)
+            self._seen = _Seen(data, self._registry.get_all(document), state_hash)
+        return self._seen
 
 
 def _sighting(watch: _Watch, found: float | None) -> Sighting | None:
