@@ -32,9 +32,10 @@ class Parameter:
 
     In any `velocity_window_steps` steps it moves by at most `velocity_cap` in all (in its unit; None for no cap).
     `oscillation_window` effective moves that alternate in sign, the proposed one included, are an oscillation (3 or
-    more; 0 for never); moves older than `oscillation_horizon_steps` are forgotten (None for never). `subsystem` is what it freezes with, by default the first part of its path; `owner` who answers
-    for it; `lag_steps` how many steps may pass until a change is seen in use. Raises InvalidInput, with the field, when
-    the limits leave no room or contradict one another.
+    more; 0 for never); moves older than `oscillation_horizon_steps` are forgotten (None for never). `subsystem` is what
+    it freezes with, by default the first part of its path; `owner` who answers for it; `lag_steps` how many steps may
+    pass until a change is seen in use. Raises InvalidInput, with the field, when the limits leave no room or contradict
+    one another.
     """
 
     key: str

@@ -17,8 +17,9 @@ def limited(registry: Registry, values: Mapping[str, float]) -> Registry:
     """The registry, every parameter outside the tuner's own subsystem limited as the live tuner values say.
 
     A parameter rests `cooldown_iters` iterations between changes. In one iteration it moves by at most `velocity_cap`
-    of its range, in one hour by at most `max_delta_per_hour` of it; `oscillation_window` is taken as it is, over twice as many iterations. Raises
-    NotFound when the registry lacks one of these, KeyError when the values do.
+    of its range, in one hour by at most `max_delta_per_hour` of it. As many moves to and fro as `oscillation_window`
+    says, within twice as many iterations, are an oscillation. Raises NotFound when the registry lacks one of these,
+    KeyError when the values do.
     """
     for key in ("max_delta_per_hour", "cooldown_iters", "velocity_cap", "oscillation_window"):
         registry[key]
