@@ -74,11 +74,12 @@ def run(
       seedbed soak run --mock --auto-tune --inject dropped     the gate fails
       seedbed soak run --resume latest
     """
+    errors().print("loading torch", style="dim")
     from pydantic import ValidationError
 
     from seedbed.cli._soak_run import Outside, run_soak
     from seedbed.errors import InvalidInput
-    from seedbed.soak import SoakFolder, SoakPlan, new_soak_id
+    from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id
 
     if resume is None:
         asked = {
@@ -93,12 +94,14 @@ def run(
             "fault_from": inject_at,
         }
         try:
-            place = SoakFolder.create(folder, SoakPlan.model_validate(asked))
+            plan = SoakPlan.model_validate(asked)
         except ValidationError as problem:
             told = "; ".join(
                 f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in problem.errors()
             )
             raise InvalidInput(f"soak: {told}") from None
+        assemble(plan)  # what it cannot be made of is refused before anything is written
+        place = SoakFolder.create(folder, plan)
     else:
         place = SoakFolder.find(folder / resume)
     raise typer.Exit(run_soak(place, Outside(hours, spec, metrics_port, push_gateway, as_json)))
