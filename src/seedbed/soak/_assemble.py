@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 
 from seedbed.change import FreezeRule, GoodRange, Registry
 from seedbed.errors import NotFound
@@ -21,16 +22,20 @@ from seedbed.soak._tuner_objective import Objective
 
 __all__ = ["PROFILES", "assemble"]
 
-_OBJECTIVE = "edge_bps_per_hour"
-_CHECKS: tuple[object, ...] = (
-    {"metric": "verify.clean", "op": "==", "value": True, "kind": "contract"},
-    {"metric": "contract.kept", "op": "==", "value": True, "kind": "contract"},
-    "apply_ratio >= 0.95",
-    "stuck == 0",
-    "changes.unknown == 0",
-    "freeze_ready == true",
-    f"difference(window.{_OBJECTIVE}, control_window.{_OBJECTIVE}) > 0 @ 95%",
-)
+_OBJECTIVE, _TRAINING_OBJECTIVE = "edge_bps_per_hour", "validation_ap"
+
+
+def _checks(objective: str) -> tuple[object, ...]:
+    return (
+        {"metric": "verify.clean", "op": "==", "value": True, "kind": "contract"},
+        {"metric": "contract.kept", "op": "==", "value": True, "kind": "contract"},
+        "apply_ratio >= 0.95",
+        "stuck == 0",
+        "changes.unknown == 0",
+        "freeze_ready == true",
+        f"difference(window.{objective}, control_window.{objective}) > 0 @ 95%",
+    )
+
 
 PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
     PlantKind.MOCK: {
@@ -42,7 +47,7 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
                 (GoodRange("risk_ratio_mean", high=0.56), GoodRange(f"{_OBJECTIVE}_mean", low=27.0)), 2, 4, ("risk",)
             ),
             regime=RegimeRule(f"{_OBJECTIVE}_mean"),
-            checks=_CHECKS,
+            checks=_checks(_OBJECTIVE),
         ),
     },
     PlantKind.MARKET: {
@@ -51,7 +56,20 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
             objective=f"{_OBJECTIVE}_mean",
             good=(GoodRange("risk_ratio_mean", high=0.5), GoodRange("latency_ms_p95", high=500.0)),
             regime=RegimeRule(f"{_OBJECTIVE}_mean"),
-            checks=_CHECKS,
+            checks=_checks(_OBJECTIVE),
+        ),
+    },
+    PlantKind.TRAINING: {
+        "standard": SoakProfile(
+            name="standard",
+            objective=f"{_TRAINING_OBJECTIVE}_mean",
+            good=(
+                GoodRange(f"{_TRAINING_OBJECTIVE}_mean", low=0.75),
+                GoodRange("update_ratio_mean", high=4e-3),
+                GoodRange("diverged_mean", high=0.0),
+            ),
+            warm_up=1,
+            checks=_checks(_TRAINING_OBJECTIVE),
         ),
     },
 }
@@ -60,10 +78,32 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
 
 def assemble(plan: SoakPlan) -> Assembly:
     """The parts that a plan names. Raises NotFound for a profile or tuner that its plant does not have."""
+    if plan.plant is PlantKind.TRAINING:
+        return _training(plan)
     profile, tuner = _profile(plan), _tuner(plan)
     if plan.plant is PlantKind.MARKET:
         return Assembly(lambda: MarketPlant(plan.seed), market_registry(), profile, limited, tuner)
     return Assembly(lambda: MockPlant(plan.seed), mock_registry(), profile, limited, tuner)
+
+
+def _training(plan: SoakPlan) -> Assembly:
+    """Imported here: what trains takes long to import, and no other plant needs it. Its events are read once."""
+    from seedbed.soak._training_plant import TRAINING_KPIS, TrainingPlant
+    from seedbed.soak._training_rules import training_rules
+    from seedbed.soak._training_settings import training_config, training_registry
+    from seedbed.stages import prepare
+    from seedbed.temporal import load_flights
+
+    if plan.tuner is TunerKind.MODEL:
+        raise NotFound("no tuner 'model' of training, whose course no two iterations share; there are none and rules")
+    config, registry = training_config(plan.seed), training_registry()
+    load = cache(lambda: prepare(load_flights(config.data.limit), config.data, config.model))
+    tuner = RuleTuner(training_rules(), registry, TRAINING_KPIS) if plan.tuner is TunerKind.RULES else None
+    return Assembly(lambda: TrainingPlant(config, load), registry, _profile(plan), _as_declared, tuner)
+
+
+def _as_declared(registry: Registry, values: Mapping[str, float]) -> Registry:  # noqa: ARG001  no setting limits others
+    return registry
 
 
 def _profile(plan: SoakPlan) -> SoakProfile:
