@@ -183,7 +183,9 @@ def _proposals(found: Account) -> Iterator[Accusation]:
         else:
             live = _live(history, found)
             wanted = rollback_deltas(history, live) if is_rollback else decision.deltas
-            if first.id in standing:
+            if first.id not in standing:  # a crash may have cut short what was noted of it
+                wanted = wanted[: len(records)]
+            else:
                 seen.setdefault(first.step, []).append((is_rollback, [record.delta for record in records]))
             if [record.delta for record in records] != list(wanted):
                 yield Accusation(
