@@ -223,6 +223,7 @@ def again(root, options):
     begun = []
     left, place = root / "left", root / "killed"
     for first in count(options.first, options.every):
+        left.mkdir()
         if survives(lambda: go_on(left, plan), first):
             break
         for second in count(1 + first % options.every, options.every):

@@ -115,8 +115,9 @@ def _tails(folder: SoakFolder, found: Account) -> Iterator[Accusation]:
     if not found.is_finished:
         return
     for path, entries in ((folder.changes_path, found.changes), (folder.evidence_path, found.evidence)):
-        lines = path.read_bytes().count(b"\n")
-        if lines != len(entries) or not path.read_bytes().endswith((b"\n", b"")):
+        data = path.read_bytes()
+        lines = data.count(b"\n")
+        if lines != len(entries) or data[-1:] not in {b"\n", b""}:
             yield Accusation(Flaw.LOG, path.name, f"holds {lines} lines, of which {len(entries)} are whole records")
 
 
