@@ -6,7 +6,7 @@ from seedbed.change import ChangeHistory, ChangeRecord, Kind, Registry
 from seedbed.contracts import Outcome
 from seedbed.soak._evidence import Measured
 
-__all__ = ["outcome_by_evidence"]
+__all__ = ["outcome_by_evidence", "was_made"]
 
 
 def outcome_by_evidence(

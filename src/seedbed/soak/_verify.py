@@ -115,8 +115,9 @@ def _tails(folder: SoakFolder, found: Account) -> Iterator[Accusation]:
     if not found.is_finished:
         return
     for path, entries in ((folder.changes_path, found.changes), (folder.evidence_path, found.evidence)):
-        lines = path.read_bytes().count(b"\n")
-        if lines != len(entries) or not path.read_bytes().endswith((b"\n", b"")):
+        data = path.read_bytes()
+        lines = data.count(b"\n")
+        if lines != len(entries) or data[-1:] not in {b"\n", b""}:
             yield Accusation(Flaw.LOG, path.name, f"holds {lines} lines, of which {len(entries)} are whole records")
 
 
@@ -183,7 +184,9 @@ def _proposals(found: Account) -> Iterator[Accusation]:
         else:
             live = _live(history, found)
             wanted = rollback_deltas(history, live) if is_rollback else decision.deltas
-            if first.id in standing:
+            if first.id not in standing:  # a crash may have cut short what was noted of it
+                wanted = wanted[: len(records)]
+            else:
                 seen.setdefault(first.step, []).append((is_rollback, [record.delta for record in records]))
             if [record.delta for record in records] != list(wanted):
                 yield Accusation(
