@@ -14,7 +14,7 @@ from seedbed.change._ledger import ChangeJournal
 from seedbed.change._limits import bounds, no_op
 from seedbed.change._pace import cooldown, oscillation, velocity
 from seedbed.change._parameter import Number, Parameter
-from seedbed.change._plan import Planned, Rules, plan
+from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes
 from seedbed.change._registry import Registry
 from seedbed.change._rollback import ROLLBACK, proven, rollback_deltas
 from seedbed.change._settings_file import Consumer, SettingsFile
@@ -70,9 +70,11 @@ __all__ = [
     "freeze",
     "health",
     "judge_proposal",
+    "judged_notes",
     "no_op",
     "oscillation",
     "plan",
+    "proposed_notes",
     "proven",
     "rollback_deltas",
     "skip_reason",
