@@ -31,7 +31,8 @@ from seedbed.soak._rules import Adjustment, Condition, Rule, RuleTuner, read_rul
 from seedbed.soak._tally import SoakTally
 from seedbed.soak._tuner import Observation, Tuner
 from seedbed.soak._tuner_objective import Constraint, Objective
-from seedbed.soak._verify import Accusation, Flaw, SoakVerification, verify_soak
+from seedbed.soak._verification import Accusation, Flaw, SoakVerification
+from seedbed.soak._verify import verify_soak
 from seedbed.soak._verify_page import verification_page
 
 __all__ = [

@@ -20,7 +20,7 @@ def outcome_by_evidence(
     if record.denied:
         is_no_op = record.ruling is not None and record.ruling.guard == "no_op"
         return (Outcome.NO_OP if is_no_op else Outcome.BLOCKED), None
-    if not was_made(record):
+    if not was_made(record) or record.phase is Kind.ROLLED_BACK:
         return Outcome.FAILED, None
     reign = _reign(record, history, measured)
     lag = registry[record.delta.parameter].lag_steps

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from seedbed.change import Registry
 from seedbed.contracts import Message
+from seedbed.records import digest
 from seedbed.soak._consumer import Rig
 from seedbed.soak._course import Course, Limits
 from seedbed.soak._faults import SoakFault, faulty
@@ -53,6 +54,10 @@ class SoakPlan(Message):
     control: bool = True
     fault: SoakFault | None = None
     fault_from: int = Field(default=8, ge=1)
+
+    def digest(self) -> str:
+        """What seals it: the SHA-256 of its canonical JSON."""
+        return digest(self.model_dump(mode="json"))
 
     @model_validator(mode="after")
     def _the_fault_comes_about(self) -> Self:
