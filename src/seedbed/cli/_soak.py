@@ -79,6 +79,7 @@ def run(
 
     from seedbed.cli._soak_run import Outside, run_soak
     from seedbed.errors import InvalidInput
+    from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id
 
     if resume is None:
@@ -92,6 +93,7 @@ def run(
             "control": control,
             "fault": inject,
             "fault_from": inject_at,
+            "gate": None if spec is None else load_gate(spec),
         }
         try:
             plan = SoakPlan.model_validate(asked)
@@ -104,7 +106,7 @@ def run(
         place = SoakFolder.create(folder, plan)
     else:
         place = SoakFolder.find(folder / resume)
-    raise typer.Exit(run_soak(place, Outside(hours, spec, metrics_port, push_gateway, as_json)))
+    raise typer.Exit(run_soak(place, Outside(hours, metrics_port, push_gateway, as_json)))
 
 
 @app.command()

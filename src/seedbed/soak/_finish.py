@@ -57,13 +57,13 @@ def judged_again(
     return calibrated_soak(found, report, verified=verification.clean, spec=spec) if calibrate else report
 
 
-def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, spec: GateSpec | None = None) -> Finished:
+def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Finished:
     """Write what a soak that has ended leaves. Raises StoreCorrupt for logs that cannot be read."""
     plan = folder.plan()
     found = account(folder, plan, assemble(plan))
     folder.write("TUNING_REPORT.json", tuning_report(found))
     _, verification = examine_soak(folder, assemble, strict=True)
-    report = judge_soak(found, verified=verification.clean, spec=spec)
+    report = judge_soak(found, verified=verification.clean)
     snapshot = post_soak(found, report, verified=verification.clean)
     folder.write(SNAPSHOT, snapshot)
     replace(folder.path / "DELTA_VERIFY_REPORT.md", verification_page(verification).encode(), durable=False)

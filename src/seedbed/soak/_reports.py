@@ -141,7 +141,7 @@ def gate_facts(account: Account, *, verified: bool) -> dict[str, Any]:
 
 
 def judge_soak(account: Account, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
-    """A gate's answer: the profile's own checks unless another gate is given. Raises InvalidInput as `judge`."""
+    """The answer of `spec`, by default the plan's own gate, else its profile's checks. Raises InvalidInput as `judge`."""
     return judge(spec or _own_gate(account), gate_facts(account, verified=verified))
 
 
@@ -153,7 +153,9 @@ def calibrated_soak(
 
 
 def _own_gate(account: Account) -> GateSpec:
-    return parse_gate({"gate": f"soak {account.plan.profile}", "checks": list(account.assembly.profile.checks)})
+    plan = account.plan
+    profile = {"gate": f"soak {plan.profile}", "checks": list(account.assembly.profile.checks)}
+    return parse_gate(profile) if plan.gate is None else plan.gate
 
 
 def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSoakSnapshot:

@@ -15,8 +15,8 @@ __all__ = ["Segment", "segments"]
 class Segment:
     """One iteration: its measurement, the decision that followed, and what both logs hold until the next one.
 
-    `helds` are what the plant was handed meanwhile. `may_break_off` is true of the last one of a soak that goes on, in
-    which a process may have ended anywhere.
+    `helds` are what the plant was handed meanwhile. `may_break_off` is true of the last of a soak that goes on: there a
+    process may have ended anywhere.
     """
 
     measured: Measured

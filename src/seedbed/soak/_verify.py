@@ -6,7 +6,7 @@ from dataclasses import replace
 from seedbed.change import Kind, fold
 from seedbed.contracts import Outcome
 from seedbed.errors import SeedbedError
-from seedbed.gate import GateSpec, exposition, gate_metrics, soak_metrics
+from seedbed.gate import exposition, gate_metrics, soak_metrics
 from seedbed.records import digest, read_journal, read_json_with_hash
 from seedbed.soak._account import Account, account
 from seedbed.soak._evidence import Held, Measured, parse_evidence
@@ -47,18 +47,16 @@ def verify_soak(
     *,
     strict: bool = False,
     repeat: bool = True,
-    spec: GateSpec | None = None,
     anchor: str | None = None,
 ) -> SoakVerification:
     """Work out again all that a soak's files claim, and say where they differ. Nothing is written.
 
-    `repeat` measures its plant again; without it, samples that were altered everywhere alike go unnoticed. `spec` is
-    the gate that it was judged by, unless it was its profile's own. `anchor` is the digest that POST_SOAKSNAPSHOT.json
-    was sealed with, or how it begins, as it was kept elsewhere: only that tells this soak from another whole one. A
-    file that cannot be read at all is an accusation too.
+    `repeat` measures its plant again; without it, samples that were altered everywhere alike go unnoticed. `anchor`
+    is the digest that POST_SOAK_SNAPSHOT.json was sealed with, or how it begins, as it was kept elsewhere: only that
+    tells this soak from another whole one. A file that cannot be read at all is an accusation too.
     """
     found, core = examine_soak(folder, assemble, strict=strict, repeat=repeat)
-    verdict = [] if found is None else _guarded(SNAPSHOT, _verdict(folder, found, core, spec))
+    verdict = [] if found is None else _guarded(SNAPSHOT, _verdict(folder, found, core))
     anchored = [] if anchor is None else list(_anchored(folder, anchor))
     return replace(core, accusations=(*core.accusations, *verdict, *anchored))
 
@@ -171,9 +169,9 @@ def _repetition(found: Account) -> Iterator[Accusation]:
             return
 
 
-def _verdict(folder: SoakFolder, found: Account, core: SoakVerification, spec: GateSpec | None) -> Iterator[Accusation]:
+def _verdict(folder: SoakFolder, found: Account, core: SoakVerification) -> Iterator[Accusation]:
     """The files that tell what verification found, and what the gate made of it."""
-    report = judge_soak(found, verified=core.clean, spec=spec)
+    report = judge_soak(found, verified=core.clean)
     ended = has_ended(folder, found)
     yield from report_flaws(folder, SNAPSHOT, post_soak(found, report, verified=core.clean), ended=ended)
     page = verification_page(replace(core, repeated=True, strict=True))

@@ -48,11 +48,11 @@ def _plans() -> Iterator[tuple[str, Corruption]]:
     rewritten: dict[str, tuple[str, Json, str]] = {
         "plan-control": ("no control arm is claimed, everything rewritten", {"control": False}, "evidence.log"),
         "plan-tuner": ("no tuner is claimed, everything rewritten", {"tuner": "none"}, "changes.log"),
-        "plan-profile": ("another profile is claimed, everything rewritten", {"profile": "quick"}, "changes.log"),
         "plan-id": ("another id is claimed, everything rewritten", {"soak_id": "another"}, _PLAN),
     }
     for name, (what, fields, place) in rewritten.items():
         yield name, Corruption(what, _replanned(fields, place))
+    yield "plan-profile", Corruption("another profile is claimed, everything rewritten", _other_profile)
     yield "plan-longer", Corruption("more iterations are claimed than were measured", _longer)
 
 
@@ -160,6 +160,11 @@ def _replanned(fields: Json, place: str) -> Callable[[Scene], str]:
         return place
 
     return inflict
+
+
+def _other_profile(scene: Scene) -> str:
+    is_standard = json.loads(scene.path(_PLAN).read_bytes())["profile"] == "standard"
+    return _replanned({"profile": "quick" if is_standard else "standard"}, "changes.log")(scene)
 
 
 def _longer(scene: Scene) -> str:
