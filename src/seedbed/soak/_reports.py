@@ -141,7 +141,7 @@ def gate_facts(account: Account, *, verified: bool) -> dict[str, Any]:
 
 
 def judge_soak(account: Account, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
-    """The answer of `spec`, by default the plan's own gate, else its profile's checks. Raises InvalidInput as `judge`."""
+    """The answer of `spec`: by default the plan's own gate, else its profile's. Raises InvalidInput as `judge`."""
     return judge(spec or _own_gate(account), gate_facts(account, verified=verified))
 
 
