@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from seedbed.change import (
     Add,
@@ -92,8 +92,9 @@ class SettingsMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(contested=st.booleans())
+    def begin(self, contested: bool) -> None:
+        self.contested = contested  # without rivals, and lost work, the history alone says what the file must hold
         self._open()
         self.file.create(FIRST)
         self.engine = ChangeEngine(self.journal, self.file, REGISTRY)
@@ -133,6 +134,7 @@ class SettingsMachine(RuleBasedStateMachine):
     def roll_back(self) -> None:
         self.engine.rollback(self.step_number)
 
+    @precondition(lambda self: self.contested)
     @rule(key=st.sampled_from(KEYS), value=st.integers(0, 100).map(float))
     def rival(self, key: str, value: float) -> None:
         rival = SettingsFile(self.reader.path, REGISTRY, self.reader)
@@ -154,6 +156,7 @@ class SettingsMachine(RuleBasedStateMachine):
         self.engine.settle(self.step_number)
         self.kept = self.engine.state(self.step_number)
 
+    @precondition(lambda self: self.contested)
     @rule()
     def resume_from_what_was_kept(self) -> None:
         self._again()
