@@ -219,8 +219,7 @@ class ChangeEngine:
             except SeedbedError as refusal:
                 self._undo(records, former, f"the live object refused it: {refusal}")
                 return True
-            found, held = self._target.read(), self._target.held()
-            wrong = self._wrong(records, found, held)
+            found, held, wrong = self._look(records)
             if wrong:
                 self._undo(records, former, wrong)
                 return True
@@ -228,6 +227,17 @@ class ChangeEngine:
             for record in records:
                 self._watch(record, record.step)
             return True
+
+    def _look(self, records: Sequence[ChangeRecord]) -> tuple[Mapping[str, float], Mapping[str, float] | None, str]:
+        """What is kept now, what its user says it holds, and what forbids to call the records applied."""
+        found = self._target.read()
+        try:
+            held = self._target.held()
+        except StoreUnavailable:
+            raise
+        except SeedbedError as refusal:
+            return found, None, f"its user refused it: {refusal}"
+        return found, held, self._wrong(records, found, held)
 
     def _note_applied(
         self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
@@ -288,8 +298,8 @@ class ChangeEngine:
         found = self._target.read()
         made = [record for record in records if _holds(found[record.delta.parameter], record.after)]
         if len(made) == len(records):
-            held = self._target.held()
-            if wrong := self._wrong(made, found, held):
+            found, held, wrong = self._look(made)
+            if wrong:
                 self._take_back(made, wrong)
             else:
                 self._note_applied(made, found, held)
