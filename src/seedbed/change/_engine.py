@@ -228,7 +228,7 @@ class ChangeEngine:
                 self._watch(record, record.step)
             return True
 
-    def _look(self, records: Sequence[ChangeRecord]) -> tuple[Mapping[str, float], Mapping[str, float] | None, str]:
+    def _look(self, records: Sequence[ChangeRecord]) -> tuple[dict[str, float], Mapping[str, float] | None, str]:
         """What is kept now, what its user says it holds, and what forbids to call the records applied."""
         found = self._target.read()
         try:
