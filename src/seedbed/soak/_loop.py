@@ -164,7 +164,7 @@ class Soak:
     def _act(self, decision: Decision) -> tuple[ChangeRecord, ...]:
         """Carry a decision out, or as much of it as does not stand yet."""
         iteration = decision.iteration
-        standing = [each.delta.proposer == ROLLBACK for each in self._engine.history.records if each.step == iteration]
+        standing = [each.delta.proposer == ROLLBACK for each in self._engine.history.at_step(iteration)]
         back = self._engine.rollback(iteration) if decision.lost and True not in standing else ()
         if not decision.deltas or False in standing:
             return back
@@ -172,8 +172,8 @@ class Soak:
 
     def _require_known(self, *, has_ended: bool = False) -> None:
         """No change is UNKNOWN. One that was made, and waited for its use when the soak ended, is left to the gate."""
-        for record in self._engine.history.records:
-            if record.phase is Kind.UNKNOWN and not (has_ended and was_made(record)):
+        for record in self._engine.history.in_phase(Kind.UNKNOWN):
+            if not (has_ended and was_made(record)):
                 move = f"{record.delta.parameter}, {record.before:g} -> {record.after:g}"
                 raise ContractBroken(
                     f"change {record.id} of {move}, is UNKNOWN: {record.reason}; look at what the plant runs with, and "
@@ -188,10 +188,10 @@ class Soak:
 
     def _summarise(self, *, all_of_them: bool = False) -> None:
         """Write the artifact of every iteration whose changes are settled, in order."""
-        told = list(episodes(self._readings, self._engine.history, self._engine.state_hash()))
-        for episode in told[self._num_summarised :]:
+        state_hash, last = self._engine.state_hash(), len(self._readings)
+        for episode in episodes(self._readings, self._engine.history, state_hash, first=self._num_summarised):
             is_settled = all(record.phase is not Kind.APPLIED for record in episode.records)
-            if not all_of_them and (episode is told[-1] or not is_settled):
+            if not all_of_them and (episode.measured.iteration == last or not is_settled):
                 return
             summary = summarise(self._plan.soak_id, episode, self._registry, self._previous)
             self._folder.write(self._folder.summary_path(summary.iteration).name, summary)
