@@ -31,7 +31,7 @@ def training_rules() -> tuple[Rule, ...]:
             reason="a step hardly moves the weights, and the run is young",
         ),
         Rule(
-            when=(Condition(kpi="iterations_since_best_mean", above=1.5), Condition(kpi="epochs_mean", above=1.5)),
+            when=(Condition(kpi="iterations_since_best_mean", above=1.5), Condition(kpi="epochs_mean", above=3.0)),
             then=(Adjustment(key=LEARNING_RATE, scale=0.7, floor=3e-4),),
             reason="validation has not gained for two iterations",
         ),

@@ -1,0 +1,71 @@
+"""`seedbed changes replay`: the same again, and what is said where it is not."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from cli_world import SMALL_CONFIG, small_job
+
+from seedbed.errors import Conflict, NotFound
+
+
+@pytest.fixture
+def trained(cli, tmp_path):
+    """Train, with these options; the words that replay it, and the run's name."""
+
+    def run(*options):
+        job = small_job(tmp_path)
+        (tmp_path / "small.yaml").write_text(SMALL_CONFIG.replace("cdc: off", "cdc: off, threads: 1"))
+        cli(*job, "--epochs", "2", *options)
+        run_id = cli("runs", "list", "--json").json["runs"][0]["run_id"]
+        return run_id, ["changes", "replay", run_id, job[1]]
+
+    return run
+
+
+def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, trained):
+    run_id, words = trained()
+    answer = cli(*words, "--json")
+    assert answer.code == 0, answer.err
+    assert (answer.json["same"], answer.json["replay_of"], answer.json["difference"]) == (True, run_id, None)
+    assert answer.json["replayed"]
+    assert "train 18/18" in answer.err
+    shown = cli("changes", "show", answer.json["run_id"]).out
+    assert f"replay of {run_id} proposed optimizer.lr" in shown
+    again = cli("changes", "replay", answer.json["run_id"], words[3])
+    assert again.code == 0
+    assert "the same: every loss, every validation, the metrics and the predictions" in again.out
+
+
+def test_a_run_whose_changes_were_taken_back_differs_and_ends_with_1(cli, trained):
+    _, words = trained("--inject", "lr-overwrite")
+    answer = cli(*words)
+    assert answer.code == 1
+    assert "not replayed: change 1 of step 6 is FAILED" in answer.out
+    assert "it differs first at step " in answer.out
+    assert ": loss 0." in answer.out
+
+
+def test_other_events_and_unknown_runs_are_refused(cli, trained, tmp_path):
+    _, words = trained()
+    (tmp_path / "events.csv").write_text("".join((tmp_path / "events.csv").read_text().splitlines(keepends=True)[:500]))
+    refused = cli(*words)
+    assert refused.code == Conflict.exit_code
+    assert "no replay: the run began with events of digest" in refused.err
+    assert cli("changes", "replay", "nobody").code == NotFound.exit_code
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, trained, tmp_path):
+    _, words = trained()
+    command = [sys.executable, "-m", "seedbed", *words, "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        next(line for line in child.stderr if line.startswith("validation"))
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate()
+    assert child.returncode == 130, err
+    stopped = json.loads(out)
+    assert stopped["resume"] == f"seedbed {' '.join(words)} --resume {stopped['run_id']}"
+    resumed = cli(*words, "--resume", stopped["run_id"], "--json")
+    assert (resumed.code, resumed.json["run_id"], resumed.json["same"]) == (0, stopped["run_id"], True)

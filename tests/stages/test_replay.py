@@ -1,0 +1,146 @@
+"""A replay trains as its original did, the same changes at the same steps, and says whether it came out the same."""
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+from planted_job import Watcher, job
+
+from seedbed.change import fold
+from seedbed.errors import Conflict, NotFound
+from seedbed.records import Store, read_journal, standing_events
+from seedbed.stages import ChangeSettings, Fault, Observer, TrainingSettings, replay, train
+
+EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
+CLAMPED = EAGER.model_copy(update={"factor": 0.1, "low": 4e-3, "cooldown_steps": 100})
+QUIET = ChangeSettings(enabled=False)
+USED = {"EFFECTIVE", "CLAMPED"}
+
+
+def small(change: ChangeSettings = EAGER, num_events: int = 600):
+    """28 steps in two epochs, validations after 5, 10, 15, 19, 20 ... of which the second is the first to stall."""
+    settings = TrainingSettings(
+        epochs=2,
+        batch_size=30,
+        learning_rate=0.01,
+        checkpoint_every=4,
+        warmup_steps=2,
+        ranked_negatives=1,
+        validation_events=30,
+    )
+    return job(change=change, training=settings, num_events=num_events, runtime={"threads": 1})
+
+
+def ctrl_c_at(step: int) -> Observer:
+    def stop(report):
+        if report.phase == "train" and report.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return Watcher(stop)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """A store with a finished run "one", to be replayed under other names."""
+    store = Store.open(tmp_path_factory.mktemp("replay") / "store", create=True)
+    train(small(), store, Watcher(), run_id="one")
+    return store
+
+
+def proposed(snapshot, outcomes):
+    changes = snapshot.documents["changes"]["changes"]
+    return [(each["step"], each["after"]) for each in changes if each["outcome"] in outcomes]
+
+
+def test_a_replay_comes_out_the_same_with_the_same_changes(one):
+    original = one.find("one").commit.snapshot
+    done = replay(one.find("one"), small(), one, Watcher(), run_id="again")
+    again = done.result.commit.snapshot
+    assert done.is_same
+    assert again.digests["metrics"] == original.digests["metrics"]
+    assert len(proposed(original, USED)) > 1
+    assert proposed(again, {"EFFECTIVE"}) == proposed(original, USED)
+    assert {each["proposer"] for each in again.documents["changes"]["changes"]} == {"replay of one"}
+
+
+def test_a_clamped_change_is_replayed_as_what_was_let_through_and_no_change_as_none(store):
+    train(small(CLAMPED), store, Watcher(), run_id="clamped")
+    done = replay(store.find("clamped"), small(CLAMPED), store, Watcher(), run_id="again")
+    assert proposed(store.find("clamped").commit.snapshot, {"CLAMPED"}) == [(10, 4e-3)]
+    assert proposed(done.result.commit.snapshot, {"EFFECTIVE"}) == [(10, 4e-3)]
+    assert done.is_same
+    train(small(QUIET), store, Watcher(), run_id="quiet")
+    done = replay(store.find("quiet"), small(QUIET), store, Watcher())
+    assert (done.is_same, done.rule.replayed) == (True, ())
+
+
+def test_changes_that_were_taken_back_are_not_replayed_and_the_first_loss_that_differs_is_told(store):
+    train(small(), store, Watcher(), run_id="one", fault=Fault.LR_OVERWRITE)
+    done = replay(store.find("one"), small(), store, Watcher(), run_id="two")
+    assert not done.is_same
+    assert {record.outcome for record in done.rule.left_out} == {"FAILED"}
+    assert done.rule.replayed == ()
+    assert done.difference.what == "loss"
+    assert done.difference.step > done.rule.left_out[0].step
+    assert done.difference.original != done.difference.replayed
+
+
+def test_a_journal_with_another_value_gives_another_run(one, monkeypatch):
+    history = fold(read_journal(one.find("one").folder / "changes.log"))
+    first = next(record for record in history.records if record.outcome == "EFFECTIVE")
+
+    def altered(entries):
+        history = fold(entries)
+        if history[first.id].delta == first.delta:
+            history._records[first.id] = replace(first, ruling=replace(first.ruling, after=first.after * 1.01))
+        return history
+
+    monkeypatch.setattr("seedbed.stages._replay.fold", altered)
+    done = replay(one.find("one"), small(), one, Watcher(), run_id="altered")
+    assert (done.difference.what, done.difference.step) == ("loss", first.step + 2)  # one step uses it, the next shows
+
+
+def test_a_replay_that_was_interrupted_goes_on_as_a_replay_and_only_so(one):
+    original = one.find("one")
+    cut = replay(original, small(), one, ctrl_c_at(12), run_id="two")
+    assert (cut.result.commit, cut.difference, cut.is_same) == (None, None, False)
+    with pytest.raises(Conflict, match="began as the replay of one, this would go on as a run of its own"):
+        train(small(), one, Watcher(), run_id="two")
+    assert replay(original, small(), one, Watcher(), run_id="two").is_same
+
+
+def test_a_replay_of_a_resumed_run_leaves_lost_work_out(store):
+    train(small(), store, Watcher(), run_id="torn", fault=Fault.TORN_LOG)
+    assert replay(store.find("torn"), small(), store, Watcher(), run_id="again").is_same
+
+
+def test_only_a_finished_run_is_replayed_with_its_own_job(store):
+    train(small(), store, ctrl_c_at(3), run_id="cut")
+    with pytest.raises(NotFound, match="cut is not finished"):
+        replay(store.find("cut"), small(), store, Watcher())
+    train(small(), store, Watcher(), run_id="one")
+    original = store.find("one")
+    with pytest.raises(Conflict, match="no replay: the run began with other settings under change"):
+        replay(original, small(QUIET), store, Watcher())
+    with pytest.raises(Conflict, match="no replay: the run began with events of digest"):
+        replay(original, small(num_events=599), store, Watcher())
+    (original.folder / "changes.log").unlink()
+    with pytest.raises(NotFound, match=r"no changes\.log"):
+        replay(original, small(), store, Watcher())
+    assert {run.run_id for run in store.runs()} == {"cut", "one"}
+
+
+def test_a_resumed_run_holds_the_rate_that_its_journal_says_was_in_effect(one, store):
+    """The change of step 10 was seen in use at 11; the run ends at 13, and its next step must still use it."""
+    events = standing_events(one, one.find("one"))
+    rates = {event.step: event.values["learning_rate"] for event in events if "learning_rate" in event.values}
+    train(small(), store, ctrl_c_at(13), run_id="cut")
+    (change,) = fold(read_journal(store.find("cut").folder / "changes.log")).records
+    assert (change.step, change.outcome) == (10, "EFFECTIVE")
+    watcher = Watcher()
+    train(small(), store, watcher, run_id="cut")
+    resumed = {report.step: report.learning_rate for report in watcher.reports if report.phase == "train"}
+    assert min(resumed) == 14
+    assert resumed == {step: rates[step] for step in range(14, 29)}
+    assert store.find("cut").commit.snapshot.documents["changes"]["changes"][0]["outcome"] == "EFFECTIVE"
