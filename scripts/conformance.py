@@ -1,4 +1,4 @@
-"""The soak verifier against everything that is known against it: corruptions it must find, honest soaks it must not accuse.
+"""The soak verifier put to the test: corruptions that it must find, honest soaks that it must not accuse.
 
 Every corruption of `seedbed.testing.soak` is inflicted on three soaks each of the mock and of the market, with
 another choice of where on each; it must be caught, and its place be named first. What a soak might have left itself
@@ -28,7 +28,7 @@ from rich.table import Table
 
 from seedbed.records import canonical_json
 from seedbed.soak import Soak, SoakFault, SoakFolder, SoakPlan, assemble, finish, verify_soak
-from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Scene, names
+from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names
 
 LENGTHS = {"mock": 16, "market": 12}
 NUM_MARKET = 10
@@ -135,7 +135,9 @@ def anchored(plant: str, seed: int, name: str, soaks: dict[Base, SoakFolder], ot
         }
 
 
-def corrupted(corruption, soaks, other, root: Path, seed: int) -> tuple[SoakFolder, str]:
+def corrupted(
+    corruption: Corruption, soaks: dict[Base, SoakFolder], other: SoakFolder, root: Path, seed: int
+) -> tuple[SoakFolder, str]:
     """A falsified copy, and the place of it."""
     whole = soaks[corruption.base]
     copy = Path(shutil.copytree(whole.path, root / whole.path.name))

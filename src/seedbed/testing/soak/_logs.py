@@ -177,7 +177,7 @@ def _other_logs(scene: Scene) -> str:
     for name in (_CHANGES, _EVIDENCE, "runtime_overrides.json"):
         shutil.copy(scene.other / name, scene.path(name))
     rewrite(scene.folder)
-    return _EVIDENCE
+    return f"{_EVIDENCE}|{_CHANGES}"
 
 
 def _place(at: int) -> str:
