@@ -40,6 +40,9 @@ def test_a_soak_runs_is_verified_and_judged(cli):
     assert len(first["summary"]["state_hash"]) == 64
     verified = cli("soak", "verify", "--path", SOAKS, "--strict")
     assert (verified.code, "PASSED" in verified.out) == (0, True)
+    seal = re.search(r"^seal: ([0-9a-f]{64})$", ran.out, re.MULTILINE).group(1)
+    assert cli("soak", "verify", "--anchor", seal[:16]).code == 0
+    assert cli("soak", "verify", "--anchor", "0" * 16).code == 4
     judged = cli("soak", "gate", "--prometheus", "--json")
     assert (judged.code, judged.json["verdict"]) == (0, "PASS")
 

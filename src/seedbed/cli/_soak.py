@@ -118,6 +118,10 @@ def verify(
     repeat: Annotated[
         bool, typer.Option("--repeat/--no-repeat", help="Measure the plant again and compare its samples.")
     ] = True,
+    anchor: Annotated[
+        str | None,
+        typer.Option(metavar="SEAL", help="The seal that `soak run` printed, or its beginning, kept elsewhere."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Work out again, from its two logs, all that a soak's files claim. Trusts no flag.
@@ -136,7 +140,7 @@ def verify(
 
     from seedbed.soak import SoakFolder, assemble, verification_page, verify_soak
 
-    found = verify_soak(SoakFolder.find(path), assemble, strict=strict, repeat=repeat)
+    found = verify_soak(SoakFolder.find(path), assemble, strict=strict, repeat=repeat, anchor=anchor)
     if as_json:
         tally = None if found.tally is None else found.tally.model_dump(mode="json")
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})

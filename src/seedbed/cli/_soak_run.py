@@ -16,7 +16,7 @@ from seedbed.cli._render import errors, out, print_json
 from seedbed.contracts import Outcome
 from seedbed.dashboard import render_soak
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics, soak_metrics
-from seedbed.records import replace
+from seedbed.records import digest, replace
 from seedbed.soak import Finished, Progress, Soak, SoakFolder, assemble, finish
 from seedbed.stages import interruption
 
@@ -76,6 +76,7 @@ def _tell(done: Finished, plot: Path) -> None:
         console.print(Text(f"not ready to be frozen: {objection}"))
     console.print(gate_text(done.report))
     console.print(Text(f"artifacts: {plot.parent}"), soft_wrap=True)
+    console.print(Text(f"seal: {digest(done.snapshot.model_dump(mode='json'))}"), soft_wrap=True)
 
 
 @final
