@@ -121,6 +121,8 @@ def test_a_gate_of_ones_own_judges_and_leaves_the_snapshot(cli):
     assert "p95(kpi.latency_ms) < 1" in judged.out
     assert (SOAKS / "latest" / "POST_SOAK_SNAPSHOT.json").read_bytes() == before
     Path("own.yaml").write_text("gate: own\nchecks: [p95(kpi.latncy_ms) < 1]\n")
+    refused = cli("soak", "gate", "--spec", "own.yaml", "--prometheus")
+    assert (refused.code, "the soak's own gate" in refused.err) == (2, True)
     refused = cli("soak", "gate", "--spec", "own.yaml")
     assert (refused.code, "did you mean kpi.latency_ms" in refused.err) == (2, True)
 

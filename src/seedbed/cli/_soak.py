@@ -172,9 +172,12 @@ def gate(
       seedbed soak gate --path artifacts/soak --spec gate.yaml --calibrate
     """
     from seedbed.cli._judgement import gate_text
+    from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, assemble, judged_again
 
+    if spec is not None and prometheus:
+        raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     place = SoakFolder.find(path)
     demanded = None if spec is None else load_gate(spec)
     report = judged_again(place, assemble, spec=demanded, metrics=prometheus, calibrate=calibrate)
