@@ -8,6 +8,7 @@ from seedbed.change import (
     ChangeHistory,
     ChangeRecord,
     Conditions,
+    DebounceState,
     Delta,
     FreezeState,
     Kind,
@@ -53,7 +54,7 @@ class Course:
         self._profile, self._registry, self._limits, self._tuner = profile, registry, limits, tuner
         self._length = length
         self._observations: list[Observation] = []
-        self._freeze, self._regime = FreezeState(), RegimeState()
+        self._freeze, self._regime, self._blind = FreezeState(), RegimeState(), DebounceState()
 
     @property
     def observations(self) -> Sequence[Observation]:
@@ -79,6 +80,7 @@ class Course:
             self._freeze = profile.freeze.observe(self._freeze, observation.kpis)
         if profile.regime is not None:
             self._regime = profile.regime.observe(self._regime, observation.control.get(profile.regime.kpi))
+        self._blind = profile.health.observe(self._blind, profile.objective not in observation.kpis)
         phase = profile.phase(measured.iteration, self._length)
         lost = _lost_at(history, measured.iteration)
         rules = Rules(self._limits(self._registry, measured.plant.used), conditions=self._conditions(observation, lost))
@@ -92,8 +94,9 @@ class Course:
             self._registry[record.delta.parameter].subsystem: f"change {record.id} was lost: {record.reason}"
             for record in lost
         }
-        if profile.objective not in observation.kpis:
-            unhealthy["*"] = f"{profile.objective} could not be measured"
+        if self._blind.on:
+            again = ", and has come back too lately to rely on" if profile.objective in observation.kpis else ""
+            unhealthy["*"] = f"{profile.objective} could not be measured{again}"
         return Conditions(
             frozen={} if profile.freeze is None else profile.freeze.frozen(self._freeze),
             unhealthy=unhealthy,

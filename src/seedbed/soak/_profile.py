@@ -1,10 +1,10 @@
 """How a soak goes about it: when it only looks, when it leaves things alone, what is good, what the gate demands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import final
 
-from seedbed.change import FreezeRule, GoodRange
+from seedbed.change import Debounce, FreezeRule, GoodRange
 from seedbed.errors import InvalidInput
 from seedbed.soak._regime import RegimeRule
 
@@ -26,7 +26,8 @@ class SoakProfile:
 
     At least one iteration of ramp-down is needed, since a change of the last iteration would never be seen in use.
     `objective` is the KPI, as `kpis` names it, that says whether tuning helped (higher is better). While `freeze`
-    holds, what works is left alone; `regime` watches the control arm. A soak is ready to be frozen when over its last
+    holds, what works is left alone; `regime` watches the control arm; `health` says for how long an objective that
+    could not be measured must be back before anything is changed on its word. A soak is ready to be frozen when over its last
     `window` iterations every KPI in `good` was good on average and no change was lost. Raises InvalidInput for counts
     below 1.
     """
@@ -36,6 +37,7 @@ class SoakProfile:
     good: tuple[GoodRange, ...]
     freeze: FreezeRule | None = None
     regime: RegimeRule | None = None
+    health: Debounce = field(default_factory=lambda: Debounce(hold=1, release=2))
     warm_up: int = 4
     ramp_down: int = 2
     window: int = 6
