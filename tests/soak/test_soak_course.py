@@ -30,8 +30,6 @@ class Eager:
 def decided(
     profile: SoakProfile, edges: Sequence[float | None], history: ChangeHistory | None = None
 ) -> list[Decision]:
-    profile: SoakProfile, edges: Sequence[float | None], history: ChangeHistory | None = None
-) -> list[Decision]:
     course = Course(profile, REGISTRY, lambda registry, _values: registry, Eager(), len(edges))
     found = []
     for iteration, edge in enumerate(edges, start=1):
