@@ -48,6 +48,7 @@ conformance: setup
 bench: setup
 	$(BIN)/python benchmarks/tgat.py
 	$(BIN)/python benchmarks/records.py
+	$(BIN)/python benchmarks/apply.py
 	$(BIN)/python benchmarks/change.py
 	$(BIN)/python benchmarks/schedulers.py
 	$(BIN)/python benchmarks/gate.py

@@ -101,6 +101,19 @@ def test_a_weight_that_is_moved_steps_later_is_caught_too() -> None:
     assert seen[1].why == "frozen, and yet moved: encoder.0.bias"
 
 
+def test_a_later_step_that_writes_the_same_bits_again_has_moved_nothing() -> None:
+    model = a_model()
+    optimizer, seen = SGD(model.parameters(), lr=0.0), []
+    binding = Freeze(model, "encoder", optimizer)
+    binding.write(1.0)
+    binding.watch(seen.append)
+    for _ in range(3):
+        for weight in model.encoder.parameters():
+            weight.grad = torch.zeros_like(weight)
+        optimizer.step()
+    assert seen == [Sighting(1, 1.0, 1.0)]
+
+
 class Writes(SGD):
     """An optimizer that writes to weights without a gradient, as those that average weights do."""
 

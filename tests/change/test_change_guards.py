@@ -185,6 +185,8 @@ def test_what_the_guards_let_through_keeps_every_limit(case: Case) -> None:
         (velocity, "velocity_window_steps", 1, 300),
         (oscillation, "oscillation_window", 4, 3),
         (oscillation, "oscillation_window", 0, 5),
+        (oscillation, "oscillation_horizon_steps", 20, 300),
+        (oscillation, "oscillation_horizon_steps", 20, None),
         (bounds, "high", 20.0, 10.0),
     ],
     ids=lambda each: getattr(each, "__name__", str(each)),

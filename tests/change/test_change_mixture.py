@@ -48,7 +48,7 @@ def test_a_draw_does_not_depend_on_what_was_drawn_before(seed: int, first: int, 
     assert list(resumed) == list(whole)[first:]
 
 
-@given(st.integers(0, 2**31), st.lists(st.floats(0, 10), min_size=3, max_size=3).filter(any))
+@given(st.integers(0, 2**31), st.lists(st.just(0.0) | st.floats(1e-6, 10), min_size=3, max_size=3).filter(any))
 def test_a_source_of_weight_0_is_never_drawn_and_scaling_all_weights_changes_nothing(
     seed: int, weights: list[float]
 ) -> None:
@@ -104,6 +104,17 @@ def test_a_batch_that_was_half_drawn_before_proves_nothing() -> None:
     mixture.hand(8)
     a_step(optimizer)
     assert seen == [Sighting(2, 3.0, 3.0)]
+
+
+def test_a_weight_by_which_no_row_handed_over_was_drawn_is_not_among_those_used() -> None:
+    mixture = MixtureSampler(LENGTHS, EVEN, 100, seed=2)
+    draws = iter(mixture)
+    list(islice(draws, 16))
+    mixture.put("far", 3.0)
+    list(islice(draws, 16))
+    assert [(mixture.hand(12), mixture.used("far"))[1] for _ in range(2)] == [{1.0}, {1.0, 3.0}]
+    mixture.hand(8)
+    assert mixture.used("far") == {3.0}
 
 
 def test_draws_of_an_abandoned_pass_are_not_taken_for_handed_ones() -> None:

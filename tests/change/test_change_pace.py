@@ -1,5 +1,6 @@
 """Oscillation sees alternation and nothing else; velocity keeps the sum of all moves within its cap, exactly."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -48,6 +49,14 @@ def test_an_older_swing_that_ended_counts_no_more() -> None:
     course = path(5.0, 6.0, 5.0, 6.0, 7.0, 6.0, 7.0, 6.0)
     assert oscillation(case(SWINGING, course[:-1])).decision is Decision.ALLOW
     assert oscillation(case(SWINGING, course)).decision is Decision.DENY
+
+
+def test_moves_beyond_the_horizon_are_forgotten() -> None:
+    course = [Move(step, 1.0, 1.0 + 0.1 * (-1) ** step) for step in range(1, 4)]
+    swinging = replace(SWINGING, oscillation_horizon_steps=10)
+    for step, expected in ((10, Decision.DENY), (11, Decision.ALLOW)):
+        assert oscillation(case(swinging, [*course, Move(step, 1.0, 1.1)])).decision is expected
+        assert oscillation(case(SWINGING, [*course, Move(step, 1.0, 1.1)])).decision is Decision.DENY
 
 
 def test_the_signs_are_those_of_the_moves_whatever_a_schedule_did_between_them() -> None:

@@ -167,7 +167,7 @@ class Contested:
         self._inner = Bindings(dials)
         self._dials, self._times = dials, times
         self.read, self.held, self.watch = self._inner.read, self._inner.held, self._inner.watch
-        self.state, self.restore = self._inner.state, self._inner.restore
+        self.state, self.restore, self.turn = self._inner.state, self._inner.restore, self._inner.turn
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
         if self._times:

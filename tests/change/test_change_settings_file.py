@@ -97,6 +97,18 @@ def test_a_clamped_rounded_or_twisted_value_is_undone_in_the_file_too(
     assert world.reader.values == FIRST
 
 
+def test_a_reader_that_refuses_is_heard_and_the_file_is_as_it_was(world: World) -> None:
+    def refuse(before: Mapping[str, float], found: Mapping[str, float]) -> Mapping[str, float]:
+        if found["spread"] > 15:
+            raise InvalidInput("spread above 15 is not for this venue")
+        return found
+
+    world.reader.twist = refuse
+    assert world.spread(20.0) is Kind.ROLLED_BACK
+    assert "its user refused it: spread above 15" in str(world.engine.history[1].story[-2])
+    assert (world.file.read(), world.reader.values) == (FIRST, FIRST)
+
+
 def test_a_change_within_its_lag_is_late_and_not_lost(world: World) -> None:
     world.engine.propose(Delta("workers", Add(4), "r", "me"), step=0)
     world.file.saw(FIRST)

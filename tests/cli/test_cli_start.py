@@ -23,6 +23,10 @@ COMMANDS = [
     ("runs", "verify"),
     ("runs", "fsck"),
     ("changes", "show"),
+    ("changes", "replay"),
+    ("soak", "run"),
+    ("soak", "verify"),
+    ("soak", "gate"),
 ]
 REPORTING = [command for command in COMMANDS if command != ("init",)]
 
@@ -44,7 +48,9 @@ def imports_of(*arguments: str, folder: Path) -> str:
     return ran.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help"), ("runs", "--help"), ("--version",)])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("demo", "--help"), ("runs", "--help"), ("soak", "--help"), ("--version",)]
+)
 def test_help_imports_nothing_heavy(arguments, tmp_path):
     assert imports_of(*arguments, folder=tmp_path) == "heavy: [] code: 0"
 

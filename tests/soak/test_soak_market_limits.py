@@ -47,9 +47,9 @@ def test_a_higher_velocity_lets_the_same_proposals_go_further(key, slow, fast):
 
 
 def test_the_longer_an_oscillation_must_be_the_more_swings_are_let_through():
-    swings = [20.0 + (step % 2) for step in range(1, 25)]
+    swings = [20.0 + (step % 2) for step in range(1, 361)]
     counts = [len(moves({**MARKET_INITIAL, "oscillation_window": window}, swings)) for window in (3.0, 5.0, 9.0)]
-    assert counts == [2, 4, 8]
+    assert counts == [120, 144, 160]  # a window's moves but one, then a rest until the first of them is forgotten
     assert TUNER_EFFECTS["oscillation_window"] == 1
 
 

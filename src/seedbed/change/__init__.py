@@ -24,7 +24,7 @@ from seedbed.change._loss_weights import LossWeight, LossWeights
 from seedbed.change._mixture import MixtureSampler, MixtureWeight
 from seedbed.change._pace import cooldown, oscillation, velocity
 from seedbed.change._parameter import Number, Parameter
-from seedbed.change._plan import Planned, Rules, plan
+from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes
 from seedbed.change._registry import Registry
 from seedbed.change._replay import ReplayRule, replay_rule
 from seedbed.change._rollback import ROLLBACK, proven, rollback_deltas
@@ -98,10 +98,12 @@ __all__ = [
     "handed",
     "health",
     "judge_proposal",
+    "judged_notes",
     "no_op",
     "num_rows",
     "oscillation",
     "plan",
+    "proposed_notes",
     "proven",
     "replay_rule",
     "require_coverage",

@@ -12,7 +12,7 @@ from seedbed.change._binding import Sighting
 from seedbed.change._learning_rate import LearningRate
 from seedbed.change._rate_watch import RateWatch
 from seedbed.change._use_watch import Reading, Uses, UseWatch
-from seedbed.errors import InvalidInput, SeedbedError
+from seedbed.errors import InvalidInput
 
 __all__ = ["BatchSize", "RateRule", "ResizableBatchSampler"]
 
@@ -119,15 +119,9 @@ class BatchSize:
     def write(self, value: float) -> None:
         """Resize, and scale the rate by the rule. Raises InvalidInput, with both as they were, if one is refused."""
         size = _checked(value)
-        before = self.state()
-        try:
-            if self._rate is not None:
-                wanted = self._rate.read() * self._rule.factor(size / self.read())
-                self._rate.write(wanted)
-            self._batches.resize(size)
-        except SeedbedError:
-            self.restore(before)
-            raise
+        if self._rate is not None:  # it refuses before it touches anything, and a size that was checked is taken
+            self._rate.write(self._rate.read() * self._rule.factor(size / self.read()))
+        self._batches.resize(size)
 
     def watch(self, report: Callable[[Sighting], None] | None) -> None:
         """Report the first optimizer step all of whose batches had the new size, and any later loss.

@@ -17,7 +17,7 @@ from seedbed.change._registry import Registry
 from seedbed.change._rollback import rollback_deltas
 from seedbed.change._target import Bindings, Target
 from seedbed.contracts import Outcome
-from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError
+from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError, StoreUnavailable
 
 __all__ = ["ChangeEngine"]
 
@@ -116,10 +116,12 @@ class ChangeEngine:
     def settle(self, step: int) -> None:
         """Decide, from the live values, every change that was left open, and watch those still held.
 
-        `step` is the number of optimizer steps taken so far.
+        `step` is the number of optimizer steps taken so far. What is found to have been made is asked of whoever uses
+        it, and undone when that one holds something else, as if nothing had come between.
         """
         if left := self.history.open():
-            self._settle_open(left)
+            with self._target.turn():
+                self._settle_open(left)
         for parameter in self._registry:
             self._settle_watch(parameter.key, step)
         self._settled = True
@@ -130,7 +132,7 @@ class ChangeEngine:
         It may then be proposed anew. One of which nobody can say whether it was made is UNKNOWN.
         """
         left, live = self.history.open(), self._target.read()
-        untouched = all(_holds(live[each.delta.parameter], each.before) for each in left)
+        untouched = not _is_intended(left) or all(_holds(live[each.delta.parameter], each.before) for each in left)
         begun = any(each.reached and each.batch == left[0].batch for each in self.history.records) if left else False
         if left and untouched and not begun:
             self._ledger.note(Kind.RESUMED, step=step, kept=left[0].batch - 1, restored=[])
@@ -202,26 +204,46 @@ class ChangeEngine:
             self._ledger.fail(record, f"others moved the state {_TRIES} times, each time before it could be applied")
 
     def _apply(self, records: Sequence[ChangeRecord], values: Mapping[str, float]) -> bool:
-        """Write, read back, ask whoever uses the values; undone when anything of it is wrong. False: try again."""
-        former = self._target.state()
-        try:
-            self._target.write({record.delta.parameter: record.after for record in records}, values)
-        except Conflict:
-            return False
-        except SeedbedError as refusal:
-            self._undo(records, former, f"the live object refused it: {refusal}")
+        """Write, read back, ask whoever uses the values; undone when anything of it is wrong. False: try again.
+
+        A disk that refuses says nothing about the change: it stays open, to be settled once the disk is mended.
+        """
+        with self._target.turn():
+            former = self._target.state()
+            try:
+                self._target.write({record.delta.parameter: record.after for record in records}, values)
+            except Conflict:
+                return False
+            except StoreUnavailable:
+                raise
+            except SeedbedError as refusal:
+                self._undo(records, former, f"the live object refused it: {refusal}")
+                return True
+            found, held, wrong = self._look(records)
+            if wrong:
+                self._undo(records, former, wrong)
+                return True
+            self._note_applied(records, found, held)
+            for record in records:
+                self._watch(record, record.step)
             return True
+
+    def _look(self, records: Sequence[ChangeRecord]) -> tuple[dict[str, float], Mapping[str, float] | None, str]:
+        """What is kept now, what its user says it holds, and what forbids to call the records applied."""
         found = self._target.read()
-        held = self._target.held()
-        wrong = self._wrong(records, found, held)
-        if wrong:
-            self._undo(records, former, wrong)
-            return True
+        try:
+            held = self._target.held()
+        except StoreUnavailable:
+            raise
+        except SeedbedError as refusal:
+            return found, None, f"its user refused it: {refusal}"
+        return found, held, self._wrong(records, found, held)
+
+    def _note_applied(
+        self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
+    ) -> None:
         state = self._registry.state_hash(found)
         self._ledger.note_all([(Kind.APPLIED, _applied_facts(record, found, held, state)) for record in records])
-        for record in records:
-            self._watch(record, record.step)
-        return True
 
     def _wrong(
         self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
@@ -242,47 +264,58 @@ class ChangeEngine:
         return ""
 
     def _undo(self, records: Sequence[ChangeRecord], former: Mapping[str, Mapping[str, float]], reason: str) -> None:
-        for record in records:
-            self._ledger.fail(record, reason)
+        """Restore first: a crash before the verdict is noted must not leave a change that failed, and stands."""
         live = self._target.state()
         self._target.restore({key: state for key, state in former.items() if live[key] != state})
-        if self._target.state() == former:
-            done = "the former value was restored and read back"
-            self._ledger.note_all([(Kind.ROLLED_BACK, {"id": record.id, "reason": done}) for record in records])
+        self._note_failed(records, reason, records if self._target.state() == former else ())
+
+    def _take_back(self, records: Sequence[ChangeRecord], reason: str) -> None:
+        """As `_undo`, of what an earlier process made."""
+        self._target.write({record.delta.parameter: record.before for record in records}, self._target.read())
+        self._target.held()
+        found = self._target.read()
+        restored = [record for record in records if _holds(found[record.delta.parameter], record.before)]
+        self._note_failed(records, reason, restored)
+
+    def _note_failed(self, records: Sequence[ChangeRecord], reason: str, restored: Sequence[ChangeRecord]) -> None:
+        for record in records:
+            self._ledger.fail(record, reason)
+        done = "the former value was restored and read back"
+        self._ledger.note_all([(Kind.ROLLED_BACK, {"id": record.id, "reason": done}) for record in restored])
 
     def _settle_open(self, left: Sequence[ChangeRecord]) -> None:
-        found = self._target.read()
-        intended = [record for record in left if record.phase is Kind.INTENT]
-        state = self._registry.state_hash(found)
-        for record in left:
-            if record.phase is Kind.INTENT:
-                self._settle_intent(record, found[record.delta.parameter], state)
-            else:
+        for batch in sorted({record.batch for record in left}):
+            records = [record for record in left if record.batch == batch]
+            if _is_intended(records):
+                self._settle_intended(records)
+                continue
+            for record in sorted(records, key=lambda each: each.phase is not Kind.INTENT):
+                # An intent first: without its companions it would look like one that may have been carried out.
                 self._ledger.fail(record, "the process ended before the intent; nothing was touched")
-        self._settle_halves(intended)
 
-    def _settle_intent(self, record: ChangeRecord, found: float, state: str) -> None:
-        if _holds(found, record.after):
-            self._ledger.note(Kind.APPLIED, id=record.id, found=found, held=None, state=state)
-        elif _holds(found, record.before):
+    def _settle_intended(self, records: Sequence[ChangeRecord]) -> None:
+        """What the live values say of a proposal that may have been made; half of one is taken back."""
+        found = self._target.read()
+        made = [record for record in records if _holds(found[record.delta.parameter], record.after)]
+        if len(made) == len(records):
+            found, held, wrong = self._look(made)
+            if wrong:
+                self._take_back(made, wrong)
+            else:
+                self._note_applied(made, found, held)
+            return
+        if made:
+            self._take_back(made, "the process ended while its proposal was applied, and the rest of it was not")
+        for record in records:
+            if record not in made:
+                self._settle_unmade(record, found[record.delta.parameter])
+
+    def _settle_unmade(self, record: ChangeRecord, found: float) -> None:
+        if _holds(found, record.before):
             self._ledger.fail(record, "the process ended before it was applied", found)
         else:
             reason = f"the process ended while it was applied; the live value is {found:g}, neither old nor new"
             self._ledger.note(Kind.UNKNOWN, id=record.id, reason=reason, found=found)
-
-    def _settle_halves(self, intended: Sequence[ChangeRecord]) -> None:
-        """Take back what was applied of a proposal that was not applied whole."""
-        settled = [self.history[record.id] for record in intended]
-        torn = {record.batch for record in settled if record.phase is not Kind.APPLIED}
-        halves = [record for record in settled if record.batch in torn and record.phase is Kind.APPLIED]
-        if not halves:
-            return
-        self._target.write({record.delta.parameter: record.before for record in halves}, self._target.read())
-        found = self._target.read()
-        for record in halves:
-            self._ledger.fail(record, "the process ended while its proposal was applied, and the rest of it was not")
-            if _holds(found[record.delta.parameter], record.before):
-                self._ledger.note(Kind.ROLLED_BACK, id=record.id, reason="the former value was set and read back")
 
     def _settle_watch(self, key: str, step: int) -> None:
         record = self.history.held(key)
@@ -320,6 +353,11 @@ class ChangeEngine:
 def _holds(found: float, wanted: float) -> bool:
     """Whether `found` is the value wanted, or what a float32 tensor keeps of it."""
     return found in {wanted, c_float(wanted).value}
+
+
+def _is_intended(records: Sequence[ChangeRecord]) -> bool:
+    """Whether all that is open of a proposal was intended: only then may any of it have been made."""
+    return all(record.phase is Kind.INTENT for record in records)
 
 
 def _applied_facts(

@@ -10,7 +10,7 @@ from math import ceil, floor, nextafter
 
 from seedbed.change._parameter import Parameter
 
-__all__ = ["decimal", "exact", "farthest", "neighbours", "on_grid"]
+__all__ = ["allowed", "decimal", "exact", "farthest", "neighbours", "on_grid"]
 
 
 def exact(parameter: Parameter, value: float) -> Fraction:
@@ -21,8 +21,18 @@ def exact(parameter: Parameter, value: float) -> Fraction:
 
 def on_grid(parameter: Parameter, value: float) -> float:
     """`value`, or the grid point that it is within rounding of."""
-    point = _point(parameter, value)
-    return value if point is None else float(point)
+    if parameter.increment is None:
+        return value
+    point = _grid_point(parameter.low, parameter.high, parameter.increment, value)
+    return value if point is None else point[1]
+
+
+def allowed(parameter: Parameter, value: float) -> float | None:
+    """The value within bounds, and on the grid where there is one, that `value` is; None when it is none."""
+    if parameter.increment is None:
+        return value if parameter.low <= value <= parameter.high else None
+    point = _grid_point(parameter.low, parameter.high, parameter.increment, value)
+    return None if point is None else point[1]
 
 
 def neighbours(parameter: Parameter, value: float) -> tuple[float, ...]:
@@ -59,19 +69,22 @@ def _point(parameter: Parameter, value: float) -> Fraction | None:
     """The grid point within bounds that `value` is, as far as rounding can tell."""
     if parameter.increment is None:
         return None
-    return _grid_point(parameter.low, parameter.high, parameter.increment, value)
+    point = _grid_point(parameter.low, parameter.high, parameter.increment, value)
+    return None if point is None else point[0]
 
 
 # Exact arithmetic takes microseconds a number, and a settings file is read several times for each change.
 @lru_cache(maxsize=4096)
-def _grid_point(low: float, high: float, increment: float, value: float) -> Fraction | None:
-    """Rounding is that of float32, which some live objects keep their settings in, but never so much that a value could
+def _grid_point(low: float, high: float, increment: float, value: float) -> tuple[Fraction, float] | None:
+    """The point, exact and as a float.
+
+    Rounding is that of float32, which some live objects keep their settings in, but never so much that a value could
     be near two points.
     """
     number, first, last, step = (decimal(each) for each in (value, low, high, increment))
     point = first + round((number - first) / step) * step
     rounding = min(step / 1000, max(abs(first), abs(last)) / 2**23)
-    return point if abs(number - point) <= rounding and first <= point <= last else None
+    return (point, float(point)) if abs(number - point) <= rounding and first <= point <= last else None
 
 
 @lru_cache(maxsize=4096)

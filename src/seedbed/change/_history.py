@@ -124,7 +124,8 @@ class ChangeHistory:
     def __init__(self) -> None:
         self._records: dict[int, ChangeRecord] = {}
         self._superseded: list[ChangeRecord] = []
-        self._open: set[int] = set()
+        self._by_phase: dict[Kind, set[int]] = {}
+        self._by_step: dict[int, list[int]] = {}
         self._moves: dict[str, dict[int, Move]] = {}
         self._touched: dict[str, list[int]] = {}
 
@@ -166,7 +167,16 @@ class ChangeHistory:
 
     def open(self) -> tuple[ChangeRecord, ...]:
         """The changes that were proposed and neither denied, nor applied, nor ended."""
-        return tuple(self._records[change_id] for change_id in sorted(self._open))
+        return tuple(record for record in self.in_phase(*_OPEN) if record.is_open)
+
+    def in_phase(self, *phases: Kind) -> tuple[ChangeRecord, ...]:
+        """The changes whose last entry is of one of these kinds, oldest first."""
+        found = sorted(change_id for phase in phases for change_id in self._by_phase.get(phase, ()))
+        return tuple(self._records[change_id] for change_id in found)
+
+    def at_step(self, step: int) -> tuple[ChangeRecord, ...]:
+        """The changes that were proposed at that step, oldest first."""
+        return tuple(self._records[change_id] for change_id in self._by_step.get(step, ()))
 
     def next_id(self) -> int:
         """The id of the next change; superseded ids are never given again."""
@@ -187,9 +197,14 @@ class ChangeHistory:
             self._put(_proposed(payload) if kind is Kind.PROPOSED else self._advanced(kind, entry))
 
     def _put(self, record: ChangeRecord) -> None:
+        former = self._records.get(record.id)
+        if former is None:
+            self._by_step.setdefault(record.step, []).append(record.id)
+        else:
+            self._by_phase[former.phase].discard(record.id)
         self._records[record.id] = record
+        self._by_phase.setdefault(record.phase, set()).add(record.id)
         key = record.delta.parameter
-        (self._open.add if record.is_open else self._open.discard)(record.id)
         if record.touched and record.id not in (touched := self._touched.setdefault(key, []))[-1:]:
             touched.append(record.id)
         if record.reached:
@@ -200,7 +215,7 @@ class ChangeHistory:
     def _resume(self, kept: int) -> None:
         standing = [record for record in self._records.values() if record.id <= kept]
         self._superseded.extend(record for record in self._records.values() if record.id > kept)
-        self._records, self._open, self._moves, self._touched = {}, set(), {}, {}
+        self._records, self._by_phase, self._by_step, self._moves, self._touched = {}, {}, {}, {}, {}
         for record in standing:
             self._put(record)
 

@@ -13,12 +13,15 @@ __all__ = ["cooldown", "oscillation", "velocity"]
 def oscillation(case: Case) -> Ruling:
     """Deny a move that, with the `oscillation_window` - 1 before it, goes up and down in turn.
 
-    Only the directions count, whatever lies between the moves; going on in the last direction is never denied.
+    Only the directions count, whatever lies between the moves; going on in the last direction is never denied. Moves
+    older than `oscillation_horizon_steps` are forgotten, or a swing that is long over would hold a setting for good.
     """
     parameter, proposal, window = case.parameter, case.proposal, case.parameter.oscillation_window
     if window == 0:
         return Ruling(Decision.ALLOW, "oscillation", proposal.after, "no oscillation window is declared")
-    moves = (*case.earlier, proposal)[-window:]
+    horizon = parameter.oscillation_horizon_steps
+    recent = [move for move in case.earlier if horizon is None or move.step > proposal.step - horizon]
+    moves = [*recent, proposal][-window:]
     travels = [_travel(parameter, move) for move in moves]
     if len(moves) == window and all(first * second < 0 for first, second in pairwise(travels)):
         reason = f"the last {window - 1} changes of {parameter.key} and this one go up and down in turn"

@@ -32,9 +32,10 @@ class Parameter:
 
     In any `velocity_window_steps` steps it moves by at most `velocity_cap` in all (in its unit; None for no cap).
     `oscillation_window` effective moves that alternate in sign, the proposed one included, are an oscillation (3 or
-    more; 0 for never). `subsystem` is what it freezes with, by default the first part of its path; `owner` who answers
-    for it; `lag_steps` how many steps may pass until a change is seen in use. Raises InvalidInput, with the field, when
-    the limits leave no room or contradict one another.
+    more; 0 for never); moves older than `oscillation_horizon_steps` are forgotten (None for never). `subsystem` is what
+    it freezes with, by default the first part of its path; `owner` who answers for it; `lag_steps` how many steps may
+    pass until a change is seen in use. Raises InvalidInput, with the field, when the limits leave no room or contradict
+    one another.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Parameter:
     velocity_cap: float | None = None
     velocity_window_steps: int = 1
     oscillation_window: int = 0
+    oscillation_horizon_steps: int | None = None
     subsystem: str = ""
     owner: str = ""
     lag_steps: int = 1
@@ -76,6 +78,8 @@ class Parameter:
         yield "velocity_window_steps", self.velocity_window_steps >= 1, "1 or more"
         window = self.oscillation_window
         yield "oscillation_window", window == 0 or window >= 3, "0 for never, or 3 or more: fewer changes cannot swing"
+        horizon = self.oscillation_horizon_steps
+        yield "oscillation_horizon_steps", horizon is None or horizon >= 1, "None or 1 or more"
         yield "lag_steps", self.lag_steps >= 1, "1 or more"
         step = self.increment
         yield "increment", step is None or (step > 0 and isfinite(step)), "None or a finite number above 0"

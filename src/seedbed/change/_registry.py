@@ -7,12 +7,14 @@ from math import isfinite
 from typing import final
 
 from seedbed.change._delta import Delta
-from seedbed.change._grid import neighbours, on_grid
+from seedbed.change._grid import allowed, neighbours, on_grid
 from seedbed.change._parameter import Number, Parameter, in_unit
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import Json, digest
 
 __all__ = ["Registry"]
+
+_REMEMBERED_HASHES = 16
 
 
 @final
@@ -30,6 +32,7 @@ class Registry:
             if parameter.key in self._parameters:
                 raise InvalidInput(f"parameter {parameter.key!r} is declared twice")
             self._parameters[parameter.key] = parameter
+        self._hashes: dict[tuple[tuple[str, float], ...], str] = {}  # a change asks for the same few again and again
         self._require_paths_apart()
 
     def __iter__(self) -> Iterator[Parameter]:
@@ -98,7 +101,12 @@ class Registry:
         """
         if missing := sorted(self._parameters.keys() - values.keys()):
             raise InvalidInput(f"state hash: missing {missing}; expected a value for each of {len(self)} parameters")
-        return digest(self._nested(values))
+        known = tuple(values.items())
+        if known not in self._hashes:
+            if len(self._hashes) >= _REMEMBERED_HASHES:
+                self._hashes.clear()
+            self._hashes[known] = digest(self._nested(values))
+        return self._hashes[known]
 
     def _nested(self, values: Mapping[str, float]) -> dict[str, Json]:
         nested: dict[str, Json] = {}
@@ -117,19 +125,22 @@ class Registry:
 
 
 def _checked(parameter: Parameter, value: object) -> float:
-    key, number = parameter.key, _finite(value)
+    number = _finite(value)
     if number is None or (isinstance(value, bool) and parameter.number is not Number.BOOL):
-        raise InvalidInput(f"{key} = {value!r}: expected a finite {parameter.number.value} within {_bounds(parameter)}")
-    number = on_grid(parameter, number)
+        expected = f"expected a finite {parameter.number.value} within {_bounds(parameter)}"
+        raise InvalidInput(f"{parameter.key} = {value!r}: {expected}")
+    kept = allowed(parameter, number)
+    if kept is None:
+        raise InvalidInput(f"{parameter.key} = {value!r}: {_objection(parameter, number)}")
+    return kept
+
+
+def _objection(parameter: Parameter, number: float) -> str:
     if not parameter.low <= number <= parameter.high:
         bound = "low" if number < parameter.low else "high"
-        at = f"{getattr(parameter, bound):.12g}"
-        raise InvalidInput(f"{key} = {value!r}: {bound} bound is {at}, of {_bounds(parameter)}")
-    if beside := neighbours(parameter, number):
-        points = " and ".join(f"{each:.12g}" for each in beside)
-        grid = f"steps of {parameter.increment:.12g} from {parameter.low:.12g}"
-        raise InvalidInput(f"{key} = {value!r}: expected {grid}, the neighbours are {points}")
-    return number
+        return f"{bound} bound is {getattr(parameter, bound):.12g}, of {_bounds(parameter)}"
+    points = " and ".join(f"{each:.12g}" for each in neighbours(parameter, number))
+    return f"expected steps of {parameter.increment:.12g} from {parameter.low:.12g}, the neighbours are {points}"
 
 
 def _bounds(parameter: Parameter) -> str:

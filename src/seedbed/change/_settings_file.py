@@ -9,8 +9,8 @@ from typing import Protocol, final
 
 from seedbed.change._binding import Sighting
 from seedbed.change._registry import Registry
-from seedbed.errors import Conflict, ContractBroken
-from seedbed.records import atomic_write_json, read_json_with_hash
+from seedbed.errors import Conflict, ContractBroken, NotFound
+from seedbed.records import atomic_write_json, json_with_hash
 
 __all__ = ["Consumer", "SettingsFile"]
 
@@ -24,14 +24,32 @@ class Consumer(Protocol):
 
 @dataclass(slots=True)
 class _Watch:
-    """One value that a step must be seen to use: `former` stood there before, `lag_steps` may pass until it is used."""
+    """One value that a step must be seen to use: `former` stood there before, `lag_steps` may pass until it is used.
+
+    `waited_steps` had passed when the watch began, `steps` have since.
+    """
 
     value: float
     former: float
     lag_steps: int
     report: Callable[[Sighting], None]
+    waited_steps: int = 0
     steps: int = 0
     seen: bool = False
+
+    @property
+    def age_steps(self) -> int:
+        """The steps that had their chance to use the value."""
+        return self.waited_steps + self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the file held at the last look."""
+
+    data: bytes
+    values: Mapping[str, float]
+    state_hash: str
 
 
 @final
@@ -49,6 +67,8 @@ class SettingsFile:
         self._consumer = consumer
         self._watches: dict[str, _Watch] = {}
         self._former: Mapping[str, float] = {}
+        self._in_turn = False
+        self._seen: _Seen | None = None
 
     def create(self, values: Mapping[str, float]) -> str:
         """Put the first values there; their state hash. Raises InvalidInput for values that the registry refuses."""
@@ -56,16 +76,18 @@ class SettingsFile:
 
     def read(self) -> dict[str, float]:
         """Every value in the file."""
-        return self._registry.get_all(read_json_with_hash(self._path)[0])
+        return dict(self._look().values)
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
         """Replace the file, compared and swapped by state hash. Raises as `Target.write`."""
-        with self._turn():
-            document, found = read_json_with_hash(self._path)
-            if found != self._registry.state_hash(expected):
-                raise Conflict(f"{self._path.name} moved on to state {found[:12]}…; read it and propose anew")
-            self._former = self._registry.get_all(document)
-            self._put({**self._former, **self._registry.validate(values)})
+        with self.turn():
+            found = self._look()
+            if found.values != expected:
+                raise Conflict(
+                    f"{self._path.name} moved on to state {found.state_hash[:12]}…; read it and propose anew"
+                )
+            self._former = found.values
+            self._put({**found.values, **self._registry.validate(values)})
 
     def held(self) -> Mapping[str, float] | None:
         """What the consumer says that it holds."""
@@ -78,6 +100,15 @@ class SettingsFile:
             value = self.read()[key]
             lag = self._registry[key].lag_steps
             self._watches[key] = _Watch(value, self._former.get(key, value), lag, report)
+
+    def recall(self, key: str, *, former: float, waited_steps: int, seen: bool) -> None:
+        """Go on with a watch that an earlier process began, where it stood.
+
+        `former` stood in the file before the value watched, `waited_steps` had passed, and the value was `seen` in use.
+        Nothing happens when the key is not watched.
+        """
+        if (watch := self._watches.get(key)) is not None:
+            watch.former, watch.waited_steps, watch.seen = former, waited_steps, seen
 
     def saw(self, used: Mapping[str, float]) -> None:
         """One step was run with these values: evidence from the consumer's own step."""
@@ -96,35 +127,60 @@ class SettingsFile:
 
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
         """Write these values back, and let the consumer look."""
-        with self._turn():
-            self._put({**self.read(), **{key: numbers["value"] for key, numbers in state.items()}})
-        self._consumer.reload()
+        with self.turn():
+            if state:
+                self._put({**self.read(), **{key: numbers["value"] for key, numbers in state.items()}})
+            self._consumer.reload()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keeps other writers that go through this class out, in this process and in others.
+
+        The consumer is asked within a turn: it must not write through another `SettingsFile` of the same file.
+        """
+        if self._in_turn:
+            yield
+            return
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        with lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._in_turn = True
+            try:
+                yield
+            finally:
+                self._in_turn = False
 
     def _put(self, values: Mapping[str, float]) -> None:
         document = self._registry.document(values)
         written, _ = atomic_write_json(self._path, document)
-        _, found = read_json_with_hash(self._path)
+        found = self._look().state_hash
         if found != written:
             raise ContractBroken(
                 f"{self._path.name}: state {written[:12]}… was written and {found[:12]}… reads back; find what else "
                 "writes there"
             )
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        lock = self._path.with_name(f".{self._path.name}.lock")
-        with lock.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _look(self) -> "_Seen":
+        """What the file holds now. It is read at every look, and only taken apart when it differs from the last."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"there is no file at {self._path}; `create` puts the first values there") from None
+        if self._seen is None or self._seen.data != data:
+            document, state_hash = json_with_hash(data, self._path)
+            self._seen = _Seen(data, self._registry.get_all(document), state_hash)
+        return self._seen
 
 
 def _sighting(watch: _Watch, found: float | None) -> Sighting | None:
     """What a step's use of a watched value comes to; None while it may still be on its way."""
     if found == watch.value:
         return Sighting(watch.steps, watch.value, watch.value)
-    if found == watch.former and not watch.seen and watch.steps < watch.lag_steps:
+    if found == watch.former and not watch.seen and watch.age_steps < watch.lag_steps:
         return None
     if found is None:
         return Sighting(watch.steps, watch.value, float("nan"), "the step did not say what it ran with")
-    still = f"still, {watch.steps} steps after" if found == watch.former and not watch.seen else "which nobody set here"
+    still = (
+        f"still, {watch.age_steps} steps after" if found == watch.former and not watch.seen else "which nobody set here"
+    )
     return Sighting(watch.steps, watch.value, found, f"the step ran with {found:g}, {still}")

@@ -1,6 +1,7 @@
 """What holds the live values of all parameters, and is written as a whole."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, final
 
 from seedbed.change._binding import Binding, Sighting
@@ -11,6 +12,12 @@ __all__ = ["Bindings", "Target"]
 
 class Target(Protocol):
     """Live settings, by key. Every method looks afresh: their holder may be replaced at any time."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Keeps other writers out while a change is written, read back, handed over and, if need be, undone.
+
+        One turn may be taken within another.
+        """
 
     def read(self) -> dict[str, float]:
         """Every value, where it is kept."""
@@ -41,6 +48,10 @@ class Bindings:
 
     def __init__(self, bindings: Mapping[str, Binding]) -> None:
         self._bindings = dict(bindings)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Nobody else writes to live objects meanwhile."""
+        return nullcontext()
 
     def read(self) -> dict[str, float]:
         """Every value, from its live object."""

@@ -74,11 +74,13 @@ def run(
       seedbed soak run --mock --auto-tune --inject dropped     the gate fails
       seedbed soak run --resume latest
     """
+    errors().print("loading torch", style="dim")
     from pydantic import ValidationError
 
     from seedbed.cli._soak_run import Outside, run_soak
     from seedbed.errors import InvalidInput
-    from seedbed.soak import SoakFolder, SoakPlan, new_soak_id
+    from seedbed.gate import load_gate
+    from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id
 
     if resume is None:
         asked = {
@@ -91,17 +93,20 @@ def run(
             "control": control,
             "fault": inject,
             "fault_from": inject_at,
+            "gate": None if spec is None else load_gate(spec),
         }
         try:
-            place = SoakFolder.create(folder, SoakPlan.model_validate(asked))
+            plan = SoakPlan.model_validate(asked)
         except ValidationError as problem:
             told = "; ".join(
                 f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in problem.errors()
             )
             raise InvalidInput(f"soak: {told}") from None
+        assemble(plan)  # what it cannot be made of is refused before anything is written
+        place = SoakFolder.create(folder, plan)
     else:
         place = SoakFolder.find(folder / resume)
-    raise typer.Exit(run_soak(place, Outside(hours, spec, metrics_port, push_gateway, as_json)))
+    raise typer.Exit(run_soak(place, Outside(hours, metrics_port, push_gateway, as_json)))
 
 
 @app.command()
@@ -113,6 +118,10 @@ def verify(
     repeat: Annotated[
         bool, typer.Option("--repeat/--no-repeat", help="Measure the plant again and compare its samples.")
     ] = True,
+    anchor: Annotated[
+        str | None,
+        typer.Option(metavar="SEAL", help="The seal that `soak run` printed, or its beginning, kept elsewhere."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Work out again, from its two logs, all that a soak's files claim. Trusts no flag.
@@ -131,7 +140,7 @@ def verify(
 
     from seedbed.soak import SoakFolder, assemble, verification_page, verify_soak
 
-    found = verify_soak(SoakFolder.find(path), assemble, strict=strict, repeat=repeat)
+    found = verify_soak(SoakFolder.find(path), assemble, strict=strict, repeat=repeat, anchor=anchor)
     if as_json:
         tally = None if found.tally is None else found.tally.model_dump(mode="json")
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})
@@ -163,9 +172,12 @@ def gate(
       seedbed soak gate --path artifacts/soak --spec gate.yaml --calibrate
     """
     from seedbed.cli._judgement import gate_text
+    from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, assemble, judged_again
 
+    if spec is not None and prometheus:
+        raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     place = SoakFolder.find(path)
     demanded = None if spec is None else load_gate(spec)
     report = judged_again(place, assemble, spec=demanded, metrics=prometheus, calibrate=calibrate)

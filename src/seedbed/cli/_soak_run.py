@@ -15,8 +15,8 @@ from seedbed.cli._judgement import gate_text
 from seedbed.cli._render import errors, out, print_json
 from seedbed.contracts import Outcome
 from seedbed.dashboard import render_soak
-from seedbed.gate import GateSpec, MetricFamily, PushTarget, load_gate, pushing, serve_metrics, soak_metrics
-from seedbed.records import replace
+from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics, soak_metrics
+from seedbed.records import digest, replace
 from seedbed.soak import Finished, Progress, Soak, SoakFolder, assemble, finish
 from seedbed.stages import interruption
 
@@ -29,10 +29,9 @@ _STYLES = {Outcome.EFFECTIVE: "green", Outcome.CLAMPED: "green", Outcome.FAILED:
 @final
 @dataclass(frozen=True)
 class Outside:
-    """What is asked of a soak beside the soak itself: when to end, what to judge by, where its metrics go."""
+    """What is asked of a soak beside the soak itself: when to end, and where its metrics go."""
 
     hours: float | None
-    spec: Path | None
     metrics_port: int | None
     push_gateway: str | None
     as_json: bool
@@ -40,7 +39,6 @@ class Outside:
 
 def run_soak(folder: SoakFolder, outside: Outside) -> int:
     """Run it from where it stands and tell how it ended; the exit code."""
-    gate = None if outside.spec is None else load_gate(outside.spec)
     plan = folder.plan()
     errors().print(f"soak {plan.soak_id}: {plan.iterations} iterations of {plan.plant.value}, tuner {plan.tuner.value}")
     watcher = _Watcher(errors(), assemble(plan).profile.objective)
@@ -53,11 +51,11 @@ def run_soak(folder: SoakFolder, outside: Outside) -> int:
             again = f"seedbed soak run --out {folder.path.parent} --resume {plan.soak_id}"
             errors().print(f"interrupted after a whole iteration. Go on with\n  {again}", soft_wrap=True)
             return _INTERRUPTED
-    return _finished(folder, gate, outside)
+    return _finished(folder, outside)
 
 
-def _finished(folder: SoakFolder, gate: GateSpec | None, outside: Outside) -> int:
-    done = finish(folder, assemble, spec=gate)
+def _finished(folder: SoakFolder, outside: Outside) -> int:
+    done = finish(folder, assemble)
     plot = folder.path / "KPIS.svg"
     replace(plot, render_soak(done.account, done.report).encode(), durable=False)
     if outside.as_json:
@@ -78,6 +76,7 @@ def _tell(done: Finished, plot: Path) -> None:
         console.print(Text(f"not ready to be frozen: {objection}"))
     console.print(gate_text(done.report))
     console.print(Text(f"artifacts: {plot.parent}"), soft_wrap=True)
+    console.print(Text(f"seal: {digest(done.snapshot.model_dump(mode='json'))}"), soft_wrap=True)
 
 
 @final
@@ -111,6 +110,9 @@ class _Watcher:
 @contextmanager
 def _told_outside(outside: Outside, soak_id: str, soak: Soak) -> Iterator[Callable[[], None]]:
     """Serves and pushes the counts so far, where that is asked for; yields what brings them up to date."""
+    if outside.metrics_port is None and outside.push_gateway is None:
+        yield lambda: None
+        return
     latest: list[tuple[MetricFamily, ...]] = [soak_metrics(soak.counts())]
     with ExitStack() as served:
         if outside.metrics_port is not None:

@@ -21,7 +21,7 @@ from seedbed.records._frames import Entry
 from seedbed.records._fsck import fsck
 from seedbed.records._gc import GcPlan, GcResult, Letting, Sweepable, Why, gc, plan_gc, sweep
 from seedbed.records._index import IndexEntry, export_index, read_index
-from seedbed.records._json_file import atomic_write_json, read_json_with_hash
+from seedbed.records._json_file import atomic_write_json, json_with_hash, read_json_with_hash
 from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
 from seedbed.records._query import Name, Query, matches, parse_name, parse_query
@@ -127,6 +127,7 @@ __all__ = [
     "follow_events",
     "fsck",
     "gc",
+    "json_with_hash",
     "load_retention",
     "load_schema",
     "matches",

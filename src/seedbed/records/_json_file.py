@@ -7,7 +7,7 @@ from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._canonical import Json, canonical_json, digest_bytes, parse_json
 from seedbed.records._durable import replace
 
-__all__ = ["atomic_write_json", "read_json_with_hash"]
+__all__ = ["atomic_write_json", "json_with_hash", "read_json_with_hash"]
 
 
 def atomic_write_json(path: Path, obj: object) -> tuple[str, int]:
@@ -26,11 +26,17 @@ def read_json_with_hash(path: Path) -> tuple[dict[str, Json], str]:
     Raises NotFound when there is no file, and StoreCorrupt for one that holds no JSON object.
     """
     try:
-        found = parse_json(path.read_bytes())
+        return json_with_hash(path.read_bytes(), path)
+    except FileNotFoundError:
+        raise NotFound(f"there is no file at {path}; name one that exists") from None
+
+
+def json_with_hash(data: bytes, path: Path) -> tuple[dict[str, Json], str]:
+    """As `read_json_with_hash`, of what was read from `path`. Raises StoreCorrupt for what is no JSON object."""
+    try:
+        found = parse_json(data)
         if not isinstance(found, Mapping):
             raise ValueError(f"it holds a {type(found).__name__}")
         return dict(found), digest_bytes(canonical_json(found))
-    except FileNotFoundError:
-        raise NotFound(f"there is no file at {path}; name one that exists") from None
     except (ValueError, InvalidInput) as problem:
         raise StoreCorrupt(f"{path} holds no JSON object: {problem}; put a whole one in its place") from None

@@ -82,11 +82,14 @@ class Identity:
     @classmethod
     def of_process(cls) -> Self:
         """Of what holds now, not once: an environment may gain a secret while the process lives."""
-        return cls._of(os.getcwd(), socket.gethostname(), tuple(os.environ.items()))  # noqa: PTH109  half the time
+        # The environment's own dictionary of bytes, since os.environ decodes every name and value at every look.
+        environment = tuple(vars(os.environ)["_data"].items())
+        return cls._of(os.getcwd(), socket.gethostname(), environment)  # noqa: PTH109  half the time
 
     @classmethod
     @functools.lru_cache(maxsize=4)
-    def _of(cls, working: str, host: str, environment: tuple[tuple[str, str], ...]) -> Self:
+    def _of(cls, working: str, host: str, raw: tuple[tuple[bytes, bytes], ...]) -> Self:
+        environment = [(os.fsdecode(name), os.fsdecode(value)) for name, value in raw]
         places = (Path.home(), Path(working), Path(sys.prefix), Path(tempfile.gettempdir()))
         roots = {f"/{place.parts[1]}" for place in places if len(place.parts) > 1}
         # The home folder stands on its own too, since it alone may be known to hold spaces.

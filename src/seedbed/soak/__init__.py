@@ -25,12 +25,14 @@ from seedbed.soak._mock import MOCK_OPTIMUM, MockPlant, mock_registry
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
 from seedbed.soak._plant import Measurement, Plant
 from seedbed.soak._profile import Phase, SoakProfile
+from seedbed.soak._regime import RegimeRule, RegimeState
 from seedbed.soak._reports import PostSoakSnapshot, TuningReport
 from seedbed.soak._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
 from seedbed.soak._tally import SoakTally
 from seedbed.soak._tuner import Observation, Tuner
 from seedbed.soak._tuner_objective import Constraint, Objective
-from seedbed.soak._verify import Accusation, Flaw, SoakVerification, verify_soak
+from seedbed.soak._verification import Accusation, Flaw, SoakVerification
+from seedbed.soak._verify import verify_soak
 from seedbed.soak._verify_page import verification_page
 
 __all__ = [
@@ -64,6 +66,8 @@ __all__ = [
     "PostSoakSnapshot",
     "Progress",
     "Regime",
+    "RegimeRule",
+    "RegimeState",
     "Rule",
     "RuleTuner",
     "Soak",

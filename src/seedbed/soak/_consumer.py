@@ -76,15 +76,27 @@ class Rig:
 
 @final
 class FileReader:
-    """The consumer of a settings file: reads it, hands it to the rig, and has `log` note what is held now."""
+    """The consumer of a settings file: reads it, hands it to the rig, and has `log` note what is held now.
+
+    A file that holds what it held is not handed over again: that a process ended between is nothing to the plant.
+    """
 
     def __init__(self, path: Path, registry: Registry, rig: Rig, log: Callable[[Held], None]) -> None:
         self._path, self._registry, self._rig, self._log = path, registry, rig, log
+        self._last: Held | None = None
+
+    def repeat(self, record: Record) -> None:
+        """Do again what an earlier process recorded. Raises as `Rig.repeat`."""
+        self._rig.repeat(record)
+        if isinstance(record, Held):
+            self._last = record
 
     def reload(self) -> Mapping[str, float] | None:
         """What is held from here on."""
         document, state_hash = read_json_with_hash(self._path)
-        handed = self._registry.get_all(document)
-        held = self._rig.hand(handed)
-        self._log(Held(state_hash, handed, held))
-        return held
+        if self._last is None or self._last.state_hash != state_hash:
+            handed = self._registry.get_all(document)
+            held = Held(state_hash, handed, self._rig.hand(handed))
+            self._log(held)
+            self._last = held
+        return self._last.values

@@ -14,7 +14,6 @@ from seedbed.change import (
     Registry,
     Rules,
 )
-from seedbed.contracts import Outcome
 from seedbed.soak._evidence import Measured
 from seedbed.soak._kpis import kpis
 from seedbed.soak._plant import Measurement
@@ -104,7 +103,7 @@ class Course:
 
 def _lost_at(history: ChangeHistory, iteration: int) -> list[ChangeRecord]:
     """The changes that this iteration's step was seen not to use, and those that failed as they were made before it."""
-    failed = [record for record in history.records if record.outcome is Outcome.FAILED]
+    failed = history.in_phase(Kind.FAILED, Kind.ROLLED_BACK)
     return [record for record in failed if _failed_at(record) == iteration]
 
 

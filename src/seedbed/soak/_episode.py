@@ -46,12 +46,15 @@ def readings(course: Course, evidence: Sequence[Entry], changes: Sequence[Entry]
     return found
 
 
-def episodes(found: Sequence[Reading], history: ChangeHistory, last_hash: str) -> Iterator[Episode]:
-    """Each reading with what became of it; `last_hash` is the state that the settings file holds in the end."""
-    for number, reading in enumerate(found):
+def episodes(found: Sequence[Reading], history: ChangeHistory, last_hash: str, *, first: int = 0) -> Iterator[Episode]:
+    """Each reading, from the one at place `first` on, with what became of it.
+
+    `last_hash` is the state that the settings file holds in the end.
+    """
+    for number, reading in enumerate(found[first:], start=first):
         is_last = number + 1 == len(found)
         new_hash = last_hash if is_last else found[number + 1].measured.state_hash
-        records = tuple(each for each in history.records if each.step == reading.measured.iteration)
+        records = history.at_step(reading.measured.iteration)
         yield Episode(reading.measured, reading.evidence, reading.decision, records, new_hash)
 
 

@@ -12,7 +12,7 @@ from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry, Journal
 from seedbed.soak._plant import Measurement
 
-__all__ = ["Ending", "Evidence", "Head", "Held", "Measured", "Record", "head_of", "parse_evidence"]
+__all__ = ["Ending", "Evidence", "Head", "Held", "Measured", "Record", "head_of", "parse_evidence", "written"]
 
 _GENESIS = "0" * 64
 
@@ -80,26 +80,38 @@ class Evidence:
 
     def held(self, held: Held) -> None:
         """Note what the plant said it holds."""
-        handed, values = dict(held.handed), dict(held.values)
-        self._journal.append("held", {"state_hash": held.state_hash, "handed": handed, "values": values})
+        self._note(held)
 
     def ending(self, ending: Ending) -> None:
         """Note that the soak is to end early."""
-        self._journal.append("ending", {"length": ending.length})
+        self._note(ending)
 
     def measured(self, measured: Measured) -> None:
         """Note an iteration. Raises InvalidInput for a sample that is not finite."""
-        self._journal.append(
-            "measured",
-            {
-                "iteration": measured.iteration,
-                "state_hash": measured.state_hash,
-                "used": dict(measured.plant.used),
-                "samples": {name: list(values) for name, values in measured.plant.samples.items()},
-                "control": {name: list(values) for name, values in measured.control.items()},
-                "changes": measured.changes.as_json(),
-            },
-        )
+        self._note(measured)
+
+    def _note(self, record: Record) -> None:
+        kind, payload = written(record)
+        self._journal.append(kind, payload)
+
+
+def written(record: Record) -> tuple[str, dict[str, Any]]:
+    """A record as the log has it: its kind and what it says."""
+    match record:
+        case Held():
+            handed, values = dict(record.handed), dict(record.values)
+            return "held", {"state_hash": record.state_hash, "handed": handed, "values": values}
+        case Ending():
+            return "ending", {"length": record.length}
+        case Measured():
+            return "measured", {
+                "iteration": record.iteration,
+                "state_hash": record.state_hash,
+                "used": dict(record.plant.used),
+                "samples": {name: list(values) for name, values in record.plant.samples.items()},
+                "control": {name: list(values) for name, values in record.control.items()},
+                "changes": record.changes.as_json(),
+            }
 
 
 def head_of(entries: Sequence[Entry]) -> Head:

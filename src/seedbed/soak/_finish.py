@@ -10,7 +10,8 @@ from seedbed.soak._account import Account, account
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._plan import Assembly, SoakPlan
 from seedbed.soak._reports import PostSoakSnapshot, calibrated_soak, judge_soak, post_soak, soak_counts, tuning_report
-from seedbed.soak._verify import SoakVerification, verify_soak
+from seedbed.soak._verification import SoakVerification
+from seedbed.soak._verify import examine_soak, verify_soak
 from seedbed.soak._verify_page import verification_page
 
 __all__ = ["Finished", "finish", "judged_again"]
@@ -56,14 +57,13 @@ def judged_again(
     return calibrated_soak(found, report, verified=verification.clean, spec=spec) if calibrate else report
 
 
-def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, spec: GateSpec | None = None) -> Finished:
+def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Finished:
     """Write what a soak that has ended leaves. Raises StoreCorrupt for logs that cannot be read."""
     plan = folder.plan()
     found = account(folder, plan, assemble(plan))
     folder.write("TUNING_REPORT.json", tuning_report(found))
-    (folder.path / SNAPSHOT).unlink(missing_ok=True)
-    verification = verify_soak(folder, assemble, strict=True)
-    report = judge_soak(found, verified=verification.clean, spec=spec)
+    _, verification = examine_soak(folder, assemble, strict=True)
+    report = judge_soak(found, verified=verification.clean)
     snapshot = post_soak(found, report, verified=verification.clean)
     folder.write(SNAPSHOT, snapshot)
     replace(folder.path / "DELTA_VERIFY_REPORT.md", verification_page(verification).encode(), durable=False)

@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import final
@@ -108,15 +108,18 @@ class SoakFolder:
 def sealed(message: Message) -> bytes:
     """Readable JSON of a message, with the digest of its canonical form under `digest`."""
     body = message.model_dump(mode="json")
-    return (json.dumps({**body, "digest": digest(body)}, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+    return _spelled({**body, "digest": digest(body)})
 
 
 def unsealed(path: Path) -> dict[str, object]:
     """What a sealed file holds, without its seal. Raises NotFound, and StoreCorrupt when the seal does not fit."""
     try:
-        body = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        body = json.loads(data)
         if not isinstance(body, dict):
             raise ValueError(f"it holds a {type(body).__name__}")
+        if data != _spelled(body):  # a key that stands twice would be read one way here and another way elsewhere
+            raise ValueError("it is spelled otherwise than such files are written")
         told = body.pop("digest", None)
         found = digest(body)
     except FileNotFoundError:
@@ -126,3 +129,7 @@ def unsealed(path: Path) -> dict[str, object]:
     if told != found:
         raise StoreCorrupt(f"{path.name}: its seal says {str(told)[:12]}…, its content gives {found[:12]}…")
     return body
+
+
+def _spelled(body: Mapping[str, object]) -> bytes:
+    return (json.dumps(body, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()

@@ -14,6 +14,7 @@ from seedbed.soak._episode import Reading, episodes, readings
 from seedbed.soak._evidence import Ending, Evidence, Measured, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration import summarise
+from seedbed.soak._outcome import was_made
 from seedbed.soak._plan import Assembly
 from seedbed.soak._reports import counts_of
 from seedbed.soak._tally import tally
@@ -59,7 +60,11 @@ class Soak:
         with ExitStack() as opened:
             opened.enter_context(folder.held())
             self._changes = opened.enter_context(folder.open_changes())
-            self._evidence = Evidence(opened.enter_context(folder.open_evidence()))
+            evidence = opened.enter_context(folder.open_evidence())
+            for log in (self._changes, evidence):
+                if log.torn_bytes:
+                    observer.noted(f"{log.path.name}: cut off {log.torn_bytes} bytes of a record that was never whole")
+            self._evidence = Evidence(evidence)
             self._rig, self._course = assembly.rig(self._plan), assembly.course(self._plan)
             reader = FileReader(folder.settings_path, self._registry, self._rig, self._evidence.held)
             self._file = SettingsFile(folder.settings_path, self._registry, reader)
@@ -113,25 +118,34 @@ class Soak:
             return []
         records = [record for _, record in parse_evidence(entries)]
         for record in records:
-            self._rig.repeat(record)
+            reader.repeat(record)
         return self._go_on(reader, [record for record in records if isinstance(record, Measured)])
 
     def _go_on(self, reader: FileReader, measured: Sequence[Measured]) -> list[Reading]:
         """Settle what a crash left open, and do what was to follow the last measurement."""
         last = measured[-1] if measured else None
         step = 0 if last is None else last.iteration
-        self._engine.recover(step)
+        # Effects are noted before anything is proposed: with a proposal, all that the last measurement showed is known.
+        history = self._engine.history
+        seen = step if any(each.step == step for each in (*history.records, *history.superseded)) else max(0, step - 1)
+        self._engine.recover(seen)
+        self._recall(seen)
         reader.reload()  # whatever the file holds now, the plant holds too
-        if last is not None and not self._is_decided(step):
+        if last is not None and seen < step:
             self._file.saw(last.plant.used)
         found = readings(self._course, self._evidence.entries(), self._changes.entries())
+        self._require_known(has_ended=len(found) >= self._course.length)
         self._observer.noted(f"resumed after iteration {step}; everything measured came out the same again")
-        if last is not None and not self._is_decided(step):
+        if found:
             self._act(found[-1].decision)
         return found
 
-    def _is_decided(self, iteration: int) -> bool:
-        return any(each.step == iteration and each.delta.proposer != ROLLBACK for each in self._engine.history.records)
+    def _recall(self, seen: int) -> None:
+        """Let what is still watched be as far on as it was: `seen` iterations had shown their effects."""
+        for key in self._registry.keys():  # noqa: SIM118  not a mapping
+            if (record := self._engine.history.held(key)) is not None:
+                is_seen = record.phase is Kind.EFFECTIVE
+                self._file.recall(key, former=record.before, waited_steps=seen - record.step, seen=is_seen)
 
     def _iterate(self) -> None:
         iteration = len(self._readings) + 1
@@ -148,14 +162,18 @@ class Soak:
         self._observer.iterated(Progress(iteration, self._course.length, reading, records))
 
     def _act(self, decision: Decision) -> tuple[ChangeRecord, ...]:
-        back = self._engine.rollback(decision.iteration) if decision.lost else ()
-        if not decision.deltas:
+        """Carry a decision out, or as much of it as does not stand yet."""
+        iteration = decision.iteration
+        standing = [each.delta.proposer == ROLLBACK for each in self._engine.history.at_step(iteration)]
+        back = self._engine.rollback(iteration) if decision.lost and True not in standing else ()
+        if not decision.deltas or False in standing:
             return back
-        return (*back, *self._engine.propose_all(decision.deltas, decision.iteration, rules=decision.rules))
+        return (*back, *self._engine.propose_all(decision.deltas, iteration, rules=decision.rules))
 
-    def _require_known(self) -> None:
-        for record in self._engine.history.records:
-            if record.phase is Kind.UNKNOWN:
+    def _require_known(self, *, has_ended: bool = False) -> None:
+        """No change is UNKNOWN. One that was made, and waited for its use when the soak ended, is left to the gate."""
+        for record in self._engine.history.in_phase(Kind.UNKNOWN):
+            if not (has_ended and was_made(record)):
                 move = f"{record.delta.parameter}, {record.before:g} -> {record.after:g}"
                 raise ContractBroken(
                     f"change {record.id} of {move}, is UNKNOWN: {record.reason}; look at what the plant runs with, and "
@@ -170,10 +188,10 @@ class Soak:
 
     def _summarise(self, *, all_of_them: bool = False) -> None:
         """Write the artifact of every iteration whose changes are settled, in order."""
-        told = list(episodes(self._readings, self._engine.history, self._engine.state_hash()))
-        for episode in told[self._num_summarised :]:
+        state_hash, last = self._engine.state_hash(), len(self._readings)
+        for episode in episodes(self._readings, self._engine.history, state_hash, first=self._num_summarised):
             is_settled = all(record.phase is not Kind.APPLIED for record in episode.records)
-            if not all_of_them and (episode is told[-1] or not is_settled):
+            if not all_of_them and (episode.measured.iteration == last or not is_settled):
                 return
             summary = summarise(self._plan.soak_id, episode, self._registry, self._previous)
             self._folder.write(self._folder.summary_path(summary.iteration).name, summary)

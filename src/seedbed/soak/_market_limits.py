@@ -10,14 +10,16 @@ from seedbed.soak._market_registry import TUNER_SUBSYSTEM
 __all__ = ["ITERATIONS_PER_HOUR", "limited", "nearest_on_grid"]
 
 ITERATIONS_PER_HOUR = 4
+_HORIZON = 2  # iterations for each move of the oscillation window: a slower swing is the market's own
 
 
 def limited(registry: Registry, values: Mapping[str, float]) -> Registry:
     """The registry, every parameter outside the tuner's own subsystem limited as the live tuner values say.
 
     A parameter rests `cooldown_iters` iterations between changes. In one iteration it moves by at most `velocity_cap`
-    of its range, in one hour by at most `max_delta_per_hour` of it; `oscillation_window` is taken as it is. Raises
-    NotFound when the registry lacks one of these, KeyError when the values do.
+    of its range, in one hour by at most `max_delta_per_hour` of it. As many moves to and fro as `oscillation_window`
+    says, within twice as many iterations, are an oscillation. Raises NotFound when the registry lacks one of these,
+    KeyError when the values do.
     """
     for key in ("max_delta_per_hour", "cooldown_iters", "velocity_cap", "oscillation_window"):
         registry[key]
@@ -43,6 +45,7 @@ def _limited(parameter: Parameter, values: Mapping[str, float]) -> Parameter:
         velocity_cap=max(share * (parameter.high - parameter.low), least),
         velocity_window_steps=window,
         oscillation_window=int(values["oscillation_window"]),
+        oscillation_horizon_steps=_HORIZON * int(values["oscillation_window"]),
     )
 
 

@@ -6,7 +6,7 @@ from seedbed.change import ChangeHistory, ChangeRecord, Kind, Registry
 from seedbed.contracts import Outcome
 from seedbed.soak._evidence import Measured
 
-__all__ = ["outcome_by_evidence"]
+__all__ = ["outcome_by_evidence", "was_made"]
 
 
 def outcome_by_evidence(
@@ -20,7 +20,7 @@ def outcome_by_evidence(
     if record.denied:
         is_no_op = record.ruling is not None and record.ruling.guard == "no_op"
         return (Outcome.NO_OP if is_no_op else Outcome.BLOCKED), None
-    if not was_made(record):
+    if not was_made(record) or record.phase is Kind.ROLLED_BACK:
         return Outcome.FAILED, None
     reign = _reign(record, history, measured)
     lag = registry[record.delta.parameter].lag_steps

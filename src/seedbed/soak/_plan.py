@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 
 from seedbed.change import Registry
 from seedbed.contracts import Message
+from seedbed.gate import GateSpec
+from seedbed.records import digest
 from seedbed.soak._consumer import Rig
 from seedbed.soak._course import Course, Limits
 from seedbed.soak._faults import SoakFault, faulty
@@ -40,7 +42,8 @@ class TunerKind(StrEnum):
 class SoakPlan(Message):
     """`soak.json`. `control` asks for a second plant beside the first, its settings frozen, under the same chance.
 
-    `fault` is suffered from iteration `fault_from` on, to see that it is caught.
+    `fault` is suffered from iteration `fault_from` on, to see that it is caught. `gate` is what it will be judged by;
+    without one, by its profile's checks.
     """
 
     schema_version: Literal[1] = 1
@@ -53,6 +56,11 @@ class SoakPlan(Message):
     control: bool = True
     fault: SoakFault | None = None
     fault_from: int = Field(default=8, ge=1)
+    gate: GateSpec | None = None
+
+    def digest(self) -> str:
+        """What seals it: the SHA-256 of its canonical JSON."""
+        return digest(self.model_dump(mode="json"))
 
     @model_validator(mode="after")
     def _the_fault_comes_about(self) -> Self:

@@ -35,6 +35,7 @@ class TuningReport(Message):
 
     schema_version: Literal[1] = 1
     soak_id: str
+    plan: str = Field(description="the digest of what was asked for")
     tuner: str
     tally: SoakTally
     changes: ChangeSummary
@@ -66,6 +67,7 @@ class PostSoakSnapshot(Message):
 
     schema_version: Literal[1] = 1
     soak_id: str
+    plan: str = Field(description="the digest of what was asked for")
     verdict: Verdict
     exit_code: int
     freeze_ready: bool
@@ -84,6 +86,7 @@ def tuning_report(account: Account) -> TuningReport:
     """The report of a soak, also of one that is not finished."""
     return TuningReport(
         soak_id=account.plan.soak_id,
+        plan=account.plan.digest(),
         tuner=account.plan.tuner.value,
         tally=account.tally,
         changes=summary(account.history),
@@ -138,7 +141,7 @@ def gate_facts(account: Account, *, verified: bool) -> dict[str, Any]:
 
 
 def judge_soak(account: Account, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
-    """A gate's answer: the profile's own checks unless another gate is given. Raises InvalidInput as `judge`."""
+    """The answer of `spec`: by default the plan's own gate, else its profile's. Raises InvalidInput as `judge`."""
     return judge(spec or _own_gate(account), gate_facts(account, verified=verified))
 
 
@@ -150,7 +153,9 @@ def calibrated_soak(
 
 
 def _own_gate(account: Account) -> GateSpec:
-    return parse_gate({"gate": f"soak {account.plan.profile}", "checks": list(account.assembly.profile.checks)})
+    plan = account.plan
+    profile = {"gate": f"soak {plan.profile}", "checks": list(account.assembly.profile.checks)}
+    return parse_gate(profile) if plan.gate is None else plan.gate
 
 
 def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
@@ -161,6 +166,7 @@ def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSo
     settings = told[-1].measured.plant.used if told else {}
     return PostSoakSnapshot(
         soak_id=account.plan.soak_id,
+        plan=account.plan.digest(),
         verdict=report.verdict,
         exit_code=report.exit_code,
         freeze_ready=not objections,
@@ -204,10 +210,12 @@ def counts_of(
     )
 
 
-def _samples(told: Sequence[Episode], *, control: bool) -> dict[str, Series]:
+def _samples(told: Sequence[Episode], *, control: bool) -> dict[str, Series | None]:
+    """By KPI of either arm, so that a gate that asks for the control arm finds no data where there is none."""
     arms = [episode.measured.control if control else episode.measured.plant.samples for episode in told]
-    names = sorted({name for arm in arms for name in arm})
-    return {name: Series(tuple(value for arm in arms for value in arm.get(name, ()))) for name in names}
+    names = sorted({name for episode in told for name in (*episode.measured.plant.samples, *episode.measured.control)})
+    samples = {name: tuple(value for arm in arms for value in arm.get(name, ())) for name in names}
+    return {name: Series(values) if values else None for name, values in samples.items()}
 
 
 def _by_iteration(told: Sequence[Episode]) -> dict[str, Series]:

@@ -64,7 +64,8 @@ class ModelTuner:
         space: dict[str, BaseDistribution] = {
             p.key: FloatDistribution(float(a), float(b)) for p, a, b in zip(self._moved, low, high, strict=True)
         }
-        sampler = TPESampler(seed=self._seed * 1_000_003 + length, multivariate=True, n_startup_trials=_STARTUP)
+        seed = int(np.random.SeedSequence([self._seed, length]).generate_state(1)[0])  # optuna takes 32 bits
+        sampler = TPESampler(seed=seed, multivariate=True, n_startup_trials=_STARTUP)
         with _quiet():
             study = optuna.create_study(direction="maximize", sampler=sampler)
         for place, value in zip(np.clip(places, low, high), score, strict=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from seedbed.soak._verify import SoakVerification
+from seedbed.soak._verification import SoakVerification
 
 __all__ = ["verification_page"]
 

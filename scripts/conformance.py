@@ -1,0 +1,208 @@
+"""The soak verifier put to the test: corruptions that it must find, honest soaks that it must not accuse.
+
+Every corruption of `seedbed.testing.soak` is inflicted on three soaks each of the mock and of the market, with
+another choice of where on each; it must be caught, and its place be named first. What a soak might have left itself
+must be told by its anchor. And 200 honest soaks of the mock and 10 of the market, each with a seed, a length and a
+fault or none of its own, some stopped and resumed, must not be accused of anything. Exits with 1 otherwise.
+
+    python scripts/conformance.py
+    python scripts/conformance.py --honest 20 --soaks 1 --json
+"""
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from seedbed.records import canonical_json
+from seedbed.soak import Soak, SoakFault, SoakFolder, SoakPlan, assemble, finish, verify_soak
+from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names
+
+LENGTHS = {"mock": 16, "market": 12}
+NUM_MARKET = 10
+
+
+class Silent:
+    """Watches, and says nothing."""
+
+    def iterated(self, progress: object) -> None:
+        """One more iteration."""
+
+    def noted(self, text: str) -> None:
+        """Something worth a line."""
+
+
+def main() -> int:
+    """Run as asked; exit 1 on a miss or a false accusation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--soaks", type=int, default=3, help="corrupted soaks of each plant")
+    parser.add_argument("--honest", type=int, default=200, help="honest soaks of the mock")
+    parser.add_argument("--processes", type=int, default=2, help="how many work at once")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args()
+    began = time.monotonic()
+    jobs: list[Callable[[], list[dict]]] = [
+        *(partial(attacked, plant, seed) for plant in ("market", "mock") for seed in range(options.soaks)),
+        *(partial(honest, "market", seed) for seed in range(min(NUM_MARKET, options.honest))),
+        *(partial(honest, "mock", seed) for seed in range(options.honest)),
+    ]
+    rows = [row for told in worked(jobs, options.processes) for row in told]
+    wrong = [row for row in rows if not row["holds"]]
+    if options.json:
+        print(json.dumps({"wrong": wrong, "num_attacks": sum(row["kind"] == "attack" for row in rows), "rows": rows}))
+    else:
+        show(rows, time.monotonic() - began)
+    return 1 if wrong else 0
+
+
+def worked(jobs: Iterable[Callable[[], list[dict]]], num_processes: int) -> Iterable[list[dict]]:
+    """The jobs' answers as they come, with a line that says how far they are."""
+    with Progress(console=Console(stderr=True), transient=True) as line, ProcessPoolExecutor(num_processes) as pool:
+        task = line.add_task("soaks", total=len(jobs := list(jobs)))
+        for told in pool.map(called, jobs):
+            line.advance(task)
+            yield told
+
+
+def called(job: Callable[[], list[dict]]) -> list[dict]:
+    """One job, in its own process; what failed changes warn of is what is tried here."""
+    logging.getLogger("seedbed").setLevel(logging.CRITICAL)
+    return job()
+
+
+def attacked(plant: str, seed: int) -> list[dict]:
+    """Every corruption of one set of soaks."""
+    with tempfile.TemporaryDirectory() as folder:
+        root, length = Path(folder), LENGTHS[plant]
+        plan = partial(SoakPlan, plant=plant, tuner="rules", profile="quick", iterations=length, seed=seed)
+        soaks = {
+            Base.HEALTHY: finished(root, plan(soak_id="healthy")),
+            Base.FAILED: finished(root, plan(soak_id="failed", fault="dropped", fault_from=5)),
+        }
+        other = finished(root, plan(soak_id="other", seed=seed + 100, iterations=length - 1))
+        return [
+            *(attack(plant, seed, name, soaks, other) for name in CORRUPTIONS),
+            *(anchored(plant, seed, name, soaks, other) for name in ANCHORED),
+        ]
+
+
+def attack(plant: str, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
+    """Whether a corruption is caught, and its place the first to be named."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy, place = corrupted(CORRUPTIONS[name], soaks, other, Path(folder), seed)
+        found = verify_soak(copy, assemble)
+        first = f"{found.accusations[0].flaw.value}: {found.accusations[0].where}" if found.accusations else ""
+        caught = not found.clean
+        return {
+            "kind": "attack",
+            "name": name,
+            "what": CORRUPTIONS[name].what,
+            "soak": f"{plant} {seed}",
+            "place": place,
+            "found": first,
+            "caught": caught,
+            "holds": caught and names(found, place),
+        }
+
+
+def anchored(plant: str, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
+    """Whether the digest kept elsewhere tells what the files cannot."""
+    kept = json.loads((soaks[Base.HEALTHY].path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
+    with tempfile.TemporaryDirectory() as folder:
+        copy, place = corrupted(ANCHORED[name], soaks, other, Path(folder), seed)
+        caught = not verify_soak(copy, assemble, anchor=kept).clean
+        return {
+            "kind": "attack",
+            "name": name,
+            "what": f"{ANCHORED[name].what} (with the anchor)",
+            "soak": f"{plant} {seed}",
+            "place": place,
+            "found": "anchor" if caught else "",
+            "caught": caught,
+            "holds": caught,
+        }
+
+
+def corrupted(
+    corruption: Corruption, soaks: dict[Base, SoakFolder], other: SoakFolder, root: Path, seed: int
+) -> tuple[SoakFolder, str]:
+    """A falsified copy, and the place of it."""
+    whole = soaks[corruption.base]
+    copy = Path(shutil.copytree(whole.path, root / whole.path.name))
+    return SoakFolder(copy), corruption.inflict(Scene(copy, other.path, Random(seed)))
+
+
+def honest(plant: str, seed: int) -> list[dict]:
+    """Whether an honest soak is accused of anything, whatever befell it."""
+    chance = Random(canonical_json([plant, seed]))
+    fault = chance.choice([None, *SoakFault])
+    length = chance.choice([8, 12, 16] if plant == "mock" else [7, 8])
+    plan = SoakPlan(
+        soak_id="honest",
+        plant=plant,
+        seed=seed,
+        tuner=chance.choice(["rules", "rules", "rules", "none"]),
+        iterations=length,
+        profile=chance.choice(["quick", "standard"]),
+        control=chance.random() < 0.8,
+        fault=fault,
+        fault_from=chance.randint(3, 6),
+    )
+    stops = [chance.randint(1, length)] if chance.random() < 0.3 else []
+    with tempfile.TemporaryDirectory() as folder:
+        found = verify_soak(finished(Path(folder), plan, stops), assemble)
+    told = "; ".join(f"{each.flaw.value}, {each.where}: {each.what}" for each in found.accusations[:3])
+    what = f"{plan.fault.value if plan.fault else 'no fault'}, {'stopped and resumed' if stops else 'in one go'}"
+    return [{"kind": "honest", "name": what, "soak": f"{plant} {seed}", "found": told, "holds": found.clean}]
+
+
+def finished(root: Path, plan: SoakPlan, stops: Iterable[int] = ()) -> SoakFolder:
+    """A finished soak, stopped before each of these iterations."""
+    folder = SoakFolder.create(root, plan)
+    for until in (*stops, plan.iterations + 1):
+        soak = Soak(folder, assemble(plan), Silent())
+        try:
+            soak.run(lambda until=until: (folder.path / f"ITER_SUMMARY_{until}.json").exists(), lambda: False)
+        finally:
+            soak.close()
+    finish(folder, assemble)
+    return folder
+
+
+def show(rows: list[dict], seconds: float) -> None:
+    """One line a corruption, one for the honest soaks of each plant, and every miss."""
+    table = Table("corruption", "what", "caught", "place named")
+    attacks = [row for row in rows if row["kind"] == "attack"]
+    for name in dict.fromkeys(row["name"] for row in attacks):
+        mine = [row for row in attacks if row["name"] == name]
+        caught, named = (sum(row[key] for row in mine) for key in ("caught", "holds"))
+        style = None if named == len(mine) else "red"
+        table.add_row(name, mine[0]["what"], f"{caught} of {len(mine)}", f"{named} of {len(mine)}", style=style)
+    console = Console()
+    console.print(table)
+    truthful = [row for row in rows if row["kind"] == "honest"]
+    accused = [row for row in truthful if not row["holds"]]
+    console.print(
+        f"{len(attacks)} attacks, {sum(row['caught'] for row in attacks)} caught, "
+        f"{sum(row['holds'] for row in attacks)} with their place named"
+    )
+    console.print(f"{len(truthful)} honest soaks, {len(accused)} accused; {seconds:.0f} s")
+    for row in rows:
+        if not row["holds"]:
+            console.print(f"[red]{row['name']}, {row['soak']}:[/] found {row['found'] or 'nothing'}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

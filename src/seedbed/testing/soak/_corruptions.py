@@ -1,0 +1,48 @@
+"""Every way in which the soak verifier is attacked, by name."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from seedbed.testing.soak._files import file_corruptions
+from seedbed.testing.soak._forge import Json, reseal, rewrite
+from seedbed.testing.soak._logs import log_corruptions
+from seedbed.testing.soak._scene import Corruption, Scene
+
+__all__ = ["ANCHORED", "CORRUPTIONS"]
+
+
+def _rerun(scene: Scene) -> str:
+    """Another whole soak, told to be this one."""
+    soak_id = scene.folder.name
+    shutil.rmtree(scene.folder)
+    shutil.copytree(scene.other, scene.folder)
+    return _replanned(scene, {"soak_id": soak_id})
+
+
+def _idle_fault(scene: Scene) -> str:
+    """A fault that would have come about only when nothing was handed over any more."""
+    last = len(list(scene.folder.glob("ITER_SUMMARY_*.json")))
+    return _replanned(scene, {"fault": "dropped", "fault_from": last - 1})
+
+
+def _replanned(scene: Scene, fields: Json) -> str:
+    reseal(scene.path("soak.json"), lambda plan: plan.update(fields))
+    rewrite(scene.folder)
+    return "POST_SOAK_SNAPSHOT.json"
+
+
+def _table(rows: Callable[[], list[tuple[str, Corruption]]]) -> Mapping[str, Corruption]:
+    return MappingProxyType(dict(rows()))
+
+
+CORRUPTIONS: Mapping[str, Corruption] = _table(lambda: [*file_corruptions(), *log_corruptions()])
+"""What `verify_soak` must find in a finished soak, and name the place of."""
+
+ANCHORED: Mapping[str, Corruption] = _table(
+    lambda: [
+        ("soak-run-again", Corruption("another whole soak is put in its place, its id forged", _rerun)),
+        ("plan-idle-fault", Corruption("a fault without effect is claimed, everything rewritten", _idle_fault)),
+    ]
+)
+"""What no look at the files alone can find, since a soak might have left them so: the anchor tells."""

@@ -1,0 +1,152 @@
+"""`seedbed soak`: run, verify and gate as a person or a script calls them."""
+
+import io
+import json
+import re
+import signal
+import sys
+import urllib.request
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from seedbed.cli import _soak_run
+from seedbed.soak import Soak, SoakFolder
+
+SOAKS = Path("artifacts/soak")
+RUN = ("soak", "run", "--mock", "--auto-tune", "--iterations", "24")
+
+
+def test_a_soak_runs_is_verified_and_judged(cli):
+    ran = cli(*RUN)
+    assert (ran.code, "gate: PASS, exit code 0" in ran.out) == (0, True)
+    assert "24/24  ramp down" in ran.err
+    assert "base_spread_bps 22 -> 19.8" in ran.err
+    latest = SOAKS / "latest"
+    assert {path.name for path in latest.iterdir() if not path.name.startswith((".", "ITER"))} == {
+        "DELTA_VERIFY_REPORT.md",
+        "KPIS.svg",
+        "POST_SOAK_METRICS.prom",
+        "POST_SOAK_SNAPSHOT.json",
+        "TUNING_REPORT.json",
+        "changes.log",
+        "evidence.log",
+        "runtime_overrides.json",
+        "soak.json",
+    }
+    assert len(list(latest.glob("ITER_SUMMARY_*.json"))) == 24
+    first = json.loads((latest / "ITER_SUMMARY_1.json").read_text())
+    assert len(first["summary"]["state_hash"]) == 64
+    verified = cli("soak", "verify", "--path", SOAKS, "--strict")
+    assert (verified.code, "PASSED" in verified.out) == (0, True)
+    seal = re.search(r"^seal: ([0-9a-f]{64})$", ran.out, re.MULTILINE).group(1)
+    assert cli("soak", "verify", "--anchor", seal[:16]).code == 0
+    assert cli("soak", "verify", "--anchor", "0" * 16).code == 4
+    judged = cli("soak", "gate", "--prometheus", "--json")
+    assert (judged.code, judged.json["verdict"]) == (0, "PASS")
+
+
+def test_the_drawing_marks_every_iteration_with_a_proposal(cli):
+    ran = cli(*RUN, "--json")
+    drawing = ElementTree.parse(SOAKS / "latest" / "KPIS.svg")
+    marks = [each.get("class") for each in drawing.iter() if (each.get("class") or "").startswith("mark ")]
+    tally = ran.json["tally"]
+    assert marks.count("mark full") == tally["full"]
+    assert marks.count("mark skipped") == tally["skipped"]
+
+
+@pytest.mark.parametrize(("fault", "code"), [("dropped", 4), ("clamped", 1)])
+def test_a_fault_is_the_exit_code_of_run_and_gate_but_no_accusation(cli, fault, code):
+    assert cli(*RUN, "--inject", fault).code == code
+    assert cli("soak", "gate").code == code
+    verified = cli("soak", "verify", "--json")
+    assert (verified.code, verified.json["clean"], verified.json["passes"]) == (1, True, False)
+
+
+def test_an_altered_file_is_named_and_ends_with_4(cli):
+    cli(*RUN)
+    overrides = SOAKS / "latest" / "runtime_overrides.json"
+    overrides.write_text(overrides.read_text().replace('"base_spread_bps":', '"base_spread_bps":1'))
+    verified = cli("soak", "verify")
+    assert verified.code == 4
+    assert "runtime_overrides.json" in verified.out
+    assert cli("soak", "gate").code == 4
+
+
+def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
+    whole = cli(*RUN, "--json").json
+    iterate = Soak._iterate
+
+    def interrupted(soak):
+        iterate(soak)
+        if len(soak._readings) == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Soak, "_iterate", interrupted)
+    stopped = cli(*RUN, "--json")
+    assert (stopped.code, "--resume" in stopped.err) == (130, True)
+    monkeypatch.setattr(Soak, "_iterate", iterate)
+    resumed = cli("soak", "run", "--resume", "latest", "--json")
+    assert resumed.code == 0
+    assert "everything measured came out the same again" in resumed.err
+    same = ("settings", "tally", "windows", "anomalies", "verdict")
+    assert {name: resumed.json[name] for name in same} == {name: whole[name] for name in same}
+
+
+def test_its_metrics_are_served_meanwhile(cli, monkeypatch):
+    scraped = []
+    iterated = _soak_run._Watcher.iterated
+
+    def scraping(watcher, progress):
+        iterated(watcher, progress)
+        if progress.iteration == 12:
+            url = re.search(r"http://127\.0\.0\.1:\d+/metrics", sys.stderr.getvalue()).group()
+            scraped.append(urllib.request.urlopen(url).read().decode())
+
+    stream = io.StringIO()
+    monkeypatch.setattr(_soak_run._Watcher, "iterated", scraping)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert cli(*RUN, "--metrics-port", "0").code == 0
+    assert "soak_delta_full_count 6.0" in scraped[0]
+    assert "soak_delta_full_apply_ratio 1.0" in scraped[0]
+
+
+def test_a_gate_of_ones_own_judges_and_leaves_the_snapshot(cli):
+    cli(*RUN)
+    before = (SOAKS / "latest" / "POST_SOAK_SNAPSHOT.json").read_bytes()
+    Path("own.yaml").write_text("gate: own\nchecks: [p95(kpi.latency_ms) < 1]\n")
+    judged = cli("soak", "gate", "--spec", "own.yaml")
+    assert judged.code == 1
+    assert "p95(kpi.latency_ms) < 1" in judged.out
+    assert (SOAKS / "latest" / "POST_SOAK_SNAPSHOT.json").read_bytes() == before
+    Path("own.yaml").write_text("gate: own\nchecks: [p95(kpi.latncy_ms) < 1]\n")
+    refused = cli("soak", "gate", "--spec", "own.yaml", "--prometheus")
+    assert (refused.code, "the soak's own gate" in refused.err) == (2, True)
+    refused = cli("soak", "gate", "--spec", "own.yaml")
+    assert (refused.code, "did you mean kpi.latency_ms" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "--mock", "--inject", "nope"), "'dropped', 'late'"),
+        (("run", "--mock", "--iterations", "6", "--inject", "dropped", "--inject-at", "6"), "fault_from is 6"),
+        (("run", "--mock", "--profile", "nope"), "no profile 'nope'"),
+        (("run", "--resume", "nope"), "no soak at"),
+        (("verify", "--path", "nowhere"), "no soak at nowhere"),
+        (("gate", "--path", "nowhere"), "no soak at nowhere"),
+    ],
+)
+def test_bad_input_ends_with_2_and_nothing_is_written(cli, words, said):
+    refused = cli("soak", *words)
+    assert refused.code == 2
+    assert said in refused.err
+    assert not SOAKS.exists()
+
+
+def test_a_soak_that_is_run_by_another_process_is_left_alone(cli):
+    cli(*RUN)
+    with SoakFolder.find(SOAKS).held():
+        refused = cli("soak", "run", "--resume", "latest")
+    assert (refused.code, "another process runs the soak" in refused.err) == (2, True)

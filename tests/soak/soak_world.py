@@ -1,0 +1,50 @@
+"""Small soaks for tests: run, finished, copied."""
+
+import shutil
+from itertools import count
+
+from seedbed.soak import Soak, SoakFolder, SoakPlan, assemble, finish
+
+
+class Silent:
+    """Watches, and says nothing."""
+
+    def iterated(self, progress):
+        pass
+
+    def noted(self, text):
+        pass
+
+
+def small_plan(soak_id="a", **fields):
+    return SoakPlan(
+        **{"soak_id": soak_id, "plant": "mock", "tuner": "rules", "iterations": 9, "profile": "quick", "seed": 1}
+        | fields
+    )
+
+
+def go_on(folder, *, stop=lambda: False, time_is_up=lambda: False):
+    """Run on from wherever the soak stands; whether it came to its end."""
+    soak = Soak(folder, assemble(folder.plan()), Silent())
+    try:
+        return soak.run(stop, time_is_up)
+    finally:
+        soak.close()
+
+
+def after(num_iterations):
+    """True from the call after that many on."""
+    calls = count()
+    return lambda: next(calls) >= num_iterations
+
+
+def finished(root, plan):
+    folder = SoakFolder.create(root, plan)
+    go_on(folder)
+    finish(folder, assemble)
+    return folder
+
+
+def copied(folder, root):
+    shutil.copytree(folder.path, root / folder.path.name)
+    return SoakFolder(root / folder.path.name)

@@ -1,0 +1,140 @@
+"""The soak verifier against its conformance suite, and against honest soaks of every kind."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+from soak_world import after, copied, finished, go_on, small_plan
+
+from seedbed.gate import parse_gate
+from seedbed.soak import Flaw, SoakFault, SoakFolder, assemble, finish, verification_page, verify_soak
+from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names
+
+
+@pytest.fixture(scope="module")
+def soaks(tmp_path_factory):
+    root = tmp_path_factory.mktemp("soaks")
+    failing = small_plan("failed", fault="dropped", fault_from=3)
+    return {
+        Base.HEALTHY: finished(root, small_plan("healthy")),
+        Base.FAILED: finished(root, failing),
+        "other": finished(root, small_plan("other", seed=2, iterations=8)),
+    }
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.path.iterdir()}
+
+
+def falsified(soaks, corruption: Corruption, root: Path, seed=0):
+    folder = copied(soaks[corruption.base], root)
+    return folder, corruption.inflict(Scene(folder.path, soaks["other"].path, Random(seed)))
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_every_corruption_changes_bytes_is_caught_and_is_named_by_its_place(name, soaks, tmp_path):
+    folder, place = falsified(soaks, CORRUPTIONS[name], tmp_path)
+    assert content(folder) != content(soaks[CORRUPTIONS[name].base])
+    found = verify_soak(folder, assemble, repeat="evidence.log" in place)
+    assert not found.clean
+    assert names(found, place), (place, found.accusations[:3])
+    assert not found.passes
+
+
+@pytest.mark.parametrize("name", ANCHORED)
+def test_what_a_soak_might_have_left_itself_is_told_by_the_digest_kept_elsewhere(name, soaks, tmp_path):
+    def anchor(folder):
+        return json.loads((folder.path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
+
+    kept = anchor(soaks[Base.HEALTHY])
+    folder, place = falsified(soaks, ANCHORED[name], tmp_path)
+    assert verify_soak(folder, assemble).clean
+    (accusation,) = verify_soak(folder, assemble, anchor=kept).accusations
+    assert (accusation.flaw, accusation.where) == (Flaw.ANCHOR, place)
+    assert verify_soak(soaks[Base.HEALTHY], assemble, anchor=kept).clean
+    assert verify_soak(soaks[Base.HEALTHY], assemble, anchor=kept[:12]).clean
+    assert not verify_soak(soaks[Base.HEALTHY], assemble, anchor=kept[:11]).clean
+
+
+def test_an_anchor_without_a_snapshot_is_not_met(soaks, tmp_path):
+    folder = copied(soaks[Base.HEALTHY], tmp_path)
+    (folder.path / "POST_SOAK_SNAPSHOT.json").unlink()
+    assert verify_soak(folder, assemble, anchor="0" * 64).accusations[-1].flaw is Flaw.ANCHOR
+
+
+def test_without_measuring_again_altered_samples_go_unnoticed_and_the_page_says_so(soaks, tmp_path):
+    folder, _ = falsified(soaks, CORRUPTIONS["samples-altered"], tmp_path)
+    found = verify_soak(folder, assemble, repeat=False)
+    assert found.clean
+    assert "the plant was not asked again" in verification_page(found)
+    assert [each.flaw for each in verify_soak(folder, assemble).accusations][:1] == [Flaw.REPETITION]
+
+
+@pytest.mark.parametrize("fault", SoakFault)
+def test_a_soak_that_suffers_a_fault_is_not_accused_of_anything(fault, tmp_path):
+    folder = finished(tmp_path, small_plan(fault=fault, fault_from=3, iterations=7))
+    assert verify_soak(folder, assemble).accusations == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tuner": "none"},
+        {"control": False},
+        {"profile": "standard", "iterations": 10},
+        {"iterations": 1},
+        {"plant": "market", "iterations": 5},
+    ],
+)
+def test_an_honest_soak_is_not_accused(fields, tmp_path):
+    folder = finished(tmp_path, small_plan(**fields))
+    assert verify_soak(folder, assemble, strict=True).accusations == ()
+    assert verify_soak(folder, assemble, repeat=False).accusations == ()
+
+
+@pytest.mark.parametrize("fault", [None, SoakFault.DROPPED])
+def test_a_soak_stopped_and_resumed_is_not_accused_before_or_after(fault, tmp_path):
+    folder = SoakFolder.create(tmp_path, small_plan(fault=fault, fault_from=3))
+    for num_iterations in (3, 3):
+        assert not go_on(folder, stop=after(num_iterations))
+        assert verify_soak(folder, assemble, repeat=False).accusations == ()
+    assert go_on(folder)
+    assert verify_soak(folder, assemble).accusations == ()
+    finish(folder, assemble)
+    assert verify_soak(folder, assemble).accusations == ()
+
+
+def test_a_soak_whose_time_was_up_is_not_accused(tmp_path):
+    folder = SoakFolder.create(tmp_path, small_plan())
+    assert go_on(folder, time_is_up=after(3))
+    assert finish(folder, assemble).account.length == 5
+    assert verify_soak(folder, assemble).accusations == ()
+
+
+def test_a_soak_without_its_last_record_yet_is_not_accused_until_it_has_reports(tmp_path):
+    folder = SoakFolder.create(tmp_path, small_plan())
+    go_on(folder, stop=after(5))
+    for path in (folder.changes_path, folder.evidence_path):
+        with path.open("ab") as file:
+            file.write(b'{"body":{"kind":"held","pay')
+        assert verify_soak(folder, assemble).accusations == ()
+
+
+def test_a_soak_with_a_gate_of_its_own_is_judged_and_verified_with_it(tmp_path):
+    gate = parse_gate({"gate": "strict", "checks": ["apply_ratio >= 1"]})
+    folder = SoakFolder.create(tmp_path, small_plan().model_copy(update={"gate": gate}))
+    go_on(folder)
+    assert finish(folder, assemble).report.gate == "strict"
+    assert verify_soak(folder, assemble).clean
+
+
+def test_verification_writes_nothing(soaks):
+    before = content(soaks[Base.HEALTHY])
+    verify_soak(soaks[Base.HEALTHY], assemble)
+    assert content(soaks[Base.HEALTHY]) == before
+
+
+def test_the_suite_holds_what_it_promises():
+    assert len(CORRUPTIONS) >= 40
+    assert len({corruption.what for corruption in CORRUPTIONS.values()}) == len(CORRUPTIONS)
