@@ -112,6 +112,12 @@ def test_its_metrics_are_served_meanwhile(cli, monkeypatch):
     assert "soak_delta_full_apply_ratio 1.0" in scraped[0]
 
 
+def test_when_the_time_is_up_it_ramps_down_and_ends(cli):
+    ended = cli("soak", "run", "--mock", "--auto-tune", "--hours", "0", "--json")
+    assert (ended.json["tally"]["iterations"], ended.json["verified"]) == (2, True)
+    assert cli("soak", "verify").code == 0
+
+
 def test_a_gate_of_ones_own_judges_and_leaves_the_snapshot(cli):
     cli(*RUN)
     before = (SOAKS / "latest" / "POST_SOAK_SNAPSHOT.json").read_bytes()

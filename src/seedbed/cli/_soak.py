@@ -12,6 +12,7 @@ __all__ = ["app"]
 
 _DEFAULT_FOLDER = Path("artifacts/soak")
 _CONTRACT_BROKEN, _FAILED = 4, 1
+_ITERATIONS, _NO_END = 24, 1_000_000
 
 app = typer.Typer(no_args_is_help=True, help="Run a closed loop, verify what it changed, and judge it.")
 
@@ -26,7 +27,9 @@ GateOption = Annotated[
 
 @app.command()
 def run(
-    iterations: Annotated[int, typer.Option(min=1, help="How many iterations to measure.")] = 24,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="How many iterations to measure: 24, or as many as --hours lets.")
+    ] = None,
     hours: Annotated[float | None, typer.Option(min=0, help="Ramp down and end when so much time has passed.")] = None,
     auto_tune: Annotated[
         bool, typer.Option("--auto-tune", help="Let the tuner propose; without it, measure only.")
@@ -87,7 +90,7 @@ def run(
             "soak_id": new_soak_id(),
             "plant": "mock" if mock else plant,
             "seed": seed,
-            "iterations": iterations,
+            "iterations": iterations or (_ITERATIONS if hours is None else _NO_END),
             "tuner": tuner if auto_tune else "none",
             "profile": profile,
             "control": control,
