@@ -14,6 +14,7 @@ from seedbed.soak import (
     PlantKind,
     RuleTuner,
     Soak,
+    SoakFault,
     SoakFolder,
     SoakPlan,
     TunerKind,
@@ -176,8 +177,11 @@ RULES = (
 
 
 class Watcher:
+    def __init__(self):
+        self.measured = []
+
     def iterated(self, progress):
-        pass
+        self.measured.append(progress.reading.measured.plant)
 
     def noted(self, text):
         pass
@@ -210,6 +214,42 @@ def test_a_soak_of_it_ends_verified_with_every_change_seen_in_use_and_its_contro
         assert episode.measured.control == untouched.measure(episode.measured.iteration).samples
         assert kpis(episode.measured.plant)["diverged_mean"] == 0.0
     assert {each.decision.phase for each in finished.account.told} == set(Phase)
+
+
+def test_a_soak_of_it_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
+    def soaked(name, *stops):
+        plan = SoakPlan(soak_id=name, plant=PlantKind.TRAINING, iterations=6, tuner=TunerKind.RULES, control=False)
+        folder, found = SoakFolder.create(tmp_path, plan), []
+        for stop in (*stops, 99):
+            watcher = Watcher()
+            soak = Soak(folder, tiny_assembly(plan), watcher)
+            soak.run(lambda watcher=watcher, stop=stop: len(watcher.measured) == stop, lambda: False)
+            soak.close()
+            found += watcher.measured
+        return found
+
+    whole = soaked("whole")
+    assert len(whole) == 6
+    assert soaked("cut", 1, 3) == whole
+
+
+def test_a_change_that_never_reached_it_is_caught_by_what_its_steps_ran_with(tmp_path):
+    plan = SoakPlan(
+        soak_id="one",
+        plant=PlantKind.TRAINING,
+        iterations=5,
+        tuner=TunerKind.RULES,
+        seed=3,
+        control=False,
+        fault=SoakFault.DROPPED,
+        fault_from=1,
+    )
+    soak = Soak(SoakFolder.create(tmp_path, plan), tiny_assembly(plan), Watcher())
+    soak.run(lambda: False, lambda: False)
+    first = next(record for record in soak.engine.history.records if record.delta.parameter == LEARNING_RATE)
+    soak.close()
+    assert first.outcome is Outcome.FAILED
+    assert "the step ran with 0.001, still" in first.reason
 
 
 def test_no_model_steers_a_run_that_never_comes_back_to_where_it_was():

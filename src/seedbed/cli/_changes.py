@@ -48,7 +48,7 @@ def replay(
     run: RunArgument,
     events: Annotated[
         Path | None,
-        typer.Argument(metavar="[EVENTS]", help="The events that RUN was trained on; without, the shipped flights."),
+        typer.Argument(metavar="EVENTS", help="The events that RUN was trained on; without, the shipped flights."),
     ] = None,
     sort: Annotated[
         bool, typer.Option("--sort", help="Put the events in time order, as was asked when RUN was trained.")
@@ -69,8 +69,8 @@ def replay(
 
     \b
     Examples:
-      seedbed changes replay latest                        a run of `seedbed demo`
-      seedbed changes replay 20261126-09 events.parquet    a run of `seedbed train`
+      seedbed changes replay latest                    a run of the demo
+      seedbed changes replay latest events.parquet     a run of train
       seedbed changes replay latest events.csv --json
     """
     errors().print("loading torch", style="dim")
