@@ -27,9 +27,9 @@ class SoakProfile:
     At least one iteration of ramp-down is needed, since a change of the last iteration would never be seen in use.
     `objective` is the KPI, as `kpis` names it, that says whether tuning helped (higher is better). While `freeze`
     holds, what works is left alone; `regime` watches the control arm; `health` says for how long an objective that
-    could not be measured must be back before anything is changed on its word. A soak is ready to be frozen when over its last
-    `window` iterations every KPI in `good` was good on average and no change was lost. Raises InvalidInput for counts
-    below 1.
+    could not be measured must be back before anything is changed on its word. A soak is ready to be frozen when over
+    its last `window` iterations every KPI in `good` was good on average and no change was lost. Raises InvalidInput for
+    counts below 1.
     """
 
     name: str
