@@ -17,7 +17,7 @@ from seedbed.contracts import Outcome
 from seedbed.dashboard import render_soak
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics, soak_metrics
 from seedbed.records import digest, replace
-from seedbed.soak import Finished, Progress, Soak, SoakFolder, assemble, finish
+from seedbed.soak import Finished, Progress, Soak, SoakFolder, assemble, finish, iteration_summaries
 from seedbed.stages import interruption
 
 __all__ = ["Outside", "run_soak"]
@@ -57,7 +57,7 @@ def run_soak(folder: SoakFolder, outside: Outside) -> int:
 def _finished(folder: SoakFolder, outside: Outside) -> int:
     done = finish(folder, assemble)
     plot = folder.path / "KPIS.svg"
-    replace(plot, render_soak(done.account, done.report).encode(), durable=False)
+    replace(plot, render_soak(done.account, iteration_summaries(done.account), done.report).encode(), durable=False)
     if outside.as_json:
         print_json({"folder": os.fspath(folder.path), **done.snapshot.model_dump(mode="json")})
     else:

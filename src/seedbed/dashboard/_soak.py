@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from seedbed.contracts import GateReport
 from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._words import number
-from seedbed.soak import Account, ApplyVerdict, IterationSummary, iteration_summaries
+
+if TYPE_CHECKING:  # a report of a run needs no soak, and none of the torch that comes with it
+    from seedbed.soak import Account, IterationSummary
 
 __all__ = ["render_soak"]
 
@@ -38,9 +41,8 @@ class Mark:
     title: str
 
 
-def render_soak(account: Account, report: GateReport) -> str:
+def render_soak(account: "Account", summaries: Sequence["IterationSummary"], report: GateReport) -> str:
     """The soak as an SVG document that needs nothing beside it; the same input gives the same text."""
-    summaries = iteration_summaries(account)
     steps = step_axis(max(2.0, float(len(summaries))), _LEFT, _RIGHT, 12)
     panels = tuple(_panels(summaries, _kpis(account), steps))
     counted = account.tally
@@ -66,7 +68,7 @@ def render_soak(account: Account, report: GateReport) -> str:
     )
 
 
-def _kpis(account: Account) -> list[str]:
+def _kpis(account: "Account") -> list[str]:
     """What the profile asks about, the objective first; then what else there is room for."""
     profile = account.assembly.profile
     asked = [profile.objective, *(good.kpi for good in profile.good)]
@@ -76,7 +78,7 @@ def _kpis(account: Account) -> list[str]:
     return list(dict.fromkeys([*asked, *others]))[:_MOST_PANELS]
 
 
-def _panels(summaries: Sequence[IterationSummary], kpis: Sequence[str], steps: Axis) -> Iterator[Panel]:
+def _panels(summaries: Sequence["IterationSummary"], kpis: Sequence[str], steps: Axis) -> Iterator[Panel]:
     top = float(_TOP)
     for kpi in kpis:
         plant = [(each.iteration, each.summary.kpis[kpi]) for each in summaries if kpi in each.summary.kpis]
@@ -98,13 +100,13 @@ def _path(points: Sequence[tuple[int, float]], steps: Axis, axis: Axis) -> str:
     return "M" + " ".join(f"{steps.at(at):g},{axis.at(value):g}" for at, value in points) if points else ""
 
 
-def _marks(summaries: Sequence[IterationSummary], steps: Axis) -> Iterator[Mark]:
+def _marks(summaries: Sequence["IterationSummary"], steps: Axis) -> Iterator[Mark]:
     for each in summaries:
         told = [
             f"{key} {outcome.before:g} to {outcome.after:g}: {outcome.outcome.value.lower().replace('_', ' ')}"
             for key, outcome in (*each.tuning.outcomes.items(), *each.tuning.rolled_back.items())
         ]
         if told:
-            verdict = each.tuning.verdict
-            css = "back" if verdict is ApplyVerdict.NONE else verdict.value.lower()
+            verdict = each.tuning.verdict.value.lower()
+            css = "back" if verdict == "none" else verdict
             yield Mark(steps.at(each.iteration), css, f"iteration {each.iteration}: " + "; ".join(told))
