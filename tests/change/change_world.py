@@ -31,7 +31,10 @@ def grids(draw: st.DrawFn) -> Grid:
     if number is Number.INT:
         low, high = sorted((draw(st.integers(-100, 100)), draw(st.integers(-100, 100))))
         return Grid(low, high, draw(st.sampled_from([1, 5])), number)
-    low, high = sorted(draw(decimals | numbers) + 0.0 for _ in range(2))  # + 0.0 leaves one zero, not two of them
+    drawn = (draw(decimals | numbers) for _ in range(2))
+    low, high = sorted(
+        0.0 if abs(each) < 1e-6 else each for each in drawn
+    )  # one zero, and none that only looks like it
     return Grid(low, high, draw(st.sampled_from([None, 0.1, 0.25, 1 / 3, 0.001, 7.0])), number)
 
 

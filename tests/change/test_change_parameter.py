@@ -28,6 +28,7 @@ def declared(**limits: Any) -> Parameter:
         ({"oscillation_window": 1}, "oscillation_window is 1, expected 0 for never, or 3 or more"),
         ({"oscillation_window": 2}, "oscillation_window is 2"),
         ({"oscillation_window": -3}, "oscillation_window is -3"),
+        ({"low": 4.3e-234, "high": 1.0, "increment": 0.1}, "low is 4.3e-234, expected 0, or"),
         ({"oscillation_horizon_steps": 0}, "oscillation_horizon_steps is 0, expected None or 1 or more"),
         ({"increment": 0.0}, "increment is 0.0, expected None or a finite number above 0"),
         ({"increment": -0.1}, "increment is -0.1"),

@@ -6,9 +6,18 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from cli_world import SMALL_CONFIG, small_job
 
 from seedbed.errors import Conflict, NotFound
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before():
+    """A job sets torch's threads for its whole process; the next test's job may not depend on it."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 
 import pytest
+import torch
 from planted_job import Watcher, job
 
 from seedbed.change import fold
@@ -16,6 +17,14 @@ EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing i
 CLAMPED = EAGER.model_copy(update={"factor": 0.1, "low": 4e-3, "cooldown_steps": 100})
 QUIET = ChangeSettings(enabled=False)
 USED = {"EFFECTIVE", "CLAMPED"}
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before():
+    """A job sets torch's threads for its whole process; the next test's job may not depend on it."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def small(change: ChangeSettings = EAGER, num_events: int = 600):

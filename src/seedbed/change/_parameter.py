@@ -86,6 +86,8 @@ class Parameter:
         yield "velocity_cap", cap is None or step is None or cap >= step, f"at least the increment, {step}"
         if self.number is Number.FLOAT:
             yield "increment", step is None or step >= finest, f"{finest:g} or more, which floats can tell apart"
+            apart = step is None or self.low == 0 or abs(self.low) >= finest
+            yield "low", apart, f"0, or {finest:g} or more away from it, which floats can tell apart"
             return
         for field in ("low", "high", "increment"):
             value = float(getattr(self, field))
