@@ -32,9 +32,7 @@ def grids(draw: st.DrawFn) -> Grid:
         low, high = sorted((draw(st.integers(-100, 100)), draw(st.integers(-100, 100))))
         return Grid(low, high, draw(st.sampled_from([1, 5])), number)
     drawn = (draw(decimals | numbers) for _ in range(2))
-    low, high = sorted(
-        0.0 if abs(each) < 1e-6 else each for each in drawn
-    )  # one zero, and none that only looks like it
+    low, high = sorted(0.0 if abs(each) < 1e-6 else each for each in drawn)  # one zero, none like it
     return Grid(low, high, draw(st.sampled_from([None, 0.1, 0.25, 1 / 3, 0.001, 7.0])), number)
 
 
