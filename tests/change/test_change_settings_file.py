@@ -160,7 +160,7 @@ def test_a_file_that_does_not_hold_what_was_written_is_a_broken_contract(
         return "0" * 64, 0
 
     monkeypatch.setattr("seedbed.change._settings_file.atomic_write_json", write_another)
-    with pytest.raises(ContractBroken, match="reads back"):
+    with pytest.raises(ContractBroken, match="read back"):
         world.file.write({"spread": 20.0}, FIRST)
 
 

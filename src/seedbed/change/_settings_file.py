@@ -10,7 +10,7 @@ from typing import Protocol, final
 from seedbed.change._binding import Sighting
 from seedbed.change._registry import Registry
 from seedbed.errors import Conflict, ContractBroken, NotFound
-from seedbed.records import atomic_write_json, json_with_hash
+from seedbed.records import atomic_write_json, digest_bytes, json_with_hash
 
 __all__ = ["Consumer", "SettingsFile"]
 
@@ -153,12 +153,13 @@ class SettingsFile:
     def _put(self, values: Mapping[str, float]) -> None:
         document = self._registry.document(values)
         written, _ = atomic_write_json(self._path, document)
-        found = self._look().state_hash
-        if found != written:
+        data = self._path.read_bytes()
+        if digest_bytes(data) != written:  # what was written is canonical, so that its bytes have the state's hash
             raise ContractBroken(
-                f"{self._path.name}: state {written[:12]}… was written and {found[:12]}… reads back; find what else "
-                "writes there"
+                f"{self._path.name}: state {written[:12]}… was written, and bytes of digest "
+                f"{digest_bytes(data)[:12]}… read back; find what else writes there"
             )
+        self._seen = _Seen(data, dict(values), written)
 
     def _look(self) -> "_Seen":
         """What the file holds now. It is read at every look, and only taken apart when it differs from the last."""
