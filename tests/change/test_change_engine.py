@@ -212,7 +212,7 @@ def test_a_change_that_no_step_used_is_unknown_when_the_run_ends(tmp_path: Path)
     engine.propose(cut(), step=0)
     engine.close()
     assert (engine.history[1].outcome, knob.report) == (Outcome.UNKNOWN, None)
-    assert "before an optimizer step used it" in engine.history[1].reason
+    assert "before a step used it" in engine.history[1].reason
     with pytest.raises(ContractBroken, match="UNKNOWN"):
         engine.require_effective()
 
@@ -441,8 +441,8 @@ def test_the_summary_tells_the_story_in_order(tmp_path: Path) -> None:
         "step 7: me proposed optimizer.lr 0.01 -> 0.5: by hand",
         "guards: SHRINK by bounds, 0.5 lies outside 1e-05 .. 0.1",
         "intent journalled: 0.01 -> 0.1",
-        "applied: 0.1 read back from the live object",
-        "effective: optimizer step 8 used 0.1",
+        "applied: 0.1 read back",
+        "effective: step 8 used 0.1",
     )
     assert ChangeSummary.model_validate_json(report.model_dump_json()) == report
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedbed.change import nearest_on_grid
 from seedbed.errors import InvalidInput
 from seedbed.soak._market import MARKET_KPIS, simulate
 from seedbed.soak._market_draws import draw
 from seedbed.soak._market_engine import erlang_c
-from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._market_optimum import expected, long_run, optimum
 from seedbed.soak._market_plant import MarketPlant
 from seedbed.soak._market_regime import REGIMES, regime_at

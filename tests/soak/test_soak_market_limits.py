@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal
+from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal, nearest_on_grid
 from seedbed.errors import NotFound
-from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
+from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited
 from seedbed.soak._market_registry import MARKET_INITIAL, TUNER_EFFECTS, TUNER_SUBSYSTEM, market_registry
 from seedbed.soak._mock import mock_registry
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from soak_drive import drive, edges
 
+from seedbed.change import nearest_on_grid
 from seedbed.soak import (
     MARKET_INITIAL,
     MARKET_KPIS,
@@ -18,7 +19,6 @@ from seedbed.soak import (
     RuleTuner,
     market_registry,
     market_rules,
-    nearest_on_grid,
 )
 from seedbed.soak._tuner_model import ModelTuner
 from seedbed.soak._tuner_objective import scores

@@ -12,6 +12,7 @@ from seedbed.change._dropout import DropoutRate
 from seedbed.change._engine import ChangeEngine
 from seedbed.change._freeze import FreezeRule, FreezeState, GoodRange
 from seedbed.change._freezing import Freeze, Thaw
+from seedbed.change._grid import nearest_on_grid
 from seedbed.change._group_setting import GroupSetting, Setting
 from seedbed.change._groups import GroupName
 from seedbed.change._guards import GUARDS, judge_proposal
@@ -99,6 +100,7 @@ __all__ = [
     "health",
     "judge_proposal",
     "judged_notes",
+    "nearest_on_grid",
     "no_op",
     "num_rows",
     "oscillation",

@@ -164,9 +164,9 @@ class ChangeEngine:
         self.settle(state.step)
 
     def close(self) -> None:
-        """End every watch. A change that no optimizer step has used by then is UNKNOWN."""
+        """End every watch. A change that no step has used by then is UNKNOWN."""
         for change_id in self._watched.values():
-            self._ledger.give_up(change_id, "the run ended before an optimizer step used it")
+            self._ledger.give_up(change_id, "the run ended before a step used it")
         self._end_watches()
 
     def require_effective(self) -> None:
@@ -332,7 +332,7 @@ class ChangeEngine:
     def _watch(self, record: ChangeRecord, step: int) -> None:
         key = record.delta.parameter
         if key in self._watched:
-            self._ledger.give_up(self._watched[key], f"change {record.id} came before an optimizer step used it")
+            self._ledger.give_up(self._watched[key], f"change {record.id} came before a step used it")
         self._watched[key] = record.id
         self._target.watch(key, lambda sighting: self._saw(record.id, step + sighting.steps_after, sighting))
 

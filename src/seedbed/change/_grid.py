@@ -10,7 +10,7 @@ from math import ceil, floor, nextafter
 
 from seedbed.change._parameter import Parameter
 
-__all__ = ["allowed", "decimal", "exact", "farthest", "neighbours", "on_grid"]
+__all__ = ["allowed", "decimal", "exact", "farthest", "nearest_on_grid", "neighbours", "on_grid"]
 
 
 def exact(parameter: Parameter, value: float) -> Fraction:
@@ -33,6 +33,16 @@ def allowed(parameter: Parameter, value: float) -> float | None:
         return value if parameter.low <= value <= parameter.high else None
     point = _grid_point(parameter.low, parameter.high, parameter.increment, value)
     return None if point is None else point[1]
+
+
+def nearest_on_grid(parameter: Parameter, value: float) -> float:
+    """The value within the bounds, and on the grid where there is one, that lies nearest to `value`."""
+    within = min(max(value, parameter.low), parameter.high)
+    if parameter.increment is None:
+        return within
+    low, high, increment = (decimal(each) for each in (parameter.low, parameter.high, parameter.increment))
+    steps = min(round((decimal(within) - low) / increment), floor((high - low) / increment))
+    return float(low + steps * increment)
 
 
 def neighbours(parameter: Parameter, value: float) -> tuple[float, ...]:

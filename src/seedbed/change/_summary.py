@@ -49,8 +49,8 @@ def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str
         case Kind.INTENT:
             return f"intent journalled: {facts['before']:g} -> {facts['after']:g}"
         case Kind.APPLIED:
-            return f"applied: {facts['found']:g} read back from the live object"
+            return f"applied: {facts['found']:g} read back"
         case Kind.EFFECTIVE:
-            return f"effective: optimizer step {facts['step']} used {facts['found']:g}"
+            return f"effective: step {facts['step']} used {facts['found']:g}"
         case _:
             return f"{kind.value.replace('_', ' ')}: {facts['reason']}"

@@ -9,7 +9,7 @@ from seedbed.soak._iteration import ApplyVerdict, IterationSummary
 from seedbed.soak._kpis import STATISTICS, kpis
 from seedbed.soak._loop import Progress, Soak, SoakObserver
 from seedbed.soak._market import MARKET_KPIS
-from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited, nearest_on_grid
+from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited
 from seedbed.soak._market_optimum import expected, long_run, optimum
 from seedbed.soak._market_plant import MarketPlant
 from seedbed.soak._market_regime import REGIMES, Regime, regime_at
@@ -93,7 +93,6 @@ __all__ = [
     "market_registry",
     "market_rules",
     "mock_registry",
-    "nearest_on_grid",
     "new_soak_id",
     "optimum",
     "read_rules",

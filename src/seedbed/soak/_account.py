@@ -9,15 +9,13 @@ from seedbed.change import ChangeHistory, fold
 from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry, read_journal, read_json_with_hash
 from seedbed.soak._episode import Episode, episodes, readings
-from seedbed.soak._evidence import Head, Record, head_of, parse_evidence
+from seedbed.soak._evidence import GENESIS, Head, Record, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration import IterationSummary, summarise
 from seedbed.soak._plan import Assembly, SoakPlan
 from seedbed.soak._tally import SoakTally, tally
 
 __all__ = ["Account", "account", "iteration_summaries"]
-
-_GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def account(folder: SoakFolder, plan: SoakPlan, assembly: Assembly) -> Account:
 def iteration_summaries(account: Account) -> list[IterationSummary]:
     """Every iteration's artifact, each naming the digest of the one before."""
     found: list[IterationSummary] = []
-    previous = _GENESIS
+    previous = GENESIS
     for episode in account.told:
         found.append(summarise(account.plan.soak_id, episode, account.assembly.registry, previous))
         previous = found[-1].digest()

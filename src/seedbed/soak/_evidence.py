@@ -12,9 +12,21 @@ from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry, Journal
 from seedbed.soak._plant import Measurement
 
-__all__ = ["Ending", "Evidence", "Head", "Held", "Measured", "Record", "head_of", "parse_evidence", "written"]
+__all__ = [
+    "GENESIS",
+    "Ending",
+    "Evidence",
+    "Head",
+    "Held",
+    "Measured",
+    "Record",
+    "head_of",
+    "parse_evidence",
+    "written",
+]
 
-_GENESIS = "0" * 64
+GENESIS = "0" * 64
+"""What stands for the digest of a record before the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,7 @@ def written(record: Record) -> tuple[str, dict[str, Any]]:
 
 def head_of(entries: Sequence[Entry]) -> Head:
     """Where a log with these records stands."""
-    return Head(entries[-1].sequence, entries[-1].digest) if entries else Head(0, _GENESIS)
+    return Head(entries[-1].sequence, entries[-1].digest) if entries else Head(0, GENESIS)
 
 
 def parse_evidence(entries: Iterable[Entry]) -> list[tuple[Entry, Record]]:

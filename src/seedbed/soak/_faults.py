@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import final
 
+from seedbed.change import nearest_on_grid
 from seedbed.soak._consumer import Delivery, Direct
-from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._plant import Plant
 
 __all__ = ["SoakFault", "faulty"]
@@ -107,5 +107,4 @@ def _one_digit(value: float, low: float, high: float) -> float:  # noqa: ARG001 
 
 
 def _within(plant: Plant, key: str, value: float) -> float:
-    parameter = plant.registry[key]
-    return nearest_on_grid(parameter, min(max(value, parameter.low), parameter.high))
+    return nearest_on_grid(plant.registry[key], value)

@@ -11,7 +11,7 @@ from seedbed.gate import SoakCounts
 from seedbed.soak._consumer import FileReader
 from seedbed.soak._course import Decision
 from seedbed.soak._episode import Reading, episodes, readings
-from seedbed.soak._evidence import Ending, Evidence, Measured, head_of, parse_evidence
+from seedbed.soak._evidence import GENESIS, Ending, Evidence, Measured, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration import summarise
 from seedbed.soak._outcome import was_made
@@ -20,8 +20,6 @@ from seedbed.soak._reports import counts_of
 from seedbed.soak._tally import tally
 
 __all__ = ["Progress", "Soak", "SoakObserver"]
-
-_GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Soak:
             reader = FileReader(folder.settings_path, self._registry, self._rig, self._evidence.held)
             self._file = SettingsFile(folder.settings_path, self._registry, reader)
             self._ramp_down = assembly.profile.ramp_down
-            self._num_summarised, self._previous = 0, _GENESIS
+            self._num_summarised, self._previous = 0, GENESIS
             self._readings = self._begin(reader)
             self._opened = opened.pop_all()
 

@@ -7,8 +7,8 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
+from seedbed.change import nearest_on_grid
 from seedbed.soak._market import MARKET_KPIS
-from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._market_plant import MarketPlant
 from seedbed.soak._market_registry import TUNER_SUBSYSTEM
 

@@ -7,7 +7,7 @@ from math import inf
 from seedbed.change import Parameter, Registry
 from seedbed.soak._market_registry import TUNER_SUBSYSTEM
 
-__all__ = ["ITERATIONS_PER_HOUR", "limited", "nearest_on_grid"]
+__all__ = ["ITERATIONS_PER_HOUR", "limited"]
 
 ITERATIONS_PER_HOUR = 4
 _HORIZON = 2  # iterations for each move of the oscillation window: a slower swing is the market's own
@@ -24,16 +24,6 @@ def limited(registry: Registry, values: Mapping[str, float]) -> Registry:
     for key in ("max_delta_per_hour", "cooldown_iters", "velocity_cap", "oscillation_window"):
         registry[key]
     return Registry(p if p.subsystem == TUNER_SUBSYSTEM else _limited(p, values) for p in registry)
-
-
-def nearest_on_grid(parameter: Parameter, value: float) -> float:
-    """The nearest value within the bounds that lies on the parameter's grid."""
-    within = min(max(value, parameter.low), parameter.high)
-    if parameter.increment is None:
-        return within
-    steps = round((within - parameter.low) / parameter.increment)
-    nearest = round(parameter.low + steps * parameter.increment, 10)
-    return nearest if nearest <= parameter.high else round(nearest - parameter.increment, 10)
 
 
 def _limited(parameter: Parameter, values: Mapping[str, float]) -> Parameter:

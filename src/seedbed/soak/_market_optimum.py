@@ -6,10 +6,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.change import Number, Parameter
+from seedbed.change import Number, Parameter, nearest_on_grid
 from seedbed.soak._market import simulate
 from seedbed.soak._market_draws import Draws, draw, stacked
-from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._market_regime import Regime
 from seedbed.soak._market_registry import MARKET_INITIAL, TUNER_SUBSYSTEM, market_registry
 

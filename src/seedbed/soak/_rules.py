@@ -8,11 +8,10 @@ from typing import Self, final
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from seedbed.change import Delta, Parameter, Registry, Set
+from seedbed.change import Delta, Parameter, Registry, Set, nearest_on_grid
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak._kpis import STATISTICS
-from seedbed.soak._market_limits import nearest_on_grid
 from seedbed.soak._tuner import Observation
 
 __all__ = ["Adjustment", "Condition", "Rule", "RuleTuner", "read_rules"]

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import TPESampler
 
-from seedbed.change import Delta, Parameter, Registry, Set
-from seedbed.soak._market_limits import nearest_on_grid
+from seedbed.change import Delta, Parameter, Registry, Set, nearest_on_grid
 from seedbed.soak._tuner import Observation
 from seedbed.soak._tuner_objective import Objective, scores
 

@@ -9,7 +9,7 @@ from seedbed.soak._verify_effects import Due
 
 __all__ = ["settlements", "unsettled"]
 
-_UNUSED = "the run ended before an optimizer step used it"
+_UNUSED = "the run ended before a step used it"
 _RESTORED = "the former value was restored and read back"
 
 
@@ -78,6 +78,6 @@ def _of_unseen(new: Sequence[ChangeRecord], history: ChangeHistory, *, is_last: 
     for record in history.records:
         if record.phase is Kind.APPLIED:
             others = [each for each in new if each.delta.parameter == record.delta.parameter and each.id > record.id]
-            reasons = [f"change {each.id} came before an optimizer step used it" for each in others]
+            reasons = [f"change {each.id} came before a step used it" for each in others]
             reasons += [_UNUSED] if is_last else []
             yield Due(Kind.UNKNOWN, [{"id": record.id, "reason": reason} for reason in reasons])

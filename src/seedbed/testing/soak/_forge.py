@@ -15,6 +15,7 @@ from seedbed.records import atomic_write_json, digest, read_journal
 from seedbed.records._frames import frame
 from seedbed.soak import SoakFolder, assemble
 from seedbed.soak._account import Account, account, iteration_summaries
+from seedbed.soak._evidence import GENESIS
 from seedbed.soak._reports import judge_soak, post_soak, soak_counts, tuning_report
 from seedbed.soak._verification import SoakVerification
 from seedbed.soak._verify_page import verification_page
@@ -98,7 +99,7 @@ _NAMES = ("changes.log", "evidence.log")
 
 def reframe(path: Path, records: list[Record]) -> list[str]:
     """Write a log of these records; where its chain stands after 0, 1, 2, ... of them."""
-    head, lines = (0, "0" * 64), []
+    head, lines = (0, GENESIS), []
     digests = [head[1]]
     for record in records:
         data, entry = frame(head, record.kind, record.payload)
@@ -123,7 +124,7 @@ def summaries(folder: Path, alter: Callable[[list[Json]], None]) -> None:
     paths = [folder / f"ITER_SUMMARY_{n}.json" for n in range(1, 1 + len(list(folder.glob("ITER_SUMMARY_*.json"))))]
     bodies = [json.loads(path.read_bytes()) for path in paths]
     alter(bodies)
-    previous = "0" * 64
+    previous = GENESIS
     for path, body in zip(paths, bodies, strict=True):
         body.pop("digest", None)
         body["previous"], previous = previous, ""
