@@ -1,11 +1,11 @@
 """The path of a change: durable before it is made, read back, proven in use, and settled whatever happened between."""
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from change_knob import Knob
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -20,7 +20,6 @@ from seedbed.change import (
     Parameter,
     Scale,
     Set,
-    Sighting,
     fold,
     summary,
 )
@@ -37,38 +36,6 @@ def cut(value: float = 0.5) -> Delta:
 
 def become(value: float) -> Delta:
     return Delta("optimizer.lr", Set(value), "by hand", "me")
-
-
-class Knob:
-    """A live setting in memory, with the faults that a live object can have."""
-
-    def __init__(self, value: float = 1e-2) -> None:
-        self.value = value
-        self.report: Callable[[Sighting], None] | None = None
-        self.accepts: Callable[[float], float] = float
-        self.restores = True
-
-    def read(self) -> float:
-        return self.value
-
-    def write(self, value: float) -> None:
-        self.value = self.accepts(value)
-
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
-        self.report = report
-
-    def state(self) -> dict[str, float]:
-        return {"value": self.value}
-
-    def restore(self, state: Mapping[str, float]) -> None:
-        if self.restores:
-            self.value = state["value"]
-
-    def step(self, used: float | None = None) -> None:
-        found = self.value if used is None else used
-        why = "" if found == self.value else "a rival set it"
-        if self.report is not None:
-            self.report(Sighting(1, self.value, found, why))
 
 
 def opened(path: Path, knob: Knob) -> ChangeEngine:

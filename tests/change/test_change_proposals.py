@@ -1,9 +1,10 @@
 """Proposals of several deltas: made together or not at all, retried when a race is lost, undone, rolled back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from change_knob import Knob
 
 from seedbed.change import (
     Add,
@@ -18,7 +19,6 @@ from seedbed.change import (
     Rules,
     Scale,
     Set,
-    Sighting,
     fold,
 )
 from seedbed.contracts import Outcome
@@ -28,40 +28,11 @@ from seedbed.records import MemoryJournal
 A, B = (Parameter(key, "1", 0.0, 100.0, cooldown_steps=5) for key in ("a", "b"))
 
 
-class Dial:
-    """A live setting in memory."""
-
-    def __init__(self, value: float = 10.0) -> None:
-        self.value = value
-        self.report: Callable[[Sighting], None] | None = None
-        self.accepts: Callable[[float], float] = float
-
-    def read(self) -> float:
-        return self.value
-
-    def write(self, value: float) -> None:
-        self.value = self.accepts(value)
-
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
-        self.report = report
-
-    def state(self) -> dict[str, float]:
-        return {"value": self.value}
-
-    def restore(self, state: Mapping[str, float]) -> None:
-        self.value = state["value"]
-
-    def step(self, used: float | None = None) -> None:
-        found = self.value if used is None else used
-        if self.report is not None:
-            self.report(Sighting(1, self.value, found, "" if found == self.value else "a rival set it"))
-
-
 class World:
     """Two dials, a journal in memory and an engine."""
 
     def __init__(self) -> None:
-        self.a, self.b = Dial(), Dial()
+        self.a, self.b = Knob(10.0), Knob(10.0)
         self.journal = MemoryJournal()
         self.engine = self.open()
 
@@ -163,7 +134,7 @@ def test_conditions_and_limits_may_come_with_the_proposal(world: World) -> None:
 class Contested:
     """Live settings that a rival turns before each of the first writes."""
 
-    def __init__(self, dials: Mapping[str, Dial], times: int) -> None:
+    def __init__(self, dials: Mapping[str, Knob], times: int) -> None:
         self._inner = Bindings(dials)
         self._dials, self._times = dials, times
         self.read, self.held, self.watch = self._inner.read, self._inner.held, self._inner.watch

@@ -253,3 +253,12 @@ def test_what_was_set_is_what_is_got_and_nothing_else_moves(
     delta = Delta(key, Set(value), "r", "t")
     assert registry.apply_deltas(document, [delta]) == registry.set(document, key, value)
     assert document == kept
+
+
+def test_a_whole_set_of_values_has_each_and_nothing_else() -> None:
+    assert PLANT.whole(VALUES) == PLANT.validate(VALUES)
+    key = next(iter(VALUES))
+    with pytest.raises(InvalidInput, match=rf"missing \['{key}'\]"):
+        PLANT.whole({each: value for each, value in VALUES.items() if each != key})
+    with pytest.raises(InvalidInput, match=r"unknown \['stranger'\]"):
+        PLANT.whole({**VALUES, "stranger": 1.0})

@@ -58,6 +58,15 @@ class Registry:
         """The values, as floats. Raises NotFound for an undeclared key, InvalidInput with key, value and bound."""
         return {key: _checked(self[key], value) for key, value in values.items()}
 
+    def whole(self, values: Mapping[str, float]) -> dict[str, float]:
+        """As `validate`, of a value for each parameter and nothing else. Raises InvalidInput for a stranger too."""
+        strangers = sorted(values.keys() - self._parameters.keys())
+        missing = sorted(self._parameters.keys() - values.keys())
+        if strangers or missing:
+            expected = f"expected a value for each of {len(self)} parameters"
+            raise InvalidInput(f"settings: unknown {strangers}, missing {missing}; {expected}")
+        return self.validate(values)
+
     def document(self, values: Mapping[str, float]) -> dict[str, Json]:
         """The nested document that holds these values, each as its kind of number says. Raises as `validate`."""
         return self._nested(self.validate(values))

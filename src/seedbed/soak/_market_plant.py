@@ -25,7 +25,7 @@ class MarketPlant:
 
     def __init__(self, seed: int, initial: Mapping[str, float] = MARKET_INITIAL) -> None:
         self._seed, self._registry = seed, market_registry()
-        self._initial = self._whole(initial)
+        self._initial = self._registry.whole(initial)
         self._held = dict(self._initial)
 
     @property
@@ -40,7 +40,7 @@ class MarketPlant:
 
     def take(self, values: Mapping[str, float]) -> Mapping[str, float]:
         """Run with these values from the next measurement on. Raises InvalidInput, holding what it held before."""
-        self._held = self._whole(values)
+        self._held = self._registry.whole(values)
         return dict(self._held)
 
     def measure(self, iteration: int) -> Measurement:
@@ -52,12 +52,3 @@ class MarketPlant:
             used=dict(self._held),
             samples={kpi: tuple(found[np.isfinite(found)].tolist()) for kpi, found in samples.items()},
         )
-
-    def _whole(self, values: Mapping[str, float]) -> dict[str, float]:
-        strangers, missing = (
-            sorted(values.keys() - self._registry.keys()),
-            sorted(self._registry.keys() - values.keys()),
-        )
-        if strangers or missing:
-            raise InvalidInput(f"market: unknown settings {strangers}, missing {missing}; give all of its keys")
-        return self._registry.validate(values)

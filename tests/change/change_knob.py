@@ -1,0 +1,37 @@
+"""A live setting in memory, as several tests turn it."""
+
+from collections.abc import Callable, Mapping
+
+from seedbed.change import Sighting
+
+
+class Knob:
+    """A live setting in memory, with the faults that a live object can have."""
+
+    def __init__(self, value: float = 1e-2) -> None:
+        self.value = value
+        self.report: Callable[[Sighting], None] | None = None
+        self.accepts: Callable[[float], float] = float
+        self.restores = True
+
+    def read(self) -> float:
+        return self.value
+
+    def write(self, value: float) -> None:
+        self.value = self.accepts(value)
+
+    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+        self.report = report
+
+    def state(self) -> dict[str, float]:
+        return {"value": self.value}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        if self.restores:
+            self.value = state["value"]
+
+    def step(self, used: float | None = None) -> None:
+        found = self.value if used is None else used
+        why = "" if found == self.value else "a rival set it"
+        if self.report is not None:
+            self.report(Sighting(1, self.value, found, why))
