@@ -13,11 +13,12 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
+from seedbed.cli._command_line import command
 from seedbed.cli._judgement import gate_text, judged, write_report
 from seedbed.cli._progress import watching
 from seedbed.cli._record import record
 from seedbed.cli._render import at, errors, out, print_json
-from seedbed.cli._request import Request, command
+from seedbed.cli._request import Request
 from seedbed.cli._select import find_run
 from seedbed.cli._warnings import warnings_shown
 from seedbed.contracts import GateReport

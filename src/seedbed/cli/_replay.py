@@ -9,9 +9,9 @@ from typing import Any, final
 from rich.console import Group
 from rich.text import Text
 
+from seedbed.cli._command_line import command
 from seedbed.cli._progress import watching
 from seedbed.cli._render import at, errors, out, print_json
-from seedbed.cli._request import command
 from seedbed.cli._select import find_run, require_commit
 from seedbed.cli._warnings import warnings_shown
 from seedbed.errors import NotFound, SeedbedError

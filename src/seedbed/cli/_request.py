@@ -1,13 +1,11 @@
 """What was asked of `demo` or `train`, and the same said as a command again."""
 
-import os
-import shlex
 from dataclasses import dataclass
 from typing import final
 
-from seedbed.cli._options import DEFAULT_STORE
+from seedbed.cli._command_line import command
 
-__all__ = ["Request", "command"]
+__all__ = ["Request"]
 
 
 @final
@@ -41,9 +39,3 @@ class Request:
         }
         given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
         return command(self.store, *self.words, *given, *words)
-
-
-def command(store: str, *words: str) -> str:
-    """`seedbed` with `words`, naming the store where a new shell would not find it by itself."""
-    known = store == DEFAULT_STORE or os.environ.get("SEEDBED_STORE") == store
-    return shlex.join(["seedbed", *words, *(() if known else ("--store", store))])

@@ -6,7 +6,7 @@ from seedbed.records._canonical import Json, canonical_json, digest, digest_byte
 from seedbed.records._catalog import Catalog, Found
 from seedbed.records._clock import Clock, SystemClock
 from seedbed.records._commit import Commit
-from seedbed.records._comparison import EXACT, REPLICATE, Policy, ablation, compare
+from seedbed.records._comparison import compare
 from seedbed.records._declaration import load_schema, parse_schema
 from seedbed.records._diff import diff
 from seedbed.records._draft import SnapshotDraft
@@ -24,6 +24,7 @@ from seedbed.records._index import IndexEntry, export_index, read_index
 from seedbed.records._json_file import atomic_write_json, json_with_hash, read_json_with_hash
 from seedbed.records._local import LocalFiles
 from seedbed.records._log import CommitLog
+from seedbed.records._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records._query import Name, Query, matches, parse_name, parse_query
 from seedbed.records._redaction import redact_text
 from seedbed.records._releases import Release, Released, Releases

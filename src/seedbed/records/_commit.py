@@ -7,11 +7,12 @@ from typing import Self
 
 from pydantic import JsonValue
 
+from seedbed.records._layout import run_folder
 from seedbed.records._side import Side
 from seedbed.records._snapshot import Snapshot
 from seedbed.records._upgrade import upgraded
 
-__all__ = ["Commit"]
+__all__ = ["Commit", "run_folder_of"]
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,8 @@ class Commit:
         """This commit, once its body is known to be a snapshot. Raises as `snapshot`."""
         _ = self.snapshot
         return self
+
+
+def run_folder_of(snapshot: Snapshot) -> str:
+    """The folder of the run that `snapshot` records."""
+    return run_folder(snapshot.project, snapshot.run_id, snapshot.stage)

@@ -1,18 +1,14 @@
 """Which snapshots may fairly be compared, as pure functions: a policy names what may differ, all else must agree."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from seedbed.records._canonical import Json
 from seedbed.records._pointer import Difference, differences
+from seedbed.records._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records._side import Compared
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
 
 __all__ = [
-    "EXACT",
-    "REPLICATE",
-    "Policy",
-    "ablation",
     "compare",
     "group_differences",
     "input_differences",
@@ -27,30 +23,6 @@ __all__ = [
 
 _SHOWN = 60
 _INPUTS = ("/config/", "/factors/", "/fingerprints/")
-
-
-@dataclass(frozen=True)
-class Policy:
-    """A named rule of comparison: the factors, settings and fingerprints in `may_differ` are set aside.
-
-    Each is the pointer of one (`/config/optimizer/lr`) or its last name (`lr`, `seed`, `code`).
-    """
-
-    name: str
-    may_differ: frozenset[str] = frozenset()
-
-    def allows(self, pointer: str) -> bool:
-        """Whether what stands at `pointer` may differ."""
-        return pointer in self.may_differ or pointer.rpartition("/")[2] in self.may_differ
-
-
-EXACT = Policy("EXACT")
-REPLICATE = Policy("REPLICATE", frozenset({"seed"}))
-
-
-def ablation(*factors: str) -> Policy:
-    """The policy under which the listed factors may differ."""
-    return Policy("ABLATION", frozenset(factors))
 
 
 def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Comparison:

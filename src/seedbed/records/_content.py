@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seedbed.records._canonical import Json, digest_plain
-from seedbed.records._comparison import REPLICATE
 from seedbed.records._pointer import without
+from seedbed.records._policy import REPLICATE
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS
 
 __all__ = ["content_digests", "group_digests", "own_digests"]

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from seedbed.records._canonical import Json, digest_bytes, encode, plain
 from seedbed.records._commit import Commit
-from seedbed.records._comparison import Policy, inputs_among, judged, narrowest
+from seedbed.records._comparison import inputs_among, judged, narrowest
 from seedbed.records._layout import log_folder
 from seedbed.records._names import commit_file
 from seedbed.records._noise import noise_of
 from seedbed.records._pointer import differences, leaves
+from seedbed.records._policy import Policy
 from seedbed.records._severity import assessed
 from seedbed.records._side import Compared
 from seedbed.records._snapshot import (

@@ -2,7 +2,6 @@
 
 from seedbed.contracts import Stage
 from seedbed.records._names import require_name
-from seedbed.records._snapshot import Snapshot
 
 __all__ = [
     "BASELINES",
@@ -20,7 +19,6 @@ __all__ = [
     "log_folder",
     "releases_folder",
     "run_folder",
-    "run_folder_of",
 ]
 
 MARKER = "seedbed.json"
@@ -53,11 +51,6 @@ def releases_folder(project: str) -> str:
 def run_folder(project: str, run_id: str, stage: Stage) -> str:
     """The folder of one run's stage."""
     return f"{RUNS}/{require_name('project', project)}/{require_name('run_id', run_id)}/{stage.value}"
-
-
-def run_folder_of(snapshot: Snapshot) -> str:
-    """The folder of the run that `snapshot` records."""
-    return run_folder(snapshot.project, snapshot.run_id, snapshot.stage)
 
 
 def latest_key(project: str, cohort_id: str, stage: Stage) -> str:

@@ -16,13 +16,13 @@ from seedbed.records._baseline import Baselines, Promotion
 from seedbed.records._canonical import Json, plain
 from seedbed.records._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records._commit import Commit
-from seedbed.records._comparison import Policy
 from seedbed.records._draft import SnapshotDraft, build_body
 from seedbed.records._files import Files
 from seedbed.records._headers import Header, Headers, header_of
 from seedbed.records._layout import log_folder
 from seedbed.records._numbered import NumberedLog, Sealed, damaged
 from seedbed.records._past import Past
+from seedbed.records._policy import Policy
 from seedbed.records._seal import seal
 from seedbed.records._side import Side
 from seedbed.records._snapshot import NO_BASELINE, Diff, LogHead

@@ -7,11 +7,11 @@ from itertools import islice
 from seedbed.records._baseline import Baselines
 from seedbed.records._blobs import Blobs
 from seedbed.records._commit import Commit
-from seedbed.records._comparison import Policy
 from seedbed.records._diff import Earlier, diff_since, numbers, shortened
 from seedbed.records._files import Files
 from seedbed.records._headers import Headers
 from seedbed.records._noise import MOST_REPLICATES
+from seedbed.records._policy import Policy
 from seedbed.records._side import Side
 from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR, Diff
 

@@ -13,9 +13,9 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._blobs import Blobs
 from seedbed.records._canonical import readable_json
 from seedbed.records._clock import Clock, SystemClock
-from seedbed.records._commit import Commit
+from seedbed.records._commit import Commit, run_folder_of
 from seedbed.records._files import Files, require_create_only
-from seedbed.records._layout import LOGS, MARKER, RUNS, log_folder, run_folder, run_folder_of
+from seedbed.records._layout import LOGS, MARKER, RUNS, log_folder, run_folder
 from seedbed.records._log import CommitLog
 from seedbed.records._names import require_name
 from seedbed.records._place import Place

@@ -6,10 +6,10 @@ from functools import partial
 
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._canonical import digest_bytes
-from seedbed.records._commit import Commit
+from seedbed.records._commit import Commit, run_folder_of
 from seedbed.records._content import content_digests, own_digests
 from seedbed.records._frames import parse_frames
-from seedbed.records._layout import EVENTS, run_folder_of
+from seedbed.records._layout import EVENTS
 from seedbed.records._releases import Release, Releases
 from seedbed.records._snapshot import COMPUTED_FINGERPRINTS, LogHead
 from seedbed.records._store import RunView, Store

@@ -1,0 +1,29 @@
+"""A policy of comparison: a name, and what may differ under it."""
+
+from dataclasses import dataclass
+
+__all__ = ["EXACT", "REPLICATE", "Policy", "ablation"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A named rule of comparison: the factors, settings and fingerprints in `may_differ` are set aside.
+
+    Each is the pointer of one (`/config/optimizer/lr`) or its last name (`lr`, `seed`, `code`).
+    """
+
+    name: str
+    may_differ: frozenset[str] = frozenset()
+
+    def allows(self, pointer: str) -> bool:
+        """Whether what stands at `pointer` may differ."""
+        return pointer in self.may_differ or pointer.rpartition("/")[2] in self.may_differ
+
+
+EXACT = Policy("EXACT")
+REPLICATE = Policy("REPLICATE", frozenset({"seed"}))
+
+
+def ablation(*factors: str) -> Policy:
+    """The policy under which the listed factors may differ."""
+    return Policy("ABLATION", frozenset(factors))
