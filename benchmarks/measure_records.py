@@ -43,7 +43,7 @@ from seedbed.records import (
     fsck,
     parse_query,
 )
-from seedbed.records._framed import FramedFile
+from seedbed.records.journal._journal import FramedFile
 
 PROJECT = "bench"
 NUM_SETTINGS, NUM_METRICS = 30, 20

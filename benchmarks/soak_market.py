@@ -40,7 +40,7 @@ from seedbed.soak import (
     optimum,
     regime_at,
 )
-from seedbed.soak._tuner_model import ModelTuner
+from seedbed.soak.tuners._model import ModelTuner
 
 FIRST_SEED = 9001  # tuners were made on seeds 1001 to 1032
 EDGE = "edge_bps_per_hour_mean"

@@ -42,9 +42,9 @@ from seedbed.soak import (
     assemble,
     kpis,
 )
-from seedbed.soak._training_plant import TRAINING_KPIS, TrainingPlant
-from seedbed.soak._training_rules import training_rules
-from seedbed.soak._training_settings import LEARNING_RATE, training_config
+from seedbed.soak.training._plant import TRAINING_KPIS, TrainingPlant
+from seedbed.soak.training._rules import training_rules
+from seedbed.soak.training._settings import LEARNING_RATE, training_config
 from seedbed.stages import LinkDataset, prepare
 from seedbed.temporal import load_flights
 

@@ -29,7 +29,7 @@ from typing import Any, final
 from rich.console import Console
 from rich.table import Table
 
-from seedbed._environment import prepare_environment
+from seedbed._before_torch import prepare_environment
 
 HERE = Path(__file__).resolve().parent
 NEIGHBOURS = (10, 20)

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from mutation import ROOT, copy_tree
 
-RECORDS = "src/seedbed/records"
+STORAGE = "src/seedbed/records/storage"
 # The quick ones first: the first failing test ends a row.
 TESTS = ("durable", "files", "cloud", "log", "journal", "events", "store", "gc", "crash")
 LINK = 'os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=directory, dst_dir_fd=directory)'
@@ -68,7 +68,7 @@ def main() -> int:
 
 def syncs() -> Iterator[Removal]:
     """Every call of os.fsync, by the function that makes it."""
-    file = f"{RECORDS}/_durable.py"
+    file = f"{STORAGE}/_durable.py"
     source = (ROOT / file).read_text()
     for function in ast.walk(ast.parse(source)):
         if not isinstance(function, ast.FunctionDef):
@@ -81,7 +81,7 @@ def syncs() -> Iterator[Removal]:
 
 def create_only() -> Iterator[Removal]:
     """Everything that keeps a name from being taken twice."""
-    durable, cloud = f"{RECORDS}/_durable.py", f"{RECORDS}/_cloud.py"
+    durable, cloud = f"{STORAGE}/_durable.py", f"{STORAGE}/_cloud.py"
     unlinks = 'os.path.exists(path := f"/proc/self/fd/{directory}/{name}") and os.unlink(path)'
     yield at(durable, "put-if-absent by an unnamed file", LINK, f"({unlinks}, {LINK})")
     yield at(durable, "put-if-absent by a named file", LINK_NAMED, LINK_NAMED.replace("os.link", "os.replace"))

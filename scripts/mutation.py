@@ -40,6 +40,7 @@ TESTS = {
         "gc.py",
     ],
 }
+FOLDERS = {"_comparison": "compare", "_log": "log", "_durable": "storage"}
 # Left out: `|` joins only flags and types here, where + and ^ mean the same and all else is no program; `*` and `**`
 # only mark and unpack arguments.
 LEFT_OUT = ["core/ReplaceBinaryOperator_BitOr_(?!BitAnd)", "core/ReplaceBinaryOperator_(Mul|Pow)_"]
@@ -78,6 +79,11 @@ def main() -> int:
     return 1 if any(survivor.why is None for survivor in survivors) else 0
 
 
+def source_file(module: str) -> str:
+    """Where `module` lies in the tree."""
+    return f"src/seedbed/records/{FOLDERS[module]}/{module}.py"
+
+
 def mutate(module: str, known: list[dict], command: str, console: Console) -> tuple[int, list[Survivor]]:
     """Try every mutant of `module`; their number, and those that survived."""
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +93,7 @@ def mutate(module: str, known: list[dict], command: str, console: Console) -> tu
         config = Path(folder) / "config.toml"
         config.write_text(
             "[cosmic-ray]\n"
-            f'module-path = "src/seedbed/records/{module}.py"\n'
+            f'module-path = "{source_file(module)}"\n'
             "timeout = 120.0\nexcluded-modules = []\n"
             f'test-command = "{sys.executable} -m pytest -x -q -p no:cacheprovider {tests}"\n'
             'distributor.name = "local"\n'
@@ -100,7 +106,7 @@ def mutate(module: str, known: list[dict], command: str, console: Console) -> tu
         watch(run, module, session, console)
         dumped = subprocess.run([command, "dump", session], capture_output=True, text=True, check=True).stdout
         results = [item for item in map(json.loads, dumped.splitlines()) if item[1]["worker_outcome"] != "skipped"]
-        source = (tree / f"src/seedbed/records/{module}.py").read_text().splitlines()
+        source = (tree / source_file(module)).read_text().splitlines()
         return len(results), list(survivors_of(results, module, known, source))
 
 

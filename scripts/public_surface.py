@@ -39,7 +39,8 @@ def _lines_of_room(room: str) -> Iterator[str]:
 @cache
 def _module(name: str) -> ast.Module:
     path = SOURCE.joinpath(*name.split("."))
-    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text("utf-8"))
+    stub, init = path / "__init__.pyi", path / "__init__.py"
+    return ast.parse((stub if stub.exists() else init if path.is_dir() else path.with_suffix(".py")).read_text("utf-8"))
 
 
 def _exported(room: str) -> list[str]:
@@ -55,7 +56,7 @@ def _definition(module: str, name: str) -> tuple[str, ast.stmt]:
             and node.module
             and name in [alias.asname or alias.name for alias in node.names]
         ):
-            return _definition(node.module, name)
+            return _definition(f"{module}.{node.module}" if node.level else node.module, name)
         if getattr(node, "name", None) == name or _assigns(node, name):
             return name, node
     raise LookupError(f"{module} lists {name} in __all__ and does not define it")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.change import GUARDS, Case, Decision, Move, Number, Parameter, bounds, judge_proposal, no_op
-from seedbed.change._grid import exact, farthest, neighbours, on_grid
+from seedbed.change.parameters._grid import exact, farthest, neighbours, on_grid
 
 TENTHS = Parameter("p", "1", low=0.0, high=1.0, increment=0.1)
 COUNT = Parameter("n", "1", low=0, high=300, number=Number.INT)

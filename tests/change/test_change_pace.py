@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seedbed.change import GUARDS, Case, Decision, Move, Parameter, cooldown, judge_proposal, oscillation, velocity
-from seedbed.change._grid import exact
+from seedbed.change.parameters._grid import exact
 
 SWINGING = Parameter("p", "1", low=0.0, high=1e6, oscillation_window=4)
 CAPPED = Parameter("p", "1", low=0.0, high=10.0, velocity_cap=0.3, velocity_window_steps=100)

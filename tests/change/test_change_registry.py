@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.change import Add, Delta, Number, Parameter, Registry, Scale, Set
-from seedbed.change._grid import neighbours, on_grid
+from seedbed.change.parameters._grid import neighbours, on_grid
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import canonical_json
 

@@ -159,7 +159,7 @@ def test_a_file_that_does_not_hold_what_was_written_is_a_broken_contract(
         path.write_text('{"engine": {"workers": 4}, "risk": {"spread": 11}}')
         return "0" * 64, 0
 
-    monkeypatch.setattr("seedbed.change._settings_file.atomic_write_json", write_another)
+    monkeypatch.setattr("seedbed.change.bindings._settings_file.atomic_write_json", write_another)
     with pytest.raises(ContractBroken, match="read back"):
         world.file.write({"spread": 20.0}, FIRST)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.optim import SGD, Optimizer
 
-from seedbed.change._step_watch import StepWatch
+from seedbed.change.bindings._step_watch import StepWatch
 
 
 def an_optimizer(*, fused: bool = False) -> Optimizer:

@@ -7,9 +7,9 @@ import warnings
 import pytest
 from rich.console import Console
 
-from seedbed.cli._progress import watching
-from seedbed.cli._render import compact, duration, size
-from seedbed.cli._warnings import warnings_shown
+from seedbed.cli.console._progress import watching
+from seedbed.cli.console._render import compact, duration, size
+from seedbed.cli.console._warnings import warnings_shown
 from seedbed.runtime import RuntimeDegraded
 from seedbed.stages import StepReport
 

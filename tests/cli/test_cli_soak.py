@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seedbed.cli import _soak_run
+from seedbed.cli.soak import _run as _soak_run
 from seedbed.soak import Soak, SoakFolder
 
 SOAKS = Path("artifacts/soak")

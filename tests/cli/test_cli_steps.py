@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from cli_world import PROJECT, finished
 
-from seedbed.cli._sparkline import sparkline
+from seedbed.cli.console._sparkline import sparkline
 from seedbed.contracts import Stage
 from seedbed.records import Store
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cli_world import SMALL_CONFIG, small_job
 
-from seedbed.cli._init import TEMPLATE
+from seedbed.cli.training._init import TEMPLATE
 from seedbed.stages import TrainConfig, load_config
 
 
@@ -174,7 +174,7 @@ def test_the_demo_is_the_same_job_on_the_shipped_flights(cli, monkeypatch):
         seen.update(request=request, config=config, events=len(load(config.model_copy())))
         return 0
 
-    monkeypatch.setattr("seedbed.cli._job.run_job", run_job)
+    monkeypatch.setattr("seedbed.cli.training._job.run_job", run_job)
     assert cli("demo", "--mode", "COMPAT", "--no-open").code == 0
     assert seen["events"] == seen["config"].data.limit == 60_000
     assert seen["request"].mode == "compat"

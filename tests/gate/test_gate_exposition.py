@@ -23,7 +23,6 @@ from seedbed.gate import (
     InfoFamily,
     PushTarget,
     Series,
-    SoakCounts,
     calibrated,
     exposition,
     judge,
@@ -31,9 +30,9 @@ from seedbed.gate import (
     parse_gate,
     pushing,
     serve_metrics,
-    soak_metrics,
     write_textfile,
 )
+from seedbed.soak import SoakCounts, soak_metrics
 
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
 COUNTS = SoakCounts(

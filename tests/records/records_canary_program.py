@@ -17,8 +17,9 @@ import zstandard
 from records_world import PROJECT, draft, metadata
 
 from seedbed.contracts import Stage
-from seedbed.records import Catalog, Journal, PromotionRule, RetentionPolicy, Store, _log, export_index, gc
-from seedbed.records._canonical import canonical_json, escape
+from seedbed.records import Catalog, Journal, PromotionRule, RetentionPolicy, Store, export_index, gc
+from seedbed.records.canonical._canonical import canonical_json, escape
+from seedbed.records.log import _log
 from seedbed.testing import dies, durable_faults
 
 # Each as it is planted; all are made up here or in the environment that the test gives this program.

@@ -31,7 +31,6 @@ from seedbed.records import (
     Journal,
     PromotionRule,
     Store,
-    _log,
     _store,
     fsck,
     gc,
@@ -40,6 +39,7 @@ from seedbed.records import (
     repair,
 )
 from seedbed.records._status import this_process
+from seedbed.records.log import _log
 from seedbed.testing import FakeClock, dies, durable_faults, fails_with
 
 GONE = this_process().model_copy(update={"start_ticks": 1})  # who started runs before a power cut runs no more

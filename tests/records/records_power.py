@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from unittest import mock
 
-from seedbed.records import _durable
+from seedbed.records.storage import _durable
 from seedbed.testing import DURABLE_CALLS
 
 Tree: TypeAlias = dict[str, bytes | None]

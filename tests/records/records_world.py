@@ -6,8 +6,8 @@ from typing import Any
 
 from seedbed.contracts import Stage
 from seedbed.records import Snapshot, SnapshotDraft, Store, digest, required_fields
-from seedbed.records._draft import build_body
-from seedbed.records._snapshot import NO_BASELINE, NO_PREDECESSOR
+from seedbed.records.snapshot._draft import build_body
+from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR
 
 PROJECT = "flights"
 _METADATA = {

@@ -7,8 +7,8 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import Severity, Stage
 from seedbed.errors import InvalidInput, StoreCorrupt
 from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, best_of_groups, fsck
-from seedbed.records._canonical import plain
-from seedbed.records._seal import seal, unseal
+from seedbed.records.canonical._canonical import plain
+from seedbed.records.canonical._seal import seal, unseal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

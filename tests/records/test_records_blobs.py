@@ -7,8 +7,8 @@ import zstandard
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Blobs, digest_bytes
-from seedbed.records import _blobs as blobs_module
-from seedbed.records._local import LocalFiles
+from seedbed.records.storage import _blobs as blobs_module
+from seedbed.records.storage._local import LocalFiles
 
 SMALL, EVEN = b"small", b"same" * 4096
 

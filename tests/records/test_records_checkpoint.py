@@ -10,12 +10,12 @@ from records_world import PROJECT, draft
 from seedbed.contracts import Stage
 from seedbed.errors import StoreCorrupt
 from seedbed.records import CommitLog
-from seedbed.records import _log as log_module
-from seedbed.records._checkpoint import Checkpoint, checkpoint_key, decoded, encoded, read_checkpoint
-from seedbed.records._compression import compressed, decompressed
-from seedbed.records._headers import Header, Headers
-from seedbed.records._local import LocalFiles
-from seedbed.records._seal import seal, unseal
+from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.log import _log as log_module
+from seedbed.records.log._checkpoint import Checkpoint, checkpoint_key, decoded, encoded, read_checkpoint
+from seedbed.records.log._headers import Header, Headers
+from seedbed.records.storage._compression import compressed, decompressed
+from seedbed.records.storage._local import LocalFiles
 from seedbed.testing import durable_faults
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

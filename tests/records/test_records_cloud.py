@@ -12,7 +12,7 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.records import FindingKind, Store, fsck, read_events, repair, verify
-from seedbed.records._cloud import open_cloud
+from seedbed.records.storage._cloud import open_cloud
 from seedbed.testing import FakeClock
 
 HERE = Path(__file__).parent

@@ -4,10 +4,11 @@ from hypothesis import strategies as st
 from records_world import metadata, snapshot
 
 from seedbed.contracts import Stage
-from seedbed.records import EXACT, REPLICATE, Commit, _comparison, ablation, compare, diff, digest
-from seedbed.records._canonical import plain
-from seedbed.records._comparison import input_differences, shown
-from seedbed.records._pointer import differences, leaves, without
+from seedbed.records import EXACT, REPLICATE, Commit, ablation, compare, diff, digest
+from seedbed.records.canonical._canonical import plain
+from seedbed.records.canonical._json_pointer import differences, leaves, without
+from seedbed.records.compare import _comparison
+from seedbed.records.compare._comparison import input_differences, shown
 
 JSON_OBJECTS = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(alphabet="a~/", max_size=2),

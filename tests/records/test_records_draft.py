@@ -11,7 +11,7 @@ from records_world import draft, metadata, snapshot
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 from seedbed.records import NOT_APPLICABLE, Store, digest, not_applicable, required_fields
-from seedbed.records._draft import build_body
+from seedbed.records.snapshot._draft import build_body
 
 STAGES = list(Stage)
 NULLABLE = {"max_cs_samples"}

@@ -9,8 +9,9 @@ import pytest
 from records_lossy_server import hangs_up, refuses
 
 from seedbed.errors import InvalidInput, StoreUnavailable
-from seedbed.records import LocalFiles, _local
-from seedbed.records._cloud import CloudFiles, open_cloud
+from seedbed.records import LocalFiles
+from seedbed.records.storage import _local
+from seedbed.records.storage._cloud import CloudFiles, open_cloud
 from seedbed.testing import FilesContract
 
 

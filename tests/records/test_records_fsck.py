@@ -17,23 +17,23 @@ from seedbed.records import (
     Releases,
     RetentionRule,
     Store,
-    _repair,
     export_index,
     fsck,
     gc,
     repair,
     verify,
 )
-from seedbed.records._blob_check import blob_findings
-from seedbed.records._checkpoint import write_checkpoint
-from seedbed.records._compression import compressed, decompressed
-from seedbed.records._derived_check import DerivedCheck, checkpoint_of
-from seedbed.records._folder_check import FolderCheck
-from seedbed.records._marks import mark
-from seedbed.records._place import Place
-from seedbed.records._seal import seal, unseal
-from seedbed.records._tail_check import find_lost_tails
 from seedbed.records._views import write_views
+from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.log._checkpoint import write_checkpoint
+from seedbed.records.maintenance import _repair
+from seedbed.records.maintenance._blob_check import blob_findings
+from seedbed.records.maintenance._derived_check import DerivedCheck, checkpoint_of
+from seedbed.records.maintenance._folder_check import FolderCheck
+from seedbed.records.maintenance._reachable import mark
+from seedbed.records.maintenance._tail_check import find_lost_tails
+from seedbed.records.storage._compression import compressed, decompressed
+from seedbed.records.storage._place import Place
 from seedbed.testing import FakeClock
 
 RUN = f"runs/{PROJECT}/r1/TRAINING"

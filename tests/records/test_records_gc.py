@@ -11,7 +11,7 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Store, digest_bytes, fsck, gc, plan_gc, sweep
-from seedbed.records._snapshot import TOP_CHANGES
+from seedbed.records.snapshot._snapshot import TOP_CHANGES
 from seedbed.testing import FakeClock
 
 HERE = Path(__file__).parent

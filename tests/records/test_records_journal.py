@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records import Journal, MemoryJournal, canonical_json, digest, read_journal
-from seedbed.records._frames import parse_frames
-from seedbed.records._seal import seal
+from seedbed.records.canonical._seal import seal
+from seedbed.records.journal._frames import parse_frames
 from seedbed.testing import durable_faults, fails_with
 
 

@@ -9,10 +9,10 @@ from records_world import PROJECT, draft
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import CommitLog, digest
-from seedbed.records import _log as log_module
-from seedbed.records._local import LocalFiles
-from seedbed.records._past import Past
-from seedbed.records._seal import seal, unseal
+from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.log import _log as log_module
+from seedbed.records.log._predecessor import Past
+from seedbed.records.storage._local import LocalFiles
 from seedbed.testing import durable_faults
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

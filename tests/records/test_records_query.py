@@ -7,8 +7,8 @@ from records_world import snapshot
 
 from seedbed.errors import InvalidInput
 from seedbed.records import matches, parse_query
-from seedbed.records._facts import Fact, facts
-from seedbed.records._query import And, Condition, Name, Not, Or
+from seedbed.records.query._facts import Fact, facts
+from seedbed.records.query._query import And, Condition, Name, Not, Or
 
 METRICS = {"test": {"ap": {"value": 0.9, "low": 0.88, "high": 0.92}, "loss": 1}, "flag": True, "curve": [1, 2]}
 CONFIG = {

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput
 from seedbed.records import EventsLog, environment_facts, read_events, redact_text
-from seedbed.records._canonical import escape
-from seedbed.records._redaction import Identity, redacted, redacted_object, redacted_pointer
+from seedbed.records.canonical._canonical import escape
+from seedbed.records.canonical._redaction import Identity, redacted, redacted_object, redacted_pointer
 
 ALICE = Identity(
     user="alice",

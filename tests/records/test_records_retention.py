@@ -24,7 +24,7 @@ from seedbed.records import (
     stats,
     verify,
 )
-from seedbed.records._retention import Dated, let_go
+from seedbed.records.maintenance._retention import Dated, let_go
 from seedbed.testing import FakeClock
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_what_is_no_retention_file_is_refused(tmp_path, text):
 
 
 def test_a_retention_file_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(NotFound, match=r"docs/growth\.md"):
+    with pytest.raises(NotFound, match=r"docs/maintenance\.md"):
         load_retention(tmp_path / "retention.yaml")
 
 

@@ -23,7 +23,7 @@ from seedbed.records import (
     parse_schema,
     required_fields,
 )
-from seedbed.records._schema import ALWAYS, metadata_offences
+from seedbed.records.snapshot._schema import ALWAYS, metadata_offences
 
 EVERY_FIELD = [(stage, field) for stage in Stage for field in PANEL.fields(stage)]
 IDS = [f"{stage}-{field.name}" for stage, field in EVERY_FIELD]
@@ -154,7 +154,7 @@ def test_metadata_of_another_stage_or_run_is_refused_also_without_assertions(tmp
     program.write_text(
         "import json, sys\n"
         "from seedbed.contracts import Stage\n"
-        "from seedbed.records._schema import metadata_offences\n"
+        "from seedbed.records.snapshot._schema import metadata_offences\n"
         "assert False, 'assertions are switched off'\n"
         "given = json.loads(sys.argv[1])\n"
         "print(json.dumps(metadata_offences(Stage.TRAINING, 'r1', given)))\n"

@@ -20,8 +20,8 @@ from seedbed.records import (
     run_events,
     standing_events,
 )
-from seedbed.records._frames import FrameReader
-from seedbed.records._place import Place
+from seedbed.records.journal._frames import FrameReader
+from seedbed.records.storage._place import Place
 
 
 def steps(events):

@@ -8,7 +8,7 @@ from scipy.stats import theilslopes
 
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import Store, trend
-from seedbed.records._trend import trend_slope
+from seedbed.records.query._trend import trend_slope
 
 METRIC = "metrics.test.ap"
 

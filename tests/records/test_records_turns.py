@@ -7,8 +7,8 @@ import pytest
 from records_world import PROJECT, commit
 
 from seedbed.records import Store
-from seedbed.records import _turns as turns_module
-from seedbed.records._turns import turn
+from seedbed.records.storage import _writer_turn as turns_module
+from seedbed.records.storage._writer_turn import turn
 
 
 def held(folder):

@@ -7,7 +7,7 @@ from records_world import PROJECT, commit, snapshot
 
 from seedbed.errors import InvalidInput
 from seedbed.records import Diff, MetricDelta, Store, why
-from seedbed.records._noise import EXCEEDS, REPLICATES_NEEDED, WITHIN, noise_of
+from seedbed.records.compare._noise import EXCEEDS, REPLICATES_NEEDED, WITHIN, noise_of
 
 METRIC = "/test/ap"
 CONFIG = {"optimizer": {"lr": 0.001, "eps": 1e-8}, "report": "report.html", "seed": 0}

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from seedbed._environment import prepare_environment
+from seedbed._before_torch import prepare_environment
 from seedbed.runtime import _host as host
 from seedbed.runtime import tune_host
 
@@ -16,7 +16,7 @@ def child(program: str) -> str:
 
 def test_the_environment_is_prepared_without_torch(monkeypatch) -> None:
     printed = child(
-        "import os, sys; from seedbed._environment import prepare_environment as p; "
+        "import os, sys; from seedbed._before_torch import prepare_environment as p; "
         "os.environ.pop('OMP_WAIT_POLICY', None); p(); print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
     )
     assert printed.split() == ["False", "PASSIVE"]

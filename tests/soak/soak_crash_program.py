@@ -22,7 +22,7 @@ from seedbed.change import Kind
 from seedbed.errors import Conflict, NotFound, StoreUnavailable
 from seedbed.records import read_journal, read_json_with_hash
 from seedbed.soak import Soak, SoakFault, SoakFolder, SoakPlan, assemble, finish, verify_soak
-from seedbed.soak._account import account
+from seedbed.soak._readback import account
 from seedbed.testing import dies, durable_faults, fails_with
 
 HALF = b'{"body":{"kind":"held","payload":{"handed":'

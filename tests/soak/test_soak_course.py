@@ -13,7 +13,7 @@ from seedbed.change import (
 )
 from seedbed.records import MemoryJournal
 from seedbed.soak import Measurement, Observation, Phase, SoakProfile
-from seedbed.soak._course import Course, Decision
+from seedbed.soak._controller import Course, Decision
 from seedbed.soak._evidence import Head, Measured
 
 REGISTRY = Registry([Parameter("spread", "bps", 0.0, 50.0, subsystem="risk")])

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from seedbed.change import nearest_on_grid
 from seedbed.errors import InvalidInput
-from seedbed.soak._market import MARKET_KPIS, simulate
-from seedbed.soak._market_draws import draw
-from seedbed.soak._market_engine import erlang_c
-from seedbed.soak._market_optimum import expected, long_run, optimum
-from seedbed.soak._market_plant import MarketPlant
-from seedbed.soak._market_regime import REGIMES, regime_at
-from seedbed.soak._market_registry import MARKET_EFFECTS, MARKET_INITIAL, TUNER_SUBSYSTEM, market_registry
+from seedbed.soak.market._draws import draw
+from seedbed.soak.market._engine import erlang_c
+from seedbed.soak.market._market import MARKET_KPIS, simulate
+from seedbed.soak.market._optimum import expected, long_run, optimum
+from seedbed.soak.market._plant import MarketPlant
+from seedbed.soak.market._regime import REGIMES, regime_at
+from seedbed.soak.market._registry import MARKET_EFFECTS, MARKET_INITIAL, TUNER_SUBSYSTEM, market_registry
 
 REGISTRY = market_registry()
 PLANT_KEYS = [parameter.key for parameter in REGISTRY if parameter.subsystem != TUNER_SUBSYSTEM]

@@ -3,9 +3,9 @@
 import numpy as np
 from gymnasium.utils.env_checker import check_env
 
-from seedbed.soak._market import MARKET_KPIS
-from seedbed.soak._market_env import MarketEnv
-from seedbed.soak._market_plant import MarketPlant
+from seedbed.soak.market._gym_env import MarketEnv
+from seedbed.soak.market._market import MARKET_KPIS
+from seedbed.soak.market._plant import MarketPlant
 
 
 def test_gymnasium_finds_nothing_wrong_with_it():

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal, nearest_on_grid
 from seedbed.errors import NotFound
-from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited
-from seedbed.soak._market_registry import MARKET_INITIAL, TUNER_EFFECTS, TUNER_SUBSYSTEM, market_registry
-from seedbed.soak._mock import mock_registry
+from seedbed.soak.market._limits import ITERATIONS_PER_HOUR, limited
+from seedbed.soak.market._registry import MARKET_INITIAL, TUNER_EFFECTS, TUNER_SUBSYSTEM, market_registry
+from seedbed.soak.mock._plant import mock_registry
 
 REGISTRY = market_registry()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seedbed.errors import InvalidInput
-from seedbed.soak._mock import MOCK_OPTIMUM, MockPlant
+from seedbed.soak.mock._plant import MOCK_OPTIMUM, MockPlant
 
 
 def edges(values, seed=1, iterations=20):

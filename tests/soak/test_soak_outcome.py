@@ -7,7 +7,7 @@ from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 from seedbed.soak import Measurement, mock_registry
 from seedbed.soak._evidence import Head, Measured
-from seedbed.soak._outcome import outcome_by_evidence, was_made
+from seedbed.soak.verify._outcome import outcome_by_evidence, was_made
 
 KEY, BEFORE, AFTER = "base_spread_bps", 22.0, 20.0
 REGISTRY = mock_registry()

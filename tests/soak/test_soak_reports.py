@@ -7,10 +7,10 @@ from soak_world import finished, small_plan
 
 from seedbed.errors import StoreCorrupt
 from seedbed.soak import assemble
-from seedbed.soak._account import account
-from seedbed.soak._episode import readings
 from seedbed.soak._evidence import Held
+from seedbed.soak._iterations import readings
 from seedbed.soak._plant import Measurement
+from seedbed.soak._readback import account
 from seedbed.soak._reports import freeze_objections, gate_facts, judge_soak, post_soak
 from seedbed.soak._tally import tally
 

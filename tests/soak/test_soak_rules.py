@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from seedbed.change import Set
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak import MARKET_INITIAL, MARKET_KPIS, market_registry
-from seedbed.soak._market_rules import market_rules
-from seedbed.soak._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
-from seedbed.soak._tuner import Observation
+from seedbed.soak.market._rules import market_rules
+from seedbed.soak.tuners._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
+from seedbed.soak.tuners._tuner import Observation
 
 REGISTRY = market_registry()
 GOOD = """

@@ -23,10 +23,9 @@ from seedbed.soak import (
     kpis,
     verify_soak,
 )
-from seedbed.soak._rules import Adjustment, Condition, Rule
-from seedbed.soak._training_plant import TRAINING_KPIS, TrainingPlant
-from seedbed.soak._training_rules import training_rules
-from seedbed.soak._training_settings import (
+from seedbed.soak.training._plant import TRAINING_KPIS, TrainingPlant
+from seedbed.soak.training._rules import training_rules
+from seedbed.soak.training._settings import (
     CLIP_NORM,
     DROPOUT,
     LEARNING_RATE,
@@ -34,6 +33,7 @@ from seedbed.soak._training_settings import (
     training_config,
     training_registry,
 )
+from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
 from seedbed.stages import ModelSettings, prepare
 from seedbed.temporal import load_flights
 

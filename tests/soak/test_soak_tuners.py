@@ -20,8 +20,8 @@ from seedbed.soak import (
     market_registry,
     market_rules,
 )
-from seedbed.soak._tuner_model import ModelTuner
-from seedbed.soak._tuner_objective import scores
+from seedbed.soak.tuners._model import ModelTuner
+from seedbed.soak.tuners._objective import scores
 
 REGISTRY = market_registry()
 RULES = RuleTuner(market_rules(), REGISTRY, MARKET_KPIS)

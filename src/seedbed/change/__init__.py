@@ -1,40 +1,65 @@
 """Change: a setting changes only through guards, is read back from the live object, and is proven at the next step."""
 
-from seedbed.change._batch_size import BatchSize, RateRule, ResizableBatchSampler
-from seedbed.change._binding import Binding, Sighting
-from seedbed.change._case import Case, Conditions, Decision, Guard, Move, Ruling
 from seedbed.change._checkpoint import ChangeState
-from seedbed.change._clip_norm import ClipNorm
-from seedbed.change._coverage import require_coverage
-from seedbed.change._debounce import Debounce, DebounceState
-from seedbed.change._delta import Add, Delta, Op, Scale, Set
-from seedbed.change._dropout import DropoutRate
 from seedbed.change._engine import ChangeEngine
-from seedbed.change._freeze import FreezeRule, FreezeState, GoodRange
-from seedbed.change._freezing import Freeze, Thaw
-from seedbed.change._grid import nearest_on_grid
-from seedbed.change._group_setting import GroupSetting, Setting
-from seedbed.change._groups import GroupName
-from seedbed.change._guards import GUARDS, judge_proposal
-from seedbed.change._handed import Handed, handed, num_rows
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
-from seedbed.change._learning_rate import LearningRate
 from seedbed.change._ledger import ChangeJournal
-from seedbed.change._limits import bounds, no_op
-from seedbed.change._loss_weights import LossWeight, LossWeights
-from seedbed.change._mixture import MixtureSampler, MixtureWeight
-from seedbed.change._pace import cooldown, oscillation, velocity
-from seedbed.change._parameter import Number, Parameter
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes
-from seedbed.change._registry import Registry
-from seedbed.change._replay import ReplayRule, replay_rule
 from seedbed.change._rollback import ROLLBACK, proven, rollback_deltas
-from seedbed.change._settings_file import Consumer, SettingsFile
-from seedbed.change._skip import skip_reason
-from seedbed.change._stall import StallRule, StallState
-from seedbed.change._standing import drift, freeze, health
 from seedbed.change._summary import summary
-from seedbed.change._target import Bindings, Target
+from seedbed.change.bindings import (
+    BatchSize,
+    Binding,
+    Bindings,
+    ClipNorm,
+    Consumer,
+    DropoutRate,
+    Freeze,
+    GroupName,
+    GroupSetting,
+    Handed,
+    LearningRate,
+    LossWeight,
+    LossWeights,
+    MixtureSampler,
+    MixtureWeight,
+    RateRule,
+    ResizableBatchSampler,
+    Setting,
+    SettingsFile,
+    Sighting,
+    Target,
+    Thaw,
+    handed,
+    num_rows,
+    require_coverage,
+)
+from seedbed.change.guards import (
+    GUARDS,
+    Case,
+    Conditions,
+    Debounce,
+    DebounceState,
+    Decision,
+    FreezeRule,
+    FreezeState,
+    GoodRange,
+    Guard,
+    Move,
+    Ruling,
+    bounds,
+    cooldown,
+    drift,
+    freeze,
+    health,
+    judge_proposal,
+    no_op,
+    oscillation,
+    skip_reason,
+    velocity,
+)
+from seedbed.change.parameters import Add, Delta, Number, Op, Parameter, Registry, Scale, Set, nearest_on_grid
+from seedbed.change.proposers import ReplayRule, StallRule, StallState, replay_rule
 
 __all__ = [
     "GUARDS",

@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import c_float
 from typing import final
 
-from seedbed.change._binding import Binding, Sighting
-from seedbed.change._case import Guard
 from seedbed.change._checkpoint import ChangeState
-from seedbed.change._delta import Delta
-from seedbed.change._guards import GUARDS
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
 from seedbed.change._ledger import ChangeJournal, Ledger
-from seedbed.change._parameter import Parameter
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
-from seedbed.change._registry import Registry
 from seedbed.change._rollback import rollback_deltas
-from seedbed.change._target import Bindings, Target
+from seedbed.change.bindings._binding import Binding, Sighting
+from seedbed.change.bindings._target import Bindings, Target
+from seedbed.change.guards._guards import GUARDS
+from seedbed.change.guards._proposal import Guard
+from seedbed.change.parameters._delta import Delta
+from seedbed.change.parameters._parameter import Parameter
+from seedbed.change.parameters._registry import Registry
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError, StoreUnavailable
 

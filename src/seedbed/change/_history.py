@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, final
 
-from seedbed.change._case import Decision, Move, Ruling
-from seedbed.change._delta import Add, Delta, Op, Scale, Set
+from seedbed.change.guards._proposal import Decision, Move, Ruling
+from seedbed.change.parameters._delta import Add, Delta, Op, Scale, Set
 from seedbed.contracts import Outcome
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import Entry

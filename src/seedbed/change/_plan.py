@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from seedbed.change._case import Case, Conditions, Decision, Guard, Move, Ruling
-from seedbed.change._delta import Delta
-from seedbed.change._guards import GUARDS, judge_proposal
 from seedbed.change._history import ChangeHistory, Kind
 from seedbed.change._ledger import Note
-from seedbed.change._registry import Registry
+from seedbed.change.guards._guards import GUARDS, judge_proposal
+from seedbed.change.guards._proposal import Case, Conditions, Decision, Guard, Move, Ruling
+from seedbed.change.parameters._delta import Delta
+from seedbed.change.parameters._registry import Registry
 
 __all__ = ["Planned", "Rules", "judged_notes", "plan", "proposed_notes", "retried_notes"]
 

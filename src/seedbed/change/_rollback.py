@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from seedbed.change._delta import Delta, Set
 from seedbed.change._history import ChangeHistory, Kind
+from seedbed.change.parameters._delta import Delta, Set
 
 __all__ = ["ROLLBACK", "proven", "rollback_deltas"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
-from seedbed.change._parameter import in_unit
+from seedbed.change.parameters._parameter import in_unit
 from seedbed.contracts import ChangeReport, ChangeSummary
 
 __all__ = ["summary"]

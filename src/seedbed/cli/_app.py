@@ -8,15 +8,17 @@ import typer
 from rich.text import Text
 
 from seedbed import __version__
-from seedbed._environment import prepare_environment
-from seedbed.cli import _changes, _runs, _soak
+from seedbed._before_torch import prepare_environment
 from seedbed.cli._doctor import doctor
 from seedbed.cli._gate import gate
-from seedbed.cli._init import init
-from seedbed.cli._render import errors, out
 from seedbed.cli._report import report
-from seedbed.cli._shard import shard
-from seedbed.cli._training import demo, train
+from seedbed.cli.console._render import errors, out
+from seedbed.cli.runs import _changes
+from seedbed.cli.runs import _group as _runs
+from seedbed.cli.soak import _group as _soak
+from seedbed.cli.training._init import init
+from seedbed.cli.training._shard import shard
+from seedbed.cli.training._training import demo, train
 from seedbed.errors import SeedbedError
 
 __all__ = ["app", "main"]

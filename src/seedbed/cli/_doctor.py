@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from seedbed.cli._options import JsonOption
-from seedbed.cli._render import errors, out, plain_table, print_json, size
+from seedbed.cli.console._options import JsonOption
+from seedbed.cli.console._render import errors, out, plain_table, print_json, size
 
 if TYPE_CHECKING:
     from seedbed.runtime import DoctorFeature, DoctorReport

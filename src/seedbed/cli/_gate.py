@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli._render import errors, out, print_json
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._render import errors, out, print_json
 
 __all__ = ["gate"]
 
@@ -40,8 +40,8 @@ def gate(
       seedbed gate latest --spec gate.yaml --calibrate
     """
     from seedbed.cli._judgement import gate_text, judged
-    from seedbed.cli._listing import standing
-    from seedbed.cli._select import find_run
+    from seedbed.cli.runs._listing import standing
+    from seedbed.cli.runs._select import find_run
     from seedbed.gate import load_gate, metrics_text
     from seedbed.records import replace
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.text import Text
 
-from seedbed.cli._render import section
+from seedbed.cli.console._render import section
 from seedbed.contracts import CheckReport, GateReport, Verdict
 from seedbed.dashboard import render_report
 from seedbed.errors import InvalidInput

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli._render import out, print_json
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._render import out, print_json
 
 __all__ = ["report"]
 
@@ -30,7 +30,7 @@ def report(
     import webbrowser
 
     from seedbed.cli._judgement import declares_gate, judged, write_report
-    from seedbed.cli._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_run, require_commit
 
     view = find_run(store, run)
     snapshot = require_commit(view).snapshot

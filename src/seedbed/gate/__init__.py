@@ -14,7 +14,6 @@ from seedbed.gate._quantile import block_quantile
 from seedbed.gate._record import gate_record
 from seedbed.gate._sequence import confidence_sequence
 from seedbed.gate._series import Series
-from seedbed.gate._soak_metrics import SoakCounts, soak_metrics
 from seedbed.gate._spec import GateSpec, load_gate, parse_gate
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "PushTarget",
     "Series",
     "SeriesShape",
-    "SoakCounts",
     "block_bootstrap",
     "block_quantile",
     "calibrate",
@@ -50,6 +48,5 @@ __all__ = [
     "parse_gate",
     "pushing",
     "serve_metrics",
-    "soak_metrics",
     "write_textfile",
 ]

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Message, RunStatus, Stage
 from seedbed.errors import NotFound, StoreCorrupt
-from seedbed.records._canonical import digest
-from seedbed.records._files import Files
+from seedbed.records.canonical._canonical import digest
+from seedbed.records.storage._files import Files
 
 __all__ = [
     "STALE_AFTER",

@@ -10,17 +10,17 @@ from typing import Self
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._blobs import Blobs
-from seedbed.records._canonical import readable_json
-from seedbed.records._clock import Clock, SystemClock
-from seedbed.records._commit import Commit, run_folder_of
-from seedbed.records._files import Files, require_create_only
-from seedbed.records._layout import LOGS, MARKER, RUNS, log_folder, run_folder
-from seedbed.records._log import CommitLog
-from seedbed.records._names import require_name
-from seedbed.records._place import Place
-from seedbed.records._runs import ActiveRun
+from seedbed.records._active_run import ActiveRun
 from seedbed.records._status import Status, read_status, this_process
+from seedbed.records.canonical._canonical import readable_json
+from seedbed.records.canonical._names import require_name
+from seedbed.records.log._log import CommitLog
+from seedbed.records.snapshot._commit import Commit, run_folder_of
+from seedbed.records.storage._blobs import Blobs
+from seedbed.records.storage._clock import Clock, SystemClock
+from seedbed.records.storage._files import Files, require_create_only
+from seedbed.records.storage._layout import LOGS, MARKER, RUNS, log_folder, run_folder
+from seedbed.records.storage._place import Place
 
 __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 from seedbed.contracts import Stage
-from seedbed.records._canonical import readable_json, readable_plain
-from seedbed.records._commit import Commit
-from seedbed.records._files import Files
-from seedbed.records._layout import latest_key, run_folder
-from seedbed.records._log import CommitLog
+from seedbed.records.canonical._canonical import readable_json, readable_plain
+from seedbed.records.log._log import CommitLog
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.storage._files import Files
+from seedbed.records.storage._layout import latest_key, run_folder
 
 __all__ = ["latest_key_of", "latest_pointer", "views", "write_latest", "write_views"]
 

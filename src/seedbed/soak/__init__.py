@@ -1,39 +1,51 @@
 """Soak: a plant is measured, tuned through guards, and what reached it is verified, iteration by iteration."""
 
-from seedbed.soak._account import Account, account, iteration_summaries
 from seedbed.soak._assemble import assemble
 from seedbed.soak._faults import SoakFault
 from seedbed.soak._finish import Finished, finish, judged_again
 from seedbed.soak._folder import SoakFolder
-from seedbed.soak._iteration import ApplyVerdict, IterationSummary
+from seedbed.soak._iteration_summary import ApplyVerdict, IterationSummary
 from seedbed.soak._kpis import STATISTICS, kpis
 from seedbed.soak._loop import Progress, Soak, SoakObserver
-from seedbed.soak._market import MARKET_KPIS
-from seedbed.soak._market_limits import ITERATIONS_PER_HOUR, limited
-from seedbed.soak._market_optimum import expected, long_run, optimum
-from seedbed.soak._market_plant import MarketPlant
-from seedbed.soak._market_regime import REGIMES, Regime, regime_at
-from seedbed.soak._market_registry import (
-    MARKET_EFFECTS,
-    MARKET_INITIAL,
-    TUNER_EFFECTS,
-    TUNER_SUBSYSTEM,
-    market_registry,
-)
-from seedbed.soak._market_rules import market_rules
-from seedbed.soak._mock import MOCK_OPTIMUM, MockPlant, mock_registry
+from seedbed.soak._metrics import SoakCounts, soak_metrics
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
 from seedbed.soak._plant import Measurement, Plant
 from seedbed.soak._profile import Phase, SoakProfile
+from seedbed.soak._readback import Account, account, iteration_summaries
 from seedbed.soak._regime import RegimeRule, RegimeState
 from seedbed.soak._reports import PostSoakSnapshot, TuningReport
-from seedbed.soak._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
 from seedbed.soak._tally import SoakTally
-from seedbed.soak._tuner import Observation, Tuner
-from seedbed.soak._tuner_objective import Constraint, Objective
-from seedbed.soak._verification import Accusation, Flaw, SoakVerification
-from seedbed.soak._verify import verify_soak
-from seedbed.soak._verify_page import verification_page
+from seedbed.soak.market import (
+    ITERATIONS_PER_HOUR,
+    MARKET_EFFECTS,
+    MARKET_INITIAL,
+    MARKET_KPIS,
+    REGIMES,
+    TUNER_EFFECTS,
+    TUNER_SUBSYSTEM,
+    MarketPlant,
+    Regime,
+    expected,
+    limited,
+    long_run,
+    market_registry,
+    market_rules,
+    optimum,
+    regime_at,
+)
+from seedbed.soak.mock import MOCK_OPTIMUM, MockPlant, mock_registry
+from seedbed.soak.tuners import (
+    Adjustment,
+    Condition,
+    Constraint,
+    Objective,
+    Observation,
+    Rule,
+    RuleTuner,
+    Tuner,
+    read_rules,
+)
+from seedbed.soak.verify import Accusation, Flaw, SoakVerification, verification_page, verify_soak
 
 __all__ = [
     "ITERATIONS_PER_HOUR",
@@ -71,6 +83,7 @@ __all__ = [
     "Rule",
     "RuleTuner",
     "Soak",
+    "SoakCounts",
     "SoakFault",
     "SoakFolder",
     "SoakObserver",
@@ -97,6 +110,7 @@ __all__ = [
     "optimum",
     "read_rules",
     "regime_at",
+    "soak_metrics",
     "verification_page",
     "verify_soak",
 ]

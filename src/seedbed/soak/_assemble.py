@@ -6,19 +6,19 @@ from functools import cache
 
 from seedbed.change import FreezeRule, GoodRange, Registry
 from seedbed.errors import NotFound
-from seedbed.soak._market import MARKET_KPIS
-from seedbed.soak._market_limits import limited
-from seedbed.soak._market_plant import MarketPlant
-from seedbed.soak._market_registry import TUNER_SUBSYSTEM, market_registry
-from seedbed.soak._market_rules import market_rules
-from seedbed.soak._mock import MockPlant, mock_registry
-from seedbed.soak._mock_rules import mock_rules
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind
 from seedbed.soak._profile import SoakProfile
 from seedbed.soak._regime import RegimeRule
-from seedbed.soak._rules import RuleTuner
-from seedbed.soak._tuner import Tuner
-from seedbed.soak._tuner_objective import Objective
+from seedbed.soak.market._limits import limited
+from seedbed.soak.market._market import MARKET_KPIS
+from seedbed.soak.market._plant import MarketPlant
+from seedbed.soak.market._registry import TUNER_SUBSYSTEM, market_registry
+from seedbed.soak.market._rules import market_rules
+from seedbed.soak.mock._plant import MockPlant, mock_registry
+from seedbed.soak.mock._rules import mock_rules
+from seedbed.soak.tuners._objective import Objective
+from seedbed.soak.tuners._rules import RuleTuner
+from seedbed.soak.tuners._tuner import Tuner
 
 __all__ = ["PROFILES", "assemble"]
 
@@ -88,9 +88,9 @@ def assemble(plan: SoakPlan) -> Assembly:
 
 def _training(plan: SoakPlan) -> Assembly:
     """Imported here: what trains takes long to import, and no other plant needs it. Its events are read once."""
-    from seedbed.soak._training_plant import TRAINING_KPIS, TrainingPlant
-    from seedbed.soak._training_rules import training_rules
-    from seedbed.soak._training_settings import training_config, training_registry
+    from seedbed.soak.training._plant import TRAINING_KPIS, TrainingPlant
+    from seedbed.soak.training._rules import training_rules
+    from seedbed.soak.training._settings import training_config, training_registry
     from seedbed.stages import prepare
     from seedbed.temporal import load_flights
 
@@ -132,7 +132,7 @@ def _tuner(plan: SoakPlan) -> Tuner | None:
 def _model(registry: Registry, seed: int) -> Tuner:
     """Of every setting but the tuner's own, which it does not model."""
     try:
-        from seedbed.soak._tuner_model import ModelTuner
+        from seedbed.soak.tuners._model import ModelTuner
     except ModuleNotFoundError as problem:
         raise NotFound(
             f"the tuner `model` needs the package {problem.name}; run `pip install 'seedbed[soak]'`"

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import final
 
 from seedbed.change import nearest_on_grid
-from seedbed.soak._consumer import Delivery, Direct
+from seedbed.soak._delivery import Delivery, Direct
 from seedbed.soak._plant import Plant
 
 __all__ = ["SoakFault", "faulty"]

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seedbed.contracts import GateReport
-from seedbed.gate import GateSpec, gate_metrics, soak_metrics, write_textfile
+from seedbed.gate import GateSpec, gate_metrics, write_textfile
 from seedbed.records import replace
-from seedbed.soak._account import Account, account
 from seedbed.soak._folder import SoakFolder
+from seedbed.soak._metrics import soak_metrics
 from seedbed.soak._plan import Assembly, SoakPlan
+from seedbed.soak._readback import Account, account
 from seedbed.soak._reports import PostSoakSnapshot, calibrated_soak, judge_soak, post_soak, soak_counts, tuning_report
-from seedbed.soak._verification import SoakVerification
-from seedbed.soak._verify import examine_soak, verify_soak
-from seedbed.soak._verify_page import verification_page
+from seedbed.soak.verify._page import verification_page
+from seedbed.soak.verify._verification import SoakVerification
+from seedbed.soak.verify._verify import examine_soak, verify_soak
 
 __all__ = ["Finished", "finish", "judged_again"]
 

@@ -7,17 +7,17 @@ from typing import Protocol, final
 
 from seedbed.change import ROLLBACK, ChangeEngine, ChangeRecord, Kind, SettingsFile
 from seedbed.errors import ContractBroken, StoreCorrupt
-from seedbed.gate import SoakCounts
-from seedbed.soak._consumer import FileReader
-from seedbed.soak._course import Decision
-from seedbed.soak._episode import Reading, episodes, readings
+from seedbed.soak._controller import Decision
+from seedbed.soak._delivery import FileReader
 from seedbed.soak._evidence import GENESIS, Ending, Evidence, Measured, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
-from seedbed.soak._iteration import summarise
-from seedbed.soak._outcome import was_made
+from seedbed.soak._iteration_summary import summarise
+from seedbed.soak._iterations import Reading, episodes, readings
+from seedbed.soak._metrics import SoakCounts
 from seedbed.soak._plan import Assembly
 from seedbed.soak._reports import counts_of
 from seedbed.soak._tally import tally
+from seedbed.soak.verify._outcome import was_made
 
 __all__ = ["Progress", "Soak", "SoakObserver"]
 

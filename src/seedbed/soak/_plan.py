@@ -13,12 +13,12 @@ from seedbed.change import Registry
 from seedbed.contracts import Message
 from seedbed.gate import GateSpec
 from seedbed.records import digest
-from seedbed.soak._consumer import Rig
-from seedbed.soak._course import Course, Limits
+from seedbed.soak._controller import Course, Limits
+from seedbed.soak._delivery import Rig
 from seedbed.soak._faults import SoakFault, faulty
 from seedbed.soak._plant import Plant
 from seedbed.soak._profile import SoakProfile
-from seedbed.soak._tuner import Tuner
+from seedbed.soak.tuners._tuner import Tuner
 
 __all__ = ["Assembly", "PlantKind", "SoakPlan", "TunerKind", "new_soak_id"]
 

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, GateReport, Message, Verdict
-from seedbed.gate import GateSpec, Series, SoakCounts, calibrated, judge, parse_gate
-from seedbed.soak._account import Account
-from seedbed.soak._episode import Episode
+from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
+from seedbed.soak._iterations import Episode
+from seedbed.soak._metrics import SoakCounts
+from seedbed.soak._readback import Account
 from seedbed.soak._tally import SoakTally
 
 __all__ = [

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from seedbed.change import ROLLBACK, Kind, Registry, skip_reason
 from seedbed.contracts import Message, Outcome
-from seedbed.soak._episode import Episode
 from seedbed.soak._evidence import Held, Measured, Record
-from seedbed.soak._iteration import ApplyVerdict, verdict_of
+from seedbed.soak._iteration_summary import ApplyVerdict, verdict_of
+from seedbed.soak._iterations import Episode
 
 __all__ = ["SoakTally", "tally"]
 

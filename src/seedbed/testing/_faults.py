@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from seedbed.records import _durable
+from seedbed.records.storage import _durable
 
 __all__ = ["DURABLE_CALLS", "dies", "durable_faults", "fails_with"]
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, final
 
 from seedbed.errors import SeedbedError
-from seedbed.gate import exposition, gate_metrics, soak_metrics
+from seedbed.gate import exposition, gate_metrics
 from seedbed.records import atomic_write_json, digest, read_journal
-from seedbed.records._frames import frame
-from seedbed.soak import SoakFolder, assemble
-from seedbed.soak._account import Account, account, iteration_summaries
+from seedbed.records.journal._frames import frame
+from seedbed.soak import SoakFolder, assemble, soak_metrics
 from seedbed.soak._evidence import GENESIS
+from seedbed.soak._readback import Account, account, iteration_summaries
 from seedbed.soak._reports import judge_soak, post_soak, soak_counts, tuning_report
-from seedbed.soak._verification import SoakVerification
-from seedbed.soak._verify_page import verification_page
+from seedbed.soak.verify._page import verification_page
+from seedbed.soak.verify._verification import SoakVerification
 
 __all__ = ["Logs", "Record", "reframe", "reseal", "rewrite", "set_settings", "summaries"]
 

@@ -1,0 +1,172 @@
+"""The size of the batches that a loop trains on."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from enum import StrEnum
+from math import ceil, sqrt
+from typing import final
+
+from torch.optim import Optimizer
+from torch.utils.data import Sampler
+
+from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._learning_rate import LearningRate
+from seedbed.change.bindings._rate_watch import RateWatch
+from seedbed.change.bindings._use_watch import Reading, Uses, UseWatch
+from seedbed.errors import InvalidInput
+
+__all__ = ["BatchSize", "RateRule", "ResizableBatchSampler"]
+
+
+class RateRule(StrEnum):
+    """How the learning rate follows the batch size: not at all, in proportion, or with its square root.
+
+    Proportion: Goyal et al., arXiv 1706.02677. Square root: Krizhevsky, arXiv 1404.5997, and for Adam Malladi et al.,
+    arXiv 2205.10287.
+    """
+
+    NONE = "none"
+    LINEAR = "linear"
+    SQRT = "sqrt"
+
+    def factor(self, ratio: float) -> float:
+        """What the rate is multiplied by when the batch becomes `ratio` times as large."""
+        return {RateRule.NONE: 1.0, RateRule.LINEAR: ratio, RateRule.SQRT: sqrt(ratio)}[self]
+
+
+@final
+class ResizableBatchSampler(Sampler[list[int]]):
+    """A batch sampler whose size may change between two batches: `DataLoader(data, batch_sampler=batches)`.
+
+    `DataLoader.batch_size` is None then, and would report a stale size if it were not. `len()` is the number of batches
+    of a whole pass at the size held now. Raises InvalidInput unless the size is 1 or more.
+    """
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, *, drop_last: bool = False) -> None:
+        self._sampler, self._drop_last = sampler, drop_last
+        self._batch_size = _checked(batch_size)
+        self._uses = Uses()
+
+    @property
+    def batch_size(self) -> int:
+        """The size of the next batch that is sampled. Workers may still fetch batches of the size before."""
+        return self._batch_size
+
+    def resize(self, batch_size: int) -> None:
+        """Sample batches of this size from the next one on. Raises InvalidInput unless it is 1 or more."""
+        self._batch_size = _checked(batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Batches of indices, each of the size held when it began."""
+        batch: list[int] = []
+        size = self._batch_size
+        for index in self._sampler:
+            if not batch:
+                size = self._batch_size
+            batch.append(index)
+            if len(batch) == size:
+                yield batch
+                batch = []
+        if batch and not self._drop_last:
+            yield batch
+
+    def __len__(self) -> int:
+        """Batches in a pass at this size. Raises InvalidInput when the sampler below has no length."""
+        if not isinstance(self._sampler, Sized):
+            raise InvalidInput(f"{type(self._sampler).__name__} has no length, so the number of batches is not known")
+        whole = len(self._sampler) / self._batch_size
+        return int(whole) if self._drop_last else ceil(whole)
+
+    def begin(self) -> None:
+        """A pass begins; told by `handed`."""
+
+    def hand(self, num_rows: int) -> None:
+        """The loop got a batch; told by `handed`."""
+        self._uses.note(num_rows)
+
+    def used(self) -> set[float]:
+        """The sizes of the batches that the loop got since the last call."""
+        return self._uses.take()
+
+
+@final
+class BatchSize:
+    """Binds a parameter to the batch size, and moves a learning rate along with it: both, or neither.
+
+    The loop must read its batches through `handed(loader, batches)`. The rate moves at once; with workers, that is some
+    batches before the first of the new size arrives. The guards see the batch size alone: limits that a parameter for
+    the rate declares are not asked. Raises InvalidInput for a rule without a rate to move.
+    """
+
+    def __init__(
+        self,
+        batches: ResizableBatchSampler,
+        optimizer: Optimizer,
+        rate: LearningRate | None = None,
+        rule: RateRule = RateRule.NONE,
+    ) -> None:
+        self._batches, self._optimizer, self._rate, self._rule = batches, optimizer, rate, RateRule(rule)
+        self._watch: UseWatch | None = None
+        self._rate_watch: RateWatch | None = None
+        if (rate is None) != (self._rule is RateRule.NONE):
+            raise InvalidInput(
+                f"rule {self._rule.value!r} and rate {rate!r}: give both a rate and linear or sqrt, or neither"
+            )
+
+    def read(self) -> float:
+        """The size of the next batch that is sampled."""
+        return float(self._batches.batch_size)
+
+    def write(self, value: float) -> None:
+        """Resize, and scale the rate by the rule. Raises InvalidInput, with both as they were, if one is refused."""
+        size = _checked(value)
+        if self._rate is not None:  # it refuses before it touches anything, and a size that was checked is taken
+            self._rate.write(self._rate.read() * self._rule.factor(size / self.read()))
+        self._batches.resize(size)
+
+    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+        """Report the first optimizer step all of whose batches had the new size, and any later loss.
+
+        Batches that were fetched before the change, and the short one that ends a pass, prove nothing. That the rate
+        was taken back is a loss too.
+        """
+        self._end_watch()
+        if report is not None:
+            self._watch = UseWatch(self._optimizer, Reading(self.read, self._batches.used), report)
+            if self._rate is not None:
+                self._rate_watch = self._rate.follow(lambda sighting: self._tell_of_rate(sighting, report))
+
+    def state(self) -> dict[str, float]:
+        """The size, and the numbers of the rate that goes with it."""
+        rate = {} if self._rate is None else {f"rate.{name}": value for name, value in self._rate.state().items()}
+        return {"batch_size": self.read(), **rate}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Bring such a state back. Raises InvalidInput when it is of another shape."""
+        if "batch_size" not in state or (self._rate is None and len(state) > 1):
+            raise InvalidInput(f"batch-size state: expected {sorted(self.state())}, found {sorted(state)}")
+        size = _checked(state["batch_size"])
+        if self._rate is not None:
+            self._rate.restore(
+                {name.removeprefix("rate."): value for name, value in state.items() if name != "batch_size"}
+            )
+        self._batches.resize(size)
+
+    def _tell_of_rate(self, sighting: Sighting, report: Callable[[Sighting], None]) -> None:
+        if sighting.why:
+            self._end_watch()
+            numbers = f"expected {sighting.expected:g}, found {sighting.found:g}"
+            why = f"the learning rate that goes with it was lost: {numbers}; {sighting.why}"
+            report(Sighting(sighting.steps_after, self.read(), self.read(), why))
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
+        if self._rate is not None and self._rate_watch is not None:
+            self._rate.unfollow(self._rate_watch)
+        self._watch = self._rate_watch = None
+
+
+def _checked(size: float) -> int:
+    if not (float(size).is_integer() and size >= 1):
+        raise InvalidInput(f"batch size {size!r}: expected a whole number of 1 or more")
+    return int(size)

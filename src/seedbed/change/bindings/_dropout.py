@@ -1,0 +1,137 @@
+"""The dropout probability of a live model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+
+from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._use_watch import Reading, UseWatch
+from seedbed.errors import InvalidInput
+
+__all__ = ["DropoutRate"]
+
+
+@final
+class DropoutRate:
+    """Binds a parameter to the dropout probability of a model, or of the modules named, with all that is in them.
+
+    Meant are Dropout modules of every kind, and the dropout of attention and of recurrent layers where it is above 0
+    when it is bound; `functional.dropout` with a number of the model's own is not seen. A compiled model compiles anew
+    for each probability. An averaged copy (AveragedModel) has modules of its own, and keeps its probability.
+
+    Raises InvalidInput when nothing is meant, and when the probabilities differ: name those that belong together.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, names: Sequence[str] = ("",)) -> None:
+        self._model, self._optimizer = model, optimizer
+        self._paths = list(dict.fromkeys(path for name in names for path in _paths_in(model, name)))
+        self._watch: UseWatch | None = None
+        self._sites: list[_Site] = []
+        found = self.state()
+        if len(set(found.values())) != 1:
+            what = f"they differ: {found}; name those that belong together" if found else "there is none"
+            raise InvalidInput(f"dropout in {list(names)} of {type(model).__name__}: {what}")
+
+    def read(self) -> float:
+        """The probability held; where other code has set a module apart, that module's."""
+        first, *others = self.state().values()
+        return next((other for other in others if other != first), first)
+
+    def write(self, value: float) -> None:
+        """Drop with this probability from the next forward pass on. Raises InvalidInput unless 0 <= value <= 1."""
+        if not 0 <= value <= 1:
+            raise InvalidInput(f"dropout probability {value!r}: expected 0 to 1")
+        for path in self._paths:
+            _put(self._model.get_submodule(path), float(value))
+
+    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+        """Report the first optimizer step whose forward passes in training mode dropped with the value held.
+
+        What is noted is the probability that each module holds while it runs, also within compiled code: the new
+        probability compiles it anew, with the note in it. Code that was told to skip such guards keeps the old
+        probability, notes nothing, and the change stays unproven. While the watch is on, the model can be copied, and
+        its state_dict saved, but it cannot be pickled whole.
+        """
+        if self._watch is not None:
+            self._watch.end()
+        for site in self._sites:
+            site.end()
+        self._sites, self._watch = [], None
+        if report is not None:
+            self._sites = [_Site(self._model.get_submodule(path)) for path in self._paths]
+            self._watch = UseWatch(self._optimizer, Reading(self.read, self._used), report)
+
+    def state(self) -> dict[str, float]:
+        """The probability of each module, by its name in the model."""
+        return {path: _get(self._model.get_submodule(path)) for path in self._paths}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Bring such a state back. Raises InvalidInput when the modules are not those it was taken from."""
+        if state.keys() != set(self._paths):
+            raise InvalidInput(
+                f"dropout state: expected {sorted(self._paths)}, found {sorted(state)}; rebuild the model as it was"
+            )
+        for path, value in state.items():
+            _put(self._model.get_submodule(path), value)
+
+    def _used(self) -> set[float]:
+        return {value for site in self._sites if (value := site.take()) is not None}
+
+
+@final
+class _Site:
+    """Notes the probability with which a module runs.
+
+    The hook is a plain function that writes one attribute: compiled code traces it, so what it reads would become a
+    guard, and a copy of the model, whose hooks are copied along, runs the same function and is not mistaken.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.last: float | None = None
+        site, key = self, _key(module)
+
+        def note(running: nn.Module, _args: tuple[Any, ...]) -> None:
+            if running is module and running.training:
+                site.last = getattr(running, key)
+
+        self._handle: RemovableHandle = module.register_forward_pre_hook(note)
+
+    def take(self) -> float | None:
+        """The probability last used; it is forgotten."""
+        taken, self.last = self.last, None
+        return taken
+
+    def end(self) -> None:
+        """Note no more."""
+        self._handle.remove()
+
+
+def _paths_in(model: nn.Module, name: str) -> list[str]:
+    if name and name not in dict(model.named_modules()):
+        raise InvalidInput(
+            f"{type(model).__name__} has no module {name!r}; it has {[n for n, _ in model.named_modules()]}"
+        )
+    within = model.get_submodule(name).named_modules(prefix=name)
+    return [path for path, module in within if _drops(module)]
+
+
+def _drops(module: nn.Module) -> bool:
+    if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
+        return _get(module) > 0
+    return isinstance(module, _DropoutNd)
+
+
+def _key(module: nn.Module) -> str:
+    return "p" if isinstance(module, _DropoutNd) else "dropout"
+
+
+def _get(module: nn.Module) -> float:
+    return float(getattr(module, _key(module)))
+
+
+def _put(module: nn.Module, value: float) -> None:
+    setattr(module, _key(module), value)

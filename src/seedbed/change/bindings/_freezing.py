@@ -1,0 +1,163 @@
+"""Freezing a part of a live model, so that nothing moves it."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import final
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import Optimizer
+
+from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._freeze_watch import FrozenWatch, ThawedWatch
+from seedbed.errors import InvalidInput
+
+__all__ = ["Freeze", "Thaw"]
+
+_CUMULATIVE = -1.0  # how a state tells BatchNorm's momentum None
+
+
+class Thaw(StrEnum):
+    """What an unfrozen weight's optimizer state does: go on where it stood, or begin anew."""
+
+    KEEP = "keep"
+    RESET = "reset"
+
+
+@final
+class Freeze:
+    """Binds a parameter to whether a submodule is frozen: 1.0 or 0.0. In between, the share of its weights that is.
+
+    Freezing turns requires_grad off and lets the gradients go: a stale one, or one of zeros, would let momentum and
+    weight decay move the weights on. Weights that were frozen when it was bound, if others were not, stay so. The
+    running statistics of normalisation layers stand still too, by a momentum of 0, unless `hold_statistics` is False;
+    other buffers, and the layers' mode, are left alone. Unfreezing lets the optimizer's state of the weights go on as
+    it stood, or with `thaw=Thaw.RESET` begin anew.
+
+    An averaged copy (AveragedModel) is not frozen: it goes on towards the weights, which no longer move. Raises
+    InvalidInput when the model has no such submodule, or a weight of it is also used outside.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        name: str,
+        optimizer: Optimizer,
+        *,
+        thaw: Thaw = Thaw.KEEP,
+        hold_statistics: bool = True,
+    ) -> None:
+        if not name or name not in dict(model.named_modules()):
+            raise InvalidInput(
+                f"{type(model).__name__} has no submodule {name!r}; it has {[n for n, _ in model.named_modules() if n]}"
+            )
+        self._model, self._name, self._optimizer = model, name, optimizer
+        self._thaw, self._holds = Thaw(thaw), hold_statistics
+        self._others: frozenset[str] = frozenset()
+        idle = frozenset(key for key, weight in self._weights().items() if not weight.requires_grad)
+        self._others = idle if len(idle) < len(self._weights()) else frozenset()
+        self._momenta = {key: norm.momentum for key, norm in self._norms().items()}
+        self._watch: FrozenWatch | ThawedWatch | None = None
+        self._require_own()
+
+    def read(self) -> float:
+        """The share of its weights that is frozen."""
+        weights = self._weights().values()
+        return sum(not weight.requires_grad for weight in weights) / len(weights)
+
+    def write(self, value: float) -> None:
+        """Freeze at 1.0, unfreeze at 0.0. Raises InvalidInput for another value, or an unfrozen weight in no group."""
+        if value not in {0.0, 1.0}:
+            raise InvalidInput(f"freeze {self._name!r}: expected 1.0 (frozen) or 0.0, found {value!r}")
+        if value == 0.0:
+            self._require_steered()
+            self._forget_if_reset()
+        for weight in self._weights().values():
+            _set_frozen(weight, frozen=value == 1.0)
+        for key, norm in self._norms().items():
+            norm.momentum = 0.0 if value == 1.0 else self._momenta.get(key, norm.momentum)
+
+    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+        """Report whether the next optimizer step left the frozen weights alone, bit by bit, or trained the unfrozen.
+
+        A frozen weight that moved is named. At later steps a weight is compared whenever something could move it: a
+        gradient, requires_grad, or a write in place. An unfrozen submodule is proven by a gradient; two steps without
+        one are a loss.
+        """
+        if self._watch is not None:
+            self._watch.end()
+        self._watch = None
+        if report is not None:
+            kind = FrozenWatch if self.read() == 1.0 else ThawedWatch
+            self._watch = kind(self._optimizer, self._named, self.read, report)
+
+    def state(self) -> dict[str, float]:
+        """Whether each weight is frozen, and the momentum of each layer's statistics, by name in the model."""
+        frozen = {f"{key}.frozen": float(not weight.requires_grad) for key, weight in self._weights().items()}
+        momenta = {f"{key}.momentum": _told(norm.momentum) for key, norm in self._norms().items()}
+        return {**frozen, **momenta}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Bring such a state back. Raises InvalidInput when the weights are not those it was taken from."""
+        if state.keys() != self.state().keys():
+            raise InvalidInput(
+                f"state of frozen {self._name!r}: expected {sorted(self.state())}, found {sorted(state)}; rebuild the "
+                "model as it was when the state was taken"
+            )
+        for key, weight in self._weights().items():
+            _set_frozen(weight, frozen=state[f"{key}.frozen"] == 1.0)
+        for key, norm in self._norms().items():
+            momentum = state[f"{key}.momentum"]
+            norm.momentum = None if momentum == _CUMULATIVE else momentum
+
+    def _weights(self) -> dict[str, nn.Parameter]:
+        module = self._model.get_submodule(self._name)
+        return {key: weight for key, weight in module.named_parameters(self._name) if key not in self._others}
+
+    def _norms(self) -> dict[str, _NormBase]:
+        within = self._model.get_submodule(self._name).named_modules(prefix=self._name) if self._holds else ()
+        return {key: each for key, each in within if isinstance(each, _NormBase) and each.track_running_stats}
+
+    def _named(self) -> dict[str, Tensor]:
+        """What must stand still: the weights, and the statistics held."""
+        statistics = {
+            f"{key}.{name}": buffer
+            for key, norm in self._norms().items()
+            for name, buffer in norm.named_buffers(recurse=False)
+            if name != "num_batches_tracked"
+        }
+        return {**self._weights(), **statistics}
+
+    def _require_own(self) -> None:
+        mine = {id(weight): key for key, weight in self._weights().items()}
+        if not mine:
+            raise InvalidInput(f"submodule {self._name!r} has no parameters to freeze")
+        for key, weight in self._model.named_parameters(remove_duplicate=False):
+            if id(weight) in mine and not key.startswith(f"{self._name}."):
+                raise InvalidInput(
+                    f"{mine[id(weight)]} is tied to {key}, outside {self._name!r}: to freeze one is to freeze both; "
+                    "bind a submodule that holds both"
+                )
+
+    def _require_steered(self) -> None:
+        steered = {id(weight) for group in self._optimizer.param_groups for weight in group["params"]}
+        if idle := [key for key, weight in self._weights().items() if id(weight) not in steered]:
+            raise InvalidInput(
+                f"unfreeze {self._name!r}: {', '.join(idle)} in no group of the optimizer and would never train; add "
+                "them by add_param_group first"
+            )
+
+    def _forget_if_reset(self) -> None:
+        for weight in self._weights().values():
+            if self._thaw is Thaw.RESET and not weight.requires_grad:
+                self._optimizer.state.pop(weight, None)
+
+
+def _set_frozen(weight: nn.Parameter, *, frozen: bool) -> None:
+    weight.requires_grad_(not frozen)
+    if frozen:
+        weight.grad = None
+
+
+def _told(momentum: float | None) -> float:
+    return _CUMULATIVE if momentum is None else momentum

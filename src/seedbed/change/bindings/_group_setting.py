@@ -1,0 +1,210 @@
+"""Weight decay, momentum and betas of a live optimizer."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from math import isfinite
+from typing import Any, final
+
+from torch import Tensor
+from torch.optim import Optimizer, RMSprop
+from torch.optim.lr_scheduler import LRScheduler
+
+from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._groups import GroupName, group_index
+from seedbed.change.bindings._schedulers import momentum_cyclers
+from seedbed.change.bindings._step_watch import StepWatch
+from seedbed.errors import InvalidInput
+
+__all__ = ["GroupSetting", "Setting"]
+
+
+class Setting(StrEnum):
+    """A number that an optimizer keeps in each parameter group, beside the learning rate."""
+
+    WEIGHT_DECAY = "weight_decay"
+    MOMENTUM = "momentum"
+    BETA1 = "beta1"
+    BETA2 = "beta2"
+
+
+_PLACE_IN_BETAS = {Setting.BETA1: 0, Setting.BETA2: 1}
+_CYCLED = (Setting.MOMENTUM, Setting.BETA1)
+
+
+@final
+class GroupSetting:
+    """Binds a parameter to a setting of the optimizer's groups: `GroupSetting(optimizer, Setting.WEIGHT_DECAY)`.
+
+    With a `group`, by its place or its key "name", that group alone moves. Without one the value is the first group's:
+    weight decays keep their ratios, so that a group without decay stays without; momenta and betas must be the same in
+    all groups and move together. Groups are looked up at every call, since `load_state_dict` replaces them.
+
+    Raises InvalidInput when the optimizer has no such setting, when the groups differ where they must not, or when the
+    declared `scheduler` cycles the momentum (OneCycleLR and CyclicLR overwrite momentum or beta1 at each of their
+    steps, unless cycle_momentum=False). One that nobody declared is named when it takes the value back.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        setting: Setting,
+        group: GroupName | None = None,
+        scheduler: LRScheduler | None = None,
+    ) -> None:
+        self._optimizer, self._setting, self._group = optimizer, Setting(setting), group
+        self._watch: _Watch | None = None
+        self._require_setting()
+        if scheduler is not None and self._setting in _CYCLED:
+            _require_uncycled(optimizer, scheduler, self._setting)
+
+    def read(self) -> float:
+        """The setting of the group bound, or of the first."""
+        return self._held()[0]
+
+    def write(self, value: float) -> None:
+        """Set it from the next optimizer step on.
+
+        Raises InvalidInput for a value out of the setting's range, for one that would lose the ratios of the groups,
+        and where the optimizer cannot begin with a momentum.
+        """
+        self._require_range(value)
+        self._require_startable(value)
+        for group, new in zip(self._groups(), self._spread(value), strict=True):
+            _put(group, self._setting, new)
+
+    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+        """Report what the next optimizer step that is not skipped uses, and any later loss of the value."""
+        if self._watch is not None:
+            self._watch.end()
+        self._watch = None if report is None else _Watch(self._optimizer, self._held, self._setting, report)
+
+    def state(self) -> dict[str, float]:
+        """The setting of each group bound, by the group's place."""
+        return {
+            f"groups.{place}.{self._setting.value}": value
+            for place, value in zip(self._places(), self._held(), strict=True)
+        }
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Bring such a state back. Raises InvalidInput when the groups are not those it was taken from."""
+        if state.keys() != self.state().keys():
+            raise InvalidInput(
+                f"{self._setting.value} state: expected {sorted(self.state())}, found {sorted(state)}; rebuild the "
+                "optimizer as it was when the state was taken"
+            )
+        for group, value in zip(self._groups(), [state[name] for name in self.state()], strict=True):
+            _put(group, self._setting, value)
+
+    def _places(self) -> list[int]:
+        if self._group is None:
+            return list(range(len(self._optimizer.param_groups)))
+        return [group_index(self._optimizer, self._group)]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [self._optimizer.param_groups[place] for place in self._places()]
+
+    def _held(self) -> list[float]:
+        return [_get(group, self._setting) for group in self._groups()]
+
+    def _spread(self, value: float) -> list[float]:
+        held = self._held()
+        if len(set(held)) == 1:
+            return [value] * len(held)
+        if held[0] == 0 or value == 0:
+            raise InvalidInput(
+                f"cannot move the weight decays {held} together to {value:g}: it would lose their ratios; bind each "
+                "group on its own with group="
+            )
+        return [value if each == held[0] else each * (value / held[0]) for each in held]
+
+    def _require_setting(self) -> None:
+        key = "betas" if self._setting in _PLACE_IN_BETAS else self._setting.value
+        if missing := [place for place, group in zip(self._places(), self._groups(), strict=True) if key not in group]:
+            has = sorted(set(self._groups()[0]) - {"params"})
+            raise InvalidInput(
+                f"{type(self._optimizer).__name__} has no {self._setting.value}: group {missing[0]} holds {has}; bind "
+                "a setting that it has"
+            )
+        if self._setting is not Setting.WEIGHT_DECAY and len(set(self._held())) > 1:
+            raise InvalidInput(
+                f"the groups' {self._setting.value} differ, {self._held()}, and have no meaning as ratios; bind each "
+                "group on its own with group="
+            )
+
+    def _require_range(self, value: float) -> None:
+        below = float("inf") if self._setting in {Setting.WEIGHT_DECAY, Setting.MOMENTUM} else 1.0
+        if not (isfinite(value) and 0 <= value < below):
+            limits = "0 or more" if below > 1 else "0 or more and below 1"
+            raise InvalidInput(f"{self._setting.value} cannot be {value!r}: expected a number, {limits}")
+
+    def _require_startable(self, value: float) -> None:
+        # RMSprop makes its momentum buffers with the rest of its state, at a weight's first step, or never.
+        if not (self._setting is Setting.MOMENTUM and isinstance(self._optimizer, RMSprop) and value > 0):
+            return
+        weights = [weight for group in self._groups() for weight in group["params"]]
+        states = [self._optimizer.state[weight] for weight in weights if weight in self._optimizer.state]
+        if any("momentum_buffer" not in state for state in states):
+            raise InvalidInput(
+                "RMSprop that has stepped without momentum cannot begin with one: it has no buffer for it and its next "
+                "step would raise KeyError; build the optimizer with a momentum above 0"
+            )
+
+
+@final
+class _Watch:
+    """Looks at the setting as each optimizer step begins; nothing but a binding has a reason to move it."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        held: Callable[[], list[float]],
+        setting: Setting,
+        report: Callable[[Sighting], None],
+    ) -> None:
+        self._optimizer, self._held, self._setting, self._report = optimizer, held, setting, report
+        self._expected = held()
+        self._steps = StepWatch(optimizer, self._look)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._steps.end()
+
+    def _look(self, step: int) -> None:
+        found = self._held()
+        lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)
+        if lost is not None:
+            self.end()
+            self._report(Sighting(step, self._expected[lost], found[lost], self._why()))
+        elif step == 1:
+            self._steps.proven()
+            self._report(Sighting(1, found[0], found[0]))
+
+    def _why(self) -> str:
+        cyclers = momentum_cyclers(self._optimizer) if self._setting in _CYCLED else []
+        names = " and ".join(sorted({type(each).__name__ for each in cyclers}))
+        by = f"{names}, which cycles it" if names else "code that is no binding: look for writes to param_groups"
+        return f"the {self._setting.value} was overwritten by {by}"
+
+
+def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: Setting) -> None:
+    for each in momentum_cyclers(optimizer, scheduler):
+        raise InvalidInput(
+            f"{type(each).__name__} overwrites {setting.value} at each of its steps: a change could not be held; build "
+            "it with cycle_momentum=False"
+        )
+
+
+def _get(group: Mapping[str, Any], setting: Setting) -> float:
+    return float(group["betas"][_PLACE_IN_BETAS[setting]] if setting in _PLACE_IN_BETAS else group[setting.value])
+
+
+def _put(group: dict[str, Any], setting: Setting, value: float) -> None:
+    """Set it in the group; a tensor is filled in place, since compiled steps keep hold of it."""
+    place = _PLACE_IN_BETAS.get(setting)
+    held = group[setting.value] if place is None else group["betas"][place]
+    if isinstance(held, Tensor):
+        held.fill_(value)
+    elif place is None:
+        group[setting.value] = value
+    else:
+        group["betas"] = tuple(value if i == place else beta for i, beta in enumerate(group["betas"]))

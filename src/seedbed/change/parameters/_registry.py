@@ -1,0 +1,202 @@
+"""Every setting of a plant, declared once: flat keys on the one side, a nested document on the other."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from itertools import pairwise
+from math import isfinite
+from typing import final
+
+from seedbed.change.parameters._delta import Delta
+from seedbed.change.parameters._grid import allowed, neighbours, on_grid
+from seedbed.change.parameters._parameter import Number, Parameter, in_unit
+from seedbed.errors import InvalidInput, NotFound
+from seedbed.records import Json, digest
+
+__all__ = ["Registry"]
+
+_REMEMBERED_HASHES = 16
+
+
+@final
+class Registry:
+    """The parameters of one plant, by key. Pure: documents and values go in and come out, nothing is held.
+
+    A *document* is the nested JSON that settings are kept in; *values* are floats by flat key. Whatever goes in is
+    checked: its type, its bounds, and that it lies on its grid, where a value within rounding of a point becomes that
+    point. Raises InvalidInput for two parameters of one key, or when one's path leads to or through another's.
+    """
+
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
+        self._parameters: dict[str, Parameter] = {}
+        for parameter in parameters:
+            if parameter.key in self._parameters:
+                raise InvalidInput(f"parameter {parameter.key!r} is declared twice")
+            self._parameters[parameter.key] = parameter
+        self._hashes: dict[tuple[tuple[str, float], ...], str] = {}  # a change asks for the same few again and again
+        self._require_paths_apart()
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._parameters.values())
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parameters
+
+    def __getitem__(self, key: str) -> Parameter:
+        """The parameter of that key. Raises NotFound, with the nearest keys."""
+        if key not in self._parameters:
+            raise NotFound(f"no parameter {key!r}; {_nearest(key, self._parameters)}")
+        return self._parameters[key]
+
+    def keys(self) -> tuple[str, ...]:
+        """Every key, in the order of declaration."""
+        return tuple(self._parameters)
+
+    def validate(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The values, as floats. Raises NotFound for an undeclared key, InvalidInput with key, value and bound."""
+        return {key: _checked(self[key], value) for key, value in values.items()}
+
+    def whole(self, values: Mapping[str, float]) -> dict[str, float]:
+        """As `validate`, of a value for each parameter and nothing else. Raises InvalidInput for a stranger too."""
+        strangers = sorted(values.keys() - self._parameters.keys())
+        missing = sorted(self._parameters.keys() - values.keys())
+        if strangers or missing:
+            expected = f"expected a value for each of {len(self)} parameters"
+            raise InvalidInput(f"settings: unknown {strangers}, missing {missing}; {expected}")
+        return self.validate(values)
+
+    def document(self, values: Mapping[str, float]) -> dict[str, Json]:
+        """The nested document that holds these values, each as its kind of number says. Raises as `validate`."""
+        return self._nested(self.validate(values))
+
+    def get_all(self, document: Mapping[str, Json]) -> dict[str, float]:
+        """Every value in a document. Raises InvalidInput for one missing, unknown, of a wrong type or out of bounds."""
+        found = dict(_leaves(document, ()))
+        paths = {parameter.path: parameter for parameter in self}
+        known = [".".join(path) for path in paths]
+        strangers = sorted(".".join(path) for path in found.keys() - paths.keys())
+        absent = sorted(".".join(path) for path in paths.keys() - found.keys())
+        if strangers:
+            raise InvalidInput(f"settings: unknown {strangers}, missing {absent}; {_nearest(strangers[0], known)}")
+        if absent:
+            raise InvalidInput(f"settings: missing {absent}; expected each of the {len(self)} declared ones")
+        return {parameter.key: _read(parameter, found[parameter.path]) for parameter in self}
+
+    def get(self, document: Mapping[str, Json], key: str) -> float:
+        """One value in a document. Raises NotFound for an undeclared key, InvalidInput for a value that is none."""
+        parameter, found = self[key], dict(_leaves(document, ()))
+        if parameter.path not in found:
+            raise InvalidInput(f"settings: {key} is missing at {'.'.join(parameter.path)}")
+        return _read(parameter, found[parameter.path])
+
+    def set(self, document: Mapping[str, Json], key: str, value: float) -> dict[str, Json]:
+        """The document with one value changed; the given one stays as it is. Raises as `get_all` and `validate`."""
+        return self.document({**self.get_all(document), key: value})
+
+    def apply_deltas(self, document: Mapping[str, Json], deltas: Iterable[Delta]) -> dict[str, Json]:
+        """The document after every delta, or none of them: the first to be refused raises as `validate`."""
+        values = self.get_all(document)
+        for delta in deltas:
+            parameter = self[delta.parameter]
+            values[parameter.key] = _checked(parameter, delta.resolve(values[parameter.key]))
+        return self.document(values)
+
+    def state_hash(self, values: Mapping[str, float]) -> str:
+        """The digest of the document of all values; live ones may stand where no change would be allowed to put them.
+
+        Raises InvalidInput if one is missing or not finite.
+        """
+        if missing := sorted(self._parameters.keys() - values.keys()):
+            raise InvalidInput(f"state hash: missing {missing}; expected a value for each of {len(self)} parameters")
+        known = tuple(values.items())
+        if known not in self._hashes:
+            if len(self._hashes) >= _REMEMBERED_HASHES:
+                self._hashes.clear()
+            self._hashes[known] = digest(self._nested(values))
+        return self._hashes[known]
+
+    def _nested(self, values: Mapping[str, float]) -> dict[str, Json]:
+        nested: dict[str, Json] = {}
+        for key, value in values.items():
+            _put(nested, self[key], on_grid(self[key], value) if isfinite(value) else value)
+        return nested
+
+    def _require_paths_apart(self) -> None:
+        paths = sorted((parameter.path, parameter.key) for parameter in self)
+        for (first, key), (second, other) in pairwise(paths):
+            if second[: len(first)] == first:
+                raise InvalidInput(
+                    f"parameters {key!r} and {other!r}: the path {'.'.join(first)!r} leads to or through both; give "
+                    "each a path of its own"
+                )
+
+
+def _checked(parameter: Parameter, value: object) -> float:
+    number = _finite(value)
+    if number is None or (isinstance(value, bool) and parameter.number is not Number.BOOL):
+        expected = f"expected a finite {parameter.number.value} within {_bounds(parameter)}"
+        raise InvalidInput(f"{parameter.key} = {value!r}: {expected}")
+    kept = allowed(parameter, number)
+    if kept is None:
+        raise InvalidInput(f"{parameter.key} = {value!r}: {_objection(parameter, number)}")
+    return kept
+
+
+def _objection(parameter: Parameter, number: float) -> str:
+    if not parameter.low <= number <= parameter.high:
+        bound = "low" if number < parameter.low else "high"
+        return f"{bound} bound is {getattr(parameter, bound):.12g}, of {_bounds(parameter)}"
+    points = " and ".join(f"{each:.12g}" for each in neighbours(parameter, number))
+    return f"expected steps of {parameter.increment:.12g} from {parameter.low:.12g}, the neighbours are {points}"
+
+
+def _bounds(parameter: Parameter) -> str:
+    return in_unit(f"{parameter.low:.12g} .. {parameter.high:.12g}", parameter.unit)
+
+
+def _finite(value: object) -> float | None:
+    """A number as a float; None for what is no number, not finite, or a whole number too large for a float."""
+    try:
+        return float(value) if isinstance(value, int | float) and isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _read(parameter: Parameter, found: Json) -> float:
+    """A value as a document holds it: a switch is true or false, a number never is. JSON has one zero for 0 and 0.0."""
+    number = _finite(found)
+    wrong = number is None or isinstance(found, bool) is not (parameter.number is Number.BOOL)
+    if wrong or (parameter.number is Number.INT and number is not None and not number.is_integer()):
+        raise InvalidInput(f"{parameter.key} = {found!r}: expected {parameter.number.value}")
+    return _checked(parameter, found)
+
+
+def _put(nested: dict[str, Json], parameter: Parameter, value: float) -> None:
+    *above, last = parameter.path
+    for part in above:
+        below = nested.setdefault(part, {})
+        assert isinstance(below, dict)  # paths do not lead through one another
+        nested = below
+    if parameter.number is Number.BOOL and value in {0, 1}:
+        nested[last] = bool(value)
+    elif parameter.number is Number.INT and float(value).is_integer():
+        nested[last] = int(value)
+    else:
+        nested[last] = float(value)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    known = sorted(names)
+    near = get_close_matches(name, known, n=3)
+    return f"the nearest declared are {near}" if near else f"declared are {known}"
+
+
+def _leaves(document: Mapping[str, Json], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """Every value with the path to it. An empty section is one, so that nothing in a document is passed over."""
+    for key, item in document.items():
+        if isinstance(item, Mapping) and item:
+            yield from _leaves(item, (*path, key))
+        else:
+            yield (*path, key), item

@@ -1,0 +1,97 @@
+"""`seedbed runs export`: commits as a table, or as runs of another system."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
+from seedbed.cli.console._progress_bar import counting
+from seedbed.cli.console._render import errors, out, print_json
+from seedbed.errors import NotFound
+
+if TYPE_CHECKING:
+    from seedbed.records import Commit, Event, Found, Store
+
+__all__ = ["export_runs"]
+
+
+def export_runs(
+    form: Annotated[
+        Literal["parquet", "csv", "mlflow"], typer.Argument(metavar="FORM", help="parquet, csv or mlflow.")
+    ],
+    destination: Annotated[
+        str, typer.Argument(metavar="DEST", help="A file; with mlflow, a tracking URI or a database file.")
+    ],
+    project: ProjectOption = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="QUERY", help="Only runs that fulfil this, see docs/query.md.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Export finished runs: a row each, or to MLflow as runs with settings, results, steps and tags.
+
+    Exporting to MLflow again adds only what is new.
+
+    \b
+    Examples:
+      seedbed runs export parquet runs.parquet
+      seedbed runs export csv best.csv --where "metrics.ap>0.9"
+      seedbed runs export mlflow mlflow.db --project flights
+    """
+    from seedbed.integrations import write_csv, write_parquet
+    from seedbed.records import Store
+
+    opened = Store.open(store)
+    found = _found(opened, project, where)
+    if form == "mlflow":
+        written = _to_mlflow(opened, found, destination)
+    else:
+        written = (write_csv if form == "csv" else write_parquet)(_commits(opened, found), Path(destination))
+    if as_json:
+        print_json({"written": written, "present": len(found) - written})
+    else:
+        present = f"; {len(found) - written} were there already" if written < len(found) else ""
+        out().print(f"{written} runs written to {destination}{present}", soft_wrap=True)
+
+
+def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[Found]":
+    from seedbed.records import Catalog, parse_query
+
+    query = None if where is None else parse_query(where)
+    with (
+        counting("reading new commits into the catalog") as progress,
+        Catalog.open(store, progress=progress) as catalog,
+    ):
+        found = catalog.search(query, project=project, limit=-1)
+    return sorted(found, key=lambda item: (item.project, item.seq))
+
+
+def _commits(store: "Store", found: "Sequence[Found]") -> "Iterator[Commit]":
+    with counting("exporting") as progress:
+        for number, item in enumerate(found, start=1):
+            yield store.log(item.project).read(item.seq)
+            progress(number, len(found))
+
+
+def _to_mlflow(store: "Store", found: "Sequence[Found]", destination: str) -> int:
+    from seedbed.integrations import MLflowTarget
+
+    target, lost = MLflowTarget(destination), list[str]()
+    written = sum(target.write(commit, _steps(store, commit, lost)) for commit in _commits(store, found))
+    if lost:
+        told = "released by retention, or lost, which `seedbed runs fsck` tells"
+        errors().print(f"without their steps, {told}: {', '.join(lost)}", soft_wrap=True)
+    return written
+
+
+def _steps(store: "Store", commit: "Commit", lost: list[str]) -> "Sequence[Event]":
+    from seedbed.records import standing_events
+
+    try:
+        return standing_events(store, store.finished(commit.snapshot.project, commit.seq))
+    except NotFound:
+        lost.append(commit.snapshot.run_id)
+        return ()

@@ -1,0 +1,121 @@
+"""`seedbed runs import`: runs that other systems recorded become commits."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
+from seedbed.cli.console._progress_bar import counting
+from seedbed.cli.console._render import errors, out, plain_table, print_json
+from seedbed.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from seedbed.integrations import Imported, Source
+    from seedbed.records import Store
+
+__all__ = ["import_runs"]
+
+_NOT_APPLICABLE = "NOT_APPLICABLE"
+_REFUSED = "REFUSED"
+
+
+def import_runs(
+    system: Annotated[
+        Literal["jsonl", "mlflow", "tensorboard"],
+        typer.Argument(metavar="SYSTEM", help="jsonl, mlflow or tensorboard."),
+    ],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A file, a log folder, or MLflow's tracking URI or database file.")
+    ],
+    project: Annotated[str, typer.Option(help="The project that the runs join.")],
+    target: Annotated[str, typer.Option(help="What the runs learnt to predict.")],
+    cohort: Annotated[str, typer.Option(help="The cohort that they belong to.")],
+    view: Annotated[str, typer.Option(help="The view of the data that they took.")] = _NOT_APPLICABLE,
+    model_family: Annotated[str, typer.Option(help="The family of their models.")] = _NOT_APPLICABLE,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A name for the data that all of them learnt from. "
+            "Where neither this nor the source tells of the data, a run is comparable with none."
+        ),
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(help="Of mlflow, only this experiment's runs.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, and write nothing.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Import the finished runs of another system, each as one commit with its settings, results and steps.
+
+    Importing again is a no-op, and goes on where an import was killed.
+    Exits with 2 when a run was refused; the others are imported.
+
+    \b
+    Examples:
+      seedbed runs import jsonl runs.jsonl --project flights --target delay --cohort y2013
+      seedbed runs import mlflow mlflow.db --project flights --target delay --cohort y2013 --dry-run
+      seedbed runs import tensorboard logs --project flights --target delay --cohort y2013 --data flights-2013
+    """
+    from seedbed import integrations
+
+    opened = _source(system, source, experiment)
+    described = integrations.Described(project, target, cohort, view, model_family, data)
+    into = _store(store, dry=dry_run)
+    done: list[Imported] = []
+    with counting("importing") as progress:
+        for imported in integrations.import_runs(opened, into, described, dry=dry_run):
+            done.append(imported)
+            progress(len(done), len(opened.ids()))
+    if as_json:
+        print_json({"dry_run": dry_run, "runs": [_listed(item) for item in done]})
+    else:
+        out().print(_table(done))
+        errors().print(_summary(done, dry=dry_run))
+    raise typer.Exit(2 if any(item.outcome == _REFUSED for item in done) else 0)
+
+
+def _source(system: str, source: str, experiment: str | None) -> "Source":
+    from seedbed.integrations import JsonLines, MLflow, TensorBoard
+
+    if experiment is not None and system != "mlflow":
+        raise InvalidInput(f"--experiment is of mlflow, but {system} has none; leave it out")
+    if system == "mlflow":
+        return MLflow(source, experiment)
+    return JsonLines(Path(source)) if system == "jsonl" else TensorBoard(Path(source))
+
+
+def _store(name: str, *, dry: bool) -> "Store | None":
+    from seedbed.records import Store
+
+    try:
+        return Store.open(name, create=not dry)
+    except NotFound:  # a dry run writes nothing, and so makes no store
+        return None
+
+
+def _listed(item: "Imported") -> dict[str, object]:
+    return {
+        "source_id": item.source_id,
+        "run_id": item.run_id,
+        "outcome": item.outcome.value,
+        "snapshot_seq": item.seq,
+        "reason": item.reason,
+    }
+
+
+def _table(done: "Sequence[Imported]") -> "Table":
+    table = plain_table("at its source", "run", "outcome", "commit", "why", numeric=("commit",))
+    for item in done:
+        seq = "" if item.seq is None else str(item.seq)
+        table.add_row(item.source_id, item.run_id, item.outcome.value, seq, item.reason)
+    return table
+
+
+def _summary(done: "Sequence[Imported]", *, dry: bool) -> str:
+    counts = Counter(item.outcome.value.lower() for item in done)
+    told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+    return f"{'would be: ' if dry else ''}{told or 'there is no run to import'}"

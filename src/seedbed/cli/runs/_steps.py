@@ -1,0 +1,131 @@
+"""`seedbed runs steps`: what a run logged at its steps, at once, as it comes, or as a file."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._render import out, plain_table, print_json
+from seedbed.cli.console._sparkline import sparkline
+from seedbed.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from seedbed.records import Event
+
+__all__ = ["steps"]
+
+_FACTS = ("first", "least", "most", "last")
+_COURSE_WIDTH = 40
+
+
+def steps(
+    run: RunArgument,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this metric, such as loss. Repeatable.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print each step, and what comes, until the run ends.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every value to this .parquet or .csv file instead.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what RUN logged at its steps: each metric's course, a line a step as they come, or a table in a file.
+
+    A file has the columns step, attempt, metric and value. With --follow,
+    --json prints one JSON object a line.
+
+    \b
+    Examples:
+      seedbed runs steps latest
+      seedbed runs steps latest --follow --metric loss
+      seedbed runs steps latest --to steps.parquet
+    """
+    from seedbed.cli.runs._select import find_run
+    from seedbed.records import Store, follow_events, run_events, standing_events
+
+    if follow and to:
+        raise InvalidInput("--follow and --to exclude each other: a file is written of what is there now")
+    view, opened = find_run(store, run), Store.open(store)
+    if follow:
+        for event in _only(follow_events(opened, view), metric):
+            _print_step(event, as_json)
+    elif to:
+        from seedbed.integrations import write_steps
+
+        written = write_steps(_only(run_events(opened, view), metric), to)
+        print_json({"written": written}) if as_json else out().print(f"{written:,} values written to {to}")
+    else:
+        _print_courses(view.run_id, _courses(_only(standing_events(opened, view), metric)), as_json)
+
+
+def _courses(events: "Iterable[Event]") -> dict[str, list[float]]:
+    """Each metric's values in the order of `events`."""
+    found: dict[str, list[float]] = {}
+    for event in events:
+        for name, value in event.values.items():
+            found.setdefault(name, []).append(value)
+    return dict(sorted(found.items()))
+
+
+def _only(events: "Iterable[Event]", metrics: Sequence[str] | None) -> "Iterable[Event]":
+    from dataclasses import replace
+
+    if not metrics:
+        return events
+    kept = (
+        replace(event, values={name: value for name, value in event.values.items() if name in metrics})
+        for event in events
+    )
+    return (event for event in kept if event.values)
+
+
+def _print_step(event: "Event", as_json: bool) -> None:
+    if as_json:
+        values = {name: _marked(value) for name, value in event.values.items()}
+        line = json.dumps({"step": event.step, "attempt": event.attempt, "values": values}, allow_nan=False)
+    else:
+        line = "  ".join((f"step {event.step}", *(f"{name} {value:.6g}" for name, value in event.values.items())))
+    out().out(line, highlight=False)
+
+
+def _print_courses(run_id: str, found: Mapping[str, Sequence[float]], as_json: bool) -> None:
+    if as_json:
+        print_json({"run_id": run_id, "metrics": {name: _summary(values) for name, values in found.items()}})
+    elif not found:
+        out().print(f"{run_id} logged nothing of this at a step")
+    else:
+        table = plain_table("metric", "values", *_FACTS, "course", numeric=("values", *_FACTS))
+        for name, values in found.items():
+            summary = _summary(values)
+            table.add_row(
+                name, f"{len(values):,}", *(_shown(summary[fact]) for fact in _FACTS), sparkline(values, _COURSE_WIDTH)
+            )
+        out().print(table)
+
+
+def _summary(values: Sequence[float]) -> dict[str, float | str | None]:
+    finite = [value for value in values if math.isfinite(value)]
+    return {
+        "values": len(values),
+        "not_finite": len(values) - len(finite),
+        "first": _marked(values[0]),
+        "last": _marked(values[-1]),
+        "least": min(finite, default=None),
+        "most": max(finite, default=None),
+    }
+
+
+def _shown(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _marked(value: float) -> float | str:
+    """What JSON has no number for is a text there."""
+    return value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

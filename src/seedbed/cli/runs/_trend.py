@@ -1,0 +1,76 @@
+"""`seedbed runs trend`: where a metric goes over the runs that may be compared."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._render import moment, out, plain_table, print_json
+from seedbed.cli.console._sparkline import sparkline
+from seedbed.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from seedbed.records import Trend
+
+__all__ = ["trend"]
+
+_COURSE_WIDTH = 60
+_SHOWN = 10
+
+
+def trend(
+    run: RunArgument,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="Such as metrics.test.random.ap.")],
+    last: Annotated[int, typer.Option(min=1, max=500, help="Over the newest so many runs of the group.")] = 50,
+    span: Annotated[float, typer.Option(min=1, help="Smooth over about so many runs.")] = 10.0,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Also draw it into this file.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a metric goes over the runs that RUN may be compared with, up to it.
+
+    The slope is the median of those between all pairs of runs, with a 95 %
+    interval; the smoothed course is an exponentially weighted mean.
+
+    \b
+    Examples:
+      seedbed runs trend latest --metric metrics.test.random.ap
+      seedbed runs trend latest --metric metrics.test.random.ap --last 200 --plot trend.svg
+    """
+    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.records import Store, replace
+    from seedbed.records import trend as find_trend
+
+    if plot is not None and plot.suffix != ".svg":
+        raise InvalidInput(f"the plot is to be {plot}, expected a name that ends in .svg")
+    commit = require_commit(find_run(store, run))
+    found = find_trend(Store.open(store).log(commit.snapshot.project), commit, metric, last=last, span=span)
+    if plot is not None:
+        from seedbed.dashboard import render_trend
+
+        replace(plot, render_trend(found).encode())
+    if as_json:
+        print_json(_json(found))
+        return
+    _print(found)
+    if plot is not None:
+        out().print(f"drawn into {plot}", soft_wrap=True)
+
+
+def _json(found: "Trend") -> dict[str, object]:
+    points = [{**asdict(point), "timestamp": point.timestamp.isoformat()} for point in found.points]
+    slope = None if found.slope is None else {**asdict(found.slope), "words": found.slope.words}
+    return {"metric": found.metric, "group": found.group, "points": points, "slope": slope}
+
+
+def _print(found: "Trend") -> None:
+    table = plain_table("run", "finished", found.metric, "smoothed", numeric=(found.metric, "smoothed"))
+    for point in found.points[-_SHOWN:]:
+        table.add_row(point.run_id, moment(point.timestamp), f"{point.value:.6g}", f"{point.smoothed:.6g}")
+    out().print(table)
+    if len(found.points) > _SHOWN:
+        out().print(f"and {len(found.points) - _SHOWN:,} earlier ones; --json has them all")
+    out().print(f"\n{sparkline([point.value for point in found.points], _COURSE_WIDTH)}")
+    out().print(found.words, soft_wrap=True)

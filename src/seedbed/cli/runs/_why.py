@@ -1,0 +1,87 @@
+"""`seedbed runs why`: what forbids comparing two runs, and what may have moved a metric."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._progress_bar import counting
+from seedbed.cli.console._render import compact, out, plain_table, print_json
+
+if TYPE_CHECKING:
+    from seedbed.records import CommitLog, Diff
+
+__all__ = ["why"]
+
+
+def why(
+    run: RunArgument,
+    other: Annotated[
+        str | None, typer.Argument(metavar="[OTHER]", help="The earlier run; by default the comparable predecessor.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Such as metrics.test.ap; by default the one that moved farthest."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why two runs differ: what forbids comparing them, and what may have moved a metric, the likeliest first.
+
+    How likely comes from the project's own history: in how many of the earlier
+    runs that changed a setting did the metric move by more than noise?
+
+    \b
+    Examples:
+      seedbed runs why latest
+      seedbed runs why latest 20260102 --metric metrics.test.random.ap
+    """
+    from dataclasses import asdict
+
+    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.errors import InvalidInput
+    from seedbed.records import Store
+    from seedbed.records import why as explain
+
+    commit = require_commit(find_run(store, run))
+    earlier = other or commit.snapshot.diff_prev.prev_run_id
+    if earlier is None:
+        raise InvalidInput(
+            f"{run} has no predecessor: nothing earlier shares its group; name the run to set it against"
+        )
+    before = require_commit(find_run(store, earlier))
+    opened = Store.open(store)
+    log = opened.log(commit.snapshot.project)
+    pointer = None if metric is None else "/" + metric.removeprefix("metrics.").replace(".", "/")
+    since = opened.log(before.snapshot.project).set_against(before, commit)
+    found = explain(before.snapshot, commit.snapshot, since, _history(log, commit.seq), pointer)
+    if as_json:
+        print_json({"run_id": commit.snapshot.run_id, "other": before.snapshot.run_id, **_json(asdict(found))})
+        return
+    out().print(f"{commit.snapshot.run_id} since {before.snapshot.run_id}: {found.summary}", soft_wrap=True)
+    for reason in found.disqualifying:
+        out().print(f"  not comparable: {reason}", soft_wrap=True)
+    if not found.causes:
+        out().print("no setting, fingerprint, applied change or kernel differs")
+        return
+    table = plain_table("may explain it", "before", "after", "likely", "because", numeric=("likely",))
+    for cause in found.causes:
+        table.add_row(
+            cause.name, compact(cause.previous), compact(cause.current), f"{cause.likelihood:.2f}", cause.evidence
+        )
+    out().print(table)
+
+
+def _history(log: "CommitLog", seq: int) -> "Iterator[Diff]":
+    """What each commit before `seq` changed."""
+    with counting("reading the history") as progress:
+        for item in islice(log.commits(), seq - 1):
+            yield item.snapshot.diff_prev
+            progress(item.seq, seq - 1)
+
+
+def _json(found: dict[str, object]) -> dict[str, object]:
+    delta = found["delta"]
+    return {**found, "delta": None if delta is None else delta.model_dump(mode="json")}  # type: ignore[attr-defined]

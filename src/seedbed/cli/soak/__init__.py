@@ -1,0 +1,3 @@
+"""The commands of `seedbed soak`."""
+
+__all__ = []

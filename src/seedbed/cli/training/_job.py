@@ -1,0 +1,143 @@
+"""One training, from what was asked to the exit code: run it, judge it, write its report, and say what it came to."""
+
+import dataclasses
+import os
+import re
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from seedbed.cli._judgement import gate_text, judged, write_report
+from seedbed.cli.console._command_line import command
+from seedbed.cli.console._progress import watching
+from seedbed.cli.console._render import at, errors, out, print_json
+from seedbed.cli.console._warnings import warnings_shown
+from seedbed.cli.runs._record import record
+from seedbed.cli.runs._select import find_run
+from seedbed.cli.training._request import Request
+from seedbed.contracts import GateReport
+from seedbed.errors import InvalidInput, SeedbedError
+from seedbed.records import Commit, RunView, Store
+from seedbed.runtime import resolve_config
+from seedbed.stages import Fault, Job, TrainConfig, TrainingResult, configuration_of, train
+from seedbed.temporal import EventStream
+
+__all__ = ["cohort_of", "run_job"]
+
+_INTERRUPTED = 130
+
+
+def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[TrainConfig], EventStream]) -> int:
+    """Train as asked and report; returns the exit code: the gate's, or 130 when it was interrupted.
+
+    Raises whatever reading the events or training raises, with a note of where its record lies.
+    """
+    resumed = _resumed(request, config)
+    begun = None if resumed is None else configuration_of(resumed)
+    config = _overridden(begun or config, request)
+    runtime = resolve_config(
+        file=config.runtime.model_dump(exclude_unset=True),
+        environment=os.environ,
+        code={name: value for name in ("mode", "threads") if (value := getattr(request, name)) is not None},
+    )
+    job = Job(config, load(config), cohort, runtime)
+    store = Store.open(request.store, create=True)
+    fault = None if request.inject is None else Fault(request.inject)
+    console = errors()
+    with watching(console, time.monotonic) as progress, warnings_shown(console):
+        try:
+            result = train(job, store, progress, run_id=resumed.run_id if resumed else None, fault=fault)
+        except SeedbedError as error:
+            if progress.run_id:
+                error.add_note(f"What is left of the run: {command(request.store, 'runs', 'show', progress.run_id)}")
+            raise
+    return _interrupted(request, result) if result.commit is None else _finished(request, store, result.commit)
+
+
+def cohort_of(path: Path) -> str:
+    """A name that a store accepts for the events in the file at `path`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:100] or "events"
+
+
+def _overridden(config: TrainConfig, request: Request) -> TrainConfig:
+    given = {name: value for name in ("epochs", "seed") if (value := getattr(request, name)) is not None}
+    training = config.training.model_copy(update=given)
+    data = config.data if request.events is None else config.data.model_copy(update={"limit": request.events})
+    return config.model_copy(update={"training": training, "data": data})
+
+
+def _resumed(request: Request, config: TrainConfig) -> RunView | None:
+    if request.resume is None:
+        return None
+    view = find_run(request.store, request.resume)
+    if view.project != config.project:
+        raise InvalidInput(
+            f"run {view.run_id} is of project {view.project}, this job is of {config.project}; "
+            "resume it with the command that it began with"
+        )
+    return view
+
+
+def _interrupted(request: Request, result: TrainingResult) -> int:
+    again = command(request.store, *request.words, "--resume", result.run_id)
+    if request.as_json:
+        print_json({"run_id": result.run_id, "status": result.status.value, "resume": again})
+    errors().print(f"interrupted: run {result.run_id} is checkpointed. Go on with\n  {again}", soft_wrap=True)
+    return _INTERRUPTED
+
+
+def _finished(request: Request, store: Store, commit: Commit) -> int:
+    snapshot = commit.snapshot
+    gate = judged(snapshot)
+    page = write_report(store.find(snapshot.run_id, project=snapshot.project).folder, snapshot, gate)
+    if request.as_json:
+        print_json(_as_json(commit, gate, page))
+    else:
+        out().print(Group(Text(), record(commit), gate_text(gate), Text()))
+        out().print(_next(request, commit, page), soft_wrap=True)
+    if request.open_report if request.open_report is not None else _has_desktop():
+        webbrowser.open(page.resolve().as_uri())
+    return gate.exit_code
+
+
+def _as_json(commit: Commit, gate: GateReport, page: Path) -> dict[str, Any]:
+    snapshot = commit.snapshot
+    return {
+        "run_id": snapshot.run_id,
+        "project": snapshot.project,
+        "status": "FINISHED",
+        "snapshot_seq": commit.seq,
+        "digest": commit.digest,
+        "metrics": snapshot.metrics,
+        "timing": snapshot.timing,
+        "changes": snapshot.documents["changes"],
+        "audit_run": snapshot.documents["audit_run"],
+        "gate": gate.model_dump(mode="json"),
+        "report": str(page),
+    }
+
+
+def _next(request: Request, commit: Commit, page: Path) -> Text:
+    run_id, store = commit.snapshot.run_id, request.store
+    seed = at(commit.snapshot.config, "training", "seed")
+    replicate = dataclasses.replace(request, seed=seed + 1 if isinstance(seed, int) else 1)
+    tries = {
+        "what differs from the comparable run before": command(store, "runs", "diff", run_id),
+        "the story of every change": command(store, "changes", "show", run_id),
+        "whether the bytes are still those that were written": command(store, "runs", "verify", run_id),
+        "the report, in a browser": command(store, "report", run_id, "--open"),
+        "a replicate, to see how much is chance": replicate.again(),
+    }
+    lines = [Text.assemble((f"\n  {meaning}\n", "dim"), f"    {words}") for meaning, words in tries.items()]
+    return Text.assemble(("report: ", "bold"), f"{page}\n\n", ("try next", "bold"), *lines)
+
+
+def _has_desktop() -> bool:
+    on_screen = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return sys.stdout.isatty() and on_screen

@@ -1,0 +1,43 @@
+"""`seedbed shard`: a file of events kept as sessions on disk."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedbed.cli.console._options import JsonOption
+from seedbed.cli.console._render import errors, print_json
+from seedbed.errors import InvalidInput
+
+__all__ = ["shard"]
+
+
+def shard(
+    path: Annotated[Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the sessions go.")],
+    config: Annotated[Path | None, typer.Option(help="The YAML file that names the columns.")] = None,
+    by: Annotated[str, typer.Option(help="A session's length: day, or a number of time units.")] = "day",
+    sort: Annotated[bool, typer.Option("--sort", help="Put the events in time order first.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep events as sessions: a folder each, whole or refused by its digest.
+
+    `seedbed train FOLDER` reads them back exactly, without a schema.
+
+    \b
+    Examples:
+      seedbed shard events.parquet sessions --config seedbed.yaml
+      seedbed shard events.csv sessions --by 3600 --sort
+    """
+    from seedbed.stages import TrainConfig, load_config
+    from seedbed.temporal import read_events, write_sessions
+
+    if by != "day" and not by.isdecimal():
+        raise InvalidInput(f"--by is {by!r}, expected day or a whole number of time units")
+    columns = (TrainConfig() if config is None else load_config(config)).data.columns
+    stream = read_events(path, columns, sort=sort)
+    num_sessions = write_sessions(stream, folder, by="day" if by == "day" else int(by))
+    if as_json:
+        print_json({"folder": str(folder), "sessions": num_sessions, "events": len(stream), "digest": stream.digest()})
+    written = f"{len(stream):,} events in {num_sessions:,} sessions"
+    errors().print(f"{written}; train on them with\n  seedbed train {folder}", soft_wrap=True)

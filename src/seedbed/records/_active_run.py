@@ -1,0 +1,214 @@
+"""One attempt at one stage, from the moment it starts to its commit or its other end."""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from seedbed.contracts import RunStatus
+from seedbed.errors import Conflict, InvalidInput
+from seedbed.records._status import Status, claim_key, status_key
+from seedbed.records._views import write_latest, write_views
+from seedbed.records.canonical._canonical import plain, readable_json
+from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
+from seedbed.records.canonical._redaction import redact_text, redacted
+from seedbed.records.journal._frames import read_frames
+from seedbed.records.journal._step_metrics import EventsLog
+from seedbed.records.log._log import CommitLog
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._draft import SnapshotDraft
+from seedbed.records.snapshot._schema import PANEL, SCHEMA_BLOB, MetadataSchema
+from seedbed.records.snapshot._snapshot import LogHead
+from seedbed.records.storage._blobs import Blobs
+from seedbed.records.storage._clock import Clock
+from seedbed.records.storage._layout import EVENTS, run_folder
+from seedbed.records.storage._place import Place
+
+__all__ = ["ActiveRun"]
+
+_BEAT_EVERY = timedelta(seconds=5)
+
+
+class ActiveRun:
+    """A running attempt, whose only writer is this process. Leaving its `with` block by an error ends it as such."""
+
+    def __init__(self, place: Place, log: CommitLog, status: Status, clock: Clock) -> None:
+        self.project = status.project
+        self.run_id = status.run_id
+        self.stage = status.stage
+        self.attempt = status.attempt
+        self._key = run_folder(status.project, status.run_id, status.stage)
+        self.folder = place.work / self._key
+        self._files = place.files
+        self._apart = place.apart
+        self._commits = log
+        self._clock = clock
+        self._status = status
+        self._events: EventsLog | None = None
+        self._blobs: dict[str, str] = {}
+
+    @classmethod
+    def claim(cls, place: Place, log: CommitLog, status: Status, clock: Clock) -> Self:
+        """Take the attempt that `status` names. Raises Conflict when another process took it first."""
+        run = cls(place, log, status, clock)
+        try:
+            place.files.create(claim_key(run._key, status.attempt), _encoded(status))
+        except FileExistsError:
+            raise Conflict(
+                f"attempt {status.attempt} of {status.run_id}:{status.stage} was just taken by another process; "
+                "wait for it to end, or start a run with a new run_id"
+            ) from None
+        return run
+
+    def path(self, name: str) -> Path:
+        """The path of the run's own file `name`. Raises InvalidInput when it is not one plain path component."""
+        return self.folder / require_name("file name", name)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log metrics at `step` to events.log and show that the run lives. Raises StoreUnavailable."""
+        self._require_running()
+        self._open_events().append(step, values)
+        self.beat()
+
+    def recover_log(self) -> int:
+        """Open events.log ahead of the first `log`; returns the bytes of a torn record that were cut off its end."""
+        return self._open_events().torn_bytes
+
+    def beat(self) -> None:
+        """Show that the run lives; writes at most every five seconds, so call it as often as is convenient."""
+        now = self._clock.now()
+        if now - self._status.heartbeat >= _BEAT_EVERY:
+            self._require_running()
+            if self._events:
+                self._events.commit()
+            self._write_status(self._status.model_copy(update={"heartbeat": now}), durable=False)
+
+    def write_document(self, name: str, value: object) -> None:
+        """Write `name`.json for people to open while the run goes on; what is to last goes into the draft.
+
+        Raises InvalidInput for what is not JSON or a name that the run's own files bear, and StoreUnavailable.
+        """
+        if not is_document_name(name):
+            raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
+        self._files.replace(f"{self._key}/{name}.json", readable_json(redacted(plain(value))), durable=False)
+
+    def save_blob(self, name: str, data: bytes) -> str:
+        """Store `data` durably by content; `finish` records it under `name`. Returns its digest."""
+        self._blobs[name] = Blobs(self._files, self._clock).put(data)
+        return self._blobs[name]
+
+    def draft(
+        self,
+        metadata: Mapping[str, object],
+        metrics: Mapping[str, object],
+        fingerprints: Mapping[str, str],
+        config: Mapping[str, object] = MappingProxyType({}),
+        documents: Mapping[str, object] = MappingProxyType({}),
+        schema: MetadataSchema = PANEL,
+    ) -> SnapshotDraft:
+        """A draft of this attempt; its stage and run_id join the metadata. Raises InvalidInput as `SnapshotDraft`."""
+        return SnapshotDraft(
+            project=self.project,
+            run_id=self.run_id,
+            stage=self.stage,
+            attempt=self.attempt,
+            metadata={**metadata, "stage": self.stage, "run_id": self.run_id},
+            metrics=metrics,
+            fingerprints=fingerprints,
+            config=config,
+            documents=documents,
+            schema=schema,
+        )
+
+    def finish(self, draft: SnapshotDraft) -> Commit:
+        """Commit `draft` and end the run: durable on return. Calling it again with the same content is a no-op.
+
+        Raises InvalidInput when the draft is of another run; NotFound when a blob is missing; Conflict when other
+        content is committed under this run, stage and attempt; StoreUnavailable: then the same call may be tried again.
+        """
+        self._require_own(draft)
+        self._close_events()
+        if draft.schema is not PANEL:  # which Seedbed declares; the record of any other domain must explain itself
+            self.save_blob(SCHEMA_BLOB, readable_json(draft.schema.declaration()))
+        whole = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
+        for digest in whole.blobs.values():
+            Blobs(self._files, self._clock).keep(digest)
+        commit = self._commits.append(whole, self._log_heads(), self._clock.now())
+        self._commits.promote_by_rule(commit, self._clock.now())
+        write_views(self._files, commit)
+        write_latest(self._files, self._commits, commit)
+        self._end(RunStatus.FINISHED, "", durable=False)
+        return commit
+
+    def interrupted(self, reason: str) -> None:
+        """End the attempt as stopped from outside; it may be started again. Raises StoreUnavailable."""
+        self._close_events()
+        self._end(RunStatus.INTERRUPTED, reason)
+
+    def failed(self, reason: str) -> None:
+        """End the attempt as failed; it may be started again. Raises StoreUnavailable."""
+        self._close_events()
+        self._end(RunStatus.FAILED, reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, _: object) -> None:
+        if self._status.status != RunStatus.RUNNING:
+            return
+        if kind is None:
+            self.failed("left without a commit: finish(draft) was not called")
+        elif issubclass(kind, Exception):
+            self.failed(f"{kind.__name__}: {problem}")
+        else:
+            self.interrupted(kind.__name__)
+
+    def _open_events(self) -> EventsLog:
+        if self._events is None:
+            self._events = EventsLog.open(self.path(EVENTS), attempt=self.attempt, clock=self._clock)
+        return self._events
+
+    def _close_events(self) -> None:
+        if self._events:
+            events, self._events = self._events, None
+            events.close()
+
+    def _log_heads(self) -> dict[str, LogHead]:
+        heads = {}
+        for path in sorted(self.folder.glob("*.log")):
+            heads[path.name] = read_frames(path).head
+            self._bring(path)
+        return {name: LogHead(sequence=head[0], digest=head[1]) for name, head in heads.items() if head[0]}
+
+    def _bring(self, log: Path) -> None:
+        """Put a log that was appended to in the local folder where the store is, if that is elsewhere."""
+        if self._apart:
+            self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
+
+    def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
+        ended = {"status": status, "reason": redact_text(reason) if reason else "", "heartbeat": self._clock.now()}
+        self._write_status(self._status.model_copy(update=ended), durable=durable)
+
+    def _write_status(self, status: Status, *, durable: bool) -> None:
+        self._files.replace(status_key(self._key), _encoded(status), durable=durable)
+        self._status = status
+
+    def _require_running(self) -> None:
+        if self._status.status != RunStatus.RUNNING:
+            raise Conflict(
+                f"{self.run_id}:{self.stage} has ended as {self._status.status}; start another attempt or run"
+            )
+
+    def _require_own(self, draft: SnapshotDraft) -> None:
+        own = (self.project, self.run_id, self.stage, self.attempt)
+        found = (draft.project, draft.run_id, draft.stage, draft.attempt)
+        if found != own:
+            raise InvalidInput(
+                f"the draft is of {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
+            )
+
+
+def _encoded(status: Status) -> bytes:
+    return readable_json(status.model_dump(mode="json"))

@@ -1,0 +1,6 @@
+"""Canonical JSON, digests and seals, names, pointers, and what never enters a record."""
+
+from seedbed.records.canonical._canonical import Json, canonical_json, digest, digest_bytes
+from seedbed.records.canonical._redaction import redact_text
+
+__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "redact_text"]

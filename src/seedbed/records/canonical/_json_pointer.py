@@ -1,0 +1,72 @@
+"""JSON Pointers (RFC 6901) into two JSON values: where they differ, and how one becomes the other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from seedbed.records.canonical._canonical import Json, escape
+
+__all__ = ["Difference", "differences", "leaves", "without"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place where two JSON values differ; a side that lacks it holds None, and `op` (RFC 6902) says which."""
+
+    pointer: str
+    op: Literal["add", "remove", "replace"]
+    previous: Json
+    current: Json
+
+    def operation(self) -> dict[str, Json]:
+        """The RFC 6902 operation that turns the previous value into the current one here."""
+        value: dict[str, Json] = {} if self.op == "remove" else {"value": self.current}
+        return {"op": self.op, "path": self.pointer, **value}
+
+
+def differences(previous: Json, current: Json, pointer: str = "") -> Iterator[Difference]:
+    """Every place where `current` differs, in key order; an array that differs anywhere is one difference."""
+    if not (isinstance(previous, dict) and isinstance(current, dict)):
+        if not _same(previous, current):
+            yield Difference(pointer, "replace", previous, current)
+        return
+    for key in sorted(previous if previous.keys() == current.keys() else previous.keys() | current.keys()):
+        if key not in current:
+            yield Difference(f"{pointer}/{escape(key)}", "remove", previous[key], None)
+        elif key not in previous:
+            yield Difference(f"{pointer}/{escape(key)}", "add", None, current[key])
+        else:
+            before, after = previous[key], current[key]
+            # Most values are the same scalar, and a pointer costs more than finding that out.
+            if before != after or type(before) is not type(after) or isinstance(before, dict | list):
+                yield from differences(before, after, f"{pointer}/{escape(key)}")
+
+
+def leaves(value: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
+    """Every value in nested objects that is no object itself, with its pointer, in key order."""
+    if isinstance(value, dict):
+        for key in sorted(value):
+            yield from leaves(value[key], f"{pointer}/{escape(key)}")
+    else:
+        yield pointer, value
+
+
+def without(value: Json, pointers: Sequence[str]) -> Json:
+    """A copy of `value` without what `pointers` name; a pointer to nothing changes nothing."""
+    return _without(value, frozenset(pointers), "")
+
+
+def _without(value: Json, pointers: frozenset[str], at: str) -> Json:
+    if not isinstance(value, dict):
+        return value
+    places = {key: f"{at}/{escape(key)}" for key in value}
+    return {key: _without(item, pointers, places[key]) for key, item in value.items() if places[key] not in pointers}
+
+
+def _same(previous: Json, current: Json) -> bool:
+    # Python holds True equal to 1; JSON does not.
+    if isinstance(previous, list) and isinstance(current, list):
+        return len(previous) == len(current) and all(map(_same, previous, current))
+    if isinstance(previous, dict) and isinstance(current, dict):
+        return previous.keys() == current.keys() and all(_same(previous[key], current[key]) for key in previous)
+    return isinstance(previous, bool) == isinstance(current, bool) and previous == current

@@ -1,0 +1,187 @@
+"""What must not reach any byte of the store: host and user names, absolute paths, secrets.
+
+Whatever a caller hands in (settings, metrics' names, reasons, exception messages) is searched for what identifies this
+process's machine and user, and for what looks like a secret. What is collected unasked is an allowlist: `_environment`.
+"""
+
+import functools
+import getpass
+import os
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from seedbed.errors import InvalidInput
+from seedbed.records.canonical._canonical import Json, escape, plain
+
+__all__ = ["Identity", "redact_text", "redacted", "redacted_object", "redacted_pointer"]
+
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+# Names of a part that anybody may play, which are also words of settings and texts.
+_NOBODY = {
+    *("root", "user", "admin", "nobody", "ubuntu", "debian", "runner", "jenkins", "builder", "build", "vscode"),
+    *("app", "appuser", "dev", "test", "tester", "train", "data", "model", "batch", "worker", "service", "default"),
+    *("python", "jovyan", "ray", "spark", "airflow", "docker", "gpu", "host", "node", "server", "desktop", "laptop"),
+    *("localhost", "localhost.localdomain", "path", "secret"),
+}
+_SHORTEST_NAME = 3
+_ROOTS = (
+    *("/home", "/Users", "/root", "/tmp", "/var", "/usr", "/opt"),  # noqa: S108  looked for in texts, never opened
+    *("/etc", "/mnt", "/media", "/srv", "/private", "/scratch", "/nfs", "/lustre", "/gpfs"),
+    *("/Volumes", "/workspace", "/workspaces", "/kaggle"),
+)
+_SECRET = "<secret>"  # noqa: S105  what stands for one
+# Settings that hold nothing else. A mere key or token is as often a column, a count or a word of a language model.
+_HIDDEN = (
+    r"passw(?:or)?d|passphrase|pwd|secret|credential"
+    r"|(?:api|access|account|auth|private|signing)[_-]?key|(?:api|access|auth|bearer|refresh|session)[_-]?token"
+)
+_PATH_END = r"[^\s'\"`:,;()<>\[\]{}|]"
+# What follows a mark is left of a path, or was part of a longer word before.
+_AFTER_NO_MARK = r"(?<!<path>)(?<!<secret>)(?<!<user>)(?<!<host>)"
+_QUOTES = r"[\\\"']*"
+_VALUE = rf"(?:\"[^\"]*\"|'[^']*'|{_QUOTES}[^\s,;&\"']+)"
+_SHAPES = (
+    (re.compile(r"(\w+://)[^\s/@]+@"), rf"\1{_SECRET}@"),
+    (
+        re.compile(
+            r"([?&;#](?:[\w-]*(?:token|key|secret|passw|sig|auth|credential)[\w-]*)=)[^\s&;#'\"]+", re.IGNORECASE
+        ),
+        rf"\1{_SECRET}",
+    ),
+    (re.compile(rf"((?:{_HIDDEN})[\w-]*{_QUOTES}\s*[=:]\s*)(?!{_SECRET}){_VALUE}", re.IGNORECASE), rf"\1{_SECRET}"),
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {_SECRET}"),
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|AKIA)[\w-]{8,}"), _SECRET),
+    (re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*"), r"<path>\\"),
+)
+# One of these is in whatever a shape or a prefix matches.
+_SUSPICIOUS = rf"[/\\=]|bearer|basic|gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|akia|{_HIDDEN}"
+# Longer texts are rarely the same twice, and would fill the memory.
+_LONGEST_KNOWN = 256
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What would give this machine or its user away in a text."""
+
+    user: str
+    host: str
+    prefixes: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """Each name to look for, and what stands in its place."""
+        return (self.host, "<host>"), (self.host.partition(".")[0], "<host>"), (self.user, "<user>")
+
+    @classmethod
+    def of_process(cls) -> Self:
+        """Of what holds now, not once: an environment may gain a secret while the process lives."""
+        # The environment's own dictionary of bytes, since os.environ decodes every name and value at every look.
+        environment = tuple(vars(os.environ)["_data"].items())
+        return cls._of(os.getcwd(), socket.gethostname(), environment)  # noqa: PTH109  half the time
+
+    @classmethod
+    @functools.lru_cache(maxsize=4)
+    def _of(cls, working: str, host: str, raw: tuple[tuple[bytes, bytes], ...]) -> Self:
+        environment = [(os.fsdecode(name), os.fsdecode(value)) for name, value in raw]
+        places = (Path.home(), Path(working), Path(sys.prefix), Path(tempfile.gettempdir()))
+        roots = {f"/{place.parts[1]}" for place in places if len(place.parts) > 1}
+        # The home folder stands on its own too, since it alone may be known to hold spaces.
+        prefixes = sorted({*roots, *_ROOTS, str(Path.home())} - {"/"}, key=len, reverse=True)
+        hidden = (value for name, value in environment if _SECRET_NAME.search(name))
+        secrets = sorted({value for value in hidden if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        return cls(getpass.getuser(), host, tuple(prefixes), tuple(secrets))
+
+
+def redact_text(text: str, identity: Identity | None = None) -> str:
+    """`text` with secrets, absolute paths, the user and the host replaced by <secret>, <path>, <user> and <host>."""
+    return _redactor(identity or Identity.of_process())(text)
+
+
+@functools.lru_cache(maxsize=4)
+def _redactor(who: Identity) -> Callable[[str], str]:
+    names = [(name, mark) for name, mark in who.names() if _tells(name)]
+    given = "|".join(map(re.escape, [*who.secrets, *(name for name, _ in names)]))
+    # Nearly all texts are names of settings and metrics, which hold none of these.
+    suspicious = re.compile(rf"{_SUSPICIOUS}|{given}" if given else _SUSPICIOUS, re.IGNORECASE)
+    prefixes = "|".join(map(re.escape, who.prefixes))
+    path = re.compile(rf"(?<!\w){_AFTER_NO_MARK}(?:{prefixes})(?:/{_PATH_END}*|(?!\w))")
+
+    def clean(text: str) -> str:
+        if not suspicious.search(text):
+            return text
+        for secret in who.secrets:
+            text = text.replace(secret, _SECRET)
+        for shape, replacement in _SHAPES:
+            text = shape.sub(replacement, text)
+        text = path.sub(lambda match: _short(match.group(), who.prefixes), text)
+        for name, mark in names:
+            text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", mark, text, flags=re.IGNORECASE)
+        return text
+
+    known = functools.lru_cache(maxsize=8192)(clean)
+    return lambda text: known(text) if len(text) <= _LONGEST_KNOWN else clean(text)
+
+
+def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Json]:
+    """A deep copy of a JSON object as `redacted`. Raises InvalidInput, with the JSON Pointer, for what is not JSON."""
+    clean = redacted(plain(value), identity)
+    if not isinstance(clean, dict):
+        raise InvalidInput(f"expected a JSON object, found a {type(value).__name__}")
+    return clean
+
+
+def redacted_pointer(pointer: str, identity: Identity | None = None) -> str:
+    """A JSON Pointer into an object, as it leads into the object once that is `redacted`."""
+    tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
+    return "/".join(escape(redact_text(token, identity)) for token in tokens)
+
+
+def redacted(value: Json, identity: Identity | None = None) -> Json:
+    """A copy of JSON `value` whose every text, keys included, went through `redact_text`.
+
+    A text under a key that by its name holds a secret, such as api_key or password, is replaced whole.
+    """
+    return _redacted(value, _redactor(identity or Identity.of_process()))
+
+
+def _redacted(value: Json, redact: Callable[[str], str]) -> Json:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(item, redact) for item in value]
+    return _redacted_members(value, redact) if isinstance(value, dict) else value
+
+
+def _redacted_members(value: dict[str, Json], redact: Callable[[str], str]) -> dict[str, Json]:
+    clean: dict[str, Json] = {}
+    for key, item in value.items():
+        if isinstance(item, str):
+            clean[redact(key)] = _SECRET if item and _holds_secret(key) else redact(item)
+        else:
+            clean[redact(key)] = _redacted(item, redact) if isinstance(item, dict | list) else item
+    if len(clean) < len(value):
+        raise InvalidInput(f"keys {sorted(value)} are the same once paths and names are removed; name them apart")
+    return clean
+
+
+@functools.lru_cache(maxsize=8192)
+def _holds_secret(key: str) -> bool:
+    return re.fullmatch(rf"[\w.-]*(?:{_HIDDEN})[\w.-]*", key, re.IGNORECASE) is not None
+
+
+def _short(path: str, prefixes: tuple[str, ...]) -> str:
+    whole = path.rstrip("/")
+    parts = whole.split("/")
+    # The last part says which file it was; that of the home folder, and the second of two, is a user's or a project's.
+    return f"<path>/{parts[-1]}" if len(parts) > 3 and whole not in prefixes else "<path>"
+
+
+def _tells(name: str) -> bool:
+    return len(name) >= _SHORTEST_NAME and name.lower() not in _NOBODY

@@ -1,0 +1,7 @@
+"""Which snapshots may be compared, what differs between two, and whether it is more than noise."""
+
+from seedbed.records.compare._comparison import compare
+from seedbed.records.compare._diff import diff
+from seedbed.records.compare._why import Cause, Explanation, why
+
+__all__ = ["Cause", "Explanation", "compare", "diff", "why"]

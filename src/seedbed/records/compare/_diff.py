@@ -1,0 +1,155 @@
+"""What differs between two snapshots: changed keys, a patch and metric deltas, beside whether they may be compared."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
+from seedbed.records.canonical._json_pointer import differences, leaves
+from seedbed.records.canonical._names import commit_file
+from seedbed.records.compare._comparison import inputs_among, judged, narrowest
+from seedbed.records.compare._noise import noise_of
+from seedbed.records.compare._severity import assessed
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._compared import Compared
+from seedbed.records.snapshot._policy import Policy
+from seedbed.records.snapshot._snapshot import (
+    COMPUTED_FINGERPRINTS,
+    NO_PREDECESSOR,
+    TOP_CHANGES,
+    Comparison,
+    Diff,
+    MetricDelta,
+    Snapshot,
+)
+from seedbed.records.storage._layout import log_folder
+
+__all__ = ["Earlier", "diff", "diff_since", "numbers", "shortened"]
+
+_SUMMARIES = {
+    "EXACT": "comparable: every input is the same",
+    "REPLICATE": "comparable: a replicate, only the seed differs",
+    "ABLATION": "comparable but for the excluded factors",
+}
+_LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
+
+
+class Earlier(NamedTuple):
+    """What a snapshot is set against: a commit's place and digest, its side, and its metrics as `numbers`."""
+
+    seq: int
+    digest: str
+    side: Compared
+    metrics: Mapping[str, float]
+
+
+def diff(
+    previous: Commit | None,
+    current: Snapshot,
+    policy: Policy | None = None,
+    replicates: Sequence[Mapping[str, float]] = (),
+) -> Diff:
+    """What `current` changed since `previous`; without a policy, under the strictest one that holds.
+
+    `replicates` are the metrics, as `numbers` gives them, of runs that share the configuration of `previous`, oldest
+    first. A first run has no predecessor: its diff is empty and `comparable` is None.
+    """
+    if previous is None:
+        return NO_PREDECESSOR
+    before = previous.snapshot
+    return diff_since(Earlier(previous.seq, previous.digest, before, numbers(before)), current, policy, replicates)
+
+
+def diff_since(
+    earlier: Earlier, current: Compared, policy: Policy | None, replicates: Sequence[Mapping[str, float]]
+) -> Diff:
+    """As `diff`, of what is known of both sides."""
+    before = earlier.side
+    changes = tuple(differences(_subject(before), _subject(current)))
+    inputs = tuple(inputs_among(changes, before, current))
+    comparison = judged(before, current, inputs, policy) if policy else narrowest(before, current, inputs)
+    return assessed(
+        Diff(
+            summary=_summary(comparison),
+            prev_run_id=before.run_id,
+            prev_snapshot_seq=earlier.seq,
+            prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
+            prev_digest=earlier.digest,
+            policy=comparison.policy,
+            comparable=comparison.comparable,
+            reasons=comparison.reasons,
+            excluded_factors=comparison.excluded_factors,
+            num_changes=len(changes),
+            changed_keys=tuple(change.pointer for change in changes),
+            patch=tuple(change.operation() for change in changes),
+            metric_deltas=_metric_deltas(earlier.metrics, numbers(current), replicates),
+        )
+    )
+
+
+def shortened(found: Diff) -> tuple[Diff, bytes | None]:
+    """`found` with the first TOP_CHANGES of every list, and the bytes of the whole lists where that left some out."""
+    whole = {name: getattr(found, name) for name in _LISTS}
+    if max(map(len, whole.values())) <= TOP_CHANGES:
+        return found, None
+    details = encode(plain({name: found.model_dump(mode="json")[name] for name in _LISTS}))
+    short = {name: items[:TOP_CHANGES] for name, items in whole.items()}
+    return found.model_copy(update={**short, "details": digest_bytes(details)}), details
+
+
+def numbers(snapshot: Compared) -> dict[str, float]:
+    """Every number among the metrics, by its JSON Pointer."""
+    return {
+        pointer: float(value)
+        for pointer, value in leaves(snapshot.metrics)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _summary(comparison: Comparison) -> str:
+    if comparison.comparable:
+        return _SUMMARIES[comparison.policy]
+    return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
+
+
+def _subject(snapshot: Compared) -> Json:
+    # The run's own name differs by definition; documents and timing are told, not compared; what is computed of the
+    # config follows it.
+    given = {name: value for name, value in snapshot.fingerprints.items() if name not in COMPUTED_FINGERPRINTS}
+    return {
+        "blobs": dict(snapshot.blobs),
+        "config": snapshot.config,
+        "factors": snapshot.factors,
+        "fingerprints": dict(given),
+        "metadata": {name: value for name, value in snapshot.metadata.items() if name != "run_id"},
+        "metrics": snapshot.metrics,
+    }
+
+
+def _metric_deltas(
+    before: Mapping[str, float], after: Mapping[str, float], replicates: Sequence[Mapping[str, float]]
+) -> dict[str, MetricDelta]:
+    known = {
+        pointer: [metrics[pointer] for metrics in replicates if pointer in metrics]
+        for pointer in after
+        if pointer in before
+    }
+    return {pointer: _delta(before[pointer], after[pointer], found) for pointer, found in known.items()}
+
+
+def _delta(previous: float, current: float, replicates: Sequence[float]) -> MetricDelta:
+    absolute = current - previous
+    percent = 100 * absolute / abs(previous) if previous else math.inf
+    noise = noise_of(replicates, current)
+    return MetricDelta(
+        previous=previous,
+        current=current,
+        absolute=_finite(absolute),
+        percent=_finite(percent),
+        z=None if noise.z is None else _finite(noise.z),
+        noise=noise.words,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

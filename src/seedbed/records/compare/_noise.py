@@ -1,0 +1,60 @@
+"""How much of a metric's change is chance, as its replicates show it.
+
+Replicates are earlier runs of one configuration that differ in their seed alone. Given k of them, a further run of the
+same configuration lies within mean +- t * s * sqrt(1 + 1/k) in 95 of 100 cases, with t Student's 97.5 % point for k - 1
+degrees of freedom (the prediction interval for one future observation; Hahn & Meeker, Statistical Intervals, 1991). A
+run outside differs by more than its seed explains.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.records.snapshot._snapshot import NOT_ENOUGH_REPLICATES
+
+__all__ = ["EXCEEDS", "MOST_REPLICATES", "REPLICATES_NEEDED", "WITHIN", "Noise", "noise_of"]
+
+REPLICATES_NEEDED = 4
+MOST_REPLICATES = 12
+# Student's t, 97.5 %, for 3 to 11 degrees of freedom.
+_STUDENT = (3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010)
+EXCEEDS, WITHIN = "exceeds noise", "within noise"
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the replicates of one metric say of a further value: `z` standard deviations of prediction from their mean.
+
+    `exceeds` is None while there are too few.
+    """
+
+    z: float | None
+    exceeds: bool | None
+    words: str
+
+
+_TOO_FEW = [
+    Noise(None, None, f"{NOT_ENOUGH_REPLICATES}: {count} of {REPLICATES_NEEDED}") for count in range(REPLICATES_NEEDED)
+]
+
+
+def noise_of(replicates: Sequence[float], current: float) -> Noise:
+    """Where `current` stands among `replicates`, of which the last MOST_REPLICATES count."""
+    known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value * value)]
+    if len(known) < REPLICATES_NEEDED:
+        return _TOO_FEW[len(known)]
+    mean, spread = _mean_and_spread(known)
+    # Equal values may differ from their own mean in the last bit.
+    if spread <= 1e-12 * abs(mean):
+        same = math.isclose(current, mean, rel_tol=1e-9)
+        return Noise(None, not same, f"{WITHIN if same else EXCEEDS}: {len(known)} replicates agree exactly")
+    z = (current - mean) / spread
+    exceeds = abs(z) > _STUDENT[len(known) - REPLICATES_NEEDED]
+    return Noise(z, exceeds, f"{EXCEEDS if exceeds else WITHIN} of {len(known)} replicates")
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Their mean, and the standard deviation of prediction of one more; `statistics` takes fifty times as long."""
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return mean, math.sqrt(variance * (1 + 1 / len(values)))

@@ -1,0 +1,153 @@
+"""The frame of append-only logs: one sealed JSON line a record, each naming the digest of the one before it.
+
+A record is `{"body":{"kind","payload","previous","schema_version","sequence"},"digest"}` and a newline. One parser
+serves all: whole files, files that another process appends to at this moment, and bytes from an object store.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._seal import seal, unseal
+
+__all__ = ["Entry", "FrameReader", "Frames", "frame", "parse_frames", "read_frames"]
+
+_GENESIS = "0" * 64
+_SCHEMA_VERSION = 1
+_KEYS = {"kind", "payload", "previous", "schema_version", "sequence"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record of a log: `sequence` counts from 1, `previous` and `digest` are SHA-256 of canonical JSON."""
+
+    sequence: int
+    kind: str
+    payload: Mapping[str, Any]
+    previous: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What a log file holds: its whole records, the bytes they take, and the bytes of a torn tail after them."""
+
+    entries: tuple[Entry, ...]
+    whole_bytes: int
+    torn_bytes: int
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Sequence and digest of the last record; 0 and zeros when there is none."""
+        return (self.entries[-1].sequence, self.entries[-1].digest) if self.entries else (0, _GENESIS)
+
+
+class FrameReader:
+    """Reads a log record by record, and later goes on where it was, so that a log may be followed as it grows.
+
+    `source` opens the log's bytes anew at every reading, and `name` stands for them in errors.
+    """
+
+    def __init__(self, source: Callable[[], BinaryIO], name: Path | str) -> None:
+        self.head = (0, _GENESIS)
+        self.whole_bytes = 0
+        self._source = source
+        self._name = name
+
+    def more(self) -> Iterator[Entry]:
+        """The whole records that came since, oldest first; a torn tail is left for the next time.
+
+        Raises StoreCorrupt, with the byte offset, for a bad record that is not a torn tail, InvalidInput for records of
+        a later version, and what `source` raises.
+        """
+        with self._source() as file:
+            file.seek(self.whole_bytes)
+            for line in file:
+                entry = self._parsed(line, file)
+                if entry is None:
+                    return
+                self.head = (entry.sequence, entry.digest)
+                self.whole_bytes += len(line)
+                yield entry
+
+    def _parsed(self, line: bytes, file: BinaryIO) -> Entry | None:
+        try:
+            return _parse(line, self.head)
+        except InvalidInput:
+            raise
+        except ValueError as problem:
+            # A line without its end was the last one: what a writer appends meanwhile is looked at the next time.
+            if _is_torn(line + file.read() if line.endswith(b"\n") else line):
+                return None
+            raise StoreCorrupt(
+                f"the log {self._name} has a bad record at byte {self.whole_bytes}: {problem}; "
+                f"expected record {self.head[0] + 1}; "
+                "restore the file from a copy, or keep it aside and start a new run"
+            ) from None
+
+
+def frame(head: tuple[int, str], kind: str, payload: dict[str, Json]) -> tuple[bytes, Entry]:
+    """The bytes of the record that follows `head`, and the record; `payload` is what `plain` returned."""
+    sequence, previous = head[0] + 1, head[1]
+    body: dict[str, Json] = {
+        "kind": kind,
+        "payload": payload,
+        "previous": previous,
+        "schema_version": _SCHEMA_VERSION,
+        "sequence": sequence,
+    }
+    data, digest = seal(body)
+    return data + b"\n", Entry(sequence, kind, payload, previous, digest)
+
+
+def read_frames(path: Path) -> Frames:
+    """Read a log without changing it.
+
+    Raises NotFound when there is no file, StoreCorrupt, with the byte offset, for a bad record that is not a torn tail,
+    and InvalidInput for records of a later version.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"there is no log at {path}; the run may not have written one") from None
+    return parse_frames(data, path)
+
+
+def parse_frames(data: bytes, path: Path | str) -> Frames:
+    """The records of `data`, read from `path`. Raises StoreCorrupt as `read_frames`."""
+    reader = FrameReader(lambda: io.BytesIO(data), path)
+    entries = tuple(reader.more())
+    return Frames(entries, reader.whole_bytes, len(data) - reader.whole_bytes)
+
+
+def _parse(line: bytes, head: tuple[int, str]) -> Entry:
+    if not line.endswith(b"\n"):
+        raise ValueError("the record has no end")
+    body, digest = unseal(line[:-1])
+    if body.get("schema_version") != _SCHEMA_VERSION:
+        found = body.get("schema_version")
+        raise InvalidInput(f"a log record has schema version {found}, this Seedbed reads {_SCHEMA_VERSION}; upgrade it")
+    if set(body) != _KEYS:
+        raise ValueError(f"fields {sorted(body)}, expected {sorted(_KEYS)}")
+    if (body["sequence"], body["previous"]) != (head[0] + 1, head[1]):
+        raise ValueError(f"record {body['sequence']} follows {body['previous'][:12]}…, not {head[1][:12]}…")
+    return Entry(body["sequence"], body["kind"], body["payload"], body["previous"], digest)
+
+
+def _is_torn(rest: bytes) -> bool:
+    """Whether a write cut short explains `rest`: it lacks its end or has holes, and no record follows."""
+    first, *later = rest.split(b"\n")
+    whole_record_follows = any(map(_is_sealed, later)) or _is_sealed(rest[:-1])
+    return not whole_record_follows and (not later or b"\0" in first)
+
+
+def _is_sealed(data: bytes) -> bool:
+    try:
+        unseal(data)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,194 @@
+"""Baselines: for a comparison group, the one snapshot that later ones are set against, whichever run they are of.
+
+Promotions are a log of their own, beside the commits: sealed, numbered, published by put-if-absent. The newest record
+of a group stands. A rule promotes by itself whatever finishes better than the baseline by one metric.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from seedbed.contracts import Message
+from seedbed.errors import InvalidInput, StoreCorrupt
+from seedbed.records.canonical._canonical import plain
+from seedbed.records.canonical._redaction import redact_text
+from seedbed.records.canonical._seal import seal
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._snapshot import Snapshot
+from seedbed.records.storage._files import Files
+from seedbed.records.storage._layout import baselines_folder
+from seedbed.records.storage._numbered_log import NumberedLog, parsed
+
+__all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at"]
+
+_SCHEMA_VERSION = 1
+
+
+class PromotionKind(StrEnum):
+    """What a record of the log does."""
+
+    PROMOTED = "PROMOTED"
+    DEMOTED = "DEMOTED"
+    RULE = "RULE"
+
+
+class PromotionRule(Message):
+    """Promote whatever is better by `metric`, a path such as metrics.test.ap; None where there is no rule any more."""
+
+    metric: str
+    better: Literal["higher", "lower"] = "higher"
+
+    def prefers(self, candidate: float, baseline: float) -> bool:
+        """Whether `candidate` is better than `baseline`."""
+        return candidate > baseline if self.better == "higher" else candidate < baseline
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.better}"
+
+
+class Promotion(Message):
+    """One record: of a group's baseline (`group` is the digest of the comparison group), or of a project's rule."""
+
+    schema_version: int = _SCHEMA_VERSION
+    kind: PromotionKind
+    timestamp: datetime
+    reason: str
+    group: str | None = None
+    snapshot_seq: int | None = None
+    run_id: str | None = None
+    digest: str | None = None
+    rule: PromotionRule | None = None
+
+
+class Baselines:
+    """One project's baselines. Any number of processes may promote; a record is never written again."""
+
+    def __init__(self, files: Files, project: str) -> None:
+        self._records = NumberedLog(files, baselines_folder(project))
+        self._known = 0
+        self._of: dict[str, Promotion] = {}
+        self._rule: PromotionRule | None = None
+
+    def key(self, seq: int) -> str:
+        """The key of record `seq`."""
+        return self._records.key(seq)
+
+    def read(self, seq: int) -> Promotion:
+        """Record `seq`. Raises NotFound, StoreCorrupt when it is damaged, InvalidInput for one of a later version."""
+        return parsed(Promotion, self._records.read(seq).body, self.key(seq))
+
+    def of(self, group: str) -> Promotion | None:
+        """The baseline of a comparison group. Raises StoreCorrupt when a record is missing or damaged."""
+        self._catch_up()
+        return self._of.get(group)
+
+    def current(self) -> list[Promotion]:
+        """The baseline of every group that has one, in the order of their commits. Raises as `of`."""
+        self._catch_up()
+        return sorted(self._of.values(), key=lambda item: item.snapshot_seq or 0)
+
+    @property
+    def rule(self) -> PromotionRule | None:
+        """The rule by which commits are promoted as they are made, as far as was read when `of` last looked."""
+        return self._rule
+
+    def history(self) -> Iterator[Promotion]:
+        """Every record, oldest first. Raises as `of`."""
+        self._records.require_gapless()
+        seq = 0
+        while record := self._records.next_after(seq):
+            seq = record.seq
+            yield parsed(Promotion, record.body, self.key(seq))
+
+    def promote(self, commit: Commit, reason: str, now: datetime, rule: PromotionRule | None = None) -> Promotion:
+        """Make `commit` the baseline of its group; a no-op when it is. Raises StoreUnavailable."""
+        group = commit.snapshot.digests["comparison_group"]
+        standing = self.of(group)
+        if standing and standing.digest == commit.digest:
+            return standing
+        return self._publish(
+            Promotion(
+                kind=PromotionKind.PROMOTED,
+                timestamp=now,
+                reason=redact_text(reason),
+                group=group,
+                snapshot_seq=commit.seq,
+                run_id=commit.snapshot.run_id,
+                digest=commit.digest,
+                rule=rule,
+            )
+        )
+
+    def demote(self, group: str, reason: str, now: datetime) -> Promotion | None:
+        """Leave the group without a baseline; None when it has none. Raises StoreUnavailable."""
+        if self.of(group) is None:
+            return None
+        return self._publish(
+            Promotion(kind=PromotionKind.DEMOTED, timestamp=now, reason=redact_text(reason), group=group)
+        )
+
+    def set_rule(self, rule: PromotionRule | None, reason: str, now: datetime) -> Promotion:
+        """Promote by `rule` from now on, by none with None. Raises InvalidInput and StoreUnavailable."""
+        if rule and not rule.metric.startswith("metrics."):
+            raise InvalidInput(f"the rule's metric is {rule.metric!r}, expected a path such as metrics.test.ap")
+        clean = rule and rule.model_copy(update={"metric": redact_text(rule.metric)})
+        return self._publish(Promotion(kind=PromotionKind.RULE, timestamp=now, reason=redact_text(reason), rule=clean))
+
+    def consider(self, commit: Commit, standing: Commit | None, now: datetime) -> Promotion | None:
+        """Promote `commit` if the rule prefers it to `standing`, its group's baseline. Raises StoreUnavailable."""
+        rule = self.rule
+        candidate = metric_at(commit.snapshot, rule.metric) if rule else None
+        if rule is None or candidate is None:
+            return None
+        before = None if standing is None else metric_at(standing.snapshot, rule.metric)
+        if before is not None and not rule.prefers(candidate, before):
+            return None
+        return self.promote(commit, f"by the rule {rule}: {candidate:g} after {before}", now, rule)
+
+    def _publish(self, record: Promotion) -> Promotion:
+        data, _ = seal(plain(record.model_dump(mode="json")))
+        while not self._records.publish(self._known + 1, data):
+            taken = self._known + 1
+            self._catch_up()
+            if self._known < taken:
+                raise StoreCorrupt(f"{self._records.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
+        self._take(record)
+        return record
+
+    def _catch_up(self) -> None:
+        if not self._known:
+            self._records.require_gapless()
+        while record := self._records.next_after(self._known):
+            self._take(parsed(Promotion, record.body, self.key(record.seq)))
+
+    def _take(self, record: Promotion) -> None:
+        self._known += 1
+        if record.kind is PromotionKind.RULE:
+            self._rule = record.rule
+        elif record.kind is PromotionKind.PROMOTED:
+            self._of[record.group or ""] = record
+        else:
+            self._of.pop(record.group or "", None)
+
+
+def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:
+    """Of every comparison group that has the metric, the commit that `rule` prefers to all others."""
+    best: dict[str, tuple[float, Commit]] = {}
+    for commit in commits:
+        group, found = commit.snapshot.digests["comparison_group"], metric_at(commit.snapshot, rule.metric)
+        if found is not None and (group not in best or rule.prefers(found, best[group][0])):
+            best[group] = found, commit
+    return [commit for _, commit in best.values()]
+
+
+def metric_at(snapshot: Snapshot, path: str) -> float | None:
+    """The number at `path` (metrics.test.ap; the value of an interval) of a snapshot; None where there is none."""
+    value: object = {"metrics": snapshot.metrics}
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        value = value.get("value")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]

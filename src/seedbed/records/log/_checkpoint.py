@@ -1,0 +1,65 @@
+"""A summary of the first commits of a log, so that opening it reads that one file and the few commits behind it.
+
+It is derived: one that is missing, damaged or not of this log is passed over, and the commits are read instead. It
+names the last commit that it covers by its digest, so a summary of other commits is never taken for this log's.
+"""
+
+from dataclasses import dataclass
+
+from seedbed.errors import NotFound
+from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.log._headers import Headers
+from seedbed.records.storage._compression import compressed, decompressed
+from seedbed.records.storage._files import Files
+
+__all__ = ["CHECKPOINT_EVERY", "Checkpoint", "checkpoint_key", "read_checkpoint", "write_checkpoint"]
+
+CHECKPOINT_EVERY = 1000
+_SCHEMA_VERSION = 1
+_LARGEST_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The headers of commits 1 to `len(headers)`; `digest` is that of the last one."""
+
+    headers: Headers
+    digest: str
+
+
+def checkpoint_key(folder: str) -> str:
+    """Where the checkpoint of the log `folder` lies."""
+    return f"{folder}/_checkpoint.json.zst"
+
+
+def write_checkpoint(files: Files, folder: str, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint of the log `folder`; losing it to a crash costs time only. Raises StoreUnavailable."""
+    files.replace(checkpoint_key(folder), encoded(checkpoint), durable=False)
+
+
+def read_checkpoint(files: Files, folder: str) -> Checkpoint | None:
+    """The checkpoint of the log `folder`; None where there is none that can be read."""
+    try:
+        data = files.read(checkpoint_key(folder))
+        return decoded(data)
+    except (NotFound, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def encoded(checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint: sealed canonical JSON, compressed."""
+    body: dict[str, Json] = {
+        "columns": checkpoint.headers.columns(),
+        "digest": checkpoint.digest,
+        "schema_version": _SCHEMA_VERSION,
+    }
+    return compressed(seal(body)[0])
+
+
+def decoded(data: bytes) -> Checkpoint | None:
+    """The checkpoint that `data` encodes, None for one of another version. Raises as its parts for what is none."""
+    body, _ = unseal(decompressed(data, _LARGEST_BYTES))
+    if body["schema_version"] != _SCHEMA_VERSION:
+        return None
+    return Checkpoint(Headers.from_columns(body["columns"]), str(body["digest"]))

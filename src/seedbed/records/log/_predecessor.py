@@ -1,0 +1,64 @@
+"""What a new snapshot is set against: its predecessor, its group's baseline, and the replicates that tell chance."""
+
+import functools
+from collections.abc import Callable
+from itertools import islice
+
+from seedbed.records.compare._diff import Earlier, diff_since, numbers, shortened
+from seedbed.records.compare._noise import MOST_REPLICATES
+from seedbed.records.log._baselines import Baselines
+from seedbed.records.log._headers import Headers
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._compared import Side
+from seedbed.records.snapshot._policy import Policy
+from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR, Diff
+from seedbed.records.storage._blobs import Blobs
+from seedbed.records.storage._files import Files
+
+__all__ = ["Past"]
+
+_REMEMBERED = 64
+
+
+class Past:
+    """One project's earlier commits, which `read` gives by number."""
+
+    def __init__(self, files: Files, baselines: Baselines, read: Callable[[int], Commit]) -> None:
+        self._blobs = Blobs(files)
+        self._baselines = baselines
+        self._read = read
+        self._numbers = functools.lru_cache(_REMEMBERED)(lambda seq: numbers(read(seq).side))
+
+    def diffs(self, headers: Headers, current: Side) -> dict[str, Diff]:
+        """`diff_prev` and `diff_baseline` of `current`; whole lists that are too long for them are stored by now."""
+        earlier, baseline = self._predecessor(headers, current), self._baseline(current)
+        return {
+            "diff_prev": self._short(headers, earlier, current) if earlier else NO_PREDECESSOR,
+            "diff_baseline": self._short(headers, baseline, current) if baseline else NO_BASELINE,
+        }
+
+    def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
+        for seq in reversed(headers.in_group(current.digests["comparison_group"])):
+            if headers.run_id(seq) != current.run_id:
+                return self._read(seq)
+        return None
+
+    def _baseline(self, current: Side) -> Commit | None:
+        found = self._baselines.of(current.digests["comparison_group"])
+        if found is None or found.snapshot_seq is None or found.run_id == current.run_id:
+            return None
+        return self._read(found.snapshot_seq)
+
+    def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
+        """What `current` changed since `earlier`, and whether by more than the replicates of the earlier one show."""
+        newest = reversed(headers.replicating(earlier.side.digests["replicates"]))
+        others = islice((seq for seq in newest if headers.run_id(seq) != current.run_id), MOST_REPLICATES)
+        replicates = [self._numbers(seq) for seq in others][::-1]
+        before = Earlier(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
+        return diff_since(before, current, policy, replicates)
+
+    def _short(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+        found, details = shortened(self.diff(headers, earlier, current))
+        if details is not None:
+            self._blobs.put(details)
+        return found

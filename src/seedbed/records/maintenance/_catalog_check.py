@@ -1,0 +1,73 @@
+"""Whether the catalog says what the commits say. To be behind is no problem: the next reader catches it up."""
+
+import sqlite3
+from collections import Counter
+from contextlib import closing
+
+from seedbed.errors import NotFound
+from seedbed.records._store import Store
+from seedbed.records.maintenance._inventory import Progress
+from seedbed.records.query._catalog import SCHEMA_VERSION, Catalog, fact_row
+from seedbed.records.query._facts import facts
+from seedbed.records.storage._durable import remove
+from seedbed.records.storage._layout import CATALOG
+
+__all__ = ["catalog_problem", "rebuild_catalog"]
+
+_REPORT_EVERY = 100
+
+
+def catalog_problem(store: Store, progress: Progress | None = None) -> str | None:
+    """What is wrong with the catalog beyond being behind; None where nothing is, or where there is none.
+
+    Raises StoreCorrupt when a commit that it has is damaged: look at the log first.
+    """
+    path = store.work / CATALOG
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return _problem(connection, store, progress)
+    except sqlite3.DatabaseError as problem:
+        # A catalog that others write to just now is looked after by them.
+        return None if "locked" in str(problem) else f"it cannot be read: {problem}"
+
+
+def rebuild_catalog(store: Store) -> None:
+    """Make the catalog anew. Raises as `Catalog.open`."""
+    remove(store.work / CATALOG)
+    Catalog.open(store).close()
+
+
+def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | None) -> str | None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:  # whoever made it died before it held anything
+        return None
+    if version != SCHEMA_VERSION:
+        return f"it has schema version {version}, expected {SCHEMA_VERSION}"
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        return f"its tables are damaged: {found}"
+    rows = connection.execute("SELECT id, project, seq, digest FROM commits ORDER BY project, seq").fetchall()
+    for done, row in enumerate(rows, 1):
+        problem = _row_problem(connection, store, *row)
+        if problem:
+            return problem
+        if progress and done % _REPORT_EVERY == 0:
+            progress("reading the catalog", done, len(rows))
+    return None
+
+
+def _row_problem(
+    connection: sqlite3.Connection, store: Store, row_id: int, project: str, seq: int, digest: str
+) -> str | None:
+    try:
+        commit = store.log(project).read(seq)
+    except NotFound:
+        return f"it has commit {seq} of {project}, which is not in the log"
+    if commit.digest != digest:
+        return f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"
+    kept = connection.execute("SELECT * FROM facts WHERE commit_id = ?", [row_id]).fetchall()
+    if Counter(kept) != Counter(fact_row(fact, row_id) for fact in facts(commit.snapshot)):
+        return f"what it has of commit {seq} of {project} is not what that holds"
+    return None

@@ -1,0 +1,198 @@
+"""Reads every commit of a store once, and keeps of each what the checks and sweeps of everything else need."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from seedbed.contracts import Stage
+from seedbed.errors import StoreCorrupt
+from seedbed.records._store import Store
+from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._names import commit_file
+from seedbed.records.log._headers import Headers, header_of
+from seedbed.records.maintenance._findings import RESTORE, Finding, FindingKind
+from seedbed.records.maintenance._inventory import Inventory, Progress
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._digests import content_digests, own_digests
+from seedbed.records.snapshot._migrations import upgraded
+from seedbed.records.snapshot._snapshot import LogHead
+from seedbed.records.storage._blobs import blob_digest
+from seedbed.records.storage._layout import LOGS, latest_key, log_folder, run_folder
+
+__all__ = ["Records", "Seen", "Survey", "add", "gap", "named_blobs", "readable", "survey"]
+
+Record = TypeVar("Record", covariant=True)
+
+_KINDS = (FindingKind.COMMIT_MISSING, FindingKind.COMMIT_DAMAGED)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_REPORT_EVERY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One whole commit: `named` blobs it vouches for, `mentioned` are all stored ones whose digest stands in it."""
+
+    project: str
+    seq: int
+    digest: str
+    run_id: str
+    stage: Stage
+    attempt: int
+    cohort_id: str
+    when: datetime
+    named: tuple[str, ...]
+    mentioned: tuple[str, ...]
+    logs: Mapping[str, LogHead]
+
+    @property
+    def key(self) -> str:
+        """Its own key."""
+        return f"{log_folder(self.project)}/{commit_file(self.seq)}"
+
+    @property
+    def folder(self) -> str:
+        """The folder of its run's stage."""
+        return run_folder(self.project, self.run_id, self.stage)
+
+    @property
+    def latest_key(self) -> str:
+        """The pointer to the newest commit of its project, cohort and stage."""
+        return latest_key(self.project, self.cohort_id, self.stage)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The whole commits of each project in their order, their headers, and what is wrong with any, by key."""
+
+    commits: dict[str, list[Seen]] = field(default_factory=dict)
+    headers: dict[str, Headers] = field(default_factory=dict)
+    findings: dict[str, Finding] = field(default_factory=dict)
+
+    def every(self) -> Iterator[Seen]:
+        """All whole commits."""
+        for commits in self.commits.values():
+            yield from commits
+
+    def newest(self) -> dict[str, Seen]:
+        """The newest commit for every folder that shows one, and for every LATEST.json that there should be."""
+        found: dict[str, Seen] = {}
+        for commit in self.every():
+            found[commit.folder] = found[commit.latest_key] = commit
+        return found
+
+
+def survey(store: Store, inventory: Inventory, progress: Progress | None = None) -> Survey:
+    """Read the commits that `inventory` lists. Raises InvalidInput when a later version of Seedbed wrote one."""
+    stored = frozenset(filter(None, (blob_digest(blob.key) for blob in inventory.blobs)))
+    found = Survey()
+    total = sum(len(numbers) for (top, _), numbers in inventory.numbers.items() if top == LOGS)
+    done = 0
+    for project in inventory.projects(LOGS):
+        log = store.log(project)
+        commits, headers = found.commits.setdefault(project, []), found.headers.setdefault(project, Headers())
+        digests: dict[int, str] = {}
+        for commit in readable(log, inventory.numbers[LOGS, project], _KINDS, found.findings):
+            digests[commit.seq] = commit.digest
+            for seq, problem in _disagreements(commit, digests):
+                add(found.findings, FindingKind.DIGEST_WRONG, log.key(seq), problem)
+            headers.append(header_of(upgraded(commit.body, log.key(commit.seq))))
+            commits.append(_seen(commit, stored))
+            done += 1
+            if progress and done % _REPORT_EVERY == 0:
+                progress("reading commits", done, total)
+    return found
+
+
+class Records(Protocol[Record]):
+    """Numbered records of one kind."""
+
+    def key(self, seq: int) -> str:
+        """The key of record `seq`."""
+        ...
+
+    def read(self, seq: int) -> Record:
+        """Record `seq`. Raises StoreCorrupt."""
+        ...
+
+
+def readable(
+    log: Records[Record], numbers: Sequence[int], kinds: tuple[FindingKind, FindingKind], findings: dict[str, Finding]
+) -> Iterator[Record]:
+    """The whole records among `numbers`, ascending; the missing and the damaged join `findings` as these two kinds."""
+    missing, damaged = kinds
+    last = 0
+    for seq in numbers:
+        if seq > last + 1:
+            add(findings, missing, log.key(last + 1), gap(last, seq - 1, f"{seq} exists"))
+        last = seq
+        try:
+            record = log.read(seq)
+        except StoreCorrupt as damage:
+            add(findings, damaged, log.key(seq), str(damage))
+        else:
+            yield record
+
+
+def add(findings: dict[str, Finding], kind: FindingKind, key: str, problem: str) -> None:
+    """Put damage that only a copy of the store can mend among `findings`, unless some is known of `key`."""
+    findings.setdefault(key, Finding(kind, key, problem, RESTORE))
+
+
+def gap(last: int, until: int, because: str) -> str:
+    """What to say of records that are missing behind number `last`."""
+    return f"{until - last} missing from number {last + 1} on, while {because}"
+
+
+def named_blobs(body: Mapping[str, Json]) -> tuple[str, ...]:
+    """The digests of the blobs that a commit vouches for: its payloads, and the whole lists of long diffs."""
+    blobs, diffs = body.get("blobs"), (body.get("diff_prev"), body.get("diff_baseline"))
+    details = [diff.get("details") for diff in diffs if isinstance(diff, dict)]
+    payloads = list(blobs.values()) if isinstance(blobs, dict) else []
+    return tuple(dict.fromkeys(str(digest) for digest in (*payloads, *details) if digest))
+
+
+def _seen(commit: Commit, stored: frozenset[str]) -> Seen:
+    snapshot = commit.snapshot
+    named = named_blobs(commit.body)
+    return Seen(
+        project=snapshot.project,
+        seq=commit.seq,
+        digest=commit.digest,
+        run_id=snapshot.run_id,
+        stage=snapshot.stage,
+        attempt=snapshot.attempt_id,
+        cohort_id=str(snapshot.metadata["cohort_id"]),
+        when=snapshot.timestamp,
+        named=named,
+        mentioned=tuple({*named, *_digests_in(commit.body)} & stored),
+        logs=snapshot.logs,
+    )
+
+
+def _digests_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        if _DIGEST.fullmatch(value):
+            yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _digests_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _digests_in(item)
+
+
+def _disagreements(commit: Commit, digests: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+    """The numbers of commits that digests disagree about, and how: within `commit`, or what it says of earlier ones."""
+    body = upgraded(commit.body, f"commit {commit.seq}")
+    recorded = {**body["fingerprints"], **body["digests"]}
+    computed = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
+    wrong = sorted(name for name, digest in computed.items() if recorded.get(name) != digest)
+    if wrong:
+        yield commit.seq, f"its digests of {', '.join(wrong)} are not those of what it holds"
+    for diff in (commit.snapshot.diff_prev, commit.snapshot.diff_baseline):
+        found = digests.get(diff.prev_snapshot_seq or 0, diff.prev_digest)
+        if diff.prev_digest and found != diff.prev_digest:
+            said = f"commit {commit.seq} was set against {diff.prev_digest[:12]}…, which it was then"
+            yield diff.prev_snapshot_seq or 0, f"its digest is {(found or '')[:12]}…, but {said}"

@@ -1,0 +1,118 @@
+"""Whether what is derived from the commits as a whole agrees with them: LATEST, checkpoints, the catalog, the index."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from seedbed.errors import NotFound
+from seedbed.records._store import Store
+from seedbed.records._views import latest_pointer
+from seedbed.records.log._checkpoint import Checkpoint, checkpoint_key, decoded
+from seedbed.records.log._headers import Headers
+from seedbed.records.maintenance._catalog_check import catalog_problem
+from seedbed.records.maintenance._commit_scan import Seen
+from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
+from seedbed.records.maintenance._folder_check import settled
+from seedbed.records.maintenance._index import index_problem
+from seedbed.records.maintenance._inventory import Progress
+from seedbed.records.maintenance._reachable import Marks
+from seedbed.records.maintenance._tail_check import pointed_at, read_object
+from seedbed.records.storage._layout import CATALOG, INDEX, LATEST, LOGS, log_folder
+
+__all__ = ["DerivedCheck", "checkpoint_of"]
+
+
+@dataclass(frozen=True)
+class DerivedCheck:
+    """Looks at what is derived; of projects with `damaged` commits nobody can say what that should be."""
+
+    store: Store
+    marks: Marks
+    damaged: Mapping[str, Finding]
+
+    def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
+        """What is wrong with any of it."""
+        yield from self._latest()
+        for project in self.marks.inventory.projects(LOGS):
+            if not self._has_damage(f"{LOGS}/{project}/"):
+                yield from self._checkpoint(project)
+        if not self._has_damage(f"{LOGS}/"):
+            problem = catalog_problem(self.store, progress)
+            if problem:
+                yield Finding(FindingKind.CATALOG_STALE, CATALOG, problem, REPAIR)
+            yield from self._index()
+
+    def _has_damage(self, prefix: str) -> bool:
+        return any(key.startswith(prefix) for key in self.damaged)
+
+    def _latest(self) -> Iterator[Finding]:
+        expected = {item.latest_key: item for item in self.marks.survey.every()}
+        listed = (key for key in self.marks.inventory.others if key.startswith(f"{LATEST}/"))
+        for key in sorted({*expected, *(key for key in listed if key.endswith("/LATEST.json"))}):
+            commit = expected.get(key)
+            look = partial(self._one_latest, key, commit)
+            yield from settled(self.store, commit.folder, look) if commit else look()
+
+    def _one_latest(self, key: str, commit: Seen | None) -> list[Finding]:
+        """What is wrong with one pointer, which should be to `commit`."""
+        found = _bytes(self.store, key)
+        if commit and (commit.key in self.damaged or found == self._pointer(commit)):
+            return []
+        pointed = pointed_at(key, read_object(self.store.files, key))
+        if pointed and self._is_named_or_new(pointed.project, pointed.seq):
+            return []
+        target = str((read_object(self.store.files, key) or {}).get("path", ""))
+        if target.startswith(f"{LOGS}/") and target not in self.marks.inventory.others:
+            problem = f"it points to {target}, which is not there"
+            return [Finding(FindingKind.LATEST_DANGLING, key, problem, REPAIR)]
+        newest = f"commit {commit.seq}" if commit else "any commit of its cohort and stage"
+        return [Finding(FindingKind.LATEST_STALE, key, f"it does not point to {newest}", REPAIR)]
+
+    def _is_named_or_new(self, project: str, seq: int) -> bool:
+        """Whether a commit is no whole one of those that were read: its damage is named, or it landed since."""
+        return seq not in {item.seq for item in self.marks.survey.commits.get(project, ())}
+
+    def _pointer(self, commit: Seen) -> bytes:
+        return latest_pointer(self.store.log(commit.project).read(commit.seq), commit.key)
+
+    def _checkpoint(self, project: str) -> Iterator[Finding]:
+        key = checkpoint_key(log_folder(project))
+        data = _bytes(self.store, key)
+        if data is None:
+            return
+        try:
+            checkpoint = decoded(data)
+        except (ValueError, KeyError, TypeError, IndexError) as damage:
+            yield Finding(FindingKind.CHECKPOINT_DAMAGED, key, f"it cannot be read: {damage}", REPAIR)
+            return
+        if checkpoint is None:
+            yield Finding(FindingKind.CHECKPOINT_STALE, key, "it is of another version", REPAIR)
+            return
+        num, known = len(checkpoint.headers), len(self.marks.survey.commits[project])
+        if num > known:  # it was written since the listing
+            return
+        expected = checkpoint_of(self.marks, project, num)
+        if (expected.digest, expected.headers.columns()) != (checkpoint.digest, checkpoint.headers.columns()):
+            yield Finding(FindingKind.CHECKPOINT_STALE, key, f"it does not sum up commits 1 to {num}", REPAIR)
+
+    def _index(self) -> Iterator[Finding]:
+        data = _bytes(self.store, INDEX)
+        problem = None if data is None else index_problem(data, self.marks)
+        if problem:
+            yield Finding(FindingKind.INDEX_STALE, INDEX, problem, REPAIR)
+
+
+def checkpoint_of(marks: Marks, project: str, num: int) -> Checkpoint:
+    """What a checkpoint of the first `num` commits of `project` holds."""
+    headers = Headers()
+    for header in marks.survey.headers[project][:num]:
+        headers.append(header)
+    commits = marks.survey.commits[project]
+    return Checkpoint(headers, commits[num - 1].digest if num else "")
+
+
+def _bytes(store: Store, key: str) -> bytes | None:
+    try:
+        return store.files.read(key)
+    except NotFound:
+        return None

@@ -1,0 +1,125 @@
+"""snapshot_index.json: every run's newest commits in one file, for tools that read such indices. Exported on demand.
+
+It is derived, and no part of Seedbed reads it. Entries stand under their project and `run_id:STAGE`. Indices of other
+trackers have no projects, and some have a key of `run_id` alone; those are read too.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from seedbed.contracts import Message, Stage
+from seedbed.errors import InvalidInput
+from seedbed.records._store import Store
+from seedbed.records.canonical._canonical import readable_json
+from seedbed.records.maintenance._inventory import Progress
+from seedbed.records.maintenance._reachable import Marks, mark, whole
+from seedbed.records.storage._layout import INDEX
+
+__all__ = ["IndexEntry", "export_index", "index_of", "index_problem", "read_index"]
+
+
+class IndexEntry(Message):
+    """Where one run's stage is recorded; null is what an index of another tracker does not say."""
+
+    run_id: str
+    stage: Stage
+    project: str | None = None
+    cohort_id: str | None = None
+    attempt_id: int | None = None
+    snapshot_seq: int | None = None
+    path: str | None = None
+    digest: str | None = None
+    timestamp: str | None = None
+
+
+class _Index(Message):
+    schema_version: Literal[1] = 1
+    projects: dict[str, dict[str, IndexEntry]] = Field(default_factory=dict)
+
+
+def index_of(marks: Marks) -> bytes:
+    """The index of the commits that `marks` know."""
+    projects = {
+        project: {
+            f"{item.run_id}:{item.stage.value}": IndexEntry(
+                run_id=item.run_id,
+                stage=item.stage,
+                project=project,
+                cohort_id=item.cohort_id,
+                attempt_id=item.attempt,
+                snapshot_seq=item.seq,
+                path=item.key,
+                digest=item.digest,
+                timestamp=item.when.isoformat(),
+            )
+            for item in commits
+        }
+        for project, commits in marks.survey.commits.items()
+    }
+    return readable_json(_Index(projects=projects).model_dump(mode="json"))
+
+
+def export_index(store: Store, marks: Marks | None = None, *, progress: Progress | None = None) -> list[IndexEntry]:
+    """Write the index of all commits into `store`, as snapshot_index.json, and return its entries.
+
+    Raises StoreCorrupt when a commit is missing or damaged, and StoreUnavailable.
+    """
+    data = index_of(whole(marks or mark(store, progress=progress)))
+    store.files.replace(INDEX, data)
+    return read_index(data)
+
+
+def index_problem(data: bytes, marks: Marks) -> str | None:
+    """What an exported index says that the commits do not; to lack those made since is no problem."""
+    try:
+        entries = read_index(data)
+    except InvalidInput as problem:
+        return str(problem)
+    known = {(item.run_id, item.stage, item.project, item.seq, item.digest) for item in marks.survey.every()}
+    for item in entries:
+        if (item.run_id, item.stage, item.project, item.snapshot_seq, item.digest) not in known:
+            return f"its entry {item.run_id}:{item.stage.value} is of no commit that there is"
+    return None
+
+
+def read_index(data: bytes) -> list[IndexEntry]:
+    """The entries of an index: of this version, or of a tracker that keys a flat object by `run_id:STAGE` or `run_id`.
+
+    Where the key does not name the stage, the entry's own field does. Raises InvalidInput for what is no index, and for
+    one of a later version.
+    """
+    try:
+        found = json.loads(data)
+    except ValueError as problem:
+        raise InvalidInput(f"the index is not JSON: {problem}; export it again") from None
+    if not isinstance(found, dict):
+        raise InvalidInput(f"the index is a {type(found).__name__}, expected an object keyed run_id:STAGE")
+    if "schema_version" not in found:
+        return [_foreign(key, entry) for key, entry in found.items()]
+    try:
+        index = _Index.model_validate(found)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = "/".join(map(str, first["loc"]))
+        raise InvalidInput(
+            f"the index cannot be read at /{place}: {first['msg']}; upgrade, or export it again"
+        ) from None
+    return [entry for entries in index.projects.values() for entry in entries.values()]
+
+
+def _foreign(key: str, entry: object) -> IndexEntry:
+    """An entry of another tracker, by whatever of it has a name here."""
+    fields = entry if isinstance(entry, Mapping) else {}
+    run_id, _, stage = key.rpartition(":")
+    if not run_id or stage.upper() not in Stage.__members__:  # the whole key is the run's name
+        run_id, stage = key, str(fields.get("stage"))
+    known = {name: fields[name] for name in IndexEntry.model_fields if name in fields}
+    try:
+        return IndexEntry.model_validate({**known, "run_id": run_id, "stage": stage.upper()})
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidInput(f"the index's entry {key!r} cannot be read: {place}: {first['msg']}") from None

@@ -1,0 +1,83 @@
+"""What retention has let go, as a log beside the commits: sealed, numbered, published before anything is deleted.
+
+So a blob or a step log that is not there any more is explained for ever: by a rule, at a time, and not by damage.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import Field
+
+from seedbed.contracts import Message, Stage
+from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.records.canonical._canonical import plain
+from seedbed.records.canonical._seal import seal
+from seedbed.records.maintenance._retention import RetentionRule
+from seedbed.records.storage._files import Files
+from seedbed.records.storage._layout import releases_folder
+from seedbed.records.storage._numbered_log import NumberedLog, parsed
+
+__all__ = ["Release", "Released", "Releases"]
+
+_SCHEMA_VERSION = 1
+
+
+class Released(Message):
+    """One commit whose blobs and step logs were let go; `digest` is the commit's."""
+
+    snapshot_seq: int
+    digest: str
+    run_id: str
+    stage: Stage
+
+
+class Release(Message):
+    """One record: what was let go of a project at one time by one rule."""
+
+    schema_version: int = _SCHEMA_VERSION
+    timestamp: datetime
+    rule: RetentionRule
+    commits: tuple[Released, ...] = Field(min_length=1)
+
+    def __str__(self) -> str:
+        return f"released on {self.timestamp:%Y-%m-%d} by rule {self.rule}"
+
+
+class Releases:
+    """The releases of one project. A record is never written again."""
+
+    def __init__(self, files: Files, project: str) -> None:
+        self._records = NumberedLog(files, releases_folder(project))
+
+    def key(self, seq: int) -> str:
+        """The key of record `seq` in the store."""
+        return self._records.key(seq)
+
+    def read(self, seq: int) -> Release:
+        """Record `seq`. Raises NotFound, StoreCorrupt when it is damaged, InvalidInput for one of a later version."""
+        return parsed(Release, self._records.read(seq).body, self.key(seq))
+
+    def history(self) -> list[Release]:
+        """Every record, oldest first. Raises StoreCorrupt when one is missing or damaged, InvalidInput as `read`."""
+        self._records.require_gapless()
+        found: list[Release] = []
+        while True:
+            try:
+                found.append(self.read(len(found) + 1))
+            except NotFound:
+                return found
+
+    def by_commit(self) -> dict[str, Release]:
+        """The first release of each commit that was let go, by its digest. Raises as `history`."""
+        return {item.digest: record for record in reversed(self.history()) for item in record.commits}
+
+    def record(self, commits: Sequence[Released], rule: RetentionRule, now: datetime) -> Release:
+        """Write down that `commits` are let go, durably. Raises StoreUnavailable."""
+        release = Release(timestamp=now, rule=rule, commits=tuple(commits))
+        data, _ = seal(plain(release.model_dump(mode="json")))
+        seq = len(self.history()) + 1
+        while not self._records.publish(seq, data):
+            if len(self.history()) < seq:
+                raise StoreCorrupt(f"{self.key(seq)} is taken but cannot be read; run `seedbed runs fsck`")
+            seq = len(self.history()) + 1
+        return release

@@ -1,0 +1,126 @@
+"""What of old commits may be let go: rules by project and stage, declared in one file. Deciding is pure.
+
+Commits are never let go, only the blobs and step logs that they name. Whatever the rules say, baselines and the newest
+commit of every cohort and stage keep theirs.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from seedbed.contracts import Message, Stage
+from seedbed.errors import InvalidInput, NotFound
+
+__all__ = ["Dated", "RetentionPolicy", "RetentionRule", "let_go", "load_retention"]
+
+
+class RetentionRule(Message):
+    """What commits of the projects that match, of `stage` or with null of every one, keep of their blobs and step logs.
+
+    The newest `keep_last` of each project and stage keep them, and so do all that are younger than `keep_days` days.
+    """
+
+    project: str = Field(default="*", pattern=r"^[A-Za-z0-9._*?\[\]!-]{1,100}$")
+    stage: Stage | None = None
+    keep_last: int | None = Field(default=None, ge=0)
+    keep_days: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Self:
+        if self.keep_last is None and self.keep_days is None:
+            raise ValueError("it has neither keep_last nor keep_days; say how much to keep")
+        return self
+
+    def covers(self, project: str, stage: Stage) -> bool:
+        """Whether the rule is about this project and stage."""
+        return fnmatchcase(project, self.project) and self.stage in (None, stage)
+
+    def __str__(self) -> str:
+        limits = {"keep_last": self.keep_last, "keep_days": self.keep_days}
+        words = (f"{name} {value:g}" for name, value in limits.items() if value is not None)
+        return f"{self.project}/{self.stage or '*'} {' '.join(words)}"
+
+
+class RetentionPolicy(Message):
+    """The rules of one file. The first that covers a commit decides; without one nothing of it is let go."""
+
+    schema_version: int = Field(default=1, ge=1, le=1)
+    rules: tuple[RetentionRule, ...] = Field(min_length=1)
+
+    def rule_of(self, project: str, stage: Stage) -> RetentionRule | None:
+        """The rule that decides about commits of this project and stage."""
+        return next((rule for rule in self.rules if rule.covers(project, stage)), None)
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A commit as retention looks at it; `when` it was committed by the clock of its machine."""
+
+    seq: int
+    stage: Stage
+    cohort_id: str
+    when: datetime
+
+
+def load_retention(path: Path) -> RetentionPolicy:
+    """The policy that the YAML file at `path` declares. Raises NotFound, and InvalidInput listing every offence."""
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise NotFound(f"there is no retention file at {path}; docs/maintenance.md shows one") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise InvalidInput(f"the retention file {path} is not YAML: {problem}") from None
+    try:
+        return RetentionPolicy.model_validate(found)
+    except ValidationError as problem:
+        offences = (f"{_place(item['loc'])}: {item['msg']}" for item in problem.errors())
+        listed = "\n  - ".join(offences)
+        raise InvalidInput(f"the retention file {path} is refused:\n  - {listed}") from None
+
+
+def let_go(
+    policy: RetentionPolicy, project: str, commits: Sequence[Dated], kept: Collection[int], now: datetime
+) -> dict[int, RetentionRule]:
+    """Which of a project's commits are to be let go, by number, and the rule that says so; `kept` never are."""
+    safe = {*kept, *_newest(commits).values()}
+    return {
+        commit.seq: rule
+        for stage, of_stage in _by_stage(commits).items()
+        if (rule := policy.rule_of(project, stage))
+        for commit in _beyond(rule, of_stage)
+        if commit.seq not in safe and not _is_young(rule, commit, now)
+    }
+
+
+def _beyond(rule: RetentionRule, commits: Sequence[Dated]) -> Sequence[Dated]:
+    """Those of one stage, in order, that are not among the last ones that the rule keeps."""
+    return commits[: max(0, len(commits) - (rule.keep_last or 0))]
+
+
+def _is_young(rule: RetentionRule, commit: Dated, now: datetime) -> bool:
+    return rule.keep_days is not None and now - commit.when < timedelta(days=rule.keep_days)
+
+
+def _by_stage(commits: Iterable[Dated]) -> Mapping[Stage, list[Dated]]:
+    found: dict[Stage, list[Dated]] = {}
+    for commit in sorted(commits, key=lambda item: item.seq):
+        found.setdefault(commit.stage, []).append(commit)
+    return found
+
+
+def _newest(commits: Iterable[Dated]) -> Mapping[tuple[str, Stage], int]:
+    newest: dict[tuple[str, Stage], int] = {}
+    for commit in commits:
+        place = (commit.cohort_id, commit.stage)
+        newest[place] = max(commit.seq, newest.get(place, 0))
+    return newest
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "the file"

@@ -1,0 +1,92 @@
+"""Recomputes every digest of one run from the bytes that it vouches for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.records._store import RunView, Store
+from seedbed.records.canonical._canonical import digest_bytes
+from seedbed.records.journal._frames import parse_frames
+from seedbed.records.maintenance._released import Release, Releases
+from seedbed.records.snapshot._commit import Commit, run_folder_of
+from seedbed.records.snapshot._digests import content_digests, own_digests
+from seedbed.records.snapshot._migrations import upgraded
+from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, LogHead
+from seedbed.records.storage._layout import EVENTS
+
+__all__ = ["DigestCheck", "verify"]
+
+
+@dataclass(frozen=True)
+class DigestCheck:
+    """One digest, as recorded and as recomputed; `found` says why instead where nothing could be recomputed.
+
+    `is_released` where the bytes are gone because retention let them go, as `found` says.
+    """
+
+    name: str
+    expected: str
+    found: str
+    is_released: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bytes are those that were recorded, or were let go by a rule: neither is damage."""
+        return self.is_released or self.expected == self.found
+
+
+def verify(store: Store, run: RunView) -> list[DigestCheck]:
+    """Every digest of a committed run, recomputed from the store's bytes now, not from what was read before.
+
+    Raises NotFound when the run has no commit and StoreCorrupt when the commit itself is damaged.
+    """
+    if run.commit is None:
+        raise NotFound(f"{run.run_id}:{run.stage} is {run.status} and has no commit to verify; finish it first")
+    commit = store.log(run.project).read(run.commit.seq)
+    release = Releases(store.files, run.project).by_commit().get(commit.digest)
+    return [
+        DigestCheck("commit", run.commit.digest, commit.digest),
+        *_content(commit, store.log(run.project).key(commit.seq)),
+        *(
+            _payload(f"blobs/{name}", stored, partial(_blob, store, stored), release)
+            for name, stored in sorted(commit.snapshot.blobs.items())
+        ),
+        *(
+            # Of logs only step logs are ever let go.
+            _payload(
+                f"logs/{name}",
+                head.digest,
+                partial(_log, store, commit, name, head),
+                release if name == EVENTS else None,
+            )
+            for name, head in sorted(commit.snapshot.logs.items())
+        ),
+    ]
+
+
+def _content(commit: Commit, key: str) -> Iterator[DigestCheck]:
+    body = upgraded(commit.body, key)
+    recorded = {**body["fingerprints"], **body["digests"]}
+    found = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
+    for name in (*COMPUTED_FINGERPRINTS, *sorted(found.keys() - set(COMPUTED_FINGERPRINTS))):
+        yield DigestCheck(name, recorded[name], found[name])
+
+
+def _payload(name: str, expected: str, found: Callable[[], str], release: Release | None) -> DigestCheck:
+    try:
+        return DigestCheck(name, expected, found())
+    except NotFound as problem:
+        return DigestCheck(name, expected, str(release or problem), is_released=release is not None)
+    except StoreCorrupt as problem:
+        return DigestCheck(name, expected, str(problem))
+
+
+def _blob(store: Store, stored: str) -> str:
+    return digest_bytes(store.blobs.get(stored))
+
+
+def _log(store: Store, commit: Commit, name: str, head: LogHead) -> str:
+    key = f"{run_folder_of(commit.snapshot)}/{name}"
+    entries = parse_frames(store.files.read(key), key).entries
+    return entries[head.sequence - 1].digest if len(entries) >= head.sequence else f"only {len(entries)} records"

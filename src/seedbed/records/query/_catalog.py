@@ -1,0 +1,243 @@
+"""An index of all commits for queries, in SQLite. Derived: what is missing, damaged or behind is made from the log.
+
+It keeps a rollback journal, since SQLite before 3.51.3 can lose commits in WAL mode under many processes. Where the
+store cannot be written to, the index is in memory. Query text never becomes SQL: names and values are bound.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeAlias
+
+from seedbed.errors import NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.records._store import Store
+from seedbed.records.query._facts import Fact, facts
+from seedbed.records.query._query import And, Name, Not, Or, Query, Value
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.storage._durable import remove
+from seedbed.records.storage._layout import CATALOG
+
+__all__ = ["SCHEMA_VERSION", "Catalog", "Found", "fact_row"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+SCHEMA_VERSION = 1
+_BATCH = 500
+_BUSY_SECONDS = 30.0
+_SCHEMA = """
+CREATE TABLE commits (id INTEGER PRIMARY KEY, project TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
+                      moment TEXT NOT NULL, UNIQUE (project, seq));
+CREATE TABLE facts (head TEXT NOT NULL, leaf TEXT NOT NULL, path TEXT NOT NULL, number REAL, text TEXT, flag INTEGER,
+                    commit_id INTEGER NOT NULL);
+CREATE INDEX facts_by_number ON facts (head, leaf, number, path, commit_id);
+CREATE INDEX facts_by_text ON facts (head, leaf, text, path, commit_id) WHERE number IS NULL;
+CREATE INDEX commits_by_moment ON commits (moment, id);
+"""
+_COMPARISONS = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A commit that fulfils a query."""
+
+    project: str
+    seq: int
+
+
+class Catalog:
+    """The index of one store, caught up with its log when it is opened."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, store: Store, *, progress: Progress | None = None) -> Self:
+        """The catalog of `store`, made or caught up first; `progress` hears of commits done and to do.
+
+        Raises StoreCorrupt when a commit is missing or damaged, StoreUnavailable when another process keeps it busy.
+        """
+        path = store.work / CATALOG
+        for attempt in ("as it is", "anew"):
+            try:
+                catalog = cls(_connected(path))
+                catalog._catch_up(store, progress)
+            except sqlite3.OperationalError as problem:
+                if "locked" in str(problem) or attempt == "anew":
+                    raise StoreUnavailable(f"the catalog {path} cannot be used: {problem}; try again") from problem
+            except sqlite3.DatabaseError:
+                pass
+            else:
+                return catalog
+            remove(path)
+        raise StoreCorrupt(f"the catalog {path} is damaged again as soon as it is made; look at the disk")
+
+    def search(
+        self, query: Query | None = None, *, project: str | None = None, limit: int = 20, sort: Name | None = None
+    ) -> list[Found]:
+        """The newest commits that fulfil `query`, or those with the highest `sort`, at most `limit` of them.
+
+        Newest is the highest number within a project; across projects, whose numbers know nothing of each other, the
+        latest timestamp.
+        """
+        where = _Clause("1") if query is None else _where(query)
+        order = _Clause("moment DESC, id DESC")
+        if project is not None:
+            where, order = _joined(" AND ", [_Clause("project = ?", (project,)), where]), _Clause("seq DESC")
+        if sort is not None:
+            named = _named(sort)
+            best = f"(SELECT max(number) FROM facts WHERE commit_id = commits.id AND {named.sql}) DESC NULLS LAST"  # noqa: S608  see _Clause
+            order = _joined(", ", [_Clause(best, named.values), order])
+        rows = self._connection.execute(
+            f"SELECT project, seq FROM commits WHERE {where.sql} ORDER BY {order.sql} LIMIT ?",  # noqa: S608  see _Clause
+            (*where.values, *order.values, limit),
+        )
+        return [Found(*row) for row in rows]
+
+    def count(self, query: Query | None = None, *, project: str | None = None) -> int:
+        """How many commits fulfil `query`."""
+        return len(self.search(query, project=project, limit=-1))
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _catch_up(self, store: Store, progress: Progress | None) -> None:
+        heads = {project: store.log(project).head() for project in store.projects()}
+        known = {project: self._known(store, project) for project in heads}
+        todo = [(name, seq) for name, head in heads.items() for seq in range(known[name] + 1, head + 1)]
+        for start in range(0, len(todo), _BATCH):
+            with _transaction(self._connection):
+                for project, seq in todo[start : start + _BATCH]:
+                    self._add(store.log(project).read(seq))
+            if progress:
+                progress(min(start + _BATCH, len(todo)), len(todo))
+
+    def _known(self, store: Store, project: str) -> int:
+        """The newest commit of `project` in the catalog; what is in it of another log of that name is thrown out."""
+        row = self._connection.execute(
+            "SELECT seq, digest FROM commits WHERE project = ? ORDER BY seq DESC LIMIT 1", [project]
+        ).fetchone()
+        if row is None:
+            return 0
+        with contextlib.suppress(NotFound):
+            if store.log(project).read(row[0]).digest == row[1]:
+                return int(row[0])
+        with _transaction(self._connection):
+            self._connection.execute(
+                "DELETE FROM facts WHERE commit_id IN (SELECT id FROM commits WHERE project = ?)", [project]
+            )
+            self._connection.execute("DELETE FROM commits WHERE project = ?", [project])
+        return 0
+
+    def _add(self, commit: Commit) -> None:
+        snapshot = commit.snapshot
+        row = (snapshot.project, commit.seq, commit.digest, snapshot.timestamp.isoformat())
+        added = self._connection.execute(
+            "INSERT OR IGNORE INTO commits (project, seq, digest, moment) VALUES (?, ?, ?, ?)", row
+        )
+        if added.rowcount:  # else another process caught up with it in between
+            self._connection.executemany(
+                "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (fact_row(fact, added.lastrowid or 0) for fact in facts(snapshot)),
+            )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = DELETE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(f"schema version {version}")
+        if version == 0:
+            _make(connection)
+    except sqlite3.OperationalError as problem:
+        if "locked" in str(problem):
+            raise
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        _make(connection)
+    return connection
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def fact_row(fact: Fact, commit_id: int) -> tuple[object, ...]:
+    """The row of the table `facts` for one fact of a commit."""
+    value = fact.value
+    is_flag = isinstance(value, bool)
+    number = float(value) if isinstance(value, int | float) and not is_flag else None
+    text = value if isinstance(value, str) else None
+    return fact.head, fact.leaf, fact.path, number, text, value if is_flag else None, commit_id
+
+
+@dataclass(frozen=True)
+class _Clause:
+    """A piece of SQL made of constants of this file, and the values to bind in it; no text of a query is in `sql`."""
+
+    sql: str
+    values: tuple[Value, ...] = ()
+
+
+def _where(query: Query) -> _Clause:
+    match query:
+        case And(queries):
+            return _joined(" AND ", list(map(_where, queries)))
+        case Or(queries):
+            return _joined(" OR ", list(map(_where, queries)))
+        case Not(item):
+            inner = _where(item)
+            return _Clause(f"NOT {inner.sql}", inner.values)
+        case _:
+            tests = [_test(query.operator, value) for value in query.values] or [_Clause("1")]
+            having = _joined(" AND ", [_named(query.name), _joined(" OR ", tests)])
+            return _Clause(f"(id IN (SELECT commit_id FROM facts WHERE {having.sql}))", having.values)  # noqa: S608
+
+
+def _named(name: Name) -> _Clause:
+    leaf = name.path.rpartition(".")[2]
+    if leaf == name.path:  # a last part alone names every path that ends in it
+        return _Clause("head = ? AND leaf = ?", (name.head, leaf))
+    below = f".{name.path}"
+    ends = "(path = ? OR substr(path, -length(?)) = ?)"
+    return _Clause(f"head = ? AND leaf = ? AND {ends}", (name.head, leaf, name.path, below, below))
+
+
+def _test(operator: str, value: Value) -> _Clause:
+    sign = _COMPARISONS[operator]
+    if isinstance(value, bool):
+        return _Clause(f"flag {sign} ?", (value,)) if sign in ("=", "!=") else _Clause("0")
+    if isinstance(value, str):
+        return _Clause(f"(number IS NULL AND text {sign} ?)", (value,))
+    if value is None:
+        return _Clause("(number IS NULL AND text IS NULL AND flag IS NULL)" if sign == "=" else "0")
+    return _Clause(f"number {sign} ?", (float(value),))
+
+
+def _joined(word: str, clauses: Sequence[_Clause]) -> _Clause:
+    sql = word.join(clause.sql for clause in clauses)
+    values = tuple(value for clause in clauses for value in clause.values)
+    return _Clause(f"({sql})" if word in (" AND ", " OR ") else sql, values)

@@ -1,0 +1,70 @@
+"""A snapshot as facts that can be asked for: every scalar that it holds, by the name that a query gives it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from seedbed.records.canonical._canonical import Json
+from seedbed.records.snapshot._snapshot import Snapshot
+
+__all__ = ["FIELDS", "HEADS", "Fact", "facts"]
+
+FIELDS = (
+    *("project", "seq", "run_id", "stage", "attempt", "timestamp", "experiment_id", "cohort_id"),
+    *("target", "view", "symbol", "model_family", "policy", "comparable", "severity"),
+)
+HEADS = (
+    *("params", "metrics", "timing", "factors", "fingerprints", "metadata"),
+    *("inputs", "process", "outputs", "digests"),
+)
+_LONGEST_TEXT = 1000
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One scalar: `head` is one of HEADS, or empty for one of FIELDS; `path` its dotted name below that."""
+
+    head: str
+    path: str
+    value: str | float | bool | None
+
+    @property
+    def leaf(self) -> str:
+        """The last part of the name."""
+        return self.path.rpartition(".")[2]
+
+
+def facts(snapshot: Snapshot) -> Iterator[Fact]:
+    """Every fact of `snapshot`. Texts beyond a thousand characters and items of lists cannot be asked for."""
+    metadata, diff = snapshot.metadata, snapshot.diff_prev
+    fields: dict[str, Json] = {
+        "project": snapshot.project,
+        "seq": snapshot.snapshot_seq,
+        "run_id": snapshot.run_id,
+        "stage": snapshot.stage.value,
+        "attempt": snapshot.attempt_id,
+        "timestamp": snapshot.timestamp.isoformat().replace("+00:00", "Z"),
+        "experiment_id": snapshot.experiment_id,
+        "cohort_id": metadata.get("cohort_id"),
+        "target": snapshot.target,
+        "view": snapshot.view,
+        "symbol": snapshot.symbol,
+        "model_family": metadata.get("model_family"),
+        "policy": diff.policy,
+        "comparable": diff.comparable,
+        "severity": None if diff.severity is None else diff.severity.value,
+    }
+    yield from _leaves("", fields)
+    for head in HEADS:
+        yield from _leaves(head, snapshot.config if head == "params" else getattr(snapshot, head))
+
+
+def _leaves(head: str, values: Mapping[str, Json], prefix: str = "") -> Iterator[Fact]:
+    for name, value in values.items():
+        path = prefix + name
+        if isinstance(value, dict):
+            yield from _leaves(head, value, f"{path}.")
+            # An interval is asked for by the name of what it is the interval of.
+            if head == "metrics" and isinstance(value.get("value"), int | float):
+                yield Fact(head, path, value["value"])  # type: ignore[arg-type]
+        elif not isinstance(value, list) and not (isinstance(value, str) and len(value) > _LONGEST_TEXT):
+            yield Fact(head, path, value)

@@ -1,0 +1,227 @@
+"""A small filter over commits, such as `stage=TRAINING and params.lr<1e-3 and metrics.ap>0.9`.
+
+    query      = alternative { "or" alternative }
+    alternative = condition { "and" condition }
+    condition  = "not" condition | "(" query ")" | name operator value | name "in" "(" value { "," value } ")" | name
+    operator   = "=" | "!=" | "<" | "<=" | ">" | ">="
+    value      = number | "text" | 'text' | true | false | null | word
+
+A name is a field (stage) or a head and a dotted path below it (params.optimizer.lr, or its last part alone: params.lr,
+which holds where any setting of that name does). A name by itself asks whether it is there. Values of different kinds
+are never equal and never in order, and what is not there fulfils no condition, `!=` included; `not` turns that round.
+Parsed by hand, since a parser that says where it stumbled is shorter than its grammar for a library.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from seedbed.errors import InvalidInput
+from seedbed.records.query._facts import FIELDS, HEADS, Fact
+
+__all__ = ["And", "Condition", "Name", "Not", "Or", "Query", "Value", "matches", "parse_name", "parse_query"]
+
+Value: TypeAlias = str | float | bool | None
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "=": lambda found, wanted: found == wanted,
+    "!=": lambda found, wanted: found != wanted,
+    "<": lambda found, wanted: found < wanted,
+    "<=": lambda found, wanted: found <= wanted,
+    ">": lambda found, wanted: found > wanted,
+    ">=": lambda found, wanted: found >= wanted,
+}
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<text>"[^"]*"|'[^']*')
+      | (?P<sign><=|>=|!=|==|=|<|>|\(|\)|,)
+      | (?P<word>[^\s<>=!(),'"]+)
+    )""",
+    re.VERBOSE,
+)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None}
+_WORDS = {"and", "or", "not", "in"}
+
+
+@dataclass(frozen=True)
+class Name:
+    """What is asked about: `head` and `path` as a Fact has them; a path without a dot names any leaf."""
+
+    head: str
+    path: str
+
+    def names(self, fact: Fact) -> bool:
+        """Whether `fact` is one of those meant."""
+        return fact.head == self.head and (fact.path == self.path or fact.path.endswith(f".{self.path}"))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`name operator value` for any of `values`; without values, that the name is there."""
+
+    name: Name
+    operator: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    """The opposite."""
+
+    query: "Query"
+
+
+@dataclass(frozen=True)
+class And:
+    """All of them."""
+
+    queries: tuple["Query", ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    """Any of them."""
+
+    queries: tuple["Query", ...]
+
+
+Query: TypeAlias = Condition | Not | And | Or
+
+
+def parse_query(text: str) -> Query:
+    """The query that `text` writes. Raises InvalidInput that points at what was not understood."""
+    return _Parser(text).whole()
+
+
+def parse_name(text: str) -> Name:
+    """What `text`, such as metrics.test.ap, names. Raises InvalidInput with the nearest name that there is."""
+    head, _, path = text.partition(".")
+    if head in HEADS and path:
+        return Name(head, path)
+    if text in FIELDS:
+        return Name("", text)
+    near = difflib.get_close_matches(head, [*FIELDS, *HEADS], n=1)
+    hint = f"did you mean {near[0]}{'.…' if near[0] in HEADS else ''}?" if near else f"fields are {', '.join(FIELDS)}"
+    paths = f"a dotted path follows {', '.join(HEADS)}"
+    raise InvalidInput(f"{text!r} names nothing that a commit has; {hint}; {paths}")
+
+
+def matches(query: Query, facts: Collection[Fact]) -> bool:
+    """Whether a commit with these facts fulfils `query`: the meaning that every faster way must agree with."""
+    match query:
+        case And(queries):
+            return all(matches(item, facts) for item in queries)
+        case Or(queries):
+            return any(matches(item, facts) for item in queries)
+        case Not(item):
+            return not matches(item, facts)
+        case _:
+            found = [fact.value for fact in facts if query.name.names(fact)]
+            held = (_holds(value, query.operator, wanted) for value in found for wanted in query.values)
+            return any(held) if query.values else bool(found)
+
+
+def _holds(found: Value, operator: str, wanted: Value) -> bool:
+    if isinstance(found, bool) or isinstance(wanted, bool) or found is None or wanted is None:
+        same = type(found) is type(wanted) and found == wanted
+        return same if operator == "=" else operator == "!=" and type(found) is type(wanted) and not same
+    if isinstance(found, str) != isinstance(wanted, str):
+        return False
+    return _OPERATORS[operator](found, wanted)  # type: ignore[arg-type]
+
+
+class _Parser:
+    """Reads a query from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._next: re.Match[str] | None = None
+        self._advance()
+
+    def whole(self) -> Query:
+        found = self._joined("or", Or, lambda: self._joined("and", And, self._condition))
+        if self._next is not None:
+            raise self._stumbled("expected and, or, or the end")
+        return found
+
+    def _joined(self, word: str, kind: type[And] | type[Or], part: Callable[[], Query]) -> Query:
+        found = [part()]
+        while self._take(word):
+            found.append(part())
+        return found[0] if len(found) == 1 else kind(tuple(found))
+
+    def _condition(self) -> Query:
+        if self._take("not"):
+            return Not(self._condition())
+        if self._take("("):
+            found = self._joined("or", Or, lambda: self._joined("and", And, self._condition))
+            self._require(")")
+            return found
+        name = self._name()
+        if self._take("in"):
+            return Condition(name, "=", tuple(self._list()))
+        operator = self._sign()
+        return Condition(name, operator, (self._value(),)) if operator else Condition(name, "=", ())
+
+    def _name(self) -> Name:
+        token = self._next
+        if token is None or token["word"] is None or token["word"].lower() in _WORDS:
+            raise self._stumbled("expected a name, not or (")
+        try:
+            name = parse_name(token["word"])
+        except InvalidInput as refused:
+            raise self._stumbled(str(refused)) from None
+        self._advance()
+        return name
+
+    def _sign(self) -> str:
+        sign = "" if self._next is None else (self._next["sign"] or "")
+        operator = "=" if sign == "==" else sign
+        if operator not in _OPERATORS:
+            return ""
+        self._advance()
+        return operator
+
+    def _list(self) -> Iterable[Value]:
+        self._require("(")
+        values = [self._value()]
+        while self._take(","):
+            values.append(self._value())
+        self._require(")")
+        return values
+
+    def _value(self) -> Value:
+        token = self._next
+        if token is None or token["sign"]:
+            raise self._stumbled("expected a number, a text, true, false or null")
+        self._advance()
+        if token["text"]:
+            return token["text"][1:-1]
+        word = token["word"]
+        return float(word) if _NUMBER.fullmatch(word) else _LITERALS.get(word.lower(), word)
+
+    def _take(self, wanted: str) -> bool:
+        token = self._next
+        if token is None or (token["sign"] or (token["word"] or "").lower()) != wanted:
+            return False
+        self._advance()
+        return True
+
+    def _require(self, wanted: str) -> None:
+        if not self._take(wanted):
+            raise self._stumbled(f"expected {wanted}")
+
+    def _advance(self) -> None:
+        self._at = self._next.end() if self._next else 0
+        self._next = _TOKEN.match(self._text, self._at)
+        if self._next is None and self._text[self._at :].strip():
+            raise self._stumbled("expected a name, an operator or a value")
+
+    def _stumbled(self, expected: str) -> InvalidInput:
+        start = self._at + len(self._text[self._at :]) - len(self._text[self._at :].lstrip())
+        place = f"\n  {self._text}\n  {' ' * start}^"
+        return InvalidInput(f"the query is not understood at character {start + 1}: {expected}{place}")

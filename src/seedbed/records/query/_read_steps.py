@@ -1,0 +1,98 @@
+"""Step metrics as they are read: all of a run, only what stands of them, or as they come."""
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from seedbed.contracts import RunStatus
+from seedbed.errors import NotFound
+from seedbed.records._store import RunView, Store
+from seedbed.records.journal._frames import FrameReader
+from seedbed.records.journal._step_metrics import Event, events_of
+from seedbed.records.storage._layout import EVENTS, run_folder
+
+__all__ = ["follow_events", "read_events", "run_events", "standing_events"]
+
+_LOOK_EVERY_SECONDS = 0.25
+
+
+def read_events(path: Path) -> list[Event]:
+    """Every whole record of the events log at `path`, oldest first, without touching it.
+
+    Raises NotFound when there is no file and StoreCorrupt, with the byte offset, for a bad record that is no torn tail.
+    """
+    try:
+        return list(_more(FrameReader(lambda: path.open("rb"), path)))
+    except FileNotFoundError:
+        raise NotFound(f"there is no log at {path}; the run may not have written one") from None
+
+
+def run_events(store: Store, view: RunView) -> Iterator[Event]:
+    """What the run logged until now, oldest first; nothing when it logged nothing.
+
+    Raises NotFound when its commit vouches for a log that is gone, and StoreCorrupt as `read_events`.
+    """
+    try:
+        yield from _more(_reader(store, view))
+    except NotFound:
+        if view.commit and EVENTS in view.commit.snapshot.logs:
+            raise
+
+
+def wait_a_moment() -> None:
+    """Wait as long as a person does not notice."""
+    time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_a_moment) -> Iterator[Event]:
+    """What the run logged, and then what it logs, as it comes, until its attempt ends; `pause` waits between two looks.
+
+    A run that appends on another machine, into an object store, brings its log there when it finishes.
+    Raises StoreCorrupt as `read_events`.
+    """
+    reader = _reader(store, view)
+    running = True
+    while running:
+        # Asked for before the log is read, so that all that was logged before the end is seen.
+        running = store.find(view.run_id, project=view.project, stage=view.stage).status is RunStatus.RUNNING
+        with contextlib.suppress(NotFound):
+            yield from _more(reader)
+        if running:
+            pause()
+
+
+def standing_events(store: Store, view: RunView) -> list[Event]:
+    """What the run logged without what a later attempt logged again, the first step first. Raises as `run_events`."""
+    found = list(run_events(store, view))
+    newest: dict[tuple[int, str], int] = {}
+    for event in found:
+        for name in event.values:
+            newest[event.step, name] = max(event.attempt, newest.get((event.step, name), 0))
+    kept = [replace(event, values=_newest_of(event, newest)) for event in found]
+    return sorted((event for event in kept if event.values), key=lambda event: event.step)
+
+
+def _newest_of(event: Event, newest: Mapping[tuple[int, str], int]) -> dict[str, float]:
+    return {name: value for name, value in event.values.items() if newest[event.step, name] == event.attempt}
+
+
+def _more(reader: FrameReader) -> Iterator[Event]:
+    return (event for entry in reader.more() for event in events_of(entry.kind, entry.payload))
+
+
+def _reader(store: Store, view: RunView) -> FrameReader:
+    key = f"{run_folder(view.project, view.run_id, view.stage)}/{EVENTS}"
+    return FrameReader(partial(_opened, store, key), key)
+
+
+def _opened(store: Store, key: str) -> BinaryIO:
+    """The log where it is appended to, or where a finished run brought it. Raises NotFound."""
+    try:
+        return (store.work / key).open("rb")
+    except FileNotFoundError:
+        return io.BytesIO(store.files.read(key))

@@ -1,0 +1,82 @@
+"""The digests that a snapshot carries of its own parts, by the rules of the schema version that it was written with."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seedbed.records.canonical._canonical import Json, digest_plain
+from seedbed.records.canonical._json_pointer import without
+from seedbed.records.snapshot._policy import REPLICATE
+from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS
+
+__all__ = ["content_digests", "group_digests", "own_digests"]
+
+_CONTENT_1 = (
+    *("project", "run_id", "stage", "metadata", "metrics", "config", "volatile_settings"),
+    *("factors", "documents", "blobs"),
+)
+_SMALL = (
+    *("project", "run_id", "stage", "attempt_id", "experiment_id", "symbol", "volatile_settings"),
+    *("factors", "inputs", "process", "outputs", "blobs"),
+)
+_LARGE = ("metadata", "metrics", "config", "documents")
+
+
+def own_digests(config: Json, volatile_settings: Sequence[str]) -> dict[str, str]:
+    """The fingerprints that records computes itself: of the config, and of all in it that can alter a result."""
+    whole = digest_plain(config)
+    effective = digest_plain(without(config, volatile_settings)) if volatile_settings else whole
+    return dict(zip(COMPUTED_FINGERPRINTS, (whole, effective), strict=True))
+
+
+def content_digests(body: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of metrics, artifacts, and content (all handed in but `timing`), of a body in today's form."""
+    metrics = digest_plain(body["metrics"])
+    made = {"metrics": metrics, "artifacts": digest_plain(body["blobs"])}
+    if body["schema_version"] == 1:
+        return {**made, "content": digest_plain(_content_1(body))}
+    return {**made, "content": digest_plain(_content(body, metrics)), **group_digests(body)}
+
+
+def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
+    """The digests by which runs that may be compared, and runs that are replicates, find each other."""
+    group = digest_plain(body["comparison_group"])
+    return {"comparison_group": group, "replicates": digest_plain([group, _unseeded(_inputs(body))])}
+
+
+def _content_1(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 1 hashed everything at once."""
+    names = {name: body[name] for name in _CONTENT_1}
+    return {**names, "attempt": body["attempt_id"], "fingerprints": _given(body["fingerprints"])}
+
+
+def _content(body: Mapping[str, Any], metrics: str) -> dict[str, Any]:
+    """Since version 2 the large parts enter by their digests, since most have one already."""
+    known = {"metrics": metrics, "config": body["fingerprints"]["config"]}
+    return {
+        **{name: body[name] for name in _SMALL},
+        **{name: known.get(name) or digest_plain(body[name]) for name in _LARGE},
+        "fingerprints": _given(body["fingerprints"]),
+        "fingerprint_sources": _given(body["fingerprint_sources"]),
+        "predictions": body["digests"]["predictions"],
+    }
+
+
+def _given(values: Mapping[str, str]) -> dict[str, Json]:
+    return {name: value for name, value in values.items() if name not in COMPUTED_FINGERPRINTS}
+
+
+def _inputs(body: Mapping[str, Any]) -> dict[str, Json]:
+    grouped = {name.removesuffix("_fingerprint") for name in body["comparison_group"]}
+    aside = {*grouped, *COMPUTED_FINGERPRINTS}
+    return {
+        "config": without(body["config"], body["volatile_settings"]),
+        "factors": body["factors"],
+        "fingerprints": {name: value for name, value in body["fingerprints"].items() if name not in aside},
+    }
+
+
+def _unseeded(value: Json) -> Json:
+    if not isinstance(value, dict):
+        return value
+    allowed = REPLICATE.may_differ
+    return {key: _unseeded(item) for key, item in value.items() if isinstance(item, dict) or key not in allowed}

@@ -1,0 +1,194 @@
+"""What a run hands in to be committed: checked, redacted, deep-copied and frozen at the door."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from seedbed.contracts import Stage
+from seedbed.errors import InvalidInput
+from seedbed.records.canonical._canonical import Json, frozen, plain
+from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
+from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
+from seedbed.records.snapshot._digests import content_digests, own_digests
+from seedbed.records.snapshot._schema import NOT_APPLICABLE, PANEL, MetadataSchema, metadata_offences
+from seedbed.records.snapshot._snapshot import (
+    COMPUTED_FINGERPRINTS,
+    DIFF_SCHEMA_VERSION,
+    SNAPSHOT_SCHEMA_VERSION,
+    LogHead,
+)
+
+__all__ = ["SnapshotDraft", "build_body"]
+
+_NAMES = ("run_id", "cohort_id")
+_GROUPED_FINGERPRINTS = ("data", "split", "target")
+_REQUIRED_FINGERPRINTS = (*_GROUPED_FINGERPRINTS, "feature")
+_COMPUTED_SOURCES = {
+    "config": "canonical JSON of config",
+    "deterministic_config": "canonical JSON of config without its volatile settings",
+}
+_SCHEMA_VERSIONS = {
+    "snapshot": str(SNAPSHOT_SCHEMA_VERSION),
+    "diff": str(DIFF_SCHEMA_VERSION),
+    "metrics": "1",
+    "events": "1",
+    "changes": "1",
+}
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OBJECTS = (
+    *("metadata", "metrics", "timing", "config", "factors", "inputs", "process", "outputs"),
+    *("documents", "blobs", "fingerprints", "fingerprint_sources"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotDraft:
+    """A finished stage, before it has a place in the log. Every mapping is JSON.
+
+    `metrics` hold deterministic values only, `timing` the rest (seconds, bytes). `volatile_settings` are JSON
+    Pointers into `config` to what cannot alter a result. `fingerprints` name digests of what went in, `data`, `split`,
+    `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say of what each was made. `factors` are
+    what a policy may let differ (seed, device, threads). `inputs`, `process` and `outputs` describe what was read, how
+    it was done and what came out, as far as no other field does. `blobs` name stored digests, `predictions` is one.
+    `schema` says what the metadata must be.
+    Raises InvalidInput that lists every offending field at once.
+    """
+
+    project: str
+    run_id: str
+    stage: Stage
+    attempt: int
+    metadata: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    fingerprints: Mapping[str, str]
+    fingerprint_sources: Mapping[str, str] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    volatile_settings: tuple[str, ...] = ()
+    factors: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    process: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    documents: Mapping[str, Any] = field(default_factory=dict)
+    blobs: Mapping[str, str] = field(default_factory=dict)
+    predictions: str = NOT_APPLICABLE
+    symbol: str = NOT_APPLICABLE
+    experiment_id: str = NOT_APPLICABLE
+    schema: MetadataSchema = PANEL
+    # The same objects in JSON's own types: what is read of a draft is frozen, what is written of it is these.
+    _plain: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        identity = Identity.of_process()
+        for name in _OBJECTS:
+            clean = _clean(name, getattr(self, name), identity)
+            self._plain[name] = clean
+            object.__setattr__(self, name, frozen(clean))
+        for name in ("symbol", "experiment_id"):
+            object.__setattr__(self, name, redact_text(getattr(self, name), identity))
+        volatile = tuple(redacted_pointer(pointer, identity) for pointer in self.volatile_settings)
+        object.__setattr__(self, "volatile_settings", volatile)
+        offences = _offences(self)
+        if offences:
+            listed = "\n  - ".join(offences)
+            raise InvalidInput(
+                f"the snapshot of {self.run_id}:{self.stage} is refused, nothing was written:\n  - {listed}"
+            )
+
+    @property
+    def key(self) -> str:
+        """What makes a commit idempotent: one execution of one stage."""
+        return f"{self.run_id}:{self.stage.value}:{self.attempt}"
+
+    @property
+    def comparison_group(self) -> dict[str, Json]:
+        """The fields that must agree before two snapshots may be compared."""
+        return {
+            "project": self.project,
+            "stage": self.stage.value,
+            "target": self.metadata["target"],
+            "view": self.metadata["view"],
+            "symbol": self.symbol,
+            "model_family": self.metadata.get("model_family", NOT_APPLICABLE),
+            **{f"{name}_fingerprint": self.fingerprints[name] for name in _GROUPED_FINGERPRINTS},
+        }
+
+
+def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> dict[str, Any]:
+    """The JSON of the snapshot of `draft`, before it has a place in the log and is set against earlier ones."""
+    given: dict[str, Any] = draft._plain
+    computed = own_digests(given["config"], draft.volatile_settings)
+    body = {
+        **given,
+        "schema_version": SNAPSHOT_SCHEMA_VERSION,
+        "schema_versions": {**_SCHEMA_VERSIONS, "metadata": draft.schema.label},
+        "project": draft.project,
+        "run_id": draft.run_id,
+        "stage": draft.stage.value,
+        "attempt_id": draft.attempt,
+        "timestamp": plain(timestamp),
+        "experiment_id": draft.experiment_id,
+        "target": draft.metadata["target"],
+        "view": draft.metadata["view"],
+        "symbol": draft.symbol,
+        "volatile_settings": list(draft.volatile_settings),
+        "logs": {name: head.model_dump() for name, head in logs.items()},
+        "comparison_group": draft.comparison_group,
+        "fingerprints": {**given["fingerprints"], **computed},
+        "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
+        "digests": {"predictions": draft.predictions},
+    }
+    return {**body, "digests": {**body["digests"], **content_digests(body)}}
+
+
+def _clean(what: str, value: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
+    clean = redacted_object(value, identity)
+    # Names that stand in the store's own paths were chosen for it, and must stay what they are in the metadata too.
+    kept = {name: value[name] for name in _NAMES if is_name(value.get(name))} if what == "metadata" else {}
+    return {**clean, **kept}
+
+
+def _offences(draft: SnapshotDraft) -> list[str]:
+    offences = [
+        f"{what} is {value!r}, expected {NAME_RULE}"
+        for what, value in (("project", draft.project), ("run_id", draft.run_id))
+        if not is_name(value)
+    ]
+    if draft.attempt < 1:
+        offences.append(f"attempt is {draft.attempt}, expected at least 1")
+    offences += metadata_offences(draft.stage, draft.run_id, draft.metadata, draft.schema)
+    offences += [
+        f"fingerprints.{name} is missing, expected a digest of the {name}, or {NOT_APPLICABLE}"
+        for name in _REQUIRED_FINGERPRINTS
+        if name not in draft.fingerprints
+    ]
+    offences += _digest_offences("fingerprints", draft.fingerprints, (NOT_APPLICABLE,))
+    offences += _digest_offences("blobs", draft.blobs, ())
+    offences += _digest_offences("digests", {"predictions": draft.predictions}, (NOT_APPLICABLE,))
+    offences += [
+        f"fingerprints.{name} is computed from config; leave it out"
+        for name in COMPUTED_FINGERPRINTS
+        if name in draft.fingerprints
+    ]
+    offences += [
+        f"fingerprint_sources.{name} is of no fingerprint that was given; expected one of {sorted(draft.fingerprints)}"
+        for name in draft.fingerprint_sources
+        if name not in draft.fingerprints
+    ]
+    offences += [
+        f"documents.{name} cannot be a file in the run's folder, expected {DOCUMENT_RULE}"
+        for name in draft.documents
+        if not is_document_name(name)
+    ]
+    return offences
+
+
+def _digest_offences(what: str, values: Mapping[str, str], also: tuple[str, ...]) -> list[str]:
+    expected = " or ".join(("64 hexadecimal digits", *also))
+    return [
+        f"{what}.{name} is {value!r}, expected {expected}"
+        for name, value in values.items()
+        if value not in also and not (isinstance(value, str) and _DIGEST.fullmatch(value))
+    ]

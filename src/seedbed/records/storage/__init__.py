@@ -1,0 +1,23 @@
+"""Bytes that survive a power cut: durable files, on a disk or in a bucket, and where in a store each one lies."""
+
+from seedbed.records.storage._blobs import Blobs
+from seedbed.records.storage._clock import Clock, SystemClock
+from seedbed.records.storage._durable import AppendFile, create, replace
+from seedbed.records.storage._files import Files, StoredFile
+from seedbed.records.storage._json_file import atomic_write_json, json_with_hash, read_json_with_hash
+from seedbed.records.storage._local import LocalFiles
+
+__all__ = [
+    "AppendFile",
+    "Blobs",
+    "Clock",
+    "Files",
+    "LocalFiles",
+    "StoredFile",
+    "SystemClock",
+    "atomic_write_json",
+    "create",
+    "json_with_hash",
+    "read_json_with_hash",
+    "replace",
+]

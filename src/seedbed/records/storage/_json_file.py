@@ -1,0 +1,42 @@
+"""One JSON document in one file: written whole and durably, read with the hash of what was read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.records.canonical._canonical import Json, canonical_json, digest_bytes, parse_json
+from seedbed.records.storage._durable import replace
+
+__all__ = ["atomic_write_json", "json_with_hash", "read_json_with_hash"]
+
+
+def atomic_write_json(path: Path, obj: object) -> tuple[str, int]:
+    """Put the canonical JSON of `obj` at `path`, durable on return and never seen half; its digest and size in bytes.
+
+    Raises InvalidInput for NaN, infinities and what else is not JSON (nothing is written then), and StoreUnavailable.
+    """
+    data = canonical_json(obj)
+    replace(path, data)
+    return digest_bytes(data), len(data)
+
+
+def read_json_with_hash(path: Path) -> tuple[dict[str, Json], str]:
+    """The JSON object at `path`, and the digest of its canonical form, however it is spelled there.
+
+    Raises NotFound when there is no file, and StoreCorrupt for one that holds no JSON object.
+    """
+    try:
+        return json_with_hash(path.read_bytes(), path)
+    except FileNotFoundError:
+        raise NotFound(f"there is no file at {path}; name one that exists") from None
+
+
+def json_with_hash(data: bytes, path: Path) -> tuple[dict[str, Json], str]:
+    """As `read_json_with_hash`, of what was read from `path`. Raises StoreCorrupt for what is no JSON object."""
+    try:
+        found = parse_json(data)
+        if not isinstance(found, Mapping):
+            raise ValueError(f"it holds a {type(found).__name__}")
+        return dict(found), digest_bytes(canonical_json(found))
+    except (ValueError, InvalidInput) as problem:
+        raise StoreCorrupt(f"{path} holds no JSON object: {problem}; put a whole one in its place") from None

@@ -1,0 +1,99 @@
+"""A store's files on a disk, or on a network file system with hard links."""
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from seedbed.errors import NotFound, StoreUnavailable
+from seedbed.records.storage import _durable
+from seedbed.records.storage._files import StoredFile, require_key
+
+__all__ = ["LocalFiles"]
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """The `Files` under the folder `root`."""
+
+    root: Path
+
+    def path(self, key: str) -> Path:
+        """Where `key` lies."""
+        return Path(self._at(key))
+
+    def create(self, key: str, data: bytes) -> None:
+        """As `Files.create`, by a hard link that is made only where there is none."""
+        _durable.create(self.path(key), data)
+
+    def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """As `Files.replace`, by renaming over what is there."""
+        _durable.replace(self.path(key), data, durable=durable)
+
+    def read(self, key: str) -> bytes:
+        """As `Files.read`."""
+        # Looking for the next number is the commonest call there is, and mostly finds none.
+        try:
+            return _read(self._at(key))
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"there is no file {key} in {self.root}") from None
+        except OSError as problem:
+            raise _unavailable("read", self._at(key), problem) from problem
+
+    def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
+        """As `Files.list`; what vanishes while it is listed is left out."""
+        base = f"{prefix}/" if prefix else ""
+        for name, entry in _children(self._at(prefix) if prefix else str(self.root)):
+            key = base + name
+            if name.endswith("/") and deep:
+                if key > after or after.startswith(key):
+                    yield from self.list(key[:-1], after=after)
+            elif key > after:
+                yield from [StoredFile.folder(key)] if name.endswith("/") else _stored(key, entry)
+
+    def remove(self, key: str, *, unless_since: datetime | None = None) -> bool:
+        """As `Files.remove`."""
+        return _durable.remove(self.path(key), unless_since=unless_since)
+
+    def _at(self, key: str) -> str:
+        return f"{self.root}/{require_key(key)}"
+
+
+def _read(path: str) -> bytes:
+    try:
+        return _read_once(path)
+    except OSError as problem:
+        if problem.errno != errno.ESTALE:
+            raise
+        # Over NFS a file that another machine replaces is gone for whoever has it open; the new one is there.
+        return _read_once(path)
+
+
+def _read_once(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path costs as much as the rest
+        return file.readall()
+
+
+def _unavailable(doing: str, path: str, problem: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"cannot {doing} {path}: {problem.strerror}; mend the mount or its rights")
+
+
+def _children(folder: str) -> list[tuple[str, "os.DirEntry[str]"]]:
+    # A folder sorts by its name with the slash, as the keys under it do.
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name + "/" * entry.is_dir(), entry) for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as problem:
+        raise _unavailable("list", folder, problem) from problem
+
+
+def _stored(key: str, entry: "os.DirEntry[str]") -> Iterator[StoredFile]:
+    try:
+        found = entry.stat()
+    except FileNotFoundError:
+        return
+    yield StoredFile(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))

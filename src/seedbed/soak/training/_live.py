@@ -1,0 +1,131 @@
+"""The live objects of the training plant, with what its optimizer steps were seen to use."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from seedbed.change import Binding, ClipNorm, DropoutRate, GroupSetting, LearningRate, Setting
+from seedbed.runtime import declare, resolve_config
+from seedbed.soak.training._settings import CLIP_NORM, DROPOUT, LEARNING_RATE, NO_CLIP, WEIGHT_DECAY
+from seedbed.stages import LinkDataset, Questions, TrainConfig, Trainer, batches
+from seedbed.temporal import RankingScores
+
+__all__ = ["LiveTraining", "StepSeen", "one_thread"]
+
+_PARTS = ("model", "optimizer", "scheduler")
+
+
+@final
+@dataclass(slots=True)
+class StepSeen:
+    """One optimizer step as hooks saw it: the values that it ran with, its gradient's 2-norm before clipping.
+
+    `update_ratio` is how far the step moved the weights, as a part of their own 2-norm.
+    """
+
+    used: dict[str, float]
+    gradient_norm: float
+    update_ratio: float = 0.0
+    loss: float = field(default=float("nan"))
+
+
+@final
+class LiveTraining:
+    """A trainer and a binding for each of the plant's settings. Evidence comes from the objects, not the bindings.
+
+    The rate and the decay are read from the optimizer's group as a step begins, the dropout from each module as it
+    runs in training mode, the clip norm from the call that clipped.
+    """
+
+    def __init__(self, config: TrainConfig, data: LinkDataset) -> None:
+        asked = {"mode": "compat", "cdc": "off", "amp": "off"}
+        self.trainer = Trainer(config, data, declare(resolve_config(code=asked), device=torch.device("cpu")))
+        self._config, self._data = config, data
+        self._clip = ClipNorm(self.trainer.optimizer, NO_CLIP)
+        self.bindings: Mapping[str, Binding] = {
+            LEARNING_RATE: LearningRate(self.trainer.optimizer, self.trainer.scheduler),
+            WEIGHT_DECAY: GroupSetting(self.trainer.optimizer, Setting.WEIGHT_DECAY),
+            CLIP_NORM: self._clip,
+            DROPOUT: DropoutRate(self.trainer.model, self.trainer.optimizer),
+        }
+        self._weights = list(self.trainer.model.parameters())
+        self._dropped: set[float] = set()
+        self._steps: list[StepSeen] = []
+        self._before = torch.empty(0)
+        self._watch()
+
+    def step(self, number: int) -> StepSeen:
+        """Take optimizer step `number`, counted from 0. Raises Diverged."""
+        self._dropped.clear()
+        loss = self.trainer.step(number)
+        seen = self._steps.pop()
+        seen.loss = loss
+        return seen
+
+    def validate(self) -> list[float]:
+        """The AP of each batch of the validation events. Raises Diverged."""
+        settings = self._config.training
+        questions = Questions(("random",), 1, settings.seed)
+        events = self._data.split.validation[: settings.validation_events]
+        found = []
+        for batch in batches(events, settings.batch_size):
+            scores = questions.put(self._data, batch, self.trainer.score)["random"]
+            found.append(RankingScores.joined([scores]).metrics()["ap"])
+        return found
+
+    def saved(self) -> dict[str, Any]:
+        """Weights, optimizer and scheduler as they are now."""
+        trainer = self.trainer
+        states = (trainer.model.state_dict(), trainer.optimizer.state_dict(), trainer.scheduler.state_dict())
+        return copy.deepcopy(dict(zip(_PARTS, states, strict=True)))
+
+    def go_back(self, saved: Mapping[str, Any]) -> None:
+        """Be as when `saved` was called."""
+        for name in _PARTS:
+            getattr(self.trainer, name).load_state_dict(saved[name])
+        self._steps.clear()
+
+    def _watch(self) -> None:
+        for module in self.trainer.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.register_forward_pre_hook(self._drops)
+        self.trainer.optimizer.register_step_pre_hook(self._begins)
+        self.trainer.optimizer.register_step_post_hook(self._ends)
+
+    def _drops(self, module: nn.Module, _args: tuple[Any, ...]) -> None:
+        if module.training:
+            self._dropped.add(float(module.p))  # type: ignore[arg-type]  # what nn.Dropout holds
+
+    def _begins(self, optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+        limit, norm = self._clip.read(), self._clip.clip(self._weights)
+        group = optimizer.param_groups[0]
+        used = {LEARNING_RATE: float(group["lr"]), WEIGHT_DECAY: float(group["weight_decay"]), CLIP_NORM: limit}
+        if len(self._dropped) == 1:
+            used[DROPOUT] = next(iter(self._dropped))
+        self._steps.append(StepSeen(used, float(norm)))
+        self._before = _flat(self._weights)
+
+    def _ends(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+        moved = torch.linalg.vector_norm(_flat(self._weights) - self._before)
+        self._steps[-1].update_ratio = float(moved / torch.linalg.vector_norm(self._before))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch computes with one thread within the block: sums then have one order, whatever the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _flat(weights: list[nn.Parameter]) -> Tensor:
+    return torch.cat([weight.detach().flatten() for weight in weights])

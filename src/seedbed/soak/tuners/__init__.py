@@ -1,0 +1,17 @@
+"""Who proposes in a soak: a table of rules, or a model of the objective."""
+
+from seedbed.soak.tuners._objective import Constraint, Objective
+from seedbed.soak.tuners._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
+from seedbed.soak.tuners._tuner import Observation, Tuner
+
+__all__ = [
+    "Adjustment",
+    "Condition",
+    "Constraint",
+    "Objective",
+    "Observation",
+    "Rule",
+    "RuleTuner",
+    "Tuner",
+    "read_rules",
+]

@@ -1,0 +1,7 @@
+"""Works out again, from a soak's two logs, everything that its files claim."""
+
+from seedbed.soak.verify._page import verification_page
+from seedbed.soak.verify._verification import Accusation, Flaw, SoakVerification
+from seedbed.soak.verify._verify import verify_soak
+
+__all__ = ["Accusation", "Flaw", "SoakVerification", "verification_page", "verify_soak"]

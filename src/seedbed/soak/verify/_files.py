@@ -1,0 +1,150 @@
+"""The files beside a soak's logs, each written again from the logs and held against what is there, byte for byte."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from seedbed.contracts import Message
+from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.records import canonical_json, read_json_with_hash
+from seedbed.soak._folder import SoakFolder, sealed, unsealed
+from seedbed.soak._readback import Account, iteration_summaries
+from seedbed.soak.verify._verification import Accusation, Flaw
+
+__all__ = [
+    "METRICS",
+    "PAGE",
+    "SNAPSHOT",
+    "TUNING_REPORT",
+    "has_ended",
+    "log_flaws",
+    "plan_flaws",
+    "report_flaws",
+    "settings_flaws",
+    "summary_flaws",
+    "text_flaws",
+]
+
+TUNING_REPORT, SNAPSHOT = "TUNING_REPORT.json", "POST_SOAK_SNAPSHOT.json"
+PAGE, METRICS = "DELTA_VERIFY_REPORT.md", "POST_SOAK_METRICS.prom"
+
+
+def plan_flaws(folder: SoakFolder, found: Account) -> Iterator[Accusation]:
+    """The plan names its folder, and is the one that the reports tell of."""
+    name = folder.plan_path.name
+    if found.plan.soak_id != folder.path.name:
+        yield Accusation(Flaw.PLAN, name, f"is of soak {found.plan.soak_id}, the folder is {folder.path.name}'s")
+    told = _told_by_both_reports(folder, "plan")
+    if told is not None and told != found.plan.digest():
+        what = f"has the digest {found.plan.digest()[:12]}…, both reports are of a plan with {str(told)[:12]}…"
+        yield Accusation(Flaw.PLAN, name, what)
+
+
+def log_flaws(folder: SoakFolder, found: Account, *, ended: bool) -> Iterator[Accusation]:
+    """A soak that has ended has whole logs, which the reports were made from; one that goes on may have been cut."""
+    told = _told_by_both_reports(folder, "heads")
+    for log, path, entries in (
+        ("changes", folder.changes_path, found.changes),
+        ("evidence", folder.evidence_path, found.evidence),
+    ):
+        data = path.read_bytes()
+        if ended and (data.count(b"\n") != len(entries) or data.endswith(b"\n") is not bool(data)):
+            lines = len(data.splitlines())
+            yield Accusation(Flaw.LOG, path.name, f"holds {lines} lines, of which {len(entries)} are whole records")
+        head = told.get(log) if isinstance(told, Mapping) else None
+        if isinstance(head, Mapping) and isinstance(number := head.get("sequence"), int) and number > 0:
+            digest = entries[number - 1].digest if number <= len(entries) else None
+            if digest != head.get("digest"):
+                what = f"record {number} is not the one that both reports name: there are {len(entries)}"
+                yield Accusation(Flaw.LOG, path.name, what)
+
+
+def settings_flaws(folder: SoakFolder, states: set[str]) -> Iterator[Accusation]:
+    """The settings file is in one of the states that the changes lead to, and is written as settings are."""
+    document, state = read_json_with_hash(folder.settings_path)
+    if state not in states:
+        expected = " or ".join(sorted(f"{each[:12]}…" for each in states))
+        what = f"holds state {state[:12]}…, the changes lead to {expected}"
+        yield Accusation(Flaw.SETTINGS, folder.settings_path.name, what)
+    elif folder.settings_path.read_bytes() != canonical_json(document):
+        yield Accusation(Flaw.SETTINGS, folder.settings_path.name, "is spelled otherwise than it is written")
+
+
+def summary_flaws(folder: SoakFolder, found: Account, *, ended: bool) -> Iterator[Accusation]:
+    """Every iteration's artifact; of a soak that has not ended those of the last iterations may be missing."""
+    expected = {folder.summary_path(each.iteration).name: each for each in iteration_summaries(found)}
+    there = {path.name for path in folder.path.glob("ITER_SUMMARY_*")}
+    for name in sorted(there - expected.keys()):
+        yield Accusation(Flaw.SUMMARY, name, "tells of an iteration that the logs do not hold")
+    last = max((at for at, name in enumerate(expected) if name in there), default=-1)
+    for at, (name, summary) in enumerate(expected.items()):
+        if ended or at <= last:
+            yield from _document(folder.path / name, summary, Flaw.SUMMARY)
+
+
+def has_ended(folder: SoakFolder, found: Account) -> bool:
+    """Whether no process will go on: every iteration was measured, and a report was made, or what reports leave.
+
+    A process may end after the last measurement and before the first report; its soak is to be resumed.
+    """
+    return found.is_finished and any((folder.path / name).exists() for name in (TUNING_REPORT, SNAPSHOT, PAGE, METRICS))
+
+
+def report_flaws(folder: SoakFolder, name: str, expected: Message, *, ended: bool) -> Iterator[Accusation]:
+    """A sealed report: it must be there once the soak has ended, and be right wherever it is."""
+    if ended or (folder.path / name).exists():
+        yield from _document(folder.path / name, expected, Flaw.REPORT)
+
+
+def text_flaws(path: Path, expected: str) -> Iterator[Accusation]:
+    """A text that is right when it is there."""
+    if not path.exists():
+        return
+    there, wanted = path.read_bytes().split(b"\n"), expected.encode().split(b"\n")
+    pairs = enumerate(zip(there, wanted, strict=False), start=1)
+    differing = next((at for at, (found, line) in pairs if found != line), None)
+    if differing is not None:
+        line = there[differing - 1].decode(errors="replace")
+        what = f"line {differing} is {line!r}, the logs give {wanted[differing - 1].decode()!r}"
+        yield Accusation(Flaw.REPORT, path.name, what)
+    elif len(there) != len(wanted):
+        yield Accusation(Flaw.REPORT, path.name, f"has {len(there)} lines, the logs give {len(wanted)}")
+
+
+def _told_by_both_reports(folder: SoakFolder, name: str) -> object:
+    """What both reports say alike; None where they do not. It may accuse another file, and never acquits one."""
+    try:
+        first, second = (unsealed(folder.path / report).get(name) for report in (TUNING_REPORT, SNAPSHOT))
+    except (NotFound, StoreCorrupt):
+        return None
+    return first if first == second else None
+
+
+def _document(path: Path, expected: Message, flaw: Flaw) -> Iterator[Accusation]:
+    try:
+        there = unsealed(path)
+    except NotFound:
+        yield Accusation(flaw, path.name, "is missing")
+        return
+    except StoreCorrupt as problem:
+        yield Accusation(flaw, path.name, str(problem))
+        return
+    if path.read_bytes() == sealed(expected):
+        return
+    difference = _difference(json.loads(sealed(expected)), {**there, "digest": json.loads(path.read_bytes())["digest"]})
+    yield Accusation(flaw, path.name, f"is not what the logs give: {difference or 'it is spelled otherwise'}")
+
+
+def _difference(expected: object, found: object, path: str = "") -> str:
+    """The first place in which two JSON values differ, `digest` last of all; empty when there is none."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for key in sorted({*expected, *found}, key=lambda each: (each == "digest", each)):
+            if key not in expected or key not in found:
+                return f"{path}/{key} is {'not expected' if key in found else 'missing'}"
+            if difference := _difference(expected[key], found[key], f"{path}/{key}"):
+                return difference
+        return ""
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return next((told for at, (e, f) in pairs if (told := _difference(e, f, f"{path}/{at}"))), "")
+    return "" if expected == found and type(expected) is type(found) else f"{path} is {found!r}, expected {expected!r}"

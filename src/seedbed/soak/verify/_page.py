@@ -1,0 +1,58 @@
+"""`DELTA_VERIFY_REPORT.md`: what verification found, for people."""
+
+from collections.abc import Iterator
+
+from seedbed.soak.verify._verification import SoakVerification
+
+__all__ = ["verification_page"]
+
+
+def verification_page(found: SoakVerification) -> str:
+    """The page, in Markdown."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def _lines(found: SoakVerification) -> Iterator[str]:
+    yield f"# Verification of soak {found.soak_id}"
+    yield ""
+    verdict, how = "PASSED" if found.passes else "NOT PASSED", "strict" if found.strict else "plain"
+    yield f"**{verdict}**, {how}: of what the guards let through, at least {found.threshold:.0%} of proposals must have"
+    yield "been seen in use whole."
+    yield ""
+    yield from _counts(found)
+    yield "## Accusations"
+    yield ""
+    if found.clean:
+        again = (
+            "and the plant measured again gave the same samples" if found.repeated else "the plant was not asked again"
+        )
+        yield f"None: every hash, decision and outcome worked out anew from the logs is the one on file, {again}."
+    for each in found.accusations:
+        yield f"- **{each.flaw.value}**, {each.where}: {each.what}"
+
+
+def _counts(found: SoakVerification) -> Iterator[str]:
+    if found.tally is None:
+        return
+    counted = found.tally
+    ratio = "no data" if counted.ratio is None else f"{counted.ratio:.3f}"
+    coverage = "no data" if counted.skip_coverage is None else f"{counted.skip_coverage:.0%}"
+    reasons = ", ".join(f"{name} {count}" for name, count in counted.skip_reasons.items()) or "none"
+    rows = [
+        ("iterations", counted.iterations),
+        ("proposals seen in use whole", counted.full),
+        ("in part", counted.partial),
+        ("not at all", counted.failed),
+        ("held back, with a reason", counted.skipped),
+        ("full-apply ratio", ratio),
+        ("iterations with a stuck signature", len(counted.stuck)),
+        ("held-back deltas that say why", coverage),
+        ("skip reasons", reasons),
+        ("deltas by outcome", ", ".join(f"{name} {count}" for name, count in counted.outcomes.items() if count)),
+        ("rolled back", counted.rollbacks),
+        ("iterations that broke the consumer's word", len(counted.breaks)),
+    ]
+    yield "| | |"
+    yield "|---|---|"
+    yield from (f"| {name} | {value} |" for name, value in rows)
+    yield ""
