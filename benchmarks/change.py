@@ -47,12 +47,12 @@ from seedbed.change import (
     LossWeights,
     MixtureSampler,
     MixtureWeight,
+    OptimizerSetting,
     Parameter,
     RateRule,
     ResizableBatchSampler,
     Set,
-    Setting,
-    handed,
+    track_batches,
 )
 from seedbed.records import Journal
 
@@ -116,9 +116,9 @@ class Loop:
         rate = LearningRate(self.optimizer, self.scheduler)
         return {
             "lr": rate,
-            "weight decay": GroupSetting(self.optimizer, Setting.WEIGHT_DECAY),
-            "beta1": GroupSetting(self.optimizer, Setting.BETA1),
-            "beta2": GroupSetting(self.optimizer, Setting.BETA2),
+            "weight decay": GroupSetting(self.optimizer, OptimizerSetting.WEIGHT_DECAY),
+            "beta1": GroupSetting(self.optimizer, OptimizerSetting.BETA1),
+            "beta2": GroupSetting(self.optimizer, OptimizerSetting.BETA2),
             "clip norm": self.clip,
             "loss weight": LossWeight(self.weights, "size", self.optimizer),
             "dropout": DropoutRate(self.model, self.optimizer),
@@ -130,7 +130,7 @@ class Loop:
     def _passes(self) -> Iterator[list[Tensor]]:
         if self._ours:
             loader = DataLoader(self._data, batch_sampler=self.batches)
-            return chain.from_iterable(handed(each, self.batches, self.mixture) for each in repeat(loader))
+            return chain.from_iterable(track_batches(each, self.batches, self.mixture) for each in repeat(loader))
         drawn = torch.utils.data.RandomSampler(range(ROWS), replacement=True)
         loader = DataLoader(self._data, batch_sampler=BatchSampler(drawn, BATCH, drop_last=True))
         return chain.from_iterable(repeat(loader))

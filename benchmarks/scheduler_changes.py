@@ -15,10 +15,10 @@ from seedbed.change import (
     GroupSetting,
     LearningRate,
     Op,
+    OptimizerSetting,
     RateRule,
     Scale,
     Set,
-    Setting,
 )
 
 BEFORE = 7  # optimizer steps
@@ -107,7 +107,7 @@ def _head_rate(loop: Loop) -> Binding:
     return LearningRate(loop.optimizer, loop.scheduler, group=1)
 
 
-def _setting(setting: Setting) -> Callable[[Loop], Binding]:
+def _setting(setting: OptimizerSetting) -> Callable[[Loop], Binding]:
     return lambda loop: GroupSetting(loop.optimizer, setting, scheduler=loop.scheduler)
 
 
@@ -145,7 +145,7 @@ _head: dict[str, Any] = {
     "recipe": _for_head,
 }
 _decay: dict[str, Any] = {
-    "bind": _setting(Setting.WEIGHT_DECAY),
+    "bind": _setting(OptimizerSetting.WEIGHT_DECAY),
     "plain": _assign("weight_decay"),
     "look": _in_group("weight_decay"),
     "recipe": _for("weight_decay"),
@@ -159,11 +159,15 @@ CHANGES: dict[str, Change] = {
     "lr of one group, add": Change(Add(5e-4), **_head),
     "weight decay, set": Change(Set(0.5), **_decay),
     "weight decay, scale": Change(Scale(3.0), **_decay),
-    "beta1, set": Change(Set(0.6), _setting(Setting.BETA1), _assign_beta(0), _in_group("betas", 0), _for("beta1")),
-    "beta2, set": Change(Set(0.8), _setting(Setting.BETA2), _assign_beta(1), _in_group("betas", 1), _for("beta2")),
+    "beta1, set": Change(
+        Set(0.6), _setting(OptimizerSetting.BETA1), _assign_beta(0), _in_group("betas", 0), _for("beta1")
+    ),
+    "beta2, set": Change(
+        Set(0.8), _setting(OptimizerSetting.BETA2), _assign_beta(1), _in_group("betas", 1), _for("beta2")
+    ),
     "momentum, set": Change(
         Set(0.5),
-        _setting(Setting.MOMENTUM),
+        _setting(OptimizerSetting.MOMENTUM),
         _assign("momentum"),
         _in_group("momentum"),
         _for("momentum", _WITH_MOMENTUM),

@@ -14,7 +14,7 @@ from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, TensorDataset
 
-from seedbed.change import ResizableBatchSampler, handed
+from seedbed.change import ResizableBatchSampler, track_batches
 
 RATES = (1e-2, 2e-3)
 FLOOR = 1e-4
@@ -103,7 +103,9 @@ class Loop:
         self.scheduler = SCHEDULES[schedule](self.optimizer, recipe)
         self.batches = ResizableBatchSampler(range(first, ROWS), recipe.batch_size)
         self.row = first
-        self._feed: Iterator[list[Tensor]] = handed(DataLoader(_data(), batch_sampler=self.batches), self.batches)
+        self._feed: Iterator[list[Tensor]] = track_batches(
+            DataLoader(_data(), batch_sampler=self.batches), self.batches
+        )
 
     def step(self) -> None:
         """One optimizer step, and the schedule's."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal
+from seedbed.change import GUARDS, Decision, Move, ProposedChange, judge_proposal
 from seedbed.soak import (
     MARKET_INITIAL,
     MARKET_KPIS,
@@ -91,7 +91,7 @@ def tuned(tuner: Tuner, seed: int, beside: Arms) -> tuple[Floats, int]:
         for delta in tuner.propose(history):
             key = delta.parameter
             move = Move(iteration, before[key], delta.resolve(before[key]))
-            ruling = judge_proposal(GUARDS, Case(limits[key], move, earlier.get(key, ())))
+            ruling = judge_proposal(GUARDS, ProposedChange(limits[key], move, earlier.get(key, ())))
             if ruling.decision is not Decision.DENY:
                 values[key] = ruling.after
                 earlier[key] = (*earlier.get(key, ()), Move(iteration, before[key], ruling.after))

@@ -33,11 +33,11 @@ from seedbed.contracts import Outcome
 from seedbed.soak import (
     Assembly,
     PlantKind,
-    Progress,
     RuleTuner,
     Soak,
     SoakFolder,
     SoakPlan,
+    SoakProgress,
     TunerKind,
     assemble,
     kpis,
@@ -89,7 +89,7 @@ class Watcher:
     def __init__(self) -> None:
         self.found: list[float] = []
 
-    def iterated(self, progress: Progress) -> None:
+    def iterated(self, progress: SoakProgress) -> None:
         """One more iteration."""
         self.found.append(progress.reading.decision.observation.kpis[AP])
 

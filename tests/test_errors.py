@@ -1,8 +1,12 @@
 """A script ends as the command line does."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from seedbed.errors import ContractBroken, InvalidInput, StoreUnavailable, exit_codes
+import seedbed
+from seedbed.errors import EXIT_CODES, ContractBroken, ExitCode, InvalidInput, StoreUnavailable, exit_codes
 
 
 @pytest.mark.parametrize(("error", "code"), [(InvalidInput, 2), (ContractBroken, 4), (StoreUnavailable, 70)])
@@ -21,3 +25,19 @@ def test_an_unexpected_error_keeps_its_traceback():
 def test_without_an_error_the_script_goes_on():
     with exit_codes():
         pass
+
+
+def test_the_readme_has_the_table_of_exit_codes():
+    table = "".join(f"| {code:d} | {meaning} |\n" for code, meaning in EXIT_CODES.items())
+    assert table in (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+    assert EXIT_CODES.keys() == set(ExitCode)
+
+
+def test_no_other_file_has_exit_codes_of_its_own():
+    package = Path(seedbed.__file__).parent
+    own = re.compile(
+        r"exit_code = \d|Exit\(\d|sys\.exit\([1-9]|SystemExit\(\d|return (70|130)\b|= (70|130)$", re.MULTILINE
+    )
+    files = [path for path in package.rglob("*.py") if path.name != "errors.py"]
+    assert not [path for path in files if own.search(path.read_text("utf-8"))]
+    assert own.search("raise typer.Exit(1)")

@@ -1,17 +1,20 @@
-"""One tree of errors, divided by what the caller can do about each.
+"""One tree of errors, divided by what the caller can do about each, and the table of exit codes.
 
 Every error says what failed, where, what was expected against what was found, and what to do next. `exit_code` is what
-the command line returns for it: 2 for input to be mended, 4 for a broken contract, 70 for a fault of ours.
+the command line returns for it.
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 
 __all__ = [
+    "EXIT_CODES",
     "Conflict",
     "ContractBroken",
     "Diverged",
+    "ExitCode",
     "InvalidInput",
     "NotFound",
     "SeedbedError",
@@ -21,28 +24,52 @@ __all__ = [
 ]
 
 
+class ExitCode(IntEnum):
+    """How a command of Seedbed ends."""
+
+    PASS = 0
+    FAIL = 1
+    USAGE = 2
+    NO_ANSWER = 3
+    CONTRACT_BROKEN = 4
+    INTERNAL_ERROR = 70
+    INTERRUPTED = 130
+
+
+EXIT_CODES: dict[ExitCode, str] = {
+    ExitCode.PASS: "pass",
+    ExitCode.FAIL: "fail",
+    ExitCode.USAGE: "usage, or input to fix",
+    ExitCode.NO_ANSWER: "inconclusive, or no data",
+    ExitCode.CONTRACT_BROKEN: "contract broken",
+    ExitCode.INTERNAL_ERROR: "internal error",
+    ExitCode.INTERRUPTED: "ended by Ctrl-C",
+}
+"""What each code means, in the words of the README and of `seedbed --help`."""
+
+
 class SeedbedError(Exception):
     """The base of every error that Seedbed raises on purpose."""
 
-    exit_code = 70
+    exit_code = ExitCode.INTERNAL_ERROR
 
 
 class InvalidInput(SeedbedError, ValueError):
     """Mend the input: a file, a field, an option or an argument was refused at the door; nothing was written."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class NotFound(SeedbedError, LookupError):
     """Name something that exists: a run, a project, a parameter or a file is not there."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class Conflict(SeedbedError, RuntimeError):
     """Take another key: other content is already committed under this one, or a compare-and-swap lost."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class StoreUnavailable(SeedbedError, OSError):
@@ -56,13 +83,13 @@ class StoreCorrupt(SeedbedError, RuntimeError):
 class Diverged(SeedbedError, ArithmeticError):
     """Lower the rate or mend the data: the training produced numbers that are none; the last checkpoint is whole."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAIL
 
 
 class ContractBroken(SeedbedError, RuntimeError):
     """Mend the machine or declare COMPAT: what was declared was not observed."""
 
-    exit_code = 4
+    exit_code = ExitCode.CONTRACT_BROKEN
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from seedbed.change import Sighting
+from seedbed.change import UseReport
 
 
 class Knob:
@@ -10,7 +10,7 @@ class Knob:
 
     def __init__(self, value: float = 1e-2) -> None:
         self.value = value
-        self.report: Callable[[Sighting], None] | None = None
+        self.report: Callable[[UseReport], None] | None = None
         self.accepts: Callable[[float], float] = float
         self.restores = True
 
@@ -20,7 +20,7 @@ class Knob:
     def write(self, value: float) -> None:
         self.value = self.accepts(value)
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         self.report = report
 
     def state(self) -> dict[str, float]:
@@ -34,4 +34,4 @@ class Knob:
         found = self.value if used is None else used
         why = "" if found == self.value else "a rival set it"
         if self.report is not None:
-            self.report(Sighting(1, self.value, found, why))
+            self.report(UseReport(1, self.value, found, why))

@@ -21,10 +21,10 @@ from seedbed.change import (
     LossWeights,
     MixtureSampler,
     MixtureWeight,
+    OptimizerSetting,
     ResizableBatchSampler,
-    Setting,
-    Sighting,
-    handed,
+    UseReport,
+    track_batches,
 )
 
 
@@ -49,7 +49,7 @@ class Rig:
     amp: bool = False
     compile_model: bool = False
     compile_step: bool = False
-    seen: list[Sighting] = field(default_factory=list)
+    seen: list[UseReport] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         torch.manual_seed(0)
@@ -71,7 +71,7 @@ class Rig:
         made = torch.Generator().manual_seed(1)
         sets = [TensorDataset(torch.randn(n, 3, generator=made), torch.randn(n, 1, generator=made)) for n in (50, 70)]
         loader = DataLoader(ConcatDataset(sets), batch_sampler=self.batches)
-        return chain.from_iterable(handed(each, self.batches, self.mixture) for each in repeat(loader))
+        return chain.from_iterable(track_batches(each, self.batches, self.mixture) for each in repeat(loader))
 
     def micro(self) -> None:
         """The forward and backward pass of one micro-batch."""
@@ -99,7 +99,7 @@ class Rig:
 
 
 @dataclass(frozen=True)
-class Case:
+class BindingCase:
     """One binding: how it is built on a loop, the value to set, and a rival that takes it back."""
 
     build: Callable[[Rig], Binding]
@@ -112,30 +112,36 @@ def _set(key: str, value: object) -> Callable[[Rig], object]:
     return lambda rig: rig.optimizer.param_groups[0].update({key: value})
 
 
-CASES: dict[str, Case] = {
-    "lr": Case(lambda r: LearningRate(r.optimizer), 0.25, _set("lr", torch.tensor(0.5))),
-    "lr of one group": Case(
+CASES: dict[str, BindingCase] = {
+    "lr": BindingCase(lambda r: LearningRate(r.optimizer), 0.25, _set("lr", torch.tensor(0.5))),
+    "lr of one group": BindingCase(
         lambda r: LearningRate(r.optimizer, group="head"),
         0.25,
         lambda r: r.optimizer.param_groups[1]["lr"].fill_(0.5),
     ),
-    "weight decay": Case(lambda r: GroupSetting(r.optimizer, Setting.WEIGHT_DECAY), 0.25, _set("weight_decay", 0.5)),
-    "beta1": Case(lambda r: GroupSetting(r.optimizer, Setting.BETA1), 0.75, _set("betas", (0.5, 0.999))),
-    "beta2": Case(lambda r: GroupSetting(r.optimizer, Setting.BETA2, "encoder"), 0.75, _set("betas", (0.9, 0.5))),
-    "clip norm": Case(lambda r: r.clip, 0.5, lambda r: setattr(r.clip, "_max_norm", 0.25)),
-    "freeze": Case(
+    "weight decay": BindingCase(
+        lambda r: GroupSetting(r.optimizer, OptimizerSetting.WEIGHT_DECAY), 0.25, _set("weight_decay", 0.5)
+    ),
+    "beta1": BindingCase(
+        lambda r: GroupSetting(r.optimizer, OptimizerSetting.BETA1), 0.75, _set("betas", (0.5, 0.999))
+    ),
+    "beta2": BindingCase(
+        lambda r: GroupSetting(r.optimizer, OptimizerSetting.BETA2, "encoder"), 0.75, _set("betas", (0.9, 0.5))
+    ),
+    "clip norm": BindingCase(lambda r: r.clip, 0.5, lambda r: setattr(r.clip, "_max_norm", 0.25)),
+    "freeze": BindingCase(
         lambda r: Freeze(r.model, "encoder", r.optimizer), 1.0, lambda r: r.model.encoder.requires_grad_(True)
     ),
-    "dropout": Case(
+    "dropout": BindingCase(
         lambda r: DropoutRate(r.model, r.optimizer), 0.25, lambda r: setattr(r.model.drop, "p", 0.5), in_forward=True
     ),
-    "loss weight": Case(
+    "loss weight": BindingCase(
         lambda r: LossWeight(r.weights, "aux", r.optimizer), 0.5, lambda r: r.weights.put("aux", 0.1), in_forward=True
     ),
-    "batch size": Case(
+    "batch size": BindingCase(
         lambda r: BatchSize(r.batches, r.optimizer), 8.0, lambda r: r.batches.resize(4), in_forward=True
     ),
-    "mixture": Case(
+    "mixture": BindingCase(
         lambda r: MixtureWeight(r.mixture, "far", r.optimizer),
         3.0,
         lambda r: r.mixture.put("far", 1.0),

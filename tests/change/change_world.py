@@ -6,7 +6,7 @@ from math import nextafter
 
 from hypothesis import strategies as st
 
-from seedbed.change import Case, Conditions, Move, Number, Parameter
+from seedbed.change import Conditions, Move, Number, Parameter, ProposedChange
 from seedbed.errors import InvalidInput
 
 SUBSYSTEMS = ("optimizer", "quotes", "risk")
@@ -74,13 +74,13 @@ def conditions(draw: st.DrawFn) -> Conditions:
 
 
 @st.composite
-def cases(draw: st.DrawFn, key: str = "optimizer.lr") -> Case:
+def cases(draw: st.DrawFn, key: str = "optimizer.lr") -> ProposedChange:
     """A case with up to five earlier moves, each from where the one before it ended."""
     declared = draw(parameters(key))
     at = sorted(draw(st.lists(steps, min_size=1, max_size=6)))
     course = draw(st.lists(values(declared), min_size=len(at) + 1, max_size=len(at) + 1))
     moves = [Move(step, before, after) for step, (before, after) in zip(at, pairwise(course), strict=True)]
-    return Case(declared, moves[-1], tuple(moves[:-1]), draw(conditions()))
+    return ProposedChange(declared, moves[-1], tuple(moves[:-1]), draw(conditions()))
 
 
 def with_limits(parameter: Parameter, **limits: object) -> Parameter | None:

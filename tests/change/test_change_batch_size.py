@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
-from seedbed.change import BatchSize, LearningRate, RateRule, ResizableBatchSampler, Sighting, handed, num_rows
+from seedbed.change import BatchSize, LearningRate, RateRule, ResizableBatchSampler, UseReport, num_rows, track_batches
 from seedbed.errors import InvalidInput
 
 DATA = TensorDataset(torch.arange(96.0))
@@ -31,7 +31,7 @@ def test_the_sighting_waits_for_the_first_step_on_a_batch_of_the_new_size(worker
     loader = DataLoader(DATA, batch_sampler=batches, num_workers=workers)
     optimizer, seen, sizes = an_optimizer(), [], []
     binding = BatchSize(batches, optimizer)
-    for number, (batch,) in enumerate(handed(loader, batches)):
+    for number, (batch,) in enumerate(track_batches(loader, batches)):
         if number == 2:
             binding.write(8.0)
             binding.watch(seen.append)
@@ -40,14 +40,14 @@ def test_the_sighting_waits_for_the_first_step_on_a_batch_of_the_new_size(worker
         a_step(optimizer)
         assert bool(seen) is (8 in sizes), "not before a batch of the new size, and then at once"
     late = sizes.index(8) - 2  # batches of the old size that were handed over after the change
-    assert seen == [Sighting(late + 1, 8.0, 8.0)]
+    assert seen == [UseReport(late + 1, 8.0, 8.0)]
     assert late >= 2 * workers, "workers had fetched ahead"
 
 
 def test_every_row_is_handed_over_once_whatever_the_sizes() -> None:
     batches = ResizableBatchSampler(range(96), 7)
     rows: list[float] = []
-    for number, (batch,) in enumerate(handed(DataLoader(DATA, batch_sampler=batches), batches)):
+    for number, (batch,) in enumerate(track_batches(DataLoader(DATA, batch_sampler=batches), batches)):
         rows += batch.tolist()
         batches.resize(1 + number % 5)
     assert rows == list(range(96))
@@ -71,32 +71,32 @@ def test_the_short_batch_that_ends_a_pass_proves_nothing() -> None:
     loader = DataLoader(TensorDataset(torch.zeros(6)), batch_sampler=batches)
     optimizer, seen = an_optimizer(), []
     binding = BatchSize(batches, optimizer)
-    feed = handed(loader, batches)
+    feed = track_batches(loader, batches)
     next(feed)
     binding.write(4.0)
     binding.watch(seen.append)
     next(feed)
     a_step(optimizer)
     assert seen == []
-    next(handed(loader, batches))
+    next(track_batches(loader, batches))
     a_step(optimizer)
-    assert seen == [Sighting(2, 4.0, 4.0)]
+    assert seen == [UseReport(2, 4.0, 4.0)]
 
 
 def test_a_window_of_mixed_sizes_proves_nothing() -> None:
     batches = ResizableBatchSampler(range(96), 4)
     optimizer, seen = an_optimizer(), []
-    feed = handed(DataLoader(DATA, batch_sampler=batches, num_workers=0), batches)
+    feed = track_batches(DataLoader(DATA, batch_sampler=batches, num_workers=0), batches)
     binding = BatchSize(batches, optimizer)
     binding.write(8.0)
     binding.watch(seen.append)
-    batches.hand(4)  # fetched before
+    batches.delivered(4)  # fetched before
     next(feed)
     a_step(optimizer)
     assert seen == []
     next(feed)
     a_step(optimizer)
-    assert seen == [Sighting(2, 8.0, 8.0)]
+    assert seen == [UseReport(2, 8.0, 8.0)]
 
 
 @pytest.mark.parametrize(("rule", "factor"), [(RateRule.LINEAR, 4.0), (RateRule.SQRT, 2.0)])
@@ -142,14 +142,14 @@ def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
     scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)  # and nobody declares it
     batches = ResizableBatchSampler(range(96), 4)
     binding = BatchSize(batches, optimizer, LearningRate(optimizer), RateRule.LINEAR)
-    feed = handed(DataLoader(DATA, batch_sampler=batches), batches)
+    feed = track_batches(DataLoader(DATA, batch_sampler=batches), batches)
     binding.write(8.0)
     binding.watch(seen.append)
     for _ in range(3):
         next(feed)
         a_step(optimizer)
         scheduler.step()
-    assert seen[0] == Sighting(1, 8.0, 8.0)
+    assert seen[0] == UseReport(1, 8.0, 8.0)
     assert len(seen) == 2
     assert "the learning rate that goes with it was lost: expected 0.2, found 0.1" in seen[1].why
     assert "LambdaLR, which is not declared" in seen[1].why
@@ -166,7 +166,7 @@ def test_the_rates_own_watch_takes_no_offence_at_the_rule() -> None:
     batches = ResizableBatchSampler(range(96), 4)
     BatchSize(batches, optimizer, rate, RateRule.LINEAR).write(8.0)
     a_step(optimizer)
-    assert (seen, rate.read()) == ([Sighting(1, 0.2, 0.2)], 0.4)
+    assert (seen, rate.read()) == ([UseReport(1, 0.2, 0.2)], 0.4)
 
 
 def test_a_rule_without_a_rate_and_a_rate_without_a_rule_are_refused() -> None:
@@ -197,6 +197,6 @@ def test_the_rows_of_a_batch_are_the_first_size_of_its_first_tensor(batch: objec
 def test_a_batch_without_rows_is_refused_unless_the_loop_counts_them(batch: object) -> None:
     batches = ResizableBatchSampler(range(4), 2)
     with pytest.raises(InvalidInput, match="rows=your function"):
-        list(handed([batch], batches))
-    assert list(handed([batch], batches, rows=lambda _: 7)) == [batch]
+        list(track_batches([batch], batches))
+    assert list(track_batches([batch], batches, rows=lambda _: 7)) == [batch]
     assert batches.used() == {7}

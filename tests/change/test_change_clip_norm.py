@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from seedbed.change import ClipNorm, Sighting
+from seedbed.change import ClipNorm, UseReport
 from seedbed.errors import InvalidInput
 
 
-def clipped(*, max_norm: float = 1.0, size: float = 3.0) -> tuple[torch.nn.Parameter, SGD, ClipNorm, list[Sighting]]:
+def clipped(*, max_norm: float = 1.0, size: float = 3.0) -> tuple[torch.nn.Parameter, SGD, ClipNorm, list[UseReport]]:
     """A weight with a gradient of norm 2 * size, its optimizer, a clip norm that is watched, and what is seen."""
     weight = torch.nn.Parameter(torch.zeros(4))
     weight.grad = torch.full((4,), size)
@@ -26,7 +26,7 @@ def test_the_norm_written_is_the_norm_that_the_step_moves_by(max_norm: float) ->
     assert float(clip.clip([weight])) == pytest.approx(6.0)
     optimizer.step()
     assert float(weight.detach().norm()) == pytest.approx(min(6.0, max_norm), rel=1e-5)
-    assert seen == [Sighting(1, max_norm, max_norm)]
+    assert seen == [UseReport(1, max_norm, max_norm)]
 
 
 def test_a_step_without_a_clip_is_a_loss() -> None:

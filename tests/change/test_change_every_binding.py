@@ -9,7 +9,7 @@ import torch
 from change_rig import CASES, Rig
 from torch.optim.swa_utils import AveragedModel
 
-from seedbed.change import ChangeEngine, ChangeState, Delta, Kind, Parameter, Set, Sighting
+from seedbed.change import ChangeEngine, ChangeState, Delta, Kind, Parameter, Set, UseReport
 from seedbed.contracts import Outcome
 from seedbed.errors import InvalidInput
 from seedbed.records import Journal
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is dep
 every_binding = pytest.mark.parametrize("name", CASES)
 
 
-def changed(rig: Rig, name: str) -> Sighting:
+def changed(rig: Rig, name: str) -> UseReport:
     """The setting changed and watched; returns what must be seen at the first step that uses it."""
     case = CASES[name]
     binding = case.build(rig)
     binding.write(case.value)
     binding.watch(rig.seen.append)
-    return Sighting(1, case.value, case.value)
+    return UseReport(1, case.value, case.value)
 
 
 @every_binding
@@ -121,7 +121,7 @@ def test_a_change_amid_accumulation_is_proven_by_a_step_that_is_wholly_of_it(nam
     if CASES[name].in_forward:
         assert rig.seen == [], "half of what this step summed up came before the change"
         rig.step()
-        expected = Sighting(2, expected.expected, expected.found)
+        expected = UseReport(2, expected.expected, expected.found)
     assert rig.seen == [expected]
 
 

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import Case, Conditions, Decision, FreezeRule, FreezeState, GoodRange, Move, Parameter, freeze
+from seedbed.change import (
+    Conditions,
+    Decision,
+    FreezeRule,
+    FreezeState,
+    GoodRange,
+    Move,
+    Parameter,
+    ProposedChange,
+    freeze,
+)
 from seedbed.errors import InvalidInput
 
 RISK = GoodRange("risk_ratio", high=0.35)
@@ -43,7 +53,7 @@ def test_the_freeze_denies_changes_of_its_subsystems_and_says_why() -> None:
     state = states(RULE, [GOOD, GOOD])[-1]
     spread, rate = Parameter("quotes.spread", "bps", 0, 9), Parameter("optimizer.lr", "1", 0, 9)
     holding = Conditions(frozen=RULE.frozen(state))
-    rulings = [freeze(Case(each, Move(2, 1.0, 2.0), (), holding)) for each in (spread, rate)]
+    rulings = [freeze(ProposedChange(each, Move(2, 1.0, 2.0), (), holding)) for each in (spread, rate)]
     assert [ruling.decision for ruling in rulings] == [Decision.DENY, Decision.ALLOW]
     assert rulings[0].reason == (
         "subsystem 'quotes' is frozen: risk_ratio and net_bps were good 2 iterations in a row; the freeze lasts 4 more"

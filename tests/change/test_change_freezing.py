@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
-from seedbed.change import Freeze, Sighting, Thaw
+from seedbed.change import Freeze, Thaw, UseReport
 from seedbed.errors import InvalidInput
 
 OPTIMIZERS = {
@@ -60,7 +60,7 @@ def test_a_frozen_submodule_does_not_move_and_the_rest_does(kind: str) -> None:
         a_step(model, optimizer)
     assert same(frozen, weights_of(model.encoder))
     assert not same(head, weights_of(model.head))
-    assert seen == [Sighting(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0)]
 
 
 @pytest.mark.parametrize("gradient", ["stale", "zero"])
@@ -111,7 +111,7 @@ def test_a_later_step_that_writes_the_same_bits_again_has_moved_nothing() -> Non
         for weight in model.encoder.parameters():
             weight.grad = torch.zeros_like(weight)
         optimizer.step()
-    assert seen == [Sighting(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0)]
 
 
 class Writes(SGD):
@@ -185,7 +185,7 @@ def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weigh
     binding.watch(seen.append)
     loss.backward()
     optimizer.step()
-    assert seen == [Sighting(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0)]
 
 
 @pytest.mark.parametrize("holds", [True, False])
@@ -202,7 +202,7 @@ def test_statistics_of_normalisation_stand_still_unless_declared_otherwise(holds
     for _ in range(2):
         a_step(model, optimizer)
     assert torch.equal(mean, norm.running_mean) is holds
-    assert seen == [Sighting(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0)]
     binding.write(0.0)
     assert norm.momentum == 0.1
     a_step(model, optimizer)
@@ -253,7 +253,7 @@ def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(thaw: Th
     binding.write(0.0)
     binding.watch(seen.append)
     a_step(model, optimizer)
-    assert seen == [Sighting(1, 0.0, 0.0)]
+    assert seen == [UseReport(1, 0.0, 0.0)]
     assert float(optimizer.state[model.encoder[0].weight]["step"]) == steps
     assert float(optimizer.state[model.head.weight]["step"]) == 3
 

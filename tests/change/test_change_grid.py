@@ -8,7 +8,7 @@ from change_world import cases, decimals, parameters, values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import GUARDS, Case, Decision, Move, Number, Parameter, bounds, judge_proposal, no_op
+from seedbed.change import GUARDS, Decision, Move, Number, Parameter, ProposedChange, bounds, judge_proposal, no_op
 from seedbed.change.parameters._grid import exact, farthest, neighbours, on_grid
 
 TENTHS = Parameter("p", "1", low=0.0, high=1.0, increment=0.1)
@@ -18,7 +18,7 @@ SWITCH = Parameter("on", "1", low=0, high=1, number=Number.BOOL)
 
 
 def judged(parameter: Parameter, before: float, after: float) -> tuple[Decision, str | None, float]:
-    ruling = judge_proposal(GUARDS, Case(parameter, Move(0, before, after)))
+    ruling = judge_proposal(GUARDS, ProposedChange(parameter, Move(0, before, after)))
     return ruling.decision, ruling.guard, ruling.after
 
 
@@ -56,14 +56,14 @@ def test_a_value_within_rounding_of_a_grid_point_is_that_point(
 def test_a_value_off_the_grid_goes_to_the_point_next_to_it_on_the_way(
     parameter: Parameter, before: float, after: float, shrunk: float
 ) -> None:
-    ruling = bounds(Case(parameter, Move(0, before, after)))
+    ruling = bounds(ProposedChange(parameter, Move(0, before, after)))
     assert (ruling.decision, ruling.after) == (Decision.SHRINK, shrunk)
     if shrunk == before:
         assert judged(parameter, before, after) == (Decision.DENY, "no_op", before)
 
 
 def test_what_lies_off_the_grid_is_told_from_what_lies_outside_the_bounds() -> None:
-    reasons = [bounds(Case(TENTHS, Move(0, 0.5, after))).reason for after in (0.55, 1.5, 0.6)]
+    reasons = [bounds(ProposedChange(TENTHS, Move(0, 0.5, after))).reason for after in (0.55, 1.5, 0.6)]
     assert reasons == [
         "0.55 lies off the grid of 0 .. 1 by 0.1",
         "1.5 lies outside 0 .. 1 by 0.1",
@@ -100,13 +100,13 @@ def test_a_setting_kept_in_float32_stands_on_the_grid() -> None:
 
 def test_without_a_grid_the_smallest_step_of_a_float_is_a_move() -> None:
     free = Parameter("p", "1", low=0.0, high=1.0)
-    assert no_op(Case(free, Move(0, 0.3, nextafter(0.3, 1)))).decision is Decision.ALLOW
+    assert no_op(ProposedChange(free, Move(0, 0.3, nextafter(0.3, 1)))).decision is Decision.ALLOW
 
 
 def test_tenths_added_one_by_one_arrive_where_they_should() -> None:
     value = 0.0
     for _ in range(10):
-        ruling = judge_proposal(GUARDS, Case(TENTHS, Move(0, value, value + 0.1)))
+        ruling = judge_proposal(GUARDS, ProposedChange(TENTHS, Move(0, value, value + 0.1)))
         assert ruling.decision is Decision.ALLOW
         value = ruling.after
     assert value == 1.0
@@ -155,5 +155,5 @@ def test_without_a_grid_farthest_stops_at_the_last_decimal_that_is_not_beyond(be
 
 
 @given(case=cases())
-def test_a_case_shows_the_value_as_the_grid_reads_it(case: Case) -> None:
+def test_a_case_shows_the_value_as_the_grid_reads_it(case: ProposedChange) -> None:
     assert case.proposal.after == on_grid(case.parameter, case.proposal.after)

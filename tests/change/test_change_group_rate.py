@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_change_learning_rate import STOCK, an_optimizer, train_step, trained
 from torch.optim import SGD, Optimizer, lr_scheduler
 
-from seedbed.change import LearningRate, Sighting
+from seedbed.change import LearningRate, UseReport
 from seedbed.errors import InvalidInput
 
 CYCLIC = [kind for kind in STOCK if "OneCycleLR" in kind or "CyclicLR" in kind]  # their base is an argument of theirs
@@ -72,7 +72,7 @@ def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kin
     rate.watch(seen.append)
     for step in range(25):
         train_step(optimizer, scheduler if step % 3 else None)
-    assert seen == [Sighting(1, 7e-4, 7e-4)]
+    assert seen == [UseReport(1, 7e-4, 7e-4)]
 
 
 @pytest.mark.parametrize("kind", ["LambdaLR", "OneCycleLR", "CosineAnnealingWarmRestarts"])
@@ -103,13 +103,13 @@ def test_state_of_one_group_brings_it_back_and_leaves_the_other(kind: str) -> No
 def test_two_groups_bound_apart_do_not_mislead_each_others_watch() -> None:
     optimizer, scheduler = trained("CosineAnnealingLR", 2)
     first, second = LearningRate(optimizer, scheduler, group=0), LearningRate(optimizer, scheduler, group=1)
-    seen: list[Sighting] = []
+    seen: list[UseReport] = []
     second.write(7e-4)
     second.watch(seen.append)
     for value in (5e-3, 4e-3, 3e-3):
         first.write(value)
         train_step(optimizer, scheduler)
-    assert seen == [Sighting(1, 7e-4, 7e-4)]
+    assert seen == [UseReport(1, 7e-4, 7e-4)]
 
 
 def test_a_group_is_found_by_name_also_where_its_place_has_changed() -> None:
@@ -169,7 +169,7 @@ def test_a_write_through_the_binding_that_is_watched_is_no_loss_once_the_first_w
     rate.write(2e-3)
     for _ in range(6):
         train_step(optimizer, scheduler)
-    assert seen == [Sighting(1, 3e-3, 3e-3)]
+    assert seen == [UseReport(1, 3e-3, 3e-3)]
 
 
 def test_a_write_before_the_first_was_seen_leaves_the_first_unproven() -> None:

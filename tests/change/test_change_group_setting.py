@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, lr_scheduler
 
-from seedbed.change import GroupSetting, LearningRate, Setting, Sighting
+from seedbed.change import GroupSetting, LearningRate, OptimizerSetting, UseReport
 from seedbed.errors import InvalidInput
 
 
@@ -37,14 +37,14 @@ def moved(optimizer: Optimizer) -> list[float]:
 @pytest.mark.parametrize(
     ("setting", "value", "built"),
     [
-        (Setting.WEIGHT_DECAY, 0.5, {"weight_decay": 0.5}),
-        (Setting.BETA1, 0.3, {"betas": (0.3, 0.999)}),
-        (Setting.BETA2, 0.3, {"betas": (0.9, 0.3)}),
+        (OptimizerSetting.WEIGHT_DECAY, 0.5, {"weight_decay": 0.5}),
+        (OptimizerSetting.BETA1, 0.3, {"betas": (0.3, 0.999)}),
+        (OptimizerSetting.BETA2, 0.3, {"betas": (0.9, 0.3)}),
     ],
 )
 @pytest.mark.parametrize("kind", [Adam, AdamW])
 def test_a_step_after_the_change_is_the_step_of_an_optimizer_that_was_built_so(
-    kind: type[Optimizer], setting: Setting, value: float, built: dict[str, object]
+    kind: type[Optimizer], setting: OptimizerSetting, value: float, built: dict[str, object]
 ) -> None:
     optimizer, twin, untouched = kind(weights(), lr=1e-2), kind(weights(), lr=1e-2, **built), kind(weights(), lr=1e-2)
     GroupSetting(optimizer, setting).write(value)
@@ -59,8 +59,8 @@ def test_a_step_after_the_change_is_the_step_of_an_optimizer_that_was_built_so(
     ("change", "built"),
     [
         (lambda o: LearningRate(o).write(0.25), {"lr": torch.tensor(0.25)}),
-        (lambda o: GroupSetting(o, Setting.WEIGHT_DECAY).write(0.5), {"weight_decay": 0.5}),
-        (lambda o: GroupSetting(o, Setting.BETA1).write(0.25), {"betas": (0.25, 0.999)}),
+        (lambda o: GroupSetting(o, OptimizerSetting.WEIGHT_DECAY).write(0.5), {"weight_decay": 0.5}),
+        (lambda o: GroupSetting(o, OptimizerSetting.BETA1).write(0.25), {"betas": (0.25, 0.999)}),
     ],
     ids=["lr", "weight decay", "beta1"],
 )
@@ -89,25 +89,25 @@ def test_a_compiled_step_after_the_change_is_the_step_of_an_optimizer_that_was_b
 @pytest.mark.parametrize("kind", [SGD, RMSprop])
 def test_momentum_is_held_where_it_exists(kind: type[Optimizer]) -> None:
     optimizer, twin = kind(weights(), lr=1e-2, momentum=0.9), kind(weights(), lr=1e-2, momentum=0.5)
-    seen: list[Sighting] = []
-    binding = GroupSetting(optimizer, Setting.MOMENTUM)
+    seen: list[UseReport] = []
+    binding = GroupSetting(optimizer, OptimizerSetting.MOMENTUM)
     binding.write(0.5)
     binding.watch(seen.append)
     for _ in range(4):
         assert moved(optimizer) == moved(twin)
-    assert seen == [Sighting(1, 0.5, 0.5)]
+    assert seen == [UseReport(1, 0.5, 0.5)]
 
 
 @pytest.mark.parametrize(
     ("optimizer", "setting", "has"),
     [
-        (SGD(weights(), lr=1e-2), Setting.BETA1, "momentum"),
-        (Adam(weights()), Setting.MOMENTUM, "betas"),
-        (Adagrad(weights()), Setting.BETA2, "lr_decay"),
+        (SGD(weights(), lr=1e-2), OptimizerSetting.BETA1, "momentum"),
+        (Adam(weights()), OptimizerSetting.MOMENTUM, "betas"),
+        (Adagrad(weights()), OptimizerSetting.BETA2, "lr_decay"),
     ],
 )
 def test_a_setting_that_the_optimizer_lacks_is_refused_with_those_it_has(
-    optimizer: Optimizer, setting: Setting, has: str
+    optimizer: Optimizer, setting: OptimizerSetting, has: str
 ) -> None:
     with pytest.raises(InvalidInput, match=rf"{type(optimizer).__name__} has no {setting.value}.*{has}"):
         GroupSetting(optimizer, setting)
@@ -120,7 +120,7 @@ def test_a_name_that_is_no_setting_is_refused() -> None:
 
 def test_a_group_without_decay_stays_without() -> None:
     optimizer = grouped(AdamW, {"weight_decay": 0.1}, {"weight_decay": 0.0})
-    GroupSetting(optimizer, Setting.WEIGHT_DECAY).write(0.05)
+    GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY).write(0.05)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.05, 0.0]
 
 
@@ -128,24 +128,24 @@ def test_a_group_without_decay_stays_without() -> None:
 def test_a_decay_that_would_lose_the_groups_ratios_is_refused(decays: tuple[float, float], value: float) -> None:
     optimizer = grouped(AdamW, *({"weight_decay": decay} for decay in decays))
     with pytest.raises(InvalidInput, match="bind each group on its own"):
-        GroupSetting(optimizer, Setting.WEIGHT_DECAY).write(value)
-    GroupSetting(optimizer, Setting.WEIGHT_DECAY, group=0).write(value)
+        GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY).write(value)
+    GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY, group=0).write(value)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [value, decays[1]]
 
 
 def test_betas_that_differ_are_bound_group_by_group_or_not_at_all() -> None:
     optimizer = grouped(Adam, {"betas": (0.9, 0.99)}, {"betas": (0.8, 0.99)})
     with pytest.raises(InvalidInput, match="beta1 differ"):
-        GroupSetting(optimizer, Setting.BETA1)
-    GroupSetting(optimizer, Setting.BETA2).write(0.5)
-    GroupSetting(optimizer, Setting.BETA1, group=1).write(0.7)
+        GroupSetting(optimizer, OptimizerSetting.BETA1)
+    GroupSetting(optimizer, OptimizerSetting.BETA2).write(0.5)
+    GroupSetting(optimizer, OptimizerSetting.BETA1, group=1).write(0.7)
     assert [group["betas"] for group in optimizer.param_groups] == [(0.9, 0.5), (0.7, 0.5)]
 
 
 def test_betas_held_in_tensors_are_filled_in_place() -> None:
     held = (torch.tensor(0.9), torch.tensor(0.999))
     optimizer = Adam(weights(), betas=held, foreach=False)
-    GroupSetting(optimizer, Setting.BETA2).write(0.5)
+    GroupSetting(optimizer, OptimizerSetting.BETA2).write(0.5)
     assert optimizer.param_groups[0]["betas"][1] is held[1]
     assert [float(each) for each in held] == [pytest.approx(0.9), 0.5]
 
@@ -159,19 +159,20 @@ def cyclic(optimizer: Optimizer, *, cycles: bool = True) -> list[lr_scheduler.LR
 
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize(
-    ("kind", "setting"), [(SGD, Setting.MOMENTUM), (RMSprop, Setting.MOMENTUM), (AdamW, Setting.BETA1)]
+    ("kind", "setting"),
+    [(SGD, OptimizerSetting.MOMENTUM), (RMSprop, OptimizerSetting.MOMENTUM), (AdamW, OptimizerSetting.BETA1)],
 )
 def test_a_momentum_that_the_declared_schedule_cycles_is_refused_and_others_are_not(
-    kind: type[Optimizer], setting: Setting, place: int
+    kind: type[Optimizer], setting: OptimizerSetting, place: int
 ) -> None:
-    common = {"momentum": 0.9} if setting is Setting.MOMENTUM else {}
+    common = {"momentum": 0.9} if setting is OptimizerSetting.MOMENTUM else {}
     optimizer = kind(weights(), lr=1e-2, **common)
     scheduler = cyclic(optimizer)[place]
     name = type(scheduler).__name__
     for declared in (scheduler, lr_scheduler.ChainedScheduler([scheduler])):
         with pytest.raises(InvalidInput, match=f"{name} overwrites {setting.value}"):
             GroupSetting(optimizer, setting, scheduler=declared)
-    GroupSetting(optimizer, Setting.WEIGHT_DECAY, scheduler=scheduler).write(0.1)
+    GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY, scheduler=scheduler).write(0.1)
     optimizer = kind(weights(), lr=1e-2, **common)
     GroupSetting(optimizer, setting, scheduler=cyclic(optimizer, cycles=False)[place]).write(0.5)
 
@@ -180,13 +181,13 @@ def test_a_momentum_that_the_declared_schedule_cycles_is_refused_and_others_are_
 def test_an_undeclared_schedule_that_cycles_the_momentum_is_named_when_it_takes_it_back(place: int) -> None:
     optimizer = AdamW(weights(), lr=1e-2)
     scheduler = cyclic(optimizer)[place]
-    binding, seen = GroupSetting(optimizer, Setting.BETA1), []
+    binding, seen = GroupSetting(optimizer, OptimizerSetting.BETA1), []
     binding.write(0.5)
     binding.watch(seen.append)
     for _ in range(3):
         train_step(optimizer)
         scheduler.step()
-    assert seen[0] == Sighting(1, 0.5, 0.5)
+    assert seen[0] == UseReport(1, 0.5, 0.5)
     assert len(seen) == 2
     assert f"beta1 was overwritten by {type(scheduler).__name__}, which cycles it" in seen[1].why
 
@@ -194,28 +195,28 @@ def test_an_undeclared_schedule_that_cycles_the_momentum_is_named_when_it_takes_
 def test_a_schedule_that_cycles_takes_neither_decay_nor_beta2() -> None:
     optimizer = AdamW(weights(), lr=1e-2)
     scheduler = cyclic(optimizer)[0]
-    seen: list[Sighting] = []
-    for setting, value in ((Setting.WEIGHT_DECAY, 0.25), (Setting.BETA2, 0.75)):
+    seen: list[UseReport] = []
+    for setting, value in ((OptimizerSetting.WEIGHT_DECAY, 0.25), (OptimizerSetting.BETA2, 0.75)):
         binding = GroupSetting(optimizer, setting, scheduler=scheduler)
         binding.write(value)
         binding.watch(seen.append)
     for _ in range(10):
         train_step(optimizer)
         scheduler.step()
-    assert seen == [Sighting(1, 0.25, 0.25), Sighting(1, 0.75, 0.75)]
+    assert seen == [UseReport(1, 0.25, 0.25), UseReport(1, 0.75, 0.75)]
 
 
 def test_rmsprop_that_stepped_without_momentum_cannot_begin_with_one() -> None:
     optimizer = RMSprop(weights(), lr=1e-2)
     train_step(optimizer)
-    binding = GroupSetting(optimizer, Setting.MOMENTUM)
+    binding = GroupSetting(optimizer, OptimizerSetting.MOMENTUM)
     with pytest.raises(InvalidInput, match="would raise KeyError"):
         binding.write(0.5)
     optimizer.param_groups[0]["momentum"] = 0.5
     with pytest.raises(KeyError):  # what is refused is so
         train_step(optimizer)
     fresh = RMSprop(weights(), lr=1e-2)
-    GroupSetting(fresh, Setting.MOMENTUM).write(0.5)
+    GroupSetting(fresh, OptimizerSetting.MOMENTUM).write(0.5)
     train_step(fresh)
 
 
@@ -223,7 +224,7 @@ def test_a_load_of_older_groups_takes_the_setting_back_and_is_caught() -> None:
     optimizer = AdamW(weights(), lr=1e-2)
     train_step(optimizer)
     old = copy.deepcopy(optimizer.state_dict())
-    binding, seen = GroupSetting(optimizer, Setting.WEIGHT_DECAY), []
+    binding, seen = GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY), []
     binding.write(0.5)
     binding.watch(seen.append)
     train_step(optimizer)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from seedbed.change import (
     GUARDS,
     Add,
-    Case,
     Conditions,
     Decision,
     Delta,
     Guard,
+    GuardResult,
     Move,
     Number,
     Parameter,
-    Ruling,
+    ProposedChange,
     Scale,
     Set,
     bounds,
@@ -74,15 +74,15 @@ RULINGS = {
 }
 
 
-def lr(proposal: Move, *earlier: Move) -> Case:
-    return Case(LR, proposal, earlier)
+def lr(proposal: Move, *earlier: Move) -> ProposedChange:
+    return ProposedChange(LR, proposal, earlier)
 
 
-def firing(case: Case) -> list[str]:
+def firing(case: ProposedChange) -> list[str]:
     return [guard.__name__ for guard in GUARDS if guard(case).decision is not Decision.ALLOW]
 
 
-def lets_through(ruling: Ruling, case: Case) -> float:
+def lets_through(ruling: GuardResult, case: ProposedChange) -> float:
     """How far the ruling lets the value move."""
     return abs(ruling.after - case.proposal.before)
 
@@ -95,23 +95,23 @@ def test_the_guards_are_asked_in_the_order_that_is_written_down() -> None:
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 def test_each_guard_fires_alone_and_says_why(guard: Guard) -> None:
     proposal, earlier, holding = ALONE[guard.__name__]
-    case = Case(GUARDED, proposal, earlier, holding)
+    case = ProposedChange(GUARDED, proposal, earlier, holding)
     assert firing(case) == [guard.__name__]
     decision, after, reason = RULINGS[guard.__name__]
-    assert judge_proposal(GUARDS, case) == Ruling(decision, guard.__name__, after, reason)
+    assert judge_proposal(GUARDS, case) == GuardResult(decision, guard.__name__, after, reason)
 
 
 def test_a_move_within_every_limit_is_allowed() -> None:
-    case = Case(
+    case = ProposedChange(
         GUARDED, Move(100, 0.6, 0.7), (Move(0, 0.5, 0.6),), Conditions({"risk": ""}, {"risk": ""}, {"risk": ""})
     )
     assert firing(case) == []
-    assert judge_proposal(GUARDS, case) == Ruling(Decision.ALLOW, None, 0.7, "every guard allowed it")
+    assert judge_proposal(GUARDS, case) == GuardResult(Decision.ALLOW, None, 0.7, "every guard allowed it")
 
 
 def test_the_first_guard_in_order_has_the_word() -> None:
     everything = Conditions({"*": "x"}, {"*": "x"}, {"*": "x"})
-    case = Case(GUARDED, Move(250, 0.5, 2.0), UP_AND_DOWN, everything)
+    case = ProposedChange(GUARDED, Move(250, 0.5, 2.0), UP_AND_DOWN, everything)
     expected = ["freeze", "health", "drift", "oscillation", "velocity", "cooldown", "bounds"]
     assert firing(case) == expected
     for first, guard in enumerate(GUARDS[:-1]):
@@ -135,7 +135,7 @@ def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(case=cases())
-def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, case: Case) -> None:
+def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, case: ProposedChange) -> None:
     ruling, proposal = guard(case), case.proposal
     assert ruling.guard == guard.__name__
     assert min(proposal.before, proposal.after) <= ruling.after <= max(proposal.before, proposal.after)
@@ -150,7 +150,7 @@ def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, case: Case) -> None:
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(case=cases())
-def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, case: Case) -> None:
+def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, case: ProposedChange) -> None:
     ruling = guard(case)
     if ruling.decision is not Decision.DENY and ruling.after != case.proposal.before:
         again = guard(replace(case, proposal=replace(case.proposal, after=ruling.after)))
@@ -158,7 +158,7 @@ def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, case: Case)
 
 
 @given(case=cases())
-def test_what_passes_the_guards_passes_them_again_unchanged(case: Case) -> None:
+def test_what_passes_the_guards_passes_them_again_unchanged(case: ProposedChange) -> None:
     ruling = judge_proposal(GUARDS, case)
     if ruling.decision is not Decision.DENY:
         again = judge_proposal(GUARDS, replace(case, proposal=replace(case.proposal, after=ruling.after)))
@@ -166,7 +166,7 @@ def test_what_passes_the_guards_passes_them_again_unchanged(case: Case) -> None:
 
 
 @given(case=cases())
-def test_what_the_guards_let_through_keeps_every_limit(case: Case) -> None:
+def test_what_the_guards_let_through_keeps_every_limit(case: ProposedChange) -> None:
     ruling, declared, proposal = judge_proposal(GUARDS, case), case.parameter, case.proposal
     assert min(proposal.before, proposal.after) <= ruling.after <= max(proposal.before, proposal.after)
     if ruling.decision is not Decision.DENY:
@@ -193,7 +193,7 @@ def test_what_the_guards_let_through_keeps_every_limit(case: Case) -> None:
 )
 @given(case=cases())
 def test_a_tighter_threshold_never_lets_more_through(
-    guard: Guard, field: str, looser: object, tighter: object, case: Case
+    guard: Guard, field: str, looser: object, tighter: object, case: ProposedChange
 ) -> None:
     loose, tight = (with_limits(case.parameter, **{field: threshold}) for threshold in (looser, tighter))
     assume(loose is not None and tight is not None)
@@ -203,7 +203,7 @@ def test_a_tighter_threshold_never_lets_more_through(
 
 @given(case=cases(), names=st.sets(st.sampled_from([*SUBSYSTEMS, "*"])), more=st.sampled_from(SUBSYSTEMS))
 def test_the_more_is_frozen_unhealthy_or_drifted_the_less_is_let_through(
-    case: Case, names: set[str], more: str
+    case: ProposedChange, names: set[str], more: str
 ) -> None:
     few, many = (dict.fromkeys(sorted(each), "seen") for each in (names, names | {more}))
     for guard, field in ((freeze, "frozen"), (health, "unhealthy"), (drift, "drifted")):
@@ -212,7 +212,7 @@ def test_the_more_is_frozen_unhealthy_or_drifted_the_less_is_let_through(
 
 
 @given(case=cases(), holding=conditions())
-def test_what_holds_in_other_subsystems_changes_nothing(case: Case, holding: Conditions) -> None:
+def test_what_holds_in_other_subsystems_changes_nothing(case: ProposedChange, holding: Conditions) -> None:
     mine = {case.parameter.subsystem, "*"}
     fields = {name: getattr(holding, name) for name in Conditions.__slots__}
     others = {field: {name: why for name, why in held.items() if name not in mine} for field, held in fields.items()}
@@ -221,23 +221,27 @@ def test_what_holds_in_other_subsystems_changes_nothing(case: Case, holding: Con
 
 
 @given(st.lists(cases(), min_size=1, max_size=5), st.sampled_from([*SUBSYSTEMS, "*"]))
-def test_a_frozen_subsystem_denies_all_of_its_parameters_and_only_those(batch: list[Case], frozen: str) -> None:
+def test_a_frozen_subsystem_denies_all_of_its_parameters_and_only_those(
+    batch: list[ProposedChange], frozen: str
+) -> None:
     for case in batch:
         ruling = judge_proposal(GUARDS, replace(case, conditions=Conditions(frozen={frozen: "it works"})))
         assert (ruling.guard == "freeze") is (frozen in {case.parameter.subsystem, "*"})
 
 
-def rulings_in_every_order(guards: tuple[Guard, ...], batch: dict[str, Case]) -> list[dict[str, Ruling]]:
+def rulings_in_every_order(guards: tuple[Guard, ...], batch: dict[str, ProposedChange]) -> list[dict[str, GuardResult]]:
     return [{key: judge_proposal(guards, batch[key]) for key in order} for order in permutations(batch)]
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> dict[str, Case]:
+def batches(draw: st.DrawFn) -> dict[str, ProposedChange]:
     return {key: draw(cases(key)) for key in ("a", "b", "c")[: draw(st.integers(1, 3))]}
 
 
 @given(batches())
-def test_a_batch_gives_each_parameter_the_ruling_that_it_gets_alone_in_every_order(batch: dict[str, Case]) -> None:
+def test_a_batch_gives_each_parameter_the_ruling_that_it_gets_alone_in_every_order(
+    batch: dict[str, ProposedChange],
+) -> None:
     alone = {key: judge_proposal(GUARDS, case) for key, case in batch.items()}
     assert all(found == alone for found in rulings_in_every_order(GUARDS, batch))
 
@@ -245,12 +249,12 @@ def test_a_batch_gives_each_parameter_the_ruling_that_it_gets_alone_in_every_ord
 def test_a_guard_that_remembers_its_cases_is_caught_by_that() -> None:
     seen: set[str] = set()
 
-    def one_at_a_time(case: Case) -> Ruling:
+    def one_at_a_time(case: ProposedChange) -> GuardResult:
         first = not seen or case.parameter.key in seen
         seen.add(case.parameter.key)
-        return Ruling(Decision.ALLOW if first else Decision.DENY, "mine", case.proposal.after, "one in all")
+        return GuardResult(Decision.ALLOW if first else Decision.DENY, "mine", case.proposal.after, "one in all")
 
-    batch = {key: Case(replace(LR, key=key), Move(0, 1e-2, 2e-2)) for key in ("a", "b")}
+    batch = {key: ProposedChange(replace(LR, key=key), Move(0, 1e-2, 2e-2)) for key in ("a", "b")}
     first, second = rulings_in_every_order((one_at_a_time,), batch)
     assert first != second
 
@@ -268,6 +272,6 @@ def test_a_delta_that_is_not_finite_is_refused() -> None:
 
 
 @given(case=cases())
-def test_no_op_looks_at_nothing_but_the_values(case: Case) -> None:
+def test_no_op_looks_at_nothing_but_the_values(case: ProposedChange) -> None:
     still = replace(case, proposal=replace(case.proposal, after=case.proposal.before))
     assert no_op(still).decision is Decision.DENY

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.optim import SGD
 from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 
-from seedbed.change import MixtureSampler, MixtureWeight, ResizableBatchSampler, Sighting, handed
+from seedbed.change import MixtureSampler, MixtureWeight, ResizableBatchSampler, UseReport, track_batches
 from seedbed.errors import InvalidInput
 
 LENGTHS = {"near": 10, "far": 30, "odd": 1}
@@ -76,7 +76,7 @@ def test_the_sighting_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(work
     loader = DataLoader(data, batch_sampler=batches, num_workers=workers)
     optimizer, seen, drawn_first = an_optimizer(), [], None
     binding = MixtureWeight(mixture, "far", optimizer)
-    for number, _ in enumerate(handed(loader, batches, mixture)):
+    for number, _ in enumerate(track_batches(loader, batches, mixture)):
         if number == 2:
             drawn_first = mixture._next
             binding.write(1e9)
@@ -86,7 +86,7 @@ def test_the_sighting_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(work
             assert bool(seen) is (mixture.num_handed - 8 >= drawn_first)
         if seen:
             break
-    assert seen == [Sighting(1 + (drawn_first - 16) // 8, 1e9, 1e9)]
+    assert seen == [UseReport(1 + (drawn_first - 16) // 8, 1e9, 1e9)]
     assert drawn_first >= 8 * (3 + 2 * workers), "workers had fetched ahead"
 
 
@@ -98,12 +98,12 @@ def test_a_batch_that_was_half_drawn_before_proves_nothing() -> None:
     binding.write(3.0)
     binding.watch(seen.append)
     list(islice(draws, 12))
-    mixture.hand(8)
+    mixture.delivered(8)
     a_step(optimizer)
     assert seen == []
-    mixture.hand(8)
+    mixture.delivered(8)
     a_step(optimizer)
-    assert seen == [Sighting(2, 3.0, 3.0)]
+    assert seen == [UseReport(2, 3.0, 3.0)]
 
 
 def test_a_weight_by_which_no_row_handed_over_was_drawn_is_not_among_those_used() -> None:
@@ -112,18 +112,18 @@ def test_a_weight_by_which_no_row_handed_over_was_drawn_is_not_among_those_used(
     list(islice(draws, 16))
     mixture.put("far", 3.0)
     list(islice(draws, 16))
-    assert [(mixture.hand(12), mixture.used("far"))[1] for _ in range(2)] == [{1.0}, {1.0, 3.0}]
-    mixture.hand(8)
+    assert [(mixture.delivered(12), mixture.used("far"))[1] for _ in range(2)] == [{1.0}, {1.0, 3.0}]
+    mixture.delivered(8)
     assert mixture.used("far") == {3.0}
 
 
 def test_draws_of_an_abandoned_pass_are_not_taken_for_handed_ones() -> None:
     mixture = MixtureSampler(LENGTHS, EVEN, 64, seed=2)
     loader = DataLoader(list(range(41)), batch_sampler=ResizableBatchSampler(mixture, 8), num_workers=0)
-    next(handed(loader, mixture))
+    next(track_batches(loader, mixture))
     list(islice(iter(mixture), 5))  # fetched ahead and thrown away
     assert mixture.num_handed == 8
-    assert sum(1 for _ in handed(loader, mixture)) == 8
+    assert sum(1 for _ in track_batches(loader, mixture)) == 8
     assert mixture.num_handed == 8 + 5 + 64
 
 

@@ -9,7 +9,17 @@ from change_world import parameters, values
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seedbed.change import GUARDS, Case, Decision, Move, Parameter, cooldown, judge_proposal, oscillation, velocity
+from seedbed.change import (
+    GUARDS,
+    Decision,
+    Move,
+    Parameter,
+    ProposedChange,
+    cooldown,
+    judge_proposal,
+    oscillation,
+    velocity,
+)
 from seedbed.change.parameters._grid import exact
 
 SWINGING = Parameter("p", "1", low=0.0, high=1e6, oscillation_window=4)
@@ -21,8 +31,8 @@ def path(*values: float, every: int = 1) -> list[Move]:
     return [Move(every * number, before, after) for number, (before, after) in enumerate(pairwise(values))]
 
 
-def case(parameter: Parameter, moves: list[Move]) -> Case:
-    return Case(parameter, moves[-1], tuple(moves[:-1]))
+def case(parameter: Parameter, moves: list[Move]) -> ProposedChange:
+    return ProposedChange(parameter, moves[-1], tuple(moves[:-1]))
 
 
 def test_five_percent_up_and_down_is_an_oscillation_once_the_window_is_full() -> None:
@@ -82,28 +92,28 @@ def test_any_alternation_that_fills_the_window_is_one(sizes: list[float], window
 
 def test_a_move_counts_from_its_own_step_on_and_no_longer_when_the_window_has_passed() -> None:
     earlier = (Move(100, 1.0, 1.25),)
-    found = [velocity(Case(CAPPED, Move(step, 1.25, 1.5), earlier)) for step in (100, 199, 200)]
+    found = [velocity(ProposedChange(CAPPED, Move(step, 1.25, 1.5), earlier)) for step in (100, 199, 200)]
     assert [ruling.decision for ruling in found] == [Decision.SHRINK, Decision.SHRINK, Decision.ALLOW]
     assert [ruling.after for ruling in found] == [1.3, 1.3, 1.5]
 
 
 def test_up_and_down_both_spend_the_cap_until_nothing_is_left() -> None:
     earlier = (Move(0, 1.0, 1.2), Move(1, 1.2, 1.1))
-    ruling = velocity(Case(CAPPED, Move(2, 1.1, 1.0), earlier))
+    ruling = velocity(ProposedChange(CAPPED, Move(2, 1.1, 1.0), earlier))
     assert (ruling.decision, ruling.after) == (Decision.DENY, 1.1)
     assert ruling.reason == ("p has moved by 0.3 in the last 100 steps and would by 0.1 more, 0.3 are allowed in all")
 
 
 def test_a_move_is_shrunk_in_its_own_direction() -> None:
-    assert [velocity(Case(CAPPED, Move(0, 5.0, after))).after for after in (9.0, 1.0)] == [5.3, 4.7]
+    assert [velocity(ProposedChange(CAPPED, Move(0, 5.0, after))).after for after in (9.0, 1.0)] == [5.3, 4.7]
 
 
 def test_a_cap_that_was_overspent_before_it_was_declared_leaves_nothing() -> None:
-    assert velocity(Case(CAPPED, Move(1, 3.0, 3.1), (Move(0, 1.0, 3.0),))).decision is Decision.DENY
+    assert velocity(ProposedChange(CAPPED, Move(1, 3.0, 3.1), (Move(0, 1.0, 3.0),))).decision is Decision.DENY
 
 
 def test_a_move_to_the_same_value_spends_nothing_and_is_left_to_no_op() -> None:
-    spent = Case(CAPPED, Move(1, 3.0, 3.0), (Move(0, 1.0, 3.0),))
+    spent = ProposedChange(CAPPED, Move(1, 3.0, 3.0), (Move(0, 1.0, 3.0),))
     assert velocity(spent).decision is Decision.ALLOW
     assert judge_proposal(GUARDS, spent).guard == "no_op"
 
@@ -111,13 +121,13 @@ def test_a_move_to_the_same_value_spends_nothing_and_is_left_to_no_op() -> None:
 @pytest.mark.parametrize("tenth", range(99))
 def test_a_cap_of_one_increment_allows_one_increment_everywhere_although_floats_round(tenth: int) -> None:
     before = tenth / 10  # 0.8 - 0.7 is 0.10000000000000009 in floats, and 0.1 as written
-    assert velocity(Case(TENTHS, Move(0, before, before + 0.1))).decision is Decision.ALLOW
-    assert velocity(Case(TENTHS, Move(0, before, before + 0.2))).after == (tenth + 1) / 10
+    assert velocity(ProposedChange(TENTHS, Move(0, before, before + 0.1))).decision is Decision.ALLOW
+    assert velocity(ProposedChange(TENTHS, Move(0, before, before + 0.2))).after == (tenth + 1) / 10
 
 
 def test_what_velocity_leaves_lies_on_the_grid() -> None:
     quarter = Parameter("p", "1", low=0.0, high=10.0, increment=0.1, velocity_cap=0.25)
-    ruling = judge_proposal(GUARDS, Case(quarter, Move(0, 1.0, 2.0)))
+    ruling = judge_proposal(GUARDS, ProposedChange(quarter, Move(0, 1.0, 2.0)))
     assert (ruling.decision, ruling.guard, ruling.after) == (Decision.SHRINK, "velocity", 1.2)
 
 
@@ -128,7 +138,7 @@ def test_in_no_window_does_the_sum_of_the_moves_exceed_the_cap(data: st.DataObje
     value, step, made = parameter.low, 0, []
     for wanted in data.draw(st.lists(values(parameter), max_size=12)):
         step += data.draw(st.integers(0, 60))
-        ruling = judge_proposal(GUARDS, Case(parameter, Move(step, value, wanted), tuple(made)))
+        ruling = judge_proposal(GUARDS, ProposedChange(parameter, Move(step, value, wanted), tuple(made)))
         if ruling.decision is not Decision.DENY:
             made.append(Move(step, value, ruling.after))
             value = ruling.after
@@ -141,5 +151,5 @@ def test_in_no_window_does_the_sum_of_the_moves_exceed_the_cap(data: st.DataObje
 def test_cooldown_counts_from_the_last_change() -> None:
     parameter = Parameter("p", "1", 0.0, 1.0, cooldown_steps=10)
     earlier = (Move(0, 0.1, 0.2), Move(50, 0.2, 0.3))
-    found = [cooldown(Case(parameter, Move(step, 0.3, 0.4), earlier)).decision for step in (59, 60)]
+    found = [cooldown(ProposedChange(parameter, Move(step, 0.3, 0.4), earlier)).decision for step in (59, 60)]
     assert found == [Decision.DENY, Decision.ALLOW]

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from seedbed.change import GUARDS, Case, Decision, Guard, Ruling, judge_proposal, skip_reason
+from seedbed.change import GUARDS, Decision, Guard, GuardResult, ProposedChange, judge_proposal, skip_reason
 from seedbed.contracts import SkipReason
 
 FLAGS = set(SkipReason.model_fields) - {"note"}
 
 
-def mine(case: Case) -> Ruling:
-    return Ruling(Decision.DENY, "mine", case.proposal.before, "not on a Friday")
+def mine(case: ProposedChange) -> GuardResult:
+    return GuardResult(Decision.DENY, "mine", case.proposal.before, "not on a Friday")
 
 
 def without_a_flag(guards: Sequence[Guard]) -> list[str]:
@@ -37,7 +37,7 @@ def test_a_new_guard_without_a_flag_is_caught_by_that() -> None:
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(case=cases())
-def test_each_denial_raises_the_flag_of_its_guard_alone_and_says_why(guard: Guard, case: Case) -> None:
+def test_each_denial_raises_the_flag_of_its_guard_alone_and_says_why(guard: Guard, case: ProposedChange) -> None:
     ruling = guard(case)
     reason = skip_reason(ruling)
     if ruling.decision is not Decision.DENY:
@@ -51,20 +51,20 @@ def test_each_denial_raises_the_flag_of_its_guard_alone_and_says_why(guard: Guar
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(after=st.floats(-1, 1))
 def test_a_denial_by_any_guard_is_told_whatever_it_looked_at(guard: Guard, after: float) -> None:
-    reason = skip_reason(Ruling(Decision.DENY, guard.__name__, after, "why"))
+    reason = skip_reason(GuardResult(Decision.DENY, guard.__name__, after, "why"))
     assert reason is not None
     assert flags(reason) == [guard.__name__]
 
 
 @given(case=cases())
-def test_what_went_through_the_guards_whole_or_in_part_has_no_skip_reason(case: Case) -> None:
+def test_what_went_through_the_guards_whole_or_in_part_has_no_skip_reason(case: ProposedChange) -> None:
     ruling = judge_proposal(GUARDS, case)
     assert (skip_reason(ruling) is not None) is (ruling.decision is Decision.DENY)
 
 
 @pytest.mark.parametrize("name", ["mine", "note", None])
 def test_a_guard_that_is_not_seedbeds_own_is_another_and_named(name: str | None) -> None:
-    reason = skip_reason(Ruling(Decision.DENY, name, 0.0, "not on a Friday"))
+    reason = skip_reason(GuardResult(Decision.DENY, name, 0.0, "not on a Friday"))
     assert reason == SkipReason(other=True, note=f"{name}: not on a Friday")
 
 

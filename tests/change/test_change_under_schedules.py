@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change import LearningRate, Sighting
+from seedbed.change import LearningRate, UseReport
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 OVERWRITING = {"LambdaLR", "CosineAnnealingWarmRestarts", "OneCycleLR"}
@@ -94,9 +94,9 @@ class Plain:
         for group in self._optimizer.param_groups:
             group["lr"] *= factor
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         if report is not None:
-            report(Sighting(1, self.read(), self.read()))
+            report(UseReport(1, self.read(), self.read()))
 
     def state(self) -> dict[str, float]:
         return {"lr": self.read()}

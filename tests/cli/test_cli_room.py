@@ -41,7 +41,7 @@ def test_stats_name_the_largest_payloads_and_who_holds_them(three):
     assert f"{weights[:12]}…" in three("runs", "stats").out
     found = three("runs", "stats", "--json").json
     assert found["largest"][0] == {"digest": weights, "size_bytes": 9000, "project": None, "run_id": None}
-    assert found["size_bytes"] == sum(room["size_bytes"] for room in found["rooms"])
+    assert found["size_bytes"] == sum(room["size_bytes"] for room in found["usage"])
 
 
 def test_stats_of_a_damaged_store_point_to_fsck(three):
@@ -69,7 +69,7 @@ def test_gc_with_rules_lets_the_payloads_of_old_commits_go(three):
     wanted = ("runs", "gc", "--retention", "retention.yaml")
     assert "flights: 2 commits let go by rule */* keep_last 1" in three(*wanted, "--dry-run").out
     found = three(*wanted, "--json").json
-    assert found["lettings"] == [{"commits": [1, 2], "project": "flights", "rule": "*/* keep_last 1"}]
+    assert found["expiries"] == [{"commits": [1, 2], "project": "flights", "rule": "*/* keep_last 1"}]
     assert three("runs", "fsck").code == 0
 
 

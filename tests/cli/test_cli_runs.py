@@ -7,7 +7,7 @@ import pytest
 from cli_world import FLASH, finished, interrupted
 from rich.console import Console
 
-from seedbed.cli._judgement import gate_text
+from seedbed.cli.console._gate_text import gate_text
 from seedbed.contracts import CheckKind, CheckReport, GateReport, Stage, Verdict
 from seedbed.records import NOT_APPLICABLE, Store, not_applicable
 

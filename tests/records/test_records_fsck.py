@@ -10,11 +10,11 @@ from seedbed.contracts import Stage
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import (
     Catalog,
+    Expired,
+    Expiries,
     FindingKind,
     Journal,
     PromotionRule,
-    Released,
-    Releases,
     RetentionRule,
     Store,
     export_index,
@@ -59,7 +59,7 @@ def store(tmp_path):
     for seq in (2, 1):
         log.baselines.promote(log.read(seq), "by hand", store.clock.now())
     for _ in range(2):
-        Releases(store.files, PROJECT).record([released(log.read(3))], RetentionRule(keep_last=0), store.clock.now())
+        Expiries(store.files, PROJECT).record([released(log.read(3))], RetentionRule(keep_last=0), store.clock.now())
     whole = mark(store)
     write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(whole, PROJECT, 2))
     Catalog.open(store).close()
@@ -69,7 +69,7 @@ def store(tmp_path):
 
 def released(item):
     snapshot = item.snapshot
-    return Released(snapshot_seq=item.seq, digest=item.digest, run_id=snapshot.run_id, stage=snapshot.stage)
+    return Expired(snapshot_seq=item.seq, digest=item.digest, run_id=snapshot.run_id, stage=snapshot.stage)
 
 
 def flip(path, index=None):
@@ -385,7 +385,7 @@ def test_progress_is_told_of_all_that_takes_long(tmp_path):
 def test_a_blob_that_is_released_after_the_listing_is_no_damage(store):
     before = mark(store)
     log = store.log(PROJECT)
-    Releases(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
+    Expiries(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
     for name in (".zst", ""):
         blob(store, name).unlink()
     (store.work / RUN / "events.log").unlink()
@@ -395,7 +395,7 @@ def test_a_blob_that_is_released_after_the_listing_is_no_damage(store):
 
 def test_a_journal_is_never_let_go_and_missed_also_where_its_commit_was_released(store):
     log = store.log(PROJECT)
-    Releases(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
+    Expiries(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
     for name in ("events.log", "changes.log"):
         (store.work / RUN / name).unlink()
     assert [(finding.kind, finding.path) for finding in fsck(store)] == [

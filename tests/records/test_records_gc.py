@@ -135,7 +135,7 @@ def test_what_is_written_anew_after_the_plan_is_spared(store):
     age(store, again, days=2)
     plan = plan_gc(store)
     store.blobs.put(b"wanted again")
-    result = sweep(store, plan)
+    result = sweep(plan, store.files)
     assert [item.key for item in result.spared] == [store.blobs.key(again)]
     assert result.swept == ()
 

@@ -10,9 +10,9 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import (
+    Expired,
+    Expiries,
     Journal,
-    Released,
-    Releases,
     RetentionPolicy,
     RetentionRule,
     Store,
@@ -132,7 +132,7 @@ def test_what_retention_lets_go_is_written_down_and_then_deleted(store):
     weights = [item.snapshot.blobs["weights"] for item in store.log(PROJECT).commits()]
     keys = [store.blobs.key(digest) for digest in weights]
     result = gc(store, policy({"keep_last": 1}))
-    assert [item.snapshot_seq for item in result.plan.lettings[0].commits] == [1, 2, 3]
+    assert [item.snapshot_seq for item in result.plan.expiries[0].commits] == [1, 2, 3]
     assert sorted(item.key for item in result.swept) == sorted(
         keys[:3] + [f"runs/{PROJECT}/r{number}/TRAINING/events.log" for number in range(3)]
     )
@@ -140,17 +140,17 @@ def test_what_retention_lets_go_is_written_down_and_then_deleted(store):
     assert store.log(PROJECT).head() == 4
     assert store.blobs.get(weights[3]) == b"3" * 9000
     assert list(run_events(store, store.find("r3")))
-    (release,) = Releases(store.files, PROJECT).history()
+    (release,) = Expiries(store.files, PROJECT).history()
     assert f"by rule {release.rule}" in str(release)
     assert fsck(store) == []
-    assert gc(store, policy({"keep_last": 1})).plan.lettings == ()
+    assert gc(store, policy({"keep_last": 1})).plan.expiries == ()
 
 
 def test_what_was_let_go_is_said_where_it_is_missed(store):
     gc(store, policy({"keep_last": 1}))
     checks = {check.name: check for check in verify(store, store.find("r0"))}
     assert all(check.holds for check in checks.values())
-    gone = {name for name, check in checks.items() if check.is_released}
+    gone = {name for name, check in checks.items() if check.is_expired}
     assert gone == {"blobs/weights", "logs/events.log"}
     assert "by rule */* keep_last 1" in checks["blobs/weights"].found
 
@@ -159,7 +159,7 @@ def test_a_baseline_keeps_what_it_holds(store):
     log = store.log(PROJECT)
     log.baselines.promote(log.read(2), "by hand", store.clock.now())
     plan = plan_gc(store, policy({"keep_last": 1}))
-    assert [item.snapshot_seq for item in plan.lettings[0].commits] == [1, 3]
+    assert [item.snapshot_seq for item in plan.expiries[0].commits] == [1, 3]
 
 
 def test_a_blob_that_a_kept_commit_shares_stays(store):
@@ -171,10 +171,10 @@ def test_a_blob_that_a_kept_commit_shares_stays(store):
 
 def test_two_that_let_go_at_once_both_stand(store):
     items = [
-        Released(snapshot_seq=item.seq, digest=item.digest, run_id=item.snapshot.run_id, stage=TRAINING)
+        Expired(snapshot_seq=item.seq, digest=item.digest, run_id=item.snapshot.run_id, stage=TRAINING)
         for item in store.log(PROJECT).commits()
     ]
-    one, other = (Releases(store.files, PROJECT) for _ in range(2))
+    one, other = (Expiries(store.files, PROJECT) for _ in range(2))
     rule, real = RetentionRule(keep_last=0), one._records.publish
 
     def late(seq, data):
@@ -189,9 +189,9 @@ def test_two_that_let_go_at_once_both_stand(store):
 
 
 def test_a_number_that_is_taken_and_cannot_be_read_is_said(store):
-    releases = Releases(store.files, PROJECT)
+    releases = Expiries(store.files, PROJECT)
     releases._records.publish = lambda seq, data: False
-    item = Released(snapshot_seq=1, digest="0" * 64, run_id="r0", stage=TRAINING)
+    item = Expired(snapshot_seq=1, digest="0" * 64, run_id="r0", stage=TRAINING)
     with pytest.raises(StoreCorrupt, match="taken but cannot be read"):
         releases.record([item], RetentionRule(keep_last=0), store.clock.now())
 
@@ -206,18 +206,18 @@ def test_what_takes_the_room_adds_up_to_every_byte_of_the_store(store):
     found = stats(store, num_largest=2)
     files = [path for path in store.work.rglob("*") if path.is_file()]
     assert found.size_bytes == sum(path.stat().st_size for path in files)
-    assert sum(room.num_files for room in found.rooms) == len(files)
-    rooms = {room.kind: room for room in found.rooms}
-    assert rooms["commits"].num_files == 5
-    assert rooms["step logs"].num_files == 4
-    assert rooms["journals"].num_files == 1
-    assert rooms["unpublished or left behind"].size_bytes == 4
-    sizes = [room.size_bytes for room in found.rooms]
+    assert sum(room.num_files for room in found.usage) == len(files)
+    usage = {room.kind: room for room in found.usage}
+    assert usage["commits"].num_files == 5
+    assert usage["step logs"].num_files == 4
+    assert usage["journals"].num_files == 1
+    assert usage["unpublished or left behind"].size_bytes == 4
+    sizes = [room.size_bytes for room in found.usage]
     assert sizes == sorted(sizes, reverse=True)
     first, second = found.projects
     assert (first.project, first.num_commits, first.num_runs) == (PROJECT, 4, 4)
     assert (second.project, second.num_commits, second.blob_bytes) == ("other", 1, 0)
-    assert first.blob_bytes == rooms["blobs"].size_bytes - len(b"of nobody")
+    assert first.blob_bytes == usage["blobs"].size_bytes - len(b"of nobody")
     assert len(found.largest) == 2
     assert found.largest[0].run_id in {"r0", "r1", "r2", "r3"}
     assert found.reclaimable_bytes == 0  # it was written just now

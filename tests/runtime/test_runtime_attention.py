@@ -1,4 +1,4 @@
-"""Every rule of silent turning is run again here: what `silent_turns` says against what the profiler saw."""
+"""Every rule of silent turning is run again here: what `why_not_fused` says against what the profiler saw."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.profiler import profile
 
-from seedbed.runtime import sdpa, silent_turns
+from seedbed.runtime import sdpa, why_not_fused
 from seedbed.runtime._explain import explain_math
 from seedbed.runtime._flags import SdpaFlags
 from seedbed.runtime._profile import ATTENTION_MATH, record
@@ -42,7 +42,7 @@ def test_the_rules_say_what_the_profiler_sees(name: str) -> None:
     with profile() as seen:
         functional.scaled_dot_product_attention(*args, **options)
     ran = {event.name for event in seen.events()}
-    turns = silent_turns(*args, **options)
+    turns = why_not_fused(*args, **options)
     assert (FLASH in ran, ATTENTION_MATH in ran) == (cause is None, cause is not None)
     assert len(turns) == (cause is not None)
     assert cause is None or cause in turns[0]

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from seedbed.contracts import Feature, RuntimeMode
 from seedbed.errors import InvalidInput
-from seedbed.runtime import RuntimeConfig, Source, Switch, resolve_config
+from seedbed.runtime import RuntimeConfig, SettingSource, Switch, resolve_config
 
 
 def test_without_any_source_everything_is_default() -> None:
@@ -12,7 +12,7 @@ def test_without_any_source_everything_is_default() -> None:
     assert resolved.config == RuntimeConfig()
     assert resolved.config.mode is RuntimeMode.STRICT
     assert resolved.config.switch(Feature.CDC) is Switch.AUTO
-    assert set(resolved.sources.values()) == {Source.DEFAULT}
+    assert set(resolved.sources.values()) == {SettingSource.DEFAULT}
     assert set(resolved.sources) == set(RuntimeConfig.model_fields)
 
 
@@ -24,10 +24,10 @@ def test_the_later_source_wins_and_is_named() -> None:
     )
     assert (resolved.config.mode, resolved.config.sample_every) == (RuntimeMode.COMPAT, 30)
     assert (resolved.config.amp, resolved.config.flash) == (Switch.ON, Switch.OFF)
-    assert resolved.sources["sample_every"] is Source.CODE
-    assert resolved.sources["amp"] is Source.ENVIRONMENT
-    assert resolved.sources["flash"] is Source.FILE
-    assert resolved.sources["cdc"] is Source.DEFAULT
+    assert resolved.sources["sample_every"] is SettingSource.CODE
+    assert resolved.sources["amp"] is SettingSource.ENVIRONMENT
+    assert resolved.sources["flash"] is SettingSource.FILE
+    assert resolved.sources["cdc"] is SettingSource.DEFAULT
     assert resolved.settings()["sample_every"].model_dump() == {"value": 30, "source": "CODE"}
 
 

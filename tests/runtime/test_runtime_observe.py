@@ -5,7 +5,7 @@ import pytest
 from seedbed.contracts import Feature
 from seedbed.runtime._compiler import CompileCounts
 from seedbed.runtime._flags import SdpaFlags
-from seedbed.runtime._observe import Observation, Step, observe
+from seedbed.runtime._observe import FeatureObservation, Step, observe
 from seedbed.runtime._profile import Sample
 
 ON = SdpaFlags(flash=True, mem_efficient=True, cudnn=True, math=True)
@@ -13,7 +13,7 @@ FLASH = "aten::_scaled_dot_product_flash_attention"
 EFFICIENT = "aten::_scaled_dot_product_efficient_attention"
 
 
-def judge(feature: Feature, sample: Sample, flags: SdpaFlags = ON) -> Observation:
+def judge(feature: Feature, sample: Sample, flags: SdpaFlags = ON) -> FeatureObservation:
     return observe(feature, Step(sample, flags, CompileCounts(), CompileCounts(), training=True), "bfloat16")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal
+from seedbed.change import GUARDS, Decision, Move, ProposedChange, judge_proposal
 from seedbed.soak import Observation, kpis, limited
 
 
@@ -16,7 +16,7 @@ def drive(tuner, plant, control, iterations):
         for delta in tuner.propose(history):
             move = Move(iteration, before[delta.parameter], delta.resolve(before[delta.parameter]))
             past = earlier.get(delta.parameter, ())
-            ruling = judge_proposal(GUARDS, Case(limits[delta.parameter], move, past))
+            ruling = judge_proposal(GUARDS, ProposedChange(limits[delta.parameter], move, past))
             if ruling.decision is not Decision.DENY:
                 values[delta.parameter] = ruling.after
                 earlier[delta.parameter] = (*past, Move(iteration, move.before, ruling.after))

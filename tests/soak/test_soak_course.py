@@ -13,7 +13,7 @@ from seedbed.change import (
 )
 from seedbed.records import MemoryJournal
 from seedbed.soak import Measurement, Observation, Phase, SoakProfile
-from seedbed.soak._controller import Course, Decision
+from seedbed.soak._controller import Controller, IterationDecision
 from seedbed.soak._evidence import Head, Measured
 
 REGISTRY = Registry([Parameter("spread", "bps", 0.0, 50.0, subsystem="risk")])
@@ -29,8 +29,8 @@ class Eager:
 
 def decided(
     profile: SoakProfile, edges: Sequence[float | None], history: ChangeHistory | None = None
-) -> list[Decision]:
-    course = Course(profile, REGISTRY, lambda registry, _values: registry, Eager(), len(edges))
+) -> list[IterationDecision]:
+    course = Controller(profile, REGISTRY, lambda registry, _values: registry, Eager(), len(edges))
     found = []
     for iteration, edge in enumerate(edges, start=1):
         samples = {} if edge is None else {"edge": (edge, edge)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.contracts import Outcome, Verdict
-from seedbed.soak import Finished, Progress, Soak, SoakFault, SoakFolder, SoakPlan, assemble, finish
+from seedbed.soak import FinishedSoak, Soak, SoakFault, SoakFolder, SoakPlan, SoakProgress, assemble, finish
 
 # Fault, exit code, and the checks that must fail.
 CAUGHT = [
@@ -24,12 +24,12 @@ CAUGHT = [
 
 
 class Silent:
-    def iterated(self, progress: Progress) -> None: ...
+    def iterated(self, progress: SoakProgress) -> None: ...
 
     def noted(self, text: str) -> None: ...
 
 
-def soaked(root: Path, **asked: object) -> Finished:
+def soaked(root: Path, **asked: object) -> FinishedSoak:
     plan = SoakPlan.model_validate({"soak_id": "a", "plant": "mock", "tuner": "rules", "iterations": 24, **asked})
     folder = SoakFolder.create(root, plan)
     soak = Soak(folder, assemble(plan), Silent())

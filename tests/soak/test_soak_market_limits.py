@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import GUARDS, Case, Decision, Move, judge_proposal, nearest_on_grid
+from seedbed.change import GUARDS, Decision, Move, ProposedChange, judge_proposal, nearest_on_grid
 from seedbed.errors import NotFound
 from seedbed.soak.market._limits import ITERATIONS_PER_HOUR, limited
 from seedbed.soak.market._registry import MARKET_INITIAL, TUNER_EFFECTS, TUNER_SUBSYSTEM, market_registry
@@ -18,7 +18,7 @@ def moves(values, proposals, guards=GUARDS):
     parameter = limited(REGISTRY, values)["base_spread_bps"]
     live, earlier = 20.0, ()
     for step, wanted in enumerate(proposals, start=1):
-        ruling = judge_proposal(guards, Case(parameter, Move(step, live, wanted), earlier))
+        ruling = judge_proposal(guards, ProposedChange(parameter, Move(step, live, wanted), earlier))
         if ruling.decision is not Decision.DENY:
             earlier = (*earlier, Move(step, live, ruling.after))
             live = ruling.after

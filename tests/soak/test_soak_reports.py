@@ -8,7 +8,7 @@ from soak_world import finished, small_plan
 from seedbed.errors import StoreCorrupt
 from seedbed.soak import assemble
 from seedbed.soak._evidence import Held
-from seedbed.soak._iterations import readings
+from seedbed.soak._iterations import decided_iterations
 from seedbed.soak._plant import Measurement
 from seedbed.soak._readback import account
 from seedbed.soak._reports import freeze_objections, gate_facts, judge_soak, post_soak
@@ -78,4 +78,4 @@ def test_a_held_value_that_was_not_used_breaks_the_consumers_word(accounts):
 def test_logs_that_contradict_each_other_are_refused(accounts):
     found = accounts["healthy"]
     with pytest.raises(StoreCorrupt, match="which it does not hold"):
-        readings(found.assembly.course(found.plan), found.evidence, found.changes[:3])
+        decided_iterations(found.assembly.course(found.plan), found.evidence, found.changes[:3])

@@ -9,7 +9,7 @@ from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
 from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas
-from seedbed.change.bindings._binding import Binding, Sighting
+from seedbed.change.bindings._binding import Binding, UseReport
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
@@ -336,7 +336,7 @@ class ChangeEngine:
         self._watched[key] = record.id
         self._target.watch(key, lambda sighting: self._saw(record.id, step + sighting.steps_after, sighting))
 
-    def _saw(self, change_id: int, step: int, sighting: Sighting) -> None:
+    def _saw(self, change_id: int, step: int, sighting: UseReport) -> None:
         record = self.history[change_id]
         if sighting.why:
             numbers = f"expected {sighting.expected:g}, found {sighting.found:g}"

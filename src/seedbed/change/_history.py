@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, final
 
-from seedbed.change.guards._proposal import Decision, Move, Ruling
+from seedbed.change.guards._proposal import Decision, GuardResult, Move
 from seedbed.change.parameters._delta import Add, Delta, Op, Scale, Set
 from seedbed.contracts import Outcome
 from seedbed.errors import NotFound, StoreCorrupt
@@ -63,7 +63,7 @@ class ChangeRecord:
     unit: str
     before: float
     wanted: float
-    ruling: Ruling | None
+    ruling: GuardResult | None
     phase: Kind
     story: tuple[tuple[Kind, Mapping[str, Any]], ...]
 
@@ -260,5 +260,5 @@ def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
     )
 
 
-def _ruling(payload: Mapping[str, Any]) -> Ruling:
-    return Ruling(Decision(payload["decision"]), payload["guard"], float(payload["after"]), payload["reason"])
+def _ruling(payload: Mapping[str, Any]) -> GuardResult:
+    return GuardResult(Decision(payload["decision"]), payload["guard"], float(payload["after"]), payload["reason"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from seedbed.change._history import ChangeHistory, Kind
 from seedbed.change._ledger import Note
 from seedbed.change.guards._guards import GUARDS, judge_proposal
-from seedbed.change.guards._proposal import Case, Conditions, Decision, Guard, Move, Ruling
+from seedbed.change.guards._proposal import Conditions, Decision, Guard, GuardResult, Move, ProposedChange
 from seedbed.change.parameters._delta import Delta
 from seedbed.change.parameters._registry import Registry
 
@@ -35,7 +35,7 @@ class Planned:
     id: int
     delta: Delta
     move: Move
-    ruling: Ruling
+    ruling: GuardResult
 
     @property
     def denied(self) -> bool:
@@ -129,11 +129,11 @@ def _planned(
 ) -> Planned:
     before = values[delta.parameter]
     move = Move(step, before, delta.resolve(before))
-    case = Case(rules.registry[delta.parameter], move, history.moves(delta.parameter), rules.conditions)
+    case = ProposedChange(rules.registry[delta.parameter], move, history.moves(delta.parameter), rules.conditions)
     return Planned(change_id, delta, move, judge_proposal(rules.guards, case))
 
 
 def _denied_with(planned: Planned, hurdle: Planned) -> Planned:
     by = f"{hurdle.ruling.decision.value} by {hurdle.ruling.guard}"
     reason = f"{hurdle.delta.parameter} of the same proposal: {by}, {hurdle.ruling.reason}"
-    return replace(planned, ruling=Ruling(Decision.DENY, _TOGETHER, planned.move.before, reason))
+    return replace(planned, ruling=GuardResult(Decision.DENY, _TOGETHER, planned.move.before, reason))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Annotated, NoReturn
 
 import typer
@@ -19,12 +20,23 @@ from seedbed.cli.soak import _group as _soak
 from seedbed.cli.training._init import init
 from seedbed.cli.training._shard import shard
 from seedbed.cli.training._training import demo, train
-from seedbed.errors import SeedbedError
+from seedbed.errors import EXIT_CODES, ExitCode, SeedbedError
 
 __all__ = ["app", "main"]
 
 _TRACEBACK = "--traceback"
-_INTERNAL_ERROR = 70
+
+_CODES = fill(f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.", width=76)
+_HELP = f"""Train PyTorch models that change while they train, and prove every change.
+
+\b
+Begin here:
+  seedbed doctor            what this machine can prove
+  seedbed demo              the whole job on real flights, in minutes
+  seedbed runs list         what was recorded
+\b
+{_CODES}
+"""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -35,7 +47,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def _root(
     traceback: Annotated[
         bool, typer.Option(_TRACEBACK, help="Show where an error came from. May stand anywhere in the command.")
@@ -44,17 +56,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Train PyTorch models that change while they train, and prove every change.
-
-    \b
-    Begin here:
-      seedbed doctor            what this machine can prove
-      seedbed demo              the whole job on real flights, in minutes
-      seedbed runs list         what was recorded
-    \b
-    Exit codes: 0 pass, 1 fail, 2 usage or bad input, 3 inconclusive or no data,
-    4 contract broken, 70 internal error, 130 ended by Ctrl-C.
-    """
+    """What may stand before any command."""
 
 
 for _command in (demo, train, init, shard, doctor, gate, report):
@@ -89,4 +91,4 @@ def _explain(error: Exception, *, with_traceback: bool) -> int:
         console.print(Text(note), soft_wrap=True)
     if not expected:
         console.print("This is a fault of Seedbed's. Run it again with --traceback, and report what that shows.")
-    return error.exit_code if isinstance(error, SeedbedError) else _INTERNAL_ERROR
+    return error.exit_code if isinstance(error, SeedbedError) else ExitCode.INTERNAL_ERROR

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, out, plain_table, print_json, size
+from seedbed.errors import ExitCode
 
 if TYPE_CHECKING:
     from seedbed.runtime import DoctorFeature, DoctorReport
@@ -50,7 +51,7 @@ def doctor(
         print_json(report.model_dump(mode="json"))
     else:
         _print(out(), report)
-    raise typer.Exit(1 if report.reasons else 0)
+    raise typer.Exit(ExitCode.FAIL if report.reasons else ExitCode.PASS)
 
 
 def _print(console: Console, report: "DoctorReport") -> None:

@@ -7,10 +7,9 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
+from seedbed.errors import ExitCode
 
 __all__ = ["gate"]
-
-_NO_DATA = 3
 
 
 def gate(
@@ -39,20 +38,22 @@ def gate(
       seedbed gate latest --spec gate.yaml --prometheus seedbed.prom
       seedbed gate latest --spec gate.yaml --calibrate
     """
-    from seedbed.cli._judgement import gate_text, judged
+    from seedbed.cli.console._gate_text import gate_text
     from seedbed.cli.runs._listing import standing
     from seedbed.cli.runs._select import find_run
-    from seedbed.gate import load_gate, metrics_text
-    from seedbed.records import replace
+    from seedbed.gate import judge_run, load_gate, metrics_text
+    from seedbed.records.storage import replace
 
     demanded = None if spec is None else load_gate(spec)
     view = find_run(store, run)
     if view.commit is None:
         if as_json:
-            print_json({"run_id": view.run_id, "verdict": "NO_DATA", "exit_code": _NO_DATA, "reason": standing(view)})
+            print_json(
+                {"run_id": view.run_id, "verdict": "NO_DATA", "exit_code": ExitCode.NO_ANSWER, "reason": standing(view)}
+            )
         errors().print(f"no data: {standing(view)} and has no record", soft_wrap=True)
-        raise typer.Exit(_NO_DATA)
-    report = judged(view.commit.snapshot, demanded, calibrate=calibrate)
+        raise typer.Exit(ExitCode.NO_ANSWER)
+    report = judge_run(view.commit.snapshot, demanded, calibrate=calibrate)
     if prometheus is not None:
         replace(prometheus, metrics_text(report, view.commit.snapshot.model_dump(mode="json")).encode())
     if as_json:

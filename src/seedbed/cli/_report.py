@@ -29,12 +29,13 @@ def report(
     """
     import webbrowser
 
-    from seedbed.cli._judgement import declares_gate, judged, write_report
     from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.dashboard import write_report
+    from seedbed.gate import declares_gate, judge_run
 
     view = find_run(store, run)
     snapshot = require_commit(view).snapshot
-    gate = judged(snapshot) if declares_gate(snapshot) else None
+    gate = judge_run(snapshot) if declares_gate(snapshot) else None
     written = write_report(view.folder, snapshot, gate, page)
     if as_json:
         print_json({"run_id": view.run_id, "report": str(written)})

@@ -56,7 +56,7 @@ class CheckReport(Message):
 
 
 class GateReport(Message):
-    """A gate's answer. `exit_code`: 0 pass, 1 fail, 3 inconclusive or no data, 4 contract broken."""
+    """A gate's answer. `exit_code` is one of `seedbed.errors.ExitCode`: the verdict's, or that of a broken contract."""
 
     gate: str
     verdict: Verdict

@@ -1,7 +1,7 @@
 """Dashboard: what the store holds, as pages that open without a server or a network."""
 
-from seedbed.dashboard._report import render_report
+from seedbed.dashboard._report import render_report, write_report
 from seedbed.dashboard._soak import render_soak
 from seedbed.dashboard._trend import render_trend
 
-__all__ = ["render_report", "render_soak", "render_trend"]
+__all__ = ["render_report", "render_soak", "render_trend", "write_report"]

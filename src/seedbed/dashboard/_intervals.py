@@ -14,7 +14,7 @@ _TOP, _ROW = 14, 48
 
 
 @dataclass(frozen=True)
-class Mark:
+class ScoreMark:
     """One predictor's score, and the ends of its interval."""
 
     key: str
@@ -31,7 +31,7 @@ class Strip:
     metric: str
     y: int
     ticks: tuple[Tick, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[ScoreMark, ...]
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def _strips(table: Results) -> Iterator[Strip]:
             y += _ROW
 
 
-def _mark(row: Row, metric: str, score: Score, axis: Axis) -> Mark:
+def _mark(row: Row, metric: str, score: Score, axis: Axis) -> ScoreMark:
     title = f"{row.name}: {metric} {number(score.value)}"
     if score.interval:
         title += f", {score.interval.confidence:.0%} interval {number(score.low)} to {number(score.high)}"
-    return Mark(row.key, axis.at(score.value), axis.at(score.low), axis.at(score.high), title)
+    return ScoreMark(row.key, axis.at(score.value), axis.at(score.low), axis.at(score.high), title)

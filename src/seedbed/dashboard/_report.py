@@ -1,6 +1,7 @@
 """One run's report: a single page that needs no script, no network and nothing beside it on the disk."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from shlex import quote
 from typing import TypeVar
 
@@ -14,9 +15,10 @@ from seedbed.dashboard._plots import REACHED, training_figure
 from seedbed.dashboard._results import results_of
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
-from seedbed.records import Event, Snapshot
+from seedbed.records import Event, Snapshot, read_events
+from seedbed.records.storage import EVENTS, replace
 
-__all__ = ["render_report"]
+__all__ = ["render_report", "write_report"]
 
 M = TypeVar("M", bound=Message)
 
@@ -55,6 +57,17 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
         new_values=new_values(snapshot.diff_prev),
         run=quote(snapshot.run_id),
     )
+
+
+def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None = None, page: Path | None = None) -> Path:
+    """Write the report on the run whose files are in `folder` to `page`, by default report.html in that folder.
+
+    Returns where it was written. Raises StoreUnavailable.
+    """
+    log, page = folder / EVENTS, page or folder / "report.html"
+    events = read_events(log) if log.exists() else []
+    replace(page, render_report(snapshot, events, gate).encode(), durable=False)
+    return page
 
 
 def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, str]:

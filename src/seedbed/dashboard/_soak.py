@@ -10,7 +10,7 @@ from seedbed.dashboard._templates import environment
 from seedbed.dashboard._words import number
 
 if TYPE_CHECKING:  # a report of a run needs no soak, and none of the torch that comes with it
-    from seedbed.soak import Account, IterationSummary
+    from seedbed.soak import IterationSummary, SoakReadback
 
 __all__ = ["render_soak"]
 
@@ -20,7 +20,7 @@ _MOST_PANELS = 5
 
 
 @dataclass(frozen=True)
-class Panel:
+class KpiPanel:
     """One KPI: the plant's course and the control arm's, between `top` and `bottom`."""
 
     title: str
@@ -33,7 +33,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChangeMark:
     """The changes of one iteration; `css` is what they came to."""
 
     x: float
@@ -41,7 +41,7 @@ class Mark:
     title: str
 
 
-def render_soak(account: "Account", summaries: Sequence["IterationSummary"], report: GateReport) -> str:
+def render_soak(account: "SoakReadback", summaries: Sequence["IterationSummary"], report: GateReport) -> str:
     """The soak as an SVG document that needs nothing beside it; the same input gives the same text."""
     steps = step_axis(max(2.0, float(len(summaries))), _LEFT, _RIGHT, 12)
     panels = tuple(_panels(summaries, _kpis(account), steps))
@@ -68,7 +68,7 @@ def render_soak(account: "Account", summaries: Sequence["IterationSummary"], rep
     )
 
 
-def _kpis(account: "Account") -> list[str]:
+def _kpis(account: "SoakReadback") -> list[str]:
     """What the profile asks about, the objective first; then what else there is room for."""
     profile = account.assembly.profile
     asked = [profile.objective, *(good.kpi for good in profile.good)]
@@ -78,13 +78,13 @@ def _kpis(account: "Account") -> list[str]:
     return list(dict.fromkeys([*asked, *others]))[:_MOST_PANELS]
 
 
-def _panels(summaries: Sequence["IterationSummary"], kpis: Sequence[str], steps: Axis) -> Iterator[Panel]:
+def _panels(summaries: Sequence["IterationSummary"], kpis: Sequence[str], steps: Axis) -> Iterator[KpiPanel]:
     top = float(_TOP)
     for kpi in kpis:
         plant = [(each.iteration, each.summary.kpis[kpi]) for each in summaries if kpi in each.summary.kpis]
         control = [(each.iteration, each.summary.control[kpi]) for each in summaries if kpi in each.summary.control]
         axis = data_axis([value for _, value in (*plant, *control)], top + _PANEL, top, 4)
-        yield Panel(
+        yield KpiPanel(
             title=kpi,
             top=top,
             bottom=top + _PANEL,
@@ -100,7 +100,7 @@ def _path(points: Sequence[tuple[int, float]], steps: Axis, axis: Axis) -> str:
     return "M" + " ".join(f"{steps.at(at):g},{axis.at(value):g}" for at, value in points) if points else ""
 
 
-def _marks(summaries: Sequence["IterationSummary"], steps: Axis) -> Iterator[Mark]:
+def _marks(summaries: Sequence["IterationSummary"], steps: Axis) -> Iterator[ChangeMark]:
     for each in summaries:
         told = [
             f"{key} {outcome.before:g} to {outcome.after:g}: {outcome.outcome.value.lower().replace('_', ' ')}"
@@ -109,4 +109,4 @@ def _marks(summaries: Sequence["IterationSummary"], steps: Axis) -> Iterator[Mar
         if told:
             verdict = each.tuning.verdict.value.lower()
             css = "back" if verdict == "none" else verdict
-            yield Mark(steps.at(each.iteration), css, f"iteration {each.iteration}: " + "; ".join(told))
+            yield ChangeMark(steps.at(each.iteration), css, f"iteration {each.iteration}: " + "; ".join(told))

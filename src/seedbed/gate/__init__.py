@@ -8,6 +8,7 @@ from seedbed.gate._endpoint import serve_metrics
 from seedbed.gate._exposition import GaugeFamily, InfoFamily, MetricFamily, exposition, write_textfile
 from seedbed.gate._facts import Fact, facts_of, lint
 from seedbed.gate._judge import judge
+from seedbed.gate._judge_run import declares_gate, judge_run
 from seedbed.gate._metrics import gate_metrics, metrics_text
 from seedbed.gate._pushgateway import PushTarget, pushing
 from seedbed.gate._quantile import block_quantile
@@ -36,11 +37,13 @@ __all__ = [
     "calibrated",
     "confidence_sequence",
     "cusum",
+    "declares_gate",
     "exposition",
     "facts_of",
     "gate_metrics",
     "gate_record",
     "judge",
+    "judge_run",
     "lint",
     "load_gate",
     "metrics_text",

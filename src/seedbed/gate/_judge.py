@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from seedbed.contracts import CheckKind, CheckReport, GateReport, Verdict
+from seedbed.errors import ExitCode
 from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_series import answer_series
 from seedbed.gate._check import Check
@@ -10,7 +11,15 @@ from seedbed.gate._facts import Fact, facts_of, lint, lint_kinds
 from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec
 
-__all__ = ["judge"]
+__all__ = ["EXIT_CODE_OF", "judge"]
+
+EXIT_CODE_OF: Mapping[Verdict, ExitCode] = {
+    Verdict.PASS: ExitCode.PASS,
+    Verdict.FAIL: ExitCode.FAIL,
+    Verdict.INCONCLUSIVE: ExitCode.NO_ANSWER,
+    Verdict.NO_DATA: ExitCode.NO_ANSWER,
+}
+"""The exit code of each verdict, where no contract is broken."""
 
 
 def judge(spec: GateSpec, record: Mapping[str, object], *, known: Iterable[str] = ()) -> GateReport:
@@ -34,10 +43,10 @@ def _overall(checks: tuple[CheckReport, ...]) -> Verdict:
     )
 
 
-def _exit_code(checks: tuple[CheckReport, ...]) -> int:
+def _exit_code(checks: tuple[CheckReport, ...]) -> ExitCode:
     if any(check.kind is CheckKind.CONTRACT and check.verdict is Verdict.FAIL for check in checks):
-        return 4
-    return {Verdict.FAIL: 1, Verdict.NO_DATA: 3, Verdict.INCONCLUSIVE: 3, Verdict.PASS: 0}[_overall(checks)]
+        return ExitCode.CONTRACT_BROKEN
+    return EXIT_CODE_OF[_overall(checks)]
 
 
 def _report(check: Check, facts: Mapping[str, Fact]) -> CheckReport:

@@ -4,7 +4,7 @@ from seedbed.integrations._importing import IMPORTED, Described, Imported, Impor
 from seedbed.integrations._jsonl import JsonLines
 from seedbed.integrations._mlflow_reading import MLflow
 from seedbed.integrations._mlflow_writing import MLflowTarget
-from seedbed.integrations._outside import OutsideRun, Source
+from seedbed.integrations._outside import OutsideRun, RunSource
 from seedbed.integrations._step_tables import write_steps
 from seedbed.integrations._tables import write_csv, write_parquet
 from seedbed.integrations._tensorboard import TensorBoard
@@ -18,7 +18,7 @@ __all__ = [
     "MLflow",
     "MLflowTarget",
     "OutsideRun",
-    "Source",
+    "RunSource",
     "TensorBoard",
     "import_runs",
     "write_csv",

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput
-from seedbed.integrations._outside import OutsideRun, Source, finite
+from seedbed.integrations._outside import OutsideRun, RunSource, finite
 from seedbed.records import (
     NOT_APPLICABLE,
     FieldKind,
@@ -70,7 +70,9 @@ class Imported:
     reason: str = ""
 
 
-def import_runs(source: Source, store: Store | None, described: Described, *, dry: bool = False) -> Iterator[Imported]:
+def import_runs(
+    source: RunSource, store: Store | None, described: Described, *, dry: bool = False
+) -> Iterator[Imported]:
     """Import every run of `source` into `store`, one at a time, and tell of each as it is done.
 
     With `dry`, or where there is no store, only tell. A run that is refused leaves nothing behind, and the others are
@@ -85,7 +87,7 @@ def import_runs(source: Source, store: Store | None, described: Described, *, dr
             yield Imported(source_id, run_id, ImportOutcome.REFUSED, reason=str(refusal))
 
 
-def _imported(source: Source, source_id: str, store: Store | None, described: Described, dry: bool) -> Imported:
+def _imported(source: RunSource, source_id: str, store: Store | None, described: Described, dry: bool) -> Imported:
     run_id = _run_id(source.system, source_id)
     outside = source.read(source_id)
     if not outside.finished:

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from seedbed.records import Json, canonical_json
 
-__all__ = ["OutsideRun", "Source", "finite", "last_values", "written"]
+__all__ = ["OutsideRun", "RunSource", "finite", "last_values", "written"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class OutsideRun:
         return whole.hexdigest()
 
 
-class Source(Protocol):
+class RunSource(Protocol):
     """Another system's runs: named first, read one by one."""
 
     @property

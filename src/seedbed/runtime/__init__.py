@@ -1,8 +1,8 @@
 """Declare what a run's acceleration must be, and witness what it really was. Importing this imports torch."""
 
-from seedbed.runtime._attention import AttentionCall, sdpa, silent_turns
+from seedbed.runtime._attention import AttentionCall, sdpa, why_not_fused
 from seedbed.runtime._capability import Capability, assess
-from seedbed.runtime._config import ResolvedConfig, RuntimeConfig, Source, Switch, resolve_config
+from seedbed.runtime._config import ResolvedConfig, RuntimeConfig, SettingSource, Switch, resolve_config
 from seedbed.runtime._contract import Contract, declare
 from seedbed.runtime._doctor import DoctorFeature, DoctorFeatures, DoctorReport, doctor
 from seedbed.runtime._enforce import RuntimeDegraded
@@ -20,7 +20,7 @@ __all__ = [
     "ResolvedConfig",
     "RuntimeConfig",
     "RuntimeDegraded",
-    "Source",
+    "SettingSource",
     "Switch",
     "Witness",
     "assess",
@@ -28,6 +28,6 @@ __all__ = [
     "doctor",
     "resolve_config",
     "sdpa",
-    "silent_turns",
     "tune_host",
+    "why_not_fused",
 ]

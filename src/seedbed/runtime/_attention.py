@@ -9,7 +9,7 @@ from typing import final
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["AttentionCall", "sdpa", "silent_turns"]
+__all__ = ["AttentionCall", "sdpa", "why_not_fused"]
 
 
 @final
@@ -46,7 +46,7 @@ class AttentionCall:
         return not self.query_shape[:-2] == self.key_shape[:-2] == self.value_shape[:-2]
 
 
-def silent_turns(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0) -> list[str]:
+def why_not_fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0) -> list[str]:
     """Why `scaled_dot_product_attention(q, k, v, mask, dropout_p)` would run as math on a CPU; empty if it would not.
 
     Shapes as for `sdpa`. Pure: runs no kernel and reads no process-wide flag.

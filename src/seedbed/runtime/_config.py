@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from seedbed.contracts import Feature, Message, RuntimeMode, Setting
 from seedbed.errors import InvalidInput
 
-__all__ = ["ResolvedConfig", "RuntimeConfig", "Source", "Switch", "resolve_config"]
+__all__ = ["ResolvedConfig", "RuntimeConfig", "SettingSource", "Switch", "resolve_config"]
 
 _PREFIX = "SEEDBED_RUNTIME_"
 
@@ -24,7 +24,7 @@ class Switch(StrEnum):
     AUTO = "AUTO"
 
 
-class Source(StrEnum):
+class SettingSource(StrEnum):
     """Where a setting's value came from, weakest first."""
 
     DEFAULT = "DEFAULT"
@@ -86,7 +86,7 @@ class ResolvedConfig:
     """A configuration, and the source of every one of its fields."""
 
     config: RuntimeConfig
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SettingSource]
 
     def settings(self) -> dict[str, Setting]:
         """Every field as value and source, for the ledger."""
@@ -107,12 +107,12 @@ def resolve_config(
     naming the source, the field, what was found and what was expected.
     """
     layers = {
-        Source.FILE: file or {},
-        Source.ENVIRONMENT: _from_environment(environment or {}),
-        Source.CODE: code or {},
+        SettingSource.FILE: file or {},
+        SettingSource.ENVIRONMENT: _from_environment(environment or {}),
+        SettingSource.CODE: code or {},
     }
     values: dict[str, object] = {}
-    sources = dict.fromkeys(RuntimeConfig.model_fields, Source.DEFAULT)
+    sources = dict.fromkeys(RuntimeConfig.model_fields, SettingSource.DEFAULT)
     for source, layer in layers.items():
         checked = _check(source, layer)
         values |= {name: getattr(checked, name) for name in layer}
@@ -125,7 +125,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
     return {name.removeprefix(_PREFIX).lower(): value for name, value in upper.items() if name.startswith(_PREFIX)}
 
 
-def _check(source: Source, layer: Mapping[str, object]) -> RuntimeConfig:
+def _check(source: SettingSource, layer: Mapping[str, object]) -> RuntimeConfig:
     """One source's values on their own, so that a fault is blamed on the source that has it."""
     for name in layer:
         if name not in RuntimeConfig.model_fields:
@@ -138,8 +138,8 @@ def _check(source: Source, layer: Mapping[str, object]) -> RuntimeConfig:
         raise InvalidInput(f"Runtime configuration refused: {faults}. Correct it there and start again.") from None
 
 
-def _label(source: Source, name: str) -> str:
-    shown = f"{_PREFIX}{name.upper()}" if source is Source.ENVIRONMENT else f"{name!r}"
+def _label(source: SettingSource, name: str) -> str:
+    shown = f"{_PREFIX}{name.upper()}" if source is SettingSource.ENVIRONMENT else f"{name!r}"
     return f"{shown} (from {source.value.lower()})"
 
 
@@ -155,7 +155,7 @@ def _expected(name: str) -> str:
     return f"expected {words.get(name, 'a whole number of at least 1')}"
 
 
-def _unknown(source: Source, name: str) -> str:
+def _unknown(source: SettingSource, name: str) -> str:
     near = get_close_matches(name, RuntimeConfig.model_fields, n=1)
     hint = f" Did you mean {_label(source, near[0])}?" if near else ""
     known = ", ".join(RuntimeConfig.model_fields)

@@ -10,7 +10,7 @@ from seedbed.runtime._explain import explain_compiled, explain_math, explain_oth
 from seedbed.runtime._flags import SdpaFlags
 from seedbed.runtime._profile import ATTENTION_MATH, COMPILED_REGION, FLASH_KERNELS, FUSED_KERNELS, Sample
 
-__all__ = ["Observation", "Step", "observe"]
+__all__ = ["FeatureObservation", "Step", "observe"]
 
 
 @final
@@ -32,7 +32,7 @@ class Step:
 
 @final
 @dataclass(frozen=True)
-class Observation:
+class FeatureObservation:
     """`shown` is True, False, or None where the step held nothing to show it; `reason` says what ran and why."""
 
     shown: bool | None
@@ -40,7 +40,7 @@ class Observation:
     reason: str = ""
 
 
-def observe(feature: Feature, step: Step, amp_dtype: str) -> Observation:
+def observe(feature: Feature, step: Step, amp_dtype: str) -> FeatureObservation:
     """Judge one feature by one sampled step. Pure."""
     match feature:
         case Feature.SDPA:
@@ -53,17 +53,19 @@ def observe(feature: Feature, step: Step, amp_dtype: str) -> Observation:
             return _compiled(step)
 
 
-def _attention(step: Step, wanted: frozenset[str]) -> Observation:
+def _attention(step: Step, wanted: frozenset[str]) -> FeatureObservation:
     ran = step.sample.attention
     kernels = {name: count for name, count in ran.items() if name in FUSED_KERNELS or name == ATTENTION_MATH}
     if ATTENTION_MATH in ran:
-        return Observation(False, kernels, f"{ATTENTION_MATH} ran instead: {explain_math(step.sample, step.flags)}")
+        return FeatureObservation(
+            False, kernels, f"{ATTENTION_MATH} ran instead: {explain_math(step.sample, step.flags)}"
+        )
     if others := kernels.keys() - wanted:
-        return Observation(False, kernels, explain_other_fused(sorted(others)))
-    return Observation(True, kernels) if kernels else _unfused(step)
+        return FeatureObservation(False, kernels, explain_other_fused(sorted(others)))
+    return FeatureObservation(True, kernels) if kernels else _unfused(step)
 
 
-def _unfused(step: Step) -> Observation:
+def _unfused(step: Step) -> FeatureObservation:
     """No attention kernel at all: were its parts there, as a hand-written or compiled math attention leaves them?"""
     ran = step.sample.attention
     products = ran.keys() & {"aten::bmm", "aten::baddbmm"}
@@ -80,40 +82,40 @@ def _unfused(step: Step) -> Observation:
             "torch.nn.MultiheadAttention does unless need_weights=False"
         )
     else:
-        return Observation(None, {})
-    return Observation(False, dict(ran), reason)
+        return FeatureObservation(None, {})
+    return FeatureObservation(False, dict(ran), reason)
 
 
-def _mixed_precision(step: Step, amp_dtype: str) -> Observation:
+def _mixed_precision(step: Step, amp_dtype: str) -> FeatureObservation:
     dense = step.sample.dense
     if not dense:
-        return Observation(None, {})
+        return FeatureObservation(None, {})
     if amp_dtype in step.sample.dense_dtypes:
-        return Observation(True, dense)
+        return FeatureObservation(True, dense)
     ran = " and ".join(sorted(step.sample.dense_dtypes))
     reason = f"dense operators ran in {ran}, none in {amp_dtype}: run the step inside contract.autocast()"
-    return Observation(False, dense, reason)
+    return FeatureObservation(False, dense, reason)
 
 
-def _compiled(step: Step) -> Observation:
+def _compiled(step: Step) -> FeatureObservation:
     regions, counts = step.sample.compiled_regions, step.compiled
     kernels = {COMPILED_REGION: regions} if regions else {}
     if counts.frames_eager > 0:
-        return Observation(False, kernels, f"compiled code fell back to eager frames: {step.why_eager}")
+        return FeatureObservation(False, kernels, f"compiled code fell back to eager frames: {step.why_eager}")
     if regions and step.process.cache_bypassed:
         reason = (
             f"compiled regions ran, but every graph of this process ({step.process.cache_bypasses}) bypassed the "
             "on-disk cache: run with TORCH_LOGS=inductor and look for 'Bypassing FX Graph Cache because'"
         )
-        return Observation(False, kernels, reason)
+        return FeatureObservation(False, kernels, reason)
     if regions:
-        return Observation(True, kernels)
+        return FeatureObservation(True, kernels)
     if not step.training:  # evaluating eagerly what is trained compiled is a choice, not a loss
-        return Observation(None, {})
+        return FeatureObservation(None, {})
     cause = (
         "Dynamo saw no frame: nothing went through contract.compile(...), or TORCHDYNAMO_DISABLE or "
         "torch.compiler.set_stance switched it off"
         if counts.frames == 0
         else "what was compiled is not what this step called"
     )
-    return Observation(False, {}, f"no compiled region ran, only eager operators: {cause}")
+    return FeatureObservation(False, {}, f"no compiled region ran, only eager operators: {cause}")

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from seedbed.contracts import Feature, Message
 from seedbed.errors import InvalidInput
-from seedbed.runtime._observe import Observation
+from seedbed.runtime._observe import FeatureObservation
 
 __all__ = ["Tally"]
 
@@ -41,7 +41,7 @@ class Tally:
     incidents: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def count(self, feature: Feature, seen: Observation) -> None:
+    def count(self, feature: Feature, seen: FeatureObservation) -> None:
         """Add one sampled step's answer for one feature."""
         self.kernels[feature].update(seen.kernels)
         self.shown[feature] += seen.shown is True

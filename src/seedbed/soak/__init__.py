@@ -2,16 +2,16 @@
 
 from seedbed.soak._assemble import assemble
 from seedbed.soak._faults import SoakFault
-from seedbed.soak._finish import Finished, finish, judged_again
+from seedbed.soak._finish import FinishedSoak, finish, judged_again
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import ApplyVerdict, IterationSummary
 from seedbed.soak._kpis import STATISTICS, kpis
-from seedbed.soak._loop import Progress, Soak, SoakObserver
+from seedbed.soak._loop import Soak, SoakObserver, SoakProgress
 from seedbed.soak._metrics import SoakCounts, soak_metrics
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
 from seedbed.soak._plant import Measurement, Plant
 from seedbed.soak._profile import Phase, SoakProfile
-from seedbed.soak._readback import Account, account, iteration_summaries
+from seedbed.soak._readback import SoakReadback, account, iteration_summaries
 from seedbed.soak._regime import RegimeRule, RegimeState
 from seedbed.soak._reports import PostSoakSnapshot, TuningReport
 from seedbed.soak._tally import SoakTally
@@ -57,14 +57,13 @@ __all__ = [
     "STATISTICS",
     "TUNER_EFFECTS",
     "TUNER_SUBSYSTEM",
-    "Account",
     "Accusation",
     "Adjustment",
     "ApplyVerdict",
     "Assembly",
     "Condition",
     "Constraint",
-    "Finished",
+    "FinishedSoak",
     "Flaw",
     "IterationSummary",
     "MarketPlant",
@@ -76,7 +75,6 @@ __all__ = [
     "Plant",
     "PlantKind",
     "PostSoakSnapshot",
-    "Progress",
     "Regime",
     "RegimeRule",
     "RegimeState",
@@ -89,6 +87,8 @@ __all__ = [
     "SoakObserver",
     "SoakPlan",
     "SoakProfile",
+    "SoakProgress",
+    "SoakReadback",
     "SoakTally",
     "SoakVerification",
     "Tuner",

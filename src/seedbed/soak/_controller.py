@@ -22,14 +22,14 @@ from seedbed.soak._profile import Phase, SoakProfile
 from seedbed.soak._regime import RegimeState
 from seedbed.soak.tuners._tuner import Observation, Tuner
 
-__all__ = ["Course", "Decision", "Limits"]
+__all__ = ["Controller", "IterationDecision", "Limits"]
 
 Limits = Callable[[Registry, Mapping[str, float]], Registry]
 """The registry with the limits that the live values mean."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class IterationDecision:
     """What follows from one measured iteration: its KPIs, what holds, and what to propose under which rules.
 
     `lost` are the ids of changes that were found not to have taken: before anything else, what they touched goes back
@@ -45,7 +45,7 @@ class Decision:
 
 
 @final
-class Course:
+class Controller:
     """Folds measured iterations into decisions. `length` is the number of iterations that the soak is to have."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Course:
         """How many iterations the soak is to have."""
         return self._length
 
-    def observe(self, measured: Measured, history: ChangeHistory) -> Decision:
+    def observe(self, measured: Measured, history: ChangeHistory) -> IterationDecision:
         """Take one more iteration in. `history` holds every change up to this measurement, its effects included."""
         control = kpis(Measurement({}, measured.control))
         observation = Observation(measured.iteration, measured.plant.used, kpis(measured.plant), control)
@@ -86,7 +86,9 @@ class Course:
         rules = Rules(self._limits(self._registry, measured.plant.used), conditions=self._conditions(observation, lost))
         tunes = phase is Phase.TUNING and self._tuner is not None
         deltas = self._tuner.propose(self._observations) if self._tuner is not None and tunes else ()
-        return Decision(measured.iteration, phase, observation, rules, deltas, tuple(record.id for record in lost))
+        return IterationDecision(
+            measured.iteration, phase, observation, rules, deltas, tuple(record.id for record in lost)
+        )
 
     def _conditions(self, observation: Observation, lost: Sequence[ChangeRecord]) -> Conditions:
         profile = self._profile

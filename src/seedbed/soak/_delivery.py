@@ -10,7 +10,7 @@ from seedbed.records import read_json_with_hash
 from seedbed.soak._evidence import Held, Measured, Record
 from seedbed.soak._plant import Measurement, Plant
 
-__all__ = ["Delivery", "Direct", "FileReader", "Rig"]
+__all__ = ["Delivery", "Direct", "FileReader", "PlantArms"]
 
 
 class Delivery(Protocol):
@@ -36,7 +36,7 @@ class Direct:
 
 
 @final
-class Rig:
+class PlantArms:
     """A plant with its delivery, and its control arm where there is one: the same plant, its settings never touched."""
 
     def __init__(self, plant: Plant, delivery: Delivery, control: Plant | None) -> None:
@@ -81,12 +81,12 @@ class FileReader:
     A file that holds what it held is not handed over again: that a process ended between is nothing to the plant.
     """
 
-    def __init__(self, path: Path, registry: Registry, rig: Rig, log: Callable[[Held], None]) -> None:
+    def __init__(self, path: Path, registry: Registry, rig: PlantArms, log: Callable[[Held], None]) -> None:
         self._path, self._registry, self._rig, self._log = path, registry, rig, log
         self._last: Held | None = None
 
     def repeat(self, record: Record) -> None:
-        """Do again what an earlier process recorded. Raises as `Rig.repeat`."""
+        """Do again what an earlier process recorded. Raises as `PlantArms.repeat`."""
         self._rig.repeat(record)
         if isinstance(record, Held):
             self._last = record

@@ -9,22 +9,22 @@ from seedbed.records import replace
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._metrics import soak_metrics
 from seedbed.soak._plan import Assembly, SoakPlan
-from seedbed.soak._readback import Account, account
+from seedbed.soak._readback import SoakReadback, account
 from seedbed.soak._reports import PostSoakSnapshot, calibrated_soak, judge_soak, post_soak, soak_counts, tuning_report
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import SoakVerification
 from seedbed.soak.verify._verify import examine_soak, verify_soak
 
-__all__ = ["Finished", "finish", "judged_again"]
+__all__ = ["FinishedSoak", "finish", "judged_again"]
 
 SNAPSHOT, METRICS = "POST_SOAK_SNAPSHOT.json", "POST_SOAK_METRICS.prom"
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedSoak:
     """A soak's end: what was found, and what it comes to."""
 
-    account: Account
+    account: SoakReadback
     verification: SoakVerification
     snapshot: PostSoakSnapshot
 
@@ -58,7 +58,7 @@ def judged_again(
     return calibrated_soak(found, report, verified=verification.clean, spec=spec) if calibrate else report
 
 
-def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Finished:
+def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> FinishedSoak:
     """Write what a soak that has ended leaves. Raises StoreCorrupt for logs that cannot be read."""
     plan = folder.plan()
     found = account(folder, plan, assemble(plan))
@@ -69,9 +69,9 @@ def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Fini
     folder.write(SNAPSHOT, snapshot)
     replace(folder.path / "DELTA_VERIFY_REPORT.md", verification_page(verification).encode(), durable=False)
     _write_metrics(folder, found, report)
-    return Finished(found, verification, snapshot)
+    return FinishedSoak(found, verification, snapshot)
 
 
-def _write_metrics(folder: SoakFolder, found: Account, report: GateReport) -> None:
+def _write_metrics(folder: SoakFolder, found: SoakReadback, report: GateReport) -> None:
     families = (*soak_metrics(soak_counts(found)), *gate_metrics(report, {"run_id": found.plan.soak_id}))
     write_textfile(folder.path / METRICS, families)

@@ -9,7 +9,7 @@ from pydantic import Field
 from seedbed.change import ROLLBACK, ChangeRecord, Kind, Registry, skip_reason
 from seedbed.contracts import Message, Outcome, SkipReason
 from seedbed.records import digest
-from seedbed.soak._iterations import Episode
+from seedbed.soak._iterations import IterationRecord
 from seedbed.soak._profile import Phase
 
 __all__ = [
@@ -113,7 +113,7 @@ def settled(record: ChangeRecord) -> Outcome:
     return record.outcome
 
 
-def summarise(soak_id: str, episode: Episode, registry: Registry, previous: str) -> IterationSummary:
+def summarise(soak_id: str, episode: IterationRecord, registry: Registry, previous: str) -> IterationSummary:
     """The artifact of one iteration; `previous` is the digest of the one before."""
     decision, measured = episode.decision, episode.measured
     conditions = decision.rules.conditions

@@ -6,33 +6,35 @@ from dataclasses import dataclass
 from seedbed.change import ChangeHistory, ChangeRecord, Kind
 from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry
-from seedbed.soak._controller import Course, Decision
+from seedbed.soak._controller import Controller, IterationDecision
 from seedbed.soak._evidence import Ending, Head, Measured, parse_evidence
 
-__all__ = ["Episode", "Reading", "episodes", "readings"]
+__all__ = ["DecidedIteration", "IterationRecord", "decided_iterations", "episodes"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DecidedIteration:
     """One measured iteration and the decision that followed; `evidence` is where its log then stood."""
 
     measured: Measured
     evidence: Head
-    decision: Decision
+    decision: IterationDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class IterationRecord:
     """A reading and the changes proposed on it, as they stand in the end; `new_hash` is the state that they led to."""
 
     measured: Measured
     evidence: Head
-    decision: Decision
+    decision: IterationDecision
     records: tuple[ChangeRecord, ...]
     new_hash: str
 
 
-def readings(course: Course, evidence: Sequence[Entry], changes: Sequence[Entry]) -> list[Reading]:
+def decided_iterations(
+    course: Controller, evidence: Sequence[Entry], changes: Sequence[Entry]
+) -> list[DecidedIteration]:
     """Every measured iteration, decided anew. Raises StoreCorrupt where the two logs contradict each other."""
     history, taken, found = ChangeHistory(), 0, []
     for entry, record in parse_evidence(evidence):
@@ -42,11 +44,13 @@ def readings(course: Course, evidence: Sequence[Entry], changes: Sequence[Entry]
             taken = _advance(history, changes, taken, _position(record, changes))
             taken = _advance(history, changes, taken, _effects_end(changes, taken))
             head = Head(entry.sequence, entry.digest)
-            found.append(Reading(record, head, course.observe(record, history)))
+            found.append(DecidedIteration(record, head, course.observe(record, history)))
     return found
 
 
-def episodes(found: Sequence[Reading], history: ChangeHistory, last_hash: str, *, first: int = 0) -> Iterator[Episode]:
+def episodes(
+    found: Sequence[DecidedIteration], history: ChangeHistory, last_hash: str, *, first: int = 0
+) -> Iterator[IterationRecord]:
     """Each reading, from the one at place `first` on, with what became of it.
 
     `last_hash` is the state that the settings file holds in the end.
@@ -55,7 +59,7 @@ def episodes(found: Sequence[Reading], history: ChangeHistory, last_hash: str, *
         is_last = number + 1 == len(found)
         new_hash = last_hash if is_last else found[number + 1].measured.state_hash
         records = history.at_step(reading.measured.iteration)
-        yield Episode(reading.measured, reading.evidence, reading.decision, records, new_hash)
+        yield IterationRecord(reading.measured, reading.evidence, reading.decision, records, new_hash)
 
 
 def _position(measured: Measured, changes: Sequence[Entry]) -> int:

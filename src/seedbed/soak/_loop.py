@@ -7,35 +7,35 @@ from typing import Protocol, final
 
 from seedbed.change import ROLLBACK, ChangeEngine, ChangeRecord, Kind, SettingsFile
 from seedbed.errors import ContractBroken, StoreCorrupt
-from seedbed.soak._controller import Decision
+from seedbed.soak._controller import IterationDecision
 from seedbed.soak._delivery import FileReader
 from seedbed.soak._evidence import GENESIS, Ending, Evidence, Measured, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import summarise
-from seedbed.soak._iterations import Reading, episodes, readings
+from seedbed.soak._iterations import DecidedIteration, decided_iterations, episodes
 from seedbed.soak._metrics import SoakCounts
 from seedbed.soak._plan import Assembly
 from seedbed.soak._reports import counts_of
 from seedbed.soak._tally import tally
 from seedbed.soak.verify._outcome import was_made
 
-__all__ = ["Progress", "Soak", "SoakObserver"]
+__all__ = ["Soak", "SoakObserver", "SoakProgress"]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SoakProgress:
     """One more iteration is measured and tuned: its decision and the changes proposed on it, as they stand now."""
 
     iteration: int
     length: int
-    reading: Reading
+    reading: DecidedIteration
     records: tuple[ChangeRecord, ...]
 
 
 class SoakObserver(Protocol):
     """Told how a soak gets on. Watching changes nothing."""
 
-    def iterated(self, progress: Progress) -> None:
+    def iterated(self, progress: SoakProgress) -> None:
         """One more iteration."""
 
     def noted(self, text: str) -> None:
@@ -103,7 +103,7 @@ class Soak:
         """Let its files go."""
         self._opened.close()
 
-    def _begin(self, reader: FileReader) -> list[Reading]:
+    def _begin(self, reader: FileReader) -> list[DecidedIteration]:
         entries = self._evidence.entries()
         is_new = not self._folder.settings_path.exists()
         if is_new and entries:
@@ -119,7 +119,7 @@ class Soak:
             reader.repeat(record)
         return self._go_on(reader, [record for record in records if isinstance(record, Measured)])
 
-    def _go_on(self, reader: FileReader, measured: Sequence[Measured]) -> list[Reading]:
+    def _go_on(self, reader: FileReader, measured: Sequence[Measured]) -> list[DecidedIteration]:
         """Settle what a crash left open, and do what was to follow the last measurement."""
         last = measured[-1] if measured else None
         step = 0 if last is None else last.iteration
@@ -131,7 +131,7 @@ class Soak:
         reader.reload()  # whatever the file holds now, the plant holds too
         if last is not None and seen < step:
             self._file.saw(last.plant.used)
-        found = readings(self._course, self._evidence.entries(), self._changes.entries())
+        found = decided_iterations(self._course, self._evidence.entries(), self._changes.entries())
         self._require_known(has_ended=len(found) >= self._course.length)
         self._observer.noted(f"resumed after iteration {step}; everything measured came out the same again")
         if found:
@@ -153,13 +153,13 @@ class Soak:
         self._evidence.measured(measured)
         self._file.saw(plant.used)
         self._require_known()
-        reading = Reading(measured, self._evidence.head, self._course.observe(measured, self._engine.history))
+        reading = DecidedIteration(measured, self._evidence.head, self._course.observe(measured, self._engine.history))
         self._readings.append(reading)
         records = self._act(reading.decision)
         self._summarise()
-        self._observer.iterated(Progress(iteration, self._course.length, reading, records))
+        self._observer.iterated(SoakProgress(iteration, self._course.length, reading, records))
 
-    def _act(self, decision: Decision) -> tuple[ChangeRecord, ...]:
+    def _act(self, decision: IterationDecision) -> tuple[ChangeRecord, ...]:
         """Carry a decision out, or as much of it as does not stand yet."""
         iteration = decision.iteration
         standing = [each.delta.proposer == ROLLBACK for each in self._engine.history.at_step(iteration)]

@@ -13,8 +13,8 @@ from seedbed.change import Registry
 from seedbed.contracts import Message
 from seedbed.gate import GateSpec
 from seedbed.records import digest
-from seedbed.soak._controller import Course, Limits
-from seedbed.soak._delivery import Rig
+from seedbed.soak._controller import Controller, Limits
+from seedbed.soak._delivery import PlantArms
 from seedbed.soak._faults import SoakFault, faulty
 from seedbed.soak._plant import Plant
 from seedbed.soak._profile import SoakProfile
@@ -79,14 +79,14 @@ class Assembly:
     limits: Limits
     tuner: Tuner | None
 
-    def rig(self, plan: SoakPlan) -> Rig:
+    def rig(self, plan: SoakPlan) -> PlantArms:
         """The plant at its beginning, as the plan has it: with its fault and its control arm."""
         control = self.plant() if plan.control else None
-        return Rig(self.plant(), faulty(plan.fault, first=plan.fault_from), control)
+        return PlantArms(self.plant(), faulty(plan.fault, first=plan.fault_from), control)
 
-    def course(self, plan: SoakPlan) -> Course:
+    def course(self, plan: SoakPlan) -> Controller:
         """A course at its beginning."""
-        return Course(self.profile, self.registry, self.limits, self.tuner, plan.iterations)
+        return Controller(self.profile, self.registry, self.limits, self.tuner, plan.iterations)
 
 
 def new_soak_id() -> str:

@@ -11,15 +11,15 @@ from seedbed.records import Entry, read_journal, read_json_with_hash
 from seedbed.soak._evidence import GENESIS, Head, Record, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import IterationSummary, summarise
-from seedbed.soak._iterations import Episode, episodes, readings
+from seedbed.soak._iterations import IterationRecord, decided_iterations, episodes
 from seedbed.soak._plan import Assembly, SoakPlan
 from seedbed.soak._tally import SoakTally, tally
 
-__all__ = ["Account", "account", "iteration_summaries"]
+__all__ = ["SoakReadback", "account", "iteration_summaries"]
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SoakReadback:
     """What the logs of a soak tell, and what follows from them. `final_hash` is the state of the settings file."""
 
     plan: SoakPlan
@@ -28,7 +28,7 @@ class Account:
     evidence: Sequence[Entry]
     records: Sequence[Record]
     history: ChangeHistory
-    told: Sequence[Episode]
+    told: Sequence[IterationRecord]
     tally: SoakTally
     length: int
     final_hash: str
@@ -44,20 +44,20 @@ class Account:
         return len(self.told) >= self.length
 
 
-def account(folder: SoakFolder, plan: SoakPlan, assembly: Assembly) -> Account:
+def account(folder: SoakFolder, plan: SoakPlan, assembly: Assembly) -> SoakReadback:
     """Read a soak. Raises StoreCorrupt, naming what, for logs that were altered or contradict each other; NotFound."""
     changes, evidence = _log(folder.changes_path), _log(folder.evidence_path)
     course = assembly.course(plan)
-    found = readings(course, evidence, changes)
+    found = decided_iterations(course, evidence, changes)
     history = fold(changes)
     _, final_hash = read_json_with_hash(folder.settings_path)
     told = tuple(episodes(found, history, final_hash))
     records = [record for _, record in parse_evidence(evidence)]
     counted = tally(told, records, assembly.registry)
-    return Account(plan, assembly, changes, evidence, records, history, told, counted, course.length, final_hash)
+    return SoakReadback(plan, assembly, changes, evidence, records, history, told, counted, course.length, final_hash)
 
 
-def iteration_summaries(account: Account) -> list[IterationSummary]:
+def iteration_summaries(account: SoakReadback) -> list[IterationSummary]:
     """Every iteration's artifact, each naming the digest of the one before."""
     found: list[IterationSummary] = []
     previous = GENESIS

@@ -9,9 +9,9 @@ from pydantic import Field
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, GateReport, Message, Verdict
 from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
-from seedbed.soak._iterations import Episode
+from seedbed.soak._iterations import IterationRecord
 from seedbed.soak._metrics import SoakCounts
-from seedbed.soak._readback import Account
+from seedbed.soak._readback import SoakReadback
 from seedbed.soak._tally import SoakTally
 
 __all__ = [
@@ -83,7 +83,7 @@ class PostSoakSnapshot(Message):
     heads: dict[str, dict[str, int | str]]
 
 
-def tuning_report(account: Account) -> TuningReport:
+def tuning_report(account: SoakReadback) -> TuningReport:
     """The report of a soak, also of one that is not finished."""
     return TuningReport(
         soak_id=account.plan.soak_id,
@@ -96,7 +96,7 @@ def tuning_report(account: Account) -> TuningReport:
     )
 
 
-def freeze_objections(account: Account) -> tuple[str, ...]:
+def freeze_objections(account: SoakReadback) -> tuple[str, ...]:
     """Why the settings may not be frozen as they stand; none when they may."""
     profile, found = account.assembly.profile, []
     if not account.is_finished:
@@ -114,7 +114,7 @@ def freeze_objections(account: Account) -> tuple[str, ...]:
     return tuple(found)
 
 
-def gate_facts(account: Account, *, verified: bool) -> dict[str, Any]:
+def gate_facts(account: SoakReadback, *, verified: bool) -> dict[str, Any]:
     """What a gate may ask of a soak.
 
     `kpi` and `control` hold every sample after the warm-up, `window` and `control_window` those of the last iterations,
@@ -141,25 +141,25 @@ def gate_facts(account: Account, *, verified: bool) -> dict[str, Any]:
     }
 
 
-def judge_soak(account: Account, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
+def judge_soak(account: SoakReadback, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
     """The answer of `spec`: by default the plan's own gate, else its profile's. Raises InvalidInput as `judge`."""
     return judge(spec or _own_gate(account), gate_facts(account, verified=verified))
 
 
 def calibrated_soak(
-    account: Account, report: GateReport, *, verified: bool, spec: GateSpec | None = None
+    account: SoakReadback, report: GateReport, *, verified: bool, spec: GateSpec | None = None
 ) -> GateReport:
     """The report with each check's false-pass rate, by simulation on series like the soak's own."""
     return calibrated(report, spec or _own_gate(account), gate_facts(account, verified=verified))
 
 
-def _own_gate(account: Account) -> GateSpec:
+def _own_gate(account: SoakReadback) -> GateSpec:
     plan = account.plan
     profile = {"gate": f"soak {plan.profile}", "checks": list(account.assembly.profile.checks)}
     return parse_gate(profile) if plan.gate is None else plan.gate
 
 
-def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
+def post_soak(account: SoakReadback, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
     """The snapshot of a soak that was judged."""
     profile, told = account.assembly.profile, account.told
     objections = freeze_objections(account)
@@ -183,7 +183,7 @@ def post_soak(account: Account, report: GateReport, *, verified: bool) -> PostSo
     )
 
 
-def soak_counts(account: Account) -> SoakCounts:
+def soak_counts(account: SoakReadback) -> SoakCounts:
     """What leaves as metrics."""
     last = account.told[-account.assembly.profile.window :]
     observed = [episode.decision.observation.kpis for episode in last]
@@ -211,7 +211,7 @@ def counts_of(
     )
 
 
-def _samples(told: Sequence[Episode], *, control: bool) -> dict[str, Series | None]:
+def _samples(told: Sequence[IterationRecord], *, control: bool) -> dict[str, Series | None]:
     """By KPI of either arm, so that a gate that asks for the control arm finds no data where there is none."""
     arms = [episode.measured.control if control else episode.measured.plant.samples for episode in told]
     names = sorted({name for episode in told for name in (*episode.measured.plant.samples, *episode.measured.control)})
@@ -219,13 +219,13 @@ def _samples(told: Sequence[Episode], *, control: bool) -> dict[str, Series | No
     return {name: Series(values) if values else None for name, values in samples.items()}
 
 
-def _by_iteration(told: Sequence[Episode]) -> dict[str, Series]:
+def _by_iteration(told: Sequence[IterationRecord]) -> dict[str, Series]:
     rows = [episode.decision.observation.kpis for episode in told]
     names = sorted({name for row in rows for name in row})
     return {name: Series(tuple(row[name] for row in rows if name in row)) for name in names}
 
 
-def _window(told: Sequence[Episode]) -> Window:
+def _window(told: Sequence[IterationRecord]) -> Window:
     observed = [episode.decision.observation for episode in told]
     return Window(
         first=told[0].measured.iteration,
@@ -240,7 +240,7 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: fmean(row[name] for row in rows if name in row) for name in names}
 
 
-def _anomalies(told: Sequence[Episode], warm_up: int) -> list[Anomaly]:
+def _anomalies(told: Sequence[IterationRecord], warm_up: int) -> list[Anomaly]:
     """By median and median absolute deviation, scaled to a normal's standard deviation (Hampel, 1974)."""
     found = []
     rows = [(each.measured.iteration, each.decision.observation.kpis) for each in told[warm_up:]]

@@ -9,7 +9,7 @@ from seedbed.change import ROLLBACK, Kind, Registry, skip_reason
 from seedbed.contracts import Message, Outcome
 from seedbed.soak._evidence import Held, Measured, Record
 from seedbed.soak._iteration_summary import ApplyVerdict, verdict_of
-from seedbed.soak._iterations import Episode
+from seedbed.soak._iterations import IterationRecord
 
 __all__ = ["SoakTally", "tally"]
 
@@ -37,7 +37,7 @@ class SoakTally(Message):
     breaks: tuple[int, ...]
 
 
-def tally(told: Sequence[Episode], evidence: Sequence[Record], registry: Registry) -> SoakTally:
+def tally(told: Sequence[IterationRecord], evidence: Sequence[Record], registry: Registry) -> SoakTally:
     """Count a soak's episodes, by how their changes ended in the end."""
     proposals = [[each for each in episode.records if each.delta.proposer != ROLLBACK] for episode in told]
     verdicts = Counter(verdict_of([each.outcome for each in proposal]) for proposal in proposals)
@@ -64,7 +64,7 @@ def tally(told: Sequence[Episode], evidence: Sequence[Record], registry: Registr
     )
 
 
-def _stuck(told: Sequence[Episode], registry: Registry) -> tuple[int, ...]:
+def _stuck(told: Sequence[IterationRecord], registry: Registry) -> tuple[int, ...]:
     used = [registry.state_hash(episode.measured.plant.used) for episode in told]
     return tuple(
         told[at + 1].measured.iteration

@@ -10,20 +10,20 @@ from seedbed.stages._config import (
 )
 from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._demo import DEMO_CONFIG
-from seedbed.stages._evaluation import Questions, batches
+from seedbed.stages._evaluation import CandidateDraw, batches
 from seedbed.stages._inject import Fault
 from seedbed.stages._interrupt import Interruption, interruption
 from seedbed.stages._job import Job, configuration_of
 from seedbed.stages._observer import Observer, Phase, StepReport
-from seedbed.stages._replay import Difference, Replay, replay
+from seedbed.stages._replay import Replay, ReplayDifference, replay
 from seedbed.stages._trainer import Trainer
 from seedbed.stages._training import TrainingResult, new_run_id, train
 
 __all__ = [
     "DEMO_CONFIG",
+    "CandidateDraw",
     "ChangeSettings",
     "DataSettings",
-    "Difference",
     "Fault",
     "Interruption",
     "Job",
@@ -31,8 +31,8 @@ __all__ = [
     "ModelSettings",
     "Observer",
     "Phase",
-    "Questions",
     "Replay",
+    "ReplayDifference",
     "StepReport",
     "TrainConfig",
     "Trainer",

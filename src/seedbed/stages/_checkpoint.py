@@ -16,10 +16,10 @@ from seedbed.errors import StoreCorrupt
 from seedbed.records import replace
 from seedbed.stages._trainer import Trainer
 
-__all__ = ["Progress", "load_checkpoint", "save_checkpoint"]
+__all__ = ["TrainingProgress", "load_checkpoint", "save_checkpoint"]
 
 
-class Progress(Message):
+class TrainingProgress(Message):
     """Where a training stands after `step` optimizer steps.
 
     `epoch_loss` sums the running epoch's loss over its events, `losses` holds every whole epoch's mean and
@@ -38,7 +38,7 @@ class Progress(Message):
     elapsed_seconds: float = 0.0
 
 
-def save_checkpoint(path: Path, trainer: Trainer, progress: Progress) -> None:
+def save_checkpoint(path: Path, trainer: Trainer, progress: TrainingProgress) -> None:
     """Put the trainer's live state and `progress` at `path`, whole and durable. Raises StoreUnavailable."""
     optimizer = trainer.optimizer.state_dict()
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in trainer.model.state_dict().items()}
@@ -49,7 +49,7 @@ def save_checkpoint(path: Path, trainer: Trainer, progress: Progress) -> None:
     replace(path, save(tensors, {"seedbed": json.dumps(state)}))
 
 
-def load_checkpoint(path: Path, trainer: Trainer) -> Progress | None:
+def load_checkpoint(path: Path, trainer: Trainer) -> TrainingProgress | None:
     """Bring the trainer back to the state at `path`; None when nothing was checkpointed. Raises StoreCorrupt."""
     if not path.exists():
         return None
@@ -57,7 +57,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> Progress | None:
         with safe_open(path, framework="pt") as file:
             state: Mapping[str, Any] = json.loads((file.metadata() or {})["seedbed"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
-        progress = Progress.model_validate_json(state["progress"])
+        progress = TrainingProgress.model_validate_json(state["progress"])
         trainer.model.load_state_dict(_under("model.", tensors))
         trainer.optimizer.load_state_dict({"state": _optimizer_state(tensors), "param_groups": state["groups"]})
         trainer.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None]})

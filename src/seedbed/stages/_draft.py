@@ -14,7 +14,7 @@ from seedbed.records import NOT_APPLICABLE, ActiveRun, SnapshotDraft, digest, en
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
 from seedbed.stages._evaluation import BASELINES, NEGATIVE_KINDS, Evaluation
-from seedbed.stages._execution import Finished
+from seedbed.stages._execution import FinishedAttempt
 
 __all__ = ["lint_gate", "make_draft"]
 
@@ -31,7 +31,12 @@ _VOLATILE = ("/gate", "/runtime/sample_every", "/training/checkpoint_every")
 
 
 def make_draft(
-    config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRun, finished: Finished, evaluation: Evaluation
+    config: TrainConfig,
+    cohort: str,
+    data: LinkDataset,
+    run: ActiveRun,
+    finished: FinishedAttempt,
+    evaluation: Evaluation,
 ) -> SnapshotDraft:
     """The snapshot of a finished training, with every metric that does not depend on the clock apart from `timing`."""
     progress, settings = finished.progress, config.training

@@ -22,10 +22,10 @@ from seedbed.temporal import LinkScorer, RankingScores
 __all__ = [
     "BASELINES",
     "NEGATIVE_KINDS",
+    "CandidateDraw",
     "CandidateScorer",
     "Evaluation",
     "NegativeKind",
-    "Questions",
     "baseline_scorer",
     "batches",
 ]
@@ -46,7 +46,7 @@ def batches(events: range, size: int) -> Iterator[range]:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Questions:
+class CandidateDraw:
     """What every scorer is asked of an event: its true destination beside 1 + `num_ranked` negatives of each kind."""
 
     kinds: tuple[NegativeKind, ...]

@@ -11,26 +11,26 @@ from seedbed.change import ChangeEngine, ChangeRecord, LearningRate, Parameter, 
 from seedbed.contracts import AuditRun, ChangeSummary
 from seedbed.records import ActiveRun, Journal
 from seedbed.runtime import Contract
-from seedbed.stages._checkpoint import Progress, load_checkpoint, save_checkpoint
+from seedbed.stages._checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
 from seedbed.stages._evaluation import (
     BASELINES,
     NEGATIVE_KINDS,
+    CandidateDraw,
     Evaluation,
     NegativeKind,
-    Questions,
     baseline_scorer,
     batches,
 )
 from seedbed.stages._inject import Injection
 from seedbed.stages._interrupt import Interruption
 from seedbed.stages._observer import Observer, Phase, StepReport
-from seedbed.stages._proposer import Proposer, Stalling
+from seedbed.stages._proposer import Proposer, StallProposer
 from seedbed.stages._trainer import Trainer
 from seedbed.temporal import RankingScores
 
-__all__ = ["CHECKPOINT", "Execution", "Finished", "Means"]
+__all__ = ["CHECKPOINT", "Collaborators", "Execution", "FinishedAttempt"]
 
 CHECKPOINT = "checkpoint.safetensors"
 _LEARNING_RATE = "optimizer.lr"
@@ -39,10 +39,10 @@ _LOOK_EVERY = 25
 
 @final
 @dataclass(frozen=True)
-class Finished:
+class FinishedAttempt:
     """What one attempt leaves for the record."""
 
-    progress: Progress
+    progress: TrainingProgress
     audit: AuditRun
     changes: ChangeSummary
     num_parameters: int
@@ -51,7 +51,7 @@ class Finished:
 
 @final
 @dataclass(frozen=True)
-class Means:
+class Collaborators:
     """What acts on an attempt or watches it; without a `proposer`, the job's own settings decide on changes."""
 
     observer: Observer
@@ -64,7 +64,7 @@ class Execution:
     """Owns the live objects of one attempt; begins at the run's checkpoint, where there is one."""
 
     def __init__(
-        self, config: TrainConfig, data: LinkDataset, contract: Contract, run: ActiveRun, means: Means
+        self, config: TrainConfig, data: LinkDataset, contract: Contract, run: ActiveRun, means: Collaborators
     ) -> None:
         self._config, self._data, self._run = config, data, run
         self._observer, self._injection = means.observer, means.injection
@@ -72,7 +72,7 @@ class Execution:
         self._trainer = Trainer(config, data, contract)
         self._witness = contract.witness()
         change = config.change
-        self._proposer = means.proposer or Stalling(change, _LEARNING_RATE)
+        self._proposer = means.proposer or StallProposer(change, _LEARNING_RATE)
         self._journal = Journal.open(run.path("changes.log"))
         self._engine = ChangeEngine(
             self._journal,
@@ -102,7 +102,7 @@ class Execution:
         """The model and the baselines on the test events; None when asked to end before the last of them."""
         settings = self._config.training
         baselines = {name: baseline_scorer(getattr(self._data, name)) for name in BASELINES}
-        questions = Questions(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed)
+        questions = CandidateDraw(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed)
         evaluation = Evaluation(("model", *baselines))
         parts = list(batches(self._data.split.test, settings.batch_size))
         for number, batch in enumerate(parts, start=1):
@@ -114,7 +114,7 @@ class Execution:
                 return None
         return evaluation
 
-    def finish(self) -> Finished:
+    def finish(self) -> FinishedAttempt:
         """Close the changes, judge the witness's last word, and give what the record needs. Raises ContractBroken."""
         self._engine.close()
         self._journal.close()
@@ -122,18 +122,18 @@ class Execution:
         weights = {name: tensor.contiguous() for name, tensor in self._trainer.model.state_dict().items()}
         self._run.save_blob("weights", save(weights))
         num_parameters = sum(parameter.numel() for parameter in self._trainer.model.parameters())
-        return Finished(self._progress, audit, summary(self._engine.history), num_parameters, self._pace())
+        return FinishedAttempt(self._progress, audit, summary(self._engine.history), num_parameters, self._pace())
 
     def evidence(self) -> AuditRun:
         """The ledger of a run that ends early."""
         return self._witness.evidence(self._elapsed())
 
-    def _resume(self) -> Progress:
+    def _resume(self) -> TrainingProgress:
         progress = load_checkpoint(self._run.path(CHECKPOINT), self._trainer)
         if progress is None:
             if self._journal.entries():
                 self._engine.resume(None)
-            return Progress()
+            return TrainingProgress()
         self._engine.resume(progress.changes)
         self._witness.load_state(progress.witness)
         self._observer.noted(f"resumed from the checkpoint after step {progress.step}")
@@ -164,7 +164,7 @@ class Execution:
         settings, step = self._config.training, self._progress.step
         events = self._data.split.validation[: settings.validation_events]
         parts = list(batches(events, settings.batch_size))
-        questions = Questions(("random",), 1, settings.seed)
+        questions = CandidateDraw(("random",), 1, settings.seed)
         scores = []
         for number, batch in enumerate(parts, start=1):
             scores.append(self._score(batch, questions)["random"])
@@ -183,7 +183,7 @@ class Execution:
             for record in self._engine.propose_all(deltas, step):
                 self._observer.noted(_told(record))
 
-    def _score(self, batch: range, questions: Questions) -> dict[NegativeKind, RankingScores]:
+    def _score(self, batch: range, questions: CandidateDraw) -> dict[NegativeKind, RankingScores]:
         with self._witness.step(self._progress.step, "eval", f"{questions.num_ranked} ranked"):
             return questions.put(self._data, batch, self._trainer.score)
 

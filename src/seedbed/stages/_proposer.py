@@ -6,7 +6,7 @@ from typing import Protocol, final
 from seedbed.change import Delta, ReplayRule, StallRule, StallState
 from seedbed.stages._config import ChangeSettings
 
-__all__ = ["Proposer", "Replaying", "Stalling"]
+__all__ = ["Proposer", "ReplayProposer", "StallProposer"]
 
 
 class Proposer(Protocol):
@@ -18,7 +18,7 @@ class Proposer(Protocol):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Stalling:
+class StallProposer:
     """Cuts the learning rate when validation stalls, as a job's settings say."""
 
     settings: ChangeSettings
@@ -36,7 +36,7 @@ class Stalling:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Replaying:
+class ReplayProposer:
     """Repeats the changes of another run, whatever validation says."""
 
     rule: ReplayRule

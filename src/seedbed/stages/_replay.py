@@ -11,14 +11,14 @@ from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
 from seedbed.stages._training import TrainingResult, train
 
-__all__ = ["Difference", "Replay", "replay"]
+__all__ = ["Replay", "ReplayDifference", "replay"]
 
 _LOGGED = ("loss", "validation_ap")
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReplayDifference:
     """The first value found in which a replay differs from its original; None stands where there is no such value.
 
     `step` is None for what is measured once, after the last step: the test's metrics and predictions, by digest.
@@ -41,7 +41,7 @@ class Replay:
     result: TrainingResult
     rule: ReplayRule
     ruled_otherwise: tuple[ChangeRecord, ...]
-    difference: Difference | None
+    difference: ReplayDifference | None
 
     @property
     def is_same(self) -> bool:
@@ -95,18 +95,18 @@ def _logged(store: Store, run: RunView) -> dict[str, dict[int, float]]:
 
 def _first_difference(
     original: Mapping[str, Mapping[int, float]], replayed: Mapping[str, Mapping[int, float]]
-) -> Difference | None:
+) -> ReplayDifference | None:
     for name in _LOGGED:
         there, here = original[name], replayed[name]
         for step in sorted({*there, *here}):
             if there.get(step) != here.get(step):
-                return Difference(name, step, there.get(step), here.get(step))
+                return ReplayDifference(name, step, there.get(step), here.get(step))
     return None
 
 
-def _at_the_end(original: Commit, replayed: Commit) -> Difference | None:
+def _at_the_end(original: Commit, replayed: Commit) -> ReplayDifference | None:
     for what in ("metrics", "predictions"):
         there, here = (commit.snapshot.digests.get(what) for commit in (original, replayed))
         if there != here:
-            return Difference(what, None, there, here)
+            return ReplayDifference(what, None, there, here)
     return None

@@ -16,12 +16,12 @@ from seedbed.records import ActiveRun, Commit, Store
 from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._draft import lint_gate, make_draft
-from seedbed.stages._execution import Execution, Means
+from seedbed.stages._execution import Collaborators, Execution
 from seedbed.stages._inject import Fault, PowerCut, injected, tear
 from seedbed.stages._interrupt import interruption
 from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
-from seedbed.stages._proposer import Replaying
+from seedbed.stages._proposer import ReplayProposer
 
 __all__ = ["TrainingResult", "new_run_id", "train"]
 
@@ -72,7 +72,7 @@ def train(
         this.write(run)
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
-            means = Means(observer, injection, None if replay is None else Replaying(replay))
+            means = Collaborators(observer, injection, None if replay is None else ReplayProposer(replay))
             result = _attempt(job, data, contract, run, means)
         except PowerCut:
             num_bytes = tear(run.path("events.log"))
@@ -84,7 +84,7 @@ def train(
     return train(job, store, observer, run_id=run.run_id, replay=replay)
 
 
-def _attempt(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, means: Means) -> TrainingResult:
+def _attempt(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, means: Collaborators) -> TrainingResult:
     means.observer.started(run.run_id, _facts(job, data, contract, run))
     with run, interruption() as asked:
         execution = Execution(job.config, data, contract, run, means)

@@ -1,13 +1,13 @@
 """Between a parameter and the live object that holds it: write, read back, and see it used."""
 
 from seedbed.change.bindings._batch_size import BatchSize, RateRule, ResizableBatchSampler
-from seedbed.change.bindings._binding import Binding, Sighting
+from seedbed.change.bindings._binding import Binding, UseReport
 from seedbed.change.bindings._clip_norm import ClipNorm
 from seedbed.change.bindings._coverage import require_coverage
-from seedbed.change.bindings._delivered_batches import Handed, handed, num_rows
+from seedbed.change.bindings._delivered_batches import BatchListener, num_rows, track_batches
 from seedbed.change.bindings._dropout import DropoutRate
 from seedbed.change.bindings._freezing import Freeze, Thaw
-from seedbed.change.bindings._group_setting import GroupSetting, Setting
+from seedbed.change.bindings._group_setting import GroupSetting, OptimizerSetting
 from seedbed.change.bindings._groups import GroupName
 from seedbed.change.bindings._learning_rate import LearningRate
 from seedbed.change.bindings._loss_weights import LossWeight, LossWeights
@@ -16,6 +16,7 @@ from seedbed.change.bindings._settings_file import Consumer, SettingsFile
 from seedbed.change.bindings._target import Bindings, Target
 
 __all__ = [
+    "BatchListener",
     "BatchSize",
     "Binding",
     "Bindings",
@@ -25,20 +26,19 @@ __all__ = [
     "Freeze",
     "GroupName",
     "GroupSetting",
-    "Handed",
     "LearningRate",
     "LossWeight",
     "LossWeights",
     "MixtureSampler",
     "MixtureWeight",
+    "OptimizerSetting",
     "RateRule",
     "ResizableBatchSampler",
-    "Setting",
     "SettingsFile",
-    "Sighting",
     "Target",
     "Thaw",
-    "handed",
+    "UseReport",
     "num_rows",
     "require_coverage",
+    "track_batches",
 ]

@@ -8,10 +8,10 @@ from typing import final
 from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._learning_rate import LearningRate
 from seedbed.change.bindings._rate_watch import RateWatch
-from seedbed.change.bindings._use_watch import Reading, Uses, UseWatch
+from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
 from seedbed.errors import InvalidInput
 
 __all__ = ["BatchSize", "RateRule", "ResizableBatchSampler"]
@@ -77,10 +77,10 @@ class ResizableBatchSampler(Sampler[list[int]]):
         return int(whole) if self._drop_last else ceil(whole)
 
     def begin(self) -> None:
-        """A pass begins; told by `handed`."""
+        """A pass begins; told by `track_batches`."""
 
-    def hand(self, num_rows: int) -> None:
-        """The loop got a batch; told by `handed`."""
+    def delivered(self, num_rows: int) -> None:
+        """The loop got a batch; told by `track_batches`."""
         self._uses.note(num_rows)
 
     def used(self) -> set[float]:
@@ -92,9 +92,9 @@ class ResizableBatchSampler(Sampler[list[int]]):
 class BatchSize:
     """Binds a parameter to the batch size, and moves a learning rate along with it: both, or neither.
 
-    The loop must read its batches through `handed(loader, batches)`. The rate moves at once; with workers, that is some
-    batches before the first of the new size arrives. The guards see the batch size alone: limits that a parameter for
-    the rate declares are not asked. Raises InvalidInput for a rule without a rate to move.
+    The loop must read its batches through `track_batches(loader, batches)`. The rate moves at once; with workers, that
+    is some batches before the first of the new size arrives. The guards see the batch size alone: limits that a
+    parameter for the rate declares are not asked. Raises InvalidInput for a rule without a rate to move.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class BatchSize:
             self._rate.write(self._rate.read() * self._rule.factor(size / self.read()))
         self._batches.resize(size)
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step all of whose batches had the new size, and any later loss.
 
         Batches that were fetched before the change, and the short one that ends a pass, prove nothing. That the rate
@@ -131,7 +131,7 @@ class BatchSize:
         """
         self._end_watch()
         if report is not None:
-            self._watch = UseWatch(self._optimizer, Reading(self.read, self._batches.used), report)
+            self._watch = UseWatch(self._optimizer, ValueReader(self.read, self._batches.used), report)
             if self._rate is not None:
                 self._rate_watch = self._rate.follow(lambda sighting: self._tell_of_rate(sighting, report))
 
@@ -151,12 +151,12 @@ class BatchSize:
             )
         self._batches.resize(size)
 
-    def _tell_of_rate(self, sighting: Sighting, report: Callable[[Sighting], None]) -> None:
+    def _tell_of_rate(self, sighting: UseReport, report: Callable[[UseReport], None]) -> None:
         if sighting.why:
             self._end_watch()
             numbers = f"expected {sighting.expected:g}, found {sighting.found:g}"
             why = f"the learning rate that goes with it was lost: {numbers}; {sighting.why}"
-            report(Sighting(sighting.steps_after, self.read(), self.read(), why))
+            report(UseReport(sighting.steps_after, self.read(), self.read(), why))
 
     def _end_watch(self) -> None:
         if self._watch is not None:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Binding", "Sighting"]
+__all__ = ["Binding", "UseReport"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class UseReport:
     """What the live object really used at one of its steps, the `steps_after`-th since the watch began.
 
     `expected` and `found` are in the parameter's unit; `why` is empty when the value was carried, and else says
@@ -30,7 +30,7 @@ class Binding(Protocol):
     def write(self, value: float) -> None:
         """Set it, and all that would otherwise take it back. Raises InvalidInput when that cannot be done."""
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the next step's use, and any later loss, of the value now held. None ends the watch."""
 
     def state(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.errors import InvalidInput
 
@@ -45,7 +45,7 @@ class ClipNorm:
         """Clip to `value` from now on. Raises InvalidInput unless it is finite and above 0."""
         self._max_norm = _checked(value)
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose gradients have the norm that clipping left them, and any later loss.
 
         A step without a clip since the one before, or with gradients that were clipped while they were still scaled,
@@ -70,7 +70,7 @@ class ClipNorm:
 class _Watch:
     """Compares the gradients that a step begins with with those that the last clip left."""
 
-    def __init__(self, optimizer: Optimizer, expected: float, report: Callable[[Sighting], None]) -> None:
+    def __init__(self, optimizer: Optimizer, expected: float, report: Callable[[UseReport], None]) -> None:
         self._optimizer, self._expected, self._report = optimizer, expected, report
         self._clip: tuple[float, Tensor, list[Tensor]] | None = None
         self._seen = False
@@ -107,7 +107,7 @@ class _Watch:
         if isclose(found, expected, rel_tol=0.02, abs_tol=1e-6):  # bfloat16 keeps two to three digits
             self._seen = True
             self._steps.proven()
-            self._report(Sighting(step, self._expected, self._expected))
+            self._report(UseReport(step, self._expected, self._expected))
         else:
             why = (
                 f"clip left gradients of norm {expected:g} and the step began with {found:g}: they were changed between"
@@ -116,7 +116,7 @@ class _Watch:
 
     def _lose(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(Sighting(step, self._expected, found, why))
+        self._report(UseReport(step, self._expected, found, why))
 
 
 def _norm(weights: Iterable[Tensor]) -> float:

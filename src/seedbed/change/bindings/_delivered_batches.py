@@ -1,4 +1,4 @@
-"""The batches that a loop really gets, as samplers of ours need to know them."""
+"""The batches that the loop really gets: our samplers count those, since workers fetch ahead."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -7,19 +7,19 @@ from torch import Tensor
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Handed", "handed", "num_rows"]
+__all__ = ["BatchListener", "num_rows", "track_batches"]
 
 Batch = TypeVar("Batch")
 
 
-class Handed(Protocol):
-    """What is told of each batch that reaches the loop."""
+class BatchListener(Protocol):
+    """Counts the batches that reach the loop."""
 
     def begin(self) -> None:
-        """A pass over the loader begins: nothing that is fetched from now on was handed over before."""
+        """A pass over the loader begins: whatever is fetched from now on has not reached the loop yet."""
 
-    def hand(self, num_rows: int) -> None:
-        """The loop got the next batch, of so many rows."""
+    def delivered(self, num_rows: int) -> None:
+        """The loop got the next batch, of `num_rows` rows."""
 
 
 def num_rows(batch: object) -> int:
@@ -38,16 +38,19 @@ def num_rows(batch: object) -> int:
     )
 
 
-def handed(loader: Iterable[Batch], *told: Handed, rows: Callable[[Batch], int] = num_rows) -> Iterator[Batch]:
-    """The loader's batches, each told to the samplers in `told` as the loop gets it: `for batch in handed(loader, s)`.
+def track_batches(
+    loader: Iterable[Batch], *listeners: BatchListener, rows: Callable[[Batch], int] = num_rows
+) -> Iterator[Batch]:
+    """The loader's batches; each sampler in `listeners` counts a batch when the loop gets it.
 
-    Workers fetch ahead, so that a sampler alone knows what was asked for and not what arrived. The loader must keep
-    the order of its sampler, as DataLoader does unless in_order=False.
+    Use it as `for batch in track_batches(loader, sampler)`. Workers fetch ahead, so a sampler alone knows what was
+    asked for and not what arrived. The loader must keep the order of its sampler, as DataLoader does unless
+    in_order=False.
     """
-    for each in told:
+    for each in listeners:
         each.begin()
     for batch in loader:
         num = rows(batch)
-        for each in told:
-            each.hand(num)
+        for each in listeners:
+            each.delivered(num)
         yield batch

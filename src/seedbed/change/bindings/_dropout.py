@@ -8,8 +8,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from seedbed.change.bindings._binding import Sighting
-from seedbed.change.bindings._use_watch import Reading, UseWatch
+from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._use_watch import UseWatch, ValueReader
 from seedbed.errors import InvalidInput
 
 __all__ = ["DropoutRate"]
@@ -48,7 +48,7 @@ class DropoutRate:
         for path in self._paths:
             _put(self._model.get_submodule(path), float(value))
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose forward passes in training mode dropped with the value held.
 
         What is noted is the probability that each module holds while it runs, also within compiled code: the new
@@ -63,7 +63,7 @@ class DropoutRate:
         self._sites, self._watch = [], None
         if report is not None:
             self._sites = [_Site(self._model.get_submodule(path)) for path in self._paths]
-            self._watch = UseWatch(self._optimizer, Reading(self.read, self._used), report)
+            self._watch = UseWatch(self._optimizer, ValueReader(self.read, self._used), report)
 
     def state(self) -> dict[str, float]:
         """The probability of each module, by its name in the model."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._step_watch import StepWatch
 
 __all__ = ["FrozenWatch", "ThawedWatch"]
@@ -25,7 +25,7 @@ class FrozenWatch:
     """
 
     def __init__(
-        self, optimizer: Optimizer, named: Named, read: Callable[[], float], report: Callable[[Sighting], None]
+        self, optimizer: Optimizer, named: Named, read: Callable[[], float], report: Callable[[UseReport], None]
     ) -> None:
         self._named, self._read, self._report = named, read, report
         self._seen = False
@@ -63,11 +63,11 @@ class FrozenWatch:
         elif not self._seen:
             self._seen = True
             self._steps.proven()
-            self._report(Sighting(step, 1.0, 1.0))
+            self._report(UseReport(step, 1.0, 1.0))
 
     def _lose(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(Sighting(step, 1.0, found, why))
+        self._report(UseReport(step, 1.0, found, why))
 
 
 @final
@@ -75,7 +75,7 @@ class ThawedWatch:
     """Looks whether gradients reach what was unfrozen. Those of the first step may have been begun while it was not."""
 
     def __init__(
-        self, optimizer: Optimizer, named: Named, read: Callable[[], float], report: Callable[[Sighting], None]
+        self, optimizer: Optimizer, named: Named, read: Callable[[], float], report: Callable[[UseReport], None]
     ) -> None:
         self._named, self._read, self._report = named, read, report
         self._seen = False
@@ -89,15 +89,15 @@ class ThawedWatch:
         share = self._read()
         if share:
             self.end()
-            self._report(Sighting(step, 0.0, share, "requires_grad was turned off by code that is no binding"))
+            self._report(UseReport(step, 0.0, share, "requires_grad was turned off by code that is no binding"))
         elif not self._seen and any(each.grad is not None for each in self._named().values()):
             self._seen = True
             self._steps.proven()
-            self._report(Sighting(step, 0.0, 0.0))
+            self._report(UseReport(step, 0.0, 0.0))
         elif not self._seen and step > 1:
             self.end()
             why = "two optimizer steps were taken and no gradient reached it: look for no_grad, detach or a stale graph"
-            self._report(Sighting(step, 0.0, 1.0, why))
+            self._report(UseReport(step, 0.0, 1.0, why))
 
 
 def _is_weight(each: Tensor) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._freeze_watch import FrozenWatch, ThawedWatch
 from seedbed.errors import InvalidInput
 
@@ -77,7 +77,7 @@ class Freeze:
         for key, norm in self._norms().items():
             norm.momentum = 0.0 if value == 1.0 else self._momenta.get(key, norm.momentum)
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report whether the next optimizer step left the frozen weights alone, bit by bit, or trained the unfrozen.
 
         A frozen weight that moved is named. At later steps a weight is compared whenever something could move it: a

@@ -9,16 +9,16 @@ from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._schedulers import momentum_cyclers
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.errors import InvalidInput
 
-__all__ = ["GroupSetting", "Setting"]
+__all__ = ["GroupSetting", "OptimizerSetting"]
 
 
-class Setting(StrEnum):
+class OptimizerSetting(StrEnum):
     """A number that an optimizer keeps in each parameter group, beside the learning rate."""
 
     WEIGHT_DECAY = "weight_decay"
@@ -27,13 +27,13 @@ class Setting(StrEnum):
     BETA2 = "beta2"
 
 
-_PLACE_IN_BETAS = {Setting.BETA1: 0, Setting.BETA2: 1}
-_CYCLED = (Setting.MOMENTUM, Setting.BETA1)
+_PLACE_IN_BETAS = {OptimizerSetting.BETA1: 0, OptimizerSetting.BETA2: 1}
+_CYCLED = (OptimizerSetting.MOMENTUM, OptimizerSetting.BETA1)
 
 
 @final
 class GroupSetting:
-    """Binds a parameter to a setting of the optimizer's groups: `GroupSetting(optimizer, Setting.WEIGHT_DECAY)`.
+    """Binds a parameter to a setting in the optimizer's groups, such as OptimizerSetting.WEIGHT_DECAY.
 
     With a `group`, by its place or its key "name", that group alone moves. Without one the value is the first group's:
     weight decays keep their ratios, so that a group without decay stays without; momenta and betas must be the same in
@@ -47,11 +47,11 @@ class GroupSetting:
     def __init__(
         self,
         optimizer: Optimizer,
-        setting: Setting,
+        setting: OptimizerSetting,
         group: GroupName | None = None,
         scheduler: LRScheduler | None = None,
     ) -> None:
-        self._optimizer, self._setting, self._group = optimizer, Setting(setting), group
+        self._optimizer, self._setting, self._group = optimizer, OptimizerSetting(setting), group
         self._watch: _Watch | None = None
         self._require_setting()
         if scheduler is not None and self._setting in _CYCLED:
@@ -72,7 +72,7 @@ class GroupSetting:
         for group, new in zip(self._groups(), self._spread(value), strict=True):
             _put(group, self._setting, new)
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report what the next optimizer step that is not skipped uses, and any later loss of the value."""
         if self._watch is not None:
             self._watch.end()
@@ -125,21 +125,21 @@ class GroupSetting:
                 f"{type(self._optimizer).__name__} has no {self._setting.value}: group {missing[0]} holds {has}; bind "
                 "a setting that it has"
             )
-        if self._setting is not Setting.WEIGHT_DECAY and len(set(self._held())) > 1:
+        if self._setting is not OptimizerSetting.WEIGHT_DECAY and len(set(self._held())) > 1:
             raise InvalidInput(
                 f"the groups' {self._setting.value} differ, {self._held()}, and have no meaning as ratios; bind each "
                 "group on its own with group="
             )
 
     def _require_range(self, value: float) -> None:
-        below = float("inf") if self._setting in {Setting.WEIGHT_DECAY, Setting.MOMENTUM} else 1.0
+        below = float("inf") if self._setting in {OptimizerSetting.WEIGHT_DECAY, OptimizerSetting.MOMENTUM} else 1.0
         if not (isfinite(value) and 0 <= value < below):
             limits = "0 or more" if below > 1 else "0 or more and below 1"
             raise InvalidInput(f"{self._setting.value} cannot be {value!r}: expected a number, {limits}")
 
     def _require_startable(self, value: float) -> None:
         # RMSprop makes its momentum buffers with the rest of its state, at a weight's first step, or never.
-        if not (self._setting is Setting.MOMENTUM and isinstance(self._optimizer, RMSprop) and value > 0):
+        if not (self._setting is OptimizerSetting.MOMENTUM and isinstance(self._optimizer, RMSprop) and value > 0):
             return
         weights = [weight for group in self._groups() for weight in group["params"]]
         states = [self._optimizer.state[weight] for weight in weights if weight in self._optimizer.state]
@@ -158,8 +158,8 @@ class _Watch:
         self,
         optimizer: Optimizer,
         held: Callable[[], list[float]],
-        setting: Setting,
-        report: Callable[[Sighting], None],
+        setting: OptimizerSetting,
+        report: Callable[[UseReport], None],
     ) -> None:
         self._optimizer, self._held, self._setting, self._report = optimizer, held, setting, report
         self._expected = held()
@@ -174,10 +174,10 @@ class _Watch:
         lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)
         if lost is not None:
             self.end()
-            self._report(Sighting(step, self._expected[lost], found[lost], self._why()))
+            self._report(UseReport(step, self._expected[lost], found[lost], self._why()))
         elif step == 1:
             self._steps.proven()
-            self._report(Sighting(1, found[0], found[0]))
+            self._report(UseReport(1, found[0], found[0]))
 
     def _why(self) -> str:
         cyclers = momentum_cyclers(self._optimizer) if self._setting in _CYCLED else []
@@ -186,7 +186,7 @@ class _Watch:
         return f"the {self._setting.value} was overwritten by {by}"
 
 
-def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: Setting) -> None:
+def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: OptimizerSetting) -> None:
     for each in momentum_cyclers(optimizer, scheduler):
         raise InvalidInput(
             f"{type(each).__name__} overwrites {setting.value} at each of its steps: a change could not be held; build "
@@ -194,11 +194,11 @@ def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: Set
         )
 
 
-def _get(group: Mapping[str, Any], setting: Setting) -> float:
+def _get(group: Mapping[str, Any], setting: OptimizerSetting) -> float:
     return float(group["betas"][_PLACE_IN_BETAS[setting]] if setting in _PLACE_IN_BETAS else group[setting.value])
 
 
-def _put(group: dict[str, Any], setting: Setting, value: float) -> None:
+def _put(group: dict[str, Any], setting: OptimizerSetting, value: float) -> None:
     """Set it in the group; a tensor is filled in place, since compiled steps keep hold of it."""
     place = _PLACE_IN_BETAS.get(setting)
     held = group[setting.value] if place is None else group["betas"][place]

@@ -6,7 +6,7 @@ from typing import final
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._schedulers import (
@@ -66,7 +66,7 @@ class LearningRate:
             slot.put(rate)
         self._rebase_watches()
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report what the next optimizer step uses, and any later loss of the value.
 
         A declared schedule may move the value as it foresees; without one it has no reason to move. The watch stays
@@ -76,7 +76,7 @@ class LearningRate:
             self.unfollow(self._watch)
         self._watch = None if report is None else self.follow(report)
 
-    def follow(self, report: Callable[[Sighting], None]) -> RateWatch:
+    def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A watch beside the engine's, for a binding that moves this one along; end it by `unfollow`."""
         watch = RateWatch(self._optimizer, self._scheduler, self._index(), report)
         self._followers.append(watch)

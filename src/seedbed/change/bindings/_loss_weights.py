@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._binding import Sighting
-from seedbed.change.bindings._use_watch import Reading, Uses, UseWatch
+from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
 from seedbed.errors import InvalidInput
 
 __all__ = ["LossWeight", "LossWeights"]
@@ -77,12 +77,12 @@ class LossWeight:
         """Weigh the term by `value` from now on. Raises InvalidInput unless it is finite."""
         self._weights.put(self._term, value)
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step for which every sum used the weight, and any later loss of it."""
         if self._watch is not None:
             self._watch.end()
         unused = "two optimizer steps were taken and combine was not called"
-        reading = Reading(self.read, lambda: self._weights.used(self._term), unused)
+        reading = ValueReader(self.read, lambda: self._weights.used(self._term), unused)
         self._watch = None if report is None else UseWatch(self._optimizer, reading, report)
 
     def state(self) -> dict[str, float]:

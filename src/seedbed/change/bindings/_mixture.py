@@ -10,8 +10,8 @@ import numpy as np
 from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
-from seedbed.change.bindings._binding import Sighting
-from seedbed.change.bindings._use_watch import Reading, Uses, UseWatch
+from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
 from seedbed.errors import InvalidInput
 
 __all__ = ["MixtureSampler", "MixtureWeight"]
@@ -86,11 +86,11 @@ class MixtureSampler(Sampler[int]):
         return self._draws_per_pass
 
     def begin(self) -> None:
-        """A pass begins; told by `handed`. Draws of the last pass that never reached the loop are lost."""
+        """A pass begins; told by `track_batches`. Draws of the last pass that never reached the loop are lost."""
         self._num_handed = self._next
 
-    def hand(self, num_rows: int) -> None:
-        """The loop got the next `num_rows` draws; told by `handed`."""
+    def delivered(self, num_rows: int) -> None:
+        """The loop got the next `num_rows` draws; told by `track_batches`."""
         first, self._num_handed = self._num_handed, self._num_handed + num_rows
         while len(self._since) > 1 and self._since[1][0] <= first:
             del self._since[0]
@@ -129,8 +129,8 @@ class MixtureSampler(Sampler[int]):
 class MixtureWeight:
     """Binds a parameter to the weight of one dataset in a mixture. Raises InvalidInput when there is none of that name.
 
-    The loop must read its batches through `handed(loader, mixture)`. The value is the weight as given; what share of
-    the draws it comes to depends on the other weights.
+    The loop must read its batches through `track_batches(loader, mixture)`. The value is the weight as given; what
+    share of the draws it comes to depends on the other weights.
     """
 
     def __init__(self, mixture: MixtureSampler, name: str, optimizer: Optimizer) -> None:
@@ -148,11 +148,11 @@ class MixtureWeight:
             raise InvalidInput(f"the weight of dataset {self._name!r} is the last above 0: raise another one first")
         self._mixture.put(self._name, value)
 
-    def watch(self, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step all of whose rows were drawn by the weight, and any later loss of it."""
         if self._watch is not None:
             self._watch.end()
-        reading = Reading(self.read, lambda: self._mixture.used(self._name))
+        reading = ValueReader(self.read, lambda: self._mixture.used(self._name))
         self._watch = None if report is None else UseWatch(self._optimizer, reading, report)
 
     def state(self) -> dict[str, float]:

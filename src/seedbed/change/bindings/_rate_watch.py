@@ -7,7 +7,7 @@ from typing import final
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._schedulers import Forecast, Rates, culprits, rates_of
 from seedbed.change.bindings._step_watch import StepWatch
 
@@ -26,7 +26,7 @@ class RateWatch:
         optimizer: Optimizer,
         scheduler: LRScheduler | None,
         group: int | None,
-        report: Callable[[Sighting], None],
+        report: Callable[[UseReport], None],
     ) -> None:
         self._optimizer, self._scheduler, self._group, self._report = optimizer, scheduler, group, report
         self._of = slice(None) if group is None else slice(group, group + 1)
@@ -60,9 +60,9 @@ class RateWatch:
         if self._overtaken:
             self.end()
             why = "another change, made through the same binding, moved the rate before an optimizer step used it"
-            self._report(Sighting(step, self._promised, found, why))
+            self._report(UseReport(step, self._promised, found, why))
         else:
-            self._report(Sighting(step, found, found))
+            self._report(UseReport(step, found, found))
 
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the rates may have moved to `found`; if so, they are where the next ones must come from."""
@@ -75,7 +75,7 @@ class RateWatch:
         self.end()
         worst = next(i for i in range(len(found)) if not _is_rounding(found[i], legal[0][i]))
         why = f"group {worst + (self._group or 0)}'s rate was overwritten by {self._culprits()}"
-        self._report(Sighting(step, legal[0][worst], found[worst], why))
+        self._report(UseReport(step, legal[0][worst], found[worst], why))
         return False
 
     def _culprits(self) -> str:

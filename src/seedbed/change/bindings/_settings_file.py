@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, final
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.parameters._registry import Registry
 from seedbed.errors import Conflict, ContractBroken, NotFound
 from seedbed.records import atomic_write_json, digest_bytes, json_with_hash
@@ -32,7 +32,7 @@ class _Watch:
     value: float
     former: float
     lag_steps: int
-    report: Callable[[Sighting], None]
+    report: Callable[[UseReport], None]
     waited_steps: int = 0
     steps: int = 0
     seen: bool = False
@@ -93,7 +93,7 @@ class SettingsFile:
         """What the consumer says that it holds."""
         return self._consumer.reload()
 
-    def watch(self, key: str, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
         """Report what `saw` tells of this key. A value used late by no more than its `lag_steps` is not lost."""
         self._watches.pop(key, None)
         if report is not None:
@@ -173,15 +173,15 @@ class SettingsFile:
         return self._seen
 
 
-def _sighting(watch: _Watch, found: float | None) -> Sighting | None:
+def _sighting(watch: _Watch, found: float | None) -> UseReport | None:
     """What a step's use of a watched value comes to; None while it may still be on its way."""
     if found == watch.value:
-        return Sighting(watch.steps, watch.value, watch.value)
+        return UseReport(watch.steps, watch.value, watch.value)
     if found == watch.former and not watch.seen and watch.age_steps < watch.lag_steps:
         return None
     if found is None:
-        return Sighting(watch.steps, watch.value, float("nan"), "the step did not say what it ran with")
+        return UseReport(watch.steps, watch.value, float("nan"), "the step did not say what it ran with")
     still = (
         f"still, {watch.age_steps} steps after" if found == watch.former and not watch.seen else "which nobody set here"
     )
-    return Sighting(watch.steps, watch.value, found, f"the step ran with {found:g}, {still}")
+    return UseReport(watch.steps, watch.value, found, f"the step ran with {found:g}, {still}")

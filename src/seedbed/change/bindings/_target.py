@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, final
 
-from seedbed.change.bindings._binding import Binding, Sighting
+from seedbed.change.bindings._binding import Binding, UseReport
 from seedbed.errors import Conflict
 
 __all__ = ["Bindings", "Target"]
@@ -32,7 +32,7 @@ class Target(Protocol):
     def held(self) -> Mapping[str, float] | None:
         """The values that their user says it holds, once it has looked; None when it does not answer."""
 
-    def watch(self, key: str, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
         """Report the next step's use, and any later loss, of the value now kept. None ends the watch."""
 
     def state(self) -> dict[str, dict[str, float]]:
@@ -68,7 +68,7 @@ class Bindings:
         """What is kept is what is held."""
         return self.read()
 
-    def watch(self, key: str, report: Callable[[Sighting], None] | None) -> None:
+    def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
         """As the binding does."""
         self._bindings[key].watch(report)
 

@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.weak import TensorWeakRef
 
-from seedbed.change.bindings._binding import Sighting
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._step_watch import StepWatch
 
-__all__ = ["Reading", "UseWatch", "Uses"]
+__all__ = ["UseWatch", "Uses", "ValueReader"]
 
 
 @final
@@ -31,7 +31,7 @@ class Uses:
 
 
 @final
-class Reading:
+class ValueReader:
     """How a watch reads a live object: the value held, the values used since it last asked, and what may be missing.
 
     `unused` says what is wrong when two optimizer steps in a row used no value at all. It is empty where that may be:
@@ -50,7 +50,7 @@ class UseWatch:
     sums up came before the change. The next one is.
     """
 
-    def __init__(self, optimizer: Optimizer, reading: Reading, report: Callable[[Sighting], None]) -> None:
+    def __init__(self, optimizer: Optimizer, reading: ValueReader, report: Callable[[UseReport], None]) -> None:
         self._reading, self._report = reading, report
         self._expected = reading.held()
         self._window = _Window(optimizer)
@@ -72,13 +72,13 @@ class UseWatch:
         elif used == {self._expected}:
             self._seen = True
             self._steps.proven()
-            self._report(Sighting(step, self._expected, self._expected))
+            self._report(UseReport(step, self._expected, self._expected))
         elif not used and step > 1 and self._reading.unused:
             self._lose(step, held, self._reading.unused)
 
     def _lose(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(Sighting(step, self._expected, found, why))
+        self._report(UseReport(step, self._expected, found, why))
 
 
 @final

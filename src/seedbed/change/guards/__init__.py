@@ -6,12 +6,11 @@ from seedbed.change.guards._debounce import Debounce, DebounceState
 from seedbed.change.guards._freeze_rule import FreezeRule, FreezeState, GoodRange
 from seedbed.change.guards._guards import GUARDS, judge_proposal
 from seedbed.change.guards._pacing import cooldown, oscillation, velocity
-from seedbed.change.guards._proposal import Case, Conditions, Decision, Guard, Move, Ruling
+from seedbed.change.guards._proposal import Conditions, Decision, Guard, GuardResult, Move, ProposedChange
 from seedbed.change.guards._skip_reason import skip_reason
 
 __all__ = [
     "GUARDS",
-    "Case",
     "Conditions",
     "Debounce",
     "DebounceState",
@@ -20,8 +19,9 @@ __all__ = [
     "FreezeState",
     "GoodRange",
     "Guard",
+    "GuardResult",
     "Move",
-    "Ruling",
+    "ProposedChange",
     "bounds",
     "cooldown",
     "drift",

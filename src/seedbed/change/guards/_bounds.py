@@ -1,13 +1,13 @@
 """Guards that look at the value itself: within its bounds, on its grid, other than the one that is live."""
 
-from seedbed.change.guards._proposal import Case, Decision, Ruling
+from seedbed.change.guards._proposal import Decision, GuardResult, ProposedChange
 from seedbed.change.parameters._grid import decimal, exact, farthest
 from seedbed.change.parameters._parameter import Parameter, in_unit
 
 __all__ = ["bounds", "no_op"]
 
 
-def bounds(case: Case) -> Ruling:
+def bounds(case: ProposedChange) -> GuardResult:
     """Shrink a value beyond `low`..`high` to the bound, and one off the grid to the point next to it on the way.
 
     Denies where the value before lies outside the bounds itself and no shorter move leads back.
@@ -19,20 +19,20 @@ def bounds(case: Case) -> Ruling:
     leads_back = min(here, there) <= limit <= max(here, there)
     after = farthest(parameter, proposal.before, limit) if leads_back else proposal.before
     if leads_back and after == proposal.after:
-        return Ruling(Decision.ALLOW, "bounds", after, f"within {_declared(parameter)}")
+        return GuardResult(Decision.ALLOW, "bounds", after, f"within {_declared(parameter)}")
     if leads_back and (after != proposal.before or low <= here <= high):
         why = "outside" if limit != there else "off the grid of"
-        return Ruling(Decision.SHRINK, "bounds", after, f"{proposal.after:.12g} lies {why} {_declared(parameter)}")
+        return GuardResult(Decision.SHRINK, "bounds", after, f"{proposal.after:.12g} lies {why} {_declared(parameter)}")
     reason = f"no value within {_declared(parameter)} lies between {proposal.before:.12g} and {proposal.after:.12g}"
-    return Ruling(Decision.DENY, "bounds", proposal.before, reason)
+    return GuardResult(Decision.DENY, "bounds", proposal.before, reason)
 
 
-def no_op(case: Case) -> Ruling:
+def no_op(case: ProposedChange) -> GuardResult:
     """Deny a change to the value that is already live."""
     parameter, proposal = case.parameter, case.proposal
     if exact(parameter, proposal.after) != exact(parameter, proposal.before):
-        return Ruling(Decision.ALLOW, "no_op", proposal.after, "the value would change")
-    return Ruling(Decision.DENY, "no_op", proposal.before, f"{parameter.key} is already {proposal.before:g}")
+        return GuardResult(Decision.ALLOW, "no_op", proposal.after, "the value would change")
+    return GuardResult(Decision.DENY, "no_op", proposal.before, f"{parameter.key} is already {proposal.before:g}")
 
 
 def _declared(parameter: Parameter) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from seedbed.change.guards._bounds import bounds, no_op
 from seedbed.change.guards._conditions import drift, freeze, health
 from seedbed.change.guards._pacing import cooldown, oscillation, velocity
-from seedbed.change.guards._proposal import Case, Decision, Guard, Ruling
+from seedbed.change.guards._proposal import Decision, Guard, GuardResult, ProposedChange
 
 __all__ = ["GUARDS", "judge_proposal"]
 
@@ -19,9 +19,9 @@ GUARDS: tuple[Guard, ...] = (freeze, health, drift, oscillation, velocity, coold
 """In order: each sees what the one before let through; the first to deny ends it."""
 
 
-def judge_proposal(guards: Sequence[Guard], case: Case) -> Ruling:
+def judge_proposal(guards: Sequence[Guard], case: ProposedChange) -> GuardResult:
     """Ask the guards in order. The ruling is the first denial, else the last shrink, else ALLOW."""
-    ruling = Ruling(Decision.ALLOW, None, case.proposal.after, "every guard allowed it")
+    ruling = GuardResult(Decision.ALLOW, None, case.proposal.after, "every guard allowed it")
     for guard in guards:
         answer = guard(case)
         if answer.decision is Decision.DENY:

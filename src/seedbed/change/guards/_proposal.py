@@ -7,7 +7,7 @@ from enum import StrEnum
 from seedbed.change.parameters._grid import on_grid
 from seedbed.change.parameters._parameter import Parameter
 
-__all__ = ["Case", "Conditions", "Decision", "Guard", "Move", "Ruling"]
+__all__ = ["Conditions", "Decision", "Guard", "GuardResult", "Move", "ProposedChange"]
 
 
 class Decision(StrEnum):
@@ -28,7 +28,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class GuardResult:
     """What a guard decided, the value it lets through, and why. `guard` is None when all allowed."""
 
     decision: Decision
@@ -51,7 +51,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ProposedChange:
     """One proposal before the guards: its parameter's limits, the move, and what it is judged by.
 
     `earlier` are the parameter's moves that reached the live object, oldest first. A value proposed within rounding of
@@ -68,4 +68,4 @@ class Case:
         object.__setattr__(self, "proposal", replace(self.proposal, after=read))
 
 
-Guard = Callable[[Case], Ruling]
+Guard = Callable[[ProposedChange], GuardResult]

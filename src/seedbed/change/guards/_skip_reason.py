@@ -1,6 +1,6 @@
 """A guard's denial in the words of a record."""
 
-from seedbed.change.guards._proposal import Decision, Ruling
+from seedbed.change.guards._proposal import Decision, GuardResult
 from seedbed.contracts import SkipReason
 
 __all__ = ["skip_reason"]
@@ -8,7 +8,7 @@ __all__ = ["skip_reason"]
 _FLAGS = frozenset(SkipReason.model_fields) - {"note"}
 
 
-def skip_reason(ruling: Ruling) -> SkipReason | None:
+def skip_reason(ruling: GuardResult) -> SkipReason | None:
     """Which guard denied the change, and why; None when it went through, whole or in part."""
     if ruling.decision is not Decision.DENY:
         return None

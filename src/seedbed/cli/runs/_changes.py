@@ -74,9 +74,9 @@ def replay(
       seedbed changes replay latest events.csv --json
     """
     errors().print("loading torch", style="dim")
-    from seedbed.cli.runs._replay import Again, run_replay
+    from seedbed.cli.runs._replay import ReplayRequest, run_replay
 
-    raise typer.Exit(run_replay(Again(run, events, sort, resume, store, as_json)))
+    raise typer.Exit(run_replay(ReplayRequest(run, events, sort, resume, store, as_json)))
 
 
 def _summary(view: "RunView") -> "ChangeSummary":

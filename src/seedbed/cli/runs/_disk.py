@@ -66,7 +66,7 @@ def gc(
     opened = Store.open(store)
     with working() as progress:
         plan = plan_gc(opened, policy, grace=timedelta(hours=grace), progress=progress)
-        result = None if dry_run else sweep(opened, plan, progress)
+        result = None if dry_run else sweep(plan, opened.files, progress)
     deleted = () if result is None else result.swept
     if as_json:
         print_json({**_plan_json(plan), "deleted": [item.key for item in deleted]})
@@ -98,7 +98,7 @@ def index(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
 def _print_stats(found: "StoreStats") -> None:
     kinds = plain_table("kind", "files", "size", "of all", numeric=("files", "size", "of all"))
     whole = found.size_bytes or 1
-    for room in found.rooms:
+    for room in found.usage:
         kinds.add_row(room.kind, f"{room.num_files:,}", size(room.size_bytes), f"{room.size_bytes / whole:.0%}")
     out().print(kinds)
     if found.projects:
@@ -121,14 +121,14 @@ def _print_stats(found: "StoreStats") -> None:
 
 
 def _plan_json(plan: "GcPlan") -> dict[str, object]:
-    lettings = [
+    expiries = [
         {"project": item.project, "rule": str(item.rule), "commits": [commit.snapshot_seq for commit in item.commits]}
-        for item in plan.lettings
+        for item in plan.expiries
     ]
     return {
         "cutoff": plan.cutoff.isoformat(),
         "held_by": None if plan.held_by is None else plan.held_by.run_id,
-        "lettings": lettings,
+        "expiries": expiries,
         "files": [asdict(item) for item in plan.files],
         "size_bytes": plan.size_bytes,
         "young": {"files": plan.num_young, "size_bytes": plan.young_bytes},
@@ -136,7 +136,7 @@ def _plan_json(plan: "GcPlan") -> dict[str, object]:
 
 
 def _print_plan(plan: "GcPlan") -> None:
-    for item in plan.lettings:
+    for item in plan.expiries:
         out().print(
             f"{item.project}: {counted(len(item.commits), 'commit')} let go by rule {item.rule}", soft_wrap=True
         )

@@ -14,7 +14,7 @@ from seedbed.cli.runs._import import import_runs
 from seedbed.cli.runs._steps import steps
 from seedbed.cli.runs._trend import trend
 from seedbed.cli.runs._why import why
-from seedbed.errors import InvalidInput, StoreCorrupt
+from seedbed.errors import ExitCode, InvalidInput, StoreCorrupt
 
 __all__ = ["app"]
 
@@ -126,7 +126,7 @@ def diff(
         print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json")})
     else:
         out().print(difference(snapshot.run_id, found))
-    raise typer.Exit(1 if wanted is not None and found.comparable is False else 0)
+    raise typer.Exit(ExitCode.FAIL if wanted is not None and found.comparable is False else ExitCode.PASS)
 
 
 @app.command()
@@ -149,13 +149,13 @@ def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOp
         if as_json:
             print_json({"run": run, "holds": False, "problem": str(damage), "checks": []})
         errors().print(f"{damage}; `seedbed runs fsck` lists all damage", soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(ExitCode.FAIL) from None
     holds = all(check.holds for check in checks)
     if as_json:
         print_json({"run": view.run_id, "holds": holds, "checks": digests_json(checks)})
     else:
         out().print(digests_table(checks))
-    raise typer.Exit(0 if holds else 1)
+    raise typer.Exit(ExitCode.PASS if holds else ExitCode.FAIL)
 
 
 @app.command()
@@ -190,7 +190,7 @@ def fsck(
         print_json({"damaged": damaged, "mended": findings_json(mended), "findings": findings_json(findings)})
     else:
         out().print(findings_text(mended, findings), soft_wrap=True)
-    raise typer.Exit(1 if damaged else 0)
+    raise typer.Exit(ExitCode.FAIL if damaged else ExitCode.PASS)
 
 
 for _command in (steps, why, trend, promote, demote, baselines, stats, gc, index):

@@ -10,12 +10,12 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import counting
 from seedbed.cli.console._render import errors, out, plain_table, print_json
-from seedbed.errors import InvalidInput, NotFound
+from seedbed.errors import ExitCode, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seedbed.integrations import Imported, Source
+    from seedbed.integrations import Imported, RunSource
     from seedbed.records import Store
 
 __all__ = ["import_runs"]
@@ -75,10 +75,10 @@ def import_runs(
     else:
         out().print(_table(done))
         errors().print(_summary(done, dry=dry_run))
-    raise typer.Exit(2 if any(item.outcome == _REFUSED for item in done) else 0)
+    raise typer.Exit(ExitCode.USAGE if any(item.outcome == _REFUSED for item in done) else ExitCode.PASS)
 
 
-def _source(system: str, source: str, experiment: str | None) -> "Source":
+def _source(system: str, source: str, experiment: str | None) -> "RunSource":
     from seedbed.integrations import JsonLines, MLflow, TensorBoard
 
     if experiment is not None and system != "mlflow":

@@ -30,7 +30,7 @@ def digests_table(checks: Sequence[DigestCheck]) -> Table:
 
 
 def _word(check: DigestCheck) -> Text:
-    if check.is_released:
+    if check.is_expired:
         return Text("let go", style="yellow")
     return Text("holds", style="green") if check.holds else Text("differs", style="bold red")
 

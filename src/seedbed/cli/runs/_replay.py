@@ -14,20 +14,18 @@ from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import at, errors, out, print_json
 from seedbed.cli.console._warnings import warnings_shown
 from seedbed.cli.runs._select import find_run, require_commit
-from seedbed.errors import NotFound, SeedbedError
+from seedbed.errors import ExitCode, NotFound, SeedbedError
 from seedbed.records import RunView, Store
 from seedbed.runtime import resolve_config
 from seedbed.stages import Job, Replay, TrainConfig, configuration_of, replay
 from seedbed.temporal import EventStream, load_flights, read_events, read_sessions
 
-__all__ = ["Again", "run_replay"]
-
-_INTERRUPTED, _DIFFERS = 130, 1
+__all__ = ["ReplayRequest", "run_replay"]
 
 
 @final
 @dataclass(frozen=True)
-class Again:
+class ReplayRequest:
     """What was asked: which run to repeat, from which events (the shipped flights without), in which store."""
 
     run: str
@@ -38,7 +36,7 @@ class Again:
     as_json: bool
 
 
-def run_replay(asked: Again) -> int:
+def run_replay(asked: ReplayRequest) -> int:
     """Repeat the run and tell whether it came out the same: 0 when it did, 1 when not, 130 when interrupted."""
     original = find_run(asked.store, asked.run)
     snapshot, config = require_commit(original).snapshot, configuration_of(original)
@@ -61,10 +59,10 @@ def run_replay(asked: Again) -> int:
         print_json(_as_json(original, done))
     else:
         out().print(_told(original, done), soft_wrap=True)
-    return 0 if done.is_same else _DIFFERS
+    return ExitCode.PASS if done.is_same else ExitCode.FAIL
 
 
-def _events(asked: Again, config: TrainConfig) -> EventStream:
+def _events(asked: ReplayRequest, config: TrainConfig) -> EventStream:
     if asked.events is None:
         return load_flights(config.data.limit)
     if asked.events.is_dir():
@@ -72,14 +70,14 @@ def _events(asked: Again, config: TrainConfig) -> EventStream:
     return read_events(asked.events, config.data.columns, sort=asked.sort)
 
 
-def _interrupted(asked: Again, original: RunView, done: Replay) -> int:
+def _interrupted(asked: ReplayRequest, original: RunView, done: Replay) -> int:
     given = [str(asked.events)] if asked.events else []
     words = ["changes", "replay", original.run_id, *given, *(["--sort"] if asked.sort else [])]
     again = command(asked.store, *words, "--resume", done.result.run_id)
     if asked.as_json:
         print_json({"run_id": done.result.run_id, "status": done.result.status.value, "resume": again})
     errors().print(f"interrupted: the replay is checkpointed. Go on with\n  {again}", soft_wrap=True)
-    return _INTERRUPTED
+    return ExitCode.INTERRUPTED
 
 
 def _as_json(original: RunView, done: Replay) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, out, print_json
+from seedbed.errors import ExitCode
 
 __all__ = ["app"]
 
 _DEFAULT_FOLDER = Path("artifacts/soak")
-_CONTRACT_BROKEN, _FAILED = 4, 1
 _ITERATIONS, _NO_END = 24, 1_000_000
 
 app = typer.Typer(no_args_is_help=True, help="Run a closed loop, verify what it changed, and judge it.")
@@ -149,7 +149,9 @@ def verify(
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})
     else:
         out().print(Markdown(verification_page(found)))
-    raise typer.Exit(_CONTRACT_BROKEN if not found.clean else 0 if found.passes else _FAILED)
+    if not found.clean:
+        raise typer.Exit(ExitCode.CONTRACT_BROKEN)
+    raise typer.Exit(ExitCode.PASS if found.passes else ExitCode.FAIL)
 
 
 @app.command()
@@ -174,7 +176,7 @@ def gate(
       seedbed soak gate --path artifacts/soak --prometheus
       seedbed soak gate --path artifacts/soak --spec gate.yaml --calibrate
     """
-    from seedbed.cli._judgement import gate_text
+    from seedbed.cli.console._gate_text import gate_text
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, assemble, judged_again

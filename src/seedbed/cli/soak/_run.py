@@ -11,18 +11,27 @@ from typing import final
 from rich.console import Console
 from rich.text import Text
 
-from seedbed.cli._judgement import gate_text
+from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import Outcome
 from seedbed.dashboard import render_soak
+from seedbed.errors import ExitCode
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics
 from seedbed.records import digest, replace
-from seedbed.soak import Finished, Progress, Soak, SoakFolder, assemble, finish, iteration_summaries, soak_metrics
+from seedbed.soak import (
+    FinishedSoak,
+    Soak,
+    SoakFolder,
+    SoakProgress,
+    assemble,
+    finish,
+    iteration_summaries,
+    soak_metrics,
+)
 from seedbed.stages import interruption
 
 __all__ = ["Outside", "run_soak"]
 
-_INTERRUPTED = 130
 _STYLES = {Outcome.EFFECTIVE: "green", Outcome.CLAMPED: "green", Outcome.FAILED: "bold red", Outcome.UNKNOWN: "dim"}
 
 
@@ -50,7 +59,7 @@ def run_soak(folder: SoakFolder, outside: Outside) -> int:
         if not soak.run(lambda: bool(asked.reason), _deadline(outside.hours)):
             again = f"seedbed soak run --out {folder.path.parent} --resume {plan.soak_id}"
             errors().print(f"interrupted after a whole iteration. Go on with\n  {again}", soft_wrap=True)
-            return _INTERRUPTED
+            return ExitCode.INTERRUPTED
     return _finished(folder, outside)
 
 
@@ -65,7 +74,7 @@ def _finished(folder: SoakFolder, outside: Outside) -> int:
     return done.report.exit_code
 
 
-def _tell(done: Finished, plot: Path) -> None:
+def _tell(done: FinishedSoak, plot: Path) -> None:
     console, counted = out(), done.account.tally
     ratio = "no data" if counted.ratio is None else f"{counted.ratio:.3f}"
     seen = f"{counted.full} proposals seen in use whole, {counted.partial} in part, {counted.failed} not at all"
@@ -87,7 +96,7 @@ class _Watcher:
         self._console, self._objective = console, objective
         self.renew: Callable[[], None] = lambda: None
 
-    def iterated(self, progress: Progress) -> None:
+    def iterated(self, progress: SoakProgress) -> None:
         decision = progress.reading.decision
         found, control = (arm.get(self._objective) for arm in (decision.observation.kpis, decision.observation.control))
         told = "not measured" if found is None else f"{found:.4g}"

@@ -13,8 +13,8 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from seedbed.cli._judgement import gate_text, judged, write_report
 from seedbed.cli.console._command_line import command
+from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import at, errors, out, print_json
 from seedbed.cli.console._warnings import warnings_shown
@@ -22,15 +22,15 @@ from seedbed.cli.runs._record import record
 from seedbed.cli.runs._select import find_run
 from seedbed.cli.training._request import Request
 from seedbed.contracts import GateReport
-from seedbed.errors import InvalidInput, SeedbedError
+from seedbed.dashboard import write_report
+from seedbed.errors import ExitCode, InvalidInput, SeedbedError
+from seedbed.gate import judge_run
 from seedbed.records import Commit, RunView, Store
 from seedbed.runtime import resolve_config
 from seedbed.stages import Fault, Job, TrainConfig, TrainingResult, configuration_of, train
 from seedbed.temporal import EventStream
 
 __all__ = ["cohort_of", "run_job"]
-
-_INTERRUPTED = 130
 
 
 def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[TrainConfig], EventStream]) -> int:
@@ -89,12 +89,12 @@ def _interrupted(request: Request, result: TrainingResult) -> int:
     if request.as_json:
         print_json({"run_id": result.run_id, "status": result.status.value, "resume": again})
     errors().print(f"interrupted: run {result.run_id} is checkpointed. Go on with\n  {again}", soft_wrap=True)
-    return _INTERRUPTED
+    return ExitCode.INTERRUPTED
 
 
 def _finished(request: Request, store: Store, commit: Commit) -> int:
     snapshot = commit.snapshot
-    gate = judged(snapshot)
+    gate = judge_run(snapshot)
     page = write_report(store.find(snapshot.run_id, project=snapshot.project).folder, snapshot, gate)
     if request.as_json:
         print_json(_as_json(commit, gate, page))

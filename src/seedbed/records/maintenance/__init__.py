@@ -1,34 +1,34 @@
 """Looking after a store: check, repair, verify, garbage collection, retention, disk usage, the index."""
 
+from seedbed.records.maintenance._expiries import Expired, Expiries, Expiry
 from seedbed.records.maintenance._findings import Finding, FindingKind
 from seedbed.records.maintenance._fsck import fsck
-from seedbed.records.maintenance._gc import GcPlan, GcResult, Letting, Sweepable, Why, gc, plan_gc, sweep
+from seedbed.records.maintenance._gc import GcPlan, GcReason, GcResult, PlannedExpiry, Sweepable, gc, plan_gc, sweep
 from seedbed.records.maintenance._index import IndexEntry, export_index, read_index
-from seedbed.records.maintenance._released import Release, Released, Releases
 from seedbed.records.maintenance._repair import repair
 from seedbed.records.maintenance._retention import RetentionPolicy, RetentionRule, load_retention
-from seedbed.records.maintenance._stats import LargeBlob, ProjectRoom, Room, StoreStats, stats
+from seedbed.records.maintenance._stats import KindUsage, LargeBlob, ProjectUsage, StoreStats, stats
 from seedbed.records.maintenance._verify import DigestCheck, verify
 
 __all__ = [
     "DigestCheck",
+    "Expired",
+    "Expiries",
+    "Expiry",
     "Finding",
     "FindingKind",
     "GcPlan",
+    "GcReason",
     "GcResult",
     "IndexEntry",
+    "KindUsage",
     "LargeBlob",
-    "Letting",
-    "ProjectRoom",
-    "Release",
-    "Released",
-    "Releases",
+    "PlannedExpiry",
+    "ProjectUsage",
     "RetentionPolicy",
     "RetentionRule",
-    "Room",
     "StoreStats",
     "Sweepable",
-    "Why",
     "export_index",
     "fsck",
     "gc",

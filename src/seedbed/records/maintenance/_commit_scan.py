@@ -21,7 +21,7 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import LOGS, latest_key, log_folder, run_folder
 
-__all__ = ["Records", "Seen", "Survey", "add", "gap", "named_blobs", "readable", "survey"]
+__all__ = ["CommitScan", "Records", "ScannedCommit", "add", "gap", "named_blobs", "readable", "survey"]
 
 Record = TypeVar("Record", covariant=True)
 
@@ -31,7 +31,7 @@ _REPORT_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ScannedCommit:
     """One whole commit: `named` blobs it vouches for, `mentioned` are all stored ones whose digest stands in it."""
 
     project: str
@@ -63,30 +63,30 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Survey:
+class CommitScan:
     """The whole commits of each project in their order, their headers, and what is wrong with any, by key."""
 
-    commits: dict[str, list[Seen]] = field(default_factory=dict)
+    commits: dict[str, list[ScannedCommit]] = field(default_factory=dict)
     headers: dict[str, Headers] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
 
-    def every(self) -> Iterator[Seen]:
+    def every(self) -> Iterator[ScannedCommit]:
         """All whole commits."""
         for commits in self.commits.values():
             yield from commits
 
-    def newest(self) -> dict[str, Seen]:
+    def newest(self) -> dict[str, ScannedCommit]:
         """The newest commit for every folder that shows one, and for every LATEST.json that there should be."""
-        found: dict[str, Seen] = {}
+        found: dict[str, ScannedCommit] = {}
         for commit in self.every():
             found[commit.folder] = found[commit.latest_key] = commit
         return found
 
 
-def survey(store: Store, inventory: Inventory, progress: Progress | None = None) -> Survey:
+def survey(store: Store, inventory: Inventory, progress: Progress | None = None) -> CommitScan:
     """Read the commits that `inventory` lists. Raises InvalidInput when a later version of Seedbed wrote one."""
     stored = frozenset(filter(None, (blob_digest(blob.key) for blob in inventory.blobs)))
-    found = Survey()
+    found = CommitScan()
     total = sum(len(numbers) for (top, _), numbers in inventory.numbers.items() if top == LOGS)
     done = 0
     for project in inventory.projects(LOGS):
@@ -153,10 +153,10 @@ def named_blobs(body: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(digest) for digest in (*payloads, *details) if digest))
 
 
-def _seen(commit: Commit, stored: frozenset[str]) -> Seen:
+def _seen(commit: Commit, stored: frozenset[str]) -> ScannedCommit:
     snapshot = commit.snapshot
     named = named_blobs(commit.body)
-    return Seen(
+    return ScannedCommit(
         project=snapshot.project,
         seq=commit.seq,
         digest=commit.digest,

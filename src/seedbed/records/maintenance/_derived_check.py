@@ -10,12 +10,12 @@ from seedbed.records._views import latest_pointer
 from seedbed.records.log._checkpoint import Checkpoint, checkpoint_key, decoded
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._catalog_check import catalog_problem
-from seedbed.records.maintenance._commit_scan import Seen
+from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import settled
 from seedbed.records.maintenance._index import index_problem
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Marks
+from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.maintenance._tail_check import pointed_at, read_object
 from seedbed.records.storage._layout import CATALOG, INDEX, LATEST, LOGS, log_folder
 
@@ -27,7 +27,7 @@ class DerivedCheck:
     """Looks at what is derived; of projects with `damaged` commits nobody can say what that should be."""
 
     store: Store
-    marks: Marks
+    marks: Reachability
     damaged: Mapping[str, Finding]
 
     def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ class DerivedCheck:
             look = partial(self._one_latest, key, commit)
             yield from settled(self.store, commit.folder, look) if commit else look()
 
-    def _one_latest(self, key: str, commit: Seen | None) -> list[Finding]:
+    def _one_latest(self, key: str, commit: ScannedCommit | None) -> list[Finding]:
         """What is wrong with one pointer, which should be to `commit`."""
         found = _bytes(self.store, key)
         if commit and (commit.key in self.damaged or found == self._pointer(commit)):
@@ -72,7 +72,7 @@ class DerivedCheck:
         """Whether a commit is no whole one of those that were read: its damage is named, or it landed since."""
         return seq not in {item.seq for item in self.marks.survey.commits.get(project, ())}
 
-    def _pointer(self, commit: Seen) -> bytes:
+    def _pointer(self, commit: ScannedCommit) -> bytes:
         return latest_pointer(self.store.log(commit.project).read(commit.seq), commit.key)
 
     def _checkpoint(self, project: str) -> Iterator[Finding]:
@@ -102,7 +102,7 @@ class DerivedCheck:
             yield Finding(FindingKind.INDEX_STALE, INDEX, problem, REPAIR)
 
 
-def checkpoint_of(marks: Marks, project: str, num: int) -> Checkpoint:
+def checkpoint_of(marks: Reachability, project: str, num: int) -> Checkpoint:
     """What a checkpoint of the first `num` commits of `project` holds."""
     headers = Headers()
     for header in marks.survey.headers[project][:num]:

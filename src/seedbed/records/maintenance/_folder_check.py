@@ -11,11 +11,11 @@ from seedbed.records._status import read_status
 from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.journal._frames import Frames, parse_frames
-from seedbed.records.maintenance._commit_scan import Seen
+from seedbed.records.maintenance._commit_scan import ScannedCommit
+from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import REPAIR, RESTORE, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Marks
-from seedbed.records.maintenance._released import Releases
+from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.maintenance._tail_check import SNAPSHOT_VIEW, read_object
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._layout import EVENTS, LOGS
@@ -31,7 +31,7 @@ class FolderCheck:
     """Looks at one folder after the other. `damaged` commits are named already: nobody can say what shows them."""
 
     store: Store
-    marks: Marks
+    marks: Reachability
     damaged: Mapping[str, Finding]
 
     def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ class FolderCheck:
             if progress and done % _REPORT_EVERY == 0:
                 progress("reading runs", done, len(folders))
 
-    def _look(self, folder: str, commit: Seen | None) -> list[Finding]:
+    def _look(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
         found = list(self._logs(folder, commit))
         if commit is None:
             return [*found, *self._unfounded(folder)]
@@ -51,7 +51,7 @@ class FolderCheck:
             found += self._views(commit)
         return found
 
-    def _logs(self, folder: str, commit: Seen | None) -> Iterator[Finding]:
+    def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {name for name in self.marks.inventory.folders.get(folder, ()) if _LOG.fullmatch(name)}
         vouched = commit.logs if commit else {}
         for name in sorted({*names, *vouched}):
@@ -68,12 +68,12 @@ class FolderCheck:
             else:
                 yield from _one_log(key, frames, vouched.get(name))
 
-    def _is_released(self, commit: Seen) -> bool:
-        if self.marks.release_of(commit):
+    def _is_released(self, commit: ScannedCommit) -> bool:
+        if self.marks.expiry_of(commit):
             return True
-        return commit.digest in Releases(self.store.files, commit.project).by_commit()
+        return commit.digest in Expiries(self.store.files, commit.project).by_commit()
 
-    def _views(self, commit: Seen) -> Iterator[Finding]:
+    def _views(self, commit: ScannedCommit) -> Iterator[Finding]:
         shown = _shown(self.store, commit.folder)
         if shown > commit.seq and shown not in self.marks.inventory.numbers[LOGS, commit.project]:
             return  # another attempt of the run has committed since the listing

@@ -10,7 +10,7 @@ from seedbed.records.maintenance._derived_check import DerivedCheck
 from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Marks, mark
+from seedbed.records.maintenance._reachable import Reachability, mark
 from seedbed.records.maintenance._tail_check import find_lost_tails
 from seedbed.records.storage._layout import MARKER
 
@@ -27,7 +27,7 @@ def fsck(store: Store, *, progress: Progress | None = None) -> list[Finding]:
     return examine(store, progress)[1]
 
 
-def examine(store: Store, progress: Progress | None = None) -> tuple[Marks, list[Finding]]:
+def examine(store: Store, progress: Progress | None = None) -> tuple[Reachability, list[Finding]]:
     """What `fsck` judges by, and what it finds. Raises as `fsck`."""
     marks = mark(store, progress=progress)
     records = dict(marks.findings)
@@ -50,7 +50,7 @@ def _marker(store: Store) -> Iterator[Finding]:
         yield Finding(FindingKind.MARKER_DAMAGED, MARKER, str(problem), advice)
 
 
-def _stray(store: Store, marks: Marks) -> Iterator[Finding]:
+def _stray(store: Store, marks: Reachability) -> Iterator[Finding]:
     oldest = store.clock.now() - STALE_AFTER
     for item in marks.inventory.temporary:
         if item.modified < oldest:

@@ -15,7 +15,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import readable_json
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Marks, mark, whole
+from seedbed.records.maintenance._reachable import Reachability, mark, whole
 from seedbed.records.storage._layout import INDEX
 
 __all__ = ["IndexEntry", "export_index", "index_of", "index_problem", "read_index"]
@@ -40,7 +40,7 @@ class _Index(Message):
     projects: dict[str, dict[str, IndexEntry]] = Field(default_factory=dict)
 
 
-def index_of(marks: Marks) -> bytes:
+def index_of(marks: Reachability) -> bytes:
     """The index of the commits that `marks` know."""
     projects = {
         project: {
@@ -62,7 +62,9 @@ def index_of(marks: Marks) -> bytes:
     return readable_json(_Index(projects=projects).model_dump(mode="json"))
 
 
-def export_index(store: Store, marks: Marks | None = None, *, progress: Progress | None = None) -> list[IndexEntry]:
+def export_index(
+    store: Store, marks: Reachability | None = None, *, progress: Progress | None = None
+) -> list[IndexEntry]:
     """Write the index of all commits into `store`, as snapshot_index.json, and return its entries.
 
     Raises StoreCorrupt when a commit is missing or damaged, and StoreUnavailable.
@@ -72,7 +74,7 @@ def export_index(store: Store, marks: Marks | None = None, *, progress: Progress
     return read_index(data)
 
 
-def index_problem(data: bytes, marks: Marks) -> str | None:
+def index_problem(data: bytes, marks: Reachability) -> str | None:
     """What an exported index says that the commits do not; to lack those made since is no problem."""
     try:
         entries = read_index(data)

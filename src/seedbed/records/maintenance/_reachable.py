@@ -8,22 +8,22 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import StoreCorrupt
 from seedbed.records._status import Status, claimed, status_of
 from seedbed.records._store import Store
-from seedbed.records.maintenance._commit_scan import Seen, Survey, readable, survey
+from seedbed.records.maintenance._commit_scan import CommitScan, ScannedCommit, readable, survey
+from seedbed.records.maintenance._expiries import Expiries, Expiry
 from seedbed.records.maintenance._findings import Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress, take_inventory
-from seedbed.records.maintenance._released import Release, Releases
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._files import StoredFile
 from seedbed.records.storage._layout import RELEASES
 
-__all__ = ["DEFAULT_GRACE", "Marks", "mark", "whole"]
+__all__ = ["DEFAULT_GRACE", "Reachability", "mark", "whole"]
 
 DEFAULT_GRACE = timedelta(hours=24)
 _KINDS = (FindingKind.RELEASE_MISSING, FindingKind.RELEASE_DAMAGED)
 
 
 @dataclass(frozen=True)
-class Marks:
+class Reachability:
     """What lies in a store, its commits, what released some of them (by digest), and what is wrong with any (by key).
 
     `running` are the attempts that have not ended, by folder. What was written before `cutoff` no writer relies on that
@@ -31,24 +31,24 @@ class Marks:
     """
 
     inventory: Inventory
-    survey: Survey
-    releases: Mapping[str, Release]
+    survey: CommitScan
+    releases: Mapping[str, Expiry]
     findings: Mapping[str, Finding]
     running: Mapping[str, Status]
     cutoff: datetime
     held_by: Status | None
 
-    def release_of(self, commit: Seen) -> Release | None:
+    def expiry_of(self, commit: ScannedCommit) -> Expiry | None:
         """The record that let the blobs and step logs of `commit` go."""
         return self.releases.get(commit.digest)
 
-    def staying(self, going: Collection[Seen] = ()) -> list[Seen]:
+    def staying(self, going: Collection[ScannedCommit] = ()) -> list[ScannedCommit]:
         """The commits that keep what they hold: those that are neither released nor `going` to be."""
         leaving = {(commit.project, commit.seq) for commit in going}
-        kept = (commit for commit in self.survey.every() if self.release_of(commit) is None)
+        kept = (commit for commit in self.survey.every() if self.expiry_of(commit) is None)
         return [commit for commit in kept if (commit.project, commit.seq) not in leaving]
 
-    def unheld(self, staying: Iterable[Seen]) -> Iterator[tuple[StoredFile, bool]]:
+    def unheld(self, staying: Iterable[ScannedCommit]) -> Iterator[tuple[StoredFile, bool]]:
         """The blobs whose digest stands in none of `staying`, and whether each is old enough to be swept."""
         live = {digest for commit in staying for digest in commit.mentioned}
         for blob in self.inventory.blobs:
@@ -56,7 +56,7 @@ class Marks:
                 yield blob, blob.modified < self.cutoff
 
 
-def mark(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Progress | None = None) -> Marks:
+def mark(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Progress | None = None) -> Reachability:
     """Read the records of `store` and list its files; it changes nothing.
 
     Raises InvalidInput when a later version of Seedbed wrote a part of it, and StoreUnavailable.
@@ -68,7 +68,7 @@ def mark(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Progress | No
     running = _running(store, inventory, found, findings, now - grace)
     first = min(running.values(), key=lambda status: status.started, default=None)
     held_by = first if first and first.started < now else None
-    return Marks(
+    return Reachability(
         inventory=inventory,
         survey=found,
         releases=_releases(store, inventory, findings),
@@ -79,7 +79,7 @@ def mark(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Progress | No
     )
 
 
-def whole(marks: Marks) -> Marks:
+def whole(marks: Reachability) -> Reachability:
     """`marks`, if no record is missing or damaged: else nobody knows what all commits hold. Raises StoreCorrupt."""
     for item in marks.findings.values():
         raise StoreCorrupt(f"{item.kind} {item.path}: {item.problem}; {item.advice}; nothing was done")
@@ -87,7 +87,7 @@ def whole(marks: Marks) -> Marks:
 
 
 def _running(
-    store: Store, inventory: Inventory, found: Survey, findings: dict[str, Finding], oldest_beat: datetime
+    store: Store, inventory: Inventory, found: CommitScan, findings: dict[str, Finding], oldest_beat: datetime
 ) -> dict[str, Status]:
     """The attempts that have not ended: those that live, and those out of sight that lived after `oldest_beat`."""
     newest, running = found.newest(), {}
@@ -108,11 +108,11 @@ def _running(
     return running
 
 
-def _releases(store: Store, inventory: Inventory, findings: dict[str, Finding]) -> dict[str, Release]:
-    found: dict[str, Release] = {}
+def _releases(store: Store, inventory: Inventory, findings: dict[str, Finding]) -> dict[str, Expiry]:
+    found: dict[str, Expiry] = {}
     for project in inventory.projects(RELEASES):
         numbers = inventory.numbers[RELEASES, project]
-        for release in readable(Releases(store.files, project), numbers, _KINDS, findings):
+        for release in readable(Expiries(store.files, project), numbers, _KINDS, findings):
             for item in release.commits:
                 found.setdefault(item.digest, release)
     return found

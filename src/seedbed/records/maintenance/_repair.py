@@ -13,7 +13,7 @@ from seedbed.records.maintenance._findings import Finding, FindingKind
 from seedbed.records.maintenance._fsck import examine
 from seedbed.records.maintenance._index import export_index
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Marks
+from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._durable import set_aside
 from seedbed.records.storage._layout import LATEST, log_folder
 from seedbed.records.storage._local import LocalFiles
@@ -33,7 +33,7 @@ def repair(store: Store, *, progress: Progress | None = None) -> list[Finding]:
     return mended
 
 
-def _mend(store: Store, marks: Marks, finding: Finding) -> None:
+def _mend(store: Store, marks: Reachability, finding: Finding) -> None:
     match finding.kind:
         case FindingKind.LOG_TORN:
             _mend_log(store, finding.path)
@@ -49,7 +49,7 @@ def _mend(store: Store, marks: Marks, finding: Finding) -> None:
             _mend_view(store, marks, finding.path)
 
 
-def _mend_view(store: Store, marks: Marks, key: str) -> None:
+def _mend_view(store: Store, marks: Reachability, key: str) -> None:
     content = _content(store, marks, key)
     if content is None:
         store.files.remove(key)
@@ -57,7 +57,7 @@ def _mend_view(store: Store, marks: Marks, key: str) -> None:
         store.files.replace(key, content)
 
 
-def _content(store: Store, marks: Marks, key: str) -> bytes | None:
+def _content(store: Store, marks: Reachability, key: str) -> bytes | None:
     """What belongs at `key`, a view or a pointer; None where nothing does."""
     folder, _, name = key.rpartition("/")
     seen = marks.survey.newest().get(key if key.startswith(f"{LATEST}/") else folder)
@@ -86,7 +86,7 @@ def _mend_stray(store: Store, key: str) -> None:
     store.files.remove(key)
 
 
-def _mend_checkpoint(store: Store, marks: Marks, key: str) -> None:
+def _mend_checkpoint(store: Store, marks: Reachability, key: str) -> None:
     project = key.split("/")[1]
     whole = len(marks.survey.commits[project]) // CHECKPOINT_EVERY * CHECKPOINT_EVERY
     if whole:

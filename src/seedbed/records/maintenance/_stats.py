@@ -8,12 +8,12 @@ from heapq import nlargest
 from seedbed.records._store import Store
 from seedbed.records.maintenance._gc import plan_of
 from seedbed.records.maintenance._inventory import Inventory, Progress
-from seedbed.records.maintenance._reachable import Marks, mark
+from seedbed.records.maintenance._reachable import Reachability, mark
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import BASELINES, CATALOG, EVENTS, INDEX, LATEST, LOGS, RELEASES, log_folder
 from seedbed.records.storage._numbered_log import record_number
 
-__all__ = ["LargeBlob", "ProjectRoom", "Room", "StoreStats", "stats"]
+__all__ = ["KindUsage", "LargeBlob", "ProjectUsage", "StoreStats", "stats"]
 
 _COMMITS, _EVENTS, _JOURNALS, _BLOBS = "commits", "step logs", "journals", "blobs"
 _DERIVED = "views, pointers and indices"
@@ -21,7 +21,7 @@ _OTHER = "claims and markers"
 
 
 @dataclass(frozen=True)
-class Room:
+class KindUsage:
     """What all files of one kind take."""
 
     kind: str
@@ -30,7 +30,7 @@ class Room:
 
 
 @dataclass(frozen=True)
-class ProjectRoom:
+class ProjectUsage:
     """What one project takes. A blob that several projects hold is counted for each of them."""
 
     project: str
@@ -55,35 +55,35 @@ class LargeBlob:
 class StoreStats:
     """All of a store. `reclaimable_bytes` is what `gc` would free now; None while a record is damaged or missing."""
 
-    rooms: tuple[Room, ...]
-    projects: tuple[ProjectRoom, ...]
+    usage: tuple[KindUsage, ...]
+    projects: tuple[ProjectUsage, ...]
     largest: tuple[LargeBlob, ...]
     reclaimable_bytes: int | None
 
     @property
     def size_bytes(self) -> int:
         """What everything takes."""
-        return sum(room.size_bytes for room in self.rooms)
+        return sum(room.size_bytes for room in self.usage)
 
 
 def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = None) -> StoreStats:
     """Count what is there; it changes nothing. Raises InvalidInput for a later version, and StoreUnavailable."""
     marks = mark(store, progress=progress)
     return StoreStats(
-        rooms=tuple(_rooms(marks.inventory)),
+        usage=tuple(_rooms(marks.inventory)),
         projects=tuple(_projects(marks)),
         largest=tuple(_largest(marks, num_largest)),
         reclaimable_bytes=None if marks.findings else plan_of(store, marks).size_bytes,
     )
 
 
-def _rooms(inventory: Inventory) -> Iterator[Room]:
+def _rooms(inventory: Inventory) -> Iterator[KindUsage]:
     """The kinds that there are, the largest first."""
     files, sizes = Counter[str](), Counter[str]()
     for kind, size_bytes in _by_kind(inventory):
         files[kind] += 1
         sizes[kind] += size_bytes
-    yield from (Room(kind, files[kind], size) for kind, size in sizes.most_common())
+    yield from (KindUsage(kind, files[kind], size) for kind, size in sizes.most_common())
 
 
 def _by_kind(inventory: Inventory) -> Iterator[tuple[str, int]]:
@@ -109,14 +109,14 @@ def _kind(key: str) -> str:
     return _DERIVED if top == LATEST or key.startswith((CATALOG, INDEX)) else _OTHER
 
 
-def _projects(marks: Marks) -> Iterator[ProjectRoom]:
+def _projects(marks: Reachability) -> Iterator[ProjectUsage]:
     """Every project, the one with the most commits first."""
     inventory = marks.inventory
     blob_sizes = {blob_digest(blob.key): blob.size_bytes for blob in inventory.blobs}
     for project, commits in sorted(marks.survey.commits.items(), key=lambda item: (-len(item[1]), item[0])):
         held = {digest for commit in commits for digest in commit.mentioned}
         folders = [names for folder, names in inventory.folders.items() if folder.split("/")[1] == project]
-        yield ProjectRoom(
+        yield ProjectUsage(
             project=project,
             num_commits=len(commits),
             num_runs=len({commit.run_id for commit in commits}),
@@ -126,7 +126,7 @@ def _projects(marks: Marks) -> Iterator[ProjectRoom]:
         )
 
 
-def _largest(marks: Marks, num_largest: int) -> Iterator[LargeBlob]:
+def _largest(marks: Reachability, num_largest: int) -> Iterator[LargeBlob]:
     holders = {digest: commit for commit in reversed(list(marks.survey.every())) for digest in commit.mentioned}
     for blob in nlargest(num_largest, marks.inventory.blobs, key=lambda blob: blob.size_bytes):
         found = blob_digest(blob.key) or ""

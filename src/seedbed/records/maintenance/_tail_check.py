@@ -10,18 +10,18 @@ from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
 from seedbed.records.maintenance._commit_scan import add, gap, readable
 from seedbed.records.maintenance._findings import Finding, FindingKind
-from seedbed.records.maintenance._reachable import Marks
+from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import BASELINES, LATEST, LOGS, log_folder
 from seedbed.records.storage._numbered_log import record_number
 
-__all__ = ["SNAPSHOT_VIEW", "Witness", "find_lost_tails", "pointed_at", "read_object"]
+__all__ = ["SNAPSHOT_VIEW", "CommitMention", "find_lost_tails", "pointed_at", "read_object"]
 
 SNAPSHOT_VIEW = "snapshot.json"
 _KINDS = (FindingKind.BASELINE_MISSING, FindingKind.BASELINE_DAMAGED)
 
 
-class Witness(NamedTuple):
+class CommitMention(NamedTuple):
     """Something that names a commit."""
 
     project: str
@@ -29,9 +29,9 @@ class Witness(NamedTuple):
     key: str
 
 
-def find_lost_tails(store: Store, marks: Marks, findings: dict[str, Finding]) -> None:
+def find_lost_tails(store: Store, marks: Reachability, findings: dict[str, Finding]) -> None:
     """Add to `findings` the first missing commit behind the last one of every log that something names beyond it."""
-    furthest: dict[str, Witness] = {}
+    furthest: dict[str, CommitMention] = {}
     for witness in _witnesses(store, marks, findings):
         furthest[witness.project] = max(furthest.get(witness.project, witness), witness, key=lambda item: item.seq)
     for project, witness in furthest.items():
@@ -41,12 +41,12 @@ def find_lost_tails(store: Store, marks: Marks, findings: dict[str, Finding]) ->
             add(findings, FindingKind.COMMIT_MISSING, key, gap(last, witness.seq, f"{witness.key} names {witness.seq}"))
 
 
-def pointed_at(key: str, found: Mapping[str, object] | None) -> Witness | None:
+def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | None:
     """The commit that the LATEST.json at `key`, holding `found`, names; None where it was altered or holds none."""
     path, seq = str((found or {}).get("path")), (found or {}).get("snapshot_seq")
     project = key.split("/")[1]
     is_whole = path.startswith(f"{log_folder(project)}/") and record_number(path) == seq and isinstance(seq, int)
-    return Witness(project, record_number(path) or 0, key) if is_whole else None
+    return CommitMention(project, record_number(path) or 0, key) if is_whole else None
 
 
 def read_object(files: Files, key: str) -> Mapping[str, object] | None:
@@ -69,12 +69,12 @@ def _is_there(store: Store, project: str, seq: int) -> bool:
     return True
 
 
-def _witnesses(store: Store, marks: Marks, findings: dict[str, Finding]) -> Iterator[Witness]:
+def _witnesses(store: Store, marks: Reachability, findings: dict[str, Finding]) -> Iterator[CommitMention]:
     inventory, newest = marks.inventory, marks.survey.newest()
     for project in inventory.projects(LOGS):
         checkpoint = read_checkpoint(store.files, log_folder(project))
         if checkpoint:
-            yield Witness(project, len(checkpoint.headers), checkpoint_key(log_folder(project)))
+            yield CommitMention(project, len(checkpoint.headers), checkpoint_key(log_folder(project)))
     for project in inventory.projects(BASELINES):
         yield from _promoted(store, marks, project, findings)
     for folder, names in inventory.folders.items():
@@ -83,20 +83,20 @@ def _witnesses(store: Store, marks: Marks, findings: dict[str, Finding]) -> Iter
             key = f"{folder}/{SNAPSHOT_VIEW}"
             seq = (read_object(store.files, key) or {}).get("snapshot_seq")
             if isinstance(seq, int):
-                yield Witness(folder.split("/")[1], seq, key)
+                yield CommitMention(folder.split("/")[1], seq, key)
     for key in inventory.others:
         pointed = pointed_at(key, read_object(store.files, key)) if key.startswith(f"{LATEST}/") else None
         if pointed:
             yield pointed
 
 
-def _promoted(store: Store, marks: Marks, project: str, findings: dict[str, Finding]) -> Iterator[Witness]:
+def _promoted(store: Store, marks: Reachability, project: str, findings: dict[str, Finding]) -> Iterator[CommitMention]:
     baselines, numbers = Baselines(store.files, project), marks.inventory.numbers[BASELINES, project]
     digests = {item.seq: item.digest for item in marks.survey.commits.get(project, ())}
     for promotion in readable(baselines, numbers, _KINDS, findings):
         if promotion.snapshot_seq is None:
             continue
-        yield Witness(project, promotion.snapshot_seq, f"{BASELINES}/{project}")
+        yield CommitMention(project, promotion.snapshot_seq, f"{BASELINES}/{project}")
         found = digests.get(promotion.snapshot_seq, promotion.digest)
         if found != promotion.digest:
             problem = f"its digest is {str(found)[:12]}…, but {str(promotion.digest)[:12]}… was promoted"

@@ -8,7 +8,7 @@ from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import RunView, Store
 from seedbed.records.canonical._canonical import digest_bytes
 from seedbed.records.journal._frames import parse_frames
-from seedbed.records.maintenance._released import Release, Releases
+from seedbed.records.maintenance._expiries import Expiries, Expiry
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._migrations import upgraded
@@ -22,18 +22,18 @@ __all__ = ["DigestCheck", "verify"]
 class DigestCheck:
     """One digest, as recorded and as recomputed; `found` says why instead where nothing could be recomputed.
 
-    `is_released` where the bytes are gone because retention let them go, as `found` says.
+    `is_expired` where the bytes are gone because retention let them go, as `found` says.
     """
 
     name: str
     expected: str
     found: str
-    is_released: bool = False
+    is_expired: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the bytes are those that were recorded, or were let go by a rule: neither is damage."""
-        return self.is_released or self.expected == self.found
+        return self.is_expired or self.expected == self.found
 
 
 def verify(store: Store, run: RunView) -> list[DigestCheck]:
@@ -44,7 +44,7 @@ def verify(store: Store, run: RunView) -> list[DigestCheck]:
     if run.commit is None:
         raise NotFound(f"{run.run_id}:{run.stage} is {run.status} and has no commit to verify; finish it first")
     commit = store.log(run.project).read(run.commit.seq)
-    release = Releases(store.files, run.project).by_commit().get(commit.digest)
+    release = Expiries(store.files, run.project).by_commit().get(commit.digest)
     return [
         DigestCheck("commit", run.commit.digest, commit.digest),
         *_content(commit, store.log(run.project).key(commit.seq)),
@@ -73,11 +73,11 @@ def _content(commit: Commit, key: str) -> Iterator[DigestCheck]:
         yield DigestCheck(name, recorded[name], found[name])
 
 
-def _payload(name: str, expected: str, found: Callable[[], str], release: Release | None) -> DigestCheck:
+def _payload(name: str, expected: str, found: Callable[[], str], release: Expiry | None) -> DigestCheck:
     try:
         return DigestCheck(name, expected, found())
     except NotFound as problem:
-        return DigestCheck(name, expected, str(release or problem), is_released=release is not None)
+        return DigestCheck(name, expected, str(release or problem), is_expired=release is not None)
     except StoreCorrupt as problem:
         return DigestCheck(name, expected, str(problem))
 

@@ -21,7 +21,7 @@ from seedbed.records.storage._layout import CATALOG
 
 __all__ = ["SCHEMA_VERSION", "Catalog", "Found", "fact_row"]
 
-Progress: TypeAlias = Callable[[int, int], None]
+CatalogProgress: TypeAlias = Callable[[int, int], None]
 SCHEMA_VERSION = 1
 _BATCH = 500
 _BUSY_SECONDS = 30.0
@@ -52,7 +52,7 @@ class Catalog:
         self._connection = connection
 
     @classmethod
-    def open(cls, store: Store, *, progress: Progress | None = None) -> Self:
+    def open(cls, store: Store, *, progress: CatalogProgress | None = None) -> Self:
         """The catalog of `store`, made or caught up first; `progress` hears of commits done and to do.
 
         Raises StoreCorrupt when a commit is missing or damaged, StoreUnavailable when another process keeps it busy.
@@ -108,7 +108,7 @@ class Catalog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _catch_up(self, store: Store, progress: Progress | None) -> None:
+    def _catch_up(self, store: Store, progress: CatalogProgress | None) -> None:
         heads = {project: store.log(project).head() for project in store.projects()}
         known = {project: self._known(store, project) for project in heads}
         todo = [(name, seq) for name, head in heads.items() for seq in range(known[name] + 1, head + 1)]

@@ -21,7 +21,7 @@ from typing import TypeAlias
 from seedbed.errors import InvalidInput
 from seedbed.records.query._facts import FIELDS, HEADS, Fact
 
-__all__ = ["And", "Condition", "Name", "Not", "Or", "Query", "Value", "matches", "parse_name", "parse_query"]
+__all__ = ["And", "Name", "Not", "Or", "Predicate", "Query", "Value", "matches", "parse_name", "parse_query"]
 
 Value: TypeAlias = str | float | bool | None
 
@@ -59,7 +59,7 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Condition:
+class Predicate:
     """`name operator value` for any of `values`; without values, that the name is there."""
 
     name: Name
@@ -88,7 +88,7 @@ class Or:
     queries: tuple["Query", ...]
 
 
-Query: TypeAlias = Condition | Not | And | Or
+Query: TypeAlias = Predicate | Not | And | Or
 
 
 def parse_query(text: str) -> Query:
@@ -163,9 +163,9 @@ class _Parser:
             return found
         name = self._name()
         if self._take("in"):
-            return Condition(name, "=", tuple(self._list()))
+            return Predicate(name, "=", tuple(self._list()))
         operator = self._sign()
-        return Condition(name, operator, (self._value(),)) if operator else Condition(name, "=", ())
+        return Predicate(name, operator, (self._value(),)) if operator else Predicate(name, "=", ())
 
     def _name(self) -> Name:
         token = self._next

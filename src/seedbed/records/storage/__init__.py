@@ -5,9 +5,11 @@ from seedbed.records.storage._clock import Clock, SystemClock
 from seedbed.records.storage._durable import AppendFile, create, replace
 from seedbed.records.storage._files import Files, StoredFile
 from seedbed.records.storage._json_file import atomic_write_json, json_with_hash, read_json_with_hash
+from seedbed.records.storage._layout import EVENTS
 from seedbed.records.storage._local import LocalFiles
 
 __all__ = [
+    "EVENTS",
     "AppendFile",
     "Blobs",
     "Clock",

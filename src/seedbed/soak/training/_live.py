@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seedbed.change import Binding, ClipNorm, DropoutRate, GroupSetting, LearningRate, Setting
+from seedbed.change import Binding, ClipNorm, DropoutRate, GroupSetting, LearningRate, OptimizerSetting
 from seedbed.runtime import declare, resolve_config
 from seedbed.soak.training._settings import CLIP_NORM, DROPOUT, LEARNING_RATE, NO_CLIP, WEIGHT_DECAY
-from seedbed.stages import LinkDataset, Questions, TrainConfig, Trainer, batches
+from seedbed.stages import CandidateDraw, LinkDataset, TrainConfig, Trainer, batches
 from seedbed.temporal import RankingScores
 
 __all__ = ["LiveTraining", "StepSeen", "one_thread"]
@@ -50,7 +50,7 @@ class LiveTraining:
         self._clip = ClipNorm(self.trainer.optimizer, NO_CLIP)
         self.bindings: Mapping[str, Binding] = {
             LEARNING_RATE: LearningRate(self.trainer.optimizer, self.trainer.scheduler),
-            WEIGHT_DECAY: GroupSetting(self.trainer.optimizer, Setting.WEIGHT_DECAY),
+            WEIGHT_DECAY: GroupSetting(self.trainer.optimizer, OptimizerSetting.WEIGHT_DECAY),
             CLIP_NORM: self._clip,
             DROPOUT: DropoutRate(self.trainer.model, self.trainer.optimizer),
         }
@@ -71,7 +71,7 @@ class LiveTraining:
     def validate(self) -> list[float]:
         """The AP of each batch of the validation events. Raises Diverged."""
         settings = self._config.training
-        questions = Questions(("random",), 1, settings.seed)
+        questions = CandidateDraw(("random",), 1, settings.seed)
         events = self._data.split.validation[: settings.validation_events]
         found = []
         for batch in batches(events, settings.batch_size):

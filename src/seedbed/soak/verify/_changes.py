@@ -19,7 +19,7 @@ from seedbed.change import (
     rollback_deltas,
 )
 from seedbed.records import Entry
-from seedbed.soak._readback import Account
+from seedbed.soak._readback import SoakReadback
 from seedbed.soak.verify._effects import Due, effect_of, is_effect, later_use
 from seedbed.soak.verify._segment import Segment
 from seedbed.soak.verify._settled import settlements, unsettled
@@ -38,7 +38,7 @@ class ChangeWalk:
     `path` holds the state hashes that the file had in the last iteration taken, in order.
     """
 
-    def __init__(self, found: Account) -> None:
+    def __init__(self, found: SoakReadback) -> None:
         self._registry = found.assembly.registry
         self.values: dict[str, float] = dict(found.assembly.plant().initial)
         self.path: list[str] = []

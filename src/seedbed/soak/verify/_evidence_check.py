@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from seedbed.records import MemoryJournal
 from seedbed.soak._evidence import Ending, Held, Measured, written
-from seedbed.soak._readback import Account
+from seedbed.soak._readback import SoakReadback
 from seedbed.soak.verify._segment import Segment
 from seedbed.soak.verify._verification import Accusation, Flaw
 
 __all__ = ["evidence_flaws", "handed_flaws"]
 
 
-def evidence_flaws(found: Account) -> Iterator[Accusation]:
+def evidence_flaws(found: SoakReadback) -> Iterator[Accusation]:
     """What is wrong with the log in itself."""
     yield from _form(found)
     yield from _order(found)
@@ -39,7 +39,7 @@ def handed_flaws(segment: Segment, path: Sequence[str], before: str) -> Iterator
         at = path.index(held.state_hash, at)
 
 
-def _form(found: Account) -> Iterator[Accusation]:
+def _form(found: SoakReadback) -> Iterator[Accusation]:
     """Every record holds what is read from it, spelled as it is written, and nothing else."""
     again = MemoryJournal().append_all([written(record) for record in found.records])
     for entry, expected in zip(found.evidence, again, strict=True):
@@ -48,7 +48,7 @@ def _form(found: Account) -> Iterator[Accusation]:
             return
 
 
-def _order(found: Account) -> Iterator[Accusation]:
+def _order(found: SoakReadback) -> Iterator[Accusation]:
     iteration, length = 0, found.plan.iterations
     for number, record in enumerate(found.records, start=1):
         match record:
@@ -73,7 +73,7 @@ def _order(found: Account) -> Iterator[Accusation]:
         yield Accusation(Flaw.EVIDENCE, "evidence.log", f"holds {iteration} iterations of {length}")
 
 
-def _heads(found: Account) -> Iterator[Accusation]:
+def _heads(found: SoakReadback) -> Iterator[Accusation]:
     """Every measurement names where the change journal stood: first nowhere, and never further back."""
     heads = [episode.measured.changes.sequence for episode in found.told]
     if heads[:1] not in ([], [0]):

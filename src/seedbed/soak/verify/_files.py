@@ -8,7 +8,7 @@ from seedbed.contracts import Message
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import canonical_json, read_json_with_hash
 from seedbed.soak._folder import SoakFolder, sealed, unsealed
-from seedbed.soak._readback import Account, iteration_summaries
+from seedbed.soak._readback import SoakReadback, iteration_summaries
 from seedbed.soak.verify._verification import Accusation, Flaw
 
 __all__ = [
@@ -29,7 +29,7 @@ TUNING_REPORT, SNAPSHOT = "TUNING_REPORT.json", "POST_SOAK_SNAPSHOT.json"
 PAGE, METRICS = "DELTA_VERIFY_REPORT.md", "POST_SOAK_METRICS.prom"
 
 
-def plan_flaws(folder: SoakFolder, found: Account) -> Iterator[Accusation]:
+def plan_flaws(folder: SoakFolder, found: SoakReadback) -> Iterator[Accusation]:
     """The plan names its folder, and is the one that the reports tell of."""
     name = folder.plan_path.name
     if found.plan.soak_id != folder.path.name:
@@ -40,7 +40,7 @@ def plan_flaws(folder: SoakFolder, found: Account) -> Iterator[Accusation]:
         yield Accusation(Flaw.PLAN, name, what)
 
 
-def log_flaws(folder: SoakFolder, found: Account, *, ended: bool) -> Iterator[Accusation]:
+def log_flaws(folder: SoakFolder, found: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
     """A soak that has ended has whole logs, which the reports were made from; one that goes on may have been cut."""
     told = _told_by_both_reports(folder, "heads")
     for log, path, entries in (
@@ -70,7 +70,7 @@ def settings_flaws(folder: SoakFolder, states: set[str]) -> Iterator[Accusation]
         yield Accusation(Flaw.SETTINGS, folder.settings_path.name, "is spelled otherwise than it is written")
 
 
-def summary_flaws(folder: SoakFolder, found: Account, *, ended: bool) -> Iterator[Accusation]:
+def summary_flaws(folder: SoakFolder, found: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
     """Every iteration's artifact; of a soak that has not ended those of the last iterations may be missing."""
     expected = {folder.summary_path(each.iteration).name: each for each in iteration_summaries(found)}
     there = {path.name for path in folder.path.glob("ITER_SUMMARY_*")}
@@ -82,7 +82,7 @@ def summary_flaws(folder: SoakFolder, found: Account, *, ended: bool) -> Iterato
             yield from _document(folder.path / name, summary, Flaw.SUMMARY)
 
 
-def has_ended(folder: SoakFolder, found: Account) -> bool:
+def has_ended(folder: SoakFolder, found: SoakReadback) -> bool:
     """Whether no process will go on: every iteration was measured, and a report was made, or what reports leave.
 
     A process may end after the last measurement and before the first report; its soak is to be resumed.

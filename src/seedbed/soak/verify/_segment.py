@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from seedbed.records import Entry
-from seedbed.soak._controller import Decision
+from seedbed.soak._controller import IterationDecision
 from seedbed.soak._evidence import Held, Measured
-from seedbed.soak._readback import Account
+from seedbed.soak._readback import SoakReadback
 
 __all__ = ["Segment", "segments"]
 
@@ -20,7 +20,7 @@ class Segment:
     """
 
     measured: Measured
-    decision: Decision
+    decision: IterationDecision
     changes: Sequence[Entry]
     helds: Sequence[Held]
     may_break_off: bool
@@ -31,7 +31,7 @@ class Segment:
         return self.measured.iteration
 
 
-def segments(found: Account, *, ended: bool) -> Iterator[Segment]:
+def segments(found: SoakReadback, *, ended: bool) -> Iterator[Segment]:
     """Every iteration, in order. `ended` says that no process will go on."""
     starts = [episode.measured.changes.sequence for episode in found.told]
     helds = _helds(found)
@@ -42,7 +42,7 @@ def segments(found: Account, *, ended: bool) -> Iterator[Segment]:
         yield Segment(episode.measured, episode.decision, changes, helds[at], is_last and not ended)
 
 
-def _helds(found: Account) -> list[list[Held]]:
+def _helds(found: SoakReadback) -> list[list[Held]]:
     by_iteration: list[list[Held]] = []
     for record in found.records:
         if isinstance(record, Measured):

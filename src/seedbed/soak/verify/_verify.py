@@ -12,7 +12,7 @@ from seedbed.soak._evidence import Held, Measured, parse_evidence
 from seedbed.soak._folder import SoakFolder, unsealed
 from seedbed.soak._metrics import soak_metrics
 from seedbed.soak._plan import Assembly, SoakPlan
-from seedbed.soak._readback import Account, account
+from seedbed.soak._readback import SoakReadback, account
 from seedbed.soak._reports import judge_soak, post_soak, soak_counts, tuning_report
 from seedbed.soak.verify._changes import ChangeWalk
 from seedbed.soak.verify._evidence_check import evidence_flaws, handed_flaws
@@ -64,7 +64,7 @@ def verify_soak(
 
 def examine_soak(
     folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, strict: bool = False, repeat: bool = True
-) -> tuple[Account | None, SoakVerification]:
+) -> tuple[SoakReadback | None, SoakVerification]:
     """As `verify_soak`, of everything but the verdict, which rests on it. None for logs that cannot be read."""
     problems = list(_unreadable(folder, assemble))
     if not problems:
@@ -101,7 +101,7 @@ def _unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) ->
                 return
 
 
-def _core(folder: SoakFolder, found: Account) -> tuple[list[Accusation], Account]:
+def _core(folder: SoakFolder, found: SoakReadback) -> tuple[list[Accusation], SoakReadback]:
     """What is wrong in the logs and in what follows from them; and the account with the end that the logs lead to."""
     ended = has_ended(folder, found)
     told = [*plan_flaws(folder, found), *log_flaws(folder, found, ended=ended), *evidence_flaws(found)]
@@ -116,12 +116,12 @@ def _core(folder: SoakFolder, found: Account) -> tuple[list[Accusation], Account
     return told, found
 
 
-def _rests_on_logs(folder: SoakFolder, found: Account, *, ended: bool) -> Iterator[Accusation]:
+def _rests_on_logs(folder: SoakFolder, found: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
     yield from summary_flaws(folder, found, ended=ended)
     yield from report_flaws(folder, TUNING_REPORT, tuning_report(found), ended=ended)
 
 
-def _walked(found: Account, walk: ChangeWalk, *, ended: bool) -> Iterator[Accusation]:
+def _walked(found: SoakReadback, walk: ChangeWalk, *, ended: bool) -> Iterator[Accusation]:
     handed = ""
     for record in found.records:
         if isinstance(record, Measured):
@@ -136,7 +136,7 @@ def _walked(found: Account, walk: ChangeWalk, *, ended: bool) -> Iterator[Accusa
         yield Accusation(Flaw.PROPOSAL, "changes.log, record 1", "was written before anything was measured")
 
 
-def _outcomes(found: Account, *, ended: bool) -> Iterator[Accusation]:
+def _outcomes(found: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
     """How each change ended, by the plant's evidence alone, against what the journal says."""
     measured = [episode.measured for episode in found.told]
     for record in found.history.records:
@@ -154,12 +154,12 @@ def _outcomes(found: Account, *, ended: bool) -> Iterator[Accusation]:
             yield Accusation(Flaw.OUTCOME, where, f"noted as used at iterations {effects}, it was at {first}")
 
 
-def _ending_in(found: Account, state: str) -> Account:
+def _ending_in(found: SoakReadback, state: str) -> SoakReadback:
     told = (*found.told[:-1], *(replace(last, new_hash=state) for last in found.told[-1:]))
     return replace(found, told=told, final_hash=state)
 
 
-def _repetition(found: Account) -> Iterator[Accusation]:
+def _repetition(found: SoakReadback) -> Iterator[Accusation]:
     """The same settings handed to the same plant again must give the same samples."""
     rig = found.assembly.rig(found.plan)
     for number, record in enumerate(found.records, start=1):
@@ -170,7 +170,7 @@ def _repetition(found: Account) -> Iterator[Accusation]:
             return
 
 
-def _verdict(folder: SoakFolder, found: Account, core: SoakVerification) -> Iterator[Accusation]:
+def _verdict(folder: SoakFolder, found: SoakReadback, core: SoakVerification) -> Iterator[Accusation]:
     """The files that tell what verification found, and what the gate made of it."""
     report = judge_soak(found, verified=core.clean)
     ended = has_ended(folder, found)

@@ -15,7 +15,7 @@ from seedbed.records import atomic_write_json, digest, read_journal
 from seedbed.records.journal._frames import frame
 from seedbed.soak import SoakFolder, assemble, soak_metrics
 from seedbed.soak._evidence import GENESIS
-from seedbed.soak._readback import Account, account, iteration_summaries
+from seedbed.soak._readback import SoakReadback, account, iteration_summaries
 from seedbed.soak._reports import judge_soak, post_soak, soak_counts, tuning_report
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import SoakVerification
@@ -159,7 +159,7 @@ def rewrite(folder: Path) -> None:
     _rewrite_verdict(place, found)
 
 
-def _rewrite_verdict(place: SoakFolder, found: Account) -> None:
+def _rewrite_verdict(place: SoakFolder, found: SoakReadback) -> None:
     report = judge_soak(found, verified=True)
     place.write("POST_SOAK_SNAPSHOT.json", post_soak(found, report, verified=True))
     clean = SoakVerification(found.plan.soak_id, (), found.tally, repeated=True, strict=True)

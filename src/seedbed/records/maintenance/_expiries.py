@@ -17,12 +17,12 @@ from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import releases_folder
 from seedbed.records.storage._numbered_log import NumberedLog, parsed
 
-__all__ = ["Release", "Released", "Releases"]
+__all__ = ["Expired", "Expiries", "Expiry"]
 
 _SCHEMA_VERSION = 1
 
 
-class Released(Message):
+class Expired(Message):
     """One commit whose blobs and step logs were let go; `digest` is the commit's."""
 
     snapshot_seq: int
@@ -31,19 +31,19 @@ class Released(Message):
     stage: Stage
 
 
-class Release(Message):
+class Expiry(Message):
     """One record: what was let go of a project at one time by one rule."""
 
     schema_version: int = _SCHEMA_VERSION
     timestamp: datetime
     rule: RetentionRule
-    commits: tuple[Released, ...] = Field(min_length=1)
+    commits: tuple[Expired, ...] = Field(min_length=1)
 
     def __str__(self) -> str:
         return f"released on {self.timestamp:%Y-%m-%d} by rule {self.rule}"
 
 
-class Releases:
+class Expiries:
     """The releases of one project. A record is never written again."""
 
     def __init__(self, files: Files, project: str) -> None:
@@ -53,27 +53,27 @@ class Releases:
         """The key of record `seq` in the store."""
         return self._records.key(seq)
 
-    def read(self, seq: int) -> Release:
+    def read(self, seq: int) -> Expiry:
         """Record `seq`. Raises NotFound, StoreCorrupt when it is damaged, InvalidInput for one of a later version."""
-        return parsed(Release, self._records.read(seq).body, self.key(seq))
+        return parsed(Expiry, self._records.read(seq).body, self.key(seq))
 
-    def history(self) -> list[Release]:
+    def history(self) -> list[Expiry]:
         """Every record, oldest first. Raises StoreCorrupt when one is missing or damaged, InvalidInput as `read`."""
         self._records.require_gapless()
-        found: list[Release] = []
+        found: list[Expiry] = []
         while True:
             try:
                 found.append(self.read(len(found) + 1))
             except NotFound:
                 return found
 
-    def by_commit(self) -> dict[str, Release]:
+    def by_commit(self) -> dict[str, Expiry]:
         """The first release of each commit that was let go, by its digest. Raises as `history`."""
         return {item.digest: record for record in reversed(self.history()) for item in record.commits}
 
-    def record(self, commits: Sequence[Released], rule: RetentionRule, now: datetime) -> Release:
+    def record(self, commits: Sequence[Expired], rule: RetentionRule, now: datetime) -> Expiry:
         """Write down that `commits` are let go, durably. Raises StoreUnavailable."""
-        release = Release(timestamp=now, rule=rule, commits=tuple(commits))
+        release = Expiry(timestamp=now, rule=rule, commits=tuple(commits))
         data, _ = seal(plain(release.model_dump(mode="json")))
         seq = len(self.history()) + 1
         while not self._records.publish(seq, data):

@@ -1,0 +1,96 @@
+"""The order of rooms and of the storeys in them is proven by import-linter, and each contract breaks when it must."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+
+# An import against each contract, and the file that it is planted in.
+PLANTED = {
+    "Rooms are layered one way, and every room has its place": ("errors.py", "seedbed.contracts"),
+    "Records and the gate never import torch": ("records/_status.py", "torch"),
+    "Inside records": ("records/canonical/_names.py", "seedbed.records.storage._clock"),
+    "Inside change": ("change/parameters/_grid.py", "seedbed.change.guards._bounds"),
+    "Inside soak": ("soak/_regime.py", "seedbed.soak._kpis"),
+    "Inside cli": ("cli/console/_sparkline.py", "seedbed.cli.runs._select"),
+    "Guards, parameters, proposers and comparison are pure: they never import torch": (
+        "change/guards/_pacing.py",
+        "torch",
+    ),
+}
+# A file that no storey was given to.
+STRAYS = {"Inside records": "records/_stray.py", "Inside change": "change/_stray.py"} | {
+    "Inside soak": "soak/_stray.py",
+    "Inside cli": "cli/_stray.py",
+    "Rooms are layered one way, and every room has its place": "stray/__init__.py",
+}
+PURE = [
+    *("seedbed.change", "seedbed.change.guards", "seedbed.change.parameters", "seedbed.change.proposers"),
+    *("seedbed.records.compare", "seedbed.gate", "seedbed.dashboard"),
+]
+MOST_FILES = {"records": 13, "change": 12, "soak": 25, "cli": 9}
+MOST_ELSEWHERE = 30
+
+
+def broken(tree: Path) -> set[str]:
+    """The contracts that import-linter finds broken in a copy of the source. Every contract must be in its report."""
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
+    environment = {"PYTHONPATH": str(tree / "src"), "COLUMNS": "400"}
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    kept = {each["name"] for each in CONTRACTS if f"{each['name']} KEPT" in done.stdout}
+    lost = {each["name"] for each in CONTRACTS if f"{each['name']} BROKEN" in done.stdout}
+    assert kept | lost == {each["name"] for each in CONTRACTS}, done.stdout + done.stderr
+    return lost
+
+
+@pytest.fixture
+def tree(tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_every_contract_breaks_on_an_import_against_it(tree):
+    assert {each["name"] for each in CONTRACTS} == PLANTED.keys()
+    for file, module in PLANTED.values():
+        path = tree / "src/seedbed" / file
+        path.write_text(f"{path.read_text('utf-8')}\nimport {module}\n", "utf-8")
+    assert broken(tree) == PLANTED.keys()
+
+
+def test_a_file_without_a_place_in_the_order_is_found(tree):
+    for file in STRAYS.values():
+        path = tree / "src/seedbed" / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("", "utf-8")
+    assert broken(tree) == STRAYS.keys()
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_is_pure_loads_no_torch_not_even_through_its_room(module):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_name_of_a_lazy_room_is_there_when_it_is_used():
+    import seedbed.change
+
+    for name in seedbed.change.__all__:
+        assert getattr(seedbed.change, name) is not None
+    assert {*seedbed.change.__all__} <= {*dir(seedbed.change)}
+    with pytest.raises(AttributeError):
+        _ = seedbed.change.nothing
+
+
+def test_no_folder_is_a_crowded_hall():
+    folders = {path.parent for path in (ROOT / "src/seedbed").rglob("*.py")}
+    for folder in folders:
+        here = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+        most = MOST_FILES.get(str(folder.relative_to(ROOT / "src/seedbed")), MOST_ELSEWHERE)
+        assert len(here) <= most, f"{folder} holds {len(here)} files and folders; at most {most}: make a sub-room"
