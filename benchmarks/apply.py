@@ -41,8 +41,10 @@ from seedbed.change import (
     bounds,
     no_op,
 )
-from seedbed.records import AppendFile, Journal, MemoryJournal, read_json_with_hash, replace
-from seedbed.soak import MARKET_INITIAL, market_registry
+from seedbed.records import Journal, MemoryJournal, read_json_with_hash
+from seedbed.records.storage import AppendFile, replace
+from seedbed.soak import market_registry
+from seedbed.soak.market import MARKET_INITIAL
 
 DISK_BAR, MEMORY_BAR_US = 1.5, 50.0
 KEY, VALUES = "base_spread_bps", (20.0, 21.0)

@@ -30,20 +30,9 @@ from statistics import median
 from typing import Any, final
 
 from seedbed.contracts import Stage
-from seedbed.records import (
-    Catalog,
-    CommitLog,
-    FindingKind,
-    LocalFiles,
-    SnapshotDraft,
-    Store,
-    StoredFile,
-    create,
-    digest,
-    fsck,
-    parse_query,
-)
+from seedbed.records import Catalog, CommitLog, FindingKind, LocalFiles, SnapshotDraft, Store, digest, fsck, parse_query
 from seedbed.records.journal._journal import FramedFile
+from seedbed.records.storage import StoredFile, create
 
 PROJECT = "bench"
 NUM_SETTINGS, NUM_METRICS = 30, 20

@@ -36,10 +36,10 @@ from seedbed.temporal import (
     RankingScores,
     TemporalGraph,
     TGATConfig,
-    fit_scaler,
-    link_queries,
     load_flights,
 )
+from seedbed.temporal._link import link_queries
+from seedbed.temporal._scaler import fit_scaler
 from tgat_breakdown import share_of_time
 
 BATCH_EVENTS = 200

@@ -23,23 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.change import GUARDS, Decision, Move, ProposedChange, judge_proposal
-from seedbed.soak import (
-    MARKET_INITIAL,
-    MARKET_KPIS,
-    REGIMES,
-    TUNER_SUBSYSTEM,
-    MarketPlant,
-    Objective,
-    Observation,
-    RuleTuner,
-    Tuner,
-    kpis,
-    limited,
-    market_registry,
-    market_rules,
-    optimum,
-    regime_at,
-)
+from seedbed.soak import MarketPlant, Objective, Observation, RuleTuner, Tuner, kpis, market_registry, market_rules
+from seedbed.soak.market import MARKET_INITIAL, MARKET_KPIS, REGIMES, TUNER_SUBSYSTEM, limited, optimum, regime_at
 from seedbed.soak.tuners._model import ModelTuner
 
 FIRST_SEED = 9001  # tuners were made on seeds 1001 to 1032

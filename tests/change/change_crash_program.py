@@ -17,7 +17,8 @@ from collections import Counter
 from itertools import count
 from pathlib import Path
 
-from seedbed.change import ChangeEngine, Delta, Kind, Parameter, Registry, Set, SettingsFile, fold
+from seedbed.change import ChangeEngine, Delta, Kind, Parameter, Registry, Set, SettingsFile
+from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import StoreUnavailable
 from seedbed.records import Journal, atomic_write_json, read_journal, read_json_with_hash

@@ -11,7 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from seedbed.change import Add, ChangeEngine, Delta, Kind, Parameter, Registry, SettingsFile, fold
+from seedbed.change import Add, ChangeEngine, Delta, Kind, Parameter, Registry, SettingsFile
+from seedbed.change._history import fold
 from seedbed.records import Journal, read_journal, read_json_with_hash
 
 REGISTRY = Registry([Parameter(key, "1", 0.0, 1e6) for key in ("count", "other")])

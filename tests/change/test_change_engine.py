@@ -11,18 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from torch.optim import SGD, Optimizer, lr_scheduler
 
-from seedbed.change import (
-    ChangeEngine,
-    ChangeState,
-    Delta,
-    Kind,
-    LearningRate,
-    Parameter,
-    Scale,
-    Set,
-    fold,
-    summary,
-)
+from seedbed.change import ChangeEngine, ChangeState, Delta, Kind, LearningRate, Parameter, Scale, Set, summary
+from seedbed.change._history import fold
 from seedbed.contracts import ChangeSummary, Outcome
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Entry, Journal, MemoryJournal, read_journal

@@ -19,8 +19,8 @@ from seedbed.change import (
     Rules,
     Scale,
     Set,
-    fold,
 )
+from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import ContractBroken, InvalidInput
 from seedbed.records import MemoryJournal

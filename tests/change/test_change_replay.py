@@ -14,9 +14,9 @@ from seedbed.change import (
     Parameter,
     Scale,
     Set,
-    fold,
     replay_rule,
 )
+from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 

@@ -11,19 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from seedbed.change import (
-    Add,
-    ChangeEngine,
-    ChangeState,
-    Delta,
-    Kind,
-    Parameter,
-    Registry,
-    Scale,
-    Set,
-    SettingsFile,
-    fold,
-)
+from seedbed.change import Add, ChangeEngine, ChangeState, Delta, Kind, Parameter, Registry, Scale, Set, SettingsFile
+from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import StoreUnavailable
 from seedbed.records import MemoryJournal, read_json_with_hash

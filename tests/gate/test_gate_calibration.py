@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput
-from seedbed.gate import Check, Series, SeriesShape, block_bootstrap, calibrate, calibrated, judge, parse_gate
+from seedbed.gate import Check, Series, block_bootstrap, calibrate, calibrated, judge, parse_gate
+from seedbed.gate._calibrate import SeriesShape
 from seedbed.gate._sequence import sequence_reach
 from seedbed.gate._simulated import autoregressive
 

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from seedbed.contracts import GateReport, Interval, RuntimeMode, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import facts_of, judge, metrics_text, parse_gate
+from seedbed.gate import judge, metrics_text, parse_gate
+from seedbed.gate._facts import facts_of
 
 RECORD = {
     "run_id": "r1",

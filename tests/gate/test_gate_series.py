@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from seedbed.contracts import GateReport, Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import Series, facts_of, judge, parse_gate
+from seedbed.gate import Series, judge, parse_gate
+from seedbed.gate._facts import facts_of
 
 OLD_REPORT = Path(__file__).resolve().parents[1] / "data" / "gate-1" / "report.json"
 LATENCY = [300.0] * 90 + [340.0, 360.0] * 5

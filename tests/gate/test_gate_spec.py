@@ -7,7 +7,8 @@ import pytest
 
 from seedbed.contracts import CheckKind
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.gate import Check, Op, load_gate, parse_gate
+from seedbed.gate import Check, load_gate, parse_gate
+from seedbed.gate._check import Op
 
 GATE = """
 gate: demo

@@ -26,19 +26,9 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import NotFound, StoreUnavailable
-from seedbed.records import (
-    EventsLog,
-    Journal,
-    PromotionRule,
-    Store,
-    _store,
-    fsck,
-    gc,
-    read_events,
-    read_journal,
-    repair,
-)
+from seedbed.records import Journal, PromotionRule, Store, _store, fsck, gc, read_events, read_journal, repair
 from seedbed.records._status import this_process
+from seedbed.records.journal import EventsLog
 from seedbed.records.log import _log
 from seedbed.testing import FakeClock, dies, durable_faults, fails_with
 

@@ -16,7 +16,8 @@ from records_world import PROJECT, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import NotFound
-from seedbed.records import RetentionPolicy, Store, digest_bytes, fsck, gc, repair
+from seedbed.records import RetentionPolicy, Store, fsck, gc, repair
+from seedbed.records.canonical import digest_bytes
 from seedbed.testing import dies, durable_faults
 
 OLD = (datetime.now(UTC) - timedelta(days=2)).timestamp()

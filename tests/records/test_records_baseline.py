@@ -6,9 +6,10 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Severity, Stage
 from seedbed.errors import InvalidInput, StoreCorrupt
-from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, best_of_groups, fsck
+from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, fsck
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.log import best_of_groups
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

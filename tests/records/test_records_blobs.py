@@ -6,7 +6,8 @@ import pytest
 import zstandard
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Blobs, digest_bytes
+from seedbed.records import Blobs
+from seedbed.records.canonical import digest_bytes
 from seedbed.records.storage import _blobs as blobs_module
 from seedbed.records.storage._local import LocalFiles
 

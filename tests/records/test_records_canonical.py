@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
-from seedbed.records import canonical_json, digest, digest_bytes
+from seedbed.records import canonical_json, digest
+from seedbed.records.canonical import digest_bytes
 from seedbed.records.canonical._canonical import encode, frozen, parse_json, plain, readable_json
 
 VECTORS = Path(__file__).parents[1] / "data" / "rfc8785"

@@ -13,8 +13,9 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import StoreUnavailable
-from seedbed.records import Catalog, Store, matches, parse_query
+from seedbed.records import Catalog, Store, parse_query
 from seedbed.records.query import _catalog as catalog_module
+from seedbed.records.query import matches
 from seedbed.records.query._facts import facts
 from seedbed.records.query._query import And, Condition, Name, Not, Or, parse_name
 

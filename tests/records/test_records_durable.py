@@ -9,7 +9,7 @@ import pytest
 
 import seedbed
 from seedbed.errors import StoreUnavailable
-from seedbed.records import AppendFile, create, replace
+from seedbed.records.storage import AppendFile, create, replace
 from seedbed.records.storage._durable import _may_be_new, remove, set_aside
 from seedbed.testing import durable_faults, fails_with
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.records import EventsLog, read_events
+from seedbed.records import read_events
+from seedbed.records.journal import EventsLog
 from seedbed.testing import FakeClock, durable_faults, fails_with
 
 

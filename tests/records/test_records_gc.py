@@ -10,7 +10,8 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Store, digest_bytes, fsck, gc, plan_gc, sweep
+from seedbed.records import Store, fsck, gc, plan_gc, sweep
+from seedbed.records.canonical import digest_bytes
 from seedbed.records.snapshot._snapshot import TOP_CHANGES
 from seedbed.testing import FakeClock
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from records_world import snapshot
 
 from seedbed.errors import InvalidInput
-from seedbed.records import matches, parse_query
+from seedbed.records import parse_query
+from seedbed.records.query import matches
 from seedbed.records.query._facts import Fact, facts
 from seedbed.records.query._query import And, Condition, Name, Not, Or
 

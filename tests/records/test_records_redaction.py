@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput
-from seedbed.records import EventsLog, environment_facts, read_events, redact_text
+from seedbed.records import environment_facts, read_events, redact_text
 from seedbed.records.canonical._canonical import escape
 from seedbed.records.canonical._redaction import Identity, redacted, redacted_object, redacted_pointer
+from seedbed.records.journal import EventsLog
 
 ALICE = Identity(
     user="alice",

@@ -9,8 +9,9 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Store, create, fsck, plan_gc, read_events, run_events, stats, trend, verify
+from seedbed.records import Store, fsck, plan_gc, read_events, run_events, stats, trend, verify
 from seedbed.records._status import Status, is_alive, this_process
+from seedbed.records.storage import create
 from seedbed.testing import FakeClock, durable_faults
 
 TRAINING = Stage.TRAINING

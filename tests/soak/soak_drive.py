@@ -3,7 +3,8 @@
 import numpy as np
 
 from seedbed.change import GUARDS, Decision, Move, ProposedChange, judge_proposal
-from seedbed.soak import Observation, kpis, limited
+from seedbed.soak import Observation, kpis
+from seedbed.soak.market import limited
 
 
 def drive(tuner, plant, control, iterations):

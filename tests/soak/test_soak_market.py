@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import nearest_on_grid
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.errors import InvalidInput
 from seedbed.soak.market._draws import draw
 from seedbed.soak.market._engine import erlang_c

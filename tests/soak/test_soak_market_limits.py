@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.change import GUARDS, Decision, Move, ProposedChange, judge_proposal, nearest_on_grid
+from seedbed.change import GUARDS, Decision, Move, ProposedChange, judge_proposal
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.errors import NotFound
 from seedbed.soak.market._limits import ITERATIONS_PER_HOUR, limited
 from seedbed.soak.market._registry import MARKET_INITIAL, TUNER_EFFECTS, TUNER_SUBSYSTEM, market_registry

@@ -2,7 +2,8 @@
 
 import pytest
 
-from seedbed.change import Kind, fold
+from seedbed.change import Kind
+from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 from seedbed.soak import Measurement, mock_registry

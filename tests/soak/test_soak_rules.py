@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from seedbed.change import Set
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.soak import MARKET_INITIAL, MARKET_KPIS, market_registry
+from seedbed.soak import market_registry
+from seedbed.soak.market import MARKET_INITIAL, MARKET_KPIS
 from seedbed.soak.market._rules import market_rules
 from seedbed.soak.tuners._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
 from seedbed.soak.tuners._tuner import Observation

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from soak_drive import drive, edges
 
-from seedbed.change import nearest_on_grid
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.soak import (
-    MARKET_INITIAL,
-    MARKET_KPIS,
-    MOCK_OPTIMUM,
     Constraint,
     MarketPlant,
     MockPlant,
@@ -20,6 +17,8 @@ from seedbed.soak import (
     market_registry,
     market_rules,
 )
+from seedbed.soak.market import MARKET_INITIAL, MARKET_KPIS
+from seedbed.soak.mock import MOCK_OPTIMUM
 from seedbed.soak.tuners._model import ModelTuner
 from seedbed.soak.tuners._objective import scores
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from planted_job import Watcher, job
 
-from seedbed.change import fold
+from seedbed.change._history import fold
 from seedbed.errors import Conflict, NotFound
 from seedbed.records import Store, read_journal, standing_events
 from seedbed.stages import ChangeSettings, Fault, Observer, TrainingSettings, replay, train

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_streams import NUM_NODES, START, builder_of, events_between, plain_stream, stream_of, tiny_model
 
-from seedbed.temporal import link_queries
+from seedbed.temporal._link import link_queries
 
 NOW = START + 10  # the property's query time: what happens before is the past
 nodes = st.lists(st.integers(0, NUM_NODES - 1), min_size=3, max_size=3)

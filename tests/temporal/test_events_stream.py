@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seedbed.errors import InvalidInput
-from seedbed.temporal import EventStream, fit_scaler
+from seedbed.temporal import EventStream
+from seedbed.temporal._scaler import fit_scaler
 
 NAN = float("nan")
 

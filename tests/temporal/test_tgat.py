@@ -21,8 +21,8 @@ from seedbed.temporal import (
     TGATConfig,
     TimeEncoding,
     average_precision,
-    link_queries,
 )
+from seedbed.temporal._link import link_queries
 
 FLASH = "aten::_scaled_dot_product_flash_attention_for_cpu"
 MATH = "aten::_scaled_dot_product_attention_math"

@@ -2,10 +2,9 @@
 
 from ._checkpoint import ChangeState
 from ._engine import ChangeEngine
-from ._history import ChangeHistory, ChangeRecord, Kind, fold
+from ._history import ChangeHistory, ChangeRecord, Kind
 from ._ledger import ChangeJournal
-from ._plan import Planned, Rules, judged_notes, plan, proposed_notes
-from ._rollback import ROLLBACK, proven, rollback_deltas
+from ._plan import Rules
 from ._summary import summary
 from .bindings import (
     BatchListener,
@@ -58,12 +57,11 @@ from .guards import (
     skip_reason,
     velocity,
 )
-from .parameters import Add, Delta, Number, Op, Parameter, Registry, Scale, Set, nearest_on_grid
+from .parameters import Add, Delta, Number, Op, Parameter, Registry, Scale, Set
 from .proposers import ReplayRule, StallRule, StallState, replay_rule
 
 __all__ = [
     "GUARDS",
-    "ROLLBACK",
     "Add",
     "BatchListener",
     "BatchSize",
@@ -101,7 +99,6 @@ __all__ = [
     "Op",
     "OptimizerSetting",
     "Parameter",
-    "Planned",
     "ProposedChange",
     "RateRule",
     "Registry",
@@ -119,21 +116,14 @@ __all__ = [
     "bounds",
     "cooldown",
     "drift",
-    "fold",
     "freeze",
     "health",
     "judge_proposal",
-    "judged_notes",
-    "nearest_on_grid",
     "no_op",
     "num_rows",
     "oscillation",
-    "plan",
-    "proposed_notes",
-    "proven",
     "replay_rule",
     "require_coverage",
-    "rollback_deltas",
     "skip_reason",
     "summary",
     "track_batches",

@@ -1,12 +1,11 @@
 """Gate: declared thresholds held against a record; pass, fail, inconclusive or no data, with an exit code."""
 
 from seedbed.gate._bootstrap import block_bootstrap
-from seedbed.gate._calibrate import Calibration, SeriesShape, calibrate, calibrated
-from seedbed.gate._check import Check, Method, Op
+from seedbed.gate._calibrate import Calibration, calibrate, calibrated
+from seedbed.gate._check import Check
 from seedbed.gate._drift import Drift, cusum, page_hinkley
 from seedbed.gate._endpoint import serve_metrics
 from seedbed.gate._exposition import GaugeFamily, InfoFamily, MetricFamily, exposition, write_textfile
-from seedbed.gate._facts import Fact, facts_of, lint
 from seedbed.gate._judge import judge
 from seedbed.gate._judge_run import declares_gate, judge_run
 from seedbed.gate._metrics import gate_metrics, metrics_text
@@ -21,16 +20,12 @@ __all__ = [
     "Calibration",
     "Check",
     "Drift",
-    "Fact",
     "GateSpec",
     "GaugeFamily",
     "InfoFamily",
-    "Method",
     "MetricFamily",
-    "Op",
     "PushTarget",
     "Series",
-    "SeriesShape",
     "block_bootstrap",
     "block_quantile",
     "calibrate",
@@ -39,12 +34,10 @@ __all__ = [
     "cusum",
     "declares_gate",
     "exposition",
-    "facts_of",
     "gate_metrics",
     "gate_record",
     "judge",
     "judge_run",
-    "lint",
     "load_gate",
     "metrics_text",
     "page_hinkley",

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from seedbed.errors import InvalidInput
-from seedbed.records import replace
+from seedbed.records.storage import replace
 
 __all__ = ["GaugeFamily", "InfoFamily", "MetricFamily", "exposition", "registry_of", "write_textfile"]
 

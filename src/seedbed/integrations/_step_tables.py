@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from seedbed.errors import InvalidInput
-from seedbed.records import Event, replace
+from seedbed.records import Event
+from seedbed.records.storage import replace
 
 __all__ = ["write_steps"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from seedbed.integrations._spelling import flat, spelled
-from seedbed.records import Commit, Json, replace
+from seedbed.records import Commit, Json
+from seedbed.records.storage import replace
 
 __all__ = ["write_csv", "write_parquet"]
 

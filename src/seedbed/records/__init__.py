@@ -2,10 +2,10 @@
 
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._store import RunView, Store
-from seedbed.records.canonical import Json, canonical_json, digest, digest_bytes, redact_text
+from seedbed.records.canonical import Json, canonical_json, digest, redact_text
 from seedbed.records.compare import Cause, Explanation, compare, diff, why
-from seedbed.records.journal import Entry, Event, EventsLog, Journal, MemoryJournal, read_journal
-from seedbed.records.log import Baselines, CommitLog, Promotion, PromotionKind, PromotionRule, best_of_groups
+from seedbed.records.journal import Entry, Event, Journal, MemoryJournal, read_journal
+from seedbed.records.log import Baselines, CommitLog, Promotion, PromotionKind, PromotionRule
 from seedbed.records.maintenance import (
     DigestCheck,
     Expired,
@@ -24,7 +24,6 @@ from seedbed.records.maintenance import (
     RetentionPolicy,
     RetentionRule,
     StoreStats,
-    Sweepable,
     export_index,
     fsck,
     gc,
@@ -38,16 +37,12 @@ from seedbed.records.maintenance import (
 )
 from seedbed.records.query import (
     Catalog,
-    Fact,
     Found,
-    Name,
     Query,
     Slope,
     Trend,
     TrendPoint,
-    facts,
     follow_events,
-    matches,
     parse_name,
     parse_query,
     read_events,
@@ -78,20 +73,7 @@ from seedbed.records.snapshot import (
     parse_schema,
     required_fields,
 )
-from seedbed.records.storage import (
-    AppendFile,
-    Blobs,
-    Clock,
-    Files,
-    LocalFiles,
-    StoredFile,
-    SystemClock,
-    atomic_write_json,
-    create,
-    json_with_hash,
-    read_json_with_hash,
-    replace,
-)
+from seedbed.records.storage import Blobs, Clock, Files, LocalFiles, SystemClock, atomic_write_json, read_json_with_hash
 
 __all__ = [
     "EXACT",
@@ -99,7 +81,6 @@ __all__ = [
     "PANEL",
     "REPLICATE",
     "ActiveRun",
-    "AppendFile",
     "Baselines",
     "Blobs",
     "Catalog",
@@ -112,13 +93,11 @@ __all__ = [
     "DigestCheck",
     "Entry",
     "Event",
-    "EventsLog",
     "ExcludedFactor",
     "Expired",
     "Expiries",
     "Expiry",
     "Explanation",
-    "Fact",
     "FieldKind",
     "Files",
     "Finding",
@@ -137,7 +116,6 @@ __all__ = [
     "MetadataField",
     "MetadataSchema",
     "MetricDelta",
-    "Name",
     "PlannedExpiry",
     "Policy",
     "ProjectUsage",
@@ -153,30 +131,22 @@ __all__ = [
     "SnapshotDraft",
     "Store",
     "StoreStats",
-    "StoredFile",
-    "Sweepable",
     "SystemClock",
     "Trend",
     "TrendPoint",
     "ablation",
     "atomic_write_json",
-    "best_of_groups",
     "canonical_json",
     "compare",
-    "create",
     "diff",
     "digest",
-    "digest_bytes",
     "environment_facts",
     "export_index",
-    "facts",
     "follow_events",
     "fsck",
     "gc",
-    "json_with_hash",
     "load_retention",
     "load_schema",
-    "matches",
     "not_applicable",
     "parse_name",
     "parse_query",
@@ -188,7 +158,6 @@ __all__ = [
     "read_json_with_hash",
     "redact_text",
     "repair",
-    "replace",
     "required_fields",
     "run_events",
     "standing_events",

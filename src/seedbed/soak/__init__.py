@@ -5,7 +5,7 @@ from seedbed.soak._faults import SoakFault
 from seedbed.soak._finish import FinishedSoak, finish, judged_again
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import ApplyVerdict, IterationSummary
-from seedbed.soak._kpis import STATISTICS, kpis
+from seedbed.soak._kpis import kpis
 from seedbed.soak._loop import Soak, SoakObserver, SoakProgress
 from seedbed.soak._metrics import SoakCounts, soak_metrics
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
@@ -15,25 +15,8 @@ from seedbed.soak._readback import SoakReadback, account, iteration_summaries
 from seedbed.soak._regime import RegimeRule, RegimeState
 from seedbed.soak._reports import PostSoakSnapshot, TuningReport
 from seedbed.soak._tally import SoakTally
-from seedbed.soak.market import (
-    ITERATIONS_PER_HOUR,
-    MARKET_EFFECTS,
-    MARKET_INITIAL,
-    MARKET_KPIS,
-    REGIMES,
-    TUNER_EFFECTS,
-    TUNER_SUBSYSTEM,
-    MarketPlant,
-    Regime,
-    expected,
-    limited,
-    long_run,
-    market_registry,
-    market_rules,
-    optimum,
-    regime_at,
-)
-from seedbed.soak.mock import MOCK_OPTIMUM, MockPlant, mock_registry
+from seedbed.soak.market import MarketPlant, market_registry, market_rules
+from seedbed.soak.mock import MockPlant, mock_registry
 from seedbed.soak.tuners import (
     Adjustment,
     Condition,
@@ -48,15 +31,6 @@ from seedbed.soak.tuners import (
 from seedbed.soak.verify import Accusation, Flaw, SoakVerification, verification_page, verify_soak
 
 __all__ = [
-    "ITERATIONS_PER_HOUR",
-    "MARKET_EFFECTS",
-    "MARKET_INITIAL",
-    "MARKET_KPIS",
-    "MOCK_OPTIMUM",
-    "REGIMES",
-    "STATISTICS",
-    "TUNER_EFFECTS",
-    "TUNER_SUBSYSTEM",
     "Accusation",
     "Adjustment",
     "ApplyVerdict",
@@ -75,7 +49,6 @@ __all__ = [
     "Plant",
     "PlantKind",
     "PostSoakSnapshot",
-    "Regime",
     "RegimeRule",
     "RegimeState",
     "Rule",
@@ -96,20 +69,15 @@ __all__ = [
     "TuningReport",
     "account",
     "assemble",
-    "expected",
     "finish",
     "iteration_summaries",
     "judged_again",
     "kpis",
-    "limited",
-    "long_run",
     "market_registry",
     "market_rules",
     "mock_registry",
     "new_soak_id",
-    "optimum",
     "read_rules",
-    "regime_at",
     "soak_metrics",
     "verification_page",
     "verify_soak",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import final
 
-from seedbed.change import nearest_on_grid
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.soak._delivery import Delivery, Direct
 from seedbed.soak._plant import Plant
 

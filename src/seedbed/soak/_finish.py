@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from seedbed.contracts import GateReport
 from seedbed.gate import GateSpec, gate_metrics, write_textfile
-from seedbed.records import replace
+from seedbed.records.storage import replace
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._metrics import soak_metrics
 from seedbed.soak._plan import Assembly, SoakPlan

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Journal, create, digest, replace
+from seedbed.records import Journal, digest
+from seedbed.records.storage import create, replace
 from seedbed.soak._plan import SoakPlan
 
 __all__ = ["SoakFolder", "sealed", "unsealed"]

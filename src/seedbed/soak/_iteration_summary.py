@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from seedbed.change import ROLLBACK, ChangeRecord, Kind, Registry, skip_reason
+from seedbed.change import ChangeRecord, Kind, Registry, skip_reason
+from seedbed.change._rollback import ROLLBACK
 from seedbed.contracts import Message, Outcome, SkipReason
 from seedbed.records import digest
 from seedbed.soak._iterations import IterationRecord

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, final
 
-from seedbed.change import ROLLBACK, ChangeEngine, ChangeRecord, Kind, SettingsFile
+from seedbed.change import ChangeEngine, ChangeRecord, Kind, SettingsFile
+from seedbed.change._rollback import ROLLBACK
 from seedbed.errors import ContractBroken, StoreCorrupt
 from seedbed.soak._controller import IterationDecision
 from seedbed.soak._delivery import FileReader

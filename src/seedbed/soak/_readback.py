@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from seedbed.change import ChangeHistory, fold
+from seedbed.change import ChangeHistory
+from seedbed.change._history import fold
 from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry, read_journal, read_json_with_hash
 from seedbed.soak._evidence import GENESIS, Head, Record, head_of, parse_evidence

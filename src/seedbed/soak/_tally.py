@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from seedbed.change import ROLLBACK, Kind, Registry, skip_reason
+from seedbed.change import Kind, Registry, skip_reason
+from seedbed.change._rollback import ROLLBACK
 from seedbed.contracts import Message, Outcome
 from seedbed.soak._evidence import Held, Measured, Record
 from seedbed.soak._iteration_summary import ApplyVerdict, verdict_of

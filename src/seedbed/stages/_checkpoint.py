@@ -13,7 +13,7 @@ from safetensors.torch import save
 from seedbed.change import ChangeState, StallState
 from seedbed.contracts import Message
 from seedbed.errors import StoreCorrupt
-from seedbed.records import replace
+from seedbed.records.storage import replace
 from seedbed.stages._trainer import Trainer
 
 __all__ = ["TrainingProgress", "load_checkpoint", "save_checkpoint"]

@@ -17,8 +17,8 @@ from seedbed.temporal import (
     NegativeSampler,
     PairCounter,
     TemporalGraph,
-    fit_scaler,
 )
+from seedbed.temporal._scaler import fit_scaler
 
 __all__ = ["LinkDataset", "Split", "prepare"]
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import Conflict, StoreCorrupt
-from seedbed.records import ActiveRun, RunView, canonical_json, create
+from seedbed.records import ActiveRun, RunView, canonical_json
+from seedbed.records.storage import create
 from seedbed.runtime import ResolvedConfig
 from seedbed.stages._config import TrainConfig
 from seedbed.temporal import EventStream

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from seedbed.change import ChangeRecord, ReplayRule, fold, replay_rule
+from seedbed.change import ChangeRecord, ReplayRule, replay_rule
+from seedbed.change._history import fold
 from seedbed.errors import Conflict, NotFound
 from seedbed.records import Commit, RunView, Store, read_journal, standing_events
 from seedbed.stages._job import BegunJob, Job

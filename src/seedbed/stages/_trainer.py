@@ -17,7 +17,8 @@ from seedbed.errors import Diverged
 from seedbed.runtime import Contract
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
-from seedbed.temporal import LinkPredictor, TGATConfig, link_queries
+from seedbed.temporal import LinkPredictor, TGATConfig
+from seedbed.temporal._link import link_queries
 
 __all__ = ["Trainer"]
 

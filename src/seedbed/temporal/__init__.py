@@ -1,26 +1,22 @@
 """Event streams, sessions, neighbour sampling, TGAT and link prediction."""
 
 from seedbed.temporal._baselines import LinkScorer, MostRecentDestination, PairCounter
-from seedbed.temporal._blocks import Block, BlockBuilder, Blocks
+from seedbed.temporal._blocks import BlockBuilder
 from seedbed.temporal._graph import Neighbours, TemporalGraph
-from seedbed.temporal._link import LinkPredictor, link_queries
+from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
-from seedbed.temporal._scaler import Scaler, fit_scaler
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
 from seedbed.temporal._sessions import read_sessions, write_sessions
 from seedbed.temporal._stream import EventStream
-from seedbed.temporal._tgat import TGAT, LayerWrap, TemporalAttention, TGATConfig, TimeEncoding
+from seedbed.temporal._tgat import TGAT, TemporalAttention, TGATConfig, TimeEncoding
 
 __all__ = [
     "FLIGHTS_SCHEMA",
     "TGAT",
-    "Block",
     "BlockBuilder",
-    "Blocks",
     "EventStream",
-    "LayerWrap",
     "LinkPredictor",
     "LinkScorer",
     "MostRecentDestination",
@@ -28,15 +24,12 @@ __all__ = [
     "Neighbours",
     "PairCounter",
     "RankingScores",
-    "Scaler",
     "StreamSchema",
     "TGATConfig",
     "TemporalAttention",
     "TemporalGraph",
     "TimeEncoding",
     "average_precision",
-    "fit_scaler",
-    "link_queries",
     "load_flights",
     "read_events",
     "read_sessions",

@@ -15,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seedbed.errors import Conflict, InvalidInput, NotFound
-from seedbed.records import create, digest_bytes
+from seedbed.records.canonical import digest_bytes
+from seedbed.records.storage import create
 from seedbed.temporal._session_meta import SessionMeta, StreamMeta, describe_session, read_meta, read_part
 from seedbed.temporal._stream import EventStream
 

@@ -10,7 +10,9 @@ from typing import Protocol, final
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.parameters._registry import Registry
 from seedbed.errors import Conflict, ContractBroken, NotFound
-from seedbed.records import atomic_write_json, digest_bytes, json_with_hash
+from seedbed.records import atomic_write_json
+from seedbed.records.canonical import digest_bytes
+from seedbed.records.storage import json_with_hash
 
 __all__ = ["Consumer", "SettingsFile"]
 

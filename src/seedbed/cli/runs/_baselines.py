@@ -41,7 +41,8 @@ def promote(
     """
     from seedbed.cli.runs._promotions import show_promotions
     from seedbed.cli.runs._select import find_run, require_commit
-    from seedbed.records import PromotionRule, Store, best_of_groups
+    from seedbed.records import PromotionRule, Store
+    from seedbed.records.log import best_of_groups
 
     if (run is not None) + (best is not None) + (rule is not None) != 1:
         raise InvalidInput("name a RUN, or give --best METRIC, or --rule METRIC: one of the three")

@@ -84,7 +84,8 @@ def _summary(view: "RunView") -> "ChangeSummary":
         from seedbed.contracts import ChangeSummary
 
         return ChangeSummary.model_validate(view.commit.snapshot.documents["changes"])
-    from seedbed.change import fold, summary
+    from seedbed.change import summary
+    from seedbed.change._history import fold
     from seedbed.records import read_journal
 
     journal = view.folder / "changes.log"

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from seedbed.cli.console._render import moment, plain_table
 from seedbed.contracts import RunStatus
-from seedbed.records import RunView, facts, parse_name
+from seedbed.records import RunView, parse_name
+from seedbed.records.query import facts
 
 __all__ = ["listed", "runs_table", "standing", "whereabouts"]
 

@@ -40,8 +40,9 @@ def trend(
       seedbed runs trend latest --metric metrics.test.random.ap --last 200 --plot trend.svg
     """
     from seedbed.cli.runs._select import find_run, require_commit
-    from seedbed.records import Store, replace
+    from seedbed.records import Store
     from seedbed.records import trend as find_trend
+    from seedbed.records.storage import replace
 
     if plot is not None and plot.suffix != ".svg":
         raise InvalidInput(f"the plot is to be {plot}, expected a name that ends in .svg")

@@ -17,7 +17,8 @@ from seedbed.contracts import Outcome
 from seedbed.dashboard import render_soak
 from seedbed.errors import ExitCode
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics
-from seedbed.records import digest, replace
+from seedbed.records import digest
+from seedbed.records.storage import replace
 from seedbed.soak import (
     FinishedSoak,
     Soak,

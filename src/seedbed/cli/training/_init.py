@@ -24,7 +24,7 @@ def init(
       seedbed init
       seedbed init flights.yaml --force
     """
-    from seedbed.records import create, replace
+    from seedbed.records.storage import create, replace
 
     content = TEMPLATE.read_bytes()
     try:

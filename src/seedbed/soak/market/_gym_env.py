@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from seedbed.change import nearest_on_grid
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.soak.market._market import MARKET_KPIS
 from seedbed.soak.market._plant import MarketPlant
 from seedbed.soak.market._registry import TUNER_SUBSYSTEM

@@ -6,7 +6,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.change import Number, Parameter, nearest_on_grid
+from seedbed.change import Number, Parameter
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.soak.market._draws import Draws, draw, stacked
 from seedbed.soak.market._market import simulate
 from seedbed.soak.market._regime import Regime

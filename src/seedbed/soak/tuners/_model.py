@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import TPESampler
 
-from seedbed.change import Delta, Parameter, Registry, Set, nearest_on_grid
+from seedbed.change import Delta, Parameter, Registry, Set
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.soak.tuners._objective import Objective, scores
 from seedbed.soak.tuners._tuner import Observation
 

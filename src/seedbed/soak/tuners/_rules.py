@@ -8,7 +8,8 @@ from typing import Self, final
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from seedbed.change import Delta, Parameter, Registry, Set, nearest_on_grid
+from seedbed.change import Delta, Parameter, Registry, Set
+from seedbed.change.parameters import nearest_on_grid
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak._kpis import STATISTICS

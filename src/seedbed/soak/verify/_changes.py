@@ -7,17 +7,9 @@ what the next one makes of it, is allowed for, and nothing else.
 from collections.abc import Iterator, Sequence
 from typing import final
 
-from seedbed.change import (
-    ROLLBACK,
-    ChangeHistory,
-    ChangeRecord,
-    Kind,
-    Rules,
-    judged_notes,
-    plan,
-    proposed_notes,
-    rollback_deltas,
-)
+from seedbed.change import ChangeHistory, ChangeRecord, Kind, Rules
+from seedbed.change._plan import judged_notes, plan, proposed_notes
+from seedbed.change._rollback import ROLLBACK, rollback_deltas
 from seedbed.records import Entry
 from seedbed.soak._readback import SoakReadback
 from seedbed.soak.verify._effects import Due, effect_of, is_effect, later_use

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from seedbed.change import Kind, fold
+from seedbed.change import Kind
+from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import SeedbedError
 from seedbed.gate import exposition, gate_metrics

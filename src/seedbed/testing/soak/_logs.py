@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 
-from seedbed.records import digest_bytes
+from seedbed.records.canonical import digest_bytes
 from seedbed.testing.soak._forge import Logs, reframe, rewrite
 from seedbed.testing.soak._forgeries import FAILED, HEALTHY, Forgery
 from seedbed.testing.soak._scene import Base, Corruption, Numbers, Scene, altered_numbers
