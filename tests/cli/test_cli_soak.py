@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seedbed.cli.soak import _run as _soak_run
+from seedbed.cli.soak import _driver
 from seedbed.soak import Soak, SoakFolder
 
 SOAKS = Path("artifacts/soak")
@@ -96,7 +96,7 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
 
 def test_its_metrics_are_served_meanwhile(cli, monkeypatch):
     scraped = []
-    iterated = _soak_run._Watcher.iterated
+    iterated = _driver._Watcher.iterated
 
     def scraping(watcher, progress):
         iterated(watcher, progress)
@@ -105,7 +105,7 @@ def test_its_metrics_are_served_meanwhile(cli, monkeypatch):
             scraped.append(urllib.request.urlopen(url).read().decode())
 
     stream = io.StringIO()
-    monkeypatch.setattr(_soak_run._Watcher, "iterated", scraping)
+    monkeypatch.setattr(_driver._Watcher, "iterated", scraping)
     monkeypatch.setattr(sys, "stderr", stream)
     assert cli(*RUN, "--metrics-port", "0").code == 0
     assert "soak_delta_full_count 6.0" in scraped[0]

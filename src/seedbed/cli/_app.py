@@ -14,7 +14,7 @@ from seedbed.cli._doctor import doctor
 from seedbed.cli._gate import gate
 from seedbed.cli._report import report
 from seedbed.cli.console._render import errors, out
-from seedbed.cli.runs import _changes
+from seedbed.cli.runs import _changes_show as _changes
 from seedbed.cli.runs import _group as _runs
 from seedbed.cli.soak import _group as _soak
 from seedbed.cli.training._init import init

@@ -80,7 +80,7 @@ def run(
     errors().print("loading torch", style="dim")
     from pydantic import ValidationError
 
-    from seedbed.cli.soak._run import Outside, run_soak
+    from seedbed.cli.soak._driver import Outside, run_soak
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id

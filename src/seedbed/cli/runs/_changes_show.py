@@ -74,7 +74,7 @@ def replay(
       seedbed changes replay latest events.csv --json
     """
     errors().print("loading torch", style="dim")
-    from seedbed.cli.runs._replay import ReplayRequest, run_replay
+    from seedbed.cli.runs._replay_driver import ReplayRequest, run_replay
 
     raise typer.Exit(run_replay(ReplayRequest(run, events, sort, resume, store, as_json)))
 
