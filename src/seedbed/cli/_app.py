@@ -14,12 +14,13 @@ from seedbed.cli._doctor import doctor
 from seedbed.cli._gate import gate
 from seedbed.cli._report import report
 from seedbed.cli.console._render import errors, out
-from seedbed.cli.runs import _changes_show as _changes
+from seedbed.cli.runs import _changes_group as _changes
 from seedbed.cli.runs import _group as _runs
 from seedbed.cli.soak import _group as _soak
+from seedbed.cli.training._demo import demo
 from seedbed.cli.training._init import init
 from seedbed.cli.training._shard import shard
-from seedbed.cli.training._training import demo, train
+from seedbed.cli.training._train import train
 from seedbed.errors import EXIT_CODES, ExitCode, SeedbedError
 
 __all__ = ["app", "main"]

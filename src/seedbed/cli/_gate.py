@@ -39,7 +39,7 @@ def gate(
       seedbed gate latest --spec gate.yaml --calibrate
     """
     from seedbed.cli.console._gate_text import gate_text
-    from seedbed.cli.runs._listing import standing
+    from seedbed.cli.runs._run_summary import status_line
     from seedbed.cli.runs._select import find_run
     from seedbed.gate import judge_run, load_gate, metrics_text
     from seedbed.records.storage import replace
@@ -49,9 +49,14 @@ def gate(
     if view.commit is None:
         if as_json:
             print_json(
-                {"run_id": view.run_id, "verdict": "NO_DATA", "exit_code": ExitCode.NO_ANSWER, "reason": standing(view)}
+                {
+                    "run_id": view.run_id,
+                    "verdict": "NO_DATA",
+                    "exit_code": ExitCode.NO_ANSWER,
+                    "reason": status_line(view),
+                }
             )
-        errors().print(f"no data: {standing(view)} and has no record", soft_wrap=True)
+        errors().print(f"no data: {status_line(view)} and has no record", soft_wrap=True)
         raise typer.Exit(ExitCode.NO_ANSWER)
     report = judge_run(view.commit.snapshot, demanded, calibrate=calibrate)
     if prometheus is not None:

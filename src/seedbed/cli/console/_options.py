@@ -13,6 +13,7 @@ __all__ = [
     "ModeOption",
     "OpenOption",
     "ProjectOption",
+    "ReasonOption",
     "ResumeOption",
     "RunArgument",
     "SeedOption",
@@ -35,6 +36,7 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")
 ]
 ProjectOption = Annotated[str | None, typer.Option(help="Only this project's.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name, any beginning that fits one run only, or `latest`.")
 ]

@@ -1,86 +1,12 @@
-"""`seedbed runs promote`, `demote` and `baselines`: which snapshots later ones are set against."""
+"""`seedbed runs baselines`: the baseline of each comparison group."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, RunArgument, StoreOption
-from seedbed.errors import InvalidInput
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
 
-__all__ = ["baselines", "demote", "promote"]
-
-_NO_METRIC = "metrics.none"
-
-ReasonOption = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
-
-
-def promote(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run to promote.")] = None,
-    best: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="Promote the best run of every comparison group by this.")
-    ] = None,
-    rule: Annotated[
-        str | None,
-        typer.Option(metavar="METRIC", help="From now on promote each run that is better by this; '' ends it."),
-    ] = None,
-    better: Annotated[
-        Literal["higher", "lower"], typer.Option(help="Which values of the metric are better.")
-    ] = "higher",
-    reason: ReasonOption = "",
-    project: ProjectOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a run the baseline that later runs of its comparison group are set against.
-
-    \b
-    Examples:
-      seedbed runs promote latest --reason "released in May"
-      seedbed runs promote --best metrics.test.random.ap
-      seedbed runs promote --rule metrics.test.loss --better lower --project flights
-    """
-    from seedbed.cli.runs._promotions import show_promotions
-    from seedbed.cli.runs._select import find_run, require_commit
-    from seedbed.records import PromotionRule, Store
-    from seedbed.records.log import best_of_groups
-
-    if (run is not None) + (best is not None) + (rule is not None) != 1:
-        raise InvalidInput("name a RUN, or give --best METRIC, or --rule METRIC: one of the three")
-    opened = Store.open(store)
-    now = opened.clock.now()
-    if run is not None:
-        commit = require_commit(find_run(store, run))
-        made = [opened.log(commit.snapshot.project).baselines.promote(commit, reason or "by hand", now)]
-    else:
-        chosen = PromotionRule(metric=best or rule or _NO_METRIC, better=better)
-        logs = [opened.log(name) for name in ([project] if project else opened.projects())]
-        if best is None:
-            made = [log.baselines.set_rule(chosen if rule else None, reason or "by hand", now) for log in logs]
-        else:
-            found = [(log, commit) for log in logs for commit in best_of_groups(log.commits(), chosen)]
-            made = [log.baselines.promote(commit, reason or f"the best by {chosen}", now) for log, commit in found]
-    show_promotions(made, as_json)
-
-
-def demote(
-    run: RunArgument, reason: ReasonOption = "", store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
-) -> None:
-    """Leave the comparison group of a run without a baseline.
-
-    \b
-    Examples:
-      seedbed runs demote latest --reason "the data was wrong"
-    """
-    from seedbed.cli.runs._promotions import show_promotions
-    from seedbed.cli.runs._select import find_run, require_commit
-    from seedbed.records import Store
-
-    snapshot = require_commit(find_run(store, run)).snapshot
-    opened = Store.open(store)
-    made = opened.log(snapshot.project).baselines.demote(
-        snapshot.digests["comparison_group"], reason or "by hand", opened.clock.now()
-    )
-    show_promotions([] if made is None else [made], as_json)
+__all__ = ["baselines"]
 
 
 def baselines(
@@ -96,7 +22,7 @@ def baselines(
       seedbed runs baselines
       seedbed runs baselines --history --json
     """
-    from seedbed.cli.runs._promotions import show_promotions
+    from seedbed.cli.runs._promotion_table import show_promotions
     from seedbed.records import Store
 
     opened = Store.open(store)

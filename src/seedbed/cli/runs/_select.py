@@ -1,6 +1,6 @@
 """From what was typed to what is meant: a store, a run in it, and the run's commit."""
 
-from seedbed.cli.runs._listing import standing
+from seedbed.cli.runs._run_summary import status_line
 from seedbed.errors import NotFound
 from seedbed.records import Commit, RunView, Store
 
@@ -26,5 +26,7 @@ def find_run(store: str, name: str) -> RunView:
 def require_commit(view: RunView) -> Commit:
     """The commit of a finished run. Raises NotFound for any other, since only a finished run has a record."""
     if view.commit is None:
-        raise NotFound(f"{standing(view)} and has no record; resume it, or name a finished run of `seedbed runs list`")
+        raise NotFound(
+            f"{status_line(view)} and has no record; resume it, or name a finished run of `seedbed runs list`"
+        )
     return view.commit

@@ -18,7 +18,7 @@ from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import at, errors, out, print_json
 from seedbed.cli.console._warnings import warnings_shown
-from seedbed.cli.runs._record import record
+from seedbed.cli.runs._run_details import run_details
 from seedbed.cli.runs._select import find_run
 from seedbed.cli.training._request import Request
 from seedbed.contracts import GateReport
@@ -99,7 +99,7 @@ def _finished(request: Request, store: Store, commit: Commit) -> int:
     if request.as_json:
         print_json(_as_json(commit, gate, page))
     else:
-        out().print(Group(Text(), record(commit), gate_text(gate), Text()))
+        out().print(Group(Text(), run_details(commit), gate_text(gate), Text()))
         out().print(_next(request, commit, page), soft_wrap=True)
     if request.open_report if request.open_report is not None else _has_desktop():
         webbrowser.open(page.resolve().as_uri())

@@ -11,7 +11,7 @@ from seedbed.cli.console._render import at, compact, duration, moment, number, p
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
 from seedbed.records import Commit, Diff, Snapshot
 
-__all__ = ["changes", "comparison", "headline", "metrics", "outcome", "record", "what", "witness"]
+__all__ = ["outcome", "run_details", "what"]
 
 _OUTCOME_STYLES = {
     Outcome.EFFECTIVE: "green",
@@ -26,21 +26,21 @@ _METRICS = {"ap": "AP", "auc": "AUC", "mrr": "MRR"}
 _BASELINES = {"pair_counter": "pair counter", "most_recent": "most recent destination"}
 
 
-def record(commit: Commit) -> RenderableType:
+def run_details(commit: Commit) -> RenderableType:
     """The whole record of one run."""
     snapshot = commit.snapshot
     return Group(
-        headline(commit),
+        _headline(commit),
         Text(),
-        metrics(snapshot),
+        _metrics(snapshot),
         Text(),
-        changes(snapshot),
-        witness(snapshot),
-        comparison(snapshot.diff_prev),
+        _changes(snapshot),
+        _witness(snapshot),
+        _comparison(snapshot.diff_prev),
     )
 
 
-def headline(commit: Commit) -> Text:
+def _headline(commit: Commit) -> Text:
     """Which run, what place in which log, how long and how large."""
     snapshot, timing = commit.snapshot, commit.snapshot.timing
     facts = [f"commit {commit.seq} of {snapshot.project}", moment(snapshot.timestamp), f"attempt {snapshot.attempt_id}"]
@@ -51,13 +51,13 @@ def headline(commit: Commit) -> Text:
     return Text.assemble((f"{snapshot.run_id}", "bold"), f"  {', '.join(facts)}")
 
 
-def metrics(snapshot: Snapshot) -> RenderableType:
+def _metrics(snapshot: Snapshot) -> RenderableType:
     """The test metrics beside the predictors that learn nothing; of another stage, every number by its name."""
     test = snapshot.metrics.get("test")
     return _link_metrics(snapshot.metrics) if isinstance(test, Mapping) else _plain_metrics(snapshot.metrics)
 
 
-def changes(snapshot: Snapshot) -> RenderableType:
+def _changes(snapshot: Snapshot) -> RenderableType:
     """One line a change."""
     if "changes" not in snapshot.documents:
         return section(Text("changes", style="bold"), [_MISSING])
@@ -82,7 +82,7 @@ def what(change: ChangeReport) -> str:
     return f"step {change.step}: {change.parameter} {change.before:.3g} -> {target:.3g}"
 
 
-def witness(snapshot: Snapshot) -> RenderableType:
+def _witness(snapshot: Snapshot) -> RenderableType:
     """One line a feature: whether it was seen to run, and by what."""
     if "audit_run" not in snapshot.documents:
         return section(Text("runtime", style="bold"), [_MISSING])
@@ -95,7 +95,7 @@ def witness(snapshot: Snapshot) -> RenderableType:
     )
 
 
-def comparison(diff: Diff) -> RenderableType:
+def _comparison(diff: Diff) -> RenderableType:
     """What the run may be compared with."""
     before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
     aside = [f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:5]]

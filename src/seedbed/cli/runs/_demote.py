@@ -1,0 +1,26 @@
+"""`seedbed runs demote`: no baseline any more for a comparison group."""
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ReasonOption, RunArgument, StoreOption
+
+__all__ = ["demote"]
+
+
+def demote(
+    run: RunArgument, reason: ReasonOption = "", store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
+) -> None:
+    """Leave the comparison group of a run without a baseline.
+
+    \b
+    Examples:
+      seedbed runs demote latest --reason "the data was wrong"
+    """
+    from seedbed.cli.runs._promotion_table import show_promotions
+    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.records import Store
+
+    snapshot = require_commit(find_run(store, run)).snapshot
+    opened = Store.open(store)
+    made = opened.log(snapshot.project).baselines.demote(
+        snapshot.digests["comparison_group"], reason or "by hand", opened.clock.now()
+    )
+    show_promotions([] if made is None else [made], as_json)

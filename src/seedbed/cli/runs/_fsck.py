@@ -1,0 +1,67 @@
+"""`seedbed runs fsck`: damage anywhere in a store, and its repair."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
+from seedbed.cli.console._progress_bar import working
+from seedbed.cli.console._render import out, print_json
+from seedbed.errors import ExitCode
+
+if TYPE_CHECKING:
+    from seedbed.records import Finding
+
+__all__ = ["fsck"]
+
+
+def fsck(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what is derived or left over; no commit is ever touched.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every byte of the store that something vouches for.
+
+    Exits with 1 when acknowledged bytes are damaged. What a killed process
+    leaves behind is listed, and is no damage.
+
+    \b
+    Examples:
+      seedbed runs fsck
+      seedbed runs fsck --repair
+    """
+    from seedbed.records import Store
+    from seedbed.records import fsck as check
+    from seedbed.records import repair as mend
+
+    opened = Store.open(store)
+    with working() as progress:
+        mended = mend(opened, progress=progress) if repair else []
+        findings = check(opened, progress=progress)
+    damaged = any(finding.kind.is_damage for finding in findings)
+    if as_json:
+        print_json({"damaged": damaged, "mended": _findings_json(mended), "findings": _findings_json(findings)})
+    else:
+        out().print(_findings_text(mended, findings), soft_wrap=True)
+    raise typer.Exit(ExitCode.FAIL if damaged else ExitCode.PASS)
+
+
+def _findings_json(findings: "Sequence[Finding]") -> list[dict[str, Any]]:
+    """One object a finding."""
+    return [{**asdict(item), "kind": item.kind.value, "is_damage": item.kind.is_damage} for item in findings]
+
+
+def _findings_text(mended: "Sequence[Finding]", left: "Sequence[Finding]") -> Text:
+    """What was mended, then what is left, with what to do about each."""
+    lines = [Text.assemble(("mended ", "green"), f"{item.kind.value}  {item.path}: {item.problem}") for item in mended]
+    for item in left:
+        style = "bold red" if item.kind.is_damage else "yellow"
+        lines.append(Text.assemble((item.kind.value, style), f"  {item.path}: {item.problem}\n  {item.advice}"))
+    if not any(item.kind.is_damage for item in left):
+        lines.append(Text("no damage: every acknowledged byte is there", style="green"))
+    return Text("\n").join(lines)

@@ -1,0 +1,67 @@
+"""`seedbed runs verify`: is every byte that a run's commit vouches for still the byte that was written?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._render import compact, errors, out, plain_table, print_json
+from seedbed.errors import ExitCode, StoreCorrupt
+
+if TYPE_CHECKING:
+    from seedbed.records import DigestCheck
+
+__all__ = ["verify"]
+
+_SHORT, _WHOLE = 13, 200
+
+
+def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Recompute every digest that one run's commit vouches for. Exits with 1 when one does not hold.
+
+    \b
+    Examples:
+      seedbed runs verify latest
+    """
+    from seedbed.cli.runs._select import find_run
+    from seedbed.records import Store
+    from seedbed.records import verify as recompute
+
+    try:
+        view = find_run(store, run)
+        checks = recompute(Store.open(store), view)
+    except StoreCorrupt as damage:  # the log itself cannot be read, which answers the question
+        if as_json:
+            print_json({"run": run, "holds": False, "problem": str(damage), "checks": []})
+        errors().print(f"{damage}; `seedbed runs fsck` lists all damage", soft_wrap=True)
+        raise typer.Exit(ExitCode.FAIL) from None
+    holds = all(check.holds for check in checks)
+    if as_json:
+        print_json({"run": view.run_id, "holds": holds, "checks": _digests_json(checks)})
+    else:
+        out().print(_digests_table(checks))
+    raise typer.Exit(ExitCode.PASS if holds else ExitCode.FAIL)
+
+
+def _digests_json(checks: "Sequence[DigestCheck]") -> list[dict[str, Any]]:
+    """One object a digest."""
+    return [{**asdict(check), "holds": check.holds} for check in checks]
+
+
+def _digests_table(checks: "Sequence[DigestCheck]") -> Table:
+    """One line a digest; of one that does not hold, all that was found instead."""
+    table = plain_table("digest of", "", "recorded", "found")
+    for check in checks:
+        width = _SHORT if check.expected == check.found else _WHOLE
+        table.add_row(check.name, _word(check), compact(check.expected, _SHORT), compact(check.found, width))
+    return table
+
+
+def _word(check: "DigestCheck") -> Text:
+    if check.is_expired:
+        return Text("let go", style="yellow")
+    return Text("holds", style="green") if check.holds else Text("differs", style="bold red")

@@ -1,0 +1,17 @@
+"""Options that the commands of `seedbed soak` share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["DEFAULT_FOLDER", "GateOption", "PathOption"]
+
+DEFAULT_FOLDER = Path("artifacts/soak")
+
+PathOption = Annotated[
+    Path, typer.Option("--path", help="A soak's folder, or the folder above, where the latest is taken.")
+]
+GateOption = Annotated[
+    Path | None, typer.Option("--spec", metavar="FILE", help="A YAML or JSON file of checks; by default the profile's.")
+]

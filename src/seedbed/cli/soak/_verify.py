@@ -1,0 +1,53 @@
+"""`seedbed soak verify`: does every file of a soak follow from its two logs?"""
+
+from typing import Annotated
+
+import typer
+
+from seedbed.cli.console._options import JsonOption
+from seedbed.cli.console._render import out, print_json
+from seedbed.cli.soak._options import DEFAULT_FOLDER, PathOption
+from seedbed.errors import ExitCode
+
+__all__ = ["verify"]
+
+
+def verify(
+    path: PathOption = DEFAULT_FOLDER,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Demand 95 % instead of 90 % of proposals seen in use.")
+    ] = False,
+    repeat: Annotated[
+        bool, typer.Option("--repeat/--no-repeat", help="Measure the plant again and compare its samples.")
+    ] = True,
+    anchor: Annotated[
+        str | None,
+        typer.Option(metavar="SEAL", help="The seal that `soak run` printed, or its beginning, kept elsewhere."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Work out again, from its two logs, all that a soak's files claim. Trusts no flag.
+
+    Exits with 0 when nothing is wrong and enough was applied, 1 when too
+    little was, 4 when a file is not what the logs give.
+
+    \b
+    Examples:
+      seedbed soak verify --path artifacts/soak --strict
+      seedbed soak verify --path artifacts/soak/latest --json
+    """
+    from dataclasses import asdict
+
+    from rich.markdown import Markdown
+
+    from seedbed.soak import SoakFolder, assemble, verification_page, verify_soak
+
+    found = verify_soak(SoakFolder.find(path), assemble, strict=strict, repeat=repeat, anchor=anchor)
+    if as_json:
+        tally = None if found.tally is None else found.tally.model_dump(mode="json")
+        print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})
+    else:
+        out().print(Markdown(verification_page(found)))
+    if not found.clean:
+        raise typer.Exit(ExitCode.CONTRACT_BROKEN)
+    raise typer.Exit(ExitCode.PASS if found.passes else ExitCode.FAIL)
