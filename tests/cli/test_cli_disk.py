@@ -44,6 +44,13 @@ def test_stats_name_the_largest_payloads_and_who_holds_them(three):
     assert found["size_bytes"] == sum(room["size_bytes"] for room in found["usage"])
 
 
+def test_stats_as_json_say_first_which_version_of_their_keys_they_have(three):
+    found = three("runs", "stats", "--json").json
+    assert next(iter(found.items())) == ("schema_version", 2)
+    assert set(found["usage"][0]) == {"kind", "num_files", "size_bytes"}
+    assert "rooms" not in found
+
+
 def test_stats_of_a_damaged_store_point_to_fsck(three):
     next((STORE / "log").rglob("0*1.json")).write_bytes(b"{}")
     assert "seedbed runs fsck" in three("runs", "stats").out
@@ -69,7 +76,9 @@ def test_gc_with_rules_lets_the_payloads_of_old_commits_go(three):
     wanted = ("runs", "gc", "--retention", "retention.yaml")
     assert "flights: 2 commits let go by rule */* keep_last 1" in three(*wanted, "--dry-run").out
     found = three(*wanted, "--json").json
+    assert next(iter(found.items())) == ("schema_version", 2)
     assert found["expiries"] == [{"commits": [1, 2], "project": "flights", "rule": "*/* keep_last 1"}]
+    assert "lettings" not in found
     assert three("runs", "fsck").code == 0
 
 

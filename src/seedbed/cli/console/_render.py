@@ -45,9 +45,15 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
-def print_json(value: object) -> None:
-    """Print `value` as one JSON object on stdout, byte for byte: no width, no colour."""
-    out().out(json.dumps(value, indent=2, sort_keys=True, allow_nan=False), highlight=False)
+def print_json(value: Mapping[str, object], *, schema_version: int | None = None) -> None:
+    """Print `value` as one JSON object on stdout: keys in order, no colour, lines of any length.
+
+    An output whose keys have changed once carries its `schema_version`, before all other keys.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    if schema_version is not None:
+        text = json.dumps({"schema_version": schema_version} | json.loads(text), indent=2, allow_nan=False)
+    out().out(text, highlight=False)
 
 
 def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:

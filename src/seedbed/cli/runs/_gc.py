@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["gc"]
 
+_SCHEMA_VERSION = 2  # version 1 called the key `expiries` `lettings`
+
 
 def gc(
     retention: Annotated[
@@ -48,7 +50,7 @@ def gc(
         result = None if dry_run else sweep(plan, opened.files, progress)
     deleted = () if result is None else result.swept
     if as_json:
-        print_json({**_plan_json(plan), "deleted": [item.key for item in deleted]})
+        print_json({**_plan_json(plan), "deleted": [item.key for item in deleted]}, schema_version=_SCHEMA_VERSION)
     else:
         _print_plan(plan)
         if result is not None:

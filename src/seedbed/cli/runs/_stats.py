@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["stats"]
 
+_SCHEMA_VERSION = 2  # version 1 called the key `usage` `rooms`
 _SHORT = 12
 
 
@@ -29,7 +30,7 @@ def stats(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     with working() as progress:
         found = count(Store.open(store), progress=progress)
     if as_json:
-        print_json({**asdict(found), "size_bytes": found.size_bytes})
+        print_json({**asdict(found), "size_bytes": found.size_bytes}, schema_version=_SCHEMA_VERSION)
     else:
         _print_stats(found)
 
