@@ -1,4 +1,4 @@
-"""What README and docs say is run: code, commands, links. A page that is wrong fails here and not at a reader's."""
+"""README and docs are run: code, commands and links, so that a wrong page fails here first."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""A script ends as the command line does."""
+"""A script ends with the same exit codes as the command line."""
 
 import re
 from pathlib import Path

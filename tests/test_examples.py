@@ -14,13 +14,13 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plain_loop.py"
 
 
-def run(folder: Path, program: str) -> subprocess.CompletedProcess:
+def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
     script = folder / "plain_loop.py"
     script.write_text(program, encoding="utf-8")
     return child(folder, script.name)
 
 
-def child(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+def child(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=CLEAN, capture_output=True, text=True, timeout=240, check=False)
 
@@ -52,6 +52,7 @@ def test_the_plain_loop_leaves_a_whole_record(ran):
     folder, _ = ran
     store = Store.open(folder / ".seedbed")
     (view,) = store.runs()
+    assert view.commit is not None
     assert (view.status, view.commit.seq) == (RunStatus.FINISHED, 1)
     assert all(check.holds for check in verify(store, view))
     assert fsck(store) == []

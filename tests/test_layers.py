@@ -1,4 +1,4 @@
-"""The order of rooms and of the storeys in them is proven by import-linter, and each contract breaks when it must."""
+"""import-linter proves the order of the rooms and of the storeys in them; a wrong import breaks each contract."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
 
-# An import against each contract, and the file that it is planted in.
+# For each contract: a file, and an import in it that breaks the contract.
 PLANTED = {
     "Rooms are layered one way, and every room has its place": ("errors.py", "seedbed.contracts"),
     "Records and the gate never import torch": ("records/_status.py", "torch"),
@@ -24,7 +24,7 @@ PLANTED = {
         "torch",
     ),
 }
-# A file that no storey was given to.
+# Files that have no place in the order.
 STRAYS = {"Inside records": "records/_stray.py", "Inside change": "change/_stray.py"} | {
     "Inside soak": "soak/_stray.py",
     "Inside cli": "cli/_stray.py",
@@ -85,7 +85,7 @@ def test_a_name_of_a_lazy_room_is_there_when_it_is_used():
         assert getattr(seedbed.change, name) is not None
     assert {*seedbed.change.__all__} <= {*dir(seedbed.change)}
     with pytest.raises(AttributeError):
-        _ = seedbed.change.nothing
+        _ = seedbed.change.nothing  # type: ignore[attr-defined]
 
 
 def test_no_folder_is_a_crowded_hall():

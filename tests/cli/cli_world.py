@@ -1,4 +1,4 @@
-"""Finished runs as a training leaves them, without the training; and a job so small that it takes a second."""
+"""Finished runs as a training leaves them, made without a training; and a job that takes a second."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ gate: [{metric: audit.degraded, op: "==", value: false, kind: contract}, changes
 
 
 def small_job(folder: Path) -> list[str]:
-    """Write 600 events and a configuration into `folder`; the words that train on them."""
+    """Write 600 events and a configuration into `folder`; returns the command that trains on them."""
     rows = "\n".join(f"{i % 7},{100 + (i * i + i // 11) % 5},{i}" for i in range(600))
     (folder / "events.csv").write_text(f"src,dst,t\n{rows}\n")
     (folder / "small.yaml").write_text(SMALL_CONFIG)
@@ -58,7 +58,7 @@ def finished(
 
 
 def interrupted(store: Path, run_id: str) -> None:
-    """A run that was stopped, and so has no commit."""
+    """Make a run that was stopped and has no commit."""
     run = Store.open(store, create=True).start(PROJECT, run_id, Stage.TRAINING)
     run.log(1, {"loss": 0.5})
     run.interrupted("Ctrl-C")

@@ -1,4 +1,4 @@
-"""The command line as the tests call it: in this process, its answer, its notes and its exit code kept apart."""
+"""The command line as the tests call it: in this process, with stdout, stderr and exit code kept apart."""
 
 import json
 import sys

@@ -26,14 +26,14 @@ def orphan():
     return blob
 
 
-def test_stats_show_what_takes_the_room(three):
+def test_stats_show_what_takes_space(three):
     printed = three("runs", "stats").out
     assert "commits" in printed
     assert "flights" in printed
     assert "`seedbed runs gc` would free 0 B" in printed
 
 
-def test_stats_name_the_largest_payloads_and_who_holds_them(three):
+def test_stats_name_the_largest_blobs_and_who_uses_them(three):
     orphan()
     run = Store.open(STORE).start("flights", "r9", Stage.TRAINING)
     weights = run.save_blob("weights", os.urandom(9000))
@@ -41,7 +41,7 @@ def test_stats_name_the_largest_payloads_and_who_holds_them(three):
     assert f"{weights[:12]}…" in three("runs", "stats").out
     found = three("runs", "stats", "--json").json
     assert found["largest"][0] == {"digest": weights, "size_bytes": 9000, "project": None, "run_id": None}
-    assert found["size_bytes"] == sum(room["size_bytes"] for room in found["usage"])
+    assert found["size_bytes"] == sum(kind["size_bytes"] for kind in found["usage"])
 
 
 def test_stats_as_json_say_first_which_version_of_their_keys_they_have(three):
@@ -62,19 +62,19 @@ def test_stats_of_an_empty_store_are_empty(cli):
     assert cli("runs", "stats", "--json").json["projects"] == []
 
 
-def test_gc_says_what_would_go_and_deletes_it_when_it_is_let(three):
+def test_gc_shows_what_would_be_deleted_and_deletes_it_without_dry_run(three):
     blob = orphan()
-    assert "1 file written before" in three("runs", "gc", "--dry-run").out
+    assert "1 unused file written before" in three("runs", "gc", "--dry-run").out
     assert blob.exists()
     assert three("runs", "gc", "--json").json["deleted"] == [blob.relative_to(STORE).as_posix()]
     assert not blob.exists()
     assert "0 files deleted" in three("runs", "gc").out
 
 
-def test_gc_with_rules_lets_the_payloads_of_old_commits_go(three):
+def test_gc_with_rules_lets_the_payloads_of_old_commits_expire(three):
     Path("retention.yaml").write_text("rules: [{keep_last: 1}]\n")
     wanted = ("runs", "gc", "--retention", "retention.yaml")
-    assert "flights: 2 commits let go by rule */* keep_last 1" in three(*wanted, "--dry-run").out
+    assert "flights: 2 commits expire by rule */* keep_last 1" in three(*wanted, "--dry-run").out
     found = three(*wanted, "--json").json
     assert next(iter(found.items())) == ("schema_version", 2)
     assert found["expiries"] == [{"commits": [1, 2], "project": "flights", "rule": "*/* keep_last 1"}]
@@ -82,25 +82,25 @@ def test_gc_with_rules_lets_the_payloads_of_old_commits_go(three):
     assert three("runs", "fsck").code == 0
 
 
-def test_verify_says_what_was_let_go(three):
+def test_verify_says_what_expired(three):
     Path("retention.yaml").write_text("rules: [{keep_days: 0}]\n")
     three("runs", "gc", "--retention", "retention.yaml", "--grace", "1")
     for log in (STORE / "runs").rglob("r0/*/events.log"):
         log.unlink()  # as a sweep does once the run is older than its grace
     verified = three("runs", "verify", "r0")
     assert verified.code == 0
-    assert "let go" in verified.out
+    assert "expired" in verified.out
     assert "by rule */* keep_days 0" in verified.out
 
 
-def test_gc_says_what_it_spares_and_for_whom(three):
+def test_gc_says_what_it_keeps_and_for_which_run(three):
     store = Store.open(STORE)
     store.blobs.put(b"just written")
     run = store.start("flights", "under-way", Stage.TRAINING)
     printed = three("runs", "gc").out
     run.failed("no matter")
-    assert "1 younger file that no commit holds spared" in printed
-    assert "run under-way is under way" in printed
+    assert "1 unused file younger than that kept" in printed
+    assert "run under-way is running" in printed
 
 
 def test_a_grace_that_writers_could_not_rely_on_is_refused(three):

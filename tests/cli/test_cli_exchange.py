@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from cli_world import PROJECT, finished
 
-TOLD = ("--project", "outside", "--target", "delay", "--cohort", "y2013")
+GIVEN = ("--project", "outside", "--target", "delay", "--cohort", "y2013")
 RUNS = """\
 {"run": "a", "params": {"lr": 0.1}, "metrics": {"ap": 0.9}}
 {"run": "a", "step": 1, "metrics": {"loss": 0.5}}
@@ -27,8 +27,8 @@ def mlflow_installed():
     pytest.importorskip("sqlalchemy")
 
 
-def test_an_import_tells_of_every_run(cli, lines):
-    answer = cli("runs", "import", "jsonl", lines, *TOLD)
+def test_an_import_lists_every_run(cli, lines):
+    answer = cli("runs", "import", "jsonl", lines, *GIVEN)
     assert answer.code == 0
     assert [line.split() for line in answer.out.splitlines()[1:]] == [
         ["a", "jsonl-a", "IMPORTED", "1"],
@@ -38,14 +38,14 @@ def test_an_import_tells_of_every_run(cli, lines):
 
 
 def test_imported_runs_are_found_by_what_they_were_and_scored(cli, lines):
-    cli("runs", "import", "jsonl", lines, *TOLD, "--view", "all", "--model-family", "mlp", "--data", "flights")
+    cli("runs", "import", "jsonl", lines, *GIVEN, "--view", "all", "--model-family", "mlp", "--data", "flights")
     found = cli("runs", "list", "--where", "params.lr<0.15 and metrics.ap>0.5 and model_family=mlp", "--json").json
     assert [run["run_id"] for run in found["runs"]] == ["jsonl-a"]
     assert "jsonl-a" in cli("runs", "diff", "jsonl-b").out
 
 
 def test_an_import_prints_one_json_object(cli, lines):
-    first = cli("runs", "import", "jsonl", lines, *TOLD, "--json").json
+    first = cli("runs", "import", "jsonl", lines, *GIVEN, "--json").json
     assert first["runs"][0] == {
         "source_id": "a",
         "run_id": "jsonl-a",
@@ -53,22 +53,22 @@ def test_an_import_prints_one_json_object(cli, lines):
         "snapshot_seq": 1,
         "reason": "",
     }
-    again = cli("runs", "import", "jsonl", lines, *TOLD, "--json").json
+    again = cli("runs", "import", "jsonl", lines, *GIVEN, "--json").json
     assert [(run["outcome"], run["snapshot_seq"]) for run in again["runs"]] == [("PRESENT", 1), ("PRESENT", 2)]
 
 
 def test_a_dry_run_makes_no_store(cli, lines):
-    answer = cli("runs", "import", "jsonl", lines, *TOLD, "--dry-run", "--json")
+    answer = cli("runs", "import", "jsonl", lines, *GIVEN, "--dry-run", "--json")
     assert answer.json["dry_run"] is True
     assert [run["outcome"] for run in answer.json["runs"]] == ["IMPORTED", "IMPORTED"]
     assert not Path(".seedbed").exists()
-    assert "would be: 2 imported" in cli("runs", "import", "jsonl", lines, *TOLD, "--dry-run").err
+    assert "dry run, nothing is written: 2 imported" in cli("runs", "import", "jsonl", lines, *GIVEN, "--dry-run").err
 
 
-def test_a_refused_run_is_told_and_ends_the_command_with_2(cli, lines):
-    cli("runs", "import", "jsonl", lines, *TOLD)
+def test_a_refused_run_is_named_and_ends_the_command_with_2(cli, lines):
+    cli("runs", "import", "jsonl", lines, *GIVEN)
     lines.write_text(RUNS.replace("0.9", "0.95") + '{"run": "c"}\n', encoding="utf-8")
-    answer = cli("runs", "import", "jsonl", lines, *TOLD, "--json")
+    answer = cli("runs", "import", "jsonl", lines, *GIVEN, "--json")
     assert answer.code == 2
     assert [run["outcome"] for run in answer.json["runs"]] == ["REFUSED", "PRESENT", "IMPORTED"]
     assert "changed since it was imported" in answer.json["runs"][0]["reason"]
@@ -76,7 +76,7 @@ def test_a_refused_run_is_told_and_ends_the_command_with_2(cli, lines):
 
 def test_a_file_with_a_bad_line_is_refused_whole(cli, lines):
     lines.write_text(RUNS + "?\n", encoding="utf-8")
-    answer = cli("runs", "import", "jsonl", lines, *TOLD)
+    answer = cli("runs", "import", "jsonl", lines, *GIVEN)
     assert answer.code == 2
     assert "line 4: " in answer.err
     assert not Path(".seedbed").exists()
@@ -84,7 +84,7 @@ def test_a_file_with_a_bad_line_is_refused_whole(cli, lines):
 
 def test_an_empty_file_has_no_run_to_import(cli, lines):
     lines.write_text("", encoding="utf-8")
-    answer = cli("runs", "import", "jsonl", lines, *TOLD)
+    answer = cli("runs", "import", "jsonl", lines, *GIVEN)
     assert (answer.code, answer.err.strip()) == (0, "there is no run to import")
 
 
@@ -94,12 +94,12 @@ def test_an_empty_file_has_no_run_to_import(cli, lines):
         (("jsonl", "absent.jsonl"), "there is no file at absent.jsonl"),
         (("tensorboard", "."), "there is no event file of TensorBoard in"),
         (("mlflow", "absent.db"), "there is no MLflow store at absent.db"),
-        (("jsonl", "runs.jsonl", "--experiment", "x"), "--experiment is of mlflow, but jsonl has none"),
+        (("jsonl", "runs.jsonl", "--experiment", "x"), "--experiment is for mlflow only, jsonl has no experiments"),
         (("wandb", "runs"), "'wandb' is not one of 'jsonl', 'mlflow', 'tensorboard'"),
     ],
 )
 def test_what_cannot_be_imported_is_refused_in_words(cli, lines, arguments, problem):
-    answer = cli("runs", "import", *arguments, *TOLD)
+    answer = cli("runs", "import", *arguments, *GIVEN)
     assert answer.code == 2
     assert problem in " ".join(answer.err.replace("│", " ").split())
 
@@ -110,14 +110,14 @@ def test_a_log_folder_of_tensorboard_is_imported(cli, tmp_path):
 
     with SummaryWriter(str(tmp_path / "logs" / "a")) as writer:
         writer.add_scalar("loss", 0.5, 1)
-    answer = cli("runs", "import", "tensorboard", tmp_path / "logs", *TOLD, "--json")
+    answer = cli("runs", "import", "tensorboard", tmp_path / "logs", *GIVEN, "--json")
     assert (answer.code, answer.json["runs"][0]["run_id"]) == (0, "tensorboard-a")
 
 
 @pytest.mark.parametrize("system", ["mlflow", "tensorboard"])
 def test_a_system_whose_library_is_missing_is_refused_with_how_to_install_it(cli, lines, monkeypatch, system):
     monkeypatch.setitem(sys.modules, system, None)
-    answer = cli("runs", "import", system, ".", *TOLD)
+    answer = cli("runs", "import", system, ".", *GIVEN)
     assert answer.code == 2
     assert f"run `pip install 'seedbed[{system}]'`" in answer.err
 
@@ -142,9 +142,9 @@ def test_finished_runs_go_to_mlflow_once(cli, tmp_path):
     (tmp_path / ".seedbed" / "runs" / PROJECT / "r1" / "TRAINING" / "events.log").unlink()
     answer = cli("runs", "export", "mlflow", "mlflow.db")
     assert (answer.code, answer.out) == (0, "1 runs written to mlflow.db; 1 were there already\n")
-    assert "fsck` tells: r1" in answer.err
+    assert "fsck` shows: r1" in answer.err
     assert cli("runs", "export", "mlflow", "mlflow.db").out.endswith("; 2 were there already\n")
-    answer = cli("runs", "import", "mlflow", "mlflow.db", *TOLD, "--experiment", PROJECT, "--json")
+    answer = cli("runs", "import", "mlflow", "mlflow.db", *GIVEN, "--experiment", PROJECT, "--json")
     assert [run["outcome"] for run in answer.json["runs"]] == ["IMPORTED", "IMPORTED"]
     found = cli("runs", "show", answer.json["runs"][0]["run_id"], "--json").json["snapshot"]
     assert found["metrics"]["test.random.ap.value"] == 0.9

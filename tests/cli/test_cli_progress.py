@@ -3,6 +3,8 @@
 import io
 import logging
 import warnings
+from collections.abc import Mapping
+from typing import Literal
 
 import pytest
 from rich.console import Console
@@ -15,7 +17,7 @@ from seedbed.stages import StepReport
 
 
 class FakeClock:
-    """Seconds that pass only when told to."""
+    """Seconds that pass only when a test adds them."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -24,13 +26,19 @@ class FakeClock:
         return self.seconds
 
 
-def report(step: int, phase="train", num_steps: int = 100, **known: object) -> StepReport:
-    values = {"learning_rate": 1e-3, "loss": 0.5, "ap": None, "observed": {}, **known}
-    return StepReport(phase=phase, step=step, num_steps=num_steps, num_events=200, **values)
+def report(
+    step: int,
+    phase: Literal["train", "validation"] = "train",
+    num_steps: int = 100,
+    ap: float | None = None,
+    observed: Mapping[str, int] | None = None,
+) -> StepReport:
+    return StepReport(phase, step, num_steps, 200, learning_rate=1e-3, loss=0.5, ap=ap, observed=observed or {})
 
 
 def watched(clock: FakeClock, *reports: StepReport, terminal: bool = False, seconds: float = 1.0) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
+    printed = io.StringIO()
+    console = Console(file=printed, force_terminal=terminal, width=150)
     with watching(console, clock) as watcher:
         watcher.started("run-a", {"events": "60,000 of flights"})
         for each in reports:
@@ -38,7 +46,7 @@ def watched(clock: FakeClock, *reports: StepReport, terminal: bool = False, seco
             watcher.stepped(each)
         watcher.noted("step 3: a note [with brackets]")
         assert watcher.run_id == "run-a"
-    return console.file.getvalue()
+    return printed.getvalue()
 
 
 def test_without_a_terminal_there_is_a_line_every_few_seconds_and_one_at_the_end():
@@ -76,7 +84,8 @@ def test_on_a_terminal_a_bar_is_redrawn_in_place():
 
 
 def test_warnings_of_our_own_are_visible_lines_and_all_others_are_as_usual():
-    console = Console(file=io.StringIO(), width=150)
+    printed = io.StringIO()
+    console = Console(file=printed, width=150)
     with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")
         with warnings_shown(console):
@@ -84,7 +93,7 @@ def test_warnings_of_our_own_are_visible_lines_and_all_others_are_as_usual():
             warnings.warn("something else", UserWarning, stacklevel=1)
             logging.getLogger("seedbed.change").warning("change 1 failed at step %d", 10)
             logging.getLogger("seedbed.change").info("unimportant")
-    lines = console.file.getvalue().splitlines()
+    lines = printed.getvalue().splitlines()
     assert lines == ["warning: Runtime degraded: no flash", "warning: change 1 failed at step 10"]
     assert [str(other.message) for other in others] == ["something else"]
 

@@ -25,13 +25,13 @@ def test_a_query_chooses_finished_runs(many):
         "run-2",
         "run-3",
     ]
-    assert "no finished run fulfils this" in many("runs", "list", "--where", "seq > 99").out
+    assert "no finished run matches this query" in many("runs", "list", "--where", "seq > 99").out
 
 
 def test_the_newest_are_shown_and_how_many_more_there_are(many):
     shown = many("runs", "list", "--limit", "2")
     assert names(shown) == ["run-3", "run-4", "stopped"]
-    assert "and 3 more finished; --limit shows them" in shown.err
+    assert "and 3 more finished runs; --limit shows them" in shown.err
 
 
 def test_sorting_puts_the_highest_first(many):

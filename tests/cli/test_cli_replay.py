@@ -1,4 +1,4 @@
-"""`seedbed changes replay`: the same again, and what is said where it is not."""
+"""`seedbed changes replay`: the same result again, and what is printed when it differs."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ def _threads_as_before():
 
 @pytest.fixture
 def trained(cli, tmp_path):
-    """Train, with these options; the words that replay it, and the run's name."""
+    """Train with some options; returns the run's name, and the command that replays it."""
 
     def run(*options):
         job = small_job(tmp_path)
@@ -48,7 +48,7 @@ def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, t
     assert "the same: every loss, every validation, the metrics and the predictions" in again.out
 
 
-def test_a_run_whose_changes_were_taken_back_differs_and_ends_with_1(cli, trained):
+def test_a_run_whose_changes_were_undone_differs_and_ends_with_1(cli, trained):
     _, words = trained("--inject", "lr-overwrite")
     answer = cli(*words)
     assert answer.code == 1
@@ -70,6 +70,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, trained, tmp_path):
     _, words = trained()
     command = [sys.executable, "-m", "seedbed", *words, "--json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
         next(line for line in child.stderr if line.startswith("validation"))
         child.send_signal(signal.SIGINT)
         out, err = child.communicate()

@@ -75,7 +75,7 @@ def test_a_diff_names_the_factor_and_the_metrics_that_moved(two):
     assert "not enough replicates" in shown
 
 
-def test_named_runs_are_set_against_the_replicates_of_the_earlier_one(cli):
+def test_named_runs_are_compared_with_the_replicates_of_the_earlier_one(cli):
     for seed, ap in enumerate((0.900, 0.902, 0.901, 0.899)):
         finished(STORE, f"old-{seed}", ap=ap, seed=seed)
     finished(STORE, "new", ap=0.95, config={"training": {"seed": 0, "learning_rate": 1e-4}})
@@ -84,7 +84,7 @@ def test_named_runs_are_set_against_the_replicates_of_the_earlier_one(cli):
     assert "exceeds noise of 4 replicates, z = +" in cli("runs", "diff", "new", "old-1").out
 
 
-def test_runs_of_two_projects_may_be_set_against_each_other(cli):
+def test_runs_of_two_projects_may_be_compared_with_each_other(cli):
     finished(STORE, "here", ap=0.8)
     run = Store.open(STORE).start("elsewhere", "there", Stage.TRAINING)
     metadata = not_applicable(Stage.TRAINING) | {"cohort_id": "c", "target": "t", "model_family": "m"}
@@ -154,11 +154,11 @@ def test_fsck_repairs_what_is_derived(two):
     answer = two("runs", "fsck")
     assert answer.code == 0
     assert "VIEW_STALE" in answer.out
-    assert "mended VIEW_STALE" in two("runs", "fsck", "--repair").out
+    assert "repaired VIEW_STALE" in two("runs", "fsck", "--repair").out
     assert view.read_bytes() == before
 
 
-def test_changes_are_told_from_the_record(two):
+def test_changes_are_shown_from_the_record(two):
     shown = two("changes", "show", "run-a").out
     assert "effective: optimizer step 41 used 0.0005" in shown
     assert "1 requested: 1 effective" in shown

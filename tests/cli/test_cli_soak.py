@@ -40,8 +40,9 @@ def test_a_soak_runs_is_verified_and_judged(cli):
     assert len(first["summary"]["state_hash"]) == 64
     verified = cli("soak", "verify", "--path", SOAKS, "--strict")
     assert (verified.code, "PASSED" in verified.out) == (0, True)
-    seal = re.search(r"^seal: ([0-9a-f]{64})$", ran.out, re.MULTILINE).group(1)
-    assert cli("soak", "verify", "--anchor", seal[:16]).code == 0
+    seal = re.search(r"^seal: ([0-9a-f]{64})$", ran.out, re.MULTILINE)
+    assert seal is not None
+    assert cli("soak", "verify", "--anchor", seal[1][:16]).code == 0
     assert cli("soak", "verify", "--anchor", "0" * 16).code == 4
     judged = cli("soak", "gate", "--prometheus", "--json")
     assert (judged.code, judged.json["verdict"]) == (0, "PASS")
@@ -94,15 +95,16 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
     assert {name: resumed.json[name] for name in same} == {name: whole[name] for name in same}
 
 
-def test_its_metrics_are_served_meanwhile(cli, monkeypatch):
-    scraped = []
+def test_its_metrics_are_served_while_it_runs(cli, monkeypatch):
+    scraped: list[str] = []
     iterated = _driver._Watcher.iterated
 
     def scraping(watcher, progress):
         iterated(watcher, progress)
         if progress.iteration == 12:
-            url = re.search(r"http://127\.0\.0\.1:\d+/metrics", sys.stderr.getvalue()).group()
-            scraped.append(urllib.request.urlopen(url).read().decode())
+            url = re.search(r"http://127\.0\.0\.1:\d+/metrics", stream.getvalue())
+            assert url is not None
+            scraped.append(urllib.request.urlopen(url[0]).read().decode())
 
     stream = io.StringIO()
     monkeypatch.setattr(_driver._Watcher, "iterated", scraping)

@@ -1,4 +1,4 @@
-"""The command's start: what it imports, what its help says, and what becomes of an error."""
+"""The start of the command: what it imports, what its help says, and how errors are shown."""
 
 import subprocess
 import sys

@@ -23,20 +23,21 @@ def logged(cli):
     for step, loss in enumerate((0.5, math.nan, 0.25)):
         run.log(step, {"loss": loss, "lr": 1})
     run.beat()
+    assert run._events is not None
     run._events.commit()
     return run
 
 
-def test_each_metric_has_its_course(cli, logged):
+def test_each_metric_has_its_curve(cli, logged):
     answer = cli("runs", "steps", "r1")
     assert answer.code == 0
     title, loss, rate = answer.out.splitlines()
-    assert title.split() == ["metric", "values", "first", "least", "most", "last", "course"]
+    assert title.split() == ["metric", "values", "first", "least", "most", "last", "curve"]
     assert loss.split() == ["loss", "3", "0.5", "0.25", "0.5", "0.25", "█x▁"]
     assert rate.split() == ["lr", "3", "1", "1", "1", "1", "▁▁▁"]
 
 
-def test_a_course_in_json_says_how_many_values_were_no_numbers(cli, logged):
+def test_a_summary_in_json_says_how_many_values_were_no_numbers(cli, logged):
     found = cli("runs", "steps", "r1", "--metric", "loss", "--json").json
     facts = {"values": 3, "not_finite": 1, "first": 0.5, "last": 0.25, "least": 0.25, "most": 0.5}
     assert found == {"run_id": "r1", "metrics": {"loss": facts}}
@@ -54,7 +55,7 @@ def test_values_that_are_no_numbers_are_named_in_json(cli):
 
 def test_a_run_without_steps_says_so(cli):
     finished(STORE, "r1")
-    assert "nothing of this" in cli("runs", "steps", "r1", "--metric", "none").out
+    assert "no such metric" in cli("runs", "steps", "r1", "--metric", "none").out
 
 
 @pytest.mark.parametrize(("name", "read"), [("s.parquet", pl.read_parquet), ("s.csv", pl.read_csv)])

@@ -67,7 +67,7 @@ def test_compat_warns_and_goes_on_degraded(cli, tmp_path):
     assert answer.json["audit_run"]["settings"]["mode"] == {"value": "COMPAT", "source": "CODE"}
 
 
-def test_a_change_that_is_taken_back_fails_the_gate(cli, tmp_path):
+def test_a_change_that_is_undone_fails_the_gate(cli, tmp_path):
     answer = cli(*small_job(tmp_path), "--inject", "lr-overwrite", "--epochs", "3")
     assert answer.code == 1
     assert "LambdaLR" in answer.err
@@ -107,7 +107,7 @@ def test_a_run_is_resumed_only_by_the_job_that_it_began_with(cli, tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL_CONFIG.replace("project: small", "project: other"))
     answer = cli(*job, "--resume", run_id)
     assert answer.code == 2
-    assert "of project small" in answer.err
+    assert "belongs to project small" in answer.err
 
 
 def test_a_finished_run_cannot_be_resumed(cli, tmp_path):
@@ -158,7 +158,7 @@ def test_the_written_configuration_is_the_default_one_and_names_every_field(cli)
     assert fields_of(yaml.safe_load(TEMPLATE.read_text())) == fields_of(TrainConfig().model_dump(mode="json"))
 
 
-def test_init_overwrites_only_when_told_to(cli):
+def test_init_overwrites_only_with_force(cli):
     Path("seedbed.yaml").write_text("mine")
     answer = cli("init")
     assert answer.code == 2

@@ -37,7 +37,7 @@ def test_a_trend_is_drawn_as_one_well_formed_document(rising):
     drawing = ElementTree.fromstring(Path("trend.svg").read_text())
     named = "{http://www.w3.org/2000/svg}"
     assert len(drawing.findall(f".//{named}circle")) == 12
-    assert [line.get("class") for line in drawing.findall(f".//{named}path")] == ["slope", "course"]
+    assert [line.get("class") for line in drawing.findall(f".//{named}path")] == ["slope", "curve"]
 
 
 def test_few_runs_have_no_slope_and_are_drawn_all_the_same(cli):

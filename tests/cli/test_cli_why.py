@@ -33,6 +33,6 @@ def test_a_first_run_has_nothing_to_be_explained_by(cli):
     finished(STORE, "run-a")
     refused = cli("runs", "why", "run-a")
     assert refused.code == 2
-    assert "name the run to set it against" in refused.err
+    assert "name the run to compare it with" in refused.err
     finished(STORE, "run-b", seed=0)
     assert "no setting, fingerprint, applied change or kernel differs" in cli("runs", "why", "run-b").out

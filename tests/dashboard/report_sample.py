@@ -1,4 +1,4 @@
-"""One finished training as the stage records it, with every part open to being replaced by a test."""
+"""One finished training as its stage records it; a test may replace every part."""
 
 import math
 from datetime import UTC, datetime

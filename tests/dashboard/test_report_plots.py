@@ -39,7 +39,7 @@ def test_a_step_axis_begins_at_zero_and_ticks_at_whole_steps(last, num_ticks):
         ([-2.0, 2.0], ["\N{MINUS SIGN}2", "\N{MINUS SIGN}1", "0", "1", "2"]),
     ],
 )
-def test_ticks_stand_at_round_numbers(values, labels):
+def test_ticks_are_at_round_numbers(values, labels):
     assert [tick.label for tick in data_axis(values, 0.0, 100.0, 4).ticks] == labels
 
 

@@ -1,4 +1,4 @@
-"""The `seedbed` command put together, and what becomes of an error: one sentence and an exit code."""
+"""The `seedbed` command: all commands put together, and every error turned into one sentence and an exit code."""
 
 import sys
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ _CODES = fill(f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in 
 _HELP = f"""Train PyTorch models that change while they train, and prove every change.
 
 \b
-Begin here:
-  seedbed doctor            what this machine can prove
-  seedbed demo              the whole job on real flights, in minutes
-  seedbed runs list         what was recorded
+Start here:
+  seedbed doctor            check which accelerations run on this machine
+  seedbed demo              train, change, record and judge, in minutes
+  seedbed runs list         see what was recorded
 \b
 {_CODES}
 """
@@ -51,13 +51,13 @@ def _version(wanted: bool) -> None:
 @app.callback(help=_HELP)
 def _root(
     traceback: Annotated[
-        bool, typer.Option(_TRACEBACK, help="Show where an error came from. May stand anywhere in the command.")
+        bool, typer.Option(_TRACEBACK, help="Show the traceback of an error. Works anywhere in the command.")
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """What may stand before any command."""
+    """The options of `seedbed` itself."""
 
 
 for _command in (demo, train, init, shard, doctor, gate, report):
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _explain(error: Exception, *, with_traceback: bool) -> int:
-    """Say on stderr what failed; returns the exit code."""
+    """Print on stderr what failed, and return the exit code."""
     console = errors()
     if with_traceback:
         console.print_exception()
@@ -91,5 +91,5 @@ def _explain(error: Exception, *, with_traceback: bool) -> int:
     for note in getattr(error, "__notes__", ()):
         console.print(Text(note), soft_wrap=True)
     if not expected:
-        console.print("This is a fault of Seedbed's. Run it again with --traceback, and report what that shows.")
+        console.print("This is a bug in Seedbed. Run the command again with --traceback, and report what it shows.")
     return error.exit_code if isinstance(error, SeedbedError) else ExitCode.INTERNAL_ERROR

@@ -1,4 +1,4 @@
-"""`seedbed doctor`: what this machine can prove, tried for real."""
+"""`seedbed doctor`: which accelerations run on this machine, found by running them."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,14 +19,14 @@ _FACTS = ("requested", "eligible", "selected", "observed")
 
 
 def doctor(
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Which device to try.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="The device to check.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Say, feature by feature, what this machine can prove, why not, and what to do about it.
+    """Check which accelerations really run on this machine, and say what to do about the others.
 
-    Runs a tiny model under a witness, so that `observed` is what really ran;
-    SEEDBED_RUNTIME_* variables are heeded. Exits with 1 when something asked
-    for was not observed: a STRICT run would stop here.
+    Runs a tiny model and looks at the kernels: `observed` means that they ran.
+    Variables SEEDBED_RUNTIME_* count as in a run. Exits with 1 when a
+    requested feature was not observed: a STRICT run would stop here.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def doctor(
 
     has_cuda = torch.cuda.is_available()
     if device == "cuda" and not has_cuda:
-        raise InvalidInput("--device is cuda, but torch sees no CUDA device; say cpu, or auto")
+        raise InvalidInput("--device is cuda, but torch sees no CUDA device; use cpu or auto")
     chosen = "cuda" if has_cuda and device != "cpu" else "cpu"
     report = examine(resolve_config(environment=os.environ).config, chosen)
     if as_json:

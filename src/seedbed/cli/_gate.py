@@ -16,7 +16,7 @@ def gate(
     run: RunArgument,
     spec: Annotated[
         Path | None,
-        typer.Option(help="A YAML or JSON file of checks; by default those that the run was configured with."),
+        typer.Option(help="A YAML or JSON file of checks; by default the checks in the run's own configuration."),
     ] = None,
     prometheus: Annotated[
         Path | None, typer.Option(help="Also write the verdict here, in the Prometheus text format.")
@@ -27,10 +27,10 @@ def gate(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a run from its record alone.
+    """Judge a run: hold its record against a list of checks, and exit with the verdict.
 
-    Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 for a
-    broken contract.
+    Nothing but the record is read. Exits with 0 for pass, 1 for fail, 3 for
+    inconclusive or no data, 4 for a broken contract.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def gate(
     from seedbed.gate import judge_run, load_gate, metrics_text
     from seedbed.records.storage import replace
 
-    demanded = None if spec is None else load_gate(spec)
+    own_gate = None if spec is None else load_gate(spec)
     view = find_run(store, run)
     if view.commit is None:
         if as_json:
@@ -58,7 +58,7 @@ def gate(
             )
         errors().print(f"no data: {status_line(view)} and has no record", soft_wrap=True)
         raise typer.Exit(ExitCode.NO_ANSWER)
-    report = judge_run(view.commit.snapshot, demanded, calibrate=calibrate)
+    report = judge_run(view.commit.snapshot, own_gate, calibrate=calibrate)
     if prometheus is not None:
         replace(prometheus, metrics_text(report, view.commit.snapshot.model_dump(mode="json")).encode())
     if as_json:

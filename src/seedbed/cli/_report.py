@@ -14,13 +14,13 @@ __all__ = ["report"]
 def report(
     run: RunArgument,
     page: Annotated[
-        Path | None, typer.Option("--out", help="Where to write it; by default report.html among the run's files.")
+        Path | None, typer.Option("--out", help="Where to write it; by default report.html in the run's folder.")
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's report: one HTML file with its plots, which needs no network and nothing beside it.
+    """Write a run's report: one HTML file with plots, which needs no network and no other file.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Dashboard: what the store holds, as pages that open without a server or a network."""
+"""Dashboard: recorded runs and soaks as pages and drawings that open without a server or a network."""
 
 from seedbed.dashboard._report import render_report, write_report
 from seedbed.dashboard._soak import render_soak

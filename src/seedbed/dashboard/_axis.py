@@ -7,12 +7,12 @@ from dataclasses import dataclass
 __all__ = ["Axis", "Tick", "data_axis", "step_axis"]
 
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-_SAME = 1e-6  # what differs by less than this share cannot be told apart in a drawing
+_SAME = 1e-6  # values that differ by less than this share look the same in a drawing
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A labelled place on an axis."""
+    """A labelled position on an axis."""
 
     at: float
     label: str
@@ -20,7 +20,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axis:
-    """Maps `low..high` onto the pixels `start..stop`, which may run either way; `spacing` lies between its ticks."""
+    """Maps `low..high` onto the pixels `start..stop`, in either direction; `spacing` is the distance between ticks."""
 
     low: float
     high: float

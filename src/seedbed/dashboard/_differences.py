@@ -1,4 +1,4 @@
-"""What differs from the predecessor, arranged for a reader: the metrics that moved first, settings with new values."""
+"""What differs from the predecessor: first the metrics that moved, then the settings with new values."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["MetricRows", "metric_rows", "new_values"]
 
 @dataclass(frozen=True)
 class MetricRows:
-    """Deltas by dotted metric name: `main` are the test metrics themselves, `rest` all that moved beside them."""
+    """Deltas by dotted metric name: `main` holds the test metrics, `rest` all other numbers that moved."""
 
     main: dict[str, MetricDelta]
     rest: dict[str, MetricDelta]
@@ -38,12 +38,12 @@ def metric_rows(diff: Diff) -> MetricRows:
 def new_values(diff: Diff) -> dict[str, str]:
     """Every changed key that is neither a metric nor an excluded factor, with its new value."""
     operations: dict[JsonValue, dict[str, JsonValue]] = {operation["path"]: operation for operation in diff.patch}
-    told = {factor.name for factor in diff.excluded_factors}
-    keys = [key for key in diff.changed_keys if key not in told and not key.startswith("/metrics/")]
+    excluded = {factor.name for factor in diff.excluded_factors}
+    keys = [key for key in diff.changed_keys if key not in excluded and not key.startswith("/metrics/")]
     return {key: _now(operations.get(key, {})) for key in keys}
 
 
 def _now(operation: dict[str, JsonValue]) -> str:
     if operation.get("op") == "remove":
-        return "gone"
+        return "removed"
     return as_text(operation["value"]) if "value" in operation else ""

@@ -18,7 +18,7 @@ _WINDOWS = 40
 
 @dataclass(frozen=True)
 class History:
-    """Three series of (step, finite value); `not_finite` names the series and steps of the values left out."""
+    """Three series of (step, finite value), the losses by epoch, and the steps of the values that are not finite."""
 
     loss: Points
     validation_ap: Points
@@ -36,7 +36,7 @@ class History:
 
 
 def history_of(snapshot: Snapshot, events: Sequence[Event]) -> History:
-    """The series of `events`; validation as the record holds it, and as the events do where it holds none."""
+    """The series of `events`. Validation is taken from the record, or from the events where the record has none."""
     logged = {name: _series(events, name) for name in ("loss", "validation_ap", "learning_rate")}
     logged["validation_ap"] = _recorded_validation(snapshot) or logged["validation_ap"]
     bad = {
@@ -57,7 +57,7 @@ def history_of(snapshot: Snapshot, events: Sequence[Event]) -> History:
 
 
 def trailing_mean(points: Points, window: int) -> Points:
-    """The mean of each value and the `window - 1` before it, so that nothing shows before the step it happened at."""
+    """The mean of each value and the `window - 1` values before it; later values are never part of it."""
     recent: deque[float] = deque(maxlen=window)
     means = []
     for step, value in points:

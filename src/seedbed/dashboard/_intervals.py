@@ -1,4 +1,4 @@
-"""Each metric's interval drawn beside the baselines, on an axis of its own so that the interval can be seen."""
+"""Each metric's interval beside the baselines, drawn on an axis of its own so that the interval can be seen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class IntervalChart:
-    """Where everything stands, in the units of the drawing; there is no strip for a metric without a score."""
+    """The positions of everything, in the units of the drawing. A metric without a score has no strip."""
 
     width: int
     height: int

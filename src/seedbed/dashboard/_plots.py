@@ -1,4 +1,4 @@
-"""How training went: loss, validation and learning rate over the same steps, with every change marked on all three."""
+"""The plots of a training: loss, validation and learning rate by step, with every change marked in all three."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point that tells its value when pointed at."""
+    """A point; its title shows its value under the mouse."""
 
     x: float
     y: float
@@ -35,7 +35,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot, drawn from `top` down to `bottom`; its title stands above it, and `aside` beside the title."""
+    """One plot, drawn from `top` down to `bottom`. The title is above it, `aside` is small text beside the title."""
 
     title: str
     aside: str
@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Marker:
-    """One change's vertical line and the flag at its head; `reached` when it was seen to take effect."""
+    """One change: a vertical line with a flag at its top. `reached` says that it was seen to take effect."""
 
     number: int
     step: int
@@ -74,7 +74,7 @@ class Figure:
 
 
 def training_figure(history: History, changes: Sequence[ChangeReport], width: int) -> Figure:
-    """The figure `width` units wide. Series that were not logged leave their panel empty and say so."""
+    """The figure `width` units wide. The panel of a series that was not logged is empty and says so."""
     right = width - _RIGHT_MARGIN
     steps = [step for series in (history.loss, history.validation_ap, history.learning_rate) for step, _ in series]
     axis = step_axis(max([*steps, *(change.step for change in changes)], default=1), _LEFT, right, width // 90)
@@ -134,14 +134,14 @@ def _path(points: Points, steps: Axis, axis: Axis) -> str:
 
 
 def _staircase(points: Points, steps: Axis, axis: Axis) -> str:
-    """The value logged at a step holds from the step before it."""
+    """A path with steps: the value that is logged at a step is valid from the step before it."""
     kept = thinned(points, int(steps.stop - steps.start))
     begins = f"M{steps.at(max(kept[0][0] - 1, 0)):g},{axis.at(kept[0][1]):g}"
     return begins + "".join(f"V{axis.at(value):g}H{steps.at(step):g}" for step, value in kept)
 
 
 def _markers(changes: Sequence[ChangeReport], axis: Axis) -> Iterator[Marker]:
-    """Flags from left to right, each in the first lane whose last flag ends before it."""
+    """Flags from left to right. Each is put in the first lane in which it overlaps no flag."""
     lane_ends: list[float] = []
     for change in sorted(changes, key=lambda change: (change.step, change.id)):
         x, width = axis.at(change.step), 10 + 8 * len(str(change.id))

@@ -1,4 +1,4 @@
-"""One run's report: a single page that needs no script, no network and nothing beside it on the disk."""
+"""One run's report: a single page that needs no script, no network and no other file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ __all__ = ["render_report", "write_report"]
 
 M = TypeVar("M", bound=Message)
 
-# Shown one at a time: text that fits a desk would be too small to read on a phone.
+# One of the two is shown: the text of the wide drawing would be too small on a phone.
 _SIZES = (("wide", 920), ("narrow", 380))
 
 
@@ -30,9 +30,9 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
     """The report on `snapshot` as one HTML page that is also well-formed XML; the same input gives the same text.
 
     `events` are the run's step metrics ("loss", "learning_rate" and "validation_ap" by step), in the order they were
-    logged; where attempts overlap, the last attempt's record of a step stands. `gate` is the verdict, where one was
-    asked for. What the record does not hold is said to be missing; a document that cannot be read is said to be so.
-    Nothing is read but the arguments, and nothing is raised for what a record may hold.
+    logged; where attempts overlap, the last attempt counts. `gate` is the report of the gate, or None.
+    The page names what the record lacks, and each document that cannot be read. Only the arguments are read, and no
+    content of a record raises an error.
     """
     audit, audit_note = _document(snapshot, "audit_run", AuditRun)
     summary, changes_note = _document(snapshot, "changes", ChangeSummary)
@@ -62,7 +62,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
 def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None = None, page: Path | None = None) -> Path:
     """Write the report on the run whose files are in `folder` to `page`, by default report.html in that folder.
 
-    Returns where it was written. Raises StoreUnavailable.
+    Returns the path of the page. Raises StoreUnavailable.
     """
     log, page = folder / EVENTS, page or folder / "report.html"
     events = read_events(log) if log.exists() else []
@@ -71,7 +71,7 @@ def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None = Non
 
 
 def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, str]:
-    """The record's document of that name, or None and why there is none to show."""
+    """The record's document called `name`; or None, and why there is none."""
     if name not in snapshot.documents:
         return None, f"The record holds no document {name}."
     try:

@@ -1,4 +1,4 @@
-"""What a trained link predictor scored, beside predictors that learn nothing."""
+"""The scores of a trained link predictor beside those of baselines that learn nothing."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Score:
         return self.interval.high if self.interval else self.value
 
     def against(self, baseline: float) -> str:
-        """Which side of `baseline` the whole interval lies on."""
+        """Whether the whole interval is above or below `baseline`, or includes it."""
         return "above" if self.low > baseline else "below" if self.high < baseline else "level with"
 
 
@@ -54,22 +54,22 @@ class Results:
 
     @property
     def model(self) -> Row:
-        """The trained one."""
+        """The trained model's row."""
         return self.rows[0]
 
     @property
-    def standings(self) -> tuple[tuple[str, str], ...]:
-        """Each baseline's name, and where the model stands to it: "above it in AP and AUC; below it in MRR"."""
-        told = ((row.name, self._standing(row)) for row in self.rows[1:])
-        return tuple((name, standing) for name, standing in told if standing)
+    def verdicts(self) -> tuple[tuple[str, str], ...]:
+        """Each baseline's name, and how the model compares: "above it in AP and AUC; below it in MRR"."""
+        found = ((row.name, self._against(row)) for row in self.rows[1:])
+        return tuple((name, verdict) for name, verdict in found if verdict)
 
     @property
     def intervals(self) -> tuple[str, ...]:
-        """What the model's intervals are: confidence and sample size, each combination once."""
+        """The confidence and sample size of the model's intervals, each combination once."""
         found = [score.interval for score in self.model.scores if score and score.interval]
         return tuple(dict.fromkeys(f"{interval.confidence:.0%}, n = {interval.n:,}" for interval in found))
 
-    def _standing(self, baseline: Row) -> str:
+    def _against(self, baseline: Row) -> str:
         sides: dict[str, list[str]] = {"above": [], "below": [], "level with": []}
         for metric, ours, theirs in zip(METRICS, self.model.scores, baseline.scores, strict=True):
             if ours and theirs:
@@ -78,7 +78,7 @@ class Results:
 
 
 def results_of(snapshot: Snapshot) -> tuple[Results, ...]:
-    """One table for each kind of negatives: the model, then both baselines. What is missing stays missing."""
+    """One table for each kind of negatives: the model, then both baselines. A missing score is None."""
     family = snapshot.metadata.get("model_family")
     ours = f"This run ({family})" if isinstance(family, str) else "This run"
     return tuple(

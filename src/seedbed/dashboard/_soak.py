@@ -9,7 +9,7 @@ from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._words import number
 
-if TYPE_CHECKING:  # a report of a run needs no soak, and none of the torch that comes with it
+if TYPE_CHECKING:  # the report of a run must not load torch, which the soak room does
     from seedbed.soak import IterationSummary, SoakReadback
 
 __all__ = ["render_soak"]
@@ -21,7 +21,7 @@ _MOST_PANELS = 5
 
 @dataclass(frozen=True)
 class KpiPanel:
-    """One KPI: the plant's course and the control arm's, between `top` and `bottom`."""
+    """One KPI: the curves of the plant and of the control arm, between `top` and `bottom`."""
 
     title: str
     top: float
@@ -34,20 +34,20 @@ class KpiPanel:
 
 @dataclass(frozen=True)
 class ChangeMark:
-    """The changes of one iteration; `css` is what they came to."""
+    """The changes of one iteration; `css` names their result."""
 
     x: float
     css: str
     title: str
 
 
-def render_soak(account: "SoakReadback", summaries: Sequence["IterationSummary"], report: GateReport) -> str:
-    """The soak as an SVG document that needs nothing beside it; the same input gives the same text."""
+def render_soak(readback: "SoakReadback", summaries: Sequence["IterationSummary"], report: GateReport) -> str:
+    """The soak as an SVG document that needs no other file; the same input gives the same text."""
     steps = step_axis(max(2.0, float(len(summaries))), _LEFT, _RIGHT, 12)
-    panels = tuple(_panels(summaries, _kpis(account), steps))
-    counted = account.tally
-    ratio = "no data" if counted.ratio is None else f"{counted.ratio:.3f}"
-    plan = account.plan
+    panels = tuple(_panels(summaries, _kpis(readback), steps))
+    tally = readback.tally
+    ratio = "no data" if tally.ratio is None else f"{tally.ratio:.3f}"
+    plan = readback.plan
     return (
         environment()
         .get_template("soak.svg.j2")
@@ -59,8 +59,8 @@ def render_soak(account: "SoakReadback", summaries: Sequence["IterationSummary"]
             top=_TOP - 8,
             bottom=panels[-1].bottom if panels else _TOP,
             title=f"{plan.plant.value}, {len(summaries)} iterations, tuner {plan.tuner.value}: {report.verdict.value}",
-            aside=f"full-apply ratio {ratio}; {counted.full} proposals seen in use whole, {counted.partial} in part, "
-            f"{counted.failed} not at all, {counted.skipped} held back",
+            aside=f"full-apply ratio {ratio}; {tally.full} proposals fully seen in use, {tally.partial} partly, "
+            f"{tally.failed} not at all, {tally.skipped} held back",
             ticks=steps.ticks,
             panels=panels,
             marks=tuple(_marks(summaries, steps)),
@@ -68,12 +68,12 @@ def render_soak(account: "SoakReadback", summaries: Sequence["IterationSummary"]
     )
 
 
-def _kpis(account: "SoakReadback") -> list[str]:
-    """What the profile asks about, the objective first; then what else there is room for."""
-    profile = account.assembly.profile
+def _kpis(readback: "SoakReadback") -> list[str]:
+    """The KPIs to draw: the objective, those that the profile asks about, then others while there is space."""
+    profile = readback.assembly.profile
     asked = [profile.objective, *(good.kpi for good in profile.good)]
     others = sorted(
-        {name for each in account.told for name in each.decision.observation.kpis if name.endswith("_mean")}
+        {name for each in readback.told for name in each.decision.observation.kpis if name.endswith("_mean")}
     )
     return list(dict.fromkeys([*asked, *others]))[:_MOST_PANELS]
 
@@ -102,11 +102,11 @@ def _path(points: Sequence[tuple[int, float]], steps: Axis, axis: Axis) -> str:
 
 def _marks(summaries: Sequence["IterationSummary"], steps: Axis) -> Iterator[ChangeMark]:
     for each in summaries:
-        told = [
+        changes = [
             f"{key} {outcome.before:g} to {outcome.after:g}: {outcome.outcome.value.lower().replace('_', ' ')}"
             for key, outcome in (*each.tuning.outcomes.items(), *each.tuning.rolled_back.items())
         ]
-        if told:
+        if changes:
             verdict = each.tuning.verdict.value.lower()
             css = "back" if verdict == "none" else verdict
-            yield ChangeMark(steps.at(each.iteration), css, f"iteration {each.iteration}: " + "; ".join(told))
+            yield ChangeMark(steps.at(each.iteration), css, f"iteration {each.iteration}: " + "; ".join(changes))

@@ -1,4 +1,4 @@
-"""The templates of all pages and drawings, and what they may use."""
+"""The templates of all pages and drawings, and the filters that they use."""
 
 import re
 from functools import cache
@@ -9,13 +9,13 @@ from seedbed.dashboard._words import FILTERS
 
 __all__ = ["environment"]
 
-# What neither HTML nor XML may hold, and what could not be written as UTF-8.
+# Characters that HTML and XML forbid, and those that UTF-8 cannot hold.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 @cache
 def environment() -> Environment:
-    """Where templates are loaded from; what they are given is escaped, and a name that they were not is an error."""
+    """The Jinja environment: values are escaped, and a name without a value is an error."""
     environment = Environment(
         loader=PackageLoader("seedbed.dashboard"),
         autoescape=True,
@@ -29,7 +29,7 @@ def environment() -> Environment:
 
 
 def _printable(value: object) -> object:
-    # Markup that a macro made is a str too, and must stay the kind of str that is not escaped again.
+    # Markup from a macro is a subclass of str that is not escaped again: keep that class.
     if isinstance(value, str) and _UNPRINTABLE.search(value):
         return type(value)(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value))
     return value

@@ -1,4 +1,4 @@
-"""The four answers that a reader looks for first."""
+"""The four answers at the top of a report."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ Tone = Literal["good", "bad", "warn", "plain"]
 
 @dataclass(frozen=True)
 class Tile:
-    """A question, its answer in a word or two, and what stands behind it."""
+    """A question, its answer in a word or two, and the reason."""
 
     question: str
     answer: str
@@ -28,7 +28,7 @@ def tiles(gate: GateReport | None, audit: AuditRun | None, changes: ChangeSummar
 
 def _verdict(gate: GateReport | None) -> Tile:
     if gate is None:
-        return Tile("Gate", "Not judged", "plain", "no gate was asked")
+        return Tile("Gate", "Not judged", "plain", "the report was written without a gate")
     tones: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
     passed = sum(check.verdict is Verdict.PASS for check in gate.checks)
     detail = f"{gate.gate}: {passed} of {len(gate.checks)} checks pass"
@@ -50,7 +50,7 @@ def _contract(audit: AuditRun | None) -> Tile:
     if unseen:
         return Tile("Runtime contract", "Not proven", "warn", f"{audit.mode}, not observed: {unseen}")
     if not asked:
-        return Tile("Runtime contract", "Nothing asked", "plain", f"{audit.mode}, no feature requested")
+        return Tile("Runtime contract", "Nothing requested", "plain", f"{audit.mode}, no feature requested")
     return Tile("Runtime contract", "Kept", "good", f"{audit.mode}, observed: {', '.join(asked)}")
 
 

@@ -1,4 +1,4 @@
-"""A metric over the history of a comparison group, as a drawing of its own."""
+"""A metric over the history of a comparison group, as a drawing."""
 
 from collections.abc import Iterable
 
@@ -14,10 +14,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 900, 56, 310
 
 
 def render_trend(trend: Trend) -> str:
-    """`trend` as an SVG document that needs nothing beside it; the same input gives the same text.
+    """`trend` as an SVG document that needs no other file; the same input gives the same text.
 
-    The dots are commits by their place in the history, the line is the smoothed course, and the dashes are the slope
-    through the middle of both.
+    Dots are commits in the order of the history, the line is the smoothed curve, and the dashes are the slope, drawn
+    through the middle commit and the median value.
     """
     values = [point.value for point in trend.points]
     places = Axis(1.0, max(float(len(values)), 2.0), _LEFT, _RIGHT, 1.0)
@@ -33,7 +33,7 @@ def render_trend(trend: Trend) -> str:
             bottom=_BOTTOM,
             trend=trend,
             axis=axis,
-            course=_path(places, axis, enumerate((point.smoothed for point in trend.points), 1)),
+            curve=_path(places, axis, enumerate((point.smoothed for point in trend.points), 1)),
             slope=_path(places, axis, _ends(trend)),
             dots=[
                 (places.at(place), axis.at(point.value), f"{point.run_id}: {number(point.value)}")

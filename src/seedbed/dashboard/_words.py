@@ -1,4 +1,4 @@
-"""Numbers and values in the words of a page."""
+"""Numbers and values as the text of a page."""
 
 import json
 import math
@@ -18,7 +18,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
 def number(value: float) -> str:
-    """`value` to four decimals, or to four significant digits where that would say too little or too much."""
+    """`value` with four decimals; with four significant digits where it is very small or very large."""
     if isinstance(value, int):
         return f"{value:,}".replace("-", _MINUS)
     if not math.isfinite(value):
@@ -28,30 +28,30 @@ def number(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference to four decimals where that shows any of it, with its sign, but for zero."""
+    """A difference with its sign and four decimals, or four digits where it is very small. Zero has no sign."""
     if 0.00005 <= abs(value) < 10_000:
         return f"{value:+.4f}".replace("-", _MINUS)
     return f"+{number(value)}" if value > 0 else number(value)
 
 
 def percent(value: float) -> str:
-    """`value`, which counts hundredths already, with its sign."""
+    """`value`, which is in percent already, with its sign."""
     return f"{value:+.2f} %".replace("-", _MINUS)
 
 
 def day(value: JsonValue) -> str:
-    """The date of an ISO 8601 time; anything else as it stands."""
+    """The date of an ISO 8601 time; any other value as it is."""
     text = as_text(value)
     return text[:10] if _TIME.match(text) else text
 
 
 def yes_no(value: bool | None, unknown: str) -> str:
-    """One of three answers; `unknown` is what the third one means."""
+    """Yes or no; for None the text `unknown`."""
     return unknown if value is None else "yes" if value else "no"
 
 
 def quantity(value: JsonValue, name: str) -> str:
-    """`value` in the unit that its name ends in: `_seconds`, `_bytes` or `_per_second`; anything else as it stands."""
+    """`value` in the unit that its name ends in: `_seconds`, `_bytes` or `_per_second`; others as they are."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return as_text(value)
     if name.endswith("_per_second"):
@@ -62,7 +62,7 @@ def quantity(value: JsonValue, name: str) -> str:
 
 
 def flat(value: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """Every value in nested objects that is no object itself, by dotted name, in order of names."""
+    """All values in nested objects, by dotted name and in order of names; an empty object counts as a value."""
     for key in sorted(value):
         name, item = f"{above}{key}", value[key]
         if isinstance(item, dict) and item:
@@ -72,7 +72,7 @@ def flat(value: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str,
 
 
 def as_text(value: JsonValue | Interval) -> str:
-    """A text as it stands, an interval as value and bounds, anything else as JSON."""
+    """A text as it is, an interval as value and bounds, anything else as JSON."""
     if isinstance(value, Interval):
         return f"{number(value.value)} ({number(value.low)} to {number(value.high)})"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

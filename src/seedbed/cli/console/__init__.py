@@ -1,3 +1,3 @@
-"""How values look to a person, options that commands share, progress and warnings."""
+"""What the commands share: options, tables, progress and warnings."""
 
 __all__ = []

@@ -1,4 +1,4 @@
-"""A `seedbed` command, written so that a person can type it."""
+"""A `seedbed` command line that a person can copy."""
 
 import os
 import shlex
@@ -9,6 +9,6 @@ __all__ = ["command"]
 
 
 def command(store: str, *words: str) -> str:
-    """`seedbed` with `words`, naming the store where a new shell would not find it by itself."""
+    """`seedbed` with `words`, and with `--store` where a new shell would not find the store."""
     known = store == DEFAULT_STORE or os.environ.get("SEEDBED_STORE") == store
     return shlex.join(["seedbed", *words, *(() if known else ("--store", store))])

@@ -1,4 +1,4 @@
-"""A gate's answer as a person reads it."""
+"""A gate's report as text."""
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -17,7 +17,7 @@ _STYLES = {
 
 
 def gate_text(report: GateReport) -> RenderableType:
-    """The verdict, and one line a check."""
+    """The verdict, and one line for each check."""
     rows = [
         (Text(check.verdict.value, style=_STYLES[check.verdict]), f"{check.metric} {check.expected}", _reason(check))
         for check in report.checks

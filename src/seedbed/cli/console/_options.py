@@ -35,33 +35,35 @@ StoreOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")
 ]
-ProjectOption = Annotated[str | None, typer.Option(help="Only this project's.")]
-ReasonOption = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
+ProjectOption = Annotated[str | None, typer.Option(help="Only this project.")]
+ReasonOption = Annotated[str, typer.Option(help="The reason, recorded for later readers.")]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's name, any beginning that fits one run only, or `latest`.")
+    str, typer.Argument(metavar="RUN", help="A run's name, a beginning that only one run has, or `latest`.")
 ]
 
 ModeOption = Annotated[
     Literal["strict", "compat"] | None,
     typer.Option(
         case_sensitive=False,
-        help="What to do when a declared acceleration is not observed: strict stops, compat warns and goes on. "
+        help="What to do when a declared acceleration is not observed: strict stops, compat warns and continues. "
         "By default as configured, else strict.",
     ),
 ]
 InjectOption = Annotated[
     Literal["math-attention", "lr-overwrite", "torn-log"] | None,
-    typer.Option(help="Bring a fault about, to see it caught."),
+    typer.Option(help="Cause this fault, to see that it is caught."),
 ]
 ResumeOption = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="Go on with this unfinished run, as it began."),
+    typer.Option(metavar="RUN", help="Continue this unfinished run, as it was configured."),
 ]
 OpenOption = Annotated[
     bool | None,
-    typer.Option("--open/--no-open", help="Open the report in a browser; by default on a desktop's terminal only."),
+    typer.Option("--open/--no-open", help="Open the report in a browser; by default only in a terminal on a desktop."),
 ]
-EventsOption = Annotated[int | None, typer.Option(min=1, help="Take the first so many events only.")]
-EpochsOption = Annotated[int | None, typer.Option(min=1, help="Go so many times through the training events.")]
+EventsOption = Annotated[int | None, typer.Option(min=1, help="Use only this many events, the earliest.")]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="How many times to go through the training events.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="The seed of everything random.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Torch's threads; by default its own choice.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="The number of torch's threads; by default torch chooses.")
+]

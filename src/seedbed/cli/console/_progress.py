@@ -1,4 +1,4 @@
-"""A running job as it is seen: a live line on a terminal, a plain line every few seconds anywhere else."""
+"""The progress of a running job: a live line on a terminal, a plain line every few seconds elsewhere."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,18 +22,18 @@ from seedbed.stages import Observer, Phase, StepReport
 __all__ = ["Watcher", "watching"]
 
 _LINE_EVERY_SECONDS = 5.0
-_FADE = 0.9  # of a phase's earlier steps, at each further one: the rate follows the last ten or so
+_FADE = 0.9  # weight of the earlier steps at each new step: the rate follows about the last ten
 
 
 class Watcher(Observer, Protocol):
-    """An observer that remembers which run it watched; empty until the run has started."""
+    """An observer that knows which run it watches. `run_id` is empty until the run has started."""
 
     run_id: str
 
 
 @contextmanager
 def watching(console: Console, clock: Callable[[], float]) -> Iterator[Watcher]:
-    """The observer that fits `console`; `clock` gives seconds and times the steps."""
+    """Yield the observer that fits `console`. `clock` gives seconds; it times the steps."""
     if not console.is_terminal:
         yield _Lines(console, clock)
         return
@@ -44,14 +44,14 @@ def watching(console: Console, clock: Callable[[], float]) -> Iterator[Watcher]:
 
 @final
 class _Rates:
-    """Events a second in each phase, of the time that the phase itself took."""
+    """Events per second in each phase, over the time of that phase alone."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._last = clock, clock()
         self._seen: dict[Phase, tuple[float, float]] = {}
 
     def after(self, report: StepReport) -> float:
-        """The rate once this step is counted; 0 while no time has passed."""
+        """Count this step and return the rate; 0 while no time has passed."""
         now = self._clock()
         events, seconds = self._seen.get(report.phase, (0.0, 0.0))
         events, seconds = events * _FADE + report.num_events, seconds * _FADE + now - self._last
@@ -61,7 +61,7 @@ class _Rates:
 
 @final
 class _Lines:
-    """One line at the end of a phase, and one every few seconds within it."""
+    """Prints one line at the end of a phase, and one every few seconds within it."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self.run_id = ""
@@ -85,7 +85,7 @@ class _Lines:
 
 @final
 class _LiveLine:
-    """A bar for each phase that is under way, and one line of what is known, redrawn in place."""
+    """A bar for each running phase and one line of values, redrawn in place."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self.run_id = ""
@@ -100,18 +100,18 @@ class _LiveLine:
             console=console,
         )
         self._tasks: dict[Phase, TaskID] = {}
-        self._known = Text()
-        self.live = Live(get_renderable=lambda: Group(self._bars, self._known), console=console, transient=True)
+        self._values = Text()
+        self.live = Live(get_renderable=lambda: Group(self._bars, self._values), console=console, transient=True)
 
     def started(self, run_id: str, facts: Mapping[str, str]) -> None:
         self.run_id = run_id
         self._console.print(_opening(run_id, facts))
 
     def stepped(self, report: StepReport) -> None:
-        self._known = _details(report, self._rates.after(report))
+        self._values = _details(report, self._rates.after(report))
         if report.phase not in self._tasks:
             self._tasks[report.phase] = self._bars.add_task(report.phase, total=report.num_steps)
-        elif report.step == 1:  # validation begins again and again
+        elif report.step == 1:  # there are many validations
             self._bars.reset(self._tasks[report.phase], visible=True)
         done = report.step == report.num_steps
         self._bars.update(self._tasks[report.phase], completed=report.step, visible=report.phase == "train" or not done)
@@ -125,8 +125,8 @@ def _opening(run_id: str, facts: Mapping[str, str]) -> Group:
 
 
 def _details(report: StepReport, rate: float) -> Text:
-    known = {"loss": (report.loss, ".4f"), "validation AP": (report.ap, ".4f"), "lr": (report.learning_rate, ".3g")}
-    parts = [f"{rate:,.0f} events/s", *(f"{k} {v:{form}}" for k, (v, form) in known.items() if v is not None)]
+    values = {"loss": (report.loss, ".4f"), "validation AP": (report.ap, ".4f"), "lr": (report.learning_rate, ".3g")}
+    parts = [f"{rate:,.0f} events/s", *(f"{k} {v:{form}}" for k, (v, form) in values.items() if v is not None)]
     seen = ", ".join(f"{_short(name)} x {count}" for name, count in report.observed.items())
     return Text.assemble("  ".join(parts), (f"  witnessed {seen}" if seen else "", "cyan"))
 

@@ -1,4 +1,4 @@
-"""A bar for work that is counted: shown on a terminal while it lasts, and gone afterwards."""
+"""A progress bar for counted work. It is shown on a terminal only, and disappears at the end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,24 +7,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from seedbed.cli.console._render import errors
 
-__all__ = ["counting", "working"]
+__all__ = ["labelled_progress_bar", "progress_bar"]
 
 
 @contextmanager
-def counting(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """Gives what is to be told of (done, in all) while `doing` goes on; nothing is shown until it is told."""
-    with working() as tell:
-        yield lambda done, total: tell(doing, done, total)
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield `update(done, total)` for a bar called `label`; nothing is shown before the first call."""
+    with labelled_progress_bar() as update:
+        yield lambda done, total: update(label, done, total)
 
 
 @contextmanager
-def working() -> Iterator[Callable[[str, int, int], None]]:
-    """As `counting`, for work of several kinds: it is told of (doing, done, in all), where 0 in all is not known."""
+def labelled_progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield `update(label, done, total)`, for work whose label changes; a total of 0 is unknown."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors(), transient=True) as bar:
         task = bar.add_task("", visible=False)
 
-        def tell(doing: str, done: int, total: int) -> None:
-            bar.update(task, description=doing, completed=done, total=total or None, visible=True)
+        def update(label: str, done: int, total: int) -> None:
+            bar.update(task, description=label, completed=done, total=total or None, visible=True)
 
-        yield tell
+        yield update

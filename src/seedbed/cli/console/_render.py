@@ -1,4 +1,4 @@
-"""How values look to a person, and the two streams that they go to."""
+"""Values as text for a person, and the two streams that commands print on."""
 
 import json
 import math
@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 __all__ = [
-    "at",
     "compact",
     "counted",
     "duration",
@@ -22,23 +21,24 @@ __all__ = [
     "print_json",
     "section",
     "size",
+    "value_at",
 ]
 
-_WIDTH = 120  # of a stream that is no terminal, where a line may be long but must not be cut
+_WIDTH = 120  # columns of a stream that is no terminal: a line may be long, but must not be cut
 
 
 def out() -> Console:
-    """Where a command's answer goes."""
+    """Standard output, for a command's answer."""
     return _console(stderr=False)
 
 
 def errors() -> Console:
-    """Where all else goes: progress, notes, warnings, errors."""
+    """Standard error, for everything else: progress, notes, warnings, errors."""
     return _console(stderr=True)
 
 
 def _console(*, stderr: bool) -> Console:
-    # What is printed comes from records and errors: brackets in it are brackets, and no markup.
+    # What is printed comes from records and errors, so brackets in it must not be read as markup.
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDTH
@@ -57,7 +57,7 @@ def print_json(value: Mapping[str, object], *, schema_version: int | None = None
 
 
 def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:
-    """A table without walls, its `numeric` columns to the right; long cells fold and are never cut."""
+    """A table without lines. `numeric` columns are aligned right; long cells wrap and are never cut."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
@@ -65,7 +65,7 @@ def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:
 
 
 def section(title: Text, rows: Sequence[Sequence[Text | str]]) -> Group:
-    """A title over indented rows; the last cell of each takes the room that is left, and folds within it."""
+    """A title over indented rows. The last cell of each row takes the remaining width, and wraps within it."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=0)
     for _ in rows[0][:-1]:
@@ -76,15 +76,15 @@ def section(title: Text, rows: Sequence[Sequence[Text | str]]) -> Group:
     return Group(title, grid)
 
 
-def at(value: object, *path: str) -> object:
-    """What lies at `path` in nested mappings; None where the path ends early."""
+def value_at(value: object, *path: str) -> object:
+    """The value at `path` in nested mappings; None where there is none."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: `0.42 s`, `12.3 s`, `2 min 5 s`, `1 h 3 min`."""
+    """Seconds as text: `0.42 s`, `12.3 s`, `2 min 5 s`, `1 h 3 min`."""
     if seconds < 60:
         return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -92,7 +92,7 @@ def duration(seconds: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """So many of what `noun` names: `1 file`, `1,200 files`."""
+    """A number with its noun: `1 file`, `1,200 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -104,12 +104,12 @@ def size(num_bytes: float) -> str:
 
 
 def moment(when: datetime) -> str:
-    """A time in the reader's own zone, to the second."""
+    """A time in the local time zone, to the second."""
     return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def number(value: object, digits: int = 3) -> Text:
-    """A number with so many decimals; `missing` for what is none, since nothing may be invented."""
+    """A number with this many decimals; `missing` for a value that is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Text("missing", style="dim")
     return Text(f"{value:.{digits}f}")

@@ -10,9 +10,9 @@ _NOT_FINITE = "x"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """`values` as at most `width` blocks from their least to their most, each the mean of its share.
+    """`values` as at most `width` blocks, each as high as the mean of its share of the values.
 
-    A share with a NaN or an infinity in it is shown as x.
+    A share that holds a NaN or an infinity is shown as x.
     """
     shares = _shares(values, width)
     means = [math.fsum(share) / len(share) if all(map(math.isfinite, share)) else None for share in shares]

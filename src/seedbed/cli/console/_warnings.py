@@ -1,4 +1,4 @@
-"""Warnings as a person sees them: one line each, whether they were warned or logged."""
+"""Seedbed's warnings, one line each: those of the module `warnings` and those that are logged."""
 
 import logging
 import warnings
@@ -16,7 +16,7 @@ __all__ = ["warnings_shown"]
 
 @contextmanager
 def warnings_shown(console: Console) -> Iterator[None]:
-    """Within the block, give every warning of Seedbed's own a line: a degraded runtime, and whatever its rooms log."""
+    """Within the block, print a line for each warning of Seedbed: a degraded runtime, and what its rooms log."""
 
     def show(
         message: Warning | str,
@@ -45,14 +45,14 @@ def warnings_shown(console: Console) -> Iterator[None]:
 
 @final
 class _Warnings(logging.Handler):
-    """Prints what is logged as a warning or worse."""
+    """Prints what is logged with the level WARNING or higher."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line a record."""
+        """Print one line for `record`."""
         _warn(self._console, record.getMessage())
 
 

@@ -1,3 +1,3 @@
-"""The commands over what was recorded: `seedbed runs` and `seedbed changes`."""
+"""The commands on recorded runs: `seedbed runs` and `seedbed changes`."""
 
 __all__ = []

@@ -11,11 +11,11 @@ __all__ = ["baselines"]
 
 def baselines(
     project: ProjectOption = None,
-    history: Annotated[bool, typer.Option("--history", help="Every promotion and demotion there was.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="List every promotion and demotion so far.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """List the baseline of every comparison group that has one, and the rules that promote.
+    """List the baseline of every comparison group that has one, and the rules that promote new runs.
 
     \b
     Examples:
@@ -26,7 +26,7 @@ def baselines(
     from seedbed.records import Store
 
     opened = Store.open(store)
-    ours = [opened.log(name).baselines for name in ([project] if project else opened.projects())]
-    shown = [item for one in ours for item in (one.history() if history else one.current())]
-    rules = [str(one.rule) for one in ours if one.rule]
+    of_projects = [opened.log(name).baselines for name in ([project] if project else opened.projects())]
+    shown = [item for one in of_projects for item in (one.history() if history else one.current())]
+    rules = [str(one.rule) for one in of_projects if one.rule]
     show_promotions(shown, as_json, rules)

@@ -1,4 +1,4 @@
-"""`seedbed changes replay`: a run trained again, with the changes that it had."""
+"""`seedbed changes replay`: train a run again, with the changes that it had."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,24 +15,26 @@ def replay(
     run: RunArgument,
     events: Annotated[
         Path | None,
-        typer.Argument(metavar="EVENTS", help="The events that RUN was trained on; without, the shipped flights."),
+        typer.Argument(
+            metavar="EVENTS", help="The events that RUN was trained on; by default the flights of the demo."
+        ),
     ] = None,
     sort: Annotated[
-        bool, typer.Option("--sort", help="Put the events in time order, as was asked when RUN was trained.")
+        bool, typer.Option("--sort", help="Sort the events by time, as when RUN was trained with --sort.")
     ] = False,
     resume: Annotated[
-        str | None, typer.Option(metavar="REPLAY", help="Go on with this unfinished replay of RUN.")
+        str | None, typer.Option(metavar="REPLAY", help="Continue this unfinished replay of RUN.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Train again as RUN was trained, its changes made again at the steps at which they were made.
+    """Train RUN again, and make the changes that it had again, each at the same step.
 
-    Nothing is decided anew: each value that took effect is proposed as it
-    is, and the same guards judge it. Changes that failed are not repeated,
-    and named. Exits with 0 when every loss, the metrics and the predictions
-    are the same, with 1 and the first step that differs when they are not;
-    the same machine and number of threads are needed for that.
+    Nothing is decided again: each value that took effect is proposed as it
+    was, and the same guards check it. Changes that failed are listed, and not
+    repeated. Exits with 0 when every loss, the metrics and the predictions are
+    the same, else with 1, and shows the first step that differs. The same
+    result needs the same machine and the same number of threads.
 
     \b
     Examples:

@@ -15,16 +15,16 @@ __all__ = ["show"]
 
 
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Tell the story of every change: proposed, guarded, applied, read back, felt at the next step.
+    """Show the story of every change: proposed, checked by guards, applied, read back, used by the next step.
 
-    Of a run that is not finished, its journal tells it.
+    For a run that is not finished, the story is read from its journal.
 
     \b
     Examples:
       seedbed changes show latest
       seedbed changes show latest --json
     """
-    from seedbed.cli.runs._run_details import outcome, what
+    from seedbed.cli.runs._run_details import change_text, outcome_text
     from seedbed.cli.runs._select import find_run
 
     view = find_run(store, run)
@@ -34,7 +34,9 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         return
     console = out()
     for change in summary.changes:
-        console.print(section(Text.assemble(outcome(change), "  ", what(change)), [(line,) for line in change.story]))
+        console.print(
+            section(Text.assemble(outcome_text(change), "  ", change_text(change)), [(line,) for line in change.story])
+        )
     console.print(Text(_counts(summary)))
 
 
@@ -56,5 +58,7 @@ def _counts(summary: "ChangeSummary") -> str:
         return "no change was proposed"
     names = ("effective", "clamped", "blocked", "no_op", "failed", "unknown")
     parts = [f"{count} {name.replace('_', '-')}" for name in names if (count := getattr(summary, name))]
-    lost = f"; {summary.superseded} more belong to work that a resume did again" if summary.superseded else ""
+    lost = (
+        f"; {summary.superseded} more belong to steps that were repeated after a resume" if summary.superseded else ""
+    )
     return f"{summary.requested} requested: {', '.join(parts)}{lost}"

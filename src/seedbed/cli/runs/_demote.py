@@ -1,4 +1,4 @@
-"""`seedbed runs demote`: no baseline any more for a comparison group."""
+"""`seedbed runs demote`: take a comparison group's baseline away."""
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ReasonOption, RunArgument, StoreOption
 
@@ -8,7 +8,7 @@ __all__ = ["demote"]
 def demote(
     run: RunArgument, reason: ReasonOption = "", store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
 ) -> None:
-    """Leave the comparison group of a run without a baseline.
+    """Take the baseline away from the comparison group of a run.
 
     \b
     Examples:

@@ -23,11 +23,14 @@ _SHOWN_KEYS = 20
 def diff(
     run: RunArgument,
     other: Annotated[
-        str | None, typer.Argument(metavar="[OTHER]", help="The earlier run; by default the comparable predecessor.")
+        str | None, typer.Argument(metavar="OTHER", help="The earlier run; by default the newest comparable one.")
     ] = None,
     policy: Annotated[
         Literal["exact", "replicate", "ablation"] | None,
-        typer.Option(help="What may differ; by default the strictest policy that holds.", case_sensitive=False),
+        typer.Option(
+            help="What may differ; by default the strictest policy under which they are comparable.",
+            case_sensitive=False,
+        ),
     ] = None,
     factor: Annotated[
         list[str] | None, typer.Option(help="With --policy ablation: a setting or factor that may differ. Repeatable.")
@@ -35,9 +38,9 @@ def diff(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what RUN changed since OTHER, and whether the two may fairly be compared.
+    """Show what differs between RUN and OTHER, and whether the two may fairly be compared.
 
-    Exits with 1 when the policy that was asked for does not hold.
+    Exits with 1 when they are not comparable under the policy of --policy.
 
     \b
     Examples:
@@ -49,7 +52,7 @@ def diff(
     from seedbed.records import EXACT, REPLICATE, Store, ablation
 
     if bool(factor) != (policy == "ablation"):
-        raise InvalidInput("--policy ablation and --factor go together: name each factor that may differ by --factor")
+        raise InvalidInput("--policy ablation and --factor go together: name each factor that may differ with --factor")
     wanted = {"exact": EXACT, "replicate": REPLICATE, "ablation": ablation(*factor or ())}[policy] if policy else None
     commit = require_commit(find_run(store, run))
     snapshot = commit.snapshot
@@ -66,16 +69,16 @@ def diff(
 
 
 def _difference(run_id: str, found: "Diff") -> RenderableType:
-    """The whole difference: may they be compared, why not, what was set aside, and which metrics moved."""
+    """The difference as text: may the runs be compared, why not, what may differ, and which metrics moved."""
     if found.prev_run_id is None:
         return Text(f"{run_id}: {found.summary}")
     head = Text.assemble((run_id, "bold"), " since ", (found.prev_run_id, "bold"), f": {found.summary}")
     reasons = [Text(f"  because {reason}") for reason in found.reasons]
-    aside = [
-        Text(f"  set aside: {item.name} {compact(item.previous)} -> {compact(item.current)}")
+    allowed = [
+        Text(f"  may differ: {item.name} {compact(item.previous)} -> {compact(item.current)}")
         for item in found.excluded_factors
     ]
-    return Group(head, *reasons, *aside, Text(), _metrics(found.metric_deltas), Text(), _keys(found.changed_keys))
+    return Group(head, *reasons, *allowed, Text(), _metrics(found.metric_deltas), Text(), _keys(found.changed_keys))
 
 
 def _metrics(deltas: "Mapping[str, MetricDelta]") -> Table | Text:

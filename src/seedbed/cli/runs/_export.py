@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
-from seedbed.cli.console._progress_bar import counting
+from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import NotFound
 
@@ -26,12 +26,12 @@ def export_runs(
     ],
     project: ProjectOption = None,
     where: Annotated[
-        str | None, typer.Option(metavar="QUERY", help="Only runs that fulfil this, see docs/query.md.")
+        str | None, typer.Option(metavar="QUERY", help="Only finished runs that match this query, see docs/query.md.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Export finished runs: a row each, or to MLflow as runs with settings, results, steps and tags.
+    """Export finished runs: as a table with a row for each, or as MLflow runs with settings, results, steps and tags.
 
     Exporting to MLflow again adds only what is new.
 
@@ -62,7 +62,7 @@ def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[
 
     query = None if where is None else parse_query(where)
     with (
-        counting("reading new commits into the catalog") as progress,
+        progress_bar("reading new commits into the catalog") as progress,
         Catalog.open(store, progress=progress) as catalog,
     ):
         found = catalog.search(query, project=project, limit=-1)
@@ -70,7 +70,7 @@ def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[
 
 
 def _commits(store: "Store", found: "Sequence[Found]") -> "Iterator[Commit]":
-    with counting("exporting") as progress:
+    with progress_bar("exporting") as progress:
         for number, item in enumerate(found, start=1):
             yield store.log(item.project).read(item.seq)
             progress(number, len(found))
@@ -82,8 +82,8 @@ def _to_mlflow(store: "Store", found: "Sequence[Found]", destination: str) -> in
     target, lost = MLflowTarget(destination), list[str]()
     written = sum(target.write(commit, _steps(store, commit, lost)) for commit in _commits(store, found))
     if lost:
-        told = "released by retention, or lost, which `seedbed runs fsck` tells"
-        errors().print(f"without their steps, {told}: {', '.join(lost)}", soft_wrap=True)
+        why = "which expired or are lost, as `seedbed runs fsck` shows"
+        errors().print(f"exported without their steps, {why}: {', '.join(lost)}", soft_wrap=True)
     return written
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
-from seedbed.cli.console._progress_bar import working
+from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import out, print_json
 from seedbed.errors import ExitCode
 
@@ -20,15 +20,15 @@ __all__ = ["fsck"]
 
 def fsck(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what is derived or left over; no commit is ever touched.")
+        bool, typer.Option("--repair", help="Repair derived files and remove leftovers; commits are never touched.")
     ] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every byte of the store that something vouches for.
+    """Check every file of the store against its digest.
 
     Exits with 1 when acknowledged bytes are damaged. What a killed process
-    leaves behind is listed, and is no damage.
+    leaves behind is listed, but is no damage.
 
     \b
     Examples:
@@ -37,28 +37,30 @@ def fsck(
     """
     from seedbed.records import Store
     from seedbed.records import fsck as check
-    from seedbed.records import repair as mend
+    from seedbed.records import repair as repair_store
 
     opened = Store.open(store)
-    with working() as progress:
-        mended = mend(opened, progress=progress) if repair else []
+    with labelled_progress_bar() as progress:
+        repaired = repair_store(opened, progress=progress) if repair else []
         findings = check(opened, progress=progress)
     damaged = any(finding.kind.is_damage for finding in findings)
     if as_json:
-        print_json({"damaged": damaged, "mended": _findings_json(mended), "findings": _findings_json(findings)})
+        print_json({"damaged": damaged, "mended": _findings_json(repaired), "findings": _findings_json(findings)})
     else:
-        out().print(_findings_text(mended, findings), soft_wrap=True)
+        out().print(_findings_text(repaired, findings), soft_wrap=True)
     raise typer.Exit(ExitCode.FAIL if damaged else ExitCode.PASS)
 
 
 def _findings_json(findings: "Sequence[Finding]") -> list[dict[str, Any]]:
-    """One object a finding."""
+    """One object for each finding."""
     return [{**asdict(item), "kind": item.kind.value, "is_damage": item.kind.is_damage} for item in findings]
 
 
-def _findings_text(mended: "Sequence[Finding]", left: "Sequence[Finding]") -> Text:
-    """What was mended, then what is left, with what to do about each."""
-    lines = [Text.assemble(("mended ", "green"), f"{item.kind.value}  {item.path}: {item.problem}") for item in mended]
+def _findings_text(repaired: "Sequence[Finding]", left: "Sequence[Finding]") -> Text:
+    """What was repaired, then what is left, with what to do about each."""
+    lines = [
+        Text.assemble(("repaired ", "green"), f"{item.kind.value}  {item.path}: {item.problem}") for item in repaired
+    ]
     for item in left:
         style = "bold red" if item.kind.is_damage else "yellow"
         lines.append(Text.assemble((item.kind.value, style), f"  {item.path}: {item.problem}\n  {item.advice}"))

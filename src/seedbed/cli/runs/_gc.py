@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
-from seedbed.cli.console._progress_bar import working
+from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import counted, moment, out, print_json, size
 
 if TYPE_CHECKING:
@@ -22,19 +22,22 @@ _SCHEMA_VERSION = 2  # version 1 called the key `expiries` `lettings`
 def gc(
     retention: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Let go what this file's rules do not keep, see docs/maintenance.md."),
+        typer.Option(
+            metavar="FILE", help="Also delete what the rules in this file do not keep, see docs/maintenance.md."
+        ),
     ] = None,
     grace: Annotated[
-        float, typer.Option(metavar="HOURS", min=0, help="Spare what was written in the last so many hours.")
+        float, typer.Option(metavar="HOURS", min=0, help="Keep what was written within this many hours.")
     ] = 24.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, and delete nothing.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the payloads that no commit holds, and with --retention those that old commits need no more.
+    """Delete the payloads that no commit uses, and with --retention those of old commits.
 
-    No commit is ever deleted, and runs that are under way keep what they wrote.
-    It may be killed at any moment, and run beside writers.
+    Payloads are blobs and step logs. Commits are never deleted, and a run that
+    is not finished keeps what it wrote. The command may be killed at any time,
+    and other processes may write meanwhile.
 
     \b
     Examples:
@@ -45,7 +48,7 @@ def gc(
 
     policy = None if retention is None else load_retention(retention)
     opened = Store.open(store)
-    with working() as progress:
+    with labelled_progress_bar() as progress:
         plan = plan_gc(opened, policy, grace=timedelta(hours=grace), progress=progress)
         result = None if dry_run else sweep(plan, opened.files, progress)
     deleted = () if result is None else result.swept
@@ -76,12 +79,12 @@ def _plan_json(plan: "GcPlan") -> dict[str, object]:
 def _print_plan(plan: "GcPlan") -> None:
     for item in plan.expiries:
         out().print(
-            f"{item.project}: {counted(len(item.commits), 'commit')} let go by rule {item.rule}", soft_wrap=True
+            f"{item.project}: {counted(len(item.commits), 'commit')} expire by rule {item.rule}", soft_wrap=True
         )
     if plan.held_by is not None:
-        out().print(f"run {plan.held_by.run_id} is under way: nothing that it may hold goes", soft_wrap=True)
+        out().print(f"run {plan.held_by.run_id} is running: files that it may use are kept", soft_wrap=True)
     out().print(
-        f"{counted(len(plan.files), 'file')} written before {moment(plan.cutoff)} may go: {size(plan.size_bytes)}"
+        f"{counted(len(plan.files), 'unused file')} written before {moment(plan.cutoff)}: {size(plan.size_bytes)}"
     )
     if plan.num_young:
-        out().print(f"{counted(plan.num_young, 'younger file')} that no commit holds spared: {size(plan.young_bytes)}")
+        out().print(f"{counted(plan.num_young, 'unused file')} younger than that kept: {size(plan.young_bytes)}")

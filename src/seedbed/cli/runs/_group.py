@@ -21,7 +21,9 @@ from seedbed.cli.runs._why import why
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Look at what was recorded, compare it, and check its bytes.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, show and compare recorded runs, check their bytes, free disk space."
+)
 
 app.command("list")(list_runs)
 for _command in (show, diff, verify, fsck, steps, why, trend, promote, demote, baselines, stats, gc, index):

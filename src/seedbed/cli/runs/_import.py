@@ -1,4 +1,4 @@
-"""`seedbed runs import`: runs that other systems recorded become commits."""
+"""`seedbed runs import`: runs that other systems recorded, turned into commits."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
-from seedbed.cli.console._progress_bar import counting
+from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.cli.console._render import errors, out, plain_table, print_json
 from seedbed.errors import ExitCode, InvalidInput, NotFound
 
@@ -32,26 +32,26 @@ def import_runs(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A file, a log folder, or MLflow's tracking URI or database file.")
     ],
-    project: Annotated[str, typer.Option(help="The project that the runs join.")],
-    target: Annotated[str, typer.Option(help="What the runs learnt to predict.")],
-    cohort: Annotated[str, typer.Option(help="The cohort that they belong to.")],
-    view: Annotated[str, typer.Option(help="The view of the data that they took.")] = _NOT_APPLICABLE,
-    model_family: Annotated[str, typer.Option(help="The family of their models.")] = _NOT_APPLICABLE,
+    project: Annotated[str, typer.Option(help="The project to import the runs into.")],
+    target: Annotated[str, typer.Option(help="What the models predict.")],
+    cohort: Annotated[str, typer.Option(help="The cohort of the runs, such as the year of their data.")],
+    view: Annotated[str, typer.Option(help="The view of the data that the models saw.")] = _NOT_APPLICABLE,
+    model_family: Annotated[str, typer.Option(help="The model family, such as tgat.")] = _NOT_APPLICABLE,
     data: Annotated[
         str | None,
         typer.Option(
-            help="A name for the data that all of them learnt from. "
-            "Where neither this nor the source tells of the data, a run is comparable with none."
+            help="A name for the data that all the runs were trained on. "
+            "Without it, and without data named in the source, a run is comparable with no other."
         ),
     ] = None,
-    experiment: Annotated[str | None, typer.Option(help="Of mlflow, only this experiment's runs.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="With mlflow: only the runs of this experiment.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, and write nothing.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
     """Import the finished runs of another system, each as one commit with its settings, results and steps.
 
-    Importing again is a no-op, and goes on where an import was killed.
+    Importing again adds only what is missing, also after an import was killed.
     Exits with 2 when a run was refused; the others are imported.
 
     \b
@@ -66,7 +66,7 @@ def import_runs(
     described = integrations.Described(project, target, cohort, view, model_family, data)
     into = _store(store, dry=dry_run)
     done: list[Imported] = []
-    with counting("importing") as progress:
+    with progress_bar("importing") as progress:
         for imported in integrations.import_runs(opened, into, described, dry=dry_run):
             done.append(imported)
             progress(len(done), len(opened.ids()))
@@ -82,7 +82,7 @@ def _source(system: str, source: str, experiment: str | None) -> "RunSource":
     from seedbed.integrations import JsonLines, MLflow, TensorBoard
 
     if experiment is not None and system != "mlflow":
-        raise InvalidInput(f"--experiment is of mlflow, but {system} has none; leave it out")
+        raise InvalidInput(f"--experiment is for mlflow only, {system} has no experiments; leave it out")
     if system == "mlflow":
         return MLflow(source, experiment)
     return JsonLines(Path(source)) if system == "jsonl" else TensorBoard(Path(source))
@@ -93,7 +93,7 @@ def _store(name: str, *, dry: bool) -> "Store | None":
 
     try:
         return Store.open(name, create=not dry)
-    except NotFound:  # a dry run writes nothing, and so makes no store
+    except NotFound:  # a dry run writes nothing, not even a store
         return None
 
 
@@ -108,7 +108,7 @@ def _listed(item: "Imported") -> dict[str, object]:
 
 
 def _table(done: "Sequence[Imported]") -> "Table":
-    table = plain_table("at its source", "run", "outcome", "commit", "why", numeric=("commit",))
+    table = plain_table("in the source", "run", "outcome", "commit", "why", numeric=("commit",))
     for item in done:
         seq = "" if item.seq is None else str(item.seq)
         table.add_row(item.source_id, item.run_id, item.outcome.value, seq, item.reason)
@@ -117,5 +117,5 @@ def _table(done: "Sequence[Imported]") -> "Table":
 
 def _summary(done: "Sequence[Imported]", *, dry: bool) -> str:
     counts = Counter(item.outcome.value.lower() for item in done)
-    told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
-    return f"{'would be: ' if dry else ''}{told or 'there is no run to import'}"
+    text = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+    return f"{'dry run, nothing is written: ' if dry else ''}{text or 'there is no run to import'}"

@@ -1,14 +1,14 @@
 """`seedbed runs index`: one file that lists all runs, for other tools."""
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
-from seedbed.cli.console._progress_bar import working
+from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import counted, out, print_json
 
 __all__ = ["index"]
 
 
 def index(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Write snapshot_index.json into the store: every run's newest commits, keyed run_id:STAGE, for other tools.
+    """Write snapshot_index.json into the store, for other tools: the newest commit of each run_id:STAGE.
 
     \b
     Examples:
@@ -17,7 +17,7 @@ def index(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     from seedbed.records import Store, export_index
 
     opened = Store.open(store)
-    with working() as progress:
+    with labelled_progress_bar() as progress:
         entries = export_index(opened, progress=progress)
     if as_json:
         print_json({"entries": len(entries), "path": "snapshot_index.json"})

@@ -28,19 +28,20 @@ _STYLES = {
 def list_runs(
     project: ProjectOption = None,
     where: Annotated[
-        str | None, typer.Option(metavar="QUERY", help="Only finished runs that fulfil this, see docs/query.md.")
+        str | None, typer.Option(metavar="QUERY", help="Only finished runs that match this query, see docs/query.md.")
     ] = None,
     sort: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only finished runs, the highest of this number first.")
+        str | None, typer.Option(metavar="NAME", help="Only finished runs, the highest value of this number first.")
     ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Show this of each run, such as params.lr. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Show this value of each run, such as params.lr. Repeatable."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show so many finished runs at most, the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many finished runs, the newest.")] = 20,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """List runs: the newest finished ones by their place in the log, then the others with how they ended.
+    """List runs: the newest finished ones in the order of their commits, then the unfinished ones.
 
     \b
     Examples:
@@ -56,38 +57,38 @@ def list_runs(
     if as_json:
         print_json({"runs": [run_json(view, column or ()) for view in found.views], "more": found.more})
     else:
-        none = "no run yet; `seedbed demo` makes one" if where is None else "no finished run fulfils this"
+        none = "no run yet; `seedbed demo` makes one" if where is None else "no finished run matches this query"
         out().print(_table(found.views, column) if found.views else none)
         if found.more:
-            errors().print(f"and {found.more:,} more finished; --limit shows them")
+            errors().print(f"and {found.more:,} more finished runs; --limit shows them")
 
 
 def _table(views: "Sequence[RunView]", columns: Sequence[str] | None = None) -> Table:
-    """One line a run, with what `columns` name, by default the metrics that tell most."""
+    """One line for each run, with the values of `columns`; by default with one or two metrics."""
     from seedbed.cli.runs._run_summary import column_value
 
-    shown = _telling(views) if columns is None else columns
+    shown = _default_columns(views) if columns is None else columns
     titles = [column.removeprefix("metrics.") for column in shown]
     table = plain_table("run", "project", "stage", "commit", "status", "when", *titles, numeric=("commit", *titles))
     for view in views:
         seq = "" if view.commit is None else str(view.commit.seq)
         status = Text(view.status.value, style=_STYLES[view.status.value])
-        values = (_shown(column_value(view, column)) for column in shown)
+        values = (_cell(column_value(view, column)) for column in shown)
         table.add_row(view.run_id, view.project, view.stage.value, seq, status, moment(view.when), *values)
     return table
 
 
-def _telling(views: "Sequence[RunView]") -> Sequence[str]:
-    """The metrics to show where none was asked for: the test AP of link prediction, else two of the newest run."""
+def _default_columns(views: "Sequence[RunView]") -> Sequence[str]:
+    """The test AP of link prediction where there is one, else the first two metrics of the newest run."""
     from seedbed.records.query import facts
 
     newest = next((view.commit.snapshot for view in reversed(views) if view.commit), None)
     metrics = [] if newest is None else [fact for fact in facts(newest) if fact.head == "metrics"]
     paths = [fact.path for fact in metrics if isinstance(fact.value, int | float)]
-    # An interval is told by its value, which has the name of the interval itself.
+    # An interval is shown by its value, which has the same name as the interval.
     names = [f"metrics.{path}" for path in paths if path.rpartition(".")[0] not in paths]
     return [_LINK_METRIC] if _LINK_METRIC in names else names[:2]
 
 
-def _shown(value: str | float | bool | None) -> str:
+def _cell(value: str | float | bool | None) -> str:
     return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -13,13 +13,14 @@ _NO_METRIC = "metrics.none"
 
 
 def promote(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run to promote.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The run to promote.")] = None,
     best: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="Promote the best run of every comparison group by this.")
+        str | None,
+        typer.Option(metavar="METRIC", help="Promote the run of each comparison group that has the best METRIC."),
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(metavar="METRIC", help="From now on promote each run that is better by this; '' ends it."),
+        typer.Option(metavar="METRIC", help="From now on promote each run that has a better METRIC; '' ends the rule."),
     ] = None,
     better: Annotated[
         Literal["higher", "lower"], typer.Option(help="Which values of the metric are better.")
@@ -29,7 +30,7 @@ def promote(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a run the baseline that later runs of its comparison group are set against.
+    """Make a run the baseline of its comparison group: later runs are compared with it.
 
     \b
     Examples:
@@ -43,7 +44,7 @@ def promote(
     from seedbed.records.log import best_of_groups
 
     if (run is not None) + (best is not None) + (rule is not None) != 1:
-        raise InvalidInput("name a RUN, or give --best METRIC, or --rule METRIC: one of the three")
+        raise InvalidInput("name a RUN, or give --best METRIC, or --rule METRIC: exactly one of the three")
     opened = Store.open(store)
     now = opened.clock.now()
     if run is not None:

@@ -1,4 +1,4 @@
-"""Promotions as a person, or a program, reads them."""
+"""Promotions as a table or as JSON."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["show_promotions"]
 
 
 def show_promotions(records: Sequence[Promotion], as_json: bool, rules: Sequence[str] = ()) -> None:
-    """Print what was promoted, demoted or ruled, and the rules that hold."""
+    """Print promotions, demotions and rules, as they were recorded; `rules` are those in force."""
     if as_json:
         print_json({"baselines": [item.model_dump(mode="json") for item in records], "rules": list(rules)})
         return

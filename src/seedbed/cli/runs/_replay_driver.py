@@ -1,4 +1,4 @@
-"""One replay from the command line: run again, compared, told."""
+"""One replay from the command line: train again, compare, print the result."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._progress import watching
-from seedbed.cli.console._render import at, errors, out, print_json
+from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
 from seedbed.cli.runs._select import find_run, require_commit
 from seedbed.errors import ExitCode, NotFound, SeedbedError
@@ -26,7 +26,7 @@ __all__ = ["ReplayRequest", "run_replay"]
 @final
 @dataclass(frozen=True)
 class ReplayRequest:
-    """What was asked: which run to repeat, from which events (the shipped flights without), in which store."""
+    """The arguments of `changes replay`. Without `events`, the flights of the demo are used."""
 
     run: str
     events: Path | None
@@ -36,47 +36,47 @@ class ReplayRequest:
     as_json: bool
 
 
-def run_replay(asked: ReplayRequest) -> int:
-    """Repeat the run and tell whether it came out the same: 0 when it did, 1 when not, 130 when interrupted."""
-    original = find_run(asked.store, asked.run)
+def run_replay(request: ReplayRequest) -> int:
+    """Repeat the run and print whether the result is the same; returns 0 if it is, 1 if not, 130 when interrupted."""
+    original = find_run(request.store, request.run)
     snapshot, config = require_commit(original).snapshot, configuration_of(original)
     if config is None:
-        raise NotFound(f"run {original.run_id}: {original.folder} no longer says what it began with")
+        raise NotFound(f"run {original.run_id}: its configuration is no longer in {original.folder}")
     runtime = resolve_config(file=config.runtime.model_dump(exclude_unset=True), environment=os.environ)
-    job = Job(config, _events(asked, config), str(snapshot.metadata["cohort_id"]), runtime)
-    resumed = None if asked.resume is None else find_run(asked.store, asked.resume).run_id
+    job = Job(config, _events(request, config), str(snapshot.metadata["cohort_id"]), runtime)
+    resumed = None if request.resume is None else find_run(request.store, request.resume).run_id
     console = errors()
     with watching(console, time.monotonic) as progress, warnings_shown(console):
         try:
-            done = replay(original, job, Store.open(asked.store), progress, run_id=resumed)
+            done = replay(original, job, Store.open(request.store), progress, run_id=resumed)
         except SeedbedError as error:
             if progress.run_id:
-                error.add_note(f"What is left of the replay: {command(asked.store, 'runs', 'show', progress.run_id)}")
+                error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
             raise
     if done.result.commit is None:
-        return _interrupted(asked, original, done)
-    if asked.as_json:
+        return _interrupted(request, original, done)
+    if request.as_json:
         print_json(_as_json(original, done))
     else:
-        out().print(_told(original, done), soft_wrap=True)
+        out().print(_result_text(original, done), soft_wrap=True)
     return ExitCode.PASS if done.is_same else ExitCode.FAIL
 
 
-def _events(asked: ReplayRequest, config: TrainConfig) -> EventStream:
-    if asked.events is None:
+def _events(request: ReplayRequest, config: TrainConfig) -> EventStream:
+    if request.events is None:
         return load_flights(config.data.limit)
-    if asked.events.is_dir():
-        return read_sessions(asked.events)
-    return read_events(asked.events, config.data.columns, sort=asked.sort)
+    if request.events.is_dir():
+        return read_sessions(request.events)
+    return read_events(request.events, config.data.columns, sort=request.sort)
 
 
-def _interrupted(asked: ReplayRequest, original: RunView, done: Replay) -> int:
-    given = [str(asked.events)] if asked.events else []
-    words = ["changes", "replay", original.run_id, *given, *(["--sort"] if asked.sort else [])]
-    again = command(asked.store, *words, "--resume", done.result.run_id)
-    if asked.as_json:
+def _interrupted(request: ReplayRequest, original: RunView, done: Replay) -> int:
+    given = [str(request.events)] if request.events else []
+    words = ["changes", "replay", original.run_id, *given, *(["--sort"] if request.sort else [])]
+    again = command(request.store, *words, "--resume", done.result.run_id)
+    if request.as_json:
         print_json({"run_id": done.result.run_id, "status": done.result.status.value, "resume": again})
-    errors().print(f"interrupted: the replay is checkpointed. Go on with\n  {again}", soft_wrap=True)
+    errors().print(f"interrupted: the replay is checkpointed. Continue with\n  {again}", soft_wrap=True)
     return ExitCode.INTERRUPTED
 
 
@@ -96,7 +96,7 @@ def _as_json(original: RunView, done: Replay) -> dict[str, Any]:
     }
 
 
-def _told(original: RunView, done: Replay) -> Group:
+def _result_text(original: RunView, done: Replay) -> Group:
     lines = [Text(f"{original.run_id} replayed as {done.result.run_id}: {_counted(done)}")]
     lines += [
         Text(f"not replayed: change {each.id} of step {each.step} is {each.outcome.value}: {each.reason}", "yellow")
@@ -111,7 +111,7 @@ def _told(original: RunView, done: Replay) -> Group:
 
 def _counted(done: Replay) -> str:
     count = len(done.rule.replayed)
-    return "it had no change in effect" if not count else f"{count} change{'s' if count > 1 else ''} proposed again"
+    return "no change of it was in effect" if not count else f"{count} change{'s' if count > 1 else ''} proposed again"
 
 
 def _verdict(original: RunView, done: Replay) -> Text:
@@ -120,7 +120,7 @@ def _verdict(original: RunView, done: Replay) -> Text:
     if done.difference is None:
         return Text("it differs: not every change took effect again", "bold red")
     found = done.difference
-    place = "in the end" if found.step is None else f"at step {found.step}"
+    place = "at the end" if found.step is None else f"at step {found.step}"
     there, here = _threads(original, done)
     threads = f"; it ran with {there} threads, the replay with {here}" if there != here else ""
     return Text(
@@ -129,7 +129,7 @@ def _verdict(original: RunView, done: Replay) -> Text:
 
 
 def _threads(original: RunView, done: Replay) -> tuple[object, object]:
-    """The number of torch's threads in both: with another one, sums have another order."""
+    """The number of torch's threads in both runs. Another number changes the order of sums."""
     commits = (original.commit, done.result.commit)
-    there, here = (None if commit is None else at(commit.snapshot.factors, "threads") for commit in commits)
+    there, here = (None if commit is None else value_at(commit.snapshot.factors, "threads") for commit in commits)
     return there, here

@@ -1,4 +1,4 @@
-"""A committed run as a person reads it: what it reached, what changed, what ran, and what it compares with."""
+"""The details of a committed run as text: metrics, changes, the kernels that ran, and the comparison."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seedbed.cli.console._render import at, compact, duration, moment, number, plain_table, section, size
+from seedbed.cli.console._render import compact, duration, moment, number, plain_table, section, size, value_at
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
 from seedbed.records import Commit, Diff, Snapshot
 
-__all__ = ["outcome", "run_details", "what"]
+__all__ = ["change_text", "outcome_text", "run_details"]
 
 _OUTCOME_STYLES = {
     Outcome.EFFECTIVE: "green",
@@ -27,7 +27,7 @@ _BASELINES = {"pair_counter": "pair counter", "most_recent": "most recent destin
 
 
 def run_details(commit: Commit) -> RenderableType:
-    """The whole record of one run."""
+    """All details of one run."""
     snapshot = commit.snapshot
     return Group(
         _headline(commit),
@@ -41,7 +41,7 @@ def run_details(commit: Commit) -> RenderableType:
 
 
 def _headline(commit: Commit) -> Text:
-    """Which run, what place in which log, how long and how large."""
+    """The run's name, its place in the log, how long it took and how much memory."""
     snapshot, timing = commit.snapshot, commit.snapshot.timing
     facts = [f"commit {commit.seq} of {snapshot.project}", moment(snapshot.timestamp), f"attempt {snapshot.attempt_id}"]
     if isinstance(seconds := timing.get("wall_seconds"), int | float):
@@ -52,38 +52,38 @@ def _headline(commit: Commit) -> Text:
 
 
 def _metrics(snapshot: Snapshot) -> RenderableType:
-    """The test metrics beside the predictors that learn nothing; of another stage, every number by its name."""
+    """The test metrics beside the baselines; for other stages, every number with its name."""
     test = snapshot.metrics.get("test")
     return _link_metrics(snapshot.metrics) if isinstance(test, Mapping) else _plain_metrics(snapshot.metrics)
 
 
 def _changes(snapshot: Snapshot) -> RenderableType:
-    """One line a change."""
+    """One line for each change."""
     if "changes" not in snapshot.documents:
         return section(Text("changes", style="bold"), [_MISSING])
     summary = ChangeSummary.model_validate(snapshot.documents["changes"])
-    rows = [(outcome(change), what(change), Text(_why(change), style="dim")) for change in summary.changes]
+    rows = [(outcome_text(change), change_text(change), Text(_why(change), style="dim")) for change in summary.changes]
     return section(Text("changes", style="bold"), rows or [("none was proposed",)])
 
 
 def _why(change: ChangeReport) -> str:
-    """Why it was asked for; of one that did not go as asked, how its story ended."""
+    """The reason of a change; for one that did not take effect as asked, how it ended."""
     return change.reason if change.outcome is Outcome.EFFECTIVE else next(reversed(change.story), change.reason)
 
 
-def outcome(change: ChangeReport) -> Text:
-    """How a change ended, coloured by whether that is well."""
+def outcome_text(change: ChangeReport) -> Text:
+    """A change's outcome in its colour."""
     return Text(change.outcome.value, style=_OUTCOME_STYLES[change.outcome])
 
 
-def what(change: ChangeReport) -> str:
-    """What a change was to do, and when; of a blocked one what it asked for."""
+def change_text(change: ChangeReport) -> str:
+    """A change's step, parameter and values; for a blocked one, the value that it asked for."""
     target = change.wanted if change.outcome is Outcome.BLOCKED else change.after
     return f"step {change.step}: {change.parameter} {change.before:.3g} -> {target:.3g}"
 
 
 def _witness(snapshot: Snapshot) -> RenderableType:
-    """One line a feature: whether it was seen to run, and by what."""
+    """One line for each feature: whether its kernels were seen to run, and which."""
     if "audit_run" not in snapshot.documents:
         return section(Text("runtime", style="bold"), [_MISSING])
     audit = AuditRun.model_validate(snapshot.documents["audit_run"])
@@ -96,10 +96,12 @@ def _witness(snapshot: Snapshot) -> RenderableType:
 
 
 def _comparison(diff: Diff) -> RenderableType:
-    """What the run may be compared with."""
+    """The run that this one is compared with."""
     before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
-    aside = [f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:5]]
-    return section(Text("compared with", style="bold"), [(line,) for line in (before + diff.summary, *aside)])
+    allowed = [
+        f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:5]
+    ]
+    return section(Text("compared with", style="bold"), [(line,) for line in (before + diff.summary, *allowed)])
 
 
 def _feature(feature: Feature, audit: FeatureAudit) -> tuple[str, Text, str]:
@@ -115,13 +117,13 @@ def _link_metrics(found: Mapping[str, Any]) -> Table:
     table = plain_table("test", "model", *_BASELINES.values(), "", numeric=tuple(_BASELINES.values()))
     for negatives in sorted(found["test"], reverse=True):  # random first: what most papers report
         for name, label in _METRICS.items():
-            interval = at(found, "test", negatives, name)
-            others = [at(found, "baselines", baseline, negatives, name) for baseline in _BASELINES]
+            interval = value_at(found, "test", negatives, name)
+            others = [value_at(found, "baselines", baseline, negatives, name) for baseline in _BASELINES]
             table.add_row(
                 f"{label}, {negatives} negatives",
                 _interval(interval),
                 *map(number, others),
-                _standing(interval, others),
+                _against_baselines(interval, others),
             )
     return table
 
@@ -132,8 +134,8 @@ def _interval(found: object) -> Text:
     return Text.assemble(number(found["value"]), (f"  [{found['low']:.3f}, {found['high']:.3f}]", "dim"))
 
 
-def _standing(interval: object, others: list[Any]) -> Text:
-    """Where the model's interval lies against the best that needs no learning."""
+def _against_baselines(interval: object, others: list[Any]) -> Text:
+    """Whether the model's interval lies above or below the best baseline."""
     known = [other for other in others if isinstance(other, int | float)]
     if not isinstance(interval, Mapping) or not known:
         return Text()

@@ -10,7 +10,7 @@ __all__ = ["column_value", "run_json", "status_line"]
 
 
 def run_json(view: RunView, columns: Sequence[str] = ()) -> dict[str, Any]:
-    """One run as JSON, with what `columns` name; `snapshot_seq` and `digest` are null until it is finished."""
+    """One run as JSON, with the values of `columns`; `snapshot_seq` and `digest` are null until it is finished."""
     return {
         **({"columns": {column: column_value(view, column) for column in columns}} if columns else {}),
         "run_id": view.run_id,
@@ -26,13 +26,13 @@ def run_json(view: RunView, columns: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def status_line(view: RunView) -> str:
-    """How a run without a commit stands, in words."""
+    """The status of a run without a commit, as a sentence."""
     reason = f" ({view.reason})" if view.reason else ""
     return f"run {view.run_id} of {view.project}, attempt {view.attempt}, is {view.status.value}{reason}"
 
 
 def column_value(view: RunView, column: str) -> str | float | bool | None:
-    """What `column` names of a run, the first where it names several; None where it has none."""
+    """The run's value called `column`, the first where several are; None where there is none."""
     if view.commit is None:
         return None
     name = parse_name(column)

@@ -1,8 +1,8 @@
-"""From what was asked for to the runs that are shown: finished ones from the catalog, the others from their status."""
+"""The runs that `seedbed runs list` shows: finished ones from the catalog, the others from their status."""
 
 from dataclasses import dataclass
 
-from seedbed.cli.console._progress_bar import counting
+from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.records import Catalog, RunView, Store, parse_name, parse_query
 
 __all__ = ["Search", "search"]
@@ -17,14 +17,14 @@ class Search:
 
 
 def search(store: Store, project: str | None, where: str | None, sort: str | None, limit: int) -> Search:
-    """The newest `limit` finished runs, oldest first, then the unfinished; with `sort` the highest, and only those.
+    """The newest `limit` finished runs, oldest first, then the unfinished. With `sort`: finished ones, highest first.
 
-    Raises InvalidInput for a query or a name that is not understood.
+    Raises InvalidInput for a query or a name that cannot be read.
     """
     query = None if where is None else parse_query(where)
     name = None if sort is None else parse_name(sort)
     with (
-        counting("reading new commits into the catalog") as progress,
+        progress_bar("reading new commits into the catalog") as progress,
         Catalog.open(store, progress=progress) as catalog,
     ):
         found = catalog.search(query, project=project, limit=limit, sort=name)

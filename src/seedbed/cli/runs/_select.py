@@ -1,4 +1,4 @@
-"""From what was typed to what is meant: a store, a run in it, and the run's commit."""
+"""Find the run that an argument names, and its commit."""
 
 from seedbed.cli.runs._run_summary import status_line
 from seedbed.errors import NotFound
@@ -10,9 +10,9 @@ _LATEST = "latest"
 
 
 def find_run(store: str, name: str) -> RunView:
-    """The run that `name` names in the store at `store`; `latest` is the newest by the time on its record.
+    """The run called `name` in the store at `store`; `latest` is the newest by the time on its record.
 
-    Raises NotFound when there is none, InvalidInput when several begin so, and StoreCorrupt.
+    Raises NotFound when there is none, InvalidInput when several names begin with `name`, and StoreCorrupt.
     """
     opened = Store.open(store)
     if name != _LATEST:

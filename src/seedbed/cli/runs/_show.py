@@ -12,7 +12,7 @@ __all__ = ["show"]
 
 
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Show one run: its metrics, its changes, what the witness saw, and what it may be compared with.
+    """Show one run: its metrics, its changes, the kernels that ran, and the run that it is compared with.
 
     \b
     Examples:
@@ -28,15 +28,15 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         snapshot = {} if view.commit is None else {"snapshot": view.commit.snapshot.model_dump(mode="json")}
         print_json({**run_json(view), **snapshot})
     elif view.commit is None:
-        out().print(_whereabouts(view), soft_wrap=True)
+        out().print(_unfinished_text(view), soft_wrap=True)
     else:
         out().print(run_details(view.commit))
 
 
-def _whereabouts(view: "RunView") -> str:
-    """The same, with how to go on where that can be, and where its files are."""
+def _unfinished_text(view: "RunView") -> str:
+    """A run without a record: its status, how to resume it, and where its files are."""
     from seedbed.cli.runs._run_summary import status_line
     from seedbed.contracts import RunStatus
 
-    on = "" if view.status is RunStatus.RUNNING else f"go on by the command it began with and --resume {view.run_id}; "
-    return f"{status_line(view)}; {on}its files are in {view.folder}"
+    resume = f"resume it with the command that started it and --resume {view.run_id}; "
+    return f"{status_line(view)}; {'' if view.status is RunStatus.RUNNING else resume}its files are in {view.folder}"

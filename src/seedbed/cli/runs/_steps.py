@@ -1,4 +1,4 @@
-"""`seedbed runs steps`: what a run logged at its steps, at once, as it comes, or as a file."""
+"""`seedbed runs steps`: what a run logged at its steps, as a summary, a live stream or a file."""
 
 import json
 import math
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["steps"]
 
 _FACTS = ("first", "least", "most", "last")
-_COURSE_WIDTH = 40
+_CURVE_WIDTH = 40
 
 
 def steps(
@@ -28,7 +28,7 @@ def steps(
         list[str] | None, typer.Option(metavar="NAME", help="Only this metric, such as loss. Repeatable.")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Print each step, and what comes, until the run ends.")
+        bool, typer.Option("--follow", "-f", help="Print each step, then wait for new ones until the run ends.")
     ] = False,
     to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every value to this .parquet or .csv file instead.")
@@ -36,10 +36,10 @@ def steps(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what RUN logged at its steps: each metric's course, a line a step as they come, or a table in a file.
+    """Show what RUN logged at its steps: a summary of each metric, a line for each step, or a table in a file.
 
     A file has the columns step, attempt, metric and value. With --follow,
-    --json prints one JSON object a line.
+    --json prints one JSON object for each step.
 
     \b
     Examples:
@@ -51,21 +51,21 @@ def steps(
     from seedbed.records import Store, follow_events, run_events, standing_events
 
     if follow and to:
-        raise InvalidInput("--follow and --to exclude each other: a file is written of what is there now")
+        raise InvalidInput("--follow and --to exclude each other: a file holds what is logged by now")
     view, opened = find_run(store, run), Store.open(store)
     if follow:
-        for event in _only(follow_events(opened, view), metric):
+        for event in _with_metrics(follow_events(opened, view), metric):
             _print_step(event, as_json)
     elif to:
         from seedbed.integrations import write_steps
 
-        written = write_steps(_only(run_events(opened, view), metric), to)
+        written = write_steps(_with_metrics(run_events(opened, view), metric), to)
         print_json({"written": written}) if as_json else out().print(f"{written:,} values written to {to}")
     else:
-        _print_courses(view.run_id, _courses(_only(standing_events(opened, view), metric)), as_json)
+        _print_summaries(view.run_id, _series(_with_metrics(standing_events(opened, view), metric)), as_json)
 
 
-def _courses(events: "Iterable[Event]") -> dict[str, list[float]]:
+def _series(events: "Iterable[Event]") -> dict[str, list[float]]:
     """Each metric's values in the order of `events`."""
     found: dict[str, list[float]] = {}
     for event in events:
@@ -74,7 +74,7 @@ def _courses(events: "Iterable[Event]") -> dict[str, list[float]]:
     return dict(sorted(found.items()))
 
 
-def _only(events: "Iterable[Event]", metrics: Sequence[str] | None) -> "Iterable[Event]":
+def _with_metrics(events: "Iterable[Event]", metrics: Sequence[str] | None) -> "Iterable[Event]":
     from dataclasses import replace
 
     if not metrics:
@@ -95,17 +95,17 @@ def _print_step(event: "Event", as_json: bool) -> None:
     out().out(line, highlight=False)
 
 
-def _print_courses(run_id: str, found: Mapping[str, Sequence[float]], as_json: bool) -> None:
+def _print_summaries(run_id: str, found: Mapping[str, Sequence[float]], as_json: bool) -> None:
     if as_json:
         print_json({"run_id": run_id, "metrics": {name: _summary(values) for name, values in found.items()}})
     elif not found:
-        out().print(f"{run_id} logged nothing of this at a step")
+        out().print(f"{run_id} logged no such metric at any step")
     else:
-        table = plain_table("metric", "values", *_FACTS, "course", numeric=("values", *_FACTS))
+        table = plain_table("metric", "values", *_FACTS, "curve", numeric=("values", *_FACTS))
         for name, values in found.items():
             summary = _summary(values)
             table.add_row(
-                name, f"{len(values):,}", *(_shown(summary[fact]) for fact in _FACTS), sparkline(values, _COURSE_WIDTH)
+                name, f"{len(values):,}", *(_shown(summary[fact]) for fact in _FACTS), sparkline(values, _CURVE_WIDTH)
             )
         out().print(table)
 
@@ -127,5 +127,5 @@ def _shown(value: float | str | None) -> str:
 
 
 def _marked(value: float) -> float | str:
-    """What JSON has no number for is a text there."""
+    """`value`, or its name where JSON has no such number."""
     return value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,4 +1,4 @@
-"""`seedbed runs trend`: where a metric goes over the runs that may be compared."""
+"""`seedbed runs trend`: how a metric moves from run to comparable run."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 __all__ = ["trend"]
 
-_COURSE_WIDTH = 60
+_CURVE_WIDTH = 60
 _SHOWN = 10
 
 
 def trend(
     run: RunArgument,
-    metric: Annotated[str, typer.Option(metavar="NAME", help="Such as metrics.test.random.ap.")],
-    last: Annotated[int, typer.Option(min=1, max=500, help="Over the newest so many runs of the group.")] = 50,
-    span: Annotated[float, typer.Option(min=1, help="Smooth over about so many runs.")] = 10.0,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Also draw it into this file.")] = None,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="The metric, such as metrics.test.random.ap.")],
+    last: Annotated[int, typer.Option(min=1, max=500, help="Use at most this many runs, the newest.")] = 50,
+    span: Annotated[float, typer.Option(min=1, help="Smooth over about this many runs.")] = 10.0,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Also draw the trend into this file.")] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where a metric goes over the runs that RUN may be compared with, up to it.
+    """Show how a metric moved over the runs that RUN may be compared with, up to RUN itself.
 
-    The slope is the median of those between all pairs of runs, with a 95 %
-    interval; the smoothed course is an exponentially weighted mean.
+    The slope is the median of the slopes between all pairs of runs, with a
+    95 % interval; the smoothed curve is an exponentially weighted mean.
 
     \b
     Examples:
@@ -45,7 +45,7 @@ def trend(
     from seedbed.records.storage import replace
 
     if plot is not None and plot.suffix != ".svg":
-        raise InvalidInput(f"the plot is to be {plot}, expected a name that ends in .svg")
+        raise InvalidInput(f"--plot is {plot}, expected a name that ends in .svg")
     commit = require_commit(find_run(store, run))
     found = find_trend(Store.open(store).log(commit.snapshot.project), commit, metric, last=last, span=span)
     if plot is not None:
@@ -73,5 +73,5 @@ def _print(found: "Trend") -> None:
     out().print(table)
     if len(found.points) > _SHOWN:
         out().print(f"and {len(found.points) - _SHOWN:,} earlier ones; --json has them all")
-    out().print(f"\n{sparkline([point.value for point in found.points], _COURSE_WIDTH)}")
+    out().print(f"\n{sparkline([point.value for point in found.points], _CURVE_WIDTH)}")
     out().print(found.words, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`seedbed runs verify`: is every byte that a run's commit vouches for still the byte that was written?"""
+"""`seedbed runs verify`: are the bytes of a run still those that its commit recorded?"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,7 +21,7 @@ _SHORT, _WHOLE = 13, 200
 
 
 def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Recompute every digest that one run's commit vouches for. Exits with 1 when one does not hold.
+    """Compute every digest of a run again, and compare it with the one in its commit. Exits with 1 when one differs.
 
     \b
     Examples:
@@ -34,7 +34,7 @@ def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOp
     try:
         view = find_run(store, run)
         checks = recompute(Store.open(store), view)
-    except StoreCorrupt as damage:  # the log itself cannot be read, which answers the question
+    except StoreCorrupt as damage:  # the log itself cannot be read, so the run does not verify
         if as_json:
             print_json({"run": run, "holds": False, "problem": str(damage), "checks": []})
         errors().print(f"{damage}; `seedbed runs fsck` lists all damage", soft_wrap=True)
@@ -48,12 +48,12 @@ def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOp
 
 
 def _digests_json(checks: "Sequence[DigestCheck]") -> list[dict[str, Any]]:
-    """One object a digest."""
+    """One object for each digest."""
     return [{**asdict(check), "holds": check.holds} for check in checks]
 
 
 def _digests_table(checks: "Sequence[DigestCheck]") -> Table:
-    """One line a digest; of one that does not hold, all that was found instead."""
+    """One line for each digest; one that differs is shown whole."""
     table = plain_table("digest of", "", "recorded", "found")
     for check in checks:
         width = _SHORT if check.expected == check.found else _WHOLE
@@ -63,5 +63,5 @@ def _digests_table(checks: "Sequence[DigestCheck]") -> Table:
 
 def _word(check: "DigestCheck") -> Text:
     if check.is_expired:
-        return Text("let go", style="yellow")
+        return Text("expired", style="yellow")
     return Text("holds", style="green") if check.holds else Text("differs", style="bold red")

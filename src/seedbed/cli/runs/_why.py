@@ -1,4 +1,4 @@
-"""`seedbed runs why`: what forbids comparing two runs, and what may have moved a metric."""
+"""`seedbed runs why`: why two runs may not be compared, and what may have moved a metric."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._progress_bar import counting
+from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.cli.console._render import compact, out, plain_table, print_json
 
 if TYPE_CHECKING:
@@ -19,19 +19,20 @@ __all__ = ["why"]
 def why(
     run: RunArgument,
     other: Annotated[
-        str | None, typer.Argument(metavar="[OTHER]", help="The earlier run; by default the comparable predecessor.")
+        str | None, typer.Argument(metavar="OTHER", help="The earlier run; by default the newest comparable one.")
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Such as metrics.test.ap; by default the one that moved farthest."),
+        typer.Option(metavar="NAME", help="Such as metrics.test.ap; by default the one that moved most."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why two runs differ: what forbids comparing them, and what may have moved a metric, the likeliest first.
+    """Explain why two runs differ: what makes them incomparable, and what may have moved a metric.
 
-    How likely comes from the project's own history: in how many of the earlier
-    runs that changed a setting did the metric move by more than noise?
+    The most likely cause comes first. The project's own history says how
+    likely: in how many of the earlier runs that changed the same setting did
+    the metric move by more than noise?
 
     \b
     Examples:
@@ -49,7 +50,7 @@ def why(
     earlier = other or commit.snapshot.diff_prev.prev_run_id
     if earlier is None:
         raise InvalidInput(
-            f"{run} has no predecessor: nothing earlier shares its group; name the run to set it against"
+            f"{run} has no predecessor: nothing earlier shares its group; name the run to compare it with"
         )
     before = require_commit(find_run(store, earlier))
     opened = Store.open(store)
@@ -66,7 +67,7 @@ def why(
     if not found.causes:
         out().print("no setting, fingerprint, applied change or kernel differs")
         return
-    table = plain_table("may explain it", "before", "after", "likely", "because", numeric=("likely",))
+    table = plain_table("possible cause", "before", "after", "likelihood", "because", numeric=("likelihood",))
     for cause in found.causes:
         table.add_row(
             cause.name, compact(cause.previous), compact(cause.current), f"{cause.likelihood:.2f}", cause.evidence
@@ -76,7 +77,7 @@ def why(
 
 def _history(log: "CommitLog", seq: int) -> "Iterator[Diff]":
     """What each commit before `seq` changed."""
-    with counting("reading the history") as progress:
+    with progress_bar("reading the history") as progress:
         for item in islice(log.commits(), seq - 1):
             yield item.snapshot.diff_prev
             progress(item.seq, seq - 1)

@@ -1,4 +1,4 @@
-"""One soak from the command line: watched, measured from outside, finished, told."""
+"""One soak from the command line: run it, print its progress, serve its metrics, print the result."""
 
 import os
 import time
@@ -31,15 +31,15 @@ from seedbed.soak import (
 )
 from seedbed.stages import interruption
 
-__all__ = ["Outside", "run_soak"]
+__all__ = ["RunOptions", "run_soak"]
 
 _STYLES = {Outcome.EFFECTIVE: "green", Outcome.CLAMPED: "green", Outcome.FAILED: "bold red", Outcome.UNKNOWN: "dim"}
 
 
 @final
 @dataclass(frozen=True)
-class Outside:
-    """What is asked of a soak beside the soak itself: when to end, and where its metrics go."""
+class RunOptions:
+    """Options that are no part of the plan: when to end, where metrics go, how to print the result."""
 
     hours: float | None
     metrics_port: int | None
@@ -47,39 +47,39 @@ class Outside:
     as_json: bool
 
 
-def run_soak(folder: SoakFolder, outside: Outside) -> int:
-    """Run it from where it stands and tell how it ended; the exit code."""
+def run_soak(folder: SoakFolder, options: RunOptions) -> int:
+    """Run a soak from its last whole iteration on and print the result; returns the exit code."""
     plan = folder.plan()
     errors().print(f"soak {plan.soak_id}: {plan.iterations} iterations of {plan.plant.value}, tuner {plan.tuner.value}")
     watcher = _Watcher(errors(), assemble(plan).profile.objective)
-    with ExitStack() as around:
+    with ExitStack() as resources:
         soak = Soak(folder, assemble(plan), watcher)
-        around.callback(soak.close)
-        watcher.renew = around.enter_context(_told_outside(outside, plan.soak_id, soak))
-        asked = around.enter_context(interruption())
-        if not soak.run(lambda: bool(asked.reason), _deadline(outside.hours)):
+        resources.callback(soak.close)
+        watcher.update_metrics = resources.enter_context(_published(options, plan.soak_id, soak))
+        interrupt = resources.enter_context(interruption())
+        if not soak.run(lambda: bool(interrupt.reason), _deadline(options.hours)):
             again = f"seedbed soak run --out {folder.path.parent} --resume {plan.soak_id}"
-            errors().print(f"interrupted after a whole iteration. Go on with\n  {again}", soft_wrap=True)
+            errors().print(f"interrupted after a whole iteration. Continue with\n  {again}", soft_wrap=True)
             return ExitCode.INTERRUPTED
-    return _finished(folder, outside)
+    return _finished(folder, options)
 
 
-def _finished(folder: SoakFolder, outside: Outside) -> int:
+def _finished(folder: SoakFolder, options: RunOptions) -> int:
     done = finish(folder, assemble)
     plot = folder.path / "KPIS.svg"
     replace(plot, render_soak(done.account, iteration_summaries(done.account), done.report).encode(), durable=False)
-    if outside.as_json:
+    if options.as_json:
         print_json({"folder": os.fspath(folder.path), **done.snapshot.model_dump(mode="json")})
     else:
-        _tell(done, plot)
+        _print_result(done, plot)
     return done.report.exit_code
 
 
-def _tell(done: FinishedSoak, plot: Path) -> None:
-    console, counted = out(), done.account.tally
-    ratio = "no data" if counted.ratio is None else f"{counted.ratio:.3f}"
-    seen = f"{counted.full} proposals seen in use whole, {counted.partial} in part, {counted.failed} not at all"
-    console.print(Text(f"{seen}; {counted.skipped} held back; full-apply ratio {ratio}"))
+def _print_result(done: FinishedSoak, plot: Path) -> None:
+    console, tally = out(), done.account.tally
+    ratio = "no data" if tally.ratio is None else f"{tally.ratio:.3f}"
+    seen = f"{tally.full} proposals fully seen in use, {tally.partial} partly, {tally.failed} not at all"
+    console.print(Text(f"{seen}; {tally.skipped} held back; full-apply ratio {ratio}"))
     for each in done.verification.accusations:
         console.print(Text.assemble(("accused  ", "bold red"), f"{each.flaw.value}, {each.where}: {each.what}"))
     for objection in done.snapshot.freeze_objections:
@@ -91,19 +91,19 @@ def _tell(done: FinishedSoak, plot: Path) -> None:
 
 @final
 class _Watcher:
-    """A line for each iteration."""
+    """Prints a line for each iteration."""
 
     def __init__(self, console: Console, objective: str) -> None:
         self._console, self._objective = console, objective
-        self.renew: Callable[[], None] = lambda: None
+        self.update_metrics: Callable[[], None] = lambda: None
 
     def iterated(self, progress: SoakProgress) -> None:
         decision = progress.reading.decision
         found, control = (arm.get(self._objective) for arm in (decision.observation.kpis, decision.observation.control))
-        told = "not measured" if found is None else f"{found:.4g}"
+        value = "not measured" if found is None else f"{found:.4g}"
         beside = "" if control is None else f" (control {control:.4g})"
         line = Text(f"{progress.iteration}/{progress.length}  {decision.phase.value.lower().replace('_', ' '):<9}  ")
-        line.append(f"{self._objective} {told}{beside}")
+        line.append(f"{self._objective} {value}{beside}")
         for record in progress.records:
             held = f" held back by {record.ruling.guard}" if record.denied and record.ruling else ""
             line.append(
@@ -111,34 +111,34 @@ class _Watcher:
                 _STYLES.get(record.outcome, "yellow"),
             )
         self._console.print(line, soft_wrap=True)
-        self.renew()
+        self.update_metrics()
 
     def noted(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
 
 
 @contextmanager
-def _told_outside(outside: Outside, soak_id: str, soak: Soak) -> Iterator[Callable[[], None]]:
-    """Serves and pushes the counts so far, where that is asked for; yields what brings them up to date."""
-    if outside.metrics_port is None and outside.push_gateway is None:
+def _published(options: RunOptions, soak_id: str, soak: Soak) -> Iterator[Callable[[], None]]:
+    """Serve and push the counts so far, where an option says so; yields a function that updates them."""
+    if options.metrics_port is None and options.push_gateway is None:
         yield lambda: None
         return
     latest: list[tuple[MetricFamily, ...]] = [soak_metrics(soak.counts())]
     with ExitStack() as served:
-        if outside.metrics_port is not None:
-            url = served.enter_context(serve_metrics(lambda: latest[0], port=outside.metrics_port))
+        if options.metrics_port is not None:
+            url = served.enter_context(serve_metrics(lambda: latest[0], port=options.metrics_port))
             errors().print(f"metrics at {url}", soft_wrap=True)
         pushed = None
-        if outside.push_gateway is not None:
-            target = PushTarget(outside.push_gateway, "soak", soak_id)
+        if options.push_gateway is not None:
+            target = PushTarget(options.push_gateway, "soak", soak_id)
             pushed = served.enter_context(pushing(target, latest[0]))
 
-        def renew() -> None:
+        def update_metrics() -> None:
             latest[0] = soak_metrics(soak.counts())
             if pushed is not None:
                 pushed.push(latest[0])
 
-        yield renew
+        yield update_metrics
 
 
 def _deadline(hours: float | None) -> Callable[[], bool]:

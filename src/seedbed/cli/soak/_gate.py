@@ -1,4 +1,4 @@
-"""`seedbed soak gate`: may what a soak found be used? The exit code is the answer."""
+"""`seedbed soak gate`: does a soak pass its checks? The exit code is the answer."""
 
 from typing import Annotated
 
@@ -15,17 +15,17 @@ def gate(
     path: PathOption = DEFAULT_FOLDER,
     spec: GateOption = None,
     prometheus: Annotated[
-        bool, typer.Option("--prometheus", help="Also write POST_SOAK_METRICS.prom beside the snapshot anew.")
+        bool, typer.Option("--prometheus", help="Also write POST_SOAK_METRICS.prom again, beside the snapshot.")
     ] = False,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Say of each check how often it wrongly passes such a series.")
+        bool, typer.Option("--calibrate", help="Also simulate how often a check on a series passes wrongly.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a soak: verify it, hold every check against it, write the snapshot with the verdict.
+    """Judge a soak: verify it, hold it against every check, and write the snapshot with the verdict.
 
     Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 when
-    the consumer broke its word or verification found something.
+    the plant did not use what it had acknowledged or verification failed.
 
     \b
     Examples:
@@ -39,13 +39,13 @@ def gate(
 
     if spec is not None and prometheus:
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
-    place = SoakFolder.find(path)
-    demanded = None if spec is None else load_gate(spec)
-    report = judged_again(place, assemble, spec=demanded, metrics=prometheus, calibrate=calibrate)
+    soak_folder = SoakFolder.find(path)
+    own_gate = None if spec is None else load_gate(spec)
+    report = judged_again(soak_folder, assemble, spec=own_gate, metrics=prometheus, calibrate=calibrate)
     if as_json:
-        print_json({"soak_id": place.path.name, **report.model_dump(mode="json")})
+        print_json({"soak_id": soak_folder.path.name, **report.model_dump(mode="json")})
     else:
         out().print(gate_text(report))
         if prometheus:
-            errors().print(f"metrics: {place.path / 'POST_SOAK_METRICS.prom'}", soft_wrap=True)
+            errors().print(f"metrics: {soak_folder.path / 'POST_SOAK_METRICS.prom'}", soft_wrap=True)
     raise typer.Exit(report.exit_code)

@@ -10,8 +10,9 @@ __all__ = ["DEFAULT_FOLDER", "GateOption", "PathOption"]
 DEFAULT_FOLDER = Path("artifacts/soak")
 
 PathOption = Annotated[
-    Path, typer.Option("--path", help="A soak's folder, or the folder above, where the latest is taken.")
+    Path, typer.Option("--path", help="A soak's folder, or the folder of all soaks: then the latest soak is used.")
 ]
 GateOption = Annotated[
-    Path | None, typer.Option("--spec", metavar="FILE", help="A YAML or JSON file of checks; by default the profile's.")
+    Path | None,
+    typer.Option("--spec", metavar="FILE", help="A YAML or JSON file of checks; by default the checks of the profile."),
 ]

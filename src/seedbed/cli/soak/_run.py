@@ -12,52 +12,64 @@ from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption
 __all__ = ["run"]
 
 _ITERATIONS, _NO_END = 24, 1_000_000
-OutOption = Annotated[Path, typer.Option("--out", help="The folder that soaks are kept in, each in one of its own.")]
+OutOption = Annotated[Path, typer.Option("--out", help="The folder of all soaks; each gets a folder of its own in it.")]
 
 
 def run(
     iterations: Annotated[
-        int | None, typer.Option(min=1, help="How many iterations to measure: 24, or as many as --hours lets.")
+        int | None, typer.Option(min=1, help="How many iterations to run; by default 24, or as many as --hours allows.")
     ] = None,
-    hours: Annotated[float | None, typer.Option(min=0, help="Ramp down and end when so much time has passed.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0, help="Ramp down and end after this many hours.")] = None,
     auto_tune: Annotated[
-        bool, typer.Option("--auto-tune", help="Let the tuner propose; without it, measure only.")
+        bool, typer.Option("--auto-tune", help="Let the tuner propose changes; without it, only measure.")
     ] = False,
     tuner: Annotated[
-        Literal["rules", "model"], typer.Option(help="Who proposes: a declared table of rules, or a model of the KPI.")
+        Literal["rules", "model"], typer.Option(help="What proposes changes: a table of rules, or a model of the KPI.")
     ] = "rules",
-    plant: Annotated[Literal["mock", "market", "training"], typer.Option(help="What is steered.")] = "market",
-    mock: Annotated[bool, typer.Option("--mock", help="Short for --plant mock: fast, and still closed.")] = False,
-    profile: Annotated[str, typer.Option(help="How to go about it: standard or quick.")] = "standard",
+    plant: Annotated[
+        Literal["mock", "market", "training"], typer.Option(help="The plant: the system that is measured and tuned.")
+    ] = "market",
+    mock: Annotated[bool, typer.Option("--mock", help="Short for --plant mock, the fastest plant.")] = False,
+    profile: Annotated[
+        str, typer.Option(help="The profile, which sets checks and thresholds: standard or quick.")
+    ] = "standard",
     seed: Annotated[int, typer.Option(min=0, help="The seed of everything random.")] = 0,
     control: Annotated[
-        bool, typer.Option("--control/--no-control", help="Run the same plant beside it with its settings frozen.")
+        bool,
+        typer.Option(
+            "--control/--no-control", help="Also run a second plant with its settings frozen, to compare with."
+        ),
     ] = True,
     inject: Annotated[
         str | None,
         typer.Option(
             metavar="FAULT",
-            help="Suffer a fault between settings and plant: dropped, late, "
+            help="Cause a fault between settings and plant: dropped, late, "
             "clamped, rounded, reverted, duplicated, restart or stale.",
         ),
     ] = None,
-    inject_at: Annotated[int, typer.Option(min=1, help="The iteration from which the fault is suffered.")] = 8,
-    resume: Annotated[str | None, typer.Option(metavar="SOAK", help="Go on with this one, or with `latest`.")] = None,
+    inject_at: Annotated[int, typer.Option(min=1, help="The first iteration that has the fault.")] = 8,
+    resume: Annotated[str | None, typer.Option(metavar="SOAK", help="Continue this soak, or `latest`.")] = None,
     spec: GateOption = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Serve metrics on this port of 127.0.0.1 meanwhile; 0 takes any."),
+        typer.Option(
+            min=0, max=65535, help="Serve metrics on this port of 127.0.0.1 during the soak; 0 takes a free port."
+        ),
     ] = None,
     push_gateway: Annotated[
-        str | None, typer.Option(metavar="URL", help="Push metrics there meanwhile, and take them away in the end.")
+        str | None,
+        typer.Option(
+            metavar="URL", help="Push metrics to this Pushgateway during the soak, and delete them at the end."
+        ),
     ] = None,
     folder: OutOption = DEFAULT_FOLDER,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure, propose, guard, apply, and let the next measurement judge, iteration by iteration.
+    """Run a soak: measure, propose changes, apply what the guards allow, and measure again, many times.
 
-    Ends with verification and gate, and exits with the gate's code. Ctrl-C ends
-    it after the current iteration, to be resumed.
+    In the end the soak is verified and judged; exits with the gate's exit
+    code. Ctrl-C ends it after the current iteration; --resume continues it.
 
     \b
     Examples:
@@ -69,13 +81,13 @@ def run(
     errors().print("loading torch", style="dim")
     from pydantic import ValidationError
 
-    from seedbed.cli.soak._driver import Outside, run_soak
+    from seedbed.cli.soak._driver import RunOptions, run_soak
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id
 
     if resume is None:
-        asked = {
+        plan_fields = {
             "soak_id": new_soak_id(),
             "plant": "mock" if mock else plant,
             "seed": seed,
@@ -88,14 +100,14 @@ def run(
             "gate": None if spec is None else load_gate(spec),
         }
         try:
-            plan = SoakPlan.model_validate(asked)
+            plan = SoakPlan.model_validate(plan_fields)
         except ValidationError as problem:
-            told = "; ".join(
+            problems = "; ".join(
                 f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in problem.errors()
             )
-            raise InvalidInput(f"soak: {told}") from None
-        assemble(plan)  # what it cannot be made of is refused before anything is written
-        place = SoakFolder.create(folder, plan)
+            raise InvalidInput(f"soak: {problems}") from None
+        assemble(plan)  # an impossible plan is refused before anything is written
+        soak_folder = SoakFolder.create(folder, plan)
     else:
-        place = SoakFolder.find(folder / resume)
-    raise typer.Exit(run_soak(place, Outside(hours, metrics_port, push_gateway, as_json)))
+        soak_folder = SoakFolder.find(folder / resume)
+    raise typer.Exit(run_soak(soak_folder, RunOptions(hours, metrics_port, push_gateway, as_json)))

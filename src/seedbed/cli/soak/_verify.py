@@ -15,21 +15,21 @@ __all__ = ["verify"]
 def verify(
     path: PathOption = DEFAULT_FOLDER,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Demand 95 % instead of 90 % of proposals seen in use.")
+        bool, typer.Option("--strict", help="Require that 95 % of the proposals were seen in use, instead of 90 %.")
     ] = False,
     repeat: Annotated[
         bool, typer.Option("--repeat/--no-repeat", help="Measure the plant again and compare its samples.")
     ] = True,
     anchor: Annotated[
         str | None,
-        typer.Option(metavar="SEAL", help="The seal that `soak run` printed, or its beginning, kept elsewhere."),
+        typer.Option(metavar="SEAL", help="The seal that `soak run` printed and you kept elsewhere, or its beginning."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Work out again, from its two logs, all that a soak's files claim. Trusts no flag.
+    """Compute again, from its two logs, everything that a soak's files claim.
 
-    Exits with 0 when nothing is wrong and enough was applied, 1 when too
-    little was, 4 when a file is not what the logs give.
+    Exits with 0 when nothing is wrong and enough proposals were seen in use,
+    1 when too few were, 4 when a file contradicts the logs.
 
     \b
     Examples:

@@ -1,3 +1,3 @@
-"""The commands that train or prepare for it: `demo`, `train`, `init`, `shard`."""
+"""The commands that train, and those that prepare for it: `demo`, `train`, `init`, `shard`."""
 
 __all__ = []

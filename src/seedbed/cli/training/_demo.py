@@ -33,21 +33,21 @@ def demo(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Do the whole job on real flights: train TGAT, verify a change, record, judge, and report.
+    """Do the whole job on real flights: train TGAT, change the learning rate, record, judge and report.
 
     The flights left New York in 2013; the model learns which aircraft flies
     where next. The first 60,000 take minutes on two cores. Exits with the
-    gate's code.
+    gate's exit code.
 
     \b
     Examples:
       seedbed demo
       seedbed demo --events 6000 --epochs 1
       seedbed demo --inject math-attention        STRICT stops, with exit code 4
-      seedbed demo --inject lr-overwrite          the taken-back change is caught
-      seedbed demo --resume latest                go on after Ctrl-C or a crash
+      seedbed demo --inject lr-overwrite          a change that is undone is caught
+      seedbed demo --resume latest                continue after Ctrl-C or a crash
     """
-    errors().print("loading torch", style="dim")  # it takes seconds, in which nothing else would be seen to happen
+    errors().print("loading torch", style="dim")  # which takes seconds
     from seedbed.cli.training._job import run_job
     from seedbed.stages import DEMO_CONFIG
     from seedbed.temporal import load_flights

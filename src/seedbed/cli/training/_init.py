@@ -1,4 +1,4 @@
-"""`seedbed init`: a configuration to begin from."""
+"""`seedbed init`: write a configuration file to start from."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,10 @@ TEMPLATE = Path(__file__).with_name("template.yaml")
 
 
 def init(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="Where to write it.")] = Path("seedbed.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Where to write it.")] = Path("seedbed.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a configuration that says every default, with a comment on each.
+    """Write a configuration file that holds every default, with a comment on each.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""One training, from what was asked to the exit code: run it, judge it, write its report, and say what it came to."""
+"""One training from its arguments to the exit code: train, judge, write the report, print the result."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from rich.text import Text
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._progress import watching
-from seedbed.cli.console._render import at, errors, out, print_json
+from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
 from seedbed.cli.runs._run_details import run_details
 from seedbed.cli.runs._select import find_run
@@ -36,11 +36,11 @@ __all__ = ["cohort_of", "run_job"]
 def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[TrainConfig], EventStream]) -> int:
     """Train as asked and report; returns the exit code: the gate's, or 130 when it was interrupted.
 
-    Raises whatever reading the events or training raises, with a note of where its record lies.
+    Raises what reading the events or training raises, with a note on how to see what was recorded.
     """
     resumed = _resumed(request, config)
-    begun = None if resumed is None else configuration_of(resumed)
-    config = _overridden(begun or config, request)
+    configured = None if resumed is None else configuration_of(resumed)
+    config = _overridden(configured or config, request)
     runtime = resolve_config(
         file=config.runtime.model_dump(exclude_unset=True),
         environment=os.environ,
@@ -55,7 +55,7 @@ def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[
             result = train(job, store, progress, run_id=resumed.run_id if resumed else None, fault=fault)
         except SeedbedError as error:
             if progress.run_id:
-                error.add_note(f"What is left of the run: {command(request.store, 'runs', 'show', progress.run_id)}")
+                error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
             raise
     return _interrupted(request, result) if result.commit is None else _finished(request, store, result.commit)
 
@@ -78,8 +78,8 @@ def _resumed(request: Request, config: TrainConfig) -> RunView | None:
     view = find_run(request.store, request.resume)
     if view.project != config.project:
         raise InvalidInput(
-            f"run {view.run_id} is of project {view.project}, this job is of {config.project}; "
-            "resume it with the command that it began with"
+            f"run {view.run_id} belongs to project {view.project}, this job to project {config.project}; "
+            "resume it with the command that started it"
         )
     return view
 
@@ -88,7 +88,7 @@ def _interrupted(request: Request, result: TrainingResult) -> int:
     again = command(request.store, *request.words, "--resume", result.run_id)
     if request.as_json:
         print_json({"run_id": result.run_id, "status": result.status.value, "resume": again})
-    errors().print(f"interrupted: run {result.run_id} is checkpointed. Go on with\n  {again}", soft_wrap=True)
+    errors().print(f"interrupted: run {result.run_id} is checkpointed. Continue with\n  {again}", soft_wrap=True)
     return ExitCode.INTERRUPTED
 
 
@@ -125,14 +125,14 @@ def _as_json(commit: Commit, gate: GateReport, page: Path) -> dict[str, Any]:
 
 def _next(request: Request, commit: Commit, page: Path) -> Text:
     run_id, store = commit.snapshot.run_id, request.store
-    seed = at(commit.snapshot.config, "training", "seed")
+    seed = value_at(commit.snapshot.config, "training", "seed")
     replicate = dataclasses.replace(request, seed=seed + 1 if isinstance(seed, int) else 1)
     tries = {
-        "what differs from the comparable run before": command(store, "runs", "diff", run_id),
+        "what differs from the previous comparable run": command(store, "runs", "diff", run_id),
         "the story of every change": command(store, "changes", "show", run_id),
-        "whether the bytes are still those that were written": command(store, "runs", "verify", run_id),
+        "whether the stored bytes are unchanged": command(store, "runs", "verify", run_id),
         "the report, in a browser": command(store, "report", run_id, "--open"),
-        "a replicate, to see how much is chance": replicate.again(),
+        "the same with another seed, to see how much is chance": replicate.again(),
     }
     lines = [Text.assemble((f"\n  {meaning}\n", "dim"), f"    {words}") for meaning, words in tries.items()]
     return Text.assemble(("report: ", "bold"), f"{page}\n\n", ("try next", "bold"), *lines)

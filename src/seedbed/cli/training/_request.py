@@ -1,4 +1,4 @@
-"""What was asked of `demo` or `train`, and the same said as a command again."""
+"""The arguments of `demo` or `train`, and the command line that repeats them."""
 
 from dataclasses import dataclass
 from typing import final
@@ -13,7 +13,7 @@ __all__ = ["Request"]
 class Request:
     """The command's own words (`demo`, or `train EVENTS --config FILE`) and the options of any training.
 
-    None stands for what was not given.
+    None means that an option was not given.
     """
 
     words: tuple[str, ...]
@@ -29,7 +29,7 @@ class Request:
     as_json: bool
 
     def again(self, *words: str) -> str:
-        """The same job as a command to type, with `words` added; without its fault and without `--resume`."""
+        """A command line for the same job, with `words` added, without `--inject` and `--resume`."""
         options = {
             "--mode": self.mode,
             "--events": self.events,

@@ -1,4 +1,4 @@
-"""`seedbed shard`: a file of events kept as sessions on disk."""
+"""`seedbed shard`: a file of events, split into sessions on disk."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,15 +14,15 @@ __all__ = ["shard"]
 
 def shard(
     path: Annotated[Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events.")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the sessions go.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write the sessions into.")],
     config: Annotated[Path | None, typer.Option(help="The YAML file that names the columns.")] = None,
     by: Annotated[str, typer.Option(help="A session's length: day, or a number of time units.")] = "day",
-    sort: Annotated[bool, typer.Option("--sort", help="Put the events in time order first.")] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort the events by time first.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep events as sessions: a folder each, whole or refused by its digest.
+    """Split events into sessions: a folder for each, protected by a digest.
 
-    `seedbed train FOLDER` reads them back exactly, without a schema.
+    `seedbed train FOLDER` reads exactly the same events back.
 
     \b
     Examples:

@@ -29,10 +29,10 @@ def train(
         Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events, or a folder of sessions.")
     ],
     config: Annotated[
-        Path | None, typer.Option(help="A YAML file, as `seedbed init` writes it; without one, all defaults.")
+        Path | None, typer.Option(help="A YAML file, as `seedbed init` writes it; without it, the defaults are used.")
     ] = None,
     sort: Annotated[
-        bool, typer.Option("--sort", help="Put the events in time order instead of refusing unsorted ones.")
+        bool, typer.Option("--sort", help="Sort the events by time; without it, unsorted events are refused.")
     ] = False,
     mode: ModeOption = None,
     inject: InjectOption = None,
@@ -45,24 +45,24 @@ def train(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Do the same job on a file of your own events.
+    """Do the same job as `seedbed demo` on your own events.
 
     The file needs three columns, src, dst and t (whole numbers); the
-    configuration gives them other names and adds features. Exits with the
-    gate's code.
+    configuration can give them other names and add features. Exits with the
+    gate's exit code.
 
     \b
     Examples:
       seedbed init && seedbed train events.parquet --config seedbed.yaml
       seedbed train events.csv --sort --epochs 1
     """
-    errors().print("loading torch", style="dim")  # it takes seconds, in which nothing else would be seen to happen
+    errors().print("loading torch", style="dim")  # which takes seconds
     from seedbed.cli.training._job import cohort_of, run_job
     from seedbed.stages import TrainConfig, load_config
     from seedbed.temporal import EventStream, read_events, read_sessions
 
-    own = ("train", str(path), *(("--config", str(config)) if config else ()), *(("--sort",) if sort else ()))
-    request = Request(own, mode, inject, resume, events, epochs, seed, threads, open_report, store, as_json)
+    words = ("train", str(path), *(("--config", str(config)) if config else ()), *(("--sort",) if sort else ()))
+    request = Request(words, mode, inject, resume, events, epochs, seed, threads, open_report, store, as_json)
     job_config = TrainConfig() if config is None else load_config(config)
 
     def load(job: TrainConfig) -> EventStream:
