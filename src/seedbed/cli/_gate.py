@@ -27,7 +27,7 @@ def gate(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a run: hold its record against a list of checks, and exit with the verdict.
+    """Judge a run: apply a list of checks to its record, and exit with the verdict.
 
     Nothing but the record is read. Exits with 0 for pass, 1 for fail, 3 for
     inconclusive or no data, 4 for a broken contract.

@@ -38,8 +38,8 @@ def _verdict(gate: GateReport | None) -> Tile:
 def _contract(audit: AuditRun | None) -> Tile:
     if audit is None:
         return Tile("Runtime contract", "Unknown", "plain", "no readable audit_run in this record")
-    asked = {feature: fact for feature in Feature if (fact := audit.of(feature)).requested}
-    unseen = ", ".join(feature for feature, fact in asked.items() if not fact.used)
+    requested = {feature: fact for feature in Feature if (fact := audit.of(feature)).requested}
+    unseen = ", ".join(feature for feature, fact in requested.items() if not fact.used)
     if audit.degraded:
         return Tile(
             "Runtime contract",
@@ -49,9 +49,9 @@ def _contract(audit: AuditRun | None) -> Tile:
         )
     if unseen:
         return Tile("Runtime contract", "Not proven", "warn", f"{audit.mode}, not observed: {unseen}")
-    if not asked:
+    if not requested:
         return Tile("Runtime contract", "Nothing requested", "plain", f"{audit.mode}, no feature requested")
-    return Tile("Runtime contract", "Kept", "good", f"{audit.mode}, observed: {', '.join(asked)}")
+    return Tile("Runtime contract", "Kept", "good", f"{audit.mode}, observed: {', '.join(requested)}")
 
 
 def _changes(changes: ChangeSummary | None) -> Tile:

@@ -21,7 +21,7 @@ _OUTCOME_STYLES = {
     Outcome.FAILED: "bold red",
     Outcome.UNKNOWN: "bold red",
 }
-_MISSING = (Text("the record holds none of this", style="dim"),)
+_MISSING = (Text("not in the record", style="dim"),)
 _METRICS = {"ap": "AP", "auc": "AUC", "mrr": "MRR"}
 _BASELINES = {"pair_counter": "pair counter", "most_recent": "most recent destination"}
 

@@ -51,7 +51,7 @@ def steps(
     from seedbed.records import Store, follow_events, run_events, standing_events
 
     if follow and to:
-        raise InvalidInput("--follow and --to exclude each other: a file holds what is logged by now")
+        raise InvalidInput("--follow and --to exclude each other: a file has only what is logged by now")
     view, opened = find_run(store, run), Store.open(store)
     if follow:
         for event in _with_metrics(follow_events(opened, view), metric):

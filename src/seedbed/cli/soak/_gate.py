@@ -15,14 +15,14 @@ def gate(
     path: PathOption = DEFAULT_FOLDER,
     spec: GateOption = None,
     prometheus: Annotated[
-        bool, typer.Option("--prometheus", help="Also write POST_SOAK_METRICS.prom again, beside the snapshot.")
+        bool, typer.Option("--prometheus", help="Also write POST_SOAK_METRICS.prom again, in the soak's folder.")
     ] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Also simulate how often a check on a series passes wrongly.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a soak: verify it, hold it against every check, and write the snapshot with the verdict.
+    """Judge a soak: verify it, apply every check, and write the snapshot with the verdict.
 
     Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 when
     the plant did not use what it had acknowledged or verification failed.
