@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.errors import InvalidInput
 from seedbed.records import NOT_APPLICABLE
@@ -18,11 +17,10 @@ from seedbed.temporal import (
     PairCounter,
     TemporalGraph,
 )
+from seedbed.temporal._arrays import Int64
 from seedbed.temporal._scaler import fit_scaler
 
 __all__ = ["LinkDataset", "Split", "prepare"]
-
-Ints = npt.NDArray[np.int64]
 
 
 @final
@@ -52,7 +50,7 @@ class LinkDataset:
     dates: tuple[str, str]
     digest: str
 
-    def events(self, part: range) -> tuple[Ints, Ints, Ints]:
+    def events(self, part: range) -> tuple[Int64, Int64, Int64]:
         """Sources, destinations and times of the events in `part`, int64 [B] each."""
         of = slice(part.start, part.stop)
         return self.stream.src[of].astype(np.int64), self.stream.dst[of].astype(np.int64), self.stream.t[of]

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.contracts import Interval
 from seedbed.stages._dataset import LinkDataset
 from seedbed.stages._intervals import metrics_with_intervals
 from seedbed.temporal import LinkScorer, RankingScores
+from seedbed.temporal._arrays import Float64, Int64
 
 __all__ = [
     "BASELINES",
@@ -30,12 +30,10 @@ __all__ = [
     "batches",
 ]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 NegativeKind = Literal["random", "historical"]
 BASELINES = ("pair_counter", "most_recent")
 NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
-CandidateScorer = Callable[[Ints, Ints, Ints, np.random.Generator], Floats]
+CandidateScorer = Callable[[Int64, Int64, Int64, np.random.Generator], Float64]
 
 
 def batches(events: range, size: int) -> Iterator[range]:
@@ -74,7 +72,7 @@ class CandidateDraw:
 def baseline_scorer(scorer: LinkScorer) -> CandidateScorer:
     """A predictor of single links, asked about every candidate of every event."""
 
-    def score(source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> Floats:  # noqa: ARG001
+    def score(source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> Float64:  # noqa: ARG001
         width = candidates.shape[1]
         flat = scorer.score(np.repeat(source, width), candidates.ravel(), np.repeat(time, width))
         return flat.reshape(candidates.shape)

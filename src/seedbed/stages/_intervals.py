@@ -7,15 +7,14 @@ it, makes them one, and the gate's block bootstrap takes it from there.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.contracts import Interval
 from seedbed.gate import block_bootstrap
 from seedbed.temporal import RankingScores, average_precision, reciprocal_rank, roc_auc
+from seedbed.temporal._arrays import Float64
 
 __all__ = ["FEWEST_BATCHES", "metrics_with_intervals"]
 
-Floats = npt.NDArray[np.float64]
 FEWEST_BATCHES = 8
 
 
@@ -32,12 +31,14 @@ def metrics_with_intervals(batches: Sequence[RankingScores], seed: int) -> dict[
     return {name: _around(value, pseudo[name], seed) for name, value in whole.items()}
 
 
-def _around(value: float, pseudo_values: Floats, seed: int) -> Interval:
+def _around(value: float, pseudo_values: Float64, seed: int) -> Interval:
     interval = block_bootstrap(pseudo_values, seed=seed)
     return interval.model_copy(update={"value": value})
 
 
-def _of_pairs(statistic: Callable[[Floats, Floats], float], batches: Sequence[RankingScores], whole: float) -> Floats:
+def _of_pairs(
+    statistic: Callable[[Float64, Float64], float], batches: Sequence[RankingScores], whole: float
+) -> Float64:
     batch = np.repeat(np.arange(len(batches)), [len(part.true) for part in batches])
     scores = RankingScores.joined(batches)
     # Sorted once: what is left without a batch stays sorted, and the statistic's stable sort only merges two runs.
@@ -48,8 +49,8 @@ def _of_pairs(statistic: Callable[[Floats, Floats], float], batches: Sequence[Ra
     return len(batches) * whole - (len(batches) - 1) * np.array(without)
 
 
-def _of_means(batches: Sequence[RankingScores], whole: float) -> Floats:
+def _of_means(batches: Sequence[RankingScores], whole: float) -> Float64:
     sums = np.array([reciprocal_rank(part.true, part.many).sum() for part in batches])
     sizes = np.array([len(part.true) for part in batches])
-    without: Floats = (sums.sum() - sums) / (sizes.sum() - sizes)
+    without: Float64 = (sums.sum() - sums) / (sizes.sum() - sizes)
     return len(batches) * whole - (len(batches) - 1) * without

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -18,12 +17,11 @@ from seedbed.runtime import Contract
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
 from seedbed.temporal import LinkPredictor, TGATConfig
+from seedbed.temporal._arrays import Float64, Int64
 from seedbed.temporal._link import link_queries
 
 __all__ = ["Trainer"]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 _DIVERGED = "lower training.learning_rate, or look at the features, and start a new run"
 
 
@@ -74,18 +72,18 @@ class Trainer:
         return value
 
     @torch.no_grad()
-    def score(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> Floats:
+    def score(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> Float64:
         """Logits float64 [B, M] of sources [B] against candidates [B, M] at times [B], in evaluation mode.
 
         Raises Diverged when any is not finite.
         """
         self.model.eval()
-        scores: Floats = self._logits(source, candidates, time, rng).double().cpu().numpy()
+        scores: Float64 = self._logits(source, candidates, time, rng).double().cpu().numpy()
         if not np.isfinite(scores).all():
             raise Diverged(f"an evaluation's scores are not all finite; {_DIVERGED}")
         return scores
 
-    def _logits(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> torch.Tensor:
+    def _logits(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> torch.Tensor:
         node, when = link_queries(source, candidates, time)
         blocks = self.data.builder.build(node, when, rng=rng if self._uniform else None).to(self._contract.device)
         with self._contract.autocast():
