@@ -1,7 +1,7 @@
 """The live training state: model, optimizer and scheduler, one step at a time.
 
-Every step draws its negatives, neighbours and dropout from generators seeded with (seed, step), so a resumed run needs
-no generator's state to repeat what an uninterrupted one would have done.
+Every step draws its negatives, neighbours and dropout from generators seeded with (seed, step). So a resumed run gives
+the same results as an uninterrupted one, without the stored state of any generator.
 """
 
 import math
@@ -27,7 +27,7 @@ _DIVERGED = "lower training.learning_rate, or look at the features, and start a 
 
 @final
 class Trainer:
-    """Owns what changes while a model trains; `step` and `score` are the only ways forward."""
+    """Owns model, optimizer and scheduler; `step` trains one batch, and `score` scores candidates."""
 
     def __init__(self, config: TrainConfig, data: LinkDataset, contract: Contract) -> None:
         settings = config.training
@@ -46,16 +46,19 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """The rate that the optimizer holds now."""
+        """The learning rate that is set in the optimizer now."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def batch(self, step: int) -> range:
-        """The training events of a step, counted from 0 over all epochs."""
+        """The training events of a step; steps are counted from 0 over all epochs."""
         first = (step % self.steps_per_epoch) * self._batch_size
         return range(first, min(first + self._batch_size, len(self.data.split.train)))
 
     def step(self, step: int) -> float:
-        """One optimizer step over one batch; returns its mean binary cross-entropy. Raises Diverged before the step."""
+        """Take one optimizer step over one batch and return its mean binary cross-entropy.
+
+        Raises Diverged, before the step, when the loss is not finite.
+        """
         self.model.train()
         rng = np.random.default_rng((self._seed, 1, step))
         torch.manual_seed(int(rng.integers(2**62)))
@@ -92,7 +95,7 @@ class Trainer:
 
     @staticmethod
     def _loss(logits: torch.Tensor) -> torch.Tensor:
-        """The first candidate of each row is the true one."""
+        """The mean binary cross-entropy; the first candidate of each row is the true one."""
         truth = torch.zeros_like(logits)
         truth[:, 0] = 1.0
         return functional.binary_cross_entropy_with_logits(logits, truth)
