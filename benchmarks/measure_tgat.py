@@ -1,4 +1,4 @@
-"""Seedbed's TGAT on the shipped flights: the counterpart of peers/tgm.py, one measurement to a process.
+"""Measures Seedbed's TGAT on the shipped flights, as peers/tgm.py measures TGM; one measurement for each process.
 
     python measure_tgat.py cost --k 10 --batches 20 --warmup 4 [--eager]
     python measure_tgat.py witness --k 10 --pairs 12
@@ -6,11 +6,11 @@
 
 `tgat.py` runs it, in an environment in which OpenMP threads wait passively. Each command prints one JSON line.
 
-`cost` trains on the (warmup + batches) * 200 events from FIRST_TRAIN and evaluates on the next ones, through what a
-training run goes through: BlockBuilder, LinkPredictor, fused Adam, compiled by the contract unless --eager. Beside it
-stands what this machine can do at best: the rate of a large square matrix product, and of one as tall and thin as
-TGAT's. An eager run also says where one step's time went. `witness` takes the same steps with and without the
-contract's witness, in pairs. `export` writes the same events, scaled the same, for peers/tgm.py.
+`cost` trains on the (warmup + batches) * 200 events from FIRST_TRAIN and evaluates on the next ones, with the same
+parts as a training run: BlockBuilder, LinkPredictor, fused Adam, compiled by the contract unless --eager. It also
+measures the best that this machine can do: the rate of a large square matrix product, and of one as tall and thin as
+TGAT's. An eager run also reports which parts took one step's time. `witness` takes the same steps with and without the
+contract's witness, in pairs. `export` writes the same events, with the same scale, for peers/tgm.py.
 """
 
 import argparse
@@ -49,7 +49,7 @@ PRODUCTS = {"square": (2048, 2048, 2048), "tall_thin": (4000, 172, 281)}  # quer
 
 
 def scaled_flights() -> EventStream:
-    """The shipped flights, on the scale of those before FIRST_TRAIN."""
+    """The shipped flights, scaled by the events before FIRST_TRAIN."""
     flights = load_flights()
     return fit_scaler(flights, FIRST_TRAIN).apply(flights)
 
@@ -74,17 +74,17 @@ class Work:
     def score(self, number: int, num_negatives: int) -> torch.Tensor:
         """Logits [200, 1 + num_negatives] of one batch; the first column is the truth."""
         first = FIRST_TRAIN + number * BATCH_EVENTS
-        of = slice(first, first + BATCH_EVENTS)
+        rows = slice(first, first + BATCH_EVENTS)
         with torch.profiler.record_function("sampling"):
-            source, time_ = self.stream.src[of].astype(np.int64), self.stream.t[of]
+            source, time_ = self.stream.src[rows].astype(np.int64), self.stream.t[rows]
             drawn = self.negatives.random(BATCH_EVENTS, num_negatives, np.random.default_rng(number))
-            candidates = np.column_stack([self.stream.dst[of], drawn])
+            candidates = np.column_stack([self.stream.dst[rows], drawn])
             blocks = self.builder.build(*link_queries(source, candidates, time_))
         logits: torch.Tensor = self.model(blocks, BATCH_EVENTS)
         return logits
 
     def train(self, number: int) -> float:
-        """One optimizer step; its loss."""
+        """Take one optimizer step and return its loss."""
         self.model.train()
         logits = self.score(number, 1)
         truth = torch.zeros_like(logits)
@@ -99,26 +99,26 @@ class Work:
 
     @torch.no_grad()
     def evaluate(self, number: int, num_negatives: int) -> RankingScores:
-        """The scores of one batch against so many random negatives each."""
+        """The scores of one batch, each true destination against `num_negatives` random ones."""
         self.model.eval()
         scores = self.score(number, num_negatives).double().numpy()
         return RankingScores(scores[:, 0], scores[:, 1], scores[:, 1:])
 
 
 class Cost(NamedTuple):
-    """What some batches took, each: CPU seconds of all threads, and wall seconds."""
+    """The time per batch: CPU seconds of all threads, and wall seconds."""
 
     cpu_seconds: float
     wall_seconds: float
 
     @property
     def events_per_second(self) -> float:
-        """Of wall time."""
+        """Events per second of wall time."""
         return BATCH_EVENTS / self.wall_seconds
 
 
 def measure(step: Callable[[int], object], numbers: range) -> Cost:
-    """Run `step` on every batch; finding its neighbours counts."""
+    """Run `step` on every batch; the time includes finding neighbours."""
     cpu, wall = time.process_time(), time.perf_counter()
     for number in numbers:
         step(number)
@@ -126,13 +126,13 @@ def measure(step: Callable[[int], object], numbers: range) -> Cost:
 
 
 def peak_memory_bytes() -> int:
-    """The most memory this process ever held, from VmHWM."""
+    """The peak memory of this process, from VmHWM."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def cost(options: argparse.Namespace) -> dict[str, object]:
-    """Training, evaluation by both protocols, memory; of an eager run also where a step's time went."""
+    """Measure training, evaluation by both protocols, and memory; of an eager run also the shares of a step's time."""
     work = Work(options.k, compiled=not options.eager)
     numbers = range(options.warmup, options.warmup + options.batches)
     losses = [work.train(number) for number in range(options.warmup)]
@@ -169,7 +169,7 @@ def cost(options: argparse.Namespace) -> dict[str, object]:
 
 
 def witness(options: argparse.Namespace) -> dict[str, object]:
-    """What the contract's witness adds to training: blocks of steps, each step taken with and without it in turn."""
+    """Measure what the contract's witness adds to training: blocks of steps, each step taken with and without it."""
     work = Work(options.k, compiled=True)
     watch = work.contract.witness()
     block = work.contract.resolved.config.sample_every  # so that every block holds one sampled step
@@ -200,7 +200,7 @@ def witness(options: argparse.Namespace) -> dict[str, object]:
 
 
 def rate(rows: int, inner: int, columns: int, seconds: float = 0.2) -> float:
-    """GFLOP/s of [rows, inner] @ [inner, columns], written over one result, for about so many seconds."""
+    """GFLOP/s of [rows, inner] @ [inner, columns], written to the same result, measured for about `seconds`."""
     a, b, out = torch.randn(rows, inner), torch.randn(inner, columns), torch.empty(rows, columns)
     torch.mm(a, b, out=out)
     begin, count = time.perf_counter(), 0
@@ -211,7 +211,7 @@ def rate(rows: int, inner: int, columns: int, seconds: float = 0.2) -> float:
 
 
 def export(options: argparse.Namespace) -> dict[str, object]:
-    """Write the events as peers/tgm.py reads them; late features are there from the start, which costs TGM nothing."""
+    """Write the events in the form that peers/tgm.py reads; TGM gets the late features from the start, at no cost."""
     stream = scaled_flights()
     known = np.ones((len(stream), 1), np.float32)
     arrays = {

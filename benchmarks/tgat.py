@@ -1,16 +1,16 @@
-"""What TGAT costs here: training and evaluation, where the time goes, what the witness adds, and TGM beside it.
+"""Measures TGAT: the cost of training and evaluation, where the time goes, the cost of the witness, and TGM beside it.
 
     python benchmarks/tgat.py [--json] [--quick] [--peer-env DIR | --no-peer]
 
-Every measurement is a process of its own, so that peak memory, threads and heap are its alone. Ours and TGM's take
-turns (A B A B) on the same 200-event batches of the shipped flights, at the same sizes, threads and heap settings; a
-ratio is the median over turns of TGM's CPU seconds a training batch over ours, compiled. CPU seconds count every
-thread, so they stand also on a machine that does other work; wall times and events/s do not. Shares of time are those
-of the eager step, in which every operator can be told apart; the machine's matmul rate is the best one of all turns.
+Every measurement runs in its own process, so that it does not share peak memory, threads or heap. Ours and TGM's take
+turns (A B A B) on the same 200-event batches of the shipped flights, at the same sizes, threads and heap settings. A
+ratio is the median over turns of TGM's CPU seconds per training batch divided by ours, compiled. CPU seconds count
+every thread, so they are valid also on a machine that does other work; wall times and events/s are not. Shares of time
+are those of the eager step, in which every operator is visible; the machine's matmul rate is the best one of all turns.
 
-TGM comes from PyPI into an environment of its own, made once in --peer-env. `ratio_tgm_10_default_heap` leaves glibc's
-heap as TGM's users have it; `ratio_tgm_10_node_width_1` gives TGM the node width 1 that its example gives data without
-node features, against our learnt embeddings of 172: another, far smaller model, for scale only.
+TGM is installed from PyPI into its own environment, made once in --peer-env. `ratio_tgm_10_default_heap` leaves glibc's
+heap as TGM's users have it. `ratio_tgm_10_node_width_1` gives TGM the node width 1, as its example does for data
+without node features, against our learnt embeddings of 172. That is a far smaller model and shows the scale only.
 """
 
 import argparse
@@ -66,7 +66,7 @@ QUICK = Plan(turns=1, batches=5, warmup=3, pairs=2, extras=False)
 
 @final
 class Bench:
-    """Runs measurements, one process each, and keeps what they found."""
+    """Runs the measurements, each in its own process, and collects their results."""
 
     def __init__(self, plan: Plan, threads: int, peer: Path | None, folder: Path) -> None:
         self._plan, self._threads, self._peer = plan, threads, peer
@@ -119,7 +119,7 @@ class Bench:
         arguments = _flags(options | {"events": self._events, "threads": self._threads})
         command = [str(self._peer), str(HERE / "peers" / "tgm.py"), *arguments]
         found = _json_of(command, self._heap if heap else {})
-        # It evaluates by the AP protocol alone, and its names do not say so.
+        # It evaluates by the AP protocol only, which its names do not say.
         return {name.replace("eval_", "eval_ap_", 1): value for name, value in found.items()}
 
 
@@ -128,7 +128,7 @@ def _flags(options: Mapping[str, object]) -> list[str]:
 
 
 def _json_of(command: list[str], environment: Mapping[str, str]) -> Found:
-    """What a measurement printed; ends the benchmark, with what it said last, if it failed."""
+    """The JSON that a measurement printed; if it failed, ends the benchmark with the end of its error output."""
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
@@ -137,7 +137,7 @@ def _json_of(command: list[str], environment: Mapping[str, str]) -> Found:
 
 
 def _summary(k: int, turns: list[Found], best: Mapping[str, float]) -> Found:
-    """Medians over the turns, TGM's ratio to either of ours, and the share of the machine's best matmul rate."""
+    """Medians over the turns, the ratios of TGM to ours, and the share of the machine's best matmul rate."""
     kept = _medians(turns)
     compiled, eager = kept["ours_compiled"], kept["ours_eager"]
     gflops = eager["matmul_flops_per_batch"] * 1e-9
@@ -156,7 +156,7 @@ def _summary(k: int, turns: list[Found], best: Mapping[str, float]) -> Found:
 
 
 def _medians(turns: list[Found]) -> Found:
-    """The median of every number that all turns have, also within objects; what is no number is the first turn's."""
+    """The median of every number that all turns have, also within objects; other values are those of the first turn."""
     result: Found = {}
     for name, first in turns[0].items():
         values = [turn[name] for turn in turns if name in turn]
@@ -170,7 +170,7 @@ def _medians(turns: list[Found]) -> Found:
 
 
 def _bars(found: Found) -> Found:
-    """Each bar that was measured: its value, the bar, and whether it is met; None where the interval spans it."""
+    """Each bar that was measured: its value, the bar, and whether it is met; None if the interval contains the bar."""
     bars: Found = {
         name: {"value": found[name], "at_least": bar, "met": found[name] >= bar}
         for name, bar in BARS.items()
@@ -183,7 +183,7 @@ def _bars(found: Found) -> Found:
 
 
 def peer_python(folder: Path) -> Path:
-    """The interpreter of TGM's environment, made in `folder` unless it is there; ends the benchmark if it cannot be."""
+    """The interpreter of TGM's environment, made in `folder` if missing; ends the benchmark if that fails."""
     python = folder / "bin" / "python"
     if (
         python.exists()
@@ -199,7 +199,7 @@ def peer_python(folder: Path) -> Path:
 
 
 def show(found: Found) -> None:
-    """The table for people."""
+    """Print the results as tables."""
     console = Console()
     for k in NEIGHBOURS:
         kept = found[f"k_{k}"]

@@ -1,4 +1,4 @@
-"""Where a training step's time goes, from the profiler's operators and from scopes set around the model's parts."""
+"""Measures which parts of the model take a training step's time, with the profiler and scopes around the parts."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,9 +21,9 @@ _PRODUCTS = frozenset({"aten::mm", "aten::addmm", "aten::bmm"})
 def share_of_time(model: nn.Module, step: Callable[[int], object], numbers: range) -> tuple[dict[str, float], float]:
     """The share of each part of the steps' time, and the seconds a step spends in matrix products.
 
-    `step` is expected to wrap its own sampling and optimizer in `record_function` scopes of those names. An operator
-    belongs to the scope that it runs in; attention and the folding products are known by name; a backward operator
-    belongs where its forward one did, which the profiler's sequence numbers tell. What is left (gathers, dropout,
+    `step` must wrap its own sampling and optimizer in `record_function` scopes of those names. An operator belongs to
+    the scope that it runs in; attention and the products with the heads are recognized by name; a backward operator
+    belongs to the part of its forward operator, found by the profiler's sequence numbers. The rest (gathers, dropout,
     norms, concatenation, the loss) is `other`.
     """
     with _scopes(model), profile(activities=[ProfilerActivity.CPU]) as recorded:
@@ -42,7 +42,7 @@ def share_of_time(model: nn.Module, step: Callable[[int], object], numbers: rang
 
 
 def _assign(event: Any, inherited: str, forward: dict[int, str], spent: Counter[str]) -> None:
-    """Give an operator's own time, and its children's, to the part that it belongs to."""
+    """Add an operator's own time, and that of its children, to the part that it belongs to."""
     part = _part(event, inherited, forward)
     if event.sequence_nr >= 0 and not event.name.startswith(_BACKWARD):
         forward[event.sequence_nr] = part
@@ -63,7 +63,7 @@ def _part(event: Any, inherited: str, forward: dict[int, str]) -> str:
 
 @contextmanager
 def _scopes(model: nn.Module) -> Iterator[None]:
-    """Inside, every listed part of the model runs forward in a profiler scope of its name."""
+    """A context in which every listed part of the model runs forward in a profiler scope of its name."""
     handles: list[Any] = []
     for name, module in model.named_modules():
         part = next((part for part, ends in _PARTS.items() if name.endswith(ends)), None)

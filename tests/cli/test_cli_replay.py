@@ -62,7 +62,7 @@ def test_other_events_and_unknown_runs_are_refused(cli, trained, tmp_path):
     (tmp_path / "events.csv").write_text("".join((tmp_path / "events.csv").read_text().splitlines(keepends=True)[:500]))
     refused = cli(*words)
     assert refused.code == Conflict.exit_code
-    assert "no replay: the run began with events of digest" in refused.err
+    assert "not be a replay: the run began with events of digest" in refused.err
     assert cli("changes", "replay", "nobody").code == NotFound.exit_code
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seedbed.contracts import Feature
 from seedbed.errors import ContractBroken
-from seedbed.runtime import RuntimeConfig, RuntimeDegraded, doctor, sdpa
+from seedbed.runtime import RuntimeConfig, RuntimeDegraded, Switch, doctor, sdpa
 from seedbed.runtime import _compiler as compiler
 from seedbed.runtime._profile import record
 
@@ -159,7 +159,7 @@ def test_a_cache_that_is_switched_off_is_an_obstacle(monkeypatch) -> None:
 
 
 def test_caches_that_are_all_switched_off_are_an_obstacle(declared) -> None:
-    off = torch.compiler.config.patch(force_disable_caches=True)
+    off = torch.compiler.config.patch(force_disable_caches=True)  # type: ignore[attr-defined]  # made at import
     with off, pytest.raises(ContractBroken, match=r"CDC .*not eligible: .*force_disable_caches \(set it to False"):
         compiling(declared)
 
@@ -214,7 +214,7 @@ def assert_flash_again(contract, x: Tensor, salt_of_math: str) -> None:
 
 @pytest.mark.slow
 def test_the_doctor_tries_everything_for_real() -> None:
-    config = RuntimeConfig(amp="on")
+    config = RuntimeConfig(amp=Switch.ON)
     first = doctor(config, "cpu")
     for feature in Feature:
         found = getattr(first.features, feature.value.lower())
@@ -231,7 +231,7 @@ def test_the_doctor_tries_everything_for_real() -> None:
 
 def test_the_doctor_reports_what_it_could_not_see(flash_switch) -> None:
     flash_switch(False)
-    report = doctor(RuntimeConfig(cdc="off"), "cpu")
+    report = doctor(RuntimeConfig(cdc=Switch.OFF), "cpu")
     assert (report.features.flash.requested, report.features.flash.eligible) == (True, False)
     assert report.features.flash.observed is False
     assert "flash_sdp_enabled() is False" in report.reasons[0]

@@ -37,9 +37,8 @@ _SOURCES = ("file", "environment", "code")
 @given(st.dictionaries(st.sampled_from(_SOURCES), st.integers(1, 10**6)))
 def test_the_strongest_source_that_speaks_decides(said: dict[str, int]) -> None:
     layers = {source: {"sample_every": value} for source, value in said.items()}
-    if "environment" in said:
-        layers["environment"] = {"SEEDBED_RUNTIME_SAMPLE_EVERY": str(said["environment"])}
-    resolved = resolve_config(**layers)
+    environment = {"SEEDBED_RUNTIME_SAMPLE_EVERY": str(said["environment"])} if "environment" in said else None
+    resolved = resolve_config(file=layers.get("file"), environment=environment, code=layers.get("code"))
     strongest = next((source for source in reversed(_SOURCES) if source in said), "default")
     assert resolved.sources["sample_every"].value == strongest.upper()
     assert resolved.config.sample_every == said.get(strongest, 50)

@@ -1,11 +1,13 @@
-"""A small stream whose rule is planted, and a job on it that trains in seconds."""
+"""A small stream whose rule is planted, a job on it that trains in seconds, and typed readers of what it recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from seedbed.contracts import ChangeSummary
+from seedbed.records import RunView, Snapshot
 from seedbed.runtime import resolve_config
-from seedbed.stages import Job, ModelSettings, StepReport, TrainConfig, TrainingSettings
+from seedbed.stages import Job, ModelSettings, StepReport, TrainConfig, TrainingResult, TrainingSettings
 from seedbed.temporal import EventStream
 
 
@@ -34,9 +36,9 @@ def planted_stream(num_events: int = 2000, num_sources: int = 20, num_destinatio
 
 
 class Watcher:
-    """Keeps what it is told; `at_step` is called with every report."""
+    """Keeps every report and note; `at_step` is called with every report."""
 
-    def __init__(self, at_step=lambda report: None):
+    def __init__(self, at_step: Callable[[StepReport], object] = lambda report: None) -> None:
         self.reports: list[StepReport] = []
         self.notes: list[str] = []
         self.run_id = ""
@@ -55,8 +57,8 @@ class Watcher:
 
 def job(*, runtime: Mapping[str, object] | None = None, num_events: int = 2000, **sections: object) -> Job:
     """A job on the planted stream; keyword arguments replace sections or runtime settings."""
-    config = TrainConfig(
-        **{
+    config = TrainConfig.model_validate(
+        {
             "project": "planted",
             "model": ModelSettings(num_neighbours=(4, 4), node_width=16, time_width=8, embedding_width=16),
             "training": TrainingSettings(
@@ -67,3 +69,23 @@ def job(*, runtime: Mapping[str, object] | None = None, num_events: int = 2000, 
     )
     resolved = resolve_config(code={"cdc": "off", "sample_every": 10, **(runtime or {})})
     return Job(config, planted_stream(num_events), "planted", resolved)
+
+
+def snapshot_of(run: TrainingResult | RunView) -> Snapshot:
+    """The snapshot that a finished run committed."""
+    assert run.commit is not None
+    return run.commit.snapshot
+
+
+def changes_of(snapshot: Snapshot) -> ChangeSummary:
+    """The changes in a record."""
+    return ChangeSummary.model_validate(snapshot.documents["changes"])
+
+
+def number(values: object, *path: str) -> float:
+    """The number under the keys of `path` in a JSON object."""
+    for name in path:
+        assert isinstance(values, dict)
+        values = values[name]
+    assert isinstance(values, float)
+    return values

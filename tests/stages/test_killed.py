@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from planted_job import snapshot_of
 
 from seedbed.contracts import RunStatus
 from seedbed.records import Store, fsck, read_events
@@ -36,7 +37,7 @@ def whole(tmp_path_factory):
     """The digest of the metrics of a run that nobody killed."""
     store_path = tmp_path_factory.mktemp("whole") / "store"
     assert "committed 1 " in run_child(store_path, None)
-    return Store.open(store_path).find("killed").commit.snapshot.digests["metrics"]
+    return snapshot_of(Store.open(store_path).find("killed")).digests["metrics"]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -51,7 +52,7 @@ def test_a_killed_run_resumes_to_the_digest_of_an_unkilled_one(tmp_path, whole, 
         read_events(view.folder / "events.log")
     assert "committed 1 " in run_child(store_path, None)
     store = Store.open(store_path)
-    assert store.find("killed").commit.snapshot.digests["metrics"] == whole
+    assert snapshot_of(store.find("killed")).digests["metrics"] == whole
     assert store.find("killed").attempt == 3
     assert [finding for finding in fsck(store) if finding.kind.is_damage] == []
 
@@ -61,6 +62,7 @@ def run_child(store_path: Path, kill_at: int | None) -> str:
     command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(store_path)]
     printed = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
         for number, line in enumerate(child.stdout, start=1):
             printed.append(line)
             if number == kill_at:

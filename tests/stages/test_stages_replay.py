@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from planted_job import Watcher, job
+from planted_job import Watcher, changes_of, job, snapshot_of
 
 from seedbed.change._history import fold
 from seedbed.errors import Conflict, NotFound
-from seedbed.records import Store, read_journal, standing_events
+from seedbed.records import Snapshot, Store, read_journal, standing_events
 from seedbed.stages import ChangeSettings, Fault, Observer, TrainingSettings, replay, train
 
 EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
@@ -57,40 +57,41 @@ def one(tmp_path_factory):
     return store
 
 
-def proposed(snapshot, outcomes):
-    changes = snapshot.documents["changes"]["changes"]
-    return [(each["step"], each["after"]) for each in changes if each["outcome"] in outcomes]
+def proposed(snapshot: Snapshot, outcomes: set[str]) -> list[tuple[int, float]]:
+    return [(each.step, each.after) for each in changes_of(snapshot).changes if each.outcome in outcomes]
 
 
 def test_a_replay_comes_out_the_same_with_the_same_changes(one):
-    original = one.find("one").commit.snapshot
+    original = snapshot_of(one.find("one"))
     done = replay(one.find("one"), small(), one, Watcher(), run_id="again")
-    again = done.result.commit.snapshot
+    again = snapshot_of(done.result)
     assert done.is_same
     assert again.digests["metrics"] == original.digests["metrics"]
     assert len(proposed(original, USED)) > 1
     assert proposed(again, {"EFFECTIVE"}) == proposed(original, USED)
-    assert {each["proposer"] for each in again.documents["changes"]["changes"]} == {"replay of one"}
+    assert {each.proposer for each in changes_of(again).changes} == {"replay of one"}
 
 
 def test_a_clamped_change_is_replayed_as_what_was_let_through_and_no_change_as_none(store):
     train(small(CLAMPED), store, Watcher(), run_id="clamped")
     done = replay(store.find("clamped"), small(CLAMPED), store, Watcher(), run_id="again")
-    assert proposed(store.find("clamped").commit.snapshot, {"CLAMPED"}) == [(10, 4e-3)]
-    assert proposed(done.result.commit.snapshot, {"EFFECTIVE"}) == [(10, 4e-3)]
+    assert proposed(snapshot_of(store.find("clamped")), {"CLAMPED"}) == [(10, 4e-3)]
+    assert proposed(snapshot_of(done.result), {"EFFECTIVE"}) == [(10, 4e-3)]
     assert done.is_same
     train(small(QUIET), store, Watcher(), run_id="quiet")
     done = replay(store.find("quiet"), small(QUIET), store, Watcher())
     assert (done.is_same, done.rule.replayed) == (True, ())
 
 
-def test_changes_that_were_taken_back_are_not_replayed_and_the_first_loss_that_differs_is_told(store):
+def test_changes_that_were_taken_back_are_not_replayed_and_the_first_loss_that_first_loss_that_differs_is_shown(store):
     train(small(), store, Watcher(), run_id="one", fault=Fault.LR_OVERWRITE)
     done = replay(store.find("one"), small(), store, Watcher(), run_id="two")
     assert not done.is_same
     assert {record.outcome for record in done.rule.left_out} == {"FAILED"}
     assert done.rule.replayed == ()
+    assert done.difference is not None
     assert done.difference.what == "loss"
+    assert done.difference.step is not None
     assert done.difference.step > done.rule.left_out[0].step
     assert done.difference.original != done.difference.replayed
 
@@ -98,15 +99,18 @@ def test_changes_that_were_taken_back_are_not_replayed_and_the_first_loss_that_d
 def test_a_journal_with_another_value_gives_another_run(one, monkeypatch):
     history = fold(read_journal(one.find("one").folder / "changes.log"))
     first = next(record for record in history.records if record.outcome == "EFFECTIVE")
+    assert first.ruling is not None
+    ruling = replace(first.ruling, after=first.after * 1.01)
 
     def altered(entries):
         history = fold(entries)
         if history[first.id].delta == first.delta:
-            history._records[first.id] = replace(first, ruling=replace(first.ruling, after=first.after * 1.01))
+            history._records[first.id] = replace(first, ruling=ruling)
         return history
 
     monkeypatch.setattr("seedbed.stages._replay.fold", altered)
     done = replay(one.find("one"), small(), one, Watcher(), run_id="altered")
+    assert done.difference is not None
     assert (done.difference.what, done.difference.step) == ("loss", first.step + 2)  # one step uses it, the next shows
 
 
@@ -114,7 +118,7 @@ def test_a_replay_that_was_interrupted_goes_on_as_a_replay_and_only_so(one):
     original = one.find("one")
     cut = replay(original, small(), one, ctrl_c_at(12), run_id="two")
     assert (cut.result.commit, cut.difference, cut.is_same) == (None, None, False)
-    with pytest.raises(Conflict, match="began as the replay of one, this would go on as a run of its own"):
+    with pytest.raises(Conflict, match="began as the replay of one, but this would resume it as an ordinary run"):
         train(small(), one, Watcher(), run_id="two")
     assert replay(original, small(), one, Watcher(), run_id="two").is_same
 
@@ -130,12 +134,12 @@ def test_only_a_finished_run_is_replayed_with_its_own_job(store):
         replay(store.find("cut"), small(), store, Watcher())
     train(small(), store, Watcher(), run_id="one")
     original = store.find("one")
-    with pytest.raises(Conflict, match="no replay: the run began with other settings under change"):
+    with pytest.raises(Conflict, match="not be a replay: the run began with other settings under change"):
         replay(original, small(QUIET), store, Watcher())
-    with pytest.raises(Conflict, match="no replay: the run began with events of digest"):
+    with pytest.raises(Conflict, match="not be a replay: the run began with events of digest"):
         replay(original, small(num_events=599), store, Watcher())
     (original.folder / "changes.log").unlink()
-    with pytest.raises(NotFound, match=r"no changes\.log"):
+    with pytest.raises(NotFound, match=r"lacks the job\.json or changes\.log"):
         replay(original, small(), store, Watcher())
     assert {run.run_id for run in store.runs()} == {"cut", "one"}
 
@@ -152,4 +156,4 @@ def test_a_resumed_run_holds_the_rate_that_its_journal_says_was_in_effect(one, s
     resumed = {report.step: report.learning_rate for report in watcher.reports if report.phase == "train"}
     assert min(resumed) == 14
     assert resumed == {step: rates[step] for step in range(14, 29)}
-    assert store.find("cut").commit.snapshot.documents["changes"]["changes"][0]["outcome"] == "EFFECTIVE"
+    assert changes_of(snapshot_of(store.find("cut"))).changes[0].outcome == "EFFECTIVE"

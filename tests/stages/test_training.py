@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from planted_job import Watcher, job, planted_stream
+from planted_job import Watcher, changes_of, job, number, planted_stream, snapshot_of
 
-from seedbed.contracts import AuditRun, RunStatus, RuntimeMode
+from seedbed.contracts import AuditRun, Outcome, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, Diverged, InvalidInput
 from seedbed.gate import GateSpec, gate_record, judge, parse_gate
 from seedbed.records import read_events
@@ -26,38 +26,41 @@ def test_a_job_learns_what_was_planted_and_commits_it(store):
         training=TrainingSettings(epochs=4, batch_size=50, learning_rate=3e-3),
     )
     result = train(planted, store, Watcher(), run_id="one")
-    snapshot = result.commit.snapshot
+    snapshot = snapshot_of(result)
     assert result.status is RunStatus.FINISHED
-    assert store.find("one").commit.seq == 1
+    assert result.commit == store.find("one").commit
+    assert result.commit is not None
+    assert result.commit.seq == 1
     # The next destination follows from the last: counting pairs is worth a coin, remembering them less.
-    assert snapshot.metrics["test"]["random"]["ap"]["low"] > 0.8
-    assert snapshot.metrics["baselines"]["pair_counter"]["random"]["ap"] < 0.65
-    audit = snapshot.documents["audit_run"]
-    assert audit["flash"]["used"]
-    assert not audit["degraded"]
+    assert number(snapshot.metrics, "test", "random", "ap", "low") > 0.8
+    assert number(snapshot.metrics, "baselines", "pair_counter", "random", "ap") < 0.65
+    audit = AuditRun.model_validate(snapshot.documents["audit_run"])
+    assert audit.flash.used
+    assert not audit.degraded
     assert snapshot.metadata["n_symbols"] == planted.stream.num_nodes
 
 
 def test_the_same_job_twice_has_the_same_metrics_and_finds_its_predecessor(store):
-    first = train(job(), store, Watcher(), run_id="one").commit.snapshot
-    second = train(job(), store, Watcher(), run_id="two").commit.snapshot
+    first = snapshot_of(train(job(), store, Watcher(), run_id="one"))
+    second = snapshot_of(train(job(), store, Watcher(), run_id="two"))
     assert second.digests["metrics"] == first.digests["metrics"]
+    assert second.diff_prev is not None
     assert second.diff_prev.prev_run_id == "one"
     assert second.diff_prev.comparable
     assert second.diff_prev.policy == "EXACT"
 
 
 def test_another_seed_is_a_replicate_with_other_metrics(store):
-    first = train(job(), store, Watcher(), run_id="one").commit.snapshot
+    first = snapshot_of(train(job(), store, Watcher(), run_id="one"))
     settings = job().config.training.model_copy(update={"seed": 1})
-    second = train(job(training=settings), store, Watcher(), run_id="two").commit.snapshot
+    second = snapshot_of(train(job(training=settings), store, Watcher(), run_id="two"))
     assert second.digests["metrics"] != first.digests["metrics"]
     assert second.diff_prev.policy == "REPLICATE"
 
 
 @pytest.mark.parametrize("stop_at", [1, 15, 23, 46])
 def test_an_interrupted_run_resumes_to_the_digest_of_an_uninterrupted_one(store, stop_at):
-    whole = train(job(change=EAGER), store, Watcher(), run_id="whole").commit.snapshot
+    whole = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="whole"))
 
     def ctrl_c(report):
         if report.phase == "train" and report.step == stop_at:
@@ -68,12 +71,12 @@ def test_an_interrupted_run_resumes_to_the_digest_of_an_uninterrupted_one(store,
     assert store.find("cut").status is RunStatus.INTERRUPTED
     assert store.find("cut").reason == "Ctrl-C"
     watcher = Watcher()
-    resumed = train(job(change=EAGER), store, watcher, run_id="cut").commit.snapshot
+    resumed = snapshot_of(train(job(change=EAGER), store, watcher, run_id="cut"))
     assert resumed.digests["metrics"] == whole.digests["metrics"]
     assert resumed.attempt_id == 2
     assert min(report.step for report in watcher.reports if report.phase == "train") == stop_at + 1
-    effective = [change["outcome"] for change in whole.documents["changes"]["changes"]]
-    assert [change["outcome"] for change in resumed.documents["changes"]["changes"]] == effective
+    outcomes = [change.outcome for change in changes_of(whole).changes]
+    assert [change.outcome for change in changes_of(resumed).changes] == outcomes
 
 
 def test_an_interrupt_during_the_evaluation_loses_no_training(store):
@@ -97,7 +100,9 @@ def test_a_run_is_not_resumed_with_other_settings_and_a_refused_try_leaves_it_re
     interrupted(store, job())
     with pytest.raises(Conflict, match="began with other settings under change"):
         train(job(change=EAGER), store, Watcher(), run_id="cut")
-    assert configuration_of(store.find("cut")).change == job().config.change
+    configuration = configuration_of(store.find("cut"))
+    assert configuration is not None
+    assert configuration.change == job().config.change
     assert train(job(), store, Watcher(), run_id="cut").commit is not None
 
 
@@ -111,7 +116,8 @@ def test_a_run_may_go_on_in_another_mode_and_under_another_gate(store):
     interrupted(store, job())
     settings = job().config.model_copy(update={"gate": parse_gate({"checks": ["changes.failed == 0"]}).checks})
     other = replace(job(runtime={"mode": RuntimeMode.COMPAT}), config=settings)
-    assert train(other, store, Watcher(), run_id="cut").commit.snapshot.documents["audit_run"]["mode"] == "COMPAT"
+    ledger = AuditRun.model_validate(snapshot_of(train(other, store, Watcher(), run_id="cut")).documents["audit_run"])
+    assert ledger.mode is RuntimeMode.COMPAT
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_commits_nothing(store):
@@ -133,27 +139,27 @@ def test_times_that_are_no_dates_and_checks_on_what_no_record_holds_are_refused_
 
 
 def test_a_stall_cuts_the_rate_and_the_next_step_proves_it(store):
-    snapshot = train(job(change=EAGER), store, Watcher(), run_id="one").commit.snapshot
-    changes = snapshot.documents["changes"]
-    assert changes["effective"] >= 1
-    assert changes["requested"] == sum(
-        changes[name] for name in ("effective", "clamped", "blocked", "no_op", "failed", "unknown")
+    snapshot = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="one"))
+    changes = changes_of(snapshot)
+    assert changes.effective >= 1
+    assert changes.requested == sum(
+        getattr(changes, name) for name in ("effective", "clamped", "blocked", "no_op", "failed", "unknown")
     )
-    done = next(change for change in changes["changes"] if change["outcome"] == "EFFECTIVE")
-    assert done["after"] == pytest.approx(done["before"] / 2)
+    done = next(change for change in changes.changes if change.outcome is Outcome.EFFECTIVE)
+    assert done.after == pytest.approx(done.before / 2)
     rates = {
         event.step: event.values["learning_rate"]
         for event in read_events(store.find("one").folder / "events.log")
         if "learning_rate" in event.values
     }
     # A step's record holds the rate set for the step after it, by which time the schedule has moved on a little.
-    assert rates[done["step"] + 1] == pytest.approx(done["after"], rel=0.2)
+    assert rates[done.step + 1] == pytest.approx(done.after, rel=0.2)
 
 
 def test_a_scheduler_that_takes_the_rate_back_is_named_and_fails_the_gate(store):
-    snapshot = train(job(change=EAGER), store, Watcher(), run_id="one", fault=Fault.LR_OVERWRITE).commit.snapshot
-    failed = [change for change in snapshot.documents["changes"]["changes"] if change["outcome"] == "FAILED"]
-    assert "LambdaLR" in failed[0]["story"][-1]
+    snapshot = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="one", fault=Fault.LR_OVERWRITE))
+    failed = [change for change in changes_of(snapshot).changes if change.outcome is Outcome.FAILED]
+    assert "LambdaLR" in failed[0].story[-1]
     report = judge(GateSpec(checks=job().config.gate), gate_record(snapshot))
     assert report.exit_code == 1
 
@@ -172,9 +178,9 @@ def test_compat_goes_on_degraded_which_a_gate_may_refuse(store):
     planted = job(runtime={"mode": RuntimeMode.COMPAT})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeDegraded)
-        snapshot = train(planted, store, Watcher(), run_id="one", fault=Fault.MATH_ATTENTION).commit.snapshot
+        snapshot = snapshot_of(train(planted, store, Watcher(), run_id="one", fault=Fault.MATH_ATTENTION))
     assert any(isinstance(warning.message, RuntimeDegraded) for warning in caught)
-    assert snapshot.documents["audit_run"]["degraded"]
+    assert AuditRun.model_validate(snapshot.documents["audit_run"]).degraded
     forgiving = parse_gate({"checks": [{"metric": "contract.kept", "op": "==", "value": True, "kind": "contract"}]})
     assert judge(forgiving, gate_record(snapshot)).exit_code == 0
     demanding = parse_gate({"checks": [{"metric": "audit.degraded", "op": "==", "value": False, "kind": "contract"}]})
@@ -182,9 +188,9 @@ def test_compat_goes_on_degraded_which_a_gate_may_refuse(store):
 
 
 def test_torn_logs_are_cut_and_the_run_ends_as_if_nothing_had_happened(store):
-    whole = train(job(), store, Watcher(), run_id="whole").commit.snapshot
+    whole = snapshot_of(train(job(), store, Watcher(), run_id="whole"))
     watcher = Watcher()
-    torn = train(job(), store, watcher, run_id="torn", fault=Fault.TORN_LOG).commit.snapshot
+    torn = snapshot_of(train(job(), store, watcher, run_id="torn", fault=Fault.TORN_LOG))
     assert torn.digests["metrics"] == whole.digests["metrics"]
     assert any(note.startswith("events.log ended in a torn record") for note in watcher.notes)
     read_events(store.find("torn").folder / "events.log")

@@ -60,6 +60,7 @@ def test_a_good_file_is_read_as_declared(tmp_path, suffix):
     assert stream.feature_names == ("weight", "kind=x", "kind=y")
     assert stream.features.tolist() == [[1, 1, 0], [2.5, 0, 1], [-3, 1, 0]]
     assert stream.late.tolist() == [[0.5], [0], [1]]
+    assert stream.labels is not None
     assert stream.labels.tolist() == [0, 1, 0]
     assert not stream.bipartite
     # torch.from_numpy warns of arrays that cannot be written to.

@@ -88,6 +88,8 @@ def test_a_limit_takes_the_first_flights_and_their_nodes(flights):
 @pytest.fixture(scope="module")
 def script():
     specification = importlib.util.spec_from_file_location("make_flights", SCRIPT)
+    assert specification is not None
+    assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -106,8 +108,8 @@ def make(script, folder, *rows) -> list[dict]:
     return script.make_events(folder).to_dicts()
 
 
-def utc(*when) -> int:
-    return int(datetime(*when, tzinfo=UTC).timestamp())
+def utc(year: int, month: int, day: int, hour: int, minute: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp())
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,10 @@ def test_writing_again_changes_nothing_and_finishes_what_was_interrupted(folder)
 
 def test_other_sessions_are_never_overwritten(folder):
     before = {path: path.read_bytes() for path in folder.glob("*/*")}
+    stream = make()
+    assert stream.labels is not None
     with pytest.raises(Conflict, match="choose another folder"):
-        write_sessions(replace(make(), labels=make().labels + 1), folder)
+        write_sessions(replace(stream, labels=stream.labels + 1), folder)
     assert {path: path.read_bytes() for path in folder.glob("*/*")} == before
 
 

@@ -1,6 +1,7 @@
 """What every EventStream promises, its digest, its head, and the scale learnt from its past."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,9 +43,9 @@ def changed(stream, name, index, value):
         (lambda s: replace(s, late=s.late[:, 0]), r"late: expected float32 \[4, 1\], found float32 \[4\]"),
         (lambda s: replace(s, t=s.t.astype(np.float64)), "t: expected int64"),
         (lambda s: replace(s, labels=s.labels[:1]), "labels: expected"),
-        (lambda s: replace(s, late_names=("p",)), "name is taken twice"),
+        (lambda s: replace(s, late_names=("p",)), "name is used twice"),
         (lambda s: changed(s, "t", 2, 15), "t: event 1 is followed by an earlier one"),
-        (lambda s: changed(s, "known_at", 3, 39), "known_at: event 3 lies before t"),
+        (lambda s: changed(s, "known_at", 3, 39), "known_at: event 3 is before t"),
         (lambda s: changed(s, "src", 1, 3), "src: event 1 is no source id"),
         (lambda s: changed(s, "src", 1, -1), "src: event 1 is no source id"),
         (lambda s: changed(s, "dst", 2, 2), "dst: event 2 is no destination id"),
@@ -72,7 +73,7 @@ def test_only_a_bipartite_stream_bounds_its_destinations_by_its_sources():
 @pytest.mark.parametrize("field", [field.name for field in fields(EventStream)])
 def test_the_digest_sees_every_field(field):
     stream = make()
-    other = {
+    other: dict[str, Any] = {
         "names": ("a", "b", "c", "x", "y", "Z"),
         "num_sources": 6,
         "feature_names": ("p", "Q"),
@@ -84,8 +85,8 @@ def test_the_digest_sees_every_field(field):
         "dst": stream.dst[::-1].copy(),
         "features": stream.features + 1,
         "late": stream.late + 1,
-    }[field]
-    assert replace(stream, **{field: other}).digest() != stream.digest()
+    }
+    assert replace(stream, **{field: other[field]}).digest() != stream.digest()
     assert make().digest() == stream.digest()
 
 
@@ -99,6 +100,7 @@ def test_head_keeps_the_first_events_and_only_their_nodes():
     assert head.names == ("a", "b", "x", "y")
     assert head.num_sources == 2
     assert (head.src.tolist(), head.dst.tolist()) == ([0, 1, 0], [2, 2, 3])
+    assert head.labels is not None
     assert head.labels.tolist() == [0, 1, 0]
     assert make().head(99).digest() == make().digest()
     assert not replace(make(), num_sources=6).head(2).bipartite

@@ -1,4 +1,4 @@
-"""Declare what a run's acceleration must be, and witness what it really was. Importing this imports torch."""
+"""Declare which acceleration a run must use, and witness which one it really used. Importing this imports torch."""
 
 from seedbed.runtime._attention import AttentionCall, sdpa, why_not_fused
 from seedbed.runtime._capability import Capability, assess
@@ -7,7 +7,7 @@ from seedbed.runtime._contract import Contract, declare
 from seedbed.runtime._doctor import DoctorFeature, DoctorFeatures, DoctorReport, doctor
 from seedbed.runtime._enforce import RuntimeDegraded
 from seedbed.runtime._host import tune_host
-from seedbed.runtime._witness import Phase, Witness
+from seedbed.runtime._witness import StepPhase, Witness
 
 __all__ = [
     "AttentionCall",
@@ -16,11 +16,11 @@ __all__ = [
     "DoctorFeature",
     "DoctorFeatures",
     "DoctorReport",
-    "Phase",
     "ResolvedConfig",
     "RuntimeConfig",
     "RuntimeDegraded",
     "SettingSource",
+    "StepPhase",
     "Switch",
     "Witness",
     "assess",

@@ -1,4 +1,4 @@
-"""Attention that stays fused, and the rules by which PyTorch turns it into plain math without saying so.
+"""Fused attention, and the rules by which PyTorch replaces it by plain math without a warning.
 
 The rules were found by running PyTorch 2.13 on a CPU under its profiler; `tests/runtime` runs each of them again.
 """
@@ -15,9 +15,10 @@ __all__ = ["AttentionCall", "sdpa", "why_not_fused"]
 @final
 @dataclass(frozen=True)
 class AttentionCall:
-    """What decides the kernel of one attention call: shapes, last strides, dropout, a mask's need of a gradient.
+    """What decides the kernel of one attention call: shapes, last strides, dropout, whether the mask needs a gradient.
 
-    `mask_shape` is None without a mask; `mask_requires_grad` is None where it cannot be known (a profiler's record).
+    `mask_shape` is None without a mask. `mask_requires_grad` is None where it is not known: a profiler does not record
+    it.
     """
 
     query_shape: tuple[int, ...]
@@ -28,8 +29,8 @@ class AttentionCall:
     mask_requires_grad: bool | None
     dropout_p: float
 
-    def turns(self) -> list[str]:
-        """Each known reason for which this call runs as math on a CPU, with what to do about it; empty when none."""
+    def why_not_fused(self) -> list[str]:
+        """Each known reason why this call runs as math on a CPU, with what to do about it; empty if there is none."""
         mask_ndim = len(self.mask_shape) if self.mask_shape is not None else 0
         rules = (
             (self.dropout_p > 0, f"dropout_p is {self.dropout_p:g} (apply dropout to the output instead)"),
@@ -49,7 +50,7 @@ class AttentionCall:
 def why_not_fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0) -> list[str]:
     """Why `scaled_dot_product_attention(q, k, v, mask, dropout_p)` would run as math on a CPU; empty if it would not.
 
-    Shapes as for `sdpa`. Pure: runs no kernel and reads no process-wide flag.
+    Shapes as for `sdpa`. It looks at the arguments only: it runs no kernel and reads no process-wide flag.
     """
     call = AttentionCall(
         query_shape=tuple(q.shape),
@@ -60,11 +61,11 @@ def why_not_fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, d
         mask_requires_grad=mask is not None and mask.requires_grad,
         dropout_p=dropout_p,
     )
-    return call.turns()
+    return call.why_not_fused()
 
 
 def sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, scale: float | None = None) -> Tensor:
-    """Scaled dot product attention without the one argument that always turns it into math: dropout.
+    """Scaled dot product attention without a dropout argument, since dropout always makes it run as math.
 
     q is (batch, heads, queries, width), k and v are (batch, heads, keys, width); mask, boolean (True attends) or float
     (added), is (queries, keys) or broadcasts to (batch, heads, queries, keys). Returns (batch, heads, queries, width).

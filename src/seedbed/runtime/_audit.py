@@ -1,4 +1,4 @@
-"""From what a witness counted to the ledger of the run."""
+"""Makes the ledger of a run from what its witness counted."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def make_audit(
     tally: Tally,
     wall_seconds: float,
 ) -> AuditRun:
-    """The ledger of a run that took `wall_seconds`, with the process's peak memory read now."""
+    """The ledger of a run that took `wall_seconds`. The peak memory of the process is read now."""
     features = {feature: _feature(capabilities[feature], feature, tally) for feature in Feature}
     return AuditRun(
         mode=resolved.config.mode,

@@ -1,4 +1,4 @@
-"""What this machine can do of what is asked, found out without changing any of the process's switches."""
+"""Which requested features this machine can run, tested without changing any switch of the process."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ __all__ = ["Capability", "assess", "shortfalls"]
 @final
 @dataclass(frozen=True)
 class Capability:
-    """What is asked of a feature, whether the machine can do it (None: off, so not assessed), why, and what to do."""
+    """Whether a feature is requested, whether this machine can run it (None: switched off), why, and what to do."""
 
     requested: bool
     eligible: bool | None
@@ -30,7 +30,7 @@ class Capability:
 
     @property
     def selected(self) -> bool:
-        """Asked for and possible."""
+        """Whether it is both requested and eligible."""
         return self.requested and self.eligible is True
 
 
@@ -48,7 +48,7 @@ def assess(config: RuntimeConfig, device: torch.device | str) -> dict[Feature, C
 
 
 def shortfalls(capabilities: Mapping[Feature, Capability]) -> list[str]:
-    """The reason for each thing asked for that cannot be had on this machine; features that share one share a line."""
+    """Why each requested feature cannot run on this machine; features with the same reason are named in one line."""
     missing: dict[str, list[Feature]] = {}
     for feature, capability in capabilities.items():
         if capability.requested and not capability.eligible:
@@ -57,7 +57,7 @@ def shortfalls(capabilities: Mapping[Feature, Capability]) -> list[str]:
 
 
 def _attention(device: torch.device, wanted: frozenset[str]) -> Capability:
-    """Run one small call that nothing but the machine and the process's switches can keep from being fused."""
+    """Run one small call that is fused unless the machine or a switch of the process prevents it."""
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     q = torch.ones(1, 1, 8, 8, dtype=dtype, device=device)
     with record() as recording, torch.no_grad():
@@ -85,7 +85,7 @@ def _mixed_precision(device: torch.device, dtype: torch.dtype, asked: Switch) ->
 
 
 def _autocast_ratio(dtype: torch.dtype, repeats: int = 5) -> float:
-    """Time of a small linear layer, forward and backward, under autocast over its time without."""
+    """The time of a small linear layer, forward and backward, under autocast divided by its time without."""
     rows = torch.ones(256, 256)  # not random: a probe must leave the run's random numbers alone
     weight = torch.ones(256, 256, requires_grad=True)
 

@@ -1,4 +1,4 @@
-"""torch.compile as it can be proven: what stands in its way, its counters, and the salt of its on-disk cache."""
+"""Evidence about torch.compile: what prevents it, its counters, and the salt of its on-disk cache."""
 
 import importlib
 import os
@@ -37,7 +37,7 @@ class CompileCounts(NamedTuple):
 
     @property
     def cache_bypassed(self) -> bool:
-        """Whether every graph that was compiled for the cache bypassed it: none was looked for in it or put there."""
+        """Whether every graph bypassed the cache: none was looked up in it or written to it."""
         return self.cache_bypasses > 0 and self.cache_hits + self.cache_misses == 0
 
     def since(self, start: "CompileCounts") -> "CompileCounts":
@@ -57,7 +57,7 @@ class CompileCounts(NamedTuple):
 
 
 def read_counts() -> CompileCounts:
-    """The counters as they stand; all zero while nothing has imported Dynamo, which this does not do either."""
+    """The counters now; all zero while Dynamo is not imported. This function does not import it."""
     dynamo = sys.modules.get("torch._dynamo.utils")
     if dynamo is None:
         return CompileCounts()
@@ -79,10 +79,10 @@ def why_eager() -> str:
 
 
 def salt_cache() -> str:
-    """Make the on-disk compile cache tell attention backends apart, and return the tag now in force.
+    """Make the on-disk compile cache distinguish attention backends, and return the tag that is now set.
 
-    A compiled graph bakes in the backend that was allowed when it was made, and the cache's own key leaves that out: a
-    graph compiled to math by one process would be handed to another that allows flash. A tag of the user's own is kept.
+    A compiled graph keeps the backend that was allowed when it was made, but the cache's own key does not contain it: a
+    process that allows flash would get a graph that another process compiled to math. A user's own tag is kept.
     """
     config = torch.compiler.config
     user = config.cache_key_tag.partition(_SALT)[0]
@@ -91,9 +91,9 @@ def salt_cache() -> str:
 
 
 def import_inductor() -> None:
-    """Import the compiler now (seconds), without the deprecation warning that its use of torch.jit gives."""
+    """Import the compiler now (this takes seconds), without the deprecation warning about its use of torch.jit."""
     with warnings.catch_warnings():
-        # torch/utils/mkldnn.py declares TorchScript classes when Inductor imports it: nothing a user could change.
+        # torch/utils/mkldnn.py declares TorchScript classes when Inductor imports it; a user cannot change that.
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=DeprecationWarning)
         importlib.import_module("torch._inductor.compile_fx")
 
@@ -112,7 +112,7 @@ def _compiler_obstacle() -> tuple[str, str] | None:
         return f"no C++ compiler: {name} is not on PATH", advice
     include = sysconfig.get_paths()["include"]
     command = [compiler, "-fsyntax-only", "-fopenmp", "-I", include, "-x", "c++", "-"]
-    # The program is the one named by CXX and nothing of it is read by a shell.
+    # CXX names the program, and no shell reads the command.
     done = subprocess.run(command, input=_HEADERS, capture_output=True, timeout=60, check=False)  # noqa: S603
     if done.returncode == 0:
         return None

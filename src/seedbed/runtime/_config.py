@@ -1,4 +1,4 @@
-"""What a run asks of its runtime, and where each answer came from: default < file < environment < code."""
+"""The runtime settings of a run, and the source of each value: default < file < environment < code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _PREFIX = "SEEDBED_RUNTIME_"
 
 
 class Switch(StrEnum):
-    """Whether a feature is asked for. AUTO asks for it where it is eligible and its gain is known."""
+    """Whether a feature is requested. AUTO requests it where it is eligible and its gain is known."""
 
     ON = "ON"
     OFF = "OFF"
@@ -38,7 +38,7 @@ def _upper(value: object) -> object:
 
 
 def _switch(value: object) -> object:
-    # YAML reads a bare `on` as true: a boolean is the same word, the text "false" is not.
+    # YAML reads a bare `on` as true, so a boolean is accepted; the text "false" is not.
     return {True: Switch.ON, False: Switch.OFF}[value] if isinstance(value, bool) else _upper(value)
 
 
@@ -59,10 +59,10 @@ _Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 
 @final
 class RuntimeConfig(Message):
-    """What a run asks of its runtime.
+    """The runtime settings of a run.
 
     `sdpa` demands a fused attention kernel of any kind, `flash` the flash kernel itself; `cdc` is torch.compile with
-    its persistent cache. The witness samples one step in `sample_every`; `threads` None leaves torch's own number.
+    its on-disk cache. The witness samples one step in `sample_every`. `threads` None keeps torch's number of threads.
     """
 
     mode: Annotated[RuntimeMode, BeforeValidator(_upper)] = RuntimeMode.STRICT
@@ -75,7 +75,7 @@ class RuntimeConfig(Message):
     threads: _Count | None = None
 
     def switch(self, feature: Feature) -> Switch:
-        """What was asked of one feature."""
+        """The switch of one feature."""
         asked = {Feature.SDPA: self.sdpa, Feature.FLASH: self.flash, Feature.AMP: self.amp, Feature.CDC: self.cdc}
         return asked[feature]
 
@@ -100,11 +100,11 @@ def resolve_config(
     environment: Mapping[str, str] | None = None,
     code: Mapping[str, object] | None = None,
 ) -> ResolvedConfig:
-    """Lay the sources over the defaults, the later over the earlier, and remember which one each value came from.
+    """Merge the sources over the defaults, the later over the earlier, and record the source of each value.
 
-    `environment` is the whole process environment; only names that begin with SEEDBED_RUNTIME_ are read. Words are
-    read without regard to case. Raises InvalidInput for an unknown key or variable and for a value that does not fit,
-    naming the source, the field, what was found and what was expected.
+    `environment` is the whole process environment; only names that begin with SEEDBED_RUNTIME_ are read. Upper and
+    lower case are the same. Raises InvalidInput for an unknown key or variable and for a value that does not fit; the
+    message names the source, the field, what was found and what was expected.
     """
     layers = {
         SettingSource.FILE: file or {},
@@ -126,16 +126,16 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def _check(source: SettingSource, layer: Mapping[str, object]) -> RuntimeConfig:
-    """One source's values on their own, so that a fault is blamed on the source that has it."""
+    """Check the values of one source alone, so that the message names the source that holds the bad value."""
     for name in layer:
         if name not in RuntimeConfig.model_fields:
             raise InvalidInput(_unknown(source, name))
     try:
         return RuntimeConfig.model_validate(dict(layer))
     except ValidationError as error:
-        names = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors())
-        faults = "; ".join(f"{_label(source, name)} is {layer[name]!r}: {_expected(name)}" for name in names)
-        raise InvalidInput(f"Runtime configuration refused: {faults}. Correct it there and start again.") from None
+        names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
+        problems = "; ".join(f"{_label(source, name)} is {layer[name]!r}: {_expected(name)}" for name in names)
+        raise InvalidInput(f"Runtime configuration refused: {problems}. Correct it there and start again.") from None
 
 
 def _label(source: SettingSource, name: str) -> str:

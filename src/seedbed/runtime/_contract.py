@@ -1,4 +1,4 @@
-"""A declared runtime: what was asked, what the machine can do of it, and the means to use and to watch it."""
+"""A declared runtime: what was requested, what the machine can run, and functions to use it and to witness it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,22 +25,22 @@ _Module = TypeVar("_Module", bound=torch.nn.Module)
 @final
 @dataclass(frozen=True)
 class Contract:
-    """A declared runtime, as `declare` makes it."""
+    """A declared runtime, made by `declare`."""
 
     resolved: ResolvedConfig
     device: torch.device
     capabilities: Mapping[Feature, Capability]
 
     def requested(self, feature: Feature) -> bool:
-        """Whether the run asked for the feature; an AUTO counts as what it came to."""
+        """Whether the run requested the feature; AUTO counts as what it was resolved to."""
         return self.capabilities[feature].requested
 
     def selected(self, feature: Feature) -> bool:
-        """Whether the run asked for the feature and the machine can do it."""
+        """Whether the run requested the feature and the machine can run it."""
         return self.capabilities[feature].selected
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Mixed precision where AMP is selected; otherwise a context that does nothing."""
+        """A context with mixed precision where AMP is selected; otherwise a context that does nothing."""
         if not self.selected(Feature.AMP):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=getattr(torch, self.resolved.config.amp_dtype))
@@ -61,13 +61,13 @@ class Contract:
         return cast("_Target", torch.compile(target, **settings))
 
     def witness(self, clock: Callable[[], float] = time.perf_counter) -> Witness:
-        """A new witness for one run under this contract; `clock` gives seconds and times the witness's own cost."""
+        """A new witness for one run under this contract; `clock` returns seconds, to measure the witness's own cost."""
         return Witness(self.resolved, self.capabilities, self.device, clock)
 
 
 def _compile_in_place(module: _Module, options: dict[str, Any]) -> _Module:
-    # `Module.compile` compiles `_call_impl` itself, a frame of torch's own that Dynamo skips: a module whose forward is
-    # torch's as well (Linear, Sequential) then runs eager without a word. A frame of ours around it is not skipped.
+    # `Module.compile` compiles `_call_impl`, a frame of torch that Dynamo skips. If the module's forward is torch's as
+    # well (Linear, Sequential), it then runs eager without a warning. Dynamo does not skip this frame around it.
     def call(*args: Any, **kwargs: Any) -> Any:
         return module._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
@@ -76,10 +76,10 @@ def _compile_in_place(module: _Module, options: dict[str, Any]) -> _Module:
 
 
 def declare(resolved: ResolvedConfig, *, device: torch.device | str) -> Contract:
-    """Hold the machine to the configuration before the first step.
+    """Check before the first step that the machine can run what the configuration requests.
 
-    Raises ContractBroken in STRICT when something asked for is not eligible, where COMPAT warns of each,
-    and InvalidInput for a device that this PyTorch cannot use.
+    When a requested feature is not eligible, STRICT raises ContractBroken and COMPAT warns for each reason. Raises
+    InvalidInput for a device that this PyTorch cannot use.
     """
     device = usable_device(device)
     capabilities = assess(resolved.config, device)

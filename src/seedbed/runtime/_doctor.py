@@ -1,4 +1,4 @@
-"""What this machine can prove: every feature tried for real on a model of a few numbers."""
+"""A check of this machine: every feature is really run, on a tiny model."""
 
 import os
 import warnings
@@ -17,12 +17,12 @@ from seedbed.runtime._host import device_name, host_memory_bytes
 
 __all__ = ["DoctorFeature", "DoctorFeatures", "DoctorReport", "doctor"]
 
-_STEPS = 3  # the first compiles and so proves nothing, the second is sampled, the third is one to spare
+_STEPS = 3  # the first compiles and so proves nothing, the second is sampled, the third is a spare one
 
 
 @final
 class DoctorFeature(Message):
-    """Four facts about one feature on this machine, why, and what to do about it."""
+    """Four facts about one feature on this machine, the reason, and what to do about it."""
 
     requested: bool
     eligible: bool | None
@@ -35,7 +35,7 @@ class DoctorFeature(Message):
 
 @final
 class DoctorFeatures(Message):
-    """The four features."""
+    """The facts about all four features."""
 
     sdpa: DoctorFeature
     flash: DoctorFeature
@@ -45,7 +45,7 @@ class DoctorFeatures(Message):
 
 @final
 class DoctorReport(Message):
-    """What this machine can prove; `reasons` say what was asked for and not seen, `memory` is in bytes."""
+    """What ran on this machine; `reasons` say what was requested and not observed, `memory` is in bytes."""
 
     features: DoctorFeatures
     reasons: tuple[str, ...]
@@ -58,13 +58,13 @@ class DoctorReport(Message):
 
 
 def doctor(config: RuntimeConfig, device: torch.device | str) -> DoctorReport:
-    """Declare `config` as COMPAT, run a tiny attention model under a witness, and report what was seen.
+    """Declare `config` as COMPAT, run a tiny attention model under a witness, and report what was observed.
 
-    With CDC selected this compiles for real: seconds, and less once the on-disk cache is warm.
+    With CDC selected it really compiles, which takes seconds, and less once the graph is in the on-disk cache.
     """
     compat = resolve_config(code=config.model_dump() | {"mode": RuntimeMode.COMPAT})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeDegraded)  # the report says it
+        warnings.simplefilter("ignore", RuntimeDegraded)  # the report holds the same reasons
         contract = declare(compat, device=device)
         audit = _try(contract)
     return DoctorReport(

@@ -1,4 +1,4 @@
-"""What a mode does with a reason: STRICT stops, COMPAT warns and goes on."""
+"""Acts on the reasons why a feature is missing: STRICT stops, COMPAT warns and goes on."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ from seedbed.errors import ContractBroken
 
 __all__ = ["RuntimeDegraded", "enforce"]
 
-_NEXT = "Mend that and start again, or declare mode COMPAT to go on without it"
+_NEXT = "Fix that and start again, or declare mode COMPAT to go on without it"
 
 
 class RuntimeDegraded(UserWarning):
-    """A COMPAT run goes on without something that it asked for."""
+    """Warns that a COMPAT run goes on without a feature that it requested."""
 
 
 def enforce(mode: RuntimeMode, reasons: Sequence[str], where: str) -> None:
     """Raise one ContractBroken for all `reasons` in STRICT, warn RuntimeDegraded for each in COMPAT.
 
-    `where` says when they were found, as in "at step 3". Without a reason nothing happens.
+    `where` says when they were found, as in "at step 3". With no reasons it does nothing.
     """
     if reasons and mode is RuntimeMode.STRICT:
         raise ContractBroken(f"Runtime contract broken {where}: {'. '.join(reasons)}. {_NEXT}.")

@@ -1,4 +1,4 @@
-"""What this process allows attention to run on, and what autograd and autocast are set to. Read, never set."""
+"""The process's switches for attention, autograd and autocast. They are read and never set."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _SWITCHES: tuple[Callable[[], bool], ...] = (
 
 
 class SdpaFlags(NamedTuple):
-    """The process-wide switches of scaled dot product attention. They hold on a CPU too, despite their CUDA name."""
+    """The process-wide switches of scaled dot product attention. Despite their CUDA name they count on a CPU too."""
 
     flash: bool
     mem_efficient: bool
@@ -30,7 +30,7 @@ class SdpaFlags(NamedTuple):
 
 
 class ProcessState(NamedTuple):
-    """What can change which kernels a step runs, cheap enough to compare at every step."""
+    """Switches that decide which kernels a step runs, cheap enough to compare at every step."""
 
     grad: bool
     autocast: str
@@ -41,11 +41,11 @@ class ProcessState(NamedTuple):
 
 
 def read_flags() -> SdpaFlags:
-    """The switches as they stand now."""
+    """The attention switches now."""
     return SdpaFlags(*[read() for read in _SWITCHES])
 
 
 def read_state(device_type: str) -> ProcessState:
-    """The state as it stands now in this thread."""
+    """The state of this thread now."""
     autocast = str(torch.get_autocast_dtype(device_type)) if torch.is_autocast_enabled(device_type) else "off"
     return ProcessState(torch.is_grad_enabled(), autocast.removeprefix("torch."), read_flags())

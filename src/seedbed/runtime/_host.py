@@ -1,4 +1,4 @@
-"""The process and the machine under it: what to tune before training, and what to say of them in the ledger."""
+"""The process and its machine: tuning before training, and facts for the ledger."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ from seedbed.errors import InvalidInput
 
 __all__ = ["device_name", "host_memory_bytes", "peak_memory_bytes", "tune_host", "usable_device"]
 
-# glibc's <malloc.h>. Freed memory stays in the heap, so that a step's tensors are not faulted in anew at every step.
+# From glibc's <malloc.h>. Freed memory stays in the heap, so that no step has to map pages for its tensors again.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _KEEP_FREED_HEAP = {
     "M_MMAP_THRESHOLD": (_M_MMAP_THRESHOLD, 1 << 30),
@@ -21,9 +21,9 @@ _KEEP_FREED_HEAP = {
 
 
 def tune_host(threads: int | None = None) -> dict[str, int]:
-    """Keep freed heap and set torch's threads (None leaves them); returns what was really set, sizes in bytes.
+    """Keep freed memory in the heap and set torch's threads (None leaves them); returns what was set, sizes in bytes.
 
-    Without glibc nothing is set for memory. The tuning holds for the whole process and cannot be undone.
+    Without glibc nothing is set for memory. The tuning is for the whole process and cannot be undone.
     """
     done = {name: value for name, (option, value) in _KEEP_FREED_HEAP.items() if _mallopt(option, value)}
     if threads is not None:
@@ -38,13 +38,13 @@ def _mallopt(option: int, value: int) -> bool:
 
 
 def usable_device(device: torch.device | str) -> torch.device:
-    """The device, once a tensor has been made on it. Raises InvalidInput when that fails."""
+    """Make a tensor on the device, and return the device. Raises InvalidInput when that fails."""
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:  # torch raises either, by how it was built
+    except (RuntimeError, AssertionError) as error:  # which one torch raises depends on how it was built
         first = str(error).partition("\n")[0]
         raise InvalidInput(
-            f"Device {str(device)!r} cannot be used here: {first}. Use 'cpu' or mend the driver."
+            f"Device {str(device)!r} cannot be used here: {first}. Use 'cpu' or fix the driver."
         ) from None
 
 
@@ -55,7 +55,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def host_memory_bytes() -> int:
-    """The machine's memory."""
+    """The machine's memory in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
@@ -65,7 +65,7 @@ def _proc_kib(path: str, name: str) -> int:
 
 
 def device_name(device: torch.device) -> str:
-    """The processor's or the CUDA device's own name."""
+    """The name of the processor or of the CUDA device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""From one sampled step to an answer for each feature: shown, lost with the reason, or nothing to tell."""
+"""Judges each feature by one sampled step: shown, lost (with the reason), or unknown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from seedbed.runtime._explain import explain_compiled, explain_math, explain_oth
 from seedbed.runtime._flags import SdpaFlags
 from seedbed.runtime._profile import ATTENTION_MATH, COMPILED_REGION, FLASH_KERNELS, FUSED_KERNELS, Sample
 
-__all__ = ["FeatureObservation", "Step", "observe"]
+__all__ = ["FeatureObservation", "SampledStep", "observe"]
 
 
 @final
 @dataclass(frozen=True)
-class Step:
-    """What a sampled step is judged by: what ran in it, and what the process allowed and had compiled at its end.
+class SampledStep:
+    """One sampled step: what ran in it, and the process's switches and compiler counters at its end.
 
-    `compiled` counts from the witness's beginning; `process` from the process's, since what an earlier witness saw
-    compiled may run under this one.
+    `compiled` counts since the witness began; `process` since the process began, because code that was compiled under
+    an earlier witness may run under this one.
     """
 
     sample: Sample
@@ -33,15 +33,18 @@ class Step:
 @final
 @dataclass(frozen=True)
 class FeatureObservation:
-    """`shown` is True, False, or None where the step held nothing to show it; `reason` says what ran and why."""
+    """What one sampled step says of one feature.
+
+    `shown` is None where the step did no work that could show the feature; `reason` says what ran instead, and why.
+    """
 
     shown: bool | None
     kernels: Mapping[str, int]
     reason: str = ""
 
 
-def observe(feature: Feature, step: Step, amp_dtype: str) -> FeatureObservation:
-    """Judge one feature by one sampled step. Pure."""
+def observe(feature: Feature, step: SampledStep, amp_dtype: str) -> FeatureObservation:
+    """Judge one feature by one sampled step."""
     match feature:
         case Feature.SDPA:
             return _attention(step, FUSED_KERNELS)
@@ -53,7 +56,7 @@ def observe(feature: Feature, step: Step, amp_dtype: str) -> FeatureObservation:
             return _compiled(step)
 
 
-def _attention(step: Step, wanted: frozenset[str]) -> FeatureObservation:
+def _attention(step: SampledStep, wanted: frozenset[str]) -> FeatureObservation:
     ran = step.sample.attention
     kernels = {name: count for name, count in ran.items() if name in FUSED_KERNELS or name == ATTENTION_MATH}
     if ATTENTION_MATH in ran:
@@ -65,8 +68,8 @@ def _attention(step: Step, wanted: frozenset[str]) -> FeatureObservation:
     return FeatureObservation(True, kernels) if kernels else _unfused(step)
 
 
-def _unfused(step: Step) -> FeatureObservation:
-    """No attention kernel at all: were its parts there, as a hand-written or compiled math attention leaves them?"""
+def _unfused(step: SampledStep) -> FeatureObservation:
+    """Judge a step without any attention kernel: did it run the parts of hand-written or compiled math attention?"""
     ran = step.sample.attention
     products = ran.keys() & {"aten::bmm", "aten::baddbmm"}
     if "aten::_native_multi_head_attention" in ran:
@@ -86,7 +89,7 @@ def _unfused(step: Step) -> FeatureObservation:
     return FeatureObservation(False, dict(ran), reason)
 
 
-def _mixed_precision(step: Step, amp_dtype: str) -> FeatureObservation:
+def _mixed_precision(step: SampledStep, amp_dtype: str) -> FeatureObservation:
     dense = step.sample.dense
     if not dense:
         return FeatureObservation(None, {})
@@ -97,7 +100,7 @@ def _mixed_precision(step: Step, amp_dtype: str) -> FeatureObservation:
     return FeatureObservation(False, dense, reason)
 
 
-def _compiled(step: Step) -> FeatureObservation:
+def _compiled(step: SampledStep) -> FeatureObservation:
     regions, counts = step.sample.compiled_regions, step.compiled
     kernels = {COMPILED_REGION: regions} if regions else {}
     if counts.frames_eager > 0:
@@ -110,7 +113,7 @@ def _compiled(step: Step) -> FeatureObservation:
         return FeatureObservation(False, kernels, reason)
     if regions:
         return FeatureObservation(True, kernels)
-    if not step.training:  # evaluating eagerly what is trained compiled is a choice, not a loss
+    if not step.training:  # one may evaluate eagerly what is trained compiled
         return FeatureObservation(None, {})
     cause = (
         "Dynamo saw no frame: nothing went through contract.compile(...), or TORCHDYNAMO_DISABLE or "

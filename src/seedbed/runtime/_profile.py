@@ -1,7 +1,7 @@
-"""One profiled stretch of work, boiled down to what the four features need.
+"""A profile of some work, reduced to what the four features need.
 
-Operators are recorded where they are dispatched, on the host, whatever device runs them; work replayed from a CUDA
-graph is not dispatched again and so not seen.
+Operators are recorded when the host dispatches them, for every device. Work replayed from a CUDA graph is not
+dispatched again, so it is not seen.
 """
 
 import os
@@ -39,10 +39,10 @@ FUSED_KERNELS = FLASH_KERNELS | {
     "aten::_scaled_dot_product_cudnn_attention",
     "aten::_scaled_dot_product_fused_attention_overrideable",
 }
-# What attention is made of where no attention kernel ran.
-_PARTS = frozenset({"aten::_native_multi_head_attention", "aten::bmm", "aten::baddbmm", "aten::_softmax"})
-_ATTENTION = FUSED_KERNELS | _PARTS | {ATTENTION_MATH}
-# Where mixed precision pays: the operators that autocast runs in the lower type.
+# The operators that attention consists of where no attention kernel runs.
+_ATTENTION_PARTS = frozenset({"aten::_native_multi_head_attention", "aten::bmm", "aten::baddbmm", "aten::_softmax"})
+_ATTENTION = FUSED_KERNELS | _ATTENTION_PARTS | {ATTENTION_MATH}
+# The operators that autocast runs in the lower type, and that mixed precision can make faster.
 _DENSE = frozenset(
     {"aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "aten::convolution", "mkldnn::_linear_pointwise"}
 )
@@ -72,7 +72,7 @@ class Sample:
 @final
 @dataclass
 class Recording:
-    """Filled when the recorded stretch ends: what ran, and the seconds that starting, stopping and reading cost."""
+    """What a recorded block ran, and the seconds that the profiler itself cost; filled when the block ends."""
 
     sample: Sample = field(default_factory=Sample)
     seconds: float = 0.0
@@ -82,12 +82,12 @@ class Recording:
 def record(clock: Callable[[], float] = time.perf_counter, *, detailed: bool = True) -> Iterator[Recording]:
     """Profile the body; the recording is complete once the body has ended.
 
-    `detailed` adds data types and the arguments of calls run as math, for about three times the cost (10 microseconds
-    an operator). Raises InvalidInput when another profiler runs in this thread.
+    `detailed` adds data types and the arguments of calls run as math. It costs about three times as much (10
+    microseconds per operator). Raises InvalidInput when another profiler runs in this thread.
     """
     if profiler_is_busy():
-        raise InvalidInput("Another profiler is running in this thread, and two cannot: stop it before declaring.")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # read at kineto's first start: it logs every start otherwise
+        raise InvalidInput("Another profiler is running in this thread; only one can run: stop it before declaring.")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # kineto reads it at its first start; without it, it logs each one
     recording = Recording()
     profiler: Any = profile(record_shapes=detailed)  # torch leaves its context methods untyped
     begin = clock()
@@ -99,16 +99,16 @@ def record(clock: Callable[[], float] = time.perf_counter, *, detailed: bool = T
         left = clock()
         profiler.__exit__(None, None, None)
     events = profiler.kineto_results.events() if profiler.kineto_results else []
-    recording.sample = _distil(events, detailed)
+    recording.sample = _summarize(events, detailed)
     recording.seconds = (entered - begin) + (clock() - left)
 
 
 def profiler_is_busy() -> bool:
-    """Whether somebody else profiles in this thread: two cannot."""
+    """Whether another profiler already runs in this thread; only one can."""
     return bool(torch._C._autograd._profiler_enabled())
 
 
-def _distil(events: list[Any], detailed: bool) -> Sample:  # torch gives its event class no public type
+def _summarize(events: list[Any], detailed: bool) -> Sample:  # torch gives its event class no public type
     attention: Counter[str] = Counter()
     dense: Counter[str] = Counter()
     regions = 0
@@ -127,7 +127,7 @@ def _distil(events: list[Any], detailed: bool) -> Sample:  # torch gives its eve
 
 
 def _dtype(event: Any) -> str:
-    # The second tensor is a matrix, weight or key in every one of these; the first may be a bias, the last a mask.
+    # The second tensor is a matrix, weight or key in each of these operators; the first may be a bias, the last a mask.
     types = [_DTYPES[name] for name in event.dtypes() if name in _DTYPES]
     return types[1] if len(types) > 1 else "unknown"
 

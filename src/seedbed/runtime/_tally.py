@@ -1,4 +1,4 @@
-"""What a witness has counted so far, in one owner that can be written down and read back."""
+"""What a witness has counted so far; it can be stored and loaded."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ __all__ = ["Tally"]
 
 
 class _Stored(Message):
-    """A tally's JSON form, so that a damaged or foreign one is refused at the door."""
+    """A tally's JSON form; damaged or foreign values are refused when it is read."""
 
     steps: int = Field(ge=0)
     samples: dict[str, int]
@@ -30,7 +30,7 @@ class _Stored(Message):
 @final
 @dataclass
 class Tally:
-    """Counts of steps, samples by key, and per feature the samples that showed it, those that lost it, and kernels."""
+    """Counts of steps and samples, and for each feature of its kernels and of the samples that showed or lost it."""
 
     steps: int = 0
     samples: Counter[str] = field(default_factory=Counter)
@@ -42,21 +42,21 @@ class Tally:
     seconds: float = 0.0
 
     def count(self, feature: Feature, seen: FeatureObservation) -> None:
-        """Add one sampled step's answer for one feature."""
+        """Add what one sampled step says of one feature."""
         self.kernels[feature].update(seen.kernels)
         self.shown[feature] += seen.shown is True
         self.lost[feature] += seen.shown is False
 
     def observed(self, feature: Feature) -> bool | None:
-        """True when every step that could show the feature did, False when one did not, None when none could."""
+        """True if every step that could show the feature showed it, False if one did not, None if no step could."""
         return False if self.lost[feature] else True if self.shown[feature] else None
 
     def add_reason(self, reason: str) -> bool:
-        """Note a reason; False when it was already known."""
+        """Add a reason; returns False when it was already known."""
         return _add_new(self.reasons, reason)
 
     def add_incident(self, incident: str) -> bool:
-        """Note an incident; False when it was already known."""
+        """Add an incident; returns False when it was already known."""
         return _add_new(self.incidents, incident)
 
     def state(self) -> dict[str, object]:
@@ -71,7 +71,7 @@ class Tally:
             stored = _Stored.model_validate(dict(state))
         except ValidationError as error:
             raise InvalidInput(
-                f"This is no witness's state: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}. "
+                f"This is not the state of a witness: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}. "
                 "Pass what Witness.state() returned, unchanged."
             ) from None
         tally = cls(steps=stored.steps, seconds=stored.seconds)

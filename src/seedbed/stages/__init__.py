@@ -1,4 +1,4 @@
-"""Stages: what runs from events to a committed record. Today TRAINING."""
+"""Stages: jobs that run from events to a committed record. Today there is one, TRAINING."""
 
 from seedbed.stages._config import (
     ChangeSettings,
@@ -14,7 +14,7 @@ from seedbed.stages._evaluation import CandidateDraw, batches
 from seedbed.stages._inject import Fault
 from seedbed.stages._interrupt import Interruption, interruption
 from seedbed.stages._job import Job, configuration_of
-from seedbed.stages._observer import Observer, Phase, StepReport
+from seedbed.stages._observer import Observer, StepReport, TrainingPhase
 from seedbed.stages._replay import Replay, ReplayDifference, replay
 from seedbed.stages._trainer import Trainer
 from seedbed.stages._training import TrainingResult, new_run_id, train
@@ -30,12 +30,12 @@ __all__ = [
     "LinkDataset",
     "ModelSettings",
     "Observer",
-    "Phase",
     "Replay",
     "ReplayDifference",
     "StepReport",
     "TrainConfig",
     "Trainer",
+    "TrainingPhase",
     "TrainingResult",
     "TrainingSettings",
     "batches",

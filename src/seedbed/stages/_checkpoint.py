@@ -1,4 +1,4 @@
-"""Everything that a stopped training needs to go on, in one durable safetensors file: tensors and a JSON state."""
+"""The checkpoint of a training: tensors and a JSON state in one durable safetensors file, to resume it exactly."""
 
 import json
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ __all__ = ["TrainingProgress", "load_checkpoint", "save_checkpoint"]
 
 
 class TrainingProgress(Message):
-    """Where a training stands after `step` optimizer steps.
+    """The progress of a training after `step` optimizer steps.
 
-    `epoch_loss` sums the running epoch's loss over its events, `losses` holds every whole epoch's mean and
-    `validation` the (step, AP) of every validation.
+    `epoch_loss` is the sum of the running epoch's loss over its events, `losses` holds the mean of every finished
+    epoch, and `validation` the (step, AP) of every validation.
     """
 
     schema_version: int = 1
@@ -39,7 +39,7 @@ class TrainingProgress(Message):
 
 
 def save_checkpoint(path: Path, trainer: Trainer, progress: TrainingProgress) -> None:
-    """Put the trainer's live state and `progress` at `path`, whole and durable. Raises StoreUnavailable."""
+    """Write the trainer's live state and `progress` to `path`, complete and durable. Raises StoreUnavailable."""
     optimizer = trainer.optimizer.state_dict()
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in trainer.model.state_dict().items()}
     for index, state in optimizer["state"].items():
@@ -50,7 +50,7 @@ def save_checkpoint(path: Path, trainer: Trainer, progress: TrainingProgress) ->
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> TrainingProgress | None:
-    """Bring the trainer back to the state at `path`; None when nothing was checkpointed. Raises StoreCorrupt."""
+    """Restore the trainer to the state at `path`; None when there is no checkpoint. Raises StoreCorrupt."""
     if not path.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""What one training job is asked to do: a YAML file's sections, checked before anything is read or written."""
+"""The configuration of one training job: a YAML file's sections, checked before anything is read or written."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self, final
@@ -20,9 +20,9 @@ Count = Annotated[int, Field(gt=0)]
 
 @final
 class DataSettings(Message):
-    """Which events: their columns, how many of the first to take, and the chronological split.
+    """Which events to use: their columns, how many of the first ones, and the chronological split.
 
-    `time_unit` says whether times are Unix seconds, and so have a date.
+    `time_unit` says whether times are Unix seconds; only those have a date.
     """
 
     columns: StreamSchema = StreamSchema()
@@ -40,7 +40,7 @@ class DataSettings(Message):
 
 @final
 class ModelSettings(Message):
-    """TGAT's widths and depths; one entry of `num_neighbours` a layer, the layer nearest to the events first."""
+    """TGAT's widths and depths; `num_neighbours` has one entry per layer, the layer nearest to the events first."""
 
     num_neighbours: tuple[Count, ...] = (10, 10)
     neighbours: Literal["recent", "uniform"] = "recent"
@@ -61,7 +61,7 @@ class ModelSettings(Message):
 
 @final
 class TrainingSettings(Message):
-    """How long, how fast, from which seed, and how often to look. Counts of steps are batches.
+    """How to train: length, batch size, learning rate, seed, and how often to evaluate. One step is one batch.
 
     On CUDA the flash kernel takes no mask, and TGAT always has one: declare runtime.flash off there.
     """
@@ -82,7 +82,7 @@ class TrainingSettings(Message):
 
 @final
 class ChangeSettings(Message):
-    """When validation stalls, cut the learning rate by `factor`, within bounds and never twice within the cooldown."""
+    """When to change the rate: if validation stalls, multiply it by `factor`, within bounds, once per cooldown."""
 
     enabled: bool = True
     patience: Count = 2
@@ -94,7 +94,7 @@ class ChangeSettings(Message):
 
 
 def default_checks(least_ap: float) -> list[object]:
-    """The contract kept, no change failed or lost sight of, and an AP of which 95 % confidence says enough."""
+    """Default checks: contract kept, no change failed or unknown, an AP of `least_ap` or more at 95 % confidence."""
     return [
         {"metric": "contract.kept", "op": "==", "value": True, "kind": "contract"},
         "changes.failed == 0",
@@ -105,7 +105,7 @@ def default_checks(least_ap: float) -> list[object]:
 
 @final
 class TrainConfig(Message):
-    """One training job, whole. Every field has a default; unknown fields are refused."""
+    """The whole configuration of one training job. Every field has a default; unknown fields are refused."""
 
     project: str = "default"
     data: DataSettings = DataSettings()
@@ -117,7 +117,7 @@ class TrainConfig(Message):
 
 
 def load_config(path: Path) -> TrainConfig:
-    """The job that a YAML file describes; raises NotFound, or InvalidInput that names every offending field."""
+    """The configuration in a YAML file. Raises NotFound, or InvalidInput that names every bad field."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

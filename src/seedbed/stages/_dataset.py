@@ -1,11 +1,10 @@
-"""A stream made ready for link prediction: split by time, scaled on its past alone, indexed for queries."""
+"""A stream prepared for link prediction: split by time, scaled by its training part, and indexed for queries."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.errors import InvalidInput
 from seedbed.records import NOT_APPLICABLE
@@ -18,17 +17,16 @@ from seedbed.temporal import (
     PairCounter,
     TemporalGraph,
 )
+from seedbed.temporal._arrays import Int64
 from seedbed.temporal._scaler import fit_scaler
 
 __all__ = ["LinkDataset", "Split", "prepare"]
-
-Ints = npt.NDArray[np.int64]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Chronological parts of a stream, as ranges of event numbers."""
+    """The chronological parts of a stream, as ranges of event numbers."""
 
     train: range
     validation: range
@@ -40,7 +38,7 @@ class Split:
 class LinkDataset:
     """Everything that training and evaluation read.
 
-    `dates` are the first and last event's, `digest` is of the events as they were given, before scaling.
+    `dates` are those of the first and the last event. `digest` is that of the given events, before scaling.
     """
 
     stream: EventStream
@@ -52,14 +50,14 @@ class LinkDataset:
     dates: tuple[str, str]
     digest: str
 
-    def events(self, part: range) -> tuple[Ints, Ints, Ints]:
+    def events(self, part: range) -> tuple[Int64, Int64, Int64]:
         """Sources, destinations and times of the events in `part`, int64 [B] each."""
-        of = slice(part.start, part.stop)
-        return self.stream.src[of].astype(np.int64), self.stream.dst[of].astype(np.int64), self.stream.t[of]
+        rows = slice(part.start, part.stop)
+        return self.stream.src[rows].astype(np.int64), self.stream.dst[rows].astype(np.int64), self.stream.t[rows]
 
     @property
     def periods(self) -> tuple[float, float]:
-        """The shortest positive step between successive training events and their whole span, in time units."""
+        """The shortest positive time between successive training events, and their whole span, in time units."""
         train = self.stream.t[: self.split.train.stop]
         steps = np.diff(train)
         positive = steps[steps > 0]
@@ -67,7 +65,7 @@ class LinkDataset:
 
 
 def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> LinkDataset:
-    """Split, scale and index a stream; raises InvalidInput when a part of the split would be empty."""
+    """Split, scale and index a stream. Raises InvalidInput when a part of the split would be empty."""
     if data.limit is not None and data.limit < len(stream):
         stream = stream.head(data.limit)
     train_end = int(len(stream) * data.train)
@@ -100,5 +98,5 @@ def _date(time: np.int64, data: DataSettings) -> str:
         return datetime.fromtimestamp(int(time), UTC).isoformat()
     except (ValueError, OverflowError, OSError):
         raise InvalidInput(
-            f"event time {time} is no date in Unix seconds; set data.time_unit to other, or give times in seconds"
+            f"event time {time} is not a date in Unix seconds; set data.time_unit to other, or give times in seconds"
         ) from None

@@ -1,4 +1,4 @@
-"""The demo's job: the first flights of 2013, small enough for a few minutes on two cores."""
+"""The configuration of the demo: the first flights of 2013, small enough for a few minutes on two cores."""
 
 from seedbed.gate import parse_gate
 from seedbed.stages._config import ChangeSettings, DataSettings, TrainConfig, TrainingSettings, default_checks

@@ -1,4 +1,4 @@
-"""What a finished training hands to the log."""
+"""Makes the snapshot that a finished training commits to the log."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ def make_draft(
     finished: FinishedAttempt,
     evaluation: Evaluation,
 ) -> SnapshotDraft:
-    """The snapshot of a finished training, with every metric that does not depend on the clock apart from `timing`."""
+    """The snapshot of a finished training. Measurements that depend on the clock are in `timing` only."""
     progress, settings = finished.progress, config.training
     return SnapshotDraft(
         project=config.project,
@@ -48,7 +48,7 @@ def make_draft(
         attempt=run.attempt,
         metadata=_metadata(config, cohort, data, run),
         metrics={
-            "test": _plain(evaluation.intervals("model", settings.seed)),
+            "test": _as_json(evaluation.intervals("model", settings.seed)),
             "baselines": {name: evaluation.metrics(name) for name in BASELINES},
             "validation": {
                 "step": [step for step, _ in progress.validation],
@@ -90,9 +90,9 @@ def make_draft(
 
 
 def lint_gate(checks: Sequence[Check]) -> None:
-    """Raise InvalidInput for a check on what no training's record will hold, before hours are spent on it.
+    """Raise InvalidInput for a check on a fact that no training's record holds, before hours are spent on training.
 
-    What the audit will hold depends on what is observed, so checks on it are left to the gate.
+    Which facts the audit holds depends on what is observed, so checks on them are left to the gate.
     """
     checkable = tuple(check for check in checks if not check.metric.startswith("audit."))
     if checkable:
@@ -109,7 +109,7 @@ def _known_facts() -> Iterator[str]:
     yield "contract.kept"
 
 
-def _plain(metrics: dict[str, dict[str, Interval | float]]) -> dict[str, dict[str, Any]]:
+def _as_json(metrics: dict[str, dict[str, Interval | float]]) -> dict[str, dict[str, Any]]:
     return {
         kind: {name: found.model_dump() if isinstance(found, Interval) else found for name, found in of_kind.items()}
         for kind, of_kind in metrics.items()
@@ -144,7 +144,7 @@ def _ranges(split: Split) -> dict[str, list[int]]:
 
 
 def _code_digest() -> str:
-    """SHA-256 over Seedbed's own source files, by name and content."""
+    """The SHA-256 of Seedbed's own source files, by name and content."""
     sha256 = hashlib.sha256()
     root = resources.files(seedbed)
     with resources.as_file(root) as folder:

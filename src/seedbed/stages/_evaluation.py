@@ -1,9 +1,9 @@
-"""Link prediction judged on later events, beside predictors that learn nothing.
+"""Evaluates link prediction on later events, and baselines beside the model.
 
-Protocol: every event is scored at its own time from events strictly before it. AP and AUC compare the true destinations
-with one negative an event; MRR ranks each true destination among M negatives, ties in the middle. Negatives are random
-(uniform over all destinations) or historical (an earlier destination of the same source); both are seeded by the run's
-seed and the number of the batch's first event, so every scorer, run and resumed run is asked the same questions.
+Protocol: every event is scored at its own time from events strictly before it. AP and AUC compare the true destination
+of each event with one negative; MRR ranks it among M negatives, and a tie gets the middle rank. Negatives are random
+(uniform over all destinations) or historical (an earlier destination of the same source). Both are seeded by the run's
+seed and the number of the batch's first event, so every scorer, run and resumed run gets the same candidates.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.contracts import Interval
 from seedbed.stages._dataset import LinkDataset
 from seedbed.stages._intervals import metrics_with_intervals
 from seedbed.temporal import LinkScorer, RankingScores
+from seedbed.temporal._arrays import Float64, Int64
 
 __all__ = [
     "BASELINES",
@@ -30,16 +30,14 @@ __all__ = [
     "batches",
 ]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 NegativeKind = Literal["random", "historical"]
 BASELINES = ("pair_counter", "most_recent")
 NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
-CandidateScorer = Callable[[Ints, Ints, Ints, np.random.Generator], Floats]
+CandidateScorer = Callable[[Int64, Int64, Int64, np.random.Generator], Float64]
 
 
 def batches(events: range, size: int) -> Iterator[range]:
-    """`events` in order, `size` at a time."""
+    """Split `events` in order into ranges of `size`; the last one may be shorter."""
     for first in range(events.start, events.stop, size):
         yield range(first, min(first + size, events.stop))
 
@@ -47,14 +45,14 @@ def batches(events: range, size: int) -> Iterator[range]:
 @final
 @dataclass(frozen=True, slots=True)
 class CandidateDraw:
-    """What every scorer is asked of an event: its true destination beside 1 + `num_ranked` negatives of each kind."""
+    """Draws the candidates of an event: its true destination, and 1 + `num_ranked` negatives of each kind."""
 
     kinds: tuple[NegativeKind, ...]
     num_ranked: int
     seed: int
 
-    def put(self, data: LinkDataset, batch: range, scorer: CandidateScorer) -> dict[NegativeKind, RankingScores]:
-        """One batch's scores by kind of negative; all candidates go to the scorer in one call."""
+    def score(self, data: LinkDataset, batch: range, scorer: CandidateScorer) -> dict[NegativeKind, RankingScores]:
+        """The scores of one batch by kind of negative; the scorer gets all candidates in one call."""
         rng = np.random.default_rng((self.seed, 2, batch.start))
         source, destination, time = data.events(batch)
         num_negatives = 1 + self.num_ranked
@@ -72,9 +70,9 @@ class CandidateDraw:
 
 
 def baseline_scorer(scorer: LinkScorer) -> CandidateScorer:
-    """A predictor of single links, asked about every candidate of every event."""
+    """Make a scorer of candidates from a scorer of single links."""
 
-    def score(source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> Floats:  # noqa: ARG001
+    def score(source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> Float64:  # noqa: ARG001
         width = candidates.shape[1]
         flat = scorer.score(np.repeat(source, width), candidates.ravel(), np.repeat(time, width))
         return flat.reshape(candidates.shape)
@@ -84,7 +82,7 @@ def baseline_scorer(scorer: LinkScorer) -> CandidateScorer:
 
 @final
 class Evaluation:
-    """The scores that each named predictor gave, batch by batch, and the metrics that they come to."""
+    """The scores of each named predictor, batch by batch, and their metrics."""
 
     def __init__(self, predictors: tuple[str, ...]) -> None:
         self._parts: dict[str, dict[NegativeKind, list[RankingScores]]] = {
@@ -92,7 +90,7 @@ class Evaluation:
         }
 
     def add(self, predictor: str, scores: dict[NegativeKind, RankingScores]) -> None:
-        """One more batch's scores."""
+        """Add the scores of one more batch."""
         for kind, part in scores.items():
             self._parts[predictor][kind].append(part)
 
@@ -105,7 +103,7 @@ class Evaluation:
         return {kind: metrics_with_intervals(parts, seed) for kind, parts in self._parts[predictor].items()}
 
     def digest(self, predictor: str) -> str:
-        """SHA-256 of every score that the predictor gave, float64 in the order of the events."""
+        """The SHA-256 of all scores of the predictor, as float64 in the order of the events."""
         sha256 = hashlib.sha256()
         for parts in self._parts[predictor].values():
             for part in parts:

@@ -25,7 +25,7 @@ from seedbed.stages._evaluation import (
 )
 from seedbed.stages._inject import Injection
 from seedbed.stages._interrupt import Interruption
-from seedbed.stages._observer import Observer, Phase, StepReport
+from seedbed.stages._observer import Observer, StepReport, TrainingPhase
 from seedbed.stages._proposer import Proposer, StallProposer
 from seedbed.stages._trainer import Trainer
 from seedbed.temporal import RankingScores
@@ -34,13 +34,13 @@ __all__ = ["CHECKPOINT", "Collaborators", "Execution", "FinishedAttempt"]
 
 CHECKPOINT = "checkpoint.safetensors"
 _LEARNING_RATE = "optimizer.lr"
-_LOOK_EVERY = 25
+_READ_KERNELS_EVERY = 25
 
 
 @final
 @dataclass(frozen=True)
 class FinishedAttempt:
-    """What one attempt leaves for the record."""
+    """What a finished attempt gives to the record."""
 
     progress: TrainingProgress
     audit: AuditRun
@@ -52,7 +52,7 @@ class FinishedAttempt:
 @final
 @dataclass(frozen=True)
 class Collaborators:
-    """What acts on an attempt or watches it; without a `proposer`, the job's own settings decide on changes."""
+    """The objects that act on an attempt or watch it; without a `proposer`, the job's settings decide on changes."""
 
     observer: Observer
     injection: Injection
@@ -61,71 +61,71 @@ class Collaborators:
 
 @final
 class Execution:
-    """Owns the live objects of one attempt; begins at the run's checkpoint, where there is one."""
+    """Runs one attempt and owns its live objects; it begins at the run's checkpoint, if there is one."""
 
     def __init__(
-        self, config: TrainConfig, data: LinkDataset, contract: Contract, run: ActiveRun, means: Collaborators
+        self, config: TrainConfig, data: LinkDataset, contract: Contract, run: ActiveRun, collaborators: Collaborators
     ) -> None:
         self._config, self._data, self._run = config, data, run
-        self._observer, self._injection = means.observer, means.injection
+        self._observer, self._injection = collaborators.observer, collaborators.injection
         self._injection.before_first_step()
         self._trainer = Trainer(config, data, contract)
         self._witness = contract.witness()
         change = config.change
-        self._proposer = means.proposer or StallProposer(change, _LEARNING_RATE)
+        self._proposer = collaborators.proposer or StallProposer(change, _LEARNING_RATE)
         self._journal = Journal.open(run.path("changes.log"))
         self._engine = ChangeEngine(
             self._journal,
             {_LEARNING_RATE: LearningRate(self._trainer.optimizer, self._trainer.scheduler)},
             [Parameter(_LEARNING_RATE, "1", change.low, change.high, change.cooldown_steps)],
         )
-        self._note_torn({"events.log": run.recover_log(), "changes.log": self._journal.torn_bytes})
+        self._report_torn({"events.log": run.recover_log(), "changes.log": self._journal.torn_bytes})
         self._progress = self._resume()
         self._began = time.perf_counter() - self._progress.elapsed_seconds
         self._observed: Mapping[str, int] = {}
         self._train_seconds, self._first_step = 0.0, self._progress.step
 
-    def train(self, asked: Interruption) -> bool:
-        """Every step that is left; false when asked to end before the last, with the state checkpointed."""
+    def train(self, interruption: Interruption) -> bool:
+        """Take every step that is left; false when interrupted before the last one, with the state checkpointed."""
         while self._progress.step < self._trainer.num_steps:
             self._step()
             step = self._progress.step
             is_due = step % self._trainer.evaluate_every == 0 or step == self._trainer.num_steps
             self._propose(self._validate() if is_due else None)
-            if is_due or asked.reason or step % self._config.training.checkpoint_every == 0:
+            if is_due or interruption.reason or step % self._config.training.checkpoint_every == 0:
                 self._checkpoint()
-            if asked.reason:
+            if interruption.reason:
                 return False
         return True
 
-    def evaluate(self, asked: Interruption) -> Evaluation | None:
-        """The model and the baselines on the test events; None when asked to end before the last of them."""
+    def evaluate(self, interruption: Interruption) -> Evaluation | None:
+        """Evaluate the model and the baselines on the test events; None when interrupted before the last batch."""
         settings = self._config.training
         baselines = {name: baseline_scorer(getattr(self._data, name)) for name in BASELINES}
-        questions = CandidateDraw(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed)
+        draw = CandidateDraw(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed)
         evaluation = Evaluation(("model", *baselines))
         parts = list(batches(self._data.split.test, settings.batch_size))
         for number, batch in enumerate(parts, start=1):
-            evaluation.add("model", self._score(batch, questions))
+            evaluation.add("model", self._score(batch, draw))
             for name, scorer in baselines.items():
-                evaluation.add(name, questions.put(self._data, batch, scorer))
+                evaluation.add(name, draw.score(self._data, batch, scorer))
             self._report("test", number, len(parts), len(batch))
-            if asked.reason:
+            if interruption.reason:
                 return None
         return evaluation
 
     def finish(self) -> FinishedAttempt:
-        """Close the changes, judge the witness's last word, and give what the record needs. Raises ContractBroken."""
+        """Close the changes, enforce the contract, and return what the record needs. Raises ContractBroken."""
         self._engine.close()
         self._journal.close()
         audit = self._witness.audit(self._elapsed())
         weights = {name: tensor.contiguous() for name, tensor in self._trainer.model.state_dict().items()}
         self._run.save_blob("weights", save(weights))
         num_parameters = sum(parameter.numel() for parameter in self._trainer.model.parameters())
-        return FinishedAttempt(self._progress, audit, summary(self._engine.history), num_parameters, self._pace())
+        return FinishedAttempt(self._progress, audit, summary(self._engine.history), num_parameters, self._rate())
 
     def evidence(self) -> AuditRun:
-        """The ledger of a run that ends early."""
+        """The runtime ledger so far; it enforces nothing."""
         return self._witness.evidence(self._elapsed())
 
     def _resume(self) -> TrainingProgress:
@@ -139,7 +139,7 @@ class Execution:
         self._observer.noted(f"resumed from the checkpoint after step {progress.step}")
         return progress
 
-    def _note_torn(self, logs: Mapping[str, int]) -> None:
+    def _report_torn(self, logs: Mapping[str, int]) -> None:
         for name, num_bytes in logs.items():
             if num_bytes:
                 self._observer.noted(f"{name} ended in a torn record: {num_bytes} bytes cut off, whole records kept")
@@ -164,10 +164,10 @@ class Execution:
         settings, step = self._config.training, self._progress.step
         events = self._data.split.validation[: settings.validation_events]
         parts = list(batches(events, settings.batch_size))
-        questions = CandidateDraw(("random",), 1, settings.seed)
+        draw = CandidateDraw(("random",), 1, settings.seed)
         scores = []
         for number, batch in enumerate(parts, start=1):
-            scores.append(self._score(batch, questions)["random"])
+            scores.append(self._score(batch, draw)["random"])
             self._report("validation", number, len(parts), len(batch))
         ap = RankingScores.joined(scores).metrics()["ap"]
         self._run.log(step, {"validation_ap": ap})
@@ -175,17 +175,17 @@ class Execution:
         return ap
 
     def _propose(self, ap: float | None) -> None:
-        """Propose what is due, unless no step is left to use it."""
+        """Propose the changes that are due, unless no step is left to use them."""
         step = self._progress.step
         stall, deltas = self._proposer.propose(self._progress.stall, step, ap)
         self._progress = self._progress.model_copy(update={"stall": stall})
         if deltas and step < self._trainer.num_steps:
             for record in self._engine.propose_all(deltas, step):
-                self._observer.noted(_told(record))
+                self._observer.noted(_described(record))
 
-    def _score(self, batch: range, questions: CandidateDraw) -> dict[NegativeKind, RankingScores]:
-        with self._witness.step(self._progress.step, "eval", f"{questions.num_ranked} ranked"):
-            return questions.put(self._data, batch, self._trainer.score)
+    def _score(self, batch: range, draw: CandidateDraw) -> dict[NegativeKind, RankingScores]:
+        with self._witness.step(self._progress.step, "eval", f"{draw.num_ranked} ranked"):
+            return draw.score(self._data, batch, self._trainer.score)
 
     def _checkpoint(self) -> None:
         step = self._progress.step
@@ -199,9 +199,9 @@ class Execution:
         save_checkpoint(self._run.path(CHECKPOINT), self._trainer, self._progress)
         self._injection.after_checkpoint()
 
-    def _report(self, phase: Phase, step: int, num_steps: int, num_events: int) -> None:
+    def _report(self, phase: TrainingPhase, step: int, num_steps: int, num_events: int) -> None:
         self._run.beat()
-        if step % _LOOK_EVERY == 1:
+        if step % _READ_KERNELS_EVERY == 1:
             self._observed = self.evidence().sdpa.kernels
         self._observer.stepped(
             StepReport(
@@ -216,8 +216,8 @@ class Execution:
             )
         )
 
-    def _pace(self) -> float:
-        """Training events per second of this attempt's own steps; 0 when it took none."""
+    def _rate(self) -> float:
+        """Training events per second over the steps of this attempt; 0 when it took no step."""
         num_steps = self._progress.step - self._first_step
         return num_steps * self._config.training.batch_size / self._train_seconds if num_steps else 0.0
 
@@ -225,7 +225,7 @@ class Execution:
         return time.perf_counter() - self._began
 
 
-def _told(record: ChangeRecord) -> str:
+def _described(record: ChangeRecord) -> str:
     held = f", held back by {record.ruling.guard}" if record.denied and record.ruling else ""
     change = f"{record.delta.parameter} {record.before:g} -> {record.wanted:g}{held}"
     return f"step {record.step}: {record.delta.reason}; {change}"

@@ -1,21 +1,20 @@
-"""Ranking metrics with confidence intervals that know that successive batches resemble each other.
+"""Ranking metrics with confidence intervals that allow for similar successive batches.
 
-AP and AUC are no means over batches. Each batch's jackknife pseudo-value (Tukey, 1958), n * all - (n - 1) * all without
-it, makes them one, and the gate's block bootstrap takes it from there.
+AP and AUC are not means over batches. The mean of the batches' jackknife pseudo-values (Tukey, 1958) takes their place:
+n * all - (n - 1) * all without the batch. The gate's block bootstrap resamples these values.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.contracts import Interval
 from seedbed.gate import block_bootstrap
 from seedbed.temporal import RankingScores, average_precision, reciprocal_rank, roc_auc
+from seedbed.temporal._arrays import Float64
 
 __all__ = ["FEWEST_BATCHES", "metrics_with_intervals"]
 
-Floats = npt.NDArray[np.float64]
 FEWEST_BATCHES = 8
 
 
@@ -25,22 +24,24 @@ def metrics_with_intervals(batches: Sequence[RankingScores], seed: int) -> dict[
     if len(batches) < FEWEST_BATCHES:
         return dict(whole)
     pseudo = {
-        "ap": _of_pairs(average_precision, batches, whole["ap"]),
-        "auc": _of_pairs(roc_auc, batches, whole["auc"]),
-        "mrr": _of_means(batches, whole["mrr"]),
+        "ap": _pseudo_values(average_precision, batches, whole["ap"]),
+        "auc": _pseudo_values(roc_auc, batches, whole["auc"]),
+        "mrr": _pseudo_values_of_mrr(batches, whole["mrr"]),
     }
-    return {name: _around(value, pseudo[name], seed) for name, value in whole.items()}
+    return {name: _interval(value, pseudo[name], seed) for name, value in whole.items()}
 
 
-def _around(value: float, pseudo_values: Floats, seed: int) -> Interval:
+def _interval(value: float, pseudo_values: Float64, seed: int) -> Interval:
     interval = block_bootstrap(pseudo_values, seed=seed)
     return interval.model_copy(update={"value": value})
 
 
-def _of_pairs(statistic: Callable[[Floats, Floats], float], batches: Sequence[RankingScores], whole: float) -> Floats:
+def _pseudo_values(
+    statistic: Callable[[Float64, Float64], float], batches: Sequence[RankingScores], whole: float
+) -> Float64:
     batch = np.repeat(np.arange(len(batches)), [len(part.true) for part in batches])
     scores = RankingScores.joined(batches)
-    # Sorted once: what is left without a batch stays sorted, and the statistic's stable sort only merges two runs.
+    # Sorted once: without a batch the rest stays sorted, so the statistic's stable sort only merges two sorted parts.
     rank_true, rank_one = np.argsort(-scores.true), np.argsort(-scores.one)
     true, one = scores.true[rank_true], scores.one[rank_one]
     of_true, of_one = batch[rank_true], batch[rank_one]
@@ -48,8 +49,8 @@ def _of_pairs(statistic: Callable[[Floats, Floats], float], batches: Sequence[Ra
     return len(batches) * whole - (len(batches) - 1) * np.array(without)
 
 
-def _of_means(batches: Sequence[RankingScores], whole: float) -> Floats:
+def _pseudo_values_of_mrr(batches: Sequence[RankingScores], whole: float) -> Float64:
     sums = np.array([reciprocal_rank(part.true, part.many).sum() for part in batches])
     sizes = np.array([len(part.true) for part in batches])
-    without: Floats = (sums.sum() - sums) / (sizes.sum() - sizes)
+    without: Float64 = (sums.sum() - sums) / (sizes.sum() - sizes)
     return len(batches) * whole - (len(batches) - 1) * without

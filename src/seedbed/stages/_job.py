@@ -1,4 +1,4 @@
-"""One training job, and the file that lets a run of it go on: written once, before the first step."""
+"""One training job, and the file job.json, written once before the first step, that lets a run of it resume."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,9 @@ _MAY_CHANGE: dict[str, Any] = {"gate": True, "runtime": {"mode", "sample_every"}
 @final
 @dataclass(frozen=True)
 class Job:
-    """What to train on what: a configuration, its events and what people call them.
+    """One training job: a configuration, its events, and `cohort`, a name for the events.
 
-    `runtime` is what the configuration's own runtime section came to, and is recorded in its place.
+    `runtime` is the resolved runtime section of the configuration, and is recorded instead of it.
     """
 
     config: TrainConfig
@@ -36,7 +36,7 @@ class Job:
 
 @final
 class BegunJob(Message):
-    """What a run began with: its configuration, the digest of its events, and the run that it is to repeat, if any."""
+    """What a run began with: its configuration, the digest of its events, and the run that it replays, if any."""
 
     schema_version: int = 1
     config: TrainConfig
@@ -45,23 +45,25 @@ class BegunJob(Message):
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """What the run in `folder` began with; None when it died before it began. Raises StoreCorrupt."""
+        """What the run in `folder` began with; None when it crashed before it wrote that. Raises StoreCorrupt."""
         path = folder / _FILE
         try:
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError as problem:
-            raise StoreCorrupt(f"{path}: {problem.errors()[0]['msg']}; the run cannot go on, start a new one") from None
+            raise StoreCorrupt(
+                f"{path}: {problem.errors()[0]['msg']}; the run cannot resume, start a new one"
+            ) from None
 
     def write(self, run: ActiveRun) -> None:
-        """Keep it for good beside the run's other files; runtime settings that nobody set stay unset, so default."""
+        """Write it to the run's folder, once; runtime settings that were not set stay unset, so they are defaults."""
         document = self.model_dump(mode="json", exclude={"replay_of"} if self.replay_of is None else None)
         document["config"]["runtime"] = self.config.runtime.model_dump(mode="json", exclude_unset=True)
         create(run.path(_FILE), canonical_json(document))
 
     def require_same(self, other: Self) -> None:
-        """Raise Conflict when `other` would not go on with the same work: other events, or settings that matter."""
+        """Raise Conflict when `other` is not the same work: other events, another replay, or settings that matter."""
         if other.data != self.data:
             raise Conflict(
                 f"the run began with events of digest {self.data[:8]}…, these have {other.data[:8]}…; "
@@ -69,8 +71,8 @@ class BegunJob(Message):
             )
         if other.replay_of != self.replay_of:
             raise Conflict(
-                f"the run began as {_told(self.replay_of)}, this would go on as {_told(other.replay_of)}; resume it "
-                "with the command that it began with"
+                f"the run began as {_kind(self.replay_of)}, but this would resume it as {_kind(other.replay_of)}; "
+                "resume it with the command that it began with"
             )
         ours, theirs = (job.config.model_dump(mode="json", exclude=_MAY_CHANGE) for job in (self, other))
         differing = [name for name in ours if ours[name] != theirs[name]]
@@ -82,10 +84,10 @@ class BegunJob(Message):
 
 
 def configuration_of(run: RunView) -> TrainConfig | None:
-    """The configuration that a run began with; None when it died before it began. Raises StoreCorrupt."""
+    """The configuration that a run began with; None when it crashed before it wrote that. Raises StoreCorrupt."""
     begun = BegunJob.read(run.folder)
     return None if begun is None else begun.config
 
 
-def _told(replay_of: str | None) -> str:
-    return "a run of its own" if replay_of is None else f"the replay of {replay_of}"
+def _kind(replay_of: str | None) -> str:
+    return "an ordinary run" if replay_of is None else f"the replay of {replay_of}"

@@ -1,22 +1,22 @@
-"""What a running job tells whoever watches it. Watching never changes what the job computes."""
+"""The observer of a running job, and the reports that it gets. It never changes what the job computes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-__all__ = ["Observer", "Phase", "StepReport"]
+__all__ = ["Observer", "StepReport", "TrainingPhase"]
 
-Phase = Literal["train", "validation", "test"]
+TrainingPhase = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """Step `step` of `num_steps` of a phase is done, over `num_events` events; the rest is as last known.
+    """One finished step: number `step` of `num_steps` of its phase, over `num_events` events.
 
-    `observed` names the kernels that the witness saw last, and how often.
+    The other fields are the last known values. `observed` names the kernels that the witness has seen, with counts.
     """
 
-    phase: Phase
+    phase: TrainingPhase
     step: int
     num_steps: int
     num_events: int
@@ -27,13 +27,13 @@ class StepReport:
 
 
 class Observer(Protocol):
-    """Receives a job's progress."""
+    """Receives the progress of a job."""
 
     def started(self, run_id: str, facts: Mapping[str, str]) -> None:
-        """The job has a run; `facts` are what it was given, for people."""
+        """The run began; `facts` describe its events, split and runtime, for people."""
 
     def stepped(self, report: StepReport) -> None:
-        """One more step is done."""
+        """One more step is finished."""
 
     def noted(self, text: str) -> None:
-        """Something worth a line happened."""
+        """Something happened that the user should read, in one line."""

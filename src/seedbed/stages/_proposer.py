@@ -1,4 +1,4 @@
-"""Who proposes the changes of a training, as it gets on."""
+"""Proposers: they decide which changes to propose during a training."""
 
 from dataclasses import dataclass
 from typing import Protocol, final
@@ -10,22 +10,22 @@ __all__ = ["Proposer", "ReplayProposer", "StallProposer"]
 
 
 class Proposer(Protocol):
-    """Pure: whatever it must remember is in the state, which goes into a checkpoint."""
+    """Proposes changes during a training. Everything that it must remember is in the state, which is checkpointed."""
 
     def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:
-        """The state and the deltas after `step` optimizer steps; `ap` is None where no validation was due."""
+        """The new state and the proposed deltas after `step` optimizer steps; `ap` is None if no validation was due."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class StallProposer:
-    """Cuts the learning rate when validation stalls, as a job's settings say."""
+    """Proposes to cut the learning rate when validation stalls, by the job's settings."""
 
     settings: ChangeSettings
     parameter: str
 
-    def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  any step may be one of a validation
-        """A cut after a validation that stalls; none when the settings say so."""
+    def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  a cut may come at any step
+        """A cut after a validation that stalls; no cut when the settings disable it."""
         if ap is None:
             return state, ()
         settings = self.settings
@@ -37,10 +37,10 @@ class StallProposer:
 @final
 @dataclass(frozen=True, slots=True)
 class ReplayProposer:
-    """Repeats the changes of another run, whatever validation says."""
+    """Proposes the changes of another run again, independently of validation."""
 
     rule: ReplayRule
 
-    def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  what was decided there stands
-        """What took effect there at this step."""
+    def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  the other run decided
+        """The changes that took effect in the other run at this step."""
         return state, self.rule.due(step)

@@ -1,4 +1,4 @@
-"""A run repeated with the changes that took effect in it, and whether it came out the same."""
+"""Replays a run with the changes that took effect in it, and says whether the result is the same."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ _LOGGED = ("loss", "validation_ap")
 @final
 @dataclass(frozen=True, slots=True)
 class ReplayDifference:
-    """The first value found in which a replay differs from its original; None stands where there is no such value.
+    """The first value in which a replay differs from its original; a value that is missing in one run is None.
 
-    `step` is None for what is measured once, after the last step: the test's metrics and predictions, by digest.
+    `step` is None for what is measured once, after the last step: the digests of the test's metrics and predictions.
     """
 
     what: str
@@ -34,9 +34,9 @@ class ReplayDifference:
 @final
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How a replay ended. `ruled_otherwise` are changes that the guards, or the live object, did not let through again.
+    """The result of a replay. `ruled_otherwise` are the changes that the guards or the live object did not allow again.
 
-    `difference` is None also for a replay that was interrupted before its end, which proves nothing.
+    `difference` is also None for a replay that was interrupted, which proves nothing.
     """
 
     result: TrainingResult
@@ -46,21 +46,22 @@ class Replay:
 
     @property
     def is_same(self) -> bool:
-        """Whether it came to its end, with the same changes, losses, validations, metrics and predictions."""
+        """Whether it finished, with the same changes, losses, validations, metrics and predictions."""
         return self.result.commit is not None and not self.ruled_otherwise and self.difference is None
 
 
 def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run_id: str | None = None) -> Replay:
-    """Train as `original` did, its changes proposed again at their steps, and compare; `run_id` as `train` has it.
+    """Train as `original` did, propose its changes again at the same steps, and compare; `run_id` as in `train`.
 
-    `job` is the original's: its configuration, as `configuration_of` tells, with its events. Raises NotFound when the
-    original is not finished or what it began with is gone, Conflict for another job, and whatever `train` raises.
+    `job` must be the job of the original: its configuration (see `configuration_of`) and its events. Raises NotFound
+    when the original is not finished or its job or changes are gone, Conflict for another job, and all that `train`
+    raises.
     """
     if original.commit is None:
         raise NotFound(f"run {original.run_id} is not finished: there is no end to compare with; resume it first")
     begun, journal = BegunJob.read(original.folder), original.folder / "changes.log"
     if begun is None or not journal.exists():
-        raise NotFound(f"run {original.run_id}: {original.folder} holds no job.json or no changes.log to repeat it by")
+        raise NotFound(f"run {original.run_id}: {original.folder} lacks the job.json or changes.log to replay it from")
     _require_same_work(begun, job)
     rule = replay_rule(fold(read_journal(journal)), original.run_id)
     result = train(job, store, observer, run_id=run_id, replay=rule)
@@ -69,7 +70,7 @@ def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run
     view = store.find(result.run_id, project=original.project)
     history = fold(read_journal(view.folder / "changes.log"))
     difference = _first_difference(_logged(store, original), _logged(store, view))
-    difference = difference or _at_the_end(original.commit, result.commit)
+    difference = difference or _difference_of_digests(original.commit, result.commit)
     return Replay(result, rule, rule.ruled_otherwise(history), difference)
 
 
@@ -81,11 +82,11 @@ def _require_same_work(begun: BegunJob, job: Job) -> None:
     try:
         begun.require_same(own)
     except Conflict as problem:
-        raise Conflict(f"this would be no replay: {problem}") from None
+        raise Conflict(f"this would not be a replay: {problem}") from None
 
 
 def _logged(store: Store, run: RunView) -> dict[str, dict[int, float]]:
-    """What each step logged, by name."""
+    """The logged values by name and step."""
     found: dict[str, dict[int, float]] = {name: {} for name in _LOGGED}
     for event in standing_events(store, run):
         for name in _LOGGED:
@@ -98,16 +99,16 @@ def _first_difference(
     original: Mapping[str, Mapping[int, float]], replayed: Mapping[str, Mapping[int, float]]
 ) -> ReplayDifference | None:
     for name in _LOGGED:
-        there, here = original[name], replayed[name]
-        for step in sorted({*there, *here}):
-            if there.get(step) != here.get(step):
-                return ReplayDifference(name, step, there.get(step), here.get(step))
+        before, now = original[name], replayed[name]
+        for step in sorted({*before, *now}):
+            if before.get(step) != now.get(step):
+                return ReplayDifference(name, step, before.get(step), now.get(step))
     return None
 
 
-def _at_the_end(original: Commit, replayed: Commit) -> ReplayDifference | None:
+def _difference_of_digests(original: Commit, replayed: Commit) -> ReplayDifference | None:
     for what in ("metrics", "predictions"):
-        there, here = (commit.snapshot.digests.get(what) for commit in (original, replayed))
-        if there != here:
-            return ReplayDifference(what, None, there, here)
+        before, now = (commit.snapshot.digests.get(what) for commit in (original, replayed))
+        if before != now:
+            return ReplayDifference(what, None, before, now)
     return None

@@ -1,7 +1,7 @@
 """The live training state: model, optimizer and scheduler, one step at a time.
 
-Every step draws its negatives, neighbours and dropout from generators seeded with (seed, step), so a resumed run needs
-no generator's state to repeat what an uninterrupted one would have done.
+Every step draws its negatives, neighbours and dropout from generators seeded with (seed, step). So a resumed run gives
+the same results as an uninterrupted one, without the stored state of any generator.
 """
 
 import math
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -18,18 +17,17 @@ from seedbed.runtime import Contract
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
 from seedbed.temporal import LinkPredictor, TGATConfig
+from seedbed.temporal._arrays import Float64, Int64
 from seedbed.temporal._link import link_queries
 
 __all__ = ["Trainer"]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 _DIVERGED = "lower training.learning_rate, or look at the features, and start a new run"
 
 
 @final
 class Trainer:
-    """Owns what changes while a model trains; `step` and `score` are the only ways forward."""
+    """Owns model, optimizer and scheduler; `step` trains one batch, and `score` scores candidates."""
 
     def __init__(self, config: TrainConfig, data: LinkDataset, contract: Contract) -> None:
         settings = config.training
@@ -48,16 +46,19 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """The rate that the optimizer holds now."""
+        """The learning rate that is set in the optimizer now."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def batch(self, step: int) -> range:
-        """The training events of a step, counted from 0 over all epochs."""
+        """The training events of a step; steps are counted from 0 over all epochs."""
         first = (step % self.steps_per_epoch) * self._batch_size
         return range(first, min(first + self._batch_size, len(self.data.split.train)))
 
     def step(self, step: int) -> float:
-        """One optimizer step over one batch; returns its mean binary cross-entropy. Raises Diverged before the step."""
+        """Take one optimizer step over one batch and return its mean binary cross-entropy.
+
+        Raises Diverged, before the step, when the loss is not finite.
+        """
         self.model.train()
         rng = np.random.default_rng((self._seed, 1, step))
         torch.manual_seed(int(rng.integers(2**62)))
@@ -74,18 +75,18 @@ class Trainer:
         return value
 
     @torch.no_grad()
-    def score(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> Floats:
+    def score(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> Float64:
         """Logits float64 [B, M] of sources [B] against candidates [B, M] at times [B], in evaluation mode.
 
         Raises Diverged when any is not finite.
         """
         self.model.eval()
-        scores: Floats = self._logits(source, candidates, time, rng).double().cpu().numpy()
+        scores: Float64 = self._logits(source, candidates, time, rng).double().cpu().numpy()
         if not np.isfinite(scores).all():
             raise Diverged(f"an evaluation's scores are not all finite; {_DIVERGED}")
         return scores
 
-    def _logits(self, source: Ints, candidates: Ints, time: Ints, rng: np.random.Generator) -> torch.Tensor:
+    def _logits(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> torch.Tensor:
         node, when = link_queries(source, candidates, time)
         blocks = self.data.builder.build(node, when, rng=rng if self._uniform else None).to(self._contract.device)
         with self._contract.autocast():
@@ -94,7 +95,7 @@ class Trainer:
 
     @staticmethod
     def _loss(logits: torch.Tensor) -> torch.Tensor:
-        """The first candidate of each row is the true one."""
+        """The mean binary cross-entropy; the first candidate of each row is the true one."""
         truth = torch.zeros_like(logits)
         truth[:, 0] = 1.0
         return functional.binary_cross_entropy_with_logits(logits, truth)

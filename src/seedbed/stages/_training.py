@@ -17,7 +17,7 @@ from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._draft import lint_gate, make_draft
 from seedbed.stages._execution import Collaborators, Execution
-from seedbed.stages._inject import Fault, PowerCut, injected, tear
+from seedbed.stages._inject import Fault, PowerCut, append_half_record, injected
 from seedbed.stages._interrupt import interruption
 from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
@@ -29,7 +29,7 @@ __all__ = ["TrainingResult", "new_run_id", "train"]
 @final
 @dataclass(frozen=True)
 class TrainingResult:
-    """How an execution ended: FINISHED with its commit, or INTERRUPTED with none."""
+    """How a training ended: FINISHED with its commit, or INTERRUPTED without one."""
 
     run_id: str
     status: RunStatus
@@ -37,7 +37,7 @@ class TrainingResult:
 
 
 def new_run_id() -> str:
-    """A name that sorts by when it was given, for people; no order is read from it."""
+    """A new run name that sorts by time, for people; the program does not rely on that order."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -50,12 +50,13 @@ def train(
     fault: Fault | None = None,
     replay: ReplayRule | None = None,
 ) -> TrainingResult:
-    """Train, evaluate and commit; a `run_id` that was left unfinished goes on from its last checkpoint.
+    """Train, evaluate and commit; an unfinished run of this `run_id` resumes from its last checkpoint.
 
-    With `replay`, changes are not decided on but repeated, those of another run.
-    A first Ctrl-C ends the run after its current step, checkpointed, as INTERRUPTED. Raises ContractBroken when STRICT
-    does not observe what was declared, InvalidInput for a job that cannot run, Conflict for a run that is finished or
-    began with another job, Diverged when numbers stop being numbers, StoreUnavailable when the disk refuses.
+    With `replay`, the changes of another run are proposed again, and nothing else is proposed.
+    The first Ctrl-C ends the run after its current step, checkpointed, as INTERRUPTED. Raises ContractBroken when
+    STRICT does not observe what was declared, InvalidInput for a job that cannot run, Conflict for a run that is
+    finished or began with another job, Diverged when a loss or score is not finite, StoreUnavailable when the disk
+    fails.
     """
     job = replace(job, config=job.config.model_copy(update={"runtime": job.runtime.config}))
     tune_host(job.runtime.config.threads)
@@ -72,26 +73,28 @@ def train(
         this.write(run)
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
-            means = Collaborators(observer, injection, None if replay is None else ReplayProposer(replay))
-            result = _attempt(job, data, contract, run, means)
+            proposer = None if replay is None else ReplayProposer(replay)
+            result = _attempt(job, data, contract, run, Collaborators(observer, injection, proposer))
         except PowerCut:
-            num_bytes = tear(run.path("events.log"))
+            num_bytes = append_half_record(run.path("events.log"))
         else:
             if not injection.happened:
-                observer.noted(f"the fault {fault} never came about: no change took effect for it to undo")
+                observer.noted(f"the fault {fault} did not happen: no change took effect that it could undo")
             return result
-    observer.noted(f"power cut injected: {num_bytes} bytes of half a record stand at the end of events.log; resuming")
+    observer.noted(f"power cut injected: events.log ends with {num_bytes} bytes of half a record; resuming")
     return train(job, store, observer, run_id=run.run_id, replay=replay)
 
 
-def _attempt(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, means: Collaborators) -> TrainingResult:
-    means.observer.started(run.run_id, _facts(job, data, contract, run))
-    with run, interruption() as asked:
-        execution = Execution(job.config, data, contract, run, means)
+def _attempt(
+    job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, collaborators: Collaborators
+) -> TrainingResult:
+    collaborators.observer.started(run.run_id, _facts(job, data, contract, run))
+    with run, interruption() as requested:
+        execution = Execution(job.config, data, contract, run, collaborators)
         try:
-            evaluation = execution.evaluate(asked) if execution.train(asked) else None
+            evaluation = execution.evaluate(requested) if execution.train(requested) else None
             if evaluation is None:
-                run.interrupted(asked.reason)
+                run.interrupted(requested.reason)
                 return TrainingResult(run.run_id, RunStatus.INTERRUPTED, None)
             draft = make_draft(job.config, job.cohort, data, run, execution.finish(), evaluation)
         finally:
@@ -122,5 +125,5 @@ def _determinism(wanted: bool) -> Iterator[None]:
 
 def _device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput("training.device is cuda, but torch sees no CUDA device; say cpu")
+        raise InvalidInput("training.device is cuda, but torch sees no CUDA device; set it to cpu")
     return torch.device(wanted)

@@ -1,20 +1,19 @@
-"""What one batch of queries needs from the past, gathered for every layer and computed once for identical queries."""
+"""Blocks: what one batch of queries needs from the past, for every layer, with identical queries computed once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from seedbed.temporal._arrays import Int64
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._stream import EventStream
 
 __all__ = ["Block", "BlockBuilder", "Blocks"]
 
-Ints = npt.NDArray[np.int64]
-Sample = Callable[[Ints, Ints, int], Neighbours]
+SampleNeighbours = Callable[[Int64, Int64, int], Neighbours]
 
 
 @final
@@ -22,11 +21,11 @@ Sample = Callable[[Ints, Ints, int], Neighbours]
 class Block:
     """One layer's work: Q distinct (node, time) queries with K neighbour slots each.
 
-    distinct: int64 [U], the rows of the layer below that are some query's own (node ids below the first layer).
-    own: int64 [Q], each query's place among the distinct. neighbour: int64 [Q, K], rows of the layer below.
+    distinct: int64 [U], the rows of the layer below that belong to the queries' own nodes (node ids below the first
+    layer). own: int64 [Q], each query's index in `distinct`. neighbour: int64 [Q, K], rows of the layer below.
     elapsed: float32 [Q, K], time units since each neighbouring event. features: float32 [Q, K, E].
-    mask: bool [Q, K], true where attention may look. An empty slot points back at the query's own row, with no time
-    elapsed and no features, and only a query without a past may look there: it sees itself, and no softmax is empty.
+    mask: bool [Q, K], true where attention may look. An empty slot points at the query's own row, with elapsed time 0
+    and features 0. Only a query without a past may look there: it sees itself, so that no softmax is empty.
     """
 
     distinct: torch.Tensor
@@ -45,14 +44,14 @@ class Block:
 @final
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """The layers' blocks, first layer first, and where each asked query's embedding stands in the last: int64 [R]."""
+    """The blocks of all layers, the first layer first; `root` int64 [R]: the row of each query in the last layer."""
 
     layers: tuple[Block, ...]
     root: torch.Tensor
 
     @property
     def num_queries(self) -> tuple[int, ...]:
-        """Distinct queries of each layer."""
+        """The number of distinct queries of each layer."""
         return tuple(len(block.own) for block in self.layers)
 
     def to(self, device: torch.device) -> Self:
@@ -64,8 +63,8 @@ class Blocks:
 class BlockBuilder:
     """Builds the blocks of a batch from a graph and its (scaled) event features.
 
-    Features that are known with the event stand first; late ones follow, zero until the query's time has reached the
-    event's `known_at`; the last column is 1 where the late ones are known.
+    The columns of its features: first the features that are known with the event; then the late features, zero until
+    the query's time has reached the event's `known_at`; last a column that is 1 where the late features are known.
     """
 
     def __init__(self, stream: EventStream, graph: TemporalGraph, num_neighbours: tuple[int, ...]) -> None:
@@ -78,17 +77,17 @@ class BlockBuilder:
 
     @property
     def num_features(self) -> int:
-        """Width E of the blocks' features."""
+        """The width E of the blocks' features."""
         return self._features.shape[1]
 
-    def build(self, node: Ints, time: Ints, *, rng: np.random.Generator | None = None) -> Blocks:
+    def build(self, node: Int64, time: Int64, *, rng: np.random.Generator | None = None) -> Blocks:
         """Blocks for int64 [R] queries: the most recent neighbours, or uniform ones when a generator is given."""
         if rng is None:
             return self._build(node, time, self._graph.most_recent)
         generator = rng
         return self._build(node, time, lambda n, t, k: self._graph.uniform(n, t, k, generator))
 
-    def _build(self, node: Ints, time: Ints, sample: Sample) -> Blocks:
+    def _build(self, node: Int64, time: Int64, sample: SampleNeighbours) -> Blocks:
         node, time, root = _distinct_queries(node, time)
         layers: list[Block] = []
         for depth, k in enumerate(reversed(self._num_neighbours)):
@@ -98,25 +97,25 @@ class BlockBuilder:
             below_node, below_time = node, time
             if not is_first_layer:
                 event_time = time[:, None] - found.elapsed
-                below_node, below_time, place = _distinct_queries(
+                below_node, below_time, index = _distinct_queries(
                     np.concatenate([node, found.node[found.real]]), np.concatenate([time, event_time[found.real]])
                 )
-                own = place[: len(node)]
+                own = index[: len(node)]
                 neighbour = np.zeros_like(found.node)
-                neighbour[found.real] = place[len(node) :]
+                neighbour[found.real] = index[len(node) :]
             layers.append(self._block(own, neighbour, found, time))
             node, time = below_node, below_time
         return Blocks(tuple(reversed(layers)), torch.from_numpy(root))
 
-    def _block(self, own: Ints, neighbour: Ints, found: Neighbours, time: Ints) -> Block:
+    def _block(self, own: Int64, neighbour: Int64, found: Neighbours, time: Int64) -> Block:
         known = found.real & (self._known_at[found.event] <= time[:, None])
         features = self._features[torch.from_numpy(found.event)]
         features[..., self._first_late :].masked_fill_(torch.from_numpy(~known).unsqueeze(-1), 0.0)
         features[..., : self._first_late].masked_fill_(torch.from_numpy(~found.real).unsqueeze(-1), 0.0)
-        distinct, place = np.unique(own, return_inverse=True)
+        distinct, index = np.unique(own, return_inverse=True)
         return Block(
             torch.from_numpy(distinct),
-            torch.from_numpy(place),
+            torch.from_numpy(index),
             torch.from_numpy(np.where(found.real, neighbour, own[:, None])),
             torch.from_numpy(found.elapsed.astype(np.float32)),
             features,
@@ -124,8 +123,8 @@ class BlockBuilder:
         )
 
 
-def _distinct_queries(node: Ints, time: Ints) -> tuple[Ints, Ints, Ints]:
-    """The distinct queries among int64 [R], and where each of the R stands among them; exact for any times."""
+def _distinct_queries(node: Int64, time: Int64) -> tuple[Int64, Int64, Int64]:
+    """The distinct queries among int64 [R], and the index of each of the R among them; exact for any times."""
     times, rank = np.unique(time, return_inverse=True)
-    _, first, place = np.unique(node * len(times) + rank, return_index=True, return_inverse=True)
-    return node[first], time[first], place
+    _, first, index = np.unique(node * len(times) + rank, return_index=True, return_inverse=True)
+    return node[first], time[first], index

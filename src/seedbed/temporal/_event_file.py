@@ -1,4 +1,4 @@
-"""One file of events and the questions the door asks of its columns; every refusal names file, row and column."""
+"""One file of events, with checks of its columns; every refusal names the file, the row and the column."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput, NotFound
+from seedbed.temporal._arrays import Float32, Int64
 
 __all__ = ["EventFile"]
 
@@ -24,7 +25,7 @@ class EventFile:
 
     @classmethod
     def open(cls, path: Path, columns: tuple[str, ...]) -> "EventFile":
-        """Load `columns` of a .parquet or .csv file; the cells of a CSV file stay text until they are asked for.
+        """Load `columns` of a .parquet or .csv file; the cells of a CSV file stay text until a column is converted.
 
         Raises NotFound without the file; InvalidInput when it cannot be read, lacks a column, or holds no event.
         """
@@ -37,7 +38,7 @@ class EventFile:
             if missing:
                 known = ", ".join(found)
                 raise InvalidInput(
-                    f"{path}: row 1, column {missing[0]!r}: no such column; the file has {known}; mend the schema"
+                    f"{path}: row 1, column {missing[0]!r}: no such column; the file has {known}; fix the schema"
                 )
             frame = lazy.select(columns).collect()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # polars panics on some torn pages
@@ -47,8 +48,8 @@ class EventFile:
             raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
         return cls(path, frame)
 
-    def whole(self, column: str) -> NDArray[np.int64]:
-        """The column as int64 [N], exact to the last unit; empty, fractional and non-finite cells are refused."""
+    def whole(self, column: str) -> Int64:
+        """The column as int64 [N], exact; empty, fractional and non-finite cells are refused."""
         values = self._filled(column)
         if values.dtype.is_integer():
             exact = values.cast(pl.Int64, strict=False)
@@ -62,18 +63,18 @@ class EventFile:
         self.refuse(column, exact.is_null(), "expected a whole number of 64 bits", "round it or change the unit")
         return exact.to_numpy()
 
-    def numbers(self, column: str) -> NDArray[np.float32]:
-        """The column as float32 [N], NaN where a cell is empty; NaN and infinities that were written are refused."""
+    def numbers(self, column: str) -> Float32:
+        """The column as float32 [N], NaN where a cell is empty; NaN and infinities in the file are refused."""
         values = self.frame[column]
         if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or self._is_text(values)):
             raise self._wrong_type(column, "numbers")
         numbers = values.cast(pl.Float64, strict=False).cast(pl.Float32)
         bad = values.is_not_null() & ~numbers.is_finite().fill_null(False)
-        self.refuse(column, bad, "expected a finite number of 32 bits", "mend it, or leave the cell empty")
+        self.refuse(column, bad, "expected a finite number of 32 bits", "fix it, or leave the cell empty")
         return numbers.to_numpy()
 
     def identities(self, column: str) -> pl.Series:
-        """The column as text, one name a row. Ids that are numbers lie in 0 .. 2**63 - 1."""
+        """The column as text, one name for each row. Ids that are numbers must be in 0 .. 2**63 - 1."""
         values = self._filled(column)
         if not (values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum)):
             raise self._wrong_type(column, "whole numbers or text")
@@ -86,8 +87,8 @@ class EventFile:
             )
         return names
 
-    def categories(self, column: str) -> tuple[list[str], NDArray[np.float32]]:
-        """The distinct values as text, sorted, and the 0/1 float32 [N, values]; an empty cell is a row of zeros."""
+    def categories(self, column: str) -> tuple[list[str], Float32]:
+        """The distinct values as text, sorted, and 0/1 columns float32 [N, values]; an empty cell is a row of zeros."""
         if self.frame[column].dtype.is_float():
             raise self._wrong_type(column, "whole numbers or text")
         values = self.frame[column].cast(pl.String)
@@ -110,7 +111,7 @@ class EventFile:
         return values
 
     def _is_text(self, values: pl.Series) -> bool:
-        """Whether these are cells of a CSV file: text there may be a number, but in Parquet it is another type."""
+        """Whether these are text cells of a CSV file, where text may be a number; in Parquet it is another type."""
         return values.dtype == pl.String and self.path.suffix == ".csv"
 
     def _wrong_type(self, column: str, expected: str) -> InvalidInput:
@@ -133,6 +134,6 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 
 def _whole_floats(values: pl.Series) -> pl.Series:
-    """Int64 where a float is whole and small enough to be exact, null elsewhere."""
+    """The values as Int64 where a float is whole and small enough to be exact, null elsewhere."""
     exact = values.is_finite() & (values == values.floor()) & (values.abs() <= EXACT_FLOAT)
     return values.to_frame("value").select(pl.when(exact).then("value").cast(pl.Int64)).to_series()

@@ -1,4 +1,4 @@
-"""A time-sorted adjacency over events, and the neighbours of any batch of (node, time) queries."""
+"""A graph of events, sorted by time, that finds the neighbours of a batch of (node, time) queries."""
 
 from dataclasses import dataclass
 from typing import final
@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import InvalidInput
+from seedbed.temporal._arrays import Int64
 from seedbed.temporal._stream import EventStream
 
 __all__ = ["Neighbours", "TemporalGraph"]
-
-Ints = npt.NDArray[np.int64]
 
 
 @final
@@ -23,19 +22,19 @@ class Neighbours:
     real: bool [Q, K], false in an empty slot.
     """
 
-    node: Ints
-    event: Ints
-    elapsed: Ints
+    node: Int64
+    event: Int64
+    elapsed: Int64
     real: npt.NDArray[np.bool_]
 
 
 @final
 class TemporalGraph:
-    """Compressed sparse rows over a stream's events, each row sorted by (time, event).
+    """A stream's events as compressed sparse rows, one row for each node, sorted by (time, event).
 
-    Each event stands in the row of its source and, unless the graph is `outgoing`, in the row of its destination. A
-    query (node, time) sees the events of its node strictly before its time and no others: events at the same time are
-    not yet known. Times stay int64 to the last unit; one `searchsorted` over node * span + time answers a whole batch.
+    Each event is in the row of its source and, unless the graph is `outgoing`, in the row of its destination. A query
+    (node, time) sees only the events of its node strictly before its time: events at the same time are not known yet.
+    Times stay exact int64. One `searchsorted` over node * span + time answers a whole batch.
     Raises InvalidInput when num_nodes * span is beyond 64 bits.
     """
 
@@ -45,7 +44,7 @@ class TemporalGraph:
         self._span = int(stream.t[-1]) - self._start + 2
         if num_nodes * self._span >= 2**63:
             raise InvalidInput(
-                f"event times span {self._span} units over {num_nodes} nodes, more than 64 bits can order; "
+                f"event times span {self._span} units over {num_nodes} nodes, too much to sort in 64 bits; "
                 "expected num_nodes * span < 2^63: declare coarser times"
             )
         ends = [(stream.src, stream.dst)] if outgoing else [(stream.src, stream.dst), (stream.dst, stream.src)]
@@ -59,13 +58,13 @@ class TemporalGraph:
         self._time = stream.t[self._event]
         self._row = np.searchsorted(self._key, np.arange(num_nodes + 1, dtype=np.int64) * self._span)
 
-    def most_recent(self, node: Ints, time: Ints, k: int) -> Neighbours:
+    def most_recent(self, node: Int64, time: Int64, k: int) -> Neighbours:
         """The k latest earlier events of each query. node, time: int64 [Q]."""
         end = np.searchsorted(self._key, self._keys(node, time))
         slot = end[:, None] - np.arange(k, 0, -1)
         return self._gather(slot, slot >= self._row[node][:, None], time)
 
-    def uniform(self, node: Ints, time: Ints, k: int, rng: np.random.Generator) -> Neighbours:
+    def uniform(self, node: Int64, time: Int64, k: int, rng: np.random.Generator) -> Neighbours:
         """k earlier events of each query drawn with replacement, in time order. node, time: int64 [Q]."""
         begin = self._row[node]
         count = np.searchsorted(self._key, self._keys(node, time)) - begin
@@ -74,11 +73,11 @@ class TemporalGraph:
         real = np.broadcast_to((count > 0)[:, None], drawn.shape)
         return self._gather(begin[:, None] + drawn, real, time)
 
-    def _keys(self, node: Ints, time: Ints) -> Ints:
-        """One int64 per (node, time), ordered as the pairs are; times beyond the stream count as just beyond it."""
+    def _keys(self, node: Int64, time: Int64) -> Int64:
+        """One int64 for each (node, time), in the order of the pairs; a time beyond the stream counts as its end."""
         return node * self._span + (np.clip(time, self._start, self._start + self._span - 1) - self._start)
 
-    def _gather(self, slot: Ints, real: npt.NDArray[np.bool_], time: Ints) -> Neighbours:
+    def _gather(self, slot: Int64, real: npt.NDArray[np.bool_], time: Int64) -> Neighbours:
         slot = np.where(real, slot, 0)
         elapsed = np.where(real, time[:, None] - self._time[slot], 0)
         return Neighbours(np.where(real, self._other[slot], 0), np.where(real, self._event[slot], 0), elapsed, real)

@@ -3,20 +3,18 @@
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
+from seedbed.temporal._arrays import Int64
 from seedbed.temporal._blocks import Blocks
 from seedbed.temporal._tgat import TGAT, LayerWrap, TGATConfig
 
 __all__ = ["LinkPredictor", "link_queries"]
 
-Ints = npt.NDArray[np.int64]
 
-
-def link_queries(source: Ints, candidates: Ints, time: Ints) -> tuple[Ints, Ints]:
+def link_queries(source: Int64, candidates: Int64, time: Int64) -> tuple[Int64, Int64]:
     """The (node, time) queries, two int64 [B + B*M], of sources [B], candidates [B, M] and times [B]."""
     node = np.concatenate([source, candidates.ravel()])
     return node, np.concatenate([time, np.repeat(time, candidates.shape[1])])
@@ -24,7 +22,7 @@ def link_queries(source: Ints, candidates: Ints, time: Ints) -> tuple[Ints, Ints
 
 @final
 class LinkPredictor(nn.Module):
-    """TGAT and an MLP decoder whose first weight is split by side, so that each side is projected once."""
+    """TGAT with an MLP decoder. Its first weight is split into source and destination, so each is projected once."""
 
     def __init__(self, config: TGATConfig, wrap: LayerWrap = lambda layer: layer) -> None:
         super().__init__()

@@ -1,19 +1,18 @@
-"""How well scores rank the true link: average precision, area under the ROC curve, mean reciprocal rank."""
+"""Metrics of how well scores rank the true link: average precision, area under the ROC curve, reciprocal rank."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, final
 
 import numpy as np
-import numpy.typing as npt
+
+from seedbed.temporal._arrays import Float64, Int64
 
 __all__ = ["RankingScores", "average_precision", "reciprocal_rank", "roc_auc"]
 
-Floats = npt.NDArray[np.float64]
 
-
-def _totals_at_thresholds(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
-    """True and false positives when everything at or above each distinct score is accepted, from the highest down."""
+def _totals_at_thresholds(positive: Float64, negative: Float64) -> tuple[Float64, Float64]:
+    """The true and the false positives at or above each distinct score, from the highest score down."""
     score = np.concatenate([positive, negative])
     order = np.argsort(-score, kind="stable")
     hit = (order < len(positive)).cumsum()
@@ -22,10 +21,10 @@ def _totals_at_thresholds(positive: Floats, negative: Floats) -> tuple[Floats, F
     return true, last_of_tie + 1 - true
 
 
-def average_precision(positive: Floats, negative: Floats) -> float:
-    """Sum over thresholds of (recall step) * precision, tied scores accepted together. positive [P], negative [N].
+def average_precision(positive: Float64, negative: Float64) -> float:
+    """The sum over thresholds of (recall step) * precision; equal scores count together. positive [P], negative [N].
 
-    NaN when any score is: what has no order has no rank.
+    NaN when any score is NaN.
     """
     if np.isnan(positive).any() or np.isnan(negative).any():
         return float("nan")
@@ -34,8 +33,11 @@ def average_precision(positive: Floats, negative: Floats) -> float:
     return float(np.sum(np.diff(true, prepend=0.0) * precision) / len(positive))
 
 
-def roc_auc(positive: Floats, negative: Floats) -> float:
-    """The chance that a positive outranks a negative, a tie counting half. positive [P], negative [N]. NaN as above."""
+def roc_auc(positive: Float64, negative: Float64) -> float:
+    """The chance that a positive scores above a negative, ties count half. positive [P], negative [N].
+
+    NaN when any score is NaN.
+    """
     if np.isnan(positive).any() or np.isnan(negative).any():
         return float("nan")
     true, false = _totals_at_thresholds(positive, negative)
@@ -43,15 +45,15 @@ def roc_auc(positive: Floats, negative: Floats) -> float:
     return float(area / (len(positive) * len(negative)))
 
 
-def reciprocal_rank(positive: Floats, negative: Floats) -> Floats:
-    """1 / rank of each positive [B] among its own negatives [B, M]; a tie takes the middle of the ranks it spans.
+def reciprocal_rank(positive: Float64, negative: Float64) -> Float64:
+    """1 / rank of each positive [B] among its own negatives [B, M]; a tie gets the middle of its ranks.
 
-    NaN for an event with a NaN among its scores.
+    NaN for an event that has a NaN among its scores.
     """
     above = (negative > positive[:, None]).sum(axis=1)
     level = (negative == positive[:, None]).sum(axis=1)
     unordered = np.isnan(positive) | np.isnan(negative).any(axis=1)
-    rank: Floats = np.where(unordered, np.nan, 1.0 + above + 0.5 * level)
+    rank: Float64 = np.where(unordered, np.nan, 1.0 + above + 0.5 * level)
     return 1.0 / rank
 
 
@@ -60,21 +62,21 @@ def reciprocal_rank(positive: Floats, negative: Floats) -> Floats:
 class RankingScores:
     """Scores of B events: the true destination [B], one negative each [B], M negatives each [B, M]."""
 
-    true: Floats
-    one: Floats
-    many: Floats
+    true: Float64
+    one: Float64
+    many: Float64
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """The scores of successive batches as one."""
+        """The scores of successive batches, joined."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("true", "one", "many")))
 
-    def take(self, event: npt.NDArray[np.int64]) -> Self:
-        """The scores of the events at these places, [B'], which may repeat."""
+    def take(self, event: Int64) -> Self:
+        """The scores of the events at these indices, [B'], which may repeat."""
         return type(self)(self.true[event], self.one[event], self.many[event])
 
     def metrics(self) -> dict[str, float]:
-        """`ap` and `auc` against the one negative, `mrr` against the M."""
+        """`ap` and `auc` against the one negative, `mrr` against the M negatives."""
         return {
             "ap": average_precision(self.true, self.one),
             "auc": roc_auc(self.true, self.one),

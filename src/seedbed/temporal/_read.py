@@ -1,4 +1,4 @@
-"""The door: a file of events becomes an `EventStream`, or is refused with its file, row and column."""
+"""Reads a file of events into an `EventStream`, or refuses it and names the file, the row and the column."""
 
 from collections.abc import Sequence
 from importlib.resources import as_file, files
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from seedbed.temporal._arrays import Float32, Int32, Int64
 from seedbed.temporal._event_file import EventFile
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
 from seedbed.temporal._stream import EventStream
@@ -18,18 +18,18 @@ __all__ = ["load_flights", "read_events"]
 def read_events(path: Path, schema: StreamSchema, *, sort: bool = False) -> EventStream:
     """Read a Parquet or CSV file of events; nodes are numbered in the order in which they first appear.
 
-    Times are taken as they are, int64 in the file's unit. With `sort`, events are put in time order, and those of one
+    Times stay as they are, int64 in the file's unit. With `sort`, events are put in time order, and events at the same
     time keep the order of the file; without it, times that go backwards are refused.
 
-    Raises NotFound without the file, and InvalidInput, naming file, row (from 1) and column, for a missing column, a
-    wrong type, a fractional, NaN or infinite time, a NaN or infinite feature, a negative or too large id, a duplicate
+    Raises NotFound if there is no file. Raises InvalidInput, with file, row (from 1) and column, for a missing column,
+    a wrong type, a fractional, NaN or infinite time, a NaN or infinite feature, a negative or too large id, a duplicate
     event id, `known_at` before the event, unsorted times, no event at all, and a torn file.
     """
     file = EventFile.open(path, schema.columns)
     t, known_at = _times(file, schema, sort=sort)
     if schema.event_id is not None:
-        again = ~file.identities(schema.event_id).is_first_distinct()
-        file.refuse(schema.event_id, again, "expected an id that no earlier row has", "drop the repeated event")
+        repeated = ~file.identities(schema.event_id).is_first_distinct()
+        file.refuse(schema.event_id, repeated, "expected an id that no earlier row has", "drop the repeated event")
     feature_names, features = _matrix(file, schema.features, schema.categorical)
     late_names, late = _matrix(file, schema.late_features, schema.categorical)
     labels = None if schema.label is None else file.numbers(schema.label)
@@ -53,32 +53,33 @@ def read_events(path: Path, schema: StreamSchema, *, sort: bool = False) -> Even
 
 
 def load_flights(limit: int | None = None) -> EventStream:
-    """The departures of 2013 from New York, aircraft to destination, times in Unix seconds; or the first `limit`."""
+    """The departures of 2013 from New York (all, or the first `limit`): aircraft to destination, in Unix seconds."""
     with as_file(files("seedbed.temporal") / "data" / "flights.parquet") as path:
         flights = read_events(path, FLIGHTS_SCHEMA)
     return flights if limit is None else flights.head(limit)
 
 
-def _times(file: EventFile, schema: StreamSchema, *, sort: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """When each event happened and when its late features were known, int64 [N] both, in the order of the file."""
+def _times(file: EventFile, schema: StreamSchema, *, sort: bool) -> tuple[Int64, Int64]:
+    """The time of each event and the time when its late features are known, both int64 [N] in the order of the file."""
     t = file.whole(schema.t)
     backwards = np.append(False, t[1:] < t[:-1])
     if not sort and backwards.any():
         before = int(t[backwards.argmax() - 1])
         file.refuse(
-            schema.t, backwards, f"expected no time before the previous row's {before}", "sort the file or ask for it"
+            schema.t,
+            backwards,
+            f"expected no time before the previous row's {before}",
+            "sort the file, or pass sort=True (--sort)",
         )
     if schema.known_at is None:
         return t, t
     known_at = file.whole(schema.known_at)
-    file.refuse(schema.known_at, known_at < t, "expected no time before the event's own", "mend one of the two")
+    file.refuse(schema.known_at, known_at < t, "expected no time before the event's own", "fix one of the two")
     return t, known_at
 
 
-def _matrix(
-    file: EventFile, columns: Sequence[str], categorical: Sequence[str]
-) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Names and float32 [N, F]; a categorical column becomes one column a value, named `column=value`."""
+def _matrix(file: EventFile, columns: Sequence[str], categorical: Sequence[str]) -> tuple[tuple[str, ...], Float32]:
+    """Names and values, float32 [N, F]; each value of a categorical column becomes a column, named `column=value`."""
     names: list[str] = []
     parts = [np.empty((len(file.frame), 0), np.float32)]
     for column in columns:
@@ -92,10 +93,8 @@ def _matrix(
     return tuple(names), np.concatenate(parts, axis=1)
 
 
-def _dense_ids(
-    src: pl.Series, dst: pl.Series, *, bipartite: bool
-) -> tuple[NDArray[np.int32], NDArray[np.int32], tuple[str, ...], int]:
-    """Number the nodes in the order of their first event: all sources and then all destinations, if bipartite."""
+def _dense_ids(src: pl.Series, dst: pl.Series, *, bipartite: bool) -> tuple[Int32, Int32, tuple[str, ...], int]:
+    """Number the nodes in the order of their first event; if bipartite, all sources come before all destinations."""
     if bipartite:
         sources, destinations = src.unique(maintain_order=True), dst.unique(maintain_order=True)
         names = (*sources, *destinations)
@@ -105,7 +104,7 @@ def _dense_ids(
     return _positions(src, nodes), _positions(dst, nodes), tuple(nodes), len(nodes)
 
 
-def _positions(values: pl.Series, names: pl.Series) -> NDArray[np.int32]:
+def _positions(values: pl.Series, names: pl.Series) -> Int32:
     """The index in `names` of each value, int32 [N]."""
     return values.replace_strict(names, np.arange(len(names), dtype=np.int32), return_dtype=pl.Int32).to_numpy(
         writable=True

@@ -1,11 +1,11 @@
-"""Features on one scale, learnt from the past only."""
+"""Scales features by means and deviations of past events only."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
+from seedbed.temporal._arrays import Float32, Float64
 from seedbed.temporal._stream import EventStream
 
 __all__ = ["Scaler", "fit_scaler"]
@@ -15,13 +15,13 @@ __all__ = ["Scaler", "fit_scaler"]
 class Scaler:
     """Means and deviations, float64 [F] for features and [L] for late features; made by `fit_scaler`."""
 
-    mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-    late_mean: NDArray[np.float64]
-    late_deviation: NDArray[np.float64]
+    mean: Float64
+    deviation: Float64
+    late_mean: Float64
+    late_deviation: Float64
 
     def apply(self, stream: EventStream) -> EventStream:
-        """The stream with scaled features; an empty value becomes 0, the mean. Raises InvalidInput on other widths."""
+        """The stream with scaled features; an empty value becomes 0, the mean. Raises InvalidInput for other widths."""
         if (len(self.mean), len(self.late_mean)) != (stream.features.shape[1], stream.late.shape[1]):
             expected, found = (len(self.mean), len(self.late_mean)), (stream.features.shape[1], stream.late.shape[1])
             raise InvalidInput(f"Scaler: expected {expected} features, late features, found {found}; fit it again")
@@ -33,20 +33,20 @@ class Scaler:
 
 
 def fit_scaler(stream: EventStream, upto: int) -> Scaler:
-    """Learn the scale from the first `upto` events, and of their late features only from those known by the last one.
+    """Fit the scale to the first `upto` events; late features count only if they are known when the last one happens.
 
     A column with a single value gets deviation 1. Raises InvalidInput unless 1 <= upto <= len(stream).
     """
     if not 1 <= upto <= len(stream):
         raise InvalidInput(
-            f"fit_scaler: expected upto in 1 .. {len(stream)}, found {upto}; name the last training event"
+            f"fit_scaler: expected upto in 1 .. {len(stream)}, found {upto}; give the number of training events"
         )
     known = stream.known_at[:upto] <= stream.t[upto - 1]
     return Scaler(*_moments(stream.features[:upto]), *_moments(stream.late[:upto][known]))
 
 
-def _moments(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of each column over its non-empty values; 0 and 1 for a column without any."""
+def _moments(values: Float32) -> tuple[Float64, Float64]:
+    """Mean and deviation of each column over its non-empty values; 0 and 1 for a column that has none."""
     present = ~np.isnan(values)
     count = np.maximum(present.sum(axis=0), 1)
     mean = np.where(present, values, 0).sum(axis=0, dtype=np.float64) / count
@@ -54,7 +54,5 @@ def _moments(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[
     return mean, np.where(variance > 0, np.sqrt(variance), 1.0)
 
 
-def _scaled(
-    values: NDArray[np.float32], mean: NDArray[np.float64], deviation: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def _scaled(values: Float32, mean: Float64, deviation: Float64) -> Float32:
     return np.nan_to_num((values - mean) / deviation, nan=0.0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which column of a user's file means what: the one thing that must be declared before events can be read."""
+"""The schema of a file of events: which column means what."""
 
 from typing import Self
 
@@ -13,8 +13,8 @@ class StreamSchema(Message):
     """The columns of an event file. `StreamSchema.model_validate` takes the mapping that a YAML file holds.
 
     `features` are known when the event happens; `late_features` only at the time in the column `known_at`, and no query
-    before it may see them. `categorical` names those of either kind that become one 0/1 column a value. A `bipartite`
-    stream has sources and destinations of two kinds, so that a source 7 and a destination 7 are two nodes.
+    before it may see them. `categorical` names features, also late ones, of which each value becomes a 0/1 column. A
+    `bipartite` stream has sources and destinations of two kinds, so that a source 7 and a destination 7 are two nodes.
     """
 
     src: str = "src"

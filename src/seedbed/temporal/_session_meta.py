@@ -1,4 +1,4 @@
-"""The document that vouches for a session: what it holds, and of which stream it is a part."""
+"""The file meta.json of a session: what the session holds, and which stream it is a part of."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 
 
 class StreamMeta(Message):
-    """What all sessions of one stream agree on."""
+    """Facts about a stream, which are the same in all its sessions."""
 
     num_sessions: PositiveInt
     num_sources: int
@@ -42,7 +42,7 @@ class StreamMeta(Message):
 
 
 class SessionMeta(Message):
-    """The document meta.json: what this session holds, and of which stream it is a part."""
+    """The content of meta.json: what this session holds, and which stream it is a part of."""
 
     schema_version: int
     session: int
@@ -58,7 +58,7 @@ class SessionMeta(Message):
 def describe_session(
     session: int, nodes: pl.DataFrame, edges: pl.DataFrame, nodes_digest: str, edges_digest: str, shared: StreamMeta
 ) -> SessionMeta:
-    """What is true of a session with these tables; written into meta.json, and compared with it when read."""
+    """The facts about a session with these tables; written into meta.json, and compared with it on reading."""
     return SessionMeta(
         schema_version=SCHEMA_VERSION,
         session=session,
@@ -86,7 +86,7 @@ def read_meta(folder: Path) -> SessionMeta:
 
 
 def read_part(path: Path) -> bytes:
-    """The bytes of one of a session's files. Raises InvalidInput without it."""
+    """The bytes of one file of a session. Raises InvalidInput if there is no such file."""
     if not path.is_file():
-        raise InvalidInput(f"{path}: missing: removed, or its writing was interrupted; write the sessions again")
+        raise InvalidInput(f"{path}: missing: it was removed or never written; write the sessions again")
     return path.read_bytes()

@@ -1,8 +1,8 @@
-"""A stream on disk as sessions: one folder a session, each whole or refused by its digests.
+"""A stream stored as sessions: one folder for each session; digests show whether it is complete and unchanged.
 
-<folder>/000000/nodes.parquet    id (in the whole stream) and name of every node that the session touches
-<folder>/000000/edges.parquet    one row an event: src, dst, t, known_at, perhaps label, and a column a feature
-<folder>/000000/meta.json        counts, range of times, digests; written last, since it vouches for the other two
+<folder>/000000/nodes.parquet    id (in the whole stream) and name of every node that has an event in the session
+<folder>/000000/edges.parquet    one row for each event: src, dst, t, known_at, label if there are labels, features
+<folder>/000000/meta.json        counts, range of times, digests of the other two; written last
 """
 
 import io
@@ -12,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.records.canonical import digest_bytes
 from seedbed.records.storage import create
+from seedbed.temporal._arrays import Float32
 from seedbed.temporal._session_meta import SessionMeta, StreamMeta, describe_session, read_meta, read_part
 from seedbed.temporal._stream import EventStream
 
@@ -26,15 +26,15 @@ SECONDS_PER_DAY = 86_400
 
 
 def write_sessions(stream: EventStream, folder: Path, *, by: Literal["day"] | int = "day") -> int:
-    """Write the stream as sessions of a UTC day (times are Unix seconds), or of `by` time units; return how many.
+    """Write the stream as sessions of a UTC day (times are Unix seconds), or of `by` time units; return their number.
 
-    A stretch without events makes no session. Writing the same stream again changes nothing and finishes what was
-    interrupted. Raises InvalidInput for a length below 1 or a node without any event, Conflict when `folder` holds
-    other sessions, and StoreUnavailable when the disk fails.
+    A period without events makes no session. Writing the same stream again changes nothing and finishes an interrupted
+    write. Raises InvalidInput for a length below 1 or a node without any event, Conflict when `folder` holds other
+    sessions, and StoreUnavailable when the disk fails.
     """
     length = SECONDS_PER_DAY if by == "day" else by
     if length < 1:
-        raise InvalidInput(f"write_sessions: expected by='day' or at least 1 time unit, found {by}; name a length")
+        raise InvalidInput(f"write_sessions: expected by='day' or at least 1 time unit, found {by}; give a length")
     if len(np.unique(np.concatenate([stream.src, stream.dst]))) < stream.num_nodes:
         raise InvalidInput(
             "write_sessions: some node has no event; write stream.head(len(stream)), which leaves it out"
@@ -52,7 +52,7 @@ def write_sessions(stream: EventStream, folder: Path, *, by: Literal["day"] | in
     )
     for session, (start, stop) in enumerate(bounds):
         _write_session(
-            _place(folder, session),
+            _session_folder(folder, session),
             session,
             _nodes(stream, start, stop),
             _edges(stream, start, stop, shared.columns),
@@ -64,13 +64,15 @@ def write_sessions(stream: EventStream, folder: Path, *, by: Literal["day"] | in
 def read_sessions(folder: Path) -> EventStream:
     """The stream that `write_sessions` wrote, exactly.
 
-    Raises NotFound without the folder; InvalidInput, naming the file, for a session that is missing, torn, changed, of
-    another stream, or written by a newer version.
+    Raises NotFound if there is no folder. Raises InvalidInput, with the file, for a session that is missing, torn,
+    changed, of another stream, or written by a newer version.
     """
     if not folder.is_dir():
         raise NotFound(f"{folder}: there is no such folder; give the one that holds the sessions")
-    shared = read_meta(_place(folder, 0)).stream
-    sessions = [_read_session(_place(folder, session), session, shared) for session in range(shared.num_sessions)]
+    shared = read_meta(_session_folder(folder, 0)).stream
+    sessions = [
+        _read_session(_session_folder(folder, session), session, shared) for session in range(shared.num_sessions)
+    ]
     nodes = pl.concat([nodes for nodes, _ in sessions]).unique("id", keep="first").sort("id")
     edges = pl.concat([edges for _, edges in sessions])
     stream = EventStream(
@@ -148,7 +150,7 @@ def _edges(stream: EventStream, start: int, stop: int, columns: list[str]) -> pl
     return pl.DataFrame({column: array[start:stop] for column, array in zip(columns, arrays, strict=True)})
 
 
-def _matrix(edges: pl.DataFrame, columns: list[str]) -> NDArray[np.float32]:
+def _matrix(edges: pl.DataFrame, columns: list[str]) -> Float32:
     """The columns side by side, float32 [N, len(columns)]."""
     values = np.array([edges[column].to_numpy() for column in columns], np.float32)
     return np.ascontiguousarray(values.reshape(len(columns), len(edges)).T)
@@ -160,5 +162,5 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _place(folder: Path, session: int) -> Path:
+def _session_folder(folder: Path, session: int) -> Path:
     return folder / f"{session:06d}"

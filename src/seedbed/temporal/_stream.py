@@ -8,21 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
+from seedbed.temporal._arrays import Float32, Int32, Int64
 
 __all__ = ["EventStream"]
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class EventStream:
     """N events in time order between nodes 0 .. num_nodes - 1; compare two streams by `digest`.
 
-    Node ids share one space. In a bipartite stream the sources come first: 0 .. num_sources - 1, then destinations; in
-    any other, `num_sources == num_nodes`. A query at time q may use `late[i]` only if `known_at[i] <= q`. A value that
-    the file left empty is NaN here, and `Scaler` makes it 0.
+    Sources and destinations share one range of ids. In a bipartite stream the sources are 0 .. num_sources - 1 and the
+    destinations follow; in any other, `num_sources == num_nodes`. A query at time q may use `late[i]` only if
+    `known_at[i] <= q`. An empty value of the file is NaN here, and `Scaler` makes it 0.
 
     Shapes: src, dst int32 [N]; t, known_at int64 [N], in the file's own unit (Unix seconds for the flights);
     features float32 [N, F]; late float32 [N, L]; labels float32 [N] or None. Raises InvalidInput when an array has
@@ -50,9 +47,9 @@ class EventStream:
         if not len(self.t):
             raise InvalidInput("EventStream.t: expected at least 1 event, found none")
         if len({*self.feature_names, *self.late_names}) < len(self.feature_names) + len(self.late_names):
-            raise InvalidInput(f"EventStream: a feature name is taken twice in {self.feature_names + self.late_names}")
+            raise InvalidInput(f"EventStream: a feature name is used twice in {self.feature_names + self.late_names}")
         _refuse_any(self.t[1:] < self.t[:-1], "t", "is followed by an earlier one; sort the events by time")
-        _refuse_any(self.known_at < self.t, "known_at", "lies before t; nothing is known before it happens")
+        _refuse_any(self.known_at < self.t, "known_at", "is before t; nothing is known before it happens")
         first_destination = self.num_sources if self.bipartite else 0
         _refuse_any((self.src < 0) | (self.src >= self.num_sources), "src", "is no source id")
         _refuse_any((self.dst < first_destination) | (self.dst >= self.num_nodes), "dst", "is no destination id")
@@ -62,7 +59,7 @@ class EventStream:
 
     @property
     def num_nodes(self) -> int:
-        """How many nodes there are, sources and destinations together."""
+        """The number of nodes, sources and destinations together."""
         return len(self.names)
 
     @property
@@ -71,7 +68,7 @@ class EventStream:
         return self.num_sources < self.num_nodes
 
     def head(self, n: int) -> "EventStream":
-        """The first n events (all, if there are fewer), with only the nodes that they touch, in the same order."""
+        """The first n events (all, if there are fewer), with only their own nodes, in the same order."""
         if n < 1:
             raise InvalidInput(f"EventStream.head: expected at least 1 event, found {n}; ask for 1 or more")
         touched = np.unique(np.concatenate([self.src[:n], self.dst[:n]]))
@@ -91,7 +88,7 @@ class EventStream:
         )
 
     def digest(self) -> str:
-        """SHA-256 over everything that the stream holds, 64 hex characters."""
+        """The SHA-256 of everything that the stream holds, 64 hex characters."""
         header = [self.names, self.num_sources, self.feature_names, self.late_names, self.labels is not None]
         sha256 = hashlib.sha256(json.dumps(header).encode())
         for name, dtype, shape in self._expected():

@@ -1,12 +1,12 @@
-"""TGAT: inductive representation learning on temporal graphs (Xu et al., ICLR 2020), laid out for fused attention.
+"""TGAT: inductive representation learning on temporal graphs (Xu et al., ICLR 2020), arranged for fused attention.
 
 Shape suffixes: Q distinct queries, K neighbour slots, H heads, C width of a head, D embedding width, N node width,
 T time width, E event feature width, R = N + E + T the width of a neighbour's row (N is D above the first layer).
 
-Every query is one row, which allows an exact re-association: W_K folds into the query and W_V is applied after the
-weighted sum. The H folded heads become the query length of a one-head attention over the raw rows, so neighbours are
-never projected and the fused kernel still runs. Dropout stays outside the kernel, and time enters through the rows and
-not through a mask bias, since either would turn fused attention off without a word.
+Every query is one row, so the products can be regrouped exactly: W_K is multiplied into the query, and W_V is applied
+after the weighted sum. This gives H query rows, one for each head. They are the queries of a one-head attention over
+the raw rows, so neighbours are never projected and the fused kernel still runs. Dropout is outside the kernel, and time
+is a part of the rows and not a bias in the mask, because either would turn fused attention off without a warning.
 """
 
 import math
@@ -27,7 +27,7 @@ LayerWrap = Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]
 
 @final
 class TGATConfig(Message):
-    """Widths and depths of the model; `shortest` and `longest` bound the first periods, in the stream's time units."""
+    """Widths and depths of the model; `shortest` and `longest` are the limits of the initial periods, in time units."""
 
     num_nodes: int
     num_features: int
@@ -43,10 +43,10 @@ class TGATConfig(Message):
 
 @final
 class TimeEncoding(nn.Module):
-    """Bochner's functional time encoding: cos(w t + b), with periods first spread geometrically over what was asked.
+    """Bochner's functional time encoding: cos(w t + b); the initial periods are spaced geometrically between limits.
 
-    Frequencies are learnt as logarithms, so that one optimizer step moves a period of a minute and one of a year by the
-    same ratio; learnt as they are, the long periods are lost in the first steps.
+    The logarithms of the frequencies are learnt, so that one optimizer step changes a period of a minute and one of a
+    year by the same ratio. If the frequencies themselves were learnt, the first steps would destroy the long periods.
     """
 
     def __init__(self, width: int, shortest: float, longest: float) -> None:
@@ -62,10 +62,10 @@ class TimeEncoding(nn.Module):
 
 @final
 class TemporalAttention(nn.Module):
-    """One layer: each query attends to the rows of its earlier neighbours, then merges with its own embedding.
+    """One layer: each query attends to the rows of its earlier neighbours, then merges the result with its embedding.
 
-    What a query asks depends on its own embedding alone, so `ask` runs once for each distinct one (a node's, below the
-    first layer, whatever the times it is asked at) and `attend` once for each query.
+    A query's heads depend only on its own embedding, so `ask` runs once for each distinct embedding (in the first
+    layer: for each node, at any time) and `attend` runs once for each query.
     """
 
     def __init__(self, config: TGATConfig, own_width: int) -> None:
@@ -85,14 +85,14 @@ class TemporalAttention(nn.Module):
         self.merge = nn.Linear(width, width)
 
     def ask(self, own_UN: torch.Tensor, now_T: torch.Tensor) -> torch.Tensor:
-        """float32 [U, H*R + D] from distinct embeddings and the encoding of zero elapsed time: folded heads, merge."""
+        """The folded heads and the own part of the merge, float32 [U, H*R + D]; `now_T` encodes elapsed time 0."""
         query_UD = self.query(own_UN) + self.query_now(now_T)
         query_UHC = query_UD.view(-1, self.num_heads, self.head_width)
         folded_UHR = torch.einsum("uhc,hcr->uhr", query_UHC, self.key_HCR)
         return torch.cat([folded_UHR.flatten(1), self.merge_own(own_UN)], dim=1)
 
     def attend(self, asked_Q: torch.Tensor, rows_QKR: torch.Tensor, mask_QK: torch.Tensor) -> torch.Tensor:
-        """float32 [Q, D] from what each query asks, [Q, H*R + D], its neighbours' rows and their mask."""
+        """Embeddings float32 [Q, D] from the result of `ask` [Q, H*R + D], the neighbours' rows and their mask."""
         num_queries, _, row_width = rows_QKR.shape
         folded_width = self.num_heads * row_width
         folded_QHR = asked_Q[:, :folded_width].view(num_queries, self.num_heads, row_width)
@@ -112,10 +112,10 @@ class TemporalAttention(nn.Module):
 
 @final
 class TGAT(nn.Module):
-    """Embeds (node, time) queries from the events that each node saw strictly before.
+    """Computes embeddings of (node, time) queries from the events of each node strictly before.
 
-    `wrap` is applied once to each of the two functions that compute a layer, so that a caller may compile them; gathers
-    and their gradients stay outside, in kernels whose sums do not depend on thread timing.
+    `wrap` is applied once to each of the two functions that compute a layer, so that a caller can compile them. Gathers
+    and their gradients are outside of them, in kernels whose sums do not depend on the timing of threads.
     """
 
     def __init__(self, config: TGATConfig, wrap: LayerWrap) -> None:
@@ -128,7 +128,7 @@ class TGAT(nn.Module):
         self._ask, self._attend = wrap(_ask), wrap(_attend)
 
     def forward(self, blocks: Blocks) -> torch.Tensor:
-        """float32 [R, D], one embedding for each asked query, in the order they were asked."""
+        """float32 [R, D], one embedding for each query, in the order of the queries."""
         below = self.nodes.weight
         for attention, block in zip(self.layers, blocks.layers, strict=True):
             asked = self._ask(attention, self.time, functional.embedding(block.distinct, below))

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from seedbed.stages import Observer, Phase, StepReport
+from seedbed.stages import Observer, StepReport, TrainingPhase
 
 __all__ = ["Watcher", "watching"]
 
@@ -48,7 +48,7 @@ class _Rates:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._last = clock, clock()
-        self._seen: dict[Phase, tuple[float, float]] = {}
+        self._seen: dict[TrainingPhase, tuple[float, float]] = {}
 
     def after(self, report: StepReport) -> float:
         """Count this step and return the rate; 0 while no time has passed."""
@@ -99,7 +99,7 @@ class _LiveLine:
             TimeRemainingColumn(),
             console=console,
         )
-        self._tasks: dict[Phase, TaskID] = {}
+        self._tasks: dict[TrainingPhase, TaskID] = {}
         self._values = Text()
         self.live = Live(get_renderable=lambda: Group(self._bars, self._values), console=console, transient=True)
 

@@ -75,7 +75,7 @@ class LiveTraining:
         events = self._data.split.validation[: settings.validation_events]
         found = []
         for batch in batches(events, settings.batch_size):
-            scores = questions.put(self._data, batch, self.trainer.score)["random"]
+            scores = questions.score(self._data, batch, self.trainer.score)["random"]
             found.append(RankingScores.joined([scores]).metrics()["ap"])
         return found
 
