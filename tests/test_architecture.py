@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -71,6 +72,16 @@ def defined_twice(glossary: str) -> list[str]:
     return [word for word, times in Counter(word.lower() for word in _WORD.findall(glossary)).items() if times > 1]
 
 
+def pages_of(menu: object) -> Iterator[str]:
+    """The pages of a menu, which is a page, a list of menus, or titles with a menu each."""
+    if isinstance(menu, str):
+        yield menu
+    else:
+        assert isinstance(menu, list | dict)
+        for each in menu.values() if isinstance(menu, dict) else menu:
+            yield from pages_of(each)
+
+
 def test_the_page_names_every_room_and_sub_room_and_no_other():
     assert sorted(_ROW.findall(PAGE)) == sorted([*rooms(), *sub_rooms()])
 
@@ -121,6 +132,12 @@ def test_a_word_that_is_defined_twice_is_found():
 def test_no_other_page_has_a_glossary():
     pages = [page for page in PAGES if page.name != "glossary.md"]
     assert [page for page in pages if _HEADING.search(page.read_text("utf-8"))] == []
+
+
+def test_every_page_is_in_the_menu_of_the_site_and_every_room_has_a_page_of_its_names():
+    menu = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    assert sorted(pages_of(menu)) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+    assert sorted(page.stem for page in (DOCS / "api").glob("*.md") if page.stem != "index") == rooms()
 
 
 def test_every_word_that_a_record_or_a_gate_prints_is_in_the_glossary():
