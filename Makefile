@@ -4,13 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test check soak conformance bench torture mutation clean
+.PHONY: setup demo test check docs soak conformance bench torture mutation clean
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@
 
 demo: setup
@@ -27,6 +27,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_public_surface.py
+
+# The documentation as a site in build/site. It needs no network to be built or read. mkdocs looks for ruff in PATH.
+docs: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Debian's promtool checks the metrics where it is installed, or where PROMTOOL says. Its exit code 3 is its linter's,
 # which would have no gauge end in _count; the names are those that a soak's dashboards know.
