@@ -7,7 +7,7 @@ from integrations_world import DESCRIBED, commit_of, imported
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.integrations import Described, ImportOutcome, JsonLines, OutsideRun
+from seedbed.integrations import ImportDescription, ImportOutcome, JsonLines, OutsideRun
 from seedbed.integrations._extras import require
 from seedbed.records import NOT_APPLICABLE, Store, not_applicable
 
@@ -61,7 +61,7 @@ def test_a_run_that_another_process_is_importing_is_refused_for_now(tmp_path):
 
 
 def test_what_is_said_of_all_runs_is_refused_once(tmp_path):
-    described = Described("out side", target="", cohort="../up")
+    described = ImportDescription("out side", target="", cohort="../up")
     with pytest.raises(InvalidInput) as refused:
         imported(lines(tmp_path, {"run": "a"}, {"run": "b"}), tmp_path / "store", described)
     for fault in ("project is 'out side'", "metadata.cohort_id is '../up'", "metadata.target is ''"):

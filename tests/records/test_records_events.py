@@ -78,7 +78,7 @@ def test_what_is_logged_last_is_durable_in_time_though_nothing_follows(tmp_path)
     real = log._file.sync
     log._file.sync = lambda: (real(), synced.set())
     log.append(1, {"loss": 1.0})
-    log.append(2, {"loss": 2.0})  # held, since no time has passed
+    log.append(2, {"loss": 2.0})  # pending, since no time has passed
     assert synced.wait(30)
     assert [event.step for event in read_events(path)] == [1, 2]
     log.close()
@@ -87,9 +87,9 @@ def test_what_is_logged_last_is_durable_in_time_though_nothing_follows(tmp_path)
 def test_what_the_logs_own_thread_could_not_write_is_heard_at_the_next_point(tmp_path):
     log = EventsLog.open(tmp_path / "events.log", clock=FakeClock(), commit_seconds=0.01)
     with durable_faults(1, fails_with(errno.ENOSPC)):
-        log._keeper.start()
+        log._committer.start()
         log._dirty = True
-        log._keeper._thread.join(30)
+        log._committer._thread.join(30)
     with pytest.raises(StoreUnavailable, match="No space left"):
         log.append(1, {"loss": 1.0})
 
@@ -98,17 +98,17 @@ def test_what_the_logs_own_thread_could_not_write_is_heard_when_the_log_is_close
     log = EventsLog.open(tmp_path / "events.log", clock=FakeClock(), commit_seconds=0.01)
     log.append(1, {"loss": 1.0})
     with contextlib.ExitStack() as faults:
-        with log._lock:  # which the log's own thread takes before it writes what is held
+        with log._lock:  # which the log's own thread takes before it writes what is pending
             log.append(2, {"loss": 0.5})
             faults.enter_context(durable_faults(1, fails_with(errno.ENOSPC)))
-        log._keeper._thread.join(30)
+        log._committer._thread.join(30)
     with pytest.raises(StoreUnavailable, match="No space left"):
         log.close()
 
 
 def test_a_process_killed_in_a_rush_loses_no_more_than_the_stated_second(tmp_path):
     code = (
-        "import os, sys, time; from seedbed.records import EventsLog; from pathlib import Path\n"
+        "import os, sys, time; from seedbed.records.journal import EventsLog; from pathlib import Path\n"
         "log = EventsLog.open(Path(sys.argv[1])); began = time.monotonic(); step = 0\n"
         "while time.monotonic() - began < 2.5: log.append(step, {'at': time.monotonic() - began}); step += 1\n"
         "print(time.monotonic() - began, flush=True); os.kill(os.getpid(), 9)"

@@ -75,13 +75,13 @@ class TestCloudFilesInMemory(FilesContract):
 
 def test_what_cannot_be_read_is_no_missing_file(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StoreUnavailable, match="mend the mount"):
+    with pytest.raises(StoreUnavailable, match="repair the mount"):
         LocalFiles(tmp_path).read("folder")
 
 
 def test_what_cannot_be_listed_is_no_empty_folder(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(StoreUnavailable, match=r"cannot list .*loop.*; mend the mount"):
+    with pytest.raises(StoreUnavailable, match=r"cannot list .*loop.*; repair the mount"):
         list(LocalFiles(tmp_path).list("loop"))
 
 
@@ -159,7 +159,7 @@ def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(buc
         lambda: files.remove("k"),
         lambda: list(files.list("")),
     ):
-        with pytest.raises(StoreUnavailable, match="look at the service"):
+        with pytest.raises(StoreUnavailable, match="check the service"):
             call()
 
 

@@ -11,7 +11,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import CommitLog, digest
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log as log_module
-from seedbed.records.log._predecessor import Past
+from seedbed.records.log._predecessor import Predecessors
 from seedbed.records.storage._local import LocalFiles
 from seedbed.testing import durable_faults
 
@@ -95,13 +95,13 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
     raced = []
 
     def overtake(self, *wanted):
-        if self is log._past and not raced:
+        if self is log._predecessors and not raced:
             raced.append(rival.append(draft("r2"), {}, NOW))
         return original(self, *wanted)
 
-    original = Past._predecessor
+    original = Predecessors._predecessor
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Past, "_predecessor", overtake)
+        patch.setattr(Predecessors, "_predecessor", overtake)
         late = log.append(draft("r3"), {}, NOW)
     assert (raced[0].seq, late.seq) == (2, 3)
     assert late.snapshot.diff_prev.prev_run_id == "r2"  # looked up again, not kept from before the race
@@ -113,12 +113,12 @@ def test_a_writer_that_lost_the_race_to_several_goes_behind_them_all(log, monkey
     raced = []
 
     def overtake(self, *wanted):
-        if self is log._past and not raced:
+        if self is log._predecessors and not raced:
             raced.extend(rival.append(draft(run_id), {}, NOW) for run_id in ("r2", "r3", "r4"))
         return original(self, *wanted)
 
-    original = Past._predecessor
-    monkeypatch.setattr(Past, "_predecessor", overtake)
+    original = Predecessors._predecessor
+    monkeypatch.setattr(Predecessors, "_predecessor", overtake)
     assert log.append(draft("r5"), {}, NOW).seq == 5
 
 
@@ -130,7 +130,7 @@ def test_the_newest_commits_are_remembered_and_no_more(log):
 
 def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(log, monkeypatch):
     rival, raced = CommitLog(log.files, PROJECT), []
-    original = CommitLog._first
+    original = CommitLog._existing
 
     def overtake(self, *wanted):
         first = original(self, *wanted)
@@ -138,7 +138,7 @@ def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(l
             raced.append(rival.append(draft("r1"), {}, NOW))  # right after the key was found to be free
         return first
 
-    monkeypatch.setattr(log_module.CommitLog, "_first", overtake)
+    monkeypatch.setattr(log_module.CommitLog, "_existing", overtake)
     assert log.append(draft("r1"), {}, NOW) == raced[0]
     assert log.head() == 1
 

@@ -139,7 +139,7 @@ def test_the_names_of_step_metrics_are_redacted_and_never_lost(tmp_path, monkeyp
     with EventsLog.open(tmp_path / "events.log") as log:
         log.append(1, {"loss": 0.5, "swordfish-9": 1.0})
         log.append(2, {"loss": 0.25, "swordfish-9": 2.0})
-        with pytest.raises(InvalidInput, match="name them apart"):
+        with pytest.raises(InvalidInput, match="give them different names"):
             log.append(3, {"swordfish-9": 1.0, "<secret>": 2.0})
         with pytest.raises(InvalidInput, match="text keys"):
             log.append(3, {3: 1.0})
@@ -159,7 +159,7 @@ def test_names_that_identify_nobody_stay_words():
 
 def test_keys_are_redacted_too_and_never_lost():
     assert redacted({"/tmp/a/x.py": ["alice"]}, ALICE) == {"<path>/x.py": ["<user>"]}
-    with pytest.raises(InvalidInput, match="name them apart"):
+    with pytest.raises(InvalidInput, match="give them different names"):
         redacted({"/tmp/a/x.py": 1, "/tmp/b/x.py": 2}, ALICE)
 
 

@@ -24,7 +24,7 @@ from seedbed.records import (
     stats,
     verify,
 )
-from seedbed.records.maintenance._retention import Dated, let_go
+from seedbed.records.maintenance._retention import Dated, expired_commits
 from seedbed.testing import FakeClock
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ def policy(*rules):
 
 
 def going(found, *rules, kept=()):
-    return sorted(let_go(policy(*rules), PROJECT, found, kept, NOW))
+    return sorted(expired_commits(policy(*rules), PROJECT, found, kept, NOW))
 
 
 def test_the_last_ones_and_the_young_ones_are_kept():

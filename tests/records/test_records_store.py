@@ -62,7 +62,7 @@ def test_no_store_is_not_found_with_advice(tmp_path):
 )
 def test_a_marker_of_the_future_is_refused_and_a_damaged_one_named(tmp_path, marker, refusal):
     create(tmp_path / "store" / "seedbed.json", marker)
-    with pytest.raises(refusal, match=r"upgrade|restore it"):
+    with pytest.raises(refusal, match=r"upgrade|copy this file"):
         Store.open(tmp_path / "store", create=True)
 
 
@@ -376,7 +376,7 @@ def test_a_store_that_cannot_be_written_to_can_be_read(store):
         assert [run.run_id for run in read.runs()] == [*(f"r{number}" for number in range(6)), "r9"]
         assert [event.step for event in run_events(read, view)] == [1]
         assert all(check.holds for check in verify(read, view))
-        assert log.set_against(log.read(1), log.read(6)).comparable
+        assert log.diff(log.read(1), log.read(6)).comparable
         assert trend(log, view.commit, "metrics.test.ap").slope.words == "rising"
         assert plan_gc(read).files == ()
         assert stats(read).projects[0].num_commits == 6

@@ -90,9 +90,9 @@ def test_applied_changes_and_kernels_may_explain_it_too():
 
 def test_chance_is_named_where_it_suffices():
     before, after = snapshot("r1"), snapshot("r2", seed=1, ap=0.901)
-    assert "chance alone does as much" in explained(before, after, noise=f"{WITHIN} of 6 replicates").summary
+    assert "chance can explain this" in explained(before, after, noise=f"{WITHIN} of 6 replicates").summary
     open_ = explained(before, after, noise="not enough replicates: 2 of 4").summary
-    assert open_.endswith("whether by chance is open: not enough replicates: 2 of 4")
+    assert open_.endswith("unknown whether by chance: not enough replicates: 2 of 4")
     assert explained(before, after).summary.endswith("exceeds noise of 5 replicates")
 
 
@@ -117,7 +117,7 @@ def test_the_log_sets_any_two_against_each_other_with_the_noise_of_replicates(tm
     store = Store.open(tmp_path, create=True)
     made = [commit(store, f"r{seed}", seed=seed, ap=0.9 + seed / 1000) for seed in range(5)]
     late = commit(store, "late", config=config(lr=0.1), ap=0.5)
-    found = store.log(PROJECT).set_against(made[0], late)
+    found = store.log(PROJECT).diff(made[0], late)
     assert found.metric_deltas[METRIC].noise == "exceeds noise of 5 replicates"
     assert made[4].snapshot.diff_prev.metric_deltas[METRIC].noise == "within noise of 4 replicates"
     assert made[3].snapshot.diff_prev.metric_deltas[METRIC].noise == "not enough replicates: 3 of 4"

@@ -69,7 +69,7 @@ def _value(view: RunView, column: str) -> str | float | bool | None:
     if view.commit is None:
         return None
     name = parse_name(column)
-    return next((fact.value for fact in facts(view.commit.snapshot) if name.names(fact)), None)
+    return next((fact.value for fact in facts(view.commit.snapshot) if name.matches(fact)), None)
 
 
 def _telling(views: Sequence[RunView]) -> Sequence[str]:

@@ -48,7 +48,7 @@ def steps(
       seedbed runs steps latest --to steps.parquet
     """
     from seedbed.cli.runs._select import find_run
-    from seedbed.records import Store, follow_events, run_events, standing_events
+    from seedbed.records import Store, follow_events, merged_events, run_events
 
     if follow and to:
         raise InvalidInput("--follow and --to exclude each other: a file is written of what is there now")
@@ -62,7 +62,7 @@ def steps(
         written = write_steps(_only(run_events(opened, view), metric), to)
         print_json({"written": written}) if as_json else out().print(f"{written:,} values written to {to}")
     else:
-        _print_courses(view.run_id, _courses(_only(standing_events(opened, view), metric)), as_json)
+        _print_courses(view.run_id, _courses(_only(merged_events(opened, view), metric)), as_json)
 
 
 def _courses(events: "Iterable[Event]") -> dict[str, list[float]]:
