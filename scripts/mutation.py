@@ -41,7 +41,7 @@ TESTS = {
     ],
 }
 FOLDERS = {"_comparison": "compare", "_log": "log", "_durable": "storage"}
-# Left out: `|` joins only flags and types here, where + and ^ mean the same and other operators are errors; `*` and `**`
+# Left out: `|` joins only flags and types here, where + and ^ mean the same and others are errors; `*` and `**`
 # only mark and unpack arguments.
 LEFT_OUT = ["core/ReplaceBinaryOperator_BitOr_(?!BitAnd)", "core/ReplaceBinaryOperator_(Mul|Pow)_"]
 
