@@ -1,6 +1,7 @@
 import getpass
 import json
 import socket
+from typing import Any
 
 import pytest
 from integrations_world import DESCRIBED, commit_of, imported
@@ -82,7 +83,12 @@ def test_what_is_said_of_all_runs_is_refused_once(tmp_path):
     ],
 )
 def test_a_run_that_differs_anywhere_has_another_digest(change):
-    fields = {"source_id": "a", "params": {"lr": 1}, "metrics": {"ap": 1.0}, "steps": [(1, {"loss": 1.0})]}
+    fields: dict[str, Any] = {
+        "source_id": "a",
+        "params": {"lr": 1},
+        "metrics": {"ap": 1.0},
+        "steps": [(1, {"loss": 1.0})],
+    }
     assert OutsideRun(**fields).digest() == OutsideRun(**fields).digest() != OutsideRun(**{**fields, **change}).digest()
 
 

@@ -79,7 +79,7 @@ def store_with(tmp_path, text):
 
 
 def series_of(folder, seq):
-    series = {}
+    series: dict[str, list[tuple[int, float]]] = {}
     for step, values in steps_of(folder, seq):
         for name, value in values.items():
             series.setdefault(name, []).append((step, value))

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from records_world import metadata, snapshot
 
 from seedbed.contracts import Stage
-from seedbed.records import EXACT, REPLICATE, Commit, ablation, compare, diff, digest
+from seedbed.records import EXACT, REPLICATE, Commit, Json, ablation, compare, diff, digest
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._json_pointer import differences, leaves, without
 from seedbed.records.compare import _comparison
@@ -64,7 +64,7 @@ def test_true_is_not_one_anywhere():
 
 
 def test_pointers_are_escaped_and_values_found_by_them():
-    value = {"a/b": {"c~d": 1}, "e": [2]}
+    value: Json = {"a/b": {"c~d": 1}, "e": [2]}
     assert dict(leaves(value)) == {"/a~1b/c~0d": 1, "/e": [2]}
     assert without(value, ["/a~1b/c~0d", "/nowhere"]) == {"a/b": {}, "e": [2]}
 

@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from records_lossy_server import hangs_up, refuses
@@ -13,6 +14,9 @@ from seedbed.records import LocalFiles
 from seedbed.records.storage import _local
 from seedbed.records.storage._cloud import CloudFiles, open_cloud
 from seedbed.testing import FilesContract
+
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
 
 
 class TestLocalFiles(FilesContract):
@@ -150,7 +154,7 @@ def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(buc
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     from obstore.store import S3Store
 
-    at_once = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
+    at_once: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
     files = CloudFiles(S3Store.from_url(bucket, client_options={"allow_http": True}, retry_config=at_once), bucket)
     for call in (
         lambda: files.read("k"),

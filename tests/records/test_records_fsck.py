@@ -12,6 +12,7 @@ from seedbed.records import (
     Catalog,
     Expired,
     Expiries,
+    Finding,
     FindingKind,
     Journal,
     PromotionRule,
@@ -60,8 +61,8 @@ def store(tmp_path):
         log.baselines.promote(log.read(seq), "by hand", store.clock.now())
     for _ in range(2):
         Expiries(store.files, PROJECT).record([released(log.read(3))], RetentionRule(keep_last=0), store.clock.now())
-    whole = find_reachable(store)
-    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(whole, PROJECT, 2))
+    reachable = find_reachable(store)
+    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(reachable, PROJECT, 2))
     Catalog.open(store).close()
     export_index(store)
     return store
@@ -412,7 +413,7 @@ def test_what_is_committed_after_the_listing_is_no_damage(store):
     write_views(store.files, later)
     commit(store, "r5")
     write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(find_reachable(store), PROJECT, 5))
-    lost = {}
+    lost: dict[str, Finding] = {}
     find_lost_tails(store, before, lost)
     assert lost == {}
     assert list(FolderCheck(store, before, {}).findings()) == []
@@ -460,8 +461,9 @@ def test_the_files_of_a_run_that_still_writes_are_left_alone(store):
     (run.folder / ".tmp-new").write_bytes(b"half")
     assert fsck(store) == []
     run.failed("it ended")
-    later = Store.open(store.work, clock=FakeClock())
-    later.clock.advance(3600 * 24 * 365 * 5)
+    clock = FakeClock()
+    later = Store.open(store.work, clock=clock)
+    clock.advance(3600 * 24 * 365 * 5)
     assert {finding.kind for finding in fsck(later)} == {FindingKind.LOG_TORN, FindingKind.STRAY_FILE}
 
 

@@ -1,5 +1,8 @@
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -8,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from records_world import PROJECT, draft
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import CommitLog, digest
+from seedbed.records import Commit, CommitLog, digest
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log as log_module
 from seedbed.records.log._predecessor import Predecessors
@@ -92,7 +95,7 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
     rival = CommitLog(log.files, PROJECT)
     log.append(draft("r1"), {}, NOW)
     assert rival.head() == 1
-    raced = []
+    raced: list[Commit] = []
 
     def overtake(self, *wanted):
         if self is log._predecessors and not raced:
@@ -110,7 +113,7 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
 def test_a_writer_that_lost_the_race_to_several_goes_behind_them_all(log, monkeypatch):
     rival = CommitLog(log.files, PROJECT)
     log.append(draft("r1"), {}, NOW)
-    raced = []
+    raced: list[Commit] = []
 
     def overtake(self, *wanted):
         if self is log._predecessors and not raced:
@@ -129,7 +132,8 @@ def test_the_newest_commits_are_remembered_and_no_more(log):
 
 
 def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(log, monkeypatch):
-    rival, raced = CommitLog(log.files, PROJECT), []
+    rival = CommitLog(log.files, PROJECT)
+    raced: list[Commit] = []
     original = CommitLog._existing
 
     def overtake(self, *wanted):
@@ -212,6 +216,8 @@ def test_finding_a_run_gives_its_newest_attempt(log):
 
 class LogMachine(RuleBasedStateMachine):
     """Any number of writers over one folder behave as one list."""
+
+    make_folder: ClassVar[Callable[[], Path]]
 
     def __init__(self):
         super().__init__()

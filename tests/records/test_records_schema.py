@@ -27,7 +27,7 @@ from seedbed.records.snapshot._schema import ALWAYS, metadata_problems
 
 EVERY_FIELD = [(stage, field) for stage in Stage for field in PANEL.fields(stage)]
 IDS = [f"{stage}-{field.name}" for stage, field in EVERY_FIELD]
-WRONG = {
+WRONG: dict[FieldKind, list[object]] = {
     FieldKind.TEXT: ["", "  ", 1, True, ["a"], {}],
     FieldKind.NAME: ["", "../up", "a b", 7, "x" * 101],
     FieldKind.COUNT: [-1, 1.5, True, "3", []],
@@ -35,7 +35,7 @@ WRONG = {
     FieldKind.DATE: ["yesterday", "2013-02-30", 20130101, "", []],
     FieldKind.CHOICE: ["windy", "", 1, ["dry"], True],
 }
-RIGHT = {
+RIGHT: dict[FieldKind, list[object]] = {
     FieldKind.TEXT: ["a", "é"],
     FieldKind.NAME: ["a", "2013.v1_x-y"],
     FieldKind.COUNT: [0, 2**70],
