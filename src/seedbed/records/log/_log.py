@@ -1,6 +1,6 @@
 """The commit log of one project: numbered, immutable snapshots, each compared with its predecessor and its baseline.
 
-A writer that loses the race for a number reads the winner's commit, finds its predecessor anew, and tries the next.
+A writer that loses the race for a number reads the winner's commit, finds its predecessor again, and tries the next.
 """
 
 import contextlib
