@@ -9,11 +9,11 @@
 
 `records.py` runs it; each command prints one JSON line. Times are wall seconds.
 
-To finalise is to build a draft of 30 settings, 20 metrics, metadata and fingerprints and to `finish` it: redacted,
-checked, set against its predecessor, committed durably, its documents and LATEST written. `start` comes before it, once
-in a run, and is measured apart. `finalise` takes turns, one by one, with the floor: `create`, durable, of a new file of
-a commit's size. `points` takes turns, in blocks, with a bare framed append of the same record. `grow` makes real
-commits, by the log's own code, on files that are not synced: what only the later measurements need need not be durable.
+To finalise means to build a draft of 30 settings, 20 metrics, metadata and fingerprints and to `finish` it: redacted,
+checked, compared with its predecessor, committed durably, its documents and LATEST written. `start` comes before it,
+once in a run, and is measured separately. `finalise` alternates with the floor: a durable `create` of a new file of a
+commit's size. `points` alternates, in blocks, with a bare framed append of the same record. `grow` makes real commits,
+by the log's own code, on files that are not synced, since only later measurements need them.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def draft(run_id: str, number: int) -> SnapshotDraft:
 
 
 def finalise(options: argparse.Namespace) -> Found:
-    """Runs one after the other, each beside one durable create of a file of the same size."""
+    """Runs one after another, each next to one durable create of a file of the same size."""
     store = Store.open(options.store, create=True)
     floor = options.store.with_name(f"{options.store.name}-floor")
     spent: dict[str, list[float]] = {"floor": [], "start": [], "finalise": []}
@@ -107,7 +107,7 @@ def finalise(options: argparse.Namespace) -> Found:
 
 
 def writers(options: argparse.Namespace) -> Found:
-    """Several processes into one project, at once; what each was told is then looked for."""
+    """Several processes write to one project at once; afterwards every acknowledged commit is looked for."""
     Store.open(options.store, create=True)
     command = [sys.executable, __file__, "writer", options.store, "--count", str(options.count)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -133,7 +133,7 @@ def writers(options: argparse.Namespace) -> Found:
 
 
 def writer(options: argparse.Namespace) -> Found:
-    """One of `writers`: its runs are started when it says that it is ready."""
+    """One of `writers`: it has started its runs before it says that it is ready."""
     store = Store.open(options.store)
     runs = [store.start(PROJECT, f"{options.name}-{at}", Stage.TRAINING) for at in range(options.count)]
     store.log(PROJECT).head()
@@ -151,7 +151,7 @@ def writer(options: argparse.Namespace) -> Found:
 
 
 def points(options: argparse.Namespace) -> Found:
-    """Metric points, one call each, in turn with the same records appended barely."""
+    """Metric points, one call each, in turns with plain appends of the same records."""
     store = Store.open(options.store, create=True)
     run = store.start(PROJECT, "points", Stage.TRAINING)
     bare, _ = FramedFile.open(options.store.with_name(f"{options.store.name}-bare.log"))
@@ -176,7 +176,7 @@ def points(options: argparse.Namespace) -> Found:
 
 @final
 class Unsynced:
-    """`Files` that writes without any sync: fast, and good for nothing but a store that may be thrown away."""
+    """`Files` that writes without any sync: fast, and only for a store that will be deleted."""
 
     def __init__(self, root: Path) -> None:
         self._files = LocalFiles(root)
@@ -206,7 +206,7 @@ class Unsynced:
 
 
 def grow(options: argparse.Namespace) -> Found:
-    """Commit until the log has `to` commits; the first 1,000 are looked at by `fsck`, of the later ones a sample."""
+    """Commit until the log has `to` commits; `fsck` checks the first 1,000 of them, and the later ones are sampled."""
     Store.open(options.store, create=True)
     log = CommitLog(Unsynced(options.store), PROJECT)
     began, head = time.perf_counter(), log.head()
@@ -225,13 +225,13 @@ def grow(options: argparse.Namespace) -> Found:
 
 
 def open_(options: argparse.Namespace) -> Found:
-    """From nothing to an open log whose every commit can be found."""
+    """The time to open a log so that every commit in it can be found."""
     num_commits, seconds = _timed(lambda: len(Store.open(options.store).log(PROJECT).headers()))
     return {"commits": num_commits, "seconds": seconds}
 
 
 def query(options: argparse.Namespace) -> Found:
-    """The latest 20 commits that fulfil four conditions, found in the catalog; and read from the log as well."""
+    """The latest 20 commits that match four conditions, from the catalog; and the same with reading the commits."""
     store = Store.open(options.store)
     catalog, opening = _timed(lambda: Catalog.open(store))
     _, again = _timed(lambda: Catalog.open(Store.open(options.store)).close())
@@ -269,7 +269,7 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _require_chained(store: Store, num_commits: int) -> None:
-    """Every commit was set against the one before it, and differs from it: what was measured is what was meant."""
+    """Check that every commit was compared with the one before it and differs: so the measurement is valid."""
     commits = list(store.log(PROJECT).commits())
     _require(len(commits) == num_commits, f"{len(commits)} commits, expected {num_commits}")
     for earlier, later in pairwise(commits):
@@ -297,7 +297,7 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--name", default="w0", help="of one of the writers: w and its number")
+    parser.add_argument("--name", default="w0", help="the name of one of the writers: w and its number")
     parser.add_argument("--to", type=int, default=1000)
     options = parser.parse_args()
     print(json.dumps(commands[options.command](options)))

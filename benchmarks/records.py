@@ -1,13 +1,13 @@
-"""What a record costs here: finalising runs alone and at once, metric points, queries, opening; and MLflow beside it.
+"""Benchmark of records: finishing runs alone and in parallel, metric points, queries, opening; and MLflow beside it.
 
     python benchmarks/records.py [--json] [--quick] [--on DIR] [--peer-env DIR | --no-peer]
 
-Everything happens on the disk of --on, in one run. Every measurement is a process of its own, and Seedbed's and
-MLflow's take turns (A B A B); a number is the median over the turns, with the least and the most beside it, and a ratio
-is taken within each turn. The bars are ratios, so that they hold on any disk; but a faster disk makes the floor, which
-is two syncs and nothing else, a higher one for all that is computed between them.
+Everything runs on the disk of --on, in one run. Every measurement is a process of its own, and Seedbed's and MLflow's
+take turns (A B A B); a number is the median over the turns, with minimum and maximum, and a ratio is computed within
+each turn. The bars are ratios, so they hold on any disk; but the floor is only two syncs, so it is harder to stay near
+it on a faster disk.
 
-MLflow comes from PyPI into an environment of its own, made once in --peer-env.
+MLflow is installed from PyPI into its own environment, created once in --peer-env.
 """
 
 import argparse
@@ -35,7 +35,7 @@ progress = Console(stderr=True, highlight=False)
 @final
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: turns, operations in each, and the sizes at which a store is opened."""
+    """How much is measured: the number of turns, operations in each, and the sizes at which a store is opened."""
 
     turns: int
     finalises: int
@@ -56,14 +56,14 @@ QUICK = Plan(1, finalises=60, per_writer=10, points=20_000, peer_seconds=2, size
 @final
 @dataclass(frozen=True)
 class Bar:
-    """What a measured number must be; `peer` where that needs MLflow."""
+    """The limit that a measured number must meet."""
 
     number: str
     at_least: float | None = None
     below: float | None = None
 
     def judged(self, found: Mapping[str, Any]) -> Found | None:
-        """The number, the bar and whether it is met; None where it was not measured."""
+        """The number, the bar and whether it is met; None when it was not measured."""
         value = found["numbers"].get(self.number, {}).get("median")
         if value is None:
             return None
@@ -86,14 +86,14 @@ BARS = (
 
 @final
 class Bench:
-    """Runs measurements, one process each, and keeps what they found."""
+    """Runs the measurements, one process each, and collects the results."""
 
     def __init__(self, plan: Plan, peer: Path | None, folder: Path) -> None:
         self._plan, self._peer, self._folder = plan, peer, folder
         self._num_stores = 0
 
     def run(self) -> Found:
-        """Everything that the plan asks for, as one JSON object."""
+        """Run all measurements of the plan; the results as one JSON object."""
         turns = [dict(self._turn(number + 1)) for number in range(self._plan.turns)]
         turns += [dict(self._sizes())]
         numbers = {name: _spread([turn[name] for turn in turns if name in turn]) for turn in turns for name in turn}
@@ -101,7 +101,7 @@ class Bench:
         return found | {"bars": {bar.number: judged for bar in BARS if (judged := bar.judged(found))}}
 
     def _turn(self, turn: int) -> Iterator[tuple[str, float]]:
-        """One look at everything that is measured against something else."""
+        """One turn of everything that is measured as a ratio."""
         progress.print(f"turn {turn} of {self._plan.turns}")
         plan, peer = self._plan, self._peer is not None
         alone = self._ours("finalise", count=plan.finalises)
@@ -127,7 +127,7 @@ class Bench:
             yield "points / MLflow", points["log_per_second"] / slow
 
     def _sizes(self) -> Iterator[tuple[str, float]]:
-        """One store that grows: opened at every size, queried at one."""
+        """Measurements on one growing store: opened at every size, queried at one."""
         store = self._folder / "large"
         for size in self._plan.sizes:
             progress.print(f"a store of {size:,} commits")
@@ -183,7 +183,7 @@ def _flags(options: Mapping[str, object]) -> list[str]:
 
 
 def _json_of(command: list[str]) -> Found:
-    """What a measurement printed; ends the benchmark, with what it said last, if it failed."""
+    """The JSON that a measurement printed; if it failed, ends the benchmark with its last output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
@@ -198,7 +198,7 @@ def disk(folder: Path) -> str:
 
 
 def peer_python(folder: Path) -> Path | None:
-    """The interpreter of MLflow's environment, made in `folder` unless it is there; None if it cannot be."""
+    """The interpreter of MLflow's environment in `folder`, created if needed; None if that fails."""
     python = folder / "bin" / "python"
     if (
         python.exists()
@@ -215,7 +215,7 @@ def peer_python(folder: Path) -> Path | None:
 
 
 def show(found: Found) -> None:
-    """The tables for people."""
+    """Print the results as tables."""
     console = Console()
     table = Table("", "median", "least", "most", title=f"records on {found['disk']}")
     for name, number in found["numbers"].items():
@@ -227,7 +227,7 @@ def show(found: Found) -> None:
         bars.add_row(name, wanted, _number(bar["value"]), "met" if bar["met"] else "[bold]not met[/]")
     console.print(bars)
     console.print(
-        "finalise is the draft and `finish`; `start`, once before it in every run, is in the rows that say so"
+        "finalise is the draft and `finish`; `start`, once before it in every run, counts only where the row says so"
     )
 
 

@@ -1,7 +1,7 @@
-"""Take one promise at a time out of the store, and show which test is the first to notice.
+"""Remove one durability promise of the store at a time, and show which test fails first.
 
-Every `os.fsync` of `_durable.py` is removed in turn, and so is everything that makes publication create-only, on a file
-system and in a bucket. A row without a failing test is a hole: then this exits 1. Takes about ten minutes.
+Every `os.fsync` in `_durable.py` is removed in turn, and so is everything that makes publication create-only, on a file
+system and in a bucket. A row without a failing test is a gap: then this exits with 1. Takes about ten minutes.
 
     python scripts/mutate_durable.py
     python scripts/mutate_durable.py --json
@@ -25,7 +25,7 @@ from rich.table import Table
 from mutation import ROOT, copy_tree
 
 STORAGE = "src/seedbed/records/storage"
-# The quick ones first: the first failing test ends a row.
+# The fast ones first: the first failing test ends a row.
 TESTS = ("durable", "files", "cloud", "log", "journal", "events", "store", "gc", "crash")
 LINK = 'os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=directory, dst_dir_fd=directory)'
 LINK_NAMED = "os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)"
@@ -33,7 +33,7 @@ LINK_NAMED = "os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=director
 
 @dataclass(frozen=True)
 class Removal:
-    """One promise taken out: in `function` of `file`, the text `old` becomes `new`; `line` counts from 1."""
+    """One removed promise: in `file` at `line` (from 1), the text `old` becomes `new`."""
 
     what: str
     file: str
@@ -43,7 +43,7 @@ class Removal:
 
 
 def main() -> int:
-    """Run as asked; exit 1 when a removal goes unnoticed."""
+    """Run all removals; return 1 when no test notices one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> int:
     if options.json:
         print(json.dumps([{**asdict(removal), "first_failing": found} for removal, found in rows], indent=2))
     else:
-        table = Table("taken out", "where", "first test that fails")
+        table = Table("removed", "where", "first test that fails")
         for removal, found in rows:
             table.add_row(removal.what, f"{Path(removal.file).name}:{removal.line}", found or "[red]none[/]")
         Console().print(table)
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def syncs() -> Iterator[Removal]:
-    """Every call of os.fsync, by the function that makes it."""
+    """The removal of every call of os.fsync, named by its function."""
     file = f"{STORAGE}/_durable.py"
     source = (ROOT / file).read_text()
     for function in ast.walk(ast.parse(source)):
@@ -80,7 +80,7 @@ def syncs() -> Iterator[Removal]:
 
 
 def create_only() -> Iterator[Removal]:
-    """Everything that keeps a name from being taken twice."""
+    """The removals of everything that prevents a name from being used twice."""
     durable, cloud = f"{STORAGE}/_durable.py", f"{STORAGE}/_cloud.py"
     unlinks = 'os.path.exists(path := f"/proc/self/fd/{directory}/{name}") and os.unlink(path)'
     yield at(durable, "put-if-absent by an unnamed file", LINK, f"({unlinks}, {LINK})")
@@ -90,13 +90,13 @@ def create_only() -> Iterator[Removal]:
 
 
 def at(file: str, what: str, old: str, new: str) -> Removal:
-    """The removal at the first place of `old`; raises ValueError when the code has changed."""
+    """The removal at the first occurrence of `old` in `file`; raises ValueError when there is none."""
     source = (ROOT / file).read_text()
     return Removal(what, file, source.count("\n", 0, source.index(old)) + 1, old, new)
 
 
 def first_failing(tree: Path, removal: Removal) -> str | None:
-    """The first test that fails without what `removal` takes out of `tree`, which is put back."""
+    """The first test that fails after `removal` in `tree`; restores `tree` afterwards."""
     path = tree / removal.file
     whole = path.read_text()
     lines = whole.splitlines(keepends=True)

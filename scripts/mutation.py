@@ -1,8 +1,8 @@
-"""Break the core of the records in every small way that cosmic-ray knows, and list what no test noticed.
+"""Mutation tests of the core of records: cosmic-ray makes every small change that it knows; lists what no test notices.
 
-Each mutant is one operator, number, condition or exception of one module changed, in a copy of the tree, and the tests
-of that module run against it. A survivor is either explained in `scripts/mutation.yaml` (why nobody could see the
-difference) or a hole in the tests: then this exits 1.
+Each mutant changes one operator, number, condition or exception of one module, in a copy of the tree, and the tests of
+that module run against it. A survivor is either explained in `scripts/mutation.yaml` (why it makes no difference) or a
+gap in the tests: then this exits with 1.
 
     python scripts/mutation.py                                     about an hour on one core
     python scripts/mutation.py _comparison --json                  one module
@@ -28,7 +28,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 EXPLAINED = Path(__file__).with_suffix(".yaml")
-# The quick ones first: most mutants fall to them, and the rest is spared.
+# The fast ones first: they kill most mutants, so the others need not run.
 TESTS = {
     "_comparison": ["comparison.py", "why.py", "log.py"],
     "_log": ["log.py", "checkpoint.py", "store.py", "baseline.py", "comparison.py", "turns.py", "fsck.py"],
@@ -41,14 +41,14 @@ TESTS = {
     ],
 }
 FOLDERS = {"_comparison": "compare", "_log": "log", "_durable": "storage"}
-# Left out: `|` joins only flags and types here, where + and ^ mean the same and all else is no program; `*` and `**`
+# Left out: `|` joins only flags and types here, where + and ^ mean the same and others are errors; `*` and `**`
 # only mark and unpack arguments.
 LEFT_OUT = ["core/ReplaceBinaryOperator_BitOr_(?!BitAnd)", "core/ReplaceBinaryOperator_(Mul|Pow)_"]
 
 
 @dataclass(frozen=True)
 class Survivor:
-    """A mutant that every test let pass: the source line, and what cosmic-ray made of it."""
+    """A mutant that no test noticed: the source line, and how cosmic-ray changed it."""
 
     module: str
     function: str
@@ -58,11 +58,11 @@ class Survivor:
 
 
 def main() -> int:
-    """Run as asked; exit 1 when a survivor is not explained."""
+    """Run the chosen modules; return 1 when a survivor is not explained."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}; all unless told")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}; the default is all")
     parser.add_argument(
-        "--cosmic-ray", default=shutil.which("cosmic-ray"), help="the command, where it is not on the path"
+        "--cosmic-ray", default=shutil.which("cosmic-ray"), help="the command, if it is not on the path"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
@@ -80,12 +80,12 @@ def main() -> int:
 
 
 def source_file(module: str) -> str:
-    """Where `module` lies in the tree."""
+    """The source file of `module`."""
     return f"src/seedbed/records/{FOLDERS[module]}/{module}.py"
 
 
 def mutate(module: str, known: list[dict], command: str, console: Console) -> tuple[int, list[Survivor]]:
-    """Try every mutant of `module`; their number, and those that survived."""
+    """Test every mutant of `module`; return their number and the survivors."""
     with tempfile.TemporaryDirectory() as folder:
         tree, session = Path(folder) / "tree", Path(folder) / "session.sqlite"
         copy_tree(tree)
@@ -111,7 +111,7 @@ def mutate(module: str, known: list[dict], command: str, console: Console) -> tu
 
 
 def copy_tree(target: Path) -> None:
-    """What git tracks of the tree, as it stands now, under `target`."""
+    """Copy the files that git tracks, with their present content, to `target`."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
@@ -120,7 +120,7 @@ def copy_tree(target: Path) -> None:
 
 
 def watch(run: subprocess.Popen[bytes], module: str, session: Path, console: Console) -> None:
-    """Show how far `run` is until it ends; raises CalledProcessError when it failed."""
+    """Show the progress of `run` until it ends; raises CalledProcessError when it failed."""
     with Progress(console=console) as progress:
         task = progress.add_task(module, total=None)
         while run.poll() is None:
@@ -137,7 +137,7 @@ def watch(run: subprocess.Popen[bytes], module: str, session: Path, console: Con
 
 
 def survivors_of(results: list[list[dict]], module: str, known: list[dict], source: list[str]) -> Iterator[Survivor]:
-    """Those of `results` that no test killed, with what is `known` of them."""
+    """The mutants in `results` that no test killed, with their explanations in `known`."""
     ours = [item for item in known if item["module"] == module]
     for work, result in results:
         if result["test_outcome"] != "survived":
@@ -156,10 +156,10 @@ def show(found: dict[str, tuple[int, list[Survivor]]], console: Console) -> None
         unexplained = sum(item.why is None for item in listed)
         counts.add_row(module, *map(str, (total, total - len(listed), len(listed), unexplained)))
     console.print(counts)
-    survivors = Table("survivor", "line", "change", "why nobody can tell")
+    survivors = Table("survivor", "line", "change", "why it makes no difference")
     for _, listed in found.values():
         for item in listed:
-            survivors.add_row(f"{item.module}.{item.function}", item.line, item.change, item.why or "[red]a hole[/]")
+            survivors.add_row(f"{item.module}.{item.function}", item.line, item.change, item.why or "[red]a gap[/]")
     console.print(survivors)
 
 

@@ -1,9 +1,9 @@
-"""Break the store in every way that the tests know, in full: the suite itself tries the same thinned out.
+"""Break the store in every way that the tests know, at every point; the test suite itself tries only some points.
 
 Every durable call of a run, of the attempt after a killed one and of a repair is killed in turn; every state that a
-power cut may leave after each call is looked at; every call fails with EIO, ENOSPC, EROFS and EMFILE; a log of step
+power cut may leave after each call is checked; every call fails with EIO, ENOSPC, EROFS and EMFILE; a log of step
 metrics is cut at every byte; and 8 writers are killed and stopped at random beside a reader that never stops. Exits
-with 1 as soon as something that was acknowledged is lost, or a store does not go on. Takes about ten minutes.
+with 1 when something that was acknowledged is lost, or a store cannot be used further. Takes about ten minutes.
 
     python scripts/torture_records.py
     python scripts/torture_records.py --only commit --only hammer --json
@@ -36,10 +36,10 @@ NOTHING = ("lost", "duplicated", "gaps", "wrong_predecessors", "invalid_reads", 
 
 
 def main() -> int:
-    """Run as asked; exit 1 when anything is lost."""
+    """Run the chosen programs; return 1 when anything is lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=WHAT, help="of all that is tried; repeatable")
-    parser.add_argument("--seed", type=int, default=0, help="of the hammer's moments")
+    parser.add_argument("--only", action="append", choices=WHAT, help="run only this program; repeatable")
+    parser.add_argument("--seed", type=int, default=0, help="the seed for the times at which the hammer kills")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     console = Console(stderr=True)
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def tried(name: str, seed: int) -> dict:
-    """What one program found, and how long it took."""
+    """Run one program; return its result and how long it took."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
@@ -73,7 +73,7 @@ def tried(name: str, seed: int) -> dict:
 
 
 def show(found: dict[str, dict]) -> None:
-    """One line a program; of the hammer, all that it counted."""
+    """Print one line a program, and all counts of the hammer."""
     table = Table("what", "points", "of them committed", "seconds", "nothing lost")
     for name, result in found.items():
         points, stood = result.get("points", result.get("acknowledged")), result.get("stood", "")

@@ -71,7 +71,7 @@ def test_a_refused_run_is_named_and_ends_the_command_with_2(cli, lines):
     answer = cli("runs", "import", "jsonl", lines, *GIVEN, "--json")
     assert answer.code == 2
     assert [run["outcome"] for run in answer.json["runs"]] == ["REFUSED", "PRESENT", "IMPORTED"]
-    assert "changed since it was imported" in answer.json["runs"][0]["reason"]
+    assert "changed after its import" in answer.json["runs"][0]["reason"]
 
 
 def test_a_file_with_a_bad_line_is_refused_whole(cli, lines):

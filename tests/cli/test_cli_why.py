@@ -12,7 +12,7 @@ def test_two_runs_are_explained_the_likeliest_first(cli):
     finished(STORE, "run-b", ap=0.7, factors={"seed": 0, "threads": 4}, config={"training": {"seed": 0, "rate": 0.5}})
     lines = cli("runs", "why", "run-b", "--metric", "metrics.test.random.ap.value").out.splitlines()
     assert lines[0].startswith("run-b since run-a: /test/random/ap/value moved by -0.2")
-    assert "whether by chance is open" in lines[0]
+    assert "unknown whether by chance" in lines[0]
     named = [line.split()[0] for line in lines if line.startswith("/")]
     assert named[-1] == "/factors/threads"
     assert "/config/training/rate" in named[:-1]

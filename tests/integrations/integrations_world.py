@@ -3,13 +3,13 @@
 import hashlib
 from pathlib import Path
 
-from seedbed.integrations import Described, import_runs
-from seedbed.records import Store, standing_events
+from seedbed.integrations import ImportDescription, import_runs
+from seedbed.records import Store, merged_events
 
-DESCRIBED = Described(project="outside", target="delay", cohort="y2013")
+DESCRIBED = ImportDescription(project="outside", target="delay", cohort="y2013")
 
 
-def imported(source, folder: Path, described: Described = DESCRIBED, **options):
+def imported(source, folder: Path, described: ImportDescription = DESCRIBED, **options):
     return list(import_runs(source, Store.open(folder, create=True), described, **options))
 
 
@@ -20,7 +20,7 @@ def commit_of(folder: Path, seq: int = 1, project: str = DESCRIBED.project):
 def steps_of(folder: Path, seq: int = 1, project: str = DESCRIBED.project):
     """The steps of one commit as texts, in which a NaN is equal to another."""
     store = Store.open(folder)
-    events = standing_events(store, store.finished(project, seq))
+    events = merged_events(store, store.finished(project, seq))
     return [(event.step, {name: repr(float(value)) for name, value in event.values.items()}) for event in events]
 
 

@@ -1,13 +1,14 @@
 import getpass
 import json
 import socket
+from typing import Any
 
 import pytest
 from integrations_world import DESCRIBED, commit_of, imported
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.integrations import Described, ImportOutcome, JsonLines, OutsideRun
+from seedbed.integrations import ImportDescription, ImportOutcome, JsonLines, OutsideRun
 from seedbed.integrations._extras import require
 from seedbed.records import NOT_APPLICABLE, Store, not_applicable
 
@@ -61,7 +62,7 @@ def test_a_run_that_another_process_is_importing_is_refused_for_now(tmp_path):
 
 
 def test_what_is_said_of_all_runs_is_refused_once(tmp_path):
-    described = Described("out side", target="", cohort="../up")
+    described = ImportDescription("out side", target="", cohort="../up")
     with pytest.raises(InvalidInput) as refused:
         imported(lines(tmp_path, {"run": "a"}, {"run": "b"}), tmp_path / "store", described)
     for fault in ("project is 'out side'", "metadata.cohort_id is '../up'", "metadata.target is ''"):
@@ -82,7 +83,12 @@ def test_what_is_said_of_all_runs_is_refused_once(tmp_path):
     ],
 )
 def test_a_run_that_differs_anywhere_has_another_digest(change):
-    fields = {"source_id": "a", "params": {"lr": 1}, "metrics": {"ap": 1.0}, "steps": [(1, {"loss": 1.0})]}
+    fields: dict[str, Any] = {
+        "source_id": "a",
+        "params": {"lr": 1},
+        "metrics": {"ap": 1.0},
+        "steps": [(1, {"loss": 1.0})],
+    }
     assert OutsideRun(**fields).digest() == OutsideRun(**fields).digest() != OutsideRun(**{**fields, **change}).digest()
 
 

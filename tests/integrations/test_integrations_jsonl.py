@@ -85,7 +85,7 @@ def test_a_run_that_changed_since_it_was_imported_is_refused_and_its_commit_stay
     before = bytes_under(tmp_path / "store")
     first, second = imported(JsonLines(lines), tmp_path / "store")
     assert (first.outcome, first.seq, second.outcome) == (ImportOutcome.REFUSED, 1, ImportOutcome.PRESENT)
-    assert "changed since it was imported; import it into another project" in first.reason
+    assert "the run changed after its import; import it into another project" in first.reason
     assert bytes_under(tmp_path / "store") == before
 
 
@@ -147,7 +147,7 @@ def test_every_bad_line_is_named_and_nothing_is_imported(tmp_path):
         "metrics.x at a step is 'high', expected a number",
         "line 14: Value error, a line with a step has metrics, and neither params nor tags",
         "line 15: params.lr is 2, but an earlier line says 1",
-        "line 16: a name stands twice among ['run', 'run']",
+        "line 16: a name appears twice among ['run', 'run']",
     ):
         assert fault in said
 
@@ -174,7 +174,7 @@ def test_what_is_no_text_or_no_file_is_refused(tmp_path):
         ({"params": {"n": 2**60}}, "/params/n"),
         ({"metrics": {"n": 2**60}}, "/metrics/n"),
         ({"step": 2**60, "metrics": {"n": 1}}, "/step"),
-        ({"step": 1, "metrics": {"/home/alice/x": 1, "/home/bob/x": 2}}, "the same once paths and names are removed"),
+        ({"step": 1, "metrics": {"/home/alice/x": 1, "/home/bob/x": 2}}, "the same after redaction"),
     ],
 )
 def test_a_run_that_no_record_can_hold_is_refused_and_leaves_nothing_behind(tmp_path, line, fault):

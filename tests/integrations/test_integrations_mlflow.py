@@ -9,8 +9,8 @@ from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.integrations import ImportOutcome, JsonLines, MLflow, MLflowTarget
 from seedbed.integrations._mlflow_plan import planned
-from seedbed.integrations._spelling import flat
-from seedbed.records import NOT_APPLICABLE, Store, not_applicable, standing_events
+from seedbed.integrations._spelling import flattened
+from seedbed.records import NOT_APPLICABLE, Store, merged_events, not_applicable
 
 pytest.importorskip("mlflow")
 pytest.importorskip("sqlalchemy")
@@ -79,7 +79,7 @@ def store_with(tmp_path, text):
 
 
 def series_of(folder, seq):
-    series = {}
+    series: dict[str, list[tuple[int, float]]] = {}
     for step, values in steps_of(folder, seq):
         for name, value in values.items():
             series.setdefault(name, []).append((step, value))
@@ -89,7 +89,7 @@ def series_of(folder, seq):
 def exported(store, database, project=DESCRIBED.project):
     target, log = MLflowTarget(str(database)), store.log(project)
     views = [store.finished(project, commit.seq) for commit in log.commits()]
-    return [target.write(view.commit, standing_events(store, view)) for view in views]
+    return [target.write(view.commit, merged_events(store, view)) for view in views]
 
 
 def test_a_run_of_mlflow_becomes_a_commit(database, tmp_path):
@@ -225,7 +225,7 @@ def test_what_is_exported_and_imported_again_is_the_same(database, tmp_path):
     assert [item.outcome for item in imported(MLflow(str(database)), again)] == [ImportOutcome.IMPORTED] * 2
     for seq in (1, 2):
         before, after = commit_of(tmp_path / "store", seq).snapshot, commit_of(again, seq).snapshot
-        assert flat(after.config) == flat(before.config)
+        assert flattened(after.config) == flattened(before.config)
         assert series_of(again, seq) == series_of(tmp_path / "store", seq)
     first = commit_of(again).snapshot
     # A result that is called like a series and is not its end has to have a name of its own.
@@ -319,7 +319,7 @@ def test_of_two_attempts_the_value_that_stands_is_exported(tmp_path):
     fingerprints = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
     draft = second.draft(not_applicable(Stage.TRAINING) | metadata, {"ap": 1.0}, fingerprints)
     commit = second.finish(draft)
-    events = standing_events(store, store.find("r"))
+    events = merged_events(store, store.find("r"))
     points = [(name, value, step) for name, value, step in planned(commit, events).points]
     assert sorted(points) == sorted(
         [

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.integrations._spelling import flat, spelled, understood
+from seedbed.integrations._spelling import flattened, from_text, to_text
 from seedbed.records import canonical_json
 
 SCALARS = (
@@ -18,13 +18,13 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
 
 @given(VALUES)
 def test_what_is_spelled_is_understood_as_the_same_value(value):
-    assert canonical_json(understood(spelled(value))) == canonical_json(value)
-    assert type(understood(spelled(value))) is type(value)
+    assert canonical_json(from_text(to_text(value))) == canonical_json(value)
+    assert type(from_text(to_text(value))) is type(value)
 
 
 @given(st.text())
 def test_a_text_that_spells_no_other_value_is_spelled_as_it_is(text):
-    assert (spelled(text) == text) == (understood(text) == text)
+    assert (to_text(text) == text) == (from_text(text) == text)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,14 @@ def test_a_text_that_spells_no_other_value_is_spelled_as_it_is(text):
     ],
 )
 def test_a_setting_kept_as_a_text_gets_its_type_back(text, value):
-    assert understood(text) == value
-    assert type(understood(text)) is type(value)
+    assert from_text(text) == value
+    assert type(from_text(text)) is type(value)
 
 
 def test_nested_settings_get_dotted_names():
-    assert flat({"a": {"b": {"c": 1}, "d": [1], "e": {}}, "f": None}) == {"a.b.c": 1, "a.d": [1], "a.e": {}, "f": None}
+    assert flattened({"a": {"b": {"c": 1}, "d": [1], "e": {}}, "f": None}) == {
+        "a.b.c": 1,
+        "a.d": [1],
+        "a.e": {},
+        "f": None,
+    }

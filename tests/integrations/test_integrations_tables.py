@@ -41,11 +41,11 @@ def test_a_table_has_a_row_for_each_commit_and_a_column_for_each_value(commits, 
     assert table["params.o.deep"].to_list() == [None, 2, None]
     assert table["metrics.ap"].to_list() == [1.0, 0.1, None]
     assert table["metrics.t"].to_list() == ["é,", None, None]
-    assert (table.schema["params.n"], table.schema["params.lr"], table.schema["params.on"]) == (
-        pl.Int64,
-        pl.Float64,
-        pl.Boolean,
-    )
+    assert [table.schema[name] for name in ("params.n", "params.lr", "params.on")] == [
+        pl.Int64(),
+        pl.Float64(),
+        pl.Boolean(),
+    ]
 
 
 def test_columns_stand_in_the_same_order_whatever_the_order_of_commits(commits, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from integrations_world import DESCRIBED, commit_of, imported, steps_of
 
 from seedbed.errors import NotFound
-from seedbed.integrations import Described, ImportOutcome, TensorBoard
+from seedbed.integrations import ImportDescription, ImportOutcome, TensorBoard
 from seedbed.records import Store
 
 pytest.importorskip("tensorboard")
@@ -161,7 +161,7 @@ def test_runs_whose_data_nobody_named_are_comparable_with_none(tmp_path):
 def test_runs_whose_data_was_named_are_comparable(tmp_path):
     for name in ("a", "b"):
         write(tmp_path / "logs" / name, [("loss", 0.5, 1)], params={"lr": 0.5})
-    named = Described(DESCRIBED.project, "delay", "y2013", view="all", model_family="mlp", data="flights")
+    named = ImportDescription(DESCRIBED.project, "delay", "y2013", view="all", model_family="mlp", data="flights")
     imported(TensorBoard(tmp_path / "logs"), tmp_path / "store", named)
     second = commit_of(tmp_path / "store", 2).snapshot
     assert (second.diff_prev.prev_run_id, second.diff_prev.comparable) == ("tensorboard-a", True)

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import zstandard
 from records_world import PROJECT, draft, metadata
@@ -68,7 +69,7 @@ def finish(store: Store, run_id: str):
     run.save_blob(TEXT, b"weights")
     whole = {"text": TEXT, TEXT: [TEXT, {TEXT: TEXT}], "api_key": KEYED}
     many = {f"setting{number}": f"{TEXT} {run_id}" for number in range(60)}  # more changes than a snapshot holds inline
-    mapped = ("metrics", "timing", "factors", "inputs", "process", "outputs")
+    mapped: dict[str, Any] = dict.fromkeys(("metrics", "timing", "factors", "inputs", "process", "outputs"), whole)
     return run.finish(
         draft(
             run_id,
@@ -80,7 +81,7 @@ def finish(store: Store, run_id: str):
             fingerprint_sources={"data": TEXT, TEXT: TEXT},
             symbol=TEXT,
             experiment_id=TEXT,
-            **dict.fromkeys(mapped, whole),
+            **mapped,
         )
     )
 

@@ -17,6 +17,7 @@ import os
 import random
 import shutil
 import sys
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from unittest import mock
@@ -100,7 +101,8 @@ def require_repairable(path):
 def commits(path, _):
     """Killed at every call of a run; the next attempt goes on in what the dead one left."""
     begin(path)
-    acknowledged, deaths, standing = [], 0, 0
+    acknowledged: list[str] = []
+    deaths, standing = 0, 0
     while True:
         run_id = f"r{deaths}"
         if survives(lambda run_id=run_id: finish(Store.open(path), run_id), deaths + 1):
@@ -214,7 +216,8 @@ def faults(path, _):
         store = path.with_name(errno.errorcode[error])
         begin(store)
         for at in count(1):
-            run_id, promises = f"r{at}", []
+            run_id = f"r{at}"
+            promises: list[Callable[[Store], None]] = []
             with durable_faults(at, fails_with(error)) as calls, contextlib.suppress(StoreUnavailable):
                 finish(Store.open(store), run_id, promises.append)
             for promise in promises:

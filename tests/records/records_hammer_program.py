@@ -21,11 +21,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import IO
 
 from records_world import PROJECT, commit
 
 from seedbed.contracts import Stage
 from seedbed.records import Catalog, Store, fsck, repair
+from seedbed.records.log._headers import Header
 from seedbed.testing import FakeClock
 
 A_RUN_SECONDS = 0.006
@@ -45,11 +47,11 @@ def write(options):
 
 def read(options):
     """Read all there is to read, again and again, until told to stop; the first thing that is wrong ends it."""
-    reads = Counter()
-    known = []
-    told = selectors.DefaultSelector()
-    told.register(sys.stdin, selectors.EVENT_READ)
-    while not told.select(timeout=0):
+    reads: Counter[str] = Counter()
+    known: list[Header] = []
+    stop = selectors.DefaultSelector()
+    stop.register(sys.stdin, selectors.EVENT_READ)
+    while not stop.select(timeout=0):
         known = look_at_log(options.store, known, reads)
         look_at_views(options.store, reads)
         look_at_catalog(options.store, known, reads)
@@ -89,19 +91,24 @@ def look_at_catalog(path, known, reads):
     reads["catalogs"] += 1
 
 
+def output_of(writer: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert writer.stdout is not None
+    return writer.stdout
+
+
 class Hammer:
-    """The writers, what they were told, and what was done to them."""
+    """The writers, the commits that they acknowledged, and the signals that they were sent."""
 
     def __init__(self, options):
         self.options = options
         self.rng = random.Random(options.seed)
-        self.acknowledged = {}
-        self.told_twice = []
-        self.done = Counter()
-        self.stopped = {}
-        self.writers = {}
-        self.heard = {}
-        self.working = set()
+        self.acknowledged: dict[str, int] = {}
+        self.acknowledged_twice = []
+        self.done: Counter[str] = Counter()
+        self.stopped: dict[str, int] = {}
+        self.writers: dict[str, subprocess.Popen[bytes]] = {}
+        self.heard: dict[str, bytes] = {}
+        self.working: set[str] = set()
         self.selector = selectors.DefaultSelector()
         self.next_act = self.rng.randint(1, options.act_every)
 
@@ -121,10 +128,10 @@ class Hammer:
         writer = subprocess.Popen(command, stdout=subprocess.PIPE)
         self.writers[name] = writer
         self.heard[name] = b""
-        self.selector.register(writer.stdout, selectors.EVENT_READ, name)
+        self.selector.register(output_of(writer), selectors.EVENT_READ, name)
 
     def hear(self, name):
-        found = os.read(self.writers[name].stdout.fileno(), 65536)
+        found = os.read(output_of(self.writers[name]).fileno(), 65536)
         if not found:
             self.ended(name)
             return
@@ -132,14 +139,14 @@ class Hammer:
         for line in lines:
             run_id, seq = line.decode().split()
             if run_id in self.acknowledged:
-                self.told_twice.append(run_id)
+                self.acknowledged_twice.append(run_id)
             self.acknowledged[run_id] = int(seq)
             self.working.add(name)
 
     def ended(self, name):
         writer = self.writers.pop(name)
-        self.selector.unregister(writer.stdout)
-        writer.stdout.close()
+        self.selector.unregister(output_of(writer))
+        output_of(writer).close()
         self.stopped.pop(name, None)
         self.working.discard(name)
         code = writer.wait()
@@ -173,8 +180,8 @@ class Hammer:
 
 def hammer(options):
     Store.open(options.store, create=True)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    reader = subprocess.Popen([sys.executable, __file__, "read", str(options.store)], **pipes)
+    command = [sys.executable, __file__, "read", str(options.store)]
+    reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     began = time.monotonic()
     work = Hammer(options)
     work.run()
@@ -200,7 +207,7 @@ def judged(options, work):
     return {
         "acknowledged": len(work.acknowledged),
         "lost": expected - sum(there.get(run_id) == seq for run_id, seq in work.acknowledged.items()),
-        "duplicated": len(commits) - len(there) + len(work.told_twice),
+        "duplicated": len(commits) - len(there) + len(work.acknowledged_twice),
         "gaps": sum(found != number for number, found in enumerate(log._records.numbers(), 1)),
         "wrong_predecessors": sum(
             item.snapshot.diff_prev.prev_snapshot_seq != (item.seq - 1 or None) for item in commits

@@ -105,7 +105,7 @@ class Disk:
     def recording(self, at: int = 0) -> Iterator[None]:
         """One process: it knows of nothing that an earlier one synced, and is dead from its call `at` on."""
         stands_in = _Recorder(self, at)
-        with mock.patch.object(_durable, "os", stands_in), mock.patch.object(_durable, "_SETTLED", set()):
+        with mock.patch.object(_durable, "os", stands_in), mock.patch.object(_durable, "_DURABLE_FOLDERS", set()):
             try:
                 yield
             except PowerCut:
@@ -260,17 +260,19 @@ def states(disk: Disk, upto: int, rng: random.Random, num_random: int) -> Iterat
         (frozenset(names), "half"),
         (frozenset(names), "whole"),  # as after a SIGKILL
     ):
-        yield _tree(disk, calls, pending, kept, lambda _, torn=torn: torn)
+        yield _tree(disk, calls, pending, kept, _always(torn))
     for _ in range(num_random):
         kept = frozenset(at for at in names if rng.random() < 0.5)
-        fates = {}
-        yield _tree(
-            disk,
-            calls,
-            pending,
-            kept,
-            lambda node, fates=fates: fates.setdefault(node, rng.choice(("lost", "half", "holes", "whole"))),
-        )
+        yield _tree(disk, calls, pending, kept, _random_fates(rng))
+
+
+def _always(fate: str) -> Callable[[Node], str]:
+    return lambda _: fate
+
+
+def _random_fates(rng: random.Random) -> Callable[[Node], str]:
+    fates: dict[Node, str] = {}
+    return lambda node: fates.setdefault(node, rng.choice(("lost", "half", "holes", "whole")))
 
 
 def _pending(calls: Sequence[Call]) -> frozenset[int]:

@@ -17,7 +17,7 @@ from seedbed.records import Catalog, Store, parse_query
 from seedbed.records.query import _catalog as catalog_module
 from seedbed.records.query import matches
 from seedbed.records.query._facts import facts
-from seedbed.records.query._query import And, Condition, Name, Not, Or, parse_name
+from seedbed.records.query._query import And, Name, Not, Or, Predicate, parse_name
 
 OTHER = "trains"
 
@@ -64,7 +64,7 @@ VALUES = st.one_of(
 )
 QUERIES = st.recursive(
     st.builds(
-        Condition, NAMES, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.lists(VALUES, max_size=2).map(tuple)
+        Predicate, NAMES, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.lists(VALUES, max_size=2).map(tuple)
     ),
     lambda inner: st.one_of(
         inner.map(Not),
@@ -99,9 +99,9 @@ def test_hostile_text_is_only_ever_a_value(many):
     hostile = "x' OR '1'='1'; DROP TABLE commits; --"
     with Catalog.open(many) as catalog:
         for query in (
-            Condition(Name("", "run_id"), "=", (hostile,)),
-            Condition(Name("params", hostile), "=", (1.0,)),
-            Condition(Name(hostile, f"a.{hostile}"), "=", ()),
+            Predicate(Name("", "run_id"), "=", (hostile,)),
+            Predicate(Name("params", hostile), "=", (1.0,)),
+            Predicate(Name(hostile, f"a.{hostile}"), "=", ()),
         ):
             assert catalog.search(query) == []
         assert catalog.count() == 24

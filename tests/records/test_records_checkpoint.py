@@ -74,7 +74,9 @@ def reads(files):
 @given(HEADERS)
 def test_headers_come_back_from_their_columns_with_every_look_up(rows):
     ours = table(rows)
-    theirs = decoded(encoded(Checkpoint(ours, "d" * 64))).headers
+    checkpoint = decoded(encoded(Checkpoint(ours, "d" * 64)))
+    assert checkpoint is not None
+    theirs = checkpoint.headers
     model = [Header(seq, *row) for seq, row in enumerate(rows, 1)]
     for headers in (ours, theirs):
         assert list(headers) == headers[:] == model
@@ -120,7 +122,14 @@ def test_a_lost_checkpoint_is_made_up_for_by_a_later_writer(files):
     fill(files, 8, 9)
     fresh = CommitLog(files, PROJECT)
     fresh.append(draft("r10"), {}, NOW)
-    assert len(read_checkpoint(files, FOLDER).headers) == 10
+    assert num_covered(files) == 10
+
+
+def num_covered(files: LocalFiles) -> int:
+    """How many commits the stored checkpoint covers."""
+    checkpoint = read_checkpoint(files, FOLDER)
+    assert checkpoint is not None
+    return len(checkpoint.headers)
 
 
 def test_a_writer_that_never_saw_a_round_number_makes_one_once_two_spans_are_uncovered(files, monkeypatch):
@@ -132,7 +141,7 @@ def test_a_writer_that_never_saw_a_round_number_makes_one_once_two_spans_are_unc
         fill(files, 5, 10)
     assert read_checkpoint(files, FOLDER) is None
     other.append(draft("r11"), {}, NOW)
-    assert len(read_checkpoint(files, FOLDER).headers) == 11
+    assert num_covered(files) == 11
 
 
 def test_what_a_found_checkpoint_covers_is_not_made_up_for_again(files, monkeypatch):
@@ -141,12 +150,12 @@ def test_what_a_found_checkpoint_covers_is_not_made_up_for_again(files, monkeypa
         patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
         fill(files, 6, 13)
     fill(files, 14, 14)
-    assert len(read_checkpoint(files, FOLDER).headers) == 5
+    assert num_covered(files) == 5
     with monkeypatch.context() as patch:
         patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
         fill(files, 15, 15)
     fill(files, 16, 16)
-    assert len(read_checkpoint(files, FOLDER).headers) == 16
+    assert num_covered(files) == 16
 
 
 def test_after_two_spans_by_others_a_writer_makes_sure(files, monkeypatch):
@@ -160,7 +169,7 @@ def test_after_two_spans_by_others_a_writer_makes_sure(files, monkeypatch):
         patch.setattr(log_module, "CHECKPOINT_EVERY", 1000)
         fill(files, 13, 21)
     log.append(draft("r22"), {}, NOW)
-    assert len(read_checkpoint(files, FOLDER).headers) == 22
+    assert num_covered(files) == 22
 
 
 def test_a_writer_makes_one_at_every_round_number_and_no_more(files, monkeypatch):

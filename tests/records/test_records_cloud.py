@@ -103,7 +103,8 @@ def test_every_answer_to_a_finish_may_be_lost_and_it_commits_once(bucket, lossy,
 
 def test_a_writer_killed_after_any_of_its_puts_leaves_a_store_that_goes_on(bucket, lossy, tmp_path):
     Store.open(bucket, create=True, work=tmp_path / "here")
-    program, committed, stood = [sys.executable, HERE / "records_writer_program.py", bucket], [], 0
+    program, stood = [sys.executable, HERE / "records_writer_program.py", bucket], 0
+    committed: list[str] = []
     for at in range(1, 50):
         writer = subprocess.Popen([*program, f"killed-{at}", "1"], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
 

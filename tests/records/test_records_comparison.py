@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 from records_world import metadata, snapshot
 
 from seedbed.contracts import Stage
-from seedbed.records import EXACT, REPLICATE, Commit, ablation, compare, diff, digest
+from seedbed.records import EXACT, REPLICATE, Commit, Json, ablation, compare, diff, digest
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._json_pointer import differences, leaves, without
 from seedbed.records.compare import _comparison
-from seedbed.records.compare._comparison import input_differences, shown
+from seedbed.records.compare._comparison import input_differences, short_text
 
 JSON_OBJECTS = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(alphabet="a~/", max_size=2),
@@ -25,7 +25,7 @@ def fingerprints(**changed: str):
 
 
 def narrowest(previous, current):
-    return _comparison.narrowest(previous, current, tuple(input_differences(previous, current)))
+    return _comparison.strictest_comparison(previous, current, tuple(input_differences(previous, current)))
 
 
 def committed(seq, made):
@@ -64,7 +64,7 @@ def test_true_is_not_one_anywhere():
 
 
 def test_pointers_are_escaped_and_values_found_by_them():
-    value = {"a/b": {"c~d": 1}, "e": [2]}
+    value: Json = {"a/b": {"c~d": 1}, "e": [2]}
     assert dict(leaves(value)) == {"/a~1b/c~0d": 1, "/e": [2]}
     assert without(value, ["/a~1b/c~0d", "/nowhere"]) == {"a/b": {}, "e": [2]}
 
@@ -203,7 +203,7 @@ def test_a_diff_under_a_named_policy_keeps_to_it():
     ],
 )
 def test_values_are_told_short(value, short):
-    assert shown(value) == short
+    assert short_text(value) == short
 
 
 def test_a_setting_counts_unless_both_runs_call_it_volatile():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,25 +72,36 @@ def test_points_in_a_rush_share_frames_and_come_back_as_they_were(tmp_path):
     assert {event.attempt for event in events} == {2}
 
 
-def test_what_is_logged_last_is_durable_in_time_though_nothing_follows(tmp_path):
+def test_what_is_logged_last_is_durable_in_time_though_nothing_follows(tmp_path, monkeypatch):
     path = tmp_path / "events.log"
     log = EventsLog.open(path, clock=FakeClock(), commit_seconds=0.01)
     synced = threading.Event()
     real = log._file.sync
-    log._file.sync = lambda: (real(), synced.set())
+
+    def sync() -> None:
+        real()
+        synced.set()
+
+    monkeypatch.setattr(log._file, "sync", sync)
     log.append(1, {"loss": 1.0})
-    log.append(2, {"loss": 2.0})  # held, since no time has passed
+    log.append(2, {"loss": 2.0})  # pending, since no time has passed
     assert synced.wait(30)
     assert [event.step for event in read_events(path)] == [1, 2]
     log.close()
 
 
+def wait_for_thread(log: EventsLog) -> None:
+    thread = log._committer._thread
+    assert thread is not None
+    thread.join(30)
+
+
 def test_what_the_logs_own_thread_could_not_write_is_heard_at_the_next_point(tmp_path):
     log = EventsLog.open(tmp_path / "events.log", clock=FakeClock(), commit_seconds=0.01)
     with durable_faults(1, fails_with(errno.ENOSPC)):
-        log._keeper.start()
+        log._committer.start()
         log._dirty = True
-        log._keeper._thread.join(30)
+        wait_for_thread(log)
     with pytest.raises(StoreUnavailable, match="No space left"):
         log.append(1, {"loss": 1.0})
 
@@ -98,17 +110,17 @@ def test_what_the_logs_own_thread_could_not_write_is_heard_when_the_log_is_close
     log = EventsLog.open(tmp_path / "events.log", clock=FakeClock(), commit_seconds=0.01)
     log.append(1, {"loss": 1.0})
     with contextlib.ExitStack() as faults:
-        with log._lock:  # which the log's own thread takes before it writes what is held
+        with log._lock:  # which the log's own thread takes before it writes what is pending
             log.append(2, {"loss": 0.5})
             faults.enter_context(durable_faults(1, fails_with(errno.ENOSPC)))
-        log._keeper._thread.join(30)
+        wait_for_thread(log)
     with pytest.raises(StoreUnavailable, match="No space left"):
         log.close()
 
 
 def test_a_process_killed_in_a_rush_loses_no_more_than_the_stated_second(tmp_path):
     code = (
-        "import os, sys, time; from seedbed.records import EventsLog; from pathlib import Path\n"
+        "import os, sys, time; from seedbed.records.journal import EventsLog; from pathlib import Path\n"
         "log = EventsLog.open(Path(sys.argv[1])); began = time.monotonic(); step = 0\n"
         "while time.monotonic() - began < 2.5: log.append(step, {'at': time.monotonic() - began}); step += 1\n"
         "print(time.monotonic() - began, flush=True); os.kill(os.getpid(), 9)"
@@ -130,7 +142,8 @@ def test_what_is_no_number_is_refused_with_its_name_and_nothing_is_logged(tmp_pa
 
 def test_numbers_of_other_libraries_are_numbers(tmp_path):
     with EventsLog.open(tmp_path / "events.log") as log:
-        log.append(1, {"a": np.float32(0.5), "b": np.int64(3), "c": 2**60, "d": Fraction(1, 4)})
+        numbers: dict[str, Any] = {"a": np.float32(0.5), "b": np.int64(3), "c": 2**60, "d": Fraction(1, 4)}
+        log.append(1, numbers)
     assert read_events(tmp_path / "events.log")[0].values == {"a": 0.5, "b": 3, "c": 2.0**60, "d": 0.25}
 
 

@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from records_lossy_server import hangs_up, refuses
@@ -13,6 +14,9 @@ from seedbed.records import LocalFiles
 from seedbed.records.storage import _local
 from seedbed.records.storage._cloud import CloudFiles, open_cloud
 from seedbed.testing import FilesContract
+
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
 
 
 class TestLocalFiles(FilesContract):
@@ -75,13 +79,13 @@ class TestCloudFilesInMemory(FilesContract):
 
 def test_what_cannot_be_read_is_no_missing_file(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StoreUnavailable, match="mend the mount"):
+    with pytest.raises(StoreUnavailable, match="repair the mount"):
         LocalFiles(tmp_path).read("folder")
 
 
 def test_what_cannot_be_listed_is_no_empty_folder(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(StoreUnavailable, match=r"cannot list .*loop.*; mend the mount"):
+    with pytest.raises(StoreUnavailable, match=r"cannot list .*loop.*; repair the mount"):
         list(LocalFiles(tmp_path).list("loop"))
 
 
@@ -150,7 +154,7 @@ def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(buc
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     from obstore.store import S3Store
 
-    at_once = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
+    at_once: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
     files = CloudFiles(S3Store.from_url(bucket, client_options={"allow_http": True}, retry_config=at_once), bucket)
     for call in (
         lambda: files.read("k"),
@@ -159,7 +163,7 @@ def test_a_service_that_is_not_there_is_unavailable_and_says_what_to_look_at(buc
         lambda: files.remove("k"),
         lambda: list(files.list("")),
     ):
-        with pytest.raises(StoreUnavailable, match="look at the service"):
+        with pytest.raises(StoreUnavailable, match="check the service"):
             call()
 
 

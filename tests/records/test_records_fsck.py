@@ -12,6 +12,7 @@ from seedbed.records import (
     Catalog,
     Expired,
     Expiries,
+    Finding,
     FindingKind,
     Journal,
     PromotionRule,
@@ -30,10 +31,10 @@ from seedbed.records.maintenance import _repair
 from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck, checkpoint_of
 from seedbed.records.maintenance._folder_check import FolderCheck
-from seedbed.records.maintenance._reachable import mark
+from seedbed.records.maintenance._reachable import find_reachable
 from seedbed.records.maintenance._tail_check import find_lost_tails
 from seedbed.records.storage._compression import compressed, decompressed
-from seedbed.records.storage._place import Place
+from seedbed.records.storage._location import StoreLocation
 from seedbed.testing import FakeClock
 
 RUN = f"runs/{PROJECT}/r1/TRAINING"
@@ -60,8 +61,8 @@ def store(tmp_path):
         log.baselines.promote(log.read(seq), "by hand", store.clock.now())
     for _ in range(2):
         Expiries(store.files, PROJECT).record([released(log.read(3))], RetentionRule(keep_last=0), store.clock.now())
-    whole = mark(store)
-    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(whole, PROJECT, 2))
+    reachable = find_reachable(store)
+    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(reachable, PROJECT, 2))
     Catalog.open(store).close()
     export_index(store)
     return store
@@ -274,12 +275,12 @@ def test_nothing_is_invented_on_a_healthy_store(store):
 def test_damage_is_found_named_and_not_mended(store, name):
     where, how, kind = DAMAGES[name]
     path = plant(store, where, how)
-    found = fsck(Store(Place.of(store.work, None), store.clock))
+    found = fsck(Store(StoreLocation.of(store.work, None), store.clock))
     assert [finding.kind for finding in found] == [kind], found
     assert path.startswith(found[0].path.removesuffix(".zst"))
     assert kind.is_damage
     before = {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()}
-    assert repair(Store(Place.of(store.work, None), store.clock)) == []
+    assert repair(Store(StoreLocation.of(store.work, None), store.clock)) == []
     assert {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()} == before
 
 
@@ -383,7 +384,7 @@ def test_progress_is_told_of_all_that_takes_long(tmp_path):
 
 
 def test_a_blob_that_is_released_after_the_listing_is_no_damage(store):
-    before = mark(store)
+    before = find_reachable(store)
     log = store.log(PROJECT)
     Expiries(store.files, PROJECT).record([released(log.read(1))], RetentionRule(keep_last=0), store.clock.now())
     for name in (".zst", ""):
@@ -406,13 +407,13 @@ def test_a_journal_is_never_let_go_and_missed_also_where_its_commit_was_released
 
 
 def test_what_is_committed_after_the_listing_is_no_damage(store):
-    before = mark(store)
+    before = find_reachable(store)
     log = store.log(PROJECT)
     later = log.append(draft("r1", attempt=2), {}, store.clock.now())
     write_views(store.files, later)
     commit(store, "r5")
-    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(mark(store), PROJECT, 5))
-    lost = {}
+    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(find_reachable(store), PROJECT, 5))
+    lost: dict[str, Finding] = {}
     find_lost_tails(store, before, lost)
     assert lost == {}
     assert list(FolderCheck(store, before, {}).findings()) == []
@@ -450,7 +451,7 @@ def test_a_log_rewritten_as_a_whole_is_found_by_the_head_that_the_commit_holds(s
         journal.append("applied", {"value": 2})
     found = fsck(store)
     assert [finding.kind for finding in found] == [FindingKind.LOG_DAMAGED]
-    assert "vouches for" in found[0].problem
+    assert "but its commit recorded" in found[0].problem
 
 
 def test_the_files_of_a_run_that_still_writes_are_left_alone(store):
@@ -460,8 +461,9 @@ def test_the_files_of_a_run_that_still_writes_are_left_alone(store):
     (run.folder / ".tmp-new").write_bytes(b"half")
     assert fsck(store) == []
     run.failed("it ended")
-    later = Store.open(store.work, clock=FakeClock())
-    later.clock.advance(3600 * 24 * 365 * 5)
+    clock = FakeClock()
+    later = Store.open(store.work, clock=clock)
+    clock.advance(3600 * 24 * 365 * 5)
     assert {finding.kind for finding in fsck(later)} == {FindingKind.LOG_TORN, FindingKind.STRAY_FILE}
 
 

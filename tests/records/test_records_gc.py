@@ -10,7 +10,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Store, fsck, gc, plan_gc, sweep
+from seedbed.records import GcPlan, Store, fsck, gc, plan_gc, sweep
 from seedbed.records.canonical import digest_bytes
 from seedbed.records.snapshot._snapshot import TOP_CHANGES
 from seedbed.testing import FakeClock
@@ -99,9 +99,15 @@ def test_what_a_running_attempt_may_still_name_stays(store):
     claim.write_text(claim.read_text().replace(f"{run._status.started:%Y-%m-%d}", f"{started:%Y-%m-%d}"))
     result = gc(store)
     assert swept(result) == [before]
-    assert result.plan.held_by.run_id == "long"
+    assert held_by(result.plan) == ("long", 1)
     assert run.finish(draft("long")).snapshot.blobs == {"weights": weights}
     assert fsck(store) == []
+
+
+def held_by(plan: GcPlan) -> tuple[str, int]:
+    """The run and the attempt that make the cutoff of `plan` earlier."""
+    assert plan.held_by is not None
+    return plan.held_by.run_id, plan.held_by.attempt
 
 
 def test_an_attempt_out_of_sight_is_waited_for_as_long_as_the_grace(store):
@@ -112,8 +118,10 @@ def test_an_attempt_out_of_sight_is_waited_for_as_long_as_the_grace(store):
     claim.write_text(claim.read_text().replace(run._status.process.place, "0" * 64))
     age(store, elsewhere.blobs.put(b"of the far one"), minutes=30)
     clock.advance(3600 * 2)
-    assert elsewhere.newest().status == "CRASHED"
-    assert plan_gc(elsewhere, grace=3 * HOUR).held_by.run_id == "far"
+    newest = elsewhere.newest()
+    assert newest is not None
+    assert newest.status == "CRASHED"
+    assert held_by(plan_gc(elsewhere, grace=3 * HOUR)) == ("far", 1)
     assert gc(elsewhere, grace=3 * HOUR).swept == ()
     assert plan_gc(elsewhere, grace=HOUR).held_by is None
     assert len(gc(elsewhere, grace=HOUR).swept) == 1
@@ -128,7 +136,7 @@ def test_an_attempt_of_a_later_try_at_a_finished_stage_is_waited_for(store):
     first._commits.append(draft("r1"), {}, clock.now())
     clock.advance(3600)
     plan = plan_gc(Store.open(store.work, clock=clock))
-    assert (plan.held_by.run_id, plan.held_by.attempt) == ("r1", second.attempt)
+    assert held_by(plan) == ("r1", second.attempt)
 
 
 def test_what_is_written_anew_after_the_plan_is_spared(store):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.records import Journal, MemoryJournal, canonical_json, digest, read_journal
+from seedbed.records import Journal, Json, MemoryJournal, canonical_json, digest, read_journal
 from seedbed.records.canonical._seal import seal
 from seedbed.records.journal._frames import parse_frames
 from seedbed.testing import durable_faults, fails_with
@@ -94,7 +94,7 @@ def test_a_tail_that_never_reached_the_disk_is_torn_but_a_hole_before_a_record_i
 
 
 def test_records_of_a_later_version_are_refused_not_called_damaged(path):
-    body = {"kind": "x", "payload": {}, "previous": "0" * 64, "schema_version": 2, "sequence": 1}
+    body: Json = {"kind": "x", "payload": {}, "previous": "0" * 64, "schema_version": 2, "sequence": 1}
     path.write_bytes(seal(body)[0] + b"\n")
     with pytest.raises(InvalidInput, match=r"schema version 2.*upgrade"):
         Journal.open(path)
@@ -109,7 +109,7 @@ def test_a_sealed_line_that_is_no_record_is_damage(path, body):
 
 def test_a_payload_is_an_object(path):
     with Journal.open(path) as journal, pytest.raises(InvalidInput, match="expected a JSON object, found a list"):
-        journal.append("applied", [1])
+        journal.append("applied", [1])  # type: ignore[arg-type]
 
 
 def test_what_is_not_json_is_refused_and_nothing_is_written(path):
@@ -184,7 +184,7 @@ def test_what_is_not_json_among_several_keeps_all_of_them_out(tmp_path):
 
 
 def test_a_journal_in_memory_is_chained_as_one_on_the_disk(tmp_path):
-    records = [("a", {"n": 1}), ("b", {"text": "plain words", "list": [1.5, None]})]
+    records: list[tuple[str, dict[str, Json]]] = [("a", {"n": 1}), ("b", {"text": "plain words", "list": [1.5, None]})]
     memory, disk = MemoryJournal(), Journal.open(tmp_path / "j.log")
     for kind, payload in records:
         memory.append_all([(kind, payload)])

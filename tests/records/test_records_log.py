@@ -1,5 +1,8 @@
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -8,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from records_world import PROJECT, draft
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import CommitLog, digest
+from seedbed.records import Commit, CommitLog, digest
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log as log_module
-from seedbed.records.log._predecessor import Past
+from seedbed.records.log._predecessor import Predecessors
 from seedbed.records.storage._local import LocalFiles
 from seedbed.testing import durable_faults
 
@@ -92,16 +95,16 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
     rival = CommitLog(log.files, PROJECT)
     log.append(draft("r1"), {}, NOW)
     assert rival.head() == 1
-    raced = []
+    raced: list[Commit] = []
 
     def overtake(self, *wanted):
-        if self is log._past and not raced:
+        if self is log._predecessors and not raced:
             raced.append(rival.append(draft("r2"), {}, NOW))
         return original(self, *wanted)
 
-    original = Past._predecessor
+    original = Predecessors._predecessor
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Past, "_predecessor", overtake)
+        patch.setattr(Predecessors, "_predecessor", overtake)
         late = log.append(draft("r3"), {}, NOW)
     assert (raced[0].seq, late.seq) == (2, 3)
     assert late.snapshot.diff_prev.prev_run_id == "r2"  # looked up again, not kept from before the race
@@ -110,15 +113,15 @@ def test_a_writer_that_lost_the_race_catches_up_and_takes_the_next_number(log):
 def test_a_writer_that_lost_the_race_to_several_goes_behind_them_all(log, monkeypatch):
     rival = CommitLog(log.files, PROJECT)
     log.append(draft("r1"), {}, NOW)
-    raced = []
+    raced: list[Commit] = []
 
     def overtake(self, *wanted):
-        if self is log._past and not raced:
+        if self is log._predecessors and not raced:
             raced.extend(rival.append(draft(run_id), {}, NOW) for run_id in ("r2", "r3", "r4"))
         return original(self, *wanted)
 
-    original = Past._predecessor
-    monkeypatch.setattr(Past, "_predecessor", overtake)
+    original = Predecessors._predecessor
+    monkeypatch.setattr(Predecessors, "_predecessor", overtake)
     assert log.append(draft("r5"), {}, NOW).seq == 5
 
 
@@ -129,8 +132,9 @@ def test_the_newest_commits_are_remembered_and_no_more(log):
 
 
 def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(log, monkeypatch):
-    rival, raced = CommitLog(log.files, PROJECT), []
-    original = CommitLog._first
+    rival = CommitLog(log.files, PROJECT)
+    raced: list[Commit] = []
+    original = CommitLog._existing
 
     def overtake(self, *wanted):
         first = original(self, *wanted)
@@ -138,7 +142,7 @@ def test_the_same_commit_landing_during_the_append_is_found_and_not_made_again(l
             raced.append(rival.append(draft("r1"), {}, NOW))  # right after the key was found to be free
         return first
 
-    monkeypatch.setattr(log_module.CommitLog, "_first", overtake)
+    monkeypatch.setattr(log_module.CommitLog, "_existing", overtake)
     assert log.append(draft("r1"), {}, NOW) == raced[0]
     assert log.head() == 1
 
@@ -212,6 +216,8 @@ def test_finding_a_run_gives_its_newest_attempt(log):
 
 class LogMachine(RuleBasedStateMachine):
     """Any number of writers over one folder behave as one list."""
+
+    make_folder: ClassVar[Callable[[], Path]]
 
     def __init__(self):
         super().__init__()

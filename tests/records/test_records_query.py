@@ -9,7 +9,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records import parse_query
 from seedbed.records.query import matches
 from seedbed.records.query._facts import Fact, facts
-from seedbed.records.query._query import And, Condition, Name, Not, Or
+from seedbed.records.query._query import And, Name, Not, Or, Predicate
 
 METRICS = {"test": {"ap": {"value": 0.9, "low": 0.88, "high": 0.92}, "loss": 1}, "flag": True, "curve": [1, 2]}
 CONFIG = {
@@ -77,7 +77,7 @@ def test_what_does_not_hold(failing):
 
 def test_and_binds_more_than_or_and_not_most():
     query = parse_query("not seq=1 and seq=2 or seq=3")
-    one, two, three = (Condition(Name("", "seq"), "=", (float(number),)) for number in (1, 2, 3))
+    one, two, three = (Predicate(Name("", "seq"), "=", (float(number),)) for number in (1, 2, 3))
     assert query == Or((And((Not(one), two)), three))
 
 
@@ -91,7 +91,7 @@ def test_and_binds_more_than_or_and_not_most():
         ("stagee=1", 1, "did you mean stage?"),
         ("metric.ap>1", 1, "did you mean metrics.…?"),
         ("zzz=1", 1, "fields are project"),
-        ("metrics=1", 1, "a dotted path follows"),
+        ("metrics=1", 1, "or a dotted path after"),
         ("(seq=1", 7, r"expected )"),
         ("seq=1 seq=2", 7, "expected and, or, or the end"),
         ("seq in 1", 8, "expected ("),
@@ -105,7 +105,7 @@ def test_and_binds_more_than_or_and_not_most():
 )
 def test_what_is_not_understood_is_pointed_at(text, at, said):
     if at is None:
-        assert parse_query(text) == Condition(Name("", "stage"), "=", ())
+        assert parse_query(text) == Predicate(Name("", "stage"), "=", ())
         return
     with pytest.raises(InvalidInput) as refused:
         parse_query(text)
@@ -122,8 +122,8 @@ def test_any_text_is_a_query_or_refused(text):
 
 def test_a_name_alone_means_every_path_that_ends_in_it():
     name = Name("params", "lr")
-    assert name.names(Fact("params", "lr", 1))
-    assert name.names(Fact("params", "a.lr", 1))
-    assert not name.names(Fact("params", "alr", 1))
-    assert not name.names(Fact("metrics", "lr", 1))
-    assert not Name("params", "b.lr").names(Fact("params", "a.lr", 1))
+    assert name.matches(Fact("params", "lr", 1))
+    assert name.matches(Fact("params", "a.lr", 1))
+    assert not name.matches(Fact("params", "alr", 1))
+    assert not name.matches(Fact("metrics", "lr", 1))
+    assert not Name("params", "b.lr").matches(Fact("params", "a.lr", 1))

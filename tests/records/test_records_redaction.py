@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput
-from seedbed.records import environment_facts, read_events, redact_text
+from seedbed.records import Json, environment_facts, read_events, redact_text
 from seedbed.records.canonical._canonical import escape
 from seedbed.records.canonical._redaction import Identity, redacted, redacted_object, redacted_pointer
 from seedbed.records.journal import EventsLog
@@ -107,7 +107,12 @@ def test_long_texts_are_redacted_as_short_ones_are():
 
 
 def test_a_setting_that_by_its_name_holds_a_secret_keeps_its_name_only():
-    given = {"api_key": "x1", "db": {"Password": "x2", "port": 1, "auth_token": None}, "secret": "", "n_tokens": 5}
+    given: Json = {
+        "api_key": "x1",
+        "db": {"Password": "x2", "port": 1, "auth_token": None},
+        "secret": "",
+        "n_tokens": 5,
+    }
     assert redacted(given, ALICE) == {
         "api_key": "<secret>",
         "db": {"Password": "<secret>", "port": 1, "auth_token": None},
@@ -119,12 +124,13 @@ def test_a_setting_that_by_its_name_holds_a_secret_keeps_its_name_only():
 
 @given(st.lists(TEXTS, min_size=1, max_size=3))
 def test_a_pointer_still_leads_to_its_place_once_both_are_redacted(keys):
-    value: object = 1
+    value: Json = 1
     for key in reversed(keys):
         value = {key: value}
     pointer = "".join(f"/{escape(key)}" for key in keys)
     found = redacted(value, ALICE)
     for token in redacted_pointer(pointer, ALICE).split("/")[1:]:
+        assert isinstance(found, dict)
         found = {escape(key): item for key, item in found.items()}[token]
     assert found == 1
 
@@ -139,10 +145,10 @@ def test_the_names_of_step_metrics_are_redacted_and_never_lost(tmp_path, monkeyp
     with EventsLog.open(tmp_path / "events.log") as log:
         log.append(1, {"loss": 0.5, "swordfish-9": 1.0})
         log.append(2, {"loss": 0.25, "swordfish-9": 2.0})
-        with pytest.raises(InvalidInput, match="name them apart"):
+        with pytest.raises(InvalidInput, match="give them different names"):
             log.append(3, {"swordfish-9": 1.0, "<secret>": 2.0})
         with pytest.raises(InvalidInput, match="text keys"):
-            log.append(3, {3: 1.0})
+            log.append(3, {3: 1.0})  # type: ignore[dict-item]
         log.append(4, {"loss": 0.125})
     assert [dict(event.values) for event in read_events(tmp_path / "events.log")] == [
         {"loss": 0.5, "<secret>": 1.0},
@@ -159,18 +165,20 @@ def test_names_that_identify_nobody_stay_words():
 
 def test_keys_are_redacted_too_and_never_lost():
     assert redacted({"/tmp/a/x.py": ["alice"]}, ALICE) == {"<path>/x.py": ["<user>"]}
-    with pytest.raises(InvalidInput, match="name them apart"):
+    with pytest.raises(InvalidInput, match="give them different names"):
         redacted({"/tmp/a/x.py": 1, "/tmp/b/x.py": 2}, ALICE)
 
 
 def test_only_an_object_is_redacted_as_an_object():
     assert redacted_object({"where": ("/tmp/a/x.py", 1)}, ALICE) == {"where": ["<path>/x.py", 1]}
     with pytest.raises(InvalidInput, match="expected a JSON object, found a list"):
-        redacted_object(["alice"], ALICE)
+        redacted_object(["alice"], ALICE)  # type: ignore[arg-type]
 
 
 def test_the_environment_facts_are_a_closed_list():
     facts = environment_facts(["pydantic", "no-such-package"])
     assert set(facts) == {"python", "implementation", "system", "machine", "num_cpus", "packages"}
-    assert facts["packages"]["no-such-package"] is None
-    assert facts["packages"]["pydantic"]
+    packages = facts["packages"]
+    assert isinstance(packages, dict)
+    assert packages["no-such-package"] is None
+    assert packages["pydantic"]

@@ -24,7 +24,7 @@ from seedbed.records import (
     stats,
     verify,
 )
-from seedbed.records.maintenance._retention import Dated, let_go
+from seedbed.records.maintenance._retention import Dated, expired_commits
 from seedbed.testing import FakeClock
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ def policy(*rules):
 
 
 def going(found, *rules, kept=()):
-    return sorted(let_go(policy(*rules), PROJECT, found, kept, NOW))
+    return sorted(expired_commits(policy(*rules), PROJECT, found, kept, NOW))
 
 
 def test_the_last_ones_and_the_young_ones_are_kept():
@@ -169,7 +169,7 @@ def test_a_blob_that_a_kept_commit_shares_stays(store):
     assert fsck(store) == []
 
 
-def test_two_that_let_go_at_once_both_stand(store):
+def test_two_expiries_recorded_at_once_are_both_kept(store, monkeypatch):
     items = [
         Expired(snapshot_seq=item.seq, digest=item.digest, run_id=item.snapshot.run_id, stage=TRAINING)
         for item in store.log(PROJECT).commits()
@@ -182,18 +182,18 @@ def test_two_that_let_go_at_once_both_stand(store):
             other.record(items[:1], rule, store.clock.now())
         return real(seq, data)
 
-    one._records.publish = late
+    monkeypatch.setattr(one._records, "publish", late)
     one.record(items[1:2], rule, store.clock.now())
     assert [release.commits for release in one.history()] == [tuple(items[:1]), tuple(items[1:2])]
     assert set(one.by_commit()) == {items[0].digest, items[1].digest}
 
 
-def test_a_number_that_is_taken_and_cannot_be_read_is_said(store):
-    releases = Expiries(store.files, PROJECT)
-    releases._records.publish = lambda seq, data: False
+def test_a_number_that_is_taken_and_cannot_be_read_is_said(store, monkeypatch):
+    expiries = Expiries(store.files, PROJECT)
+    monkeypatch.setattr(expiries._records, "publish", lambda seq, data: False)
     item = Expired(snapshot_seq=1, digest="0" * 64, run_id="r0", stage=TRAINING)
     with pytest.raises(StoreCorrupt, match="taken but cannot be read"):
-        releases.record([item], RetentionRule(keep_last=0), store.clock.now())
+        expiries.record([item], RetentionRule(keep_last=0), store.clock.now())
 
 
 def test_what_takes_the_room_adds_up_to_every_byte_of_the_store(store):

@@ -23,11 +23,11 @@ from seedbed.records import (
     parse_schema,
     required_fields,
 )
-from seedbed.records.snapshot._schema import ALWAYS, metadata_offences
+from seedbed.records.snapshot._schema import ALWAYS, metadata_problems
 
 EVERY_FIELD = [(stage, field) for stage in Stage for field in PANEL.fields(stage)]
 IDS = [f"{stage}-{field.name}" for stage, field in EVERY_FIELD]
-WRONG = {
+WRONG: dict[FieldKind, list[object]] = {
     FieldKind.TEXT: ["", "  ", 1, True, ["a"], {}],
     FieldKind.NAME: ["", "../up", "a b", 7, "x" * 101],
     FieldKind.COUNT: [-1, 1.5, True, "3", []],
@@ -35,7 +35,7 @@ WRONG = {
     FieldKind.DATE: ["yesterday", "2013-02-30", 20130101, "", []],
     FieldKind.CHOICE: ["windy", "", 1, ["dry"], True],
 }
-RIGHT = {
+RIGHT: dict[FieldKind, list[object]] = {
     FieldKind.TEXT: ["a", "é"],
     FieldKind.NAME: ["a", "2013.v1_x-y"],
     FieldKind.COUNT: [0, 2**70],
@@ -95,16 +95,16 @@ def test_the_panel_schema_has_the_fields_of_panels_of_entities():
 @pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
 def test_each_field_taken_away_is_the_only_offence(stage, field):
     whole = metadata("r1", stage)
-    assert metadata_offences(stage, "r1", whole) == []
+    assert metadata_problems(stage, "r1", whole) == []
     del whole[field.name]
-    [offence] = metadata_offences(stage, "r1", whole)
-    assert offence == f"metadata.{field.name} is missing, expected {field.expected}"
+    [problem] = metadata_problems(stage, "r1", whole)
+    assert problem == f"metadata.{field.name} is missing, expected {field.expected}"
 
 
 @pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
 def test_each_field_refuses_null_and_not_applicable_unless_it_says_otherwise(stage, field):
-    null = metadata_offences(stage, "r1", {**metadata("r1", stage), field.name: None})
-    absent = metadata_offences(stage, "r1", {**metadata("r1", stage), field.name: NOT_APPLICABLE})
+    null = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: None})
+    absent = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: NOT_APPLICABLE})
     assert null == ([] if field.nullable else [f"metadata.{field.name} is null, expected {field.expected}"])
     always = f"metadata.{field.name} always applies, expected {field.expected}"
     assert absent == ([] if field.may_not_apply else [always])
@@ -113,8 +113,8 @@ def test_each_field_refuses_null_and_not_applicable_unless_it_says_otherwise(sta
 @pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
 def test_each_field_refuses_every_value_of_another_kind(stage, field):
     for value in WRONG[field.kind]:
-        offences = metadata_offences(stage, "r1", {**metadata("r1", stage), field.name: value})
-        assert offences[0] == f"metadata.{field.name} is {value!r}, expected {field.expected}"
+        problems = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: value})
+        assert problems[0] == f"metadata.{field.name} is {value!r}, expected {field.expected}"
 
 
 @pytest.mark.parametrize("kind", FieldKind)
@@ -144,20 +144,20 @@ def test_every_field_that_is_wrong_is_named_and_no_other(stage, given_metadata):
             return not field.may_not_apply
         return not field.accepts(value) or (name in {"stage", "run_id"} and value != {"stage": stage}.get(name, "r1"))
 
-    said = metadata_offences(stage, "r1", given_metadata)
-    named = {offence.split()[0].removeprefix("metadata.") for offence in said}
+    said = metadata_problems(stage, "r1", given_metadata)
+    named = {problem.split()[0].removeprefix("metadata.") for problem in said}
     assert named == {name for name in fields.keys() | given_metadata.keys() if wrong(name)}
 
 
 def test_metadata_of_another_stage_or_run_is_refused_also_without_assertions(tmp_path):
-    program = tmp_path / "offences.py"
+    program = tmp_path / "problems.py"
     program.write_text(
         "import json, sys\n"
         "from seedbed.contracts import Stage\n"
-        "from seedbed.records.snapshot._schema import metadata_offences\n"
+        "from seedbed.records.snapshot._schema import metadata_problems\n"
         "assert False, 'assertions are switched off'\n"
         "given = json.loads(sys.argv[1])\n"
-        "print(json.dumps(metadata_offences(Stage.TRAINING, 'r1', given)))\n"
+        "print(json.dumps(metadata_problems(Stage.TRAINING, 'r1', given)))\n"
     )
     others = {**metadata("r2"), "stage": "FEATURE_SELECTION"}
     run = [sys.executable, "-O", str(program), json.dumps(others)]
@@ -175,10 +175,10 @@ def test_a_schema_of_another_domain_is_declared_in_one_file(tmp_path):
     assert schema.label == "SENSORS/3"
     assert required_fields(Stage.TRAINING, schema) == tuple(VALID)
     assert schema.fields(Stage.FEATURE_SELECTION) == ALWAYS
-    assert metadata_offences(Stage.TRAINING, "r1", VALID, schema) == []
+    assert metadata_problems(Stage.TRAINING, "r1", VALID, schema) == []
     assert not_applicable(Stage.FEATURE_SELECTION, schema) == dict.fromkeys(list(VALID)[:5], NOT_APPLICABLE)
-    offences = metadata_offences(Stage.TRAINING, "r1", {**VALID, "season": "windy", "altitude": "high"}, schema)
-    assert offences == [
+    problems = metadata_problems(Stage.TRAINING, "r1", {**VALID, "season": "windy", "altitude": "high"}, schema)
+    assert problems == [
         "metadata.altitude is 'high', expected a finite number",
         "metadata.season is 'windy', expected one of dry, wet",
     ]
@@ -187,8 +187,8 @@ def test_a_schema_of_another_domain_is_declared_in_one_file(tmp_path):
 def test_a_stage_that_a_schema_does_not_declare_has_no_records():
     schema = parse_schema(SENSORS, "sensors.yaml")
     assert required_fields(Stage.TARGET_RANKING, schema) == ()
-    assert metadata_offences(Stage.TARGET_RANKING, "r1", VALID, schema) == [
-        "metadata is of TARGET_RANKING, but SENSORS/3 declares only TRAINING, FEATURE_SELECTION"
+    assert metadata_problems(Stage.TARGET_RANKING, "r1", VALID, schema) == [
+        "metadata is for TARGET_RANKING, but SENSORS/3 declares only TRAINING, FEATURE_SELECTION"
     ]
 
 
@@ -234,7 +234,7 @@ stages:
     )
     assert said.startswith("the metadata schema mine.yaml is refused:\n")
     for fault in (
-        "height stands twice under one heading",
+        "height appears twice under one heading",
         "name is 'PANEL': Value error, this is the name of the schema that comes with Seedbed",
         "version is True",
         "author is 'me': Extra inputs are not permitted",
@@ -244,8 +244,8 @@ stages:
         "stages.TRAINING.height.nullable is 1",
         "stages.TRAINING.season is {'type': 'choice'}: Value error, choices and type: choice go together",
         "stages.TRAINING.colour is",
-        "a choice stands twice",
-        "stages.TRAINING.size.choices.0 is 'NOT_APPLICABLE': Value error, it is said by may_not_apply: true",
+        "a choice appears twice",
+        "stages.TRAINING.size.choices.0 is 'NOT_APPLICABLE': Value error, write may_not_apply: true instead",
         "stages.FORECAST is 'FORECAST'",
     ):
         assert f"\n  - {fault}" in said or fault in said.partition("shape is")[2], fault
@@ -260,7 +260,7 @@ stages:
         ("name: a b\nversion: 1\nstages: {TRAINING: {}}", "cannot be a name"),
         ("name: A\nversion: 0\nstages: {TRAINING: {}}", "version is 0"),
         ("name: A\nversion: 1\nstages: {}", "stages is {}"),
-        ("name: A\nname: A\nversion: 1\nstages: {TRAINING: {}}", "name stands twice"),
+        ("name: A\nname: A\nversion: 1\nstages: {TRAINING: {}}", "name appears twice"),
         ("name: A\nversion: 1\nstages: {TRAINING: {x: {type: 7}}}", "stages.TRAINING.x.type is 7"),
         ("a: b: c", "is not YAML"),
         ("a: &loop {b: *loop}", "a is {'b': {...}}"),

@@ -15,13 +15,13 @@ from seedbed.records import (
     Store,
     SystemClock,
     follow_events,
+    merged_events,
     read_events,
     repair,
     run_events,
-    standing_events,
 )
 from seedbed.records.journal._frames import FrameReader
-from seedbed.records.storage._place import Place
+from seedbed.records.storage._location import StoreLocation
 
 
 def steps(events):
@@ -39,7 +39,7 @@ def test_a_run_that_logged_nothing_has_no_steps(store):
 
 
 def test_steps_are_read_on_a_machine_that_never_ran_the_run(store, tmp_path):
-    far = Store(Place("store", LocalFiles(store.work), tmp_path / "work", apart=True), SystemClock())
+    far = Store(StoreLocation("store", LocalFiles(store.work), tmp_path / "work", is_remote=True), SystemClock())
     run = far.start(PROJECT, "r1", Stage.TRAINING)
     run.log(1, {"loss": 0.5})
     assert list(run_events(store, store.find("r1"))) == []  # it is brought into the store when it finishes
@@ -53,7 +53,7 @@ def test_steps_that_are_gone_are_not_taken_for_none(store):
     view = store.find("r1")
     (view.folder / "events.log").unlink()
     with pytest.raises(NotFound):
-        standing_events(store, view)
+        merged_events(store, view)
 
 
 def test_a_log_that_is_not_there_is_named(tmp_path):
@@ -70,7 +70,7 @@ def test_where_attempts_overlap_the_later_one_stands(store):
     for step in (2, 4):
         second.log(step, {"loss": step + 0.5})
     second.interrupted("Ctrl-C")
-    found = [(event.step, dict(event.values)) for event in standing_events(store, store.find("r1"))]
+    found = [(event.step, dict(event.values)) for event in merged_events(store, store.find("r1"))]
     assert found == [
         (1, {"loss": 1.0, "early": 0.5}),
         (2, {"early": 0.5}),

@@ -62,7 +62,7 @@ def test_no_store_is_not_found_with_advice(tmp_path):
 )
 def test_a_marker_of_the_future_is_refused_and_a_damaged_one_named(tmp_path, marker, refusal):
     create(tmp_path / "store" / "seedbed.json", marker)
-    with pytest.raises(refusal, match=r"upgrade|restore it"):
+    with pytest.raises(refusal, match=r"upgrade|copy this file"):
         Store.open(tmp_path / "store", create=True)
 
 
@@ -72,7 +72,9 @@ def test_opening_and_reading_write_nothing(store):
     with durable_faults() as calls:
         again = Store.open(store.work)
         assert [view.run_id for view in again.runs()] == ["r1", "r2"]
-        assert again.find("r1").commit.seq == 1
+        found = again.find("r1").commit
+        assert found is not None
+        assert found.seq == 1
     assert calls == []
 
 
@@ -174,6 +176,8 @@ def test_a_zombie_is_not_alive():
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read(1)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
+    assert child.stdin is not None
+    assert child.stdout is not None
     identity = this_process().model_copy(update={"pid": child.pid, "start_ticks": _ticks(child.pid)})
     assert is_alive(identity)
     child.stdin.close()
@@ -376,8 +380,11 @@ def test_a_store_that_cannot_be_written_to_can_be_read(store):
         assert [run.run_id for run in read.runs()] == [*(f"r{number}" for number in range(6)), "r9"]
         assert [event.step for event in run_events(read, view)] == [1]
         assert all(check.holds for check in verify(read, view))
-        assert log.set_against(log.read(1), log.read(6)).comparable
-        assert trend(log, view.commit, "metrics.test.ap").slope.words == "rising"
+        assert log.diff(log.read(1), log.read(6)).comparable
+        assert view.commit is not None
+        slope = trend(log, view.commit, "metrics.test.ap").slope
+        assert slope is not None
+        assert slope.words == "rising"
         assert plan_gc(read).files == ()
         assert stats(read).projects[0].num_commits == 6
         assert fsck(read) == []

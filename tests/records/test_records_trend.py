@@ -1,13 +1,15 @@
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records_world import PROJECT, commit
-from scipy.stats import theilslopes
+from scipy.stats import theilslopes  # type: ignore[import-untyped]
 
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.records import Store, trend
+from seedbed.records import Commit, CommitLog, Store, trend
 from seedbed.records.query._trend import trend_slope
 
 METRIC = "metrics.test.ap"
@@ -18,7 +20,7 @@ def store(tmp_path):
     return Store.open(tmp_path / "store", create=True)
 
 
-def history(store, values, **options):
+def history(store: Store, values: Sequence[float], **options: Any) -> tuple[CommitLog, Commit]:
     """One run a value, all of one comparison group; the log and its newest commit."""
     for number, value in enumerate(values):
         found = commit(store, f"r{number}", ap=value, seed=number, **options)
@@ -65,7 +67,9 @@ def test_a_metric_that_rises_is_said_to_rise(store):
 
 
 def test_a_metric_that_falls_is_said_to_fall(store):
-    assert trend(*history(store, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), METRIC).slope.words == "falling"
+    slope = trend(*history(store, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), METRIC).slope
+    assert slope is not None
+    assert slope.words == "falling"
 
 
 def test_the_smoothed_course_is_the_weighted_mean_of_what_came_so_far(store):

@@ -33,7 +33,7 @@ def test_a_turn_is_held_within_the_block_and_given_back_after_an_error_too(tmp_p
 
 
 def test_whoever_holds_the_turn_too_long_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(turns_module, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(turns_module, "_MAX_WAIT_SECONDS", 0.01)
     with turn(tmp_path):
         began = time.monotonic()
         with turn(tmp_path):

@@ -10,11 +10,12 @@ from seedbed.records import Diff, MetricDelta, Store, why
 from seedbed.records.compare._noise import EXCEEDS, REPLICATES_NEEDED, WITHIN, noise_of
 
 METRIC = "/test/ap"
-CONFIG = {"optimizer": {"lr": 0.001, "eps": 1e-8}, "report": "report.html", "seed": 0}
+OPTIMIZER = {"lr": 0.001, "eps": 1e-8}
+CONFIG = {"optimizer": OPTIMIZER, "report": "report.html", "seed": 0}
 
 
 def config(**changes):
-    return {**CONFIG, "optimizer": {**CONFIG["optimizer"], **changes}}
+    return {**CONFIG, "optimizer": {**OPTIMIZER, **changes}}
 
 
 def earlier(*keys, moved):
@@ -90,9 +91,9 @@ def test_applied_changes_and_kernels_may_explain_it_too():
 
 def test_chance_is_named_where_it_suffices():
     before, after = snapshot("r1"), snapshot("r2", seed=1, ap=0.901)
-    assert "chance alone does as much" in explained(before, after, noise=f"{WITHIN} of 6 replicates").summary
+    assert "chance can explain this" in explained(before, after, noise=f"{WITHIN} of 6 replicates").summary
     open_ = explained(before, after, noise="not enough replicates: 2 of 4").summary
-    assert open_.endswith("whether by chance is open: not enough replicates: 2 of 4")
+    assert open_.endswith("unknown whether by chance: not enough replicates: 2 of 4")
     assert explained(before, after).summary.endswith("exceeds noise of 5 replicates")
 
 
@@ -117,7 +118,7 @@ def test_the_log_sets_any_two_against_each_other_with_the_noise_of_replicates(tm
     store = Store.open(tmp_path, create=True)
     made = [commit(store, f"r{seed}", seed=seed, ap=0.9 + seed / 1000) for seed in range(5)]
     late = commit(store, "late", config=config(lr=0.1), ap=0.5)
-    found = store.log(PROJECT).set_against(made[0], late)
+    found = store.log(PROJECT).diff(made[0], late)
     assert found.metric_deltas[METRIC].noise == "exceeds noise of 5 replicates"
     assert made[4].snapshot.diff_prev.metric_deltas[METRIC].noise == "within noise of 4 replicates"
     assert made[3].snapshot.diff_prev.metric_deltas[METRIC].noise == "not enough replicates: 3 of 4"
@@ -138,7 +139,7 @@ def test_five_in_a_hundred_replicates_exceed_noise_by_chance():
     rng = random.Random(7)
     for count in (REPLICATES_NEEDED, 6, 12, 30):
         draws = [[rng.gauss(0.9, 0.01) for _ in range(count + 1)] for _ in range(4000)]
-        rate = sum(noise_of(values[:-1], values[-1]).exceeds for values in draws) / len(draws)
+        rate = sum(noise_of(values[:-1], values[-1]).exceeds is True for values in draws) / len(draws)
         assert 0.04 < rate < 0.06, (count, rate)
-        moved = sum(noise_of(values[:-1], values[-1] + 0.1).exceeds for values in draws) / len(draws)
+        moved = sum(noise_of(values[:-1], values[-1] + 0.1).exceeds is True for values in draws) / len(draws)
         assert moved > 0.95

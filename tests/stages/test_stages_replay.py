@@ -10,7 +10,7 @@ from planted_job import Watcher, changes_of, job, snapshot_of
 
 from seedbed.change._history import fold
 from seedbed.errors import Conflict, NotFound
-from seedbed.records import Snapshot, Store, read_journal, standing_events
+from seedbed.records import Snapshot, Store, merged_events, read_journal
 from seedbed.stages import ChangeSettings, Fault, Observer, TrainingSettings, replay, train
 
 EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
@@ -146,7 +146,7 @@ def test_only_a_finished_run_is_replayed_with_its_own_job(store):
 
 def test_a_resumed_run_holds_the_rate_that_its_journal_says_was_in_effect(one, store):
     """The change of step 10 was seen in use at 11; the run ends at 13, and its next step must still use it."""
-    events = standing_events(one, one.find("one"))
+    events = merged_events(one, one.find("one"))
     rates = {event.step: event.values["learning_rate"] for event in events if "learning_rate" in event.values}
     train(small(), store, ctrl_c_at(13), run_id="cut")
     (change,) = fold(read_journal(store.find("cut").folder / "changes.log")).records

@@ -1,6 +1,6 @@
-"""Integrations: other systems' runs become commits, and commits their runs or tables, through their own libraries."""
+"""Integrations: import runs of other systems as commits, and export commits as runs of other systems or as tables."""
 
-from seedbed.integrations._importing import IMPORTED, Described, Imported, ImportOutcome, import_runs
+from seedbed.integrations._importing import IMPORTED, ImportDescription, ImportOutcome, ImportResult, import_runs
 from seedbed.integrations._jsonl import JsonLines
 from seedbed.integrations._mlflow_reading import MLflow
 from seedbed.integrations._mlflow_writing import MLflowTarget
@@ -11,9 +11,9 @@ from seedbed.integrations._tensorboard import TensorBoard
 
 __all__ = [
     "IMPORTED",
-    "Described",
+    "ImportDescription",
     "ImportOutcome",
-    "Imported",
+    "ImportResult",
     "JsonLines",
     "MLflow",
     "MLflowTarget",

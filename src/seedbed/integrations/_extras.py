@@ -1,4 +1,4 @@
-"""The libraries of other systems: installed by extras, imported only by whoever asks for their system."""
+"""The libraries of other systems: installed as extras, and imported only when their system is used."""
 
 import importlib
 from types import ModuleType
@@ -9,7 +9,7 @@ __all__ = ["require"]
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """The module, once it is known to be installed. Raises NotFound that names the `extra` to install."""
+    """Import `module`. Raises NotFound that names the `extra` to install when it is missing."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as problem:

@@ -1,7 +1,7 @@
-"""Runs of other systems become commits through the door that every run takes: started, logged, finished.
+"""Imports runs of other systems as commits, in the same way as any run: started, logged, finished.
 
-A run is named after what it is called at its source, so importing again finds it. It is committed whole or not at all;
-what a killed import left behind is the next one's first attempt.
+A run is named after its name at the source, so a second import finds it. It is committed completely or not at all; if
+an import is killed, the next one makes another attempt.
 """
 
 import re
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput
-from seedbed.integrations._outside import OutsideRun, RunSource, finite
+from seedbed.integrations._outside import OutsideRun, RunSource, split_finite
 from seedbed.records import (
     NOT_APPLICABLE,
     FieldKind,
@@ -24,7 +24,7 @@ from seedbed.records import (
     redact_text,
 )
 
-__all__ = ["IMPORTED", "Described", "ImportOutcome", "Imported", "import_runs"]
+__all__ = ["IMPORTED", "ImportDescription", "ImportOutcome", "ImportResult", "import_runs"]
 
 IMPORTED = MetadataSchema(
     name="IMPORTED",
@@ -35,11 +35,11 @@ _STAGE = Stage.TRAINING
 _SOURCE = "source"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _REQUIRED = ("data", "split", "target", "feature")
-_ANY = OutsideRun(source_id="any", params={}, metrics={}, steps=())
+_EXAMPLE_RUN = OutsideRun(source_id="any", params={}, metrics={}, steps=())
 
 
 class ImportOutcome(StrEnum):
-    """What became of one outside run. Append-only."""
+    """The outcome of importing one outside run. Append-only."""
 
     IMPORTED = "IMPORTED"
     PRESENT = "PRESENT"
@@ -48,8 +48,8 @@ class ImportOutcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Described:
-    """What whoever imports knows of the runs, and their source does not say. `data` names what they all learnt from."""
+class ImportDescription:
+    """Facts about the imported runs that the source does not record; `data` names the data that all were trained on."""
 
     project: str
     target: str
@@ -60,8 +60,8 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Imported:
-    """What became of one run, and why; `seq` is its commit's, None when it has none."""
+class ImportResult:
+    """The outcome of importing one run, and the reason; `seq` is the number of its commit, None when it has none."""
 
     source_id: str
     run_id: str
@@ -71,64 +71,67 @@ class Imported:
 
 
 def import_runs(
-    source: RunSource, store: Store | None, described: Described, *, dry: bool = False
-) -> Iterator[Imported]:
-    """Import every run of `source` into `store`, one at a time, and tell of each as it is done.
+    source: RunSource, store: Store | None, described: ImportDescription, *, dry: bool = False
+) -> Iterator[ImportResult]:
+    """Import every run of `source` into `store`, one at a time, and yield the result of each.
 
-    With `dry`, or where there is no store, only tell. A run that is refused leaves nothing behind, and the others are
-    imported. Raises InvalidInput when what is described is no metadata of any run, and StoreUnavailable.
+    With `dry`, or without a store, only yield what the results would be. A refused run leaves nothing behind, and the
+    others are imported. Raises InvalidInput when `described` gives no valid metadata, and StoreUnavailable.
     """
-    _draft(_ANY, _origin(source.system, _ANY), described, _run_id(source.system, _ANY.source_id))
+    example = _EXAMPLE_RUN
+    _draft(example, _origin(source.system, example), described, _run_id(source.system, example.source_id))
     for source_id in source.ids():
         run_id = _run_id(source.system, source_id)
         try:
-            yield _imported(source, source_id, store, described, dry)
+            yield _import_one(source, source_id, store, described, dry)
         except (InvalidInput, Conflict) as refusal:
-            yield Imported(source_id, run_id, ImportOutcome.REFUSED, reason=str(refusal))
+            yield ImportResult(source_id, run_id, ImportOutcome.REFUSED, reason=str(refusal))
 
 
-def _imported(source: RunSource, source_id: str, store: Store | None, described: Described, dry: bool) -> Imported:
+def _import_one(
+    source: RunSource, source_id: str, store: Store | None, described: ImportDescription, dry: bool
+) -> ImportResult:
     run_id = _run_id(source.system, source_id)
     outside = source.read(source_id)
     if not outside.finished:
-        reason = "it has not finished at its source; import it when it has"
-        return Imported(source_id, run_id, ImportOutcome.UNFINISHED, reason=reason)
+        reason = "it has not finished at its source; import it after that"
+        return ImportResult(source_id, run_id, ImportOutcome.UNFINISHED, reason=reason)
     origin = _origin(source.system, outside)
     draft = _draft(outside, origin, described, run_id)
     present = store.log(described.project).find(run_id, _STAGE) if store else None
     if store and present:
         return _present(store, draft, origin, present.seq)
     if dry or not store:
-        return Imported(source_id, run_id, ImportOutcome.IMPORTED)
+        return ImportResult(source_id, run_id, ImportOutcome.IMPORTED)
     with store.start(described.project, run_id, _STAGE) as run:
         for step, values in outside.steps:
             run.log(step, values)
         commit = run.finish(replace(draft, attempt=run.attempt))
-    return Imported(source_id, run_id, ImportOutcome.IMPORTED, commit.seq)
+    return ImportResult(source_id, run_id, ImportOutcome.IMPORTED, commit.seq)
 
 
-def _present(store: Store, draft: SnapshotDraft, origin: Mapping[str, Json], seq: int) -> Imported:
+def _present(store: Store, draft: SnapshotDraft, origin: Mapping[str, Json], seq: int) -> ImportResult:
     known = store.log(draft.project).read(seq).snapshot.inputs.get(_SOURCE)
     source_id = str(origin["run_id"])
     if isinstance(known, dict) and known.get("digest") == origin["digest"]:
-        return Imported(source_id, draft.run_id, ImportOutcome.PRESENT, seq)
-    reason = f"commit {seq} is of other content: it changed since it was imported; import it into another project"
-    return Imported(source_id, draft.run_id, ImportOutcome.REFUSED, seq, reason)
+        return ImportResult(source_id, draft.run_id, ImportOutcome.PRESENT, seq)
+    reason = f"commit {seq} has other content: the run changed after its import; import it into another project"
+    return ImportResult(source_id, draft.run_id, ImportOutcome.REFUSED, seq, reason)
 
 
 def _run_id(system: str, source_id: str) -> str:
-    """A name that the same run always gets, and that tells of nobody's machine."""
-    plain = _PLAIN.fullmatch(source_id) and redact_text(source_id) == source_id
-    return f"{system}-{source_id if plain else digest(source_id)[:32]}"
+    """The run_id for an outside run: always the same for the same run, and without names of machines or users."""
+    is_plain = _PLAIN.fullmatch(source_id) and redact_text(source_id) == source_id
+    return f"{system}-{source_id if is_plain else digest(source_id)[:32]}"
 
 
 def _origin(system: str, outside: OutsideRun) -> dict[str, Json]:
     return {"system": system, "run_id": outside.source_id, "digest": outside.digest()}
 
 
-def _draft(outside: OutsideRun, origin: Mapping[str, Json], described: Described, run_id: str) -> SnapshotDraft:
+def _draft(outside: OutsideRun, origin: Mapping[str, Json], described: ImportDescription, run_id: str) -> SnapshotDraft:
     _require_names(outside)
-    metrics, not_finite = finite(outside.metrics)
+    metrics, not_finite = split_finite(outside.metrics)
     fingerprints, sources = _fingerprints(outside, described, origin)
     return SnapshotDraft(
         project=described.project,
@@ -150,7 +153,7 @@ def _draft(outside: OutsideRun, origin: Mapping[str, Json], described: Described
     )
 
 
-def _metadata(described: Described, run_id: str) -> dict[str, object]:
+def _metadata(described: ImportDescription, run_id: str) -> dict[str, object]:
     return {
         "stage": _STAGE,
         "run_id": run_id,
@@ -162,9 +165,9 @@ def _metadata(described: Described, run_id: str) -> dict[str, object]:
 
 
 def _fingerprints(
-    outside: OutsideRun, described: Described, origin: Mapping[str, Json]
+    outside: OutsideRun, described: ImportDescription, origin: Mapping[str, Json]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Of the data, what is known of it; where nothing is, a digest that no other run shares, so that none compares."""
+    """The fingerprints and their sources. For unknown data they are unique to the run: it is comparable with none."""
     if described.data is not None:
         of, source = digest({"named": described.data}), "the name of the data, given at the import"
     elif outside.data:
@@ -177,7 +180,7 @@ def _fingerprints(
 
 def _timing(outside: OutsideRun) -> dict[str, object]:
     if outside.started is None or outside.ended is None or outside.ended <= outside.started:
-        return {}  # a system that keeps one moment only knows of no duration
+        return {}  # a system that stores only one time gives no duration
     return {"wall_seconds": (outside.ended - outside.started).total_seconds()}
 
 
@@ -189,4 +192,4 @@ def _process(outside: OutsideRun) -> dict[str, object]:
 def _require_names(outside: OutsideRun) -> None:
     names = {name for _, values in outside.steps for name in values}
     if len({redact_text(name) for name in names}) < len(names):
-        raise InvalidInput(f"metrics {sorted(names)} are the same once paths and names are removed; name them apart")
+        raise InvalidInput(f"metrics {sorted(names)} are the same after redaction; give them different names")

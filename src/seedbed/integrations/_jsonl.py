@@ -1,11 +1,11 @@
-"""Runs in JSON lines, the form for whatever writes no other: one object a line, each part of the run that it names.
+"""Runs in JSON lines, a format that any program can write: one object a line, each a part of the run that it names.
 
     {"run": "a", "params": {"lr": 0.001}, "tags": {"by": "sweep 3"}}
     {"run": "a", "step": 1, "metrics": {"loss": 0.9}}
     {"run": "a", "metrics": {"test": {"ap": 0.91}}}
 
-With a step, `metrics` are names and numbers of that step, NaN and infinities allowed; without, they are results. Where
-a run has no results, they are the last values of its steps.
+With a step, `metrics` are numbers at that step, NaN and infinities allowed; without a step, they are results. A run
+without results gets the last values of its steps as results.
 """
 
 import json
@@ -46,7 +46,7 @@ class _Line(Message):
 
 @dataclass
 class _Parts:
-    """What the lines read so far say of one run."""
+    """The parts of one run that were read so far."""
 
     params: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, Any] = field(default_factory=dict)
@@ -54,23 +54,23 @@ class _Parts:
     steps: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
 
     def add(self, line: _Line) -> None:
-        """Take in what `line` says. Raises ValueError when another line said otherwise."""
+        """Add the content of `line`. Raises ValueError when an earlier line contradicts it."""
         if line.step is not None:
             self.steps.append((line.step, line.metrics))
             return
         for name in ("params", "tags", "metrics"):
             known, new = getattr(self, name), getattr(line, name)
-            twice = [key for key in new if key in known and known[key] != new[key]]
-            if twice:
+            changed = [key for key in new if key in known and known[key] != new[key]]
+            if changed:
                 raise ValueError(
-                    f"{name}.{twice[0]} is {new[twice[0]]!r}, but an earlier line says {known[twice[0]]!r}"
+                    f"{name}.{changed[0]} is {new[changed[0]]!r}, but an earlier line says {known[changed[0]]!r}"
                 )
             known.update(new)
 
 
 @final
 class JsonLines:
-    """The runs of one file, all read before any is told. Raises NotFound, and InvalidInput that lists bad lines."""
+    """The runs of one file, which is read completely first. Raises NotFound, and InvalidInput that lists bad lines."""
 
     system = "jsonl"
 
@@ -82,7 +82,7 @@ class JsonLines:
                 line = _Line.model_validate(_parsed(data))
                 self._runs.setdefault(line.run, _Parts()).add(line)
             except (ValueError, RecursionError) as problem:
-                faults.append(f"line {number}: {_said(problem)}")
+                faults.append(f"line {number}: {_error_text(problem)}")
         if faults:
             raise InvalidInput(_refusal(path, faults))
 
@@ -119,11 +119,11 @@ def _parsed(line: bytes) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError(f"a name stands twice among {[name for name, _ in pairs]}")
+        raise ValueError(f"a name appears twice among {[name for name, _ in pairs]}")
     return found
 
 
-def _said(problem: Exception) -> str:
+def _error_text(problem: Exception) -> str:
     if not isinstance(problem, ValidationError):
         return str(problem)
     faults = problem.errors(include_url=False)

@@ -1,4 +1,4 @@
-"""What reading and writing MLflow share: its client, its form of infinities, and the tags that tell of a commit."""
+"""What reading and writing MLflow share: its client, its form of infinities, and Seedbed's own tags."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from seedbed.integrations._extras import require
 __all__ = ["DIGEST_TAG", "LARGEST", "SERIES_TAG", "client", "mlflow_errors"]
 
 DIGEST_TAG = "seedbed.digest"
-# The metrics that are series of steps, each with whether its last value is a result too; all others are results.
+# Lists the metrics that are series of steps, each with whether its last value is a result too; others are results.
 SERIES_TAG = "seedbed.step_metrics"
 # MLflow's SQL stores keep infinities as the largest numbers.
 LARGEST = sys.float_info.max
@@ -22,15 +22,15 @@ _SQLITE = "sqlite:///"
 
 
 def client(where: str, *, create: bool) -> Any:
-    """MLflow's client of the tracking store at `where`: a URI, a SQLite file, or a folder of its file store.
+    """MLflow's client for the tracking store at `where`: a URI, a SQLite file, or a folder of its file store.
 
-    Raises NotFound when the extra is missing, or the store is and `create` is false.
+    Raises NotFound when the extra is missing, or when the store is missing and `create` is false.
     """
     uri = _uri(where)
     path = Path(uri.removeprefix(_SQLITE).partition("?")[0])
     if uri.startswith(_SQLITE) and not create and not path.exists():
-        raise NotFound(f"there is no MLflow store at {where}")  # MLflow itself would make an empty one
-    # Reading another's runs sends nothing anywhere, and its older file store is there to be read.
+        raise NotFound(f"there is no MLflow store at {where}")  # MLflow itself would create an empty one
+    # Nothing is sent anywhere, and MLflow's older file store can still be read.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     tracking = require("mlflow", "mlflow")
@@ -40,11 +40,11 @@ def client(where: str, *, create: bool) -> Any:
 
 @contextmanager
 def mlflow_errors(what: str) -> Iterator[None]:
-    """MLflow's errors as ours, of `what` was read or written. Raises InvalidInput with MLflow's own words."""
+    """Converts MLflow's errors: raises InvalidInput with MLflow's message and `what` was read or written."""
     refused = require("mlflow.exceptions", "mlflow").MlflowException
     try:
         with warnings.catch_warnings():
-            # What MLflow does that its own libraries deprecate is nothing that its users here could mend.
+            # Our users cannot fix that MLflow calls deprecated functions of its own libraries.
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     except refused as problem:

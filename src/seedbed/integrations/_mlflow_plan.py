@@ -1,4 +1,4 @@
-"""What a commit is in MLflow's words: decided here, written elsewhere."""
+"""Plans the MLflow run for a commit: pure functions; `_mlflow_writing` writes it."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -7,12 +7,12 @@ from posixpath import normpath
 
 from seedbed.integrations._mlflow import DIGEST_TAG, SERIES_TAG
 from seedbed.integrations._outside import last_values
-from seedbed.integrations._spelling import flat, spelled
+from seedbed.integrations._spelling import flattened, to_text
 from seedbed.records import Commit, Event, Json, Snapshot
 
 __all__ = ["MLflowRun", "planned"]
 
-# What MLflow takes: names of these characters, that are no odd paths, and so long.
+# Names that MLflow accepts: these characters, this length, and no path that is not normal.
 _NAME = re.compile(r"[\w.\- :/]{1,250}", re.ASCII)
 _LONGEST_PARAM, _LONGEST_TAG = 6000, 5000
 _OWN = ("seedbed.", "mlflow.runName")
@@ -20,7 +20,7 @@ _OWN = ("seedbed.", "mlflow.runName")
 
 @dataclass(frozen=True)
 class MLflowRun:
-    """A run to be written: every text and name is one that MLflow takes. Points are name, value and step."""
+    """A run to be written: MLflow accepts all its texts and names. `points` are name, value and step."""
 
     name: str
     moment_ms: int
@@ -30,21 +30,21 @@ class MLflowRun:
 
 
 def planned(commit: Commit, events: Sequence[Event]) -> MLflowRun:
-    """The run that stands for `commit`. Its results are points at step 0, and what did not fit is named in a tag."""
+    """The MLflow run for `commit`. Results are points at step 0; names that MLflow refuses are listed in a tag."""
     snapshot = commit.snapshot
     steps = [(event.step, event.values) for event in events]
     results = _numbers(snapshot)
-    # Of a metric that is a series too, MLflow can hold but one last value.
+    # MLflow has one last value for each metric, so a result that differs from its series gets another name.
     last = last_values(steps)
     series: dict[str, Json] = {name: results.get(name) == value for name, value in sorted(last.items())}
     finals = {f"final.{name}" if name in last else name: v for name, v in results.items() if last.get(name) != v}
     points = [(name, value, 0) for name, value in finals.items()]
     points += [(name, value, step) for step, values in steps for name, value in values.items()]
-    params = {name: spelled(value) for name, value in flat(snapshot.config).items()}
+    params = {name: to_text(value) for name, value in flattened(snapshot.config).items()}
     tags = _tags_of(snapshot)
     left_out = {
         "params": [name for name in params if not _fits(name, params[name], _LONGEST_PARAM)],
-        "metrics": sorted({name for name, _, _ in points if not _fits(name)} | _no_numbers(snapshot, results)),
+        "metrics": sorted({name for name, _, _ in points if not _fits(name)} | _non_numbers(snapshot, results)),
         "tags": [name for name in tags if not _fits(name, tags[name], _LONGEST_TAG)],
     }
     return MLflowRun(
@@ -52,23 +52,23 @@ def planned(commit: Commit, events: Sequence[Event]) -> MLflowRun:
         moment_ms=int(snapshot.timestamp.timestamp() * 1000),
         params=_without(params, left_out["params"]),
         points=[point for point in points if _fits(point[0])],
-        tags={**_without(tags, left_out["tags"]), **_own_tags(commit), **_of_lists(series, left_out)},
+        tags={**_without(tags, left_out["tags"]), **_own_tags(commit), **_list_tags(series, left_out)},
     )
 
 
 def _numbers(snapshot: Snapshot) -> dict[str, float]:
-    leaves = flat(snapshot.metrics).items()
+    leaves = flattened(snapshot.metrics).items()
     return {name: value for name, value in leaves if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
-def _no_numbers(snapshot: Snapshot, numbers: Collection[str]) -> set[str]:
-    return flat(snapshot.metrics).keys() - set(numbers)
+def _non_numbers(snapshot: Snapshot, numbers: Collection[str]) -> set[str]:
+    return flattened(snapshot.metrics).keys() - set(numbers)
 
 
 def _tags_of(snapshot: Snapshot) -> dict[str, str]:
     tags = snapshot.documents.get("tags")
-    kept = flat(tags) if isinstance(tags, dict) else {}
-    return {name: spelled(value) for name, value in kept.items() if not name.startswith(_OWN)}
+    kept = flattened(tags) if isinstance(tags, dict) else {}
+    return {name: to_text(value) for name, value in kept.items() if not name.startswith(_OWN)}
 
 
 def _own_tags(commit: Commit) -> dict[str, str]:
@@ -84,14 +84,14 @@ def _own_tags(commit: Commit) -> dict[str, str]:
         "seedbed.prev_run_id": diff.prev_run_id,
         "seedbed.severity": None if diff.severity is None else diff.severity.value,
     }
-    return {name: value if isinstance(value, str) else spelled(value) for name, value in found.items()}
+    return {name: value if isinstance(value, str) else to_text(value) for name, value in found.items()}
 
 
-def _of_lists(series: Mapping[str, Json], left_out: Mapping[str, list[str]]) -> dict[str, str]:
+def _list_tags(series: Mapping[str, Json], left_out: Mapping[str, list[str]]) -> dict[str, str]:
     named: dict[str, Json] = {kind: [*names] for kind, names in left_out.items() if names}
     counted: dict[str, Json] = {kind: len(names) for kind, names in left_out.items() if names}
-    told = spelled(named) if len(spelled(named)) <= _LONGEST_TAG else spelled(counted)
-    return {SERIES_TAG: spelled(dict(series)), **({"seedbed.left_out": told} if named else {})}
+    left_out_text = to_text(named) if len(to_text(named)) <= _LONGEST_TAG else to_text(counted)
+    return {SERIES_TAG: to_text(dict(series)), **({"seedbed.left_out": left_out_text} if named else {})}
 
 
 def _without(texts: Mapping[str, str], names: Collection[str]) -> dict[str, str]:

@@ -8,14 +8,14 @@ from typing import Any, TypeAlias, final
 from seedbed.errors import NotFound
 from seedbed.integrations._mlflow import LARGEST, SERIES_TAG, client, mlflow_errors
 from seedbed.integrations._outside import OutsideRun, last_values
-from seedbed.integrations._spelling import understood
+from seedbed.integrations._spelling import from_text
 from seedbed.records import Json
 
 __all__ = ["MLflow"]
 
 _Steps: TypeAlias = Sequence[tuple[int, Mapping[str, float]]]
 _PAGE = 1000
-# MLflow's own tags name users, hosts and paths; these do not.
+# MLflow's own tags hold names of users, hosts and paths; these do not.
 _HARMLESS = {
     *("mlflow.runName", "mlflow.parentRunId", "mlflow.note.content"),
     *("mlflow.source.type", "mlflow.source.git.commit", "mlflow.source.git.branch"),
@@ -55,10 +55,10 @@ class MLflow:
         steps, series = _steps(histories), _series(tags)
         return OutsideRun(
             source_id=source_id,
-            params={name: understood(text) for name, text in run.data.params.items()},
+            params={name: from_text(text) for name, text in run.data.params.items()},
             metrics=_results(steps, series),
             steps=_history(steps, series),
-            tags={name: text for name, text in tags.items() if _tells_nothing_of_a_machine(name)},
+            tags={name: text for name, text in tags.items() if _is_harmless_tag(name)},
             experiment=self._experiments[run.info.experiment_id],
             data=_data(run),
             started=_moment(run.info.start_time),
@@ -85,7 +85,7 @@ def _pages(search: Any, **what: Any) -> Iterator[Any]:
 
 
 def _steps(histories: Mapping[str, Sequence[Any]]) -> _Steps:
-    """What was logged, by step; a metric that was logged twice at one step stands twice, in the order of time."""
+    """The logged values by step; a metric that was logged twice at one step appears twice, in order of time."""
     by_step: dict[int, list[dict[str, float]]] = {}
     for name in sorted(histories):
         for metric in sorted(histories[name], key=lambda item: (item.step, item.timestamp)):
@@ -114,17 +114,17 @@ def _history(steps: _Steps, series: Mapping[str, Json] | None) -> _Steps:
 
 
 def _series(tags: Mapping[str, str]) -> Mapping[str, Json] | None:
-    """Which metrics are series, and whether results too, as Seedbed's own export says; None of any other run."""
-    found = understood(tags.get(SERIES_TAG, ""))
+    """Seedbed's own tag that says which metrics are series, and whether they are results too; None for other runs."""
+    found = from_text(tags.get(SERIES_TAG, ""))
     return found if isinstance(found, dict) else None
 
 
-def _tells_nothing_of_a_machine(name: str) -> bool:
+def _is_harmless_tag(name: str) -> bool:
     return name in _HARMLESS or not name.startswith((_SYSTEM, _OURS))
 
 
 def _data(run: Any) -> Json:
-    """The digests of the data sets that the run names as its inputs, with the use that it made of each."""
+    """The names and digests of the data sets that the run lists as inputs, with the use of each."""
     found = run.inputs.dataset_inputs if run.inputs else []
     named: list[Json] = [
         [item.dataset.name, item.dataset.digest, *sorted(tag.value for tag in item.tags)] for item in found

@@ -23,9 +23,9 @@ class MLflowTarget:
         self._entities = require("mlflow.entities", "mlflow")
 
     def write(self, commit: Commit, events: Sequence[Event]) -> bool:
-        """Write `commit` and its step metrics; false, and nothing is written, when it is there already.
+        """Write `commit` and its step metrics; returns False, and writes nothing, when it was exported before.
 
-        A run that an earlier export began and did not finish is deleted, and written anew. Raises InvalidInput.
+        A run that an earlier export did not finish is deleted and written again. Raises InvalidInput.
         """
         with mlflow_errors(f"commit {commit.seq} of {commit.snapshot.project}"):
             experiment = self._experiment(commit.snapshot.project)
@@ -45,11 +45,11 @@ class MLflowTarget:
         return list(self._client.search_runs([experiment], filter_string=ours))
 
     def _write(self, experiment: str, plan: MLflowRun) -> None:
-        begun = self._client.create_run(experiment, plan.moment_ms, run_name=plan.name, tags=dict(plan.tags))
+        created = self._client.create_run(experiment, plan.moment_ms, run_name=plan.name, tags=dict(plan.tags))
         params = [self._entities.Param(name, text) for name, text in plan.params.items()]
         points = [self._entities.Metric(name, value, plan.moment_ms, step) for name, value, step in plan.points]
         for start in range(0, len(params), _PARAMS_AT_ONCE):
-            self._client.log_batch(begun.info.run_id, params=params[start : start + _PARAMS_AT_ONCE])
+            self._client.log_batch(created.info.run_id, params=params[start : start + _PARAMS_AT_ONCE])
         for start in range(0, len(points), _METRICS_AT_ONCE):
-            self._client.log_batch(begun.info.run_id, metrics=points[start : start + _METRICS_AT_ONCE])
-        self._client.set_terminated(begun.info.run_id, _FINISHED, plan.moment_ms)
+            self._client.log_batch(created.info.run_id, metrics=points[start : start + _METRICS_AT_ONCE])
+        self._client.set_terminated(created.info.run_id, _FINISHED, plan.moment_ms)

@@ -1,4 +1,4 @@
-"""A run that another system recorded, as far as Seedbed understands it."""
+"""Runs that other systems recorded, in the form in which Seedbed imports them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,15 @@ from typing import Protocol, cast
 
 from seedbed.records import Json, canonical_json
 
-__all__ = ["OutsideRun", "RunSource", "finite", "last_values", "written"]
+__all__ = ["OutsideRun", "RunSource", "as_json", "last_values", "split_finite"]
 
 
 @dataclass(frozen=True)
 class OutsideRun:
-    """One run of another system. `source_id` names it there, and never tells where on a machine it lies.
+    """One run of another system. `source_id` is its name there, and never a path on a machine.
 
-    `metrics` are its results and may hold NaN; `steps` its history in order. `data` is what the system knows of the
-    data, None when nothing. A run that is not `finished` may still grow. `notes` say what of it was left behind.
+    `metrics` are its results and may hold NaN; `steps` is its history in order. `data` is what the system recorded of
+    the data, None when nothing. A run that is not `finished` may still grow. `notes` say what was not imported.
     """
 
     source_id: str
@@ -33,63 +33,63 @@ class OutsideRun:
     notes: Mapping[str, Json] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """SHA-256 of all that was read, by which a run that changed at its source is told from one that did not."""
+        """SHA-256 digest of everything that was read; it changes when the run changes at its source."""
         facts: dict[str, Json] = {
             "params": dict(self.params),
-            "metrics": written(self.metrics),
+            "metrics": as_json(self.metrics),
             "tags": dict(self.tags),
             "data": self.data,
             "notes": dict(self.notes),
         }
         whole = sha256(canonical_json(facts))
         for step, values in self.steps:
-            whole.update(canonical_json({"step": step, "values": written(values)}))
+            whole.update(canonical_json({"step": step, "values": as_json(values)}))
         return whole.hexdigest()
 
 
 class RunSource(Protocol):
-    """Another system's runs: named first, read one by one."""
+    """A source of another system's runs, which are listed first and read one by one."""
 
     @property
     def system(self) -> str:
-        """What the system is called."""
+        """The name of the system."""
 
     def ids(self) -> Sequence[str]:
         """The name of every run, oldest first."""
 
     def read(self, source_id: str) -> OutsideRun:
-        """One run, whole. Raises InvalidInput when it cannot be read."""
+        """Read one run completely. Raises InvalidInput when it cannot be read."""
 
 
 def last_values(steps: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
-    """Of every step metric the value at its highest step, and of several there the one logged last."""
+    """The value of every step metric at its highest step; the one logged last if there are several."""
     last: dict[str, float] = {}
     for _, values in sorted(steps, key=lambda item: item[0]):
         last.update(values)
     return last
 
 
-def finite(metrics: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """`metrics` without the numbers that JSON has no form for, and those by themselves, as texts."""
+def split_finite(metrics: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """Split `metrics` into values that JSON can hold, and NaN and infinities, which become texts."""
     kept: dict[str, object] = {}
     apart: dict[str, object] = {}
     for name, value in metrics.items():
         if isinstance(value, Mapping):
-            kept[name], rest = finite(value)
+            kept[name], rest = split_finite(value)
             apart |= {name: rest} if rest else {}
-        elif written(value) == value:
+        elif as_json(value) == value:
             kept[name] = value
         else:
-            apart[name] = written(value)
+            apart[name] = as_json(value)
     return kept, apart
 
 
-def written(value: object) -> Json:
-    """`value` as JSON in which NaN and infinities are texts."""
+def as_json(value: object) -> Json:
+    """`value` as JSON, with NaN and infinities as texts."""
     if isinstance(value, Mapping):
-        return {name: written(item) for name, item in value.items()}
+        return {name: as_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [written(item) for item in value]
+        return [as_json(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return cast("Json", value)  # whatever else is no JSON is refused where it is hashed
+    return cast("Json", value)  # other values that are not JSON are refused when they are hashed

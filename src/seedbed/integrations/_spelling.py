@@ -1,4 +1,4 @@
-"""Settings as the texts that other systems keep them in, and back: `understood(spelled(value))` is the value."""
+"""Conversion of settings to the texts that other systems store, and back: `from_text(to_text(value))` is the value."""
 
 import json
 import math
@@ -6,38 +6,38 @@ from collections.abc import Mapping
 
 from seedbed.records import Json
 
-__all__ = ["flat", "spelled", "understood"]
+__all__ = ["flattened", "from_text", "to_text"]
 
 _LARGEST_EXACT_INTEGER = 2**53 - 1
 _PYTHON: Mapping[str, Json] = {"True": True, "False": False, "None": None}
 
 
-def spelled(value: Json) -> str:
-    """`value` as a text: JSON, but a text as it is, unless it would then be understood as something else."""
-    if isinstance(value, str) and understood(value) == value:
+def to_text(value: Json) -> str:
+    """`value` as a text: JSON, or a text as it is, unless `from_text` would then read another value."""
+    if isinstance(value, str) and from_text(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def understood(text: str) -> Json:
-    """The value that `text` spells, in JSON or as Python prints it; what spells no other value is itself."""
+def from_text(text: str) -> Json:
+    """The value that `text` represents, in JSON or as Python prints it; any other text is itself."""
     if text in _PYTHON:
         return _PYTHON[text]
     try:
         value: Json = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    if isinstance(value, str):  # a text stands in quotes only where it had to
-        return value if understood(value) != value else text
+    if isinstance(value, str):  # `to_text` writes quotes only where it must
+        return value if from_text(value) != value else text
     return value if _is_exact(value) else text
 
 
-def flat(values: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
-    """Nested objects as one, under dotted names; lists and empty objects are values."""
+def flattened(values: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
+    """Nested objects as one object with dotted names; lists and empty objects are values."""
     leaves: dict[str, Json] = {}
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            leaves |= flat(value, f"{prefix}{name}.")
+            leaves |= flattened(value, f"{prefix}{name}.")
         else:
             leaves[f"{prefix}{name}"] = value
     return leaves

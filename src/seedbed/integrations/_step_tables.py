@@ -1,4 +1,4 @@
-"""Step metrics as one long table, a row each value: what a notebook reads, and pivots as it likes."""
+"""Export of step metrics as one long table with a row for each value, as notebooks like to read."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,14 +22,14 @@ _FORMS: Mapping[str, Callable[[pl.DataFrame, io.BytesIO], object]] = {
 
 
 def write_steps(events: Iterable[Event], path: Path) -> int:
-    """Write `events` to `path`, a .parquet or .csv file that is replaced whole; returns how many values.
+    """Write `events` to `path`, a .parquet or .csv file that is replaced atomically; return the number of values.
 
-    Columns are step, attempt, metric and value (float64, in which NaN and infinities are what was logged), in the order
+    Columns are step, attempt, metric and value (float64, with NaN and infinities as logged), in the order
     of `events`. Raises InvalidInput for another kind of file, and StoreUnavailable.
     """
     form = _FORMS.get(path.suffix)
     if form is None:
-        raise InvalidInput(f"{path} has no known form, expected a name that ends in {' or '.join(_FORMS)}")
+        raise InvalidInput(f"{path} has no known format, expected a name that ends in {' or '.join(_FORMS)}")
     table = pl.concat(list(_batches(events)), rechunk=True)
     data = io.BytesIO()
     form(table, data)

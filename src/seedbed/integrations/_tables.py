@@ -1,4 +1,4 @@
-"""Commits as one table, a row each, in Parquet or CSV: what a spreadsheet or a data frame wants of a store."""
+"""Export of commits as one table with a row each, in Parquet or CSV, for spreadsheets and data frames."""
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from seedbed.integrations._spelling import flat, spelled
+from seedbed.integrations._spelling import flattened, to_text
 from seedbed.records import Commit, Json
 from seedbed.records.storage import replace
 
@@ -23,17 +23,17 @@ _FIRST: Mapping[str, type[pl.DataType]] = {
     "comparable": pl.Boolean,
     **dict.fromkeys(_TEXTS, pl.String),
 }
-# By the heads that a query has for them.
+# By the same heads as in a query.
 _FLATTENED = ("params", "metrics", "timing", "factors", "fingerprints", "metadata", "inputs", "process", "outputs")
 
 
 def write_parquet(commits: Iterable[Commit], path: Path) -> int:
-    """Write `commits` to `path`, which is replaced whole; returns how many. Raises StoreUnavailable."""
+    """Write `commits` to `path`, which is replaced atomically; return their number. Raises StoreUnavailable."""
     return _write(commits, path, pl.DataFrame.write_parquet)
 
 
 def write_csv(commits: Iterable[Commit], path: Path) -> int:
-    """The same as CSV: numbers to their last digit, an empty cell where a commit has nothing."""
+    """As `write_parquet`, in CSV: numbers with all digits, and an empty cell where a commit has no value."""
     return _write(commits, path, pl.DataFrame.write_csv)
 
 
@@ -57,12 +57,12 @@ def _place(column: str) -> tuple[int, str]:
 def _column(name: str, values: Sequence[Json]) -> pl.Series:
     kind = _FIRST.get(name) or _kind({type(value) for value in values if value is not None})
     if kind is pl.String:
-        values = [value if value is None or isinstance(value, str) else spelled(value) for value in values]
+        values = [value if value is None or isinstance(value, str) else to_text(value) for value in values]
     return pl.Series(name, values, dtype=kind)
 
 
 def _kind(types: set[type]) -> type[pl.DataType]:
-    """What holds values of all `types`; the rest is text, in which lists and mixed columns are JSON."""
+    """The column type for values of all `types`: text for lists and mixed types, which are written as JSON."""
     if types == {bool}:
         return pl.Boolean
     if types == {int}:
@@ -90,4 +90,4 @@ def _row(commit: Commit) -> dict[str, Json]:
         "severity": None if diff.severity is None else diff.severity.value,
     }
     parts = {head: snapshot.config if head == "params" else getattr(snapshot, head) for head in _FLATTENED}
-    return first | {name: value for head, part in parts.items() for name, value in flat(part, f"{head}.").items()}
+    return first | {name: value for head, part in parts.items() for name, value in flattened(part, f"{head}.").items()}

@@ -1,8 +1,8 @@
-"""Runs in TensorBoard's event files, read by TensorBoard's own library: each folder with such files is a run.
+"""Runs in TensorBoard's event files, read with TensorBoard's own library: each folder with such files is a run.
 
-Scalars become steps, hyperparameters settings, texts tags. A file whose last record was cut off, as a killed writer
-leaves it, is read up to there; a record that is damaged elsewhere refuses the run, where TensorBoard would pass over
-all that follows it in silence.
+Scalars become steps, hyperparameters become settings, texts become tags. If a killed writer left the last record of a
+file incomplete, the file is read up to it. Any other damaged record refuses the run; TensorBoard itself would silently
+skip everything after it.
 """
 
 import struct
@@ -26,7 +26,7 @@ _SESSION = "_hparams_/session_start_info"
 
 @final
 class TensorBoard:
-    """The runs under a log folder, named by their paths below it. Raises NotFound when there are none."""
+    """The runs under a log folder, named by their paths in it. Raises NotFound when there are none."""
 
     system = "tensorboard"
 
@@ -41,16 +41,16 @@ class TensorBoard:
         return list(self._folders)
 
     def read(self, source_id: str) -> OutsideRun:
-        """One run. Raises InvalidInput for a damaged record, with its file and offset."""
-        found = _Found()
+        """Read one run. Raises InvalidInput for a damaged record, with its file and offset."""
+        found = _RunBuilder()
         for path in sorted(self._folders[source_id].glob("*tfevents*")):
             for event in _events(path, found):
                 found.take(event)
         return found.run(source_id)
 
 
-class _Found:
-    """What the events read so far say of one run."""
+class _RunBuilder:
+    """Collects the events of one run and builds it."""
 
     def __init__(self) -> None:
         self._params: dict[str, Json] = {}
@@ -62,7 +62,7 @@ class _Found:
         self.torn_bytes = 0
 
     def take(self, event: Any) -> None:
-        """Take in one event, whose summary holds any number of values."""
+        """Add one event, whose summary holds any number of values."""
         self._times = [min([event.wall_time, *self._times]), max([event.wall_time, *self._times])]
         for value in event.summary.value:
             # Writers may name the plugin at a tag's first value only.
@@ -77,7 +77,7 @@ class _Found:
                 self._left[plugin or "unknown"] += 1
 
     def run(self, source_id: str) -> OutsideRun:
-        """All of it."""
+        """The run, from all events."""
         steps = [(step, values) for step in sorted(self._steps) for values in self._steps[step]]
         notes: dict[str, Json] = {"left_out": dict(sorted(self._left.items()))} if self._left else {}
         notes |= {"torn_bytes": self.torn_bytes} if self.torn_bytes else {}
@@ -107,8 +107,8 @@ def _name(folder: Path, path: Path) -> str:
     return folder.resolve().name if path == folder else path.relative_to(folder).as_posix()
 
 
-def _events(path: Path, found: _Found) -> Iterator[Any]:
-    """The events of one file, in the form that TensorBoard's newest writers give them."""
+def _events(path: Path, found: _RunBuilder) -> Iterator[Any]:
+    """The events of one file, converted to the form of TensorBoard's newest writers."""
     loader = require("tensorboard.backend.event_processing.event_file_loader", "tensorboard")
     event_type = require("tensorboard.compat.proto.event_pb2", "tensorboard").Event
     newer = require("tensorboard.data_compat", "tensorboard").migrate_event
@@ -121,7 +121,7 @@ def _events(path: Path, found: _Found) -> Iterator[Any]:
 
 
 def _torn(path: Path, read: int) -> int:
-    """How many bytes a writer left of its last record. Raises InvalidInput when they are no cut-off record."""
+    """The size in bytes of an incomplete last record. Raises InvalidInput when the rest is something else."""
     with path.open("rb") as file:
         file.seek(read)
         rest = file.read()

@@ -1,4 +1,4 @@
-"""One attempt at one stage, from the moment it starts to its commit or its other end."""
+"""One attempt at one stage of a run, from its start to its commit, failure or interruption."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
 from seedbed.records.storage._layout import EVENTS, run_folder
-from seedbed.records.storage._place import Place
+from seedbed.records.storage._location import StoreLocation
 
 __all__ = ["ActiveRun"]
 
-_BEAT_EVERY = timedelta(seconds=5)
+_HEARTBEAT_EVERY = timedelta(seconds=5)
 
 
 class ActiveRun:
-    """A running attempt, whose only writer is this process. Leaving its `with` block by an error ends it as such."""
+    """A running attempt, written by this process only. Leaving its `with` block by an exception ends it as failed."""
 
-    def __init__(self, place: Place, log: CommitLog, status: Status, clock: Clock) -> None:
+    def __init__(self, place: StoreLocation, log: CommitLog, status: Status, clock: Clock) -> None:
         self.project = status.project
         self.run_id = status.run_id
         self.stage = status.stage
@@ -42,7 +42,7 @@ class ActiveRun:
         self._key = run_folder(status.project, status.run_id, status.stage)
         self.folder = place.work / self._key
         self._files = place.files
-        self._apart = place.apart
+        self._is_remote = place.is_remote
         self._commits = log
         self._clock = clock
         self._status = status
@@ -50,8 +50,8 @@ class ActiveRun:
         self._blobs: dict[str, str] = {}
 
     @classmethod
-    def claim(cls, place: Place, log: CommitLog, status: Status, clock: Clock) -> Self:
-        """Take the attempt that `status` names. Raises Conflict when another process took it first."""
+    def claim(cls, place: StoreLocation, log: CommitLog, status: Status, clock: Clock) -> Self:
+        """Claim the attempt that `status` names. Raises Conflict when another process claimed it first."""
         run = cls(place, log, status, clock)
         try:
             place.files.create(claim_key(run._key, status.attempt), _encoded(status))
@@ -63,39 +63,39 @@ class ActiveRun:
         return run
 
     def path(self, name: str) -> Path:
-        """The path of the run's own file `name`. Raises InvalidInput when it is not one plain path component."""
+        """The path of the file `name` in the run's folder. Raises InvalidInput when that is no plain name."""
         return self.folder / require_name("file name", name)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Log metrics at `step` to events.log and show that the run lives. Raises StoreUnavailable."""
+        """Log metrics at `step` to events.log and record a heartbeat. Raises StoreUnavailable."""
         self._require_running()
         self._open_events().append(step, values)
         self.beat()
 
     def recover_log(self) -> int:
-        """Open events.log ahead of the first `log`; returns the bytes of a torn record that were cut off its end."""
+        """Open events.log before the first `log`; returns how many bytes of a torn last record were cut off."""
         return self._open_events().torn_bytes
 
     def beat(self) -> None:
-        """Show that the run lives; writes at most every five seconds, so call it as often as is convenient."""
+        """Record a heartbeat. It is written every five seconds at most, so call this as often as you like."""
         now = self._clock.now()
-        if now - self._status.heartbeat >= _BEAT_EVERY:
+        if now - self._status.heartbeat >= _HEARTBEAT_EVERY:
             self._require_running()
             if self._events:
                 self._events.commit()
             self._write_status(self._status.model_copy(update={"heartbeat": now}), durable=False)
 
     def write_document(self, name: str, value: object) -> None:
-        """Write `name`.json for people to open while the run goes on; what is to last goes into the draft.
+        """Write `name`.json for people to read during the run. To keep a document, put it into the draft.
 
-        Raises InvalidInput for what is not JSON or a name that the run's own files bear, and StoreUnavailable.
+        Raises InvalidInput for a value that is not JSON or a name of one of the run's own files, and StoreUnavailable.
         """
         if not is_document_name(name):
             raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
         self._files.replace(f"{self._key}/{name}.json", readable_json(redacted(plain(value))), durable=False)
 
     def save_blob(self, name: str, data: bytes) -> str:
-        """Store `data` durably by content; `finish` records it under `name`. Returns its digest."""
+        """Store `data` durably as a blob; `finish` records it under `name`. Returns its digest."""
         self._blobs[name] = Blobs(self._files, self._clock).put(data)
         return self._blobs[name]
 
@@ -108,7 +108,7 @@ class ActiveRun:
         documents: Mapping[str, object] = MappingProxyType({}),
         schema: MetadataSchema = PANEL,
     ) -> SnapshotDraft:
-        """A draft of this attempt; its stage and run_id join the metadata. Raises InvalidInput as `SnapshotDraft`."""
+        """A draft of this attempt, with stage and run_id in the metadata. Raises InvalidInput as `SnapshotDraft`."""
         return SnapshotDraft(
             project=self.project,
             run_id=self.run_id,
@@ -125,17 +125,17 @@ class ActiveRun:
     def finish(self, draft: SnapshotDraft) -> Commit:
         """Commit `draft` and end the run: durable on return. Calling it again with the same content is a no-op.
 
-        Raises InvalidInput when the draft is of another run; NotFound when a blob is missing; Conflict when other
-        content is committed under this run, stage and attempt; StoreUnavailable: then the same call may be tried again.
+        Raises InvalidInput when the draft belongs to another run; NotFound when a blob is missing; Conflict when other
+        content is committed under this run, stage and attempt; StoreUnavailable: then the same call can be repeated.
         """
         self._require_own(draft)
         self._close_events()
-        if draft.schema is not PANEL:  # which Seedbed declares; the record of any other domain must explain itself
+        if draft.schema is not PANEL:  # PANEL comes with Seedbed; any other schema is stored with its records
             self.save_blob(SCHEMA_BLOB, readable_json(draft.schema.declaration()))
-        whole = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
-        for digest in whole.blobs.values():
+        complete = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
+        for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        commit = self._commits.append(whole, self._log_heads(), self._clock.now())
+        commit = self._commits.append(complete, self._log_heads(), self._clock.now())
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)
         write_latest(self._files, self._commits, commit)
@@ -143,12 +143,12 @@ class ActiveRun:
         return commit
 
     def interrupted(self, reason: str) -> None:
-        """End the attempt as stopped from outside; it may be started again. Raises StoreUnavailable."""
+        """End the attempt as interrupted; the stage can be started again. Raises StoreUnavailable."""
         self._close_events()
         self._end(RunStatus.INTERRUPTED, reason)
 
     def failed(self, reason: str) -> None:
-        """End the attempt as failed; it may be started again. Raises StoreUnavailable."""
+        """End the attempt as failed; the stage can be started again. Raises StoreUnavailable."""
         self._close_events()
         self._end(RunStatus.FAILED, reason)
 
@@ -179,12 +179,12 @@ class ActiveRun:
         heads = {}
         for path in sorted(self.folder.glob("*.log")):
             heads[path.name] = read_frames(path).head
-            self._bring(path)
+            self._upload(path)
         return {name: LogHead(sequence=head[0], digest=head[1]) for name, head in heads.items() if head[0]}
 
-    def _bring(self, log: Path) -> None:
-        """Put a log that was appended to in the local folder where the store is, if that is elsewhere."""
-        if self._apart:
+    def _upload(self, log: Path) -> None:
+        """Copy a log from the local folder into the store, if the store is remote."""
+        if self._is_remote:
             self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
@@ -206,7 +206,7 @@ class ActiveRun:
         found = (draft.project, draft.run_id, draft.stage, draft.attempt)
         if found != own:
             raise InvalidInput(
-                f"the draft is of {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
+                f"the draft belongs to {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
             )
 
 

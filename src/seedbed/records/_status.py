@@ -1,8 +1,8 @@
-"""Where an execution stands, read from evidence: a run that says RUNNING is believed only while its process lives.
+"""The status of an attempt. RUNNING is believed only while the process is alive; otherwise the attempt has crashed.
 
-Where a process is out of sight, on another machine or in another container, its heartbeat alone speaks for it.
-Attempt N is claimed by the create-only file `attempt-N.json`, so two processes never hold the same one. `status.json`
-beside it is a view: the latest heartbeat, and how the attempt ended.
+A process on another machine or in another container cannot be seen: then its last heartbeat decides.
+Attempt N is claimed by the create-only file `attempt-N.json`, so two processes never hold the same attempt.
+`status.json` beside it is a view: the latest heartbeat, and how the attempt ended.
 """
 
 import os
@@ -36,7 +36,7 @@ _CLAIM = re.compile(r"attempt-(\d{1,9})\.json")
 
 
 class ProcessIdentity(Message):
-    """A process, told apart from later ones with its number; `place` is a digest of this boot and process namespace."""
+    """One process: `start_ticks` and `place` (a digest of boot and process namespace) rule out a reused pid."""
 
     pid: int
     start_ticks: int
@@ -64,7 +64,7 @@ def this_process() -> ProcessIdentity:
 
 
 def is_alive(process: ProcessIdentity) -> bool | None:
-    """Whether `process` still runs; None when it lives, or lived, where this process cannot see."""
+    """Whether `process` still runs; None when it cannot be seen from here (other machine, container or boot)."""
     if process.place != _place():
         return None
     return _start_ticks(process.pid) == process.start_ticks
@@ -76,12 +76,12 @@ def claim_key(folder: str, attempt: int) -> str:
 
 
 def status_key(folder: str) -> str:
-    """The view of the newest attempt in a run's folder."""
+    """The status view in a run's folder, of its newest attempt."""
     return f"{folder}/status.json"
 
 
 def read_status(files: Files, folder: str, now: datetime) -> Status | None:
-    """Where the newest attempt in `folder` stands at `now`; None when there never was one.
+    """The status of the newest attempt in `folder` at `now`; None when there is no attempt.
 
     Raises StoreCorrupt when the claim cannot be read.
     """
@@ -90,17 +90,17 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
 
 
 def claimed(names: Iterable[str]) -> list[int]:
-    """The attempts that the files of a run's folder, called `names`, claim; ascending."""
+    """The numbers of the attempts claimed by files in a run's folder, whose file names are `names`; ascending."""
     return sorted(int(match[1]) for name in names if (match := _CLAIM.fullmatch(name)))
 
 
 def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
-    """Where `attempt`, the newest one in `folder`, stands at `now`. Raises StoreCorrupt and NotFound for its claim."""
+    """The status at `now` of `attempt`, the newest in `folder`. Raises StoreCorrupt or NotFound for its claim."""
     claim = _read(files, claim_key(folder, attempt))
     try:
         latest = _read(files, status_key(folder))
     except (NotFound, StoreCorrupt):
-        # The view may be lost or torn by a crash; the claim is the truth that remains.
+        # A crash may lose or tear the view; the claim is durable.
         latest = claim
     return _as_observed(latest if latest.attempt == claim.attempt else claim, now)
 
@@ -121,7 +121,7 @@ def _as_observed(status: Status, now: datetime) -> Status:
         reason = f"process {status.process.pid} is gone"
     elif alive is None and age > STALE_AFTER:
         reason = f"no heartbeat for {age.total_seconds():.0f} s from a process that cannot be seen from here"
-    else:  # a process that is seen alive may take its time between two beats: an epoch, a compilation
+    else:  # a live process may take long between two heartbeats: an epoch, a compilation
         return status
     return status.model_copy(update={"status": RunStatus.CRASHED, "reason": reason})
 
@@ -131,7 +131,7 @@ def _start_ticks(pid: int) -> int | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # Fields 3 (state) and 22 (start time) of proc(5); a zombie runs no more.
+    # Fields 3 (state) and 22 (start time) of proc(5); a zombie no longer runs.
     return None if fields[0] in "ZX" else int(fields[19])
 
 

@@ -1,4 +1,4 @@
-"""A store: a folder of files that holds every run of every project, and needs no server."""
+"""A store: a folder, or a prefix of a bucket, that holds every run of every project. It needs no server."""
 
 import contextlib
 import json
@@ -20,18 +20,18 @@ from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock, SystemClock
 from seedbed.records.storage._files import Files, require_create_only
 from seedbed.records.storage._layout import LOGS, MARKER, RUNS, log_folder, run_folder
-from seedbed.records.storage._place import Place
+from seedbed.records.storage._location import StoreLocation
 
 __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 
 FORMAT_VERSION = 1
 _FORMAT = "seedbed-store"
-_SAME_MARKER = "restore it, it is the same in every store"
+_SAME_MARKER = "copy this file from another store, it is the same in all"
 
 
 @dataclass(frozen=True)
 class RunView:
-    """One run's stage in a list: `when` it was committed or, until then, started; `commit` is None until then."""
+    """One stage of a run in a list. `when` it was committed or, if it has no `commit`, started."""
 
     project: str
     run_id: str
@@ -47,11 +47,11 @@ class RunView:
 class Store:
     """An open store. Reading needs no right to write; any number of processes may write at once.
 
-    `files` hold all of it. `work` is the local folder in which running attempts append to their own logs: the store
-    itself where that is a folder.
+    `files` gives access to all of it. `work` is the local folder in which running attempts append to their logs: the
+    store itself if it is a folder.
     """
 
-    def __init__(self, place: Place, clock: Clock) -> None:
+    def __init__(self, place: StoreLocation, clock: Clock) -> None:
         self.name = place.name
         self.files = place.files
         self.work = place.work
@@ -65,11 +65,11 @@ class Store:
     ) -> Self:
         """Open the store at `where`, a folder or a URL such as s3://bucket/prefix; with `create=True`, make one.
 
-        Running attempts of a store that is no folder append to their logs under `work`, by default `.seedbed-work`.
-        Raises NotFound when there is none, InvalidInput when a later version of Seedbed made it, StoreCorrupt when its
-        marker is damaged and StoreUnavailable when it cannot be made.
+        If the store is in a bucket, running attempts append to their logs under `work`, by default `.seedbed-work`.
+        Raises NotFound when there is no store, InvalidInput when a later version of Seedbed made it, StoreCorrupt when
+        its marker is damaged and StoreUnavailable when it cannot be made.
         """
-        place = Place.of(where, work)
+        place = StoreLocation.of(where, work)
         if create:
             _make_marker(place.files)
         check_marker(place.files, place.name)
@@ -77,7 +77,7 @@ class Store:
 
     @property
     def blobs(self) -> Blobs:
-        """The payloads that commits name by digest."""
+        """The payloads of the store, which commits name by digest."""
         return Blobs(self.files, self.clock)
 
     def projects(self) -> list[str]:
@@ -85,20 +85,20 @@ class Store:
         return sorted({name for folder in (LOGS, RUNS) for name in self._folders(folder)})
 
     def log(self, project: str) -> CommitLog:
-        """The commit log of `project`, which may be empty. Raises InvalidInput for what cannot be a name."""
+        """The commit log of `project`, which may be empty. Raises InvalidInput when that cannot be a name."""
         if project not in self._logs:
             self._logs[project] = CommitLog(self.files, project, self._place.turn_at(log_folder(project)))
         return self._logs[project]
 
     def folder(self, project: str, run_id: str, stage: Stage) -> Path:
-        """Where the run's own files lie on this machine. Raises InvalidInput for what cannot be a name."""
+        """The local folder of the run's files. Raises InvalidInput for a name that a store cannot have."""
         return self.work / run_folder(project, run_id, stage)
 
     def start(self, project: str, run_id: str, stage: Stage, attempt: int | None = None) -> ActiveRun:
-        """Begin an attempt at `stage` of `run_id`: the next one, unless `attempt` names a later.
+        """Begin an attempt at `stage` of `run_id`: the next one, unless `attempt` names a later one.
 
-        Raises Conflict when the stage is committed already, still runs, or has had that attempt; InvalidInput for what
-        cannot be a name.
+        Raises Conflict when the stage is committed already, still runs, or has had that attempt; InvalidInput for a
+        name that a store cannot have.
         """
         log = self.log(project)
         earlier = self._unfinished(project, run_id, stage)
@@ -120,7 +120,7 @@ class Store:
         return ActiveRun.claim(self._place, log, status, self.clock)
 
     def runs(self, project: str | None = None) -> list[RunView]:
-        """Every stage of every run: the committed by seq, then the unfinished by when they started, project by project.
+        """Every stage of every run, project by project: first the committed by seq, then the unfinished by start time.
 
         Raises StoreCorrupt when a commit is missing or damaged.
         """
@@ -128,16 +128,16 @@ class Store:
         return [view for name in names for view in self._runs_of(name)]
 
     def finished(self, project: str, seq: int) -> RunView:
-        """The run that commit `seq` of `project` records. Raises as `CommitLog.read`."""
+        """The run of commit `seq` of `project`. Raises as `CommitLog.read`."""
         return self._finished_view(self.log(project).read(seq))
 
     def unfinished(self, project: str | None = None) -> list[RunView]:
-        """Every stage of a run that has no commit, by when it started, project by project."""
+        """Every stage of a run without a commit, project by project, by start time."""
         names = self.projects() if project is None else [require_name("project", project)]
         return [view for name in names for view in self._unfinished_views(name)]
 
     def find(self, run_id: str, *, project: str | None = None, stage: Stage | None = None) -> RunView:
-        """The run whose name is, or alone begins with, `run_id`; of its stages the last listed, unless `stage` says.
+        """The run named `run_id`, or the only one whose name begins so; its last stage, unless `stage` is given.
 
         Raises NotFound when there is none and InvalidInput when several match.
         """
@@ -153,7 +153,7 @@ class Store:
         return views[-1]
 
     def newest(self) -> RunView | None:
-        """The run that finished or, unfinished, started last by the time on its record; None in an empty store."""
+        """The run with the latest finish or, if unfinished, start time; None in an empty store."""
         logs = [self.log(project) for project in self.projects()]
         views = [self._finished_view(log.read(log.head())) for log in logs if log.head()]
         views += [view for log in logs for view in self._unfinished_views(log.project)]
@@ -162,7 +162,9 @@ class Store:
     def _unfinished(self, project: str, run_id: str, stage: Stage) -> Status | None:
         header = self.log(project).find(run_id, stage)
         if header:
-            raise Conflict(f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; choose a new run_id")
+            raise Conflict(
+                f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; start a run with a new run_id"
+            )
         status = read_status(self.files, run_folder(project, run_id, stage), self.clock.now())
         if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
@@ -179,7 +181,7 @@ class Store:
         return self.log(project).run_ids() | set(self._folders(f"{RUNS}/{project}"))
 
     def _stages_of(self, project: str, run_id: str) -> Iterator[RunView]:
-        """The stages of one run: the committed by seq, then the unfinished by when they started."""
+        """The stages of one run: first the committed by seq, then the unfinished by start time."""
         log = self.log(project)
         headers = sorted((header for stage in Stage if (header := log.find(run_id, stage))), key=lambda item: item.seq)
         yield from (self._finished_view(log.read(header.seq)) for header in headers)
@@ -231,7 +233,7 @@ class Store:
 
 
 def check_marker(files: Files, name: str) -> None:
-    """Refuse what is not a store of a format this version reads. Raises as `Store.open`."""
+    """Refuse anything but a store in a format that this version reads. Raises as `Store.open`."""
     try:
         found = json.loads(files.read(MARKER))
     except NotFound:

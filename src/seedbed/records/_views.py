@@ -1,4 +1,4 @@
-"""What is derived from a commit for people to open: the documents of a run and LATEST. Never read as truth."""
+"""Files derived from a commit for people to read: the views in the run's folder, and LATEST.json. Never trusted."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ _SCHEMA_VERSION = 1
 
 
 def views(commit: Commit) -> dict[str, bytes]:
-    """The files that show `commit` in its run's folder, by name, as the version that wrote it made them."""
+    """The views of `commit` by file name, in the form of the version of Seedbed that made the commit."""
     if commit.body["schema_version"] == 1:
         shown, written = _views_1(commit), _written_1
     else:
@@ -25,14 +25,14 @@ def views(commit: Commit) -> dict[str, bytes]:
 
 
 def write_views(files: Files, commit: Commit) -> None:
-    """Write the views of `commit`, not durably: `repair` makes them again. Raises StoreUnavailable."""
+    """Write the views of `commit`, not durably: `repair` can rebuild them. Raises StoreUnavailable."""
     folder = run_folder(commit.side.project, commit.side.run_id, Stage(commit.side.stage))
     for name, data in views(commit).items():
         files.replace(f"{folder}/{name}", data, durable=False)
 
 
 def latest_pointer(commit: Commit, key: str) -> bytes:
-    """What LATEST.json says when `commit`, at `key`, is the newest of its project, cohort and stage."""
+    """The content of LATEST.json when `commit`, at `key`, is the newest of its project, cohort and stage."""
     pointer = {
         "digest": commit.digest,
         "path": key,
@@ -44,15 +44,15 @@ def latest_pointer(commit: Commit, key: str) -> bytes:
 
 
 def latest_key_of(commit: Commit) -> str:
-    """The pointer to the newest commit of the project, cohort and stage of `commit`."""
+    """The key of the LATEST.json for the project, cohort and stage of `commit`."""
     side = commit.side
     return latest_key(side.project, str(side.metadata["cohort_id"]), Stage(side.stage))
 
 
 def write_latest(files: Files, log: CommitLog, commit: Commit) -> None:
-    """Point LATEST at the newest commit of the cohort and stage of `commit`. Raises StoreUnavailable, StoreCorrupt.
+    """Point LATEST.json to the newest commit of `commit`'s cohort and stage. Raises StoreUnavailable, StoreCorrupt.
 
-    Another writer may commit in between; whoever writes last looks again, so the pointer ends at the newest.
+    Another writer may commit in between, so every writer checks again after it wrote: the last one names the newest.
     """
     cohort, stage = str(commit.side.metadata["cohort_id"]), Stage(commit.side.stage)
     written = None

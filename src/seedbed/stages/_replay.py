@@ -7,7 +7,7 @@ from typing import final
 from seedbed.change import ChangeRecord, ReplayRule, replay_rule
 from seedbed.change._history import fold
 from seedbed.errors import Conflict, NotFound
-from seedbed.records import Commit, RunView, Store, read_journal, standing_events
+from seedbed.records import Commit, RunView, Store, merged_events, read_journal
 from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
 from seedbed.stages._training import TrainingResult, train
@@ -88,7 +88,7 @@ def _require_same_work(begun: BegunJob, job: Job) -> None:
 def _logged(store: Store, run: RunView) -> dict[str, dict[int, float]]:
     """The logged values by name and step."""
     found: dict[str, dict[int, float]] = {name: {} for name in _LOGGED}
-    for event in standing_events(store, run):
+    for event in merged_events(store, run):
         for name in _LOGGED:
             if name in event.values:
                 found[name][event.step] = event.values[name]

@@ -60,7 +60,7 @@ def diff(
     earlier = other or (found.prev_run_id if wanted else None)
     if earlier is not None:
         before = require_commit(find_run(store, earlier))
-        found = Store.open(store).log(before.snapshot.project).set_against(before, commit, wanted)
+        found = Store.open(store).log(before.snapshot.project).diff(before, commit, wanted)
     if as_json:
         print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json")})
     else:

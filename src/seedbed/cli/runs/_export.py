@@ -12,7 +12,7 @@ from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import NotFound
 
 if TYPE_CHECKING:
-    from seedbed.records import Commit, Event, Found, Store
+    from seedbed.records import Commit, Event, SearchHit, Store
 
 __all__ = ["export_runs"]
 
@@ -57,7 +57,7 @@ def export_runs(
         out().print(f"{written} runs written to {destination}{present}", soft_wrap=True)
 
 
-def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[Found]":
+def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[SearchHit]":
     from seedbed.records import Catalog, parse_query
 
     query = None if where is None else parse_query(where)
@@ -69,14 +69,14 @@ def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[
     return sorted(found, key=lambda item: (item.project, item.seq))
 
 
-def _commits(store: "Store", found: "Sequence[Found]") -> "Iterator[Commit]":
+def _commits(store: "Store", found: "Sequence[SearchHit]") -> "Iterator[Commit]":
     with progress_bar("exporting") as progress:
         for number, item in enumerate(found, start=1):
             yield store.log(item.project).read(item.seq)
             progress(number, len(found))
 
 
-def _to_mlflow(store: "Store", found: "Sequence[Found]", destination: str) -> int:
+def _to_mlflow(store: "Store", found: "Sequence[SearchHit]", destination: str) -> int:
     from seedbed.integrations import MLflowTarget
 
     target, lost = MLflowTarget(destination), list[str]()
@@ -88,10 +88,10 @@ def _to_mlflow(store: "Store", found: "Sequence[Found]", destination: str) -> in
 
 
 def _steps(store: "Store", commit: "Commit", lost: list[str]) -> "Sequence[Event]":
-    from seedbed.records import standing_events
+    from seedbed.records import merged_events
 
     try:
-        return standing_events(store, store.finished(commit.snapshot.project, commit.seq))
+        return merged_events(store, store.finished(commit.snapshot.project, commit.seq))
     except NotFound:
         lost.append(commit.snapshot.run_id)
         return ()

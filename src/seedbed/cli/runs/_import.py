@@ -15,7 +15,7 @@ from seedbed.errors import ExitCode, InvalidInput, NotFound
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seedbed.integrations import Imported, RunSource
+    from seedbed.integrations import ImportResult, RunSource
     from seedbed.records import Store
 
 __all__ = ["import_runs"]
@@ -63,9 +63,9 @@ def import_runs(
     from seedbed import integrations
 
     opened = _source(system, source, experiment)
-    described = integrations.Described(project, target, cohort, view, model_family, data)
+    described = integrations.ImportDescription(project, target, cohort, view, model_family, data)
     into = _store(store, dry=dry_run)
-    done: list[Imported] = []
+    done: list[ImportResult] = []
     with progress_bar("importing") as progress:
         for imported in integrations.import_runs(opened, into, described, dry=dry_run):
             done.append(imported)
@@ -97,7 +97,7 @@ def _store(name: str, *, dry: bool) -> "Store | None":
         return None
 
 
-def _listed(item: "Imported") -> dict[str, object]:
+def _listed(item: "ImportResult") -> dict[str, object]:
     return {
         "source_id": item.source_id,
         "run_id": item.run_id,
@@ -107,7 +107,7 @@ def _listed(item: "Imported") -> dict[str, object]:
     }
 
 
-def _table(done: "Sequence[Imported]") -> "Table":
+def _table(done: "Sequence[ImportResult]") -> "Table":
     table = plain_table("in the source", "run", "outcome", "commit", "why", numeric=("commit",))
     for item in done:
         seq = "" if item.seq is None else str(item.seq)
@@ -115,7 +115,7 @@ def _table(done: "Sequence[Imported]") -> "Table":
     return table
 
 
-def _summary(done: "Sequence[Imported]", *, dry: bool) -> str:
+def _summary(done: "Sequence[ImportResult]", *, dry: bool) -> str:
     counts = Counter(item.outcome.value.lower() for item in done)
     text = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
     return f"{'dry run, nothing is written: ' if dry else ''}{text or 'there is no run to import'}"

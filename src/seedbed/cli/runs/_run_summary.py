@@ -36,4 +36,4 @@ def column_value(view: RunView, column: str) -> str | float | bool | None:
     if view.commit is None:
         return None
     name = parse_name(column)
-    return next((fact.value for fact in facts(view.commit.snapshot) if name.names(fact)), None)
+    return next((fact.value for fact in facts(view.commit.snapshot) if name.matches(fact)), None)

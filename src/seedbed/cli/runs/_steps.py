@@ -48,7 +48,7 @@ def steps(
       seedbed runs steps latest --to steps.parquet
     """
     from seedbed.cli.runs._select import find_run
-    from seedbed.records import Store, follow_events, run_events, standing_events
+    from seedbed.records import Store, follow_events, merged_events, run_events
 
     if follow and to:
         raise InvalidInput("--follow and --to exclude each other: a file has only what is logged by now")
@@ -62,7 +62,7 @@ def steps(
         written = write_steps(_with_metrics(run_events(opened, view), metric), to)
         print_json({"written": written}) if as_json else out().print(f"{written:,} values written to {to}")
     else:
-        _print_summaries(view.run_id, _series(_with_metrics(standing_events(opened, view), metric)), as_json)
+        _print_summaries(view.run_id, _series(_with_metrics(merged_events(opened, view), metric)), as_json)
 
 
 def _series(events: "Iterable[Event]") -> dict[str, list[float]]:

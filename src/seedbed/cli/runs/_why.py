@@ -56,7 +56,7 @@ def why(
     opened = Store.open(store)
     log = opened.log(commit.snapshot.project)
     pointer = None if metric is None else "/" + metric.removeprefix("metrics.").replace(".", "/")
-    since = opened.log(before.snapshot.project).set_against(before, commit)
+    since = opened.log(before.snapshot.project).diff(before, commit)
     found = explain(before.snapshot, commit.snapshot, since, _history(log, commit.seq), pointer)
     if as_json:
         print_json({"run_id": commit.snapshot.run_id, "other": before.snapshot.run_id, **_json(asdict(found))})

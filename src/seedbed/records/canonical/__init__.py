@@ -1,4 +1,4 @@
-"""Canonical JSON, digests and seals, names, pointers, and what never enters a record."""
+"""Canonical JSON, digests and seals, names, JSON Pointers, and redaction."""
 
 from seedbed.records.canonical._canonical import Json, canonical_json, digest, digest_bytes
 from seedbed.records.canonical._redaction import redact_text

@@ -1,7 +1,7 @@
 """Canonical JSON after RFC 8785 and the digests made from it: the same value has the same bytes on every machine.
 
-`plain` checks and copies, `encode` writes. Writing is orjson's, fast, wherever its bytes are those of the RFC; where it
-departs from them (numbers far from 1, keys beyond the basic plane) the rest is rfc8785's, exact.
+`plain` checks and copies, `encode` writes. orjson writes, since it is fast, wherever its bytes are those of the RFC.
+Where they may differ (very large and very small numbers, characters beyond the basic plane), rfc8785 writes.
 """
 
 import enum
@@ -41,22 +41,22 @@ _LARGEST_EXACT_INTEGER = 2**53 - 1
 _DEEPEST = 100
 # Between these orjson writes a number as the RFC does: without an exponent.
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-5, 1e15
-# The first bytes of what lies beyond the basic plane, which UTF-16 sorts before U+E000 and UTF-8 after it.
+# The first bytes of characters beyond the basic plane, which UTF-16 sorts before U+E000 and UTF-8 after it.
 _BEYOND_BASIC_PLANE = re.compile(rb"[\xf0-\xf4]")
 
 
 def canonical_json(value: object) -> bytes:
-    """The one UTF-8 encoding of `value` under RFC 8785.
+    """The canonical UTF-8 encoding of `value` (RFC 8785).
 
     Enumerations become their upper-case names, zoned datetimes UTC with a Z, Python sets sorted lists. Raises
-    InvalidInput with a JSON Pointer to NaN, infinities, integers beyond 2^53, naive datetimes and whatever is not JSON.
+    InvalidInput with a JSON Pointer to NaN, infinities, integers beyond 2^53, naive datetimes and other non-JSON.
     """
     return encode(plain(value))
 
 
 def encode(value: Json) -> bytes:
     """The canonical JSON of what `plain` or `parse_json` returned. Its types are not checked again."""
-    written: Any = _exact(value) if _departs(value) else value
+    written: Any = _exact(value) if _needs_exact_numbers(value) else value
     data = orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
     if not data.isascii() and _BEYOND_BASIC_PLANE.search(data):
         return rfc8785.dumps(value)
@@ -79,7 +79,7 @@ def digest_bytes(data: bytes) -> str:
 
 
 def parse_json(data: bytes) -> Any:
-    """The value of JSON; whole numbers beyond 2^53 can only have been floats. Raises ValueError."""
+    """Parse JSON; integers beyond 2^53 become floats, since only floats are written so. Raises ValueError."""
     found = orjson.loads(data)
     try:
         return json.loads(data, parse_int=_parsed_integer) if _has_long_integer(found) else found
@@ -88,7 +88,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def readable_json(value: object) -> bytes:
-    """Indented JSON with sorted keys, for files that people read and nothing hashes."""
+    """Indented JSON with sorted keys, for files that people read and that are never hashed."""
     return readable_plain(plain(value))
 
 
@@ -107,7 +107,7 @@ def frozen(value: object) -> object:
 
 
 def plain(value: object) -> Json:
-    """A deep copy of `value` in JSON's own types only. Raises InvalidInput with a JSON Pointer to what is not JSON."""
+    """A deep copy of `value` in plain JSON types. Raises InvalidInput with a JSON Pointer to what is not JSON."""
     try:
         return _plain(value, 0)
     except _Refused as refused:
@@ -115,7 +115,7 @@ def plain(value: object) -> Json:
 
 
 class _Refused(Exception):
-    """What is not JSON; every level that it passes on its way out adds its own token of the pointer."""
+    """A value is not JSON; every level of nesting adds its token of the pointer as the error passes."""
 
     def __init__(self, found: str, advice: str) -> None:
         super().__init__(found)
@@ -129,7 +129,7 @@ class _Refused(Exception):
 
 
 def _plain(value: Any, depth: int) -> Json:
-    kind = type(value)  # nearly all values are exactly of JSON's own types, and the abstract checks cost much more
+    kind = type(value)  # nearly all values have exactly JSON's own types, and `isinstance` costs much more
     if kind is str:
         return value if value.isascii() else _text(value)
     if kind is float:
@@ -145,7 +145,7 @@ def _plain(value: Any, depth: int) -> Json:
     if isinstance(value, list | tuple):
         return _list(value, depth)
     if isinstance(value, AbstractSet):
-        # A set declares that order means nothing, so it takes the one order that every process agrees on.
+        # A set has no order, so its members are sorted by their bytes, the same in every process.
         return sorted(_list(value, depth, "{}"), key=encode)
     return _scalar(value)
 
@@ -183,8 +183,8 @@ def _scalar(value: object) -> Json:
     if isinstance(value, float):
         return _number(float(value))
     if isinstance(value, date):
-        return _moment(value)
-    raise _Refused(f"{type(value).__name__} is not JSON", "convert it to numbers, text, lists or objects first")
+        return _date_text(value)
+    raise _Refused(f"{type(value).__name__} is not JSON", "convert it to numbers, texts, lists or objects first")
 
 
 def _text(value: str) -> str:
@@ -206,11 +206,11 @@ def _integer(value: int) -> int:
 def _number(value: float) -> int | float:
     if not math.isfinite(value):
         raise _Refused(f"{value} is not a JSON number", "leave it out, or record why it is not finite")
-    # 1.0 is written 1 and read back as an integer; taking it so at once makes a value equal what is read of it.
+    # 1.0 is written 1 and read back as an integer; converting it now makes a value equal to itself after reading.
     return int(value) if value.is_integer() and abs(value) <= _LARGEST_EXACT_INTEGER else value
 
 
-def _moment(value: date) -> str:
+def _date_text(value: date) -> str:
     if not isinstance(value, datetime):
         return value.isoformat()
     if value.tzinfo is None:
@@ -218,7 +218,7 @@ def _moment(value: date) -> str:
     try:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError:
-        raise _Refused(f"the datetime {value.isoformat()} is in no year from 1 to 9999 of UTC", "correct it") from None
+        raise _Refused(f"the datetime {value.isoformat()} is outside years 1 to 9999 of UTC", "correct it") from None
 
 
 def _key(key: object) -> str:
@@ -235,14 +235,14 @@ def _has_long_integer(value: Json) -> bool:
     return any(not -_LARGEST_EXACT_INTEGER <= item <= _LARGEST_EXACT_INTEGER for item in _numbers(value, int))
 
 
-def _departs(value: Json) -> bool:
-    return any(map(_is_odd, _numbers(value, float)))
+def _needs_exact_numbers(value: Json) -> bool:
+    return any(map(_orjson_differs, _numbers(value, float)))
 
 
 def _numbers(value: Any, wanted: type) -> list[Any]:
     """Every number in `value` whose type is `wanted` and no other."""
     found, numbers = [value], []
-    for item in found:  # grows as it goes: several times as fast as a function that calls itself
+    for item in found:  # the list grows during the loop: several times as fast as recursion
         kind = type(item)
         if kind is wanted:
             numbers.append(item)
@@ -253,15 +253,15 @@ def _numbers(value: Any, wanted: type) -> list[Any]:
     return numbers
 
 
-def _is_odd(number: float) -> bool:
-    """Whether orjson would write `number` otherwise than the RFC, which knows no 1.0."""
+def _orjson_differs(number: float) -> bool:
+    """Whether orjson may write `number` differently from the RFC, which writes 1.0 as 1."""
     return not _SMALLEST_PLAIN <= abs(number) <= _LARGEST_PLAIN or number.is_integer()
 
 
 def _exact(value: Json) -> Any:
-    """A copy of `value` in which every number that orjson would write otherwise is written already."""
+    """A copy of `value` in which rfc8785 has already written every number that orjson may write differently."""
     if isinstance(value, float):
-        return orjson.Fragment(rfc8785.dumps(value)) if _is_odd(value) else value
+        return orjson.Fragment(rfc8785.dumps(value)) if _orjson_differs(value) else value
     if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list):

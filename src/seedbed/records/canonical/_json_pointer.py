@@ -1,4 +1,4 @@
-"""JSON Pointers (RFC 6901) into two JSON values: where they differ, and how one becomes the other."""
+"""Differences between two JSON values, with JSON Pointers (RFC 6901) and patch operations (RFC 6902)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["Difference", "differences", "leaves", "without"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One place where two JSON values differ; a side that lacks it holds None, and `op` (RFC 6902) says which."""
+    """One place where two JSON values differ; the value of a missing side is None, and `op` says which is missing."""
 
     pointer: str
     op: Literal["add", "remove", "replace"]
@@ -25,7 +25,7 @@ class Difference:
 
 
 def differences(previous: Json, current: Json, pointer: str = "") -> Iterator[Difference]:
-    """Every place where `current` differs, in key order; an array that differs anywhere is one difference."""
+    """Every place where `current` differs from `previous`, in key order; a changed array is one difference."""
     if not (isinstance(previous, dict) and isinstance(current, dict)):
         if not _same(previous, current):
             yield Difference(pointer, "replace", previous, current)
@@ -37,13 +37,13 @@ def differences(previous: Json, current: Json, pointer: str = "") -> Iterator[Di
             yield Difference(f"{pointer}/{escape(key)}", "add", None, current[key])
         else:
             before, after = previous[key], current[key]
-            # Most values are the same scalar, and a pointer costs more than finding that out.
+            # Most values are equal scalars, and making a pointer costs more than this comparison.
             if before != after or type(before) is not type(after) or isinstance(before, dict | list):
                 yield from differences(before, after, f"{pointer}/{escape(key)}")
 
 
 def leaves(value: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
-    """Every value in nested objects that is no object itself, with its pointer, in key order."""
+    """Every value of nested objects that is not an object itself, with its pointer, in key order."""
     if isinstance(value, dict):
         for key in sorted(value):
             yield from leaves(value[key], f"{pointer}/{escape(key)}")
@@ -52,7 +52,7 @@ def leaves(value: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
 
 
 def without(value: Json, pointers: Sequence[str]) -> Json:
-    """A copy of `value` without what `pointers` name; a pointer to nothing changes nothing."""
+    """A copy of `value` without the members at `pointers`; a pointer that leads nowhere changes nothing."""
     return _without(value, frozenset(pointers), "")
 
 
@@ -64,7 +64,7 @@ def _without(value: Json, pointers: frozenset[str], at: str) -> Json:
 
 
 def _same(previous: Json, current: Json) -> bool:
-    # Python holds True equal to 1; JSON does not.
+    # In Python True equals 1; in JSON it does not.
     if isinstance(previous, list) and isinstance(current, list):
         return len(previous) == len(current) and all(map(_same, previous, current))
     if isinstance(previous, dict) and isinstance(current, dict):

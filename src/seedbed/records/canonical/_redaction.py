@@ -1,7 +1,7 @@
-"""What must not reach any byte of the store: host and user names, absolute paths, secrets.
+"""Redaction: host and user names, absolute paths and secrets never reach the store.
 
-Whatever a caller hands in (settings, metrics' names, reasons, exception messages) is searched for what identifies this
-process's machine and user, and for what looks like a secret. What is collected unasked is an allowlist: `_environment`.
+Everything that a caller passes (settings, metric names, reasons, exception messages) is searched for the names of this
+machine and user, and for texts that look like a secret. What Seedbed collects itself is an allowlist: `_environment`.
 """
 
 import functools
@@ -23,8 +23,8 @@ __all__ = ["Identity", "redact_text", "redacted", "redacted_object", "redacted_p
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST_SECRET = 8
-# Names of a part that anybody may play, which are also words of settings and texts.
-_NOBODY = {
+# Common user and host names that identify nobody and are also words in settings and texts.
+_COMMON_NAMES = {
     *("root", "user", "admin", "nobody", "ubuntu", "debian", "runner", "jenkins", "builder", "build", "vscode"),
     *("app", "appuser", "dev", "test", "tester", "train", "data", "model", "batch", "worker", "service", "default"),
     *("python", "jovyan", "ray", "spark", "airflow", "docker", "gpu", "host", "node", "server", "desktop", "laptop"),
@@ -36,14 +36,14 @@ _ROOTS = (
     *("/etc", "/mnt", "/media", "/srv", "/private", "/scratch", "/nfs", "/lustre", "/gpfs"),
     *("/Volumes", "/workspace", "/workspaces", "/kaggle"),
 )
-_SECRET = "<secret>"  # noqa: S105  what stands for one
-# Settings that hold nothing else. A mere key or token is as often a column, a count or a word of a language model.
-_HIDDEN = (
+_SECRET = "<secret>"  # noqa: S105  replaces a secret
+# Names of settings that always hold secrets. `key` or `token` alone is as often a column, a count or a word.
+_SENSITIVE_NAMES = (
     r"passw(?:or)?d|passphrase|pwd|secret|credential"
     r"|(?:api|access|account|auth|private|signing)[_-]?key|(?:api|access|auth|bearer|refresh|session)[_-]?token"
 )
 _PATH_END = r"[^\s'\"`:,;()<>\[\]{}|]"
-# What follows a mark is left of a path, or was part of a longer word before.
+# A match directly after one of our marks is the rest of a redacted path or word.
 _AFTER_NO_MARK = r"(?<!<path>)(?<!<secret>)(?<!<user>)(?<!<host>)"
 _QUOTES = r"[\\\"']*"
 _VALUE = rf"(?:\"[^\"]*\"|'[^']*'|{_QUOTES}[^\s,;&\"']+)"
@@ -55,20 +55,23 @@ _SHAPES = (
         ),
         rf"\1{_SECRET}",
     ),
-    (re.compile(rf"((?:{_HIDDEN})[\w-]*{_QUOTES}\s*[=:]\s*)(?!{_SECRET}){_VALUE}", re.IGNORECASE), rf"\1{_SECRET}"),
+    (
+        re.compile(rf"((?:{_SENSITIVE_NAMES})[\w-]*{_QUOTES}\s*[=:]\s*)(?!{_SECRET}){_VALUE}", re.IGNORECASE),
+        rf"\1{_SECRET}",
+    ),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {_SECRET}"),
     (re.compile(r"\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|AKIA)[\w-]{8,}"), _SECRET),
     (re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*"), r"<path>\\"),
 )
-# One of these is in whatever a shape or a prefix matches.
-_SUSPICIOUS = rf"[/\\=]|bearer|basic|gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|akia|{_HIDDEN}"
-# Longer texts are rarely the same twice, and would fill the memory.
-_LONGEST_KNOWN = 256
+# Every text that a shape or a prefix matches contains one of these.
+_SUSPICIOUS = rf"[/\\=]|bearer|basic|gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|akia|{_SENSITIVE_NAMES}"
+# Longer texts are rarely repeated and would fill the memory.
+_LONGEST_CACHED = 256
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What would give this machine or its user away in a text."""
+    """The texts that identify this machine and its user, and the secrets in its environment."""
 
     user: str
     host: str
@@ -76,13 +79,13 @@ class Identity:
     secrets: tuple[str, ...]
 
     def names(self) -> tuple[tuple[str, str], ...]:
-        """Each name to look for, and what stands in its place."""
+        """Each name to look for, and the mark that replaces it."""
         return (self.host, "<host>"), (self.host.partition(".")[0], "<host>"), (self.user, "<user>")
 
     @classmethod
     def of_process(cls) -> Self:
-        """Of what holds now, not once: an environment may gain a secret while the process lives."""
-        # The environment's own dictionary of bytes, since os.environ decodes every name and value at every look.
+        """The identity as of now: the environment may gain a secret while the process runs."""
+        # The dictionary of bytes behind os.environ, which itself decodes every name and value at every access.
         environment = tuple(vars(os.environ)["_data"].items())
         return cls._of(os.getcwd(), socket.gethostname(), environment)  # noqa: PTH109  half the time
 
@@ -92,7 +95,7 @@ class Identity:
         environment = [(os.fsdecode(name), os.fsdecode(value)) for name, value in raw]
         places = (Path.home(), Path(working), Path(sys.prefix), Path(tempfile.gettempdir()))
         roots = {f"/{place.parts[1]}" for place in places if len(place.parts) > 1}
-        # The home folder stands on its own too, since it alone may be known to hold spaces.
+        # The home folder is listed too: it may hold spaces, which other paths are assumed not to.
         prefixes = sorted({*roots, *_ROOTS, str(Path.home())} - {"/"}, key=len, reverse=True)
         hidden = (value for name, value in environment if _SECRET_NAME.search(name))
         secrets = sorted({value for value in hidden if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
@@ -105,32 +108,32 @@ def redact_text(text: str, identity: Identity | None = None) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _redactor(who: Identity) -> Callable[[str], str]:
-    names = [(name, mark) for name, mark in who.names() if _tells(name)]
-    given = "|".join(map(re.escape, [*who.secrets, *(name for name, _ in names)]))
-    # Nearly all texts are names of settings and metrics, which hold none of these.
+def _redactor(identity: Identity) -> Callable[[str], str]:
+    names = [(name, mark) for name, mark in identity.names() if _identifies(name)]
+    given = "|".join(map(re.escape, [*identity.secrets, *(name for name, _ in names)]))
+    # Nearly all texts are names of settings and metrics, which contain none of these.
     suspicious = re.compile(rf"{_SUSPICIOUS}|{given}" if given else _SUSPICIOUS, re.IGNORECASE)
-    prefixes = "|".join(map(re.escape, who.prefixes))
+    prefixes = "|".join(map(re.escape, identity.prefixes))
     path = re.compile(rf"(?<!\w){_AFTER_NO_MARK}(?:{prefixes})(?:/{_PATH_END}*|(?!\w))")
 
     def clean(text: str) -> str:
         if not suspicious.search(text):
             return text
-        for secret in who.secrets:
+        for secret in identity.secrets:
             text = text.replace(secret, _SECRET)
         for shape, replacement in _SHAPES:
             text = shape.sub(replacement, text)
-        text = path.sub(lambda match: _short(match.group(), who.prefixes), text)
+        text = path.sub(lambda match: _shortened_path(match.group(), identity.prefixes), text)
         for name, mark in names:
             text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", mark, text, flags=re.IGNORECASE)
         return text
 
     known = functools.lru_cache(maxsize=8192)(clean)
-    return lambda text: known(text) if len(text) <= _LONGEST_KNOWN else clean(text)
+    return lambda text: known(text) if len(text) <= _LONGEST_CACHED else clean(text)
 
 
 def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Json]:
-    """A deep copy of a JSON object as `redacted`. Raises InvalidInput, with the JSON Pointer, for what is not JSON."""
+    """A deep copy of a JSON object, redacted. Raises InvalidInput, with a JSON Pointer, for what is not JSON."""
     clean = redacted(plain(value), identity)
     if not isinstance(clean, dict):
         raise InvalidInput(f"expected a JSON object, found a {type(value).__name__}")
@@ -138,15 +141,15 @@ def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) 
 
 
 def redacted_pointer(pointer: str, identity: Identity | None = None) -> str:
-    """A JSON Pointer into an object, as it leads into the object once that is `redacted`."""
+    """The JSON Pointer to the same value after its object was redacted."""
     tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
     return "/".join(escape(redact_text(token, identity)) for token in tokens)
 
 
 def redacted(value: Json, identity: Identity | None = None) -> Json:
-    """A copy of JSON `value` whose every text, keys included, went through `redact_text`.
+    """A copy of JSON `value` in which every text, keys included, is redacted by `redact_text`.
 
-    A text under a key that by its name holds a secret, such as api_key or password, is replaced whole.
+    A text under a key such as api_key or password is replaced completely.
     """
     return _redacted(value, _redactor(identity or Identity.of_process()))
 
@@ -167,21 +170,21 @@ def _redacted_members(value: dict[str, Json], redact: Callable[[str], str]) -> d
         else:
             clean[redact(key)] = _redacted(item, redact) if isinstance(item, dict | list) else item
     if len(clean) < len(value):
-        raise InvalidInput(f"keys {sorted(value)} are the same once paths and names are removed; name them apart")
+        raise InvalidInput(f"keys {sorted(value)} are the same after redaction; give them different names")
     return clean
 
 
 @functools.lru_cache(maxsize=8192)
 def _holds_secret(key: str) -> bool:
-    return re.fullmatch(rf"[\w.-]*(?:{_HIDDEN})[\w.-]*", key, re.IGNORECASE) is not None
+    return re.fullmatch(rf"[\w.-]*(?:{_SENSITIVE_NAMES})[\w.-]*", key, re.IGNORECASE) is not None
 
 
-def _short(path: str, prefixes: tuple[str, ...]) -> str:
-    whole = path.rstrip("/")
-    parts = whole.split("/")
-    # The last part says which file it was; that of the home folder, and the second of two, is a user's or a project's.
-    return f"<path>/{parts[-1]}" if len(parts) > 3 and whole not in prefixes else "<path>"
+def _shortened_path(path: str, prefixes: tuple[str, ...]) -> str:
+    trimmed = path.rstrip("/")
+    parts = trimmed.split("/")
+    # The last part of a long path is kept; in a short one, or in the home folder, it may name a user or a project.
+    return f"<path>/{parts[-1]}" if len(parts) > 3 and trimmed not in prefixes else "<path>"
 
 
-def _tells(name: str) -> bool:
-    return len(name) >= _SHORTEST_NAME and name.lower() not in _NOBODY
+def _identifies(name: str) -> bool:
+    return len(name) >= _SHORTEST_NAME and name.lower() not in _COMMON_NAMES

@@ -1,4 +1,4 @@
-"""The seal that commits and log records share: canonical JSON which carries the SHA-256 of its own body."""
+"""Sealed records: canonical JSON that carries the SHA-256 digest of its own body. Commits and logs are made of them."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _TRAILER_BYTES = len(_MIDDLE) + 64 + len(_TAIL)
 
 
 def seal(body: Json) -> tuple[bytes, str]:
-    """`{"body":...,"digest":"..."}` in canonical JSON, and the digest, of what `plain` returned."""
+    """Seal `body`, which `plain` returned: the bytes `{"body":...,"digest":"..."}`, and the digest."""
     encoded = encode(body)
     digest = digest_bytes(encoded)
     return _HEAD + encoded + _MIDDLE + digest.encode() + _TAIL, digest
 
 
 def unseal(data: bytes) -> tuple[dict[str, Any], str]:
-    """The body and digest of sealed bytes. Raises ValueError that says what is wrong with them."""
+    """The body and digest of sealed bytes, verified. Raises ValueError that says what is wrong with them."""
     if not (data.startswith(_HEAD) and data.endswith(_TAIL) and data[-_TRAILER_BYTES:].startswith(_MIDDLE)):
         raise ValueError(f"the {len(data)} bytes do not have the form of a sealed record")
     encoded = data[len(_HEAD) : -_TRAILER_BYTES]

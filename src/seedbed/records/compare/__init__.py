@@ -1,4 +1,4 @@
-"""Which snapshots may be compared, what differs between two, and whether it is more than noise."""
+"""Comparison of snapshots: whether it is fair, what differs, and whether that is more than noise."""
 
 from seedbed.records.compare._comparison import compare
 from seedbed.records.compare._diff import diff

@@ -1,4 +1,4 @@
-"""Which snapshots may fairly be compared, as pure functions: a policy names what may differ, all else must agree."""
+"""Whether two snapshots may be compared: a policy names what may differ, all else must agree. Pure functions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,15 +10,15 @@ from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison
 
 __all__ = [
     "compare",
+    "compare_differences",
     "group_differences",
     "input_differences",
     "inputs_among",
     "is_input",
     "is_same_run",
-    "judged",
-    "narrowest",
     "reason_of",
-    "shown",
+    "short_text",
+    "strictest_comparison",
 ]
 
 _SHOWN = 60
@@ -27,20 +27,22 @@ _INPUTS = ("/config/", "/factors/", "/fingerprints/")
 
 def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Comparison:
     """Whether the two may be compared under `policy`. A run is never compared with itself."""
-    return judged(previous, current, tuple(input_differences(previous, current)), policy)
+    return compare_differences(previous, current, tuple(input_differences(previous, current)), policy)
 
 
-def narrowest(previous: Compared, current: Compared, found: Sequence[Difference]) -> Comparison:
-    """The comparison under the strictest policy that admits `found`: EXACT, REPLICATE, or an ablation of all of it."""
+def strictest_comparison(previous: Compared, current: Compared, found: Sequence[Difference]) -> Comparison:
+    """The comparison under the strictest policy that allows all of `found`: EXACT, REPLICATE, or an ablation of it."""
     pointers = [difference.pointer for difference in found]
     if not pointers:
-        return judged(previous, current, found, EXACT)
+        return compare_differences(previous, current, found, EXACT)
     policy = REPLICATE if all(map(REPLICATE.allows, pointers)) else ablation(*pointers)
-    return judged(previous, current, found, policy)
+    return compare_differences(previous, current, found, policy)
 
 
-def judged(previous: Compared, current: Compared, found: Sequence[Difference], policy: Policy) -> Comparison:
-    """As `compare`, of the differences between the inputs that are known already."""
+def compare_differences(
+    previous: Compared, current: Compared, found: Sequence[Difference], policy: Policy
+) -> Comparison:
+    """As `compare`, when the differences between the inputs are already known as `found`."""
     if is_same_run(previous, current):
         reason = f"both are {current.run_id}:{current.stage}; a run is never compared with itself"
         return Comparison(policy=policy.name, comparable=False, reasons=(reason,))
@@ -57,37 +59,37 @@ def judged(previous: Compared, current: Compared, found: Sequence[Difference], p
 
 
 def group_differences(previous: Compared, current: Compared) -> Iterator[Difference]:
-    """Where the two comparison groups differ, which no policy allows."""
+    """The differences between the two comparison groups, which no policy allows."""
     return differences(dict(previous.comparison_group), dict(current.comparison_group))
 
 
 def input_differences(previous: Compared, current: Compared) -> Iterator[Difference]:
-    """Where config, factors and fingerprints differ in what can alter a result."""
+    """The differences in config, factors and fingerprints that can change a result."""
     parts = ("config", "factors", "fingerprints")
     before, after = ({name: getattr(snapshot, name) for name in parts} for snapshot in (previous, current))
     return inputs_among(differences(before, after), previous, current)
 
 
 def inputs_among(found: Iterable[Difference], previous: Compared, current: Compared) -> Iterator[Difference]:
-    """Those of `found`, differences between two snapshots' parts, that are of inputs which can alter a result."""
-    # Group fields have their own reasons; what is computed from the config follows it.
+    """Those of `found`, the differences between two snapshots, that are in inputs and can change a result."""
+    # Fields of the comparison group are reported apart; computed fingerprints change whenever the config does.
     groups = {*previous.comparison_group, *current.comparison_group}
-    aside = {f"/fingerprints/{name.removesuffix('_fingerprint')}" for name in groups}
-    aside |= {f"/fingerprints/{name}" for name in COMPUTED_FINGERPRINTS}
+    ignored = {f"/fingerprints/{name.removesuffix('_fingerprint')}" for name in groups}
+    ignored |= {f"/fingerprints/{name}" for name in COMPUTED_FINGERPRINTS}
     volatile = {f"/config{pointer}" for pointer in {*previous.volatile_settings} & {*current.volatile_settings}}
     for difference in found:
         pointer = difference.pointer
-        if is_input(pointer) and pointer not in aside and not _is_under(pointer, volatile):
+        if is_input(pointer) and pointer not in ignored and not _is_under(pointer, volatile):
             yield difference
 
 
 def is_same_run(previous: Compared, current: Compared) -> bool:
-    """Whether both are attempts of one run's one stage."""
+    """Whether both are attempts at the same stage of the same run."""
     return (previous.project, previous.run_id, previous.stage) == (current.project, current.run_id, current.stage)
 
 
 def is_input(pointer: str) -> bool:
-    """Whether a changed key is of what went in."""
+    """Whether a changed key is an input: a setting, a factor or a fingerprint."""
     return pointer.startswith(_INPUTS)
 
 
@@ -96,17 +98,17 @@ def _is_under(pointer: str, places: Iterable[str]) -> bool:
 
 
 def reason_of(difference: Difference) -> str:
-    """The difference in words."""
+    """The difference as a sentence."""
     name = difference.pointer.removeprefix("/").replace("_", " ")
     if difference.op == "add":
-        return f"{name} is {shown(difference.current)}, which the earlier run lacks"
+        return f"{name} is {short_text(difference.current)}, which the earlier run lacks"
     if difference.op == "remove":
-        return f"{name} was {shown(difference.previous)}, which the later run lacks"
-    return f"{name} differs: {shown(difference.previous)} / {shown(difference.current)}"
+        return f"{name} was {short_text(difference.previous)}, which the later run lacks"
+    return f"{name} differs: {short_text(difference.previous)} / {short_text(difference.current)}"
 
 
-def shown(value: Json) -> str:
-    """A value as short as it can be told."""
+def short_text(value: Json) -> str:
+    """A value as a short text: digests and long texts are cut."""
     text = str(value)
     if isinstance(value, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return f"{text[:8]}…"

@@ -1,4 +1,4 @@
-"""What differs between two snapshots: changed keys, a patch and metric deltas, beside whether they may be compared."""
+"""The diff of two snapshots: whether they may be compared, changed keys, a patch and metric deltas."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from typing import NamedTuple
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
 from seedbed.records.canonical._json_pointer import differences, leaves
 from seedbed.records.canonical._names import commit_file
-from seedbed.records.compare._comparison import inputs_among, judged, narrowest
+from seedbed.records.compare._comparison import compare_differences, inputs_among, strictest_comparison
 from seedbed.records.compare._noise import noise_of
-from seedbed.records.compare._severity import assessed
+from seedbed.records.compare._severity import with_severity
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Compared
 from seedbed.records.snapshot._policy import Policy
@@ -24,7 +24,7 @@ from seedbed.records.snapshot._snapshot import (
 )
 from seedbed.records.storage._layout import log_folder
 
-__all__ = ["Earlier", "diff", "diff_since", "numbers", "shortened"]
+__all__ = ["EarlierCommit", "diff", "diff_since", "numbers", "shortened"]
 
 _SUMMARIES = {
     "EXACT": "comparable: every input is the same",
@@ -34,8 +34,8 @@ _SUMMARIES = {
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
 
-class Earlier(NamedTuple):
-    """What a snapshot is set against: a commit's place and digest, its side, and its metrics as `numbers`."""
+class EarlierCommit(NamedTuple):
+    """The earlier commit of a diff: its number and digest, its side of the comparison, and its metrics as `numbers`."""
 
     seq: int
     digest: str
@@ -49,26 +49,32 @@ def diff(
     policy: Policy | None = None,
     replicates: Sequence[Mapping[str, float]] = (),
 ) -> Diff:
-    """What `current` changed since `previous`; without a policy, under the strictest one that holds.
+    """The diff from `previous` to `current`; without a policy, under the strictest one that allows it.
 
-    `replicates` are the metrics, as `numbers` gives them, of runs that share the configuration of `previous`, oldest
-    first. A first run has no predecessor: its diff is empty and `comparable` is None.
+    `replicates` are the metrics, as returned by `numbers`, of runs with the configuration of `previous`, oldest first.
+    A first run has no predecessor: its diff is empty and `comparable` is None.
     """
     if previous is None:
         return NO_PREDECESSOR
     before = previous.snapshot
-    return diff_since(Earlier(previous.seq, previous.digest, before, numbers(before)), current, policy, replicates)
+    return diff_since(
+        EarlierCommit(previous.seq, previous.digest, before, numbers(before)), current, policy, replicates
+    )
 
 
 def diff_since(
-    earlier: Earlier, current: Compared, policy: Policy | None, replicates: Sequence[Mapping[str, float]]
+    earlier: EarlierCommit, current: Compared, policy: Policy | None, replicates: Sequence[Mapping[str, float]]
 ) -> Diff:
-    """As `diff`, of what is known of both sides."""
+    """As `diff`, from the parts of both snapshots that a comparison needs."""
     before = earlier.side
     changes = tuple(differences(_subject(before), _subject(current)))
     inputs = tuple(inputs_among(changes, before, current))
-    comparison = judged(before, current, inputs, policy) if policy else narrowest(before, current, inputs)
-    return assessed(
+    comparison = (
+        compare_differences(before, current, inputs, policy)
+        if policy
+        else strictest_comparison(before, current, inputs)
+    )
+    return with_severity(
         Diff(
             summary=_summary(comparison),
             prev_run_id=before.run_id,
@@ -88,17 +94,17 @@ def diff_since(
 
 
 def shortened(found: Diff) -> tuple[Diff, bytes | None]:
-    """`found` with the first TOP_CHANGES of every list, and the bytes of the whole lists where that left some out."""
-    whole = {name: getattr(found, name) for name in _LISTS}
-    if max(map(len, whole.values())) <= TOP_CHANGES:
+    """`found` with at most TOP_CHANGES items in each list, and the bytes of the full lists if any was cut."""
+    full = {name: getattr(found, name) for name in _LISTS}
+    if max(map(len, full.values())) <= TOP_CHANGES:
         return found, None
     details = encode(plain({name: found.model_dump(mode="json")[name] for name in _LISTS}))
-    short = {name: items[:TOP_CHANGES] for name, items in whole.items()}
+    short = {name: items[:TOP_CHANGES] for name, items in full.items()}
     return found.model_copy(update={**short, "details": digest_bytes(details)}), details
 
 
 def numbers(snapshot: Compared) -> dict[str, float]:
-    """Every number among the metrics, by its JSON Pointer."""
+    """Every numeric metric, by its JSON Pointer."""
     return {
         pointer: float(value)
         for pointer, value in leaves(snapshot.metrics)
@@ -113,8 +119,8 @@ def _summary(comparison: Comparison) -> str:
 
 
 def _subject(snapshot: Compared) -> Json:
-    # The run's own name differs by definition; documents and timing are told, not compared; what is computed of the
-    # config follows it.
+    # Left out: the run's name, which always differs; documents and timing, which are not compared; and fingerprints
+    # computed from the config, which is compared itself.
     given = {name: value for name, value in snapshot.fingerprints.items() if name not in COMPUTED_FINGERPRINTS}
     return {
         "blobs": dict(snapshot.blobs),

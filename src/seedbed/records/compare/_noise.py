@@ -1,9 +1,9 @@
-"""How much of a metric's change is chance, as its replicates show it.
+"""Whether a metric changed by more than chance, measured by its replicates.
 
-Replicates are earlier runs of one configuration that differ in their seed alone. Given k of them, a further run of the
-same configuration lies within mean +- t * s * sqrt(1 + 1/k) in 95 of 100 cases, with t Student's 97.5 % point for k - 1
-degrees of freedom (the prediction interval for one future observation; Hahn & Meeker, Statistical Intervals, 1991). A
-run outside differs by more than its seed explains.
+Replicates are earlier runs of one configuration that differ only in their seed. Given k of them, a further run of the
+same configuration lies within mean +- t * s * sqrt(1 + 1/k) in 95 of 100 cases, where t is Student's 97.5 % point for
+k - 1 degrees of freedom (the prediction interval for one future observation; Hahn & Meeker, Statistical Intervals,
+1991). A run outside differs by more than its seed explains.
 """
 
 import math
@@ -23,9 +23,9 @@ EXCEEDS, WITHIN = "exceeds noise", "within noise"
 
 @dataclass(frozen=True)
 class Noise:
-    """What the replicates of one metric say of a further value: `z` standard deviations of prediction from their mean.
+    """A new value compared with its replicates: it is `z` standard deviations of prediction away from their mean.
 
-    `exceeds` is None while there are too few.
+    `exceeds` is None when there are too few replicates.
     """
 
     z: float | None
@@ -39,7 +39,7 @@ _TOO_FEW = [
 
 
 def noise_of(replicates: Sequence[float], current: float) -> Noise:
-    """Where `current` stands among `replicates`, of which the last MOST_REPLICATES count."""
+    """How far `current` is from `replicates`, of which the last MOST_REPLICATES are used."""
     known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value * value)]
     if len(known) < REPLICATES_NEEDED:
         return _TOO_FEW[len(known)]
@@ -54,7 +54,7 @@ def noise_of(replicates: Sequence[float], current: float) -> Noise:
 
 
 def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
-    """Their mean, and the standard deviation of prediction of one more; `statistics` takes fifty times as long."""
+    """The mean, and the standard deviation of prediction of one more value; `statistics` takes fifty times as long."""
     mean = math.fsum(values) / len(values)
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
     return mean, math.sqrt(variance * (1 + 1 / len(values)))

@@ -1,8 +1,8 @@
 """Why two snapshots differ: what forbids comparing them, and what may have moved a metric, the likeliest first.
 
-Likelihood is counted, not guessed: of the earlier differences in which a setting changed, in how many did the metric
-move by more than noise? Where several settings changed at once each gets its share of the credit. What history does not
-know is filled by a prior for the kind of thing that it is, worth one observation.
+Likelihood is counted, not guessed: of the earlier diffs in which a setting changed, in how many did the metric move by
+more than noise? When several settings changed at once, each gets an equal share of the credit. A prior for each kind of
+setting counts as one more observation.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from seedbed.records.snapshot._snapshot import Diff, MetricDelta, Snapshot
 
 __all__ = ["Cause", "Explanation", "why"]
 
-# What a change of this kind does to a metric, before any is known of the project's own: the first that fits.
+# How likely a change of this kind moves a metric, before the project has a history: the first match counts.
 _PRIORS: Sequence[tuple[str, float]] = (
     ("/data_fingerprint", 0.9),
     ("/target", 0.9),
@@ -38,7 +38,7 @@ _OTHER = 0.3
 
 @dataclass(frozen=True)
 class Cause:
-    """A difference that may explain the metric: its `likelihood` from 0 to 1, and in words where that is from."""
+    """A difference that may explain the metric: its `likelihood` from 0 to 1, and the `evidence` for it in words."""
 
     name: str
     previous: Json
@@ -49,7 +49,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What forbids comparing the two, and what may have moved `metric` by `delta`, the likeliest first."""
+    """What forbids comparing the two (`disqualifying`), and what may have moved `metric`, likeliest first."""
 
     metric: str | None
     delta: MetricDelta | None
@@ -61,9 +61,9 @@ class Explanation:
 def why(
     previous: Snapshot, current: Snapshot, found: Diff, history: Iterable[Diff], metric: str | None = None
 ) -> Explanation:
-    """Explain `found`, the diff of the two; `history` are the diffs of earlier commits, `metric` a JSON Pointer.
+    """Explain `found`, the diff of the two; `history` holds the diffs of earlier commits, `metric` is a JSON Pointer.
 
-    Without a metric, it is the one that moved farthest. Raises InvalidInput for a metric that the two do not share.
+    The default is the metric that moved most. Raises InvalidInput for a metric that the two do not share.
     """
     chosen = _metric(found, metric)
     delta = found.metric_deltas[chosen] if chosen else None
@@ -94,19 +94,19 @@ def _summary(metric: str | None, delta: MetricDelta | None) -> str:
     if metric is None or delta is None or not delta.absolute:
         return "no metric moved"
     if delta.noise.startswith(WITHIN):
-        return f"{metric} moved by {delta.absolute:+.4g}, {delta.noise}: chance alone does as much"
-    beyond = f", {delta.noise}" if delta.noise.startswith(EXCEEDS) else f"; whether by chance is open: {delta.noise}"
+        return f"{metric} moved by {delta.absolute:+.4g}, {delta.noise}: chance can explain this"
+    beyond = f", {delta.noise}" if delta.noise.startswith(EXCEEDS) else f"; unknown whether by chance: {delta.noise}"
     return f"{metric} moved by {delta.absolute:+.4g}{beyond}"
 
 
 def _candidates(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
     yield from group_differences(previous, current)
     yield from input_differences(previous, current)
-    yield from differences(_happened(previous), _happened(current))
+    yield from differences(_observed(previous), _observed(current))
 
 
-def _happened(snapshot: Snapshot) -> Json:
-    """What the run did beside what it was told to: changes that took effect, and the kernels that were seen."""
+def _observed(snapshot: Snapshot) -> Json:
+    """What happened during the run: the number of changes that took effect, and the kernels that were observed."""
     changes, audit = (_object(snapshot.documents.get(name)) for name in ("changes", "audit_run"))
     kernels = {name: sorted(_object(_object(audit.get(name)).get("kernels"))) for name in ("sdpa", "flash")}
     return {
@@ -135,7 +135,7 @@ def _cause(difference: Difference, past: Sequence[Diff], metric: str | None) -> 
 
 
 def _share(diff: Diff) -> float:
-    """What one of the inputs that changed together is credited with."""
+    """The credit of one of the inputs that changed together."""
     return 1 / max(1, sum(map(is_input, diff.changed_keys)))
 
 
@@ -145,7 +145,7 @@ def _prior(pointer: str) -> float:
 
 def _evidence(changed: Sequence[Diff], judged: Sequence[Diff], moved: Sequence[Diff]) -> str:
     if not changed:
-        return "no earlier run changed it: the usual likelihood of its kind"
+        return "no earlier run changed it: this is the usual likelihood for its kind"
     if not judged:
-        return f"{len(changed)} earlier runs changed it, without replicates enough to judge them by"
+        return f"{len(changed)} earlier runs changed it, but with too few replicates to judge"
     return f"the metric moved in {len(moved)} of {len(judged)} earlier runs that changed it"

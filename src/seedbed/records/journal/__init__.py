@@ -1,4 +1,4 @@
-"""Logs of framed, hash-chained records: journals, and the metrics of single steps."""
+"""Append-only logs of hash-chained records: journals, and step metrics."""
 
 from seedbed.records.journal._frames import Entry
 from seedbed.records.journal._journal import Journal, MemoryJournal, read_journal

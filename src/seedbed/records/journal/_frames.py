@@ -1,7 +1,7 @@
-"""The frame of append-only logs: one sealed JSON line a record, each naming the digest of the one before it.
+"""The format of append-only logs: each record is one sealed JSON line that names the digest of the record before it.
 
-A record is `{"body":{"kind","payload","previous","schema_version","sequence"},"digest"}` and a newline. One parser
-serves all: whole files, files that another process appends to at this moment, and bytes from an object store.
+A record is `{"body":{"kind","payload","previous","schema_version","sequence"},"digest"}` and a newline. The same
+parser reads complete files, files that another process is appending to, and bytes from an object store.
 """
 
 import io
@@ -23,7 +23,7 @@ _KEYS = {"kind", "payload", "previous", "schema_version", "sequence"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One record of a log: `sequence` counts from 1, `previous` and `digest` are SHA-256 of canonical JSON."""
+    """One record of a log. `sequence` counts from 1; `previous` and `digest` are SHA-256 digests of canonical JSON."""
 
     sequence: int
     kind: str
@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Frames:
-    """What a log file holds: its whole records, the bytes they take, and the bytes of a torn tail after them."""
+    """The content of a log file: its complete records, their size in bytes, and the size of a torn tail after them."""
 
     entries: tuple[Entry, ...]
     whole_bytes: int
@@ -42,14 +42,14 @@ class Frames:
 
     @property
     def head(self) -> tuple[int, str]:
-        """Sequence and digest of the last record; 0 and zeros when there is none."""
+        """Sequence and digest of the last record; 0 and a digest of zeros when there is none."""
         return (self.entries[-1].sequence, self.entries[-1].digest) if self.entries else (0, _GENESIS)
 
 
 class FrameReader:
-    """Reads a log record by record, and later goes on where it was, so that a log may be followed as it grows.
+    """Reads a log record by record, and continues where it stopped: so it can follow a log that grows.
 
-    `source` opens the log's bytes anew at every reading, and `name` stands for them in errors.
+    `source` opens the log again for every reading; `name` names it in errors.
     """
 
     def __init__(self, source: Callable[[], BinaryIO], name: Path | str) -> None:
@@ -59,10 +59,10 @@ class FrameReader:
         self._name = name
 
     def more(self) -> Iterator[Entry]:
-        """The whole records that came since, oldest first; a torn tail is left for the next time.
+        """The complete records since the last call, oldest first; a torn tail is left for the next call.
 
-        Raises StoreCorrupt, with the byte offset, for a bad record that is not a torn tail, InvalidInput for records of
-        a later version, and what `source` raises.
+        Raises StoreCorrupt, with the byte offset, for a damaged record that is not a torn tail, InvalidInput for
+        records of a later version, and what `source` raises.
         """
         with self._source() as file:
             file.seek(self.whole_bytes)
@@ -80,18 +80,18 @@ class FrameReader:
         except InvalidInput:
             raise
         except ValueError as problem:
-            # A line without its end was the last one: what a writer appends meanwhile is looked at the next time.
+            # A line without a newline is the last one; what a writer appends meanwhile is read by the next call.
             if _is_torn(line + file.read() if line.endswith(b"\n") else line):
                 return None
             raise StoreCorrupt(
-                f"the log {self._name} has a bad record at byte {self.whole_bytes}: {problem}; "
+                f"the log {self._name} has a damaged record at byte {self.whole_bytes}: {problem}; "
                 f"expected record {self.head[0] + 1}; "
-                "restore the file from a copy, or keep it aside and start a new run"
+                "restore the file from a copy, or move it away and start a new run"
             ) from None
 
 
 def frame(head: tuple[int, str], kind: str, payload: dict[str, Json]) -> tuple[bytes, Entry]:
-    """The bytes of the record that follows `head`, and the record; `payload` is what `plain` returned."""
+    """Make the record that follows `head`: its bytes, and the Entry. `payload` is what `plain` returned."""
     sequence, previous = head[0] + 1, head[1]
     body: dict[str, Json] = {
         "kind": kind,
@@ -107,7 +107,7 @@ def frame(head: tuple[int, str], kind: str, payload: dict[str, Json]) -> tuple[b
 def read_frames(path: Path) -> Frames:
     """Read a log without changing it.
 
-    Raises NotFound when there is no file, StoreCorrupt, with the byte offset, for a bad record that is not a torn tail,
+    Raises NotFound when there is no file, StoreCorrupt, with the byte offset, for a damaged record before the end,
     and InvalidInput for records of a later version.
     """
     try:
@@ -139,10 +139,10 @@ def _parse(line: bytes, head: tuple[int, str]) -> Entry:
 
 
 def _is_torn(rest: bytes) -> bool:
-    """Whether a write cut short explains `rest`: it lacks its end or has holes, and no record follows."""
+    """Whether an interrupted write explains `rest`: its end is missing or it has holes, and no record follows."""
     first, *later = rest.split(b"\n")
-    whole_record_follows = any(map(_is_sealed, later)) or _is_sealed(rest[:-1])
-    return not whole_record_follows and (not later or b"\0" in first)
+    complete_record_follows = any(map(_is_sealed, later)) or _is_sealed(rest[:-1])
+    return not complete_record_follows and (not later or b"\0" in first)
 
 
 def _is_sealed(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Append-only logs open for writing: the change journal, synced at every record, and the step metrics, in groups."""
+"""Append-only logs for writing: a journal that is synced after every record, and the file under it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["FramedFile", "Journal", "MemoryJournal", "read_journal"]
 
 
 class FramedFile:
-    """A log open for appending, by one process. Records are durable only after `sync`."""
+    """A log file opened for appending by one process. Records are durable only after `sync`."""
 
     def __init__(self, file: AppendFile, frames: Frames) -> None:
         self.torn_bytes = frames.torn_bytes
@@ -23,7 +23,7 @@ class FramedFile:
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, Frames]:
-        """The log at `path`, created when absent, its torn tail cut off durably; and what it holds.
+        """Open the log at `path`, create it if needed, cut off a torn tail durably; return it with its content.
 
         Raises StoreCorrupt and InvalidInput as `read_frames`, and StoreUnavailable when the disk refuses.
         """
@@ -38,23 +38,23 @@ class FramedFile:
         return cls(file, frames), frames
 
     def append(self, kind: str, payload: dict[str, Json]) -> Entry:
-        """Hand one record to the kernel. Raises InvalidInput before anything is written, and StoreUnavailable."""
+        """Write one record. Raises InvalidInput before anything is written, and StoreUnavailable."""
         head = self._head
         if head is None:
-            raise StoreUnavailable("an earlier append to this log was cut short; open it again to see what it holds")
+            raise StoreUnavailable("an earlier append to this log was interrupted; open it again to see what it holds")
         data, entry = frame(head, kind, payload)
-        # An interrupt may strike on either side of the write; without a known head the chain must not go on.
+        # An interrupt may come before or after the write; the chain must not continue from an unknown head.
         self._head = None
         self._file.append(data)
         self._head = (entry.sequence, entry.digest)
         return entry
 
     def sync(self) -> None:
-        """Make every appended record durable. Raises StoreUnavailable, once and for all."""
+        """Make every appended record durable. Raises StoreUnavailable; after that every call does."""
         self._file.sync()
 
     def close(self) -> None:
-        """Let the file go without syncing it."""
+        """Close the file without syncing it."""
         self._file.close()
 
 
@@ -69,9 +69,9 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create the journal at `path`; a torn last record is cut off, and `torn_bytes` says how much.
+        """Open or create the journal at `path`; a torn last record is cut off, and `torn_bytes` is its size.
 
-        Raises StoreCorrupt, with the byte offset, for a bad record elsewhere; StoreUnavailable when the disk refuses.
+        Raises StoreCorrupt, with the byte offset, for a damaged record elsewhere, and StoreUnavailable.
         """
         file, frames = FramedFile.open(path)
         return cls(path, file, frames.entries)
@@ -79,14 +79,14 @@ class Journal:
     def append(self, kind: str, payload: Mapping[str, Any]) -> Entry:
         """Append one record, durable on return. Names, paths and secrets in its texts are redacted first.
 
-        Raises InvalidInput for what is not JSON (nothing is written then) and StoreUnavailable.
+        Raises InvalidInput for a payload that is not JSON (nothing is written then) and StoreUnavailable.
         """
         return self.append_all([(kind, payload)])[0]
 
     def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
-        """As `append`, of several records at the price of one sync. A crash may keep the first of them only."""
-        who = Identity.of_process()
-        clean = [(redact_text(kind, who), redacted_object(payload, who)) for kind, payload in records]
+        """As `append`, for several records with one sync. After a crash, only the first few may be there."""
+        identity = Identity.of_process()
+        clean = [(redact_text(kind, identity), redacted_object(payload, identity)) for kind, payload in records]
         entries = [self._file.append(kind, payload) for kind, payload in clean]
         self._file.sync()
         self._entries.extend(entries)
@@ -97,7 +97,7 @@ class Journal:
         return list(self._entries)
 
     def close(self) -> None:
-        """Let the file go; everything appended is durable already."""
+        """Close the file; everything appended is durable already."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -108,9 +108,9 @@ class Journal:
 
 
 class MemoryJournal:
-    """A journal that lives as long as its process: the same records and the same chain, with no file and no redaction.
+    """A journal in memory: the same records and the same chain, without a file and without redaction.
 
-    For changes that nothing needs to outlive, and for those who measure or test.
+    For changes that need not be kept, and for measurements and tests.
     """
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class MemoryJournal:
         self._head = Frames((), 0, 0).head
 
     def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
-        """Append each. Raises InvalidInput, before any is appended, for what is not JSON."""
+        """Append all records. Raises InvalidInput for a payload that is not JSON; then none is appended."""
         entries = []
         head = self._head
         for kind, payload in records:
@@ -136,5 +136,5 @@ class MemoryJournal:
 
 
 def read_journal(path: Path) -> list[Entry]:
-    """Every whole record of the journal at `path`, oldest first, without touching it. Raises as `read_frames`."""
+    """Every complete record of the journal at `path`, oldest first; changes nothing. Raises as `read_frames`."""
     return list(read_frames(path).entries)

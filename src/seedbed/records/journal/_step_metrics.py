@@ -1,9 +1,9 @@
-"""Step metrics: the journal's frames without a sync for each, so that a training loop hardly notices them.
+"""Step metrics: a log like the journal, but without a sync for each record, so that it hardly slows training.
 
-Points that come slowly are each handed to the kernel at once. Of points that come in a rush many share a frame, handed
-over within `_HOLD_SECONDS` while more come. What was logged is on the disk `commit_seconds` later at the latest,
-whether more is logged or not: a thread of the log sees to it. So a killed process loses nothing of a slow loop and
-`commit_seconds` of a fast one at most, and a crash of the whole machine as much of either.
+Points that come slowly are each written at once. Points that come fast share a record, which is written within
+`_FLUSH_SECONDS` while more come. A thread of the log makes every point durable after `commit_seconds` at the latest,
+also when no more are logged. So a killed process loses nothing of a slow loop and at most `commit_seconds` of a fast
+one; a crash of the machine loses at most `commit_seconds` of either.
 """
 
 import math
@@ -21,15 +21,15 @@ from seedbed.records.storage._clock import Clock, SystemClock
 
 __all__ = ["Event", "EventsLog", "events_of"]
 
-_STEP, _STEPS = "step", "steps"  # one point, and many of one attempt
+_STEP, _STEPS = "step", "steps"  # kinds of records: one point, and many points of one attempt
 _TAG = "$float"
-_HOLD_SECONDS = 0.02
-_HELD_POINTS = 500
+_FLUSH_SECONDS = 0.02
+_MAX_PENDING_POINTS = 500
 
 
 @dataclass(frozen=True)
 class Event:
-    """The values logged at one step of one attempt. Where attempts overlap, the later attempt's values stand."""
+    """The values logged at one step of one attempt. Where attempts overlap, those of the later one are valid."""
 
     step: int
     attempt: int
@@ -37,7 +37,7 @@ class Event:
 
 
 class EventsLog:
-    """Appends step metrics. One process writes it, from any of its threads."""
+    """The step metrics of a run, for writing. One process appends, from any of its threads."""
 
     def __init__(self, file: FramedFile, *, attempt: int, clock: Clock, commit_seconds: float) -> None:
         self.torn_bytes = file.torn_bytes
@@ -45,41 +45,41 @@ class EventsLog:
         self._attempt = attempt
         self._clock = clock
         self._commit_seconds = commit_seconds
-        self._harmless: set[str] = set()
-        self._held: list[list[Json]] = []
-        self._handed_at, self._synced_at = -math.inf, clock.monotonic()
+        self._clean_names: set[str] = set()
+        self._pending: list[list[Json]] = []
+        self._flushed_at, self._synced_at = -math.inf, clock.monotonic()
         self._dirty = False
         self._lock = threading.RLock()
-        self._keeper = _Keeper(self.commit, commit_seconds)
+        self._committer = _BackgroundCommitter(self.commit, commit_seconds)
 
     @classmethod
     def open(cls, path: Path, *, attempt: int = 1, clock: Clock | None = None, commit_seconds: float = 1.0) -> Self:
-        """Open or create the log at `path`; a torn tail is cut off, and `torn_bytes` says how much.
+        """Open or create the log at `path`; a torn tail is cut off, and `torn_bytes` is its size.
 
-        Raises StoreCorrupt, with the byte offset, for a bad record elsewhere; StoreUnavailable when the disk refuses.
+        Raises StoreCorrupt, with the byte offset, for a damaged record elsewhere, and StoreUnavailable.
         """
         file, _ = FramedFile.open(path)
         return cls(file, attempt=attempt, clock=clock or SystemClock(), commit_seconds=commit_seconds)
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
-        """Log `values` at `step`; names are redacted, NaN and infinities kept and marked as such.
+        """Log `values` at `step`; names are redacted, NaN and infinities are kept.
 
-        Raises InvalidInput for what is no number, for names that are no texts, or the same once redacted, and
-        StoreUnavailable, also for what the log's own thread could not write since the last call.
+        Raises InvalidInput for values that are not numbers and for names that are not texts or are the same after
+        redaction; StoreUnavailable when this write, or an earlier one by the log's thread, failed.
         """
         tagged: dict[str, Json] = {}
         for name, value in values.items():
             tagged[name] = value if type(value) is float and math.isfinite(value) else _tagged(name, value)
-        if not self._harmless.issuperset(tagged):
-            # The same few names come at every step, so those that redaction leaves as they are go through it once.
+        if not self._clean_names.issuperset(tagged):
+            # The same few names come at every step: each name that redaction does not change is checked only once.
             tagged = redacted_object(tagged)
-            self._harmless |= tagged.keys() & values.keys()
+            self._clean_names |= tagged.keys() & values.keys()
         now = self._clock.monotonic()
         with self._lock:
-            self._keeper.require_well()
-            self._held.append([step, tagged])
-            if now - self._handed_at >= _HOLD_SECONDS or len(self._held) >= _HELD_POINTS:
-                self._hand_over(now)
+            self._committer.raise_problem()
+            self._pending.append([step, tagged])
+            if now - self._flushed_at >= _FLUSH_SECONDS or len(self._pending) >= _MAX_PENDING_POINTS:
+                self._flush(now)
             if now - self._synced_at >= self._commit_seconds:
                 self.commit()
 
@@ -87,18 +87,18 @@ class EventsLog:
         """Make everything logged so far durable. Raises StoreUnavailable."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._held:
-                self._hand_over(now)
+            if self._pending:
+                self._flush(now)
             if self._dirty:
                 self._file.sync()
                 self._dirty = False
             self._synced_at = now
 
     def close(self) -> None:
-        """Commit, and let the file go. Raises StoreUnavailable, also for what the log's own thread could not write."""
-        self._keeper.stop()
+        """Commit and close the file. Raises StoreUnavailable, also when a write by the log's thread failed."""
+        self._committer.stop()
         try:
-            self._keeper.require_well()
+            self._committer.raise_problem()
             self.commit()
         finally:
             self._file.close()
@@ -109,24 +109,24 @@ class EventsLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _hand_over(self, now: float) -> None:
-        held, self._held = self._held, []
-        self._handed_at = now
+    def _flush(self, now: float) -> None:
+        pending, self._pending = self._pending, []
+        self._flushed_at = now
         self._dirty = True
-        if len(held) == 1:
-            step, values = held[0]
+        if len(pending) == 1:
+            step, values = pending[0]
             self._file.append(_STEP, {"attempt": self._attempt, "step": step, "values": values})
         else:
-            points: list[Json] = [*held]
+            points: list[Json] = [*pending]
             self._file.append(_STEPS, {"attempt": self._attempt, "points": points})
-        self._keeper.start()
+        self._committer.start()
 
 
-class _Keeper:
-    """Calls `keep` every so often in a thread of its own; what it raises is raised where somebody can hear it."""
+class _BackgroundCommitter:
+    """Calls `commit` at regular intervals in its own thread; `raise_problem` raises its error in the caller's."""
 
-    def __init__(self, keep: Callable[[], None], every_seconds: float) -> None:
-        self._keep = keep
+    def __init__(self, commit: Callable[[], None], every_seconds: float) -> None:
+        self._commit = commit
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -140,20 +140,20 @@ class _Keeper:
     def stop(self) -> None:
         self._stopped.set()
 
-    def require_well(self) -> None:
+    def raise_problem(self) -> None:
         if self._problem:
             raise self._problem
 
     def _run(self) -> None:
         while self._problem is None and not self._stopped.wait(self._every_seconds):
             try:
-                self._keep()
+                self._commit()
             except SeedbedError as problem:
                 self._problem = problem
 
 
 def events_of(kind: str, payload: Mapping[str, Any]) -> Iterator[Event]:
-    """The events of one record; none of a kind that this version does not know."""
+    """The events of one record; none for a kind that this version does not know."""
     if kind == _STEP:
         yield _event(payload["step"], payload["attempt"], payload["values"])
     elif kind == _STEPS:

@@ -1,4 +1,4 @@
-"""The commit log of a project: it finds the comparable predecessor and publishes the next commit. Baselines."""
+"""The commit log of a project, which finds the predecessor of a commit and publishes it; and its baselines."""
 
 from seedbed.records.log._baselines import Baselines, Promotion, PromotionKind, PromotionRule, best_of_groups
 from seedbed.records.log._log import CommitLog

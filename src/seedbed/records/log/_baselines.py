@@ -1,7 +1,7 @@
-"""Baselines: for a comparison group, the one snapshot that later ones are set against, whichever run they are of.
+"""Baselines: the one snapshot of a comparison group that all later snapshots of the group are compared with.
 
-Promotions are a log of their own, beside the commits: sealed, numbered, published by put-if-absent. The newest record
-of a group stands. A rule promotes by itself whatever finishes better than the baseline by one metric.
+Promotions are recorded in their own log beside the commits: sealed, numbered, published by put-if-absent. The newest
+record of a group counts. A rule promotes automatically every commit that is better than the baseline by one metric.
 """
 
 import math
@@ -27,7 +27,7 @@ _SCHEMA_VERSION = 1
 
 
 class PromotionKind(StrEnum):
-    """What a record of the log does."""
+    """What one record of the log does. Append-only."""
 
     PROMOTED = "PROMOTED"
     DEMOTED = "DEMOTED"
@@ -35,7 +35,7 @@ class PromotionKind(StrEnum):
 
 
 class PromotionRule(Message):
-    """Promote whatever is better by `metric`, a path such as metrics.test.ap; None where there is no rule any more."""
+    """A rule that promotes commits which are better by `metric`, a path such as metrics.test.ap."""
 
     metric: str
     better: Literal["higher", "lower"] = "higher"
@@ -49,7 +49,7 @@ class PromotionRule(Message):
 
 
 class Promotion(Message):
-    """One record: of a group's baseline (`group` is the digest of the comparison group), or of a project's rule."""
+    """One record of the log: a project's rule, or the baseline of `group`, the digest of a comparison group."""
 
     schema_version: int = _SCHEMA_VERSION
     kind: PromotionKind
@@ -63,12 +63,12 @@ class Promotion(Message):
 
 
 class Baselines:
-    """One project's baselines. Any number of processes may promote; a record is never written again."""
+    """One project's baselines. Any number of processes may promote; a record is never changed."""
 
     def __init__(self, files: Files, project: str) -> None:
         self._records = NumberedLog(files, baselines_folder(project))
-        self._known = 0
-        self._of: dict[str, Promotion] = {}
+        self._num_read = 0
+        self._by_group: dict[str, Promotion] = {}
         self._rule: PromotionRule | None = None
 
     def key(self, seq: int) -> str:
@@ -82,16 +82,16 @@ class Baselines:
     def of(self, group: str) -> Promotion | None:
         """The baseline of a comparison group. Raises StoreCorrupt when a record is missing or damaged."""
         self._catch_up()
-        return self._of.get(group)
+        return self._by_group.get(group)
 
     def current(self) -> list[Promotion]:
         """The baseline of every group that has one, in the order of their commits. Raises as `of`."""
         self._catch_up()
-        return sorted(self._of.values(), key=lambda item: item.snapshot_seq or 0)
+        return sorted(self._by_group.values(), key=lambda item: item.snapshot_seq or 0)
 
     @property
     def rule(self) -> PromotionRule | None:
-        """The rule by which commits are promoted as they are made, as far as was read when `of` last looked."""
+        """The rule by which new commits are promoted, as of the last call of `of`; None when there is none."""
         return self._rule
 
     def history(self) -> Iterator[Promotion]:
@@ -103,11 +103,11 @@ class Baselines:
             yield parsed(Promotion, record.body, self.key(seq))
 
     def promote(self, commit: Commit, reason: str, now: datetime, rule: PromotionRule | None = None) -> Promotion:
-        """Make `commit` the baseline of its group; a no-op when it is. Raises StoreUnavailable."""
+        """Make `commit` the baseline of its group; a no-op when it already is. Raises StoreUnavailable."""
         group = commit.snapshot.digests["comparison_group"]
-        standing = self.of(group)
-        if standing and standing.digest == commit.digest:
-            return standing
+        current = self.of(group)
+        if current and current.digest == commit.digest:
+            return current
         return self._publish(
             Promotion(
                 kind=PromotionKind.PROMOTED,
@@ -122,7 +122,7 @@ class Baselines:
         )
 
     def demote(self, group: str, reason: str, now: datetime) -> Promotion | None:
-        """Leave the group without a baseline; None when it has none. Raises StoreUnavailable."""
+        """Remove the group's baseline; None when it has none. Raises StoreUnavailable."""
         if self.of(group) is None:
             return None
         return self._publish(
@@ -130,51 +130,51 @@ class Baselines:
         )
 
     def set_rule(self, rule: PromotionRule | None, reason: str, now: datetime) -> Promotion:
-        """Promote by `rule` from now on, by none with None. Raises InvalidInput and StoreUnavailable."""
+        """Promote by `rule` from now on; None ends automatic promotion. Raises InvalidInput and StoreUnavailable."""
         if rule and not rule.metric.startswith("metrics."):
             raise InvalidInput(f"the rule's metric is {rule.metric!r}, expected a path such as metrics.test.ap")
         clean = rule and rule.model_copy(update={"metric": redact_text(rule.metric)})
         return self._publish(Promotion(kind=PromotionKind.RULE, timestamp=now, reason=redact_text(reason), rule=clean))
 
-    def consider(self, commit: Commit, standing: Commit | None, now: datetime) -> Promotion | None:
-        """Promote `commit` if the rule prefers it to `standing`, its group's baseline. Raises StoreUnavailable."""
+    def consider(self, commit: Commit, baseline: Commit | None, now: datetime) -> Promotion | None:
+        """Promote `commit` if the rule prefers it to `baseline`, its group's current one. Raises StoreUnavailable."""
         rule = self.rule
         candidate = metric_at(commit.snapshot, rule.metric) if rule else None
         if rule is None or candidate is None:
             return None
-        before = None if standing is None else metric_at(standing.snapshot, rule.metric)
+        before = None if baseline is None else metric_at(baseline.snapshot, rule.metric)
         if before is not None and not rule.prefers(candidate, before):
             return None
         return self.promote(commit, f"by the rule {rule}: {candidate:g} after {before}", now, rule)
 
     def _publish(self, record: Promotion) -> Promotion:
         data, _ = seal(plain(record.model_dump(mode="json")))
-        while not self._records.publish(self._known + 1, data):
-            taken = self._known + 1
+        while not self._records.publish(self._num_read + 1, data):
+            taken = self._num_read + 1
             self._catch_up()
-            if self._known < taken:
+            if self._num_read < taken:
                 raise StoreCorrupt(f"{self._records.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
-        self._take(record)
+        self._apply(record)
         return record
 
     def _catch_up(self) -> None:
-        if not self._known:
+        if not self._num_read:
             self._records.require_gapless()
-        while record := self._records.next_after(self._known):
-            self._take(parsed(Promotion, record.body, self.key(record.seq)))
+        while record := self._records.next_after(self._num_read):
+            self._apply(parsed(Promotion, record.body, self.key(record.seq)))
 
-    def _take(self, record: Promotion) -> None:
-        self._known += 1
+    def _apply(self, record: Promotion) -> None:
+        self._num_read += 1
         if record.kind is PromotionKind.RULE:
             self._rule = record.rule
         elif record.kind is PromotionKind.PROMOTED:
-            self._of[record.group or ""] = record
+            self._by_group[record.group or ""] = record
         else:
-            self._of.pop(record.group or "", None)
+            self._by_group.pop(record.group or "", None)
 
 
 def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:
-    """Of every comparison group that has the metric, the commit that `rule` prefers to all others."""
+    """The best commit by `rule` of every comparison group that has the metric."""
     best: dict[str, tuple[float, Commit]] = {}
     for commit in commits:
         group, found = commit.snapshot.digests["comparison_group"], metric_at(commit.snapshot, rule.metric)
@@ -184,7 +184,7 @@ def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commi
 
 
 def metric_at(snapshot: Snapshot, path: str) -> float | None:
-    """The number at `path` (metrics.test.ap; the value of an interval) of a snapshot; None where there is none."""
+    """The metric of a snapshot at `path`, such as metrics.test.ap (of an interval, its value); None if it has none."""
     value: object = {"metrics": snapshot.metrics}
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None

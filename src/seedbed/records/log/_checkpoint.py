@@ -1,7 +1,7 @@
-"""A summary of the first commits of a log, so that opening it reads that one file and the few commits behind it.
+"""A summary of the first commits of a log: opening a log reads this file and the few commits after it.
 
-It is derived: one that is missing, damaged or not of this log is passed over, and the commits are read instead. It
-names the last commit that it covers by its digest, so a summary of other commits is never taken for this log's.
+It is derived: when it is missing, damaged or belongs to another log, it is ignored and the commits are read. It names
+the digest of the last commit that it covers, so the summary of another log is always recognised.
 """
 
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ _LARGEST_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The headers of commits 1 to `len(headers)`; `digest` is that of the last one."""
+    """The headers of commits 1 to `len(headers)`; `digest` is the digest of the last of these commits."""
 
     headers: Headers
     digest: str
 
 
 def checkpoint_key(folder: str) -> str:
-    """Where the checkpoint of the log `folder` lies."""
+    """The key of the checkpoint of the log `folder`."""
     return f"{folder}/_checkpoint.json.zst"
 
 
 def write_checkpoint(files: Files, folder: str, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint of the log `folder`; losing it to a crash costs time only. Raises StoreUnavailable."""
+    """Replace the checkpoint of the log `folder`; if a crash loses it, only time is lost. Raises StoreUnavailable."""
     files.replace(checkpoint_key(folder), encoded(checkpoint), durable=False)
 
 
 def read_checkpoint(files: Files, folder: str) -> Checkpoint | None:
-    """The checkpoint of the log `folder`; None where there is none that can be read."""
+    """The checkpoint of the log `folder`; None when it is missing or cannot be read."""
     try:
         data = files.read(checkpoint_key(folder))
         return decoded(data)
@@ -58,7 +58,10 @@ def encoded(checkpoint: Checkpoint) -> bytes:
 
 
 def decoded(data: bytes) -> Checkpoint | None:
-    """The checkpoint that `data` encodes, None for one of another version. Raises as its parts for what is none."""
+    """The checkpoint that `data` encodes; None for one of another version.
+
+    Raises ValueError, KeyError, TypeError or IndexError when it is no checkpoint.
+    """
     body, _ = unseal(decompressed(data, _LARGEST_BYTES))
     if body["schema_version"] != _SCHEMA_VERSION:
         return None

@@ -1,4 +1,4 @@
-"""What finding a commit takes, for all commits of a project at once, in columns: 100,000 of them open in a moment."""
+"""The fields that are needed to find a commit, of all commits of a project, in columns: 100,000 load in a moment."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ __all__ = ["Header", "Headers", "header_of"]
 
 @dataclass(frozen=True)
 class Header:
-    """One commit: `group` is the digest of its comparison group, `replicates` of all that its replicates share."""
+    """The header of one commit. `group` is the digest of its comparison group, `replicates` of its replicates."""
 
     seq: int
     run_id: str
@@ -24,12 +24,12 @@ class Header:
 
     @property
     def key(self) -> str:
-        """What makes a commit idempotent: one execution of one stage."""
+        """The key of the commit: a second commit with the same key and content is a no-op."""
         return f"{self.run_id}:{self.stage.value}:{self.attempt}"
 
 
 def header_of(body: Mapping[str, Any]) -> Header:
-    """The header of a commit in today's form. Raises KeyError, TypeError or ValueError for what is none."""
+    """The header of a commit's `body` in the current schema. Raises KeyError, TypeError or ValueError if it is none."""
     return Header(
         seq=body["snapshot_seq"],
         run_id=body["run_id"],
@@ -42,7 +42,7 @@ def header_of(body: Mapping[str, Any]) -> Header:
 
 
 class Headers(Sequence[Header]):
-    """The headers of commits 1 to n, in order, and the look-ups that a writer and a reader need. It only grows."""
+    """The headers of commits 1 to n, in order, with the look-ups that writers and readers need. Append-only."""
 
     def __init__(self) -> None:
         self._keys: list[str] = []
@@ -54,21 +54,21 @@ class Headers(Sequence[Header]):
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> "Headers":
-        """The headers that `columns` came from. Raises KeyError, TypeError, ValueError or IndexError for others."""
+        """The headers from what `columns` returned. Raises KeyError, TypeError, ValueError or IndexError."""
         headers = cls()
         headers._keys = list(map(str, columns["keys"]))
         headers._cohorts, headers._groups, headers._replicates = (
             _Column.from_json(columns[name], len(headers._keys)) for name in ("cohorts", "groups", "replicates")
         )
         numbers = range(len(headers._keys), 0, -1)
-        # Backwards, the first of equal keys is laid over the later ones; forwards, the newest attempt of a stage is.
+        # Filled backwards, so that the first of equal keys remains; below forwards, so that the newest attempt remains.
         headers._by_key = dict(zip(reversed(headers._keys), numbers, strict=True))
         stages = (key.rpartition(":")[0] for key in headers._keys)
         headers._newest_of_stage = dict(zip(stages, reversed(numbers), strict=True))
         return headers
 
     def columns(self) -> dict[str, Any]:
-        """All that `from_columns` needs, as JSON."""
+        """The headers as JSON, for `from_columns`."""
         return {
             "keys": self._keys,
             "cohorts": self._cohorts.to_json(),
@@ -77,7 +77,7 @@ class Headers(Sequence[Header]):
         }
 
     def append(self, header: Header) -> None:
-        """Take in the next commit."""
+        """Add the header of the next commit."""
         self._keys.append(header.key)
         self._cohorts.append(_place(header.cohort_id, header.stage))
         self._groups.append(header.group)
@@ -86,15 +86,15 @@ class Headers(Sequence[Header]):
         self._newest_of_stage[f"{header.run_id}:{header.stage.value}"] = header.seq
 
     def with_key(self, key: str) -> int | None:
-        """The first commit of the key `run_id:STAGE:attempt`."""
+        """The number of the first commit with the key `run_id:STAGE:attempt`; None when there is none."""
         return self._by_key.get(key)
 
     def newest_of_stage(self, run_id: str, stage: Stage) -> int | None:
-        """The newest commit of the run's stage, whichever attempt made it."""
+        """The number of the newest commit of the run's stage, whichever attempt made it; None when there is none."""
         return self._newest_of_stage.get(f"{run_id}:{stage.value}")
 
     def run_id(self, seq: int) -> str:
-        """The run that commit `seq` is of."""
+        """The run of commit `seq`."""
         return self._keys[seq - 1].partition(":")[0]
 
     def run_ids(self) -> set[str]:
@@ -102,16 +102,16 @@ class Headers(Sequence[Header]):
         return {stage.partition(":")[0] for stage in self._newest_of_stage}
 
     def newest_of_cohort(self, cohort_id: str, stage: Stage) -> int | None:
-        """The newest commit of the cohort and stage."""
+        """The number of the newest commit of the cohort and stage; None when there is none."""
         found = self._cohorts.rows(_place(cohort_id, stage))
         return found[-1] if found else None
 
     def in_group(self, group: str) -> Sequence[int]:
-        """The commits of the comparison group, oldest first."""
+        """The numbers of the commits of the comparison group, oldest first."""
         return self._groups.rows(group)
 
     def replicating(self, replicates: str) -> Sequence[int]:
-        """The commits that are replicates of each other by this digest, oldest first."""
+        """The numbers of the commits with this digest of replicates, oldest first."""
         return self._replicates.rows(replicates)
 
     def __len__(self) -> int:
@@ -141,7 +141,7 @@ class Headers(Sequence[Header]):
 
 
 class _Column:
-    """Texts that repeat, each kept once; knows the numbers (from 1) of the rows that hold one."""
+    """A column of texts that repeat, each stored once, with the numbers (from 1) of the rows that hold each."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []

@@ -1,6 +1,6 @@
-"""The commit log of one project: one immutable snapshot a number, each set against what came before it.
+"""The commit log of one project: numbered, immutable snapshots, each compared with its predecessor and its baseline.
 
-A writer that loses the race for a number catches up with who won, looks again for its predecessor, and tries the next.
+A writer that loses the race for a number reads the winner's commit, finds its predecessor again, and tries the next.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from seedbed.records.canonical._seal import seal
 from seedbed.records.log._baselines import Baselines, Promotion
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records.log._headers import Header, Headers, header_of
-from seedbed.records.log._predecessor import Past
+from seedbed.records.log._predecessor import Predecessors
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Side
 from seedbed.records.snapshot._draft import SnapshotDraft, build_body
@@ -30,14 +30,14 @@ from seedbed.records.storage._numbered_log import NumberedLog, Sealed, damaged
 
 __all__ = ["CommitLog"]
 
-_REMEMBERED = 64
-_NOTHING = plain(NO_BASELINE.model_dump(mode="json"))
+_CACHED_COMMITS = 64
+_NO_BASELINE_JSON = plain(NO_BASELINE.model_dump(mode="json"))
 
 
 class CommitLog:
-    """One project's commits. Any number of processes may append; what is committed is never written again.
+    """One project's commits. Any number of processes may append; a commit is never changed.
 
-    `turn` makes the writers of one machine wait for each other a little, which spares lost races and decides nothing.
+    `turn` makes the writers of one machine wait for each other: fewer races are lost, but nothing depends on it.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class CommitLog:
         self._headers: Headers | None = None
         self._recent: dict[int, Commit] = {}
         self.baselines = Baselines(files, project)
-        self._past = Past(files, self.baselines, self._committed)
-        self._covered: int  # by the checkpoint that was found, or by those that this writer knows to be due since
+        self._predecessors = Predecessors(files, self.baselines, self._unchecked)
+        self._covered: int  # the number of commits covered by the checkpoint that was found, or that was due since
 
     def head(self) -> int:
         """The newest number; 0 for an empty log. Raises StoreCorrupt when a commit is missing or damaged."""
         return len(self.headers())
 
     def headers(self) -> Sequence[Header]:
-        """The headers of all commits, oldest first. Commits never change: only new ones are read. Raises as `head`."""
-        return self._caught_up()
+        """The headers of all commits, oldest first. Only commits since the last call are read. Raises as `head`."""
+        return self._current_headers()
 
     def read(self, seq: int) -> Commit:
         """Commit `seq`, its digest verified.
 
-        Raises NotFound; StoreCorrupt when its bytes are not those that were committed; InvalidInput when a later
+        Raises NotFound; StoreCorrupt when its bytes are not the committed ones; InvalidInput when a later
         version of Seedbed wrote it.
         """
         return self._checked(_commit(self._records.read(seq)))
@@ -75,77 +75,77 @@ class CommitLog:
     def commits(self) -> Iterator[Commit]:
         """Every commit, oldest first. Raises as `head`."""
         for seq in range(1, self.head() + 1):
-            yield self._checked(self._committed(seq))
+            yield self._checked(self._unchecked(seq))
 
     def find(self, run_id: str, stage: Stage) -> Header | None:
-        """The newest commit of the run's stage, whichever attempt made it; None when it never finished."""
-        headers = self._caught_up()
+        """The header of the newest commit of the run's stage, of whichever attempt; None when it never finished."""
+        headers = self._current_headers()
         seq = headers.newest_of_stage(run_id, stage)
         return None if seq is None else headers[seq - 1]
 
     def run_ids(self) -> set[str]:
         """The names of all runs with a commit."""
-        return self._caught_up().run_ids()
+        return self._current_headers().run_ids()
 
     def newest(self, cohort_id: str, stage: Stage) -> int | None:
-        """The newest commit of the cohort and stage."""
-        return self._caught_up().newest_of_cohort(cohort_id, stage)
+        """The number of the newest commit of the cohort and stage; None when there is none."""
+        return self._current_headers().newest_of_cohort(cohort_id, stage)
 
     def in_group(self, group: str) -> Sequence[int]:
-        """The commits of a comparison group, by its digest, oldest first."""
-        return self._caught_up().in_group(group)
+        """The numbers of the commits of the comparison group with the digest `group`, oldest first."""
+        return self._current_headers().in_group(group)
 
     def key(self, seq: int) -> str:
         """The key of commit `seq` in the store."""
         return self._records.key(seq)
 
     def append(self, draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> Commit:
-        """Commit `draft`: durable on return. The same content again returns the first commit.
+        """Commit `draft`: durable on return. If the same content is committed already, return that commit.
 
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
-        bare = build_body(draft, logs, timestamp)
-        self._caught_up()  # with most of what others wrote, so that the turn is short
+        unplaced = build_body(draft, logs, timestamp)
+        self._current_headers()  # read most of what others wrote now, so that the turn is short
         with self._turn():
             while True:
-                # One look at the log gives both the answer that the key is free and the number to claim: a commit of
-                # the same key that lands after it has that number, and is seen when the claim fails.
-                headers = self._caught_up()
-                first = self._first(headers, draft.key, bare)
-                if first:
-                    return first
-                commit, data = self._placed(headers, bare, len(headers) + 1)
+                # The same headers say that the key is free and which number to claim. If another process commits the
+                # same key after this read, it takes that number, and the claim below fails.
+                headers = self._current_headers()
+                existing = self._existing(headers, draft.key, unplaced)
+                if existing:
+                    return existing
+                commit, data = self._numbered(headers, unplaced, len(headers) + 1)
                 if self._records.publish(commit.seq, data):
                     break
                 self._require_progress(commit.seq)
         self._remember(headers, header_of(commit.body), commit)
-        self._sum_up(headers, commit)
+        self._write_checkpoint_if_due(headers, commit)
         return commit
 
-    def set_against(self, earlier: Commit, later: Commit, policy: Policy | None = None) -> Diff:
-        """What `later`, of whatever log, changed since `earlier` of this one, and what its replicates say of chance.
+    def diff(self, earlier: Commit, later: Commit, policy: Policy | None = None) -> Diff:
+        """The diff from `earlier`, of this log, to `later`, of any log, with the noise of the replicates of `earlier`.
 
-        Without a policy, under the strictest one that holds.
+        Without a policy, under the strictest one that allows it.
         """
-        return self._past.diff(self._caught_up(), earlier, later.side, policy)
+        return self._predecessors.diff(self._current_headers(), earlier, later.side, policy)
 
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
-        """Make `commit` its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""
+        """Promote `commit` to its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""
         if self.baselines.rule is None:
             return None
-        standing = self.baselines.of(commit.snapshot.digests["comparison_group"])
-        seq = standing.snapshot_seq if standing else None
-        return self.baselines.consider(commit, None if seq is None else self._committed(seq), now)
+        current = self.baselines.of(commit.snapshot.digests["comparison_group"])
+        seq = current.snapshot_seq if current else None
+        return self.baselines.consider(commit, None if seq is None else self._unchecked(seq), now)
 
-    def _caught_up(self) -> Headers:
+    def _current_headers(self) -> Headers:
         if self._headers is None:
-            self._headers = self._opened()
+            self._headers = self._open()
         while found := self._records.next_after(len(self._headers)):
             commit = _commit(found)
             self._remember(self._headers, self._header(commit), commit)
         return self._headers
 
-    def _opened(self) -> Headers:
+    def _open(self) -> Headers:
         checkpoint = read_checkpoint(self.files, self._records.folder)
         headers = checkpoint.headers if checkpoint and self._covers(checkpoint) else Headers()
         self._covered = len(headers)
@@ -153,19 +153,19 @@ class CommitLog:
         return headers
 
     def _covers(self, checkpoint: Checkpoint) -> bool:
-        """Whether `checkpoint` sums up this log: its last commit is here, with the digest that it names."""
+        """Whether `checkpoint` belongs to this log: its last commit is here, with the digest that it names."""
         try:
             return self._records.read(len(checkpoint.headers)).digest == checkpoint.digest
         except (NotFound, StoreCorrupt):
             return False
 
-    def _first(self, headers: Headers, key: str, bare: Mapping[str, Any]) -> Commit | None:
+    def _existing(self, headers: Headers, key: str, unplaced: Mapping[str, Any]) -> Commit | None:
         seq = headers.with_key(key)
         if seq is None:
             return None
-        # Whoever published it may have died before its name was durable; a claim that fails makes it so.
+        # Its writer may have died before the file name was durable; publishing it again makes the name durable.
         commit = self.read(seq)
-        found, wanted = commit.snapshot.digests["content"], bare["digests"]["content"]
+        found, wanted = commit.snapshot.digests["content"], unplaced["digests"]["content"]
         if found != wanted:
             raise Conflict(
                 f"{key} is committed already as number {seq} of {self.project}, with other content "
@@ -174,29 +174,29 @@ class CommitLog:
         self._records.publish(seq, seal(dict(commit.body))[0])
         return commit
 
-    def _placed(self, headers: Headers, bare: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
-        """The commit at place `seq`, set against what came before it, and the bytes to publish."""
-        placed = {**bare, "snapshot_seq": seq}
-        diffs = self._past.diffs(headers, Side.of(placed))
-        body: dict[str, Json] = {**placed, **{name: _json(found) for name, found in diffs.items()}}
+    def _numbered(self, headers: Headers, unplaced: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
+        """The commit with the number `seq` and its diffs, and the bytes to publish."""
+        numbered = {**unplaced, "snapshot_seq": seq}
+        diffs = self._predecessors.diffs(headers, Side.of(numbered))
+        body: dict[str, Json] = {**numbered, **{name: _json(found) for name, found in diffs.items()}}
         data, sealed = seal(body)
         return Commit(seq, sealed, body), data
 
-    def _committed(self, seq: int) -> Commit:
-        """Commit `seq`, not read through."""
+    def _unchecked(self, seq: int) -> Commit:
+        """Commit `seq`, without validation of its body."""
         return self._recent.get(seq) or _commit(self._records.read(seq))
 
     def _checked(self, commit: Commit) -> Commit:
-        with self._snapshot_expected(commit):
+        with self._require_snapshot(commit):
             header_of(upgraded(commit.body, self.key(commit.seq)))
             return commit.checked()
 
     def _header(self, commit: Commit) -> Header:
-        with self._snapshot_expected(commit):
+        with self._require_snapshot(commit):
             return header_of(upgraded(commit.body, self.key(commit.seq)))
 
     @contextlib.contextmanager
-    def _snapshot_expected(self, commit: Commit) -> Iterator[None]:
+    def _require_snapshot(self, commit: Commit) -> Iterator[None]:
         place, key = (commit.body.get("snapshot_seq"), commit.body.get("project")), self.key(commit.seq)
         if place != (commit.seq, self.project):
             found, expected = (f"number {seq} of {project}" for seq, project in (place, (commit.seq, self.project)))
@@ -212,10 +212,10 @@ class CommitLog:
     def _remember(self, headers: Headers, header: Header, commit: Commit) -> None:
         headers.append(header)
         self._recent[header.seq] = commit
-        self._recent.pop(header.seq - _REMEMBERED, None)
+        self._recent.pop(header.seq - _CACHED_COMMITS, None)
 
-    def _sum_up(self, headers: Headers, commit: Commit) -> None:
-        # Whoever commits a round number writes the checkpoint; one that was lost is made up for by a later writer.
+    def _write_checkpoint_if_due(self, headers: Headers, commit: Commit) -> None:
+        # The writer of every thousandth commit writes the checkpoint; if it fails to, a later writer does.
         if commit.seq % CHECKPOINT_EVERY == 0 or commit.seq - self._covered >= 2 * CHECKPOINT_EVERY:
             write_checkpoint(self.files, self._records.folder, Checkpoint(headers, commit.digest))
         self._covered = commit.seq
@@ -226,8 +226,8 @@ class CommitLog:
 
 
 def _json(found: Diff) -> Json:
-    # As it will be read again, where 1.0 is 1: what is made of it now and later has the same bytes.
-    return _NOTHING if found is NO_BASELINE else plain(found.model_dump(mode="json"))
+    # In the form in which it is read again, where 1.0 is 1: so its bytes are the same now and later.
+    return _NO_BASELINE_JSON if found is NO_BASELINE else plain(found.model_dump(mode="json"))
 
 
 def _commit(record: Sealed) -> Commit:

@@ -1,10 +1,10 @@
-"""What a new snapshot is set against: its predecessor, its group's baseline, and the replicates that tell chance."""
+"""The commits that a new snapshot is compared with: its predecessor, its group's baseline, and the replicates."""
 
 import functools
 from collections.abc import Callable
 from itertools import islice
 
-from seedbed.records.compare._diff import Earlier, diff_since, numbers, shortened
+from seedbed.records.compare._diff import EarlierCommit, diff_since, numbers, shortened
 from seedbed.records.compare._noise import MOST_REPLICATES
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._headers import Headers
@@ -15,26 +15,26 @@ from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR, Diff
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._files import Files
 
-__all__ = ["Past"]
+__all__ = ["Predecessors"]
 
-_REMEMBERED = 64
+_CACHED_COMMITS = 64
 
 
-class Past:
-    """One project's earlier commits, which `read` gives by number."""
+class Predecessors:
+    """Finds what a snapshot is compared with among one project's commits; `read` returns a commit by number."""
 
     def __init__(self, files: Files, baselines: Baselines, read: Callable[[int], Commit]) -> None:
         self._blobs = Blobs(files)
         self._baselines = baselines
         self._read = read
-        self._numbers = functools.lru_cache(_REMEMBERED)(lambda seq: numbers(read(seq).side))
+        self._numbers = functools.lru_cache(_CACHED_COMMITS)(lambda seq: numbers(read(seq).side))
 
     def diffs(self, headers: Headers, current: Side) -> dict[str, Diff]:
-        """`diff_prev` and `diff_baseline` of `current`; whole lists that are too long for them are stored by now."""
+        """`diff_prev` and `diff_baseline` of `current`; full lists that are too long are stored as blobs first."""
         earlier, baseline = self._predecessor(headers, current), self._baseline(current)
         return {
-            "diff_prev": self._short(headers, earlier, current) if earlier else NO_PREDECESSOR,
-            "diff_baseline": self._short(headers, baseline, current) if baseline else NO_BASELINE,
+            "diff_prev": self._shortened_diff(headers, earlier, current) if earlier else NO_PREDECESSOR,
+            "diff_baseline": self._shortened_diff(headers, baseline, current) if baseline else NO_BASELINE,
         }
 
     def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
@@ -50,14 +50,14 @@ class Past:
         return self._read(found.snapshot_seq)
 
     def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
-        """What `current` changed since `earlier`, and whether by more than the replicates of the earlier one show."""
+        """The diff from `earlier` to `current`, with the noise of the replicates of `earlier`."""
         newest = reversed(headers.replicating(earlier.side.digests["replicates"]))
         others = islice((seq for seq in newest if headers.run_id(seq) != current.run_id), MOST_REPLICATES)
         replicates = [self._numbers(seq) for seq in others][::-1]
-        before = Earlier(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
+        before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
         return diff_since(before, current, policy, replicates)
 
-    def _short(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+    def _shortened_diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
         found, details = shortened(self.diff(headers, earlier, current))
         if details is not None:
             self._blobs.put(details)

@@ -1,4 +1,4 @@
-"""Looking after a store: check, repair, verify, garbage collection, retention, disk usage, the index."""
+"""Maintenance of a store: check, repair, verify, garbage collection, retention, disk usage, the index."""
 
 from seedbed.records.maintenance._expiries import Expired, Expiries, Expiry
 from seedbed.records.maintenance._findings import Finding, FindingKind

@@ -1,4 +1,4 @@
-"""Whether every blob that a commit vouches for is there with its bytes, and which ones nothing holds."""
+"""Checks that every blob that a commit names is there and undamaged, and finds the blobs that no commit needs."""
 
 from collections.abc import Iterator
 
@@ -17,29 +17,29 @@ __all__ = ["blob_findings"]
 _REPORT_EVERY = 100
 
 
-def blob_findings(store: Store, marks: Reachability, progress: Progress | None = None) -> Iterator[Finding]:
-    """What is wrong with the blobs of the commits that keep theirs, and the old ones that none of these holds."""
-    staying = marks.staying()
-    named = {digest: commit for commit in staying for digest in commit.named}
-    keys: dict[str, str] = {blob_digest(blob.key) or "": blob.key for blob in marks.inventory.blobs}
+def blob_findings(store: Store, reachable: Reachability, progress: Progress | None = None) -> Iterator[Finding]:
+    """Missing and damaged blobs of the commits that have not expired, and old blobs that none of these names."""
+    retained = reachable.retained()
+    named = {digest: commit for commit in retained for digest in commit.named}
+    keys: dict[str, str] = {blob_digest(blob.key) or "": blob.key for blob in reachable.inventory.blobs}
     for done, digest in enumerate(sorted(named), 1):
-        yield from _one(store, digest, keys.get(digest), named[digest])
+        yield from _blob_problem(store, digest, keys.get(digest), named[digest])
         if progress and done % _REPORT_EVERY == 0:
             progress("reading blobs", done, len(named))
-    for blob, is_old in marks.unheld(staying):
+    for blob, is_old in reachable.unreferenced(retained):
         if is_old:
-            problem = f"{blob.size_bytes} bytes that no commit holds which was not released"
+            problem = f"{blob.size_bytes} bytes that no commit needs: none names it, or those that do have expired"
             yield Finding(FindingKind.BLOB_ORPHAN, blob.key, problem, GC)
 
 
-def _one(store: Store, digest: str, listed: str | None, commit: ScannedCommit) -> Iterator[Finding]:
+def _blob_problem(store: Store, digest: str, listed: str | None, commit: ScannedCommit) -> Iterator[Finding]:
     try:
-        key = listed or store.blobs.key(digest)  # it may have been put since the listing
+        key = listed or store.blobs.key(digest)  # it may have been stored after the listing
         unpacked(key, store.files.read(key))
     except NotFound:
-        # A release that was written down after this began is no damage either.
+        # The commit may have expired after this check began, which is no damage either.
         if commit.digest not in Expiries(store.files, commit.project).by_commit():
-            problem = f"commit {commit.seq} of {commit.project} names blob {digest}, which is not there"
+            problem = f"commit {commit.seq} of {commit.project} names blob {digest}, which is missing"
             yield Finding(FindingKind.BLOB_MISSING, f"{BLOBS}/{digest[:2]}/{digest}", problem, RESTORE)
     except StoreCorrupt as damage:
         yield Finding(FindingKind.BLOB_DAMAGED, key, str(damage), RESTORE)

@@ -1,4 +1,4 @@
-"""Whether the catalog says what the commits say. To be behind is no problem: the next reader catches it up."""
+"""Checks the catalog against the commits. A catalog that lacks new commits is fine: the next reader adds them."""
 
 import sqlite3
 from collections import Counter
@@ -18,9 +18,9 @@ _REPORT_EVERY = 100
 
 
 def catalog_problem(store: Store, progress: Progress | None = None) -> str | None:
-    """What is wrong with the catalog beyond being behind; None where nothing is, or where there is none.
+    """What is wrong with the catalog, apart from missing the newest commits; None when it is fine or does not exist.
 
-    Raises StoreCorrupt when a commit that it has is damaged: look at the log first.
+    Raises StoreCorrupt when a commit in the catalog is damaged: check the log first.
     """
     path = store.work / CATALOG
     if not path.exists():
@@ -29,19 +29,19 @@ def catalog_problem(store: Store, progress: Progress | None = None) -> str | Non
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return _problem(connection, store, progress)
     except sqlite3.DatabaseError as problem:
-        # A catalog that others write to just now is looked after by them.
+        # Another process is updating the catalog at this moment, and will complete it.
         return None if "locked" in str(problem) else f"it cannot be read: {problem}"
 
 
 def rebuild_catalog(store: Store) -> None:
-    """Make the catalog anew. Raises as `Catalog.open`."""
+    """Delete the catalog and build it again. Raises as `Catalog.open`."""
     remove(store.work / CATALOG)
     Catalog.open(store).close()
 
 
 def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | None) -> str | None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:  # whoever made it died before it held anything
+    if version == 0:  # its creator died before it held anything
         return None
     if version != SCHEMA_VERSION:
         return f"it has schema version {version}, expected {SCHEMA_VERSION}"
@@ -69,5 +69,5 @@ def _row_problem(
         return f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"
     kept = connection.execute("SELECT * FROM facts WHERE commit_id = ?", [row_id]).fetchall()
     if Counter(kept) != Counter(fact_row(fact, row_id) for fact in facts(commit.snapshot)):
-        return f"what it has of commit {seq} of {project} is not what that holds"
+        return f"its facts about commit {seq} of {project} differ from the commit itself"
     return None

@@ -1,4 +1,4 @@
-"""Reads every commit of a store once, and keeps of each what the checks and sweeps of everything else need."""
+"""Reads every commit of a store once, and keeps the parts that the checks, sweeps and statistics need."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,16 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import LOGS, latest_key, log_folder, run_folder
 
-__all__ = ["CommitScan", "Records", "ScannedCommit", "add", "gap", "named_blobs", "readable", "survey"]
+__all__ = [
+    "CommitScan",
+    "Records",
+    "ScannedCommit",
+    "add_finding",
+    "gap_problem",
+    "named_blobs",
+    "readable_records",
+    "scan_commits",
+]
 
 Record = TypeVar("Record", covariant=True)
 
@@ -32,7 +41,10 @@ _REPORT_EVERY = 100
 
 @dataclass(frozen=True, slots=True)
 class ScannedCommit:
-    """One whole commit: `named` blobs it vouches for, `mentioned` are all stored ones whose digest stands in it."""
+    """The parts of one undamaged commit. `named` are the blobs that it records as its own (`blobs` and diff `details`).
+
+    `mentioned` are all stored blobs whose digest appears anywhere in the commit.
+    """
 
     project: str
     seq: int
@@ -48,7 +60,7 @@ class ScannedCommit:
 
     @property
     def key(self) -> str:
-        """Its own key."""
+        """The key of the commit itself."""
         return f"{log_folder(self.project)}/{commit_file(self.seq)}"
 
     @property
@@ -58,33 +70,33 @@ class ScannedCommit:
 
     @property
     def latest_key(self) -> str:
-        """The pointer to the newest commit of its project, cohort and stage."""
+        """The key of the LATEST.json of its project, cohort and stage."""
         return latest_key(self.project, self.cohort_id, self.stage)
 
 
 @dataclass(frozen=True)
 class CommitScan:
-    """The whole commits of each project in their order, their headers, and what is wrong with any, by key."""
+    """The undamaged commits of each project in order, their headers, and the damage found, by the key of its file."""
 
     commits: dict[str, list[ScannedCommit]] = field(default_factory=dict)
     headers: dict[str, Headers] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
 
-    def every(self) -> Iterator[ScannedCommit]:
-        """All whole commits."""
+    def all_commits(self) -> Iterator[ScannedCommit]:
+        """All undamaged commits of all projects."""
         for commits in self.commits.values():
             yield from commits
 
     def newest(self) -> dict[str, ScannedCommit]:
-        """The newest commit for every folder that shows one, and for every LATEST.json that there should be."""
+        """The newest commit of every run folder and of every LATEST.json, by the folder or key."""
         found: dict[str, ScannedCommit] = {}
-        for commit in self.every():
+        for commit in self.all_commits():
             found[commit.folder] = found[commit.latest_key] = commit
         return found
 
 
-def survey(store: Store, inventory: Inventory, progress: Progress | None = None) -> CommitScan:
-    """Read the commits that `inventory` lists. Raises InvalidInput when a later version of Seedbed wrote one."""
+def scan_commits(store: Store, inventory: Inventory, progress: Progress | None = None) -> CommitScan:
+    """Read all commits that `inventory` lists. Raises InvalidInput when a later version of Seedbed wrote one."""
     stored = frozenset(filter(None, (blob_digest(blob.key) for blob in inventory.blobs)))
     found = CommitScan()
     total = sum(len(numbers) for (top, _), numbers in inventory.numbers.items() if top == LOGS)
@@ -93,12 +105,12 @@ def survey(store: Store, inventory: Inventory, progress: Progress | None = None)
         log = store.log(project)
         commits, headers = found.commits.setdefault(project, []), found.headers.setdefault(project, Headers())
         digests: dict[int, str] = {}
-        for commit in readable(log, inventory.numbers[LOGS, project], _KINDS, found.findings):
+        for commit in readable_records(log, inventory.numbers[LOGS, project], _KINDS, found.findings):
             digests[commit.seq] = commit.digest
             for seq, problem in _disagreements(commit, digests):
-                add(found.findings, FindingKind.DIGEST_WRONG, log.key(seq), problem)
+                add_finding(found.findings, FindingKind.DIGEST_WRONG, log.key(seq), problem)
             headers.append(header_of(upgraded(commit.body, log.key(commit.seq))))
-            commits.append(_seen(commit, stored))
+            commits.append(_scanned(commit, stored))
             done += 1
             if progress and done % _REPORT_EVERY == 0:
                 progress("reading commits", done, total)
@@ -106,7 +118,7 @@ def survey(store: Store, inventory: Inventory, progress: Progress | None = None)
 
 
 class Records(Protocol[Record]):
-    """Numbered records of one kind."""
+    """A log of numbered records of one kind."""
 
     def key(self, seq: int) -> str:
         """The key of record `seq`."""
@@ -117,43 +129,43 @@ class Records(Protocol[Record]):
         ...
 
 
-def readable(
+def readable_records(
     log: Records[Record], numbers: Sequence[int], kinds: tuple[FindingKind, FindingKind], findings: dict[str, Finding]
 ) -> Iterator[Record]:
-    """The whole records among `numbers`, ascending; the missing and the damaged join `findings` as these two kinds."""
+    """The undamaged records among `numbers`, ascending. Adds the missing and the damaged to `findings`, as `kinds`."""
     missing, damaged = kinds
     last = 0
     for seq in numbers:
         if seq > last + 1:
-            add(findings, missing, log.key(last + 1), gap(last, seq - 1, f"{seq} exists"))
+            add_finding(findings, missing, log.key(last + 1), gap_problem(last, seq - 1, f"{seq} exists"))
         last = seq
         try:
             record = log.read(seq)
         except StoreCorrupt as damage:
-            add(findings, damaged, log.key(seq), str(damage))
+            add_finding(findings, damaged, log.key(seq), str(damage))
         else:
             yield record
 
 
-def add(findings: dict[str, Finding], kind: FindingKind, key: str, problem: str) -> None:
-    """Put damage that only a copy of the store can mend among `findings`, unless some is known of `key`."""
+def add_finding(findings: dict[str, Finding], kind: FindingKind, key: str, problem: str) -> None:
+    """Add damage that only a copy of the store can repair to `findings`, unless `key` has a finding already."""
     findings.setdefault(key, Finding(kind, key, problem, RESTORE))
 
 
-def gap(last: int, until: int, because: str) -> str:
-    """What to say of records that are missing behind number `last`."""
+def gap_problem(last: int, until: int, because: str) -> str:
+    """A message about the missing records `last` + 1 to `until`, with the evidence that they existed."""
     return f"{until - last} missing from number {last + 1} on, while {because}"
 
 
 def named_blobs(body: Mapping[str, Json]) -> tuple[str, ...]:
-    """The digests of the blobs that a commit vouches for: its payloads, and the whole lists of long diffs."""
+    """The digests of the blobs that a commit names: its payloads, and the full lists of long diffs."""
     blobs, diffs = body.get("blobs"), (body.get("diff_prev"), body.get("diff_baseline"))
     details = [diff.get("details") for diff in diffs if isinstance(diff, dict)]
     payloads = list(blobs.values()) if isinstance(blobs, dict) else []
     return tuple(dict.fromkeys(str(digest) for digest in (*payloads, *details) if digest))
 
 
-def _seen(commit: Commit, stored: frozenset[str]) -> ScannedCommit:
+def _scanned(commit: Commit, stored: frozenset[str]) -> ScannedCommit:
     snapshot = commit.snapshot
     named = named_blobs(commit.body)
     return ScannedCommit(
@@ -184,15 +196,15 @@ def _digests_in(value: object) -> Iterator[str]:
 
 
 def _disagreements(commit: Commit, digests: Mapping[int, str]) -> Iterator[tuple[int, str]]:
-    """The numbers of commits that digests disagree about, and how: within `commit`, or what it says of earlier ones."""
+    """Wrong digests: those of `commit` itself, and those that it recorded of earlier commits; each with the number."""
     body = upgraded(commit.body, f"commit {commit.seq}")
     recorded = {**body["fingerprints"], **body["digests"]}
     computed = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
     wrong = sorted(name for name, digest in computed.items() if recorded.get(name) != digest)
     if wrong:
-        yield commit.seq, f"its digests of {', '.join(wrong)} are not those of what it holds"
+        yield commit.seq, f"its recorded digests of {', '.join(wrong)} do not match its content"
     for diff in (commit.snapshot.diff_prev, commit.snapshot.diff_baseline):
         found = digests.get(diff.prev_snapshot_seq or 0, diff.prev_digest)
         if diff.prev_digest and found != diff.prev_digest:
-            said = f"commit {commit.seq} was set against {diff.prev_digest[:12]}…, which it was then"
-            yield diff.prev_snapshot_seq or 0, f"its digest is {(found or '')[:12]}…, but {said}"
+            recorded_then = f"commit {commit.seq}, which was compared with it, recorded {diff.prev_digest[:12]}…"
+            yield diff.prev_snapshot_seq or 0, f"its digest is {(found or '')[:12]}…, but {recorded_then}"

@@ -1,4 +1,4 @@
-"""Whether what is derived from the commits as a whole agrees with them: LATEST, checkpoints, the catalog, the index."""
+"""Checks LATEST.json, checkpoints, the catalog and the index against the commits that they are derived from."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._catalog_check import catalog_problem
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
-from seedbed.records.maintenance._folder_check import settled
+from seedbed.records.maintenance._folder_check import confirmed
 from seedbed.records.maintenance._index import index_problem
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
@@ -24,16 +24,16 @@ __all__ = ["DerivedCheck", "checkpoint_of"]
 
 @dataclass(frozen=True)
 class DerivedCheck:
-    """Looks at what is derived; of projects with `damaged` commits nobody can say what that should be."""
+    """Checks the derived files of a store. Those of projects with `damaged` commits are skipped."""
 
     store: Store
-    marks: Reachability
+    reachable: Reachability
     damaged: Mapping[str, Finding]
 
     def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
-        """What is wrong with any of it."""
+        """Everything that is wrong with the derived files."""
         yield from self._latest()
-        for project in self.marks.inventory.projects(LOGS):
+        for project in self.reachable.inventory.projects(LOGS):
             if not self._has_damage(f"{LOGS}/{project}/"):
                 yield from self._checkpoint(project)
         if not self._has_damage(f"{LOGS}/"):
@@ -46,15 +46,15 @@ class DerivedCheck:
         return any(key.startswith(prefix) for key in self.damaged)
 
     def _latest(self) -> Iterator[Finding]:
-        expected = {item.latest_key: item for item in self.marks.survey.every()}
-        listed = (key for key in self.marks.inventory.others if key.startswith(f"{LATEST}/"))
+        expected = {item.latest_key: item for item in self.reachable.scan.all_commits()}
+        listed = (key for key in self.reachable.inventory.others if key.startswith(f"{LATEST}/"))
         for key in sorted({*expected, *(key for key in listed if key.endswith("/LATEST.json"))}):
             commit = expected.get(key)
-            look = partial(self._one_latest, key, commit)
-            yield from settled(self.store, commit.folder, look) if commit else look()
+            check = partial(self._one_latest, key, commit)
+            yield from confirmed(self.store, commit.folder, check) if commit else check()
 
     def _one_latest(self, key: str, commit: ScannedCommit | None) -> list[Finding]:
-        """What is wrong with one pointer, which should be to `commit`."""
+        """What is wrong with the pointer at `key`, which should name `commit`."""
         found = _bytes(self.store, key)
         if commit and (commit.key in self.damaged or found == self._pointer(commit)):
             return []
@@ -62,15 +62,15 @@ class DerivedCheck:
         if pointed and self._is_named_or_new(pointed.project, pointed.seq):
             return []
         target = str((read_object(self.store.files, key) or {}).get("path", ""))
-        if target.startswith(f"{LOGS}/") and target not in self.marks.inventory.others:
-            problem = f"it points to {target}, which is not there"
+        if target.startswith(f"{LOGS}/") and target not in self.reachable.inventory.others:
+            problem = f"it points to {target}, which is missing"
             return [Finding(FindingKind.LATEST_DANGLING, key, problem, REPAIR)]
         newest = f"commit {commit.seq}" if commit else "any commit of its cohort and stage"
         return [Finding(FindingKind.LATEST_STALE, key, f"it does not point to {newest}", REPAIR)]
 
     def _is_named_or_new(self, project: str, seq: int) -> bool:
-        """Whether a commit is no whole one of those that were read: its damage is named, or it landed since."""
-        return seq not in {item.seq for item in self.marks.survey.commits.get(project, ())}
+        """Whether commit `seq` is not among the undamaged ones: its damage is reported elsewhere, or it is newer."""
+        return seq not in {item.seq for item in self.reachable.scan.commits.get(project, ())}
 
     def _pointer(self, commit: ScannedCommit) -> bytes:
         return latest_pointer(self.store.log(commit.project).read(commit.seq), commit.key)
@@ -88,26 +88,26 @@ class DerivedCheck:
         if checkpoint is None:
             yield Finding(FindingKind.CHECKPOINT_STALE, key, "it is of another version", REPAIR)
             return
-        num, known = len(checkpoint.headers), len(self.marks.survey.commits[project])
-        if num > known:  # it was written since the listing
+        num, known = len(checkpoint.headers), len(self.reachable.scan.commits[project])
+        if num > known:  # it was written after the listing
             return
-        expected = checkpoint_of(self.marks, project, num)
+        expected = checkpoint_of(self.reachable, project, num)
         if (expected.digest, expected.headers.columns()) != (checkpoint.digest, checkpoint.headers.columns()):
-            yield Finding(FindingKind.CHECKPOINT_STALE, key, f"it does not sum up commits 1 to {num}", REPAIR)
+            yield Finding(FindingKind.CHECKPOINT_STALE, key, f"it does not match commits 1 to {num}", REPAIR)
 
     def _index(self) -> Iterator[Finding]:
         data = _bytes(self.store, INDEX)
-        problem = None if data is None else index_problem(data, self.marks)
+        problem = None if data is None else index_problem(data, self.reachable)
         if problem:
             yield Finding(FindingKind.INDEX_STALE, INDEX, problem, REPAIR)
 
 
-def checkpoint_of(marks: Reachability, project: str, num: int) -> Checkpoint:
-    """What a checkpoint of the first `num` commits of `project` holds."""
+def checkpoint_of(reachable: Reachability, project: str, num: int) -> Checkpoint:
+    """The right checkpoint of the first `num` commits of `project`."""
     headers = Headers()
-    for header in marks.survey.headers[project][:num]:
+    for header in reachable.scan.headers[project][:num]:
         headers.append(header)
-    commits = marks.survey.commits[project]
+    commits = reachable.scan.commits[project]
     return Checkpoint(headers, commits[num - 1].digest if num else "")
 
 

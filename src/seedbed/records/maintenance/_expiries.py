@@ -1,6 +1,7 @@
-"""What retention has let go, as a log beside the commits: sealed, numbered, published before anything is deleted.
+"""The log of expiries: which commits lost their blobs and step logs, by which retention rule and when.
 
-So a blob or a step log that is not there any more is explained for ever: by a rule, at a time, and not by damage.
+Each record is sealed, numbered, and published before anything is deleted. So a missing blob or step log can always be
+explained by its rule and time, and is not mistaken for damage.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal
 from seedbed.records.maintenance._retention import RetentionRule
 from seedbed.records.storage._files import Files
-from seedbed.records.storage._layout import releases_folder
+from seedbed.records.storage._layout import expiries_folder
 from seedbed.records.storage._numbered_log import NumberedLog, parsed
 
 __all__ = ["Expired", "Expiries", "Expiry"]
@@ -23,7 +24,7 @@ _SCHEMA_VERSION = 1
 
 
 class Expired(Message):
-    """One commit whose blobs and step logs were let go; `digest` is the commit's."""
+    """One commit whose blobs and step logs have expired; `digest` is the digest of the commit."""
 
     snapshot_seq: int
     digest: str
@@ -32,7 +33,7 @@ class Expired(Message):
 
 
 class Expiry(Message):
-    """One record: what was let go of a project at one time by one rule."""
+    """One record of the log: the commits of a project that expired at one time by one rule."""
 
     schema_version: int = _SCHEMA_VERSION
     timestamp: datetime
@@ -40,14 +41,14 @@ class Expiry(Message):
     commits: tuple[Expired, ...] = Field(min_length=1)
 
     def __str__(self) -> str:
-        return f"released on {self.timestamp:%Y-%m-%d} by rule {self.rule}"
+        return f"expired on {self.timestamp:%Y-%m-%d} by rule {self.rule}"
 
 
 class Expiries:
-    """The releases of one project. A record is never written again."""
+    """The expiries of one project. A record is never changed."""
 
     def __init__(self, files: Files, project: str) -> None:
-        self._records = NumberedLog(files, releases_folder(project))
+        self._records = NumberedLog(files, expiries_folder(project))
 
     def key(self, seq: int) -> str:
         """The key of record `seq` in the store."""
@@ -68,16 +69,16 @@ class Expiries:
                 return found
 
     def by_commit(self) -> dict[str, Expiry]:
-        """The first release of each commit that was let go, by its digest. Raises as `history`."""
+        """The first expiry of each expired commit, by the digest of the commit. Raises as `history`."""
         return {item.digest: record for record in reversed(self.history()) for item in record.commits}
 
     def record(self, commits: Sequence[Expired], rule: RetentionRule, now: datetime) -> Expiry:
-        """Write down that `commits` are let go, durably. Raises StoreUnavailable."""
-        release = Expiry(timestamp=now, rule=rule, commits=tuple(commits))
-        data, _ = seal(plain(release.model_dump(mode="json")))
+        """Record durably that `commits` expire. Raises StoreUnavailable."""
+        expiry = Expiry(timestamp=now, rule=rule, commits=tuple(commits))
+        data, _ = seal(plain(expiry.model_dump(mode="json")))
         seq = len(self.history()) + 1
         while not self._records.publish(seq, data):
             if len(self.history()) < seq:
                 raise StoreCorrupt(f"{self.key(seq)} is taken but cannot be read; run `seedbed runs fsck`")
             seq = len(self.history()) + 1
-        return release
+        return expiry

@@ -5,13 +5,13 @@ from enum import StrEnum
 
 __all__ = ["GC", "REPAIR", "RESTORE", "Finding", "FindingKind"]
 
-RESTORE = "restore the file from a copy of the store; it is never made again"
+RESTORE = "restore the file from a copy of the store; it cannot be rebuilt"
 REPAIR = "run `seedbed runs fsck --repair`"
 GC = "run `seedbed runs gc`"
 
 
 class FindingKind(StrEnum):
-    """What is wrong. Only damage means that bytes once acknowledged are not there; a killed process leaves the rest."""
+    """What is wrong. Kinds with `is_damage` mean lost or changed data; a killed process may leave the others behind."""
 
     MARKER_DAMAGED = "MARKER_DAMAGED"
     COMMIT_DAMAGED = "COMMIT_DAMAGED"
@@ -40,12 +40,12 @@ class FindingKind(StrEnum):
 
     @property
     def is_damage(self) -> bool:
-        """Whether this cannot be what a killed process leaves behind, and bytes that count are concerned."""
+        """Whether data was lost or changed: a killed process alone cannot cause this."""
         return self not in _LEFTOVERS
 
     @property
     def is_derived(self) -> bool:
-        """Whether `repair` can put it right from the commits."""
+        """Whether `repair` can fix this from the commits."""
         return self is FindingKind.LATEST_DANGLING or (self in _LEFTOVERS and self is not FindingKind.BLOB_ORPHAN)
 
 
@@ -67,7 +67,7 @@ _LEFTOVERS = frozenset(
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be; `path` is relative to the store."""
+    """One problem in a store; `path` is relative to the store, `advice` says what to do."""
 
     kind: FindingKind
     path: str

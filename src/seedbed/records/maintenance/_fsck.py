@@ -1,4 +1,4 @@
-"""Looks at every byte of a store that something vouches for. It changes nothing, and needs no right to write."""
+"""Checks every byte of a store against the commits. It changes nothing and needs no right to write."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from seedbed.records.maintenance._derived_check import DerivedCheck
 from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Reachability, mark
+from seedbed.records.maintenance._reachable import Reachability, find_reachable
 from seedbed.records.maintenance._tail_check import find_lost_tails
 from seedbed.records.storage._layout import MARKER
 
@@ -18,27 +18,27 @@ __all__ = ["examine", "fsck"]
 
 
 def fsck(store: Store, *, progress: Progress | None = None) -> list[Finding]:
-    """Everything wrong with `store`: empty when every acknowledged byte is there and every view agrees with it.
+    """Everything wrong with `store`: empty when every acknowledged byte is there and every view matches the commits.
 
-    Files of a run that still writes, temporary files younger than a minute and unnamed blobs younger than the grace of
-    `gc` are left out, and so is what retention let go. `progress` hears what is being done. Raises InvalidInput when a
-    later version of Seedbed wrote a part of the store, and StoreUnavailable.
+    Not reported are files of a run that still writes, temporary files younger than a minute, unreferenced blobs younger
+    than the grace of `gc`, and data that has expired. Calls `progress` while it works. Raises InvalidInput when a later
+    version of Seedbed wrote a part of the store, and StoreUnavailable.
     """
     return examine(store, progress)[1]
 
 
 def examine(store: Store, progress: Progress | None = None) -> tuple[Reachability, list[Finding]]:
-    """What `fsck` judges by, and what it finds. Raises as `fsck`."""
-    marks = mark(store, progress=progress)
-    records = dict(marks.findings)
-    find_lost_tails(store, marks, records)
-    return marks, [
+    """What was read of the store, and the findings of `fsck`. Raises as `fsck`."""
+    reachable = find_reachable(store, progress=progress)
+    records = dict(reachable.findings)
+    find_lost_tails(store, reachable, records)
+    return reachable, [
         *_marker(store),
         *records.values(),
-        *blob_findings(store, marks, progress),
-        *FolderCheck(store, marks, records).findings(progress),
-        *DerivedCheck(store, marks, records).findings(progress),
-        *_stray(store, marks),
+        *blob_findings(store, reachable, progress),
+        *FolderCheck(store, reachable, records).findings(progress),
+        *DerivedCheck(store, reachable, records).findings(progress),
+        *_stray(store, reachable),
     ]
 
 
@@ -50,9 +50,9 @@ def _marker(store: Store) -> Iterator[Finding]:
         yield Finding(FindingKind.MARKER_DAMAGED, MARKER, str(problem), advice)
 
 
-def _stray(store: Store, marks: Reachability) -> Iterator[Finding]:
+def _stray(store: Store, reachable: Reachability) -> Iterator[Finding]:
     oldest = store.clock.now() - STALE_AFTER
-    for item in marks.inventory.temporary:
+    for item in reachable.inventory.temporary:
         if item.modified < oldest:
-            problem = "a write that was cut short left this temporary file"
+            problem = "an interrupted write left this temporary file"
             yield Finding(FindingKind.STRAY_FILE, item.key, problem, REPAIR)

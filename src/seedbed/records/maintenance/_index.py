@@ -1,7 +1,7 @@
 """snapshot_index.json: every run's newest commits in one file, for tools that read such indices. Exported on demand.
 
-It is derived, and no part of Seedbed reads it. Entries stand under their project and `run_id:STAGE`. Indices of other
-trackers have no projects, and some have a key of `run_id` alone; those are read too.
+It is derived, and no part of Seedbed reads it. Entries are keyed by project, then by `run_id:STAGE`. `read_index` also
+reads the indices of other trackers, which have no projects, and some of which are keyed by `run_id` alone.
 """
 
 import json
@@ -15,14 +15,14 @@ from seedbed.errors import InvalidInput
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import readable_json
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Reachability, mark, whole
+from seedbed.records.maintenance._reachable import Reachability, find_reachable, require_undamaged
 from seedbed.records.storage._layout import INDEX
 
 __all__ = ["IndexEntry", "export_index", "index_of", "index_problem", "read_index"]
 
 
 class IndexEntry(Message):
-    """Where one run's stage is recorded; null is what an index of another tracker does not say."""
+    """Where one run's stage is recorded; a field is null when an index of another tracker lacks it."""
 
     run_id: str
     stage: Stage
@@ -40,8 +40,8 @@ class _Index(Message):
     projects: dict[str, dict[str, IndexEntry]] = Field(default_factory=dict)
 
 
-def index_of(marks: Reachability) -> bytes:
-    """The index of the commits that `marks` know."""
+def index_of(reachable: Reachability) -> bytes:
+    """The bytes of the index of all commits in `reachable`."""
     projects = {
         project: {
             f"{item.run_id}:{item.stage.value}": IndexEntry(
@@ -57,40 +57,40 @@ def index_of(marks: Reachability) -> bytes:
             )
             for item in commits
         }
-        for project, commits in marks.survey.commits.items()
+        for project, commits in reachable.scan.commits.items()
     }
     return readable_json(_Index(projects=projects).model_dump(mode="json"))
 
 
 def export_index(
-    store: Store, marks: Reachability | None = None, *, progress: Progress | None = None
+    store: Store, reachable: Reachability | None = None, *, progress: Progress | None = None
 ) -> list[IndexEntry]:
     """Write the index of all commits into `store`, as snapshot_index.json, and return its entries.
 
     Raises StoreCorrupt when a commit is missing or damaged, and StoreUnavailable.
     """
-    data = index_of(whole(marks or mark(store, progress=progress)))
+    data = index_of(require_undamaged(reachable or find_reachable(store, progress=progress)))
     store.files.replace(INDEX, data)
     return read_index(data)
 
 
-def index_problem(data: bytes, marks: Reachability) -> str | None:
-    """What an exported index says that the commits do not; to lack those made since is no problem."""
+def index_problem(data: bytes, reachable: Reachability) -> str | None:
+    """What is wrong with an exported index; None if every entry matches a commit. It may lack new commits."""
     try:
         entries = read_index(data)
     except InvalidInput as problem:
         return str(problem)
-    known = {(item.run_id, item.stage, item.project, item.seq, item.digest) for item in marks.survey.every()}
+    known = {(item.run_id, item.stage, item.project, item.seq, item.digest) for item in reachable.scan.all_commits()}
     for item in entries:
         if (item.run_id, item.stage, item.project, item.snapshot_seq, item.digest) not in known:
-            return f"its entry {item.run_id}:{item.stage.value} is of no commit that there is"
+            return f"its entry {item.run_id}:{item.stage.value} matches no commit"
     return None
 
 
 def read_index(data: bytes) -> list[IndexEntry]:
     """The entries of an index: of this version, or of a tracker that keys a flat object by `run_id:STAGE` or `run_id`.
 
-    Where the key does not name the stage, the entry's own field does. Raises InvalidInput for what is no index, and for
+    When the key does not name the stage, the entry's own field must. Raises InvalidInput when `data` is no index, or
     one of a later version.
     """
     try:
@@ -113,10 +113,10 @@ def read_index(data: bytes) -> list[IndexEntry]:
 
 
 def _foreign(key: str, entry: object) -> IndexEntry:
-    """An entry of another tracker, by whatever of it has a name here."""
+    """An entry of another tracker's index; fields that IndexEntry does not have are dropped."""
     fields = entry if isinstance(entry, Mapping) else {}
     run_id, _, stage = key.rpartition(":")
-    if not run_id or stage.upper() not in Stage.__members__:  # the whole key is the run's name
+    if not run_id or stage.upper() not in Stage.__members__:  # the key is the run_id alone
         run_id, stage = key, str(fields.get("stage"))
     known = {name: fields[name] for name in IndexEntry.model_fields if name in fields}
     try:

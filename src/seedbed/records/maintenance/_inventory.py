@@ -1,4 +1,4 @@
-"""All that lies in a store, by one listing: what `fsck`, `gc` and `stats` begin with."""
+"""One listing of all files of a store: the first step of `fsck`, `gc` and `stats`."""
 
 import sys
 from collections.abc import Callable
@@ -9,25 +9,25 @@ from seedbed.contracts import Stage
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._durable import TEMPORARY_PREFIX
 from seedbed.records.storage._files import Files, StoredFile
-from seedbed.records.storage._layout import BASELINES, LOGS, RELEASES, RUNS
+from seedbed.records.storage._layout import BASELINES, EXPIRIES, LOGS, RUNS
 from seedbed.records.storage._numbered_log import record_number
 
 __all__ = ["Inventory", "Progress", "take_inventory"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and how much there is (0 while that is not known)."""
+"""Called with what is being done, how much of it is done, and the total (0 while that is not known)."""
 
 _REPORT_EVERY = 1000
-_NUMBERED = (LOGS, BASELINES, RELEASES)
+_NUMBERED = (LOGS, BASELINES, EXPIRIES)
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a listing found, at the moment that it came by: others may write meanwhile.
+    """The files of a store when they were listed; other processes may write during the listing.
 
-    `folders` hold the files of each run's stage, by name, with their sizes; `blobs` are the payloads, `temporary` what
-    writers have not published or left behind, and `others` all the rest by key, with sizes. `numbers` are those of the
-    records in each numbered log, ascending, by what it is of (log, baselines, released) and its project.
+    `folders` maps each run folder to its files and their sizes. `blobs` are the payloads, `temporary` the files that
+    writers are still writing or left behind. `others` maps every other key to its size. `numbers` are the record
+    numbers of each numbered log, ascending, by top folder (log, baselines, released) and project.
     """
 
     folders: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -37,12 +37,12 @@ class Inventory:
     numbers: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def projects(self, top: str) -> list[str]:
-        """The projects with a numbered log below `top`, sorted."""
+        """The projects with a numbered log in the top folder `top`, sorted."""
         return sorted(project for found, project in self.numbers if found == top)
 
 
 def take_inventory(files: Files, progress: Progress | None = None) -> Inventory:
-    """List everything. Raises StoreUnavailable."""
+    """List all files of a store. Raises StoreUnavailable."""
     found = Inventory()
     for count, item in enumerate(files.list(""), 1):
         _put(found, item)

@@ -1,4 +1,4 @@
-"""Puts right what is derived, or left behind by a killed process. Never touches a commit, a blob or a whole record."""
+"""Repairs derived files and cleans up after killed processes. Never touches a commit, a blob or a complete record."""
 
 import contextlib
 
@@ -22,53 +22,53 @@ __all__ = ["repair"]
 
 
 def repair(store: Store, *, progress: Progress | None = None) -> list[Finding]:
-    """Mend everything derived that `fsck` finds, and return what was mended; the rest needs a copy of the store.
+    """Repair everything that `fsck` finds and that can be rebuilt; return what was repaired.
 
-    Raises StoreUnavailable when the disk refuses.
+    Lost commits and blobs can only be restored from a copy of the store. Raises StoreUnavailable when the disk refuses.
     """
-    marks, findings = examine(store, progress)
-    mended = [finding for finding in findings if finding.kind.is_derived]
-    for finding in mended:
-        _mend(store, marks, finding)
-    return mended
+    reachable, findings = examine(store, progress)
+    repaired = [finding for finding in findings if finding.kind.is_derived]
+    for finding in repaired:
+        _repair_one(store, reachable, finding)
+    return repaired
 
 
-def _mend(store: Store, marks: Reachability, finding: Finding) -> None:
+def _repair_one(store: Store, reachable: Reachability, finding: Finding) -> None:
     match finding.kind:
         case FindingKind.LOG_TORN:
-            _mend_log(store, finding.path)
+            _repair_log(store, finding.path)
         case FindingKind.STRAY_FILE:
-            _mend_stray(store, finding.path)
+            _repair_stray(store, finding.path)
         case FindingKind.CHECKPOINT_DAMAGED | FindingKind.CHECKPOINT_STALE:
-            _mend_checkpoint(store, marks, finding.path)
+            _repair_checkpoint(store, reachable, finding.path)
         case FindingKind.CATALOG_STALE:
             rebuild_catalog(store)
         case FindingKind.INDEX_STALE:
-            export_index(store, marks)
+            export_index(store, reachable)
         case _:
-            _mend_view(store, marks, finding.path)
+            _repair_view(store, reachable, finding.path)
 
 
-def _mend_view(store: Store, marks: Reachability, key: str) -> None:
-    content = _content(store, marks, key)
+def _repair_view(store: Store, reachable: Reachability, key: str) -> None:
+    content = _content(store, reachable, key)
     if content is None:
         store.files.remove(key)
     else:
         store.files.replace(key, content)
 
 
-def _content(store: Store, marks: Reachability, key: str) -> bytes | None:
-    """What belongs at `key`, a view or a pointer; None where nothing does."""
+def _content(store: Store, reachable: Reachability, key: str) -> bytes | None:
+    """The right content of the view or pointer at `key`; None when no such file should exist."""
     folder, _, name = key.rpartition("/")
-    seen = marks.survey.newest().get(key if key.startswith(f"{LATEST}/") else folder)
-    if seen is None:
+    newest = reachable.scan.newest().get(key if key.startswith(f"{LATEST}/") else folder)
+    if newest is None:
         return None
-    commit = store.log(seen.project).read(seen.seq)
-    return latest_pointer(commit, seen.key) if key == seen.latest_key else views(commit).get(name)
+    commit = store.log(newest.project).read(newest.seq)
+    return latest_pointer(commit, newest.key) if key == newest.latest_key else views(commit).get(name)
 
 
-def _mend_log(store: Store, key: str) -> None:
-    """Cut the torn tail off: in place where the log is a file that a next attempt may have open."""
+def _repair_log(store: Store, key: str) -> None:
+    """Cut off the torn tail: in place when the log is a local file, since a new attempt may have it open."""
     if isinstance(store.files, LocalFiles):
         FramedFile.open(store.files.path(key))[0].close()
     else:
@@ -76,20 +76,20 @@ def _mend_log(store: Store, key: str) -> None:
         store.files.replace(key, data[: parse_frames(data, key).whole_bytes])
 
 
-def _mend_stray(store: Store, key: str) -> None:
-    """Delete it; but what a sweep had only set aside, to look at its age, is put back first: it may just be wanted."""
+def _repair_stray(store: Store, key: str) -> None:
+    """Delete a temporary file. A blob that a killed sweep had moved aside is first put back: it may be needed."""
     folder, _, name = key.rpartition("/")
-    taken = set_aside(name)
-    if taken:
+    original = set_aside(name)
+    if original:
         with contextlib.suppress(FileExistsError):
-            store.files.create(f"{folder}/{taken}", store.files.read(key))
+            store.files.create(f"{folder}/{original}", store.files.read(key))
     store.files.remove(key)
 
 
-def _mend_checkpoint(store: Store, marks: Reachability, key: str) -> None:
+def _repair_checkpoint(store: Store, reachable: Reachability, key: str) -> None:
     project = key.split("/")[1]
-    whole = len(marks.survey.commits[project]) // CHECKPOINT_EVERY * CHECKPOINT_EVERY
-    if whole:
-        write_checkpoint(store.files, log_folder(project), checkpoint_of(marks, project, whole))
+    covered = len(reachable.scan.commits[project]) // CHECKPOINT_EVERY * CHECKPOINT_EVERY
+    if covered:
+        write_checkpoint(store.files, log_folder(project), checkpoint_of(reachable, project, covered))
     else:
         store.files.remove(key)

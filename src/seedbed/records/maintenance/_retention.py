@@ -1,7 +1,7 @@
-"""What of old commits may be let go: rules by project and stage, declared in one file. Deciding is pure.
+"""Retention rules: when the blobs and step logs of old commits expire, by project and stage. Pure functions.
 
-Commits are never let go, only the blobs and step logs that they name. Whatever the rules say, baselines and the newest
-commit of every cohort and stage keep theirs.
+Commits themselves are never deleted. Baselines and the newest commit of every cohort and stage never expire, whatever
+the rules say.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,11 +17,11 @@ from pydantic import Field, ValidationError, model_validator
 from seedbed.contracts import Message, Stage
 from seedbed.errors import InvalidInput, NotFound
 
-__all__ = ["Dated", "RetentionPolicy", "RetentionRule", "let_go", "load_retention"]
+__all__ = ["Dated", "RetentionPolicy", "RetentionRule", "expired_commits", "load_retention"]
 
 
 class RetentionRule(Message):
-    """What commits of the projects that match, of `stage` or with null of every one, keep of their blobs and step logs.
+    """How long commits keep their blobs and step logs: those of matching projects, and of `stage` (null: every stage).
 
     The newest `keep_last` of each project and stage keep them, and so do all that are younger than `keep_days` days.
     """
@@ -38,7 +38,7 @@ class RetentionRule(Message):
         return self
 
     def covers(self, project: str, stage: Stage) -> bool:
-        """Whether the rule is about this project and stage."""
+        """Whether the rule applies to this project and stage."""
         return fnmatchcase(project, self.project) and self.stage in (None, stage)
 
     def __str__(self) -> str:
@@ -48,19 +48,19 @@ class RetentionRule(Message):
 
 
 class RetentionPolicy(Message):
-    """The rules of one file. The first that covers a commit decides; without one nothing of it is let go."""
+    """The rules of one file. The first rule that covers a commit decides; a commit that none covers never expires."""
 
     schema_version: int = Field(default=1, ge=1, le=1)
     rules: tuple[RetentionRule, ...] = Field(min_length=1)
 
     def rule_of(self, project: str, stage: Stage) -> RetentionRule | None:
-        """The rule that decides about commits of this project and stage."""
+        """The rule for commits of this project and stage; None when there is none."""
         return next((rule for rule in self.rules if rule.covers(project, stage)), None)
 
 
 @dataclass(frozen=True)
 class Dated:
-    """A commit as retention looks at it; `when` it was committed by the clock of its machine."""
+    """The parts of a commit that retention needs; `when` is the time of the commit, by the clock of its machine."""
 
     seq: int
     stage: Stage
@@ -69,7 +69,7 @@ class Dated:
 
 
 def load_retention(path: Path) -> RetentionPolicy:
-    """The policy that the YAML file at `path` declares. Raises NotFound, and InvalidInput listing every offence."""
+    """The policy that the YAML file at `path` declares. Raises NotFound, and InvalidInput with every problem."""
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -79,15 +79,15 @@ def load_retention(path: Path) -> RetentionPolicy:
     try:
         return RetentionPolicy.model_validate(found)
     except ValidationError as problem:
-        offences = (f"{_place(item['loc'])}: {item['msg']}" for item in problem.errors())
-        listed = "\n  - ".join(offences)
+        problems = (f"{_place(item['loc'])}: {item['msg']}" for item in problem.errors())
+        listed = "\n  - ".join(problems)
         raise InvalidInput(f"the retention file {path} is refused:\n  - {listed}") from None
 
 
-def let_go(
+def expired_commits(
     policy: RetentionPolicy, project: str, commits: Sequence[Dated], kept: Collection[int], now: datetime
 ) -> dict[int, RetentionRule]:
-    """Which of a project's commits are to be let go, by number, and the rule that says so; `kept` never are."""
+    """The numbers of a project's commits that expire, each with its rule; commits in `kept` never expire."""
     safe = {*kept, *_newest(commits).values()}
     return {
         commit.seq: rule
@@ -99,7 +99,7 @@ def let_go(
 
 
 def _beyond(rule: RetentionRule, commits: Sequence[Dated]) -> Sequence[Dated]:
-    """Those of one stage, in order, that are not among the last ones that the rule keeps."""
+    """The `commits` of one stage, in order, without the newest ones that the rule keeps."""
     return commits[: max(0, len(commits) - (rule.keep_last or 0))]
 
 

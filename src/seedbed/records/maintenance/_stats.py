@@ -1,4 +1,4 @@
-"""What takes the room of a store: by kind of file, by project, and the largest payloads."""
+"""What takes up space in a store: by kind of file, by project, and the largest payloads."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from heapq import nlargest
 from seedbed.records._store import Store
 from seedbed.records.maintenance._gc import plan_of
 from seedbed.records.maintenance._inventory import Inventory, Progress
-from seedbed.records.maintenance._reachable import Reachability, mark
+from seedbed.records.maintenance._reachable import Reachability, find_reachable
 from seedbed.records.storage._blobs import blob_digest
-from seedbed.records.storage._layout import BASELINES, CATALOG, EVENTS, INDEX, LATEST, LOGS, RELEASES, log_folder
+from seedbed.records.storage._layout import BASELINES, CATALOG, EVENTS, EXPIRIES, INDEX, LATEST, LOGS, log_folder
 from seedbed.records.storage._numbered_log import record_number
 
 __all__ = ["KindUsage", "LargeBlob", "ProjectUsage", "StoreStats", "stats"]
@@ -22,7 +22,7 @@ _OTHER = "claims and markers"
 
 @dataclass(frozen=True)
 class KindUsage:
-    """What all files of one kind take."""
+    """The disk usage of all files of one kind."""
 
     kind: str
     num_files: int
@@ -31,7 +31,7 @@ class KindUsage:
 
 @dataclass(frozen=True)
 class ProjectUsage:
-    """What one project takes. A blob that several projects hold is counted for each of them."""
+    """The disk usage of one project. A blob that several projects use is counted for each of them."""
 
     project: str
     num_commits: int
@@ -43,7 +43,7 @@ class ProjectUsage:
 
 @dataclass(frozen=True)
 class LargeBlob:
-    """One of the largest payloads as stored, and the first commit that holds it; None where none does."""
+    """One of the largest blobs as stored; project and run of the first commit that mentions it, or None."""
 
     digest: str
     size_bytes: int
@@ -53,7 +53,7 @@ class LargeBlob:
 
 @dataclass(frozen=True)
 class StoreStats:
-    """All of a store. `reclaimable_bytes` is what `gc` would free now; None while a record is damaged or missing."""
+    """The disk usage of a store. `reclaimable_bytes` is what `gc` can free now; None if a record is damaged."""
 
     usage: tuple[KindUsage, ...]
     projects: tuple[ProjectUsage, ...]
@@ -62,23 +62,23 @@ class StoreStats:
 
     @property
     def size_bytes(self) -> int:
-        """What everything takes."""
-        return sum(room.size_bytes for room in self.usage)
+        """The size of all files."""
+        return sum(item.size_bytes for item in self.usage)
 
 
 def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = None) -> StoreStats:
-    """Count what is there; it changes nothing. Raises InvalidInput for a later version, and StoreUnavailable."""
-    marks = mark(store, progress=progress)
+    """Measure the disk usage of `store`; changes nothing. Raises InvalidInput for a later version, StoreUnavailable."""
+    reachable = find_reachable(store, progress=progress)
     return StoreStats(
-        usage=tuple(_rooms(marks.inventory)),
-        projects=tuple(_projects(marks)),
-        largest=tuple(_largest(marks, num_largest)),
-        reclaimable_bytes=None if marks.findings else plan_of(store, marks).size_bytes,
+        usage=tuple(_usage(reachable.inventory)),
+        projects=tuple(_projects(reachable)),
+        largest=tuple(_largest(reachable, num_largest)),
+        reclaimable_bytes=None if reachable.findings else plan_of(store, reachable).size_bytes,
     )
 
 
-def _rooms(inventory: Inventory) -> Iterator[KindUsage]:
-    """The kinds that there are, the largest first."""
+def _usage(inventory: Inventory) -> Iterator[KindUsage]:
+    """The kinds of files that exist, the largest first."""
     files, sizes = Counter[str](), Counter[str]()
     for kind, size_bytes in _by_kind(inventory):
         files[kind] += 1
@@ -103,18 +103,18 @@ def _kind_in_folder(name: str) -> str:
 
 def _kind(key: str) -> str:
     top = key.partition("/")[0]
-    if top in (LOGS, BASELINES, RELEASES):
-        kinds = {LOGS: _COMMITS, BASELINES: "promotions", RELEASES: "releases"}
+    if top in (LOGS, BASELINES, EXPIRIES):
+        kinds = {LOGS: _COMMITS, BASELINES: "promotions", EXPIRIES: "releases"}
         return _DERIVED if record_number(key) is None else kinds[top]
     return _DERIVED if top == LATEST or key.startswith((CATALOG, INDEX)) else _OTHER
 
 
-def _projects(marks: Reachability) -> Iterator[ProjectUsage]:
+def _projects(reachable: Reachability) -> Iterator[ProjectUsage]:
     """Every project, the one with the most commits first."""
-    inventory = marks.inventory
+    inventory = reachable.inventory
     blob_sizes = {blob_digest(blob.key): blob.size_bytes for blob in inventory.blobs}
-    for project, commits in sorted(marks.survey.commits.items(), key=lambda item: (-len(item[1]), item[0])):
-        held = {digest for commit in commits for digest in commit.mentioned}
+    for project, commits in sorted(reachable.scan.commits.items(), key=lambda item: (-len(item[1]), item[0])):
+        mentioned = {digest for commit in commits for digest in commit.mentioned}
         folders = [names for folder, names in inventory.folders.items() if folder.split("/")[1] == project]
         yield ProjectUsage(
             project=project,
@@ -122,14 +122,14 @@ def _projects(marks: Reachability) -> Iterator[ProjectUsage]:
             num_runs=len({commit.run_id for commit in commits}),
             log_bytes=sum(size for key, size in inventory.others.items() if key.startswith(f"{log_folder(project)}/")),
             folder_bytes=sum(size for names in folders for size in names.values()),
-            blob_bytes=sum(blob_sizes[digest] for digest in held),
+            blob_bytes=sum(blob_sizes[digest] for digest in mentioned),
         )
 
 
-def _largest(marks: Reachability, num_largest: int) -> Iterator[LargeBlob]:
-    holders = {digest: commit for commit in reversed(list(marks.survey.every())) for digest in commit.mentioned}
-    for blob in nlargest(num_largest, marks.inventory.blobs, key=lambda blob: blob.size_bytes):
+def _largest(reachable: Reachability, num_largest: int) -> Iterator[LargeBlob]:
+    owners = {digest: commit for commit in reversed(list(reachable.scan.all_commits())) for digest in commit.mentioned}
+    for blob in nlargest(num_largest, reachable.inventory.blobs, key=lambda blob: blob.size_bytes):
         found = blob_digest(blob.key) or ""
-        holder = holders.get(found)
-        whose = (holder.project, holder.run_id) if holder else (None, None)
-        yield LargeBlob(found, blob.size_bytes, *whose)
+        owner = owners.get(found)
+        project, run_id = (owner.project, owner.run_id) if owner else (None, None)
+        yield LargeBlob(found, blob.size_bytes, project, run_id)

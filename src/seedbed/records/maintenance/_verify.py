@@ -1,4 +1,4 @@
-"""Recomputes every digest of one run from the bytes that it vouches for."""
+"""Recomputes every digest of one committed run from the stored bytes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ __all__ = ["DigestCheck", "verify"]
 
 @dataclass(frozen=True)
 class DigestCheck:
-    """One digest, as recorded and as recomputed; `found` says why instead where nothing could be recomputed.
+    """One digest, as recorded (`expected`) and as recomputed (`found`).
 
-    `is_expired` where the bytes are gone because retention let them go, as `found` says.
+    When nothing could be recomputed, `found` says why. `is_expired` is true when the bytes were deleted by retention.
     """
 
     name: str
@@ -32,33 +32,33 @@ class DigestCheck:
 
     @property
     def holds(self) -> bool:
-        """Whether the bytes are those that were recorded, or were let go by a rule: neither is damage."""
+        """Whether the bytes match the recorded digest or have expired: neither is damage."""
         return self.is_expired or self.expected == self.found
 
 
 def verify(store: Store, run: RunView) -> list[DigestCheck]:
-    """Every digest of a committed run, recomputed from the store's bytes now, not from what was read before.
+    """Every digest of a committed run, recomputed from what is stored now.
 
     Raises NotFound when the run has no commit and StoreCorrupt when the commit itself is damaged.
     """
     if run.commit is None:
         raise NotFound(f"{run.run_id}:{run.stage} is {run.status} and has no commit to verify; finish it first")
     commit = store.log(run.project).read(run.commit.seq)
-    release = Expiries(store.files, run.project).by_commit().get(commit.digest)
+    expiry = Expiries(store.files, run.project).by_commit().get(commit.digest)
     return [
         DigestCheck("commit", run.commit.digest, commit.digest),
         *_content(commit, store.log(run.project).key(commit.seq)),
         *(
-            _payload(f"blobs/{name}", stored, partial(_blob, store, stored), release)
+            _payload(f"blobs/{name}", stored, partial(_blob, store, stored), expiry)
             for name, stored in sorted(commit.snapshot.blobs.items())
         ),
         *(
-            # Of logs only step logs are ever let go.
+            # Step logs are the only logs that can expire.
             _payload(
                 f"logs/{name}",
                 head.digest,
                 partial(_log, store, commit, name, head),
-                release if name == EVENTS else None,
+                expiry if name == EVENTS else None,
             )
             for name, head in sorted(commit.snapshot.logs.items())
         ),
@@ -73,11 +73,11 @@ def _content(commit: Commit, key: str) -> Iterator[DigestCheck]:
         yield DigestCheck(name, recorded[name], found[name])
 
 
-def _payload(name: str, expected: str, found: Callable[[], str], release: Expiry | None) -> DigestCheck:
+def _payload(name: str, expected: str, found: Callable[[], str], expiry: Expiry | None) -> DigestCheck:
     try:
         return DigestCheck(name, expected, found())
     except NotFound as problem:
-        return DigestCheck(name, expected, str(release or problem), is_expired=release is not None)
+        return DigestCheck(name, expected, str(expiry or problem), is_expired=expiry is not None)
     except StoreCorrupt as problem:
         return DigestCheck(name, expected, str(problem))
 

@@ -1,7 +1,7 @@
-"""An index of all commits for queries, in SQLite. Derived: what is missing, damaged or behind is made from the log.
+"""The catalog: an index of all commits for queries, in SQLite. It is derived from the logs and rebuilt when needed.
 
-It keeps a rollback journal, since SQLite before 3.51.3 can lose commits in WAL mode under many processes. Where the
-store cannot be written to, the index is in memory. Query text never becomes SQL: names and values are bound.
+It uses a rollback journal, since SQLite before 3.51.3 can lose commits in WAL mode under many processes. If the store
+is read-only, the index is in memory. Query text never becomes SQL: names and values are bound parameters.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._durable import remove
 from seedbed.records.storage._layout import CATALOG
 
-__all__ = ["SCHEMA_VERSION", "Catalog", "Found", "fact_row"]
+__all__ = ["SCHEMA_VERSION", "Catalog", "SearchHit", "fact_row"]
 
 CatalogProgress: TypeAlias = Callable[[int, int], None]
 SCHEMA_VERSION = 1
@@ -38,47 +38,46 @@ _COMPARISONS = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="
 
 
 @dataclass(frozen=True)
-class Found:
-    """A commit that fulfils a query."""
+class SearchHit:
+    """One commit that matches a query."""
 
     project: str
     seq: int
 
 
 class Catalog:
-    """The index of one store, caught up with its log when it is opened."""
+    """The index of one store, updated from its logs when it is opened."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @classmethod
     def open(cls, store: Store, *, progress: CatalogProgress | None = None) -> Self:
-        """The catalog of `store`, made or caught up first; `progress` hears of commits done and to do.
+        """Open the catalog of `store`, after building or updating it; calls `progress` with commits done and total.
 
-        Raises StoreCorrupt when a commit is missing or damaged, StoreUnavailable when another process keeps it busy.
+        Raises StoreCorrupt when a commit is missing or damaged, StoreUnavailable when another process locks it.
         """
         path = store.work / CATALOG
-        for attempt in ("as it is", "anew"):
+        for attempt in ("existing", "rebuilt"):
             try:
                 catalog = cls(_connected(path))
                 catalog._catch_up(store, progress)
             except sqlite3.OperationalError as problem:
-                if "locked" in str(problem) or attempt == "anew":
+                if "locked" in str(problem) or attempt == "rebuilt":
                     raise StoreUnavailable(f"the catalog {path} cannot be used: {problem}; try again") from problem
             except sqlite3.DatabaseError:
                 pass
             else:
                 return catalog
             remove(path)
-        raise StoreCorrupt(f"the catalog {path} is damaged again as soon as it is made; look at the disk")
+        raise StoreCorrupt(f"the catalog {path} is damaged again right after it was rebuilt; look at the disk")
 
     def search(
         self, query: Query | None = None, *, project: str | None = None, limit: int = 20, sort: Name | None = None
-    ) -> list[Found]:
-        """The newest commits that fulfil `query`, or those with the highest `sort`, at most `limit` of them.
+    ) -> list[SearchHit]:
+        """The newest commits that match `query`, or those with the highest value of `sort`; at most `limit`.
 
-        Newest is the highest number within a project; across projects, whose numbers know nothing of each other, the
-        latest timestamp.
+        Newest means the highest number within a project, and the latest timestamp across projects.
         """
         where = _Clause("1") if query is None else _where(query)
         order = _Clause("moment DESC, id DESC")
@@ -92,14 +91,14 @@ class Catalog:
             f"SELECT project, seq FROM commits WHERE {where.sql} ORDER BY {order.sql} LIMIT ?",  # noqa: S608  see _Clause
             (*where.values, *order.values, limit),
         )
-        return [Found(*row) for row in rows]
+        return [SearchHit(*row) for row in rows]
 
     def count(self, query: Query | None = None, *, project: str | None = None) -> int:
-        """How many commits fulfil `query`."""
+        """The number of commits that match `query`."""
         return len(self.search(query, project=project, limit=-1))
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -120,7 +119,7 @@ class Catalog:
                 progress(min(start + _BATCH, len(todo)), len(todo))
 
     def _known(self, store: Store, project: str) -> int:
-        """The newest commit of `project` in the catalog; what is in it of another log of that name is thrown out."""
+        """The newest commit of `project` in the catalog, or 0. Entries of another log of the same name are deleted."""
         row = self._connection.execute(
             "SELECT seq, digest FROM commits WHERE project = ? ORDER BY seq DESC LIMIT 1", [project]
         ).fetchone()
@@ -142,7 +141,7 @@ class Catalog:
         added = self._connection.execute(
             "INSERT OR IGNORE INTO commits (project, seq, digest, moment) VALUES (?, ?, ?, ?)", row
         )
-        if added.rowcount:  # else another process caught up with it in between
+        if added.rowcount:  # otherwise another process has added it meanwhile
             self._connection.executemany(
                 "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (fact_row(fact, added.lastrowid or 0) for fact in facts(snapshot)),
@@ -186,7 +185,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def fact_row(fact: Fact, commit_id: int) -> tuple[object, ...]:
-    """The row of the table `facts` for one fact of a commit."""
+    """The row of one fact of a commit in the table `facts`."""
     value = fact.value
     is_flag = isinstance(value, bool)
     number = float(value) if isinstance(value, int | float) and not is_flag else None
@@ -196,7 +195,7 @@ def fact_row(fact: Fact, commit_id: int) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class _Clause:
-    """A piece of SQL made of constants of this file, and the values to bind in it; no text of a query is in `sql`."""
+    """A piece of SQL and the values to bind in it. `sql` is made of constants of this file, never of query text."""
 
     sql: str
     values: tuple[Value, ...] = ()
@@ -219,7 +218,7 @@ def _where(query: Query) -> _Clause:
 
 def _named(name: Name) -> _Clause:
     leaf = name.path.rpartition(".")[2]
-    if leaf == name.path:  # a last part alone names every path that ends in it
+    if leaf == name.path:  # a name without a dot matches every path that ends in it
         return _Clause("head = ? AND leaf = ?", (name.head, leaf))
     below = f".{name.path}"
     ends = "(path = ? OR substr(path, -length(?)) = ?)"

@@ -1,4 +1,4 @@
-"""A snapshot as facts that can be asked for: every scalar that it holds, by the name that a query gives it."""
+"""The facts of a snapshot: every scalar in it, with the name that a query uses for it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _LONGEST_TEXT = 1000
 
 @dataclass(frozen=True)
 class Fact:
-    """One scalar: `head` is one of HEADS, or empty for one of FIELDS; `path` its dotted name below that."""
+    """One scalar of a snapshot. `head` is one of HEADS, or empty for one of FIELDS; `path` is the dotted name in it."""
 
     head: str
     path: str
@@ -34,7 +34,7 @@ class Fact:
 
 
 def facts(snapshot: Snapshot) -> Iterator[Fact]:
-    """Every fact of `snapshot`. Texts beyond a thousand characters and items of lists cannot be asked for."""
+    """Every fact of `snapshot`. Texts of more than a thousand characters and items of lists are left out."""
     metadata, diff = snapshot.metadata, snapshot.diff_prev
     fields: dict[str, Json] = {
         "project": snapshot.project,
@@ -63,7 +63,7 @@ def _leaves(head: str, values: Mapping[str, Json], prefix: str = "") -> Iterator
         path = prefix + name
         if isinstance(value, dict):
             yield from _leaves(head, value, f"{path}.")
-            # An interval is asked for by the name of what it is the interval of.
+            # The name of an interval alone means its value.
             if head == "metrics" and isinstance(value.get("value"), int | float):
                 yield Fact(head, path, value["value"])  # type: ignore[arg-type]
         elif not isinstance(value, list) and not (isinstance(value, str) and len(value) > _LONGEST_TEXT):

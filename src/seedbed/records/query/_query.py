@@ -1,4 +1,4 @@
-"""A small filter over commits, such as `stage=TRAINING and params.lr<1e-3 and metrics.ap>0.9`.
+"""The query language, a filter over commits: `stage=TRAINING and params.lr<1e-3 and metrics.ap>0.9`.
 
     query      = alternative { "or" alternative }
     alternative = condition { "and" condition }
@@ -6,10 +6,11 @@
     operator   = "=" | "!=" | "<" | "<=" | ">" | ">="
     value      = number | "text" | 'text' | true | false | null | word
 
-A name is a field (stage) or a head and a dotted path below it (params.optimizer.lr, or its last part alone: params.lr,
-which holds where any setting of that name does). A name by itself asks whether it is there. Values of different kinds
-are never equal and never in order, and what is not there fulfils no condition, `!=` included; `not` turns that round.
-Parsed by hand, since a parser that says where it stumbled is shorter than its grammar for a library.
+A name is a field (stage), or a head and a dotted path below it (params.optimizer.lr). The end of a path alone
+(params.lr) matches every setting whose path ends so; one that fulfils the condition is enough. A name without an
+operator asks whether it exists. Values of different types are never equal and have no order. A missing value fulfils no
+condition, not even `!=`; `not` inverts that. Parsed by hand, since a parser with good error messages is shorter than a
+grammar for a library.
 """
 
 import difflib
@@ -48,19 +49,19 @@ _WORDS = {"and", "or", "not", "in"}
 
 @dataclass(frozen=True)
 class Name:
-    """What is asked about: `head` and `path` as a Fact has them; a path without a dot names any leaf."""
+    """A name in a query: `head` and `path` as in a Fact; the path may be the end of a fact's path."""
 
     head: str
     path: str
 
-    def names(self, fact: Fact) -> bool:
-        """Whether `fact` is one of those meant."""
+    def matches(self, fact: Fact) -> bool:
+        """Whether the name means `fact`."""
         return fact.head == self.head and (fact.path == self.path or fact.path.endswith(f".{self.path}"))
 
 
 @dataclass(frozen=True)
 class Predicate:
-    """`name operator value` for any of `values`; without values, that the name is there."""
+    """The condition `name operator value`, true for any of `values`; without values, that the name exists."""
 
     name: Name
     operator: str
@@ -69,21 +70,21 @@ class Predicate:
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite."""
+    """A query that is true when `query` is false."""
 
     query: "Query"
 
 
 @dataclass(frozen=True)
 class And:
-    """All of them."""
+    """A query that is true when all of `queries` are."""
 
     queries: tuple["Query", ...]
 
 
 @dataclass(frozen=True)
 class Or:
-    """Any of them."""
+    """A query that is true when any of `queries` is."""
 
     queries: tuple["Query", ...]
 
@@ -92,12 +93,12 @@ Query: TypeAlias = Predicate | Not | And | Or
 
 
 def parse_query(text: str) -> Query:
-    """The query that `text` writes. Raises InvalidInput that points at what was not understood."""
+    """Parse `text` as a query. Raises InvalidInput that points at the part that was not understood."""
     return _Parser(text).whole()
 
 
 def parse_name(text: str) -> Name:
-    """What `text`, such as metrics.test.ap, names. Raises InvalidInput with the nearest name that there is."""
+    """Parse `text`, such as metrics.test.ap, as a name. Raises InvalidInput that suggests the nearest valid name."""
     head, _, path = text.partition(".")
     if head in HEADS and path:
         return Name(head, path)
@@ -105,12 +106,12 @@ def parse_name(text: str) -> Name:
         return Name("", text)
     near = difflib.get_close_matches(head, [*FIELDS, *HEADS], n=1)
     hint = f"did you mean {near[0]}{'.…' if near[0] in HEADS else ''}?" if near else f"fields are {', '.join(FIELDS)}"
-    paths = f"a dotted path follows {', '.join(HEADS)}"
-    raise InvalidInput(f"{text!r} names nothing that a commit has; {hint}; {paths}")
+    paths = f"or a dotted path after {', '.join(HEADS)}"
+    raise InvalidInput(f"{text!r} is no field of a commit; {hint}; {paths}")
 
 
 def matches(query: Query, facts: Collection[Fact]) -> bool:
-    """Whether a commit with these facts fulfils `query`: the meaning that every faster way must agree with."""
+    """Whether a commit with these facts matches `query`. This defines the meaning; the catalog must agree with it."""
     match query:
         case And(queries):
             return all(matches(item, facts) for item in queries)
@@ -119,9 +120,9 @@ def matches(query: Query, facts: Collection[Fact]) -> bool:
         case Not(item):
             return not matches(item, facts)
         case _:
-            found = [fact.value for fact in facts if query.name.names(fact)]
-            held = (_holds(value, query.operator, wanted) for value in found for wanted in query.values)
-            return any(held) if query.values else bool(found)
+            found = [fact.value for fact in facts if query.name.matches(fact)]
+            results = (_holds(value, query.operator, wanted) for value in found for wanted in query.values)
+            return any(results) if query.values else bool(found)
 
 
 def _holds(found: Value, operator: str, wanted: Value) -> bool:
@@ -145,7 +146,7 @@ class _Parser:
     def whole(self) -> Query:
         found = self._joined("or", Or, lambda: self._joined("and", And, self._condition))
         if self._next is not None:
-            raise self._stumbled("expected and, or, or the end")
+            raise self._error("expected and, or, or the end")
         return found
 
     def _joined(self, word: str, kind: type[And] | type[Or], part: Callable[[], Query]) -> Query:
@@ -170,11 +171,11 @@ class _Parser:
     def _name(self) -> Name:
         token = self._next
         if token is None or token["word"] is None or token["word"].lower() in _WORDS:
-            raise self._stumbled("expected a name, not or (")
+            raise self._error("expected a name, not or (")
         try:
             name = parse_name(token["word"])
         except InvalidInput as refused:
-            raise self._stumbled(str(refused)) from None
+            raise self._error(str(refused)) from None
         self._advance()
         return name
 
@@ -197,7 +198,7 @@ class _Parser:
     def _value(self) -> Value:
         token = self._next
         if token is None or token["sign"]:
-            raise self._stumbled("expected a number, a text, true, false or null")
+            raise self._error("expected a number, a text, true, false or null")
         self._advance()
         if token["text"]:
             return token["text"][1:-1]
@@ -213,15 +214,15 @@ class _Parser:
 
     def _require(self, wanted: str) -> None:
         if not self._take(wanted):
-            raise self._stumbled(f"expected {wanted}")
+            raise self._error(f"expected {wanted}")
 
     def _advance(self) -> None:
         self._at = self._next.end() if self._next else 0
         self._next = _TOKEN.match(self._text, self._at)
         if self._next is None and self._text[self._at :].strip():
-            raise self._stumbled("expected a name, an operator or a value")
+            raise self._error("expected a name, an operator or a value")
 
-    def _stumbled(self, expected: str) -> InvalidInput:
+    def _error(self, expected: str) -> InvalidInput:
         start = self._at + len(self._text[self._at :]) - len(self._text[self._at :].lstrip())
         place = f"\n  {self._text}\n  {' ' * start}^"
         return InvalidInput(f"the query is not understood at character {start + 1}: {expected}{place}")

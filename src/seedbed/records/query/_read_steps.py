@@ -1,4 +1,4 @@
-"""Step metrics as they are read: all of a run, only what stands of them, or as they come."""
+"""Reading the step metrics of a run: all, merged over attempts, or live as they are logged."""
 
 import contextlib
 import io
@@ -16,15 +16,16 @@ from seedbed.records.journal._frames import FrameReader
 from seedbed.records.journal._step_metrics import Event, events_of
 from seedbed.records.storage._layout import EVENTS, run_folder
 
-__all__ = ["follow_events", "read_events", "run_events", "standing_events"]
+__all__ = ["follow_events", "merged_events", "read_events", "run_events"]
 
 _LOOK_EVERY_SECONDS = 0.25
 
 
 def read_events(path: Path) -> list[Event]:
-    """Every whole record of the events log at `path`, oldest first, without touching it.
+    """Every event of the log at `path`, oldest first; changes nothing.
 
-    Raises NotFound when there is no file and StoreCorrupt, with the byte offset, for a bad record that is no torn tail.
+    Raises NotFound when there is no file and StoreCorrupt, with the byte offset, for a damaged record that is no torn
+    tail.
     """
     try:
         return list(_more(FrameReader(lambda: path.open("rb"), path)))
@@ -33,9 +34,9 @@ def read_events(path: Path) -> list[Event]:
 
 
 def run_events(store: Store, view: RunView) -> Iterator[Event]:
-    """What the run logged until now, oldest first; nothing when it logged nothing.
+    """All events that the run has logged, oldest first; none when it logged nothing.
 
-    Raises NotFound when its commit vouches for a log that is gone, and StoreCorrupt as `read_events`.
+    Raises NotFound when its commit names a log that is missing, and StoreCorrupt as `read_events`.
     """
     try:
         yield from _more(_reader(store, view))
@@ -45,20 +46,20 @@ def run_events(store: Store, view: RunView) -> Iterator[Event]:
 
 
 def wait_a_moment() -> None:
-    """Wait as long as a person does not notice."""
+    """Wait a quarter of a second."""
     time.sleep(_LOOK_EVERY_SECONDS)
 
 
 def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_a_moment) -> Iterator[Event]:
-    """What the run logged, and then what it logs, as it comes, until its attempt ends; `pause` waits between two looks.
+    """All events of the run, then new ones as they are logged, until its attempt ends; calls `pause` between two reads.
 
-    A run that appends on another machine, into an object store, brings its log there when it finishes.
+    A run on another machine whose store is in a bucket uploads its log only when it finishes.
     Raises StoreCorrupt as `read_events`.
     """
     reader = _reader(store, view)
     running = True
     while running:
-        # Asked for before the log is read, so that all that was logged before the end is seen.
+        # Read before the log, so that everything logged before the end is seen.
         running = store.find(view.run_id, project=view.project, stage=view.stage).status is RunStatus.RUNNING
         with contextlib.suppress(NotFound):
             yield from _more(reader)
@@ -66,8 +67,8 @@ def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_
             pause()
 
 
-def standing_events(store: Store, view: RunView) -> list[Event]:
-    """What the run logged without what a later attempt logged again, the first step first. Raises as `run_events`."""
+def merged_events(store: Store, view: RunView) -> list[Event]:
+    """All events of the run, by step, without values that a later attempt logged again. Raises as `run_events`."""
     found = list(run_events(store, view))
     newest: dict[tuple[int, str], int] = {}
     for event in found:
@@ -91,7 +92,7 @@ def _reader(store: Store, view: RunView) -> FrameReader:
 
 
 def _opened(store: Store, key: str) -> BinaryIO:
-    """The log where it is appended to, or where a finished run brought it. Raises NotFound."""
+    """Open the log in the local folder, or else the one in the store. Raises NotFound."""
     try:
         return (store.work / key).open("rb")
     except FileNotFoundError:

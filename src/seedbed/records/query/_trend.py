@@ -1,9 +1,9 @@
-"""Where a metric goes over the history of a comparison group: smoothed, and as a slope with what is known of it.
+"""The trend of a metric over the history of a comparison group: a smoothed curve, and a slope with an interval.
 
-The slope is Theil and Sen's: the median of the slopes between all pairs of commits, which a few wild runs do not move;
-its interval is Sen's, by Kendall's variance without ties (Sen, JASA 63, 1968; Hollander & Wolfe, Nonparametric
-Statistical Methods, 1999, sec. 9.2-9.3). It takes runs as independent. The smoothed course is an exponentially weighted
-mean with alpha = 2 / (span + 1), begun at the first value.
+The slope is the Theil-Sen estimator: the median of the slopes between all pairs of commits, which a few outliers do not
+move; its interval is Sen's, by Kendall's variance without ties (Sen, JASA 63, 1968; Hollander & Wolfe, Nonparametric
+Statistical Methods, 1999, sec. 9.2-9.3). Runs are assumed to be independent. The smoothed curve is an exponentially
+weighted mean with alpha = 2 / (span + 1) that begins at the first value.
 """
 
 import math
@@ -22,13 +22,13 @@ from seedbed.records.snapshot._commit import Commit
 __all__ = ["MOST_POINTS", "Slope", "Trend", "TrendPoint", "trend", "trend_slope"]
 
 MOST_POINTS = 500  # their pairs take a tenth of a second
-_FEWEST = 5  # with fewer the interval is all slopes that there are
-_NORMAL = 1.959963984540054  # its 97.5 % point
+_FEWEST = 5  # with fewer the interval covers all slopes
+_NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True)
 class TrendPoint:
-    """One commit of the history: the metric's value, and the smoothed course up to it."""
+    """One commit of the history: the metric's value, and the smoothed curve at it."""
 
     seq: int
     run_id: str
@@ -39,7 +39,7 @@ class TrendPoint:
 
 @dataclass(frozen=True)
 class Slope:
-    """Change of the metric from one commit to the next; in 95 of 100 cases the true one lies in `low..high`."""
+    """The change of the metric per commit; in 95 of 100 cases the true slope lies in `low..high`."""
 
     per_commit: float
     low: float
@@ -47,13 +47,13 @@ class Slope:
 
     @property
     def words(self) -> str:
-        """`rising` or `falling` where the whole interval says so, else `no trend`."""
+        """`rising` or `falling` when the whole interval is on one side of zero, else `no trend`."""
         return "rising" if self.low > 0 else "falling" if self.high < 0 else "no trend"
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A metric over the newest commits of one comparison group, oldest first; no slope of fewer than five."""
+    """A metric over the newest commits of one comparison group, oldest first; with fewer than five, `slope` is None."""
 
     metric: str
     group: str
@@ -76,13 +76,13 @@ class Trend:
 def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: float = 10.0) -> Trend:
     """`metric`, such as metrics.test.ap, over the newest `last` commits that are comparable with `commit`, up to it.
 
-    Commits without the metric are passed over. Raises NotFound when `commit` has none, InvalidInput for a `last` or
-    `span` out of range, and as reading commits does.
+    Commits without the metric are skipped. Raises NotFound when `commit` has none, InvalidInput for a `last` or `span`
+    out of range, and as `CommitLog.read`.
     """
     if not 1 <= last <= MOST_POINTS:
         raise InvalidInput(f"a trend over {last} commits was asked for, expected 1 to {MOST_POINTS}")
     if not 1 <= span < math.inf:
-        raise InvalidInput(f"the span of the smoothing is {span}, expected a number of commits from 1 on")
+        raise InvalidInput(f"the span of the smoothing is {span}, expected a number of commits of at least 1")
     if metric_at(commit.snapshot, metric) is None:
         known = [f"metrics.{fact.path}" for fact in facts(commit.snapshot) if fact.head == "metrics"]
         raise NotFound(f"{commit.snapshot.run_id} has no number {metric!r}; it has {', '.join(known)}")
@@ -97,7 +97,7 @@ def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: 
 
 
 def trend_slope(values: Sequence[float]) -> Slope:
-    """The slope of equally spaced values; of fewer than five the interval is everything. Needs two."""
+    """The slope of equally spaced values; of fewer than five the interval covers all slopes. Needs two."""
     pairs = combinations(enumerate(values), 2)
     slopes = sorted((later - earlier) / (at - before) for (before, earlier), (at, later) in pairs)
     count = len(values)

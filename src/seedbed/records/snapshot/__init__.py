@@ -1,4 +1,4 @@
-"""What a commit holds: the snapshot, its schemas and digests, and how older versions of it are read."""
+"""The content of a commit: the snapshot, its schemas and digests, and how older versions are read."""
 
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._declared_schema import load_schema, parse_schema

@@ -1,4 +1,4 @@
-"""A snapshot as the log holds it."""
+"""A commit: a snapshot with its number and digest in the log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ __all__ = ["Commit", "run_folder_of"]
 
 @dataclass(frozen=True)
 class Commit:
-    """A snapshot as the log holds it: `seq` its place, `digest` the SHA-256 that its file carries of itself.
+    """A snapshot in the log: `seq` is its number, `digest` the SHA-256 digest that its file carries of itself.
 
-    `body` is the JSON that was committed, of whatever schema version; `snapshot` is that, read by today's.
+    `body` is the JSON that was committed, in the schema version of that time; `snapshot` is it in the current one.
     """
 
     seq: int
@@ -28,16 +28,16 @@ class Commit:
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """The record, typed. Raises ValidationError or KeyError when the body is none."""
+        """The typed snapshot. Raises ValidationError or KeyError when the body is not a snapshot."""
         return Snapshot.model_validate(upgraded(self.body, f"commit {self.seq}"))
 
     @cached_property
     def side(self) -> Side:
-        """The record as one side of a comparison."""
+        """The parts of the snapshot that a comparison needs."""
         return Side.of(upgraded(self.body, f"commit {self.seq}"))
 
     def checked(self) -> Self:
-        """This commit, once its body is known to be a snapshot. Raises as `snapshot`."""
+        """This commit, after checking that its body is a snapshot. Raises as `snapshot`."""
         _ = self.snapshot
         return self
 

@@ -1,4 +1,4 @@
-"""One of two snapshots that are set against each other: what counts of it, without the rest."""
+"""One side of a comparison: the parts of a snapshot that are compared."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -9,7 +9,7 @@ __all__ = ["Compared", "Side"]
 
 
 class Side(NamedTuple):
-    """What counts of a snapshot when it is set against another, without the rest of it."""
+    """The parts of a snapshot that are needed to compare it with another one."""
 
     project: str
     run_id: str
@@ -26,7 +26,7 @@ class Side(NamedTuple):
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
-        """The side that a snapshot's JSON, in today's form, can be. Raises KeyError for what is no snapshot."""
+        """The side of a snapshot's JSON in the current schema. Raises KeyError when it is not a snapshot."""
         return cls(*(body[name] for name in cls._fields))
 
 

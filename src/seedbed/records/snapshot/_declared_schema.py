@@ -1,4 +1,4 @@
-"""A metadata schema of another domain, as its users declare it: one YAML file, with a name and a version.
+"""Metadata schemas of other domains, which users declare in a YAML file with a name and a version.
 
 name: SENSORS
 version: 1
@@ -44,7 +44,7 @@ def _schema_name(name: str) -> str:
 
 def _choice(choice: str) -> str:
     if choice == NOT_APPLICABLE:
-        raise ValueError("it is said by may_not_apply: true")
+        raise ValueError("write may_not_apply: true instead")
     return choice
 
 
@@ -63,7 +63,7 @@ class _DeclaredField(Message):
         if (self.type is FieldKind.CHOICE) != bool(self.choices):
             raise ValueError("choices and type: choice go together; give both or neither")
         if len(set(self.choices)) < len(self.choices):
-            raise ValueError("a choice stands twice")
+            raise ValueError("a choice appears twice")
         return self
 
 
@@ -82,26 +82,26 @@ def load_schema(path: Path) -> MetadataSchema:
     except FileNotFoundError:
         raise NotFound(f"there is no metadata schema at {path}; write one, or use {PANEL.label}") from None
     except UnicodeDecodeError as problem:
-        raise InvalidInput(f"the metadata schema {path} is not UTF-8: {problem}; save it as such") from None
+        raise InvalidInput(f"the metadata schema {path} is not UTF-8: {problem}; save it as UTF-8") from None
     return parse_schema(text, str(path))
 
 
 def parse_schema(text: str, source: str) -> MetadataSchema:
-    """The schema that `text`, YAML or the JSON of a declaration, holds; `source` says where it is from.
+    """The schema declared by `text`, in YAML or JSON; `source` names its origin in errors.
 
-    Raises InvalidInput that lists every offence at once: unknown keys, keys that stand twice, and what does not fit.
+    Raises InvalidInput that lists every problem at once: unknown keys, keys that appear twice, and wrong values.
     """
     try:
-        twice = list(_twice(yaml.compose(text, Loader=yaml.SafeLoader)))
+        repeated = list(_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader)))
         declared = yaml.safe_load(text)
     except yaml.YAMLError as problem:
-        raise InvalidInput(f"the metadata schema {source} is not YAML: {problem}; mend it") from None
+        raise InvalidInput(f"the metadata schema {source} is not YAML: {problem}; correct it") from None
     try:
         schema = _DeclaredSchema.model_validate(declared)
     except ValidationError as problem:
-        raise _refused(source, [*twice, *_faults(problem)]) from None
-    if twice:
-        raise _refused(source, twice)
+        raise _refused(source, [*repeated, *_faults(problem)]) from None
+    if repeated:
+        raise _refused(source, repeated)
     return MetadataSchema(
         name=schema.name,
         version=schema.version,
@@ -124,13 +124,13 @@ def _faults(problem: ValidationError) -> Iterator[str]:
         yield f"{where} is {found}: {fault['msg']}"
 
 
-def _twice(root: yaml.Node | None) -> Iterator[str]:
-    """YAML takes the last of two equal keys without a word, and a field would be lost."""
+def _repeated_keys(root: yaml.Node | None) -> Iterator[str]:
+    """Keys that appear twice in one mapping: YAML silently takes the last one, and a field would be lost."""
     todo, done = [root], set[int]()
     while todo:
         node = todo.pop()
-        if isinstance(node, yaml.MappingNode) and id(node) not in done:  # an alias may lead back to where it stands
+        if isinstance(node, yaml.MappingNode) and id(node) not in done:  # an alias may lead back to its own mapping
             done.add(id(node))
             keys = [str(key.value) for key, _ in node.value]
-            yield from (f"{key} stands twice under one heading" for key in sorted({*keys}) if keys.count(key) > 1)
+            yield from (f"{key} appears twice under one heading" for key in sorted({*keys}) if keys.count(key) > 1)
             todo += [value for _, value in node.value]

@@ -1,4 +1,4 @@
-"""The digests that a snapshot carries of its own parts, by the rules of the schema version that it was written with."""
+"""The digests that a snapshot carries of its own parts, computed by the rules of the schema version that wrote it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,35 +22,35 @@ _LARGE = ("metadata", "metrics", "config", "documents")
 
 
 def own_digests(config: Json, volatile_settings: Sequence[str]) -> dict[str, str]:
-    """The fingerprints that records computes itself: of the config, and of all in it that can alter a result."""
+    """The computed fingerprints: of the config, and of the config without its volatile settings."""
     whole = digest_plain(config)
     effective = digest_plain(without(config, volatile_settings)) if volatile_settings else whole
     return dict(zip(COMPUTED_FINGERPRINTS, (whole, effective), strict=True))
 
 
 def content_digests(body: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of metrics, artifacts, and content (all handed in but `timing`), of a body in today's form."""
+    """SHA-256 digests of metrics, artifacts and content (everything but `timing`), for a body in the current schema."""
     metrics = digest_plain(body["metrics"])
-    made = {"metrics": metrics, "artifacts": digest_plain(body["blobs"])}
+    digests = {"metrics": metrics, "artifacts": digest_plain(body["blobs"])}
     if body["schema_version"] == 1:
-        return {**made, "content": digest_plain(_content_1(body))}
-    return {**made, "content": digest_plain(_content(body, metrics)), **group_digests(body)}
+        return {**digests, "content": digest_plain(_content_1(body))}
+    return {**digests, "content": digest_plain(_content(body, metrics)), **group_digests(body)}
 
 
 def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
-    """The digests by which runs that may be compared, and runs that are replicates, find each other."""
+    """The digests that find comparable runs (`comparison_group`) and replicates (`replicates`)."""
     group = digest_plain(body["comparison_group"])
     return {"comparison_group": group, "replicates": digest_plain([group, _unseeded(_inputs(body))])}
 
 
 def _content_1(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 1 hashed everything at once."""
+    """The hashed content of version 1, which hashed everything at once."""
     names = {name: body[name] for name in _CONTENT_1}
     return {**names, "attempt": body["attempt_id"], "fingerprints": _given(body["fingerprints"])}
 
 
 def _content(body: Mapping[str, Any], metrics: str) -> dict[str, Any]:
-    """Since version 2 the large parts enter by their digests, since most have one already."""
+    """The hashed content since version 2, in which large parts are represented by their digests."""
     known = {"metrics": metrics, "config": body["fingerprints"]["config"]}
     return {
         **{name: body[name] for name in _SMALL},
@@ -67,11 +67,11 @@ def _given(values: Mapping[str, str]) -> dict[str, Json]:
 
 def _inputs(body: Mapping[str, Any]) -> dict[str, Json]:
     grouped = {name.removesuffix("_fingerprint") for name in body["comparison_group"]}
-    aside = {*grouped, *COMPUTED_FINGERPRINTS}
+    ignored = {*grouped, *COMPUTED_FINGERPRINTS}
     return {
         "config": without(body["config"], body["volatile_settings"]),
         "factors": body["factors"],
-        "fingerprints": {name: value for name, value in body["fingerprints"].items() if name not in aside},
+        "fingerprints": {name: value for name, value in body["fingerprints"].items() if name not in ignored},
     }
 
 

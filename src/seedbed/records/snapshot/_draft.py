@@ -1,4 +1,4 @@
-"""What a run hands in to be committed: checked, redacted, deep-copied and frozen at the door."""
+"""The draft of a snapshot, which a run passes to be committed: checked, redacted, copied and frozen."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from seedbed.records.canonical._canonical import Json, frozen, plain
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
 from seedbed.records.snapshot._digests import content_digests, own_digests
-from seedbed.records.snapshot._schema import NOT_APPLICABLE, PANEL, MetadataSchema, metadata_offences
+from seedbed.records.snapshot._schema import NOT_APPLICABLE, PANEL, MetadataSchema, metadata_problems
 from seedbed.records.snapshot._snapshot import (
     COMPUTED_FINGERPRINTS,
     DIFF_SCHEMA_VERSION,
@@ -45,15 +45,15 @@ _OBJECTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotDraft:
-    """A finished stage, before it has a place in the log. Every mapping is JSON.
+    """The record of a finished stage, before it has a number in the log. Every mapping is JSON.
 
-    `metrics` hold deterministic values only, `timing` the rest (seconds, bytes). `volatile_settings` are JSON
-    Pointers into `config` to what cannot alter a result. `fingerprints` name digests of what went in, `data`, `split`,
-    `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say of what each was made. `factors` are
-    what a policy may let differ (seed, device, threads). `inputs`, `process` and `outputs` describe what was read, how
-    it was done and what came out, as far as no other field does. `blobs` name stored digests, `predictions` is one.
-    `schema` says what the metadata must be.
-    Raises InvalidInput that lists every offending field at once.
+    `metrics` hold deterministic values only, `timing` the others (seconds, bytes). `volatile_settings` are JSON
+    Pointers to settings in `config` that cannot change a result. `fingerprints` are digests of the inputs: `data`,
+    `split`, `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say what each was computed from.
+    `factors` are conditions that a policy may allow to differ (seed, device, threads). `inputs`, `process` and
+    `outputs` describe what was read, done and produced, if no other field does. `blobs` are digests of stored payloads
+    by name, `predictions` is one digest. `schema` defines the metadata.
+    Raises InvalidInput that lists every wrong field at once.
     """
 
     project: str
@@ -77,7 +77,7 @@ class SnapshotDraft:
     symbol: str = NOT_APPLICABLE
     experiment_id: str = NOT_APPLICABLE
     schema: MetadataSchema = PANEL
-    # The same objects in JSON's own types: what is read of a draft is frozen, what is written of it is these.
+    # The same objects in plain JSON types: the public fields are frozen copies, these are written to the log.
     _plain: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,16 +90,16 @@ class SnapshotDraft:
             object.__setattr__(self, name, redact_text(getattr(self, name), identity))
         volatile = tuple(redacted_pointer(pointer, identity) for pointer in self.volatile_settings)
         object.__setattr__(self, "volatile_settings", volatile)
-        offences = _offences(self)
-        if offences:
-            listed = "\n  - ".join(offences)
+        problems = _problems(self)
+        if problems:
+            listed = "\n  - ".join(problems)
             raise InvalidInput(
                 f"the snapshot of {self.run_id}:{self.stage} is refused, nothing was written:\n  - {listed}"
             )
 
     @property
     def key(self) -> str:
-        """What makes a commit idempotent: one execution of one stage."""
+        """The key of the commit: a second commit with the same key and content is a no-op."""
         return f"{self.run_id}:{self.stage.value}:{self.attempt}"
 
     @property
@@ -117,7 +117,7 @@ class SnapshotDraft:
 
 
 def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> dict[str, Any]:
-    """The JSON of the snapshot of `draft`, before it has a place in the log and is set against earlier ones."""
+    """The JSON of the snapshot of `draft`, without its number in the log and its diffs."""
     given: dict[str, Any] = draft._plain
     computed = own_digests(given["config"], draft.volatile_settings)
     body = {
@@ -145,47 +145,47 @@ def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: dat
 
 def _clean(what: str, value: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
     clean = redacted_object(value, identity)
-    # Names that stand in the store's own paths were chosen for it, and must stay what they are in the metadata too.
+    # These names are used in the store's paths, so they are not redacted in the metadata either.
     kept = {name: value[name] for name in _NAMES if is_name(value.get(name))} if what == "metadata" else {}
     return {**clean, **kept}
 
 
-def _offences(draft: SnapshotDraft) -> list[str]:
-    offences = [
+def _problems(draft: SnapshotDraft) -> list[str]:
+    problems = [
         f"{what} is {value!r}, expected {NAME_RULE}"
         for what, value in (("project", draft.project), ("run_id", draft.run_id))
         if not is_name(value)
     ]
     if draft.attempt < 1:
-        offences.append(f"attempt is {draft.attempt}, expected at least 1")
-    offences += metadata_offences(draft.stage, draft.run_id, draft.metadata, draft.schema)
-    offences += [
+        problems.append(f"attempt is {draft.attempt}, expected at least 1")
+    problems += metadata_problems(draft.stage, draft.run_id, draft.metadata, draft.schema)
+    problems += [
         f"fingerprints.{name} is missing, expected a digest of the {name}, or {NOT_APPLICABLE}"
         for name in _REQUIRED_FINGERPRINTS
         if name not in draft.fingerprints
     ]
-    offences += _digest_offences("fingerprints", draft.fingerprints, (NOT_APPLICABLE,))
-    offences += _digest_offences("blobs", draft.blobs, ())
-    offences += _digest_offences("digests", {"predictions": draft.predictions}, (NOT_APPLICABLE,))
-    offences += [
+    problems += _digest_problems("fingerprints", draft.fingerprints, (NOT_APPLICABLE,))
+    problems += _digest_problems("blobs", draft.blobs, ())
+    problems += _digest_problems("digests", {"predictions": draft.predictions}, (NOT_APPLICABLE,))
+    problems += [
         f"fingerprints.{name} is computed from config; leave it out"
         for name in COMPUTED_FINGERPRINTS
         if name in draft.fingerprints
     ]
-    offences += [
-        f"fingerprint_sources.{name} is of no fingerprint that was given; expected one of {sorted(draft.fingerprints)}"
+    problems += [
+        f"fingerprint_sources.{name} belongs to no given fingerprint; expected one of {sorted(draft.fingerprints)}"
         for name in draft.fingerprint_sources
         if name not in draft.fingerprints
     ]
-    offences += [
+    problems += [
         f"documents.{name} cannot be a file in the run's folder, expected {DOCUMENT_RULE}"
         for name in draft.documents
         if not is_document_name(name)
     ]
-    return offences
+    return problems
 
 
-def _digest_offences(what: str, values: Mapping[str, str], also: tuple[str, ...]) -> list[str]:
+def _digest_problems(what: str, values: Mapping[str, str], also: tuple[str, ...]) -> list[str]:
     expected = " or ".join(("64 hexadecimal digits", *also))
     return [
         f"{what}.{name} is {value!r}, expected {expected}"

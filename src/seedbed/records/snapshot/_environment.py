@@ -1,4 +1,4 @@
-"""What a record may say of where it was made: a closed list, and nothing else is ever collected."""
+"""The facts about the environment that a record may hold: a closed list, nothing else is collected."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ __all__ = ["environment_facts"]
 
 
 def environment_facts(packages: Iterable[str] = ()) -> dict[str, Json]:
-    """What a record may say of its environment: Python, system, machine, cores and the versions of `packages`."""
+    """Facts about the environment for a record: Python, system, machine, cores and the versions of `packages`."""
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),

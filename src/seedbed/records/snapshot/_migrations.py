@@ -1,6 +1,6 @@
-"""Reads the past: snapshots of earlier schema versions as today's, by pure steps. Original bytes are kept as they are.
+"""Migrations: snapshots of earlier schema versions are converted to the current one when read. Files never change.
 
-Nothing is invented: what an earlier version did not record is absent, or NOT_APPLICABLE where it had no notion of it.
+Nothing is invented: what an earlier version did not record is absent, or NOT_APPLICABLE if it did not know the field.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ __all__ = ["upgraded"]
 
 
 def upgraded(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """`body`, read from `key`, as today's schema has it; its own `schema_version` stays.
+    """`body`, read from `key`, in the current schema; its `schema_version` stays the original one.
 
-    Raises InvalidInput for one of a later version, StoreCorrupt for what has none.
+    Raises InvalidInput for a later version, StoreCorrupt when it has no version.
     """
     version = body.get("schema_version")
     if version == SNAPSHOT_SCHEMA_VERSION:
@@ -35,7 +35,7 @@ def upgraded(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _from_1(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Version 1 had its config's digests among those of the outputs, and no symbols, experiments or baselines."""
+    """From version 1, which kept the config's digests in `digests` and had no symbols, experiments or baselines."""
     digests = dict(body["digests"])
     computed = {name: digests.pop(name) for name in ("config", "deterministic_config")}
     kept = {name: value for name, value in body.items() if name != "attempt"}

@@ -1,4 +1,4 @@
-"""A policy of comparison: a name, and what may differ under it."""
+"""Policies of comparison: which inputs may differ."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ __all__ = ["EXACT", "REPLICATE", "Policy", "ablation"]
 
 @dataclass(frozen=True)
 class Policy:
-    """A named rule of comparison: the factors, settings and fingerprints in `may_differ` are set aside.
+    """A named rule of comparison: the factors, settings and fingerprints in `may_differ` are ignored.
 
-    Each is the pointer of one (`/config/optimizer/lr`) or its last name (`lr`, `seed`, `code`).
+    Each is a full pointer (`/config/optimizer/lr`) or its last name (`lr`, `seed`, `code`).
     """
 
     name: str
     may_differ: frozenset[str] = frozenset()
 
     def allows(self, pointer: str) -> bool:
-        """Whether what stands at `pointer` may differ."""
+        """Whether the value at `pointer` may differ."""
         return pointer in self.may_differ or pointer.rpartition("/")[2] in self.may_differ
 
 

@@ -1,7 +1,7 @@
-"""The metadata that each stage must give, as a closed schema. A released version never changes: another one follows it.
+"""Schemas of the metadata that each stage must have. A released version never changes; changes get a new version.
 
-Missing, null and not-applicable are three things. A missing field is always refused. Null says that the field applies
-and is known to have no value (no cap on samples). NOT_APPLICABLE says that the field means nothing for this data.
+Missing, null and not-applicable are different. A missing field is always refused. Null means that the field applies and
+has no value (no cap on samples). NOT_APPLICABLE means that the field makes no sense for this data.
 """
 
 import difflib
@@ -24,13 +24,13 @@ __all__ = [
     "FieldKind",
     "MetadataField",
     "MetadataSchema",
-    "metadata_offences",
+    "metadata_problems",
     "not_applicable",
     "required_fields",
 ]
 
 NOT_APPLICABLE = "NOT_APPLICABLE"
-# The name of the blob, among those of a record, that holds the declaration of its schema.
+# The name of the blob that holds the declaration of a record's schema.
 SCHEMA_BLOB = "metadata_schema"
 
 
@@ -47,7 +47,7 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True)
 class MetadataField:
-    """One required field. It may be null, or not applicable, only where it says so; `choices` are those of a CHOICE."""
+    """One required field of the metadata. `choices` are the allowed texts of a CHOICE field."""
 
     name: str
     kind: FieldKind
@@ -57,17 +57,17 @@ class MetadataField:
 
     @property
     def expected(self) -> str:
-        """In words, what the field must hold."""
+        """What the field must hold, in words."""
         return f"one of {', '.join(self.choices)}" if self.kind is FieldKind.CHOICE else _EXPECTED[self.kind]
 
     def accepts(self, value: object) -> bool:
-        """Whether `value`, which is neither null nor NOT_APPLICABLE, is of the field's kind."""
+        """Whether `value`, neither null nor NOT_APPLICABLE, is valid for the field."""
         return value in self.choices if self.kind is FieldKind.CHOICE else _ACCEPTS[self.kind](value)
 
 
 @dataclass(frozen=True)
 class MetadataSchema:
-    """The fields that each stage of a domain requires beside ALWAYS; a stage that is not named here has no records."""
+    """The fields that each stage of a domain requires, besides ALWAYS; other stages cannot be recorded."""
 
     name: str
     version: int
@@ -75,15 +75,15 @@ class MetadataSchema:
 
     @property
     def label(self) -> str:
-        """The name and version that a record bears, such as PANEL/1."""
+        """The name and version as a record names them, such as PANEL/1."""
         return f"{self.name}/{self.version}"
 
     def fields(self, stage: Stage) -> tuple[MetadataField, ...]:
-        """All that `stage` requires; nothing for a stage without records."""
+        """All fields that `stage` requires; none for a stage that is not listed."""
         return (*ALWAYS, *self.stages[stage]) if stage in self.stages else ()
 
     def declaration(self) -> dict[str, Json]:
-        """The schema as JSON, ALWAYS left out: a store keeps it with the records, and `parse_schema` reads it again."""
+        """The schema as JSON, without ALWAYS: it is stored with the records, and `parse_schema` reads it."""
         stages: dict[str, Json] = {
             stage.value: {field.name: _declared(field) for field in fields} for stage, fields in self.stages.items()
         }
@@ -91,37 +91,37 @@ class MetadataSchema:
 
 
 def required_fields(stage: Stage, schema: MetadataSchema | None = None) -> tuple[str, ...]:
-    """The names of the metadata that `stage` requires, by default of panels of entities; nothing else is accepted."""
+    """The names of the metadata fields that `stage` requires, by default in PANEL; no others are accepted."""
     return tuple(field.name for field in (schema or PANEL).fields(stage))
 
 
 def not_applicable(stage: Stage, schema: MetadataSchema | None = None) -> dict[str, object]:
-    """Metadata of `stage` in which no field applies: what does is laid over it, and a few always must be."""
+    """Metadata of `stage` in which every field is NOT_APPLICABLE, to be updated with the fields that apply."""
     return dict.fromkeys(required_fields(stage, schema), NOT_APPLICABLE)
 
 
-def metadata_offences(
+def metadata_problems(
     stage: Stage, run_id: str, metadata: Mapping[str, object], schema: MetadataSchema | None = None
 ) -> list[str]:
-    """Everything that keeps `metadata` from describing `stage` of `run_id`, a sentence each; empty when all is well."""
+    """Everything that is wrong with `metadata` for `stage` of `run_id`, one sentence each; empty when it is valid."""
     chosen = schema or PANEL
     if stage not in chosen.stages:
-        return [f"metadata is of {stage.value}, but {chosen.label} declares only {', '.join(chosen.stages)}"]
+        return [f"metadata is for {stage.value}, but {chosen.label} declares only {', '.join(chosen.stages)}"]
     required = {field.name: field for field in chosen.fields(stage)}
-    offences = [_offence(field, metadata) for field in required.values()]
-    offences += [_unknown(name, stage, tuple(required)) for name in sorted(metadata.keys() - required.keys())]
-    offences += _of_another(stage, run_id, metadata)
-    return [offence for offence in offences if offence]
+    problems = [_field_problem(field, metadata) for field in required.values()]
+    problems += [_unknown(name, stage, tuple(required)) for name in sorted(metadata.keys() - required.keys())]
+    problems += _wrong_identity(stage, run_id, metadata)
+    return [problem for problem in problems if problem]
 
 
-def _of_another(stage: Stage, run_id: str, metadata: Mapping[str, object]) -> Iterator[str]:
+def _wrong_identity(stage: Stage, run_id: str, metadata: Mapping[str, object]) -> Iterator[str]:
     for field, current in zip(ALWAYS, (stage.value, run_id), strict=False):
         found = metadata.get(field.name)
         if field.accepts(found) and found not in (current, NOT_APPLICABLE):
             yield f"metadata.{field.name} is {found!r}, but this is {current!r}"
 
 
-def _offence(field: MetadataField, metadata: Mapping[str, object]) -> str:
+def _field_problem(field: MetadataField, metadata: Mapping[str, object]) -> str:
     if field.name not in metadata:
         return f"metadata.{field.name} is missing, expected {field.expected}"
     value = metadata[field.name]
@@ -181,7 +181,7 @@ _EXPECTED: Mapping[FieldKind, str] = {
     FieldKind.DATE: "an ISO 8601 date or time",
 }
 
-# Comparison reads these of every record, whatever the domain. The first two must be those of the run that is recorded.
+# Comparison needs these fields in every domain. The first two must match the recorded run.
 ALWAYS = (
     MetadataField("stage", FieldKind.TEXT),
     MetadataField("run_id", FieldKind.NAME),

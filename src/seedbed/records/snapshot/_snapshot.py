@@ -1,4 +1,4 @@
-"""The committed record of one run's stage, and what it says about its predecessor, as messages read from the log."""
+"""The snapshot: the committed record of one stage of a run, with its diffs, as typed messages."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ COMPUTED_FINGERPRINTS = ("config", "deterministic_config")
 
 
 class ExcludedFactor(Message):
-    """A factor that differs and that the policy allows to differ; null where one side lacks it."""
+    """A difference that the policy allows; a value is null when that side lacks it."""
 
     name: str
     previous: JsonValue = None
@@ -38,7 +38,7 @@ class ExcludedFactor(Message):
 
 
 class Comparison(Message):
-    """Whether two snapshots may be compared under a policy, why not, and what was allowed to differ."""
+    """Whether two snapshots may be compared under a policy; if not, why; and which allowed factors differ."""
 
     policy: str
     comparable: bool
@@ -47,10 +47,10 @@ class Comparison(Message):
 
 
 class MetricDelta(Message):
-    """Current minus previous; `percent` of the previous magnitude, null where that is zero.
+    """The change of one metric: current minus previous; `percent` is null when the previous value is zero.
 
-    `z` is the change in standard deviations of what chance alone does between replicates, null while too few are known;
-    `noise` says in words what that means.
+    `z` is the distance from the replicates in standard deviations of prediction, null when there are too few of them;
+    `noise` says in words whether that is more than chance.
     """
 
     previous: float
@@ -62,13 +62,13 @@ class MetricDelta(Message):
 
 
 class Diff(Message):
-    """What differs from an earlier snapshot. `comparable` is null, and all prev fields too, when there is none.
+    """The differences from an earlier snapshot. When there is none, `comparable` and all prev fields are null.
 
     `severity` is null in records of a version that did not assess it.
 
     `changed_keys` are JSON Pointers into {metadata, metrics, config, fingerprints, factors, blobs}; `patch` is the
-    RFC 6902 patch that turns the previous such object into the current one. Of more than TOP_CHANGES changes the first
-    stand here, `num_changes` counts them all, and `details` is the digest of the blob that lists them.
+    RFC 6902 patch that turns the previous such object into the current one. Only the first TOP_CHANGES changes are
+    listed; `num_changes` counts all of them, and `details` is the digest of the blob with the full lists.
     """
 
     schema_version: int = DIFF_SCHEMA_VERSION
@@ -103,19 +103,19 @@ NO_BASELINE = Diff(
 
 
 class LogHead(Message):
-    """The last record of a log at the moment of the commit, which its hash chain proves the whole of."""
+    """The last record of a log at the time of the commit; by its hash chain it proves the whole log."""
 
     sequence: int
     digest: str
 
 
 class Snapshot(Message):
-    """One finished stage of one run. `snapshot_seq` orders it; `timestamp` (UTC) is for people only.
+    """The record of one finished stage of one run. `snapshot_seq` orders it; `timestamp` (UTC) is for people only.
 
     `metrics` are deterministic; `timing` (seconds, bytes) never enters a digest of metrics. `fingerprints` are SHA-256
-    of what went in, `fingerprint_sources` say of what exactly; `digests` are SHA-256 of what came out: metrics,
-    artifacts (the manifest of blobs), predictions, and content (all that was handed in but `timing`). `schema_version`
-    is the one that the record was written with; an earlier one is read through `upgraded`.
+    digests of the inputs, `fingerprint_sources` say what each was computed from. `digests` are SHA-256 digests of the
+    results: metrics, artifacts (the manifest of blobs), predictions, and content (everything but `timing`).
+    `schema_version` is the version that the record was written with; an earlier one is read through `upgraded`.
     """
 
     schema_version: int = SNAPSHOT_SCHEMA_VERSION

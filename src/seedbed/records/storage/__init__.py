@@ -1,4 +1,4 @@
-"""Bytes that survive a power cut: durable files, on a disk or in a bucket, and where in a store each one lies."""
+"""Durable files on a disk or in a bucket, which survive a power cut, and the layout of a store."""
 
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock, SystemClock

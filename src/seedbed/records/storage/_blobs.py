@@ -1,7 +1,7 @@
-"""Large payloads by content: a blob's name is the SHA-256 of its bytes, so writing one twice is writing it once.
+"""Blobs: large payloads named by the SHA-256 digest of their bytes, so equal payloads are stored once.
 
-A blob that nothing names is swept once it is old. So whoever is about to name one makes sure that it is young: `put`
-and `keep` write a blob anew that was written longer than REFRESH_AFTER ago. docs/design/gc.md has the argument.
+`gc` deletes a blob that no commit names and that is old. So `put` and `keep` write a blob again if it is older than
+REFRESH_AFTER: a commit that is about to name it can rely on it. docs/design/gc.md explains why this is safe.
 """
 
 import contextlib
@@ -24,29 +24,29 @@ _PACKED = ".zst"
 
 
 class Blobs:
-    """The blobs of a store; those of more than 4 KiB are compressed where that makes them smaller."""
+    """The blobs of a store; those of more than 4 KiB are compressed if that makes them smaller."""
 
     def __init__(self, files: Files, clock: Clock | None = None) -> None:
         self._files = files
         self._clock = clock or SystemClock()
 
     def put(self, data: bytes) -> str:
-        """Store `data` durably and return its digest; no sweep takes it away soon. Raises StoreUnavailable."""
+        """Store `data` durably and return its digest; `gc` will not delete it soon. Raises StoreUnavailable."""
         digest = digest_bytes(data)
         found = self._find(digest)
         if found and self._is_old(found):
-            self._files.replace(found.key, _as_in(found.key, data))
+            self._files.replace(found.key, _encoded_for(found.key, data))
             return digest
         key, content = _stored(digest, data)
-        # Also where it is there: whoever put it may have died before its name was durable.
+        # Also when it exists: its writer may have died before the file name was durable.
         with contextlib.suppress(FileExistsError):
             self._files.create(key, content)
         return digest
 
     def keep(self, digest: str) -> None:
-        """Make sure that no sweep takes `digest` away soon: for a commit that is about to name it.
+        """Make sure that `gc` does not delete the blob `digest` soon: for a commit that is about to name it.
 
-        Raises NotFound, and StoreCorrupt when its bytes are no longer those.
+        Raises NotFound, and StoreCorrupt when its bytes have changed.
         """
         found = self._require(digest)
         if self._is_old(found):
@@ -55,12 +55,12 @@ class Blobs:
             self._files.replace(found.key, data)
 
     def get(self, digest: str) -> bytes:
-        """The bytes of `digest`. Raises NotFound, and StoreCorrupt when they are no longer those."""
+        """The bytes of the blob `digest`. Raises NotFound, and StoreCorrupt when they have changed."""
         key = self.key(digest)
         return unpacked(key, self._files.read(key))
 
     def key(self, digest: str) -> str:
-        """The file that holds `digest`. Raises NotFound."""
+        """The key of the file that holds the blob `digest`. Raises NotFound."""
         return self._require(digest).key
 
     def _require(self, digest: str) -> StoredFile:
@@ -71,14 +71,14 @@ class Blobs:
 
     def _find(self, digest: str) -> StoredFile | None:
         plain = _key(digest)
-        for item in self._behind(plain):
+        for item in self._list_from(plain):
             if item.key > plain + _PACKED:
                 break
             if item.key in (plain, plain + _PACKED):
                 return item
         return None
 
-    def _behind(self, plain: str) -> Iterator[StoredFile]:
+    def _list_from(self, plain: str) -> Iterator[StoredFile]:
         return self._files.list(plain.rpartition("/")[0], after=plain[:-1])
 
     def _is_old(self, found: StoredFile) -> bool:
@@ -86,14 +86,14 @@ class Blobs:
 
 
 def blob_digest(key: str) -> str | None:
-    """The digest that a key of the store names; None for a key that is no blob's."""
+    """The digest that a key of the store names; None if the key is not that of a blob."""
     folder, _, name = key.removesuffix(_PACKED).rpartition("/")
     is_blob = folder == f"{BLOBS}/{name[:2]}" and _is_digest(name)
     return name if is_blob else None
 
 
 def unpacked(key: str, stored: bytes) -> bytes:
-    """The payload of the blob `key` whose file holds `stored`. Raises StoreCorrupt when it is not what it was."""
+    """The payload of the blob `key` from `stored`, the bytes of its file. Raises StoreCorrupt when it has changed."""
     try:
         data = decompressed(stored, _LARGEST_BYTES) if key.endswith(_PACKED) else stored
     except ValueError as problem:
@@ -108,7 +108,7 @@ def unpacked(key: str, stored: bytes) -> bytes:
 
 
 def _stored(digest: str, data: bytes) -> tuple[str, bytes]:
-    """The key of `data` and what lies there. What compressing gained nothing for is let go at once: it may be big."""
+    """The key and the file content for `data`, compressed only if that makes it smaller."""
     if len(data) > _COMPRESS_ABOVE_BYTES:
         packed = compressed(data)
         if len(packed) < len(data):
@@ -116,13 +116,13 @@ def _stored(digest: str, data: bytes) -> tuple[str, bytes]:
     return _key(digest), data
 
 
-def _as_in(key: str, data: bytes) -> bytes:
+def _encoded_for(key: str, data: bytes) -> bytes:
     return compressed(data) if key.endswith(_PACKED) else data
 
 
 def _key(digest: str) -> str:
     if not _is_digest(digest):
-        raise InvalidInput(f"{digest!r} is not a blob's digest; expected 64 hexadecimal digits")
+        raise InvalidInput(f"{digest!r} is not the digest of a blob; expected 64 hexadecimal digits")
     return f"{BLOBS}/{digest[:2]}/{digest}"
 
 

@@ -1,4 +1,4 @@
-"""The clock that comes in as an argument, so that a test decides what time it is."""
+"""The clock, passed as an argument, so that a test can set the time."""
 
 import time
 from datetime import UTC, datetime
@@ -8,14 +8,14 @@ __all__ = ["Clock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """Two readings: what people call the time, and what durations are measured with."""
+    """A source of the time of day, and of a monotonic time for measuring durations."""
 
     def now(self) -> datetime:
-        """The time of day in UTC, for people only: nothing is ordered by it."""
+        """The time of day in UTC, for people and for the age of files; nothing is ordered by it."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
+        """Seconds since an arbitrary moment; never decreases."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""A store's files on an object store that can put only where there is nothing: S3 and what speaks its language.
+"""A store's files in a bucket: S3, and compatible services that support conditional puts.
 
 Credentials, region and endpoint come from the environment, as for every S3 client (AWS_ACCESS_KEY_ID, AWS_REGION,
 AWS_ENDPOINT_URL, ...), and are never kept.
@@ -25,7 +25,7 @@ _READ_BACK_BYTES = 2**20
 
 
 def open_cloud(url: str) -> Files:
-    """The files behind `url`, such as s3://bucket/prefix. Raises InvalidInput for a URL that names no object store."""
+    """The files at `url`, such as s3://bucket/prefix. Raises InvalidInput for a URL that names no bucket."""
     try:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
@@ -38,17 +38,17 @@ def open_cloud(url: str) -> Files:
             "expected the form s3://bucket/prefix, and credentials in the environment"
         )
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    # Plain HTTP carries secrets in the clear, so only to this machine unless AWS_ALLOW_HTTP says otherwise.
-    near: ClientConfig = {"allow_http": True} if urlsplit(endpoint).hostname in _LOOPBACK else {}
+    # Plain HTTP sends secrets unencrypted, so it is only used to this machine, unless AWS_ALLOW_HTTP is set.
+    client_options: ClientConfig = {"allow_http": True} if urlsplit(endpoint).hostname in _LOOPBACK else {}
     try:
-        return CloudFiles(S3Store.from_url(url, client_options=near), url)
+        return CloudFiles(S3Store.from_url(url, client_options=client_options), url)
     except (BaseError, ValueError) as problem:
         raise InvalidInput(f"the store {url} cannot be opened: {_first_line(problem)}") from None
 
 
 @dataclass(frozen=True)
 class CloudFiles:
-    """The `Files` of an object store; `url` names it in errors."""
+    """The `Files` of a bucket; `url` names it in errors."""
 
     store: "ObjectStore"
     url: str
@@ -58,21 +58,21 @@ class CloudFiles:
         from obstore.exceptions import AlreadyExistsError
 
         try:
-            with self._asked("create", key):
+            with self._service_errors("create", key):
                 self.store.put(require_key(key), data, mode="create", use_multipart=False)
         except AlreadyExistsError:
             if not self._is_own(key, data):
-                raise FileExistsError(f"{key} is there already in {self.url}") from None
+                raise FileExistsError(f"{key} exists already in {self.url}") from None
 
     def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002  every put is durable
         """As `Files.replace`; every put is durable."""
-        with self._asked("replace", key):
+        with self._service_errors("replace", key):
             self.store.put(require_key(key), data)
 
     def read(self, key: str) -> bytes:
         """As `Files.read`."""
         try:
-            with self._asked("read", key):
+            with self._service_errors("read", key):
                 return bytes(self.store.get(require_key(key)).bytes())
         except FileNotFoundError:
             raise NotFound(f"there is no file {key} in {self.url}") from None
@@ -80,23 +80,23 @@ class CloudFiles:
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`."""
         folder = f"{require_key(prefix)}/" if prefix else ""
-        with self._asked("list", prefix):
+        with self._service_errors("list", prefix):
             yield from self._deep(folder, after) if deep else self._children(folder, after)
 
     def remove(self, key: str, *, unless_since: datetime | None = None) -> bool:
-        """As `Files.remove`. Between the look at the time and the deletion another writer has a few milliseconds."""
-        with contextlib.suppress(FileNotFoundError), self._asked("remove", key):
+        """As `Files.remove`. A write in the few milliseconds between reading the time and deleting is lost."""
+        with contextlib.suppress(FileNotFoundError), self._service_errors("remove", key):
             if unless_since and self.store.head(require_key(key))["last_modified"] >= unless_since:
                 return False
             self.store.delete(require_key(key))
         return True
 
     def _is_own(self, key: str, data: bytes) -> bool:
-        """Whether the put that found `key` taken had put it there itself.
+        """Whether the file at `key` was put there by this very call.
 
-        A put whose answer is lost is sent again by the client, and then finds what it put. So the bytes decide: each
-        commit and claim names its run, attempt and process, so no two writers have the same. A large blob is not read
-        back: its key is its content, and whoever puts one does not mind that it is there.
+        When the answer to a put is lost, the client sends it again, and finds its own file. So the bytes decide: each
+        commit and claim names its run, attempt and process, so no two writers put equal bytes. A large blob is not read
+        back: its key is its digest, so it does not matter who put it.
         """
         return len(data) <= _READ_BACK_BYTES and self.read(key) == data
 
@@ -106,14 +106,14 @@ class CloudFiles:
                 yield StoredFile(item["path"], item["size"], item["last_modified"])
 
     def _children(self, folder: str, after: str) -> Iterator[StoredFile]:
-        # A listing by delimiter takes no offset, so the folders of a flat log are not worth asking for.
+        # A listing by delimiter takes no offset, so everything is listed and filtered here.
         found = self.store.list_with_delimiter(folder or None)
         files = [StoredFile(item["path"], item["size"], item["last_modified"]) for item in found["objects"]]
         folders = [StoredFile.folder(f"{path}/") for path in found["common_prefixes"]]
         yield from sorted((item for item in files + folders if item.key > after), key=lambda item: item.key)
 
     @contextlib.contextmanager
-    def _asked(self, doing: str, key: str) -> Iterator[None]:
+    def _service_errors(self, doing: str, key: str) -> Iterator[None]:
         from obstore.exceptions import AlreadyExistsError, BaseError
 
         try:
@@ -122,8 +122,8 @@ class CloudFiles:
             raise
         except BaseError as problem:
             raise StoreUnavailable(
-                f"cannot {doing} {key or 'the top'} in {self.url}: {_first_line(problem)}; "
-                "nothing was acknowledged; look at the service, the credentials and the network, then try again"
+                f"cannot {doing} {key or 'the root'} in {self.url}: {_first_line(problem)}; "
+                "nothing was acknowledged; check the service, the credentials and the network, then try again"
             ) from problem
 
 

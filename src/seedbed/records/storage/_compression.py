@@ -1,4 +1,4 @@
-"""zstd with a cap: nothing that a file claims of its own size makes a reader allocate more than it is allowed."""
+"""zstd compression with a size limit: a false size in a file cannot make a reader allocate more than allowed."""
 
 import zstandard
 
@@ -6,12 +6,12 @@ __all__ = ["compressed", "decompressed"]
 
 
 def compressed(data: bytes) -> bytes:
-    """One zstd frame that names its size."""
+    """`data` as one zstd frame that holds its size."""
     return zstandard.compress(data)
 
 
 def decompressed(data: bytes, largest_bytes: int) -> bytes:
-    """What the frame `data` holds. Raises ValueError for what is no frame, or claims more than `largest_bytes`."""
+    """The content of the zstd frame `data`. Raises ValueError if it is no frame or claims more than `largest_bytes`."""
     try:
         size = zstandard.frame_content_size(data)
         if not 0 <= size <= largest_bytes:

@@ -1,8 +1,8 @@
 """The only file that makes bytes durable: create-only publication, replacement and appending.
 
-Everything here writes in a loop until all is written, syncs the file, publishes, syncs the directory, and only then
+Every function here writes until all is written, syncs the file, publishes it, syncs the directory, and only then
 returns. A failed sync is final: the kernel may have dropped the pages and report success the next time (PostgreSQL's
-"fsyncgate"), so it is never tried again and never swallowed.
+"fsyncgate"), so it is never retried and never ignored.
 """
 
 import contextlib
@@ -21,17 +21,17 @@ __all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "remove", "replace", "set
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
-# The folders that this process knows to be durable. It only saves syncs: to forget it costs time, nothing else.
-_SETTLED: set[Path] = set()
+# The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
+_DURABLE_FOLDERS: set[Path] = set()
 
 
 def create(path: Path, data: bytes) -> None:
-    """Publish `data` at `path` if nothing is there yet: whole and durable on return, absent or whole after a crash.
+    """Publish `data` at `path` if nothing is there: complete and durable on return, absent or complete after a crash.
 
-    Raises FileExistsError when the name is taken (whatever took it is durable by then) and StoreUnavailable when a
-    durable call fails: then nothing is acknowledged, though the file may be there whole.
+    Raises FileExistsError when the name is taken (the existing file is durable then) and StoreUnavailable when a
+    durable call fails: then nothing is acknowledged, though the complete file may be there.
     """
-    with _durable_call("create", path), _lasting_folder(path.parent) as directory:
+    with _durable_call("create", path), _durable_folder(path.parent) as directory:
         try:
             _link_new(directory, path.name, data)
         finally:
@@ -39,30 +39,30 @@ def create(path: Path, data: bytes) -> None:
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Put `data` at `path`, whole for every reader, in place of whatever is there.
+    """Write `data` to `path` and replace what is there; readers see the old or the new file, never a part.
 
-    With `durable=False` a crash of the machine may undo or empty it: for views, which are rebuilt. Raises
-    StoreUnavailable.
+    With `durable=False` a crash of the machine may undo the write or empty the file: for views, which can be rebuilt.
+    Raises StoreUnavailable.
     """
     with _durable_call("replace", path):
         if durable:
-            with _lasting_folder(path.parent) as directory:
-                _exchange(directory, path.name, data, durable=True)
+            with _durable_folder(path.parent) as directory:
+                _write_and_rename(directory, path.name, data, durable=True)
                 os.fsync(directory)
         else:
-            _show(path, data)
+            _replace_view(path, data)
 
 
-def _show(path: Path, data: bytes) -> None:
-    # A run has eight views: opening their folder, or asking for it, takes as long as writing them.
+def _replace_view(path: Path, data: bytes) -> None:
+    # A run has eight views: opening or checking their folder would take as long as writing them.
     try:
-        _exchange(None, os.fspath(path), data, durable=False)
+        _write_and_rename(None, os.fspath(path), data, durable=False)
     except FileNotFoundError:
-        _make(path.parent)
-        _exchange(None, os.fspath(path), data, durable=False)
+        _make_folders(path.parent)
+        _write_and_rename(None, os.fspath(path), data, durable=False)
 
 
-def _exchange(directory: int | None, name: str, data: bytes, *, durable: bool) -> None:
+def _write_and_rename(directory: int | None, name: str, data: bytes, *, durable: bool) -> None:
     temporary = _write_named(directory, os.path.dirname(name), data, durable=durable)  # noqa: PTH120  half the time of a Path
     try:
         os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -72,9 +72,9 @@ def _exchange(directory: int | None, name: str, data: bytes, *, durable: bool) -
 
 
 def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
-    """Delete a file; absence is fine. False when it was written since `unless_since`, and stays.
+    """Delete a file; a missing file is fine. Returns False, and keeps it, if it was written since `unless_since`.
 
-    A writer that puts the file anew while this looks at it keeps what it wrote. Raises StoreUnavailable.
+    If a writer replaces the file at the same moment, the new file stays. Raises StoreUnavailable.
     """
     with _durable_call("remove", path):
         try:
@@ -88,12 +88,12 @@ def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
 
 
 def _remove_old(directory: int, name: str, unless_since: datetime) -> bool:
-    if _written(directory, name) >= unless_since:
+    if _modified(directory, name) >= unless_since:
         return False
-    # Under a name of our own nobody writes it any more, so that what its time says now still holds when it goes.
+    # Nobody writes to the private name, so the time that is read now is still right when the file is deleted.
     private = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{name}"
     os.replace(name, private, src_dir_fd=directory, dst_dir_fd=directory)
-    is_old = _written(directory, private) < unless_since
+    is_old = _modified(directory, private) < unless_since
     if not is_old:
         with contextlib.suppress(FileExistsError):
             os.link(private, name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -102,16 +102,16 @@ def _remove_old(directory: int, name: str, unless_since: datetime) -> bool:
 
 
 def set_aside(name: str) -> str | None:
-    """The name of the file that a removal, cut short, left under the temporary name `name`; None for other files."""
+    """The original name of a file that an interrupted removal left under the temporary `name`; None for other files."""
     return name.removeprefix(TEMPORARY_PREFIX).partition("-")[2] or None
 
 
-def _written(directory: int, name: str) -> datetime:
+def _modified(directory: int, name: str) -> datetime:
     return datetime.fromtimestamp(os.stat(name, dir_fd=directory).st_mtime, UTC)
 
 
 class AppendFile:
-    """A file that only grows at its end, created durably. After one failed call it refuses every further one."""
+    """A file that is only appended to, created durably. After one failed call every further call fails."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
@@ -122,10 +122,10 @@ class AppendFile:
     def open(cls, path: Path) -> Self:
         """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        with _durable_call("open", path), _lasting_folder(path.parent) as directory:
+        with _durable_call("open", path), _durable_folder(path.parent) as directory:
             descriptor = os.open(path.name, flags, 0o644, dir_fd=directory)
             try:
-                # Also when it was there: who created it may have died before its name was durable.
+                # Also when it existed: its creator may have died before the file name was durable.
                 os.fsync(directory)
             except OSError:
                 os.close(descriptor)
@@ -138,7 +138,7 @@ class AppendFile:
             _write_all(self._descriptor, data)
 
     def sync(self) -> None:
-        """Make everything appended durable. Raises StoreUnavailable, once and for all."""
+        """Make everything appended durable. Raises StoreUnavailable; after that every call does."""
         with self._call("sync"):
             os.fsync(self._descriptor)
 
@@ -149,7 +149,7 @@ class AppendFile:
             os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Let the file go without syncing it."""
+        """Close the file without syncing it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -158,7 +158,7 @@ class AppendFile:
     def _call(self, doing: str) -> Iterator[None]:
         if self._broken or self._descriptor < 0:
             state = "an earlier durable call on it failed" if self._broken else "it is closed"
-            raise StoreUnavailable(f"cannot {doing} {self._path}: {state}; open it again to see what is really there")
+            raise StoreUnavailable(f"cannot {doing} {self._path}: {state}; open it again to see what it holds")
         self._broken = True
         with _durable_call(doing, self._path):
             yield
@@ -174,7 +174,7 @@ def _durable_call(doing: str, path: Path) -> Iterator[None]:
     except OSError as problem:
         raise StoreUnavailable(
             f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged; "
-            "free the disk or mend the mount, then try again"
+            "free disk space or repair the mount, then try again"
         ) from problem
 
 
@@ -188,42 +188,42 @@ def _folder(path: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _lasting_folder(path: Path) -> Iterator[int]:
-    """The folder at `path`, made where there is none, its name and those above it durable."""
+def _durable_folder(path: Path) -> Iterator[int]:
+    """The folder at `path`, created if needed, with durable names of it and of all folders above it."""
     with contextlib.ExitStack() as opened:
         try:
             descriptor = opened.enter_context(_folder(path))
         except FileNotFoundError:
-            _make(path)
+            _make_folders(path)
             descriptor = opened.enter_context(_folder(path))
-        _settle(path.absolute())
+        _make_names_durable(path.absolute())
         yield descriptor
 
 
-def _make(path: Path) -> None:
+def _make_folders(path: Path) -> None:
     if not path.parent.is_dir():
-        _make(path.parent)
-    _SETTLED.discard(path.absolute())  # it was there once, and somebody took it away
+        _make_folders(path.parent)
+    _DURABLE_FOLDERS.discard(path.absolute())  # it was there before, and has been deleted
     with contextlib.suppress(FileExistsError):
         os.mkdir(path)  # noqa: PTH102  every durable call goes through `os`, where tests make each one fail
 
 
-def _settle(path: Path) -> None:
-    """Make the names of the folder at `path`, and of those above it, durable: once in a process.
+def _make_names_durable(path: Path) -> None:
+    """Make the names of the folder at `path` and of those above it durable, once per process.
 
-    Also when they were there: who made them may have died before it had synced them.
+    Also when they existed: their creator may have died before it synced them.
     """
-    if path in _SETTLED:
+    if path in _DURABLE_FOLDERS:
         return
     if _may_be_new(path):
-        _settle(path.parent)
+        _make_names_durable(path.parent)
         with _folder(path.parent) as above:
             os.fsync(above)
-    _SETTLED.add(path)
+    _DURABLE_FOLDERS.add(path)
 
 
 def _may_be_new(path: Path) -> bool:
-    # Where nothing can be written nothing was made; a mount's own folder is no name in what it is mounted on.
+    # In a folder that is read-only nothing was created; a mount point is not part of the file system above it.
     above = path.parent
     return above != path and os.access(above, os.W_OK) and above.stat().st_dev == path.stat().st_dev
 
@@ -238,15 +238,15 @@ def _link_new(directory: int, name: str, data: bytes) -> None:
     try:
         _write_all(descriptor, data)
         os.fsync(descriptor)
-        # Naming a directory descriptor is what makes Python call linkat with AT_SYMLINK_FOLLOW; plain link() would
-        # try to link the symbolic link in /proc itself.
+        # With a directory descriptor Python calls linkat with AT_SYMLINK_FOLLOW; plain link() would link the symbolic
+        # link in /proc itself.
         os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=directory, dst_dir_fd=directory)
     finally:
         os.close(descriptor)
 
 
 def _link_named(directory: int, name: str, data: bytes) -> None:
-    # NFS and some overlay file systems have no unnamed files; link from a random name is create-only just the same.
+    # NFS and some overlay file systems have no unnamed files; a link from a random name is create-only too.
     temporary = _write_named(directory, "", data, durable=True)
     try:
         os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -258,8 +258,8 @@ def _link_named(directory: int, name: str, data: bytes) -> None:
 
 
 def _is_linked(directory: int, temporary: str) -> bool:
-    """Whether the file has its second name although `link` failed: over NFS the reply may be lost, and asked again."""
-    # Opening a file, unlike looking at it, makes an NFS client ask the server how things stand.
+    """Whether `link` worked although it failed: over NFS a reply may be lost, and the repeated request then fails."""
+    # Opening a file, unlike `stat`, makes an NFS client ask the server.
     descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
     try:
         return os.fstat(descriptor).st_nlink == 2
@@ -270,7 +270,7 @@ def _is_linked(directory: int, temporary: str) -> bool:
 def _explained(problem: OSError) -> OSError:
     if problem.errno not in _NO_LINKS:
         return problem
-    return OSError(problem.errno, "this file system has no hard links, which create-only publication rests on")
+    return OSError(problem.errno, "this file system has no hard links, which create-only publication needs")
 
 
 def _write_named(directory: int | None, folder: str, data: bytes, *, durable: bool) -> str:
@@ -289,7 +289,7 @@ def _write_named(directory: int | None, folder: str, data: bytes, *, durable: bo
 
 
 def _discard(name: str, directory: int | None) -> None:
-    # A temporary file that stays behind costs only its room, and fsck names it: the first error must be the one heard.
+    # A temporary file that is left costs only space, and fsck reports it: the first error must be the one raised.
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=directory)
 

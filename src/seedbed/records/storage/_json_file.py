@@ -1,4 +1,4 @@
-"""One JSON document in one file: written whole and durably, read with the hash of what was read."""
+"""One JSON document in one file: written atomically and durably, read with its hash."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +11,9 @@ __all__ = ["atomic_write_json", "json_with_hash", "read_json_with_hash"]
 
 
 def atomic_write_json(path: Path, obj: object) -> tuple[str, int]:
-    """Put the canonical JSON of `obj` at `path`, durable on return and never seen half; its digest and size in bytes.
+    """Write `obj` as canonical JSON to `path`, atomic and durable on return; return its digest and size in bytes.
 
-    Raises InvalidInput for NaN, infinities and what else is not JSON (nothing is written then), and StoreUnavailable.
+    Raises InvalidInput for NaN, infinities and other non-JSON values (nothing is written then), and StoreUnavailable.
     """
     data = canonical_json(obj)
     replace(path, data)
@@ -21,9 +21,9 @@ def atomic_write_json(path: Path, obj: object) -> tuple[str, int]:
 
 
 def read_json_with_hash(path: Path) -> tuple[dict[str, Json], str]:
-    """The JSON object at `path`, and the digest of its canonical form, however it is spelled there.
+    """The JSON object at `path`, and the digest of its canonical form, however the file is formatted.
 
-    Raises NotFound when there is no file, and StoreCorrupt for one that holds no JSON object.
+    Raises NotFound when there is no file, and StoreCorrupt when it holds no JSON object.
     """
     try:
         return json_with_hash(path.read_bytes(), path)
@@ -32,11 +32,11 @@ def read_json_with_hash(path: Path) -> tuple[dict[str, Json], str]:
 
 
 def json_with_hash(data: bytes, path: Path) -> tuple[dict[str, Json], str]:
-    """As `read_json_with_hash`, of what was read from `path`. Raises StoreCorrupt for what is no JSON object."""
+    """As `read_json_with_hash`, for `data` read from `path`. Raises StoreCorrupt when it is no JSON object."""
     try:
         found = parse_json(data)
         if not isinstance(found, Mapping):
             raise ValueError(f"it holds a {type(found).__name__}")
         return dict(found), digest_bytes(canonical_json(found))
     except (ValueError, InvalidInput) as problem:
-        raise StoreCorrupt(f"{path} holds no JSON object: {problem}; put a whole one in its place") from None
+        raise StoreCorrupt(f"{path} holds no JSON object: {problem}; replace it with a valid one") from None

@@ -1,4 +1,4 @@
-"""The key of everything in a store, and nowhere else."""
+"""The layout of a store: the keys of all its files, defined only here."""
 
 from seedbed.contracts import Stage
 from seedbed.records.canonical._names import require_name
@@ -8,16 +8,16 @@ __all__ = [
     "BLOBS",
     "CATALOG",
     "EVENTS",
+    "EXPIRIES",
     "INDEX",
     "LATEST",
     "LOGS",
     "MARKER",
-    "RELEASES",
     "RUNS",
     "baselines_folder",
+    "expiries_folder",
     "latest_key",
     "log_folder",
-    "releases_folder",
     "run_folder",
 ]
 
@@ -29,12 +29,12 @@ RUNS = "runs"
 BLOBS = "blobs/sha256"
 LATEST = "latest"
 BASELINES = "baselines"
-RELEASES = "released"
+EXPIRIES = "released"
 EVENTS = "events.log"  # of each run, in its folder
 
 
 def log_folder(project: str) -> str:
-    """The folder of one project's commits. Raises InvalidInput, as all here, for what is not one plain name."""
+    """The folder of one project's commits. Raises InvalidInput, as all functions here, for an invalid name."""
     return f"{LOGS}/{require_name('project', project)}"
 
 
@@ -43,9 +43,9 @@ def baselines_folder(project: str) -> str:
     return f"{BASELINES}/{require_name('project', project)}"
 
 
-def releases_folder(project: str) -> str:
-    """The folder of what retention has let go of one project."""
-    return f"{RELEASES}/{require_name('project', project)}"
+def expiries_folder(project: str) -> str:
+    """The folder of one project's expiries."""
+    return f"{EXPIRIES}/{require_name('project', project)}"
 
 
 def run_folder(project: str, run_id: str, stage: Stage) -> str:
@@ -54,7 +54,7 @@ def run_folder(project: str, run_id: str, stage: Stage) -> str:
 
 
 def latest_key(project: str, cohort_id: str, stage: Stage) -> str:
-    """The pointer to the newest commit of a project's cohort and stage."""
+    """The key of LATEST.json, the pointer to the newest commit of a project's cohort and stage."""
     return (
         f"{LATEST}/{require_name('project', project)}/{require_name('cohort_id', cohort_id)}/{stage.value}/LATEST.json"
     )

@@ -1,4 +1,4 @@
-"""A store's files on a disk, or on a network file system with hard links."""
+"""A store's files in a folder, on a disk or on a network file system with hard links."""
 
 import errno
 import os
@@ -21,20 +21,20 @@ class LocalFiles:
     root: Path
 
     def path(self, key: str) -> Path:
-        """Where `key` lies."""
+        """The path of `key`."""
         return Path(self._at(key))
 
     def create(self, key: str, data: bytes) -> None:
-        """As `Files.create`, by a hard link that is made only where there is none."""
+        """As `Files.create`, by a hard link, which fails if the name exists."""
         _durable.create(self.path(key), data)
 
     def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        """As `Files.replace`, by renaming over what is there."""
+        """As `Files.replace`, by renaming over the existing file."""
         _durable.replace(self.path(key), data, durable=durable)
 
     def read(self, key: str) -> bytes:
         """As `Files.read`."""
-        # Looking for the next number is the commonest call there is, and mostly finds none.
+        # Mostly called to look for the next record, which usually does not exist yet: so this path is fast.
         try:
             return _read(self._at(key))
         except (FileNotFoundError, NotADirectoryError):
@@ -43,7 +43,7 @@ class LocalFiles:
             raise _unavailable("read", self._at(key), problem) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
-        """As `Files.list`; what vanishes while it is listed is left out."""
+        """As `Files.list`; files that disappear during the listing are left out."""
         base = f"{prefix}/" if prefix else ""
         for name, entry in _children(self._at(prefix) if prefix else str(self.root)):
             key = base + name
@@ -67,7 +67,7 @@ def _read(path: str) -> bytes:
     except OSError as problem:
         if problem.errno != errno.ESTALE:
             raise
-        # Over NFS a file that another machine replaces is gone for whoever has it open; the new one is there.
+        # Over NFS a file that another machine replaces becomes stale for readers; the new file can be read.
         return _read_once(path)
 
 
@@ -77,7 +77,7 @@ def _read_once(path: str) -> bytes:
 
 
 def _unavailable(doing: str, path: str, problem: OSError) -> StoreUnavailable:
-    return StoreUnavailable(f"cannot {doing} {path}: {problem.strerror}; mend the mount or its rights")
+    return StoreUnavailable(f"cannot {doing} {path}: {problem.strerror}; repair the mount or its access rights")
 
 
 def _children(folder: str) -> list[tuple[str, "os.DirEntry[str]"]]:

@@ -1,6 +1,6 @@
-"""A log of sealed records, numbered from 1 without gaps, each published by put-if-absent and never written again.
+"""A log of sealed records, numbered from 1 without gaps, each published by put-if-absent and never changed.
 
-No lock and no clock takes part: writers race for the next number, the loser reads what won and tries the one after.
+It needs no lock and no clock: writers race for the next number, and the loser reads the winner and tries the next one.
 """
 
 import re
@@ -31,7 +31,7 @@ class Sealed:
 
 
 class NumberedLog:
-    """The records under the folder `folder` of a store."""
+    """The records in one folder of a store."""
 
     def __init__(self, files: Files, folder: str) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class NumberedLog:
         return f"{self.folder}/{commit_file(seq)}"
 
     def read(self, seq: int) -> Sealed:
-        """Record `seq`. Raises NotFound, and StoreCorrupt when its bytes are not those that were published."""
+        """Record `seq`. Raises NotFound, and StoreCorrupt when its bytes have changed."""
         data = self._files.read(self.key(seq))
         try:
             body, sealed = unseal(data)
@@ -59,21 +59,21 @@ class NumberedLog:
         return True
 
     def numbers(self, after: int = 0) -> list[int]:
-        """The numbers of the records behind `after`, ascending, whether they can be read or not."""
+        """The numbers of the records after number `after`, ascending, damaged ones included."""
         listed = self._files.list(self.folder, after=self.key(after), deep=False)
         return [number for item in listed if (number := record_number(item.key)) is not None]
 
     def require_gapless(self, after: int = 0) -> None:
-        """Raise StoreCorrupt when a number behind `after` is missing while a later one exists."""
+        """Raise StoreCorrupt when a number after `after` is missing while a later one exists."""
         for expected, found in enumerate(self.numbers(after), after + 1):
             if found != expected:
                 raise StoreCorrupt(
                     f"record {expected} of {self.folder} is missing, while {found} exists; "
-                    "restore the file from a copy of the store: it is never made again"
+                    "restore the file from a copy of the store: it cannot be rebuilt"
                 )
 
     def next_after(self, seq: int) -> Sealed | None:
-        """The record behind `seq`; None when it is the last."""
+        """The record after `seq`; None when there is none."""
         try:
             return self.read(seq + 1)
         except NotFound:
@@ -87,20 +87,20 @@ def record_number(key: str) -> int | None:
 
 
 def damaged(key: str, found: str) -> StoreCorrupt:
-    """The error for a record whose bytes are not what was published."""
+    """The error for a damaged record."""
     return StoreCorrupt(f"the record {key} is damaged: {found}; restore the file from a copy of the store")
 
 
 def parsed(model: type[Model], body: dict[str, Any], key: str) -> Model:
-    """The record `key` as what it records; `model` has its newest version as the default of `schema_version`.
+    """The record `key` as a `model`, whose default of `schema_version` is the newest version.
 
-    Raises StoreCorrupt when it records nothing of the kind, InvalidInput for one of a later version.
+    Raises StoreCorrupt when `body` is not valid for it, InvalidInput for a later version.
     """
     version, newest = body.get("schema_version"), model.model_fields["schema_version"].default
     if isinstance(version, int) and version > newest:
         raise InvalidInput(f"{key} has schema version {version}, this Seedbed reads 1 to {newest}; upgrade it")
     try:
-        return model.model_validate({"schema_version": None, **body})  # without one it is no record of ours
+        return model.model_validate({"schema_version": None, **body})  # a record without a version is refused
     except ValidationError as problem:
         found = problem.errors()[0]
         place = ".".join(map(str, found["loc"]))

@@ -1,0 +1,41 @@
+"""Where the files of a store are: in a folder or a bucket, and growing logs in a local folder."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from seedbed.records.storage._cloud import open_cloud
+from seedbed.records.storage._files import Files
+from seedbed.records.storage._local import LocalFiles
+from seedbed.records.storage._writer_turn import turn
+
+__all__ = ["StoreLocation"]
+
+_WORK = Path(".seedbed-work")
+
+
+@dataclass(frozen=True)
+class StoreLocation:
+    """The location of a store, which people call `name`. Running attempts append to their logs in the folder `work`.
+
+    If the store is a folder, `work` is that folder; if the store `is_remote`, logs are uploaded when a run finishes.
+    """
+
+    name: str
+    files: Files
+    work: Path
+    is_remote: bool
+
+    @classmethod
+    def of(cls, where: Path | str, work: Path | str | None) -> Self:
+        """The location of the store at `where`, a folder or a URL. Raises InvalidInput for any other URL."""
+        if "://" in str(where):
+            return cls(str(where), open_cloud(str(where)), Path(work or _WORK), is_remote=True)
+        return cls(str(where), LocalFiles(Path(where)), Path(where), is_remote=False)
+
+    def turn_at(self, folder: str) -> Callable[[], AbstractContextManager[None]]:
+        """The context manager for a turn at appending to `folder`; for a remote store it does nothing."""
+        return nullcontext if self.is_remote else partial(turn, self.work / folder)
