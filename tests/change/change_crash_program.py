@@ -130,7 +130,7 @@ def look_after(world, kind):
     if word == "superseded":
         world.propose()
     world.reader.reload()
-    world.file.saw(world.reader.values)
+    world.file.note_use(world.reader.values)
     expected = Outcome.FAILED if kind == "clamps" else Outcome.EFFECTIVE
     assert [record.outcome for record in history.records] == [expected] * 3, history.records
     return word

@@ -1,4 +1,4 @@
-"""Parameters of every kind, and cases for their guards, for the tests of `change`."""
+"""Parameters of every kind, and proposed changes for their guards, for the tests of `change`."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -74,8 +74,8 @@ def conditions(draw: st.DrawFn) -> Conditions:
 
 
 @st.composite
-def cases(draw: st.DrawFn, key: str = "optimizer.lr") -> ProposedChange:
-    """A case with up to five earlier moves, each from where the one before it ended."""
+def proposed_changes(draw: st.DrawFn, key: str = "optimizer.lr") -> ProposedChange:
+    """A proposed change with up to five earlier moves, each from where the one before it ended."""
     declared = draw(parameters(key))
     at = sorted(draw(st.lists(steps, min_size=1, max_size=6)))
     course = draw(st.lists(values(declared), min_size=len(at) + 1, max_size=len(at) + 1))

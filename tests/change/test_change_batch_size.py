@@ -26,7 +26,7 @@ def a_step(optimizer: SGD) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_sighting_waits_for_the_first_step_on_a_batch_of_the_new_size(workers: int) -> None:
+def test_the_report_waits_for_the_first_step_on_a_batch_of_the_new_size(workers: int) -> None:
     batches = ResizableBatchSampler(range(96), 4)
     loader = DataLoader(DATA, batch_sampler=batches, num_workers=workers)
     optimizer, seen, sizes = an_optimizer(), [], []

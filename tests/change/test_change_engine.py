@@ -150,7 +150,7 @@ def test_a_stale_state_hash_is_refused_and_nothing_is_written(tmp_path: Path) ->
     engine = opened(tmp_path, knob)
     seen = engine.state_hash()
     knob.value = 0.02
-    with pytest.raises(Conflict, match="propose anew"):
+    with pytest.raises(Conflict, match="propose again"):
         engine.propose(cut(), step=0, against=seen)
     assert kinds(tmp_path) == []
     assert engine.propose(cut(), step=0, against=engine.state_hash()).phase is Kind.APPLIED

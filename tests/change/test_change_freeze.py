@@ -53,9 +53,9 @@ def test_the_freeze_denies_changes_of_its_subsystems_and_says_why() -> None:
     state = states(RULE, [GOOD, GOOD])[-1]
     spread, rate = Parameter("quotes.spread", "bps", 0, 9), Parameter("optimizer.lr", "1", 0, 9)
     holding = Conditions(frozen=RULE.frozen(state))
-    rulings = [freeze(ProposedChange(each, Move(2, 1.0, 2.0), (), holding)) for each in (spread, rate)]
-    assert [ruling.decision for ruling in rulings] == [Decision.DENY, Decision.ALLOW]
-    assert rulings[0].reason == (
+    results = [freeze(ProposedChange(each, Move(2, 1.0, 2.0), (), holding)) for each in (spread, rate)]
+    assert [result.decision for result in results] == [Decision.DENY, Decision.ALLOW]
+    assert results[0].reason == (
         "subsystem 'quotes' is frozen: risk_ratio and net_bps were good 2 iterations in a row; the freeze lasts 4 more"
     )
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
-from seedbed.change import Freeze, Thaw, UseReport
+from seedbed.change import Freeze, OnUnfreeze, UseReport
 from seedbed.errors import InvalidInput
 
 OPTIMIZERS = {
@@ -79,7 +79,7 @@ def test_what_requires_grad_alone_does_and_that_the_watch_names_the_weight_that_
     optimizer.step()
     assert not same(frozen, weights_of(model.encoder)), "momentum, decay or the gradient moved a 'frozen' weight"
     assert len(seen) == 1
-    assert "frozen, and yet moved" in seen[0].why
+    assert "frozen, but changed" in seen[0].why
     assert "encoder.0.weight" in seen[0].why
     assert seen[0].found < 1.0
 
@@ -98,7 +98,7 @@ def test_a_weight_that_is_moved_steps_later_is_caught_too() -> None:
             model.encoder[0].bias.grad = torch.zeros(3)
         optimizer.step()
     assert [each.steps_after for each in seen] == [1, 3]
-    assert seen[1].why == "frozen, and yet moved: encoder.0.bias"
+    assert seen[1].why == "frozen, but changed: encoder.0.bias"
 
 
 def test_a_later_step_that_writes_the_same_bits_again_has_moved_nothing() -> None:
@@ -161,7 +161,7 @@ def test_bits_are_compared_and_not_numbers() -> None:
     binding.write(1.0)
     binding.watch(seen.append)
     optimizer.step()
-    assert seen[-1].why == "frozen, and yet moved: part.bias"
+    assert seen[-1].why == "frozen, but changed: part.bias"
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64, torch.complex64])
@@ -172,7 +172,7 @@ def test_weights_of_every_width_are_compared(dtype: torch.dtype) -> None:
     binding.write(1.0)
     binding.watch(seen.append)
     optimizer.step()
-    assert seen[0].why == "frozen, and yet moved: part.0"
+    assert seen[0].why == "frozen, but changed: part.0"
 
 
 def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weight() -> None:
@@ -217,7 +217,7 @@ def test_statistics_that_move_although_held_are_named() -> None:
     binding.watch(seen.append)
     model.encoder[1].momentum = 0.1  # the fault
     a_step(model, optimizer)
-    assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
+    assert seen[0].why == "frozen, but changed: encoder.1.running_mean, encoder.1.running_var"
 
 
 def test_a_part_that_is_replaced_before_the_step_did_not_stand_still() -> None:
@@ -228,7 +228,7 @@ def test_a_part_that_is_replaced_before_the_step_did_not_stand_still() -> None:
     binding.watch(seen.append)
     model.encoder[1] = nn.Identity()
     a_step(model, optimizer)
-    assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
+    assert seen[0].why == "frozen, but changed: encoder.1.running_mean, encoder.1.running_var"
 
 
 def test_a_cumulative_average_is_held_and_brought_back() -> None:
@@ -242,12 +242,12 @@ def test_a_cumulative_average_is_held_and_brought_back() -> None:
     assert model.encoder[1].momentum is None
 
 
-@pytest.mark.parametrize(("thaw", "steps"), [(Thaw.KEEP, 2), (Thaw.RESET, 1)])
-def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(thaw: Thaw, steps: int) -> None:
+@pytest.mark.parametrize(("on_unfreeze", "steps"), [(OnUnfreeze.KEEP, 2), (OnUnfreeze.RESET, 1)])
+def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(on_unfreeze: OnUnfreeze, steps: int) -> None:
     model = a_model()
     optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
     a_step(model, optimizer)
-    binding = Freeze(model, "encoder", optimizer, thaw=thaw)
+    binding = Freeze(model, "encoder", optimizer, on_unfreeze=on_unfreeze)
     binding.write(1.0)
     a_step(model, optimizer)
     binding.write(0.0)
@@ -283,7 +283,7 @@ def test_an_unfrozen_part_that_somebody_freezes_again_is_a_loss() -> None:
     a_step(model, optimizer)
     model.encoder.requires_grad_(False)
     a_step(model, optimizer)
-    assert (seen[1].found, seen[1].why) == (1.0, "requires_grad was turned off by code that is no binding")
+    assert (seen[1].found, seen[1].why) == (1.0, "requires_grad was turned off by code outside the bindings")
 
 
 def test_a_part_that_is_in_no_group_cannot_be_unfrozen() -> None:

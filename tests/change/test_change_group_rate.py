@@ -132,7 +132,7 @@ def test_a_group_that_is_not_there_once_is_refused(group: int | str) -> None:
 
 def test_groups_that_share_one_tensor_cannot_move_alone() -> None:
     rate = LearningRate(an_optimizer(lr=torch.tensor(1e-2)), group=1)
-    with pytest.raises(InvalidInput, match="give each group a tensor of its own"):
+    with pytest.raises(InvalidInput, match="give each group its own tensor"):
         rate.write(1e-3)
 
 

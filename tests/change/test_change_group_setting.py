@@ -114,7 +114,7 @@ def test_a_setting_that_the_optimizer_lacks_is_refused_with_those_it_has(
 
 
 def test_a_name_that_is_no_setting_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a valid Setting"):
+    with pytest.raises(ValueError, match="not a valid OptimizerSetting"):
         GroupSetting(Adam(weights()), "betas")
 
 
@@ -127,7 +127,7 @@ def test_a_group_without_decay_stays_without() -> None:
 @pytest.mark.parametrize(("decays", "value"), [((0.1, 0.2), 0.0), ((0.0, 0.2), 0.1)])
 def test_a_decay_that_would_lose_the_groups_ratios_is_refused(decays: tuple[float, float], value: float) -> None:
     optimizer = grouped(AdamW, *({"weight_decay": decay} for decay in decays))
-    with pytest.raises(InvalidInput, match="bind each group on its own"):
+    with pytest.raises(InvalidInput, match="bind each group separately"):
         GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY).write(value)
     GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY, group=0).write(value)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [value, decays[1]]

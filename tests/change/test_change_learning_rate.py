@@ -278,7 +278,7 @@ def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> N
     optimizer.param_groups[1]["lr"] = 0.5
     train_step(optimizer, scheduler)
     assert (seen[0].expected, seen[0].found) == (pytest.approx(3e-4), 0.5)
-    assert "group 1's rate was overwritten by code that is no living scheduler" in seen[0].why
+    assert "group 1's rate was overwritten by code outside all live schedulers" in seen[0].why
 
 
 def test_only_the_container_of_a_guilty_scheduler_is_named() -> None:

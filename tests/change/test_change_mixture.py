@@ -69,7 +69,7 @@ def test_another_pass_goes_on_with_new_draws() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_sighting_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(workers: int) -> None:
+def test_the_report_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(workers: int) -> None:
     mixture = MixtureSampler(LENGTHS, {"near": 1.0, "far": 0.0, "odd": 0.0}, 400, seed=2)
     batches = ResizableBatchSampler(mixture, 8)
     data = ConcatDataset([TensorDataset(torch.arange(n)) for n in LENGTHS.values()])
@@ -83,7 +83,7 @@ def test_the_sighting_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(work
             binding.watch(seen.append)
         a_step(optimizer)
         if drawn_first is not None:
-            assert bool(seen) is (mixture.num_handed - 8 >= drawn_first)
+            assert bool(seen) is (mixture.num_delivered - 8 >= drawn_first)
         if seen:
             break
     assert seen == [UseReport(1 + (drawn_first - 16) // 8, 1e9, 1e9)]
@@ -122,9 +122,9 @@ def test_draws_of_an_abandoned_pass_are_not_taken_for_handed_ones() -> None:
     loader = DataLoader(list(range(41)), batch_sampler=ResizableBatchSampler(mixture, 8), num_workers=0)
     next(track_batches(loader, mixture))
     list(islice(iter(mixture), 5))  # fetched ahead and thrown away
-    assert mixture.num_handed == 8
+    assert mixture.num_delivered == 8
     assert sum(1 for _ in track_batches(loader, mixture)) == 8
-    assert mixture.num_handed == 8 + 5 + 64
+    assert mixture.num_delivered == 8 + 5 + 64
 
 
 def test_weights_that_cannot_be_are_refused() -> None:

@@ -39,10 +39,10 @@ class World:
     def open(self) -> ChangeEngine:
         return ChangeEngine(self.journal, {"a": self.a, "b": self.b}, [A, B])
 
-    def both(self, step: int, *ops: Add | Set | Scale, whole: bool = False) -> tuple[ChangeRecord, ...]:
+    def both(self, step: int, *ops: Add | Set | Scale, all_or_nothing: bool = False) -> tuple[ChangeRecord, ...]:
         deltas = [Delta(key, op, "r", "me") for key, op in zip("ab", ops, strict=True)]
         return self.engine.propose_all(
-            deltas, step, rules=Rules(Registry([A, B]), self.engine.rules.guards, whole=whole)
+            deltas, step, rules=Rules(Registry([A, B]), self.engine.rules.guards, all_or_nothing=all_or_nothing)
         )
 
     def step(self) -> None:
@@ -82,10 +82,10 @@ def test_a_proposal_may_be_applied_in_part_and_says_which(world: World) -> None:
 def test_a_proposal_that_is_wanted_whole_is_denied_with_whatever_is_denied_of_it(world: World) -> None:
     world.engine.propose(Delta("a", Set(20.0), "r", "me"), step=0)
     world.step()
-    _, second = world.both(3, Set(30.0), Set(30.0), whole=True)
+    _, second = world.both(3, Set(30.0), Set(30.0), all_or_nothing=True)
     assert (second.outcome, world.values) == (Outcome.BLOCKED, (20.0, 10.0))
     assert second.reason.startswith("a of the same proposal: DENY by cooldown")
-    _, second = world.both(9, Set(101.0), Set(30.0), whole=True)
+    _, second = world.both(9, Set(101.0), Set(30.0), all_or_nothing=True)
     assert second.reason.startswith("a of the same proposal: SHRINK by bounds")
     assert world.values == (20.0, 10.0)
 
@@ -138,7 +138,7 @@ class Contested:
         self._inner = Bindings(dials)
         self._dials, self._times = dials, times
         self.read, self.held, self.watch = self._inner.read, self._inner.held, self._inner.watch
-        self.state, self.restore, self.turn = self._inner.state, self._inner.restore, self._inner.turn
+        self.state, self.restore, self.locked = self._inner.state, self._inner.restore, self._inner.locked
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
         if self._times:

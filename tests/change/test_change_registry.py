@@ -97,9 +97,9 @@ def test_the_state_hash_of_some_of_the_values_is_refused() -> None:
         (
             "quotes.spread",
             1.25,
-            r"quotes.spread = 1.25: expected steps of 0.1 from 0.5, the neighbours are 1.2 and 1.3",
+            r"quotes.spread = 1.25: expected steps of 0.1 from 0.5; the nearest are 1.2 and 1.3",
         ),
-        ("quotes.interval", 62, r"quotes.interval = 62: expected steps of 5 from 10, the neighbours are 60 and 65"),
+        ("quotes.interval", 62, r"quotes.interval = 62: expected steps of 5 from 10; the nearest are 60 and 65"),
         ("quotes.interval", 60.5, r"quotes.interval = 60.5: expected steps of 5 .* 60 and 65"),
         ("quotes.interval", True, r"quotes.interval = True: expected a finite INT within 10 .. 80 ms"),
         ("quotes.spread", True, r"quotes.spread = True: expected a finite FLOAT"),
@@ -108,7 +108,7 @@ def test_the_state_hash_of_some_of_the_values_is_refused() -> None:
         ("quotes.spread", float("nan"), r"quotes.spread = nan: expected a finite FLOAT"),
         ("quotes.spread", float("-inf"), r"quotes.spread = -inf: expected a finite FLOAT"),
         ("quotes.interval", 10**400, r"quotes.interval = 1000+: expected a finite INT"),
-        ("quotes.post_only", 0.5, r"quotes.post_only = 0.5: expected steps of 1 from 0, the neighbours are 0 and 1"),
+        ("quotes.post_only", 0.5, r"quotes.post_only = 0.5: expected steps of 1 from 0; the nearest are 0 and 1"),
         ("quotes.post_only", 2, r"quotes.post_only = 2: high bound is 1"),
     ],
 )
@@ -256,9 +256,9 @@ def test_what_was_set_is_what_is_got_and_nothing_else_moves(
 
 
 def test_a_whole_set_of_values_has_each_and_nothing_else() -> None:
-    assert PLANT.whole(VALUES) == PLANT.validate(VALUES)
+    assert PLANT.validate_all(VALUES) == PLANT.validate(VALUES)
     key = next(iter(VALUES))
     with pytest.raises(InvalidInput, match=rf"missing \['{key}'\]"):
-        PLANT.whole({each: value for each, value in VALUES.items() if each != key})
+        PLANT.validate_all({each: value for each, value in VALUES.items() if each != key})
     with pytest.raises(InvalidInput, match=r"unknown \['stranger'\]"):
-        PLANT.whole({**VALUES, "stranger": 1.0})
+        PLANT.validate_all({**VALUES, "stranger": 1.0})

@@ -71,7 +71,7 @@ def test_a_clamped_change_is_replayed_as_the_value_let_through_and_judged_anew()
     assert loop.engine.history[1].outcome is Outcome.CLAMPED
     again = replayed(loop.engine.history, 2, high=2e-3)
     assert (again.rates, again.engine.history[1].outcome) == (loop.rates, Outcome.EFFECTIVE)
-    assert again.engine.history[1].ruling is not None
+    assert again.engine.history[1].guard_result is not None
     assert replay_rule(loop.engine.history, "first").ruled_otherwise(again.engine.history) == ()
 
 

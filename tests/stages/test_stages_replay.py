@@ -102,7 +102,9 @@ def test_a_journal_with_another_value_gives_another_run(one, monkeypatch):
     def altered(entries):
         history = fold(entries)
         if history[first.id].delta == first.delta:
-            history._records[first.id] = replace(first, ruling=replace(first.ruling, after=first.after * 1.01))
+            history._records[first.id] = replace(
+                first, guard_result=replace(first.guard_result, after=first.after * 1.01)
+            )
         return history
 
     monkeypatch.setattr("seedbed.stages._replay.fold", altered)
