@@ -199,7 +199,7 @@ def test_a_tighter_threshold_never_lets_more_through(
 ) -> None:
     loose, tight = (with_limits(proposed.parameter, **{field: threshold}) for threshold in (looser, tighter))
     assume(loose is not None and tight is not None)
-    after_loose, after_tight = (guard(replace(proposed, parameter=each)) for each in (loose, tight))
+    after_loose, after_tight = (guard(replace(proposed, parameter=each)) for each in (loose, tight) if each)
     assert lets_through(after_tight, proposed) <= lets_through(after_loose, proposed)
 
 

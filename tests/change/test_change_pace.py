@@ -135,7 +135,8 @@ def test_what_velocity_leaves_lies_on_the_grid() -> None:
 def test_in_no_window_does_the_sum_of_the_moves_exceed_the_cap(data: st.DataObject) -> None:
     parameter = data.draw(parameters())
     assume(parameter.velocity_cap is not None)
-    value, step, made = parameter.low, 0, []
+    value, step = parameter.low, 0
+    made: list[Move] = []
     for wanted in data.draw(st.lists(values(parameter), max_size=12)):
         step += data.draw(st.integers(0, 60))
         result = judge_proposal(GUARDS, ProposedChange(parameter, Move(step, value, wanted), tuple(made)))

@@ -9,7 +9,8 @@ from seedbed.errors import InvalidInput
 
 
 def declared(**limits: Any) -> Parameter:
-    return Parameter(**({"key": "optimizer.lr", "unit": "1", "low": 0.0, "high": 1.0} | limits))
+    fields: dict[str, Any] = {"key": "optimizer.lr", "unit": "1", "low": 0.0, "high": 1.0}
+    return Parameter(**(fields | limits))
 
 
 @pytest.mark.parametrize(

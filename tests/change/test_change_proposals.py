@@ -1,6 +1,6 @@
 """Proposals of several deltas: made together or not at all, retried when a race is lost, undone, rolled back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from seedbed.change import (
 from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import ContractBroken, InvalidInput
-from seedbed.records import MemoryJournal
+from seedbed.records import Entry, MemoryJournal
 
 A, B = (Parameter(key, "1", 0.0, 100.0, cooldown_steps=5) for key in ("a", "b"))
 
@@ -203,8 +203,7 @@ def test_what_a_crash_left_half_applied_is_taken_back(world: World, tmp_path: Pa
 
 def test_a_journal_of_single_changes_is_still_read(world: World) -> None:
     world.engine.propose(Delta("a", Set(20.0), "r", "me"), step=0)
-    entries: Sequence[object] = world.journal.entries()
-    old = [type(each)(each.sequence, each.kind, _without_batch(each.payload), "", "") for each in entries]
+    old = [Entry(each.sequence, each.kind, _without_batch(each.payload), "", "") for each in world.journal.entries()]
     assert fold(old)[1].batch == 1
 
 

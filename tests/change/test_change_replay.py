@@ -44,8 +44,8 @@ class Loop:
         self.engine.propose(Delta(LR, Scale(factor), "because", "somebody"), len(self.rates))
 
 
-def replayed(history: ChangeHistory, num_steps: int, **limits: float) -> Loop:
-    rule, loop = replay_rule(history, "first"), Loop(**limits)
+def replayed(history: ChangeHistory, num_steps: int, high: float = 1e-2, cooldown_steps: int = 3) -> Loop:
+    rule, loop = replay_rule(history, "first"), Loop(high, cooldown_steps)
     for _ in range(num_steps):
         if deltas := rule.due(loop.step()):
             loop.engine.propose_all(deltas, len(loop.rates))
