@@ -86,7 +86,7 @@ def on_disk(folder: Path, num_changes: int) -> Found:
     def change(number: int) -> None:
         delta = Delta(KEY, Set(VALUES[number % 2]), "the benchmark", "me")
         engine.propose_all([delta], number, rules=rules)
-        settings.saw(reader.values)
+        settings.note_use(reader.values)
 
     change(0)
     lines = journal.read_bytes().splitlines(keepends=True)

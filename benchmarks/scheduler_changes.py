@@ -14,7 +14,7 @@ from seedbed.change import (
     Freeze,
     GroupSetting,
     LearningRate,
-    Op,
+    Operation,
     OptimizerSetting,
     RateRule,
     Scale,
@@ -37,7 +37,7 @@ class Change:
     came to. `recipe` is that of a loop built for the new value, given the loop at the change and the value.
     """
 
-    op: Op
+    op: Operation
     bind: Callable[[Loop], Binding]
     plain: Callable[[Loop, float], None]
     look: Callable[[Loop, Tensor], float]

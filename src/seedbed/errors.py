@@ -1,7 +1,7 @@
-"""One tree of errors, divided by what the caller can do about each, and the table of exit codes.
+"""The tree of errors, grouped by what the caller can do about them, and the table of exit codes.
 
-Every error says what failed, where, what was expected against what was found, and what to do next. `exit_code` is what
-the command line returns for it.
+Every error says what failed, where, what was expected against what was found, and what to do next. `exit_code` is the
+exit code of the command line for it.
 """
 
 import sys
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class ExitCode(IntEnum):
-    """How a command of Seedbed ends."""
+    """The exit codes of Seedbed's commands."""
 
     PASS = 0
     FAIL = 1
@@ -49,57 +49,57 @@ EXIT_CODES: dict[ExitCode, str] = {
 
 
 class SeedbedError(Exception):
-    """The base of every error that Seedbed raises on purpose."""
+    """The base class of every error that Seedbed raises on purpose."""
 
     exit_code = ExitCode.INTERNAL_ERROR
 
 
 class InvalidInput(SeedbedError, ValueError):
-    """Mend the input: a file, a field, an option or an argument was refused at the door; nothing was written."""
+    """A file, a field, an option or an argument was refused, and nothing was written: fix the input."""
 
     exit_code = ExitCode.USAGE
 
 
 class NotFound(SeedbedError, LookupError):
-    """Name something that exists: a run, a project, a parameter or a file is not there."""
+    """A run, a project, a parameter or a file does not exist: give the name of one that does."""
 
     exit_code = ExitCode.USAGE
 
 
 class Conflict(SeedbedError, RuntimeError):
-    """Take another key: other content is already committed under this one, or a compare-and-swap lost."""
+    """Other content is already committed under this key, or a writer was faster: use another key, or read again."""
 
     exit_code = ExitCode.USAGE
 
 
 class StoreUnavailable(SeedbedError, OSError):
-    """Free the disk or mend the mount, then retry: a durable call failed and nothing was acknowledged."""
+    """A durable write failed, and nothing was acknowledged: free or repair the disk, then try again."""
 
 
 class StoreCorrupt(SeedbedError, RuntimeError):
-    """Run `seedbed runs fsck`: stored bytes are not the bytes that were acknowledged."""
+    """Stored bytes are not the bytes that were acknowledged: run `seedbed runs fsck`."""
 
 
 class Diverged(SeedbedError, ArithmeticError):
-    """Lower the rate or mend the data: the training produced numbers that are none; the last checkpoint is whole."""
+    """The training produced NaN or infinity: lower the rate or fix the data; the last checkpoint is complete."""
 
     exit_code = ExitCode.FAIL
 
 
 class ContractBroken(SeedbedError, RuntimeError):
-    """Mend the machine or declare COMPAT: what was declared was not observed."""
+    """What was declared was not observed: fix the machine or declare COMPAT."""
 
     exit_code = ExitCode.CONTRACT_BROKEN
 
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """A script's own main part, ended as the command line ends: a SeedbedError becomes one line on stderr and its code.
+    """A context for the main part of a script, which then ends as the command line does.
 
-    Raises SystemExit for it; every other error passes through.
+    A SeedbedError becomes one line on stderr and SystemExit with its exit code; every other error is not caught.
     """
     try:
         yield
     except SeedbedError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201  it is the script that speaks here
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201  this is a script's own output
         raise SystemExit(error.exit_code) from None

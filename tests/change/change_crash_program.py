@@ -17,7 +17,7 @@ from collections import Counter
 from itertools import count
 from pathlib import Path
 
-from seedbed.change import ChangeEngine, Delta, Kind, Parameter, Registry, Set, SettingsFile
+from seedbed.change import ChangeEngine, ChangeRecord, Delta, Kind, Parameter, Registry, Set, SettingsFile
 from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import StoreUnavailable
@@ -71,7 +71,7 @@ def survives(action, at):
 
 
 def kill(root, kind):
-    found = Counter()
+    found: Counter[str] = Counter()
     for at in count(1):
         folder = root / f"at-{at}"
         World(folder, kind)
@@ -90,11 +90,11 @@ def kill(root, kind):
 
 
 def refused(root, kind):
-    found = Counter()
+    found: Counter[str] = Counter()
     for at in count(1):
         folder = root / f"at-{at}"
         world = World(folder, kind)
-        acknowledged = ()
+        acknowledged: tuple[ChangeRecord, ...] = ()
         with durable_faults(at, fails_with(errno.EIO)) as calls:
             try:
                 acknowledged = world.propose()
@@ -130,7 +130,7 @@ def look_after(world, kind):
     if word == "superseded":
         world.propose()
     world.reader.reload()
-    world.file.saw(world.reader.values)
+    world.file.note_use(world.reader.values)
     expected = Outcome.FAILED if kind == "clamps" else Outcome.EFFECTIVE
     assert [record.outcome for record in history.records] == [expected] * 3, history.records
     return word

@@ -49,7 +49,7 @@ class Rig:
     amp: bool = False
     compile_model: bool = False
     compile_step: bool = False
-    seen: list[UseReport] = field(default_factory=list)
+    seen: list[UseReport] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(0)
@@ -70,7 +70,8 @@ class Rig:
     def _feed(self) -> Iterator[list[Tensor]]:
         made = torch.Generator().manual_seed(1)
         sets = [TensorDataset(torch.randn(n, 3, generator=made), torch.randn(n, 1, generator=made)) for n in (50, 70)]
-        loader = DataLoader(ConcatDataset(sets), batch_sampler=self.batches)
+        joined: ConcatDataset[tuple[Tensor, ...]] = ConcatDataset(sets)
+        loader = DataLoader(joined, batch_sampler=self.batches)
         return chain.from_iterable(track_batches(each, self.batches, self.mixture) for each in repeat(loader))
 
     def micro(self) -> None:
@@ -83,7 +84,9 @@ class Rig:
     def update(self, *, poisoned: bool = False) -> None:
         """The optimizer step for the gradients gathered; poisoned ones are not finite, and mixed precision skips it."""
         if poisoned:
-            self.model.head.weight.grad.fill_(float("inf"))
+            gradient = self.model.head.weight.grad
+            assert gradient is not None
+            gradient.fill_(float("inf"))
         self.scaler.unscale_(self.optimizer)
         self.clip.clip(self.model.parameters())
         if self.amp:

@@ -1,8 +1,9 @@
-"""Parameters of every kind, and cases for their guards, for the tests of `change`."""
+"""Parameters of every kind, and proposed changes for their guards, for the tests of `change`."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 from math import nextafter
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -29,8 +30,8 @@ def grids(draw: st.DrawFn) -> Grid:
     if number is Number.BOOL:
         return Grid(0, 1, 1, number)
     if number is Number.INT:
-        low, high = sorted((draw(st.integers(-100, 100)), draw(st.integers(-100, 100))))
-        return Grid(low, high, draw(st.sampled_from([1, 5])), number)
+        first, last = sorted((draw(st.integers(-100, 100)), draw(st.integers(-100, 100))))
+        return Grid(first, last, draw(st.sampled_from([1, 5])), number)
     drawn = (draw(decimals | numbers) for _ in range(2))
     low, high = sorted(0.0 if abs(each) < 1e-6 else each for each in drawn)  # one zero, none like it
     return Grid(low, high, draw(st.sampled_from([None, 0.1, 0.25, 1 / 3, 0.001, 7.0])), number)
@@ -74,8 +75,8 @@ def conditions(draw: st.DrawFn) -> Conditions:
 
 
 @st.composite
-def cases(draw: st.DrawFn, key: str = "optimizer.lr") -> ProposedChange:
-    """A case with up to five earlier moves, each from where the one before it ended."""
+def proposed_changes(draw: st.DrawFn, key: str = "optimizer.lr") -> ProposedChange:
+    """A proposed change with up to five earlier moves, each from where the one before it ended."""
     declared = draw(parameters(key))
     at = sorted(draw(st.lists(steps, min_size=1, max_size=6)))
     course = draw(st.lists(values(declared), min_size=len(at) + 1, max_size=len(at) + 1))
@@ -83,9 +84,9 @@ def cases(draw: st.DrawFn, key: str = "optimizer.lr") -> ProposedChange:
     return ProposedChange(declared, moves[-1], tuple(moves[:-1]), draw(conditions()))
 
 
-def with_limits(parameter: Parameter, **limits: object) -> Parameter | None:
+def with_limits(parameter: Parameter, **limits: Any) -> Parameter | None:
     """The parameter with other limits; None where they contradict one another."""
-    fields = {name: getattr(parameter, name) for name in parameter.__slots__}
+    fields: dict[str, Any] = {name: getattr(parameter, name) for name in parameter.__slots__}
     try:
         return Parameter(**(fields | limits))
     except InvalidInput:

@@ -26,10 +26,12 @@ def a_step(optimizer: SGD) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_sighting_waits_for_the_first_step_on_a_batch_of_the_new_size(workers: int) -> None:
+def test_the_report_waits_for_the_first_step_on_a_batch_of_the_new_size(workers: int) -> None:
     batches = ResizableBatchSampler(range(96), 4)
     loader = DataLoader(DATA, batch_sampler=batches, num_workers=workers)
-    optimizer, seen, sizes = an_optimizer(), [], []
+    optimizer = an_optimizer()
+    seen: list[UseReport] = []
+    sizes: list[float] = []
     binding = BatchSize(batches, optimizer)
     for number, (batch,) in enumerate(track_batches(loader, batches)):
         if number == 2:
@@ -69,7 +71,8 @@ def test_a_sampler_without_length_has_no_number_of_batches() -> None:
 def test_the_short_batch_that_ends_a_pass_proves_nothing() -> None:
     batches = ResizableBatchSampler(range(6), 5)
     loader = DataLoader(TensorDataset(torch.zeros(6)), batch_sampler=batches)
-    optimizer, seen = an_optimizer(), []
+    optimizer = an_optimizer()
+    seen: list[UseReport] = []
     binding = BatchSize(batches, optimizer)
     feed = track_batches(loader, batches)
     next(feed)
@@ -85,7 +88,8 @@ def test_the_short_batch_that_ends_a_pass_proves_nothing() -> None:
 
 def test_a_window_of_mixed_sizes_proves_nothing() -> None:
     batches = ResizableBatchSampler(range(96), 4)
-    optimizer, seen = an_optimizer(), []
+    optimizer = an_optimizer()
+    seen: list[UseReport] = []
     feed = track_batches(DataLoader(DATA, batch_sampler=batches, num_workers=0), batches)
     binding = BatchSize(batches, optimizer)
     binding.write(8.0)
@@ -138,7 +142,8 @@ def test_a_state_that_holds_no_size_restores_neither() -> None:
 
 
 def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
-    optimizer, seen = an_optimizer(), []
+    optimizer = an_optimizer()
+    seen: list[UseReport] = []
     scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)  # and nobody declares it
     batches = ResizableBatchSampler(range(96), 4)
     binding = BatchSize(batches, optimizer, LearningRate(optimizer), RateRule.LINEAR)
@@ -158,7 +163,8 @@ def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
 
 
 def test_the_rates_own_watch_takes_no_offence_at_the_rule() -> None:
-    optimizer, seen = an_optimizer(), []
+    optimizer = an_optimizer()
+    seen: list[UseReport] = []
     rate = LearningRate(optimizer)
     rate.write(0.2)
     rate.watch(seen.append)

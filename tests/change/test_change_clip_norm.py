@@ -13,7 +13,8 @@ def clipped(*, max_norm: float = 1.0, size: float = 3.0) -> tuple[torch.nn.Param
     weight = torch.nn.Parameter(torch.zeros(4))
     weight.grad = torch.full((4,), size)
     optimizer = SGD([weight], lr=1.0)
-    clip, seen = ClipNorm(optimizer, max_norm), []
+    clip = ClipNorm(optimizer, max_norm)
+    seen: list[UseReport] = []
     clip.watch(seen.append)
     return weight, optimizer, clip, seen
 
@@ -41,6 +42,7 @@ def test_a_step_without_a_clip_is_a_loss() -> None:
 def test_gradients_that_were_changed_between_clip_and_step_are_a_loss() -> None:
     weight, optimizer, clip, seen = clipped()
     clip.clip([weight])
+    assert weight.grad is not None
     weight.grad.mul_(3.0)
     optimizer.step()
     assert "clip left gradients of norm 1 and the step began with 3" in seen[0].why
@@ -51,7 +53,8 @@ def test_gradients_that_were_clipped_while_they_were_scaled_are_a_loss(fused: bo
     weight = torch.nn.Parameter(torch.ones(4))
     optimizer = torch.optim.SGD([weight], lr=0.1, fused=fused)
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-    clip, seen = ClipNorm(optimizer, 1.0), []
+    clip = ClipNorm(optimizer, 1.0)
+    seen: list[UseReport] = []
     clip.watch(seen.append)
     scaler.scale((weight * 3).sum()).backward()
     clip.clip([weight])  # the fault: before scaler.unscale_(optimizer)
@@ -63,6 +66,7 @@ def test_gradients_that_were_clipped_while_they_were_scaled_are_a_loss(fused: bo
 
 def test_gradients_that_are_no_numbers_prove_nothing() -> None:
     weight, optimizer, clip, seen = clipped()
+    assert weight.grad is not None
     weight.grad.fill_(float("nan"))
     clip.clip([weight])
     optimizer.step()

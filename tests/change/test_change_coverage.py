@@ -10,7 +10,7 @@ from seedbed.change import require_coverage
 from seedbed.errors import ContractBroken
 
 
-def a_model() -> nn.Module:
+def a_model() -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
 
 
@@ -20,7 +20,9 @@ def test_a_model_whose_every_weight_is_in_one_group_passes_also_compiled_and_ave
     optimizer = SGD([{"params": part.parameters()} for part in model], lr=0.1)
     AveragedModel(model)
     require_coverage(model, optimizer)
-    require_coverage(torch.compile(model, backend="eager"), optimizer)
+    compiled = torch.compile(model, backend="eager")
+    assert isinstance(compiled, nn.Module)
+    require_coverage(compiled, optimizer)
 
 
 def test_a_replaced_layer_is_named_as_missing_and_the_old_one_as_foreign() -> None:

@@ -1,5 +1,7 @@
 """Dropout counts as changed when the forward pass dropped by it, in eager and in compiled models."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -23,11 +25,18 @@ class Dropping(nn.Module):
         return self.second(self.first(self.scale))
 
 
+def inner(model: Dropping) -> nn.Dropout:
+    """The second of its dropouts."""
+    found = model.second[0]
+    assert isinstance(found, nn.Dropout)
+    return found
+
+
 def share_kept(out: torch.Tensor) -> float:
     return float((out != 0).float().mean())
 
 
-def a_step(run: nn.Module, optimizer: SGD) -> float:
+def a_step(run: Callable[[], torch.Tensor], optimizer: SGD) -> float:
     optimizer.zero_grad()
     out = run()
     out.sum().backward()
@@ -42,7 +51,8 @@ def test_what_is_seen_is_what_the_forward_pass_really_dropped(backend: str | Non
     torch._dynamo.reset()
     torch.manual_seed(0)
     model = Dropping()
-    optimizer, seen = SGD([model.scale], lr=0.0), []
+    optimizer = SGD([model.scale], lr=0.0)
+    seen: list[UseReport] = []
     run = torch.compile(model, backend=backend, fullgraph=fullgraph) if backend else model
     assert a_step(run, optimizer) == pytest.approx(0.25, abs=0.02)
     binding = DropoutRate(model, optimizer)
@@ -59,8 +69,11 @@ def test_compiled_code_that_skips_the_guard_keeps_the_old_probability_and_never_
     torch._dynamo.reset()
     torch.manual_seed(0)
     model = Dropping()
-    optimizer, seen = SGD([model.scale], lr=0.0), []
-    skipping = {"guard_filter_fn": torch.compiler.skip_guard_on_inbuilt_nn_modules_unsafe}
+    optimizer = SGD([model.scale], lr=0.0)
+    seen: list[UseReport] = []
+    skipping: dict[str, str | int | bool | Callable[..., object]] = {
+        "guard_filter_fn": torch.compiler.skip_guard_on_inbuilt_nn_modules_unsafe
+    }
     run = torch.compile(model, backend="eager", options=skipping)
     a_step(run, optimizer)
     binding = DropoutRate(model, optimizer)
@@ -75,13 +88,14 @@ def test_only_the_modules_named_are_set() -> None:
     model = Dropping()
     binding = DropoutRate(model, SGD([model.scale], lr=0.0), names=["second"])
     binding.write(0.25)
-    assert (model.first.p, model.second[0].p) == (0.5, 0.25)
+    assert (model.first.p, inner(model).p) == (0.5, 0.25)
     assert binding.state() == {"second.0": 0.25}
 
 
 def test_a_forward_pass_in_evaluation_mode_is_no_use() -> None:
     model = Dropping()
-    optimizer, seen = SGD([model.scale], lr=0.0), []
+    optimizer = SGD([model.scale], lr=0.0)
+    seen: list[UseReport] = []
     binding = DropoutRate(model, optimizer)
     binding.write(0.25)
     binding.watch(seen.append)
@@ -112,7 +126,8 @@ def test_a_module_that_was_replaced_is_found_again_by_its_name() -> None:
     ids=lambda layer: type(layer).__name__,
 )
 def test_the_dropout_of_attention_and_recurrent_layers_and_of_every_kind_is_meant(layer: nn.Module) -> None:
-    optimizer, seen = SGD([*layer.parameters(), nn.Parameter(torch.ones(1))], lr=0.0), []
+    optimizer = SGD([*layer.parameters(), nn.Parameter(torch.ones(1))], lr=0.0)
+    seen: list[UseReport] = []
     binding = DropoutRate(layer, optimizer)
     binding.write(0.0)
     binding.watch(seen.append)
@@ -138,11 +153,12 @@ def test_modules_that_differ_or_are_not_there_are_refused() -> None:
 
 def test_one_module_that_is_set_apart_is_caught() -> None:
     model = Dropping()
-    optimizer, seen = SGD([model.scale], lr=0.0), []
+    optimizer = SGD([model.scale], lr=0.0)
+    seen: list[UseReport] = []
     binding = DropoutRate(model, optimizer)
     binding.write(0.25)
     binding.watch(seen.append)
     a_step(model, optimizer)
-    model.second[0].p = 0.75
+    inner(model).p = 0.75
     a_step(model, optimizer)
     assert (seen[1].expected, seen[1].found) == (0.25, 0.75)

@@ -48,8 +48,14 @@ def test_a_change_is_applied_read_back_and_effective_at_the_next_step(tmp_path: 
 
 
 def test_the_intent_is_durable_before_the_live_object_is_touched(tmp_path: Path) -> None:
-    knob, seen = Knob(), []
-    knob.accepts = lambda value: seen.extend(kinds(tmp_path)) or value
+    knob = Knob()
+    seen: list[str] = []
+
+    def accept(value: float) -> float:
+        seen.extend(kinds(tmp_path))
+        return value
+
+    knob.accepts = accept
     opened(tmp_path, knob).propose(cut(), step=0)
     assert seen == ["proposed", "guarded", "intent"]
 
@@ -150,7 +156,7 @@ def test_a_stale_state_hash_is_refused_and_nothing_is_written(tmp_path: Path) ->
     engine = opened(tmp_path, knob)
     seen = engine.state_hash()
     knob.value = 0.02
-    with pytest.raises(Conflict, match="propose anew"):
+    with pytest.raises(Conflict, match="propose again"):
         engine.propose(cut(), step=0, against=seen)
     assert kinds(tmp_path) == []
     assert engine.propose(cut(), step=0, against=engine.state_hash()).phase is Kind.APPLIED
@@ -449,8 +455,7 @@ class AnyOrder(RuleBasedStateMachine):
     def step(self, rival: bool) -> None:
         self.step_number += 1
         held = self.engine.history.held("optimizer.lr")
-        watched = self.knob.report is not None and held is not None
-        if watched:
+        if self.knob.report is not None and held is not None:
             (self.lost if rival else self.used).add(held.id)
         self.knob.step(used=0.99 if rival else None)
         if rival:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from change_rig import CASES, Rig
+from change_rig import CASES, Net, Rig
 from torch.optim.swa_utils import AveragedModel
 
 from seedbed.change import ChangeEngine, ChangeState, Delta, Kind, Parameter, Set, UseReport
@@ -160,6 +160,7 @@ def test_a_watch_neither_follows_an_averaged_copy_nor_is_misled_by_it(name: str)
     rig = Rig()
     expected = changed(rig, name)
     average = AveragedModel(rig.model)
+    assert isinstance(average.module, Net)
     average.module.drop.p = 0.9
     average.train()
     average(torch.ones(4, 3))

@@ -1,6 +1,6 @@
 """What works is left alone for a while: a freeze begins after enough good iterations, runs its course, says why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ GOOD = {"risk_ratio": 0.35, "net_bps": 2.7, "maker_share": 0.1}
 BAD = {"risk_ratio": 0.36, "net_bps": 2.7}
 
 
-def states(rule: FreezeRule, course: list[Mapping[str, float]]) -> list[FreezeState]:
+def states(rule: FreezeRule, course: Sequence[Mapping[str, float]]) -> list[FreezeState]:
     state, made = FreezeState(), []
     for kpis in course:
         state = rule.observe(FreezeState.model_validate_json(state.model_dump_json()), kpis)
@@ -35,7 +35,7 @@ def states(rule: FreezeRule, course: list[Mapping[str, float]]) -> list[FreezeSt
     return made
 
 
-def frozen(rule: FreezeRule, course: list[Mapping[str, float]]) -> list[bool]:
+def frozen(rule: FreezeRule, course: Sequence[Mapping[str, float]]) -> list[bool]:
     return [bool(rule.frozen(state)) for state in states(rule, course)]
 
 
@@ -53,9 +53,9 @@ def test_the_freeze_denies_changes_of_its_subsystems_and_says_why() -> None:
     state = states(RULE, [GOOD, GOOD])[-1]
     spread, rate = Parameter("quotes.spread", "bps", 0, 9), Parameter("optimizer.lr", "1", 0, 9)
     holding = Conditions(frozen=RULE.frozen(state))
-    rulings = [freeze(ProposedChange(each, Move(2, 1.0, 2.0), (), holding)) for each in (spread, rate)]
-    assert [ruling.decision for ruling in rulings] == [Decision.DENY, Decision.ALLOW]
-    assert rulings[0].reason == (
+    results = [freeze(ProposedChange(each, Move(2, 1.0, 2.0), (), holding)) for each in (spread, rate)]
+    assert [result.decision for result in results] == [Decision.DENY, Decision.ALLOW]
+    assert results[0].reason == (
         "subsystem 'quotes' is frozen: risk_ratio and net_bps were good 2 iterations in a row; the freeze lasts 4 more"
     )
 
@@ -110,5 +110,6 @@ def test_a_range_in_which_nothing_or_everything_is_good_is_refused(low: float | 
 
 @pytest.mark.parametrize("change", [{"good": ()}, {"hold": 0}, {"lasting": 0}, {"subsystems": ()}])
 def test_a_rule_that_freezes_nothing_or_at_once_is_refused(change: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {"good": (RISK,), "hold": 1, "lasting": 1}
     with pytest.raises(InvalidInput, match="FreezeRule"):
-        FreezeRule(**({"good": (RISK,), "hold": 1, "lasting": 1} | change))
+        FreezeRule(**(fields | change))

@@ -1,11 +1,14 @@
 """A frozen weight stands still to the bit, whatever momentum or gradient is left; one that moves is named."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
-from seedbed.change import Freeze, Thaw, UseReport
+from seedbed.change import Freeze, OnUnfreeze, UseReport
 from seedbed.errors import InvalidInput
 
 OPTIMIZERS = {
@@ -33,6 +36,20 @@ def a_model() -> Net:
     return Net()
 
 
+def linear_of(model: Net) -> nn.Linear:
+    """The encoder's first layer."""
+    layer = model.encoder[0]
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+def norm_of(model: Net) -> nn.BatchNorm1d:
+    """The encoder's normalisation."""
+    layer = model.encoder[1]
+    assert isinstance(layer, nn.BatchNorm1d)
+    return layer
+
+
 def a_step(model: nn.Module, optimizer: Optimizer) -> None:
     optimizer.zero_grad()
     model(torch.randn(8, 2)).square().sum().backward()
@@ -50,7 +67,8 @@ def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_a_frozen_submodule_does_not_move_and_the_rest_does(kind: str) -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS[kind](model.parameters()), []
+    optimizer = OPTIMIZERS[kind](model.parameters())
+    seen: list[UseReport] = []
     a_step(model, optimizer)
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
@@ -67,7 +85,8 @@ def test_a_frozen_submodule_does_not_move_and_the_rest_does(kind: str) -> None:
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_what_requires_grad_alone_does_and_that_the_watch_names_the_weight_that_moved(kind: str, gradient: str) -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS[kind](model.parameters()), []
+    optimizer = OPTIMIZERS[kind](model.parameters())
+    seen: list[UseReport] = []
     a_step(model, optimizer)
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
@@ -79,14 +98,15 @@ def test_what_requires_grad_alone_does_and_that_the_watch_names_the_weight_that_
     optimizer.step()
     assert not same(frozen, weights_of(model.encoder)), "momentum, decay or the gradient moved a 'frozen' weight"
     assert len(seen) == 1
-    assert "frozen, and yet moved" in seen[0].why
+    assert "frozen, but changed" in seen[0].why
     assert "encoder.0.weight" in seen[0].why
     assert seen[0].found < 1.0
 
 
 def test_a_weight_that_is_moved_steps_later_is_caught_too() -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     a_step(model, optimizer)
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
@@ -95,15 +115,16 @@ def test_a_weight_that_is_moved_steps_later_is_caught_too() -> None:
         optimizer.zero_grad()
         model(torch.randn(8, 2)).square().sum().backward()
         if step == 2:
-            model.encoder[0].bias.grad = torch.zeros(3)
+            linear_of(model).bias.grad = torch.zeros(3)
         optimizer.step()
     assert [each.steps_after for each in seen] == [1, 3]
-    assert seen[1].why == "frozen, and yet moved: encoder.0.bias"
+    assert seen[1].why == "frozen, but changed: encoder.0.bias"
 
 
 def test_a_later_step_that_writes_the_same_bits_again_has_moved_nothing() -> None:
     model = a_model()
-    optimizer, seen = SGD(model.parameters(), lr=0.0), []
+    optimizer = SGD(model.parameters(), lr=0.0)
+    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
     binding.watch(seen.append)
@@ -117,7 +138,7 @@ def test_a_later_step_that_writes_the_same_bits_again_has_moved_nothing() -> Non
 class Writes(SGD):
     """An optimizer that writes to weights without a gradient, as those that average weights do."""
 
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
         for group in self.param_groups:
             for weight in group["params"]:
                 with torch.no_grad():
@@ -127,7 +148,8 @@ class Writes(SGD):
 @pytest.mark.parametrize("when", [0, 1])
 def test_an_optimizer_that_writes_to_weights_without_a_gradient_is_caught_at_any_step(when: int) -> None:
     model = a_model()
-    optimizer, seen = Writes(model.parameters(), lr=0.1), []
+    optimizer = Writes(model.parameters(), lr=0.1)
+    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
     binding.watch(seen.append)
@@ -138,11 +160,13 @@ def test_an_optimizer_that_writes_to_weights_without_a_gradient_is_caught_at_any
 
 
 def test_bits_are_compared_and_not_numbers() -> None:
-    model = nn.ModuleDict({"part": nn.Linear(1, 1)})
+    part = nn.Linear(1, 1)
+    model = nn.ModuleDict({"part": part})
     with torch.no_grad():
-        model["part"].weight.fill_(float("nan"))
-        model["part"].bias.zero_()
-    optimizer, seen = Writes(model.parameters(), lr=0.1), []
+        part.weight.fill_(float("nan"))
+        part.bias.zero_()
+    optimizer = Writes(model.parameters(), lr=0.1)
+    seen: list[UseReport] = []
     binding = Freeze(model, "part", optimizer)
     binding.write(1.0)
     binding.watch(seen.append)
@@ -152,32 +176,34 @@ def test_bits_are_compared_and_not_numbers() -> None:
     assert [each.why for each in seen] == [""], "a weight that is no number stands still"
 
     class Negates(SGD):
-        def step(self, closure: None = None) -> None:
+        def step(self, closure: Callable[[], float] | None = None) -> Any:
             with torch.no_grad():
-                model["part"].bias.neg_()
+                part.bias.neg_()
 
-    optimizer = Negates(model.parameters(), lr=0.1)
-    binding = Freeze(model, "part", optimizer)
+    negating = Negates(model.parameters(), lr=0.1)
+    binding = Freeze(model, "part", negating)
     binding.write(1.0)
     binding.watch(seen.append)
-    optimizer.step()
-    assert seen[-1].why == "frozen, and yet moved: part.bias"
+    negating.step()
+    assert seen[-1].why == "frozen, but changed: part.bias"
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64, torch.complex64])
 def test_weights_of_every_width_are_compared(dtype: torch.dtype) -> None:
     model = nn.ModuleDict({"part": nn.ParameterList([nn.Parameter(torch.ones(2, 3, dtype=dtype).T)])})
-    optimizer, seen = Writes(model.parameters(), lr=0.1), []
+    optimizer = Writes(model.parameters(), lr=0.1)
+    seen: list[UseReport] = []
     binding = Freeze(model, "part", optimizer)
     binding.write(1.0)
     binding.watch(seen.append)
     optimizer.step()
-    assert seen[0].why == "frozen, and yet moved: part.0"
+    assert seen[0].why == "frozen, but changed: part.0"
 
 
 def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weight() -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     a_step(model, optimizer)
     loss = model(torch.randn(8, 2)).square().sum()
     binding = Freeze(model, "encoder", optimizer)
@@ -191,12 +217,14 @@ def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weigh
 @pytest.mark.parametrize("holds", [True, False])
 def test_statistics_of_normalisation_stand_still_unless_declared_otherwise(holds: bool) -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     a_step(model, optimizer)
-    norm = model.encoder[1]
+    norm = norm_of(model)
     binding = Freeze(model, "encoder", optimizer, hold_statistics=holds)
     binding.write(1.0)
     binding.watch(seen.append)
+    assert norm.running_mean is not None
     mean = norm.running_mean.clone()
     model.train()
     for _ in range(2):
@@ -211,56 +239,60 @@ def test_statistics_of_normalisation_stand_still_unless_declared_otherwise(holds
 
 def test_statistics_that_move_although_held_are_named() -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
     binding.watch(seen.append)
-    model.encoder[1].momentum = 0.1  # the fault
+    norm_of(model).momentum = 0.1  # the fault
     a_step(model, optimizer)
-    assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
+    assert seen[0].why == "frozen, but changed: encoder.1.running_mean, encoder.1.running_var"
 
 
 def test_a_part_that_is_replaced_before_the_step_did_not_stand_still() -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
     binding.watch(seen.append)
     model.encoder[1] = nn.Identity()
     a_step(model, optimizer)
-    assert seen[0].why == "frozen, and yet moved: encoder.1.running_mean, encoder.1.running_var"
+    assert seen[0].why == "frozen, but changed: encoder.1.running_mean, encoder.1.running_var"
 
 
 def test_a_cumulative_average_is_held_and_brought_back() -> None:
     model = a_model()
-    model.encoder[1].momentum = None
+    norm_of(model).momentum = None
     binding = Freeze(model, "encoder", OPTIMIZERS["AdamW"](model.parameters()))
     first = binding.state()
     binding.write(1.0)
-    assert model.encoder[1].momentum == 0.0
+    assert norm_of(model).momentum == 0.0
     binding.restore(first)
-    assert model.encoder[1].momentum is None
+    assert norm_of(model).momentum is None
 
 
-@pytest.mark.parametrize(("thaw", "steps"), [(Thaw.KEEP, 2), (Thaw.RESET, 1)])
-def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(thaw: Thaw, steps: int) -> None:
+@pytest.mark.parametrize(("on_unfreeze", "steps"), [(OnUnfreeze.KEEP, 2), (OnUnfreeze.RESET, 1)])
+def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(on_unfreeze: OnUnfreeze, steps: int) -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     a_step(model, optimizer)
-    binding = Freeze(model, "encoder", optimizer, thaw=thaw)
+    binding = Freeze(model, "encoder", optimizer, on_unfreeze=on_unfreeze)
     binding.write(1.0)
     a_step(model, optimizer)
     binding.write(0.0)
     binding.watch(seen.append)
     a_step(model, optimizer)
     assert seen == [UseReport(1, 0.0, 0.0)]
-    assert float(optimizer.state[model.encoder[0].weight]["step"]) == steps
+    assert float(optimizer.state[linear_of(model).weight]["step"]) == steps
     assert float(optimizer.state[model.head.weight]["step"]) == 3
 
 
 def test_an_unfrozen_part_that_no_gradient_reaches_is_a_loss_after_two_steps() -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
     binding.write(0.0)
@@ -275,7 +307,8 @@ def test_an_unfrozen_part_that_no_gradient_reaches_is_a_loss_after_two_steps() -
 
 def test_an_unfrozen_part_that_somebody_freezes_again_is_a_loss() -> None:
     model = a_model()
-    optimizer, seen = OPTIMIZERS["AdamW"](model.parameters()), []
+    optimizer = OPTIMIZERS["AdamW"](model.parameters())
+    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
     binding.write(0.0)
@@ -283,7 +316,7 @@ def test_an_unfrozen_part_that_somebody_freezes_again_is_a_loss() -> None:
     a_step(model, optimizer)
     model.encoder.requires_grad_(False)
     a_step(model, optimizer)
-    assert (seen[1].found, seen[1].why) == (1.0, "requires_grad was turned off by code that is no binding")
+    assert (seen[1].found, seen[1].why) == (1.0, "requires_grad was turned off by code outside the bindings")
 
 
 def test_a_part_that_is_in_no_group_cannot_be_unfrozen() -> None:
@@ -306,7 +339,7 @@ def test_a_weight_that_was_frozen_before_stays_so() -> None:
     binding.write(1.0)
     binding.write(0.0)
     assert not model.encoder[0].bias.requires_grad
-    assert model.encoder[0].weight.requires_grad
+    assert linear_of(model).weight.requires_grad
 
 
 def test_between_frozen_and_not_stands_the_share() -> None:

@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import nextafter
 
 import pytest
-from change_world import cases, decimals, parameters, values
+from change_world import decimals, parameters, proposed_changes, values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +18,8 @@ SWITCH = Parameter("on", "1", low=0, high=1, number=Number.BOOL)
 
 
 def judged(parameter: Parameter, before: float, after: float) -> tuple[Decision, str | None, float]:
-    ruling = judge_proposal(GUARDS, ProposedChange(parameter, Move(0, before, after)))
-    return ruling.decision, ruling.guard, ruling.after
+    result = judge_proposal(GUARDS, ProposedChange(parameter, Move(0, before, after)))
+    return result.decision, result.guard, result.after
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_a_value_within_rounding_of_a_grid_point_is_that_point(
 def test_a_value_off_the_grid_goes_to_the_point_next_to_it_on_the_way(
     parameter: Parameter, before: float, after: float, shrunk: float
 ) -> None:
-    ruling = bounds(ProposedChange(parameter, Move(0, before, after)))
-    assert (ruling.decision, ruling.after) == (Decision.SHRINK, shrunk)
+    result = bounds(ProposedChange(parameter, Move(0, before, after)))
+    assert (result.decision, result.after) == (Decision.SHRINK, shrunk)
     if shrunk == before:
         assert judged(parameter, before, after) == (Decision.DENY, "no_op", before)
 
@@ -106,9 +106,9 @@ def test_without_a_grid_the_smallest_step_of_a_float_is_a_move() -> None:
 def test_tenths_added_one_by_one_arrive_where_they_should() -> None:
     value = 0.0
     for _ in range(10):
-        ruling = judge_proposal(GUARDS, ProposedChange(TENTHS, Move(0, value, value + 0.1)))
-        assert ruling.decision is Decision.ALLOW
-        value = ruling.after
+        result = judge_proposal(GUARDS, ProposedChange(TENTHS, Move(0, value, value + 0.1)))
+        assert result.decision is Decision.ALLOW
+        value = result.after
     assert value == 1.0
 
 
@@ -154,6 +154,6 @@ def test_without_a_grid_farthest_stops_at_the_last_decimal_that_is_not_beyond(be
         assert abs(there - limit) <= Fraction(2) ** -42
 
 
-@given(case=cases())
-def test_a_case_shows_the_value_as_the_grid_reads_it(case: ProposedChange) -> None:
-    assert case.proposal.after == on_grid(case.parameter, case.proposal.after)
+@given(proposed=proposed_changes())
+def test_a_proposed_change_shows_the_value_as_the_grid_reads_it(proposed: ProposedChange) -> None:
+    assert proposed.move.after == on_grid(proposed.parameter, proposed.move.after)

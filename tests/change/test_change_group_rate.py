@@ -67,7 +67,8 @@ def test_a_group_moved_alone_through_a_cycle_is_scaled_and_the_other_stands(kind
 @pytest.mark.parametrize("before", [0, 3, 11])
 def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kind: str, before: int) -> None:
     optimizer, scheduler = trained(kind, before)
-    rate, seen = LearningRate(optimizer, scheduler, group=1), []
+    rate = LearningRate(optimizer, scheduler, group=1)
+    seen: list[UseReport] = []
     rate.write(7e-4)
     rate.watch(seen.append)
     for step in range(25):
@@ -78,7 +79,8 @@ def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kin
 @pytest.mark.parametrize("kind", ["LambdaLR", "OneCycleLR", "CosineAnnealingWarmRestarts"])
 def test_an_undeclared_scheduler_that_takes_the_groups_rate_back_is_named(kind: str) -> None:
     optimizer, scheduler = trained(kind, 1)
-    rate, seen = LearningRate(optimizer, group=1), []
+    rate = LearningRate(optimizer, group=1)
+    seen: list[UseReport] = []
     rate.write(7e-4)
     rate.watch(seen.append)
     for _ in range(3):
@@ -132,7 +134,7 @@ def test_a_group_that_is_not_there_once_is_refused(group: int | str) -> None:
 
 def test_groups_that_share_one_tensor_cannot_move_alone() -> None:
     rate = LearningRate(an_optimizer(lr=torch.tensor(1e-2)), group=1)
-    with pytest.raises(InvalidInput, match="give each group a tensor of its own"):
+    with pytest.raises(InvalidInput, match="give each group its own tensor"):
         rate.write(1e-3)
 
 
@@ -162,7 +164,8 @@ def test_the_only_group_moves_its_floor_along() -> None:
 
 def test_a_write_through_the_binding_that_is_watched_is_no_loss_once_the_first_was_seen() -> None:
     optimizer, scheduler = trained("StepLR", 1)
-    rate, seen = LearningRate(optimizer, scheduler), []
+    rate = LearningRate(optimizer, scheduler)
+    seen: list[UseReport] = []
     rate.write(3e-3)
     rate.watch(seen.append)
     train_step(optimizer, scheduler)
@@ -174,7 +177,8 @@ def test_a_write_through_the_binding_that_is_watched_is_no_loss_once_the_first_w
 
 def test_a_write_before_the_first_was_seen_leaves_the_first_unproven() -> None:
     optimizer, scheduler = trained("StepLR", 1)
-    rate, seen = LearningRate(optimizer, scheduler), []
+    rate = LearningRate(optimizer, scheduler)
+    seen: list[UseReport] = []
     rate.write(3e-3)
     rate.watch(seen.append)
     rate.write(2e-3)

@@ -5,7 +5,7 @@ from itertools import permutations
 from math import nextafter
 
 import pytest
-from change_world import SUBSYSTEMS, cases, conditions, with_limits
+from change_world import SUBSYSTEMS, conditions, proposed_changes, with_limits
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -74,17 +74,17 @@ RULINGS = {
 }
 
 
-def lr(proposal: Move, *earlier: Move) -> ProposedChange:
-    return ProposedChange(LR, proposal, earlier)
+def lr(move: Move, *earlier: Move) -> ProposedChange:
+    return ProposedChange(LR, move, earlier)
 
 
-def firing(case: ProposedChange) -> list[str]:
-    return [guard.__name__ for guard in GUARDS if guard(case).decision is not Decision.ALLOW]
+def firing(proposed: ProposedChange) -> list[str]:
+    return [guard.__name__ for guard in GUARDS if guard(proposed).decision is not Decision.ALLOW]
 
 
-def lets_through(ruling: GuardResult, case: ProposedChange) -> float:
-    """How far the ruling lets the value move."""
-    return abs(ruling.after - case.proposal.before)
+def lets_through(result: GuardResult, proposed: ProposedChange) -> float:
+    """How far the result lets the value move."""
+    return abs(result.after - proposed.move.before)
 
 
 def test_the_guards_are_asked_in_the_order_that_is_written_down() -> None:
@@ -94,28 +94,30 @@ def test_the_guards_are_asked_in_the_order_that_is_written_down() -> None:
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 def test_each_guard_fires_alone_and_says_why(guard: Guard) -> None:
-    proposal, earlier, holding = ALONE[guard.__name__]
-    case = ProposedChange(GUARDED, proposal, earlier, holding)
-    assert firing(case) == [guard.__name__]
+    move, earlier, holding = ALONE[guard.__name__]
+    proposed = ProposedChange(GUARDED, move, earlier, holding)
+    assert firing(proposed) == [guard.__name__]
     decision, after, reason = RULINGS[guard.__name__]
-    assert judge_proposal(GUARDS, case) == GuardResult(decision, guard.__name__, after, reason)
+    assert judge_proposal(GUARDS, proposed) == GuardResult(decision, guard.__name__, after, reason)
 
 
 def test_a_move_within_every_limit_is_allowed() -> None:
-    case = ProposedChange(
+    proposed = ProposedChange(
         GUARDED, Move(100, 0.6, 0.7), (Move(0, 0.5, 0.6),), Conditions({"risk": ""}, {"risk": ""}, {"risk": ""})
     )
-    assert firing(case) == []
-    assert judge_proposal(GUARDS, case) == GuardResult(Decision.ALLOW, None, 0.7, "every guard allowed it")
+    assert firing(proposed) == []
+    assert judge_proposal(GUARDS, proposed) == GuardResult(Decision.ALLOW, None, 0.7, "every guard allowed it")
 
 
 def test_the_first_guard_in_order_has_the_word() -> None:
     everything = Conditions({"*": "x"}, {"*": "x"}, {"*": "x"})
-    case = ProposedChange(GUARDED, Move(250, 0.5, 2.0), UP_AND_DOWN, everything)
+    proposed = ProposedChange(GUARDED, Move(250, 0.5, 2.0), UP_AND_DOWN, everything)
     expected = ["freeze", "health", "drift", "oscillation", "velocity", "cooldown", "bounds"]
-    assert firing(case) == expected
+    assert firing(proposed) == expected
     for first, guard in enumerate(GUARDS[:-1]):
-        assert judge_proposal(GUARDS[first:], case).guard == (guard.__name__ if guard is not velocity else "cooldown")
+        assert judge_proposal(GUARDS[first:], proposed).guard == (
+            guard.__name__ if guard is not velocity else "cooldown"
+        )
 
 
 def test_no_op_alone_fires_whatever_else_is_declared() -> None:
@@ -128,52 +130,52 @@ def test_a_value_shrunk_to_the_one_already_live_is_a_no_op() -> None:
 
 
 def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:
-    ruling = bounds(lr(Move(0, 1e-7, 5e-8)))
-    assert (ruling.decision, ruling.after) == (Decision.DENY, 1e-7)
-    assert ruling.reason == "no value within 1e-05 .. 0.1 lies between 1e-07 and 5e-08"
+    result = bounds(lr(Move(0, 1e-7, 5e-8)))
+    assert (result.decision, result.after) == (Decision.DENY, 1e-7)
+    assert result.reason == "no value within 1e-05 .. 0.1 lies between 1e-07 and 5e-08"
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
-@given(case=cases())
-def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, case: ProposedChange) -> None:
-    ruling, proposal = guard(case), case.proposal
-    assert ruling.guard == guard.__name__
-    assert min(proposal.before, proposal.after) <= ruling.after <= max(proposal.before, proposal.after)
-    if ruling.decision is Decision.ALLOW:
-        assert ruling.after == proposal.after
-    if ruling.decision is Decision.SHRINK:
-        assert ruling.after != proposal.after
-    if ruling.decision is Decision.DENY:
-        assert ruling.after == proposal.before
-    assert ruling.reason
+@given(proposed=proposed_changes())
+def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, proposed: ProposedChange) -> None:
+    result, move = guard(proposed), proposed.move
+    assert result.guard == guard.__name__
+    assert min(move.before, move.after) <= result.after <= max(move.before, move.after)
+    if result.decision is Decision.ALLOW:
+        assert result.after == move.after
+    if result.decision is Decision.SHRINK:
+        assert result.after != move.after
+    if result.decision is Decision.DENY:
+        assert result.after == move.before
+    assert result.reason
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
-@given(case=cases())
-def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, case: ProposedChange) -> None:
-    ruling = guard(case)
-    if ruling.decision is not Decision.DENY and ruling.after != case.proposal.before:
-        again = guard(replace(case, proposal=replace(case.proposal, after=ruling.after)))
-        assert (again.decision, again.after) == (Decision.ALLOW, ruling.after)
+@given(proposed=proposed_changes())
+def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, proposed: ProposedChange) -> None:
+    result = guard(proposed)
+    if result.decision is not Decision.DENY and result.after != proposed.move.before:
+        again = guard(replace(proposed, move=replace(proposed.move, after=result.after)))
+        assert (again.decision, again.after) == (Decision.ALLOW, result.after)
 
 
-@given(case=cases())
-def test_what_passes_the_guards_passes_them_again_unchanged(case: ProposedChange) -> None:
-    ruling = judge_proposal(GUARDS, case)
-    if ruling.decision is not Decision.DENY:
-        again = judge_proposal(GUARDS, replace(case, proposal=replace(case.proposal, after=ruling.after)))
-        assert (again.decision, again.after) == (Decision.ALLOW, ruling.after)
+@given(proposed=proposed_changes())
+def test_what_passes_the_guards_passes_them_again_unchanged(proposed: ProposedChange) -> None:
+    result = judge_proposal(GUARDS, proposed)
+    if result.decision is not Decision.DENY:
+        again = judge_proposal(GUARDS, replace(proposed, move=replace(proposed.move, after=result.after)))
+        assert (again.decision, again.after) == (Decision.ALLOW, result.after)
 
 
-@given(case=cases())
-def test_what_the_guards_let_through_keeps_every_limit(case: ProposedChange) -> None:
-    ruling, declared, proposal = judge_proposal(GUARDS, case), case.parameter, case.proposal
-    assert min(proposal.before, proposal.after) <= ruling.after <= max(proposal.before, proposal.after)
-    if ruling.decision is not Decision.DENY:
-        assert declared.low <= ruling.after <= declared.high
-        assert ruling.after != proposal.before
+@given(proposed=proposed_changes())
+def test_what_the_guards_let_through_keeps_every_limit(proposed: ProposedChange) -> None:
+    result, declared, move = judge_proposal(GUARDS, proposed), proposed.parameter, proposed.move
+    assert min(move.before, move.after) <= result.after <= max(move.before, move.after)
+    if result.decision is not Decision.DENY:
+        assert declared.low <= result.after <= declared.high
+        assert result.after != move.before
         if declared.number is not Number.FLOAT:
-            assert float(ruling.after).is_integer()
+            assert float(result.after).is_integer()
 
 
 @pytest.mark.parametrize(
@@ -191,71 +193,75 @@ def test_what_the_guards_let_through_keeps_every_limit(case: ProposedChange) -> 
     ],
     ids=lambda each: getattr(each, "__name__", str(each)),
 )
-@given(case=cases())
+@given(proposed=proposed_changes())
 def test_a_tighter_threshold_never_lets_more_through(
-    guard: Guard, field: str, looser: object, tighter: object, case: ProposedChange
+    guard: Guard, field: str, looser: object, tighter: object, proposed: ProposedChange
 ) -> None:
-    loose, tight = (with_limits(case.parameter, **{field: threshold}) for threshold in (looser, tighter))
+    loose, tight = (with_limits(proposed.parameter, **{field: threshold}) for threshold in (looser, tighter))
     assume(loose is not None and tight is not None)
-    after_loose, after_tight = (guard(replace(case, parameter=each)) for each in (loose, tight))
-    assert lets_through(after_tight, case) <= lets_through(after_loose, case)
+    after_loose, after_tight = (guard(replace(proposed, parameter=each)) for each in (loose, tight) if each)
+    assert lets_through(after_tight, proposed) <= lets_through(after_loose, proposed)
 
 
-@given(case=cases(), names=st.sets(st.sampled_from([*SUBSYSTEMS, "*"])), more=st.sampled_from(SUBSYSTEMS))
+@given(
+    proposed=proposed_changes(), names=st.sets(st.sampled_from([*SUBSYSTEMS, "*"])), more=st.sampled_from(SUBSYSTEMS)
+)
 def test_the_more_is_frozen_unhealthy_or_drifted_the_less_is_let_through(
-    case: ProposedChange, names: set[str], more: str
+    proposed: ProposedChange, names: set[str], more: str
 ) -> None:
     few, many = (dict.fromkeys(sorted(each), "seen") for each in (names, names | {more}))
     for guard, field in ((freeze, "frozen"), (health, "unhealthy"), (drift, "drifted")):
-        after_few, after_many = (guard(replace(case, conditions=Conditions(**{field: each}))) for each in (few, many))
-        assert lets_through(after_many, case) <= lets_through(after_few, case)
+        after_few, after_many = (
+            guard(replace(proposed, conditions=Conditions(**{field: each}))) for each in (few, many)
+        )
+        assert lets_through(after_many, proposed) <= lets_through(after_few, proposed)
 
 
-@given(case=cases(), holding=conditions())
-def test_what_holds_in_other_subsystems_changes_nothing(case: ProposedChange, holding: Conditions) -> None:
-    mine = {case.parameter.subsystem, "*"}
+@given(proposed=proposed_changes(), holding=conditions())
+def test_what_holds_in_other_subsystems_changes_nothing(proposed: ProposedChange, holding: Conditions) -> None:
+    mine = {proposed.parameter.subsystem, "*"}
     fields = {name: getattr(holding, name) for name in Conditions.__slots__}
     others = {field: {name: why for name, why in held.items() if name not in mine} for field, held in fields.items()}
-    alone, among = (replace(case, conditions=each) for each in (Conditions(), Conditions(**others)))
+    alone, among = (replace(proposed, conditions=each) for each in (Conditions(), Conditions(**others)))
     assert judge_proposal(GUARDS, alone) == judge_proposal(GUARDS, among)
 
 
-@given(st.lists(cases(), min_size=1, max_size=5), st.sampled_from([*SUBSYSTEMS, "*"]))
+@given(st.lists(proposed_changes(), min_size=1, max_size=5), st.sampled_from([*SUBSYSTEMS, "*"]))
 def test_a_frozen_subsystem_denies_all_of_its_parameters_and_only_those(
     batch: list[ProposedChange], frozen: str
 ) -> None:
-    for case in batch:
-        ruling = judge_proposal(GUARDS, replace(case, conditions=Conditions(frozen={frozen: "it works"})))
-        assert (ruling.guard == "freeze") is (frozen in {case.parameter.subsystem, "*"})
+    for proposed in batch:
+        result = judge_proposal(GUARDS, replace(proposed, conditions=Conditions(frozen={frozen: "it works"})))
+        assert (result.guard == "freeze") is (frozen in {proposed.parameter.subsystem, "*"})
 
 
-def rulings_in_every_order(guards: tuple[Guard, ...], batch: dict[str, ProposedChange]) -> list[dict[str, GuardResult]]:
+def results_in_every_order(guards: tuple[Guard, ...], batch: dict[str, ProposedChange]) -> list[dict[str, GuardResult]]:
     return [{key: judge_proposal(guards, batch[key]) for key in order} for order in permutations(batch)]
 
 
 @st.composite
 def batches(draw: st.DrawFn) -> dict[str, ProposedChange]:
-    return {key: draw(cases(key)) for key in ("a", "b", "c")[: draw(st.integers(1, 3))]}
+    return {key: draw(proposed_changes(key)) for key in ("a", "b", "c")[: draw(st.integers(1, 3))]}
 
 
 @given(batches())
-def test_a_batch_gives_each_parameter_the_ruling_that_it_gets_alone_in_every_order(
+def test_a_batch_gives_each_parameter_the_result_that_it_gets_alone_in_every_order(
     batch: dict[str, ProposedChange],
 ) -> None:
-    alone = {key: judge_proposal(GUARDS, case) for key, case in batch.items()}
-    assert all(found == alone for found in rulings_in_every_order(GUARDS, batch))
+    alone = {key: judge_proposal(GUARDS, proposed) for key, proposed in batch.items()}
+    assert all(found == alone for found in results_in_every_order(GUARDS, batch))
 
 
 def test_a_guard_that_remembers_its_cases_is_caught_by_that() -> None:
     seen: set[str] = set()
 
-    def one_at_a_time(case: ProposedChange) -> GuardResult:
-        first = not seen or case.parameter.key in seen
-        seen.add(case.parameter.key)
-        return GuardResult(Decision.ALLOW if first else Decision.DENY, "mine", case.proposal.after, "one in all")
+    def one_at_a_time(proposed: ProposedChange) -> GuardResult:
+        first = not seen or proposed.parameter.key in seen
+        seen.add(proposed.parameter.key)
+        return GuardResult(Decision.ALLOW if first else Decision.DENY, "mine", proposed.move.after, "one in all")
 
     batch = {key: ProposedChange(replace(LR, key=key), Move(0, 1e-2, 2e-2)) for key in ("a", "b")}
-    first, second = rulings_in_every_order((one_at_a_time,), batch)
+    first, second = results_in_every_order((one_at_a_time,), batch)
     assert first != second
 
 
@@ -271,7 +277,7 @@ def test_a_delta_that_is_not_finite_is_refused() -> None:
         Delta("p", Scale(1e300), "r", "me").resolve(1e300)
 
 
-@given(case=cases())
-def test_no_op_looks_at_nothing_but_the_values(case: ProposedChange) -> None:
-    still = replace(case, proposal=replace(case.proposal, after=case.proposal.before))
+@given(proposed=proposed_changes())
+def test_no_op_looks_at_nothing_but_the_values(proposed: ProposedChange) -> None:
+    still = replace(proposed, move=replace(proposed.move, after=proposed.move.before))
     assert no_op(still).decision is Decision.DENY

@@ -49,20 +49,20 @@ def test_terms_and_weights_that_cannot_be_are_refused() -> None:
 
 
 def test_a_loop_that_does_not_use_the_sum_is_found_after_two_steps() -> None:
-    optimizer, weights, seen = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5}), []
+    optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
+    seen: list[UseReport] = []
     binding = LossWeight(weights, "aux", optimizer)
     binding.write(0.25)
     binding.watch(seen.append)
     a_step(optimizer, None)
     assert seen == []
     a_step(optimizer, None)
-    assert [(each.steps_after, each.why) for each in seen] == [
-        (2, "two optimizer steps were taken and combine was not called")
-    ]
+    assert [(each.steps_after, each.why) for each in seen] == [(2, "combine was not called in two optimizer steps")]
 
 
 def test_two_terms_are_watched_apart() -> None:
-    optimizer, weights, seen = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5}), []
+    optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
+    seen: list[UseReport] = []
     for term, value in (("link", 2.0), ("aux", 0.25)):
         binding = LossWeight(weights, term, optimizer)
         binding.write(value)
@@ -73,7 +73,8 @@ def test_two_terms_are_watched_apart() -> None:
 
 
 def test_uses_before_the_change_are_no_uses_of_it() -> None:
-    optimizer, weights, seen = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5}), []
+    optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
+    seen: list[UseReport] = []
     a_step(optimizer, weights)
     binding = LossWeight(weights, "aux", optimizer)
     binding.write(0.25)
@@ -85,7 +86,8 @@ def test_uses_before_the_change_are_no_uses_of_it() -> None:
 
 
 def test_gradients_zeroed_in_place_cost_one_step_of_proof_and_no_more() -> None:
-    optimizer, weights, seen = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5}), []
+    optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
+    seen: list[UseReport] = []
     a_step(optimizer, weights)
     binding = LossWeight(weights, "aux", optimizer)
     binding.write(0.25)

@@ -69,12 +69,16 @@ def test_another_pass_goes_on_with_new_draws() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_sighting_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(workers: int) -> None:
+def test_the_report_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(workers: int) -> None:
     mixture = MixtureSampler(LENGTHS, {"near": 1.0, "far": 0.0, "odd": 0.0}, 400, seed=2)
     batches = ResizableBatchSampler(mixture, 8)
-    data = ConcatDataset([TensorDataset(torch.arange(n)) for n in LENGTHS.values()])
+    data: ConcatDataset[tuple[torch.Tensor, ...]] = ConcatDataset(
+        [TensorDataset(torch.arange(n)) for n in LENGTHS.values()]
+    )
     loader = DataLoader(data, batch_sampler=batches, num_workers=workers)
-    optimizer, seen, drawn_first = an_optimizer(), [], None
+    optimizer = an_optimizer()
+    drawn_first: int | None = None
+    seen: list[UseReport] = []
     binding = MixtureWeight(mixture, "far", optimizer)
     for number, _ in enumerate(track_batches(loader, batches, mixture)):
         if number == 2:
@@ -83,16 +87,18 @@ def test_the_sighting_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(work
             binding.watch(seen.append)
         a_step(optimizer)
         if drawn_first is not None:
-            assert bool(seen) is (mixture.num_handed - 8 >= drawn_first)
+            assert bool(seen) is (mixture.num_delivered - 8 >= drawn_first)
         if seen:
             break
+    assert drawn_first is not None
     assert seen == [UseReport(1 + (drawn_first - 16) // 8, 1e9, 1e9)]
     assert drawn_first >= 8 * (3 + 2 * workers), "workers had fetched ahead"
 
 
 def test_a_batch_that_was_half_drawn_before_proves_nothing() -> None:
     mixture = MixtureSampler(LENGTHS, EVEN, 100, seed=2)
-    optimizer, seen, draws = an_optimizer(), [], iter(mixture)
+    optimizer, draws = an_optimizer(), iter(mixture)
+    seen: list[UseReport] = []
     list(islice(draws, 4))
     binding = MixtureWeight(mixture, "far", optimizer)
     binding.write(3.0)
@@ -112,19 +118,21 @@ def test_a_weight_by_which_no_row_handed_over_was_drawn_is_not_among_those_used(
     list(islice(draws, 16))
     mixture.put("far", 3.0)
     list(islice(draws, 16))
-    assert [(mixture.delivered(12), mixture.used("far"))[1] for _ in range(2)] == [{1.0}, {1.0, 3.0}]
+    for expected in ({1.0}, {1.0, 3.0}):
+        mixture.delivered(12)
+        assert mixture.used("far") == expected
     mixture.delivered(8)
     assert mixture.used("far") == {3.0}
 
 
 def test_draws_of_an_abandoned_pass_are_not_taken_for_handed_ones() -> None:
     mixture = MixtureSampler(LENGTHS, EVEN, 64, seed=2)
-    loader = DataLoader(list(range(41)), batch_sampler=ResizableBatchSampler(mixture, 8), num_workers=0)
+    loader = DataLoader(TensorDataset(torch.arange(41)), batch_sampler=ResizableBatchSampler(mixture, 8), num_workers=0)
     next(track_batches(loader, mixture))
     list(islice(iter(mixture), 5))  # fetched ahead and thrown away
-    assert mixture.num_handed == 8
+    assert mixture.num_delivered == 8
     assert sum(1 for _ in track_batches(loader, mixture)) == 8
-    assert mixture.num_handed == 8 + 5 + 64
+    assert mixture.num_delivered == 8 + 5 + 64
 
 
 def test_weights_that_cannot_be_are_refused() -> None:

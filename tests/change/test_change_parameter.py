@@ -9,7 +9,8 @@ from seedbed.errors import InvalidInput
 
 
 def declared(**limits: Any) -> Parameter:
-    return Parameter(**({"key": "optimizer.lr", "unit": "1", "low": 0.0, "high": 1.0} | limits))
+    fields: dict[str, Any] = {"key": "optimizer.lr", "unit": "1", "low": 0.0, "high": 1.0}
+    return Parameter(**(fields | limits))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,10 @@ def declared(**limits: Any) -> Parameter:
         ({"increment": -0.1}, "increment is -0.1"),
         ({"increment": float("nan")}, "increment is nan"),
         ({"increment": float("inf")}, "increment is inf"),
-        ({"increment": 1e-13}, "increment is 1e-13, expected 9.09495e-13 or more, which floats can tell apart"),
+        (
+            {"increment": 1e-13},
+            "increment is 1e-13, expected 9.09495e-13 or more, so that floats can distinguish its values",
+        ),
         ({"lag_steps": 0}, "lag_steps is 0, expected 1 or more"),
         ({"path": ("optimizer", "")}, r"path is \('optimizer', ''\), expected parts that are not empty"),
         ({"key": ""}, r"parameter '': path is \('',\)"),

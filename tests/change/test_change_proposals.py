@@ -1,6 +1,6 @@
 """Proposals of several deltas: made together or not at all, retried when a race is lost, undone, rolled back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from seedbed.change import (
 from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import ContractBroken, InvalidInput
-from seedbed.records import MemoryJournal
+from seedbed.records import Entry, MemoryJournal
 
 A, B = (Parameter(key, "1", 0.0, 100.0, cooldown_steps=5) for key in ("a", "b"))
 
@@ -39,10 +39,10 @@ class World:
     def open(self) -> ChangeEngine:
         return ChangeEngine(self.journal, {"a": self.a, "b": self.b}, [A, B])
 
-    def both(self, step: int, *ops: Add | Set | Scale, whole: bool = False) -> tuple[ChangeRecord, ...]:
+    def both(self, step: int, *ops: Add | Set | Scale, all_or_nothing: bool = False) -> tuple[ChangeRecord, ...]:
         deltas = [Delta(key, op, "r", "me") for key, op in zip("ab", ops, strict=True)]
         return self.engine.propose_all(
-            deltas, step, rules=Rules(Registry([A, B]), self.engine.rules.guards, whole=whole)
+            deltas, step, rules=Rules(Registry([A, B]), self.engine.rules.guards, all_or_nothing=all_or_nothing)
         )
 
     def step(self) -> None:
@@ -82,10 +82,10 @@ def test_a_proposal_may_be_applied_in_part_and_says_which(world: World) -> None:
 def test_a_proposal_that_is_wanted_whole_is_denied_with_whatever_is_denied_of_it(world: World) -> None:
     world.engine.propose(Delta("a", Set(20.0), "r", "me"), step=0)
     world.step()
-    _, second = world.both(3, Set(30.0), Set(30.0), whole=True)
+    _, second = world.both(3, Set(30.0), Set(30.0), all_or_nothing=True)
     assert (second.outcome, world.values) == (Outcome.BLOCKED, (20.0, 10.0))
     assert second.reason.startswith("a of the same proposal: DENY by cooldown")
-    _, second = world.both(9, Set(101.0), Set(30.0), whole=True)
+    _, second = world.both(9, Set(101.0), Set(30.0), all_or_nothing=True)
     assert second.reason.startswith("a of the same proposal: SHRINK by bounds")
     assert world.values == (20.0, 10.0)
 
@@ -138,7 +138,7 @@ class Contested:
         self._inner = Bindings(dials)
         self._dials, self._times = dials, times
         self.read, self.held, self.watch = self._inner.read, self._inner.held, self._inner.watch
-        self.state, self.restore, self.turn = self._inner.state, self._inner.restore, self._inner.turn
+        self.state, self.restore, self.locked = self._inner.state, self._inner.restore, self._inner.locked
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
         if self._times:
@@ -203,8 +203,7 @@ def test_what_a_crash_left_half_applied_is_taken_back(world: World, tmp_path: Pa
 
 def test_a_journal_of_single_changes_is_still_read(world: World) -> None:
     world.engine.propose(Delta("a", Set(20.0), "r", "me"), step=0)
-    entries: Sequence[object] = world.journal.entries()
-    old = [type(each)(each.sequence, each.kind, _without_batch(each.payload), "", "") for each in entries]
+    old = [Entry(each.sequence, each.kind, _without_batch(each.payload), "", "") for each in world.journal.entries()]
     assert fold(old)[1].batch == 1
 
 

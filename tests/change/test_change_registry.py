@@ -3,6 +3,7 @@
 import copy
 import json
 from math import nextafter
+from typing import Any
 
 import pytest
 from change_world import parameters
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from seedbed.change import Add, Delta, Number, Parameter, Registry, Scale, Set
 from seedbed.change.parameters._grid import neighbours, on_grid
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.records import canonical_json
+from seedbed.records import Json, canonical_json
 
 PLANT = Registry(
     [
@@ -23,15 +24,18 @@ PLANT = Registry(
     ]
 )
 VALUES = {"quotes.spread": 1.2, "quotes.interval": 60.0, "quotes.post_only": 1.0, "impact": 0.08}
-DOCUMENT = {
-    "quotes": {"spread": 1.2, "interval": 60, "post_only": True},
+QUOTES: dict[str, Json] = {"spread": 1.2, "interval": 60, "post_only": True}
+DOCUMENT: dict[str, Json] = {
+    "quotes": QUOTES,
     "risk": {"limits": {"impact": 0.08}},
 }
 
 
 def test_a_document_holds_each_value_as_its_kind_says() -> None:
     assert PLANT.document(VALUES) == DOCUMENT
-    kinds = [type(each) for each in PLANT.document(VALUES)["quotes"].values()]
+    quotes = PLANT.document(VALUES)["quotes"]
+    assert isinstance(quotes, dict)
+    kinds = [type(each) for each in quotes.values()]
     assert kinds == [float, int, bool]
 
 
@@ -52,8 +56,11 @@ def test_a_registry_is_a_collection_of_its_parameters() -> None:
 def test_setting_one_value_leaves_the_given_document_and_every_other_value_as_it_was() -> None:
     given_document = copy.deepcopy(DOCUMENT)
     changed = PLANT.set(given_document, "quotes.interval", 65)
-    assert changed == {**DOCUMENT, "quotes": {**DOCUMENT["quotes"], "interval": 65}}
-    changed["risk"]["limits"]["impact"] = 0.5
+    assert changed == {**DOCUMENT, "quotes": {**QUOTES, "interval": 65}}
+    risk = changed["risk"]
+    assert isinstance(risk, dict)
+    assert isinstance(risk["limits"], dict)
+    risk["limits"]["impact"] = 0.5
     assert given_document == DOCUMENT
 
 
@@ -97,9 +104,9 @@ def test_the_state_hash_of_some_of_the_values_is_refused() -> None:
         (
             "quotes.spread",
             1.25,
-            r"quotes.spread = 1.25: expected steps of 0.1 from 0.5, the neighbours are 1.2 and 1.3",
+            r"quotes.spread = 1.25: expected steps of 0.1 from 0.5; the nearest are 1.2 and 1.3",
         ),
-        ("quotes.interval", 62, r"quotes.interval = 62: expected steps of 5 from 10, the neighbours are 60 and 65"),
+        ("quotes.interval", 62, r"quotes.interval = 62: expected steps of 5 from 10; the nearest are 60 and 65"),
         ("quotes.interval", 60.5, r"quotes.interval = 60.5: expected steps of 5 .* 60 and 65"),
         ("quotes.interval", True, r"quotes.interval = True: expected a finite INT within 10 .. 80 ms"),
         ("quotes.spread", True, r"quotes.spread = True: expected a finite FLOAT"),
@@ -108,11 +115,11 @@ def test_the_state_hash_of_some_of_the_values_is_refused() -> None:
         ("quotes.spread", float("nan"), r"quotes.spread = nan: expected a finite FLOAT"),
         ("quotes.spread", float("-inf"), r"quotes.spread = -inf: expected a finite FLOAT"),
         ("quotes.interval", 10**400, r"quotes.interval = 1000+: expected a finite INT"),
-        ("quotes.post_only", 0.5, r"quotes.post_only = 0.5: expected steps of 1 from 0, the neighbours are 0 and 1"),
+        ("quotes.post_only", 0.5, r"quotes.post_only = 0.5: expected steps of 1 from 0; the nearest are 0 and 1"),
         ("quotes.post_only", 2, r"quotes.post_only = 2: high bound is 1"),
     ],
 )
-def test_a_value_that_may_not_be_is_refused_with_key_value_and_bound(key: str, value: object, said: str) -> None:
+def test_a_value_that_may_not_be_is_refused_with_key_value_and_bound(key: str, value: Any, said: str) -> None:
     for refused in (
         lambda: PLANT.validate({key: value}),
         lambda: PLANT.document({**VALUES, key: value}),
@@ -146,10 +153,8 @@ def test_a_live_value_has_a_hash_also_where_no_change_would_be_allowed_to_put_it
         ("spread", 1.25, "quotes.spread = 1.25: expected steps of 0.1"),
     ],
 )
-def test_a_document_with_a_value_of_another_kind_or_out_of_bounds_is_refused(
-    key: str, found: object, said: str
-) -> None:
-    wrong = {**DOCUMENT, "quotes": {**DOCUMENT["quotes"], key: found}}
+def test_a_document_with_a_value_of_another_kind_or_out_of_bounds_is_refused(key: str, found: Any, said: str) -> None:
+    wrong: dict[str, Json] = {**DOCUMENT, "quotes": {**QUOTES, key: found}}
     with pytest.raises(InvalidInput, match=said):
         PLANT.get_all(wrong)
     with pytest.raises(InvalidInput, match=said):
@@ -186,15 +191,15 @@ def test_where_no_key_is_near_all_are_told() -> None:
 
 
 def test_a_document_with_more_or_less_than_what_was_declared_is_refused() -> None:
-    misspelt = {**DOCUMENT, "risk": {"limits": {"impct": 0.08}}}
+    misspelt: dict[str, Json] = {**DOCUMENT, "risk": {"limits": {"impct": 0.08}}}
     with pytest.raises(
         InvalidInput, match=r"unknown \['risk.limits.impct'\], missing \['risk.limits.impact'\]; the near"
     ):
         PLANT.get_all(misspelt)
     with pytest.raises(InvalidInput, match=r"missing \['risk.limits.impact'\]; expected each of the 4"):
-        PLANT.get_all({"quotes": DOCUMENT["quotes"]})
+        PLANT.get_all({"quotes": QUOTES})
     with pytest.raises(InvalidInput, match=r"impact is missing at risk\.limits\.impact"):
-        PLANT.get({"quotes": DOCUMENT["quotes"]}, "impact")
+        PLANT.get({"quotes": QUOTES}, "impact")
 
 
 def test_an_empty_section_that_nobody_declared_is_not_passed_over() -> None:
@@ -256,9 +261,9 @@ def test_what_was_set_is_what_is_got_and_nothing_else_moves(
 
 
 def test_a_whole_set_of_values_has_each_and_nothing_else() -> None:
-    assert PLANT.whole(VALUES) == PLANT.validate(VALUES)
+    assert PLANT.validate_all(VALUES) == PLANT.validate(VALUES)
     key = next(iter(VALUES))
     with pytest.raises(InvalidInput, match=rf"missing \['{key}'\]"):
-        PLANT.whole({each: value for each, value in VALUES.items() if each != key})
+        PLANT.validate_all({each: value for each, value in VALUES.items() if each != key})
     with pytest.raises(InvalidInput, match=r"unknown \['stranger'\]"):
-        PLANT.whole({**VALUES, "stranger": 1.0})
+        PLANT.validate_all({**VALUES, "stranger": 1.0})

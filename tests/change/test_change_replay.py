@@ -44,8 +44,8 @@ class Loop:
         self.engine.propose(Delta(LR, Scale(factor), "because", "somebody"), len(self.rates))
 
 
-def replayed(history: ChangeHistory, num_steps: int, **limits: float) -> Loop:
-    rule, loop = replay_rule(history, "first"), Loop(**limits)
+def replayed(history: ChangeHistory, num_steps: int, high: float = 1e-2, cooldown_steps: int = 3) -> Loop:
+    rule, loop = replay_rule(history, "first"), Loop(high, cooldown_steps)
     for _ in range(num_steps):
         if deltas := rule.due(loop.step()):
             loop.engine.propose_all(deltas, len(loop.rates))
@@ -71,7 +71,7 @@ def test_a_clamped_change_is_replayed_as_the_value_let_through_and_judged_anew()
     assert loop.engine.history[1].outcome is Outcome.CLAMPED
     again = replayed(loop.engine.history, 2, high=2e-3)
     assert (again.rates, again.engine.history[1].outcome) == (loop.rates, Outcome.EFFECTIVE)
-    assert again.engine.history[1].ruling is not None
+    assert again.engine.history[1].guard_result is not None
     assert replay_rule(loop.engine.history, "first").ruled_otherwise(again.engine.history) == ()
 
 

@@ -63,7 +63,7 @@ def test_a_value_counts_when_the_file_holds_it_the_reader_holds_it_and_a_step_us
     assert world.spread(20.0) is Kind.APPLIED
     assert json.loads(world.path.read_text()) == {"engine": {"workers": 4}, "risk": {"spread": 20}}
     assert world.outcome() is Outcome.UNKNOWN
-    world.file.saw(world.reader.values)
+    world.file.note_use(world.reader.values)
     assert world.outcome() is Outcome.EFFECTIVE
     story = dict(world.engine.history[1].story)
     document, state = read_json_with_hash(world.path)
@@ -75,7 +75,7 @@ def test_a_value_counts_when_the_file_holds_it_the_reader_holds_it_and_a_step_us
 def test_a_dropped_change_fails_at_the_step_that_should_have_used_it(world: World) -> None:
     world.reader.twist = lambda before, found: before
     assert world.spread(20.0) is Kind.APPLIED
-    world.file.saw(world.reader.values)
+    world.file.note_use(world.reader.values)
     assert world.outcome() is Outcome.FAILED
     assert "the step ran with 10, still, 1 steps after" in world.engine.history[1].reason
 
@@ -83,7 +83,7 @@ def test_a_dropped_change_fails_at_the_step_that_should_have_used_it(world: Worl
 def test_a_reader_that_does_not_answer_is_judged_by_its_step(world: World) -> None:
     world.reader.twist = lambda before, found: None
     assert world.spread(20.0) is Kind.APPLIED
-    world.file.saw({"spread": 20.0, "workers": 4.0})
+    world.file.note_use({"spread": 20.0, "workers": 4.0})
     assert world.outcome() is Outcome.EFFECTIVE
 
 
@@ -111,30 +111,30 @@ def test_a_reader_that_refuses_is_heard_and_the_file_is_as_it_was(world: World) 
 
 def test_a_change_within_its_lag_is_late_and_not_lost(world: World) -> None:
     world.engine.propose(Delta("workers", Add(4), "r", "me"), step=0)
-    world.file.saw(FIRST)
+    world.file.note_use(FIRST)
     assert world.outcome() is Outcome.UNKNOWN
-    world.file.saw({**FIRST, "workers": 8.0})
+    world.file.note_use({**FIRST, "workers": 8.0})
     assert world.outcome() is Outcome.EFFECTIVE
 
 
 def test_a_change_beyond_its_lag_is_lost(world: World) -> None:
     world.engine.propose(Delta("workers", Add(4), "r", "me"), step=0)
     for _ in range(2):
-        world.file.saw(FIRST)
+        world.file.note_use(FIRST)
     assert world.outcome() is Outcome.FAILED
 
 
 def test_a_value_that_is_taken_back_later_fails_then(world: World) -> None:
     world.spread(20.0)
-    world.file.saw(world.reader.values)
-    world.file.saw(FIRST)
+    world.file.note_use(world.reader.values)
+    world.file.note_use(FIRST)
     assert world.outcome() is Outcome.FAILED
     assert "the step ran with 10, which nobody set here" in world.engine.history[1].reason
 
 
 def test_a_step_that_does_not_say_what_it_used_proves_nothing(world: World) -> None:
     world.spread(20.0)
-    world.file.saw({})
+    world.file.note_use({})
     assert world.outcome() is Outcome.FAILED
     assert "did not say" in world.engine.history[1].reason
 
@@ -146,7 +146,7 @@ def test_another_writer_is_noticed_before_and_after(world: World, monkeypatch: p
     rival = SettingsFile(world.path, REGISTRY, world.reader)
     seen = world.engine.state_hash()
     rival.write({"workers": 5.0}, FIRST)
-    with pytest.raises(Conflict, match="propose anew"):
+    with pytest.raises(Conflict, match="propose again"):
         world.engine.propose(Delta("spread", Set(20.0), "r", "me"), 0, against=seen)
     assert world.spread(20.0) is Kind.APPLIED
     assert world.file.read() == {"spread": 20.0, "workers": 5.0}

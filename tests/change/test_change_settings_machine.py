@@ -117,7 +117,7 @@ class SettingsMachine(RuleBasedStateMachine):
             used = dict(self.reader.step())
             self.step_number += 1
             self.used.setdefault(self.step_number, []).append(used)
-            self.file.saw(used)
+            self.file.note_use(used)
 
     @rule()
     def roll_back(self) -> None:

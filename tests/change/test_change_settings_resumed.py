@@ -50,7 +50,7 @@ def journal() -> MemoryJournal:
 def resumed(tmp_path: Path, journal: MemoryJournal, *, waited_steps: int) -> World:
     world = World(tmp_path, journal)
     world.engine.recover(1 + waited_steps)
-    world.file.recall("workers", former=4.0, waited_steps=waited_steps, seen=False)
+    world.file.resume_watch("workers", former=4.0, waited_steps=waited_steps, seen=False)
     return world
 
 
@@ -61,12 +61,12 @@ def test_a_watch_that_another_process_began_goes_on_counting_where_it_stood(
     world = World(tmp_path, journal)
     world.propose()
     for _ in range(waited):
-        world.file.saw(FIRST)
+        world.file.note_use(FIRST)
     world = resumed(tmp_path, journal, waited_steps=waited)
     for _ in range(2 - waited):
-        world.file.saw(FIRST)
+        world.file.note_use(FIRST)
         assert world.outcome is Outcome.UNKNOWN
-    world.file.saw(FIRST)
+    world.file.note_use(FIRST)
     assert world.outcome is Outcome.FAILED
     assert world.engine.history[1].reason == (
         "at step 4: expected 8, found 4; the step ran with 4, still, 3 steps after"
@@ -78,26 +78,26 @@ def test_a_watch_that_had_seen_its_value_takes_the_former_one_for_a_loss(
 ) -> None:
     world = World(tmp_path, journal)
     world.propose()
-    world.file.saw({"workers": 8.0})
+    world.file.note_use({"workers": 8.0})
     world = World(tmp_path, journal)
     world.engine.recover(2)
-    world.file.recall("workers", former=4.0, waited_steps=1, seen=True)
-    world.file.saw(FIRST)
+    world.file.resume_watch("workers", former=4.0, waited_steps=1, seen=True)
+    world.file.note_use(FIRST)
     assert "which nobody set here" in world.engine.history[1].reason
 
 
 def test_what_is_not_watched_cannot_be_recalled(tmp_path: Path, journal: MemoryJournal) -> None:
     world = World(tmp_path, journal)
-    world.file.recall("workers", former=4.0, waited_steps=1, seen=True)
-    world.file.saw(FIRST)
+    world.file.resume_watch("workers", former=4.0, waited_steps=1, seen=True)
+    world.file.note_use(FIRST)
     assert journal.entries() == []
 
 
-def test_a_turn_may_be_taken_within_a_turn_and_is_given_back_by_an_error(
+def test_the_lock_may_be_taken_again_while_held_and_is_released_by_an_error(
     tmp_path: Path, journal: MemoryJournal
 ) -> None:
     world = World(tmp_path, journal)
-    with pytest.raises(KeyError), world.file.turn(), world.file.turn():
+    with pytest.raises(KeyError), world.file.locked(), world.file.locked():
         raise KeyError
     world.propose()
     other = SettingsFile(world.reader.path, REGISTRY, world.reader)
@@ -113,5 +113,5 @@ def test_a_disk_that_refuses_is_no_verdict_on_a_change(tmp_path: Path, journal: 
     world.engine.recover(1)
     assert [len(each) for each in (world.engine.history.records, world.engine.history.superseded)] == [0, 1]
     world.propose()
-    world.file.saw({"workers": 8.0})
+    world.file.note_use({"workers": 8.0})
     assert world.engine.history[2].outcome is Outcome.EFFECTIVE

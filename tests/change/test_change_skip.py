@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from change_world import cases
+from change_world import proposed_changes
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -14,8 +14,8 @@ from seedbed.contracts import SkipReason
 FLAGS = set(SkipReason.model_fields) - {"note"}
 
 
-def mine(case: ProposedChange) -> GuardResult:
-    return GuardResult(Decision.DENY, "mine", case.proposal.before, "not on a Friday")
+def mine(proposed: ProposedChange) -> GuardResult:
+    return GuardResult(Decision.DENY, "mine", proposed.move.before, "not on a Friday")
 
 
 def without_a_flag(guards: Sequence[Guard]) -> list[str]:
@@ -36,16 +36,16 @@ def test_a_new_guard_without_a_flag_is_caught_by_that() -> None:
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
-@given(case=cases())
-def test_each_denial_raises_the_flag_of_its_guard_alone_and_says_why(guard: Guard, case: ProposedChange) -> None:
-    ruling = guard(case)
-    reason = skip_reason(ruling)
-    if ruling.decision is not Decision.DENY:
+@given(proposed=proposed_changes())
+def test_each_denial_raises_the_flag_of_its_guard_alone_and_says_why(guard: Guard, proposed: ProposedChange) -> None:
+    result = guard(proposed)
+    reason = skip_reason(result)
+    if result.decision is not Decision.DENY:
         assert reason is None
     else:
         assert reason is not None
         assert flags(reason) == [guard.__name__]
-        assert reason.note == f"{guard.__name__}: {ruling.reason}"
+        assert reason.note == f"{guard.__name__}: {result.reason}"
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
@@ -56,10 +56,10 @@ def test_a_denial_by_any_guard_is_told_whatever_it_looked_at(guard: Guard, after
     assert flags(reason) == [guard.__name__]
 
 
-@given(case=cases())
-def test_what_went_through_the_guards_whole_or_in_part_has_no_skip_reason(case: ProposedChange) -> None:
-    ruling = judge_proposal(GUARDS, case)
-    assert (skip_reason(ruling) is not None) is (ruling.decision is Decision.DENY)
+@given(proposed=proposed_changes())
+def test_what_went_through_the_guards_whole_or_in_part_has_no_skip_reason(proposed: ProposedChange) -> None:
+    result = judge_proposal(GUARDS, proposed)
+    assert (skip_reason(result) is not None) is (result.decision is Decision.DENY)
 
 
 @pytest.mark.parametrize("name", ["mine", "note", None])

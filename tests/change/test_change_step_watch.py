@@ -32,7 +32,8 @@ def hooks(optimizer: Optimizer) -> int:
 
 
 def test_before_and_after_are_told_around_each_step_with_its_number() -> None:
-    optimizer, told = an_optimizer(), []
+    optimizer = an_optimizer()
+    told: list[tuple[str, int, float]] = []
     weight = optimizer.param_groups[0]["params"][0].detach()
     watch = StepWatch(
         optimizer,
@@ -54,7 +55,8 @@ def test_before_and_after_are_told_around_each_step_with_its_number() -> None:
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_a_step_that_the_scaler_skips_is_told_neither_before_nor_after(fused: bool) -> None:
-    optimizer, told = an_optimizer(fused=fused), []
+    optimizer = an_optimizer(fused=fused)
+    told: list[int] = []
     scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     StepWatch(optimizer, lambda n: told.append(n), lambda n: told.append(-n))
     for gradient in (float("inf"), 1.0, float("inf"), 1.0):
@@ -64,7 +66,8 @@ def test_a_step_that_the_scaler_skips_is_told_neither_before_nor_after(fused: bo
 
 
 def test_once_proven_the_scalers_flag_is_read_no_more_since_that_waits_for_the_device() -> None:
-    optimizer, told = an_optimizer(fused=True), []
+    optimizer = an_optimizer(fused=True)
+    told: list[int] = []
     scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     watch = StepWatch(optimizer, told.append)
     watch.proven()
@@ -74,26 +77,32 @@ def test_once_proven_the_scalers_flag_is_read_no_more_since_that_waits_for_the_d
 
 @pytest.mark.parametrize("order", [0, 1, 2])
 def test_a_watch_that_ends_within_a_step_disturbs_neither_the_others_nor_hooks_of_strangers(order: int) -> None:
-    optimizer, told = an_optimizer(), []
+    optimizer = an_optimizer()
+    told: list[tuple[int | str, int]] = []
     watches: list[StepWatch] = []
 
     def leaving(step: int) -> None:
         told.append(("leaving", step))
         watches[order].end()
 
-    looks: list[Callable[[int], None]] = [lambda n, i=i: told.append((i, n)) for i in range(3)]
+    def look_of(number: int) -> Callable[[int], None]:
+        return lambda step: told.append((number, step))
+
+    looks = [look_of(number) for number in range(3)]
     looks[order] = leaving
     watches += [StepWatch(optimizer, look) for look in looks]
     strangers = [
-        optimizer.register_step_pre_hook(lambda *_: told.append("stranger")),
-        optimizer.register_step_post_hook(lambda *_: told.append("stranger")),
+        optimizer.register_step_pre_hook(lambda *_: told.append(("stranger", 0))),
+        optimizer.register_step_post_hook(lambda *_: told.append(("stranger", 0))),
     ]
     a_step(optimizer)
     a_step(optimizer)
-    assert [told.count(each) for each in (("leaving", 1), ("leaving", 2), "stranger")] == [1, 0, 4]
+    assert [told.count(each) for each in (("leaving", 1), ("leaving", 2), ("stranger", 0))] == [1, 0, 4]
     assert all(told.count((i, n)) == 1 for i in range(3) if i != order for n in (1, 2))
-    for each in (*watches, *strangers):
-        (each.end if isinstance(each, StepWatch) else each.remove)()
+    for watch in watches:
+        watch.end()
+    for stranger in strangers:
+        stranger.remove()
     assert hooks(optimizer) == 0
 
 
@@ -113,17 +122,25 @@ def test_the_last_watch_to_end_within_a_step_leaves_nothing_or_what_does_nothing
 
 
 def test_a_watch_that_begins_within_a_step_is_told_of_the_next() -> None:
-    optimizer, told = an_optimizer(), []
-    first = StepWatch(optimizer, lambda n: n == 1 and told.append(StepWatch(optimizer, told.append, told.append)))
+    optimizer = an_optimizer()
+    told: list[int] = []
+    later: list[StepWatch] = []
+
+    def begin_another(step: int) -> None:
+        if step == 1:
+            later.append(StepWatch(optimizer, told.append, told.append))
+
+    first = StepWatch(optimizer, begin_another)
     a_step(optimizer)
-    assert len(told) == 1
+    assert (len(later), told) == (1, [])
     a_step(optimizer)
-    assert told[1:] == [1, 1]
+    assert told == [1, 1]
     first.end()
 
 
 def test_a_copy_and_a_pickle_of_the_optimizer_are_not_watched() -> None:
-    optimizer, told = an_optimizer(), []
+    optimizer = an_optimizer()
+    told: list[int] = []
     StepWatch(optimizer, told.append)
     for other in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
         a_step(other)
@@ -132,7 +149,8 @@ def test_a_copy_and_a_pickle_of_the_optimizer_are_not_watched() -> None:
 
 
 def test_a_watch_that_is_ended_twice_takes_nothing_from_those_that_came_later() -> None:
-    optimizer, told = an_optimizer(), []
+    optimizer = an_optimizer()
+    told: list[int] = []
     first = StepWatch(optimizer, told.append)
     first.end()
     later = StepWatch(optimizer, told.append)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,12 @@ def _path():
 
 @pytest.fixture
 def table(_path):
-    import measure_schedulers
-
-    return measure_schedulers
+    return import_module("measure_schedulers")
 
 
 @pytest.fixture
 def schedules(_path):
-    import scheduler_loops
-
-    return scheduler_loops.SCHEDULES
+    return import_module("scheduler_loops").SCHEDULES
 
 
 CHANGES = [
@@ -124,8 +121,7 @@ def test_a_schedule_that_nobody_declared_is_shown_as_lost_and_not_in_silence(tab
 
 @pytest.mark.usefixtures("_path")
 def test_the_command_prints_a_table_or_one_object_and_ends_with_0_where_nothing_was_lost(monkeypatch, capsys):
-    import schedulers
-
+    schedulers = import_module("schedulers")
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     monkeypatch.setattr("sys.argv", ["schedulers.py", "--only", "beta2"])
     with pytest.raises(SystemExit) as ended:

@@ -125,7 +125,7 @@ def _iteration(episode):
 
 
 def _change(record):
-    ruling = (record.ruling.decision, record.ruling.guard, record.after)
+    ruling = (record.guard_result.decision, record.guard_result.guard, record.after)
     why = [re.sub(r"change \d+", "change", facts["reason"]) for kind, facts in record.story if kind is Kind.FAILED]
     return record.delta, record.before, record.wanted, ruling, record.outcome, why
 

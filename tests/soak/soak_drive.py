@@ -17,10 +17,10 @@ def drive(tuner, plant, control, iterations):
         for delta in tuner.propose(history):
             move = Move(iteration, before[delta.parameter], delta.resolve(before[delta.parameter]))
             past = earlier.get(delta.parameter, ())
-            ruling = judge_proposal(GUARDS, ProposedChange(limits[delta.parameter], move, past))
-            if ruling.decision is not Decision.DENY:
-                values[delta.parameter] = ruling.after
-                earlier[delta.parameter] = (*past, Move(iteration, move.before, ruling.after))
+            result = judge_proposal(GUARDS, ProposedChange(limits[delta.parameter], move, past))
+            if result.decision is not Decision.DENY:
+                values[delta.parameter] = result.after
+                earlier[delta.parameter] = (*past, Move(iteration, move.before, result.after))
         plant.take(values)
     return history
 

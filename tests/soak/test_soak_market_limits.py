@@ -19,10 +19,10 @@ def moves(values, proposals, guards=GUARDS):
     parameter = limited(REGISTRY, values)["base_spread_bps"]
     live, earlier = 20.0, ()
     for step, wanted in enumerate(proposals, start=1):
-        ruling = judge_proposal(guards, ProposedChange(parameter, Move(step, live, wanted), earlier))
-        if ruling.decision is not Decision.DENY:
-            earlier = (*earlier, Move(step, live, ruling.after))
-            live = ruling.after
+        result = judge_proposal(guards, ProposedChange(parameter, Move(step, live, wanted), earlier))
+        if result.decision is not Decision.DENY:
+            earlier = (*earlier, Move(step, live, result.after))
+            live = result.after
     return earlier
 
 

@@ -99,13 +99,13 @@ def test_changes_that_were_taken_back_are_not_replayed_and_the_first_loss_that_f
 def test_a_journal_with_another_value_gives_another_run(one, monkeypatch):
     history = fold(read_journal(one.find("one").folder / "changes.log"))
     first = next(record for record in history.records if record.outcome == "EFFECTIVE")
-    assert first.ruling is not None
-    ruling = replace(first.ruling, after=first.after * 1.01)
+    assert first.guard_result is not None
+    guard_result = replace(first.guard_result, after=first.after * 1.01)
 
     def altered(entries):
         history = fold(entries)
         if history[first.id].delta == first.delta:
-            history._records[first.id] = replace(first, ruling=ruling)
+            history._records[first.id] = replace(first, guard_result=guard_result)
         return history
 
     monkeypatch.setattr("seedbed.stages._replay.fold", altered)

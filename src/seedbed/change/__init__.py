@@ -1,7 +1,7 @@
-"""Change: a setting changes only through guards, is read back from the live object, and is proven at the next step.
+"""Change: a setting changes only through guards, is read back from the live object, and is proven by the next step.
 
-What a name needs is imported when the name is first used, so that guards and proposers do not wait for torch. The names
-stand in `__init__.pyi`, once, where type checkers read them too.
+The room is lazy: a name is imported when it is first used, so that guards and proposers work without importing torch.
+The names are listed in `__init__.pyi`, which type checkers read too.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Change: a setting changes only through guards, is read back from the live object, and is proven at the next step."""
+"""Change: a setting changes only through guards, is read back from the live object, and is proven by the next step."""
 
 from ._checkpoint import ChangeState
 from ._engine import ChangeEngine
@@ -22,12 +22,12 @@ from .bindings import (
     LossWeights,
     MixtureSampler,
     MixtureWeight,
+    OnUnfreeze,
     OptimizerSetting,
     RateRule,
     ResizableBatchSampler,
     SettingsFile,
     Target,
-    Thaw,
     UseReport,
     num_rows,
     require_coverage,
@@ -57,7 +57,7 @@ from .guards import (
     skip_reason,
     velocity,
 )
-from .parameters import Add, Delta, Number, Op, Parameter, Registry, Scale, Set
+from .parameters import Add, Delta, Number, Operation, Parameter, Registry, Scale, Set
 from .proposers import ReplayRule, StallRule, StallState, replay_rule
 
 __all__ = [
@@ -96,7 +96,8 @@ __all__ = [
     "MixtureWeight",
     "Move",
     "Number",
-    "Op",
+    "OnUnfreeze",
+    "Operation",
     "OptimizerSetting",
     "Parameter",
     "ProposedChange",
@@ -111,7 +112,6 @@ __all__ = [
     "StallRule",
     "StallState",
     "Target",
-    "Thaw",
     "UseReport",
     "bounds",
     "cooldown",

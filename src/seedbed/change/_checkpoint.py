@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of the changes."""
+"""The state of all changes, as a checkpoint keeps it."""
 
 from pydantic import Field
 
@@ -8,10 +8,10 @@ __all__ = ["ChangeState"]
 
 
 class ChangeState(Message):
-    """The changes as they stand after `step` optimizer steps.
+    """The state of all changes after `step` optimizer steps.
 
     `last_change` is the id of the newest change that the checkpoint contains; `values` holds, by parameter, every
-    number that the setting lives in.
+    number that the setting is stored in.
     """
 
     step: int = Field(ge=0)

@@ -24,7 +24,7 @@ __all__ = ["ChangeEngine"]
 _TRIES = 4
 
 Invariant = Callable[[], None]
-"""Raises ContractBroken when what must hold of the live objects after every change does not."""
+"""Raises ContractBroken when the live objects are not as they must be after every change."""
 
 
 @final
@@ -32,9 +32,9 @@ class ChangeEngine:
     """Changes live settings so that every change is guarded, durable before it is made, read back, and proven in use.
 
     `target` holds the settings that `parameters` declare: a mapping of bindings by key, or another `Target`; keys that
-    differ raise InvalidInput. Each of `invariants` is asked after every change, which is undone when one does not hold.
-    The history is a fold over the journal and nothing else. Around a journal that already holds changes, call `resume`
-    (another process began) or `settle` (the live objects are still the same ones) before the first proposal.
+    differ raise InvalidInput. Each of `invariants` is called after every change; if one raises, the change is undone.
+    The history is a fold over the journal and nothing else. When the journal already holds changes, call `resume` (in a
+    new process) or `settle` (with the same live objects) before the first proposal.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ChangeEngine:
 
     @property
     def rules(self) -> Rules:
-        """What a proposal is judged by unless it says otherwise."""
+        """The rules that judge a proposal, unless the call passes others."""
         return self._rules
 
     def values(self) -> dict[str, float]:
@@ -77,21 +77,21 @@ class ChangeEngine:
         return self._registry.state_hash(self._target.read())
 
     def propose(self, delta: Delta, step: int, *, against: str | None = None) -> ChangeRecord:
-        """As `propose_all`, of one delta."""
+        """As `propose_all`, for one delta."""
         return self.propose_all([delta], step, against=against)[0]
 
     def propose_all(
         self, deltas: Sequence[Delta], step: int, *, against: str | None = None, rules: Rules | None = None
     ) -> tuple[ChangeRecord, ...]:
-        """Take deltas of different parameters down the whole path at `step`, the number of steps taken so far.
+        """Judge deltas of different parameters and apply them, at `step`, the number of steps taken so far.
 
-        What the guards let through is made together or not at all. Returns the changes as they stand: denied, failed,
-        or applied; an applied one becomes EFFECTIVE when the next step uses it. `against` is the state hash that the
-        proposer saw. When somebody else moves the state meanwhile, the deltas are resolved and judged anew. Raises
-        NotFound for an undeclared parameter, InvalidInput for two deltas of one, and Conflict when the state has moved
-        on since `against` or an earlier process's changes were not settled; nothing is written then.
+        What the guards let through is applied together or not at all. Returns the changes: denied, failed or applied.
+        An applied change becomes EFFECTIVE when the next step uses it. `against` is the state hash that the proposer
+        saw. When another writer changes the state meanwhile, the deltas are resolved and judged again. Raises NotFound
+        for an undeclared parameter, InvalidInput for two deltas of one parameter, and Conflict when the state is no
+        longer `against` or changes of an earlier process are not settled; then nothing is written.
         """
-        _require_one_each([self._registry[delta.parameter].key for delta in deltas])
+        _require_one_per_parameter([self._registry[delta.parameter].key for delta in deltas])
         values = self._require_state(against, step)
         rules, first = rules or self._rules, self.history.next_id()
         planned = plan(enumerate(deltas, start=first), step, values, self.history, rules)
@@ -106,48 +106,46 @@ class ChangeEngine:
         return tuple(self.history[each.id] for each in planned)
 
     def rollback(self, step: int) -> tuple[ChangeRecord, ...]:
-        """Set every parameter back to the last value that was seen in use; each is a change like any other.
+        """Set every parameter back to the last value that was seen in use; each such step is a change like any other.
 
-        No guard is asked, since what it goes back to has been judged before. Empty when every live value is proven.
+        No guard is asked, since those values were judged before. Returns () when every live value is proven.
         """
         deltas = rollback_deltas(self.history, self._target.read())
         return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()
 
     def settle(self, step: int) -> None:
-        """Decide, from the live values, every change that was left open, and watch those still held.
+        """Decide the outcome of every open change from the live values, and watch the changes that are still live.
 
-        `step` is the number of optimizer steps taken so far. What is found to have been made is asked of whoever uses
-        it, and undone when that one holds something else, as if nothing had come between.
+        `step` is the number of optimizer steps taken so far. A change that is found in the live values goes through the
+        same checks as a new one: it is applied if its user holds the value, and undone otherwise.
         """
-        if left := self.history.open():
-            with self._target.turn():
-                self._settle_open(left)
+        if still_open := self.history.open():
+            with self._target.locked():
+                self._settle_open(still_open)
         for parameter in self._registry:
             self._settle_watch(parameter.key, step)
         self._settled = True
 
     def recover(self, step: int) -> None:
-        """As `settle`, after a crash that the target outlived: a proposal that never reached it is superseded.
+        """As `settle`, after a crash that the target survived: a proposal that never reached the target is superseded.
 
-        It may then be proposed anew. One of which nobody can say whether it was made is UNKNOWN.
+        It may then be proposed again. A change is UNKNOWN when nobody can say whether it was made.
         """
-        left, live = self.history.open(), self._target.read()
-        untouched = not _is_intended(left) or all(_holds(live[each.delta.parameter], each.before) for each in left)
-        begun = any(each.reached and each.batch == left[0].batch for each in self.history.records) if left else False
-        if left and untouched and not begun:
-            self._ledger.note(Kind.RESUMED, step=step, kept=left[0].batch - 1, restored=[])
+        still_open, live = self.history.open(), self._target.read()
+        if still_open and not self._may_have_begun(still_open, live):
+            self._ledger.note(Kind.RESUMED, step=step, kept=still_open[0].batch - 1, restored=[])
         self.settle(step)
 
     def state(self, step: int) -> ChangeState:
-        """What a checkpoint taken now, after `step` optimizer steps, must keep."""
+        """What a checkpoint must keep when it is taken now, after `step` optimizer steps."""
         return ChangeState(step=step, last_change=self.history.next_id() - 1, values=self._target.state())
 
     def resume(self, state: ChangeState | None) -> None:
-        """Go on from a checkpoint's state, once model, optimizer and scheduler are loaded; None without a checkpoint.
+        """Continue from a checkpoint's state (None without a checkpoint); load model, optimizer and scheduler before.
 
         Changes made after the checkpoint belong to lost work and are superseded. A live value that loading did not
-        bring back is restored, and every change still held is watched again. Raises InvalidInput when the state is of
-        other parameters, ContractBroken when the live object does not take a value.
+        restore is restored here, and every change that is still live is watched again. Raises InvalidInput when the
+        state has other parameters, ContractBroken when the live object does not take a value.
         """
         state = state or self.state(0).model_copy(update={"last_change": 0})
         values, live = state.values, self._target.state()
@@ -164,13 +162,13 @@ class ChangeEngine:
         self.settle(state.step)
 
     def close(self) -> None:
-        """End every watch. A change that no step has used by then is UNKNOWN."""
+        """End every watch. A change that no step has used until now is UNKNOWN."""
         for change_id in self._watched.values():
             self._ledger.give_up(change_id, "the run ended before a step used it")
         self._end_watches()
 
     def require_effective(self) -> None:
-        """Raise ContractBroken, naming the first, if any change failed or is unknown."""
+        """Raise ContractBroken if any change failed or is unknown; the error names the first one."""
         for record in self.history.records:
             if record.outcome in {Outcome.FAILED, Outcome.UNKNOWN}:
                 raise ContractBroken(
@@ -178,20 +176,28 @@ class ChangeEngine:
                     f"{record.after:g}) is {record.outcome.value}: {record.reason}"
                 )
 
+    def _may_have_begun(self, still_open: Sequence[ChangeRecord], live: Mapping[str, float]) -> bool:
+        """Whether any change of the open proposal reached the target, or may have."""
+        if any(each.reached and each.batch == still_open[0].batch for each in self.history.records):
+            return True
+        return _is_intended(still_open) and any(
+            not _holds(live[each.delta.parameter], each.before) for each in still_open
+        )
+
     def _require_state(self, against: str | None, step: int) -> dict[str, float]:
         if not self._settled:
             raise Conflict(
                 f"the journal already holds {len(self.history.records)} changes: call resume(state) with the "
-                "checkpoint's state, resume(None) to begin again, or settle(step) if the live objects are the same ones"
+                "checkpoint's state, resume(None) to begin again, or settle(step) with the same live objects"
             )
         self.settle(step)
         values = self._target.read()
         if against is not None and (state := self._registry.state_hash(values)) != against:
-            raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose anew")
+            raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
         return values
 
     def _carry_out(self, planned: Sequence[Planned], values: Mapping[str, float], rules: Rules) -> None:
-        """Apply what the guards let through, on fresh values whenever another writer was faster."""
+        """Apply what the guards let through; when another writer was faster, plan again on the new values."""
         for _ in range(_TRIES):
             records = [self.history[each.id] for each in planned if not each.denied]
             if not records or self._apply(records, values):
@@ -204,12 +210,12 @@ class ChangeEngine:
             self._ledger.fail(record, f"others moved the state {_TRIES} times, each time before it could be applied")
 
     def _apply(self, records: Sequence[ChangeRecord], values: Mapping[str, float]) -> bool:
-        """Write, read back, ask whoever uses the values; undone when anything of it is wrong. False: try again.
+        """Write, read back and ask the user of the values; undo everything if one of these is wrong. False: try again.
 
-        A disk that refuses says nothing about the change: it stays open, to be settled once the disk is mended.
+        A disk error says nothing about the change: it stays open, and is settled when the disk works again.
         """
-        with self._target.turn():
-            former = self._target.state()
+        with self._target.locked():
+            earlier_state = self._target.state()
             try:
                 self._target.write({record.delta.parameter: record.after for record in records}, values)
             except Conflict:
@@ -217,11 +223,11 @@ class ChangeEngine:
             except StoreUnavailable:
                 raise
             except SeedbedError as refusal:
-                self._undo(records, former, f"the live object refused it: {refusal}")
+                self._undo(records, earlier_state, f"the live object refused it: {refusal}")
                 return True
             found, held, wrong = self._look(records)
             if wrong:
-                self._undo(records, former, wrong)
+                self._undo(records, earlier_state, wrong)
                 return True
             self._note_applied(records, found, held)
             for record in records:
@@ -229,7 +235,7 @@ class ChangeEngine:
             return True
 
     def _look(self, records: Sequence[ChangeRecord]) -> tuple[dict[str, float], Mapping[str, float] | None, str]:
-        """What is kept now, what its user says it holds, and what forbids to call the records applied."""
+        """The values kept now, the values that their user says it holds, and why the records are not applied, if so."""
         found = self._target.read()
         try:
             held = self._target.held()
@@ -248,13 +254,13 @@ class ChangeEngine:
     def _wrong(
         self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
     ) -> str:
-        """What forbids to call the records applied, in words; empty when nothing does."""
+        """Why the records cannot be called applied; empty when they can."""
         for record in records:
             key = record.delta.parameter
             if not _holds(found[key], record.after):
                 return f"{key} read back {found[key]:g}, expected {record.after:g}"
             in_use = found[key] if held is None else held.get(key, record.before)
-            if not _holds(in_use, record.after) and in_use != record.before:  # the old value may be on its way out
+            if not _holds(in_use, record.after) and in_use != record.before:  # the user may still hold the old value
                 return f"its user holds {key} at {in_use:g}, expected {record.after:g}"
         for invariant in self._invariants:
             try:
@@ -263,14 +269,16 @@ class ChangeEngine:
                 return f"it broke what must hold of the live objects: {broken}"
         return ""
 
-    def _undo(self, records: Sequence[ChangeRecord], former: Mapping[str, Mapping[str, float]], reason: str) -> None:
-        """Restore first: a crash before the verdict is noted must not leave a change that failed, and stands."""
+    def _undo(
+        self, records: Sequence[ChangeRecord], earlier_state: Mapping[str, Mapping[str, float]], reason: str
+    ) -> None:
+        """Restore, then note the failure: a crash in between must not leave a failed change in the live object."""
         live = self._target.state()
-        self._target.restore({key: state for key, state in former.items() if live[key] != state})
-        self._note_failed(records, reason, records if self._target.state() == former else ())
+        self._target.restore({key: state for key, state in earlier_state.items() if live[key] != state})
+        self._note_failed(records, reason, records if self._target.state() == earlier_state else ())
 
     def _take_back(self, records: Sequence[ChangeRecord], reason: str) -> None:
-        """As `_undo`, of what an earlier process made."""
+        """As `_undo`, for what an earlier process made."""
         self._target.write({record.delta.parameter: record.before for record in records}, self._target.read())
         self._target.held()
         found = self._target.read()
@@ -283,18 +291,18 @@ class ChangeEngine:
         done = "the former value was restored and read back"
         self._ledger.note_all([(Kind.ROLLED_BACK, {"id": record.id, "reason": done}) for record in restored])
 
-    def _settle_open(self, left: Sequence[ChangeRecord]) -> None:
-        for batch in sorted({record.batch for record in left}):
-            records = [record for record in left if record.batch == batch]
+    def _settle_open(self, still_open: Sequence[ChangeRecord]) -> None:
+        for batch in sorted({record.batch for record in still_open}):
+            records = [record for record in still_open if record.batch == batch]
             if _is_intended(records):
                 self._settle_intended(records)
                 continue
             for record in sorted(records, key=lambda each: each.phase is not Kind.INTENT):
-                # An intent first: without its companions it would look like one that may have been carried out.
+                # Intents first: an intent that is left alone would look like one that may have been applied.
                 self._ledger.fail(record, "the process ended before the intent; nothing was touched")
 
     def _settle_intended(self, records: Sequence[ChangeRecord]) -> None:
-        """What the live values say of a proposal that may have been made; half of one is taken back."""
+        """Decide from the live values whether a proposal was made; if only a part of it was, take that back."""
         found = self._target.read()
         made = [record for record in records if _holds(found[record.delta.parameter], record.after)]
         if len(made) == len(records):
@@ -322,7 +330,9 @@ class ChangeEngine:
         if record is None or record.id == self._watched.get(key):
             return
         found = self._target.read()[key]
-        if record.phase is Kind.EFFECTIVE or _holds(found, record.after):  # a proven value may decay as scheduled
+        if record.phase is Kind.EFFECTIVE or _holds(
+            found, record.after
+        ):  # a schedule may have moved a proven value since
             self._watch(record, step)
         else:
             self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")
@@ -334,15 +344,15 @@ class ChangeEngine:
         if key in self._watched:
             self._ledger.give_up(self._watched[key], f"change {record.id} came before a step used it")
         self._watched[key] = record.id
-        self._target.watch(key, lambda sighting: self._saw(record.id, step + sighting.steps_after, sighting))
+        self._target.watch(key, lambda use: self._note_use(record.id, step + use.steps_after, use))
 
-    def _saw(self, change_id: int, step: int, sighting: UseReport) -> None:
+    def _note_use(self, change_id: int, step: int, use: UseReport) -> None:
         record = self.history[change_id]
-        if sighting.why:
-            numbers = f"expected {sighting.expected:g}, found {sighting.found:g}"
-            self._ledger.fail(record, f"at step {step}: {numbers}; {sighting.why}", sighting.found, step)
+        if use.why:
+            numbers = f"expected {use.expected:g}, found {use.found:g}"
+            self._ledger.fail(record, f"at step {step}: {numbers}; {use.why}", use.found, step)
         elif record.phase is not Kind.EFFECTIVE:
-            self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=sighting.found)
+            self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=use.found)
 
     def _end_watches(self) -> None:
         for parameter in self._registry:
@@ -351,12 +361,12 @@ class ChangeEngine:
 
 
 def _holds(found: float, wanted: float) -> bool:
-    """Whether `found` is the value wanted, or what a float32 tensor keeps of it."""
+    """Whether `found` is the wanted value, or that value rounded to float32."""
     return found in {wanted, c_float(wanted).value}
 
 
 def _is_intended(records: Sequence[ChangeRecord]) -> bool:
-    """Whether all that is open of a proposal was intended: only then may any of it have been made."""
+    """Whether all open changes of a proposal have an intent: only then may any of them have been made."""
     return all(record.phase is Kind.INTENT for record in records)
 
 
@@ -367,7 +377,9 @@ def _applied_facts(
     return {"id": record.id, "found": found[key], "held": None if held is None else held.get(key), "state": state}
 
 
-def _require_one_each(keys: Sequence[str]) -> None:
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise InvalidInput(f"one proposal holds several deltas of {twice}: put them into one each, or propose in turn")
+def _require_one_per_parameter(keys: Sequence[str]) -> None:
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise InvalidInput(
+            f"one proposal holds several deltas of {repeated}: combine them into one, or propose one after another"
+        )

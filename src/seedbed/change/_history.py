@@ -1,4 +1,4 @@
-"""The history of changes: a fold over the change journal, the same live and on replay."""
+"""The history of changes: a fold over the change journal, built by the same code live and on replay."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,14 @@ from enum import StrEnum
 from typing import Any, final
 
 from seedbed.change.guards._proposal import Decision, GuardResult, Move
-from seedbed.change.parameters._delta import Add, Delta, Op, Scale, Set
+from seedbed.change.parameters._delta import Add, Delta, Operation, Scale, Set
 from seedbed.contracts import Outcome
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import Entry
 
 __all__ = ["ChangeHistory", "ChangeRecord", "Kind", "fold"]
 
-_OPS: Mapping[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
+_OPERATIONS: Mapping[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
 
 
 class Kind(StrEnum):
@@ -32,8 +32,8 @@ class Kind(StrEnum):
     RETRIED = "retried"
 
 
-# EFFECTIVE may still fail: a scheduler can take the value back at its own next step. UNKNOWN may still prove EFFECTIVE:
-# an interrupted run that is resumed takes the optimizer step that was missing.
+# EFFECTIVE may still fail: a scheduler can overwrite the value at its own next step. UNKNOWN may still become
+# EFFECTIVE: when an interrupted run is resumed, it takes the optimizer step that was missing.
 _MAY_FOLLOW: Mapping[Kind, frozenset[Kind]] = {
     Kind.GUARDED: frozenset({Kind.PROPOSED, Kind.RETRIED}),
     Kind.INTENT: frozenset({Kind.GUARDED}),
@@ -50,10 +50,10 @@ _OPEN = frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.RETRIED})
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """One requested change. `wanted` is what the delta resolved to, `after` what the guards let through of it.
+    """One requested change. `wanted` is the value that the delta gave, `after` the value that the guards let through.
 
-    `batch` is the id of the first change of its proposal: those of one proposal are made together or not at all.
-    `story` holds its journal entries' kinds and payloads, oldest first.
+    `batch` is the id of the first change of its proposal: the changes of one proposal are made together or not at all.
+    `story` holds the kinds and payloads of its journal entries, oldest first.
     """
 
     id: int
@@ -63,20 +63,24 @@ class ChangeRecord:
     unit: str
     before: float
     wanted: float
-    ruling: GuardResult | None
+    guard_result: GuardResult | None
     phase: Kind
     story: tuple[tuple[Kind, Mapping[str, Any]], ...]
 
     @property
     def after(self) -> float:
         """The value to apply; the value before, when the guards denied the change."""
-        return self.wanted if self.ruling is None else self.ruling.after
+        return self.wanted if self.guard_result is None else self.guard_result.after
 
     @property
     def outcome(self) -> Outcome:
-        """How it ended. Whatever was not seen to end is UNKNOWN."""
+        """How it ended; UNKNOWN when its end was not seen."""
         if self.phase is Kind.GUARDED and self.denied:
-            return Outcome.NO_OP if self.ruling is not None and self.ruling.guard == "no_op" else Outcome.BLOCKED
+            return (
+                Outcome.NO_OP
+                if self.guard_result is not None and self.guard_result.guard == "no_op"
+                else Outcome.BLOCKED
+            )
         if self.phase is Kind.EFFECTIVE:
             return Outcome.CLAMPED if self.shrunk else Outcome.EFFECTIVE
         if self.phase in {Kind.FAILED, Kind.ROLLED_BACK}:
@@ -85,40 +89,40 @@ class ChangeRecord:
 
     @property
     def reason(self) -> str:
-        """Why it stands where it stands: the last reason journalled."""
+        """The last reason in its journal entries."""
         return next((str(payload["reason"]) for _, payload in reversed(self.story) if "reason" in payload), "")
 
     @property
     def denied(self) -> bool:
         """Whether a guard stopped it."""
-        return self.ruling is not None and self.ruling.decision is Decision.DENY
+        return self.guard_result is not None and self.guard_result.decision is Decision.DENY
 
     @property
     def shrunk(self) -> bool:
-        """Whether a guard let only part of it through."""
-        return self.ruling is not None and self.ruling.decision is Decision.SHRINK
+        """Whether a guard let only a part of it through."""
+        return self.guard_result is not None and self.guard_result.decision is Decision.SHRINK
 
     @property
     def is_open(self) -> bool:
-        """Whether it was proposed and neither denied, nor applied, nor ended."""
+        """Whether it was proposed, and is not yet denied, applied or ended."""
         return self.phase in _OPEN and not self.denied
 
     @property
     def reached(self) -> bool:
-        """Whether the live object took it, or may have, and nothing is known to have taken it back."""
+        """Whether the live object took it, or may have, and it is not known to be undone or overwritten."""
         return self.phase in {Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}
 
     @property
     def touched(self) -> bool:
-        """Whether the live object ever took it, or may have."""
+        """Whether the live object took it at any time, or may have."""
         return any(kind in {Kind.APPLIED, Kind.UNKNOWN} for kind, _ in self.story)
 
 
 @final
 class ChangeHistory:
-    """Every change of a run, oldest first; `superseded` are those of work that a resume threw away.
+    """Every change of a run, oldest first; `superseded` are the changes of work that a resume discarded.
 
-    Only `advance` alters it, by one journal entry, in a time that does not grow with the changes before.
+    Only `advance` alters it, by one journal entry, in time that does not grow with the number of earlier changes.
     """
 
     def __init__(self) -> None:
@@ -142,7 +146,7 @@ class ChangeHistory:
 
     @property
     def records(self) -> tuple[ChangeRecord, ...]:
-        """Every change that stands."""
+        """Every change that is not superseded."""
         return tuple(self._records.values())
 
     @property
@@ -156,17 +160,17 @@ class ChangeHistory:
         return {outcome: counted[outcome] for outcome in Outcome}
 
     def moves(self, parameter: str) -> tuple[Move, ...]:
-        """The parameter's changes that reached the live object, oldest first: what guards look back on."""
+        """The parameter's changes that reached the live object, oldest first: the `earlier` of guards."""
         return tuple(self._moves.get(parameter, {}).values())
 
     def held(self, parameter: str) -> ChangeRecord | None:
-        """The change that the live parameter holds, or may hold; None when the newest to touch it was taken back."""
+        """The change whose value is live, or may be; None when the newest change was undone or overwritten."""
         touched = self._touched.get(parameter)
         newest = None if not touched else self._records[touched[-1]]
         return newest if newest is not None and newest.reached else None
 
     def open(self) -> tuple[ChangeRecord, ...]:
-        """The changes that were proposed and neither denied, nor applied, nor ended."""
+        """The changes that were proposed, and are not yet denied, applied or ended."""
         return tuple(record for record in self.in_phase(*_OPEN) if record.is_open)
 
     def in_phase(self, *phases: Kind) -> tuple[ChangeRecord, ...]:
@@ -179,12 +183,12 @@ class ChangeHistory:
         return tuple(self._records[change_id] for change_id in self._by_step.get(step, ()))
 
     def next_id(self) -> int:
-        """The id of the next change; superseded ids are never given again."""
+        """The id of the next change; ids of superseded changes are never reused."""
         newest = next(reversed(self._records), 0)
         return 1 + max(newest, self._superseded[-1].id if self._superseded else 0)
 
     def advance(self, entry: Entry) -> None:
-        """Take one more entry in. Raises StoreCorrupt for an entry that cannot follow, and is as it was then."""
+        """Add one more entry. Raises StoreCorrupt for an entry that cannot follow; the history is then unchanged."""
         if entry.kind not in _KINDS:
             raise StoreCorrupt(
                 f"change journal, entry {entry.sequence}: unknown kind {entry.kind!r}, expected one of "
@@ -194,9 +198,9 @@ class ChangeHistory:
         if kind is Kind.RESUMED:
             self._resume(int(payload["kept"]))
         else:
-            self._put(_proposed(payload) if kind is Kind.PROPOSED else self._advanced(kind, entry))
+            self._store(_proposed(payload) if kind is Kind.PROPOSED else self._advanced(kind, entry))
 
-    def _put(self, record: ChangeRecord) -> None:
+    def _store(self, record: ChangeRecord) -> None:
         former = self._records.get(record.id)
         if former is None:
             self._by_step.setdefault(record.step, []).append(record.id)
@@ -213,11 +217,11 @@ class ChangeHistory:
             self._moves.get(key, {}).pop(record.id, None)
 
     def _resume(self, kept: int) -> None:
-        standing = [record for record in self._records.values() if record.id <= kept]
+        kept_records = [record for record in self._records.values() if record.id <= kept]
         self._superseded.extend(record for record in self._records.values() if record.id > kept)
         self._records, self._by_phase, self._by_step, self._moves, self._touched = {}, {}, {}, {}, {}
-        for record in standing:
-            self._put(record)
+        for record in kept_records:
+            self._store(record)
 
     def _advanced(self, kind: Kind, entry: Entry) -> ChangeRecord:
         record = self._records.get(int(entry.payload["id"]))
@@ -227,17 +231,17 @@ class ChangeHistory:
                 f"change journal, entry {entry.sequence}: {kind.value!r} cannot follow {before} of change "
                 f"{entry.payload['id']}; the journal was altered: run `seedbed runs fsck`"
             )
-        told = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
+        advanced = replace(record, phase=kind, story=(*record.story, (kind, entry.payload)))
         if kind is Kind.GUARDED:
-            return replace(told, ruling=_ruling(entry.payload))
+            return replace(advanced, guard_result=_guard_result(entry.payload))
         if kind is Kind.RETRIED:
             fresh = {name: float(entry.payload[name]) for name in ("before", "wanted")}
-            return replace(told, before=fresh["before"], wanted=fresh["wanted"], ruling=None)
-        return told
+            return replace(advanced, before=fresh["before"], wanted=fresh["wanted"], guard_result=None)
+        return advanced
 
 
 def fold(entries: Iterable[Entry]) -> ChangeHistory:
-    """The history that a journal tells. Raises StoreCorrupt naming the first entry that cannot follow."""
+    """The history of a journal. Raises StoreCorrupt naming the first entry that cannot follow."""
     history = ChangeHistory()
     for entry in entries:
         history.advance(entry)
@@ -245,20 +249,20 @@ def fold(entries: Iterable[Entry]) -> ChangeHistory:
 
 
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
-    op: Op = _OPS[payload["op"]["kind"]](float(payload["op"]["value"]))
+    op: Operation = _OPERATIONS[payload["op"]["kind"]](float(payload["op"]["value"]))
     return ChangeRecord(
         id=int(payload["id"]),
-        batch=int(payload.get("batch", payload["id"])),  # journals of 0.1.0 held one change to a proposal
+        batch=int(payload.get("batch", payload["id"])),  # journals of 0.1.0 had one change in each proposal
         step=int(payload["step"]),
         delta=Delta(payload["parameter"], op, payload["reason"], payload["proposer"]),
         unit=payload["unit"],
         before=float(payload["before"]),
         wanted=float(payload["wanted"]),
-        ruling=None,
+        guard_result=None,
         phase=Kind.PROPOSED,
         story=((Kind.PROPOSED, payload),),
     )
 
 
-def _ruling(payload: Mapping[str, Any]) -> GuardResult:
+def _guard_result(payload: Mapping[str, Any]) -> GuardResult:
     return GuardResult(Decision(payload["decision"]), payload["guard"], float(payload["after"]), payload["reason"])

@@ -1,4 +1,4 @@
-"""The change journal and the history folded from it, kept in step."""
+"""The change journal together with the history folded from it."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,10 +17,10 @@ Note = tuple[Kind, Mapping[str, Any]]
 
 
 class ChangeJournal(Protocol):
-    """Where changes are written down: `records.Journal`, durable, or `records.MemoryJournal`."""
+    """Where changes are recorded: `records.Journal`, which is durable, or `records.MemoryJournal`."""
 
     def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
-        """Append each, in order; as safe on return as the journal promises."""
+        """Append each record, in order. On return they are as durable as the journal promises."""
 
     def entries(self) -> list[Entry]:
         """Every record, oldest first."""
@@ -28,25 +28,25 @@ class ChangeJournal(Protocol):
 
 @final
 class Ledger:
-    """Notes transitions: each is durable in the journal before the history has it."""
+    """Records every transition of a change: first durably in the journal, then in the history."""
 
     def __init__(self, journal: ChangeJournal) -> None:
         self._journal = journal
         self.history: ChangeHistory = fold(journal.entries())
 
     def note(self, kind: Kind, **facts: Any) -> None:
-        """Append one entry and fold it in. Raises StoreUnavailable when it could not be made durable."""
+        """Append one entry and advance the history by it. Raises StoreUnavailable when it could not be made durable."""
         self.note_all([(kind, facts)])
 
     def note_all(self, notes: Iterable[Note]) -> None:
-        """As `note`, of several entries at the price of one sync."""
+        """As `note`, for several entries with one sync."""
         for entry in self._journal.append_all([(kind.value, facts) for kind, facts in notes]):
             self.history.advance(entry)
 
     def fail(self, record: ChangeRecord, reason: str, found: float | None = None, step: int | None = None) -> None:
-        """Note that a change failed, and warn of it. `found` is kept when it is a JSON number; the reason names it.
+        """Note that a change failed, and log a warning. `found` is kept when it is finite, as JSON numbers are.
 
-        `step` is the step that was seen not to use it; None when it failed before any.
+        `step` is the step that did not use the value; None when the change failed before any step.
         """
         _logger.warning("change %d of %s failed: %s", record.id, record.delta.parameter, reason)
         kept: dict[str, Any] = {} if found is None or not isfinite(found) else {"found": found}
@@ -54,6 +54,6 @@ class Ledger:
         self.note(Kind.FAILED, id=record.id, reason=reason, **kept, **at)
 
     def give_up(self, change_id: int, reason: str) -> None:
-        """Note that a change which was applied, but never seen in use, is unknown."""
+        """Note that a change is unknown, if it was applied and never seen in use."""
         if self.history[change_id].phase is Kind.APPLIED:
             self.note(Kind.UNKNOWN, id=change_id, reason=reason)

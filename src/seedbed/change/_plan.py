@@ -1,4 +1,4 @@
-"""What a proposal comes to, before anything is touched: each delta resolved, and judged by the guards. Pure."""
+"""The plan of a proposal, made before anything is written: each delta resolved and judged by the guards. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,48 +17,48 @@ _TOGETHER = "together"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What proposals are judged by: the parameters' limits, the guards in their order, and what holds now.
+    """What judges proposals: the parameters' limits, the guards in their order, and the present conditions.
 
-    `whole` asks for all of a proposal as it is, or nothing of it; otherwise it may be applied in part.
+    With `all_or_nothing` a proposal is applied exactly as asked, or not at all; without it, it may be applied in part.
     """
 
     registry: Registry
     guards: Sequence[Guard] = GUARDS
     conditions: Conditions = field(default_factory=Conditions)
-    whole: bool = False
+    all_or_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One delta of a proposal, resolved against the live values, and its ruling. `id` is that of its change."""
+    """One delta of a proposal, resolved against the live values, with the guards' result. `id` is its change's id."""
 
     id: int
     delta: Delta
     move: Move
-    ruling: GuardResult
+    guard_result: GuardResult
 
     @property
     def denied(self) -> bool:
         """Whether a guard stopped it."""
-        return self.ruling.decision is Decision.DENY
+        return self.guard_result.decision is Decision.DENY
 
 
 def plan(
     deltas: Iterable[tuple[int, Delta]], step: int, values: Mapping[str, float], history: ChangeHistory, rules: Rules
 ) -> tuple[Planned, ...]:
-    """Each delta, by its change's id, on the live `values` (by key), judged by its own parameter's history alone.
+    """Resolve each delta against the live `values` (by key) and judge it by its own parameter's history alone.
 
-    Raises InvalidInput when an operation overflows.
+    `deltas` come with the ids of their changes. Raises InvalidInput when an operation overflows.
     """
     planned = tuple(_planned(change_id, delta, step, values, history, rules) for change_id, delta in deltas)
-    hurdle = next((each for each in planned if each.ruling.decision is not Decision.ALLOW), None)
-    if not rules.whole or hurdle is None:
+    obstacle = next((each for each in planned if each.guard_result.decision is not Decision.ALLOW), None)
+    if not rules.all_or_nothing or obstacle is None:
         return planned
-    return tuple(each if each.denied else _denied_with(each, hurdle) for each in planned)
+    return tuple(each if each.denied else _denied_with(each, obstacle) for each in planned)
 
 
 def proposed_notes(planned: Sequence[Planned], registry: Registry, state: str) -> list[Note]:
-    """What the journal is told of a proposal made on the state of that hash."""
+    """The journal notes of a proposal; `state` is the hash of the values that it was made on."""
     return [
         (
             Kind.PROPOSED,
@@ -81,7 +81,7 @@ def proposed_notes(planned: Sequence[Planned], registry: Registry, state: str) -
 
 
 def retried_notes(planned: Sequence[Planned]) -> list[Note]:
-    """What the journal is told when somebody else moved the state before the intent could be carried out."""
+    """The journal notes when another writer changed the state before the intent could be applied."""
     reason = "another writer moved the state first; resolved anew on the values found"
     return [
         (Kind.RETRIED, {"id": each.id, "before": each.move.before, "wanted": each.move.after, "reason": reason})
@@ -90,38 +90,40 @@ def retried_notes(planned: Sequence[Planned]) -> list[Note]:
 
 
 def judged_notes(planned: Sequence[Planned], registry: Registry, values: Mapping[str, float], state: str) -> list[Note]:
-    """The rulings, and an intent for whatever they let through: from `state`, the hash of `values`, to the next one."""
-    rulings: list[Note] = [
+    """The journal notes of the guards' results, and of an intent for each change let through.
+
+    An intent leads from `state`, the hash of `values`, to the hash of the values after it."""
+    results: list[Note] = [
         (
             Kind.GUARDED,
             {
                 "id": each.id,
-                "decision": each.ruling.decision.value,
-                "guard": each.ruling.guard,
-                "after": each.ruling.after,
-                "reason": each.ruling.reason,
+                "decision": each.guard_result.decision.value,
+                "guard": each.guard_result.guard,
+                "after": each.guard_result.after,
+                "reason": each.guard_result.reason,
             },
         )
         for each in planned
     ]
     allowed = [each for each in planned if not each.denied]
     if not allowed:
-        return rulings
-    after = registry.state_hash({**values, **{each.delta.parameter: each.ruling.after for each in allowed}})
+        return results
+    after = registry.state_hash({**values, **{each.delta.parameter: each.guard_result.after for each in allowed}})
     intents: list[Note] = [
         (
             Kind.INTENT,
             {
                 "id": each.id,
                 "before": each.move.before,
-                "after": each.ruling.after,
+                "after": each.guard_result.after,
                 "state": state,
                 "state_after": after,
             },
         )
         for each in allowed
     ]
-    return [*rulings, *intents]
+    return [*results, *intents]
 
 
 def _planned(
@@ -129,11 +131,11 @@ def _planned(
 ) -> Planned:
     before = values[delta.parameter]
     move = Move(step, before, delta.resolve(before))
-    case = ProposedChange(rules.registry[delta.parameter], move, history.moves(delta.parameter), rules.conditions)
-    return Planned(change_id, delta, move, judge_proposal(rules.guards, case))
+    proposed = ProposedChange(rules.registry[delta.parameter], move, history.moves(delta.parameter), rules.conditions)
+    return Planned(change_id, delta, move, judge_proposal(rules.guards, proposed))
 
 
-def _denied_with(planned: Planned, hurdle: Planned) -> Planned:
-    by = f"{hurdle.ruling.decision.value} by {hurdle.ruling.guard}"
-    reason = f"{hurdle.delta.parameter} of the same proposal: {by}, {hurdle.ruling.reason}"
-    return replace(planned, ruling=GuardResult(Decision.DENY, _TOGETHER, planned.move.before, reason))
+def _denied_with(planned: Planned, obstacle: Planned) -> Planned:
+    by = f"{obstacle.guard_result.decision.value} by {obstacle.guard_result.guard}"
+    reason = f"{obstacle.delta.parameter} of the same proposal: {by}, {obstacle.guard_result.reason}"
+    return replace(planned, guard_result=GuardResult(Decision.DENY, _TOGETHER, planned.move.before, reason))

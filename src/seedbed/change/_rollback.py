@@ -1,4 +1,4 @@
-"""What going back to the last good state comes to. Pure."""
+"""The deltas that go back to the last proven values. Pure."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ from seedbed.change.parameters._delta import Delta, Set
 __all__ = ["ROLLBACK", "proven", "rollback_deltas"]
 
 ROLLBACK = "rollback"
-"""The proposer of what goes back."""
+"""The proposer of such deltas."""
 
 
 def proven(history: ChangeHistory) -> dict[str, float]:
-    """By changed parameter, the last value that a step was seen to use and that nothing took back."""
+    """For each changed parameter, the last value that a step was seen to use and that was not overwritten."""
     good: dict[str, float] = {}
     for record in history.records:
         if record.touched:
@@ -23,7 +23,7 @@ def proven(history: ChangeHistory) -> dict[str, float]:
 
 
 def rollback_deltas(history: ChangeHistory, live: Mapping[str, float]) -> tuple[Delta, ...]:
-    """What sets every parameter back to its last proven value; none when every live value is proven."""
+    """The deltas that set every parameter back to its last proven value; none when every live value is proven."""
     return tuple(
         Delta(key, Set(value), f"back to the last value seen in use, from {live[key]:g}", ROLLBACK)
         for key, value in proven(history).items()

@@ -1,4 +1,4 @@
-"""The history of changes in the words of a run's record."""
+"""The history of changes as a run's record keeps it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["summary"]
 
 
 def summary(history: ChangeHistory) -> ChangeSummary:
-    """Every change with its outcome and story, and the outcomes counted."""
+    """Every change with its outcome and story, and how many changes ended in each outcome."""
     return ChangeSummary(
         requested=len(history.records),
         superseded=len(history.superseded),
@@ -32,7 +32,7 @@ def _report(record: ChangeRecord) -> ChangeReport:
         reason=record.delta.reason,
         proposer=record.delta.proposer,
         outcome=record.outcome,
-        guard=None if record.ruling is None else record.ruling.guard,
+        guard=None if record.guard_result is None else record.guard_result.guard,
         story=tuple(_sentence(record, kind, payload) for kind, payload in record.story),
     )
 

@@ -1,4 +1,4 @@
-"""The typed messages that every room shares."""
+"""The typed messages that all rooms share."""
 
 from seedbed.contracts._audit import AuditRun, FeatureAudit, Setting
 from seedbed.contracts._change import ChangeReport, ChangeSummary

@@ -1,4 +1,4 @@
-"""What a runtime contract asked for, and what its witness saw: the ledger of one run."""
+"""The runtime audit of one run: what its contract requested, and what the witness saw."""
 
 from typing import Literal
 
@@ -18,10 +18,10 @@ class Setting(Message):
 
 
 class FeatureAudit(Message):
-    """Four facts about one acceleration, kept apart, and the evidence behind the last.
+    """Four separate facts about one acceleration, and the evidence for the last one.
 
-    `eligible` is None where a feature was switched off and so not assessed. `observed` is True when every sampled step
-    that should have shown it did, False when one did not, None when no sampled step could tell.
+    `eligible` is None when a feature was switched off and therefore not assessed. `observed` is True when every sampled
+    step that should show it did, False when one did not, None when no sampled step could show it.
     """
 
     requested: bool
@@ -34,7 +34,7 @@ class FeatureAudit(Message):
 
 
 class AuditRun(Message):
-    """`audit_run.json`: one run's runtime ledger. `wall_time` in seconds, `peak_mem` in bytes (host plus CUDA)."""
+    """`audit_run.json`: the runtime audit of one run. `wall_time` in seconds, `peak_mem` in bytes (host plus CUDA)."""
 
     schema_version: Literal[1] = 1
     mode: RuntimeMode
@@ -44,7 +44,7 @@ class AuditRun(Message):
     cdc: FeatureAudit
     degraded: bool
     reasons: tuple[str, ...]
-    incidents: tuple[str, ...] = Field(description="what disagreed with a prediction or kept a step from being sampled")
+    incidents: tuple[str, ...] = Field(description="what contradicted a prediction or prevented the sampling of a step")
     wall_time: float = Field(ge=0)
     witness_time: float = Field(ge=0, description="seconds that sampling added outside the sampled steps themselves")
     peak_mem: int = Field(ge=0)
@@ -57,7 +57,7 @@ class AuditRun(Message):
     settings: dict[str, Setting]
 
     def of(self, feature: Feature) -> FeatureAudit:
-        """One feature's four facts."""
+        """The four facts about one feature."""
         return {Feature.SDPA: self.sdpa, Feature.FLASH: self.flash, Feature.AMP: self.amp, Feature.CDC: self.cdc}[
             feature
         ]

@@ -1,4 +1,4 @@
-"""What the record of a run keeps of the changes made while it ran."""
+"""The changes of one run, as its record keeps them."""
 
 from collections import Counter
 from typing import Self
@@ -12,7 +12,7 @@ __all__ = ["ChangeReport", "ChangeSummary"]
 
 
 class ChangeReport(Message):
-    """One requested change, how it ended, and its story in plain sentences, oldest first."""
+    """One requested change, its outcome, and its story in plain sentences, oldest first."""
 
     id: int = Field(ge=1)
     step: int = Field(ge=0)
@@ -31,7 +31,7 @@ class ChangeReport(Message):
 class ChangeSummary(Message):
     """All requested changes of one run. The six outcomes are disjoint and add up to `requested`.
 
-    `superseded` counts changes of work that was lost and done again after a resume; they are in no other count.
+    `superseded` counts changes of work that was lost and repeated after a resume; no other count includes them.
     """
 
     requested: int = Field(ge=0)

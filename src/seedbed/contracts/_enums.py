@@ -1,4 +1,4 @@
-"""The closed sets of words every room shares. Append-only; a member serialises as its own upper-case name."""
+"""The closed sets of words that all rooms share. Append-only; a member is stored as its upper-case name."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ __all__ = ["Feature", "Outcome", "RunStatus", "RuntimeMode", "Severity", "Stage"
 
 
 class RuntimeMode(StrEnum):
-    """When a requested feature is not observed, STRICT stops the run; COMPAT goes on and says what it lost."""
+    """What a run does when a requested feature is not observed: STRICT stops, COMPAT continues and reports it."""
 
     STRICT = "STRICT"
     COMPAT = "COMPAT"
@@ -22,7 +22,7 @@ class Feature(StrEnum):
 
 
 class Stage(StrEnum):
-    """A stage of a pipeline whose finished result is one commit."""
+    """A stage of a pipeline; its finished result is one commit."""
 
     TARGET_RANKING = "TARGET_RANKING"
     FEATURE_SELECTION = "FEATURE_SELECTION"
@@ -30,9 +30,9 @@ class Stage(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """Where one execution stands.
+    """The status of one run.
 
-    CRASHED is never written: it is how a RUNNING run is read whose process is gone, or cannot be seen and is silent.
+    CRASHED is never stored: a RUNNING run is read as CRASHED when its process is gone, or is not visible and silent.
     """
 
     RUNNING = "RUNNING"
@@ -54,7 +54,7 @@ class Outcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much what differs between two snapshots matters to whoever relies on the earlier one."""
+    """How serious the differences between two snapshots are for the users of the earlier one."""
 
     NONE = "NONE"
     MINOR = "MINOR"
@@ -63,7 +63,7 @@ class Severity(StrEnum):
 
 
 class Verdict(StrEnum):
-    """A gate's answer. Only PASS passes."""
+    """The answer of a gate. Only PASS passes."""
 
     PASS = "PASS"  # noqa: S105  a verdict, not a password
     FAIL = "FAIL"

@@ -1,4 +1,4 @@
-"""What a gate is given and what it answers."""
+"""The input and the answer of a gate."""
 
 from enum import StrEnum
 from typing import Self
@@ -12,7 +12,7 @@ __all__ = ["CheckKind", "CheckReport", "GateReport", "Interval"]
 
 
 class CheckKind(StrEnum):
-    """A broken CONTRACT ends with exit code 4; a missed THRESHOLD with 1."""
+    """The kind of a check: a broken CONTRACT gives exit code 4, a missed THRESHOLD gives 1."""
 
     THRESHOLD = "THRESHOLD"
     CONTRACT = "CONTRACT"
@@ -37,10 +37,10 @@ class Interval(Message):
 class CheckReport(Message):
     """One check: what was expected, what the record holds, the verdict and why.
 
-    `metric` is what was held against the demand, as in `p95(kpi.latency_ms)`. For a check on a series `statistic` is
-    what was made of it, `method` how its uncertainty was told, and `n` the number of samples after the warmup.
-    `false_pass_rate`, between 0 and 1, is how often the check passes series like this one whose true value lies exactly
-    at the threshold, by simulation; reports from before it was asked for have none of the four.
+    `metric` is what was checked, as in `p95(kpi.latency_ms)`. For a check on a series, `statistic` is what was computed
+    from it, `method` how its uncertainty was estimated, and `n` the number of samples after the warmup.
+    `false_pass_rate`, between 0 and 1, is how often the check passes series like this one whose true value is exactly
+    the threshold, by simulation; old reports have none of these four fields.
     """
 
     metric: str
@@ -56,7 +56,7 @@ class CheckReport(Message):
 
 
 class GateReport(Message):
-    """A gate's answer. `exit_code` is one of `seedbed.errors.ExitCode`: the verdict's, or that of a broken contract."""
+    """A gate's answer. `exit_code` is one of `seedbed.errors.ExitCode`: for the verdict, or for a broken contract."""
 
     gate: str
     verdict: Verdict

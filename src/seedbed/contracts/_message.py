@@ -1,4 +1,4 @@
-"""The base of every message that crosses a boundary: a file, the environment, a wire."""
+"""The base class of every message that crosses a boundary: a file, the environment, the network."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -12,8 +12,8 @@ __all__ = ["SkipReason"]
 class SkipReason(Message):
     """Which guard denied a change: exactly one flag is true, and `note` says why.
 
-    Append-only: a flag is added, never renamed or taken away, and one that an older record lacks is false there.
-    `other` stands for a guard that is not Seedbed's own; the note names it.
+    Append-only: flags are added, never renamed or removed; a flag that an older record does not have is false there.
+    `other` is the flag of all guards that are not Seedbed's own; the note names the guard.
     """
 
     cooldown: bool = False

@@ -176,8 +176,8 @@ def _outcome(record: ChangeRecord) -> KeyOutcome:
         wanted=record.wanted,
         after=record.after,
         outcome=settled(record),
-        guard=None if record.ruling is None else record.ruling.guard,
-        skip_reason=None if record.ruling is None else skip_reason(record.ruling),
+        guard=None if record.guard_result is None else record.guard_result.guard,
+        skip_reason=None if record.guard_result is None else skip_reason(record.guard_result),
         proposer=record.delta.proposer,
         reason=record.delta.reason,
     )

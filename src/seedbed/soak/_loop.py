@@ -131,7 +131,7 @@ class Soak:
         self._recall(seen)
         reader.reload()  # whatever the file holds now, the plant holds too
         if last is not None and seen < step:
-            self._file.saw(last.plant.used)
+            self._file.note_use(last.plant.used)
         found = decided_iterations(self._course, self._evidence.entries(), self._changes.entries())
         self._require_known(has_ended=len(found) >= self._course.length)
         self._observer.noted(f"resumed after iteration {step}; everything measured came out the same again")
@@ -144,7 +144,7 @@ class Soak:
         for key in self._registry.keys():  # noqa: SIM118  not a mapping
             if (record := self._engine.history.held(key)) is not None:
                 is_seen = record.phase is Kind.EFFECTIVE
-                self._file.recall(key, former=record.before, waited_steps=seen - record.step, seen=is_seen)
+                self._file.resume_watch(key, former=record.before, waited_steps=seen - record.step, seen=is_seen)
 
     def _iterate(self) -> None:
         iteration = len(self._readings) + 1
@@ -152,7 +152,7 @@ class Soak:
         plant, control = self._rig.measure(iteration)
         measured = Measured(iteration, state_hash, plant, control, changes)
         self._evidence.measured(measured)
-        self._file.saw(plant.used)
+        self._file.note_use(plant.used)
         self._require_known()
         reading = DecidedIteration(measured, self._evidence.head, self._course.observe(measured, self._engine.history))
         self._readings.append(reading)

@@ -44,7 +44,8 @@ def tally(told: Sequence[IterationRecord], evidence: Sequence[Record], registry:
     verdicts = Counter(verdict_of([each.outcome for each in proposal]) for proposal in proposals)
     deltas = [each for proposal in proposals for each in proposal]
     denied = [each for each in deltas if each.denied]
-    reasons = [skip_reason(each.ruling) for each in denied if each.ruling is not None]
+    reasons = [skip_reason(each.guard_result) for each in denied if each.guard_result is not None]
+    guards = Counter(result.guard for each in deltas if (result := each.guard_result) and result.guard)
     flags = Counter(name for reason in reasons if reason for name, on in reason.model_dump().items() if on is True)
     counted = sum(verdicts[each] for each in (ApplyVerdict.FULL, ApplyVerdict.PARTIAL, ApplyVerdict.FAILED))
     told_why = sum(reason is not None and bool(reason.note) for reason in reasons)
@@ -57,7 +58,7 @@ def tally(told: Sequence[IterationRecord], evidence: Sequence[Record], registry:
         ratio=verdicts[ApplyVerdict.FULL] / counted if counted else None,
         stuck=_stuck(told, registry),
         outcomes={outcome.value: sum(each.outcome is outcome for each in deltas) for outcome in Outcome},
-        guards=dict(sorted(Counter(each.ruling.guard for each in deltas if each.ruling and each.ruling.guard).items())),
+        guards=dict(sorted(guards.items())),
         skip_reasons=dict(sorted(flags.items())),
         skip_coverage=told_why / len(denied) if denied else None,
         rollbacks=sum(each.delta.proposer == ROLLBACK for episode in told for each in episode.records),

@@ -226,6 +226,6 @@ class Execution:
 
 
 def _described(record: ChangeRecord) -> str:
-    held = f", held back by {record.ruling.guard}" if record.denied and record.ruling else ""
+    held = f", held back by {record.guard_result.guard}" if record.denied and record.guard_result else ""
     change = f"{record.delta.parameter} {record.before:g} -> {record.wanted:g}{held}"
     return f"step {record.step}: {record.delta.reason}; {change}"

@@ -1,4 +1,4 @@
-"""Between a parameter and the live object that holds it: write, read back, and see it used."""
+"""Bindings: each connects a parameter to the live object that holds it, writes, reads back and reports use."""
 
 from seedbed.change.bindings._batch_size import BatchSize, RateRule, ResizableBatchSampler
 from seedbed.change.bindings._binding import Binding, UseReport
@@ -6,7 +6,7 @@ from seedbed.change.bindings._clip_norm import ClipNorm
 from seedbed.change.bindings._coverage import require_coverage
 from seedbed.change.bindings._delivered_batches import BatchListener, num_rows, track_batches
 from seedbed.change.bindings._dropout import DropoutRate
-from seedbed.change.bindings._freezing import Freeze, Thaw
+from seedbed.change.bindings._freezing import Freeze, OnUnfreeze
 from seedbed.change.bindings._group_setting import GroupSetting, OptimizerSetting
 from seedbed.change.bindings._groups import GroupName
 from seedbed.change.bindings._learning_rate import LearningRate
@@ -31,12 +31,12 @@ __all__ = [
     "LossWeights",
     "MixtureSampler",
     "MixtureWeight",
+    "OnUnfreeze",
     "OptimizerSetting",
     "RateRule",
     "ResizableBatchSampler",
     "SettingsFile",
     "Target",
-    "Thaw",
     "UseReport",
     "num_rows",
     "require_coverage",

@@ -18,9 +18,9 @@ __all__ = ["BatchSize", "RateRule", "ResizableBatchSampler"]
 
 
 class RateRule(StrEnum):
-    """How the learning rate follows the batch size: not at all, in proportion, or with its square root.
+    """How the learning rate follows the batch size: not at all, linearly, or with its square root.
 
-    Proportion: Goyal et al., arXiv 1706.02677. Square root: Krizhevsky, arXiv 1404.5997, and for Adam Malladi et al.,
+    Linear: Goyal et al., arXiv 1706.02677. Square root: Krizhevsky, arXiv 1404.5997, and for Adam Malladi et al.,
     arXiv 2205.10287.
     """
 
@@ -37,8 +37,8 @@ class RateRule(StrEnum):
 class ResizableBatchSampler(Sampler[list[int]]):
     """A batch sampler whose size may change between two batches: `DataLoader(data, batch_sampler=batches)`.
 
-    `DataLoader.batch_size` is None then, and would report a stale size if it were not. `len()` is the number of batches
-    of a whole pass at the size held now. Raises InvalidInput unless the size is 1 or more.
+    `DataLoader.batch_size` is then None, so it cannot show an old size. `len()` is the number of batches in a
+    pass at the present size. Raises InvalidInput unless the size is 1 or more.
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, *, drop_last: bool = False) -> None:
@@ -56,7 +56,7 @@ class ResizableBatchSampler(Sampler[list[int]]):
         self._batch_size = _checked(batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Batches of indices, each of the size held when it began."""
+        """Batches of indices; the size of each is the one that was set when the batch began."""
         batch: list[int] = []
         size = self._batch_size
         for index in self._sampler:
@@ -70,17 +70,17 @@ class ResizableBatchSampler(Sampler[list[int]]):
             yield batch
 
     def __len__(self) -> int:
-        """Batches in a pass at this size. Raises InvalidInput when the sampler below has no length."""
+        """Batches in a pass at this size. Raises InvalidInput when the inner sampler has no length."""
         if not isinstance(self._sampler, Sized):
-            raise InvalidInput(f"{type(self._sampler).__name__} has no length, so the number of batches is not known")
+            raise InvalidInput(f"{type(self._sampler).__name__} has no length, so the number of batches is unknown")
         whole = len(self._sampler) / self._batch_size
         return int(whole) if self._drop_last else ceil(whole)
 
     def begin(self) -> None:
-        """A pass begins; told by `track_batches`."""
+        """A pass begins; called by `track_batches`."""
 
     def delivered(self, num_rows: int) -> None:
-        """The loop got a batch; told by `track_batches`."""
+        """The loop got a batch; called by `track_batches`."""
         self._uses.note(num_rows)
 
     def used(self) -> set[float]:
@@ -90,11 +90,11 @@ class ResizableBatchSampler(Sampler[list[int]]):
 
 @final
 class BatchSize:
-    """Binds a parameter to the batch size, and moves a learning rate along with it: both, or neither.
+    """Binds a parameter to the batch size, and changes a learning rate with it: both, or neither.
 
-    The loop must read its batches through `track_batches(loader, batches)`. The rate moves at once; with workers, that
-    is some batches before the first of the new size arrives. The guards see the batch size alone: limits that a
-    parameter for the rate declares are not asked. Raises InvalidInput for a rule without a rate to move.
+    The loop must read its batches through `track_batches(loader, batches)`. The rate changes at once; with workers,
+    that is some batches before the first batch of the new size. The guards see the batch size alone, not the limits of
+    a parameter for the rate. Raises InvalidInput for a rule without a rate, and for a rate without a rule.
     """
 
     def __init__(
@@ -119,29 +119,29 @@ class BatchSize:
     def write(self, value: float) -> None:
         """Resize, and scale the rate by the rule. Raises InvalidInput, with both as they were, if one is refused."""
         size = _checked(value)
-        if self._rate is not None:  # it refuses before it touches anything, and a size that was checked is taken
+        if self._rate is not None:  # it refuses before it changes anything, and the size is already checked
             self._rate.write(self._rate.read() * self._rule.factor(size / self.read()))
         self._batches.resize(size)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report the first optimizer step all of whose batches had the new size, and any later loss.
+        """Report the first optimizer step all of whose batches had the new size, and any later loss of the size.
 
-        Batches that were fetched before the change, and the short one that ends a pass, prove nothing. That the rate
-        was taken back is a loss too.
+        Batches that were fetched before the change, and the short last batch of a pass, prove nothing. A loss of the
+        rate is a loss too.
         """
         self._end_watch()
         if report is not None:
             self._watch = UseWatch(self._optimizer, ValueReader(self.read, self._batches.used), report)
             if self._rate is not None:
-                self._rate_watch = self._rate.follow(lambda sighting: self._tell_of_rate(sighting, report))
+                self._rate_watch = self._rate.follow(lambda use: self._report_rate_loss(use, report))
 
     def state(self) -> dict[str, float]:
-        """The size, and the numbers of the rate that goes with it."""
+        """The size, and the numbers of the rate that changes with it."""
         rate = {} if self._rate is None else {f"rate.{name}": value for name, value in self._rate.state().items()}
         return {"batch_size": self.read(), **rate}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when it is of another shape."""
+        """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
         if "batch_size" not in state or (self._rate is None and len(state) > 1):
             raise InvalidInput(f"batch-size state: expected {sorted(self.state())}, found {sorted(state)}")
         size = _checked(state["batch_size"])
@@ -151,12 +151,12 @@ class BatchSize:
             )
         self._batches.resize(size)
 
-    def _tell_of_rate(self, sighting: UseReport, report: Callable[[UseReport], None]) -> None:
-        if sighting.why:
+    def _report_rate_loss(self, use: UseReport, report: Callable[[UseReport], None]) -> None:
+        if use.why:
             self._end_watch()
-            numbers = f"expected {sighting.expected:g}, found {sighting.found:g}"
-            why = f"the learning rate that goes with it was lost: {numbers}; {sighting.why}"
-            report(UseReport(sighting.steps_after, self.read(), self.read(), why))
+            numbers = f"expected {use.expected:g}, found {use.found:g}"
+            why = f"the learning rate that goes with it was lost: {numbers}; {use.why}"
+            report(UseReport(use.steps_after, self.read(), self.read(), why))
 
     def _end_watch(self) -> None:
         if self._watch is not None:

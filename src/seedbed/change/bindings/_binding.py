@@ -1,4 +1,4 @@
-"""What the engine asks of a live object whose setting changes."""
+"""The interface that the engine needs of a live setting, a `Binding`, and its answer, a `UseReport`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ __all__ = ["Binding", "UseReport"]
 
 @dataclass(frozen=True, slots=True)
 class UseReport:
-    """What the live object really used at one of its steps, the `steps_after`-th since the watch began.
+    """What the live object really used at a step: the step with number `steps_after` since the watch began, from 1.
 
-    `expected` and `found` are in the parameter's unit; `why` is empty when the value was carried, and else says
-    in plain words what took it back.
+    `expected` and `found` are in the parameter's unit. `why` is empty when the expected value was used; otherwise it
+    says what overwrote it.
     """
 
     steps_after: int
@@ -22,19 +22,19 @@ class UseReport:
 
 
 class Binding(Protocol):
-    """A live setting. Every method looks at the live object afresh: its parts may be replaced at any time."""
+    """A live setting. Every method looks at the live object again, since its parts may be replaced at any time."""
 
     def read(self) -> float:
         """The value that the live object holds now."""
 
     def write(self, value: float) -> None:
-        """Set it, and all that would otherwise take it back. Raises InvalidInput when that cannot be done."""
+        """Set the value, and change everything that would overwrite it. Raises InvalidInput when that is impossible."""
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report the next step's use, and any later loss, of the value now held. None ends the watch."""
+        """Report the next step's use of the present value, and any later loss of it. None ends the watch."""
 
     def state(self) -> dict[str, float]:
-        """Every number that the setting lives in, by name: what a checkpoint must bring back."""
+        """Every number that the setting is stored in, by name: what a checkpoint must restore."""
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when it is of another shape."""
+        """Restore a state that `state` returned. Raises InvalidInput when its names differ."""

@@ -30,7 +30,7 @@ class ClipNorm:
         self._watch: _Watch | None = None
 
     def clip(self, parameters: Iterable[Tensor]) -> Tensor:
-        """Scale the gradients in place to the norm at most; returns their norm before, a tensor of no dimension."""
+        """Scale the gradients in place to at most the norm; returns their norm before, a tensor of shape []."""
         clipped = list(parameters)
         norm = torch.nn.utils.clip_grad_norm_(clipped, self._max_norm)
         if self._watch is not None:
@@ -46,10 +46,10 @@ class ClipNorm:
         self._max_norm = _checked(value)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report the first optimizer step whose gradients have the norm that clipping left them, and any later loss.
+        """Report the first optimizer step whose gradients have the norm that `clip` gave them, and any later loss.
 
-        A step without a clip since the one before, or with gradients that were clipped while they were still scaled,
-        is a loss. A step that mixed precision skips is none.
+        A loss is: a step without a call of `clip` since the step before, or with gradients that were clipped while they
+        were still scaled. Steps that mixed precision skips do not count.
         """
         if self._watch is not None:
             self._watch.end()
@@ -60,7 +60,7 @@ class ClipNorm:
         return {"max_norm": self._max_norm}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when it is of another shape."""
+        """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
         if state.keys() != {"max_norm"}:
             raise InvalidInput(f"clip-norm state: expected ['max_norm'], found {sorted(state)}")
         self._max_norm = _checked(state["max_norm"])
@@ -68,7 +68,7 @@ class ClipNorm:
 
 @final
 class _Watch:
-    """Compares the gradients that a step begins with with those that the last clip left."""
+    """Compares the gradients at the beginning of a step with those after the last call of `clip`."""
 
     def __init__(self, optimizer: Optimizer, expected: float, report: Callable[[UseReport], None]) -> None:
         self._optimizer, self._expected, self._report = optimizer, expected, report
@@ -77,44 +77,42 @@ class _Watch:
         self._steps = StepWatch(optimizer, self._look)
 
     def end(self) -> None:
-        """Look no more."""
+        """End the watch."""
         self._clip = None
         self._steps.end()
 
     def note(self, max_norm: float, norm: Tensor, clipped: list[Tensor]) -> None:
-        """The loop clipped these weights' gradients, whose norm was `norm`."""
+        """The loop clipped the gradients of these weights; their norm was `norm` before."""
         self._clip = (max_norm, norm, [] if self._seen else clipped)
 
     def _look(self, step: int) -> None:
         clip, self._clip = self._clip, None
         if clip is None:
-            self._lose(step, 0.0, "the optimizer stepped and clip had not been called since its last step")
+            self._report_loss(step, 0.0, "the optimizer stepped and clip had not been called since its last step")
         elif clip[0] != self._expected:
-            self._lose(step, clip[0], "it was clipped to another norm")
+            self._report_loss(step, clip[0], "it was clipped to another norm")
         elif not self._seen:
-            self._weigh(step, float(clip[1]), clip[2])
+            self._compare_norms(step, float(clip[1]), clip[2])
 
-    def _weigh(self, step: int, norm: float, clipped: list[Tensor]) -> None:
+    def _compare_norms(self, step: int, norm: float, clipped: list[Tensor]) -> None:
         expected = min(norm, self._expected)
         if vars(self._optimizer).get("grad_scale") is not None:
-            self._lose(
+            self._report_loss(
                 step, expected, "gradients were clipped while scaled: call scaler.unscale_(optimizer) before clip"
             )
             return
         found = _norm(clipped)
         if not (isfinite(norm) and isfinite(found)):
-            return  # such a step proves nothing; the next may
+            return  # such a step proves nothing; the next one may
         if isclose(found, expected, rel_tol=0.02, abs_tol=1e-6):  # bfloat16 keeps two to three digits
             self._seen = True
             self._steps.proven()
             self._report(UseReport(step, self._expected, self._expected))
         else:
-            why = (
-                f"clip left gradients of norm {expected:g} and the step began with {found:g}: they were changed between"
-            )
-            self._lose(step, found, why)
+            why = f"clip left gradients of norm {expected:g} and the step began with {found:g}: other code changed them"
+            self._report_loss(step, found, why)
 
-    def _lose(self, step: int, found: float, why: str) -> None:
+    def _report_loss(self, step: int, found: float, why: str) -> None:
         self.end()
         self._report(UseReport(step, self._expected, found, why))
 
@@ -127,6 +125,6 @@ def _norm(weights: Iterable[Tensor]) -> float:
 def _checked(max_norm: float) -> float:
     if not (isfinite(max_norm) and max_norm > 0):
         raise InvalidInput(
-            f"max_norm is {max_norm!r}: expected a finite number above 0; a very large one clips nothing"
+            f"max_norm is {max_norm!r}: expected a finite number above 0; use a very large one to clip nothing"
         )
     return float(max_norm)

@@ -1,4 +1,4 @@
-"""The batches that the loop really gets: our samplers count those, since workers fetch ahead."""
+"""Counting the batches that the loop really gets; a sampler sees more, since workers fetch ahead."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -16,14 +16,14 @@ class BatchListener(Protocol):
     """Counts the batches that reach the loop."""
 
     def begin(self) -> None:
-        """A pass over the loader begins: whatever is fetched from now on has not reached the loop yet."""
+        """A pass over the loader begins: batches that are fetched from now on have not reached the loop yet."""
 
     def delivered(self, num_rows: int) -> None:
         """The loop got the next batch, of `num_rows` rows."""
 
 
 def num_rows(batch: object) -> int:
-    """The rows of a batch: the first size of its first tensor, within tuples, lists and mappings.
+    """The number of rows of a batch: the first dimension of its first tensor, also inside tuples, lists and mappings.
 
     Raises InvalidInput when it finds no tensor.
     """
@@ -34,7 +34,7 @@ def num_rows(batch: object) -> int:
     if isinstance(batch, Sequence) and not isinstance(batch, str) and batch:
         return num_rows(batch[0])
     raise InvalidInput(
-        f"cannot tell how many rows a {type(batch).__name__} has; pass handed(loader, ..., rows=your function)"
+        f"cannot count the rows of a {type(batch).__name__}; pass track_batches(loader, ..., rows=your function)"
     )
 
 
@@ -44,7 +44,7 @@ def track_batches(
     """The loader's batches; each sampler in `listeners` counts a batch when the loop gets it.
 
     Use it as `for batch in track_batches(loader, sampler)`. Workers fetch ahead, so a sampler alone knows what was
-    asked for and not what arrived. The loader must keep the order of its sampler, as DataLoader does unless
+    requested and not what arrived. The loader must keep the order of its sampler, as DataLoader does unless
     in_order=False.
     """
     for each in listeners:

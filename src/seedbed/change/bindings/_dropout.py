@@ -17,27 +17,27 @@ __all__ = ["DropoutRate"]
 
 @final
 class DropoutRate:
-    """Binds a parameter to the dropout probability of a model, or of the modules named, with all that is in them.
+    """Binds a parameter to the dropout probability of a model, or of the named modules and everything inside them.
 
-    Meant are Dropout modules of every kind, and the dropout of attention and of recurrent layers where it is above 0
-    when it is bound; `functional.dropout` with a number of the model's own is not seen. A compiled model compiles anew
-    for each probability. An averaged copy (AveragedModel) has modules of its own, and keeps its probability.
+    It covers Dropout modules of every kind, and the dropout of attention and recurrent layers if it is above 0 when the
+    binding is made; it does not see `functional.dropout` with a number of the model's own. A compiled model compiles
+    again for each probability. An averaged copy (AveragedModel) has its own modules and keeps its probability.
 
-    Raises InvalidInput when nothing is meant, and when the probabilities differ: name those that belong together.
+    Raises InvalidInput when there is no dropout, and when the probabilities differ: name those that belong together.
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, names: Sequence[str] = ("",)) -> None:
         self._model, self._optimizer = model, optimizer
         self._paths = list(dict.fromkeys(path for name in names for path in _paths_in(model, name)))
         self._watch: UseWatch | None = None
-        self._sites: list[_Site] = []
+        self._notes: list[_UseNote] = []
         found = self.state()
         if len(set(found.values())) != 1:
             what = f"they differ: {found}; name those that belong together" if found else "there is none"
             raise InvalidInput(f"dropout in {list(names)} of {type(model).__name__}: {what}")
 
     def read(self) -> float:
-        """The probability held; where other code has set a module apart, that module's."""
+        """The present probability; if other code has changed one module, the probability of that module."""
         first, *others = self.state().values()
         return next((other for other in others if other != first), first)
 
@@ -49,20 +49,20 @@ class DropoutRate:
             _put(self._model.get_submodule(path), float(value))
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report the first optimizer step whose forward passes in training mode dropped with the value held.
+        """Report the first optimizer step whose forward passes in training mode all used the present probability.
 
-        What is noted is the probability that each module holds while it runs, also within compiled code: the new
-        probability compiles it anew, with the note in it. Code that was told to skip such guards keeps the old
-        probability, notes nothing, and the change stays unproven. While the watch is on, the model can be copied, and
-        its state_dict saved, but it cannot be pickled whole.
+        Each module notes its probability when it runs, also in compiled code: a new probability compiles it again, and
+        the note with it. Code that was compiled to skip such guards keeps the old probability and notes nothing, so the
+        change is not proven. During the watch the model can be copied and its state_dict saved, but the model itself
+        cannot be pickled.
         """
         if self._watch is not None:
             self._watch.end()
-        for site in self._sites:
-            site.end()
-        self._sites, self._watch = [], None
+        for each in self._notes:
+            each.end()
+        self._notes, self._watch = [], None
         if report is not None:
-            self._sites = [_Site(self._model.get_submodule(path)) for path in self._paths]
+            self._notes = [_UseNote(self._model.get_submodule(path)) for path in self._paths]
             self._watch = UseWatch(self._optimizer, ValueReader(self.read, self._used), report)
 
     def state(self) -> dict[str, float]:
@@ -70,7 +70,7 @@ class DropoutRate:
         return {path: _get(self._model.get_submodule(path)) for path in self._paths}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when the modules are not those it was taken from."""
+        """Restore a state that `state` returned. Raises InvalidInput when it is of other modules."""
         if state.keys() != set(self._paths):
             raise InvalidInput(
                 f"dropout state: expected {sorted(self._paths)}, found {sorted(state)}; rebuild the model as it was"
@@ -79,34 +79,34 @@ class DropoutRate:
             _put(self._model.get_submodule(path), value)
 
     def _used(self) -> set[float]:
-        return {value for site in self._sites if (value := site.take()) is not None}
+        return {value for each in self._notes if (value := each.take()) is not None}
 
 
 @final
-class _Site:
+class _UseNote:
     """Notes the probability with which a module runs.
 
-    The hook is a plain function that writes one attribute: compiled code traces it, so what it reads would become a
-    guard, and a copy of the model, whose hooks are copied along, runs the same function and is not mistaken.
+    The hook is a plain function that writes one attribute. Compiled code traces it, so that everything it reads becomes
+    a guard. A copy of the model runs the same hook, and the check of identity in it ignores the copy.
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.last: float | None = None
-        site, key = self, _key(module)
+        use_note, key = self, _key(module)
 
         def note(running: nn.Module, _args: tuple[Any, ...]) -> None:
             if running is module and running.training:
-                site.last = getattr(running, key)
+                use_note.last = getattr(running, key)
 
         self._handle: RemovableHandle = module.register_forward_pre_hook(note)
 
     def take(self) -> float | None:
-        """The probability last used; it is forgotten."""
+        """The probability last used since the last call; None when there is none."""
         taken, self.last = self.last, None
         return taken
 
     def end(self) -> None:
-        """Note no more."""
+        """Remove the hook."""
         self._handle.remove()
 
 
@@ -116,10 +116,10 @@ def _paths_in(model: nn.Module, name: str) -> list[str]:
             f"{type(model).__name__} has no module {name!r}; it has {[n for n, _ in model.named_modules()]}"
         )
     within = model.get_submodule(name).named_modules(prefix=name)
-    return [path for path, module in within if _drops(module)]
+    return [path for path, module in within if _has_dropout(module)]
 
 
-def _drops(module: nn.Module) -> bool:
+def _has_dropout(module: nn.Module) -> bool:
     if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
         return _get(module) > 0
     return isinstance(module, _DropoutNd)

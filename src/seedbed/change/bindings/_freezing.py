@@ -1,4 +1,4 @@
-"""Freezing a part of a live model, so that nothing moves it."""
+"""Freezing a part of a live model, so that its weights do not change."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -9,16 +9,16 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._freeze_watch import FrozenWatch, ThawedWatch
+from seedbed.change.bindings._freeze_watch import FrozenWatch, UnfrozenWatch
 from seedbed.errors import InvalidInput
 
-__all__ = ["Freeze", "Thaw"]
+__all__ = ["Freeze", "OnUnfreeze"]
 
-_CUMULATIVE = -1.0  # how a state tells BatchNorm's momentum None
+_CUMULATIVE = -1.0  # a state's number for BatchNorm's momentum None
 
 
-class Thaw(StrEnum):
-    """What an unfrozen weight's optimizer state does: go on where it stood, or begin anew."""
+class OnUnfreeze(StrEnum):
+    """What happens to a weight's optimizer state when it is unfrozen: it is kept, or reset."""
 
     KEEP = "keep"
     RESET = "reset"
@@ -26,16 +26,16 @@ class Thaw(StrEnum):
 
 @final
 class Freeze:
-    """Binds a parameter to whether a submodule is frozen: 1.0 or 0.0. In between, the share of its weights that is.
+    """Binds a parameter to whether a submodule is frozen: 1.0 or 0.0; in between, the share of its frozen weights.
 
-    Freezing turns requires_grad off and lets the gradients go: a stale one, or one of zeros, would let momentum and
-    weight decay move the weights on. Weights that were frozen when it was bound, if others were not, stay so. The
-    running statistics of normalisation layers stand still too, by a momentum of 0, unless `hold_statistics` is False;
-    other buffers, and the layers' mode, are left alone. Unfreezing lets the optimizer's state of the weights go on as
-    it stood, or with `thaw=Thaw.RESET` begin anew.
+    Freezing turns requires_grad off and sets the gradients to None: with an old gradient, or one of zeros, momentum and
+    weight decay would still change the weights. If only some weights are frozen when the binding is made, those always
+    stay frozen. The running statistics of normalisation layers are held too, by a momentum of 0, unless
+    `hold_statistics` is False; other buffers, and the layers' mode, are not changed. Unfreezing keeps the optimizer's
+    state of the weights, or removes it with `on_unfreeze=OnUnfreeze.RESET`.
 
-    An averaged copy (AveragedModel) is not frozen: it goes on towards the weights, which no longer move. Raises
-    InvalidInput when the model has no such submodule, or a weight of it is also used outside.
+    An averaged copy (AveragedModel) is not frozen: it still moves towards the weights. Raises InvalidInput when the
+    model has no such submodule, or when one of its weights is also used outside it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Freeze:
         name: str,
         optimizer: Optimizer,
         *,
-        thaw: Thaw = Thaw.KEEP,
+        on_unfreeze: OnUnfreeze = OnUnfreeze.KEEP,
         hold_statistics: bool = True,
     ) -> None:
         if not name or name not in dict(model.named_modules()):
@@ -52,13 +52,13 @@ class Freeze:
                 f"{type(model).__name__} has no submodule {name!r}; it has {[n for n, _ in model.named_modules() if n]}"
             )
         self._model, self._name, self._optimizer = model, name, optimizer
-        self._thaw, self._holds = Thaw(thaw), hold_statistics
+        self._on_unfreeze, self._holds = OnUnfreeze(on_unfreeze), hold_statistics
         self._others: frozenset[str] = frozenset()
         idle = frozenset(key for key, weight in self._weights().items() if not weight.requires_grad)
         self._others = idle if len(idle) < len(self._weights()) else frozenset()
         self._momenta = {key: norm.momentum for key, norm in self._norms().items()}
-        self._watch: FrozenWatch | ThawedWatch | None = None
-        self._require_own()
+        self._watch: FrozenWatch | UnfrozenWatch | None = None
+        self._require_untied()
 
     def read(self) -> float:
         """The share of its weights that is frozen."""
@@ -70,35 +70,35 @@ class Freeze:
         if value not in {0.0, 1.0}:
             raise InvalidInput(f"freeze {self._name!r}: expected 1.0 (frozen) or 0.0, found {value!r}")
         if value == 0.0:
-            self._require_steered()
-            self._forget_if_reset()
+            self._require_in_a_group()
+            self._remove_state_if_reset()
         for weight in self._weights().values():
             _set_frozen(weight, frozen=value == 1.0)
         for key, norm in self._norms().items():
             norm.momentum = 0.0 if value == 1.0 else self._momenta.get(key, norm.momentum)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report whether the next optimizer step left the frozen weights alone, bit by bit, or trained the unfrozen.
+        """Report whether the next optimizer step kept every bit of the frozen weights, or trained the unfrozen ones.
 
-        A frozen weight that moved is named. At later steps a weight is compared whenever something could move it: a
-        gradient, requires_grad, or a write in place. An unfrozen submodule is proven by a gradient; two steps without
-        one are a loss.
+        The report names a frozen weight that changed. At later steps a weight is compared whenever something could
+        change it: a gradient, requires_grad, or an in-place write. An unfrozen submodule is proven by a gradient; two
+        steps without one are a loss.
         """
         if self._watch is not None:
             self._watch.end()
         self._watch = None
         if report is not None:
-            kind = FrozenWatch if self.read() == 1.0 else ThawedWatch
+            kind = FrozenWatch if self.read() == 1.0 else UnfrozenWatch
             self._watch = kind(self._optimizer, self._named, self.read, report)
 
     def state(self) -> dict[str, float]:
-        """Whether each weight is frozen, and the momentum of each layer's statistics, by name in the model."""
+        """Whether each weight is frozen, and the momentum of each layer's statistics, by their names in the model."""
         frozen = {f"{key}.frozen": float(not weight.requires_grad) for key, weight in self._weights().items()}
-        momenta = {f"{key}.momentum": _told(norm.momentum) for key, norm in self._norms().items()}
+        momenta = {f"{key}.momentum": _momentum_number(norm.momentum) for key, norm in self._norms().items()}
         return {**frozen, **momenta}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when the weights are not those it was taken from."""
+        """Restore a state that `state` returned. Raises InvalidInput when it is of other weights."""
         if state.keys() != self.state().keys():
             raise InvalidInput(
                 f"state of frozen {self._name!r}: expected {sorted(self.state())}, found {sorted(state)}; rebuild the "
@@ -119,7 +119,7 @@ class Freeze:
         return {key: each for key, each in within if isinstance(each, _NormBase) and each.track_running_stats}
 
     def _named(self) -> dict[str, Tensor]:
-        """What must stand still: the weights, and the statistics held."""
+        """The tensors that must not change: the weights, and the statistics held."""
         statistics = {
             f"{key}.{name}": buffer
             for key, norm in self._norms().items()
@@ -128,28 +128,28 @@ class Freeze:
         }
         return {**self._weights(), **statistics}
 
-    def _require_own(self) -> None:
-        mine = {id(weight): key for key, weight in self._weights().items()}
-        if not mine:
+    def _require_untied(self) -> None:
+        own = {id(weight): key for key, weight in self._weights().items()}
+        if not own:
             raise InvalidInput(f"submodule {self._name!r} has no parameters to freeze")
         for key, weight in self._model.named_parameters(remove_duplicate=False):
-            if id(weight) in mine and not key.startswith(f"{self._name}."):
+            if id(weight) in own and not key.startswith(f"{self._name}."):
                 raise InvalidInput(
-                    f"{mine[id(weight)]} is tied to {key}, outside {self._name!r}: to freeze one is to freeze both; "
+                    f"{own[id(weight)]} is tied to {key}, outside {self._name!r}: freezing one would freeze both; "
                     "bind a submodule that holds both"
                 )
 
-    def _require_steered(self) -> None:
-        steered = {id(weight) for group in self._optimizer.param_groups for weight in group["params"]}
-        if idle := [key for key, weight in self._weights().items() if id(weight) not in steered]:
+    def _require_in_a_group(self) -> None:
+        in_groups = {id(weight) for group in self._optimizer.param_groups for weight in group["params"]}
+        if idle := [key for key, weight in self._weights().items() if id(weight) not in in_groups]:
             raise InvalidInput(
                 f"unfreeze {self._name!r}: {', '.join(idle)} in no group of the optimizer and would never train; add "
                 "them by add_param_group first"
             )
 
-    def _forget_if_reset(self) -> None:
+    def _remove_state_if_reset(self) -> None:
         for weight in self._weights().values():
-            if self._thaw is Thaw.RESET and not weight.requires_grad:
+            if self._on_unfreeze is OnUnfreeze.RESET and not weight.requires_grad:
                 self._optimizer.state.pop(weight, None)
 
 
@@ -159,5 +159,5 @@ def _set_frozen(weight: nn.Parameter, *, frozen: bool) -> None:
         weight.grad = None
 
 
-def _told(momentum: float | None) -> float:
+def _momentum_number(momentum: float | None) -> float:
     return _CUMULATIVE if momentum is None else momentum

@@ -19,7 +19,7 @@ __all__ = ["GroupSetting", "OptimizerSetting"]
 
 
 class OptimizerSetting(StrEnum):
-    """A number that an optimizer keeps in each parameter group, beside the learning rate."""
+    """A number, other than the learning rate, that an optimizer keeps in each parameter group."""
 
     WEIGHT_DECAY = "weight_decay"
     MOMENTUM = "momentum"
@@ -27,7 +27,7 @@ class OptimizerSetting(StrEnum):
     BETA2 = "beta2"
 
 
-_PLACE_IN_BETAS = {OptimizerSetting.BETA1: 0, OptimizerSetting.BETA2: 1}
+_INDEX_IN_BETAS = {OptimizerSetting.BETA1: 0, OptimizerSetting.BETA2: 1}
 _CYCLED = (OptimizerSetting.MOMENTUM, OptimizerSetting.BETA1)
 
 
@@ -35,13 +35,13 @@ _CYCLED = (OptimizerSetting.MOMENTUM, OptimizerSetting.BETA1)
 class GroupSetting:
     """Binds a parameter to a setting in the optimizer's groups, such as OptimizerSetting.WEIGHT_DECAY.
 
-    With a `group`, by its place or its key "name", that group alone moves. Without one the value is the first group's:
-    weight decays keep their ratios, so that a group without decay stays without; momenta and betas must be the same in
-    all groups and move together. Groups are looked up at every call, since `load_state_dict` replaces them.
+    With a `group`, by its index or its key "name", only that group changes. Without one the value is the first group's:
+    weight decays keep their ratios, so that a group with decay 0 keeps 0; momenta and betas must be equal in all groups
+    and change together. Groups are looked up at every call, since `load_state_dict` replaces them.
 
     Raises InvalidInput when the optimizer has no such setting, when the groups differ where they must not, or when the
     declared `scheduler` cycles the momentum (OneCycleLR and CyclicLR overwrite momentum or beta1 at each of their
-    steps, unless cycle_momentum=False). One that nobody declared is named when it takes the value back.
+    steps, unless cycle_momentum=False). An undeclared one is named when it overwrites the value.
     """
 
     def __init__(
@@ -58,39 +58,39 @@ class GroupSetting:
             _require_uncycled(optimizer, scheduler, self._setting)
 
     def read(self) -> float:
-        """The setting of the group bound, or of the first."""
+        """The setting of the bound group, or of the first group."""
         return self._held()[0]
 
     def write(self, value: float) -> None:
         """Set it from the next optimizer step on.
 
-        Raises InvalidInput for a value out of the setting's range, for one that would lose the ratios of the groups,
-        and where the optimizer cannot begin with a momentum.
+        Raises InvalidInput for a value out of the setting's range, for a value that would lose the ratios of the
+        groups, and where the optimizer cannot begin to use a momentum.
         """
         self._require_range(value)
-        self._require_startable(value)
+        self._require_momentum_buffers(value)
         for group, new in zip(self._groups(), self._spread(value), strict=True):
             _put(group, self._setting, new)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report what the next optimizer step that is not skipped uses, and any later loss of the value."""
+        """Report what the next optimizer step uses, and any later loss of the value. Skipped steps do not count."""
         if self._watch is not None:
             self._watch.end()
         self._watch = None if report is None else _Watch(self._optimizer, self._held, self._setting, report)
 
     def state(self) -> dict[str, float]:
-        """The setting of each group bound, by the group's place."""
+        """The setting of each bound group, by the group's index."""
         return {
             f"groups.{place}.{self._setting.value}": value
             for place, value in zip(self._places(), self._held(), strict=True)
         }
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when the groups are not those it was taken from."""
+        """Restore a state that `state` returned. Raises InvalidInput when it is of other groups."""
         if state.keys() != self.state().keys():
             raise InvalidInput(
                 f"{self._setting.value} state: expected {sorted(self.state())}, found {sorted(state)}; rebuild the "
-                "optimizer as it was when the state was taken"
+                "optimizer as it was when the state was saved"
             )
         for group, value in zip(self._groups(), [state[name] for name in self.state()], strict=True):
             _put(group, self._setting, value)
@@ -112,13 +112,13 @@ class GroupSetting:
             return [value] * len(held)
         if held[0] == 0 or value == 0:
             raise InvalidInput(
-                f"cannot move the weight decays {held} together to {value:g}: it would lose their ratios; bind each "
-                "group on its own with group="
+                f"cannot change the weight decays {held} together to {value:g}: it would lose their ratios; bind each "
+                "group separately with group="
             )
         return [value if each == held[0] else each * (value / held[0]) for each in held]
 
     def _require_setting(self) -> None:
-        key = "betas" if self._setting in _PLACE_IN_BETAS else self._setting.value
+        key = "betas" if self._setting in _INDEX_IN_BETAS else self._setting.value
         if missing := [place for place, group in zip(self._places(), self._groups(), strict=True) if key not in group]:
             has = sorted(set(self._groups()[0]) - {"params"})
             raise InvalidInput(
@@ -128,7 +128,7 @@ class GroupSetting:
         if self._setting is not OptimizerSetting.WEIGHT_DECAY and len(set(self._held())) > 1:
             raise InvalidInput(
                 f"the groups' {self._setting.value} differ, {self._held()}, and have no meaning as ratios; bind each "
-                "group on its own with group="
+                "group separately with group="
             )
 
     def _require_range(self, value: float) -> None:
@@ -137,7 +137,7 @@ class GroupSetting:
             limits = "0 or more" if below > 1 else "0 or more and below 1"
             raise InvalidInput(f"{self._setting.value} cannot be {value!r}: expected a number, {limits}")
 
-    def _require_startable(self, value: float) -> None:
+    def _require_momentum_buffers(self, value: float) -> None:
         # RMSprop makes its momentum buffers with the rest of its state, at a weight's first step, or never.
         if not (self._setting is OptimizerSetting.MOMENTUM and isinstance(self._optimizer, RMSprop) and value > 0):
             return
@@ -145,14 +145,14 @@ class GroupSetting:
         states = [self._optimizer.state[weight] for weight in weights if weight in self._optimizer.state]
         if any("momentum_buffer" not in state for state in states):
             raise InvalidInput(
-                "RMSprop that has stepped without momentum cannot begin with one: it has no buffer for it and its next "
-                "step would raise KeyError; build the optimizer with a momentum above 0"
+                "RMSprop that has stepped without momentum cannot begin to use one: it has no buffer for it, and its "
+                "next step would raise KeyError; build the optimizer with a momentum above 0"
             )
 
 
 @final
 class _Watch:
-    """Looks at the setting as each optimizer step begins; nothing but a binding has a reason to move it."""
+    """Compares the setting at the beginning of each optimizer step: only a binding may change it."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class _Watch:
         self._steps = StepWatch(optimizer, self._look)
 
     def end(self) -> None:
-        """Look no more."""
+        """End the watch."""
         self._steps.end()
 
     def _look(self, step: int) -> None:
@@ -182,25 +182,25 @@ class _Watch:
     def _why(self) -> str:
         cyclers = momentum_cyclers(self._optimizer) if self._setting in _CYCLED else []
         names = " and ".join(sorted({type(each).__name__ for each in cyclers}))
-        by = f"{names}, which cycles it" if names else "code that is no binding: look for writes to param_groups"
+        by = f"{names}, which cycles it" if names else "code outside the bindings: look for writes to param_groups"
         return f"the {self._setting.value} was overwritten by {by}"
 
 
 def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: OptimizerSetting) -> None:
     for each in momentum_cyclers(optimizer, scheduler):
         raise InvalidInput(
-            f"{type(each).__name__} overwrites {setting.value} at each of its steps: a change could not be held; build "
+            f"{type(each).__name__} overwrites {setting.value} at each of its steps, so a change would be lost; build "
             "it with cycle_momentum=False"
         )
 
 
 def _get(group: Mapping[str, Any], setting: OptimizerSetting) -> float:
-    return float(group["betas"][_PLACE_IN_BETAS[setting]] if setting in _PLACE_IN_BETAS else group[setting.value])
+    return float(group["betas"][_INDEX_IN_BETAS[setting]] if setting in _INDEX_IN_BETAS else group[setting.value])
 
 
 def _put(group: dict[str, Any], setting: OptimizerSetting, value: float) -> None:
-    """Set it in the group; a tensor is filled in place, since compiled steps keep hold of it."""
-    place = _PLACE_IN_BETAS.get(setting)
+    """Set it in the group; a tensor is filled in place, since compiled steps refer to it."""
+    place = _INDEX_IN_BETAS.get(setting)
     held = group[setting.value] if place is None else group["betas"][place]
     if isinstance(held, Tensor):
         held.fill_(value)

@@ -1,4 +1,4 @@
-"""Finding a parameter group by its place or by its name."""
+"""Finding a parameter group by its index or by its name."""
 
 from torch.optim import Optimizer
 
@@ -7,11 +7,11 @@ from seedbed.errors import InvalidInput
 __all__ = ["GroupName", "group_index"]
 
 GroupName = int | str
-"""A group's place in `optimizer.param_groups`, or the value of its key "name"."""
+"""A group's index in `optimizer.param_groups`, or the value of its key "name"."""
 
 
 def group_index(optimizer: Optimizer, group: GroupName) -> int:
-    """The place of the one group meant. Raises InvalidInput when there is none, or several of that name."""
+    """The index of that group. Raises InvalidInput when there is none, or several of that name."""
     groups = optimizer.param_groups
     names = [each.get("name") for each in groups]
     if isinstance(group, int) and 0 <= group < len(groups):
@@ -19,6 +19,6 @@ def group_index(optimizer: Optimizer, group: GroupName) -> int:
     if isinstance(group, str) and names.count(group) == 1:
         return names.index(group)
     raise InvalidInput(
-        f"no single parameter group {group!r}: the optimizer has {len(groups)}, named {names}; give the place from 0, "
-        'or give each group a "name" of its own'
+        f"no single parameter group {group!r}: the optimizer has {len(groups)}, named {names}; give the index from 0, "
+        'or give each group its own "name"'
     )

@@ -1,4 +1,4 @@
-"""The learning rate of a live optimizer, and of the scheduler that steers it."""
+"""The learning rate of a live optimizer and its scheduler."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
@@ -26,14 +26,14 @@ __all__ = ["LearningRate"]
 class LearningRate:
     """Binds a parameter to an optimizer's learning rate.
 
-    Without a `group` the value is the first group's, and groups keep their ratios. With one, by its place or its key
-    "name", that group alone moves and the others stand; a floor that its schedule shares among all groups (eta_min)
-    stands too, so that the group follows the same schedule from another base. Bind all groups or single ones, not both.
+    Without a `group` the value is the first group's, and groups keep their ratios. With one, by its index or its key
+    "name", only that group changes; a floor that its schedule shares among all groups (eta_min) is kept, so that the
+    group follows the same schedule from another base. Bind all groups together or each separately, not both.
 
-    A declared `scheduler` is rebased with every write: from then on it yields the curve that it would have yielded,
-    scaled to the new value. An undeclared one that takes the value back is found and named while a watch is on. No
-    handle to a group is kept, since `load_state_dict` replaces them. Raises InvalidInput for a scheduler of unknown
-    kind, by name, one that steers another optimizer, or a group that is not there.
+    Every write rebases a declared `scheduler`: it then follows the same curve as before, scaled to the new value. A
+    watch finds and names an undeclared one that overwrites the value. Groups are looked up at every call, since
+    `load_state_dict` replaces them. Raises InvalidInput for a scheduler of an unknown class, naming it, for a scheduler
+    of another optimizer, and for a group that does not exist.
     """
 
     def __init__(
@@ -55,29 +55,34 @@ class LearningRate:
     def write(self, value: float) -> None:
         """Set the rates and rebase the schedule.
 
-        Raises InvalidInput when a rate of 0 leaves no ratio to keep, or one group cannot be moved alone.
+        Raises InvalidInput when the rate is 0, so that there is no ratio to keep, or the group cannot change alone.
         """
-        groups, schedule = self._mine(group_slots(self._optimizer)), self._mine(self._schedule_slots())
-        # The schedule is scaled from what it last yielded, not from the live rate: the two differ when other code has
-        # set the rate in between, and the schedule must lead to the new value all the same.
+        groups, schedule = (
+            self._of_bound_group(group_slots(self._optimizer)),
+            self._of_bound_group(self._schedule_slots()),
+        )
+        # The schedule is scaled from its own last rate, not from the live one: they differ when other code has set the
+        # rate in between, and the schedule must lead to the new value in that case too.
         last = self.read() if self._scheduler is None else float(self._scheduler.get_last_lr()[self._index() or 0])
         new = _scaled(groups, self.read(), value) + self._rebased(schedule, last, value)
-        for slot, rate in zip([*groups, *schedule], new, strict=True):  # all computed first: slots may share a place
+        for slot, rate in zip(
+            [*groups, *schedule], new, strict=True
+        ):  # all computed first: two slots may share one number
             slot.put(rate)
         self._rebase_watches()
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report what the next optimizer step uses, and any later loss of the value.
 
-        A declared schedule may move the value as it foresees; without one it has no reason to move. The watch stays
-        until it has reported a loss, or is replaced or ended. A step that mixed precision skips is none.
+        A declared schedule may change the value as it predicts; without one the value must not change. The watch lasts
+        until it has reported a loss, or is replaced or ended. Steps that mixed precision skips do not count.
         """
         if self._watch is not None:
             self.unfollow(self._watch)
         self._watch = None if report is None else self.follow(report)
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
-        """A watch beside the engine's, for a binding that moves this one along; end it by `unfollow`."""
+        """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
         watch = RateWatch(self._optimizer, self._scheduler, self._index(), report)
         self._followers.append(watch)
         return watch
@@ -88,16 +93,16 @@ class LearningRate:
         self._followers.remove(watch)
 
     def state(self) -> dict[str, float]:
-        """The rates in use and every number that the declared schedule computes them from."""
+        """The present rates, and every number that the declared schedule computes them from."""
         return {slot.name: slot.get() for slot in self._slots()}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when groups or schedulers are not those it was taken from."""
+        """Restore a state that `state` returned. Raises InvalidInput when it is of other groups or schedulers."""
         slots = {slot.name: slot for slot in self._slots()}
         if slots.keys() != state.keys():
             raise InvalidInput(
                 f"learning-rate state: expected {sorted(slots)}, found {sorted(state)}; rebuild the optimizer and the "
-                "scheduler as they were when the state was taken"
+                "scheduler as they were when the state was saved"
             )
         for name, slot in slots.items():
             slot.put(state[name])
@@ -110,20 +115,20 @@ class LearningRate:
         return [] if self._scheduler is None else schedule_slots(self._scheduler)
 
     def _slots(self) -> list[Slot]:
-        return self._mine([*group_slots(self._optimizer), *self._schedule_slots()])
+        return self._of_bound_group([*group_slots(self._optimizer), *self._schedule_slots()])
 
-    def _mine(self, slots: list[Slot]) -> list[Slot]:
-        """Those of the group bound. What groups share belongs to it where it is the only one."""
+    def _of_bound_group(self, slots: list[Slot]) -> list[Slot]:
+        """The slots of the bound group; all slots when it is the only group."""
         index = self._index()
         if index is None or len(self._optimizer.param_groups) == 1:
             return slots
-        mine = [slot for slot in slots if slot.group == index]
-        if any(slot.shares(other) for slot in mine for other in slots if other.group != index):
+        bound = [slot for slot in slots if slot.group == index]
+        if any(slot.shares(other) for slot in bound for other in slots if other.group != index):
             raise InvalidInput(
                 f"parameter group {self._group!r} shares the tensor that holds its rate with another group, so that it "
-                "cannot move alone; give each group a tensor of its own"
+                "cannot change alone; give each group its own tensor"
             )
-        return mine
+        return bound
 
     def _rebased(self, schedule: Sequence[Slot], last: float, value: float) -> list[float]:
         alone = self._group is not None and len(self._optimizer.param_groups) > 1
@@ -135,34 +140,36 @@ class LearningRate:
             watch.rebase()
 
 
-def _scaled(slots: Sequence[Slot], lead: float, value: float) -> list[float]:
-    """Each slot's rate times value/lead; exactly `value` where it equals the lead, which rounding would miss."""
-    if lead == 0 and slots:
+def _scaled(slots: Sequence[Slot], leading: float, value: float) -> list[float]:
+    """Each slot's rate times value/leading; exactly `value` where it equals the leading rate, in spite of rounding."""
+    if leading == 0 and slots:
         raise InvalidInput(
             f"cannot scale a learning rate of 0 to {value:g}: it has no ratio to the other groups' or to its schedule; "
-            "wait until the schedule has left 0"
+            "wait until the schedule raises it above 0"
         )
-    return [value if slot.get() == lead else slot.get() * (value / lead) for slot in slots]
+    return [value if slot.get() == leading else slot.get() * (value / leading) for slot in slots]
 
 
-def _above_floor(slots: Sequence[Slot], lead: float, value: float, scheduler: LRScheduler, floor: float) -> list[float]:
-    """Each slot's rate for the same schedule from another base, the one that now yields `value` above the floor.
+def _above_floor(
+    slots: Sequence[Slot], leading: float, value: float, scheduler: LRScheduler, floor: float
+) -> list[float]:
+    """Each slot's rate for the same schedule from another base, chosen so that the present rate becomes `value`.
 
-    Its rates are floor + (base - floor) * curve. Other schedules, whose turn has passed or is yet to come, scale as
-    the base does.
+    The rates of the schedule are floor + (base - floor) * curve. Schedules of a sequence that are not active now are
+    scaled as the base is.
     """
-    if lead <= floor or value <= floor:
+    if leading <= floor or value <= floor:
         raise InvalidInput(
-            f"cannot move one group's rate alone from {lead:g} to {value:g}: {type(scheduler).__name__} keeps all "
-            f"groups above eta_min={floor:g}, one number for all; choose a rate above it, wait until the schedule has "
-            "left it, or bind all groups together"
+            f"cannot change one group's rate alone from {leading:g} to {value:g}: {type(scheduler).__name__} keeps all "
+            f"groups above eta_min={floor:g}, one number for all; choose a rate above it, wait until the schedule is "
+            "above it, or bind all groups together"
         )
-    stretch = (value - floor) / (lead - floor)
+    stretch = (value - floor) / (leading - floor)
     base = next(slot.get() for slot in slots if slot.scheduler is scheduler and ".base_lrs." in slot.name)
     scale = (floor + (base - floor) * stretch) / base
     return [
         value
-        if slot.get() == lead
+        if slot.get() == leading
         else floor + (slot.get() - floor) * stretch
         if slot.scheduler is scheduler
         else slot.get() * scale

@@ -18,9 +18,9 @@ __all__ = ["LossWeight", "LossWeights"]
 
 @final
 class LossWeights:
-    """Named weights, and the sum that uses them: `weights.combine({"link": link_loss, "aux": aux_loss})`.
+    """Named weights of loss terms, and the sum that uses them: `weights.combine({"link": link_loss, "aux": aux_loss})`.
 
-    Call `combine` in the loop and not inside a compiled function. Raises InvalidInput unless there are terms and all
+    Call `combine` in the loop, not inside a compiled function. Raises InvalidInput unless there are terms and all
     weights are finite.
     """
 
@@ -34,8 +34,8 @@ class LossWeights:
         """The weighted sum, of the losses' common shape. Raises InvalidInput unless each term has its loss."""
         if losses.keys() != self._weights.keys():
             raise InvalidInput(
-                f"loss terms: expected {sorted(self._weights)}, found {sorted(losses)}; a term without a loss would "
-                "weigh nothing in silence"
+                f"loss terms: expected {sorted(self._weights)}, found {sorted(losses)}; without its loss a term "
+                "would be ignored silently"
             )
         for term, weight in self._weights.items():
             self._uses[term].note(weight)
@@ -47,12 +47,12 @@ class LossWeights:
         return self._weights[term]
 
     def put(self, term: str, weight: float) -> None:
-        """Weigh a term otherwise from the next sum on. Raises InvalidInput unless it exists and `weight` is finite."""
+        """Change the weight of a term, from the next sum on. Raises InvalidInput for an unknown term, NaN and inf."""
         self._require(term)
         self._weights[term] = _checked(term, weight)
 
     def used(self, term: str) -> set[float]:
-        """The weights that sums used for the term since the last call."""
+        """The weights that `combine` used for the term since the last call of `used`."""
         return self._uses[term].take()
 
     def _require(self, term: str) -> None:
@@ -74,14 +74,14 @@ class LossWeight:
         return self._weights[self._term]
 
     def write(self, value: float) -> None:
-        """Weigh the term by `value` from now on. Raises InvalidInput unless it is finite."""
+        """Set the weight to `value`, from the next sum on. Raises InvalidInput unless it is finite."""
         self._weights.put(self._term, value)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step for which every sum used the weight, and any later loss of it."""
         if self._watch is not None:
             self._watch.end()
-        unused = "two optimizer steps were taken and combine was not called"
+        unused = "combine was not called in two optimizer steps"
         reading = ValueReader(self.read, lambda: self._weights.used(self._term), unused)
         self._watch = None if report is None else UseWatch(self._optimizer, reading, report)
 
@@ -90,7 +90,7 @@ class LossWeight:
         return {"weight": self.read()}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Bring such a state back. Raises InvalidInput when it is of another shape."""
+        """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
         if state.keys() != {"weight"}:
             raise InvalidInput(f"state of loss term {self._term!r}: expected ['weight'], found {sorted(state)}")
         self.write(state["weight"])

@@ -1,8 +1,9 @@
-"""What PyTorch's schedulers do to a learning rate that somebody else has set.
+"""What PyTorch's schedulers do to a learning rate that other code has set, and how to rebase them.
 
-Two families: those that multiply the rate they find (StepLR, ExponentialLR, ReduceLROnPlateau ...) carry a manual value
-on; those that compute it from stored numbers (LambdaLR, OneCycleLR, CyclicLR ...) overwrite it at their next step. The
-cure is one for all: scale every number that the schedule computes from, so that it yields the same curve, scaled.
+There are two families. Schedulers that multiply the present rate (StepLR, ExponentialLR, ReduceLROnPlateau ...) keep a
+value that was set by hand. Schedulers that compute the rate from stored numbers (LambdaLR, OneCycleLR, CyclicLR ...)
+overwrite it at their next step. One remedy works for both: scale every number that the schedule computes from, so that
+it follows the same curve, scaled.
 Read from torch/optim/lr_scheduler.py of PyTorch 2.13.
 """
 
@@ -24,10 +25,10 @@ __all__ = [
     "Forecast",
     "Rates",
     "Slot",
-    "culprits",
     "floor_in_force",
     "group_slots",
     "momentum_cyclers",
+    "overwriters",
     "rates_of",
     "require_known",
     "schedule_slots",
@@ -36,7 +37,7 @@ __all__ = [
 Rates = tuple[float, ...]
 """The learning rate of each parameter group, in the optimizer's order."""
 
-# Attributes beside `_last_lr` that hold a rate. A plateau's `min_lrs` is a floor that its owner declared, and stays.
+# Attributes other than `_last_lr` that hold a rate. `min_lrs` of ReduceLROnPlateau is a declared floor and is kept.
 _RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
     lr_scheduler.LambdaLR: ("base_lrs",),
     lr_scheduler.MultiplicativeLR: (),
@@ -60,9 +61,9 @@ _GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
 
 @final
 class Slot:
-    """One place in a live object that holds a rate: an item of a list or of a dictionary, a number or a tensor.
+    """A place in a live object that holds a rate: an item of a list or dictionary, as a number or a tensor.
 
-    `group` is the parameter group that it belongs to, None for a number that all groups share; `scheduler` is the one
+    `group` is the index of its parameter group, None for a number that all groups share; `scheduler` is the scheduler
     that keeps it, None for the optimizer.
     """
 
@@ -73,11 +74,11 @@ class Slot:
         self.group, self.scheduler = group, scheduler
 
     def get(self) -> float:
-        """The rate held, as a float."""
+        """The present rate, as a float."""
         return float(self._owner[self._key])
 
     def put(self, rate: float) -> None:
-        """Hold another rate; a tensor is filled in place, since compiled steps keep hold of it."""
+        """Set the rate; a tensor is filled in place, since compiled steps refer to it."""
         held = self._owner[self._key]
         if isinstance(held, Tensor):
             held.fill_(rate)
@@ -85,39 +86,39 @@ class Slot:
             self._owner[self._key] = rate
 
     def shares(self, other: "Slot") -> bool:
-        """Whether both are one and the same tensor, so that to fill one is to fill the other."""
+        """Whether both hold the same tensor, so that filling one fills the other."""
         mine = self._owner[self._key]
         return isinstance(mine, Tensor) and mine is other._owner[other._key]
 
 
 def require_known(scheduler: LRScheduler, optimizer: Optimizer) -> None:
-    """Raise InvalidInput unless every scheduler in it is a stock one that steers this optimizer."""
+    """Raise InvalidInput unless every scheduler in it is one of PyTorch's own and belongs to this optimizer."""
     for each in _tree(scheduler):
         if type(each) not in _RATE_ATTRIBUTES:
             raise InvalidInput(
                 f"cannot rebase scheduler {type(each).__module__}.{type(each).__qualname__}: only PyTorch's own are "
                 f"known ({', '.join(sorted(kind.__name__ for kind in _RATE_ATTRIBUTES))}); write it as a LambdaLR, or "
-                "leave it undeclared and be told if it takes the rate back"
+                "leave it undeclared: it is reported if it overwrites the rate"
             )
         if each.optimizer is not optimizer:
             raise InvalidInput(
-                f"the scheduler {type(each).__name__} steers another optimizer than the one given; pass the pair that "
-                "belongs together"
+                f"the scheduler {type(each).__name__} belongs to another optimizer than the one given; pass the "
+                "optimizer and its own scheduler"
             )
 
 
 def rates_of(optimizer: Optimizer) -> Rates:
-    """The rate that each group's parameters would be updated with now."""
+    """The present rate of each group."""
     return tuple(float(group["lr"]) for group in optimizer.param_groups)
 
 
 def group_slots(optimizer: Optimizer) -> list[Slot]:
-    """Where the optimizer holds the rates in use."""
+    """The places where the optimizer holds the present rates."""
     return [Slot(f"groups.{i}.lr", group, "lr", i) for i, group in enumerate(optimizer.param_groups)]
 
 
 def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
-    """Every other place that the schedule computes a rate from, or remembers one in. Some may share a place."""
+    """Every other place that holds a rate for the schedule. Two slots may share one number."""
     found = [
         Slot(f"groups.{i}.{key}", group, key, i)
         for i, group in enumerate(scheduler.optimizer.param_groups)
@@ -135,9 +136,9 @@ def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
 
 
 def floor_in_force(scheduler: LRScheduler) -> tuple[LRScheduler, float] | None:
-    """The schedule that the next rates come from, and the floor that it shares among all groups; None without one.
+    """The active schedule and the floor that it shares among all groups; None without a floor.
 
-    Raises InvalidInput where a product of schedules has such a floor in it: it holds for no group alone.
+    Raises InvalidInput when a product of schedules contains such a floor: no single group can be rebased then.
     """
     if isinstance(scheduler, lr_scheduler.SequentialLR):
         current = scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)]
@@ -145,7 +146,7 @@ def floor_in_force(scheduler: LRScheduler) -> tuple[LRScheduler, float] | None:
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
         if any(_floor(each) for each in _tree(scheduler)):
             raise InvalidInput(
-                "cannot move one group's rate alone: a ChainedScheduler multiplies a schedule whose eta_min is one "
+                "cannot change one group's rate alone: a ChainedScheduler multiplies a schedule whose eta_min is one "
                 "number for all groups; set eta_min=0, or bind all groups together"
             )
         return None
@@ -161,101 +162,101 @@ def _floor(scheduler: LRScheduler) -> float:
 def momentum_cyclers(optimizer: Optimizer, declared: LRScheduler | None = None) -> list[LRScheduler]:
     """The schedulers that overwrite the optimizer's momentum, or its beta1, at each of their steps.
 
-    Those within `declared`; without one the living ones, found by the garbage collector in tens of milliseconds.
+    Those within `declared`; without it all live ones, found by the garbage collector in tens of milliseconds.
     """
-    among = _living(optimizer) if declared is None else _tree(declared)
+    among = _live_schedulers(optimizer) if declared is None else _tree(declared)
     kinds = lr_scheduler.OneCycleLR | lr_scheduler.CyclicLR
     return [each for each in among if isinstance(each, kinds) and each.cycle_momentum]
 
 
-def culprits(optimizer: Optimizer, group: int | None = None) -> list[LRScheduler]:
-    """The living schedulers that last set the rates, or the group's, that this optimizer holds now.
+def overwriters(optimizer: Optimizer, group: int | None = None) -> list[LRScheduler]:
+    """The live schedulers that set the present rates of this optimizer, or the rate of one group.
 
-    They are found by the garbage collector in tens of milliseconds: for the moment of failure only.
+    The garbage collector finds them, in tens of milliseconds: call it only after a failure.
     """
     of = slice(None) if group is None else slice(group, group + 1)
     rates = rates_of(optimizer)[of]
-    guilty = [each for each in _living(optimizer) if _last_set(each)[of] == rates]
-    children = {id(child) for each in guilty if isinstance(each, _CONTAINERS) for child in each._schedulers}
-    return [each for each in guilty if id(each) not in children]
+    found = [each for each in _live_schedulers(optimizer) if _last_set(each)[of] == rates]
+    children = {id(child) for each in found if isinstance(each, _CONTAINERS) for child in each._schedulers}
+    return [each for each in found if id(each) not in children]
 
 
-def _living(optimizer: Optimizer) -> list[LRScheduler]:
+def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:
     found: list[LRScheduler] = [each for each in gc.get_objects() if issubclass(type(each), LRScheduler)]
     return [each for each in found if vars(each).get("optimizer") is optimizer]
 
 
 @final
 class Forecast:
-    """What a declared schedule may legally make of the rates held when the forecast began.
+    """Predicts the rates that a declared schedule may make from the rates at the beginning.
 
-    It steps a copy of the scheduler over a copy of the groups' settings as often as the live one has stepped.
+    It steps a copy of the scheduler, over a copy of the groups' settings, as often as the live one has stepped.
     """
 
     def __init__(self, scheduler: LRScheduler) -> None:
         self._live = scheduler
         self._groups = _Groups(scheduler.optimizer)
-        # With the stand-in in the memo, the copy holds it wherever the original holds the optimizer; without it,
-        # deepcopy would copy every weight of the model.
-        self._shadow: LRScheduler = copy.deepcopy(scheduler, {id(scheduler.optimizer): self._groups})
+        # The memo replaces the optimizer by the stand-in in the copy; without it, deepcopy would copy every weight of
+        # the model.
+        self._copy: LRScheduler = copy.deepcopy(scheduler, {id(scheduler.optimizer): self._groups})
 
     def has_stepped(self) -> bool:
-        """Whether the live schedule has stepped since the last call of `legal`, or the beginning."""
-        return _position(self._live) != _position(self._shadow)
+        """Whether the live schedule has stepped since the last call of `allowed`, or since the beginning."""
+        return _position(self._live) != _position(self._copy)
 
-    def legal(self) -> list[Rates]:
-        """The rates that the live schedule's own steps, since the last call, may have led to by now."""
-        if isinstance(self._shadow, lr_scheduler.ReduceLROnPlateau):
+    def allowed(self) -> list[Rates]:
+        """The rates that the live schedule's own steps since the last call may have produced."""
+        if isinstance(self._copy, lr_scheduler.ReduceLROnPlateau):
             return self._plateau()
         if isinstance(self._live, lr_scheduler.CosineAnnealingWarmRestarts):
             return self._restarts(self._live)
-        if _ticks(self._live) < _ticks(self._shadow) and not isinstance(self._shadow, _CONTAINERS):
-            with warnings.catch_warnings():  # stepped back to a named epoch, which PyTorch deprecates and still does
+        if _num_steps(self._live) < _num_steps(self._copy) and not isinstance(self._copy, _CONTAINERS):
+            with warnings.catch_warnings():  # stepped back to a given epoch, which PyTorch deprecates but still allows
                 warnings.simplefilter("ignore")
-                self._shadow.step(_ticks(self._live))
-        while _ticks(self._live) > _ticks(self._shadow):
-            # A OneCycleLR at its end counts the step, raises and leaves the rate; its owner has seen that already.
+                self._copy.step(_num_steps(self._live))
+        while _num_steps(self._live) > _num_steps(self._copy):
+            # At its end, OneCycleLR counts the step, raises and keeps the rate; the user has seen that error already.
             with suppress(ValueError):
-                self._shadow.step()
+                self._copy.step()
         return [self._groups.rates()]
 
     def go_on_from(self, rates: Rates) -> None:
-        """Take `rates`, one of the legal, as those that the next steps lead on from."""
+        """Predict the next steps from `rates`, one of the allowed."""
         for group, rate in zip(self._groups.param_groups, rates, strict=False):
             Slot("", group, "lr").put(rate)
 
     def _restarts(self, live: lr_scheduler.CosineAnnealingWarmRestarts) -> list[Rates]:
-        # It may be stepped by fractions of an epoch, so its position is followed rather than its steps counted.
+        # It may be stepped by fractions of an epoch, so its position is copied and its steps are not counted.
         for name in ("T_cur", "T_i", "last_epoch"):
-            setattr(self._shadow, name, getattr(live, name))
-        self._shadow._get_lr_called_within_step = True  # or it warns
-        return [tuple(float(rate) for rate in self._shadow.get_lr())]
+            setattr(self._copy, name, getattr(live, name))
+        self._copy._get_lr_called_within_step = True  # otherwise it warns
+        return [tuple(float(rate) for rate in self._copy.get_lr())]
 
     def _plateau(self) -> list[Rates]:
-        # Whether a step reduces depends on metrics that only the live one has seen: both are legal.
-        legal = [self._groups.rates()]
+        # Whether a step reduces the rate depends on metrics that only the live one has seen: both are allowed.
+        allowed = [self._groups.rates()]
         if not self.has_stepped():
-            return legal
-        for _ in range(max(1, _ticks(self._live) - _ticks(self._shadow))):  # it may be set back to a named epoch
-            self._shadow._reduce_lr(_ticks(self._live))  # type: ignore[attr-defined]  # isinstance-checked by the caller
-            legal.append(self._groups.rates())
-        self._shadow.last_epoch = _ticks(self._live)
-        return legal
+            return allowed
+        for _ in range(max(1, _num_steps(self._live) - _num_steps(self._copy))):  # it may be set back to a given epoch
+            self._copy._reduce_lr(_num_steps(self._live))  # type: ignore[attr-defined]  # isinstance-checked by the caller
+            allowed.append(self._groups.rates())
+        self._copy.last_epoch = _num_steps(self._live)
+        return allowed
 
 
 @final
 class _Groups:
-    """A stand-in for an optimizer, holding a copy of its groups' settings and none of its weights."""
+    """A stand-in for an optimizer: a copy of its groups' settings without its weights."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.param_groups = [
             {key: copy.deepcopy(value) for key, value in group.items() if key != "params"}
             for group in optimizer.param_groups
         ]
-        self._opt_called = True  # a scheduler warns unless the optimizer's step was wrapped and called before its own
+        self._opt_called = True  # otherwise a scheduler warns that the optimizer's step was not called before its own
 
     def step(self) -> None:
-        """Never called; schedulers look for the mark below on it."""
+        """Never called; schedulers look for the attribute below on it."""
 
     step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
 
@@ -271,15 +272,15 @@ def _tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:
             yield from _tree(child)
 
 
-def _ticks(scheduler: LRScheduler) -> int:
+def _num_steps(scheduler: LRScheduler) -> int:
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):  # it keeps no count of its own
-        return _ticks(scheduler._schedulers[0])
+        return _num_steps(scheduler._schedulers[0])
     return scheduler.last_epoch
 
 
 def _position(scheduler: LRScheduler) -> tuple[int, float]:
     within = scheduler.T_cur if isinstance(scheduler, lr_scheduler.CosineAnnealingWarmRestarts) else 0
-    return _ticks(scheduler), within
+    return _num_steps(scheduler), within
 
 
 def _last_set(scheduler: LRScheduler) -> Rates:

@@ -1,4 +1,4 @@
-"""Settings in one JSON file that another part of the system reads: the medium, and the word of whoever uses it."""
+"""Settings in one JSON file that another part of the system, the consumer, reads and uses."""
 
 import fcntl
 from collections.abc import Callable, Iterator, Mapping
@@ -18,17 +18,17 @@ __all__ = ["Consumer", "SettingsFile"]
 
 
 class Consumer(Protocol):
-    """Whoever runs with the settings in a file."""
+    """The part of the system that runs with the settings in a file."""
 
     def reload(self) -> Mapping[str, float] | None:
-        """Look at the file now; the values, by key, that are held from here on, or None without an answer."""
+        """Load the file now; returns the values, by key, that are used from now on, or None without an answer."""
 
 
 @dataclass(slots=True)
 class _Watch:
-    """One value that a step must be seen to use: `former` stood there before, `lag_steps` may pass until it is used.
+    """One value that a step must be seen to use: `former` is the value before, `lag_steps` may pass until it is used.
 
-    `waited_steps` had passed when the watch began, `steps` have since.
+    `waited_steps` had passed when the watch began; `steps` have passed since then.
     """
 
     value: float
@@ -41,13 +41,13 @@ class _Watch:
 
     @property
     def age_steps(self) -> int:
-        """The steps that had their chance to use the value."""
+        """The number of steps that could have used the value."""
         return self.waited_steps + self.steps
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the file held at the last look."""
+class _Content:
+    """The content of the file when it was last read."""
 
     data: bytes
     values: Mapping[str, float]
@@ -56,11 +56,10 @@ class _Seen:
 
 @final
 class SettingsFile:
-    """A target that is one file. A value counts as held when the consumer says so, as used when `saw` is told so.
+    """A target in one file. A value is held when the consumer says so, and used when `note_use` reports it.
 
-    Writers that go through this class take turns by a lock beside the file; what any other writer does is found by
-    reading back. Raises InvalidInput or StoreCorrupt, at any reading, for a file that does not hold the registry's
-    settings.
+    Writers that use this class wait for each other by a lock beside the file; what other writers do is found by reading
+    back. Every read raises InvalidInput or StoreCorrupt for a file that does not hold the registry's settings.
     """
 
     def __init__(self, path: Path, registry: Registry, consumer: Consumer) -> None:
@@ -69,114 +68,114 @@ class SettingsFile:
         self._consumer = consumer
         self._watches: dict[str, _Watch] = {}
         self._former: Mapping[str, float] = {}
-        self._in_turn = False
-        self._seen: _Seen | None = None
+        self._is_locked = False
+        self._content: _Content | None = None
 
     def create(self, values: Mapping[str, float]) -> str:
-        """Put the first values there; their state hash. Raises InvalidInput for values that the registry refuses."""
+        """Write the first values; returns their state hash. Raises InvalidInput for a value that is refused."""
         return atomic_write_json(self._path, self._registry.document(self._registry.validate(values)))[0]
 
     def read(self) -> dict[str, float]:
         """Every value in the file."""
-        return dict(self._look().values)
+        return dict(self._load().values)
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
-        """Replace the file, compared and swapped by state hash. Raises as `Target.write`."""
-        with self.turn():
-            found = self._look()
+        """Replace the file, if it still holds `expected`. Raises as `Target.write`."""
+        with self.locked():
+            found = self._load()
             if found.values != expected:
                 raise Conflict(
-                    f"{self._path.name} moved on to state {found.state_hash[:12]}…; read it and propose anew"
+                    f"{self._path.name} moved on to state {found.state_hash[:12]}…; read it and propose again"
                 )
             self._former = found.values
-            self._put({**found.values, **self._registry.validate(values)})
+            self._replace({**found.values, **self._registry.validate(values)})
 
     def held(self) -> Mapping[str, float] | None:
-        """What the consumer says that it holds."""
+        """The values that the consumer says it holds, after it has loaded the file."""
         return self._consumer.reload()
 
     def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
-        """Report what `saw` tells of this key. A value used late by no more than its `lag_steps` is not lost."""
+        """Report the uses of this key that `note_use` notes. A value used at most `lag_steps` late is not lost."""
         self._watches.pop(key, None)
         if report is not None:
             value = self.read()[key]
             lag = self._registry[key].lag_steps
             self._watches[key] = _Watch(value, self._former.get(key, value), lag, report)
 
-    def recall(self, key: str, *, former: float, waited_steps: int, seen: bool) -> None:
-        """Go on with a watch that an earlier process began, where it stood.
+    def resume_watch(self, key: str, *, former: float, waited_steps: int, seen: bool) -> None:
+        """Continue a watch that an earlier process began.
 
-        `former` stood in the file before the value watched, `waited_steps` had passed, and the value was `seen` in use.
-        Nothing happens when the key is not watched.
+        `former` was in the file before the watched value, `waited_steps` had passed, and `seen` says whether the value
+        was seen in use. Does nothing when the key is not watched.
         """
         if (watch := self._watches.get(key)) is not None:
             watch.former, watch.waited_steps, watch.seen = former, waited_steps, seen
 
-    def saw(self, used: Mapping[str, float]) -> None:
-        """One step was run with these values: evidence from the consumer's own step."""
+    def note_use(self, used: Mapping[str, float]) -> None:
+        """Note that one step ran with these values, as the consumer's own step says."""
         for key, watch in list(self._watches.items()):
             watch.steps += 1
-            sighting = _sighting(watch, used.get(key))
-            if sighting is not None:
+            use = _use_report(watch, used.get(key))
+            if use is not None:
                 watch.seen = True
-                if sighting.why:
+                if use.why:
                     self._watches.pop(key, None)
-                watch.report(sighting)
+                watch.report(use)
 
     def state(self) -> dict[str, dict[str, float]]:
-        """The values."""
+        """The values, in the form of `Target.state`."""
         return {key: {"value": value} for key, value in self.read().items()}
 
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        """Write these values back, and let the consumer look."""
-        with self.turn():
+        """Write these values back, and let the consumer load them."""
+        with self.locked():
             if state:
-                self._put({**self.read(), **{key: numbers["value"] for key, numbers in state.items()}})
+                self._replace({**self.read(), **{key: numbers["value"] for key, numbers in state.items()}})
             self._consumer.reload()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Keeps other writers that go through this class out, in this process and in others.
+    def locked(self) -> Iterator[None]:
+        """Keep other writers that use this class out, in this process and in others.
 
-        The consumer is asked within a turn: it must not write through another `SettingsFile` of the same file.
+        The consumer loads the file while the lock is held: it must not write through another `SettingsFile` of it.
         """
-        if self._in_turn:
+        if self._is_locked:
             yield
             return
         lock = self._path.with_name(f".{self._path.name}.lock")
         with lock.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            self._in_turn = True
+            self._is_locked = True
             try:
                 yield
             finally:
-                self._in_turn = False
+                self._is_locked = False
 
-    def _put(self, values: Mapping[str, float]) -> None:
+    def _replace(self, values: Mapping[str, float]) -> None:
         document = self._registry.document(values)
         written, _ = atomic_write_json(self._path, document)
         data = self._path.read_bytes()
-        if digest_bytes(data) != written:  # what was written is canonical, so that its bytes have the state's hash
+        if digest_bytes(data) != written:  # the written bytes are canonical, so their digest is the state hash
             raise ContractBroken(
                 f"{self._path.name}: state {written[:12]}… was written, and bytes of digest "
-                f"{digest_bytes(data)[:12]}… read back; find what else writes there"
+                f"{digest_bytes(data)[:12]}… were read back; find what else writes this file"
             )
-        self._seen = _Seen(data, dict(values), written)
+        self._content = _Content(data, dict(values), written)
 
-    def _look(self) -> "_Seen":
-        """What the file holds now. It is read at every look, and only taken apart when it differs from the last."""
+    def _load(self) -> "_Content":
+        """The content of the file. It is read every time, and parsed only when its bytes have changed."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
-            raise NotFound(f"there is no file at {self._path}; `create` puts the first values there") from None
-        if self._seen is None or self._seen.data != data:
+            raise NotFound(f"there is no file at {self._path}; `create` writes the first values") from None
+        if self._content is None or self._content.data != data:
             document, state_hash = json_with_hash(data, self._path)
-            self._seen = _Seen(data, self._registry.get_all(document), state_hash)
-        return self._seen
+            self._content = _Content(data, self._registry.get_all(document), state_hash)
+        return self._content
 
 
-def _sighting(watch: _Watch, found: float | None) -> UseReport | None:
-    """What a step's use of a watched value comes to; None while it may still be on its way."""
+def _use_report(watch: _Watch, found: float | None) -> UseReport | None:
+    """The report of a step's use of a watched value; None while the value may still come into use."""
     if found == watch.value:
         return UseReport(watch.steps, watch.value, watch.value)
     if found == watch.former and not watch.seen and watch.age_steps < watch.lag_steps:

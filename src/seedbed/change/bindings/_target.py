@@ -1,4 +1,4 @@
-"""What holds the live values of all parameters, and is written as a whole."""
+"""The interface to the live values of all parameters, a `Target`, and the target made of bindings."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -11,46 +11,46 @@ __all__ = ["Bindings", "Target"]
 
 
 class Target(Protocol):
-    """Live settings, by key. Every method looks afresh: their holder may be replaced at any time."""
+    """Live settings, by key. Every method looks at them again, since their holder may be replaced at any time."""
 
-    def turn(self) -> AbstractContextManager[None]:
-        """Keeps other writers out while a change is written, read back, handed over and, if need be, undone.
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other writers out while a change is written, read back, loaded by its user and, if necessary, undone.
 
-        One turn may be taken within another.
+        The lock may be taken again while it is held.
         """
 
     def read(self) -> dict[str, float]:
         """Every value, where it is kept."""
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
-        """Change these values, in one go where the holder can.
+        """Change these values, at once where the holder can.
 
-        Raises Conflict, having changed nothing, when what is kept is no longer `expected` (all values, by key), and
-        another SeedbedError when a value cannot be set: some may be by then, and the caller restores.
+        Raises Conflict, with nothing changed, when the present values are not `expected` (all values, by key). Raises
+        another SeedbedError when a value cannot be set: others may be set by then, and the caller restores them.
         """
 
     def held(self) -> Mapping[str, float] | None:
-        """The values that their user says it holds, once it has looked; None when it does not answer."""
+        """Let the user of the values load them; the values that it says it holds, or None when it does not answer."""
 
     def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
-        """Report the next step's use, and any later loss, of the value now kept. None ends the watch."""
+        """Report the next step's use of the present value, and any later loss of it. None ends the watch."""
 
     def state(self) -> dict[str, dict[str, float]]:
-        """By key, every number that the setting lives in: what a checkpoint must bring back."""
+        """By key, every number that the setting is stored in: what a checkpoint must restore."""
 
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        """Bring these keys' state back. Raises InvalidInput when it is of another shape."""
+        """Restore the state of these keys. Raises InvalidInput when its names differ."""
 
 
 @final
 class Bindings:
-    """Live objects of this process, one binding for each parameter: what keeps a value is also what uses it."""
+    """Live objects of this process, one binding for each parameter: the object that keeps a value also uses it."""
 
     def __init__(self, bindings: Mapping[str, Binding]) -> None:
         self._bindings = dict(bindings)
 
-    def turn(self) -> AbstractContextManager[None]:
-        """Nobody else writes to live objects meanwhile."""
+    def locked(self) -> AbstractContextManager[None]:
+        """Do nothing: no other process writes to these live objects."""
         return nullcontext()
 
     def read(self) -> dict[str, float]:
@@ -58,25 +58,25 @@ class Bindings:
         return {key: binding.read() for key, binding in self._bindings.items()}
 
     def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
-        """Set one live object after the other. Raises as `Target.write`."""
+        """Set the live objects one after another. Raises as `Target.write`."""
         if (found := self.read()) != expected:
-            raise Conflict(f"the live values moved from {expected} to {found}; read them and propose anew")
+            raise Conflict(f"the live values moved from {expected} to {found}; read them and propose again")
         for key, value in values.items():
             self._bindings[key].write(value)
 
     def held(self) -> Mapping[str, float] | None:
-        """What is kept is what is held."""
+        """The live values: the object that keeps a value is its user."""
         return self.read()
 
     def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
-        """As the binding does."""
+        """Begin or end the binding's watch."""
         self._bindings[key].watch(report)
 
     def state(self) -> dict[str, dict[str, float]]:
-        """As the bindings say."""
+        """The state of each binding."""
         return {key: binding.state() for key, binding in self._bindings.items()}
 
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        """One binding after the other."""
+        """Restore one binding after another."""
         for key, numbers in state.items():
             self._bindings[key].restore(numbers)

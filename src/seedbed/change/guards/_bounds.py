@@ -1,4 +1,4 @@
-"""Guards that look at the value itself: within its bounds, on its grid, other than the one that is live."""
+"""Guards that look at the value itself: is it within the bounds, on the grid, and different from the live value?"""
 
 from seedbed.change.guards._proposal import Decision, GuardResult, ProposedChange
 from seedbed.change.parameters._grid import decimal, exact, farthest
@@ -7,32 +7,32 @@ from seedbed.change.parameters._parameter import Parameter, in_unit
 __all__ = ["bounds", "no_op"]
 
 
-def bounds(case: ProposedChange) -> GuardResult:
-    """Shrink a value beyond `low`..`high` to the bound, and one off the grid to the point next to it on the way.
+def bounds(proposed: ProposedChange) -> GuardResult:
+    """Shrink a value beyond `low`..`high` to the bound, and a value off the grid to the nearest point before it.
 
-    Denies where the value before lies outside the bounds itself and no shorter move leads back.
+    Deny when the value before is itself outside the bounds and no shorter move leads back.
     """
-    parameter, proposal = case.parameter, case.proposal
-    here, there = exact(parameter, proposal.before), exact(parameter, proposal.after)
+    parameter, move = proposed.parameter, proposed.move
+    start, end = exact(parameter, move.before), exact(parameter, move.after)
     low, high = decimal(parameter.low), decimal(parameter.high)
-    limit = min(max(there, low), high)
-    leads_back = min(here, there) <= limit <= max(here, there)
-    after = farthest(parameter, proposal.before, limit) if leads_back else proposal.before
-    if leads_back and after == proposal.after:
+    limit = min(max(end, low), high)
+    leads_back = min(start, end) <= limit <= max(start, end)
+    after = farthest(parameter, move.before, limit) if leads_back else move.before
+    if leads_back and after == move.after:
         return GuardResult(Decision.ALLOW, "bounds", after, f"within {_declared(parameter)}")
-    if leads_back and (after != proposal.before or low <= here <= high):
-        why = "outside" if limit != there else "off the grid of"
-        return GuardResult(Decision.SHRINK, "bounds", after, f"{proposal.after:.12g} lies {why} {_declared(parameter)}")
-    reason = f"no value within {_declared(parameter)} lies between {proposal.before:.12g} and {proposal.after:.12g}"
-    return GuardResult(Decision.DENY, "bounds", proposal.before, reason)
+    if leads_back and (after != move.before or low <= start <= high):
+        why = "outside" if limit != end else "off the grid of"
+        return GuardResult(Decision.SHRINK, "bounds", after, f"{move.after:.12g} lies {why} {_declared(parameter)}")
+    reason = f"no value within {_declared(parameter)} lies between {move.before:.12g} and {move.after:.12g}"
+    return GuardResult(Decision.DENY, "bounds", move.before, reason)
 
 
-def no_op(case: ProposedChange) -> GuardResult:
+def no_op(proposed: ProposedChange) -> GuardResult:
     """Deny a change to the value that is already live."""
-    parameter, proposal = case.parameter, case.proposal
-    if exact(parameter, proposal.after) != exact(parameter, proposal.before):
-        return GuardResult(Decision.ALLOW, "no_op", proposal.after, "the value would change")
-    return GuardResult(Decision.DENY, "no_op", proposal.before, f"{parameter.key} is already {proposal.before:g}")
+    parameter, move = proposed.parameter, proposed.move
+    if exact(parameter, move.after) != exact(parameter, move.before):
+        return GuardResult(Decision.ALLOW, "no_op", move.after, "the value would change")
+    return GuardResult(Decision.DENY, "no_op", move.before, f"{parameter.key} is already {move.before:g}")
 
 
 def _declared(parameter: Parameter) -> str:

@@ -1,4 +1,4 @@
-"""A signal is believed only once it has stood for a while."""
+"""A switch that follows a flickering signal only after the signal has stayed the same for some observations."""
 
 from dataclasses import dataclass
 from typing import final
@@ -12,7 +12,7 @@ __all__ = ["Debounce", "DebounceState"]
 
 
 class DebounceState(Message):
-    """Whether the signal counts as on, and for how many observations in a row it has now said otherwise."""
+    """Whether the signal counts as on, and how many observations in a row have now said the opposite."""
 
     on: bool = False
     against: int = Field(default=0, ge=0)
@@ -23,8 +23,8 @@ class DebounceState(Message):
 class Debounce:
     """On after `hold` observations of the signal in a row, off after `release` in a row without it.
 
-    A pure fold: `observe` takes and returns the state, which goes into a checkpoint as JSON. Raises InvalidInput unless
-    both are at least 1.
+    A pure fold: `observe` takes the state and returns the next one; a checkpoint keeps it as JSON. Raises
+    InvalidInput unless both are at least 1.
     """
 
     hold: int

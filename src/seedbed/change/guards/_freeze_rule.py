@@ -1,4 +1,4 @@
-"""It works, leave it: while the KPIs are good, the settings that made them so are frozen for a while."""
+"""A rule that freezes settings for some iterations when the KPIs have been good."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["FreezeRule", "FreezeState", "GoodRange"]
 @final
 @dataclass(frozen=True, slots=True)
 class GoodRange:
-    """Where a KPI is good: within `low`..`high`, both included; None leaves a side open. At least one is given."""
+    """The range in which a KPI is good: `low`..`high`, both included; None means no limit. At least one is given."""
 
     kpi: str
     low: float | None = None
@@ -28,7 +28,7 @@ class GoodRange:
             raise InvalidInput(f"{self}: expected a finite low, a finite high, or both with low <= high")
 
     def objection(self, kpis: Mapping[str, float]) -> str | None:
-        """Why the KPI is not good, in plain words; None when it is."""
+        """Why the KPI is not good; None when it is good."""
         value = kpis.get(self.kpi)
         if value is None:
             return f"{self.kpi} is missing"
@@ -44,8 +44,8 @@ class GoodRange:
 class FreezeState(Message):
     """What a freeze rule has seen.
 
-    `good_in_a_row` counts the iterations, to the last, in which every KPI was good; `left` the iterations that the
-    freeze still lasts, the next one included; `objections` says what was not good in the last.
+    `good_in_a_row` counts the latest iterations in which every KPI was good; `left` counts the iterations that the
+    freeze still lasts, including the next one; `objections` says what was not good in the last iteration.
     """
 
     good_in_a_row: int = Field(default=0, ge=0)
@@ -58,9 +58,10 @@ class FreezeState(Message):
 class FreezeRule:
     """Freezes `subsystems` for the next `lasting` iterations once every KPI was good for `hold` iterations in a row.
 
-    A freeze runs its course. One that ends while the KPIs are, and have been for `hold`, good begins again at once.
-    A KPI that is missing or not finite is not good. A pure fold: `observe` takes and returns the state, which goes into
-    a checkpoint as JSON. Raises InvalidInput when nothing is to be good or frozen, or a count is below 1.
+    A freeze always lasts its full length. When it ends and the KPIs have been good for `hold` iterations, the next one
+    begins at once. A KPI that is missing or not finite is not good. A pure fold: `observe` takes the state and returns
+    the next one; a checkpoint keeps it as JSON. Raises InvalidInput without a good range or a subsystem, and for a
+    count below 1.
     """
 
     good: tuple[GoodRange, ...]
@@ -75,7 +76,7 @@ class FreezeRule:
             )
 
     def observe(self, state: FreezeState, kpis: Mapping[str, float]) -> FreezeState:
-        """The state after one more iteration, which ended with these KPIs."""
+        """The state after one more iteration that ended with these KPIs."""
         found = (each.objection(kpis) for each in self.good)
         objections = tuple(objection for objection in found if objection is not None)
         good = 0 if objections else state.good_in_a_row + 1
@@ -85,7 +86,7 @@ class FreezeRule:
         return FreezeState(good_in_a_row=good, left=left, objections=objections)
 
     def frozen(self, state: FreezeState) -> dict[str, str]:
-        """What is frozen in the next iteration, each with its reason: the `frozen` of a guard's conditions."""
+        """The subsystems frozen in the next iteration, with the reason: for `Conditions.frozen`."""
         if state.left == 0:
             return {}
         names = " and ".join(each.kpi for each in self.good)

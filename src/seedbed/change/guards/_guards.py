@@ -1,8 +1,11 @@
-"""Pure rules that allow, shrink or deny a proposed value, each with its reason.
+"""The guards in their order, and how their answers become one.
 
-A guard sees the parameter's declared limits, the proposal, the parameter's earlier changes that reached the live
-object, and what holds at this moment. It never enlarges a delta: the value it lets through lies between the value
-before and the value asked for.
+A guard is a pure function. It sees the parameter's declared limits, the proposed move, the parameter's earlier changes
+that reached the live object, and the present conditions. It never enlarges a change: the value that it lets through is
+between the value before and the value asked for.
+
+The reasons of these guards are stored in journals, and `seedbed soak verify` compares them word by word: a changed text
+would make old soaks look forged.
 """
 
 from collections.abc import Sequence
@@ -16,17 +19,17 @@ from seedbed.change.guards._proposal import Decision, Guard, GuardResult, Propos
 __all__ = ["GUARDS", "judge_proposal"]
 
 GUARDS: tuple[Guard, ...] = (freeze, health, drift, oscillation, velocity, cooldown, bounds, no_op)
-"""In order: each sees what the one before let through; the first to deny ends it."""
+"""Asked in this order: each guard sees what the guard before it let through; the first denial ends it."""
 
 
-def judge_proposal(guards: Sequence[Guard], case: ProposedChange) -> GuardResult:
-    """Ask the guards in order. The ruling is the first denial, else the last shrink, else ALLOW."""
-    ruling = GuardResult(Decision.ALLOW, None, case.proposal.after, "every guard allowed it")
+def judge_proposal(guards: Sequence[Guard], proposed: ProposedChange) -> GuardResult:
+    """Ask the guards in order. The result is the first denial, else the last shrink, else ALLOW."""
+    result = GuardResult(Decision.ALLOW, None, proposed.move.after, "every guard allowed it")
     for guard in guards:
-        answer = guard(case)
+        answer = guard(proposed)
         if answer.decision is Decision.DENY:
             return answer
         if answer.decision is Decision.SHRINK:
-            case = replace(case, proposal=replace(case.proposal, after=answer.after))
-            ruling = replace(answer, after=case.proposal.after)
-    return ruling
+            proposed = replace(proposed, move=replace(proposed.move, after=answer.after))
+            result = replace(answer, after=proposed.move.after)
+    return result

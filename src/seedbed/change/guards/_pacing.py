@@ -1,4 +1,4 @@
-"""Guards that look back at the parameter's earlier moves: back and forth, too far in all, too soon."""
+"""Guards that look at the parameter's earlier moves: back and forth, too far in total, or too soon."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -10,57 +10,58 @@ from seedbed.change.parameters._parameter import Parameter, in_unit
 __all__ = ["cooldown", "oscillation", "velocity"]
 
 
-def oscillation(case: ProposedChange) -> GuardResult:
-    """Deny a move that, with the `oscillation_window` - 1 before it, goes up and down in turn.
+def oscillation(proposed: ProposedChange) -> GuardResult:
+    """Deny a move that would complete `oscillation_window` moves alternating up and down.
 
-    Only the directions count, whatever lies between the moves; going on in the last direction is never denied. Moves
-    older than `oscillation_horizon_steps` are forgotten, or a swing that is long over would hold a setting for good.
+    Only the directions count, not the sizes or the time between moves. A move in the same direction as the last one is
+    never denied. Moves older than `oscillation_horizon_steps` are ignored: otherwise an old swing would block a setting
+    for ever.
     """
-    parameter, proposal, window = case.parameter, case.proposal, case.parameter.oscillation_window
+    parameter, move, window = proposed.parameter, proposed.move, proposed.parameter.oscillation_window
     if window == 0:
-        return GuardResult(Decision.ALLOW, "oscillation", proposal.after, "no oscillation window is declared")
+        return GuardResult(Decision.ALLOW, "oscillation", move.after, "no oscillation window is declared")
     horizon = parameter.oscillation_horizon_steps
-    recent = [move for move in case.earlier if horizon is None or move.step > proposal.step - horizon]
-    moves = [*recent, proposal][-window:]
-    travels = [_travel(parameter, move) for move in moves]
+    recent = [each for each in proposed.earlier if horizon is None or each.step > move.step - horizon]
+    moves = [*recent, move][-window:]
+    travels = [_travel(parameter, each) for each in moves]
     if len(moves) == window and all(first * second < 0 for first, second in pairwise(travels)):
         reason = f"the last {window - 1} changes of {parameter.key} and this one go up and down in turn"
-        return GuardResult(Decision.DENY, "oscillation", proposal.before, reason)
-    return GuardResult(Decision.ALLOW, "oscillation", proposal.after, f"{window} changes do not go up and down in turn")
+        return GuardResult(Decision.DENY, "oscillation", move.before, reason)
+    return GuardResult(Decision.ALLOW, "oscillation", move.after, f"{window} changes do not go up and down in turn")
 
 
-def velocity(case: ProposedChange) -> GuardResult:
-    """Shrink a move to what is left of `velocity_cap` in the last `velocity_window_steps` steps; deny it if none is.
+def velocity(proposed: ProposedChange) -> GuardResult:
+    """Shrink a move to what is left of `velocity_cap` in the last `velocity_window_steps` steps; deny it if nothing is.
 
-    The window is half-open: a move counts from its own step on, and no longer at the step that many steps later. The
+    The window is half-open: a move at step s counts from s up to, but not including, s + `velocity_window_steps`. The
     sum is exact in the decimals that the numbers are written in, so that it never exceeds the cap.
     """
-    parameter, proposal, cap = case.parameter, case.proposal, case.parameter.velocity_cap
+    parameter, move, cap = proposed.parameter, proposed.move, proposed.parameter.velocity_cap
     if cap is None:
-        return GuardResult(Decision.ALLOW, "velocity", proposal.after, "no velocity cap is declared")
-    spent, travel = _spent(case), _travel(parameter, proposal)
+        return GuardResult(Decision.ALLOW, "velocity", move.after, "no velocity cap is declared")
+    spent, travel = _spent(proposed), _travel(parameter, move)
     left = max(decimal(cap) - spent, Fraction(0))
     if abs(travel) <= left:
-        return GuardResult(Decision.ALLOW, "velocity", proposal.after, "within the velocity cap")
-    limit = exact(parameter, proposal.before) + (left if travel > 0 else -left)
-    after = farthest(parameter, proposal.before, limit)
-    told = f"has moved by {float(spent):g} in the last {parameter.velocity_window_steps} steps"
+        return GuardResult(Decision.ALLOW, "velocity", move.after, "within the velocity cap")
+    limit = exact(parameter, move.before) + (left if travel > 0 else -left)
+    after = farthest(parameter, move.before, limit)
+    so_far = f"has moved by {float(spent):g} in the last {parameter.velocity_window_steps} steps"
     allowed = in_unit(f"{cap:g}", parameter.unit)
-    reason = f"{parameter.key} {told} and would by {float(abs(travel)):g} more, {allowed} are allowed in all"
-    decision = Decision.DENY if after == proposal.before else Decision.SHRINK
+    reason = f"{parameter.key} {so_far} and would by {float(abs(travel)):g} more, {allowed} are allowed in all"
+    decision = Decision.DENY if after == move.before else Decision.SHRINK
     return GuardResult(decision, "velocity", after, reason)
 
 
-def cooldown(case: ProposedChange) -> GuardResult:
-    """Deny a change sooner than `cooldown_steps` after the last: its effect has not had time to show."""
-    parameter, proposal = case.parameter, case.proposal
-    since = proposal.step - case.earlier[-1].step if case.earlier else None
+def cooldown(proposed: ProposedChange) -> GuardResult:
+    """Deny a change less than `cooldown_steps` after the last one: the effect of that one cannot be seen yet."""
+    parameter, move = proposed.parameter, proposed.move
+    since = move.step - proposed.earlier[-1].step if proposed.earlier else None
     if since is None or since >= parameter.cooldown_steps:
-        return GuardResult(Decision.ALLOW, "cooldown", proposal.after, "the last change is long enough ago")
+        return GuardResult(Decision.ALLOW, "cooldown", move.after, "the last change is long enough ago")
     return GuardResult(
         Decision.DENY,
         "cooldown",
-        proposal.before,
+        move.before,
         f"the last change of {parameter.key} was {since} steps ago, {parameter.cooldown_steps} must pass",
     )
 
@@ -69,8 +70,8 @@ def _travel(parameter: Parameter, move: Move) -> Fraction:
     return exact(parameter, move.after) - exact(parameter, move.before)
 
 
-def _spent(case: ProposedChange) -> Fraction:
-    """How far the parameter has moved, up and down, in the window that ends with the proposal's step."""
-    opens = case.proposal.step - case.parameter.velocity_window_steps
-    recent = (move for move in case.earlier if move.step > opens)
-    return sum((abs(_travel(case.parameter, move)) for move in recent), Fraction(0))
+def _spent(proposed: ProposedChange) -> Fraction:
+    """How far the parameter has moved, up and down added, in the window that ends at this step."""
+    start = proposed.move.step - proposed.parameter.velocity_window_steps
+    recent = (each for each in proposed.earlier if each.step > start)
+    return sum((abs(_travel(proposed.parameter, each)) for each in recent), Fraction(0))

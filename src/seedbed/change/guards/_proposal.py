@@ -1,4 +1,4 @@
-"""What a guard is shown, and what it answers."""
+"""What a guard sees, a `ProposedChange`, and what it answers, a `GuardResult`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ __all__ = ["Conditions", "Decision", "Guard", "GuardResult", "Move", "ProposedCh
 
 
 class Decision(StrEnum):
-    """A guard's answer."""
+    """The three answers of a guard."""
 
     ALLOW = "ALLOW"
     SHRINK = "SHRINK"
@@ -20,7 +20,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """At `step`, from `before` to `after`: a resolved proposal, or an earlier change (in the parameter's unit)."""
+    """A change of one value at `step`, from `before` to `after` in the parameter's unit: proposed, or made earlier."""
 
     step: int
     before: float
@@ -29,7 +29,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class GuardResult:
-    """What a guard decided, the value it lets through, and why. `guard` is None when all allowed."""
+    """What a guard decided, the value that it lets through, and why. `guard` is None when every guard allowed it."""
 
     decision: Decision
     guard: str | None
@@ -39,10 +39,10 @@ class GuardResult:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What holds at this moment beside the history, by subsystem ("*" for all), each with its reason.
+    """The present conditions that guards look at: by subsystem ("*" for all), each with its reason.
 
-    `frozen`: it works, leave it. `unhealthy`: it cannot be measured or does not answer. `drifted`: its KPIs have moved
-    away from what the proposal rests on.
+    `frozen`: it works well, so it must not be changed. `unhealthy`: it cannot be measured or does not answer.
+    `drifted`: its KPIs have moved away from what the proposal rests on.
     """
 
     frozen: Mapping[str, str] = field(default_factory=dict)
@@ -52,20 +52,21 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class ProposedChange:
-    """One proposal before the guards: its parameter's limits, the move, and what it is judged by.
+    """What a guard sees: the parameter with its limits, the proposed move, the earlier moves, and the conditions.
 
-    `earlier` are the parameter's moves that reached the live object, oldest first. A value proposed within rounding of
-    a point of the parameter's grid is shown as that point.
+    `earlier` holds the parameter's moves that reached the live object, oldest first. A proposed value that differs only
+    by rounding from a point of the parameter's grid is shown as that point.
     """
 
     parameter: Parameter
-    proposal: Move
+    move: Move
     earlier: tuple[Move, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
 
     def __post_init__(self) -> None:
-        read = on_grid(self.parameter, self.proposal.after)
-        object.__setattr__(self, "proposal", replace(self.proposal, after=read))
+        on_its_grid = on_grid(self.parameter, self.move.after)
+        object.__setattr__(self, "move", replace(self.move, after=on_its_grid))
 
 
 Guard = Callable[[ProposedChange], GuardResult]
+"""A pure function that allows, shrinks or denies one proposed change."""

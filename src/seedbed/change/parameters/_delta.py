@@ -1,55 +1,56 @@
-"""A proposed new value, as an operation on the value that is live when it is proposed."""
+"""A proposed change of one parameter: an operation on the live value, a reason and a proposer."""
 
 from dataclasses import dataclass
 from math import isfinite
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Add", "Delta", "Op", "Scale", "Set"]
+__all__ = ["Add", "Delta", "Operation", "Scale", "Set"]
 
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Become `value`."""
+    """The operation that sets the parameter to `value`."""
 
     value: float
 
-    def resolve(self, before: float) -> float:  # noqa: ARG002  every operation resolves against the live value
-        """The absolute value meant."""
+    def resolve(self, before: float) -> float:  # noqa: ARG002  every operation is resolved against the live value
+        """The absolute value that is proposed."""
         return self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Move by `value`."""
+    """The operation that adds `value` to the live value."""
 
     value: float
 
     def resolve(self, before: float) -> float:
-        """The absolute value meant, given the live one."""
+        """The absolute value that is proposed, given the live one."""
         return before + self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Become `value` times as large."""
+    """The operation that multiplies the live value by `value`."""
 
     value: float
 
     def resolve(self, before: float) -> float:
-        """The absolute value meant, given the live one."""
+        """The absolute value that is proposed, given the live one."""
         return before * self.value
 
 
-Op = Set | Add | Scale
+Operation = Set | Add | Scale
+"""What a delta does to the live value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Who wants which parameter changed how, and why. Raises InvalidInput unless the operation's number is finite."""
+    """One proposed change: which parameter, how, why, and by whom. Raises InvalidInput unless the number is finite."""
 
     parameter: str
-    op: Op
+    op: Operation
     reason: str
     proposer: str
 
@@ -58,7 +59,7 @@ class Delta:
             raise InvalidInput(f"delta of {self.parameter!r} by {self.proposer!r}: {self.op} is not finite")
 
     def resolve(self, before: float) -> float:
-        """The absolute value meant, given the live one. Raises InvalidInput when it overflows."""
+        """The absolute value that is proposed, given the live one. Raises InvalidInput when it overflows."""
         wanted = self.op.resolve(before)
         if not isfinite(wanted):
             raise InvalidInput(

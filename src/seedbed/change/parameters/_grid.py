@@ -1,7 +1,7 @@
-"""The values that a parameter may take, told apart exactly although floats round.
+"""The values that a parameter may take, compared exactly although floats round.
 
-A number is read as the shortest decimal that stands for it, as people write it: 0.8 - 0.7 is 0.1 here. On a grid, a
-value within rounding of a point is that point, so that 0.1 + 0.2 is 0.3 and does not lie beyond a bound of 0.3.
+A number is read as its shortest decimal, as people write it: 0.8 - 0.7 is 0.1 here. On a grid, a value that differs
+from a point only by rounding is that point, so that 0.1 + 0.2 is 0.3 and not beyond a bound of 0.3.
 """
 
 from fractions import Fraction
@@ -14,13 +14,13 @@ __all__ = ["allowed", "decimal", "exact", "farthest", "nearest_on_grid", "neighb
 
 
 def exact(parameter: Parameter, value: float) -> Fraction:
-    """The number that `value` stands for: the grid point it is within rounding of, else its shortest decimal."""
+    """The exact number that `value` means: the grid point that equals it up to rounding, else its shortest decimal."""
     point = _point(parameter, value)
     return decimal(value) if point is None else point
 
 
 def on_grid(parameter: Parameter, value: float) -> float:
-    """`value`, or the grid point that it is within rounding of."""
+    """The grid point that equals `value` up to rounding, else `value` itself."""
     if parameter.increment is None:
         return value
     point = _grid_point(parameter.low, parameter.high, parameter.increment, value)
@@ -28,7 +28,7 @@ def on_grid(parameter: Parameter, value: float) -> float:
 
 
 def allowed(parameter: Parameter, value: float) -> float | None:
-    """The value within bounds, and on the grid where there is one, that `value` is; None when it is none."""
+    """`value` as the parameter may take it, within bounds and on the grid if there is one; None if it may not."""
     if parameter.increment is None:
         return value if parameter.low <= value <= parameter.high else None
     point = _grid_point(parameter.low, parameter.high, parameter.increment, value)
@@ -36,7 +36,7 @@ def allowed(parameter: Parameter, value: float) -> float | None:
 
 
 def nearest_on_grid(parameter: Parameter, value: float) -> float:
-    """The value within the bounds, and on the grid where there is one, that lies nearest to `value`."""
+    """The value nearest to `value` within the bounds, and on the grid where there is one."""
     within = min(max(value, parameter.low), parameter.high)
     if parameter.increment is None:
         return within
@@ -46,7 +46,7 @@ def nearest_on_grid(parameter: Parameter, value: float) -> float:
 
 
 def neighbours(parameter: Parameter, value: float) -> tuple[float, ...]:
-    """The grid points within bounds on both sides of a value that lies off the grid; none for one that lies on it."""
+    """The grid points next to a value that is off the grid, within bounds; none for a value on the grid."""
     if parameter.increment is None or _point(parameter, value) is not None:
         return ()
     low, increment = decimal(parameter.low), decimal(parameter.increment)
@@ -55,9 +55,9 @@ def neighbours(parameter: Parameter, value: float) -> tuple[float, ...]:
 
 
 def farthest(parameter: Parameter, before: float, limit: Fraction) -> float:
-    """The value farthest from `before` that does not lie beyond `limit`; `before` where there is no other.
+    """The value farthest from `before` that is not beyond `limit`; `before` itself where there is no other.
 
-    Where there is a grid, it is one of its points within the bounds.
+    Where there is a grid, it is a grid point within the bounds.
     """
     here = exact(parameter, before)
     if limit == here:
@@ -76,7 +76,7 @@ def farthest(parameter: Parameter, before: float, limit: Fraction) -> float:
 
 
 def _point(parameter: Parameter, value: float) -> Fraction | None:
-    """The grid point within bounds that `value` is, as far as rounding can tell."""
+    """The grid point within bounds that equals `value` up to rounding; None when there is none."""
     if parameter.increment is None:
         return None
     point = _grid_point(parameter.low, parameter.high, parameter.increment, value)
@@ -86,10 +86,10 @@ def _point(parameter: Parameter, value: float) -> Fraction | None:
 # Exact arithmetic takes microseconds a number, and a settings file is read several times for each change.
 @lru_cache(maxsize=4096)
 def _grid_point(low: float, high: float, increment: float, value: float) -> tuple[Fraction, float] | None:
-    """The point, exact and as a float.
+    """The grid point that equals `value` up to rounding: exact, and as a float.
 
-    Rounding is that of float32, which some live objects keep their settings in, but never so much that a value could
-    be near two points.
+    The tolerance is the rounding of float32, since some live objects keep their settings in float32. It is never so
+    large that a value could equal two points.
     """
     number, first, last, step = (decimal(each) for each in (value, low, high, increment))
     point = first + round((number - first) / step) * step
@@ -99,5 +99,5 @@ def _grid_point(low: float, high: float, increment: float, value: float) -> tupl
 
 @lru_cache(maxsize=4096)
 def decimal(value: float) -> Fraction:
-    """The shortest decimal that stands for a float."""
+    """The shortest decimal that rounds to this float."""
     return Fraction(repr(float(value)))

@@ -1,4 +1,4 @@
-"""A setting that may change in a run, and the limits that it keeps."""
+"""A setting that may change in a run, and its limits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from seedbed.errors import InvalidInput
 __all__ = ["Number", "Parameter", "in_unit"]
 
 _FINEST = 2**-40
-"""The finest grid, as a part of the larger bound: a thousandth of its increment is still well above rounding."""
+"""The finest grid, relative to the larger bound: a thousandth of its increment is still well above rounding."""
 _LARGEST_WHOLE = 2**53
 
 
 class Number(StrEnum):
-    """What kind of number a parameter is. Inside, every value is a float; a file holds it as its kind says."""
+    """The kind of number that a parameter is. In memory every value is a float; a file holds it in its own kind."""
 
     FLOAT = "FLOAT"
     INT = "INT"
@@ -24,18 +24,18 @@ class Number(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A setting's declared limits: every change keeps it within `low`..`high`, `cooldown_steps` apart.
+    """A setting that may change, with its limits: within `low`..`high`, changes at least `cooldown_steps` apart.
 
     `key` is its flat name (`optimizer.lr`), `unit` the unit of `low`, `high` and every value ("1" for a bare number).
-    `path` is where it stands in a nested document, by default `key` split at its dots. Values lie on a grid of
-    `increment` from `low` where one is declared; INT and BOOL have 1.
+    `path` is its place in a nested document, by default `key` split at its dots. With an `increment`, values are on a
+    grid that begins at `low`; INT and BOOL have an increment of 1.
 
-    In any `velocity_window_steps` steps it moves by at most `velocity_cap` in all (in its unit; None for no cap).
-    `oscillation_window` effective moves that alternate in sign, the proposed one included, are an oscillation (3 or
-    more; 0 for never); moves older than `oscillation_horizon_steps` are forgotten (None for never). `subsystem` is what
-    it freezes with, by default the first part of its path; `owner` who answers for it; `lag_steps` how many steps may
-    pass until a change is seen in use. Raises InvalidInput, with the field, when the limits leave no room or contradict
-    one another.
+    In any `velocity_window_steps` steps it moves by at most `velocity_cap` in total (in its unit; None for no cap).
+    `oscillation_window` effective moves that alternate in sign, including the proposed one, are an oscillation (3 or
+    more; 0 for never); moves older than `oscillation_horizon_steps` are ignored (None for never). `subsystem` is the
+    group that it is frozen with, by default the first part of its path; `owner` is who is responsible for it;
+    `lag_steps` is how many steps may pass until a change is seen in use. Raises InvalidInput, with the field, when no
+    value is allowed or limits contradict each other.
     """
 
     key: str
@@ -62,7 +62,7 @@ class Parameter:
         if not (isfinite(self.low) and isfinite(self.high) and self.low <= self.high):
             raise InvalidInput(
                 f"parameter {self.key!r}: expected finite bounds with low <= high, found low={self.low!r} and "
-                f"high={self.high!r}; declare the range that you would accept unattended"
+                f"high={self.high!r}; declare the range that you would accept without supervision"
             )
         for field, holds, expected in self._requirements():
             if not holds:
@@ -70,14 +70,18 @@ class Parameter:
                 raise InvalidInput(f"parameter {self.key!r}: {field} is {found!r}, expected {expected}")
 
     def _requirements(self) -> Iterator[tuple[str, bool, str]]:
-        """Each field, whether it is as it must be, and how that is; increment and bounds are finite by then."""
+        """For each field: its name, whether it is valid, and what is expected. The bounds are finite by then."""
         cap, finest = self.velocity_cap, max(abs(self.low), abs(self.high)) * _FINEST
         yield "path", all(self.path), "parts that are not empty"
         yield "cooldown_steps", self.cooldown_steps >= 0, "0 or more"
         yield "velocity_cap", cap is None or (cap > 0 and isfinite(cap)), "None or a finite number above 0"
         yield "velocity_window_steps", self.velocity_window_steps >= 1, "1 or more"
         window = self.oscillation_window
-        yield "oscillation_window", window == 0 or window >= 3, "0 for never, or 3 or more: fewer changes cannot swing"
+        yield (
+            "oscillation_window",
+            window == 0 or window >= 3,
+            "0 for never, or 3 or more: fewer changes cannot alternate",
+        )
         horizon = self.oscillation_horizon_steps
         yield "oscillation_horizon_steps", horizon is None or horizon >= 1, "None or 1 or more"
         yield "lag_steps", self.lag_steps >= 1, "1 or more"
@@ -85,9 +89,13 @@ class Parameter:
         yield "increment", step is None or (step > 0 and isfinite(step)), "None or a finite number above 0"
         yield "velocity_cap", cap is None or step is None or cap >= step, f"at least the increment, {step}"
         if self.number is Number.FLOAT:
-            yield "increment", step is None or step >= finest, f"{finest:g} or more, which floats can tell apart"
+            yield (
+                "increment",
+                step is None or step >= finest,
+                f"{finest:g} or more, so that floats can distinguish its values",
+            )
             apart = step is None or self.low == 0 or abs(self.low) >= finest
-            yield "low", apart, f"0, or {finest:g} or more away from it, which floats can tell apart"
+            yield "low", apart, f"0, or {finest:g} or more away from it, so that floats can distinguish its values"
             return
         for field in ("low", "high", "increment"):
             value = float(getattr(self, field))
@@ -99,5 +107,5 @@ class Parameter:
 
 
 def in_unit(quantity: str, unit: str) -> str:
-    """`quantity` with its unit, for people: a bare number, whose unit is "1", stands alone."""
+    """`quantity` with its unit, for people; the unit "1" of a bare number is left out."""
     return quantity if unit == "1" else f"{quantity} {unit}"

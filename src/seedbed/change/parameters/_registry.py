@@ -1,4 +1,4 @@
-"""Every setting of a plant, declared once: flat keys on the one side, a nested document on the other."""
+"""All parameters of a plant, and the conversion between flat keys and a nested document."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -19,11 +19,11 @@ _REMEMBERED_HASHES = 16
 
 @final
 class Registry:
-    """The parameters of one plant, by key. Pure: documents and values go in and come out, nothing is held.
+    """The parameters of one plant, by key. Pure: it converts documents and values, and keeps neither.
 
-    A *document* is the nested JSON that settings are kept in; *values* are floats by flat key. Whatever goes in is
-    checked: its type, its bounds, and that it lies on its grid, where a value within rounding of a point becomes that
-    point. Raises InvalidInput for two parameters of one key, or when one's path leads to or through another's.
+    A *document* is the nested JSON that settings are kept in; *values* are floats by flat key. Every
+    input is checked: its type, its bounds and its grid; a value that differs from a grid point only by rounding becomes
+    that point. Raises InvalidInput for two parameters of one key, or when a path is equal to, or part of, another.
     """
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
@@ -32,8 +32,8 @@ class Registry:
             if parameter.key in self._parameters:
                 raise InvalidInput(f"parameter {parameter.key!r} is declared twice")
             self._parameters[parameter.key] = parameter
-        self._hashes: dict[tuple[tuple[str, float], ...], str] = {}  # a change asks for the same few again and again
-        self._require_paths_apart()
+        self._hashes: dict[tuple[tuple[str, float], ...], str] = {}  # each change asks for the same few several times
+        self._require_separate_paths()
 
     def __iter__(self) -> Iterator[Parameter]:
         return iter(self._parameters.values())
@@ -58,45 +58,45 @@ class Registry:
         """The values, as floats. Raises NotFound for an undeclared key, InvalidInput with key, value and bound."""
         return {key: _checked(self[key], value) for key, value in values.items()}
 
-    def whole(self, values: Mapping[str, float]) -> dict[str, float]:
-        """As `validate`, of a value for each parameter and nothing else. Raises InvalidInput for a stranger too."""
-        strangers = sorted(values.keys() - self._parameters.keys())
+    def validate_all(self, values: Mapping[str, float]) -> dict[str, float]:
+        """As `validate`, for exactly one value for each parameter. Raises InvalidInput for unknown and missing keys."""
+        unknown = sorted(values.keys() - self._parameters.keys())
         missing = sorted(self._parameters.keys() - values.keys())
-        if strangers or missing:
+        if unknown or missing:
             expected = f"expected a value for each of {len(self)} parameters"
-            raise InvalidInput(f"settings: unknown {strangers}, missing {missing}; {expected}")
+            raise InvalidInput(f"settings: unknown {unknown}, missing {missing}; {expected}")
         return self.validate(values)
 
     def document(self, values: Mapping[str, float]) -> dict[str, Json]:
-        """The nested document that holds these values, each as its kind of number says. Raises as `validate`."""
+        """The nested document that holds these values, each in its kind of number. Raises as `validate`."""
         return self._nested(self.validate(values))
 
     def get_all(self, document: Mapping[str, Json]) -> dict[str, float]:
-        """Every value in a document. Raises InvalidInput for one missing, unknown, of a wrong type or out of bounds."""
+        """Every value in a document. Raises InvalidInput if one is missing, unknown or invalid."""
         found = dict(_leaves(document, ()))
         paths = {parameter.path: parameter for parameter in self}
         known = [".".join(path) for path in paths]
-        strangers = sorted(".".join(path) for path in found.keys() - paths.keys())
-        absent = sorted(".".join(path) for path in paths.keys() - found.keys())
-        if strangers:
-            raise InvalidInput(f"settings: unknown {strangers}, missing {absent}; {_nearest(strangers[0], known)}")
-        if absent:
-            raise InvalidInput(f"settings: missing {absent}; expected each of the {len(self)} declared ones")
+        unknown = sorted(".".join(path) for path in found.keys() - paths.keys())
+        missing = sorted(".".join(path) for path in paths.keys() - found.keys())
+        if unknown:
+            raise InvalidInput(f"settings: unknown {unknown}, missing {missing}; {_nearest(unknown[0], known)}")
+        if missing:
+            raise InvalidInput(f"settings: missing {missing}; expected each of the {len(self)} declared ones")
         return {parameter.key: _read(parameter, found[parameter.path]) for parameter in self}
 
     def get(self, document: Mapping[str, Json], key: str) -> float:
-        """One value in a document. Raises NotFound for an undeclared key, InvalidInput for a value that is none."""
+        """One value in a document. Raises NotFound for an undeclared key, InvalidInput if it is missing or invalid."""
         parameter, found = self[key], dict(_leaves(document, ()))
         if parameter.path not in found:
             raise InvalidInput(f"settings: {key} is missing at {'.'.join(parameter.path)}")
         return _read(parameter, found[parameter.path])
 
     def set(self, document: Mapping[str, Json], key: str, value: float) -> dict[str, Json]:
-        """The document with one value changed; the given one stays as it is. Raises as `get_all` and `validate`."""
+        """A copy of the document with one value changed. Raises as `get_all` and `validate`."""
         return self.document({**self.get_all(document), key: value})
 
     def apply_deltas(self, document: Mapping[str, Json], deltas: Iterable[Delta]) -> dict[str, Json]:
-        """The document after every delta, or none of them: the first to be refused raises as `validate`."""
+        """A copy of the document after all deltas. Raises as `validate` for the first delta that is refused."""
         values = self.get_all(document)
         for delta in deltas:
             parameter = self[delta.parameter]
@@ -104,7 +104,7 @@ class Registry:
         return self.document(values)
 
     def state_hash(self, values: Mapping[str, float]) -> str:
-        """The digest of the document of all values; live ones may stand where no change would be allowed to put them.
+        """The digest of the document of all values. Live values outside the limits are accepted.
 
         Raises InvalidInput if one is missing or not finite.
         """
@@ -120,16 +120,16 @@ class Registry:
     def _nested(self, values: Mapping[str, float]) -> dict[str, Json]:
         nested: dict[str, Json] = {}
         for key, value in values.items():
-            _put(nested, self[key], on_grid(self[key], value) if isfinite(value) else value)
+            _set_at_path(nested, self[key], on_grid(self[key], value) if isfinite(value) else value)
         return nested
 
-    def _require_paths_apart(self) -> None:
+    def _require_separate_paths(self) -> None:
         paths = sorted((parameter.path, parameter.key) for parameter in self)
         for (first, key), (second, other) in pairwise(paths):
             if second[: len(first)] == first:
                 raise InvalidInput(
                     f"parameters {key!r} and {other!r}: the path {'.'.join(first)!r} leads to or through both; give "
-                    "each a path of its own"
+                    "each its own path"
                 )
 
 
@@ -149,7 +149,7 @@ def _objection(parameter: Parameter, number: float) -> str:
         bound = "low" if number < parameter.low else "high"
         return f"{bound} bound is {getattr(parameter, bound):.12g}, of {_bounds(parameter)}"
     points = " and ".join(f"{each:.12g}" for each in neighbours(parameter, number))
-    return f"expected steps of {parameter.increment:.12g} from {parameter.low:.12g}, the neighbours are {points}"
+    return f"expected steps of {parameter.increment:.12g} from {parameter.low:.12g}; the nearest are {points}"
 
 
 def _bounds(parameter: Parameter) -> str:
@@ -157,7 +157,7 @@ def _bounds(parameter: Parameter) -> str:
 
 
 def _finite(value: object) -> float | None:
-    """A number as a float; None for what is no number, not finite, or a whole number too large for a float."""
+    """A number as a float; None for anything else, for infinity and NaN, and for an integer too large for a float."""
     try:
         return float(value) if isinstance(value, int | float) and isfinite(value) else None
     except OverflowError:
@@ -165,7 +165,7 @@ def _finite(value: object) -> float | None:
 
 
 def _read(parameter: Parameter, found: Json) -> float:
-    """A value as a document holds it: a switch is true or false, a number never is. JSON has one zero for 0 and 0.0."""
+    """A value of a document, checked: BOOL must be true or false, a number must not. In JSON, 0 and 0.0 are equal."""
     number = _finite(found)
     wrong = number is None or isinstance(found, bool) is not (parameter.number is Number.BOOL)
     if wrong or (parameter.number is Number.INT and number is not None and not number.is_integer()):
@@ -173,12 +173,12 @@ def _read(parameter: Parameter, found: Json) -> float:
     return _checked(parameter, found)
 
 
-def _put(nested: dict[str, Json], parameter: Parameter, value: float) -> None:
-    *above, last = parameter.path
-    for part in above:
-        below = nested.setdefault(part, {})
-        assert isinstance(below, dict)  # paths do not lead through one another
-        nested = below
+def _set_at_path(nested: dict[str, Json], parameter: Parameter, value: float) -> None:
+    *sections, last = parameter.path
+    for part in sections:
+        section = nested.setdefault(part, {})
+        assert isinstance(section, dict)  # no path is part of another one
+        nested = section
     if parameter.number is Number.BOOL and value in {0, 1}:
         nested[last] = bool(value)
     elif parameter.number is Number.INT and float(value).is_integer():
@@ -194,7 +194,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 
 def _leaves(document: Mapping[str, Json], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """Every value with the path to it. An empty section is one, so that nothing in a document is passed over."""
+    """Every value with the path to it. An empty section counts as a value, so that nothing in a document is ignored."""
     for key, item in document.items():
         if isinstance(item, Mapping) and item:
             yield from _leaves(item, (*path, key))

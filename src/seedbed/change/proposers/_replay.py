@@ -1,4 +1,4 @@
-"""A proposer: the changes of another run, at the steps at which they were proposed there."""
+"""A proposer that repeats the changes of another run, each at the step at which that run proposed it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ _UNREPEATABLE = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 @final
 @dataclass(frozen=True, slots=True)
 class ReplayRule:
-    """What to propose at which step so that a run goes the way of run `of`; made by `replay_rule`.
+    """What to propose at which step to repeat the changes of run `of`; made by `replay_rule`.
 
-    `replayed` are its changes that took effect, oldest first. `left_out` are those that were made or may have been, and
-    of which nobody can say which steps used them: failed or unknown ones. A run that had any may not be reproduced.
+    `replayed` are its changes that took effect, oldest first. `left_out` are its failed and unknown changes: nobody
+    knows which steps used them, so a run that had any may not be reproducible.
     """
 
     of: str
@@ -29,11 +29,11 @@ class ReplayRule:
 
     @property
     def proposer(self) -> str:
-        """The proposer that its deltas name."""
+        """The proposer named in its deltas."""
         return f"replay of {self.of}"
 
     def due(self, step: int) -> tuple[Delta, ...]:
-        """What to propose together once `step` steps are taken: the values that took effect there, as absolute ones."""
+        """The deltas to propose together after `step` steps: the values that took effect then, as absolute values."""
         return tuple(
             Delta(record.delta.parameter, Set(record.after), record.delta.reason, self.proposer)
             for record in self.replayed
@@ -41,7 +41,7 @@ class ReplayRule:
         )
 
     def ruled_otherwise(self, history: ChangeHistory) -> tuple[ChangeRecord, ...]:
-        """The changes replayed that did not take effect with the same value in the run of `history`, as they were."""
+        """The replayed changes that did not take effect with the same value in the run of `history`."""
         found = {
             (record.step, record.delta.parameter): record.after
             for record in history.records
@@ -51,7 +51,7 @@ class ReplayRule:
 
 
 def replay_rule(history: ChangeHistory, of: str) -> ReplayRule:
-    """The rule that repeats the changes in `history`, of a run of that name. Superseded changes are not in it."""
+    """The rule that repeats the changes in `history`, the history of run `of`. Superseded changes are left out."""
     return ReplayRule(of, _with(history.records, _IN_USE), _with(history.records, _UNREPEATABLE))
 
 

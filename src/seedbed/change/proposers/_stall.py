@@ -1,4 +1,4 @@
-"""A proposer: when validation stalls, scale a parameter."""
+"""A proposer that scales a parameter when the validation score no longer improves."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -14,7 +14,7 @@ __all__ = ["StallRule", "StallState"]
 
 
 class StallState(Message):
-    """What a stall rule has seen: the best score, the evaluation (from 1) it came at, and the evaluations since."""
+    """What a stall rule has seen: the best score, the number of its evaluation (from 1), and the evaluations since."""
 
     best: float | None = None
     best_at: int = Field(default=0, ge=0)
@@ -27,8 +27,8 @@ class StallState(Message):
 class StallRule:
     """Proposes `Scale(factor)` when a score has not risen by more than `min_delta` for `patience` evaluations.
 
-    A pure fold: `observe` takes and returns the state, which goes into a checkpoint as JSON. Higher scores are better;
-    pass a loss negated. A score that is not finite is no improvement. `score` names it in the reason.
+    A pure fold: `observe` takes the state and returns the next one; a checkpoint keeps it as JSON. Higher scores are
+    better; pass a loss negated. A score that is not finite is no improvement. `score` is its name in the reason.
     """
 
     patience: int
@@ -44,7 +44,7 @@ class StallRule:
             )
 
     def observe(self, state: StallState, score: float) -> tuple[StallState, Delta | None]:
-        """The state after one more evaluation, and a delta when the score has stalled; the wait then begins anew."""
+        """The state after one more evaluation, and a delta when the score has stalled; then the count starts again."""
         at = state.evaluations + 1
         if isfinite(score) and (state.best is None or score > state.best + self.min_delta):
             return StallState(best=score, best_at=at, evaluations=at, waited=0), None

@@ -105,7 +105,7 @@ class _Watcher:
         line = Text(f"{progress.iteration}/{progress.length}  {decision.phase.value.lower().replace('_', ' '):<9}  ")
         line.append(f"{self._objective} {value}{beside}")
         for record in progress.records:
-            held = f" held back by {record.ruling.guard}" if record.denied and record.ruling else ""
+            held = f" held back by {record.guard_result.guard}" if record.denied and record.guard_result else ""
             line.append(
                 f"\n    {record.delta.parameter} {record.before:g} -> {record.after:g}{held}",
                 _STYLES.get(record.outcome, "yellow"),

@@ -25,7 +25,7 @@ class MarketPlant:
 
     def __init__(self, seed: int, initial: Mapping[str, float] = MARKET_INITIAL) -> None:
         self._seed, self._registry = seed, market_registry()
-        self._initial = self._registry.whole(initial)
+        self._initial = self._registry.validate_all(initial)
         self._held = dict(self._initial)
 
     @property
@@ -40,7 +40,7 @@ class MarketPlant:
 
     def take(self, values: Mapping[str, float]) -> Mapping[str, float]:
         """Run with these values from the next measurement on. Raises InvalidInput, holding what it held before."""
-        self._held = self._registry.whole(values)
+        self._held = self._registry.validate_all(values)
         return dict(self._held)
 
     def measure(self, iteration: int) -> Measurement:

@@ -67,7 +67,7 @@ class MockPlant:
 
     def take(self, values: Mapping[str, float]) -> Mapping[str, float]:
         """Run with these values from the next measurement on. Raises InvalidInput, holding what it held before."""
-        self._held = self._registry.whole(values)
+        self._held = self._registry.validate_all(values)
         return dict(self._held)
 
     def measure(self, iteration: int) -> Measurement:

@@ -87,7 +87,7 @@ class TrainingPlant:
 
         Raises InvalidInput, holding what it held before, for a value that it cannot run with.
         """
-        wanted, bindings = self._registry.whole(values), self.live.bindings
+        wanted, bindings = self._registry.validate_all(values), self.live.bindings
         former = {key: binding.state() for key, binding in bindings.items()}
         try:
             for key, value in wanted.items():

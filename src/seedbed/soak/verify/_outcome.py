@@ -18,7 +18,7 @@ def outcome_by_evidence(
     the next change of the same parameter was made, or the soak ended.
     """
     if record.denied:
-        is_no_op = record.ruling is not None and record.ruling.guard == "no_op"
+        is_no_op = record.guard_result is not None and record.guard_result.guard == "no_op"
         return (Outcome.NO_OP if is_no_op else Outcome.BLOCKED), None
     if not was_made(record) or record.phase is Kind.ROLLED_BACK:
         return Outcome.FAILED, None
