@@ -1,51 +1,96 @@
-"""Write docs/public-surface.txt: what each room offers, one line a name, as its source states it.
+"""Write what users may rely on: docs/public-surface.txt, and the API reference of each room in docs/api/.
 
-Nothing is imported: the names are those of each room's `__all__`, and kind and signature are read from the file that
-defines them. A change of the file is a change that users feel, and belongs into CHANGELOG.md.
+docs/api/heads.toml says what users look up, the heads, and what belongs under each. Nothing is imported: the names are
+those of each room's `__all__`, and kind and signature are read from the file that defines them. A change of these files
+is a change that users feel, and belongs into CHANGELOG.md.
+
+    python scripts/public_surface.py
 """
 
 import ast
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "public-surface.txt"
+API = ROOT / "docs" / "api"
 SOURCE = ROOT / "src"
 
-_KIND_OF_BASE = {"StrEnum": "enum", "Message": "message", "BaseModel": "message", "Protocol": "protocol"}
+_HEADER = """\
+What users may rely on, room by room. A name at the margin is what one looks up; under it, indented, is what it takes,
+gives or is used with. Everything else, sub-rooms such as seedbed.records.storage included, may change at any time.
+Written by scripts/public_surface.py; a change of it belongs into CHANGELOG.md.
+"""
+_KIND_OF_BASE = {"StrEnum": "enum", "IntEnum": "enum", "Message": "message", "BaseModel": "message"} | {
+    "Protocol": "protocol"
+}
 _FIELDS_ARE_ARGUMENTS = ("dataclass", "message")
+
+Heads: TypeAlias = Mapping[str, Sequence[str]]
+"""The heads of a room, and the names under each."""
+
+
+def heads() -> dict[str, Heads]:
+    """Every room's heads, as docs/api/heads.toml has them."""
+    return {f"seedbed.{room}": names for room, names in tomllib.loads((API / "heads.toml").read_text("utf-8")).items()}
 
 
 def surface() -> str:
-    """The whole file's text."""
-    return "".join(f"{line}\n" for room in _rooms() for line in _lines_of_room(room))
+    """The whole of docs/public-surface.txt."""
+    return _HEADER + "".join(f"\n{room}\n{'-' * len(room)}\n{_listed(room, names)}" for room, names in heads().items())
 
 
-def _rooms() -> list[str]:
-    package = SOURCE / "seedbed"
-    folders = [init.parent for init in package.rglob("__init__.py")]
-    return sorted(
-        ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in (*folders, package / "errors.py")
-    )
+def api_page(room: str, names: Heads) -> str:
+    """One room's page of the API reference, for mkdocstrings to fill in."""
+    source = _file(room).relative_to(ROOT).as_posix()
+    doc = (ast.get_docstring(_module(room)) or "").partition("\n\n")[0]
+    lines = [f"# {room}", "", doc, "", f"In the source: [`{source}`](../../{source}).", ""]
+    for head, under in names.items():
+        lines += [f"::: {_path(room, head)}", ""]
+        for name in under:
+            lines += [f"::: {_path(room, name)}", "    options:", "      heading_level: 3", ""]
+    return "\n".join(lines)
 
 
-def _lines_of_room(room: str) -> Iterator[str]:
-    for name in _exported(room):
-        for qualified, kind, signature in _describe(*_definition(room, name)):
-            yield f"{room}.{qualified}  {kind}  {signature}".rstrip()
+def exported(room: str) -> list[str]:
+    """The names in the room's `__all__`."""
+    statement = next(node for node in _module(room).body if _assigns(node, "__all__"))
+    return sorted(ast.literal_eval(ast.unparse(statement).partition("=")[2].strip()))
+
+
+def _listed(room: str, names: Heads) -> str:
+    lines: list[str] = []
+    for head, under in names.items():
+        lines += _described(room, head, "")
+        for name in under:
+            lines += _described(room, name, "    ")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _described(room: str, name: str, indent: str) -> Iterator[str]:
+    for qualified, kind, signature in _describe(*_definition(room, name)):
+        shown = f"  .{qualified.partition('.')[2]}" if "." in qualified else qualified
+        yield f"{indent}{shown}  {kind}  {signature}".rstrip()
+
+
+def _path(room: str, name: str) -> str:
+    """Where mkdocstrings finds a name; a sub-room of the same name, such as records.compare, offers it too."""
+    is_folder = (_file(room).parent / name).is_dir()
+    return f"{room}.{name}.{name}" if is_folder else f"{room}.{name}"
+
+
+def _file(module: str) -> Path:
+    path = SOURCE.joinpath(*module.split("."))
+    candidates = (path / "__init__.pyi", path / "__init__.py", path.with_suffix(".py"))
+    return next(candidate for candidate in candidates if candidate.exists())
 
 
 @cache
 def _module(name: str) -> ast.Module:
-    path = SOURCE.joinpath(*name.split("."))
-    stub, init = path / "__init__.pyi", path / "__init__.py"
-    return ast.parse((stub if stub.exists() else init if path.is_dir() else path.with_suffix(".py")).read_text("utf-8"))
-
-
-def _exported(room: str) -> list[str]:
-    statement = next(node for node in _module(room).body if _assigns(node, "__all__"))
-    return sorted(ast.literal_eval(ast.unparse(statement).partition("=")[2].strip()))
+    return ast.parse(_file(name).read_text("utf-8"))
 
 
 def _definition(module: str, name: str) -> tuple[str, ast.stmt]:
@@ -134,4 +179,6 @@ def _call(arguments: ast.arguments, returns: ast.expr | None, *, bound: bool = F
 
 if __name__ == "__main__":
     TARGET.write_text(surface(), encoding="utf-8")
-    print(f"wrote {TARGET.relative_to(ROOT)}")
+    for each, named in heads().items():
+        (API / f"{each.removeprefix('seedbed.')}.md").write_text(api_page(each, named), encoding="utf-8")
+    print(f"wrote {TARGET.relative_to(ROOT)} and {len(heads())} pages of {API.relative_to(ROOT)}")

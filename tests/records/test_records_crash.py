@@ -126,7 +126,7 @@ def test_writers_killed_and_stopped_at_random_lose_nothing_and_a_reader_never_se
 
 def test_events_of_a_loop_that_is_killed_are_all_there(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from seedbed.records import EventsLog\n"
+        "import os, sys; from pathlib import Path; from seedbed.records.journal import EventsLog\n"
         "from seedbed.testing import FakeClock\n"
         "clock = FakeClock(); log = EventsLog.open(Path(sys.argv[1]), clock=clock)\n"
         "for step in range(500): clock.advance(0.03); log.append(step, {'loss': 1.0})\n"
