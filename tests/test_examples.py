@@ -52,6 +52,7 @@ def test_the_plain_loop_leaves_a_whole_record(ran):
     folder, _ = ran
     store = Store.open(folder / ".seedbed")
     (view,) = store.runs()
+    assert view.commit is not None
     assert (view.status, view.commit.seq) == (RunStatus.FINISHED, 1)
     assert all(check.holds for check in verify(store, view))
     assert fsck(store) == []
