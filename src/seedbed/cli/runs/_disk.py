@@ -41,7 +41,7 @@ def stats(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
 def gc(
     retention: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Let go what this file's rules do not keep, see docs/maintenance.md."),
+        typer.Option(metavar="FILE", help="Let go what this file's rules do not keep, see `seedbed docs maintenance`."),
     ] = None,
     grace: Annotated[
         float, typer.Option(metavar="HOURS", min=0, help="Spare what was written in the last so many hours.")

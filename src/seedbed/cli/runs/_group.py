@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at what was recorded, compare
 def list_runs(
     project: ProjectOption = None,
     where: Annotated[
-        str | None, typer.Option(metavar="QUERY", help="Only finished runs that fulfil this, see docs/query.md.")
+        str | None, typer.Option(metavar="QUERY", help="Only finished runs that fulfil this, see `seedbed docs query`.")
     ] = None,
     sort: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only finished runs, the highest of this number first.")
