@@ -4,13 +4,16 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# The exact versions that are installed; another file tries other ones.
+CONSTRAINTS ?= constraints.txt
+
 .PHONY: setup demo test check soak conformance bench torture mutation clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]'
 	touch $@
 
 demo: setup
@@ -66,5 +69,40 @@ mutation: setup
 	$(BIN)/python scripts/mutate_durable.py
 	$(BIN)/python scripts/mutation.py --cosmic-ray .venv-mutation/bin/cosmic-ray
 
+# Types: src strictly, then the rest by tests/mypy.ini, a folder at a time, since each may have a conftest of its own.
+.PHONY: types
+TYPED := $(sort $(dir $(wildcard tests/*/*.py))) benchmarks scripts examples
+
+types: setup
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini $(wildcard tests/*.py)
+	set -e; for folder in $(TYPED); do \
+	  echo $$folder; $(BIN)/mypy --config-file tests/mypy.ini $$folder; \
+	done
+
+# The suite with the oldest torch that pyproject.toml allows, or the newest, in an environment of its own.
+.PHONY: test-oldest test-newest
+test-oldest test-newest: test-%:
+	rm -rf .venv-$*
+	mkdir -p build
+	$(PYTHON) scripts/torch_constraints.py $* > build/constraints-$*.txt
+	$(MAKE) test VENV=.venv-$* CONSTRAINTS=build/constraints-$*.txt
+
+# The sdist and the wheel, in dist; wheel-test also installs the wheel in a fresh environment and uses it there.
+.PHONY: wheel wheel-test release
+WHEEL_OPTIONS ?=
+
+wheel:
+	$(PYTHON) scripts/test_wheel.py --build-only
+
+wheel-test:
+	$(PYTHON) scripts/test_wheel.py $(WHEEL_OPTIONS)
+
+# `make release RELEASE_OPTIONS=--check-only` checks and builds nothing.
+RELEASE_OPTIONS ?=
+
+release:
+	$(PYTHON) scripts/release.py $(RELEASE_OPTIONS)
+
 clean:
-	rm -rf $(VENV) .venv-mutation build dist
+	rm -rf $(VENV) .venv-mutation .venv-oldest .venv-newest build dist
