@@ -4,13 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test test-fast check docs soak conformance bench torture mutation clean
+# The exact versions that are installed; another file tries other ones.
+CONSTRAINTS ?= constraints.txt
+
+.PHONY: setup demo test test-fast test-oldest test-newest check types docs soak conformance bench torture mutation
+.PHONY: wheel wheel-test release clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev,docs]'
 	touch $@
 
 demo: setup
@@ -56,8 +60,9 @@ soak: setup
 	  $(PROMTOOL) check metrics < $(SOAKS)/latest/POST_SOAK_METRICS.prom || [ $$? -eq 3 ]; \
 	fi
 
+# CONFORMANCE="--honest 20 --soaks 1" is a sample of it.
 conformance: setup
-	$(BIN)/python scripts/conformance.py
+	$(BIN)/python scripts/conformance.py $(CONFORMANCE)
 
 bench: setup
 	$(BIN)/python benchmarks/tgat.py
@@ -80,5 +85,37 @@ mutation: setup
 	$(BIN)/python scripts/mutate_durable.py
 	$(BIN)/python scripts/mutation.py --cosmic-ray .venv-mutation/bin/cosmic-ray
 
+# Types: src strictly, then the rest by tests/mypy.ini, a folder at a time, since each may have a conftest of its own.
+TYPED := $(sort $(dir $(wildcard tests/*/*.py))) benchmarks scripts examples
+
+types: setup
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini $(wildcard tests/*.py)
+	set -e; for folder in $(TYPED); do \
+	  echo $$folder; $(BIN)/mypy --config-file tests/mypy.ini $$folder; \
+	done
+
+# The suite with the oldest torch that pyproject.toml allows, or the newest, in an environment of its own.
+test-oldest test-newest: test-%:
+	rm -rf .venv-$*
+	mkdir -p build
+	$(PYTHON) scripts/torch_constraints.py $* > build/constraints-$*.txt
+	$(MAKE) test VENV=.venv-$* CONSTRAINTS=build/constraints-$*.txt
+
+# The sdist and the wheel, in dist; wheel-test also installs the wheel in a fresh environment and uses it there.
+WHEEL_OPTIONS ?=
+
+wheel:
+	$(PYTHON) scripts/test_wheel.py --build-only
+
+wheel-test:
+	$(PYTHON) scripts/test_wheel.py $(WHEEL_OPTIONS)
+
+# `make release RELEASE_OPTIONS=--check-only` checks and builds nothing.
+RELEASE_OPTIONS ?=
+
+release:
+	$(PYTHON) scripts/release.py $(RELEASE_OPTIONS)
+
 clean:
-	rm -rf $(VENV) .venv-mutation build dist
+	rm -rf $(VENV) .venv-mutation .venv-oldest .venv-newest build dist

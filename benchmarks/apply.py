@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -66,7 +67,7 @@ class Reader:
         return self.values
 
 
-def seconds(call: Callable[[], None], clock: Callable[[], float] = time.perf_counter) -> float:
+def seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     begun = clock()
     call()
     return clock() - begun
@@ -104,7 +105,7 @@ def on_disk(folder: Path, num_changes: int) -> Found:
     changes, floors, cpu = [], [], []
     for number in range(1, num_changes + 1):
         used = time.process_time()
-        changes.append(seconds(lambda number=number: change(number)))
+        changes.append(seconds(partial(change, number)))
         cpu.append(time.process_time() - used)
         floors.append(seconds(floor))
     engine.require_effective()
@@ -135,12 +136,12 @@ def in_memory(num_changes: int) -> Found:
         if found[key] != value or not registry.state_hash(found):
             sys.exit(f"{key}: wrote {value} and read {found[key]}")
 
-    applied = [seconds(lambda value=value: apply(value)) for value in (1e-3, 2e-3) * (5 * num_changes)]
+    applied = [seconds(partial(apply, value)) for value in (1e-3, 2e-3) * (5 * num_changes)]
     engine = ChangeEngine(MemoryJournal(), target, registry)
     whole = []
     for number in range(num_changes):
         delta = Delta(key, Set((1e-3, 2e-3)[number % 2]), "the benchmark", "me")
-        whole.append(seconds(lambda number=number, delta=delta: engine.propose_all([delta], number) and None))
+        whole.append(seconds(partial(engine.propose_all, [delta], number)))
         optimizer.step()
         scheduler.step()
     engine.close()

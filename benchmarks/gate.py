@@ -34,6 +34,7 @@ from seedbed.gate._sequence import FEWEST_FOR_SEQUENCE, sequence_reach
 from seedbed.gate._simulated import autoregressive
 
 Series = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Ends = tuple[float, float]
 
 CONFIDENCE, NOMINAL, MISSED, BETTER = 0.95, 0.05, 0.2, 0.5
@@ -160,13 +161,13 @@ def each_sample(kpi: str, check: str, num_series: int) -> Iterator[Rate]:
     ends = np.array([[MEANS[check](each[:n]) for n in looks] for each in samples])
     for n in SIZES:
         so_far = ends[:, : n - FIRST_LOOK + 1]
-        false = (so_far[..., 0] > 0).any(axis=1)
-        passed = (so_far[..., 0] + BETTER > 0).any(axis=1)
+        highest = so_far[..., 0].max(axis=1)
+        false, passed = highest > 0, highest + BETTER > 0
         failed = (so_far[:, -1, 1] + BETTER <= 0) & ~passed
         yield _rate(kpi, f"{check}, each", n, false, passed, failed)
 
 
-def _rate(kpi: str, check: str, n: int, false: Series, passed: Series, failed: Series) -> Rate:
+def _rate(kpi: str, check: str, n: int, false: Flags, passed: Flags, failed: Flags) -> Rate:
     return Rate(kpi, check, n, len(false), float(false.mean()), float(failed.mean()), float((~passed & ~failed).mean()))
 
 

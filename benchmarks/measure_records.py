@@ -22,15 +22,28 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any, final
 
 from seedbed.contracts import Stage
-from seedbed.records import Catalog, CommitLog, FindingKind, LocalFiles, SnapshotDraft, Store, digest, fsck, parse_query
+from seedbed.records import (
+    ActiveRun,
+    Catalog,
+    Commit,
+    CommitLog,
+    FindingKind,
+    LocalFiles,
+    SnapshotDraft,
+    Store,
+    digest,
+    fsck,
+    parse_query,
+)
 from seedbed.records.journal._journal import FramedFile
 from seedbed.records.storage import StoredFile, create
 
@@ -86,13 +99,11 @@ def finalise(options: argparse.Namespace) -> Found:
     create(floor / "warm", data)
     for number in range(options.count):
         run_id = f"r{number}"
-        _, seconds = _timed(lambda number=number: create(floor / str(number), data))
+        _, seconds = _timed(partial(create, floor / str(number), data))
         spent["floor"].append(seconds)
-        run, seconds = _timed(lambda run_id=run_id: store.start(PROJECT, run_id, Stage.TRAINING))
+        run, seconds = _timed(partial(store.start, PROJECT, run_id, Stage.TRAINING))
         spent["start"].append(seconds)
-        commit, seconds = _timed(
-            lambda run=run, run_id=run_id, number=number: run.finish(draft(run_id, len(seqs) + number))
-        )
+        commit, seconds = _timed(partial(_finish_drafted, run, len(seqs) + number))
         spent["finalise"].append(seconds)
         seqs.append(commit.seq)
     _require_chained(store, len(seqs))
@@ -110,11 +121,13 @@ def writers(options: argparse.Namespace) -> Found:
     """Several processes write to one project at once; afterwards every acknowledged commit is looked for."""
     Store.open(options.store, create=True)
     command = [sys.executable, __file__, "writer", options.store, "--count", str(options.count)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen([*command, "--name", f"w{at}"], **pipes) for at in range(options.processes)]
+    piped = partial(subprocess.Popen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    started = [piped([*command, "--name", f"w{at}"]) for at in range(options.processes)]
     for writer in started:
+        assert writer.stdout is not None
         writer.stdout.readline()  # it is ready
     for writer in started:
+        assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
     told = [json.loads(writer.communicate()[0]) for writer in started]
@@ -144,7 +157,7 @@ def writer(options: argparse.Namespace) -> Found:
     began = time.monotonic()
     for at, run in enumerate(runs):
         number = int(options.name[1:]) * options.count + at
-        commit, spent = _timed(lambda run=run, number=number: run.finish(draft(run.run_id, number)))
+        commit, spent = _timed(partial(_finish_drafted, run, number))
         acknowledged[run.run_id] = commit.seq
         seconds.append(spent)
     return {"began": began, "ended": time.monotonic(), "seconds": seconds, "acknowledged": acknowledged}
@@ -239,7 +252,7 @@ def query(options: argparse.Namespace) -> Found:
     wanted = parse_query(QUERY)
     for _ in range(options.count):
         hits, searching = _timed(lambda: catalog.search(wanted, project=PROJECT, limit=LATEST))
-        _, reading = _timed(lambda hits=hits: [store.log(hit.project).read(hit.seq) for hit in hits])
+        _, reading = _timed(partial(_read_all, store, [(hit.project, hit.seq) for hit in hits]))
         _require(len(hits) == LATEST, f"{len(hits)} commits fulfil {QUERY}")
         found["search"].append(searching)
         found["search_and_read"].append(searching + reading)
@@ -260,6 +273,14 @@ def summary(seconds: list[float]) -> Found:
 
 def _finish(store: Store, run_id: str, number: int) -> Any:
     return store.start(PROJECT, run_id, Stage.TRAINING).finish(draft(run_id, number))
+
+
+def _finish_drafted(run: ActiveRun, number: int) -> Commit:
+    return run.finish(draft(run.run_id, number))
+
+
+def _read_all(store: Store, places: Iterable[tuple[str, int]]) -> list[Commit]:
+    return [store.log(project).read(seq) for project, seq in places]
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:

@@ -17,6 +17,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -153,7 +154,7 @@ def cost(options: argparse.Namespace) -> dict[str, object]:
         "matmul_gflops": {name: max(rate(*shape) for _ in range(3)) for name, shape in PRODUCTS.items()},
     }
     for protocol, num_negatives in (("ap", 1), ("mrr", RANKED_NEGATIVES)):
-        evaluated = measure(lambda number, m=num_negatives: work.evaluate(number, m), later)
+        evaluated = measure(partial(work.evaluate, num_negatives=num_negatives), later)
         found[f"eval_{protocol}_cpu_seconds_per_batch"] = evaluated.cpu_seconds
         found[f"eval_{protocol}_events_per_second"] = evaluated.events_per_second
     if options.eager:
@@ -214,16 +215,16 @@ def export(options: argparse.Namespace) -> dict[str, object]:
     """Write the events in the form that peers/tgm.py reads; TGM gets the late features from the start, at no cost."""
     stream = scaled_flights()
     known = np.ones((len(stream), 1), np.float32)
-    arrays = {
-        "src": stream.src.astype(np.int64),
-        "dst": stream.dst.astype(np.int64),
-        "t": stream.t,
-        "features": np.concatenate([stream.features, stream.late, known], axis=1),
-        "num_nodes": np.int64(stream.num_nodes),
-        "num_sources": np.int64(stream.num_sources),
-        "first_train": np.int64(FIRST_TRAIN),
-    }
-    np.savez(options.to, **arrays)
+    np.savez(
+        options.to,
+        src=stream.src.astype(np.int64),
+        dst=stream.dst.astype(np.int64),
+        t=stream.t,
+        features=np.concatenate([stream.features, stream.late, known], axis=1),
+        num_nodes=np.int64(stream.num_nodes),
+        num_sources=np.int64(stream.num_sources),
+        first_train=np.int64(FIRST_TRAIN),
+    )
     return {"events": len(stream)}
 
 

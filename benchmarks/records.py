@@ -207,7 +207,7 @@ def peer_python(folder: Path) -> Path | None:
         return python
     progress.print(f"MLflow: making its environment in {folder} (once)")
     venv.create(folder, with_pip=True)
-    command = [python, "-m", "pip", "install", "--quiet", "-r", HERE / "peers" / "requirements-mlflow.txt"]
+    command = [str(python), "-m", "pip", "install", "--quiet", "-r", str(HERE / "peers" / "requirements-mlflow.txt")]
     if subprocess.run(command, check=False).returncode:
         progress.print("[bold]MLflow is left out[/]: it cannot be installed, see pip's message above")
         return None

@@ -92,7 +92,7 @@ def _for_head(schedule: str, _loop: Loop, value: float) -> Recipe:
 
 
 def _for(field: str, start: Recipe = _PLAIN) -> Callable[[str, Loop, float], Recipe]:
-    return lambda _schedule, _loop, value: replace(start, **{field: value})
+    return lambda _schedule, _loop, value: replace(start, **{field: value})  # type: ignore[arg-type]  # a float's field
 
 
 def _for_batch_size(schedule: str, loop: Loop, value: float) -> Recipe:

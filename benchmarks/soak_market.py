@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ EDGE = "edge_bps_per_hour_mean"
 NUM_RESAMPLES = 4000
 
 Floats = NDArray[np.float64]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def share(of: Floats, beside: Sequence[Arms], part: slice) -> tuple[float, tuple
     return float(gained.sum() / gap.sum()), (float(low), float(high))
 
 
-def measure(name: str, seeds: Sequence[int], beside: Sequence[Arms]) -> dict[str, object]:
+def measure(name: str, seeds: Sequence[int], beside: Sequence[Arms]) -> Row:
     started, edges, changes = time.process_time(), [], []
     for seed, each in zip(seeds, beside, strict=True):
         edge, effective = tuned(TUNERS[name](seed), seed, each)
@@ -117,7 +119,7 @@ def measure(name: str, seeds: Sequence[int], beside: Sequence[Arms]) -> dict[str
     }
 
 
-def table(rows: Sequence[Mapping[str, object]], beside: Sequence[Arms]) -> str:
+def table(rows: Sequence[Row], beside: Sequence[Arms]) -> str:
     control, best = (np.mean([getattr(each, arm) for each in beside]) for arm in ("control", "best"))
     lines = [
         f"{len(beside)} seeds, {len(beside[0].control)} iterations; edge {control:.2f} control, {best:.2f} optimum",

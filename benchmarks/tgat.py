@@ -147,7 +147,7 @@ def _summary(k: int, turns: list[Found], best: Mapping[str, float]) -> Found:
         "within_products": within / best["square"],
         "within_products_of_tall_thin": within / best["tall_thin"],
     }
-    found = {f"k_{k}": kept}
+    found: Found = {f"k_{k}": kept}
     if "tgm" in kept:
         for key, side in ((f"ratio_tgm_{k}", "ours_compiled"), (f"ratio_tgm_{k}_eager", "ours_eager")):
             each = [turn["tgm"]["cpu_seconds_per_batch"] / turn[side]["cpu_seconds_per_batch"] for turn in turns]
@@ -192,7 +192,7 @@ def peer_python(folder: Path) -> Path:
         return python
     progress.print(f"TGM: making its environment in {folder} (once)")
     venv.create(folder, with_pip=True)
-    command = [python, "-m", "pip", "install", "--quiet", "-r", HERE / "peers" / "requirements-tgm.txt"]
+    command = [str(python), "-m", "pip", "install", "--quiet", "-r", str(HERE / "peers" / "requirements-tgm.txt")]
     if subprocess.run(command, check=False).returncode:
         sys.exit(f"TGM cannot be installed into {folder}: see pip's message above, or pass --no-peer")
     return python

@@ -27,10 +27,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from seedbed.records import canonical_json
-from seedbed.soak import Soak, SoakFault, SoakFolder, SoakPlan, assemble, finish, verify_soak
+from seedbed.soak import PlantKind, Soak, SoakFault, SoakFolder, SoakPlan, TunerKind, assemble, finish, verify_soak
 from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names
 
-LENGTHS = {"mock": 16, "market": 12}
+LENGTHS = {PlantKind.MOCK: 16, PlantKind.MARKET: 12}
 NUM_MARKET = 10
 
 
@@ -54,9 +54,13 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     jobs: list[Callable[[], list[dict]]] = [
-        *(partial(attacked, plant, seed) for plant in ("market", "mock") for seed in range(options.soaks)),
-        *(partial(honest, "market", seed) for seed in range(min(NUM_MARKET, options.honest))),
-        *(partial(honest, "mock", seed) for seed in range(options.honest)),
+        *(
+            partial(attacked, plant, seed)
+            for plant in (PlantKind.MARKET, PlantKind.MOCK)
+            for seed in range(options.soaks)
+        ),
+        *(partial(honest, PlantKind.MARKET, seed) for seed in range(min(NUM_MARKET, options.honest))),
+        *(partial(honest, PlantKind.MOCK, seed) for seed in range(options.honest)),
     ]
     rows = [row for told in worked(jobs, options.processes) for row in told]
     wrong = [row for row in rows if not row["holds"]]
@@ -82,14 +86,14 @@ def called(job: Callable[[], list[dict]]) -> list[dict]:
     return job()
 
 
-def attacked(plant: str, seed: int) -> list[dict]:
+def attacked(plant: PlantKind, seed: int) -> list[dict]:
     """Every corruption of one set of soaks."""
     with tempfile.TemporaryDirectory() as folder:
         root, length = Path(folder), LENGTHS[plant]
-        plan = partial(SoakPlan, plant=plant, tuner="rules", profile="quick", iterations=length, seed=seed)
+        plan = partial(SoakPlan, plant=plant, tuner=TunerKind.RULES, profile="quick", iterations=length, seed=seed)
         soaks = {
             Base.HEALTHY: finished(root, plan(soak_id="healthy")),
-            Base.FAILED: finished(root, plan(soak_id="failed", fault="dropped", fault_from=5)),
+            Base.FAILED: finished(root, plan(soak_id="failed", fault=SoakFault.DROPPED, fault_from=5)),
         }
         other = finished(root, plan(soak_id="other", seed=seed + 100, iterations=length - 1))
         return [
@@ -98,7 +102,7 @@ def attacked(plant: str, seed: int) -> list[dict]:
         ]
 
 
-def attack(plant: str, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
+def attack(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
     """Whether a corruption is caught, and its place the first to be named."""
     with tempfile.TemporaryDirectory() as folder:
         copy, place = corrupted(CORRUPTIONS[name], soaks, other, Path(folder), seed)
@@ -117,7 +121,7 @@ def attack(plant: str, seed: int, name: str, soaks: dict[Base, SoakFolder], othe
         }
 
 
-def anchored(plant: str, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
+def anchored(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
     """Whether the digest kept elsewhere tells what the files cannot."""
     kept = json.loads((soaks[Base.HEALTHY].path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
     with tempfile.TemporaryDirectory() as folder:
@@ -144,16 +148,16 @@ def corrupted(
     return SoakFolder(copy), corruption.inflict(Scene(copy, other.path, Random(seed)))
 
 
-def honest(plant: str, seed: int) -> list[dict]:
+def honest(plant: PlantKind, seed: int) -> list[dict]:
     """Whether an honest soak is accused of anything, whatever befell it."""
-    chance = Random(canonical_json([plant, seed]))
+    chance = Random(canonical_json([plant.value, seed]))
     fault = chance.choice([None, *SoakFault])
-    length = chance.choice([8, 12, 16] if plant == "mock" else [7, 8])
+    length = chance.choice([8, 12, 16] if plant is PlantKind.MOCK else [7, 8])
     plan = SoakPlan(
         soak_id="honest",
         plant=plant,
         seed=seed,
-        tuner=chance.choice(["rules", "rules", "rules", "none"]),
+        tuner=chance.choice([TunerKind.RULES, TunerKind.RULES, TunerKind.RULES, TunerKind.NONE]),
         iterations=length,
         profile=chance.choice(["quick", "standard"]),
         control=chance.random() < 0.8,
@@ -174,7 +178,7 @@ def finished(root: Path, plan: SoakPlan, stops: Iterable[int] = ()) -> SoakFolde
     for until in (*stops, plan.iterations + 1):
         soak = Soak(folder, assemble(plan), Silent())
         try:
-            soak.run(lambda until=until: (folder.path / f"ITER_SUMMARY_{until}.json").exists(), lambda: False)
+            soak.run((folder.path / f"ITER_SUMMARY_{until}.json").exists, lambda: False)
         finally:
             soak.close()
     finish(folder, assemble)

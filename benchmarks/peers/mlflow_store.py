@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -66,7 +67,7 @@ def finalise(options: argparse.Namespace) -> Found:
     for number in range(options.count):
         run_id, seconds = timed(lambda: start(client))
         starting.append(seconds)
-        _, seconds = timed(lambda run_id=run_id, number=number: finish(client, run_id, number))
+        _, seconds = timed(partial(finish, client, run_id, number))
         finishing.append(seconds)
     both = [sum(pair) for pair in zip(starting, finishing, strict=True)]
     return {"finalise": summary(finishing), "start_and_finalise": summary(both)}
@@ -77,11 +78,13 @@ def writers(options: argparse.Namespace) -> Found:
     client = open_store(options.store)
     shared = ["--count", str(options.count), "--cap", str(options.cap)]
     command = [sys.executable, __file__, "writer", str(options.store), *shared]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(command, **pipes) for _ in range(options.processes)]
+    piped = partial(subprocess.Popen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    started = [piped(command) for _ in range(options.processes)]
     for writer in started:
+        assert writer.stdout is not None
         writer.stdout.readline()  # it is ready
     for writer in started:
+        assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
     told = [json.loads(writer.communicate()[0]) for writer in started]
@@ -110,7 +113,7 @@ def writer(options: argparse.Namespace) -> Found:
         if time.monotonic() - began > options.cap:
             break
         try:
-            _, spent = timed(lambda run_id=run_id, number=number: finish(client, run_id, number))
+            _, spent = timed(partial(finish, client, run_id, number))
         except Exception:  # whatever the store raises under load is what is counted
             errors += 1
         else:

@@ -48,7 +48,7 @@ if sys.path[0] == str(Path(__file__).resolve().parent):
 import numpy as np
 import numpy.typing as npt
 import torch
-from tgm import DGBatch, DGraph
+from tgm import DGBatch, DGraph  # type: ignore[attr-defined]  # this file has the name of the package
 from tgm.constants import PADDED_NODE_ID
 from tgm.data import DGData, DGDataLoader
 from tgm.hooks import HookManager, NegativeEdgeSamplerHook, RecencyNeighborHook
@@ -79,13 +79,13 @@ class TGAT(nn.Module):
 
     def __init__(self, node_x: Tensor, edge_width: int) -> None:
         super().__init__()
+        self.node_x: Tensor
         self.register_buffer("node_x", node_x)
         self.time = Time2Vec(TIME_WIDTH)
         widths = [node_x.shape[1]] + [EMBEDDING_WIDTH] * (NUM_LAYERS - 1)
-        self.attentions = nn.ModuleList(
-            TemporalAttention(NUM_HEADS, width, edge_width, TIME_WIDTH, DROPOUT) for width in widths
-        )
-        self.merges = nn.ModuleList(merge(attention.out_dim + widths[0]) for attention in self.attentions)
+        attentions = [TemporalAttention(NUM_HEADS, width, edge_width, TIME_WIDTH, DROPOUT) for width in widths]
+        self.attentions = nn.ModuleList(attentions)
+        self.merges = nn.ModuleList(merge(attention.out_dim + widths[0]) for attention in attentions)
 
     def forward(self, batch: DGBatch) -> Tensor:
         """The seeds' embeddings, float32 [S, 172], in the hook's order: sources, destinations, negatives."""

@@ -13,6 +13,7 @@ from seedbed._before_torch import prepare_environment
 from seedbed.cli._doctor import doctor
 from seedbed.cli._gate import gate
 from seedbed.cli._report import report
+from seedbed.cli.console._docs import docs
 from seedbed.cli.console._render import errors, out
 from seedbed.cli.runs import _changes_group as _changes
 from seedbed.cli.runs import _group as _runs
@@ -60,7 +61,7 @@ def _root(
     """The options of `seedbed` itself."""
 
 
-for _command in (demo, train, init, shard, doctor, gate, report):
+for _command in (demo, train, init, shard, doctor, gate, report, docs):
     app.command()(_command)
 app.add_typer(_runs.app, name="runs")
 app.add_typer(_changes.app, name="changes")

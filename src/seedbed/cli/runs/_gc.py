@@ -23,7 +23,7 @@ def gc(
     retention: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Also delete what the rules in this file do not keep, see docs/maintenance.md."
+            metavar="FILE", help="Also delete what the rules in this file do not keep, see `seedbed docs maintenance`."
         ),
     ] = None,
     grace: Annotated[
