@@ -79,14 +79,14 @@ def test_gauges_and_labels_are_read_back_as_they_were_given() -> None:
 
 
 def test_a_name_given_twice_and_names_that_are_none_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="'seedbed_ready' stands twice"):
+    with pytest.raises(InvalidInput, match="'seedbed_ready' is given twice"):
         exposition([*FAMILIES, FAMILIES[0]])
     for family in (GaugeFamily("a b", "x"), GaugeFamily("a", "x", ("b-c",)), InfoFamily("1a", "x", {})):
         with pytest.raises(InvalidInput, match="is no name"):
             exposition([family])
 
 
-def test_a_gate_tells_its_samples_and_its_false_pass_rate() -> None:
+def test_a_gate_reports_its_samples_and_its_false_pass_rate() -> None:
     found = samples(judged())
     assert found["seedbed_gate_check_samples[> 0.5 @ 95%][soak][mean(kpi.x)]"] == 240
     assert found["seedbed_gate_check_passed[> 5][soak][mean(kpi.x)]"] == 0
@@ -211,7 +211,7 @@ def gateway() -> Iterator[tuple[str, dict[str, str]]]:
         thread.join()
 
 
-def test_what_was_pushed_is_taken_away_at_a_clean_end() -> None:
+def test_what_was_pushed_is_deleted_at_a_clean_end() -> None:
     with gateway() as (url, groups):
         with pushing(PushTarget(url, "job", "run-1"), FAMILIES) as target:
             assert groups == {"/metrics/job/job/run_id/run-1": exposition(FAMILIES)}

@@ -74,7 +74,7 @@ def test_counts_that_do_not_add_up_are_refused(counts: tuple[int, int, int, int,
 def test_two_kpis_with_one_name_are_refused() -> None:
     kpis = {"net.bps": {"mean": 1.0}, "net_bps": {"mean": 2.0}}
     twice = SoakCounts("r", 0, 0, 0, 0, 0, freeze_ready=False, kpis=kpis)
-    with pytest.raises(InvalidInput, match="'soak_kpi_net_bps' stands twice"):
+    with pytest.raises(InvalidInput, match="'soak_kpi_net_bps' is given twice"):
         exposition(soak_metrics(twice))
 
 
