@@ -80,7 +80,7 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
 
     def interrupted(soak):
         iterate(soak)
-        if len(soak._readings) == 9:
+        if len(soak._decided) == 9:
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Soak, "_iterate", interrupted)
@@ -153,6 +153,6 @@ def test_bad_input_ends_with_2_and_nothing_is_written(cli, words, said):
 
 def test_a_soak_that_is_run_by_another_process_is_left_alone(cli):
     cli(*RUN)
-    with SoakFolder.find(SOAKS).held():
+    with SoakFolder.find(SOAKS).locked():
         refused = cli("soak", "run", "--resume", "latest")
     assert (refused.code, "another process runs the soak" in refused.err) == (2, True)

@@ -41,13 +41,13 @@ class ChangeMark:
     title: str
 
 
-def render_soak(account: "SoakReadback", summaries: Sequence["IterationSummary"], report: GateReport) -> str:
+def render_soak(readback: "SoakReadback", summaries: Sequence["IterationSummary"], report: GateReport) -> str:
     """The soak as an SVG document that needs nothing beside it; the same input gives the same text."""
     steps = step_axis(max(2.0, float(len(summaries))), _LEFT, _RIGHT, 12)
-    panels = tuple(_panels(summaries, _kpis(account), steps))
-    counted = account.tally
+    panels = tuple(_panels(summaries, _kpis(readback), steps))
+    counted = readback.tally
     ratio = "no data" if counted.ratio is None else f"{counted.ratio:.3f}"
-    plan = account.plan
+    plan = readback.plan
     return (
         environment()
         .get_template("soak.svg.j2")
@@ -68,12 +68,12 @@ def render_soak(account: "SoakReadback", summaries: Sequence["IterationSummary"]
     )
 
 
-def _kpis(account: "SoakReadback") -> list[str]:
+def _kpis(readback: "SoakReadback") -> list[str]:
     """What the profile asks about, the objective first; then what else there is room for."""
-    profile = account.assembly.profile
+    profile = readback.assembly.profile
     asked = [profile.objective, *(good.kpi for good in profile.good)]
     others = sorted(
-        {name for each in account.told for name in each.decision.observation.kpis if name.endswith("_mean")}
+        {name for each in readback.iterations for name in each.decision.observation.kpis if name.endswith("_mean")}
     )
     return list(dict.fromkeys([*asked, *others]))[:_MOST_PANELS]
 

@@ -179,13 +179,13 @@ def gate(
     from seedbed.cli.console._gate_text import gate_text
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
-    from seedbed.soak import SoakFolder, assemble, judged_again
+    from seedbed.soak import SoakFolder, assemble, judge_soak
 
     if spec is not None and prometheus:
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     place = SoakFolder.find(path)
     demanded = None if spec is None else load_gate(spec)
-    report = judged_again(place, assemble, spec=demanded, metrics=prometheus, calibrate=calibrate)
+    report = judge_soak(place, assemble, spec=demanded, metrics=prometheus, calibrate=calibrate)
     if as_json:
         print_json({"soak_id": place.path.name, **report.model_dump(mode="json")})
     else:

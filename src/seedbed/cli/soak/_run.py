@@ -67,7 +67,7 @@ def run_soak(folder: SoakFolder, outside: Outside) -> int:
 def _finished(folder: SoakFolder, outside: Outside) -> int:
     done = finish(folder, assemble)
     plot = folder.path / "KPIS.svg"
-    replace(plot, render_soak(done.account, iteration_summaries(done.account), done.report).encode(), durable=False)
+    replace(plot, render_soak(done.readback, iteration_summaries(done.readback), done.report).encode(), durable=False)
     if outside.as_json:
         print_json({"folder": os.fspath(folder.path), **done.snapshot.model_dump(mode="json")})
     else:
@@ -76,7 +76,7 @@ def _finished(folder: SoakFolder, outside: Outside) -> int:
 
 
 def _tell(done: FinishedSoak, plot: Path) -> None:
-    console, counted = out(), done.account.tally
+    console, counted = out(), done.readback.tally
     ratio = "no data" if counted.ratio is None else f"{counted.ratio:.3f}"
     seen = f"{counted.full} proposals seen in use whole, {counted.partial} in part, {counted.failed} not at all"
     console.print(Text(f"{seen}; {counted.skipped} held back; full-apply ratio {ratio}"))
@@ -98,7 +98,7 @@ class _Watcher:
         self.renew: Callable[[], None] = lambda: None
 
     def iterated(self, progress: SoakProgress) -> None:
-        decision = progress.reading.decision
+        decision = progress.decided.decision
         found, control = (arm.get(self._objective) for arm in (decision.observation.kpis, decision.observation.control))
         told = "not measured" if found is None else f"{found:.4g}"
         beside = "" if control is None else f" (control {control:.4g})"
