@@ -89,7 +89,7 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
     monkeypatch.setattr(Soak, "_iterate", iterate)
     resumed = cli("soak", "run", "--resume", "latest", "--json")
     assert resumed.code == 0
-    assert "everything measured came out the same again" in resumed.err
+    assert "measuring again gave the same samples" in resumed.err
     same = ("settings", "tally", "windows", "anomalies", "verdict")
     assert {name: resumed.json[name] for name in same} == {name: whole[name] for name in same}
 

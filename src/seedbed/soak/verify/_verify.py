@@ -186,10 +186,10 @@ def _anchored(folder: SoakFolder, anchor: str) -> Iterator[Accusation]:
     try:
         there = digest(unsealed(folder.path / SNAPSHOT))
     except SeedbedError as problem:
-        yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"cannot be held against {anchor[:12]}…: {problem}")
+        yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"cannot be compared with {anchor[:12]}…: {problem}")
         return
     if len(anchor) < 12 or not there.startswith(anchor):
-        yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"has the digest {there}, kept elsewhere was {anchor}")
+        yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"has the digest {there}, the anchor is {anchor}")
 
 
 def _collected(where: str, accusations: Iterator[Accusation]) -> list[Accusation]:

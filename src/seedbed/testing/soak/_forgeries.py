@@ -318,9 +318,9 @@ HEALTHY: dict[str, tuple[str, Forgery]] = {
     "iteration-dropped": ("an iteration is dropped from the plant's log", _drop_iteration),
     "iterations-swapped": ("two iterations are swapped in the plant's log", _swap_iterations),
     "head-forged": ("a measurement is said to have come before a change", _forge_head),
-    "handed-inserted": ("a delivery of the first settings is inserted", _insert_delivery),
-    "handed-dropped": ("a delivery is dropped", _drop_delivery),
-    "handed-hash": ("a delivery has another hash", _forge_delivery_hash),
+    "delivery-inserted": ("a delivery of the first settings is inserted", _insert_delivery),
+    "delivery-dropped": ("a delivery is dropped", _drop_delivery),
+    "delivery-hash": ("a delivery has another hash", _forge_delivery_hash),
     "ending-inserted": ("the soak is said to have been ended early", _end_early),
     "apply-reverted": ("the last change is reverted in the settings file", _revert_apply),
 }
