@@ -2,14 +2,14 @@
 
     python benchmarks/gate.py [--json] [--quick]
 
-A false pass is a pass although the truth lies exactly at the threshold; a false fail is a fail although it lies half a
-standard deviation on the right side of it; of that, what neither passes nor fails is inconclusive. Beside the gate's
-checks at 95 % stands the rule "6 of the last 8 above the threshold". A row with "each" looks after every sample, from
-the eighth on, until it passes, as a closed loop does; the others look once, at the end. For drift a false pass misses a
-step of two standard deviations half-way, and a false fail sees drift where there is none.
+A false pass is a pass although the true value is exactly at the threshold. A false fail is a fail although it is half a
+standard deviation on the right side; in that case, neither a pass nor a fail is inconclusive. The gate's checks at 95 %
+are compared with the rule "6 of the last 8 above the threshold". A row with "each" looks after every sample, from the
+eighth on, until it passes, as a closed loop does; the others look once, at the end. For drift, a false pass misses a
+step of two standard deviations half-way, and a false fail finds drift where there is none.
 
-The bar for a false pass is 5 %, that is 1 - confidence; for drift 20 %, and 5 % for a false fail; all plus twice the
-Monte-Carlo error. Seeds are fixed, so the same version of numpy gives the same table.
+The limit for a false pass is 5 %, that is 1 - confidence; for drift it is 20 %, and 5 % for a false fail; all plus
+twice the Monte-Carlo error. Seeds are fixed, so the same version of numpy gives the same table.
 """
 
 import argparse
@@ -71,17 +71,17 @@ class Rate:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it is of a drift check, which has bars of its own."""
+        """Whether it is of a drift check, which has its own limits."""
         return self.check.startswith("no drift")
 
     @property
     def error(self) -> float:
-        """The standard error of the false-pass rate, and never below that at the bar."""
+        """The standard error of the false-pass rate, at least that at the limit."""
         return _error(max(self.false_pass, NOMINAL), self.num_series)
 
     @property
     def met(self) -> bool:
-        """Whether the rates are within their bars."""
+        """Whether the rates are within their limits."""
         if not self.is_drift:
             return self.false_pass <= _bar(NOMINAL, self.num_series)
         return self.false_pass <= _bar(MISSED, self.num_series) and self.false_fail <= _bar(NOMINAL, self.num_series)
@@ -146,7 +146,7 @@ MEANS: Mapping[str, Callable[[Series], Ends]] = {
 
 
 def once(kpi: str, check: str, num_series: int) -> Iterator[Rate]:
-    """Rates of a check for a mean that looks once. What is shifted shifts its interval: one run serves both truths."""
+    """Rates of a check for a mean that looks once. A shifted series has a shifted interval, so one run gives both."""
     for n in SIZES:
         samples = KPIS[kpi](num_series, n, np.random.default_rng([1, n]))
         low, high = np.array([MEANS[check](each) for each in samples]).T
@@ -172,7 +172,7 @@ def _rate(kpi: str, check: str, n: int, false: Flags, passed: Flags, failed: Fla
 
 
 def other_checks(kpi: str, num_series: int) -> Iterator[Rate]:
-    """Rates of checks on quantiles and spreads. Better is a threshold that lies half as much again from the truth."""
+    """Rates of checks on quantiles and spreads. The better case has a threshold 0.5 further from the true value."""
     shape = NormalDist()
     truths = {"median(x) < {} @ 95%": 0.0, "p95(x) < {} @ 95%": shape.inv_cdf(0.95), "std(x) < {} @ 95%": 1.0}
     for text, truth in {**truths, "spread_ratio(x, y) < {} @ 95%": 1.0}.items():
@@ -198,14 +198,14 @@ def drift_checks(kpi: str, num_series: int) -> Iterator[Rate]:
         for n in (size for size in SIZES if size >= 24):
             samples = KPIS[kpi](num_series, n, np.random.default_rng([4, n]))
             alarms = drift_alarms(check, samples)
-            blind = ~alarms.still & ~alarms.sure
+            blind = ~alarms.false_alarms & ~alarms.has_power
             yield Rate(
                 kpi,
                 f"no drift, {method}",
                 n,
                 num_series,
-                false_pass=float(alarms.unseen.mean()),
-                false_fail=float(alarms.still.mean()),
+                false_pass=float(alarms.missed.mean()),
+                false_fail=float(alarms.false_alarms.mean()),
                 inconclusive_when_better=float(blind.mean()),
             )
 
@@ -230,7 +230,7 @@ def measure(plan: Plan) -> list[Rate]:
 
 
 def show(found: list[Rate]) -> None:
-    """One table for each KPI; what is beyond its bar is marked."""
+    """Print one table for each KPI; rates beyond their limits are marked."""
     console = Console(width=132)
     for kpi in KPIS:
         table = Table("check", *(f"n = {n}" for n in SIZES), title=f"{kpi}: false pass / false fail / inconclusive, %")
@@ -241,7 +241,7 @@ def show(found: list[Rate]) -> None:
         console.print(table)
     errors = sorted(100 * _error(NOMINAL, rate.num_series) for rate in found)
     console.print(
-        f"! is beyond its bar by more than twice the Monte-Carlo error, which is {errors[0]:.1f} to {errors[-1]:.1f} "
+        f"! is beyond its limit by more than twice the Monte-Carlo error, which is {errors[0]:.1f} to {errors[-1]:.1f} "
         f"points at {100 * NOMINAL:g} %; every sample is looked at where it says each"
     )
 

@@ -2,14 +2,14 @@
 
     python soak_market.py [--seeds 20] [--iterations 96] [--tuners rules,model] [--json]
 
-For each held-out seed there are three arms under the same chance: control (the initial settings, never moved), the
-tuner (its deltas through the guards, under the limits that the live tuner settings mean; no files, no faults), and the
-known optimum of the regime at hand, which no tuner can know: regimes shift and it follows at once. Told is the share of
+For each held-out seed there are three arms with the same random numbers: control (the initial settings, never moved),
+the tuner (its deltas through the guards, under the limits of the live tuner settings; no files, no faults), and the
+optimum of the present regime, which no tuner can know: it changes with the regime at once. The result is the share of
 the gap between control and optimum that the tuner closed, by mean `edge_bps_per_hour` over all iterations and over the
 last third, pooled over seeds, with a 95 % bootstrap interval over seeds. 0 is control, 1 the optimum.
 
-The market is a toy; nothing here says anything of profit in a real one. The table of rules was made knowing this
-market's optima (on other seeds); the model knows only the names and ranges of its settings.
+The market is a toy; nothing here says anything about profit in a real one. The table of rules was made with knowledge
+of this market's optima (on other seeds); the model knows only the names and ranges of its settings.
 """
 
 import argparse
@@ -38,7 +38,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Arms:
-    """Mean edge by iteration of the two arms that every tuner is set against, and the KPIs of the first."""
+    """Mean edge by iteration of the two arms that every tuner is compared with, and the KPIs of the first."""
 
     control: Floats
     best: Floats

@@ -2,16 +2,16 @@
 
     python soak_training.py [--seeds 5] [--iterations 30] [--starts 1e-4,5e-3,5e-2] [--json]
 
-From each initial learning rate, for each seed, four arms of equal numbers of steps over the same events and with the
-same chance: `fixed` keeps the rate; `plateau` is torch's ReduceLROnPlateau (factor 0.5, patience 2) told the same
-validation AP after every iteration, `plateau soft` the same with the factor and patience of the tuner's own rule (0.7,
-1); `tuned` is a whole soak: table of rules, guards, journal, settings file, proof of every change, without a control
-arm. Told are the final validation AP and the mean of the last third of iterations, and the differences tuned - other
-with a 95 % interval (Student's t of the differences paired by seed). `best fixed` is the fixed rate that did best
-over these very seeds: nobody knows it beforehand.
+For each initial learning rate and each seed there are four arms, with the same number of steps, events and random
+numbers. `fixed` keeps the rate. `plateau` is torch's ReduceLROnPlateau (factor 0.5, patience 2), which gets the same
+validation AP after every iteration; `plateau soft` is the same with the factor and patience of the tuner's own rule
+(0.7, 1). `tuned` is a whole soak without a control arm: table of rules, guards, journal, settings file, verification of
+every change. The results are the final validation AP, the mean of the last third of iterations, and the differences
+tuned - other with a 95 % interval (Student's t of the differences paired by seed). `best fixed` is the fixed rate that
+was best over these same seeds, which nobody knows beforehand.
 
-The validation events are what the tuner looks at, so that an AP on them says how well a run was steered, not how well
-its model will do on later events.
+The tuner uses the validation events, so the AP on them shows how well a run was tuned, not how well its model will do
+on later events.
 """
 
 import argparse
@@ -90,11 +90,11 @@ class Watcher:
         self.found: list[float] = []
 
     def iterated(self, progress: SoakProgress) -> None:
-        """One more iteration."""
-        self.found.append(progress.reading.decision.observation.kpis[AP])
+        """Keep its AP."""
+        self.found.append(progress.decided.decision.observation.kpis[AP])
 
     def noted(self, text: str) -> None:
-        """A whole soak has nothing to note."""
+        """Do nothing."""
 
 
 def tuned(seed: int, rate: float, iterations: int) -> list[float]:
@@ -152,7 +152,7 @@ def measure(starts: Sequence[float], seeds: Sequence[int], iterations: int) -> d
 
 
 def report(found: Mapping[tuple[float, str], Floats]) -> list[dict[str, object]]:
-    """A row for each start and what the tuned run is set against there."""
+    """A row for each start and each arm that the tuned run is compared with."""
     third = slice(2 * next(iter(found.values())).shape[1] // 3, None)
     best = max((key for key in found if key[1] == "fixed"), key=lambda key: float(found[key][:, -1].mean()))
     rows: list[dict[str, object]] = []

@@ -1,9 +1,9 @@
-"""The soak verifier put to the test: corruptions that it must find, honest soaks that it must not accuse.
+"""Tests the soak verifier: corruptions that it must find, and honest soaks that it must not accuse.
 
-Every corruption of `seedbed.testing.soak` is inflicted on three soaks each of the mock and of the market, with
-another choice of where on each; it must be caught, and its place be named first. What a soak might have left itself
-must be told by its anchor. And 200 honest soaks of the mock and 10 of the market, each with a seed, a length and a
-fault or none of its own, some stopped and resumed, must not be accused of anything. Exits with 1 otherwise.
+Every corruption of `seedbed.testing.soak` is applied to three soaks of the mock and three of the market, each time at
+another random place. It must be found, and its place be named first. Corruptions that a real soak could have left must
+be found by the anchor. 200 honest soaks of the mock and 10 of the market must not be accused of anything. Each has its
+own seed and length, some have a fault, some are stopped and resumed. Exits with 1 otherwise.
 
     python scripts/conformance.py
     python scripts/conformance.py --honest 20 --soaks 1 --json
@@ -28,20 +28,20 @@ from rich.table import Table
 
 from seedbed.records import canonical_json
 from seedbed.soak import PlantKind, Soak, SoakFault, SoakFolder, SoakPlan, TunerKind, assemble, finish, verify_soak
-from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names
+from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names_place
 
 LENGTHS = {PlantKind.MOCK: 16, PlantKind.MARKET: 12}
 NUM_MARKET = 10
 
 
 class Silent:
-    """Watches, and says nothing."""
+    """An observer that does nothing."""
 
     def iterated(self, progress: object) -> None:
-        """One more iteration."""
+        """Do nothing."""
 
     def noted(self, text: str) -> None:
-        """Something worth a line."""
+        """Do nothing."""
 
 
 def main() -> int:
@@ -62,7 +62,7 @@ def main() -> int:
         *(partial(honest, PlantKind.MARKET, seed) for seed in range(min(NUM_MARKET, options.honest))),
         *(partial(honest, PlantKind.MOCK, seed) for seed in range(options.honest)),
     ]
-    rows = [row for told in worked(jobs, options.processes) for row in told]
+    rows = [row for result in results(jobs, options.processes) for row in result]
     wrong = [row for row in rows if not row["holds"]]
     if options.json:
         print(json.dumps({"wrong": wrong, "num_attacks": sum(row["kind"] == "attack" for row in rows), "rows": rows}))
@@ -71,23 +71,23 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def worked(jobs: Iterable[Callable[[], list[dict]]], num_processes: int) -> Iterable[list[dict]]:
-    """The jobs' answers as they come, with a line that says how far they are."""
+def results(jobs: Iterable[Callable[[], list[dict]]], num_processes: int) -> Iterable[list[dict]]:
+    """The results of the jobs, in order, with a progress bar."""
     with Progress(console=Console(stderr=True), transient=True) as line, ProcessPoolExecutor(num_processes) as pool:
         task = line.add_task("soaks", total=len(jobs := list(jobs)))
-        for told in pool.map(called, jobs):
+        for result in pool.map(run_job, jobs):
             line.advance(task)
-            yield told
+            yield result
 
 
-def called(job: Callable[[], list[dict]]) -> list[dict]:
-    """One job, in its own process; what failed changes warn of is what is tried here."""
+def run_job(job: Callable[[], list[dict]]) -> list[dict]:
+    """Run one job, without the warnings of failed changes, which are intended here."""
     logging.getLogger("seedbed").setLevel(logging.CRITICAL)
     return job()
 
 
 def attacked(plant: PlantKind, seed: int) -> list[dict]:
-    """Every corruption of one set of soaks."""
+    """Apply every corruption to one set of soaks."""
     with tempfile.TemporaryDirectory() as folder:
         root, length = Path(folder), LENGTHS[plant]
         plan = partial(SoakPlan, plant=plant, tuner=TunerKind.RULES, profile="quick", iterations=length, seed=seed)
@@ -103,7 +103,7 @@ def attacked(plant: PlantKind, seed: int) -> list[dict]:
 
 
 def attack(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
-    """Whether a corruption is caught, and its place the first to be named."""
+    """Whether a corruption is found, and its place is named first."""
     with tempfile.TemporaryDirectory() as folder:
         copy, place = corrupted(CORRUPTIONS[name], soaks, other, Path(folder), seed)
         found = verify_soak(copy, assemble)
@@ -117,12 +117,12 @@ def attack(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder]
             "place": place,
             "found": first,
             "caught": caught,
-            "holds": caught and names(found, place),
+            "holds": caught and names_place(found, place),
         }
 
 
 def anchored(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
-    """Whether the digest kept elsewhere tells what the files cannot."""
+    """Whether the anchor finds what the files alone cannot show."""
     kept = json.loads((soaks[Base.HEALTHY].path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
     with tempfile.TemporaryDirectory() as folder:
         copy, place = corrupted(ANCHORED[name], soaks, other, Path(folder), seed)
@@ -142,38 +142,38 @@ def anchored(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolde
 def corrupted(
     corruption: Corruption, soaks: dict[Base, SoakFolder], other: SoakFolder, root: Path, seed: int
 ) -> tuple[SoakFolder, str]:
-    """A falsified copy, and the place of it."""
+    """A falsified copy, and the place of the corruption."""
     whole = soaks[corruption.base]
     copy = Path(shutil.copytree(whole.path, root / whole.path.name))
     return SoakFolder(copy), corruption.inflict(Scene(copy, other.path, Random(seed)))
 
 
 def honest(plant: PlantKind, seed: int) -> list[dict]:
-    """Whether an honest soak is accused of anything, whatever befell it."""
-    chance = Random(canonical_json([plant.value, seed]))
-    fault = chance.choice([None, *SoakFault])
-    length = chance.choice([8, 12, 16] if plant is PlantKind.MOCK else [7, 8])
+    """Whether an honest soak is accused of anything, with or without a fault or a stop."""
+    random = Random(canonical_json([plant.value, seed]))
+    fault = random.choice([None, *SoakFault])
+    length = random.choice([8, 12, 16] if plant is PlantKind.MOCK else [7, 8])
     plan = SoakPlan(
         soak_id="honest",
         plant=plant,
         seed=seed,
-        tuner=chance.choice([TunerKind.RULES, TunerKind.RULES, TunerKind.RULES, TunerKind.NONE]),
+        tuner=random.choice([TunerKind.RULES, TunerKind.RULES, TunerKind.RULES, TunerKind.NONE]),
         iterations=length,
-        profile=chance.choice(["quick", "standard"]),
-        control=chance.random() < 0.8,
+        profile=random.choice(["quick", "standard"]),
+        control=random.random() < 0.8,
         fault=fault,
-        fault_from=chance.randint(3, 6),
+        fault_from=random.randint(3, 6),
     )
-    stops = [chance.randint(1, length)] if chance.random() < 0.3 else []
+    stops = [random.randint(1, length)] if random.random() < 0.3 else []
     with tempfile.TemporaryDirectory() as folder:
         found = verify_soak(finished(Path(folder), plan, stops), assemble)
-    told = "; ".join(f"{each.flaw.value}, {each.where}: {each.what}" for each in found.accusations[:3])
+    accusations = "; ".join(f"{each.flaw.value}, {each.where}: {each.what}" for each in found.accusations[:3])
     what = f"{plan.fault.value if plan.fault else 'no fault'}, {'stopped and resumed' if stops else 'in one go'}"
-    return [{"kind": "honest", "name": what, "soak": f"{plant} {seed}", "found": told, "holds": found.clean}]
+    return [{"kind": "honest", "name": what, "soak": f"{plant} {seed}", "found": accusations, "holds": found.clean}]
 
 
 def finished(root: Path, plan: SoakPlan, stops: Iterable[int] = ()) -> SoakFolder:
-    """A finished soak, stopped before each of these iterations."""
+    """A finished soak that was stopped once the artifact of each of these iterations existed."""
     folder = SoakFolder.create(root, plan)
     for until in (*stops, plan.iterations + 1):
         soak = Soak(folder, assemble(plan), Silent())
@@ -186,7 +186,7 @@ def finished(root: Path, plan: SoakPlan, stops: Iterable[int] = ()) -> SoakFolde
 
 
 def show(rows: list[dict], seconds: float) -> None:
-    """One line a corruption, one for the honest soaks of each plant, and every miss."""
+    """Print a line for each corruption, the counts, and every row that does not hold."""
     table = Table("corruption", "what", "caught", "place named")
     attacks = [row for row in rows if row["kind"] == "attack"]
     for name in dict.fromkeys(row["name"] for row in attacks):

@@ -81,7 +81,7 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
 
     def interrupted(soak):
         iterate(soak)
-        if len(soak._readings) == 9:
+        if len(soak._decided) == 9:
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Soak, "_iterate", interrupted)
@@ -90,7 +90,7 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
     monkeypatch.setattr(Soak, "_iterate", iterate)
     resumed = cli("soak", "run", "--resume", "latest", "--json")
     assert resumed.code == 0
-    assert "everything measured came out the same again" in resumed.err
+    assert "measuring again gave the same samples" in resumed.err
     same = ("settings", "tally", "windows", "anomalies", "verdict")
     assert {name: resumed.json[name] for name in same} == {name: whole[name] for name in same}
 
@@ -155,6 +155,6 @@ def test_bad_input_ends_with_2_and_nothing_is_written(cli, words, said):
 
 def test_a_soak_that_is_run_by_another_process_is_left_alone(cli):
     cli(*RUN)
-    with SoakFolder.find(SOAKS).held():
+    with SoakFolder.find(SOAKS).locked():
         refused = cli("soak", "run", "--resume", "latest")
     assert (refused.code, "another process runs the soak" in refused.err) == (2, True)

@@ -1,5 +1,7 @@
 """Series that the gate's tests share."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from seedbed.contracts import CheckReport, Verdict
@@ -12,9 +14,9 @@ def one_series(lag_one: float = 0.0, num_samples: int = 240, *, seed: int = 0, m
     return autoregressive(lag_one, num_samples, 1, np.random.default_rng(seed))[0] + mean
 
 
-def report_on(check: object, record: dict, **kw: object) -> CheckReport:
+def report_on(check: object, record: dict, known: Iterable[str] = ()) -> CheckReport:
     """The report on one check."""
-    return judge(parse_gate({"checks": [check]}), record, **kw).checks[0]
+    return judge(parse_gate({"checks": [check]}), record, known=known).checks[0]
 
 
 def verdict_on(check: object, record: dict) -> Verdict:

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from seedbed.contracts import GateReport, Interval, RuntimeMode, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import judge, metrics_text, parse_gate
-from seedbed.gate._facts import facts_of
+from seedbed.gate._record_values import record_values
 
 RECORD = {
     "run_id": "r1",
@@ -28,8 +29,8 @@ RECORD = {
 }
 
 
-def verdict_of(*checks: object, record: dict = RECORD, **kw: object) -> tuple[Verdict, int]:
-    report = judge(parse_gate({"checks": list(checks)}), record, **kw)
+def verdict_of(*checks: object, record: dict = RECORD, known: Iterable[str] = ()) -> tuple[Verdict, int]:
+    report = judge(parse_gate({"checks": list(checks)}), record, known=known)
     return report.verdict, report.exit_code
 
 
@@ -116,12 +117,14 @@ def test_values_of_different_types_are_not_compared(check: str) -> None:
         verdict_of(check)
 
 
-def test_an_interval_is_one_fact_and_one_that_contradicts_itself_is_refused() -> None:
+def test_an_interval_is_one_value_and_one_that_contradicts_itself_is_refused() -> None:
     interval = {"value": 0.5, "low": 0.6, "high": 0.4, "n": 10, "confidence": 0.95}
-    assert facts_of(RECORD)["metrics.test.auc"] == Interval(value=0.93, low=0.92, high=0.94, n=300, confidence=0.95)
-    assert facts_of({"m": interval | {"value": None}}) == {"m": None}
+    assert record_values(RECORD)["metrics.test.auc"] == Interval(
+        value=0.93, low=0.92, high=0.94, n=300, confidence=0.95
+    )
+    assert record_values({"m": interval | {"value": None}}) == {"m": None}
     with pytest.raises(InvalidInput, match="record, m: not a confidence interval"):
-        facts_of({"m": interval})
+        record_values({"m": interval})
 
 
 @given(

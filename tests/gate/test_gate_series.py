@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seedbed.contracts import GateReport, Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, judge, parse_gate
-from seedbed.gate._facts import facts_of
+from seedbed.gate._record_values import record_values
 
 OLD_REPORT = Path(__file__).resolve().parents[1] / "data" / "gate-1" / "report.json"
 LATENCY = [300.0] * 90 + [340.0, 360.0] * 5
@@ -171,10 +171,11 @@ def test_every_wrong_check_is_named_at_once() -> None:
 
 
 def test_a_series_is_a_list_of_numbers_in_a_stored_record() -> None:
-    facts = facts_of({"kpi": {"x": [1, 2.5], "y": [1.0, None], "z": [], "texts": ["a"], "flags": [True], "all": [[1]]}})
-    assert facts["kpi.x"] == Series([1.0, 2.5])
-    assert facts["kpi.z"] == Series([])
-    assert facts.keys() == {"kpi.x", "kpi.y", "kpi.z"}
+    kpi = {"x": [1, 2.5], "y": [1.0, None], "z": [], "texts": ["a"], "flags": [True], "all": [[1]]}
+    values = record_values({"kpi": kpi})
+    assert values["kpi.x"] == Series([1.0, 2.5])
+    assert values["kpi.z"] == Series([])
+    assert values.keys() == {"kpi.x", "kpi.y", "kpi.z"}
     assert verdict_on("mean(y) < 9", {"y": [1.0, None]}) is Verdict.FAIL
     stored = json.loads(json.dumps({"x": list(Series([1, 2, 3]).values)}))
     assert verdict_on("mean(x) == 2", stored) is Verdict.PASS

@@ -8,7 +8,7 @@ import pytest
 from seedbed.contracts import CheckKind
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate import Check, load_gate, parse_gate
-from seedbed.gate._check import Op
+from seedbed.gate._check import CheckOperator
 
 GATE = """
 gate: demo
@@ -26,10 +26,10 @@ def test_a_yaml_gate_in_both_forms(tmp_path: Path) -> None:
     spec = load_gate(path)
     assert spec.gate == "demo"
     assert spec.checks == (
-        Check(metric="metrics.test.ap", op=Op.AT_LEAST, value=0.88, confidence=0.95),
-        Check(metric="audit.mode", op=Op.EQUAL, value="STRICT"),
-        Check(metric="audit.degraded", op=Op.EQUAL, value=False, kind=CheckKind.CONTRACT),
-        Check(metric="changes.failed", op=Op.EQUAL, value=0.0, kind=CheckKind.CONTRACT),
+        Check(metric="metrics.test.ap", op=CheckOperator.AT_LEAST, value=0.88, confidence=0.95),
+        Check(metric="audit.mode", op=CheckOperator.EQUAL, value="STRICT"),
+        Check(metric="audit.degraded", op=CheckOperator.EQUAL, value=False, kind=CheckKind.CONTRACT),
+        Check(metric="changes.failed", op=CheckOperator.EQUAL, value=0.0, kind=CheckKind.CONTRACT),
     )
     assert [check.expected for check in spec.checks] == [">= 0.88 @ 95%", "== STRICT", "== false", "== 0"]
 
@@ -149,5 +149,5 @@ def test_a_text_and_a_mapping_are_the_same_check(text: str, fields: dict) -> Non
 
 
 def test_a_metric_may_still_be_called_anything_in_a_mapping() -> None:
-    check = Check(metric="loss (train)", op=Op.BELOW, value=1.0)
+    check = Check(metric="loss (train)", op=CheckOperator.BELOW, value=1.0)
     assert (check.metric, check.subject) == ("loss (train)", "loss (train)")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records_world import PROJECT, commit
-from scipy.stats import theilslopes  # type: ignore[import-untyped]
+from scipy.stats import theilslopes
 
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import Commit, CommitLog, Store, trend

@@ -1,11 +1,11 @@
-"""Run by the crash tests in a process of its own: a small soak dies at every durable call, and is resumed by another.
+"""A program for the crash tests: a small soak dies at every durable call, and another process resumes it.
 
     python soak_crash_program.py kill|again|refused FOLDER [--every 1] [--first 1] [--fault dropped]
 
-`kill` lets the soak die at a durable call, `again` lets whoever resumes it die as well, `refused` lets every call fail
-with EIO and ENOSPC. However often it was ended, the soak that is resumed must come to the end of one that never was.
-After every third death the logs are left with half a record at their ends. `--every` leaves points out. Prints one JSON
-line: `points`, and in how many of them the soak had measured something.
+`kill` lets the soak die at a durable call, `again` lets the process that resumes it die too, `refused` lets every call
+fail with EIO and ENOSPC. However often it ended, the resumed soak must reach the same end as one that never stopped.
+After every third death the logs get half a record at their ends. `--every` skips points. Prints one JSON line:
+`points`, and `begun`, at how many of them the soak had measured something.
 """
 
 import argparse
@@ -21,15 +21,15 @@ from pathlib import Path
 from seedbed.change import Kind
 from seedbed.errors import Conflict, NotFound, StoreUnavailable
 from seedbed.records import read_journal, read_json_with_hash
-from seedbed.soak import Soak, SoakFault, SoakFolder, SoakPlan, assemble, finish, verify_soak
-from seedbed.soak._readback import account
+from seedbed.soak import Soak, SoakFolder, SoakPlan, assemble, finish, verify_soak
+from seedbed.soak._readback import read_soak
 from seedbed.testing import dies, durable_faults, fails_with
 
 HALF = b'{"body":{"kind":"held","payload":{"handed":'
 
 
-class Told:
-    """An observer that keeps what it is told."""
+class Listener:
+    """An observer that keeps what it gets."""
 
     def __init__(self):
         self.iterations, self.notes = [], []
@@ -42,7 +42,7 @@ class Told:
 
 
 class Acknowledged:
-    """An observer that leaves word of each iteration outside the process."""
+    """An observer that writes the number of each iteration to a file."""
 
     def __init__(self, path):
         self.path = path
@@ -59,8 +59,8 @@ def never():
 
 
 def plan_of(fault=None, iterations=8):
-    first = {"fault": SoakFault(fault), "fault_from": 3} if fault else {}
-    return SoakPlan(soak_id="a", plant="mock", tuner="rules", iterations=iterations, profile="quick", **first)
+    fields = {"soak_id": "a", "plant": "mock", "tuner": "rules", "iterations": iterations, "profile": "quick"}
+    return SoakPlan.model_validate({**fields, "fault": fault, "fault_from": 3})
 
 
 def folder_of(root, plan):
@@ -71,9 +71,9 @@ def folder_of(root, plan):
 
 
 def go_on(root, plan, observer=None, *, make=assemble, stop=never, time_is_up=never):
-    """Run a soak from wherever it stands; whether it came to its end, which is written down then."""
+    """Run a new or interrupted soak; whether it reached its end. Then its artifacts are written."""
     folder = folder_of(root, plan)
-    soak = Soak(folder, make(plan), observer or Told())
+    soak = Soak(folder, make(plan), observer or Listener())
     try:
         ended = soak.run(stop, time_is_up)
     finally:
@@ -95,32 +95,32 @@ def survives(action, at):
             os._exit(1)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 137), f"the child failed by itself at call {at}"
+    assert status in (0, 137), f"the child failed at call {at}"
     return status == 0
 
 
-def course_of(root, plan, make=assemble):
-    """All that a soak came to, but for the numbers that its changes were given."""
+def content_of(root, plan, make=assemble):
+    """Everything that a soak did and found, without the ids of its changes."""
     folder = SoakFolder(root / plan.soak_id)
-    found = account(folder, plan, make(plan))
+    readback = read_soak(folder, plan, make(plan))
     return {
         "settings": read_json_with_hash(folder.settings_path)[0],
-        "tally": found.tally,
-        "length": found.length,
-        "iterations": [_iteration(episode) for episode in found.told],
+        "tally": readback.tally,
+        "length": readback.length,
+        "iterations": [_iteration(each) for each in readback.iterations],
     }
 
 
-def _iteration(episode):
-    seen = episode.decision.observation
-    conditions = episode.decision.rules.conditions
+def _iteration(record):
+    seen = record.decision.observation
+    conditions = record.decision.rules.conditions
     return {
         "used": seen.used,
         "kpis": (seen.kpis, seen.control),
         "conditions": [sorted(each) for each in (conditions.frozen, conditions.unhealthy, conditions.drifted)],
-        "proposed": episode.decision.deltas,
-        "changes": [_change(each) for each in episode.records],
-        "new_hash": episode.new_hash,
+        "proposed": record.decision.deltas,
+        "changes": [_change(each) for each in record.changes],
+        "new_hash": record.new_hash,
     }
 
 
@@ -133,7 +133,7 @@ def _change(record):
 def require_same_end(root, plan, expected):
     folder = SoakFolder(root / plan.soak_id)
     verification = verify_soak(folder, assemble, strict=True)
-    found = course_of(root, plan)
+    found = content_of(root, plan)
     accusations = {(each.flaw, each.what) for each in verification.accusations}
     assert plan.fault is not None or not accusations, accusations
     for name, value in expected.items():
@@ -152,7 +152,7 @@ def _first_difference(expected, found):
 
 
 def logs_of(root):
-    """The whole records of both logs: nothing that was acknowledged lies outside them."""
+    """The whole records of both logs; they hold everything that was acknowledged."""
     found = {}
     for name in ("changes.log", "evidence.log"):
         try:
@@ -169,7 +169,7 @@ def require_kept(root, before):
 
 
 def tear(root):
-    """Leave half a record at the end of each log that is there."""
+    """Append half a record to each log that exists."""
     torn = []
     for name in ("changes.log", "evidence.log"):
         if (root / "a" / name).exists():
@@ -185,39 +185,39 @@ def iterations_of(logs):
 
 def reference(root, plan):
     go_on(root, plan)
-    return course_of(root, plan)
+    return content_of(root, plan)
 
 
 def kill(root, options):
-    """Killed at a durable call of a soak; then another process goes on to the end."""
+    """Kill a soak at a durable call; then another process runs it to the end."""
     plan = plan_of(options.fault)
     expected = reference(root / "whole", plan)
-    begun = []
-    place, word = root / "killed", root / "acknowledged"
+    begun: list[bool] = []
+    place, acknowledged = root / "killed", root / "acknowledged"
     for at in count(options.first, options.every):
-        word.unlink(missing_ok=True)
-        if survives(lambda: go_on(place, plan, Acknowledged(word)), at):
+        acknowledged.unlink(missing_ok=True)
+        if survives(lambda: go_on(place, plan, Acknowledged(acknowledged)), at):
             break
-        look_after(place, plan, expected, word, torn=len(begun) % 3 == 2)
-        begun.append(word.exists())
+        look_after(place, plan, expected, acknowledged, torn=len(begun) % 3 == 2)
+        begun.append(acknowledged.exists())
         shutil.rmtree(place)
     return begun
 
 
-def look_after(place, plan, expected, word, *, torn):
-    logs, told = logs_of(place), Told()
-    if word.exists():
-        assert iterations_of(logs) >= int(word.read_text())
+def look_after(place, plan, expected, acknowledged, *, torn):
+    logs, listener = logs_of(place), Listener()
+    if acknowledged.exists():
+        assert iterations_of(logs) >= int(acknowledged.read_text())
     names = tear(place) if torn else []
-    assert go_on(place, plan, told)
+    assert go_on(place, plan, listener)
     for name in names:
-        assert f"{name}: cut off {len(HALF)} bytes" in " ".join(told.notes), told.notes
+        assert f"{name}: cut off {len(HALF)} bytes" in " ".join(listener.notes), listener.notes
     require_kept(place, logs)
     require_same_end(place, plan, expected)
 
 
 def again(root, options):
-    """Killed at a durable call, killed again by one of whoever resumed it, and resumed once more."""
+    """Kill a soak at a durable call, kill the process that resumes it, and resume it once more."""
     plan = plan_of(options.fault)
     expected = reference(root / "whole", plan)
     begun = []
@@ -242,27 +242,27 @@ def again(root, options):
 
 
 def refused(root, options):
-    """The disk refuses a durable call: the soak says so and ends, nothing is lost, and it is resumed to its end."""
+    """Let the disk refuse a durable call: the soak reports it, nothing is lost, and it is resumed to its end."""
     plan = plan_of(options.fault)
     expected = reference(root / "whole", plan)
-    begun = []
+    begun: list[bool] = []
     for error in (errno.EIO, errno.ENOSPC):
         for at in count(options.first, options.every):
-            place, told = root / "refused", Told()
+            place, listener = root / "refused", Listener()
             try:
                 with durable_faults(at, fails_with(error)) as calls:
-                    go_on(place, plan, told)
+                    go_on(place, plan, listener)
             except StoreUnavailable:
                 assert len(calls) >= at
             logs = logs_of(place)
-            assert iterations_of(logs) >= len(told.iterations)
+            assert iterations_of(logs) >= len(listener.iterations)
             assert go_on(place, plan)
             require_kept(place, logs)
             require_same_end(place, plan, expected)
             shutil.rmtree(place)
             if len(calls) < at:
                 break
-            begun.append(bool(told.iterations))
+            begun.append(bool(listener.iterations))
     return begun
 
 

@@ -8,8 +8,9 @@ from seedbed.soak.market import limited
 
 
 def drive(tuner, plant, control, iterations):
-    """The observations, oldest first; the plant holds what the last proposal left it with."""
-    values, earlier, history = dict(plant.initial), {}, []
+    """The observations, oldest first. The plant then holds the values after the last proposal."""
+    values, history = dict(plant.initial), []
+    earlier: dict[str, tuple[Move, ...]] = {}
     for iteration in range(1, iterations + 1):
         measured = plant.measure(iteration)
         history.append(Observation(iteration, measured.used, kpis(measured), kpis(control.measure(iteration))))

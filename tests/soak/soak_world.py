@@ -7,7 +7,7 @@ from seedbed.soak import Soak, SoakFolder, SoakPlan, assemble, finish
 
 
 class Silent:
-    """Watches, and says nothing."""
+    """An observer that does nothing."""
 
     def iterated(self, progress):
         pass
@@ -17,14 +17,12 @@ class Silent:
 
 
 def small_plan(soak_id="a", **fields):
-    return SoakPlan(
-        **{"soak_id": soak_id, "plant": "mock", "tuner": "rules", "iterations": 9, "profile": "quick", "seed": 1}
-        | fields
-    )
+    common = {"soak_id": soak_id, "plant": "mock", "tuner": "rules", "iterations": 9, "profile": "quick", "seed": 1}
+    return SoakPlan.model_validate(common | fields)
 
 
 def go_on(folder, *, stop=lambda: False, time_is_up=lambda: False):
-    """Run on from wherever the soak stands; whether it came to its end."""
+    """Run a new or interrupted soak; whether it reached its end."""
     soak = Soak(folder, assemble(folder.plan()), Silent())
     try:
         return soak.run(stop, time_is_up)
@@ -33,7 +31,7 @@ def go_on(folder, *, stop=lambda: False, time_is_up=lambda: False):
 
 
 def after(num_iterations):
-    """True from the call after that many on."""
+    """A condition that is false for that many calls, then true."""
     calls = count()
     return lambda: next(calls) >= num_iterations
 

@@ -9,7 +9,7 @@ from soak_world import after, copied, finished, go_on, small_plan
 
 from seedbed.gate import parse_gate
 from seedbed.soak import Flaw, SoakFault, SoakFolder, assemble, finish, verification_page, verify_soak
-from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names
+from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names_place
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +33,17 @@ def falsified(soaks, corruption: Corruption, root: Path, seed=0):
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_every_corruption_changes_bytes_is_caught_and_is_named_by_its_place(name, soaks, tmp_path):
+def test_every_corruption_changes_bytes_is_caught_and_its_place_is_named_first(name, soaks, tmp_path):
     folder, place = falsified(soaks, CORRUPTIONS[name], tmp_path)
     assert content(folder) != content(soaks[CORRUPTIONS[name].base])
     found = verify_soak(folder, assemble, repeat="evidence.log" in place)
     assert not found.clean
-    assert names(found, place), (place, found.accusations[:3])
+    assert names_place(found, place), (place, found.accusations[:3])
     assert not found.passes
 
 
 @pytest.mark.parametrize("name", ANCHORED)
-def test_what_a_soak_might_have_left_itself_is_told_by_the_digest_kept_elsewhere(name, soaks, tmp_path):
+def test_what_a_real_soak_could_have_left_is_found_only_by_the_digest_kept_elsewhere(name, soaks, tmp_path):
     def anchor(folder):
         return json.loads((folder.path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
 
@@ -108,7 +108,7 @@ def test_a_soak_stopped_and_resumed_is_not_accused_before_or_after(fault, tmp_pa
 def test_a_soak_whose_time_was_up_is_not_accused(tmp_path):
     folder = SoakFolder.create(tmp_path, small_plan())
     assert go_on(folder, time_is_up=after(3))
-    assert finish(folder, assemble).account.length == 5
+    assert finish(folder, assemble).readback.length == 5
     assert verify_soak(folder, assemble).accusations == ()
 
 
@@ -135,6 +135,6 @@ def test_verification_writes_nothing(soaks):
     assert content(soaks[Base.HEALTHY]) == before
 
 
-def test_the_suite_holds_what_it_promises():
+def test_the_suite_has_many_different_corruptions():
     assert len(CORRUPTIONS) >= 40
     assert len({corruption.what for corruption in CORRUPTIONS.values()}) == len(CORRUPTIONS)

@@ -1,4 +1,4 @@
-"""A soak that is ended anywhere, by death, disk, hand or clock, comes to the end of one that never was."""
+"""A soak that is ended anywhere, by a kill, the disk, a stop or the clock, reaches the end of one that never was."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from soak_crash_program import Told, course_of, folder_of, go_on, logs_of, never, plan_of, survives
+from soak_crash_program import Listener, content_of, folder_of, go_on, logs_of, never, plan_of, survives
 
 from seedbed.change import Kind, Parameter, Registry
 from seedbed.errors import Conflict, ContractBroken
@@ -18,7 +18,7 @@ from seedbed.soak import Flaw, Soak, SoakFolder, assemble, mock_registry, verify
 
 HERE = Path(__file__).parent
 PLAN = plan_of()
-# A change may be used three iterations late: with one that is dropped, only a count that goes on tells late from lost.
+# A change may be used three iterations late. For a dropped one, only a count kept over a resume shows late from lost.
 LAGGING = Registry(
     Parameter(**{name: getattr(each, name) for name in each.__slots__} | {"lag_steps": 3}) for each in mock_registry()
 )
@@ -37,7 +37,7 @@ def lagging(plan):
 
 
 def calls_of(times):
-    """A condition that holds from its n-th asking on."""
+    """A condition that is true from its n-th call on."""
     asked = count(1)
     return lambda: next(asked) >= times
 
@@ -50,7 +50,7 @@ def verified(root, plan=PLAN, make=assemble):
 def whole(tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
     assert go_on(root, PLAN)
-    return course_of(root, PLAN)
+    return content_of(root, PLAN)
 
 
 # How many points each program tries, thinned out; without options it tries them all.
@@ -73,7 +73,7 @@ def test_a_soak_that_is_ended_at_any_durable_call_is_resumed_to_the_same_end(tmp
 @pytest.fixture(scope="module")
 def left_open(tmp_path_factory):
     """A soak whose process died with a change intended, and one whose process died with it written; in this order."""
-    found = {}
+    found: dict[str, Path] = {}
     for at in count(35):
         root = tmp_path_factory.mktemp("left")
         assert not survives(lambda root=root: go_on(root, PLAN), at)
@@ -95,20 +95,20 @@ def test_a_change_of_which_nobody_can_say_whether_it_was_made_stops_the_run(tmp_
     before = logs_of(tmp_path / "soak")["evidence.log"]
     for _ in range(2):  # and it stays stopped
         with pytest.raises(ContractBroken, match=r"base_spread_bps, 22 -> 19\.8, is UNKNOWN.*15, neither old nor new"):
-            Soak(folder, assemble(PLAN), Told())
+            Soak(folder, assemble(PLAN), Listener())
     after = logs_of(tmp_path / "soak")["evidence.log"]
     assert [entry.kind for entry in after[len(before) :]] in (["held"], [])
 
 
 @pytest.mark.parametrize("moment", ["intended", "written"])
-def test_what_a_crash_left_open_is_resumed_without_telling_the_plant_twice(tmp_path, left_open, whole, moment):
+def test_what_a_crash_left_open_is_resumed_without_delivering_twice(tmp_path, left_open, whole, moment):
     shutil.copytree(left_open[moment], tmp_path / "soak", symlinks=True)
     assert go_on(tmp_path / "soak", PLAN)
-    assert course_of(tmp_path / "soak", PLAN) == whole
-    handed = [
+    assert content_of(tmp_path / "soak", PLAN) == whole
+    delivered = [
         entry.payload["state_hash"] for entry in logs_of(tmp_path / "soak")["evidence.log"] if entry.kind == "held"
     ]
-    assert len(handed) == len(set(handed))
+    assert len(delivered) == len(set(delivered))
 
 
 def test_a_proposal_that_was_cut_short_and_superseded_is_held_against_nobody(tmp_path):
@@ -127,7 +127,7 @@ def test_asked_to_stop_at_every_iteration_in_turn_a_soak_comes_to_the_same_end(t
         rounds += 1
         assert rounds == sum(entry.kind == "measured" for entry in logs_of(tmp_path)["evidence.log"])
     assert rounds == PLAN.iterations - 1
-    assert course_of(tmp_path, PLAN) == whole
+    assert content_of(tmp_path, PLAN) == whole
     assert verified(tmp_path) == []
 
 
@@ -136,18 +136,18 @@ def test_a_soak_that_had_ended_is_resumed_to_what_it_is(tmp_path, whole):
         assert go_on(tmp_path, PLAN)
         logs = logs_of(tmp_path)
     assert logs == logs_of(tmp_path)
-    assert course_of(tmp_path, PLAN) == whole
+    assert content_of(tmp_path, PLAN) == whole
 
 
 @pytest.mark.parametrize("at", [1, 4, 5, 6])
 def test_when_time_is_up_a_soak_ramps_down_and_is_resumed_to_that_end(tmp_path, at):
     assert go_on(tmp_path / "whole", PLAN, time_is_up=calls_of(at))
-    whole = course_of(tmp_path / "whole", PLAN)
+    whole = content_of(tmp_path / "whole", PLAN)
     assert whole["length"] == min(at - 1 + 2, PLAN.iterations)
     assert verified(tmp_path / "whole") == []
     assert not go_on(tmp_path / "cut", PLAN, stop=calls_of(at + 1), time_is_up=calls_of(at))
     assert go_on(tmp_path / "cut", PLAN)
-    assert course_of(tmp_path / "cut", PLAN) == whole
+    assert content_of(tmp_path / "cut", PLAN) == whole
     assert verified(tmp_path / "cut") == []
 
 
@@ -156,17 +156,17 @@ def test_how_long_a_change_was_waited_for_is_not_forgotten_when_a_soak_is_resume
     assert go_on(tmp_path / "whole", plan, make=lagging)
     while not go_on(tmp_path / "cut", plan, make=lagging, stop=calls_of(2)):
         pass
-    whole = course_of(tmp_path / "whole", plan, lagging)
+    whole = content_of(tmp_path / "whole", plan, lagging)
     failed = [why for each in whole["iterations"] for *_, why in each["changes"] if why]
     assert failed
     assert all("still, 3 steps after" in why for [why] in failed)
-    assert course_of(tmp_path / "cut", plan, lagging) == whole
+    assert content_of(tmp_path / "cut", plan, lagging) == whole
     assert verified(tmp_path / "cut", plan, lagging) == verified(tmp_path / "whole", plan, lagging)
 
 
 def test_a_second_process_is_refused_and_writes_nothing(tmp_path):
     folder = folder_of(tmp_path, PLAN)
-    soak = Soak(folder, assemble(PLAN), Told())
+    soak = Soak(folder, assemble(PLAN), Listener())
     try:
         assert not soak.run(calls_of(3), never)
         before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
@@ -182,21 +182,21 @@ def test_a_second_process_is_refused_and_writes_nothing(tmp_path):
         assert second.returncode == 1
         assert "another process runs the soak" in second.stderr
         with pytest.raises(Conflict, match="another process"):
-            Soak(folder, assemble(PLAN), Told())
+            Soak(folder, assemble(PLAN), Listener())
         assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
         assert soak.run(never, never)
     finally:
         soak.close()
 
 
-def test_a_torn_record_is_cut_off_and_told(tmp_path):
+def test_a_torn_record_is_cut_off_and_reported(tmp_path):
     assert not go_on(tmp_path, PLAN, stop=calls_of(4))
-    before, told = logs_of(tmp_path), Told()
+    before, listener = logs_of(tmp_path), Listener()
     for name in ("changes.log", "evidence.log"):
         with (tmp_path / "a" / name).open("ab") as log:
             log.write(b'{"body"')
-    assert go_on(tmp_path, PLAN, told)
-    assert told.notes[:2] == [f"{name}: cut off 7 bytes of a record that was never whole" for name in before]
+    assert go_on(tmp_path, PLAN, listener)
+    assert listener.notes[:2] == [f"{name}: cut off 7 bytes of a record that was never whole" for name in before]
     assert verified(tmp_path) == []
 
 

@@ -51,14 +51,14 @@ def test_a_fault_fails_the_gate_for_the_right_reason(
     assert (done.report.verdict, done.report.exit_code) == (Verdict.FAIL, exit_code)
     assert failing <= failed
     assert "verify.clean" not in failed
-    assert (done.account.tally.breaks == ()) is (exit_code == 1)
-    assert any(record.outcome is Outcome.FAILED for record in done.account.history.records)
+    assert (done.readback.tally.breaks == ()) is (exit_code == 1)
+    assert any(record.outcome is Outcome.FAILED for record in done.readback.history.records)
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_an_honest_soak_passes_and_says_why_of_everything_held_back(tmp_path: Path, seed: int) -> None:
+def test_an_honest_soak_passes_and_has_a_reason_for_every_denial(tmp_path: Path, seed: int) -> None:
     done = soaked(tmp_path, seed=seed)
-    counted = done.account.tally
+    counted = done.readback.tally
     assert (done.report.verdict, done.report.exit_code, done.verification.clean) == (Verdict.PASS, 0, True)
     assert (counted.ratio, counted.stuck, counted.breaks, counted.rollbacks) == (1.0, (), (), 0)
     assert counted.skip_coverage in {None, 1.0}
@@ -68,13 +68,13 @@ def test_an_honest_soak_passes_and_says_why_of_everything_held_back(tmp_path: Pa
 def test_a_soak_that_only_measures_has_no_ratio_and_does_not_pass(tmp_path: Path) -> None:
     done = soaked(tmp_path, tuner="none")
     verdicts = {check.metric: check.verdict for check in done.report.checks}
-    assert (done.account.tally.ratio, verdicts["apply_ratio"]) == (None, Verdict.NO_DATA)
+    assert (done.readback.tally.ratio, verdicts["apply_ratio"]) == (None, Verdict.NO_DATA)
     assert done.report.exit_code == 1
 
 
 def test_lost_changes_are_rolled_back_and_their_subsystem_is_left_alone_for_an_iteration(tmp_path: Path) -> None:
     done = soaked(tmp_path, fault=SoakFault.RESTART)
-    lost = next(each for each in done.account.told if each.decision.lost)
-    assert {each.delta.proposer for each in lost.records} >= {"rollback"}
+    lost = next(each for each in done.readback.iterations if each.decision.lost)
+    assert {each.delta.proposer for each in lost.changes} >= {"rollback"}
     assert lost.decision.rules.conditions.unhealthy
-    assert done.account.told[-1].measured.plant.used == done.snapshot.settings
+    assert done.readback.iterations[-1].measured.plant.used == done.snapshot.settings

@@ -28,12 +28,12 @@ def test_a_sample_that_is_no_number_is_left_out():
 
 
 def test_the_interval_holds_the_mean_about_as_often_as_it_says_and_more_than_a_naive_one_in_correlated_samples():
-    chance, weight = np.random.default_rng(0), 0.6
+    generator, weight = np.random.default_rng(0), 0.6
     held = naive = 0
     for _ in range(400):
-        level, samples = chance.standard_normal() / (1 - weight**2) ** 0.5, []
+        level, samples = generator.standard_normal() / (1 - weight**2) ** 0.5, []
         for _ in range(60):
-            level = weight * level + chance.standard_normal()
+            level = weight * level + generator.standard_normal()
             samples.append(level)
         found = kpis(Measurement(used={}, samples={"x": tuple(samples)}))
         held += found["x_low"] < 0 < found["x_high"]
@@ -42,6 +42,6 @@ def test_the_interval_holds_the_mean_about_as_often_as_it_says_and_more_than_a_n
     assert naive / 400 < 0.75
 
 
-def test_every_kpi_of_the_market_is_told():
+def test_every_kpi_of_the_market_has_its_statistics():
     measured = MarketPlant(1).measure(1)
     assert {name.rsplit("_", 1)[0] for name in kpis(measured)} == measured.samples.keys()

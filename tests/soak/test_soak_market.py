@@ -1,4 +1,4 @@
-"""The simulated market: what it promises of chance, of every setting, and of its optimum."""
+"""The simulated market: its random numbers, its settings, and its optimum."""
 
 from itertools import product
 
@@ -106,7 +106,7 @@ def test_every_setting_of_the_plant_matters_to_the_objective(key, draws):
     assert max(abs(end - start) for end in ends) > 0.02 * abs(start)
 
 
-def test_common_chance_makes_a_paired_difference_tighter_than_either_side():
+def test_common_random_numbers_make_a_paired_difference_tighter_than_either_side():
     start = simulate(MARKET_INITIAL, long_run(VOLATILE, seed=9))["edge_bps_per_hour"].mean(axis=1)
     wider = simulate(moved("base_spread_bps", STEP_SHARE), long_run(VOLATILE, seed=9))["edge_bps_per_hour"].mean(axis=1)
     apart = simulate(moved("base_spread_bps", STEP_SHARE), long_run(VOLATILE, seed=8))["edge_bps_per_hour"].mean(axis=1)
@@ -177,11 +177,11 @@ def test_the_optimum_beats_a_grid_of_the_spread_against_what_trades_off_with_it(
             assert edge({**tried, key: nearest_on_grid(REGISTRY[key], other)}, draws) < 1.04 * top
 
 
-def test_the_optimum_beats_chance_on_chance_it_has_not_seen(best, draws):
-    chance = np.random.default_rng(0)
+def test_the_optimum_beats_random_settings_on_random_numbers_it_has_not_seen(best, draws):
+    generator = np.random.default_rng(0)
     top = edge(best, draws)
     for _ in range(400):
-        tried = {p.key: nearest_on_grid(p, chance.uniform(p.low, p.high)) for p in REGISTRY}
+        tried = {p.key: nearest_on_grid(p, generator.uniform(p.low, p.high)) for p in REGISTRY}
         assert edge(tried, draws) < top
     assert top > 2 * edge(MARKET_INITIAL, draws)
 

@@ -22,8 +22,10 @@ def test_a_seed_gives_the_market_that_a_plant_of_that_seed_measures():
 def test_an_action_spans_the_bounds_and_the_reward_is_the_edge():
     env = MarketEnv(iterations=3)
     env.reset(seed=7)
-    observed, reward, terminated, truncated, info = env.step(np.zeros(env.action_space.shape))
+    shape = env.action_space.shape
+    assert shape is not None
+    observed, reward, terminated, truncated, info = env.step(np.zeros(shape))
     assert reward == observed[0]
     assert (terminated, truncated, info["iteration"]) == (False, False, 2)
-    _, _, _, truncated, _ = env.step(np.ones(env.action_space.shape))
+    _, _, _, truncated, _ = env.step(np.ones(shape))
     assert truncated

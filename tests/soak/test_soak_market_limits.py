@@ -1,4 +1,4 @@
-"""What the tuner settings let the other settings do."""
+"""The limits that the tuner settings set for the other settings."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,8 @@ REGISTRY = market_registry()
 def moves(values, proposals, guards=GUARDS):
     """The moves that the guards let through when iteration i proposes the i-th value."""
     parameter = limited(REGISTRY, values)["base_spread_bps"]
-    live, earlier = 20.0, ()
+    live = 20.0
+    earlier: tuple[Move, ...] = ()
     for step, wanted in enumerate(proposals, start=1):
         result = judge_proposal(guards, ProposedChange(parameter, Move(step, live, wanted), earlier))
         if result.decision is not Decision.DENY:
@@ -59,6 +60,7 @@ def test_the_velocity_keeps_both_limits_and_lets_the_smaller_be_reached(by_itera
     parameter = limited(REGISTRY, {**MARKET_INITIAL, "velocity_cap": by_iteration, "max_delta_per_hour": by_hour})[
         "base_spread_bps"
     ]
+    assert parameter.velocity_cap is not None
     share = parameter.velocity_cap / (parameter.high - parameter.low)
     hours_share = share * ITERATIONS_PER_HOUR / parameter.velocity_window_steps
     assert ITERATIONS_PER_HOUR % parameter.velocity_window_steps == 0

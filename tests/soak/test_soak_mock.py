@@ -1,4 +1,4 @@
-"""The mock plant: closed, deterministic, with a known best."""
+"""The mock plant: deterministic, with known best settings."""
 
 import numpy as np
 import pytest

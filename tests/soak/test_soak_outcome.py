@@ -1,4 +1,4 @@
-"""What became of a change, told from the plant's evidence alone."""
+"""The outcome of a change from the plant's evidence alone."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 from seedbed.soak import Measurement, mock_registry
-from seedbed.soak._evidence import Head, Measured
+from seedbed.soak._evidence import Head, MeasurementRecord
 from seedbed.soak.verify._outcome import outcome_by_evidence, was_made
 
 KEY, BEFORE, AFTER = "base_spread_bps", 22.0, 20.0
@@ -36,7 +36,8 @@ def change(change_id=1, step=1, *, decision="ALLOW", guard=None, kinds=(), after
 def outcomes(notes, *used):
     history = fold(MemoryJournal().append_all(notes))
     measured = [
-        Measured(at, "", Measurement({KEY: value}, {}), {}, Head(0, "")) for at, value in enumerate(used, start=1)
+        MeasurementRecord(at, "", Measurement({KEY: value}, {}), {}, Head(0, ""))
+        for at, value in enumerate(used, start=1)
     ]
     return [outcome_by_evidence(record, history, measured, REGISTRY) for record in history.records]
 
@@ -60,7 +61,7 @@ def test_a_change_that_was_made_ends_as_the_iterations_after_it_ran(used, expect
     assert outcomes(change(kinds=MADE), *used) == [expected]
 
 
-def test_a_change_stands_until_the_next_one_of_its_setting():
+def test_a_change_must_be_used_until_the_next_one_of_its_setting():
     notes = [*change(kinds=MADE), *change(2, 3, kinds=MADE, before=AFTER, after=18.0)]
     assert outcomes(notes, BEFORE, AFTER, AFTER, 18.0) == [(Outcome.EFFECTIVE, 2), (Outcome.EFFECTIVE, 4)]
 

@@ -1,4 +1,4 @@
-"""Rules as a table: when they hold, what they move, and what a table may not say."""
+"""The table of rules: when a rule holds, what it moves, and which tables are refused."""
 
 import pytest
 from hypothesis import given
@@ -131,7 +131,7 @@ def test_a_table_that_is_not_there_or_speaks_of_unknown_keys_or_kpis_is_refused(
 
 def test_the_markets_table_is_valid_and_can_move_every_setting_of_the_plant_both_ways():
     RuleTuner(market_rules(), REGISTRY, MARKET_KPIS)
-    moves = {}
+    moves: dict[str, set[bool]] = {}
     for each in market_rules():
         for adjustment in each.then:
             up = (adjustment.scale or 1) > 1 or (adjustment.add or 0) > 0

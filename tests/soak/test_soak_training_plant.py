@@ -1,5 +1,6 @@
 """A training run as a plant: reproducible, all or nothing, and honest about what its optimizer steps ran with."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -62,14 +63,14 @@ def plant(seed=1):
 
 
 def test_two_plants_that_take_the_same_measure_the_same_and_another_seed_does_not():
-    def course(each):
+    def measurements(each):
         first = each.measure(1)
         each.take({**each.initial, LEARNING_RATE: 4e-3, DROPOUT: 0.3})
         return [first, each.measure(2), each.measure(3)]
 
-    found = course(plant())
-    assert course(plant()) == found
-    assert course(plant(2)) != found
+    found = measurements(plant())
+    assert measurements(plant()) == found
+    assert measurements(plant(2)) != found
     assert [len(found[0].samples[kpi]) for kpi in TRAINING_KPIS] == [12, *[NUM_STEPS] * 4, 1, 1, 1]
     assert all(len(set(each.samples["train_loss"])) == NUM_STEPS for each in found)
 
@@ -116,12 +117,12 @@ def test_a_hidden_scheduler_that_takes_the_rate_back_shows_in_what_was_used():
     assert measured.used[DROPOUT] == each.initial[DROPOUT]
 
 
-def test_a_module_that_nobody_bound_and_drops_otherwise_leaves_dropout_untold():
+def test_a_module_that_nobody_bound_and_drops_otherwise_leaves_dropout_unknown():
     each = plant()
     sites = [site for site in each.live.trainer.model.modules() if type(site).__name__ == "Dropout"]
     each.live.trainer.model.add_module("stranger", type(sites[0])(0.4))
     site = each.live.trainer.model.stranger
-    site.register_forward_pre_hook(each.live._drops)
+    site.register_forward_pre_hook(each.live._observe_dropout)
     sites[0].register_forward_hook(lambda module, args, out: site(out) if module.training else out)
     assert DROPOUT not in each.measure(1).used
 
@@ -129,7 +130,7 @@ def test_a_module_that_nobody_bound_and_drops_otherwise_leaves_dropout_untold():
 def test_an_iteration_whose_loss_is_no_number_is_undone_and_says_so():
     each = plant()
     before = each.measure(1)
-    weights = each.live.saved()["model"]
+    weights = each.live.state()["model"]
     each.live.trainer.optimizer.param_groups[0]["lr"] = 1e30
     each.live.trainer.scheduler.base_lrs = [1e30]
     measured = each.measure(2)
@@ -140,7 +141,7 @@ def test_an_iteration_whose_loss_is_no_number_is_undone_and_says_so():
     assert measured.used[LEARNING_RATE] == 1e30
 
 
-def test_a_run_has_one_course():
+def test_a_run_cannot_skip_an_iteration_or_go_back():
     each = plant()
     for wrong in (0, 2):
         with pytest.raises(InvalidInput, match="expected 1"):
@@ -158,6 +159,7 @@ def test_its_table_names_what_there_is_and_each_rule_fires():
         for condition in rule.when:
             side = 1 if condition.above is not None else -1
             edge = condition.above if condition.above is not None else condition.below
+            assert edge is not None
             assert condition.holds({condition.kpi: edge + side * 1e-9})
             assert not condition.holds({condition.kpi: edge})
 
@@ -181,10 +183,14 @@ class Watcher:
         self.measured = []
 
     def iterated(self, progress):
-        self.measured.append(progress.reading.measured.plant)
+        self.measured.append(progress.decided.measured.plant)
 
     def noted(self, text):
         pass
+
+
+def stops_after(watcher: Watcher, num_iterations: int) -> Callable[[], bool]:
+    return lambda: len(watcher.measured) == num_iterations
 
 
 def tiny_assembly(plan: SoakPlan) -> Assembly:
@@ -210,10 +216,10 @@ def test_a_soak_of_it_ends_verified_with_every_change_seen_in_use_and_its_contro
     assert finished.verification.accusations == ()
     assert verify_soak(folder, tiny_assembly, strict=True).passes
     untouched = plant(3)
-    for episode in finished.account.told:
-        assert episode.measured.control == untouched.measure(episode.measured.iteration).samples
-        assert kpis(episode.measured.plant)["diverged_mean"] == 0.0
-    assert {each.decision.phase for each in finished.account.told} == set(Phase)
+    for each in finished.readback.iterations:
+        assert each.measured.control == untouched.measure(each.measured.iteration).samples
+        assert kpis(each.measured.plant)["diverged_mean"] == 0.0
+    assert {each.decision.phase for each in finished.readback.iterations} == set(Phase)
 
 
 def test_a_soak_of_it_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
@@ -223,7 +229,7 @@ def test_a_soak_of_it_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
         for stop in (*stops, 99):
             watcher = Watcher()
             soak = Soak(folder, tiny_assembly(plan), watcher)
-            soak.run(lambda watcher=watcher, stop=stop: len(watcher.measured) == stop, lambda: False)
+            soak.run(stops_after(watcher, stop), lambda: False)
             soak.close()
             found += watcher.measured
         return found
@@ -253,5 +259,5 @@ def test_a_change_that_never_reached_it_is_caught_by_what_its_steps_ran_with(tmp
 
 
 def test_no_model_steers_a_run_that_never_comes_back_to_where_it_was():
-    with pytest.raises(NotFound, match="none and rules"):
+    with pytest.raises(NotFound, match="none or rules"):
         assemble(SoakPlan(soak_id="one", plant=PlantKind.TRAINING, tuner=TunerKind.MODEL))

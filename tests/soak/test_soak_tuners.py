@@ -1,4 +1,4 @@
-"""What the tuners reach, and that they hold nothing."""
+"""The tuners raise their objectives, and keep no state."""
 
 from itertools import count
 
@@ -71,6 +71,7 @@ def test_a_proposal_lies_on_the_grid_within_the_bounds_and_near_the_best():
         parameter, value = registry[delta.parameter], delta.op.value
         assert value == nearest_on_grid(parameter, value)
         seen = [each.used[delta.parameter] for each in history]
+        assert parameter.increment is not None
         reach = 0.21 * (parameter.high - parameter.low) + parameter.increment
         assert min(seen) - reach <= value <= max(seen) + reach
 
@@ -94,8 +95,8 @@ def test_a_broken_constraint_changes_what_the_model_asks_for():
 
 
 def test_the_control_takes_the_markets_own_rise_and_fall_out_of_the_score():
-    chance, numbers = np.random.default_rng(0), count(1)
-    swings = 10 + 5 * chance.standard_normal(40)
+    generator, numbers = np.random.default_rng(0), count(1)
+    swings = 10 + 5 * generator.standard_normal(40)
     name = "edge_bps_per_hour_mean"
     seen = [Observation(next(numbers), {}, {name: 2 * swing + 1}, {name: swing}) for swing in swings]
     assert np.std(scores(Objective(), seen)) < 0.2 * np.std(swings)

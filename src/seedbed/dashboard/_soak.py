@@ -73,7 +73,7 @@ def _kpis(readback: "SoakReadback") -> list[str]:
     profile = readback.assembly.profile
     asked = [profile.objective, *(good.kpi for good in profile.good)]
     others = sorted(
-        {name for each in readback.told for name in each.decision.observation.kpis if name.endswith("_mean")}
+        {name for each in readback.iterations for name in each.decision.observation.kpis if name.endswith("_mean")}
     )
     return list(dict.fromkeys([*asked, *others]))[:_MOST_PANELS]
 

@@ -1,4 +1,4 @@
-"""Gate: declared thresholds held against a record; pass, fail, inconclusive or no data, with an exit code."""
+"""Gate: compares a record with declared thresholds and answers pass, fail, inconclusive or no data."""
 
 from seedbed.gate._bootstrap import block_bootstrap
 from seedbed.gate._calibrate import Calibration, calibrate, calibrated

@@ -1,4 +1,4 @@
-"""A check's answer on what the record holds for it."""
+"""The answer of a check on one value of the record."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -8,17 +8,17 @@ from typing import Any, final
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate._check import Check, Op
+from seedbed.gate._check import Check, CheckOperator
 
 __all__ = ["Answer", "answer_value", "plural"]
 
-_HOLDS: Mapping[Op, Callable[[Any, Any], bool]] = {
-    Op.AT_LEAST: operator.ge,
-    Op.AT_MOST: operator.le,
-    Op.ABOVE: operator.gt,
-    Op.BELOW: operator.lt,
-    Op.EQUAL: operator.eq,
-    Op.UNEQUAL: operator.ne,
+_HOLDS: Mapping[CheckOperator, Callable[[Any, Any], bool]] = {
+    CheckOperator.AT_LEAST: operator.ge,
+    CheckOperator.AT_MOST: operator.le,
+    CheckOperator.ABOVE: operator.gt,
+    CheckOperator.BELOW: operator.lt,
+    CheckOperator.EQUAL: operator.eq,
+    CheckOperator.UNEQUAL: operator.ne,
 }
 _MOST_TIMES_MORE = 1000
 
@@ -26,7 +26,7 @@ _MOST_TIMES_MORE = 1000
 @final
 @dataclass(frozen=True)
 class Answer:
-    """A verdict and its reason, what was found, and for a series how and from how many samples."""
+    """A verdict with its reason, the value found, and for a series the method and the number of samples."""
 
     verdict: Verdict
     reason: str
@@ -36,7 +36,7 @@ class Answer:
 
 
 def answer_value(check: Check, found: Interval | bool | float | str | None) -> Answer:
-    """The answer on one value. Raises InvalidInput for one that cannot be compared with what is declared."""
+    """The answer on one value. Raises InvalidInput for a value of another type than the declared one."""
     if found is None:
         return Answer(Verdict.NO_DATA, "the record holds no value")
     value = found.value if isinstance(found, Interval) else found
@@ -45,7 +45,7 @@ def answer_value(check: Check, found: Interval | bool | float | str | None) -> A
             f"check '{check.subject} {check.expected}': the record holds {value!r}, which cannot be compared with "
             f"{check.value!r}; declare a value of the same type"
         )
-    if isinstance(value, float) and not isfinite(value):  # the reason names it; JSON could not
+    if isinstance(value, float) and not isfinite(value):  # only the reason names it, since JSON cannot
         return Answer(Verdict.FAIL, f"{value} is not a finite number, which keeps no threshold")
     if check.confidence is not None and not check.is_drift:
         return Answer(*_with_confidence(check, found, check.confidence), found)
@@ -75,12 +75,12 @@ def _with_confidence(check: Check, found: Interval | bool | float | str, confide
 
 
 def _num_missing(interval: Interval, threshold: float) -> str:
-    """An interval narrows with the root of the number of samples: how many until its end meets the threshold?"""
+    """How many more samples would decide: an interval narrows with the square root of their number."""
     distance = abs(interval.value - threshold)
-    reach = interval.value - interval.low if threshold < interval.value else interval.high - interval.value
-    if reach > sqrt(_MOST_TIMES_MORE) * distance or distance == 0:
+    half_width = interval.value - interval.low if threshold < interval.value else interval.high - interval.value
+    if half_width > sqrt(_MOST_TIMES_MORE) * distance or distance == 0:
         return f"though not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
-    return f"about {max(1, ceil(((reach / distance) ** 2 - 1) * interval.n)):,} if the value stays where it is"
+    return f"about {max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n)):,} if the value stays where it is"
 
 
 def _shown(value: Interval | bool | float | str | None) -> str:

@@ -1,4 +1,4 @@
-"""A check's answer on a series: whole, long enough, and then its statistic held against the demand."""
+"""The answer of a check on a series: first its samples are checked, then its statistic is compared."""
 
 from dataclasses import replace
 from math import ceil
@@ -11,7 +11,7 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._answer import Answer, answer_value, plural
 from seedbed.gate._check import Check, Method
 from seedbed.gate._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
-from seedbed.gate._drift_power import STEP, DriftTrial, drift_threshold, lag_one_beside_a_step, power
+from seedbed.gate._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
 from seedbed.gate._estimate import Arms, Shortage, estimate
 from seedbed.gate._series import Series
 
@@ -26,11 +26,11 @@ _TIMES_MORE = (1.25, 1.5, 2, 3, 4, 6, 10)
 
 
 def answer_series(check: Check, series: Series, control: Series | None = None) -> Answer:
-    """The answer on a series, beside its control where the check names one.
+    """The answer on a series, and on its control if the check names one.
 
-    Raises InvalidInput for two arms that do not line up.
+    Raises InvalidInput for two arms of different lengths.
     """
-    _line_up(check, series, control)
+    _require_equal_lengths(check, series, control)
     samples = series.without(check.warmup)
     missing = _missing(check, series, samples.size)
     if missing is not None:
@@ -43,7 +43,7 @@ def answer_series(check: Check, series: Series, control: Series | None = None) -
     return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms)
 
 
-def _line_up(check: Check, series: Series, control: Series | None) -> None:
+def _require_equal_lengths(check: Check, series: Series, control: Series | None) -> None:
     if control is not None and len(series) != len(control):
         raise InvalidInput(
             f"check '{check.subject} {check.expected}': {plural(len(series), 'sample')} beside {len(control)} of the "
@@ -77,7 +77,7 @@ def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:
     if num_samples < FEWEST_FOR_DRIFT:
         reason = f"{plural(num_samples, 'sample')}, and drift needs {FEWEST_FOR_DRIFT}"
         return Answer(Verdict.INCONCLUSIVE, f"{reason}: collect {FEWEST_FOR_DRIFT - num_samples} more", n=num_samples)
-    trial = drift_trial(check, num_samples, lag_one_beside_a_step(samples))
+    trial = drift_trial(check, num_samples, lag_one_without_step(samples))
     threshold = threshold_of(check, trial)
     place = _place(trial, samples, threshold)
     method = f"{trial.detector}, delta {trial.delta:g}, threshold {threshold:.4g}"
@@ -92,14 +92,14 @@ def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:
 
 
 def drift_trial(check: Check, num_samples: int, lag_one: float) -> DriftTrial:
-    """What the detector that `check` asks for is tried on."""
+    """The trial for the detector that `check` names."""
     detector: Detector = "cusum" if check.method is Method.CUSUM else "page_hinkley"
     delta = _DELTAS[detector] if check.delta is None else check.delta
     return DriftTrial(detector, _SIDES[check.statistic or "drift"], delta, num_samples, lag_one)
 
 
 def threshold_of(check: Check, trial: DriftTrial) -> float:
-    """The threshold that the check declares, or the one that its confidence asks for."""
+    """The threshold that the check declares, or the one for its confidence."""
     return check.threshold or drift_threshold(trial, check.confidence or _DRIFT_CONFIDENCE)
 
 

@@ -1,4 +1,4 @@
-"""A confidence interval for the mean of samples that depend on their neighbours, such as one score a batch."""
+"""A confidence interval for the mean of dependent samples, such as one score a batch."""
 
 from math import ceil, sqrt
 from statistics import NormalDist
@@ -26,8 +26,8 @@ def block_bootstrap(
     """The mean of `values`, in the order they were sampled, with a two-sided confidence interval.
 
     Circular block bootstrap (Politis and Romano, 1992). Blocks are twice as long as Andrews' (1991) AR(1) rule for a
-    Bartlett kernel says, and the interval is widened by the small-sample factor of so few blocks: both were chosen by
-    simulation, since the textbook choices cover too little at a few hundred samples. The same seed gives the same
+    Bartlett kernel says, and the interval is widened by a factor for the small number of blocks. Both were chosen by
+    simulation, since the usual choices cover the mean too rarely at a few hundred samples. The same seed gives the same
     interval. Raises InvalidInput for fewer than 8 samples, and for any that is not finite.
     """
     samples = finite_samples(values, fewest=FEWEST, needed_by="block_bootstrap")
@@ -42,9 +42,9 @@ def block_bootstrap(
 
 
 def lag_one(samples: NDArray[np.float64]) -> float:
-    """The correlation of finite samples with their predecessors, raised by the (1 + 3 rho) / n that it falls short by.
+    """The correlation of finite samples with their predecessors, corrected for its bias of -(1 + 3 rho) / n.
 
-    Source of the correction: Kendall, 1954. Samples that are all the same count as uncorrelated.
+    Source of the correction: Kendall, 1954. Samples that are all equal count as uncorrelated.
     """
     centred = samples - samples.mean()
     variance = float(centred @ centred)
@@ -60,7 +60,7 @@ def block_length(samples: NDArray[np.float64]) -> int:
 
 
 def block_means(samples: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """The means of all blocks of `length` neighbours, one from each sample on, around a circle."""
+    """The means of all blocks of `length` successive samples, one block from each sample, around a circle."""
     circle = np.concatenate([[0.0], np.cumsum(np.concatenate([samples, samples[: length - 1]]))])
     means: NDArray[np.float64] = (circle[length:] - circle[:-length]) / length
     return means

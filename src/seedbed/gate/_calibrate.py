@@ -1,4 +1,4 @@
-"""How often a check is wrong on series like the one it judged, by simulation."""
+"""Estimates how often a check is wrong on series like the one that it judged, by simulation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._answer_series import answer_arms
 from seedbed.gate._bootstrap import lag_one
 from seedbed.gate._calibrate_drift import drift_alarms
-from seedbed.gate._check import Check, Method, Op
+from seedbed.gate._check import Check, CheckOperator, Method
 from seedbed.gate._drift import FEWEST_FOR_DRIFT
 from seedbed.gate._estimate import Arms
-from seedbed.gate._facts import Fact, facts_of
+from seedbed.gate._record_values import RecordValue, record_values
 from seedbed.gate._sequence import FEWEST_FOR_SEQUENCE
 from seedbed.gate._series import Series
 from seedbed.gate._simulated import autoregressive
@@ -38,10 +38,10 @@ _MOST_CORRELATED = 0.95
 @final
 @dataclass(frozen=True)
 class SeriesShape:
-    """What simulated series have in common with a real one.
+    """The properties that simulated series share with a real one.
 
-    The number of samples, their standard deviation in the metric's unit, and the correlation of each with the one
-    before, between -1 and 1.
+    `num_samples`, their standard deviation `spread` in the metric's unit, and `lag_one`, the correlation of each sample
+    with the one before, between -1 and 1.
     """
 
     num_samples: int
@@ -50,7 +50,7 @@ class SeriesShape:
 
     @classmethod
     def of(cls, values: Sequence[float] | NDArray[np.float64]) -> "SeriesShape":
-        """The shape of at least two finite samples; correlation is held between -0.95 and 0.95."""
+        """The shape of at least two finite samples; the correlation is limited to -0.95 to 0.95."""
         samples = np.asarray(values, dtype=np.float64)
         rho = min(max(lag_one(samples), -_MOST_CORRELATED), _MOST_CORRELATED)
         return cls(samples.size, float(samples.std()) or 1.0, rho)
@@ -59,10 +59,10 @@ class SeriesShape:
 @final
 @dataclass(frozen=True)
 class Calibration:
-    """How often a check passed, and failed, simulated series whose true value lies exactly at its threshold.
+    """How often a check passed and failed on simulated series whose true value is exactly at its threshold.
 
-    For drift: passed series of which half stands two standard deviations off, and failed series without drift. Each is
-    a share of `num_series`, with a standard error of at most `standard_error`.
+    For a drift check: how often it passed series whose second half is two standard deviations off, and failed series
+    without drift. Both are shares of `num_series`, with a standard error of at most `standard_error`.
     """
 
     false_pass: float
@@ -71,7 +71,7 @@ class Calibration:
 
     @property
     def standard_error(self) -> float:
-        """The larger of the two shares' standard errors; never below that of one series in all."""
+        """The larger standard error of the two shares, at least that of a share of one series."""
         shares = [max(share, 1 / self.num_series) for share in (self.false_pass, self.false_fail)]
         return max(sqrt(share * max(1 - share, 0.0) / self.num_series) for share in shares)
 
@@ -81,8 +81,9 @@ def calibrate(check: Check, shape: SeriesShape, *, num_series: int | None = None
 
     Series of more than a thousand samples are simulated as a thousand: beyond that the rates hardly change. A
     confidence sequence is asked eight times on the way, and one pass or fail among the answers counts. By default
-    there are as many series as take well under a second, at most 400. The same seed gives the same rates. Raises
-    InvalidInput for a statistic that has no true value, such as a maximum, and for fewer than eight samples.
+    there are at most 400 series, fewer for long ones, which takes well under a second. The same seed gives the same
+    rates. Raises InvalidInput for a statistic that has no true value, such as a maximum, and for fewer than eight
+    samples.
     """
     fewest = FEWEST_FOR_DRIFT if check.is_drift else _FEWEST
     if shape.num_samples < fewest:
@@ -98,25 +99,25 @@ def calibrate(check: Check, shape: SeriesShape, *, num_series: int | None = None
 
 
 def calibrated(report: GateReport, spec: GateSpec, record: Mapping[str, object]) -> GateReport:
-    """`report`, the answer of `spec` on `record`, with the false-pass rate of each check on a series that has one."""
-    facts = facts_of(record)
+    """`report`, made by `spec` on `record`, with the false-pass rate of each check on a series that has one."""
+    values = record_values(record)
     pairs = zip(report.checks, spec.checks, strict=True)
-    return report.model_copy(update={"checks": tuple(_with_rate(found, check, facts) for found, check in pairs)})
+    return report.model_copy(update={"checks": tuple(_with_rate(found, check, values) for found, check in pairs)})
 
 
-def _with_rate(found: CheckReport, check: Check, facts: Mapping[str, Fact]) -> CheckReport:
-    samples = _judged(check, facts)
+def _with_rate(found: CheckReport, check: Check, values: Mapping[str, RecordValue]) -> CheckReport:
+    samples = _judged(check, values)
     fewest = FEWEST_FOR_DRIFT if check.is_drift else _FEWEST
     if samples is None or samples.size < fewest or not np.isfinite(samples).all() or not _has_truth(check):
         return found
     return found.model_copy(update={"false_pass_rate": calibrate(check, SeriesShape.of(samples)).false_pass})
 
 
-def _judged(check: Check, facts: Mapping[str, Fact]) -> NDArray[np.float64] | None:
-    fact, control = facts.get(check.metric), facts.get(check.control or "")
-    if check.statistic is None or not isinstance(fact, Series):
+def _judged(check: Check, values: Mapping[str, RecordValue]) -> NDArray[np.float64] | None:
+    value, control = values.get(check.metric), values.get(check.control or "")
+    if check.statistic is None or not isinstance(value, Series):
         return None
-    samples = fact.without(check.warmup)
+    samples = value.without(check.warmup)
     if check.statistic == "difference" and isinstance(control, Series):
         return samples - control.without(check.warmup)
     return samples
@@ -137,7 +138,7 @@ def _truth(check: Check, shape: SeriesShape) -> float:
 
 def _arms(check: Check, shape: SeriesShape, num_series: int, generator: np.random.Generator) -> Iterator[Arms]:
     own = shape.spread * autoregressive(shape.lag_one, shape.num_samples, num_series, generator)
-    other = np.zeros_like(own)  # a difference is simulated as it is, and not as two arms that share who knows what
+    other = np.zeros_like(own)  # a difference is simulated directly, since it is unknown what its two arms share
     if check.statistic == "spread_ratio":
         other = shape.spread * autoregressive(shape.lag_one, shape.num_samples, num_series, generator)
     for samples, control in zip(own, other, strict=True):
@@ -159,7 +160,7 @@ def _share(answers: list[set[Verdict]], wanted: Verdict) -> float:
 def _calibrate_drift(check: Check, shape: SeriesShape, num_series: int, generator: np.random.Generator) -> Calibration:
     samples = autoregressive(max(shape.lag_one, 0.0), shape.num_samples, num_series, generator)
     alarms = drift_alarms(check, samples)
-    wants_drift = check.value is (check.op is Op.EQUAL)
+    wants_drift = check.value is (check.op is CheckOperator.EQUAL)
     if wants_drift:
-        return Calibration(float(alarms.still.mean()), float(alarms.unseen.mean()), num_series)
-    return Calibration(float(alarms.unseen.mean()), float(alarms.still.mean()), num_series)
+        return Calibration(float(alarms.false_alarms.mean()), float(alarms.missed.mean()), num_series)
+    return Calibration(float(alarms.missed.mean()), float(alarms.false_alarms.mean()), num_series)

@@ -1,4 +1,4 @@
-"""One demand on one metric, and what makes a demand that nothing could answer."""
+"""A check: one demand on one metric. Demands that cannot be judged are refused."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -10,11 +10,11 @@ from seedbed.contracts import CheckKind, Message
 from seedbed.gate._statistics import DRIFTS, PAIRED, WITH_INTERVAL, probability, statistic_named
 from seedbed.gate._terse import parse_terse
 
-__all__ = ["Check", "Method", "Op"]
+__all__ = ["Check", "CheckOperator", "Method"]
 
 
-class Op(StrEnum):
-    """How the value found is held against the value declared."""
+class CheckOperator(StrEnum):
+    """How the value found is compared with the value declared."""
 
     AT_LEAST = ">="
     AT_MOST = "<="
@@ -25,15 +25,15 @@ class Op(StrEnum):
 
     @property
     def orders(self) -> bool:
-        """Whether it asks for more or less, which only numbers are."""
-        return self not in {Op.EQUAL, Op.UNEQUAL}
+        """Whether it is an order, which only numbers have."""
+        return self not in {CheckOperator.EQUAL, CheckOperator.UNEQUAL}
 
 
 class Method(StrEnum):
-    """How the uncertainty of a series is told.
+    """How the interval of a statistic is made, or how drift is detected.
 
-    BOOTSTRAP holds for one look at the end; SEQUENCE for every look, as often as anybody likes. PAGE_HINKLEY and CUSUM
-    find drift.
+    A BOOTSTRAP interval is valid for one look at the end, a SEQUENCE interval for any number of looks. PAGE_HINKLEY and
+    CUSUM detect drift.
     """
 
     BOOTSTRAP = "bootstrap"
@@ -49,17 +49,17 @@ _WITH_SEQUENCE = frozenset({"mean", "difference"})
 class Check(Message):
     """One demand on one metric, a dotted path into the record (`metrics.test.ap`).
 
-    `confidence`, between 0 and 1, demands that the whole confidence interval keeps the threshold. In a file a check may
-    be written tersely: "metrics.test.ap >= 0.88 @ 95%", "p95(kpi.latency_ms) < 350".
+    `confidence`, between 0 and 1, demands that the whole confidence interval meets the threshold. In a file, a check
+    may be a short text: "metrics.test.ap >= 0.88 @ 95%", "p95(kpi.latency_ms) < 350".
 
-    On a series `statistic` says what is made of it, `control` names the other arm where two are compared, `warmup` is
-    the number of first samples left out, `min_samples` how many must then be left, and `method` how the interval is
-    made. `delta` and `threshold` are a drift detector's, in standard deviations of the series; without a threshold it
-    is set so that a series without drift raises an alarm at a rate of at most 1 - `confidence`, by default 5 %.
+    On a series, `statistic` is what is computed, `control` names the other arm where two are compared, `warmup` is the
+    number of first samples to leave out, `min_samples` how many must then be left, and `method` how the interval is
+    made. `delta` and `threshold` are for a drift detector, in standard deviations of the series. Without `threshold`,
+    it is set so that at most a share of 1 - `confidence` of series without drift raises an alarm, by default 5 %.
     """
 
     metric: str = Field(min_length=1)
-    op: Op
+    op: CheckOperator
     value: bool | float | str
     confidence: float | None = Field(default=None, gt=0, lt=1)
     kind: CheckKind = CheckKind.THRESHOLD
@@ -73,7 +73,7 @@ class Check(Message):
 
     @model_validator(mode="before")
     @classmethod
-    def _terse_becomes_fields(cls, data: Any) -> Any:
+    def _text_becomes_fields(cls, data: Any) -> Any:
         return parse_terse(data) if isinstance(data, str) else data
 
     @field_validator("kind", mode="before")
@@ -95,7 +95,7 @@ class Check(Message):
 
     @property
     def subject(self) -> str:
-        """What is held against the demand: `metrics.test.ap`, `p95(kpi.latency_ms)`, `difference(kpi.x, control.x)`."""
+        """The value that is compared: `metrics.test.ap`, `p95(kpi.latency_ms)`, `difference(kpi.x, control.x)`."""
         arms = self.metric if self.control is None else f"{self.metric}, {self.control}"
         return self.metric if self.statistic is None else f"{self.statistic}({arms})"
 
@@ -107,7 +107,7 @@ class Check(Message):
 
     @property
     def is_drift(self) -> bool:
-        """Whether it asks for drift, which is there or not."""
+        """Whether its statistic is drift, which is true or false."""
         return self.statistic in DRIFTS
 
 
@@ -139,7 +139,7 @@ def _problems_of_drift(check: Check) -> Iterator[str]:
     if check.method not in {None, *_DETECTORS}:
         yield f"drift is found by page_hinkley or cusum, not by {check.method}"
     if check.threshold is not None and check.confidence is not None:
-        yield "declare a drift detector's threshold, or the confidence from which it is worked out, not both"
+        yield "declare a drift detector's threshold, or the confidence from which it is computed, not both"
 
 
 def _problems_of_interval(check: Check) -> Iterator[str]:

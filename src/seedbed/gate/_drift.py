@@ -1,4 +1,4 @@
-"""Did a series drift? Page-Hinkley's test and the two-sided CUSUM, in standard deviations of the series."""
+"""Drift detectors: Page-Hinkley's test and the two-sided CUSUM, in standard deviations of the series."""
 
 from dataclasses import dataclass
 from typing import Literal, final
@@ -20,10 +20,9 @@ Detector = Literal["page_hinkley", "cusum"]
 @final
 @dataclass(frozen=True)
 class Drift:
-    """How far the evidence for an upward and a downward drift rose, and at which sample each passed `threshold`.
+    """The highest evidence for an upward and a downward drift, and the sample at which each exceeded `threshold`.
 
-    Both heights are in standard deviations of the series; samples count from 0, and None says that there is no drift
-    that way.
+    Both are in standard deviations of the series. Samples count from 0; None means no drift in that direction.
     """
 
     threshold: float
@@ -34,9 +33,9 @@ class Drift:
 
 
 def page_hinkley(values: Samples, *, delta: float, threshold: float) -> Drift:
-    """Page-Hinkley's test (Page, 1954; Hinkley, 1971): how far the sum of deviations from the mean so far has risen.
+    """Page-Hinkley's test (Page, 1954; Hinkley, 1971): the rise of the sum of deviations from the mean so far.
 
-    `delta` is taken off each deviation, so that smaller drifts are let pass; it and `threshold` are in standard
+    `delta` is subtracted from each deviation, so that smaller drifts are ignored; it and `threshold` are in standard
     deviations of the series. Raises InvalidInput for fewer than 24 finite samples.
     """
     return _drift("page_hinkley", values, delta, threshold)
@@ -54,10 +53,10 @@ def cusum(values: Samples, *, delta: float, threshold: float) -> Drift:
 def heights(
     detector: Detector, samples: NDArray[np.float64], delta: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How high the evidence for upward and for downward drift stands after each sample; series in rows, or one alone.
+    """The evidence for upward and for downward drift after each sample, of one series or of series in rows.
 
-    One sample counts for at most three standard deviations: an outlier is no drift. The CUSUM's begins behind its
-    reference, where it is 0.
+    One sample counts for at most three standard deviations, since an outlier is no drift. The evidence of the CUSUM is
+    0 over its reference samples.
     """
     scale = samples.std(axis=-1, keepdims=True)
     deviations = np.clip(_deviations(detector, samples) / np.where(scale > 0, scale, 1.0), -_MOST, _MOST)

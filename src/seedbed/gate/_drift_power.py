@@ -1,4 +1,4 @@
-"""How high a drift detector's threshold must be, and what it then sees, found on simulated series without drift."""
+"""The threshold of a drift detector and its power to detect a step, both by simulation."""
 
 from dataclasses import dataclass
 from typing import final
@@ -10,9 +10,9 @@ from seedbed.gate._bootstrap import lag_one
 from seedbed.gate._drift import Detector, heights
 from seedbed.gate._simulated import autoregressive
 
-__all__ = ["STEP", "DriftTrial", "drift_threshold", "lag_one_beside_a_step", "power"]
+__all__ = ["STEP", "DriftTrial", "drift_threshold", "lag_one_without_step", "power"]
 
-# The step that a detector must be able to see, half-way, in standard deviations of the series before it.
+# The step that a detector must be able to detect, half-way, in standard deviations of the series before it.
 STEP = 2.0
 _MOST_CORRELATED = 0.95
 _MOST_VALUES = 200_000
@@ -21,7 +21,7 @@ _MOST_VALUES = 200_000
 @final
 @dataclass(frozen=True)
 class DriftTrial:
-    """What a detector is tried on: as many samples as the series has, as strongly correlated, for `sides` of drift."""
+    """Simulated series to try a detector on: of as many samples and the same correlation, for `sides` of drift."""
 
     detector: Detector
     sides: frozenset[str]
@@ -30,7 +30,7 @@ class DriftTrial:
     lag_one: float
 
     def top(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The highest evidence on the sides asked for, for each series in a row."""
+        """The highest evidence on these sides, for each series in rows."""
         by_side = dict(zip(("up", "down"), heights(self.detector, samples, self.delta), strict=True))
         tops: NDArray[np.float64] = np.max([by_side[side].max(axis=-1) for side in sorted(self.sides)], axis=0)
         return tops
@@ -47,22 +47,22 @@ def drift_threshold(trial: DriftTrial, confidence: float, *, seed: int = 0) -> f
 
 
 def power(trial: DriftTrial, threshold: float, *, seed: int = 1) -> float:
-    """The share of series with a step of STEP standard deviations half-way on which the detector sees drift."""
+    """The share of series with a step of STEP standard deviations half-way in which drift is detected."""
     samples = trial.series(seed)
     samples[:, trial.num_samples // 2 :] += -STEP if trial.sides == {"down"} else STEP
     return float((trial.top(samples) > threshold).mean())
 
 
-def lag_one_beside_a_step(samples: NDArray[np.float64]) -> float:
+def lag_one_without_step(samples: NDArray[np.float64]) -> float:
     """The correlation of samples with their predecessors once the largest single step is taken out of them.
 
-    A step makes samples resemble their predecessors; taken for correlation it would raise the threshold and hide
-    itself. What the fitted step takes from the correlation is given back: (8 + 10 rho) / n, chosen by simulation.
+    A step also makes samples similar to their predecessors. Counted as correlation it would raise the threshold and so
+    hide itself. Removing the step lowers the correlation; (8 + 10 rho) / n is added back, chosen by simulation.
     """
     at = _largest_step(samples)
     levels = np.concatenate([np.full(at, samples[:at].mean()), np.full(samples.size - at, samples[at:].mean())])
-    mended = lag_one(samples - levels)
-    found = (mended - 1 / samples.size) / (1 + 3 / samples.size)
+    remaining = lag_one(samples - levels)
+    found = (remaining - 1 / samples.size) / (1 + 3 / samples.size)
     return min(max(found + (8 + 10 * found) / samples.size, 0.0), _MOST_CORRELATED)
 
 

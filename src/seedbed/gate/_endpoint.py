@@ -1,4 +1,4 @@
-"""Metrics over HTTP, for a server that comes to fetch them: on loopback, or anywhere with a token."""
+"""Serves metrics over HTTP for a Prometheus server: on loopback, or on any address with a token."""
 
 import hmac
 import socket
@@ -18,23 +18,23 @@ from seedbed.gate._exposition import MetricFamily, registry_of
 
 __all__ = ["serve_metrics"]
 
-_SLOWEST_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 @contextmanager
 def serve_metrics(
     source: Callable[[], Iterable[MetricFamily]], *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
 ) -> Iterator[str]:
-    """Serve what `source` gives, asked anew at each request, at the URL that is yielded, until the block ends.
+    """Serve the metrics of `source` at the URL that is yielded, until the block ends.
 
-    `source` is called from other threads. Port 0 takes a free one. With a `token` every request must bear it
-    (`Authorization: Bearer ...`); it travels in the clear, so beyond a trusted network put TLS in front. Prometheus's
-    text and OpenMetrics are both spoken. Raises InvalidInput for an address beyond loopback without a token, since
-    anybody there could read along, and for one that cannot be listened on.
+    `source` is called for every request, from other threads. Port 0 takes a free one. With a `token`, every request
+    must carry it (`Authorization: Bearer ...`). The token is sent unencrypted, so put TLS in front on a network that
+    you do not trust. Prometheus's text and OpenMetrics are both supported. Raises InvalidInput for an address beyond
+    loopback without a token, since others could read the metrics, and for one that cannot be listened on.
     """
     if not _is_loopback(host) and not token:
         raise InvalidInput(f"metrics at {host!r}: an address beyond loopback needs a token; give one, or use 127.0.0.1")
-    server = _listen(host, port, _guarded(make_wsgi_app(registry_of(source)), token))
+    server = _listen(host, port, _with_token(make_wsgi_app(registry_of(source)), token))
     thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     try:
@@ -49,7 +49,7 @@ def serve_metrics(
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
-    except ValueError:  # a name; where others lead is for their resolver to say, and not always the same
+    except ValueError:  # a name; only localhost is known to be loopback
         return host == "localhost"
 
 
@@ -61,7 +61,7 @@ def _listen(host: str, port: int, application: WSGIApplication) -> WSGIServer:
         raise InvalidInput(f"metrics cannot be served at {host!r}, port {port}: {problem}; name a free one") from None
 
 
-def _guarded(metrics: WSGIApplication, token: str | None) -> WSGIApplication:
+def _with_token(metrics: WSGIApplication, token: str | None) -> WSGIApplication:
     wanted = f"Bearer {token}".encode() if token else None
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -90,7 +90,7 @@ class _Server6(_Server):
 
 @final
 class _Handler(WSGIRequestHandler):
-    timeout = _SLOWEST_SECONDS  # whoever opens a connection and says nothing is let go
+    timeout = _TIMEOUT_SECONDS  # closes a connection that sends nothing
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
-        """Say nothing: a scrape every few seconds is no news."""
+        """Log nothing: there is a scrape every few seconds."""

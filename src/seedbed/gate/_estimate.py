@@ -1,4 +1,4 @@
-"""A check's statistic of a series, with as much certainty as the check asks for, or why it cannot be had."""
+"""Estimates the statistic of a check, with the confidence that it asks for, or says why that is impossible."""
 
 from dataclasses import dataclass
 from math import ceil, inf
@@ -27,7 +27,7 @@ _FEWEST_FOR_RANKS = 8
 @final
 @dataclass(frozen=True)
 class Arms:
-    """The samples of a metric after its warmup, and those of its control, pair by pair, where there is one."""
+    """The samples of a metric after its warmup, and those of its control, if any, pair by pair."""
 
     samples: _Samples
     control: _Samples | None = None
@@ -36,7 +36,7 @@ class Arms:
 @final
 @dataclass(frozen=True)
 class Estimate:
-    """What was found: an interval, or a bare number, and how it was made."""
+    """An estimate: an interval, or a number without one, and the method."""
 
     found: Interval | float
     method: str | None
@@ -45,16 +45,16 @@ class Estimate:
 @final
 @dataclass(frozen=True)
 class Shortage:
-    """Too few samples to say: why, and about how many more would do."""
+    """Too few samples for an estimate: the reason, and about how many more are needed."""
 
     reason: str
     num_missing: int
 
 
 def estimate(check: Check, arms: Arms, *, resamples: int = 2000) -> Estimate | Shortage:
-    """The statistic that `check` asks for, of at least one finite sample in each arm. Not for drift."""
+    """The statistic of `check`, of at least one finite sample in each arm. Not for drift."""
     if check.confidence is None:
-        return Estimate(_bare(check.statistic or "", arms), None)
+        return Estimate(_without_interval(check.statistic or "", arms), None)
     share = probability(check.statistic or "")
     if share is not None:
         return _quantile(arms.samples, share, check.confidence)
@@ -65,7 +65,7 @@ def estimate(check: Check, arms: Arms, *, resamples: int = 2000) -> Estimate | S
     return _mean(_mean_of(check, arms), check.confidence, resamples)
 
 
-def _bare(statistic: str, arms: Arms) -> float:
+def _without_interval(statistic: str, arms: Arms) -> float:
     if arms.control is None:
         return point(statistic, arms.samples)
     if statistic == "difference":
@@ -89,8 +89,8 @@ def _sequence(samples: _Samples, confidence: float) -> Estimate | Shortage:
         return _too_few(samples.size, FEWEST_FOR_SEQUENCE, "a confidence sequence")
     reach = sequence_reach(samples, confidence=confidence)
     if reach.half_width == inf:
-        more = ceil(samples.size * max(FEWEST / reach.worth - 1, 0.1))
-        worth = f"{samples.size} samples are worth about {reach.worth:.2g} independent ones"
+        more = ceil(samples.size * max(FEWEST / reach.effective_samples - 1, 0.1))
+        worth = f"{samples.size} samples are worth about {reach.effective_samples:.2g} independent ones"
         return Shortage(f"{worth}, which bound no mean", more)
     return Estimate(reach.around(samples, confidence), "confidence sequence")
 

@@ -1,4 +1,4 @@
-"""Metrics as a value, and the texts that a Prometheus server reads."""
+"""Metrics as values, and their texts for a Prometheus server."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ class GaugeFamily:
 @final
 @dataclass(frozen=True)
 class InfoFamily:
-    """What does not change and is no number, such as a run's name, as labels. Its text ends in `_info`."""
+    """Constant texts, such as a run's name, as labels. Its name in the text ends in `_info`."""
 
     name: str
     help: str
@@ -51,7 +51,7 @@ MetricFamily = GaugeFamily | InfoFamily
 def exposition(families: Iterable[MetricFamily], *, openmetrics: bool = False) -> str:
     """The metrics in the Prometheus text format 0.0.4, or in OpenMetrics 1.0.
 
-    Raises InvalidInput for a name that Prometheus does not take, and for one that stands twice.
+    Raises InvalidInput for a name that Prometheus does not accept, and for a name used twice.
     """
     registry = registry_of(lambda: families)
     generate: Callable[[Collector], bytes] = generate_openmetrics if openmetrics else generate_latest
@@ -59,7 +59,7 @@ def exposition(families: Iterable[MetricFamily], *, openmetrics: bool = False) -
 
 
 def write_textfile(path: Path, families: Iterable[MetricFamily]) -> None:
-    """Put the metrics at `path` for node_exporter's textfile collector, whole for every reader.
+    """Write the metrics to `path` for node_exporter's textfile collector. No reader sees half a file.
 
     Raises StoreUnavailable, and InvalidInput as `exposition`.
     """
@@ -67,7 +67,7 @@ def write_textfile(path: Path, families: Iterable[MetricFamily]) -> None:
 
 
 def registry_of(source: Callable[[], Iterable[MetricFamily]]) -> CollectorRegistry:
-    """A registry that asks `source` anew each time that it is read."""
+    """A registry that calls `source` each time that it is read."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(source))
     return registry
@@ -79,11 +79,11 @@ class _Collector(Collector):
         self._source = source
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing: what there is may change."""
+        """Describe nothing, since the families may change."""
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily | InfoMetricFamily]:
-        """Every family, once."""
+        """Yield every family once."""
         seen: set[str] = set()
         for family in self._source():
             _refuse_unfit(family, seen)
@@ -97,7 +97,7 @@ def _refuse_unfit(family: MetricFamily, seen: set[str]) -> None:
     if unfit:
         raise InvalidInput(f"metric {family.name!r}: {unfit[0]!r} is no name; use letters, digits and underscores")
     if family.name in seen:
-        raise InvalidInput(f"metric {family.name!r} stands twice; give the two different names")
+        raise InvalidInput(f"metric {family.name!r} is given twice; use two different names")
 
 
 def _info(family: InfoFamily) -> InfoMetricFamily:

@@ -1,4 +1,4 @@
-"""A gate's answer, a pure function of the spec and the record."""
+"""Judges a record by a gate, as a pure function of both."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,7 @@ from seedbed.errors import ExitCode
 from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_series import answer_series
 from seedbed.gate._check import Check
-from seedbed.gate._facts import Fact, facts_of, lint, lint_kinds
+from seedbed.gate._record_values import RecordValue, lint, lint_kinds, record_values
 from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec
 
@@ -19,20 +19,20 @@ EXIT_CODE_OF: Mapping[Verdict, ExitCode] = {
     Verdict.INCONCLUSIVE: ExitCode.NO_ANSWER,
     Verdict.NO_DATA: ExitCode.NO_ANSWER,
 }
-"""The exit code of each verdict, where no contract is broken."""
+"""The exit code of each verdict when no contract is broken."""
 
 
 def judge(spec: GateSpec, record: Mapping[str, object], *, known: Iterable[str] = ()) -> GateReport:
-    """Hold every check against the record. Only PASS passes.
+    """Judge the record by every check. Only PASS passes.
 
-    A metric that is null, or absent though `known` names it, is NO_DATA, and so is a series without samples; one that
-    nobody knows is a mistake. Raises InvalidInput for that, with the nearest names, for a statistic of what is no
-    series, a series without a statistic, and a check that compares what cannot be compared.
+    A metric that is null, or absent although `known` names it, is NO_DATA, and so is a series without samples. Raises
+    InvalidInput for an unknown metric, with the nearest names, for a statistic of a single value, for a series without
+    a statistic, and for values of different types.
     """
-    facts = facts_of(record)
-    lint(spec, {*facts, *known})
-    lint_kinds(spec, facts)
-    checks = tuple(_report(check, facts) for check in spec.checks)
+    values = record_values(record)
+    lint(spec, {*values, *known})
+    lint_kinds(spec, values)
+    checks = tuple(_report(check, values) for check in spec.checks)
     return GateReport(gate=spec.gate, verdict=_overall(checks), exit_code=_exit_code(checks), checks=checks)
 
 
@@ -49,8 +49,8 @@ def _exit_code(checks: tuple[CheckReport, ...]) -> ExitCode:
     return EXIT_CODE_OF[_overall(checks)]
 
 
-def _report(check: Check, facts: Mapping[str, Fact]) -> CheckReport:
-    answer = _answer(check, facts.get(check.metric), None if check.control is None else facts.get(check.control))
+def _report(check: Check, values: Mapping[str, RecordValue]) -> CheckReport:
+    answer = _answer(check, values.get(check.metric), None if check.control is None else values.get(check.control))
     return CheckReport(
         metric=check.subject,
         kind=check.kind,
@@ -64,8 +64,8 @@ def _report(check: Check, facts: Mapping[str, Fact]) -> CheckReport:
     )
 
 
-def _answer(check: Check, found: Fact, control: Fact) -> Answer:
-    if not isinstance(found, Series):  # a null where a series is expected holds no value either
+def _answer(check: Check, found: RecordValue, control: RecordValue) -> Answer:
+    if not isinstance(found, Series):  # a null in place of a series is no value either
         return answer_value(check, found)
     if check.control is not None and not isinstance(control, Series):
         return answer_value(check, None)

@@ -1,4 +1,4 @@
-"""A run judged from its record alone, by the gate that it was configured with or by another."""
+"""Judges a run from its record alone, by its configured gate or by another one."""
 
 from seedbed.contracts import GateReport
 from seedbed.errors import InvalidInput
@@ -12,10 +12,10 @@ __all__ = ["declares_gate", "judge_run"]
 
 
 def judge_run(snapshot: Snapshot, spec: GateSpec | None = None, *, calibrate: bool = False) -> GateReport:
-    """The verdict of `spec`, or of the gate that the run was configured with, on the run's record.
+    """Judge the run's record by `spec`, or by the gate that the run was configured with.
 
-    With `calibrate`, each check on a series also has its false-pass rate, which takes up to a second. Raises
-    InvalidInput when there is neither a spec nor a configured gate, or when one asks for what no record holds.
+    `calibrate` adds the false-pass rate of each check on a series, which takes up to a second for each. Raises
+    InvalidInput when there is neither a spec nor a configured gate, and as `judge` does.
     """
     if spec is None and not declares_gate(snapshot):
         raise InvalidInput(f"run {snapshot.run_id} was configured without a gate; give one by --spec FILE")

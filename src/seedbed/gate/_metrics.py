@@ -1,4 +1,4 @@
-"""A gate's answer as metrics."""
+"""The report of a gate as metrics."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -12,14 +12,14 @@ _CHECK_LABELS = ("gate", "metric", "expected")
 
 
 def metrics_text(report: GateReport, record: Mapping[str, object], *, openmetrics: bool = False) -> str:
-    """The report in the Prometheus text format, or in OpenMetrics, with the run's names from the record."""
+    """The metrics of a report in the Prometheus text format, or in OpenMetrics; `record` names the run."""
     return exposition(gate_metrics(report, record), openmetrics=openmetrics)
 
 
 def gate_metrics(report: GateReport, record: Mapping[str, object]) -> tuple[MetricFamily, ...]:
-    """The report as metrics, with `project`, `run_id`, `stage` and `snapshot_seq` of the record in `seedbed_run`.
+    """The metrics of a report. `seedbed_run` has `project`, `run_id`, `stage` and `snapshot_seq` of the record.
 
-    Of several checks with the same metric and demand the last one is shown.
+    When several checks have the same metric and demand, the last one is shown.
     """
     verdicts: dict[tuple[str, ...], float] = {
         (report.gate, each.value): float(each is report.verdict) for each in Verdict

@@ -1,4 +1,4 @@
-"""Metrics brought to a Pushgateway, and taken away again, since it never forgets by itself."""
+"""Pushes metrics to a Pushgateway, and deletes them in the end, since the gateway never does."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from seedbed.gate._exposition import MetricFamily, registry_of
 
 __all__ = ["PushTarget", "pushing"]
 
-_SLOWEST_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 @final
@@ -26,13 +26,13 @@ class PushTarget:
     run_id: str
 
     def push(self, families: Iterable[MetricFamily]) -> None:
-        """Put `families` in place of whatever the group holds. Raises StoreUnavailable when that cannot be done."""
+        """Replace the group's metrics by `families`. Raises StoreUnavailable when that fails."""
         registry = registry_of(lambda: families)
-        self._try(lambda: push_to_gateway(self.gateway, self.job, registry, self._key, timeout=_SLOWEST_SECONDS))
+        self._try(lambda: push_to_gateway(self.gateway, self.job, registry, self._key, timeout=_TIMEOUT_SECONDS))
 
     def delete(self) -> None:
-        """Take the group away. Raises StoreUnavailable when that cannot be done."""
-        self._try(lambda: delete_from_gateway(self.gateway, self.job, self._key, timeout=_SLOWEST_SECONDS))
+        """Delete the group. Raises StoreUnavailable when that fails."""
+        self._try(lambda: delete_from_gateway(self.gateway, self.job, self._key, timeout=_TIMEOUT_SECONDS))
 
     @property
     def _key(self) -> dict[str, str]:
@@ -44,7 +44,7 @@ class PushTarget:
         except (OSError, HTTPException) as problem:
             raise StoreUnavailable(
                 f"the Pushgateway at {self.gateway} did not take the metrics of {self.job}, {self.run_id}: {problem}; "
-                "start it, or name another"
+                "start it, or name another one"
             ) from None
 
 
@@ -52,8 +52,8 @@ class PushTarget:
 def pushing(target: PushTarget, first: Iterable[MetricFamily]) -> Iterator[PushTarget]:
     """Push `first` and yield the target for more; delete the group when the block ends cleanly.
 
-    After an error the last metrics stay, so that what was alerted on can be looked at. Raises StoreUnavailable when the
-    gateway cannot be reached at the beginning or the end.
+    After an error the last metrics stay, so that the cause of an alert can be looked at. Raises StoreUnavailable when
+    the gateway cannot be reached at the beginning or the end.
     """
     target.push(first)
     yield target

@@ -1,4 +1,4 @@
-"""A confidence interval for a quantile of samples that depend on their neighbours."""
+"""A confidence interval for a quantile of dependent samples."""
 
 from dataclasses import dataclass
 from math import ceil, exp, lgamma, log
@@ -18,9 +18,9 @@ __all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
 @final
 @dataclass(frozen=True)
 class QuantileRanks:
-    """Which of the sorted samples, counted from 0, bound the quantile; None where there are too few to bound it.
+    """The ranks, from 0, of the sorted samples that bound the quantile; None where there are too few samples.
 
-    `num_missing` is about how many samples more would bound it on both sides.
+    `num_missing` is about how many more samples would bound it on both sides.
     """
 
     low: int | None
@@ -28,7 +28,7 @@ class QuantileRanks:
     num_missing: int
 
     def interval(self, samples: NDArray[np.float64], probability: float, confidence: float) -> Interval | None:
-        """The quantile of `samples` between the two; None where one of them is missing."""
+        """The quantile of `samples` with its bounds; None when a bound is missing."""
         if self.low is None or self.high is None:
             return None
         ordered, value = np.sort(samples), float(np.quantile(samples, probability))
@@ -39,11 +39,11 @@ class QuantileRanks:
 def block_quantile(values: Samples, probability: float, *, confidence: float = 0.95) -> Interval:
     """The quantile of `values`, in the order they were sampled, with a two-sided confidence interval.
 
-    The interval is bounded by order statistics (Thompson, 1936), which asks nothing of the distribution, for the number
-    of independent samples that these are worth: their number, over how much the circular blocks of the block bootstrap
-    vary in the share of samples below the quantile, against single samples. To resample the quantile itself passes a
-    95th percentile at its true value four to eight times as often as this, since the resampled tail is never longer
-    than the sampled one. Raises InvalidInput for too few samples to bound the quantile.
+    The bounds are order statistics (Thompson, 1936), for any distribution, at the effective sample size. That is the
+    number of samples divided by a variance ratio: of the share of samples below the quantile, in the circular blocks of
+    the block bootstrap against single samples. Resampling the quantile itself would pass a 95th percentile at its true
+    value four to eight times as often, since a resampled tail is never longer than the sampled one. Raises InvalidInput
+    for too few samples to bound the quantile.
     """
     if not 0 < probability < 1:
         raise InvalidInput(f"block_quantile: expected a probability between 0 and 1, found {probability}; 0.95 for p95")
@@ -62,19 +62,19 @@ def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confiden
     """The ranks of the order statistics that bound the quantile of at least two samples."""
     num_samples, tail = samples.size, (1 - confidence) / 2
     inflation = _inflation(np.asarray(samples <= np.quantile(samples, probability), dtype=np.float64))
-    worth = max(1, int(num_samples / inflation))
-    above = _first_rank_above(worth, probability, tail)
-    below = worth + 1 - _first_rank_above(worth, 1 - probability, tail)
+    effective_samples = max(1, int(num_samples / inflation))
+    above = _first_rank_above(effective_samples, probability, tail)
+    below = effective_samples + 1 - _first_rank_above(effective_samples, 1 - probability, tail)
     fewest = ceil(inflation * log(tail) / log(max(probability, 1 - probability)))
     return QuantileRanks(
-        low=int((below - 1) / worth * num_samples) if below >= 1 else None,
-        high=ceil(above / worth * num_samples) - 1 if above <= worth else None,
+        low=int((below - 1) / effective_samples * num_samples) if below >= 1 else None,
+        high=ceil(above / effective_samples * num_samples) - 1 if above <= effective_samples else None,
         num_missing=max(1, fewest + ceil(inflation) - num_samples),
     )
 
 
 def _inflation(below: NDArray[np.float64]) -> float:
-    """How much more the mean of dependent samples varies than of independent ones, at least 1."""
+    """The variance of the mean of dependent samples over that of independent ones, at least 1."""
     length, variance = block_length(below), float(below.var())
     if variance == 0:
         return 1.0

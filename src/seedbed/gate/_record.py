@@ -1,4 +1,4 @@
-"""What a gate may ask about a committed run."""
+"""The record of a committed run that a gate judges."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ __all__ = ["gate_record"]
 
 
 def gate_record(snapshot: Snapshot) -> dict[str, Any]:
-    """What a gate may ask about a snapshot, as JSON: `metrics`, `timing`, `audit`, `changes` and `contract`.
+    """The record that a gate judges, as JSON: `metrics`, `timing`, `audit`, `changes` and `contract`.
 
-    `contract.kept` is whether the run's own contract held: STRICT promised that nothing requested was lost, COMPAT to
-    go on and say what was. `audit.degraded` asks the same of both.
+    `contract.kept` says whether the run kept its own contract: STRICT promises that every requested feature was used,
+    COMPAT only to report those that were not. `audit.degraded` is true in both modes when one was not used.
     """
     audit = snapshot.documents.get("audit_run")
     return {

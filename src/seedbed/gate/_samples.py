@@ -1,4 +1,4 @@
-"""The door that samples come in by: finite, in one dimension, and enough of them."""
+"""Checks samples: they must be finite, in one dimension, and enough."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ Samples = Sequence[float] | NDArray[np.floating]
 def finite_samples(values: Samples, *, fewest: int, needed_by: str) -> NDArray[np.float64]:
     """`values` as an array.
 
-    Raises InvalidInput, which names `needed_by`, for fewer than `fewest` and for any that is not finite.
+    Raises InvalidInput, naming `needed_by`, for fewer than `fewest` samples and for one that is not finite.
     """
     samples = np.asarray(values, dtype=np.float64)
     if samples.ndim != 1 or samples.size < fewest or not np.isfinite(samples).all():
         raise InvalidInput(
             f"{needed_by}: expected at least {fewest} finite samples in one dimension, found shape {samples.shape} "
-            f"with {int((~np.isfinite(samples)).sum())} not finite; gather more, or mend what made them"
+            f"with {int((~np.isfinite(samples)).sum())} not finite; gather more, or fix their source"
         )
     return samples

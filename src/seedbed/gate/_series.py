@@ -17,8 +17,8 @@ __all__ = ["Series", "as_series"]
 class Series:
     """Samples of one metric in the order they were taken, such as one an iteration.
 
-    Samples that are not finite are kept, since a check on them fails; no samples are no data. Raises InvalidInput for a
-    sample that is no number.
+    Samples that are not finite are kept, and a check on them fails. A series without samples is no data. Raises
+    InvalidInput for a sample that is no number.
     """
 
     values: tuple[float, ...]
@@ -27,7 +27,7 @@ class Series:
         samples = tuple(values)
         wrong = [value for value in samples if not _is_number(value)]
         if wrong:
-            raise InvalidInput(f"a series holds numbers alone, found {wrong[0]!r}; leave out what is none")
+            raise InvalidInput(f"a series holds numbers alone, found {wrong[0]!r}; leave out everything else")
         object.__setattr__(self, "values", tuple(float(value) for value in samples))
 
     def __len__(self) -> int:
@@ -39,9 +39,9 @@ class Series:
 
 
 def as_series(value: object) -> Series | None:
-    """A series as a record holds it: itself, or a list of numbers, where null stands for a sample that is not finite.
+    """A series from a record: a `Series`, or a list of numbers in which null means a sample that is not finite.
 
-    None for whatever is no series.
+    None for any other value.
     """
     if isinstance(value, Series):
         return value

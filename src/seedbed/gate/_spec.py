@@ -1,4 +1,4 @@
-"""What a gate demands: a declared list of checks, from a YAML or JSON file."""
+"""The specification of a gate: a list of checks, from a YAML or JSON file."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ __all__ = ["GateSpec", "load_gate", "parse_gate"]
 
 
 class GateSpec(Message):
-    """A gate: its name and its checks, at least one, since a gate without checks would pass everything."""
+    """A gate: its name and at least one check, since a gate without checks would pass everything."""
 
     gate: str = Field(default="gate", min_length=1)
     checks: tuple[Check, ...] = Field(min_length=1)
 
 
 def parse_gate(data: object, *, source: str = "the given gate") -> GateSpec:
-    """A gate from parsed YAML or JSON. Raises InvalidInput naming `source` and each offending field."""
+    """A gate from parsed YAML or JSON. Raises InvalidInput naming `source` and each wrong field."""
     try:
         return GateSpec.model_validate(data)
     except ValidationError as problem:
@@ -28,11 +28,11 @@ def parse_gate(data: object, *, source: str = "the given gate") -> GateSpec:
             f"  {'.'.join(map(str, each['loc'])) or 'the top'}: {each['msg']} (found {each['input']!r})"
             for each in problem.errors()
         ]
-        raise InvalidInput("\n".join([f"{source}: {len(lines)} problem(s); mend them and try again", *lines])) from None
+        raise InvalidInput("\n".join([f"{source}: {len(lines)} problem(s); fix them and try again", *lines])) from None
 
 
 def load_gate(path: Path) -> GateSpec:
-    """The gate in a YAML or JSON file. Raises NotFound for a missing file and InvalidInput for one that is no gate."""
+    """The gate in a YAML or JSON file. Raises NotFound for a missing file and InvalidInput for a wrong one."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

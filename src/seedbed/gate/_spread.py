@@ -1,7 +1,7 @@
-"""Confidence intervals for how much samples spread, and for how much more they spread than a control's.
+"""Confidence intervals for the standard deviation of samples, and for its ratio to that of a control.
 
-The standard deviation is made a mean: each sample's influence on its logarithm (the infinitesimal jackknife; Efron,
-1982). The block bootstrap of these knows how samples depend on their neighbours.
+The logarithm of the standard deviation is written as a mean: of each sample's influence on it (the infinitesimal
+jackknife; Efron, 1982). The block bootstrap of the influences allows for dependent samples.
 """
 
 from math import exp, sqrt
@@ -26,8 +26,8 @@ def spread(samples: NDArray[np.float64]) -> float:
 def spread_interval(samples: NDArray[np.float64], confidence: float, resamples: int) -> Interval:
     """The standard deviation of at least eight samples, with a two-sided interval.
 
-    What the bootstrap says of its logarithm is told in degrees of freedom (Satterthwaite, 1946), so that the ends are
-    those of chi-square, which is skewed, by Wilson and Hilferty's approximation (1931).
+    The bootstrap's variance of its logarithm is converted to degrees of freedom (Satterthwaite, 1946). The ends are
+    then those of chi-square, which is skewed, by Wilson and Hilferty's approximation (1931).
     """
     value, whole = spread(samples), spread(samples) * _shortfall(samples)
     log_interval = block_bootstrap(_influence(samples), confidence=confidence, resamples=resamples)
@@ -58,9 +58,9 @@ def _influence(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _shortfall(samples: NDArray[np.float64]) -> float:
-    """The factor, at least 1, by which dependent samples lie nearer to their own mean than to the true one.
+    """The factor, at least 1, by which the standard deviation of dependent samples is too small.
 
-    Their variance falls short by that of their mean (Bayley and Hammersley, 1946), here of an autoregression of order
+    Their variance is too small by that of their mean (Bayley and Hammersley, 1946), here of an autoregression of order
     one.
     """
     rho = min(max(lag_one(samples), 0.0), _MOST_CORRELATED)

@@ -1,4 +1,4 @@
-"""What a check may ask of a series, by name."""
+"""The statistics that a check may ask of a series, by name."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -21,18 +21,18 @@ _POINTS: Mapping[str, Callable[[NDArray[np.float64]], float]] = {
     "last": lambda samples: float(samples[-1]),
     "count": lambda samples: float(samples.size),
 }
-# An extreme, the last sample and a count are what they are: no interval tells what else they might have been.
+# There is no interval for an extreme, the last sample or a count.
 WITH_INTERVAL = frozenset({"mean", "median", "std"}) | PAIRED
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 
 
 def is_statistic(name: str) -> bool:
-    """Whether `name` is a statistic: mean, median, min, max, std, last, count, p95 and its like, drift, of two arms."""
+    """Whether `name` is a statistic: mean, median, min, max, std, last, count, p95 and so on, drift, or of two arms."""
     return name in _POINTS or name in DRIFTS or name in PAIRED or probability(name) is not None
 
 
 def statistic_named(name: str) -> str:
-    """`name` if it is a statistic. Raises ValueError with the nearest that are."""
+    """`name` if it is a statistic. Raises ValueError with the nearest names."""
     if is_statistic(name):
         return name
     known = sorted({*_POINTS, *DRIFTS, *PAIRED})
@@ -42,7 +42,7 @@ def statistic_named(name: str) -> str:
 
 
 def probability(name: str) -> float | None:
-    """The probability of a quantile: 0.95 for `p95`, 0.5 for `median`; None for what is no quantile."""
+    """The probability of a quantile: 0.95 for `p95`, 0.5 for `median`; None for other names."""
     if name == "median":
         return 0.5
     match = _QUANTILE.fullmatch(name)
@@ -51,6 +51,6 @@ def probability(name: str) -> float | None:
 
 
 def point(name: str, samples: NDArray[np.float64]) -> float:
-    """The statistic of at least one sample, as a bare number; quantiles between samples are interpolated."""
+    """The statistic of at least one sample, without an interval. Quantiles are interpolated between samples."""
     share = probability(name)
     return _POINTS[name](samples) if share is None or name == "median" else float(np.quantile(samples, share))

@@ -1,4 +1,4 @@
-"""A check written as a text: `metric op value [@ c%]`, with a statistic before or behind the metric of a series."""
+"""Parses a check written as a text: `metric op value [@ c%]`, with a statistic before or after the metric."""
 
 import re
 from decimal import Decimal
@@ -19,7 +19,7 @@ _PAIR = re.compile(r"(?P<metric>\S+)\s+(?P<statistic>\S+)")
 def parse_terse(text: str) -> dict[str, object]:
     """The fields of a check: `p95(latency_ms) < 350`, `net_bps mean > 2.5 @ 95%`, `audit.degraded == false`.
 
-    Raises ValueError for what is none of these.
+    Raises ValueError for any other text.
     """
     match = _CHECK.fullmatch(text.strip())
     subject = None if match is None else _subject(match["subject"])
@@ -46,5 +46,5 @@ def _value(text: str) -> bool | float | str:
     except ValueError:
         return text.strip("'\"")
     if not isfinite(number):
-        raise ValueError(f"{text} is no threshold that a value could keep or miss")
+        raise ValueError(f"{text} is no threshold, since no value can be compared with it")
     return number

@@ -1,8 +1,8 @@
-"""Soak: a plant is measured, tuned through guards, and what reached it is verified, iteration by iteration."""
+"""A closed loop: it measures a plant, tunes it through guards, and verifies which changes reached it."""
 
 from seedbed.soak._assemble import assemble
 from seedbed.soak._faults import SoakFault
-from seedbed.soak._finish import FinishedSoak, finish, judged_again
+from seedbed.soak._finish import FinishedSoak, finish, judge_soak
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import ApplyVerdict, IterationSummary
 from seedbed.soak._kpis import kpis
@@ -11,7 +11,7 @@ from seedbed.soak._metrics import SoakCounts, soak_metrics
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
 from seedbed.soak._plant import Measurement, Plant
 from seedbed.soak._profile import Phase, SoakProfile
-from seedbed.soak._readback import SoakReadback, account, iteration_summaries
+from seedbed.soak._readback import SoakReadback, iteration_summaries, read_soak
 from seedbed.soak._regime import RegimeRule, RegimeState
 from seedbed.soak._reports import PostSoakSnapshot, TuningReport
 from seedbed.soak._tally import SoakTally
@@ -67,17 +67,17 @@ __all__ = [
     "Tuner",
     "TunerKind",
     "TuningReport",
-    "account",
     "assemble",
     "finish",
     "iteration_summaries",
-    "judged_again",
+    "judge_soak",
     "kpis",
     "market_registry",
     "market_rules",
     "mock_registry",
     "new_soak_id",
     "read_rules",
+    "read_soak",
     "soak_metrics",
     "verification_page",
     "verify_soak",

@@ -1,4 +1,4 @@
-"""The parts of each kind of soak, by the names that a plan gives them."""
+"""Builds the parts of a soak from the names in its plan."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -73,11 +73,11 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
         ),
     },
 }
-"""By plant and name. `quick`, of every plant, is its standard one with little before and after."""
+"""The profiles, by plant and name. Every plant also has `quick`: `standard` with a shorter warm-up and window."""
 
 
 def assemble(plan: SoakPlan) -> Assembly:
-    """The parts that a plan names. Raises NotFound for a profile or tuner that its plant does not have."""
+    """Build the parts that a plan names. Raises NotFound for a profile or tuner that its plant does not have."""
     if plan.plant is PlantKind.TRAINING:
         return _training(plan)
     profile, tuner = _profile(plan), _tuner(plan)
@@ -87,7 +87,7 @@ def assemble(plan: SoakPlan) -> Assembly:
 
 
 def _training(plan: SoakPlan) -> Assembly:
-    """Imported here: what trains takes long to import, and no other plant needs it. Its events are read once."""
+    """Imports inside: training takes long to import, and no other plant needs it. The events are read once."""
     from seedbed.soak.training._plant import TRAINING_KPIS, TrainingPlant
     from seedbed.soak.training._rules import training_rules
     from seedbed.soak.training._settings import training_config, training_registry
@@ -95,7 +95,9 @@ def _training(plan: SoakPlan) -> Assembly:
     from seedbed.temporal import load_flights
 
     if plan.tuner is TunerKind.MODEL:
-        raise NotFound("no tuner 'model' of training, whose course no two iterations share; there are none and rules")
+        raise NotFound(
+            "the plant training has no tuner 'model', since a run never returns to an earlier state; use none or rules"
+        )
     config, registry = training_config(plan.seed), training_registry()
     load = cache(lambda: prepare(load_flights(config.data.limit), config.data, config.model))
     tuner = RuleTuner(training_rules(), registry, TRAINING_KPIS) if plan.tuner is TunerKind.RULES else None
@@ -111,7 +113,7 @@ def _profile(plan: SoakPlan) -> SoakProfile:
     if plan.profile == "quick":
         return replace(known["standard"], name="quick", warm_up=2, window=3)
     if plan.profile not in known:
-        raise NotFound(f"no profile {plan.profile!r} of {plan.plant.value}; there are {[*known, 'quick']}")
+        raise NotFound(f"the plant {plan.plant.value} has no profile {plan.profile!r}; it has {[*known, 'quick']}")
     return known[plan.profile]
 
 
@@ -125,12 +127,12 @@ def _tuner(plan: SoakPlan) -> Tuner | None:
         (PlantKind.MARKET, TunerKind.MODEL): lambda: _model(market_registry(), plan.seed),
     }
     if (plan.plant, plan.tuner) not in makers:
-        raise NotFound(f"no tuner {plan.tuner.value!r} of {plan.plant.value}; there are none, rules and model")
+        raise NotFound(f"the plant {plan.plant.value} has no tuner {plan.tuner.value!r}; it has none, rules and model")
     return makers[plan.plant, plan.tuner]()
 
 
 def _model(registry: Registry, seed: int) -> Tuner:
-    """Of every setting but the tuner's own, which it does not model."""
+    """The model tuner, for every setting outside the subsystem `tuner`."""
     try:
         from seedbed.soak.tuners._model import ModelTuner
     except ModuleNotFoundError as problem:

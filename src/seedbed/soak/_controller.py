@@ -1,4 +1,4 @@
-"""What a soak decides from what was measured: one pure fold, while it runs, when it is resumed, when it is verified."""
+"""What a soak decides after each measurement. The same pure code decides when it runs, resumes and is verified."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from seedbed.change import (
     Registry,
     Rules,
 )
-from seedbed.soak._evidence import Measured
+from seedbed.soak._evidence import MeasurementRecord
 from seedbed.soak._kpis import kpis
 from seedbed.soak._plant import Measurement
 from seedbed.soak._profile import Phase, SoakProfile
@@ -25,15 +25,15 @@ from seedbed.soak.tuners._tuner import Observation, Tuner
 __all__ = ["Controller", "IterationDecision", "Limits"]
 
 Limits = Callable[[Registry, Mapping[str, float]], Registry]
-"""The registry with the limits that the live values mean."""
+"""Gives the registry with the limits that follow from the live values."""
 
 
 @dataclass(frozen=True, slots=True)
 class IterationDecision:
-    """What follows from one measured iteration: its KPIs, what holds, and what to propose under which rules.
+    """The decision after one measured iteration: its phase, its KPIs, and which changes to propose under which rules.
 
-    `lost` are the ids of changes that were found not to have taken: before anything else, what they touched goes back
-    to the last values seen in use.
+    `lost` holds the ids of changes that the plant did not use. Before anything is proposed, their settings are rolled
+    back to the last values seen in use.
     """
 
     iteration: int
@@ -46,7 +46,7 @@ class IterationDecision:
 
 @final
 class Controller:
-    """Folds measured iterations into decisions. `length` is the number of iterations that the soak is to have."""
+    """Makes one decision for each measured iteration. `length` is the planned number of iterations."""
 
     def __init__(
         self, profile: SoakProfile, registry: Registry, limits: Limits, tuner: Tuner | None, length: int
@@ -54,24 +54,24 @@ class Controller:
         self._profile, self._registry, self._limits, self._tuner = profile, registry, limits, tuner
         self._length = length
         self._observations: list[Observation] = []
-        self._freeze, self._regime, self._blind = FreezeState(), RegimeState(), DebounceState()
+        self._freeze, self._regime, self._missing = FreezeState(), RegimeState(), DebounceState()
 
     @property
     def observations(self) -> Sequence[Observation]:
-        """Every iteration so far."""
+        """Every iteration measured so far, oldest first."""
         return tuple(self._observations)
 
     def end_after(self, length: int) -> None:
-        """The soak is to have `length` iterations, and no more."""
+        """Set the number of iterations to `length`."""
         self._length = length
 
     @property
     def length(self) -> int:
-        """How many iterations the soak is to have."""
+        """The planned number of iterations."""
         return self._length
 
-    def observe(self, measured: Measured, history: ChangeHistory) -> IterationDecision:
-        """Take one more iteration in. `history` holds every change up to this measurement, its effects included."""
+    def observe(self, measured: MeasurementRecord, history: ChangeHistory) -> IterationDecision:
+        """Decide after one more iteration. `history` holds all changes so far, with the effects that it showed."""
         control = kpis(Measurement({}, measured.control))
         observation = Observation(measured.iteration, measured.plant.used, kpis(measured.plant), control)
         self._observations.append(observation)
@@ -80,7 +80,7 @@ class Controller:
             self._freeze = profile.freeze.observe(self._freeze, observation.kpis)
         if profile.regime is not None:
             self._regime = profile.regime.observe(self._regime, observation.control.get(profile.regime.kpi))
-        self._blind = profile.health.observe(self._blind, profile.objective not in observation.kpis)
+        self._missing = profile.health.observe(self._missing, profile.objective not in observation.kpis)
         phase = profile.phase(measured.iteration, self._length)
         lost = _lost_at(history, measured.iteration)
         rules = Rules(self._limits(self._registry, measured.plant.used), conditions=self._conditions(observation, lost))
@@ -96,7 +96,7 @@ class Controller:
             self._registry[record.delta.parameter].subsystem: f"change {record.id} was lost: {record.reason}"
             for record in lost
         }
-        if self._blind.on:
+        if self._missing.on:
             again = ", and has come back too lately to rely on" if profile.objective in observation.kpis else ""
             unhealthy["*"] = f"{profile.objective} could not be measured{again}"
         return Conditions(
@@ -107,7 +107,7 @@ class Controller:
 
 
 def _lost_at(history: ChangeHistory, iteration: int) -> list[ChangeRecord]:
-    """The changes that this iteration's step was seen not to use, and those that failed as they were made before it."""
+    """The changes that this iteration did not use, and those that failed when they were made just before it."""
     failed = history.in_phase(Kind.FAILED, Kind.ROLLED_BACK)
     return [record for record in failed if _failed_at(record) == iteration]
 

@@ -1,7 +1,7 @@
-"""The plant's own log: what it was handed, what it then ran with, and what it measured. Written beside the changes.
+"""The plant's own log: the settings delivered to it, the values that it ran with, and what it measured.
 
-The journal of changes says what was done; this one says what came of it, from the other side. Each measurement names
-the head of the change journal at its moment, so that neither log can be altered without the other noticing.
+The change journal records what the soak did; this log records, independently, what the plant then did. Each measurement
+names the last record of the change journal at that moment, so that an altered log no longer fits the other one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,54 +14,54 @@ from seedbed.soak._plant import Measurement
 
 __all__ = [
     "GENESIS",
-    "Ending",
-    "Evidence",
+    "DeliveryRecord",
+    "EndingRecord",
+    "EvidenceLog",
+    "EvidenceRecord",
     "Head",
-    "Held",
-    "Measured",
-    "Record",
+    "MeasurementRecord",
     "head_of",
+    "kind_and_payload",
     "parse_evidence",
-    "written",
 ]
 
 GENESIS = "0" * 64
-"""What stands for the digest of a record before the first."""
+"""Used as the digest of the record before the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a log stood: the sequence and digest of its last record; 0 and zeros when it was empty."""
+    """The end of a log: sequence and digest of its last record; 0 and `GENESIS` when it is empty."""
 
     sequence: int
     digest: str
 
     def as_json(self) -> dict[str, int | str]:
-        """As it is written down."""
+        """As it is stored."""
         return {"sequence": self.sequence, "digest": self.digest}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The plant was handed the settings in the file, of that state hash, and said that it holds `values`."""
+class DeliveryRecord:
+    """A delivery of the settings file to the plant: its state hash, its values, and what the plant says it holds."""
 
     state_hash: str
-    handed: Mapping[str, float]
-    values: Mapping[str, float]
+    delivered: Mapping[str, float]
+    held: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """The soak is to end after `length` iterations, earlier than was planned: its time is up."""
+class EndingRecord:
+    """The decision to end the soak after `length` iterations, before its planned end, because its time is up."""
 
     length: int
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One iteration: the values that the plant ran with, its samples, and those of the control arm (none without one).
+class MeasurementRecord:
+    """One iteration: the values that the plant ran with, its samples, and those of the control arm (empty without one).
 
-    `changes` is where the change journal stood, `state_hash` what the settings file held when the iteration began.
+    `changes` is the end of the change journal, and `state_hash` the state of the settings file, when it began.
     """
 
     iteration: int
@@ -71,51 +71,40 @@ class Measured:
     changes: Head
 
 
-Record = Held | Measured | Ending
+EvidenceRecord = DeliveryRecord | MeasurementRecord | EndingRecord
 
 
 @final
-class Evidence:
-    """Appends to the plant's log; each record is durable on return."""
+class EvidenceLog:
+    """The plant's log, open for writing. A record is durable when `append` returns."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     @property
     def head(self) -> Head:
-        """Where the log stands."""
+        """The end of the log."""
         return head_of(self._journal.entries())
 
     def entries(self) -> list[Entry]:
         """Every record, oldest first."""
         return self._journal.entries()
 
-    def held(self, held: Held) -> None:
-        """Note what the plant said it holds."""
-        self._note(held)
-
-    def ending(self, ending: Ending) -> None:
-        """Note that the soak is to end early."""
-        self._note(ending)
-
-    def measured(self, measured: Measured) -> None:
-        """Note an iteration. Raises InvalidInput for a sample that is not finite."""
-        self._note(measured)
-
-    def _note(self, record: Record) -> None:
-        kind, payload = written(record)
+    def append(self, record: EvidenceRecord) -> None:
+        """Write one record. Raises InvalidInput for a sample that is not finite."""
+        kind, payload = kind_and_payload(record)
         self._journal.append(kind, payload)
 
 
-def written(record: Record) -> tuple[str, dict[str, Any]]:
-    """A record as the log has it: its kind and what it says."""
+def kind_and_payload(record: EvidenceRecord) -> tuple[str, dict[str, Any]]:
+    """A record as it is stored: its kind and its payload."""
     match record:
-        case Held():
-            handed, values = dict(record.handed), dict(record.values)
-            return "held", {"state_hash": record.state_hash, "handed": handed, "values": values}
-        case Ending():
+        case DeliveryRecord():
+            delivered, held = dict(record.delivered), dict(record.held)
+            return "held", {"state_hash": record.state_hash, "handed": delivered, "values": held}
+        case EndingRecord():
             return "ending", {"length": record.length}
-        case Measured():
+        case MeasurementRecord():
             return "measured", {
                 "iteration": record.iteration,
                 "state_hash": record.state_hash,
@@ -127,28 +116,30 @@ def written(record: Record) -> tuple[str, dict[str, Any]]:
 
 
 def head_of(entries: Sequence[Entry]) -> Head:
-    """Where a log with these records stands."""
+    """The end of a log with these records."""
     return Head(entries[-1].sequence, entries[-1].digest) if entries else Head(0, GENESIS)
 
 
-def parse_evidence(entries: Iterable[Entry]) -> list[tuple[Entry, Record]]:
-    """The log's records in their own types. Raises StoreCorrupt, with the record's number, for one that is neither."""
+def parse_evidence(entries: Iterable[Entry]) -> list[tuple[Entry, EvidenceRecord]]:
+    """The log's records in their own types. Raises StoreCorrupt, with the record's number, for one of no known form."""
     return [(entry, _parsed(entry)) for entry in entries]
 
 
-def _parsed(entry: Entry) -> Record:
+def _parsed(entry: Entry) -> EvidenceRecord:
     payload = entry.payload
     try:
         match entry.kind:
             case "held":
-                return Held(str(payload["state_hash"]), _numbers(payload["handed"]), _numbers(payload["values"]))
+                return DeliveryRecord(
+                    str(payload["state_hash"]), _numbers(payload["handed"]), _numbers(payload["values"])
+                )
             case "ending":
-                return Ending(int(payload["length"]))
+                return EndingRecord(int(payload["length"]))
             case "measured":
                 plant = Measurement(_numbers(payload["used"]), _series(payload["samples"]))
                 changes = Head(int(payload["changes"]["sequence"]), str(payload["changes"]["digest"]))
                 control = _series(payload["control"])
-                return Measured(int(payload["iteration"]), str(payload["state_hash"]), plant, control, changes)
+                return MeasurementRecord(int(payload["iteration"]), str(payload["state_hash"]), plant, control, changes)
     except (KeyError, TypeError, ValueError) as problem:
         raise StoreCorrupt(f"evidence log, record {entry.sequence}: {problem!r}; restore it from a copy") from None
     raise StoreCorrupt(f"evidence log, record {entry.sequence}: unknown kind {entry.kind!r}; upgrade Seedbed")

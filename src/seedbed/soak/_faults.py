@@ -1,4 +1,4 @@
-"""What may go wrong between a settings file and who runs with it: each is what real systems do to real changes."""
+"""Faults between the settings file and the plant, as real systems have them, for tests that they are caught."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -14,12 +14,12 @@ Values = Mapping[str, float]
 
 
 class SoakFault(StrEnum):
-    """A fault between file and plant.
+    """A fault between the settings file and the plant.
 
-    DROPPED: said to be held, and never handed on. LATE: said to be held, handed on one iteration later. CLAMPED: cut to
-    the middle half of its range. ROUNDED: kept to one significant digit. REVERTED: undone after it was used once.
-    DUPLICATED: the step from the old value to the new is taken twice. RESTART: the plant begins again with its first
-    values, and nobody tells. STALE: the reader is always one version behind.
+    DROPPED: the new values are reported as held, but never delivered. LATE: reported as held, delivered one iteration
+    later. CLAMPED: cut to the middle half of the range. ROUNDED: rounded to one significant digit. REVERTED: undone
+    after one iteration. DUPLICATED: the step from the old value to the new one is taken twice. RESTART: the plant
+    restarts with its first values, and nothing reports it. STALE: the plant always gets the version before.
     """
 
     DROPPED = "dropped"
@@ -33,7 +33,7 @@ class SoakFault(StrEnum):
 
 
 def faulty(fault: SoakFault | None, *, first: int = 6) -> Delivery:
-    """A delivery that suffers the fault from iteration `first` on, and is honest before; honest without one."""
+    """A delivery with the fault from iteration `first` on, and correct before that. Without a fault: always correct."""
     return Direct() if fault is None else _Faulty(fault, first)
 
 
@@ -43,28 +43,28 @@ class _Faulty:
         self._fault, self._first = fault, first
         self._iteration = 0
         self._held: Values = {}
-        self._handed: Values = {}
-        self._due: list[tuple[int, Values]] = []
+        self._delivered: Values = {}
+        self._postponed: list[tuple[int, Values]] = []
 
-    def hand(self, plant: Plant, values: Values) -> Values:
-        """What the fault makes of it; the first settings are always handed on."""
+    def deliver(self, plant: Plant, values: Values) -> Values:
+        """Deliver `values` with the fault. The very first settings are always delivered correctly."""
         self._held, before = values, self._held
-        self._handed, last = values, self._handed
+        self._delivered, last = values, self._delivered
         if self._iteration < self._first or not before:
             return plant.take(values)
         match self._fault:
             case SoakFault.DROPPED:
                 return values
             case SoakFault.LATE:
-                self._due.append((self._iteration + 2, values))
+                self._postponed.append((self._iteration + 2, values))
                 return values
             case SoakFault.REVERTED:
-                self._due.append((self._iteration + 2, before))
+                self._postponed.append((self._iteration + 2, before))
                 return plant.take(values)
             case SoakFault.CLAMPED:
-                return self._take(plant, _moved(plant, values, _middle))
+                return self._take(plant, _altered(plant, values, _middle))
             case SoakFault.ROUNDED:
-                return self._take(plant, _moved(plant, values, _one_digit))
+                return self._take(plant, _altered(plant, values, _one_digit))
             case SoakFault.DUPLICATED:
                 return self._take(
                     plant, {key: _within(plant, key, 2 * value - before[key]) for key, value in values.items()}
@@ -75,26 +75,26 @@ class _Faulty:
                 return plant.take(values)
 
     def before_measuring(self, plant: Plant, iteration: int) -> None:
-        """What comes about between one iteration and the next."""
+        """Do what the fault does between two iterations."""
         self._iteration = iteration
         if self._fault is SoakFault.RESTART and iteration == self._first + 1:
             plant.take(plant.initial)
-        while self._due and self._due[0][0] <= iteration:
-            plant.take(self._due.pop(0)[1])
+        while self._postponed and self._postponed[0][0] <= iteration:
+            plant.take(self._postponed.pop(0)[1])
 
     def _take(self, plant: Plant, values: Values) -> Values:
         self._held = plant.take(values)
         return self._held
 
 
-def _moved(plant: Plant, values: Values, twist: Callable[[float, float, float], float]) -> Values:
-    """Every value that is no longer the first one, twisted within its bounds."""
-    twisted = {}
+def _altered(plant: Plant, values: Values, alter: Callable[[float, float, float], float]) -> Values:
+    """Alter every value that differs from the plant's first one, within its bounds."""
+    altered = {}
     for key, value in values.items():
         parameter = plant.registry[key]
         is_first = value == plant.initial[key]
-        twisted[key] = value if is_first else _within(plant, key, twist(value, parameter.low, parameter.high))
-    return twisted
+        altered[key] = value if is_first else _within(plant, key, alter(value, parameter.low, parameter.high))
+    return altered
 
 
 def _middle(value: float, low: float, high: float) -> float:
@@ -102,7 +102,7 @@ def _middle(value: float, low: float, high: float) -> float:
     return min(max(value, low + quarter), high - quarter)
 
 
-def _one_digit(value: float, low: float, high: float) -> float:  # noqa: ARG001  the bounds are the caller's to keep
+def _one_digit(value: float, low: float, high: float) -> float:  # noqa: ARG001  the caller keeps the bounds
     return float(f"{value:.0e}")
 
 

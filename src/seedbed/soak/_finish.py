@@ -1,4 +1,4 @@
-"""What is written when a soak has ended: reports, verification, verdict, metrics. Each can be made again."""
+"""Writes the artifacts of a soak that has ended: reports, verification, verdict and metrics. Each can be made again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,32 +9,39 @@ from seedbed.records.storage import replace
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._metrics import soak_metrics
 from seedbed.soak._plan import Assembly, SoakPlan
-from seedbed.soak._readback import SoakReadback, account
-from seedbed.soak._reports import PostSoakSnapshot, calibrated_soak, judge_soak, post_soak, soak_counts, tuning_report
+from seedbed.soak._readback import SoakReadback, read_soak
+from seedbed.soak._reports import (
+    PostSoakSnapshot,
+    calibrate_readback,
+    judge_readback,
+    post_soak_snapshot,
+    soak_counts,
+    tuning_report,
+)
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import SoakVerification
 from seedbed.soak.verify._verify import examine_soak, verify_soak
 
-__all__ = ["FinishedSoak", "finish", "judged_again"]
+__all__ = ["FinishedSoak", "finish", "judge_soak"]
 
 SNAPSHOT, METRICS = "POST_SOAK_SNAPSHOT.json", "POST_SOAK_METRICS.prom"
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedSoak:
-    """A soak's end: what was found, and what it comes to."""
+    """A finished soak: its logs read back, its verification, and its snapshot with the verdict."""
 
-    account: SoakReadback
+    readback: SoakReadback
     verification: SoakVerification
     snapshot: PostSoakSnapshot
 
     @property
     def report(self) -> GateReport:
-        """The gate's answer."""
+        """The gate's report."""
         return self.snapshot.gate
 
 
-def judged_again(
+def judge_soak(
     folder: SoakFolder,
     assemble: Callable[[SoakPlan], Assembly],
     *,
@@ -42,36 +49,36 @@ def judged_again(
     metrics: bool = False,
     calibrate: bool = False,
 ) -> GateReport:
-    """Verify and judge a soak that was run, writing its snapshot anew, and with `metrics` those too.
+    """Verify and judge a finished soak. Its snapshot is written again, and with `metrics` its metrics too.
 
-    By a gate other than its own, the snapshot stays as it is. `calibrate` has each check on a series say its false-pass
-    rate. Raises StoreCorrupt for logs that cannot be read.
+    With `spec`, a gate other than its own, the snapshot stays as it is. `calibrate` adds the false-pass rate of each
+    check on a series. Raises StoreCorrupt for logs that cannot be read.
     """
     plan = folder.plan()
-    found = account(folder, plan, assemble(plan))
+    readback = read_soak(folder, plan, assemble(plan))
     verification = verify_soak(folder, assemble, strict=True)
-    report = judge_soak(found, verified=verification.clean, spec=spec)
+    report = judge_readback(readback, verified=verification.clean, spec=spec)
     if spec is None and verification.clean:
-        folder.write(SNAPSHOT, post_soak(found, report, verified=True))
+        folder.write(SNAPSHOT, post_soak_snapshot(readback, report, verified=True))
     if metrics:
-        _write_metrics(folder, found, report)
-    return calibrated_soak(found, report, verified=verification.clean, spec=spec) if calibrate else report
+        _write_metrics(folder, readback, report)
+    return calibrate_readback(readback, report, verified=verification.clean, spec=spec) if calibrate else report
 
 
 def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> FinishedSoak:
-    """Write what a soak that has ended leaves. Raises StoreCorrupt for logs that cannot be read."""
+    """Write all artifacts of a soak that has ended. Raises StoreCorrupt for logs that cannot be read."""
     plan = folder.plan()
-    found = account(folder, plan, assemble(plan))
-    folder.write("TUNING_REPORT.json", tuning_report(found))
+    readback = read_soak(folder, plan, assemble(plan))
+    folder.write("TUNING_REPORT.json", tuning_report(readback))
     _, verification = examine_soak(folder, assemble, strict=True)
-    report = judge_soak(found, verified=verification.clean)
-    snapshot = post_soak(found, report, verified=verification.clean)
+    report = judge_readback(readback, verified=verification.clean)
+    snapshot = post_soak_snapshot(readback, report, verified=verification.clean)
     folder.write(SNAPSHOT, snapshot)
     replace(folder.path / "DELTA_VERIFY_REPORT.md", verification_page(verification).encode(), durable=False)
-    _write_metrics(folder, found, report)
-    return FinishedSoak(found, verification, snapshot)
+    _write_metrics(folder, readback, report)
+    return FinishedSoak(readback, verification, snapshot)
 
 
-def _write_metrics(folder: SoakFolder, found: SoakReadback, report: GateReport) -> None:
-    families = (*soak_metrics(soak_counts(found)), *gate_metrics(report, {"run_id": found.plan.soak_id}))
+def _write_metrics(folder: SoakFolder, readback: SoakReadback, report: GateReport) -> None:
+    families = (*soak_metrics(soak_counts(readback)), *gate_metrics(report, {"run_id": readback.plan.soak_id}))
     write_textfile(folder.path / METRICS, families)

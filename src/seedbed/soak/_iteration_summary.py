@@ -1,4 +1,4 @@
-"""One iteration as its artifact tells it: `ITER_SUMMARY_<n>.json`, rebuilt from the logs whenever it is needed."""
+"""The artifact of one iteration, `ITER_SUMMARY_<n>.json`. It can be rebuilt from the logs at any time."""
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
@@ -19,7 +19,7 @@ __all__ = [
     "KeyOutcome",
     "SummaryPart",
     "TuningPart",
-    "settled",
+    "first_outcome",
     "summarise",
     "verdict_of",
 ]
@@ -30,9 +30,9 @@ _FLAGS = tuple(name for name in SkipReason.model_fields if name != "note")
 
 
 class ApplyVerdict(StrEnum):
-    """What a proposal came to, of what the guards let through: all of it was seen in use, some of it, or nothing.
+    """How much of what the guards let through was seen in use: FULL, PARTIAL or FAILED (nothing).
 
-    SKIPPED: the guards let nothing through, with a reason for each. NONE: nothing was proposed.
+    SKIPPED: the guards denied everything, with reasons. NONE: nothing was proposed.
     """
 
     NONE = "NONE"
@@ -43,7 +43,7 @@ class ApplyVerdict(StrEnum):
 
 
 class KeyOutcome(Message):
-    """One key of a proposal: `wanted` was asked for, `after` let through; the outcome is the first that was settled."""
+    """One key of a proposal: `wanted` was proposed, `after` was let through. `outcome` is the first one known."""
 
     id: int
     before: float
@@ -57,9 +57,9 @@ class KeyOutcome(Message):
 
 
 class TuningPart(Message):
-    """What was proposed in an iteration and what became of it; hashes are state hashes of all settings.
+    """The proposal of an iteration and how it ended. The hashes are state hashes of all settings.
 
-    `skip_reason` says what was denied, over all keys; None when nothing was.
+    `skip_reason` combines the denials of all keys; None without any.
     """
 
     proposed: dict[str, float]
@@ -74,7 +74,7 @@ class TuningPart(Message):
 
 
 class SummaryPart(Message):
-    """What an iteration measured: `state_hash` is that of the settings it ran with, `used_hash` of what was used."""
+    """The measurement of an iteration: `state_hash` is of the settings file, `used_hash` of the values really used."""
 
     phase: Phase
     state_hash: str
@@ -85,11 +85,11 @@ class SummaryPart(Message):
     frozen: dict[str, str]
     unhealthy: dict[str, str]
     drifted: dict[str, str]
-    lost: tuple[int, ...] = Field(description="the changes that this iteration was seen not to use, by id")
+    lost: tuple[int, ...] = Field(description="ids of the changes that this iteration did not use")
 
 
 class IterationSummary(Message):
-    """`heads`: where the two logs stood when it was measured; `previous`: the digest of the summary before."""
+    """The whole artifact. `heads` are the ends of both logs when it was measured; `previous` is the digest before."""
 
     schema_version: Literal[1] = 1
     soak_id: str
@@ -100,12 +100,12 @@ class IterationSummary(Message):
     tuning: TuningPart
 
     def digest(self) -> str:
-        """What seals it: the SHA-256 of its canonical JSON."""
+        """The SHA-256 of its canonical JSON, which seals it."""
         return digest(self.model_dump(mode="json"))
 
 
-def settled(record: ChangeRecord) -> Outcome:
-    """How a change first ended; a later loss is told where it was seen."""
+def first_outcome(record: ChangeRecord) -> Outcome:
+    """The first outcome of a change. If it is lost later, the iteration that showed the loss reports it."""
     for kind, _ in record.story:
         if kind is Kind.EFFECTIVE:
             return Outcome.CLAMPED if record.shrunk else Outcome.EFFECTIVE
@@ -114,15 +114,15 @@ def settled(record: ChangeRecord) -> Outcome:
     return record.outcome
 
 
-def summarise(soak_id: str, episode: IterationRecord, registry: Registry, previous: str) -> IterationSummary:
+def summarise(soak_id: str, iteration: IterationRecord, registry: Registry, previous: str) -> IterationSummary:
     """The artifact of one iteration; `previous` is the digest of the one before."""
-    decision, measured = episode.decision, episode.measured
+    decision, measured = iteration.decision, iteration.measured
     conditions = decision.rules.conditions
     return IterationSummary(
         soak_id=soak_id,
         iteration=decision.iteration,
         previous=previous,
-        heads={"changes": measured.changes.as_json(), "evidence": episode.evidence.as_json()},
+        heads={"changes": measured.changes.as_json(), "evidence": iteration.evidence.as_json()},
         summary=SummaryPart(
             phase=decision.phase,
             state_hash=measured.state_hash,
@@ -135,12 +135,12 @@ def summarise(soak_id: str, episode: IterationRecord, registry: Registry, previo
             drifted=dict(conditions.drifted),
             lost=decision.lost,
         ),
-        tuning=_tuning(episode.records, measured.state_hash, episode.new_hash),
+        tuning=_tuning(iteration.changes, measured.state_hash, iteration.new_hash),
     )
 
 
 def verdict_of(outcomes: Collection[Outcome]) -> ApplyVerdict:
-    """What a proposal with these outcomes came to."""
+    """The verdict on a proposal whose changes have these outcomes."""
     let_through = [each for each in outcomes if each not in _SKIPPED]
     used = sum(each in _USED for each in let_through)
     if not outcomes:
@@ -160,7 +160,7 @@ def _tuning(records: Sequence[ChangeRecord], old_hash: str, new_hash: str) -> Tu
         proposed={key: each.wanted for key, each in proposed.items()},
         applied=bool(changed),
         verdict=verdict_of([each.outcome for each in proposed.values()]),
-        skip_reason=_skips(proposed),
+        skip_reason=_combined_skip_reason(proposed),
         changed_keys=changed,
         old_hash=old_hash,
         new_hash=new_hash,
@@ -175,7 +175,7 @@ def _outcome(record: ChangeRecord) -> KeyOutcome:
         before=record.before,
         wanted=record.wanted,
         after=record.after,
-        outcome=settled(record),
+        outcome=first_outcome(record),
         guard=None if record.guard_result is None else record.guard_result.guard,
         skip_reason=None if record.guard_result is None else skip_reason(record.guard_result),
         proposer=record.delta.proposer,
@@ -183,8 +183,8 @@ def _outcome(record: ChangeRecord) -> KeyOutcome:
     )
 
 
-def _skips(outcomes: Mapping[str, KeyOutcome]) -> dict[str, bool | str] | None:
-    """All denials of a proposal in one: a flag is true when any guard of that name denied, the note tells each."""
+def _combined_skip_reason(outcomes: Mapping[str, KeyOutcome]) -> dict[str, bool | str] | None:
+    """All denials of a proposal in one: a flag is true when a guard of that name denied, the note lists each reason."""
     denied = {key: each.skip_reason for key, each in outcomes.items() if each.skip_reason is not None}
     if not denied:
         return None

@@ -1,4 +1,4 @@
-"""The two logs of a soak read together: per iteration what was measured, decided, proposed, and what came of it."""
+"""The iterations of a soak, read from both logs: what was measured, decided and proposed, and how each change ended."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,62 +7,59 @@ from seedbed.change import ChangeHistory, ChangeRecord, Kind
 from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry
 from seedbed.soak._controller import Controller, IterationDecision
-from seedbed.soak._evidence import Ending, Head, Measured, parse_evidence
+from seedbed.soak._evidence import EndingRecord, Head, MeasurementRecord, parse_evidence
 
-__all__ = ["DecidedIteration", "IterationRecord", "decided_iterations", "episodes"]
+__all__ = ["DecidedIteration", "IterationRecord", "decided_iterations", "iteration_records"]
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedIteration:
-    """One measured iteration and the decision that followed; `evidence` is where its log then stood."""
+    """One measured iteration and the decision after it. `evidence` is its own place in the plant's log."""
 
-    measured: Measured
+    measured: MeasurementRecord
     evidence: Head
     decision: IterationDecision
 
 
 @dataclass(frozen=True, slots=True)
 class IterationRecord:
-    """A reading and the changes proposed on it, as they stand in the end; `new_hash` is the state that they led to."""
+    """One iteration with its decision and its proposed changes, as they ended. They led to state `new_hash`."""
 
-    measured: Measured
+    measured: MeasurementRecord
     evidence: Head
     decision: IterationDecision
-    records: tuple[ChangeRecord, ...]
+    changes: tuple[ChangeRecord, ...]
     new_hash: str
 
 
 def decided_iterations(
-    course: Controller, evidence: Sequence[Entry], changes: Sequence[Entry]
+    controller: Controller, evidence: Sequence[Entry], changes: Sequence[Entry]
 ) -> list[DecidedIteration]:
-    """Every measured iteration, decided anew. Raises StoreCorrupt where the two logs contradict each other."""
-    history, taken, found = ChangeHistory(), 0, []
+    """Decide every measured iteration again. Raises StoreCorrupt where the two logs contradict each other."""
+    history, num_read, found = ChangeHistory(), 0, []
     for entry, record in parse_evidence(evidence):
-        if isinstance(record, Ending):
-            course.end_after(record.length)
-        elif isinstance(record, Measured):
-            taken = _advance(history, changes, taken, _position(record, changes))
-            taken = _advance(history, changes, taken, _effects_end(changes, taken))
+        if isinstance(record, EndingRecord):
+            controller.end_after(record.length)
+        elif isinstance(record, MeasurementRecord):
+            num_read = _advance(history, changes, num_read, _position(record, changes))
+            num_read = _advance(history, changes, num_read, _effects_end(changes, num_read))
             head = Head(entry.sequence, entry.digest)
-            found.append(DecidedIteration(record, head, course.observe(record, history)))
+            found.append(DecidedIteration(record, head, controller.observe(record, history)))
     return found
 
 
-def episodes(
-    found: Sequence[DecidedIteration], history: ChangeHistory, last_hash: str, *, first: int = 0
+def iteration_records(
+    decided: Sequence[DecidedIteration], history: ChangeHistory, last_hash: str, *, first: int = 0
 ) -> Iterator[IterationRecord]:
-    """Each reading, from the one at place `first` on, with what became of it.
-
-    `last_hash` is the state that the settings file holds in the end.
-    """
-    for number, reading in enumerate(found[first:], start=first):
-        is_last = number + 1 == len(found)
-        new_hash = last_hash if is_last else found[number + 1].measured.state_hash
-        records = history.at_step(reading.measured.iteration)
-        yield IterationRecord(reading.measured, reading.evidence, reading.decision, records, new_hash)
+    """Each iteration from index `first` on, with its changes. `last_hash` is the final state of the settings file."""
+    for index, each in enumerate(decided[first:], start=first):
+        is_last = index + 1 == len(decided)
+        new_hash = last_hash if is_last else decided[index + 1].measured.state_hash
+        changes = history.at_step(each.measured.iteration)
+        yield IterationRecord(each.measured, each.evidence, each.decision, changes, new_hash)
 
 
-def _position(measured: Measured, changes: Sequence[Entry]) -> int:
+def _position(measured: MeasurementRecord, changes: Sequence[Entry]) -> int:
     """How many records the change journal held when the iteration was measured."""
     head = measured.changes
     known = head.sequence == 0 or (head.sequence <= len(changes) and changes[head.sequence - 1].digest == head.digest)
@@ -74,14 +71,14 @@ def _position(measured: Measured, changes: Sequence[Entry]) -> int:
     return head.sequence
 
 
-def _effects_end(changes: Sequence[Entry], taken: int) -> int:
-    """Where the effects that a measurement showed end: they are noted before anything else is proposed."""
-    while taken < len(changes) and changes[taken].kind in {Kind.EFFECTIVE, Kind.FAILED}:
-        taken += 1
-    return taken
+def _effects_end(changes: Sequence[Entry], num_read: int) -> int:
+    """The index after the effects that a measurement showed. They are recorded before the next proposal."""
+    while num_read < len(changes) and changes[num_read].kind in {Kind.EFFECTIVE, Kind.FAILED}:
+        num_read += 1
+    return num_read
 
 
-def _advance(history: ChangeHistory, changes: Sequence[Entry], taken: int, until: int) -> int:
-    for entry in changes[taken:until]:
+def _advance(history: ChangeHistory, changes: Sequence[Entry], num_read: int, until: int) -> int:
+    for entry in changes[num_read:until]:
         history.advance(entry)
-    return max(taken, until)
+    return max(num_read, until)

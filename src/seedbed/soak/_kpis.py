@@ -1,4 +1,4 @@
-"""One iteration's samples as the few numbers that rules, tuners and summaries read."""
+"""The statistics of one iteration's samples, which rules, tuners and summaries read."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -11,7 +11,7 @@ from seedbed.soak._plant import Measurement
 __all__ = ["STATISTICS", "kpis"]
 
 STATISTICS: tuple[str, ...] = ("mean", "p95", "low", "high")
-"""What `kpis` tells of every KPI: `<kpi>_mean`, and so on."""
+"""The statistics that `kpis` gives of every KPI: `<kpi>_mean`, and so on."""
 
 _BATCHES, _STUDENT_T = 6, 2.571  # the 97.5 % quantile of Student's t with 5 degrees of freedom
 
@@ -19,9 +19,9 @@ _BATCHES, _STUDENT_T = 6, 2.571  # the 97.5 % quantile of Student's t with 5 deg
 def kpis(measurement: Measurement) -> Mapping[str, float]:
     """Mean, 95 % quantile and 95 % interval of the mean of every KPI that has samples; pure.
 
-    `low` and `high` are by batch means (Conway 1963; Law and Kelton), for samples that follow one another are not
-    independent: six consecutive batches, Student's t. They are absent where there are fewer than two samples a batch,
-    as all four are where there is none.
+    `low` and `high` come from batch means (Conway 1963; Law and Kelton), since successive samples are not independent:
+    six consecutive batches, Student's t. They are left out with fewer than two samples a batch, and all four without
+    any sample.
     """
     found: dict[str, float] = {}
     for kpi, samples in measurement.samples.items():

@@ -1,4 +1,4 @@
-"""The closed loop: measure, decide, propose through guards, let the next measurement judge, summarise."""
+"""The closed loop of a soak: measure, decide, propose through guards, check the effects, summarise."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -10,10 +10,10 @@ from seedbed.change._rollback import ROLLBACK
 from seedbed.errors import ContractBroken, StoreCorrupt
 from seedbed.soak._controller import IterationDecision
 from seedbed.soak._delivery import FileReader
-from seedbed.soak._evidence import GENESIS, Ending, Evidence, Measured, head_of, parse_evidence
+from seedbed.soak._evidence import GENESIS, EndingRecord, EvidenceLog, MeasurementRecord, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import summarise
-from seedbed.soak._iterations import DecidedIteration, decided_iterations, episodes
+from seedbed.soak._iterations import DecidedIteration, decided_iterations, iteration_records
 from seedbed.soak._metrics import SoakCounts
 from seedbed.soak._plan import Assembly
 from seedbed.soak._reports import counts_of
@@ -25,92 +25,92 @@ __all__ = ["Soak", "SoakObserver", "SoakProgress"]
 
 @dataclass(frozen=True, slots=True)
 class SoakProgress:
-    """One more iteration is measured and tuned: its decision and the changes proposed on it, as they stand now."""
+    """One more finished iteration: its decision, and its proposed changes as they are now."""
 
     iteration: int
     length: int
-    reading: DecidedIteration
+    decided: DecidedIteration
     records: tuple[ChangeRecord, ...]
 
 
 class SoakObserver(Protocol):
-    """Told how a soak gets on. Watching changes nothing."""
+    """Receives the progress of a soak. It has no influence on the soak."""
 
     def iterated(self, progress: SoakProgress) -> None:
-        """One more iteration."""
+        """Called after every iteration."""
 
     def noted(self, text: str) -> None:
-        """Something worth a line."""
+        """Called with a message for the user."""
 
 
 @final
 class Soak:
-    """Runs a soak in its folder from wherever it stands: at its beginning, or where a process ended.
+    """Runs the soak of a folder: a new one from its first iteration, an interrupted one from where it ended.
 
-    The state of a soak is its two logs. What was measured is measured again when it is resumed, which brings the plants
-    to where they were, and must come out the same. Raises StoreCorrupt when it does not, or when a log was altered,
-    Conflict when another process runs it, and ContractBroken when a crash left a change of which nobody can say whether
-    it was made.
+    The state of a soak is its two logs. A resumed soak measures all its iterations again, which brings its plants back
+    to their state, and must get the same samples. Raises StoreCorrupt when it does not or when a log was altered,
+    Conflict when another process runs this soak, and ContractBroken when it is unknown after a crash whether a change
+    was made.
     """
 
     def __init__(self, folder: SoakFolder, assembly: Assembly, observer: SoakObserver) -> None:
         self._folder, self._registry, self._observer = folder, assembly.registry, observer
         self._plan = folder.plan()
         with ExitStack() as opened:
-            opened.enter_context(folder.held())
+            opened.enter_context(folder.locked())
             self._changes = opened.enter_context(folder.open_changes())
             evidence = opened.enter_context(folder.open_evidence())
             for log in (self._changes, evidence):
                 if log.torn_bytes:
                     observer.noted(f"{log.path.name}: cut off {log.torn_bytes} bytes of a record that was never whole")
-            self._evidence = Evidence(evidence)
-            self._rig, self._course = assembly.rig(self._plan), assembly.course(self._plan)
-            reader = FileReader(folder.settings_path, self._registry, self._rig, self._evidence.held)
+            self._evidence = EvidenceLog(evidence)
+            self._arms, self._controller = assembly.plant_arms(self._plan), assembly.controller(self._plan)
+            reader = FileReader(folder.settings_path, self._registry, self._arms, self._evidence.append)
             self._file = SettingsFile(folder.settings_path, self._registry, reader)
             self._ramp_down = assembly.profile.ramp_down
             self._num_summarised, self._previous = 0, GENESIS
-            self._readings = self._begin(reader)
+            self._decided = self._start(reader)
             self._opened = opened.pop_all()
 
     def counts(self) -> SoakCounts:
-        """How it stands, as metrics: what was proposed in the last iteration is not settled, and in no count."""
-        told = list(episodes(self._readings, self._engine.history, self._engine.state_hash()))[:-1]
-        records = [record for _, record in parse_evidence(self._evidence.entries())]
-        observed = [reading.decision.observation.kpis for reading in self._readings[-1:]]
-        counted = tally(told, records, self._registry)
+        """The counts so far, for metrics. The changes of the last iteration have no outcome yet and are not counted."""
+        settled = list(iteration_records(self._decided, self._engine.history, self._engine.state_hash()))[:-1]
+        evidence = [record for _, record in parse_evidence(self._evidence.entries())]
+        observed = [each.decision.observation.kpis for each in self._decided[-1:]]
+        counted = tally(settled, evidence, self._registry)
         return counts_of(self._plan.soak_id, counted, observed, freeze_ready=False)
 
     @property
     def engine(self) -> ChangeEngine:
-        """What changes the settings."""
+        """The engine that changes the settings."""
         return self._engine
 
     def run(self, stop: Callable[[], bool], time_is_up: Callable[[], bool]) -> bool:
-        """Every iteration that is left; False when `stop` was asked for before the last, to be resumed some time.
+        """Run all remaining iterations. False when `stop` returned true before the last one; resume it then.
 
-        Once `time_is_up`, the soak ramps down and ends.
+        Once `time_is_up` returns true, the soak ramps down and ends.
         """
-        while len(self._readings) < self._course.length:
+        while len(self._decided) < self._controller.length:
             if stop():
                 return False
             if time_is_up():
                 self._end_early()
             self._iterate()
         self._engine.close()
-        self._summarise(all_of_them=True)
+        self._write_summaries(all_of_them=True)
         return True
 
     def close(self) -> None:
-        """Let its files go."""
+        """Close its files and release its lock."""
         self._opened.close()
 
-    def _begin(self, reader: FileReader) -> list[DecidedIteration]:
+    def _start(self, reader: FileReader) -> list[DecidedIteration]:
         entries = self._evidence.entries()
         is_new = not self._folder.settings_path.exists()
         if is_new and entries:
             raise StoreCorrupt(f"{self._folder.settings_path} is missing, though the soak has begun; restore it")
         if is_new:
-            self._file.create(self._rig.initial)
+            self._file.create(self._arms.initial)
         self._engine = ChangeEngine(self._changes, self._file, self._registry)
         if not entries:
             reader.reload()
@@ -118,81 +118,82 @@ class Soak:
         records = [record for _, record in parse_evidence(entries)]
         for record in records:
             reader.repeat(record)
-        return self._go_on(reader, [record for record in records if isinstance(record, Measured)])
+        return self._resume(reader, [record for record in records if isinstance(record, MeasurementRecord)])
 
-    def _go_on(self, reader: FileReader, measured: Sequence[Measured]) -> list[DecidedIteration]:
-        """Settle what a crash left open, and do what was to follow the last measurement."""
+    def _resume(self, reader: FileReader, measured: Sequence[MeasurementRecord]) -> list[DecidedIteration]:
+        """Recover what a crash left open, and carry out the decision after the last measurement."""
         last = measured[-1] if measured else None
         step = 0 if last is None else last.iteration
-        # Effects are noted before anything is proposed: with a proposal, all that the last measurement showed is known.
+        # Effects are recorded before the next proposal: if there is one, the last measurement's effects are known.
         history = self._engine.history
         seen = step if any(each.step == step for each in (*history.records, *history.superseded)) else max(0, step - 1)
         self._engine.recover(seen)
-        self._recall(seen)
-        reader.reload()  # whatever the file holds now, the plant holds too
+        self._restore_watches(seen)
+        reader.reload()  # the plant must hold what the file holds now
         if last is not None and seen < step:
             self._file.note_use(last.plant.used)
-        found = decided_iterations(self._course, self._evidence.entries(), self._changes.entries())
-        self._require_known(has_ended=len(found) >= self._course.length)
-        self._observer.noted(f"resumed after iteration {step}; everything measured came out the same again")
-        if found:
-            self._act(found[-1].decision)
-        return found
+        decided = decided_iterations(self._controller, self._evidence.entries(), self._changes.entries())
+        self._require_known_outcomes(has_ended=len(decided) >= self._controller.length)
+        self._observer.noted(f"resumed after iteration {step}; measuring again gave the same samples")
+        if decided:
+            self._carry_out(decided[-1].decision)
+        return decided
 
-    def _recall(self, seen: int) -> None:
-        """Let what is still watched be as far on as it was: `seen` iterations had shown their effects."""
+    def _restore_watches(self, seen: int) -> None:
+        """Watch again the changes that were watched before the crash. The effects of `seen` iterations are known."""
         for key in self._registry.keys():  # noqa: SIM118  not a mapping
             if (record := self._engine.history.held(key)) is not None:
                 is_seen = record.phase is Kind.EFFECTIVE
                 self._file.resume_watch(key, former=record.before, waited_steps=seen - record.step, seen=is_seen)
 
     def _iterate(self) -> None:
-        iteration = len(self._readings) + 1
+        iteration = len(self._decided) + 1
         changes, state_hash = head_of(self._changes.entries()), self._engine.state_hash()
-        plant, control = self._rig.measure(iteration)
-        measured = Measured(iteration, state_hash, plant, control, changes)
-        self._evidence.measured(measured)
+        plant, control = self._arms.measure(iteration)
+        measured = MeasurementRecord(iteration, state_hash, plant, control, changes)
+        self._evidence.append(measured)
         self._file.note_use(plant.used)
-        self._require_known()
-        reading = DecidedIteration(measured, self._evidence.head, self._course.observe(measured, self._engine.history))
-        self._readings.append(reading)
-        records = self._act(reading.decision)
-        self._summarise()
-        self._observer.iterated(SoakProgress(iteration, self._course.length, reading, records))
+        self._require_known_outcomes()
+        decision = self._controller.observe(measured, self._engine.history)
+        decided = DecidedIteration(measured, self._evidence.head, decision)
+        self._decided.append(decided)
+        records = self._carry_out(decision)
+        self._write_summaries()
+        self._observer.iterated(SoakProgress(iteration, self._controller.length, decided, records))
 
-    def _act(self, decision: IterationDecision) -> tuple[ChangeRecord, ...]:
-        """Carry a decision out, or as much of it as does not stand yet."""
+    def _carry_out(self, decision: IterationDecision) -> tuple[ChangeRecord, ...]:
+        """Carry out a decision, or the part of it that is not yet in the journal."""
         iteration = decision.iteration
-        standing = [each.delta.proposer == ROLLBACK for each in self._engine.history.at_step(iteration)]
-        back = self._engine.rollback(iteration) if decision.lost and True not in standing else ()
-        if not decision.deltas or False in standing:
+        proposed = [each.delta.proposer == ROLLBACK for each in self._engine.history.at_step(iteration)]
+        back = self._engine.rollback(iteration) if decision.lost and True not in proposed else ()
+        if not decision.deltas or False in proposed:
             return back
         return (*back, *self._engine.propose_all(decision.deltas, iteration, rules=decision.rules))
 
-    def _require_known(self, *, has_ended: bool = False) -> None:
-        """No change is UNKNOWN. One that was made, and waited for its use when the soak ended, is left to the gate."""
+    def _require_known_outcomes(self, *, has_ended: bool = False) -> None:
+        """Require that no change is UNKNOWN. Once a soak has ended, the gate judges those made but not used."""
         for record in self._engine.history.in_phase(Kind.UNKNOWN):
             if not (has_ended and was_made(record)):
                 move = f"{record.delta.parameter}, {record.before:g} -> {record.after:g}"
                 raise ContractBroken(
-                    f"change {record.id} of {move}, is UNKNOWN: {record.reason}; look at what the plant runs with, and "
-                    "begin a new soak"
+                    f"change {record.id} of {move}, is UNKNOWN: {record.reason}; check which value the plant runs "
+                    "with, and start a new soak"
                 )
 
     def _end_early(self) -> None:
-        length = len(self._readings) + self._ramp_down
-        if length < self._course.length:
-            self._evidence.ending(Ending(length))
-            self._course.end_after(length)
+        length = len(self._decided) + self._ramp_down
+        if length < self._controller.length:
+            self._evidence.append(EndingRecord(length))
+            self._controller.end_after(length)
 
-    def _summarise(self, *, all_of_them: bool = False) -> None:
-        """Write the artifact of every iteration whose changes are settled, in order."""
-        state_hash, last = self._engine.state_hash(), len(self._readings)
-        for episode in episodes(self._readings, self._engine.history, state_hash, first=self._num_summarised):
-            is_settled = all(record.phase is not Kind.APPLIED for record in episode.records)
-            if not all_of_them and (episode.measured.iteration == last or not is_settled):
+    def _write_summaries(self, *, all_of_them: bool = False) -> None:
+        """Write the artifact of every iteration whose changes have their outcomes, in order."""
+        state_hash, last = self._engine.state_hash(), len(self._decided)
+        for each in iteration_records(self._decided, self._engine.history, state_hash, first=self._num_summarised):
+            is_settled = all(change.phase is not Kind.APPLIED for change in each.changes)
+            if not all_of_them and (each.measured.iteration == last or not is_settled):
                 return
-            summary = summarise(self._plan.soak_id, episode, self._registry, self._previous)
+            summary = summarise(self._plan.soak_id, each, self._registry, self._previous)
             self._folder.write(self._folder.summary_path(summary.iteration).name, summary)
             self._previous = summary.digest()
             self._num_summarised += 1

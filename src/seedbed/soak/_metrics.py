@@ -14,13 +14,13 @@ __all__ = ["SoakCounts", "soak_metrics"]
 @final
 @dataclass(frozen=True)
 class SoakCounts:
-    """How a closed loop stands: its proposals by how they ended, and its KPIs.
+    """The counts of a soak so far, for metrics: its proposals by how they ended, and its KPIs.
 
-    `num_total` proposals were let through by the guards, in whole or in part; of what was let through, all was seen in
-    use in `num_full` of them, some in `num_partial`, none in `num_failed`. What the guards held back, with a reason, is
-    in no count. `num_stuck` iterations ran with the signature of the one before though a proposal was applied. `kpis`
-    holds for each KPI its statistics by name, such as `{"latency_ms": {"p95": 331.0}}`. Raises InvalidInput for counts
-    that do not add up.
+    The guards let through `num_total` proposals, in whole or in part. Of what was let through, everything was seen in
+    use in `num_full` of them, some in `num_partial`, nothing in `num_failed`. Denied proposals are in no count.
+    `num_stuck` iterations ran with the state hash of the one before although a proposal was applied. `kpis` holds the
+    statistics of each KPI by name, such as `{"latency_ms": {"p95": 331.0}}`. Raises InvalidInput for counts that do
+    not add up.
     """
 
     run_id: str
@@ -43,14 +43,14 @@ class SoakCounts:
 
     @property
     def full_apply_ratio(self) -> float | None:
-        """The share of proposals of which all that was let through was seen in use; None without any."""
+        """`num_full / num_total`, None without proposals."""
         return self.num_full / self.num_total if self.num_total else None
 
 
 def soak_metrics(counts: SoakCounts) -> tuple[MetricFamily, ...]:
-    """The counts and KPIs under the names that a soak's dashboards know; the ratio is absent without proposals.
+    """The counts and KPIs as metrics. Without proposals, the ratio is left out.
 
-    Raises InvalidInput for two KPIs whose names are one to Prometheus.
+    Raises InvalidInput when two KPIs would have the same name in Prometheus.
     """
     ratio = counts.full_apply_ratio
     return (

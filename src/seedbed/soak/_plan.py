@@ -1,4 +1,4 @@
-"""What a soak was asked to do, written down before it begins: all that is needed to resume it, and to verify it."""
+"""The plan of a soak, written before it begins: everything needed to resume it and to verify it."""
 
 import secrets
 from collections.abc import Callable
@@ -24,7 +24,7 @@ __all__ = ["Assembly", "PlantKind", "SoakPlan", "TunerKind", "new_soak_id"]
 
 
 class PlantKind(StrEnum):
-    """What is steered."""
+    """The kind of plant that is tuned."""
 
     MOCK = "mock"
     MARKET = "market"
@@ -32,7 +32,7 @@ class PlantKind(StrEnum):
 
 
 class TunerKind(StrEnum):
-    """Who proposes. NONE only measures."""
+    """The kind of tuner that proposes changes. With NONE, the soak only measures."""
 
     NONE = "none"
     RULES = "rules"
@@ -40,10 +40,11 @@ class TunerKind(StrEnum):
 
 
 class SoakPlan(Message):
-    """`soak.json`. `control` asks for a second plant beside the first, its settings frozen, under the same chance.
+    """The plan of one soak, stored as `soak.json`.
 
-    `fault` is suffered from iteration `fault_from` on, to see that it is caught. `gate` is what it will be judged by;
-    without one, by its profile's checks.
+    `control` asks for a control arm: a second plant with the same random numbers, whose settings never change. `fault`
+    is injected from iteration `fault_from` on, to test that it is caught. `gate` judges the soak; without it, the
+    profile's checks do.
     """
 
     schema_version: Literal[1] = 1
@@ -59,11 +60,11 @@ class SoakPlan(Message):
     gate: GateSpec | None = None
 
     def digest(self) -> str:
-        """What seals it: the SHA-256 of its canonical JSON."""
+        """The SHA-256 of its canonical JSON, which seals it."""
         return digest(self.model_dump(mode="json"))
 
     @model_validator(mode="after")
-    def _the_fault_comes_about(self) -> Self:
+    def _fault_begins_before_the_end(self) -> Self:
         if self.fault is not None and self.fault_from >= self.iterations:
             raise ValueError(f"fault_from is {self.fault_from}, expected less than the {self.iterations} iterations")
         return self
@@ -71,7 +72,7 @@ class SoakPlan(Message):
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The parts that a plan names. `plant` makes a plant: twice alike, for the control arm and for measuring again."""
+    """The parts that a plan names. Every call of `plant` makes an equal plant, such as for the control arm."""
 
     plant: Callable[[], Plant]
     registry: Registry
@@ -79,16 +80,16 @@ class Assembly:
     limits: Limits
     tuner: Tuner | None
 
-    def rig(self, plan: SoakPlan) -> PlantArms:
-        """The plant at its beginning, as the plan has it: with its fault and its control arm."""
+    def plant_arms(self, plan: SoakPlan) -> PlantArms:
+        """A new plant with the plan's fault and control arm."""
         control = self.plant() if plan.control else None
         return PlantArms(self.plant(), faulty(plan.fault, first=plan.fault_from), control)
 
-    def course(self, plan: SoakPlan) -> Controller:
-        """A course at its beginning."""
+    def controller(self, plan: SoakPlan) -> Controller:
+        """A new controller, before the first iteration."""
         return Controller(self.profile, self.registry, self.limits, self.tuner, plan.iterations)
 
 
 def new_soak_id() -> str:
-    """A name that sorts by when it was given, for people; no order is read from it."""
+    """A new id that begins with the current time, so that a listing is in order of time. No code relies on it."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

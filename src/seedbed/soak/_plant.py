@@ -1,4 +1,4 @@
-"""What the closed loop steers: a plant that holds settings, runs with them, and yields KPIs."""
+"""The plant that a soak tunes: it holds settings, runs with them, and measures KPIs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["Measurement", "Plant"]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One iteration of a plant: the values that it really ran with, by key, and the samples that it gave.
+    """One iteration of a plant: `used`, the values that it really ran with, by key, and the samples that it measured.
 
     `samples` holds, by KPI, finite numbers in the order they were taken; a KPI that could not be measured has none.
     """
@@ -21,21 +21,21 @@ class Measurement:
 
 
 class Plant(Protocol):
-    """A thing with settings. Two plants made alike that take the same values measure the same."""
+    """A system with settings. Two equal plants that take the same values in the same order measure the same."""
 
     @property
     def registry(self) -> Registry:
-        """Every setting that it has."""
+        """All its settings."""
 
     @property
     def initial(self) -> Mapping[str, float]:
-        """The values, by key, that it begins with."""
+        """The first value of every setting, by key."""
 
     def take(self, values: Mapping[str, float]) -> Mapping[str, float]:
-        """Run with these values, all of its keys, from the next measurement on; returns the values that it now holds.
+        """Run with these values, one for each of its keys, from the next measurement on. Returns the values now held.
 
-        Raises InvalidInput, holding what it held before, for a value that it cannot run with.
+        Raises InvalidInput for a value that it cannot run with; it then keeps all its old values.
         """
 
     def measure(self, iteration: int) -> Measurement:
-        """Run iteration `iteration`, counted from 1, with the values held."""
+        """Run iteration `iteration`, counted from 1, with the values now held."""

@@ -1,4 +1,4 @@
-"""How a soak goes about it: when it only looks, when it leaves things alone, what is good, what the gate demands."""
+"""The profile of a soak: its phases, its objective, which KPI values are good, and the gate's checks."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,7 +12,7 @@ __all__ = ["Phase", "SoakProfile"]
 
 
 class Phase(StrEnum):
-    """What a soak does in an iteration. It proposes in TUNING alone."""
+    """The phase of an iteration. Changes are proposed only in TUNING."""
 
     WARM_UP = "WARM_UP"
     TUNING = "TUNING"
@@ -22,14 +22,14 @@ class Phase(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class SoakProfile:
-    """The first `warm_up` iterations and the last `ramp_down` propose nothing: a level to begin from, and to end at.
+    """How a soak is run and judged.
 
-    At least one iteration of ramp-down is needed, since a change of the last iteration would never be seen in use.
-    `objective` is the KPI, as `kpis` names it, that says whether tuning helped (higher is better). While `freeze`
-    holds, what works is left alone; `regime` watches the control arm; `health` says for how long an objective that
-    could not be measured must be back before anything is changed on its word. A soak is ready to be frozen when over
-    its last `window` iterations every KPI in `good` was good on average and no change was lost. Raises InvalidInput for
-    counts below 1.
+    The first `warm_up` and the last `ramp_down` iterations propose nothing. At least one iteration of ramp-down is
+    needed: a change of the very last iteration would never be seen in use. `objective` is the KPI, named as `kpis`
+    names it, that shows whether tuning helped (higher is better). `freeze` blocks changes while the KPIs are good;
+    `regime` watches the control arm for drift; `health` says how long the objective must be measured again, after a
+    gap, before anything is changed. A soak is ready to be frozen when over its last `window` iterations the mean of
+    every KPI in `good` was good, no change was lost, and nothing drifted. Raises InvalidInput for counts below 1.
     """
 
     name: str

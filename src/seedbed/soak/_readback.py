@@ -1,4 +1,4 @@
-"""A whole soak read back from its two logs: the one source that artifacts, verification and gate rest on."""
+"""A soak read back from its two logs. Artifacts, verification and gate all use this reading."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,66 +9,79 @@ from seedbed.change import ChangeHistory
 from seedbed.change._history import fold
 from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry, read_journal, read_json_with_hash
-from seedbed.soak._evidence import GENESIS, Head, Record, head_of, parse_evidence
+from seedbed.soak._evidence import GENESIS, EvidenceRecord, Head, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import IterationSummary, summarise
-from seedbed.soak._iterations import IterationRecord, decided_iterations, episodes
+from seedbed.soak._iterations import IterationRecord, decided_iterations, iteration_records
 from seedbed.soak._plan import Assembly, SoakPlan
 from seedbed.soak._tally import SoakTally, tally
 
-__all__ = ["SoakReadback", "account", "iteration_summaries"]
+__all__ = ["SoakReadback", "iteration_summaries", "read_soak"]
 
 
 @dataclass(frozen=True, slots=True)
 class SoakReadback:
-    """What the logs of a soak tell, and what follows from them. `final_hash` is the state of the settings file."""
+    """A soak as its two logs record it, with what follows from them. `final_hash` is the state of its settings file."""
 
     plan: SoakPlan
     assembly: Assembly
     changes: Sequence[Entry]
     evidence: Sequence[Entry]
-    records: Sequence[Record]
+    evidence_records: Sequence[EvidenceRecord]
     history: ChangeHistory
-    told: Sequence[IterationRecord]
+    iterations: Sequence[IterationRecord]
     tally: SoakTally
     length: int
     final_hash: str
 
     @property
     def heads(self) -> dict[str, Head]:
-        """Where both logs end."""
+        """The ends of both logs, by name."""
         return {"changes": head_of(self.changes), "evidence": head_of(self.evidence)}
 
     @property
     def is_finished(self) -> bool:
         """Whether every iteration was measured."""
-        return len(self.told) >= self.length
+        return len(self.iterations) >= self.length
 
 
-def account(folder: SoakFolder, plan: SoakPlan, assembly: Assembly) -> SoakReadback:
-    """Read a soak. Raises StoreCorrupt, naming what, for logs that were altered or contradict each other; NotFound."""
-    changes, evidence = _log(folder.changes_path), _log(folder.evidence_path)
-    course = assembly.course(plan)
-    found = decided_iterations(course, evidence, changes)
+def read_soak(folder: SoakFolder, plan: SoakPlan, assembly: Assembly) -> SoakReadback:
+    """Read a soak from its logs.
+
+    Raises StoreCorrupt, with the place, for logs that were altered or contradict each other, and NotFound.
+    """
+    changes, evidence = _read_log(folder.changes_path), _read_log(folder.evidence_path)
+    controller = assembly.controller(plan)
+    decided = decided_iterations(controller, evidence, changes)
     history = fold(changes)
     _, final_hash = read_json_with_hash(folder.settings_path)
-    told = tuple(episodes(found, history, final_hash))
+    iterations = tuple(iteration_records(decided, history, final_hash))
     records = [record for _, record in parse_evidence(evidence)]
-    counted = tally(told, records, assembly.registry)
-    return SoakReadback(plan, assembly, changes, evidence, records, history, told, counted, course.length, final_hash)
+    return SoakReadback(
+        plan=plan,
+        assembly=assembly,
+        changes=changes,
+        evidence=evidence,
+        evidence_records=records,
+        history=history,
+        iterations=iterations,
+        tally=tally(iterations, records, assembly.registry),
+        length=controller.length,
+        final_hash=final_hash,
+    )
 
 
-def iteration_summaries(account: SoakReadback) -> list[IterationSummary]:
-    """Every iteration's artifact, each naming the digest of the one before."""
-    found: list[IterationSummary] = []
+def iteration_summaries(readback: SoakReadback) -> list[IterationSummary]:
+    """The artifact of every iteration, in order. Each one holds the digest of the one before."""
+    summaries: list[IterationSummary] = []
     previous = GENESIS
-    for episode in account.told:
-        found.append(summarise(account.plan.soak_id, episode, account.assembly.registry, previous))
-        previous = found[-1].digest()
-    return found
+    for iteration in readback.iterations:
+        summaries.append(summarise(readback.plan.soak_id, iteration, readback.assembly.registry, previous))
+        previous = summaries[-1].digest()
+    return summaries
 
 
-def _log(path: Path) -> list[Entry]:
+def _read_log(path: Path) -> list[Entry]:
     entries = read_journal(path)
     for entry in entries:
         if not _is_finite(entry.payload):

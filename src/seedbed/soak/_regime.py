@@ -1,4 +1,4 @@
-"""Has the world changed under a plant whose settings stood still? A CUSUM over the control arm's iterations."""
+"""Detects that a KPI of the control arm has drifted, although its settings never change: a CUSUM over iterations."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -13,7 +13,11 @@ __all__ = ["RegimeRule", "RegimeState"]
 
 
 class RegimeState(Message):
-    """What the rule has seen since the regime began: iterations counted, mean, sum of squares, both sums, rest left."""
+    """The state of a `RegimeRule`, counted from the start of the present regime.
+
+    Number of iterations, their mean and sum of squared deviations, the upward and downward sums, and `left`, the
+    iterations for which drift is still reported.
+    """
 
     count: int = Field(default=0, ge=0)
     mean: float = 0.0
@@ -26,11 +30,11 @@ class RegimeState(Message):
 @final
 @dataclass(frozen=True, slots=True)
 class RegimeRule:
-    """Says that a KPI of the control arm has drifted, for `lasting` iterations, and then takes the new level as given.
+    """Reports for `lasting` iterations that a KPI of the control arm has drifted; then the new level counts as normal.
 
-    A two-sided CUSUM (Page, 1954) of the iterations' means, in standard deviations of those of this regime: `slack` is
-    taken off each, `threshold` is what the sum must pass, and the first `learn` iterations only set the level. A pure
-    fold. Raises InvalidInput unless learn is at least 3, lasting at least 1, slack and threshold positive.
+    A two-sided CUSUM (Page, 1954) of the iterations' means, in standard deviations of this regime: `slack` is
+    subtracted from each deviation, the sum must exceed `threshold`, and the first `learn` iterations only set the
+    level. Pure. Raises InvalidInput unless learn is at least 3, lasting at least 1, slack and threshold positive.
     """
 
     kpi: str
@@ -44,21 +48,21 @@ class RegimeRule:
             raise InvalidInput(f"{self}: expected learn >= 3, lasting >= 1, slack and threshold above 0")
 
     def observe(self, state: RegimeState, value: float | None) -> RegimeState:
-        """The state after one more iteration; one without the KPI tells nothing."""
-        rested = state.model_copy(update={"left": max(state.left - 1, 0)})
+        """The state after one more iteration. An iteration without the KPI changes only `left`."""
+        updated = state.model_copy(update={"left": max(state.left - 1, 0)})
         if value is None:
-            return rested
+            return updated
         if state.count >= self.learn:
             deviation = sqrt(state.squares / (state.count - 1)) or 1e-12
             away = (value - state.mean) / deviation
             up, down = max(0.0, state.up + away - self.slack), max(0.0, state.down - away - self.slack)
             if max(up, down) > self.threshold:
                 return RegimeState(count=1, mean=value, left=self.lasting)
-            rested = rested.model_copy(update={"up": up, "down": down})
-        return _learnt(rested, value)
+            updated = updated.model_copy(update={"up": up, "down": down})
+        return _learnt(updated, value)
 
     def drifted(self, state: RegimeState) -> dict[str, str]:
-        """What proposals rest on no longer: the `drifted` of a guard's conditions."""
+        """The `drifted` part of the guards' conditions: the reason by subsystem, empty without drift."""
         if state.left == 0:
             return {}
         return {"*": f"{self.kpi} of the control arm left its level; the new one is taken in for {state.left} more"}

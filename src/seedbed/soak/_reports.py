@@ -1,4 +1,4 @@
-"""What a finished soak leaves: the tuning report, the snapshot with its verdict, and what a gate may ask."""
+"""The reports of a soak: the tuning report, the snapshot with the verdict, and the record that a gate judges."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
@@ -17,13 +17,13 @@ from seedbed.soak._tally import SoakTally
 __all__ = [
     "PostSoakSnapshot",
     "TuningReport",
-    "calibrated_soak",
+    "calibrate_readback",
     "counts_of",
     "freeze_objections",
-    "gate_facts",
-    "judge_soak",
-    "post_soak",
+    "judge_readback",
+    "post_soak_snapshot",
     "soak_counts",
+    "soak_gate_record",
     "tuning_report",
 ]
 
@@ -32,11 +32,11 @@ _TO_SIGMA = 1.4826
 
 
 class TuningReport(Message):
-    """`TUNING_REPORT.json`: every change with its story, the counts, and where both logs end."""
+    """`TUNING_REPORT.json`: every change with its history, the counts, and the ends of both logs."""
 
     schema_version: Literal[1] = 1
     soak_id: str
-    plan: str = Field(description="the digest of what was asked for")
+    plan: str = Field(description="the digest of the plan")
     tuner: str
     tally: SoakTally
     changes: ChangeSummary
@@ -54,7 +54,7 @@ class Window(Message):
 
 
 class Anomaly(Message):
-    """An iteration whose KPI lies `away` robust standard deviations from its median over the soak."""
+    """A KPI of one iteration that is `away` robust standard deviations from its median over the soak."""
 
     iteration: int
     kpi: str
@@ -64,11 +64,11 @@ class Anomaly(Message):
 
 
 class PostSoakSnapshot(Message):
-    """`POST_SOAK_SNAPSHOT.json`: the verdict, whether the settings may be frozen, and what both rest on."""
+    """`POST_SOAK_SNAPSHOT.json`: the verdict, whether the settings may be frozen, and the evidence for both."""
 
     schema_version: Literal[1] = 1
     soak_id: str
-    plan: str = Field(description="the digest of what was asked for")
+    plan: str = Field(description="the digest of the plan")
     verdict: Verdict
     exit_code: int
     freeze_ready: bool
@@ -83,52 +83,53 @@ class PostSoakSnapshot(Message):
     heads: dict[str, dict[str, int | str]]
 
 
-def tuning_report(account: SoakReadback) -> TuningReport:
-    """The report of a soak, also of one that is not finished."""
+def tuning_report(readback: SoakReadback) -> TuningReport:
+    """The tuning report of a soak, finished or not."""
     return TuningReport(
-        soak_id=account.plan.soak_id,
-        plan=account.plan.digest(),
-        tuner=account.plan.tuner.value,
-        tally=account.tally,
-        changes=summary(account.history),
-        heads={name: head.as_json() for name, head in account.heads.items()},
-        final_hash=account.final_hash,
+        soak_id=readback.plan.soak_id,
+        plan=readback.plan.digest(),
+        tuner=readback.plan.tuner.value,
+        tally=readback.tally,
+        changes=summary(readback.history),
+        heads={name: head.as_json() for name, head in readback.heads.items()},
+        final_hash=readback.final_hash,
     )
 
 
-def freeze_objections(account: SoakReadback) -> tuple[str, ...]:
-    """Why the settings may not be frozen as they stand; none when they may."""
-    profile, found = account.assembly.profile, []
-    if not account.is_finished:
-        found.append(f"{len(account.told)} of {account.length} iterations were measured")
-    last = account.told[-profile.window :]
-    means = _means([episode.decision.observation.kpis for episode in last])
+def freeze_objections(readback: SoakReadback) -> tuple[str, ...]:
+    """The reasons why the settings may not be frozen; empty when they may."""
+    profile, found = readback.assembly.profile, []
+    if not readback.is_finished:
+        found.append(f"{len(readback.iterations)} of {readback.length} iterations were measured")
+    last = readback.iterations[-profile.window :]
+    means = _means([each.decision.observation.kpis for each in last])
     found.extend(objection for good in profile.good if (objection := good.objection(means)) is not None)
-    for episode in last:
-        if episode.decision.lost:
-            found.append(f"iteration {episode.measured.iteration} lost changes {list(episode.decision.lost)}")
-        found.extend(
-            f"iteration {episode.measured.iteration}: {why}"
-            for why in episode.decision.rules.conditions.drifted.values()
-        )
+    for each in last:
+        if each.decision.lost:
+            found.append(f"iteration {each.measured.iteration} lost changes {list(each.decision.lost)}")
+        reasons = each.decision.rules.conditions.drifted.values()
+        found.extend(f"iteration {each.measured.iteration}: {reason}" for reason in reasons)
     return tuple(found)
 
 
-def gate_facts(account: SoakReadback, *, verified: bool) -> dict[str, Any]:
-    """What a gate may ask of a soak.
+def soak_gate_record(readback: SoakReadback, *, verified: bool) -> dict[str, Any]:
+    """The record of a soak that a gate judges.
 
     `kpi` and `control` hold every sample after the warm-up, `window` and `control_window` those of the last iterations,
-    as series by KPI; `iteration` one value an iteration, by KPI and statistic.
+    as series by KPI; `iteration` holds one value for each iteration, by KPI and statistic.
     """
-    counted = account.tally
-    tuned, last = account.told[account.assembly.profile.warm_up :], account.told[-account.assembly.profile.window :]
+    counted = readback.tally
+    tuned, last = (
+        readback.iterations[readback.assembly.profile.warm_up :],
+        readback.iterations[-readback.assembly.profile.window :],
+    )
     outcomes = {name.lower(): count for name, count in counted.outcomes.items()}
     return {
         "apply_ratio": counted.ratio,
         "skip_coverage": counted.skip_coverage,
         "stuck": len(counted.stuck),
-        "finished": account.is_finished,
-        "freeze_ready": not freeze_objections(account),
+        "finished": readback.is_finished,
+        "freeze_ready": not freeze_objections(readback),
         "verify": {"clean": verified},
         "contract": {"kept": not counted.breaks},
         "proposals": {name: getattr(counted, name) for name in ("full", "partial", "failed", "skipped")},
@@ -137,64 +138,64 @@ def gate_facts(account: SoakReadback, *, verified: bool) -> dict[str, Any]:
         "control": _samples(tuned, control=True),
         "window": _samples(last, control=False),
         "control_window": _samples(last, control=True),
-        "iteration": _by_iteration(account.told),
+        "iteration": _by_iteration(readback.iterations),
     }
 
 
-def judge_soak(account: SoakReadback, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
-    """The answer of `spec`: by default the plan's own gate, else its profile's. Raises InvalidInput as `judge`."""
-    return judge(spec or _own_gate(account), gate_facts(account, verified=verified))
+def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
+    """Judge by `spec`, else by the plan's gate, else by the profile's checks. Raises InvalidInput as `judge`."""
+    return judge(spec or _own_gate(readback), soak_gate_record(readback, verified=verified))
 
 
-def calibrated_soak(
-    account: SoakReadback, report: GateReport, *, verified: bool, spec: GateSpec | None = None
+def calibrate_readback(
+    readback: SoakReadback, report: GateReport, *, verified: bool, spec: GateSpec | None = None
 ) -> GateReport:
-    """The report with each check's false-pass rate, by simulation on series like the soak's own."""
-    return calibrated(report, spec or _own_gate(account), gate_facts(account, verified=verified))
+    """The report with the false-pass rate of each check, by simulation on series like the soak's own."""
+    return calibrated(report, spec or _own_gate(readback), soak_gate_record(readback, verified=verified))
 
 
-def _own_gate(account: SoakReadback) -> GateSpec:
-    plan = account.plan
-    profile = {"gate": f"soak {plan.profile}", "checks": list(account.assembly.profile.checks)}
+def _own_gate(readback: SoakReadback) -> GateSpec:
+    plan = readback.plan
+    profile = {"gate": f"soak {plan.profile}", "checks": list(readback.assembly.profile.checks)}
     return parse_gate(profile) if plan.gate is None else plan.gate
 
 
-def post_soak(account: SoakReadback, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
-    """The snapshot of a soak that was judged."""
-    profile, told = account.assembly.profile, account.told
-    objections = freeze_objections(account)
-    spans = {"first": told[: profile.window], "last": told[-profile.window :]}
-    settings = told[-1].measured.plant.used if told else {}
+def post_soak_snapshot(readback: SoakReadback, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
+    """The snapshot of a soak, with its gate's report."""
+    profile, iterations = readback.assembly.profile, readback.iterations
+    objections = freeze_objections(readback)
+    spans = {"first": iterations[: profile.window], "last": iterations[-profile.window :]}
+    settings = iterations[-1].measured.plant.used if iterations else {}
     return PostSoakSnapshot(
-        soak_id=account.plan.soak_id,
-        plan=account.plan.digest(),
+        soak_id=readback.plan.soak_id,
+        plan=readback.plan.digest(),
         verdict=report.verdict,
         exit_code=report.exit_code,
         freeze_ready=not objections,
         freeze_objections=objections,
         verified=verified,
         windows={name: _window(span) for name, span in spans.items() if span},
-        guard_counts=account.tally.guards,
-        anomalies=tuple(_anomalies(told, profile.warm_up)),
-        tally=account.tally,
+        guard_counts=readback.tally.guards,
+        anomalies=tuple(_anomalies(iterations, profile.warm_up)),
+        tally=readback.tally,
         gate=report,
         settings=dict(settings),
-        heads={name: head.as_json() for name, head in account.heads.items()},
+        heads={name: head.as_json() for name, head in readback.heads.items()},
     )
 
 
-def soak_counts(account: SoakReadback) -> SoakCounts:
-    """What leaves as metrics."""
-    last = account.told[-account.assembly.profile.window :]
-    observed = [episode.decision.observation.kpis for episode in last]
-    ready = not freeze_objections(account)
-    return counts_of(account.plan.soak_id, account.tally, observed, freeze_ready=ready)
+def soak_counts(readback: SoakReadback) -> SoakCounts:
+    """The counts and KPIs of a soak for its metrics."""
+    last = readback.iterations[-readback.assembly.profile.window :]
+    observed = [each.decision.observation.kpis for each in last]
+    ready = not freeze_objections(readback)
+    return counts_of(readback.plan.soak_id, readback.tally, observed, freeze_ready=ready)
 
 
 def counts_of(
     soak_id: str, counted: SoakTally, observed: Sequence[Mapping[str, float]], *, freeze_ready: bool
 ) -> SoakCounts:
-    """A tally, and the KPIs of the last iterations on average, as metrics name them."""
+    """A tally for metrics, with the mean of each KPI over the given iterations."""
     kpis: dict[str, dict[str, float]] = {}
     for name, value in _means(observed).items():
         kpi, _, statistic = name.rpartition("_")
@@ -211,25 +212,26 @@ def counts_of(
     )
 
 
-def _samples(told: Sequence[IterationRecord], *, control: bool) -> dict[str, Series | None]:
-    """By KPI of either arm, so that a gate that asks for the control arm finds no data where there is none."""
-    arms = [episode.measured.control if control else episode.measured.plant.samples for episode in told]
-    names = sorted({name for episode in told for name in (*episode.measured.plant.samples, *episode.measured.control)})
-    samples = {name: tuple(value for arm in arms for value in arm.get(name, ())) for name in names}
+def _samples(iterations: Sequence[IterationRecord], *, control: bool) -> dict[str, Series | None]:
+    """The samples of one arm, by the KPIs of both: a gate that asks for a missing control arm then finds no data."""
+    measured = [each.measured for each in iterations]
+    names = sorted({name for each in measured for name in (*each.plant.samples, *each.control)})
+    arm = [each.control if control else each.plant.samples for each in measured]
+    samples = {name: tuple(value for each in arm for value in each.get(name, ())) for name in names}
     return {name: Series(values) if values else None for name, values in samples.items()}
 
 
-def _by_iteration(told: Sequence[IterationRecord]) -> dict[str, Series]:
-    rows = [episode.decision.observation.kpis for episode in told]
+def _by_iteration(iterations: Sequence[IterationRecord]) -> dict[str, Series]:
+    rows = [each.decision.observation.kpis for each in iterations]
     names = sorted({name for row in rows for name in row})
     return {name: Series(tuple(row[name] for row in rows if name in row)) for name in names}
 
 
-def _window(told: Sequence[IterationRecord]) -> Window:
-    observed = [episode.decision.observation for episode in told]
+def _window(iterations: Sequence[IterationRecord]) -> Window:
+    observed = [each.decision.observation for each in iterations]
     return Window(
-        first=told[0].measured.iteration,
-        last=told[-1].measured.iteration,
+        first=iterations[0].measured.iteration,
+        last=iterations[-1].measured.iteration,
         kpis=_means([each.kpis for each in observed]),
         control=_means([each.control for each in observed]),
     )
@@ -240,10 +242,10 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: fmean(row[name] for row in rows if name in row) for name in names}
 
 
-def _anomalies(told: Sequence[IterationRecord], warm_up: int) -> list[Anomaly]:
-    """By median and median absolute deviation, scaled to a normal's standard deviation (Hampel, 1974)."""
+def _anomalies(iterations: Sequence[IterationRecord], warm_up: int) -> list[Anomaly]:
+    """Outliers by median and median absolute deviation, scaled to a normal's standard deviation (Hampel, 1974)."""
     found = []
-    rows = [(each.measured.iteration, each.decision.observation.kpis) for each in told[warm_up:]]
+    rows = [(each.measured.iteration, each.decision.observation.kpis) for each in iterations[warm_up:]]
     for kpi in sorted({name for _, row in rows for name in row if name.endswith("_mean")}):
         values = [(iteration, row[kpi]) for iteration, row in rows if kpi in row]
         middle = median(value for _, value in values)

@@ -10,7 +10,7 @@ import torch
 import seedbed
 from seedbed.contracts import ChangeSummary, Interval, Stage
 from seedbed.gate import Check, GateSpec
-from seedbed.gate._facts import lint
+from seedbed.gate._record_values import lint
 from seedbed.records import NOT_APPLICABLE, ActiveRun, SnapshotDraft, digest, environment_facts
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split

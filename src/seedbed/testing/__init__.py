@@ -1,4 +1,4 @@
-"""What tests of Seedbed, and of code that builds on it, need: faults on demand and a clock that stands still."""
+"""Helpers for tests of Seedbed and of code that uses it: a fake clock, disk faults, and the contract of `Files`."""
 
 from seedbed.testing._clock import FakeClock
 from seedbed.testing._faults import DURABLE_CALLS, dies, durable_faults, fails_with

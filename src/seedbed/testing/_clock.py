@@ -6,14 +6,14 @@ __all__ = ["FakeClock"]
 
 
 class FakeClock:
-    """A `Clock` that stands still until `advance`."""
+    """A `Clock` whose time changes only by `advance`."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._seconds = 0.0
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Move the time forward by `seconds`."""
         self._seconds += seconds
 
     def now(self) -> datetime:

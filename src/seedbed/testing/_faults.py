@@ -15,10 +15,10 @@ DURABLE_CALLS = frozenset({"fsync", "ftruncate", "link", "mkdir", "open", "repla
 
 @contextlib.contextmanager
 def durable_faults(at: int = 0, fault: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
-    """Within the block, call `fault` in place of the durable call numbered `at`, counted from 1; 0 only listens.
+    """Within the block, call `fault` instead of durable call number `at`, counted from 1; 0 only records the calls.
 
-    Yields the names of the calls made so far, the one that failed included. Only this process's `seedbed.records` is
-    touched.
+    Yields the names of the calls made so far, including the one that failed. Only `seedbed.records` in this process is
+    affected.
     """
     calls: list[str] = []
     with mock.patch.object(_durable, "os", _FaultyOs(calls, at, fault)):
@@ -40,7 +40,7 @@ def dies() -> None:
 
 
 class _FaultyOs:
-    """Stands for the module `os`; only the calls that durability rests on are counted."""
+    """Replaces the module `os`; only the calls in `DURABLE_CALLS` are counted."""
 
     def __init__(self, calls: list[str], at: int, fault: Callable[[], None]) -> None:
         self._calls = calls

@@ -1,12 +1,12 @@
-"""What every `Files` must do, as tests that anyone can run over an implementation of their own.
+"""The contract of `Files`, as tests that anyone can run on their own implementation.
 
     class TestMine(FilesContract):
         @pytest.fixture
         def files(self, tmp_path):
             return Mine(tmp_path)
 
-Run by pytest; `files` is a fixture that gives an empty place each time, `again` one that gives the same place anew, as
-another process would open it.
+The tests need two fixtures. `files` gives an empty place each time; `again` opens the same place a second time, as
+another process would.
 """
 
 import os
@@ -26,7 +26,7 @@ _ESCAPES = ("", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", ".", "a/./b", 
 
 
 class FilesContract:
-    """The contract of `Files`; a test class that inherits it and has the fixture `files` runs all of it."""
+    """The contract of `Files`. A test class that inherits it and has both fixtures runs all its tests."""
 
     def test_what_is_created_is_read_whole_and_by_everybody(self, files: Files, again: Files) -> None:
         """Small, empty and large."""
@@ -35,14 +35,14 @@ class FilesContract:
             assert files.read(key) == again.read(key) == data
 
     def test_what_is_taken_is_never_overwritten(self, files: Files) -> None:
-        """The first stands."""
+        """The first content stays."""
         files.create("k", b"first")
         with _raises(FileExistsError):
             files.create("k", b"second")
         assert files.read("k") == b"first"
 
     def test_of_many_who_create_one_key_exactly_one_wins(self, files: Files) -> None:
-        """And everybody reads what the winner wrote."""
+        """And all read what the winner wrote."""
         for round_ in range(5):
             barrier = Barrier(8)
 
@@ -60,7 +60,7 @@ class FilesContract:
             assert files.read(f"race/{round_}") == str(won[0]).encode() * 1000
 
     def test_a_replacement_is_never_seen_half(self, files: Files) -> None:
-        """A reader beside a writer sees the one or the other."""
+        """A reader beside a writer sees the old content or the new."""
         values = [bytes([value]) * 50_000 for value in range(6)]
         files.replace("k", values[0])
         with ThreadPoolExecutor(2) as pool:
@@ -71,7 +71,7 @@ class FilesContract:
         assert files.read("k") == values[-1]
 
     def test_what_is_not_there_is_said_not_to_be(self, files: Files) -> None:
-        """Also below what is a file."""
+        """Also under a key that is a file."""
         files.create("k", b"x")
         for key in ("nothing", "no/thing", "k/below"):
             with _raises(NotFound):
@@ -115,7 +115,7 @@ class FilesContract:
         assert files.read("a/k") == b"y"
 
     def test_what_was_written_since_is_not_removed(self, files: Files) -> None:
-        """By the clock of what holds it."""
+        """By the clock of the storage."""
         files.create("k", b"x")
         written = next(iter(files.list(""))).modified
         assert not files.remove("k", unless_since=written)

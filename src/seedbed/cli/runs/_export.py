@@ -26,7 +26,8 @@ def export_runs(
     ],
     project: ProjectOption = None,
     where: Annotated[
-        str | None, typer.Option(metavar="QUERY", help="Only finished runs that match this query, see `seedbed docs query`.")
+        str | None,
+        typer.Option(metavar="QUERY", help="Only finished runs that match, see `seedbed docs query`."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,

@@ -28,7 +28,8 @@ _STYLES = {
 def list_runs(
     project: ProjectOption = None,
     where: Annotated[
-        str | None, typer.Option(metavar="QUERY", help="Only finished runs that match this query, see `seedbed docs query`.")
+        str | None,
+        typer.Option(metavar="QUERY", help="Only finished runs that match, see `seedbed docs query`."),
     ] = None,
     sort: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only finished runs, the highest value of this number first.")

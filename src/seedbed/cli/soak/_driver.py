@@ -67,7 +67,7 @@ def run_soak(folder: SoakFolder, options: RunOptions) -> int:
 def _finished(folder: SoakFolder, options: RunOptions) -> int:
     done = finish(folder, assemble)
     plot = folder.path / "KPIS.svg"
-    replace(plot, render_soak(done.account, iteration_summaries(done.account), done.report).encode(), durable=False)
+    replace(plot, render_soak(done.readback, iteration_summaries(done.readback), done.report).encode(), durable=False)
     if options.as_json:
         print_json({"folder": os.fspath(folder.path), **done.snapshot.model_dump(mode="json")})
     else:
@@ -76,7 +76,7 @@ def _finished(folder: SoakFolder, options: RunOptions) -> int:
 
 
 def _print_result(done: FinishedSoak, plot: Path) -> None:
-    console, tally = out(), done.account.tally
+    console, tally = out(), done.readback.tally
     ratio = "no data" if tally.ratio is None else f"{tally.ratio:.3f}"
     seen = f"{tally.full} proposals fully seen in use, {tally.partial} partly, {tally.failed} not at all"
     console.print(Text(f"{seen}; {tally.skipped} held back; full-apply ratio {ratio}"))
@@ -98,7 +98,7 @@ class _Watcher:
         self.update_metrics: Callable[[], None] = lambda: None
 
     def iterated(self, progress: SoakProgress) -> None:
-        decision = progress.reading.decision
+        decision = progress.decided.decision
         found, control = (arm.get(self._objective) for arm in (decision.observation.kpis, decision.observation.control))
         value = "not measured" if found is None else f"{found:.4g}"
         beside = "" if control is None else f" (control {control:.4g})"

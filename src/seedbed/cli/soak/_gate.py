@@ -35,13 +35,13 @@ def gate(
     from seedbed.cli.console._gate_text import gate_text
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
-    from seedbed.soak import SoakFolder, assemble, judged_again
+    from seedbed.soak import SoakFolder, assemble, judge_soak
 
     if spec is not None and prometheus:
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     soak_folder = SoakFolder.find(path)
     own_gate = None if spec is None else load_gate(spec)
-    report = judged_again(soak_folder, assemble, spec=own_gate, metrics=prometheus, calibrate=calibrate)
+    report = judge_soak(soak_folder, assemble, spec=own_gate, metrics=prometheus, calibrate=calibrate)
     if as_json:
         print_json({"soak_id": soak_folder.path.name, **report.model_dump(mode="json")})
     else:

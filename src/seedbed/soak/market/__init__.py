@@ -1,4 +1,4 @@
-"""A small simulated market maker as a plant, its settings and its rules."""
+"""The market plant: a small simulated market maker, with its settings and rules."""
 
 from seedbed.soak.market._limits import ITERATIONS_PER_HOUR, limited
 from seedbed.soak.market._market import MARKET_KPIS

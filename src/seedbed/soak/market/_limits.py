@@ -1,4 +1,4 @@
-"""What the tuner settings mean: the limits under which the loop moves all the others."""
+"""Applies the settings of the subsystem `tuner`: they limit how all other settings may change."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,16 +10,16 @@ from seedbed.soak.market._registry import TUNER_SUBSYSTEM
 __all__ = ["ITERATIONS_PER_HOUR", "limited"]
 
 ITERATIONS_PER_HOUR = 4
-_HORIZON = 2  # iterations for each move of the oscillation window: a slower swing is the market's own
+_HORIZON = 2  # iterations for each move of the oscillation window: a slower swing comes from the market
 
 
 def limited(registry: Registry, values: Mapping[str, float]) -> Registry:
-    """The registry, every parameter outside the tuner's own subsystem limited as the live tuner values say.
+    """The registry with the limits that the live tuner values set for every parameter outside the subsystem `tuner`.
 
-    A parameter rests `cooldown_iters` iterations between changes. In one iteration it moves by at most `velocity_cap`
-    of its range, in one hour by at most `max_delta_per_hour` of it. As many moves to and fro as `oscillation_window`
-    says, within twice as many iterations, are an oscillation. Raises NotFound when the registry lacks one of these,
-    KeyError when the values do.
+    A parameter waits `cooldown_iters` iterations between changes. It moves by at most `velocity_cap` of its range in
+    one iteration, and by at most `max_delta_per_hour` of its range in one hour. `oscillation_window` moves back and
+    forth, within twice as many iterations, count as an oscillation. Raises NotFound when the registry lacks one of
+    these, KeyError when the values do.
     """
     for key in ("max_delta_per_hour", "cooldown_iters", "velocity_cap", "oscillation_window"):
         registry[key]
@@ -28,7 +28,7 @@ def limited(registry: Registry, values: Mapping[str, float]) -> Registry:
 
 def _limited(parameter: Parameter, values: Mapping[str, float]) -> Parameter:
     share, window = _velocity(values["velocity_cap"], values["max_delta_per_hour"])
-    least = parameter.increment or 0.0  # a whole number that may not move by one may not move at all
+    least = parameter.increment or 0.0  # a whole number must be able to move by one, or it could not move at all
     return replace(
         parameter,
         cooldown_steps=int(values["cooldown_iters"]),
@@ -40,9 +40,9 @@ def _limited(parameter: Parameter, values: Mapping[str, float]) -> Parameter:
 
 
 def _velocity(by_iteration: float, by_hour: float) -> tuple[float, int]:
-    """The one (share, window in iterations) that keeps both limits and still lets the smaller one be reached.
+    """The (share, window in iterations) that keeps both limits and still lets the smaller one be reached.
 
-    It is the hour's share cut into the fewest equal moves that an iteration allows, each with its part of the hour.
+    It divides the hour's share into the fewest equal moves that one iteration allows, each with its part of the hour.
     """
     moves = [n for n in range(1, ITERATIONS_PER_HOUR + 1) if ITERATIONS_PER_HOUR % n == 0]
     few = min((n for n in moves if by_hour / n <= by_iteration), default=inf)

@@ -1,4 +1,4 @@
-"""The best that the simulated market allows, found by its own expectation."""
+"""The best settings of the simulated market, found from its own expected KPIs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
@@ -22,20 +22,20 @@ _SPREAD = "base_spread_bps"
 
 
 def long_run(regime: Regime, seed: int = _SEED, num_iterations: int = _NUM_ITERATIONS) -> Draws:
-    """The chance of many iterations of one regime, over which expectations are taken."""
+    """The random numbers of many iterations of one regime, for the expected KPIs."""
     return stacked([draw(seed, iteration, regime) for iteration in range(1, num_iterations + 1)])
 
 
 def expected(values: Mapping[str, float], draws: Draws) -> dict[str, float]:
-    """The mean of every KPI over these draws, of the samples that have it; NaN for one that none has."""
+    """The mean of every KPI over these draws, without missing samples; NaN for a KPI without any."""
     return {kpi: _mean(found) for kpi, found in simulate(values, draws).items()}
 
 
 def optimum(regime: Regime, num_iterations: int = _NUM_ITERATIONS) -> dict[str, float]:
-    """The settings with the highest expected `edge_bps_per_hour` in that regime; tuner settings as they begin.
+    """The settings with the highest expected `edge_bps_per_hour` in that regime; tuner settings are not moved.
 
-    Deterministic: one key after the other, first over its whole range, then in ever smaller steps, all against the same
-    draws. The search is local after the first pass; tests hold it against brute force.
+    Deterministic: one key after the other, first over its whole range, then in smaller and smaller steps, always with
+    the same draws. The search is local after the first pass; tests compare it with brute force.
     """
     draws = long_run(regime, num_iterations=num_iterations)
     keys = [parameter for parameter in market_registry() if parameter.subsystem != TUNER_SUBSYSTEM]
@@ -50,7 +50,7 @@ def optimum(regime: Regime, num_iterations: int = _NUM_ITERATIONS) -> dict[str, 
 
 
 def _around(values: dict[str, float], parameter: Parameter, share: float) -> Iterator[dict[str, float]]:
-    """One step of that parameter either way, alone and with a step of the spread: with it most others trade off."""
+    """One step of that parameter up or down, alone and with a step of the spread, on which most others depend."""
     spread = market_registry()[_SPREAD]
     reach = share * (parameter.high - parameter.low)
     if parameter.number is not Number.FLOAT:

@@ -1,4 +1,4 @@
-"""The simulated market as a plant."""
+"""The plant that is a simulated market."""
 
 from collections.abc import Mapping
 from typing import final
@@ -18,9 +18,9 @@ __all__ = ["MarketPlant"]
 
 @final
 class MarketPlant:
-    """A `Plant`: the market of `seed`, an iteration being 60 samples of 15 simulated seconds. A toy; see `simulate`.
+    """A `Plant`: the market of `seed`. An iteration is 60 samples of 15 simulated seconds. A toy; see `simulate`.
 
-    Iteration i is the same chance for every plant of one seed, whatever its settings and whatever it measured before.
+    All plants of one seed have the same random numbers in iteration i, whatever their settings and earlier iterations.
     """
 
     def __init__(self, seed: int, initial: Mapping[str, float] = MARKET_INITIAL) -> None:
@@ -30,16 +30,16 @@ class MarketPlant:
 
     @property
     def registry(self) -> Registry:
-        """Every setting that it has."""
+        """All its settings."""
         return self._registry
 
     @property
     def initial(self) -> Mapping[str, float]:
-        """The values, by key, that it begins with."""
+        """The first value of every setting, by key."""
         return dict(self._initial)
 
     def take(self, values: Mapping[str, float]) -> Mapping[str, float]:
-        """Run with these values from the next measurement on. Raises InvalidInput, holding what it held before."""
+        """Run with these values from the next measurement on. Raises InvalidInput and keeps the old ones."""
         self._held = self._registry.validate_all(values)
         return dict(self._held)
 

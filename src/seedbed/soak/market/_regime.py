@@ -1,4 +1,4 @@
-"""How the simulated market behaves for a while, and when that changes."""
+"""The regimes of the simulated market, and when they change."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ _SHORTEST_ITERATIONS, _LONGEST_ITERATIONS = 24, 72
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """What does not depend on us. Orders reach a quote `d` bps from the mid at `orders_per_min * exp(-decay * d)`.
+    """A state of the market. Orders reach a quote `d` bps from the mid at the rate `orders_per_min * exp(-decay * d)`.
 
-    `volatility_bps` is the mid's standard deviation over one minute, `orders_per_min` the flow to each side,
-    `decay_per_bps` how fast it thins with distance, `informed_share` the share of it that knows where the mid goes.
+    `volatility_bps` is the mid's standard deviation over one minute, `orders_per_min` the orders to each side,
+    `decay_per_bps` how fast they decrease with distance, `informed_share` the share that knows where the mid goes.
     """
 
     name: str
@@ -34,10 +34,10 @@ REGIMES: tuple[Regime, ...] = (
 
 def regime_at(seed: int, iteration: int) -> Regime:
     """The regime of iteration `iteration`, from 1, in the market of `seed`; it changes after 24 to 72 iterations."""
-    chance = np.random.default_rng([seed, 0])
-    at, end = int(chance.integers(len(REGIMES))), 0
+    generator = np.random.default_rng([seed, 0])
+    at, end = int(generator.integers(len(REGIMES))), 0
     while True:
-        end += int(chance.integers(_SHORTEST_ITERATIONS, _LONGEST_ITERATIONS + 1))
+        end += int(generator.integers(_SHORTEST_ITERATIONS, _LONGEST_ITERATIONS + 1))
         if iteration <= end:
             return REGIMES[at]
-        at = (at + int(chance.integers(1, len(REGIMES)))) % len(REGIMES)
+        at = (at + int(generator.integers(1, len(REGIMES)))) % len(REGIMES)

@@ -1,4 +1,4 @@
-"""The market's own table of rules."""
+"""The rules of the simulated market."""
 
 from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
 
@@ -6,7 +6,7 @@ __all__ = ["market_rules"]
 
 _ABOVE, _BELOW = "above", "below"
 
-# Reason, KPI, side, threshold, key, how it moves, by what, no further than.
+# Reason, KPI, side, threshold, key, how it moves, by how much, and its bound.
 _ROWS: tuple[tuple[str, str, str, float, str, str, float, float], ...] = (
     ("what is traded loses: quote wider", "net_bps_mean", _BELOW, 0.0, "base_spread_bps", "scale", 1.10, 36.0),
     ("too much of the flow is filled", "fill_rate_mean", _ABOVE, 0.062, "base_spread_bps", "scale", 1.05, 36.0),
@@ -40,11 +40,10 @@ _ROWS: tuple[tuple[str, str, str, float, str, str, float, float], ...] = (
 
 
 def market_rules() -> tuple[Rule, ...]:
-    """What to do about each KPI of the market that is not where it should be; the first rule to name a key moves it.
+    """Rules for each KPI that is out of its good range. The first rule that names a key moves it.
 
-    What leads a setting one way has its counterpart, so that settings come back from either side. The thresholds lie
-    around what this simulated market's KPIs are at its own optima, on seeds that the benchmark does not use: the table
-    knows the market, and says nothing of another.
+    For every rule that moves a setting up there is one that moves it down. The thresholds are around the KPIs of this
+    simulated market at its optima, on seeds that the benchmark does not use. They suit no other market.
     """
     return tuple(_rule(row) for row in _ROWS)
 

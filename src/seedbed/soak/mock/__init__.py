@@ -1,4 +1,4 @@
-"""A plant that costs next to nothing, its settings and its rules."""
+"""The mock plant, which measures in milliseconds, with its settings and rules."""
 
 from seedbed.soak.mock._plant import MOCK_OPTIMUM, MockPlant, mock_registry
 

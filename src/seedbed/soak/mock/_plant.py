@@ -1,4 +1,4 @@
-"""A plant that costs next to nothing: a few of the market's settings, smooth answers, noise."""
+"""The mock plant: a few of the market's settings, KPIs as smooth functions of them, and noise."""
 
 from collections.abc import Mapping
 from typing import final
@@ -22,7 +22,7 @@ MOCK_OPTIMUM: Mapping[str, float] = {
     "concurrency_limit": 6.0,
     "tail_age_ms": 1200.0,
 }
-"""Where the mock's expected `edge_bps_per_hour` is highest, whatever the seed."""
+"""The settings with the highest expected `edge_bps_per_hour`, for every seed."""
 
 _WEIGHTS: Mapping[str, float] = {
     "base_spread_bps": 60.0,
@@ -35,15 +35,15 @@ _BEST, _NOISE = 30.0, 0.08
 
 
 def mock_registry() -> Registry:
-    """Five of the market's settings, and the tuner's."""
+    """The mock's settings: five of the market's, and those of the subsystem `tuner`."""
     return Registry(p for p in market_registry() if p.subsystem == TUNER_SUBSYSTEM or p.key in MOCK_OPTIMUM)
 
 
 @final
 class MockPlant:
-    """A `Plant` for tests of the loop: every KPI is a smooth function of the settings held, times AR(1) noise.
+    """A `Plant` for tests of the loop: every KPI is a smooth function of the settings, times AR(1) noise.
 
-    The objective falls with the square of each setting's distance from `MOCK_OPTIMUM`, as a share of its range. The
+    The objective falls with the square of each setting's distance from `MOCK_OPTIMUM`, as a fraction of its range. The
     noise of iteration i is the same for every plant of one seed.
     """
 
@@ -57,16 +57,16 @@ class MockPlant:
 
     @property
     def registry(self) -> Registry:
-        """Every setting that it has."""
+        """All its settings."""
         return self._registry
 
     @property
     def initial(self) -> Mapping[str, float]:
-        """The values, by key, that it begins with."""
+        """The first value of every setting, by key."""
         return dict(self._initial)
 
     def take(self, values: Mapping[str, float]) -> Mapping[str, float]:
-        """Run with these values from the next measurement on. Raises InvalidInput, holding what it held before."""
+        """Run with these values from the next measurement on. Raises InvalidInput and keeps the old ones."""
         self._held = self._registry.validate_all(values)
         return dict(self._held)
 
@@ -74,14 +74,14 @@ class MockPlant:
         """Run iteration `iteration`, counted from 1, with the values held. Raises InvalidInput for one below 1."""
         if iteration < 1:
             raise InvalidInput(f"mock: iteration {iteration}, expected 1 or more")
-        means = _answers(self._registry, self._held)
+        means = _expected_kpis(self._registry, self._held)
         normal = np.random.default_rng([self._seed, iteration]).standard_normal((_NUM_SAMPLES, len(means)))
         factors: NDArray[np.float64] = np.exp(_NOISE * (self._ar1 @ normal))
         samples = {kpi: tuple((mean * factors[:, at]).tolist()) for at, (kpi, mean) in enumerate(means.items())}
         return Measurement(used=dict(self._held), samples=samples)
 
 
-def _answers(registry: Registry, held: Mapping[str, float]) -> dict[str, float]:
+def _expected_kpis(registry: Registry, held: Mapping[str, float]) -> dict[str, float]:
     away = {key: (held[key] - best) / (registry[key].high - registry[key].low) for key, best in MOCK_OPTIMUM.items()}
     edge = _BEST - sum(weight * away[key] ** 2 for key, weight in _WEIGHTS.items())
     load = held["replace_rate_per_min"] / 240 + 200 / held["tail_age_ms"]

@@ -1,10 +1,10 @@
-"""The mock's own table of rules: each of its settings by the KPI that tells where it stands."""
+"""The rules of the mock plant: for each setting, the KPI that shows whether it is too high or too low."""
 
 from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
 
 __all__ = ["mock_rules"]
 
-# KPI, the band that it is good in, the key, how much to move it when above and when below, and how far at most.
+# KPI, its good range, the key, how much to move it when above and when below, and how far at most.
 _ROWS: tuple[tuple[str, float, float, str, float, float, float, float], ...] = (
     ("fill_rate_mean", 0.34, 0.40, "base_spread_bps", 1.12, 0.9, 12.0, 16.0),
     ("risk_ratio_mean", 0.45, 0.56, "risk_limit_ratio", 1.12, 0.9, 0.17, 0.23),
@@ -15,7 +15,7 @@ _ROWS: tuple[tuple[str, float, float, str, float, float, float, float], ...] = (
 
 
 def mock_rules() -> tuple[Rule, ...]:
-    """Into the band of each KPI from either side. It knows the mock's answers; it is there to exercise the loop."""
+    """Rules that move each KPI into its good range from both sides. They were made for the mock, to test the loop."""
     return tuple(rule for row in _ROWS for rule in _pair(*row))
 
 

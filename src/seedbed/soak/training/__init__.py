@@ -1,3 +1,3 @@
-"""A TGAT run as a plant, its settings and its rules."""
+"""The training plant: a TGAT run that is tuned while it trains, with its settings and rules."""
 
 __all__ = []

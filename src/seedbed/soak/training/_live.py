@@ -1,4 +1,4 @@
-"""The live objects of the training plant, with what its optimizer steps were seen to use."""
+"""The live objects of the training plant, and hooks that observe which values its optimizer steps use."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -16,17 +16,17 @@ from seedbed.soak.training._settings import CLIP_NORM, DROPOUT, LEARNING_RATE, N
 from seedbed.stages import CandidateDraw, LinkDataset, TrainConfig, Trainer, batches
 from seedbed.temporal import RankingScores
 
-__all__ = ["LiveTraining", "StepSeen", "one_thread"]
+__all__ = ["LiveTraining", "ObservedStep", "one_thread"]
 
 _PARTS = ("model", "optimizer", "scheduler")
 
 
 @final
 @dataclass(slots=True)
-class StepSeen:
-    """One optimizer step as hooks saw it: the values that it ran with, its gradient's 2-norm before clipping.
+class ObservedStep:
+    """One optimizer step as the hooks observed it: the values that it used, and the gradient's 2-norm before clipping.
 
-    `update_ratio` is how far the step moved the weights, as a part of their own 2-norm.
+    `update_ratio` is the 2-norm of the weights' change, divided by that of the weights.
     """
 
     used: dict[str, float]
@@ -37,10 +37,10 @@ class StepSeen:
 
 @final
 class LiveTraining:
-    """A trainer and a binding for each of the plant's settings. Evidence comes from the objects, not the bindings.
+    """A trainer, and a binding for each of the plant's settings.
 
-    The rate and the decay are read from the optimizer's group as a step begins, the dropout from each module as it
-    runs in training mode, the clip norm from the call that clipped.
+    The values used are observed without the bindings: learning rate and weight decay from the optimizer's group as a
+    step begins, dropout from each module as it runs in training mode, the clip norm from the call that clips.
     """
 
     def __init__(self, config: TrainConfig, data: LinkDataset) -> None:
@@ -55,21 +55,21 @@ class LiveTraining:
             DROPOUT: DropoutRate(self.trainer.model, self.trainer.optimizer),
         }
         self._weights = list(self.trainer.model.parameters())
-        self._dropped: set[float] = set()
-        self._steps: list[StepSeen] = []
+        self._dropout_rates: set[float] = set()
+        self._steps: list[ObservedStep] = []
         self._before = torch.empty(0)
-        self._watch()
+        self._register_hooks()
 
-    def step(self, number: int) -> StepSeen:
+    def step(self, number: int) -> ObservedStep:
         """Take optimizer step `number`, counted from 0. Raises Diverged."""
-        self._dropped.clear()
+        self._dropout_rates.clear()
         loss = self.trainer.step(number)
         seen = self._steps.pop()
         seen.loss = loss
         return seen
 
     def validate(self) -> list[float]:
-        """The AP of each batch of the validation events. Raises Diverged."""
+        """The AP of each batch of validation events. Raises Diverged."""
         settings = self._config.training
         questions = CandidateDraw(("random",), 1, settings.seed)
         events = self._data.split.validation[: settings.validation_events]
@@ -79,46 +79,46 @@ class LiveTraining:
             found.append(RankingScores.joined([scores]).metrics()["ap"])
         return found
 
-    def saved(self) -> dict[str, Any]:
-        """Weights, optimizer and scheduler as they are now."""
+    def state(self) -> dict[str, Any]:
+        """A copy of the states of model, optimizer and scheduler."""
         trainer = self.trainer
         states = (trainer.model.state_dict(), trainer.optimizer.state_dict(), trainer.scheduler.state_dict())
         return copy.deepcopy(dict(zip(_PARTS, states, strict=True)))
 
-    def go_back(self, saved: Mapping[str, Any]) -> None:
-        """Be as when `saved` was called."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Return to a copy that `state` gave."""
         for name in _PARTS:
-            getattr(self.trainer, name).load_state_dict(saved[name])
+            getattr(self.trainer, name).load_state_dict(state[name])
         self._steps.clear()
 
-    def _watch(self) -> None:
+    def _register_hooks(self) -> None:
         for module in self.trainer.model.modules():
             if isinstance(module, nn.Dropout):
-                module.register_forward_pre_hook(self._drops)
-        self.trainer.optimizer.register_step_pre_hook(self._begins)
-        self.trainer.optimizer.register_step_post_hook(self._ends)
+                module.register_forward_pre_hook(self._observe_dropout)
+        self.trainer.optimizer.register_step_pre_hook(self._before_step)
+        self.trainer.optimizer.register_step_post_hook(self._after_step)
 
-    def _drops(self, module: nn.Module, _args: tuple[Any, ...]) -> None:
+    def _observe_dropout(self, module: nn.Module, _args: tuple[Any, ...]) -> None:
         if module.training:
-            self._dropped.add(float(module.p))  # type: ignore[arg-type]  # what nn.Dropout holds
+            self._dropout_rates.add(float(module.p))  # type: ignore[arg-type]  # what nn.Dropout holds
 
-    def _begins(self, optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+    def _before_step(self, optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         limit, norm = self._clip.read(), self._clip.clip(self._weights)
         group = optimizer.param_groups[0]
         used = {LEARNING_RATE: float(group["lr"]), WEIGHT_DECAY: float(group["weight_decay"]), CLIP_NORM: limit}
-        if len(self._dropped) == 1:
-            used[DROPOUT] = next(iter(self._dropped))
-        self._steps.append(StepSeen(used, float(norm)))
+        if len(self._dropout_rates) == 1:
+            used[DROPOUT] = next(iter(self._dropout_rates))
+        self._steps.append(ObservedStep(used, float(norm)))
         self._before = _flat(self._weights)
 
-    def _ends(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+    def _after_step(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         moved = torch.linalg.vector_norm(_flat(self._weights) - self._before)
         self._steps[-1].update_ratio = float(moved / torch.linalg.vector_norm(self._before))
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch computes with one thread within the block: sums then have one order, whatever the machine."""
+    """Let torch compute with one thread in this block, so that sums have the same order on every machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""A TGAT run as a plant: settings move while it trains, through the live objects' own bindings."""
+"""The training plant: a TGAT run whose settings change while it trains, through bindings to the live objects."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -8,7 +8,7 @@ from typing import final
 from seedbed.change import Registry
 from seedbed.errors import Diverged, InvalidInput, SeedbedError
 from seedbed.soak._plant import Measurement
-from seedbed.soak.training._live import LiveTraining, StepSeen, one_thread
+from seedbed.soak.training._live import LiveTraining, ObservedStep, one_thread
 from seedbed.soak.training._settings import (
     CLIP_NORM,
     DROPOUT,
@@ -34,21 +34,21 @@ TRAINING_KPIS: tuple[str, ...] = (
     "epochs",
     "diverged",
 )
-"""Samples by optimizer step, but `validation_ap` by batch of validation events, and the last three once an iteration.
+"""The KPIs: one sample an optimizer step, but of `validation_ap` one a batch, and of the last three one an iteration.
 
-`iterations_since_best` counts from the last iteration whose mean AP rose above all before by 0.002, `epochs` how often
-the training events have been gone through; `negative_loss` is there because the higher objective is the better one.
+`iterations_since_best` counts from the last iteration whose mean AP exceeded all earlier ones by 0.002. `epochs` is the
+number of passes over the training events. `negative_loss` can be an objective, since objectives are raised.
 """
 
 
 @final
 class TrainingPlant:
-    """A `Plant`: one TGAT run, of which an iteration is `num_steps` optimizer steps and a look at validation events.
+    """A `Plant`: one TGAT run. An iteration is `num_steps` optimizer steps and a pass over the validation events.
 
-    The run goes round the training events of `load()` for as long as it is measured; its rate is constant unless
-    somebody changes it. What is measured depends on the seed, on what was taken and when, and on nothing else: every
-    step draws from generators seeded with (seed, step), one thread computes. Nothing is built before the first `take`
-    or `measure`. Steps whose loss is no number are undone with the rest of their iteration, which then says `diverged`.
+    The run repeats the training events of `load()` for as long as it is measured. Its learning rate is constant unless
+    a change is made. The samples depend only on the seed and on which values were taken when: every step draws from
+    generators seeded with (seed, step), and one thread computes. Nothing is built before the first `take` or `measure`.
+    An iteration with a loss that is not finite is undone, and its KPI `diverged` is 1.
     """
 
     def __init__(
@@ -69,23 +69,23 @@ class TrainingPlant:
 
     @cached_property
     def live(self) -> LiveTraining:
-        """The objects that train."""
+        """The live objects of the run."""
         return LiveTraining(self._config, self._load())
 
     @property
     def registry(self) -> Registry:
-        """Every setting that it has."""
+        """All its settings."""
         return self._registry
 
     @property
     def initial(self) -> Mapping[str, float]:
-        """The values, by key, that it begins with."""
+        """The first value of every setting, by key."""
         return dict(self._initial)
 
     def take(self, values: Mapping[str, float]) -> Mapping[str, float]:
-        """Set the live objects, all or none of them; what they then read back.
+        """Set all values on the live objects, or none. Returns the values read back from them.
 
-        Raises InvalidInput, holding what it held before, for a value that it cannot run with.
+        Raises InvalidInput for a value that it cannot run with; it then keeps all its old values.
         """
         wanted, bindings = self._registry.validate_all(values), self.live.bindings
         former = {key: binding.state() for key, binding in bindings.items()}
@@ -100,46 +100,46 @@ class TrainingPlant:
         return dict(self._held)
 
     def measure(self, iteration: int) -> Measurement:
-        """Train and validate. Raises InvalidInput for any iteration but the one that follows: a run has one course."""
+        """Train and validate. Raises InvalidInput for any iteration but the next one, since a run cannot go back."""
         if iteration != self._num_measured + 1:
             raise InvalidInput(
-                f"training: iteration {iteration}, expected {self._num_measured + 1}: a run has no other"
+                f"training: iteration {iteration}, expected {self._num_measured + 1}: a run cannot skip or go back"
             )
         with one_thread():
-            before = self.live.saved()
-            seen, aps, finite = self._train(before)
+            before = self.live.state()
+            steps, aps, finite = self._train(before)
         self._num_measured = iteration
         samples = {
             "validation_ap": tuple(aps),
-            "train_loss": _series(seen, lambda step: step.loss),
-            "negative_loss": _series(seen, lambda step: -step.loss),
-            "gradient_norm": _series(seen, lambda step: step.gradient_norm),
-            "update_ratio": _series(seen, lambda step: step.update_ratio),
+            "train_loss": _series(steps, lambda step: step.loss),
+            "negative_loss": _series(steps, lambda step: -step.loss),
+            "gradient_norm": _series(steps, lambda step: step.gradient_norm),
+            "update_ratio": _series(steps, lambda step: step.update_ratio),
             "iterations_since_best": (float(self._since_best(sum(aps) / len(aps))),),
             "epochs": (iteration * self._num_steps / self.live.trainer.steps_per_epoch,),
             "diverged": (float(not finite),),
         }
-        return Measurement(self._used(seen), samples)
+        return Measurement(self._used(steps), samples)
 
-    def _train(self, before: Mapping[str, object]) -> tuple[list[StepSeen], list[float], bool]:
-        """The steps that were taken, the validation's APs, and whether every number was one."""
-        seen: list[StepSeen] = []
+    def _train(self, before: Mapping[str, object]) -> tuple[list[ObservedStep], list[float], bool]:
+        """The steps taken, the APs of the validation batches, and whether every loss was finite."""
+        steps: list[ObservedStep] = []
         first = self._num_measured * self._num_steps
         try:
             for number in range(first, first + self._num_steps):
-                seen.append(self.live.step(number))  # noqa: PERF401  those before a divergence count
-            return seen, self.live.validate(), True
+                steps.append(self.live.step(number))  # noqa: PERF401  the steps before a divergence are kept
+            return steps, self.live.validate(), True
         except Diverged:
-            self.live.go_back(before)
-            return seen, self.live.validate(), False
+            self.live.restore(before)
+            return steps, self.live.validate(), False
 
-    def _used(self, seen: Sequence[StepSeen]) -> dict[str, float]:
-        """By key, the first value of a step that is not the one held, else the one held; none that no step told."""
+    def _used(self, steps: Sequence[ObservedStep]) -> dict[str, float]:
+        """The first value used that differs from the one held, else the one held. Unobserved keys are left out."""
         used: dict[str, float] = {}
         for key, held in self._held.items():
-            told = [step.used[key] for step in seen if key in step.used]
-            if told:
-                used[key] = next((value for value in told if value != held), held)
+            observed = [step.used[key] for step in steps if key in step.used]
+            if observed:
+                used[key] = next((value for value in observed if value != held), held)
         return used
 
     def _since_best(self, ap: float) -> int:
@@ -148,5 +148,5 @@ class TrainingPlant:
         return self._num_measured - self._best_at
 
 
-def _series(seen: Sequence[StepSeen], of: Callable[[StepSeen], float]) -> tuple[float, ...]:
-    return tuple(value for step in seen if isfinite(value := of(step)))
+def _series(steps: Sequence[ObservedStep], of: Callable[[ObservedStep], float]) -> tuple[float, ...]:
+    return tuple(value for step in steps if isfinite(value := of(step)))

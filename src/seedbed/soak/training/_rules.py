@@ -1,4 +1,4 @@
-"""The training run's own table of rules."""
+"""The rules of the training plant."""
 
 from seedbed.soak.training._settings import CLIP_NORM, LEARNING_RATE, WEIGHT_DECAY
 from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
@@ -7,12 +7,12 @@ __all__ = ["training_rules"]
 
 
 def training_rules() -> tuple[Rule, ...]:
-    """How far a step may move the weights, and what to do when validation gains no more; the first to name a key wins.
+    """Rules for the size of a step and for stalled validation. The first rule that names a key moves it.
 
-    A step that moves the weights by a thousandth of their norm is neither lost time nor noise. So a rate that is wrong
-    by orders of magnitude is put right within the first epochs, whatever it was; from then on it only falls, by a part
-    each time validation stalls. The thresholds were found on this plant's own runs, on seeds that the benchmark does
-    not use: the table knows its model and data, and says little of another.
+    A step should move the weights by about a thousandth of their norm. By that, a learning rate that is wrong by orders
+    of magnitude is corrected within the first epochs. After that the rate only falls, each time validation stalls. The
+    thresholds were found on this plant's runs, on seeds that the benchmark does not use. They suit this model and these
+    data, and may not suit others.
     """
     return (
         Rule(

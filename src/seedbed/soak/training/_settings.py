@@ -1,4 +1,4 @@
-"""The settings of the training plant, and what it trains: a slice of the shipped flights, small enough for one core."""
+"""The settings of the training plant, and its model and data: a part of the flights, small enough for one core."""
 
 from seedbed.change import Parameter, Registry
 from seedbed.stages import ChangeSettings, DataSettings, ModelSettings, TrainConfig, TrainingSettings
@@ -10,11 +10,11 @@ LEARNING_RATE, WEIGHT_DECAY, CLIP_NORM = "optimizer.lr", "optimizer.weight_decay
 DROPOUT = "model.dropout"
 
 NO_CLIP = 1000.0
-"""The clip norm that the plant begins with: far above any gradient of a run that goes well."""
+"""The first clip norm: far above any gradient norm of a normal run."""
 
 
 def training_registry() -> Registry:
-    """What may change while it trains. Steps are the plant's iterations, not optimizer steps."""
+    """The settings that may change while it trains. Steps here are the plant's iterations, not optimizer steps."""
     return Registry(
         [
             Parameter(LEARNING_RATE, "1", low=1e-5, high=0.1, cooldown_steps=2, oscillation_window=4),
@@ -28,7 +28,7 @@ def training_registry() -> Registry:
 def training_config(seed: int, learning_rate: float = 1e-3) -> TrainConfig:
     """12,000 flights and a TGAT of one layer and width 32, at a constant rate: 20 steps take a fraction of a second.
 
-    `epochs` bounds nothing here: a plant goes through the training events for as long as it is measured.
+    `epochs` is no limit here: the plant repeats the training events for as long as it is measured.
     """
     return TrainConfig(
         project="soak",

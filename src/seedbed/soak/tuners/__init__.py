@@ -1,4 +1,4 @@
-"""Who proposes in a soak: a table of rules, or a model of the objective."""
+"""The tuners, which propose changes in a soak: a table of rules, and a model of the objective."""
 
 from seedbed.soak.tuners._objective import Constraint, Objective
 from seedbed.soak.tuners._rules import Adjustment, Condition, Rule, RuleTuner, read_rules

@@ -1,4 +1,4 @@
-"""What a tuner that knows only numbers is to raise, and what it must pay for on the way."""
+"""The objective that the model tuner raises, less penalties for broken constraints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ _PRIOR_VARIANCE_RATIO = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """`kpi`, a name that `kpis` gives, should not exceed `limit`; each part of the limit beyond it costs `weight`."""
+    """A limit on a KPI. The penalty is `weight` times the excess over `limit`, as a fraction of `limit`."""
 
     kpi: str
     limit: float
     weight: float
 
     def penalty(self, seen: Observation) -> float:
-        """What that costs, in the objective's unit; 0 for a KPI that was not measured."""
+        """The penalty in the objective's unit; 0 for a KPI that was not measured."""
         return self.weight * max(0.0, seen.kpis.get(self.kpi, 0.0) / self.limit - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """`kpi`, the larger the better, less the penalties of the constraints."""
+    """The KPI to raise, less the penalties of the constraints."""
 
     kpi: str = "edge_bps_per_hour_mean"
     constraints: tuple[Constraint, ...] = ()
@@ -37,20 +37,21 @@ class Objective:
 def scores(objective: Objective, history: Sequence[Observation]) -> NDArray[np.float64]:
     """One number for each observation, in order; NaN where the KPI was not measured. Pure.
 
-    With a control arm it is the difference from it, and what of that still rises and falls with the control's own KPI
-    (a livelier market lifts both, and the better settings more) is taken out by regression, drawn towards none.
+    With a control arm, the score is the difference from it. The part of the difference that still rises and falls with
+    the control's own KPI (an active market lifts both arms, and the better settings more) is removed by a regression
+    whose slope is shrunk towards 0.
     """
     raw = np.array([seen.kpis.get(objective.kpi, np.nan) for seen in history])
     control = np.array([seen.control.get(objective.kpi, np.nan) for seen in history])
-    paid = np.array([sum(each.penalty(seen) for each in objective.constraints) for seen in history])
+    penalty = np.array([sum(each.penalty(seen) for each in objective.constraints) for seen in history])
     if not np.isfinite(control).all():
-        return np.asarray(raw - paid)
+        return np.asarray(raw - penalty)
     difference = raw - control
     known = np.isfinite(difference)
     if known.sum() < 4:
-        return np.asarray(difference - paid)
+        return np.asarray(difference - penalty)
     around = control - control[known].mean()
     spread = float(around[known] @ around[known])
     noise = _PRIOR_VARIANCE_RATIO * float(np.var(around[known]))
     slope = float(around[known] @ (difference - difference[known].mean())[known]) / (spread + noise + 1e-12)
-    return np.asarray(difference - slope * around - paid)
+    return np.asarray(difference - slope * around - penalty)

@@ -1,4 +1,4 @@
-"""Rules as a table: when these KPIs stand so, move these settings, for this reason."""
+"""The rule tuner: a table of rules, each with conditions on KPIs, adjustments of settings, and a reason."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
@@ -19,7 +19,7 @@ __all__ = ["Adjustment", "Condition", "Rule", "RuleTuner", "read_rules"]
 
 
 class Condition(Message):
-    """`kpi`, a name that `kpis` gives, lies above `above` and below `below`; at least one of them is given."""
+    """A range for a KPI, named as `kpis` names it: above `above` and below `below`, of which at least one is given."""
 
     kpi: str
     above: float | None = None
@@ -32,14 +32,14 @@ class Condition(Message):
         return self
 
     def holds(self, kpis: Mapping[str, float]) -> bool:
-        """Whether it does; False for a KPI that was not measured."""
+        """Whether the KPI is in the range; False when it was not measured."""
         if self.kpi not in kpis:
             return False
-        return _or(self.above, -inf) < kpis[self.kpi] < _or(self.below, inf)
+        return _default(self.above, -inf) < kpis[self.kpi] < _default(self.below, inf)
 
 
 class Adjustment(Message):
-    """Move `key`: times `scale`, or by `add`. It never moves up beyond `cap` nor down beyond `floor`."""
+    """A move of one setting: times `scale`, or plus `add`, never up beyond `cap` nor down beyond `floor`."""
 
     key: str
     scale: float | None = Field(default=None, gt=0)
@@ -54,31 +54,31 @@ class Adjustment(Message):
         return self
 
     def resolve(self, live: float) -> float:
-        """The value meant. One that already lies beyond the cap or floor is left where it is, never moved back."""
-        wanted = live * self.scale if self.scale is not None else live + _or(self.add, 0.0)
+        """The new value. A value that is already beyond the cap or floor stays where it is; it is never moved back."""
+        wanted = live * self.scale if self.scale is not None else live + _default(self.add, 0.0)
         if wanted > live:
-            return max(live, min(wanted, _or(self.cap, inf)))
-        return min(live, max(wanted, _or(self.floor, -inf)))
+            return max(live, min(wanted, _default(self.cap, inf)))
+        return min(live, max(wanted, _default(self.floor, -inf)))
 
 
 class Rule(Message):
-    """When every condition holds, make every adjustment, because of `reason`."""
+    """One rule: when all conditions in `when` hold, make all adjustments in `then`."""
 
     when: tuple[Condition, ...] = Field(min_length=1)
     then: tuple[Adjustment, ...] = Field(min_length=1)
     reason: str = Field(min_length=1)
 
 
-class _Table(Message):
+class _RulesFile(Message):
     rules: tuple[Rule, ...]
 
 
 @final
 class RuleTuner:
-    """A `Tuner` that asks a table of rules about the last observation, and nothing else.
+    """A `Tuner` that applies a table of rules to the last observation only.
 
-    Every rule that holds is followed; of several that would move one key the first one does. Raises NotFound for a rule
-    about an undeclared key, InvalidInput for one about a KPI that none of `names` is.
+    Every rule that holds is applied. When several rules would move one key, the first one does. `names` are the KPIs of
+    the plant. Raises NotFound for a rule about an undeclared key, InvalidInput for one about an unknown KPI.
     """
 
     def __init__(self, rules: Sequence[Rule], registry: Registry, names: Iterable[str]) -> None:
@@ -89,11 +89,11 @@ class RuleTuner:
 
     @property
     def name(self) -> str:
-        """The proposer that its deltas name."""
+        """Its name, which its deltas carry as their proposer."""
         return "rules"
 
     def propose(self, history: Sequence[Observation]) -> tuple[Delta, ...]:
-        """The deltas of the rules that hold of the last observation; none before there is one."""
+        """The deltas of all rules that hold for the last observation; none without observations."""
         if not history:
             return ()
         last, found = history[-1], dict[str, Delta]()
@@ -112,9 +112,9 @@ class RuleTuner:
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules of a YAML file, `rules:` and a list. Raises NotFound for no such file, InvalidInput for a wrong one."""
+    """Read a YAML file: `rules:` and a list. Raises NotFound for no such file, InvalidInput for a wrong one."""
     try:
-        return _Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).rules
+        return _RulesFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).rules
     except OSError as problem:
         raise NotFound(f"rules {path}: cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as problem:
@@ -130,12 +130,12 @@ def _check(number: int, rule: Rule, registry: Registry, known: set[str]) -> None
 
 
 def _stepped(parameter: Parameter, before: float, wanted: float) -> float:
-    """The grid point nearest to what is wanted, one step on where that would be no step at all."""
+    """The grid point nearest to `wanted`; if that is no move at all, the next grid point in that direction."""
     after = nearest_on_grid(parameter, wanted)
     if after == before and wanted != before and parameter.increment is not None:
         after = nearest_on_grid(parameter, before + (parameter.increment if wanted > before else -parameter.increment))
     return after
 
 
-def _or(given: float | None, otherwise: float) -> float:
+def _default(given: float | None, otherwise: float) -> float:
     return otherwise if given is None else given

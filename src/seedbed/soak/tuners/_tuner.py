@@ -1,4 +1,4 @@
-"""Who proposes: a tuner sees what was measured and answers with deltas."""
+"""The interface of a tuner: it gets what was measured and returns deltas."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ __all__ = ["Observation", "Tuner"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One iteration that has been measured: the values that it ran with, by key, and its KPIs as `kpis` gives them.
+    """One measured iteration: the values that it ran with, by key, and its KPIs as `kpis` gives them.
 
-    `control` are the KPIs of the control arm in the same iteration, empty where there is none.
+    `control` holds the KPIs of the control arm in the same iteration, empty without one.
     """
 
     iteration: int
@@ -25,16 +25,16 @@ class Observation:
 class Tuner(Protocol):
     """Proposes changes from what has been measured so far.
 
-    It holds nothing: which of its deltas took effect, and what came of them, it reads in the observations that follow.
-    So a soak that is resumed proposes as one that never stopped.
+    It keeps no state: the later observations show which of its deltas took effect and what they changed. So a resumed
+    soak proposes the same as one that never stopped.
     """
 
     @property
     def name(self) -> str:
-        """The proposer that its deltas name."""
+        """Its name, which its deltas carry as their proposer."""
 
     def propose(self, history: Sequence[Observation]) -> tuple[Delta, ...]:
-        """Deltas against the values of the last observation, at most one for each key; pure. `history` is oldest first.
+        """Deltas from the values of the last observation, at most one for each key. Pure. `history` is oldest first.
 
-        A delta is a wish: guards may shrink or deny it.
+        Guards may still shrink or deny a delta.
         """

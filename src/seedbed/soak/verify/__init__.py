@@ -1,4 +1,4 @@
-"""Works out again, from a soak's two logs, everything that its files claim."""
+"""Verification of a soak: computes everything that its files claim again from its two logs, and compares."""
 
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import Accusation, Flaw, SoakVerification

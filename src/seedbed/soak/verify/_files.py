@@ -1,4 +1,4 @@
-"""The files beside a soak's logs, each written again from the logs and held against what is there, byte for byte."""
+"""Checks the files beside a soak's logs: each is made again from the logs and compared byte for byte."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,29 +29,29 @@ TUNING_REPORT, SNAPSHOT = "TUNING_REPORT.json", "POST_SOAK_SNAPSHOT.json"
 PAGE, METRICS = "DELTA_VERIFY_REPORT.md", "POST_SOAK_METRICS.prom"
 
 
-def plan_flaws(folder: SoakFolder, found: SoakReadback) -> Iterator[Accusation]:
-    """The plan names its folder, and is the one that the reports tell of."""
+def plan_flaws(folder: SoakFolder, readback: SoakReadback) -> Iterator[Accusation]:
+    """The plan must name its folder, and must be the one whose digest both reports carry."""
     name = folder.plan_path.name
-    if found.plan.soak_id != folder.path.name:
-        yield Accusation(Flaw.PLAN, name, f"is of soak {found.plan.soak_id}, the folder is {folder.path.name}'s")
-    told = _told_by_both_reports(folder, "plan")
-    if told is not None and told != found.plan.digest():
-        what = f"has the digest {found.plan.digest()[:12]}…, both reports are of a plan with {str(told)[:12]}…"
+    if readback.plan.soak_id != folder.path.name:
+        yield Accusation(Flaw.PLAN, name, f"is of soak {readback.plan.soak_id}, the folder is {folder.path.name}'s")
+    stated = _stated_by_both_reports(folder, "plan")
+    if stated is not None and stated != readback.plan.digest():
+        what = f"has the digest {readback.plan.digest()[:12]}…, both reports are of a plan with {str(stated)[:12]}…"
         yield Accusation(Flaw.PLAN, name, what)
 
 
-def log_flaws(folder: SoakFolder, found: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
-    """A soak that has ended has whole logs, which the reports were made from; one that goes on may have been cut."""
-    told = _told_by_both_reports(folder, "heads")
+def log_flaws(folder: SoakFolder, readback: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
+    """The logs of an ended soak must be whole, and those that the reports name. Before the end, a log may be cut."""
+    stated = _stated_by_both_reports(folder, "heads")
     for log, path, entries in (
-        ("changes", folder.changes_path, found.changes),
-        ("evidence", folder.evidence_path, found.evidence),
+        ("changes", folder.changes_path, readback.changes),
+        ("evidence", folder.evidence_path, readback.evidence),
     ):
         data = path.read_bytes()
         if ended and (data.count(b"\n") != len(entries) or data.endswith(b"\n") is not bool(data)):
             lines = len(data.splitlines())
             yield Accusation(Flaw.LOG, path.name, f"holds {lines} lines, of which {len(entries)} are whole records")
-        head = told.get(log) if isinstance(told, Mapping) else None
+        head = stated.get(log) if isinstance(stated, Mapping) else None
         if isinstance(head, Mapping) and isinstance(number := head.get("sequence"), int) and number > 0:
             digest = entries[number - 1].digest if number <= len(entries) else None
             if digest != head.get("digest"):
@@ -60,7 +60,7 @@ def log_flaws(folder: SoakFolder, found: SoakReadback, *, ended: bool) -> Iterat
 
 
 def settings_flaws(folder: SoakFolder, states: set[str]) -> Iterator[Accusation]:
-    """The settings file is in one of the states that the changes lead to, and is written as settings are."""
+    """The settings file must hold one of the states that the changes lead to, in canonical JSON."""
     document, state = read_json_with_hash(folder.settings_path)
     if state not in states:
         expected = " or ".join(sorted(f"{each[:12]}…" for each in states))
@@ -70,9 +70,9 @@ def settings_flaws(folder: SoakFolder, states: set[str]) -> Iterator[Accusation]
         yield Accusation(Flaw.SETTINGS, folder.settings_path.name, "is spelled otherwise than it is written")
 
 
-def summary_flaws(folder: SoakFolder, found: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
-    """Every iteration's artifact; of a soak that has not ended those of the last iterations may be missing."""
-    expected = {folder.summary_path(each.iteration).name: each for each in iteration_summaries(found)}
+def summary_flaws(folder: SoakFolder, readback: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
+    """The artifact of every iteration must be correct. Before the soak has ended, the last ones may be missing."""
+    expected = {folder.summary_path(each.iteration).name: each for each in iteration_summaries(readback)}
     there = {path.name for path in folder.path.glob("ITER_SUMMARY_*")}
     for name in sorted(there - expected.keys()):
         yield Accusation(Flaw.SUMMARY, name, "tells of an iteration that the logs do not hold")
@@ -82,22 +82,24 @@ def summary_flaws(folder: SoakFolder, found: SoakReadback, *, ended: bool) -> It
             yield from _document(folder.path / name, summary, Flaw.SUMMARY)
 
 
-def has_ended(folder: SoakFolder, found: SoakReadback) -> bool:
-    """Whether no process will go on: every iteration was measured, and a report was made, or what reports leave.
+def has_ended(folder: SoakFolder, readback: SoakReadback) -> bool:
+    """Whether the soak has ended: every iteration was measured, and at least one report exists.
 
-    A process may end after the last measurement and before the first report; its soak is to be resumed.
+    A process may end after the last measurement and before the first report; such a soak is still to be resumed.
     """
-    return found.is_finished and any((folder.path / name).exists() for name in (TUNING_REPORT, SNAPSHOT, PAGE, METRICS))
+    return readback.is_finished and any(
+        (folder.path / name).exists() for name in (TUNING_REPORT, SNAPSHOT, PAGE, METRICS)
+    )
 
 
 def report_flaws(folder: SoakFolder, name: str, expected: Message, *, ended: bool) -> Iterator[Accusation]:
-    """A sealed report: it must be there once the soak has ended, and be right wherever it is."""
+    """A sealed report must exist once the soak has ended, and must be correct if it exists."""
     if ended or (folder.path / name).exists():
         yield from _document(folder.path / name, expected, Flaw.REPORT)
 
 
 def text_flaws(path: Path, expected: str) -> Iterator[Accusation]:
-    """A text that is right when it is there."""
+    """A text file must be correct if it exists."""
     if not path.exists():
         return
     there, wanted = path.read_bytes().split(b"\n"), expected.encode().split(b"\n")
@@ -111,8 +113,8 @@ def text_flaws(path: Path, expected: str) -> Iterator[Accusation]:
         yield Accusation(Flaw.REPORT, path.name, f"has {len(there)} lines, the logs give {len(wanted)}")
 
 
-def _told_by_both_reports(folder: SoakFolder, name: str) -> object:
-    """What both reports say alike; None where they do not. It may accuse another file, and never acquits one."""
+def _stated_by_both_reports(folder: SoakFolder, name: str) -> object:
+    """The value of `name` in both reports; None where they differ. It can only lead to more accusations."""
     try:
         first, second = (unsealed(folder.path / report).get(name) for report in (TUNING_REPORT, SNAPSHOT))
     except (NotFound, StoreCorrupt):
@@ -136,7 +138,7 @@ def _document(path: Path, expected: Message, flaw: Flaw) -> Iterator[Accusation]
 
 
 def _difference(expected: object, found: object, path: str = "") -> str:
-    """The first place in which two JSON values differ, `digest` last of all; empty when there is none."""
+    """The first difference between two JSON values, with `digest` compared last; empty without one."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in sorted({*expected, *found}, key=lambda each: (each == "digest", each)):
             if key not in expected or key not in found:
@@ -146,5 +148,5 @@ def _difference(expected: object, found: object, path: str = "") -> str:
         return ""
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         pairs = enumerate(zip(expected, found, strict=True))
-        return next((told for at, (e, f) in pairs if (told := _difference(e, f, f"{path}/{at}"))), "")
+        return next((difference for at, (e, f) in pairs if (difference := _difference(e, f, f"{path}/{at}"))), "")
     return "" if expected == found and type(expected) is type(found) else f"{path} is {found!r}, expected {expected!r}"

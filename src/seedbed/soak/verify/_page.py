@@ -1,4 +1,4 @@
-"""`DELTA_VERIFY_REPORT.md`: what verification found, for people."""
+"""`DELTA_VERIFY_REPORT.md`: the verification's findings as a page for people."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ __all__ = ["verification_page"]
 
 
 def verification_page(found: SoakVerification) -> str:
-    """The page, in Markdown."""
+    """The page in Markdown."""
     return "\n".join(_lines(found)) + "\n"
 
 

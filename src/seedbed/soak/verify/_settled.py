@@ -1,10 +1,10 @@
-"""What may come of a proposal between its intent and the next measurement."""
+"""The records that may follow a proposal, between its intent and the next measurement."""
 
 from collections.abc import Iterator, Sequence
 
 from seedbed.change import ChangeHistory, ChangeRecord, Kind
-from seedbed.soak._evidence import Held
-from seedbed.soak.verify._effects import Due
+from seedbed.soak._evidence import DeliveryRecord
+from seedbed.soak.verify._effects import ExpectedEntry
 from seedbed.soak.verify._segment import Segment
 
 __all__ = ["settlements", "unsettled"]
@@ -13,8 +13,8 @@ _UNUSED = "the run ended before a step used it"
 _RESTORED = "the former value was restored and read back"
 
 
-def settlements(history: ChangeHistory, first_id: int, segment: Segment, *, is_last: bool) -> list[Due]:
-    """Every record that may follow now, where the changes from `first_id` on are this iteration's."""
+def settlements(history: ChangeHistory, first_id: int, segment: Segment, *, is_last: bool) -> list[ExpectedEntry]:
+    """Every record that may come next. The changes from `first_id` on are those of this iteration."""
     new = [record for record in history.records if record.id >= first_id]
     return [
         *_of_open(history, segment),
@@ -25,7 +25,7 @@ def settlements(history: ChangeHistory, first_id: int, segment: Segment, *, is_l
 
 
 def unsettled(history: ChangeHistory, *, is_last: bool) -> Iterator[tuple[ChangeRecord, str]]:
-    """The changes of which the journal does not say what it must before the next iteration, or at the end."""
+    """The changes whose records are incomplete before the next iteration or at the end, each with what is missing."""
     for record in history.records:
         if record.is_open:
             yield record, "was neither applied nor given up"
@@ -33,51 +33,53 @@ def unsettled(history: ChangeHistory, *, is_last: bool) -> Iterator[tuple[Change
             yield record, "was never seen in use, and nothing says that this is unknown"
 
 
-def _of_open(history: ChangeHistory, segment: Segment) -> Iterator[Due]:
-    """A process ended before the settings were touched, and the next one began the proposal anew."""
+def _of_open(history: ChangeHistory, segment: Segment) -> Iterator[ExpectedEntry]:
+    """A process ended before the settings were changed, and the next one starts the proposal again."""
     if left := history.open():
         payload = {"step": segment.iteration, "kept": left[0].batch - 1, "restored": []}
-        yield Due(Kind.RESUMED, [payload])
+        yield ExpectedEntry(Kind.RESUMED, [payload])
 
 
-def _of_intended(new: Sequence[ChangeRecord], segment: Segment) -> Iterator[Due]:
-    """Applied, or undone, by what the plant said it holds when it was handed the settings.
+def _of_intended(new: Sequence[ChangeRecord], segment: Segment) -> Iterator[ExpectedEntry]:
+    """Applied or failed, by what the plant said it holds after the delivery.
 
-    It said nothing when the process ended before it was asked: then the next process noted that they were applied.
+    If the process ended before the delivery, the plant said nothing; the next process then recorded it as applied.
     """
     record = next((each for each in new if each.phase is Kind.INTENT), None)
     if record is None:
         return
     state, key = str(record.story[-1][1]["state_after"]), record.delta.parameter
     together = [each for each in new if each.batch == record.batch and not each.denied]
-    handed = [held for held in segment.helds if held.state_hash == state]
-    words = [held.values.get(key) for held in handed if not _wrong(held, together)]
-    applied = [{"id": record.id, "found": record.after, "held": word, "state": state} for word in (*words, None)]
-    yield Due(Kind.APPLIED, applied)
-    yield Due(Kind.FAILED, [{"id": record.id, "reason": why} for held in handed if (why := _wrong(held, together))])
+    deliveries = [each for each in segment.deliveries if each.state_hash == state]
+    held = [each.held.get(key) for each in deliveries if not _wrong_value(each, together)]
+    applied = [{"id": record.id, "found": record.after, "held": value, "state": state} for value in (*held, None)]
+    yield ExpectedEntry(Kind.APPLIED, applied)
+    yield ExpectedEntry(
+        Kind.FAILED, [{"id": record.id, "reason": why} for each in deliveries if (why := _wrong_value(each, together))]
+    )
 
 
-def _wrong(held: Held, together: Sequence[ChangeRecord]) -> str:
-    """What the plant said it holds that is neither the old value nor the new; empty when there is nothing."""
+def _wrong_value(delivery: DeliveryRecord, together: Sequence[ChangeRecord]) -> str:
+    """The reason of a failure when the plant holds neither the old value nor the new one, else empty."""
     for record in together:
         key = record.delta.parameter
-        said = held.values.get(key, record.before)
-        if said not in {record.after, record.before}:
-            return f"its user holds {key} at {said:g}, expected {record.after:g}"
+        held = delivery.held.get(key, record.before)
+        if held not in {record.after, record.before}:
+            return f"its user holds {key} at {held:g}, expected {record.after:g}"
     return ""
 
 
-def _of_failed(new: Sequence[ChangeRecord]) -> Iterator[Due]:
+def _of_failed(new: Sequence[ChangeRecord]) -> Iterator[ExpectedEntry]:
     record = next((each for each in new if each.phase is Kind.FAILED), None)
     if record is not None:
-        yield Due(Kind.ROLLED_BACK, [{"id": record.id, "reason": _RESTORED}])
+        yield ExpectedEntry(Kind.ROLLED_BACK, [{"id": record.id, "reason": _RESTORED}])
 
 
-def _of_unseen(new: Sequence[ChangeRecord], history: ChangeHistory, *, is_last: bool) -> Iterator[Due]:
-    """Applied and not yet seen in use: at the end, and when another change of the same setting comes first."""
+def _of_unseen(new: Sequence[ChangeRecord], history: ChangeHistory, *, is_last: bool) -> Iterator[ExpectedEntry]:
+    """Unknown: applied, but not used before the end or before another change of the same setting."""
     for record in history.records:
         if record.phase is Kind.APPLIED:
             others = [each for each in new if each.delta.parameter == record.delta.parameter and each.id > record.id]
             reasons = [f"change {each.id} came before a step used it" for each in others]
             reasons += [_UNUSED] if is_last else []
-            yield Due(Kind.UNKNOWN, [{"id": record.id, "reason": reason} for reason in reasons])
+            yield ExpectedEntry(Kind.UNKNOWN, [{"id": record.id, "reason": reason} for reason in reasons])

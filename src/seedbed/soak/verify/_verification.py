@@ -1,4 +1,4 @@
-"""What verification of a soak finds: accusations, each with the place that it is about."""
+"""The result of a soak's verification: a list of accusations, each with its place."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,12 +11,12 @@ STRICT_RATIO, PLAIN_RATIO = 0.95, 0.90
 
 
 class Flaw(StrEnum):
-    """What may be wrong with a soak's files.
+    """The kind of a flaw in a soak's files.
 
-    PLAN: what was asked for. LOG: a log's bytes, records or order. EVIDENCE: the plant's log in itself. STATE: the
-    settings that a change began or ended with. PROPOSAL and GUARD: what was proposed, and how it was judged. OUTCOME:
-    what became of it. SUMMARY, SETTINGS and REPORT: those files. REPETITION: measured again, something else came.
-    ANCHOR: the digest that was kept elsewhere is another.
+    PLAN: the plan. LOG: the bytes, records or order of a log. EVIDENCE: the plant's log. STATE: the settings before or
+    after a change. PROPOSAL and GUARD: a proposal and the guards' result. OUTCOME: how a change ended. SUMMARY,
+    SETTINGS and REPORT: these files. REPETITION: measuring again gave another result. ANCHOR: the digest kept elsewhere
+    differs.
     """
 
     PLAN = "plan"
@@ -35,7 +35,7 @@ class Flaw(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accusation:
-    """One flaw: the file and the place in it, and what was expected against what was found, in plain words."""
+    """One flaw: the file and the place in it, and in words what was found and what was expected."""
 
     flaw: Flaw
     where: str
@@ -44,7 +44,7 @@ class Accusation:
 
 @dataclass(frozen=True, slots=True)
 class SoakVerification:
-    """What verification found. `repeated` says whether the plant was measured again; `tally` is None without logs."""
+    """The result. `repeated` says whether the plant was measured again; `tally` is None when a log cannot be read."""
 
     soak_id: str
     accusations: tuple[Accusation, ...]
@@ -54,16 +54,16 @@ class SoakVerification:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there is no accusation."""
         return not self.accusations
 
     @property
     def threshold(self) -> float:
-        """The least share of proposals that must have been seen in use whole."""
+        """The least full-apply ratio that passes."""
         return STRICT_RATIO if self.strict else PLAIN_RATIO
 
     @property
     def passes(self) -> bool:
-        """Whether it is clean and enough of what was let through was seen in use; nothing let through is enough."""
+        """Whether it is clean and the full-apply ratio reaches the threshold, or no proposal was let through."""
         ratio = None if self.tally is None else self.tally.ratio
         return self.clean and (ratio is None or ratio >= self.threshold)

@@ -1,13 +1,12 @@
-"""The conformance suite of the soak verifier: finished soaks falsified in every way that somebody thought of.
+"""The conformance suite of the soak verifier: every known way to falsify a finished soak.
 
-Imported by its own name, since a soak needs far more than the other doubles do.
+Not re-exported by `seedbed.testing`, since a soak imports far more than the other helpers do.
 
-    chance = Random(1)
-    place = CORRUPTIONS["effect-removed"].inflict(Scene(copied, other, chance))
-    assert names(verify_soak(SoakFolder(copied), assemble), place)
+    place = CORRUPTIONS["effect-removed"].inflict(Scene(copied, other, random))
+    assert names_place(verify_soak(SoakFolder(copied), assemble), place)
 """
 
 from seedbed.testing.soak._corruptions import ANCHORED, CORRUPTIONS
-from seedbed.testing.soak._scene import Base, Corruption, Scene, names
+from seedbed.testing.soak._scene import Base, Corruption, Scene, names_place
 
-__all__ = ["ANCHORED", "CORRUPTIONS", "Base", "Corruption", "Scene", "names"]
+__all__ = ["ANCHORED", "CORRUPTIONS", "Base", "Corruption", "Scene", "names_place"]

@@ -1,11 +1,11 @@
-"""Every way in which the soak verifier is attacked, by name."""
+"""All known corruptions of a finished soak, by name."""
 
 import shutil
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from seedbed.testing.soak._files import file_corruptions
-from seedbed.testing.soak._forge import Json, reseal, rewrite
+from seedbed.testing.soak._forge import JsonObject, reseal, rewrite
 from seedbed.testing.soak._logs import log_corruptions
 from seedbed.testing.soak._scene import Corruption, Scene
 
@@ -13,7 +13,7 @@ __all__ = ["ANCHORED", "CORRUPTIONS"]
 
 
 def _rerun(scene: Scene) -> str:
-    """Another whole soak, told to be this one."""
+    """Replace the soak by another whole one with the same id."""
     soak_id = scene.folder.name
     shutil.rmtree(scene.folder)
     shutil.copytree(scene.other, scene.folder)
@@ -21,12 +21,12 @@ def _rerun(scene: Scene) -> str:
 
 
 def _idle_fault(scene: Scene) -> str:
-    """A fault that would have come about only when nothing was handed over any more."""
+    """Claim a fault from an iteration after which nothing is delivered any more."""
     last = len(list(scene.folder.glob("ITER_SUMMARY_*.json")))
     return _replanned(scene, {"fault": "dropped", "fault_from": last - 1})
 
 
-def _replanned(scene: Scene, fields: Json) -> str:
+def _replanned(scene: Scene, fields: JsonObject) -> str:
     reseal(scene.path("soak.json"), lambda plan: plan.update(fields))
     rewrite(scene.folder)
     return "POST_SOAK_SNAPSHOT.json"
@@ -37,7 +37,7 @@ def _table(rows: Callable[[], list[tuple[str, Corruption]]]) -> Mapping[str, Cor
 
 
 CORRUPTIONS: Mapping[str, Corruption] = _table(lambda: [*file_corruptions(), *log_corruptions()])
-"""What `verify_soak` must find in a finished soak, and name the place of."""
+"""The corruptions that `verify_soak` must find from the files alone, naming the place first."""
 
 ANCHORED: Mapping[str, Corruption] = _table(
     lambda: [
@@ -45,4 +45,4 @@ ANCHORED: Mapping[str, Corruption] = _table(
         ("plan-idle-fault", Corruption("a fault without effect is claimed, everything rewritten", _idle_fault)),
     ]
 )
-"""What no look at the files alone can find, since a soak might have left them so: the anchor tells."""
+"""The corruptions that the files alone cannot show, since a real soak could have left them: only the anchor can."""

@@ -1,11 +1,11 @@
-"""Corruptions of the files beside the logs, each dumb and smart: with the seal broken, and with it made right again."""
+"""Corruptions of the files beside the logs, with a broken seal and with a corrected one."""
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from seedbed.testing.soak._forge import Json, reseal, rewrite, set_settings, summaries
+from seedbed.testing.soak._forge import JsonObject, reseal, rewrite, set_settings, summaries
 from seedbed.testing.soak._scene import Base, Corruption, Numbers, Scene, altered_numbers
 
 __all__ = ["file_corruptions"]
@@ -26,7 +26,7 @@ _HASH = "f" * 64
 
 
 def file_corruptions() -> Iterator[tuple[str, Corruption]]:
-    """By name, in order."""
+    """Every corruption of these files, with its name."""
     yield from _plans()
     yield from _settings()
     yield from _summaries()
@@ -35,17 +35,17 @@ def file_corruptions() -> Iterator[tuple[str, Corruption]]:
     for name in (_PLAN, _SETTINGS, "ITER_SUMMARY_3.json", _TUNING, _SNAPSHOT, _METRICS, _PAGE):
         yield f"another-soaks-{name}", Corruption(f"{name} of another soak is put in its place", _from_other(name))
     for name in (_PLAN, _SETTINGS, _TUNING, _SNAPSHOT):
-        yield f"missing-{name}", Corruption(f"{name} is taken away", _without(name))
+        yield f"missing-{name}", Corruption(f"{name} is removed", _without(name))
         yield f"cut-{name}", Corruption(f"the last bytes of {name} are cut off", _cut(name))
 
 
 def _plans() -> Iterator[tuple[str, Corruption]]:
-    def seed(plan: Json) -> None:
+    def seed(plan: JsonObject) -> None:
         plan["seed"] += 1
 
     yield "plan-seed", Corruption("another seed is claimed", _sealed(_PLAN, seed, seal=False))
     yield "plan-seed-sealed", Corruption("another seed is claimed and sealed", _sealed(_PLAN, seed, place="soak.json"))
-    rewritten: dict[str, tuple[str, Json, str]] = {
+    rewritten: dict[str, tuple[str, JsonObject, str]] = {
         "plan-control": ("no control arm is claimed, everything rewritten", {"control": False}, "evidence.log"),
         "plan-tuner": ("no tuner is claimed, everything rewritten", {"tuner": "none"}, "changes.log"),
         "plan-id": ("another id is claimed, everything rewritten", {"soak_id": "another"}, _PLAN),
@@ -60,7 +60,7 @@ def _settings() -> Iterator[tuple[str, Corruption]]:
     def altered(alter: Numbers) -> Callable[[Scene], str]:
         def inflict(scene: Scene) -> str:
             document = json.loads(scene.path(_SETTINGS).read_bytes())
-            altered_numbers(document, scene.chance, alter)
+            altered_numbers(document, scene.random, alter)
             scene.path(_SETTINGS).write_text(json.dumps(document, separators=(",", ":"), sort_keys=True))
             return _SETTINGS
 
@@ -70,7 +70,7 @@ def _settings() -> Iterator[tuple[str, Corruption]]:
     for how, alter in _ALTER.items():
         yield f"settings-{how}", Corruption(f"a live setting is {how}", altered(alter))
     yield "settings-nan", Corruption("a live setting is NaN", altered(lambda _: float("nan")))
-    yield "settings-respelled", Corruption("a live setting stands twice, the last one right", _twice)
+    yield "settings-respelled", Corruption("a live setting is there twice, the last one correct", _twice)
 
 
 def _summaries() -> Iterator[tuple[str, Corruption]]:
@@ -78,23 +78,23 @@ def _summaries() -> Iterator[tuple[str, Corruption]]:
         yield f"summary-{how}", Corruption(f"a number of an iteration is {how}", _summary_number(alter, seal=False))
         yield (
             f"summary-{how}-sealed",
-            Corruption(f"a number of an iteration is {how}, and all after it sealed anew", _summary_number(alter)),
+            Corruption(f"a number of an iteration is {how}, and all after it sealed again", _summary_number(alter)),
         )
     nan: Numbers = lambda _: float("nan")  # noqa: E731
     yield "summary-nan", Corruption("a number of an iteration is NaN", _summary_number(nan, seal=False))
-    forged: dict[str, tuple[str, Callable[[Json], bool], Base]] = {
-        "flag": ("`applied` is turned round", _flip_applied, Base.HEALTHY),
+    forged: dict[str, tuple[str, Callable[[JsonObject], bool], Base]] = {
+        "flag": ("`applied` is inverted", _flip_applied, Base.HEALTHY),
         "verdict": ("a failed proposal is called FULL", _call_full, Base.FAILED),
         "hash": ("the hash of the settings used is another", _forge_hash, Base.HEALTHY),
-        "head": ("the place where a log stood is another", _forge_head, Base.HEALTHY),
+        "head": ("the end of a log is another", _forge_head, Base.HEALTHY),
         "skip-dropped": ("the reason of a skip is dropped", _drop_skip, Base.FAILED),
-        "skip-renamed": ("a skip is put down to another guard", _rename_skip, Base.FAILED),
+        "skip-renamed": ("a skip is blamed on another guard", _rename_skip, Base.FAILED),
         "outcome": ("a failed key is called effective", _call_effective, Base.FAILED),
         "lost": ("what was lost is not mentioned", _drop_lost, Base.FAILED),
         "previous": ("an iteration is said to be another", _renumber, Base.HEALTHY),
     }
     for name, (what, forge, base) in forged.items():
-        yield f"summary-{name}-sealed", Corruption(f"{what}, and all after it sealed anew", _summary(forge), base)
+        yield f"summary-{name}-sealed", Corruption(f"{what}, and all after it sealed again", _summary(forge), base)
     yield "summary-dropped", Corruption("the artifact of an iteration is dropped", _summary_dropped)
     yield "summary-duplicated", Corruption("the artifact of an iteration is there twice", _summary_duplicated)
     yield "summaries-swapped", Corruption("two artifacts are swapped", _summaries_swapped)
@@ -107,25 +107,25 @@ def _reports() -> Iterator[tuple[str, Corruption]]:
             yield f"{name}-{how}-sealed", Corruption(f"a number of {file} is {how} and sealed", _number(file, alter))
         yield f"{name}-scaled", Corruption(f"a number of {file} is scaled", _number(file, _ALTER["scaled"], seal=False))
 
-    def effective(report: Json) -> None:
+    def effective(report: JsonObject) -> None:
         for change in report["changes"]["changes"]:
             change["outcome"] = "EFFECTIVE"
 
-    def passed(snapshot: Json) -> None:
+    def passed(snapshot: JsonObject) -> None:
         snapshot.update(verdict="PASS", exit_code=0, verified=True)
         snapshot["gate"].update(verdict="PASS", exit_code=0)
 
-    def ready(snapshot: Json) -> None:
+    def ready(snapshot: JsonObject) -> None:
         snapshot.update(freeze_ready=not snapshot["freeze_ready"], freeze_objections=[])
 
-    def unverified(snapshot: Json) -> None:
+    def unverified(snapshot: JsonObject) -> None:
         snapshot["verified"] = False
 
     failed = Base.FAILED
     yield "report-outcomes", Corruption("every outcome is called effective", _sealed(_TUNING, effective), failed)
     yield "snapshot-verdict", Corruption("a failed soak is said to pass", _sealed(_SNAPSHOT, passed), failed)
-    yield "snapshot-freeze-ready", Corruption("freeze-ready is turned round", _sealed(_SNAPSHOT, ready))
-    yield "snapshot-unverified", Corruption("a clean soak is said not to be", _sealed(_SNAPSHOT, unverified))
+    yield "snapshot-freeze-ready", Corruption("freeze-ready is inverted", _sealed(_SNAPSHOT, ready))
+    yield "snapshot-unverified", Corruption("a clean soak is called unclean", _sealed(_SNAPSHOT, unverified))
 
 
 def _texts() -> Iterator[tuple[str, Corruption]]:
@@ -144,7 +144,7 @@ def _texts() -> Iterator[tuple[str, Corruption]]:
 
 
 def _sealed(
-    name: str, alter: Callable[[Json], None], *, seal: bool = True, place: str | None = None
+    name: str, alter: Callable[[JsonObject], None], *, seal: bool = True, place: str | None = None
 ) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         reseal(scene.path(name), alter, seal=seal)
@@ -153,7 +153,7 @@ def _sealed(
     return inflict
 
 
-def _replanned(fields: Json, place: str) -> Callable[[Scene], str]:
+def _replanned(fields: JsonObject, place: str) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         reseal(scene.path(_PLAN), lambda plan: plan.update(fields))
         rewrite(scene.folder)
@@ -168,7 +168,7 @@ def _other_profile(scene: Scene) -> str:
 
 
 def _longer(scene: Scene) -> str:
-    def alter(plan: Json) -> None:
+    def alter(plan: JsonObject) -> None:
         plan["iterations"] += 1
 
     reseal(scene.path(_PLAN), alter)
@@ -179,7 +179,7 @@ def _reverted(scene: Scene) -> str:
     record = json.loads(scene.path(_TUNING).read_bytes())["changes"]["changes"]
     applied = [change for change in record if change["outcome"] == "EFFECTIVE"]
     last = {change["parameter"]: change for change in applied}
-    change = scene.chance.choice(sorted(last.values(), key=lambda each: each["id"]))
+    change = scene.random.choice(sorted(last.values(), key=lambda each: each["id"]))
     data = json.loads(scene.path("evidence.log").read_text().splitlines()[-1])["body"]["payload"]["used"]
     set_settings(scene.folder, {**data, change["parameter"]: change["before"]})
     return _SETTINGS
@@ -199,26 +199,28 @@ def _summary_number(alter: Numbers, *, seal: bool = True) -> Callable[[Scene], s
     skip = frozenset({"schema_version", "iteration", "digest"})
 
     def inflict(scene: Scene) -> str:
-        number = scene.chance.randint(1, _num_summaries(scene))
+        number = scene.random.randint(1, _num_summaries(scene))
         name = f"ITER_SUMMARY_{number}.json"
         if seal:
-            summaries(scene.folder, lambda told: _must(altered_numbers(told[number - 1], scene.chance, alter, skip)))
+            summaries(
+                scene.folder, lambda bodies: _must(altered_numbers(bodies[number - 1], scene.random, alter, skip))
+            )
         else:
-            reseal(scene.path(name), lambda one: _must(altered_numbers(one, scene.chance, alter, skip)), seal=False)
+            reseal(scene.path(name), lambda one: _must(altered_numbers(one, scene.random, alter, skip)), seal=False)
         return name
 
     return inflict
 
 
-def _summary(alter: Callable[[Json], bool]) -> Callable[[Scene], str]:
-    """Alters the artifact of one iteration of those that it applies to."""
+def _summary(alter: Callable[[JsonObject], bool]) -> Callable[[Scene], str]:
+    """Alter the artifact of one iteration that `alter` applies to."""
 
     def inflict(scene: Scene) -> str:
         named = []
 
-        def one(told: list[Json]) -> None:
-            order = scene.chance.sample(range(len(told)), len(told))
-            named.append(next(at for at in order if alter(told[at])) + 1)
+        def one(bodies: list[JsonObject]) -> None:
+            order = scene.random.sample(range(len(bodies)), len(bodies))
+            named.append(next(at for at in order if alter(bodies[at])) + 1)
 
         summaries(scene.folder, one)
         return f"ITER_SUMMARY_{named[0]}.json"
@@ -226,61 +228,61 @@ def _summary(alter: Callable[[Json], bool]) -> Callable[[Scene], str]:
     return inflict
 
 
-def _flip_applied(told: Json) -> bool:
-    told["tuning"]["applied"] = not told["tuning"]["applied"]
+def _flip_applied(summary: JsonObject) -> bool:
+    summary["tuning"]["applied"] = not summary["tuning"]["applied"]
     return True
 
 
-def _call_full(told: Json) -> bool:
-    was_failed = told["tuning"]["verdict"] == "FAILED"
-    told["tuning"]["verdict"] = "FULL" if was_failed else told["tuning"]["verdict"]
+def _call_full(summary: JsonObject) -> bool:
+    was_failed = summary["tuning"]["verdict"] == "FAILED"
+    summary["tuning"]["verdict"] = "FULL" if was_failed else summary["tuning"]["verdict"]
     return bool(was_failed)
 
 
-def _forge_hash(told: Json) -> bool:
-    told["summary"]["used_hash"] = _HASH
+def _forge_hash(summary: JsonObject) -> bool:
+    summary["summary"]["used_hash"] = _HASH
     return True
 
 
-def _forge_head(told: Json) -> bool:
-    told["heads"]["evidence"]["digest"] = _HASH
+def _forge_head(summary: JsonObject) -> bool:
+    summary["heads"]["evidence"]["digest"] = _HASH
     return True
 
 
-def _drop_skip(told: Json) -> bool:
-    had_one = told["tuning"]["skip_reason"] is not None
-    told["tuning"]["skip_reason"] = None
+def _drop_skip(summary: JsonObject) -> bool:
+    had_one = summary["tuning"]["skip_reason"] is not None
+    summary["tuning"]["skip_reason"] = None
     return had_one
 
 
-def _rename_skip(told: Json) -> bool:
-    skip: Any = told["tuning"]["skip_reason"]
+def _rename_skip(summary: JsonObject) -> bool:
+    skip: Any = summary["tuning"]["skip_reason"]
     if skip is None:
         return False
     skip["cooldown"] = not skip["cooldown"]
     return True
 
 
-def _call_effective(told: Json) -> bool:
-    failed = [each for each in told["tuning"]["outcomes"].values() if each["outcome"] == "FAILED"]
+def _call_effective(summary: JsonObject) -> bool:
+    failed = [each for each in summary["tuning"]["outcomes"].values() if each["outcome"] == "FAILED"]
     for each in failed[:1]:
         each["outcome"] = "EFFECTIVE"
     return bool(failed)
 
 
-def _drop_lost(told: Json) -> bool:
-    had_some = bool(told["summary"]["lost"])
-    told["summary"]["lost"] = []
+def _drop_lost(summary: JsonObject) -> bool:
+    had_some = bool(summary["summary"]["lost"])
+    summary["summary"]["lost"] = []
     return had_some
 
 
-def _renumber(told: Json) -> bool:
-    told["iteration"] += 1
+def _renumber(summary: JsonObject) -> bool:
+    summary["iteration"] += 1
     return True
 
 
 def _summary_dropped(scene: Scene) -> str:
-    name = f"ITER_SUMMARY_{scene.chance.randint(1, _num_summaries(scene))}.json"
+    name = f"ITER_SUMMARY_{scene.random.randint(1, _num_summaries(scene))}.json"
     scene.path(name).unlink()
     return name
 
@@ -288,12 +290,12 @@ def _summary_dropped(scene: Scene) -> str:
 def _summary_duplicated(scene: Scene) -> str:
     last = _num_summaries(scene)
     name = f"ITER_SUMMARY_{last + 1}.json"
-    shutil.copy(scene.path(f"ITER_SUMMARY_{scene.chance.randint(1, last)}.json"), scene.path(name))
+    shutil.copy(scene.path(f"ITER_SUMMARY_{scene.random.randint(1, last)}.json"), scene.path(name))
     return name
 
 
 def _summaries_swapped(scene: Scene) -> str:
-    number = scene.chance.randint(1, _num_summaries(scene) - 1)
+    number = scene.random.randint(1, _num_summaries(scene) - 1)
     first, second = (scene.path(f"ITER_SUMMARY_{each}.json") for each in (number, number + 1))
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
@@ -302,11 +304,11 @@ def _summaries_swapped(scene: Scene) -> str:
 
 
 def _summaries_swapped_sealed(scene: Scene) -> str:
-    at = scene.chance.randrange(_num_summaries(scene) - 1)
+    at = scene.random.randrange(_num_summaries(scene) - 1)
 
-    def swap(told: list[Json]) -> None:
-        told[at], told[at + 1] = told[at + 1], told[at]
-        told[at]["iteration"], told[at + 1]["iteration"] = at + 1, at + 2
+    def swap(bodies: list[JsonObject]) -> None:
+        bodies[at], bodies[at + 1] = bodies[at + 1], bodies[at]
+        bodies[at]["iteration"], bodies[at + 1]["iteration"] = at + 1, at + 2
 
     summaries(scene.folder, swap)
     return f"ITER_SUMMARY_{at + 1}.json"
@@ -316,7 +318,7 @@ def _number(name: str, alter: Numbers, *, seal: bool = True) -> Callable[[Scene]
     skip = frozenset({"schema_version", "digest"})
 
     def inflict(scene: Scene) -> str:
-        reseal(scene.path(name), lambda body: _must(altered_numbers(body, scene.chance, alter, skip)), seal=seal)
+        reseal(scene.path(name), lambda body: _must(altered_numbers(body, scene.random, alter, skip)), seal=seal)
         return name
 
     return inflict
@@ -341,7 +343,7 @@ def _without(name: str) -> Callable[[Scene], str]:
 def _cut(name: str) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         data = scene.path(name).read_bytes()
-        scene.path(name).write_bytes(data[: -scene.chance.randint(2, len(data) // 2)])
+        scene.path(name).write_bytes(data[: -scene.random.randint(2, len(data) // 2)])
         return name
 
     return inflict

@@ -1,4 +1,4 @@
-"""Corruptions of the two logs: their bytes and any number in them; and each forgery, signed and written anew."""
+"""Corruptions of the two logs: of their bytes, of any number in them, and every forgery signed and written again."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ _ALTER: dict[str, Numbers] = {
 
 
 def log_corruptions() -> Iterator[tuple[str, Corruption]]:
-    """By name, in order."""
+    """Every corruption of the logs, with its name."""
     for name in (_CHANGES, _EVIDENCE):
         log = name.removesuffix(".log")
         yield f"{log}-byte", Corruption(f"a byte of {name} is another", _byte(name))
@@ -42,7 +42,7 @@ def log_corruptions() -> Iterator[tuple[str, Corruption]]:
 
 
 def _forged(forgery: Forgery) -> Callable[[Scene], str]:
-    """Does it, signs both logs, and writes all artifacts anew from them."""
+    """Forge the logs, sign them, and write all artifacts again from them."""
 
     def inflict(scene: Scene) -> str:
         logs = Logs.of(scene.folder)
@@ -57,7 +57,7 @@ def _forged(forgery: Forgery) -> Callable[[Scene], str]:
 def _byte(name: str) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         data = bytearray(scene.path(name).read_bytes())
-        at = scene.chance.choice([at for at, byte in enumerate(data) if chr(byte).isdigit()])
+        at = scene.random.choice([at for at, byte in enumerate(data) if chr(byte).isdigit()])
         data[at] = ord("7") if data[at] != ord("7") else ord("3")
         scene.path(name).write_bytes(bytes(data))
         return name
@@ -70,7 +70,7 @@ def _nan(name: str) -> Callable[[Scene], str]:
 
     def inflict(scene: Scene) -> str:
         lines = scene.path(name).read_bytes().splitlines(keepends=True)
-        at = scene.chance.choice([at for at, line in enumerate(lines) if field in line])
+        at = scene.random.choice([at for at, line in enumerate(lines) if field in line])
         before, _, after = lines[at].partition(field)
         rest = after[min(after.index(end) for end in (b",", b"}") if end in after) :]
         body = (before + field + b"NaN" + rest).removeprefix(b'{"body":').rsplit(b',"digest":"', 1)[0]
@@ -85,7 +85,7 @@ def _torn(name: str, num_bytes: int | None = None) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         data = scene.path(name).read_bytes()
         last = len(data.splitlines(keepends=True)[-1])
-        scene.path(name).write_bytes(data[: -(num_bytes or scene.chance.randint(2, last - 1))])
+        scene.path(name).write_bytes(data[: -(num_bytes or scene.random.randint(2, last - 1))])
         return name
 
     return inflict
@@ -94,7 +94,7 @@ def _torn(name: str, num_bytes: int | None = None) -> Callable[[Scene], str]:
 def _tail(name: str) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         lines = scene.path(name).read_bytes().splitlines(keepends=True)
-        scene.path(name).write_bytes(b"".join(lines[: -scene.chance.randint(1, len(lines) // 2)]))
+        scene.path(name).write_bytes(b"".join(lines[: -scene.random.randint(1, len(lines) // 2)]))
         return name
 
     return inflict
@@ -112,7 +112,7 @@ def _spliced(name: str) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         ours, theirs = Logs.of(scene.folder), Logs.of(scene.other)
         mine, other = (logs.changes if name == _CHANGES else logs.evidence for logs in (ours, theirs))
-        at = scene.chance.randint(len(mine) // 4, len(mine) // 2)
+        at = scene.random.randint(len(mine) // 4, len(mine) // 2)
         reframe(scene.path(name), [*mine[:at], *other[at:]])
         return name
 
@@ -126,8 +126,8 @@ def _resigned(name: str) -> Callable[[Scene], str]:
         alterable = [
             each for each in records[: len(records) // 2] if "wanted" in each.payload or "used" in each.payload
         ]
-        record = scene.chance.choice(alterable)
-        altered_numbers(record.payload, scene.chance, _ALTER["scaled"], frozenset({"id", "batch", "step", "changes"}))
+        record = scene.random.choice(alterable)
+        altered_numbers(record.payload, scene.random, _ALTER["scaled"], frozenset({"id", "batch", "step", "changes"}))
         reframe(scene.path(name), records)
         return name
 
@@ -135,13 +135,13 @@ def _resigned(name: str) -> Callable[[Scene], str]:
 
 
 def _number(name: str, alter: Numbers) -> Forgery:
-    """The numbers that say which change or iteration is meant are altered elsewhere."""
+    """Alter any number but those that identify a change or an iteration, which other corruptions alter."""
     skip = frozenset({"id", "batch", "kept", "changes", "iteration"})
 
     def forge(logs: Logs, scene: Scene) -> str:
         records = logs.changes if name == _CHANGES else logs.evidence
-        for at in scene.chance.sample(range(len(records)), len(records)):
-            if altered_numbers(records[at].payload, scene.chance, alter, skip):
+        for at in scene.random.sample(range(len(records)), len(records)):
+            if altered_numbers(records[at].payload, scene.random, alter, skip):
                 return name
         raise ValueError("no number there that would become another one")
 
@@ -151,11 +151,11 @@ def _number(name: str, alter: Numbers) -> Forgery:
 def _text(name: str) -> Forgery:
     def forge(logs: Logs, scene: Scene) -> str:
         if name == _CHANGES:
-            record = logs.changes[scene.chance.choice(logs.at("applied", "effective"))]
+            record = logs.changes[scene.random.choice(logs.at("applied", "effective"))]
             record.payload["found"] = str(record.payload["found"])
         else:
-            used = logs.evidence[scene.chance.choice(logs.measured())].payload["used"]
-            key = scene.chance.choice(sorted(used))
+            used = logs.evidence[scene.random.choice(logs.measured())].payload["used"]
+            key = scene.random.choice(sorted(used))
             used[key] = str(used[key])
         return name
 
@@ -164,7 +164,7 @@ def _text(name: str) -> Forgery:
 
 def _field(name: str) -> Forgery:
     def forge(logs: Logs, scene: Scene) -> str:
-        record = scene.chance.choice(logs.changes if name == _CHANGES else logs.evidence)
+        record = scene.random.choice(logs.changes if name == _CHANGES else logs.evidence)
         record.payload["approved_by"] = "everybody"
         return name
 

@@ -1,4 +1,4 @@
-"""What a corruption is given, and what it must answer."""
+"""The types of a corruption: which soak it alters, what it gets, and what it returns."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Any, final
 
 from seedbed.soak import SoakVerification
 
-__all__ = ["Base", "Corruption", "Numbers", "Scene", "altered_numbers", "names"]
+__all__ = ["Base", "Corruption", "Numbers", "Scene", "altered_numbers", "names_place"]
 
 
 class Base(StrEnum):
-    """Which finished soak is corrupted: HEALTHY, or FAILED, whose plant was never handed what it said it holds."""
+    """The finished soak to corrupt: HEALTHY, or FAILED, whose plant reported values as held that it never got."""
 
     HEALTHY = "healthy"
     FAILED = "failed"
@@ -22,11 +22,11 @@ class Base(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A copy of a finished soak to be corrupted, another finished soak's folder, and the chance that says where."""
+    """A copy of a finished soak to corrupt, the folder of another one, and the generator that chooses the place."""
 
     folder: Path
     other: Path
-    chance: Random
+    random: Random
 
     def path(self, name: str) -> Path:
         """A file of the soak."""
@@ -36,27 +36,27 @@ class Scene:
 @final
 @dataclass(frozen=True, slots=True)
 class Corruption:
-    """One way to falsify a soak: what is done, to which soak, and how. `inflict` answers with the place to be named."""
+    """One way to falsify a soak. `inflict` does it, and returns the place that verification must name first."""
 
     what: str
     inflict: Callable[[Scene], str]
     base: Base = Base.HEALTHY
 
 
-def names(found: SoakVerification, place: str) -> bool:
-    """Whether what verification accuses first is the place of the corruption; several are parted by `|`."""
+def names_place(found: SoakVerification, place: str) -> bool:
+    """Whether the first accusation is about `place`. Several allowed places are separated by `|`."""
     return bool(found.accusations) and any(each in found.accusations[0].where for each in place.split("|"))
 
 
 Numbers = Callable[[float], float]
 
 
-def altered_numbers(value: Any, chance: Random, alter: Numbers, skip: frozenset[str] = frozenset()) -> bool:
-    """Alter one number somewhere in a JSON value, in place; False when no number would become another."""
+def altered_numbers(value: Any, random: Random, alter: Numbers, skip: frozenset[str] = frozenset()) -> bool:
+    """Alter one random number of a JSON value, in place. False when `alter` changes no number."""
     found = [(holder, key) for holder, key, number in _leaves(value, skip) if alter(number) != number]
     if not found:
         return False
-    holder, key = chance.choice(found)
+    holder, key = random.choice(found)
     number = float(alter(holder[key]))
     holder[key] = int(number) if isinstance(holder[key], int) and number.is_integer() else number
     return True

@@ -1,4 +1,4 @@
-"""A record as a gate sees it: dotted names and their values."""
+"""The values of a record by dotted path, as a gate reads them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -11,24 +11,24 @@ from seedbed.gate._check import Check
 from seedbed.gate._series import Series, as_series
 from seedbed.gate._spec import GateSpec
 
-__all__ = ["Fact", "facts_of", "lint", "lint_kinds"]
+__all__ = ["RecordValue", "lint", "lint_kinds", "record_values"]
 
-Fact = Interval | Series | bool | float | str | None
+RecordValue = Interval | Series | bool | float | str | None
 
 _INTERVAL_FIELDS = frozenset(Interval.model_fields)
 
 
-def facts_of(record: Mapping[str, object]) -> dict[str, Fact]:
-    """Every value in the record by its dotted path. A mapping with exactly an interval's fields is one fact.
+def record_values(record: Mapping[str, object]) -> dict[str, RecordValue]:
+    """Every value in the record by its dotted path. A mapping with exactly an interval's fields is one value.
 
-    So is a list of numbers, a series, in which null is a sample that is not finite. Other lists are no facts: no path
-    leads into them. Raises InvalidInput for an interval that contradicts itself.
+    A list of numbers is one value too, a series, in which null means a sample that is not finite. Other lists are left
+    out. Raises InvalidInput for an interval that contradicts itself.
     """
     return dict(_walk(record, ""))
 
 
 def lint(spec: GateSpec, names: Iterable[str]) -> None:
-    """Raise InvalidInput naming every metric that is not among `names`, each with the nearest that are."""
+    """Raise InvalidInput for metrics that are not in `names`, each with the nearest names."""
     known = sorted(names)
     asked = [name for check in spec.checks for name in (check.metric, check.control) if name is not None]
     lines = [_unknown(name, known) for name in asked if name not in known]
@@ -36,23 +36,23 @@ def lint(spec: GateSpec, names: Iterable[str]) -> None:
         raise InvalidInput("\n".join([f"gate {spec.gate!r}: {len(lines)} unknown metric(s)", *lines]))
 
 
-def lint_kinds(spec: GateSpec, facts: Mapping[str, Fact]) -> None:
-    """Raise InvalidInput for every statistic of what is no series, and every series without a statistic."""
-    lines = [line for check in spec.checks for line in _wrong_kinds(check, facts)]
+def lint_kinds(spec: GateSpec, values: Mapping[str, RecordValue]) -> None:
+    """Raise InvalidInput for statistics of single values, and for series without a statistic."""
+    lines = [line for check in spec.checks for line in _wrong_kinds(check, values)]
     if lines:
         raise InvalidInput("\n".join([f"gate {spec.gate!r}: {len(lines)} check(s) that ask the wrong thing", *lines]))
 
 
-def _wrong_kinds(check: Check, facts: Mapping[str, Fact]) -> Iterator[str]:
+def _wrong_kinds(check: Check, values: Mapping[str, RecordValue]) -> Iterator[str]:
     shown = f"  {check.subject} {check.expected}"
     for name in (check.metric, check.control):
-        fact = None if name is None else facts.get(name)
-        if name is None or fact is None:
+        value = None if name is None else values.get(name)
+        if name is None or value is None:
             continue
-        if check.statistic is None and isinstance(fact, Series):
+        if check.statistic is None and isinstance(value, Series):
             yield f"{shown}: {name} is a series; ask for a statistic of it, such as mean({name})"
-        if check.statistic is not None and not isinstance(fact, Series):
-            series = sorted(each for each, held in facts.items() if isinstance(held, Series))
+        if check.statistic is not None and not isinstance(value, Series):
+            series = sorted(each for each, held in values.items() if isinstance(held, Series))
             yield f"{shown}: {name} is one value and no series; ask for {name} itself{_or_near(name, series)}"
 
 
@@ -67,7 +67,7 @@ def _unknown(metric: str, known: list[str]) -> str:
     return f"  {metric}: " + (f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known[:20])}")
 
 
-def _walk(value: object, path: str) -> Iterable[tuple[str, Fact]]:
+def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue]]:
     if isinstance(value, Mapping):
         if value.keys() == _INTERVAL_FIELDS:
             yield path, _interval(value, path)
@@ -86,7 +86,7 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, Fact]]:
             yield path, series
 
 
-def _interval(value: Mapping[str, object], path: str) -> Fact:
+def _interval(value: Mapping[str, object], path: str) -> RecordValue:
     if value["value"] is None:
         return None
     try:

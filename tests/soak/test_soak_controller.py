@@ -1,4 +1,4 @@
-"""What a course decides: phases, freezes, health, and what a lost change leads to."""
+"""The decisions of a controller: phases, freezes, health, and the consequences of a lost change."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from seedbed.change import (
 from seedbed.records import MemoryJournal
 from seedbed.soak import Measurement, Observation, Phase, SoakProfile
 from seedbed.soak._controller import Controller, IterationDecision
-from seedbed.soak._evidence import Head, Measured
+from seedbed.soak._evidence import Head, MeasurementRecord
 
 REGISTRY = Registry([Parameter("spread", "bps", 0.0, 50.0, subsystem="risk")])
 PROFILE = SoakProfile("own", "edge_mean", (), warm_up=2, ramp_down=1)
@@ -30,12 +30,12 @@ class Eager:
 def decided(
     profile: SoakProfile, edges: Sequence[float | None], history: ChangeHistory | None = None
 ) -> list[IterationDecision]:
-    course = Controller(profile, REGISTRY, lambda registry, _values: registry, Eager(), len(edges))
+    controller = Controller(profile, REGISTRY, lambda registry, _values: registry, Eager(), len(edges))
     found = []
     for iteration, edge in enumerate(edges, start=1):
         samples = {} if edge is None else {"edge": (edge, edge)}
-        measured = Measured(iteration, "0" * 64, Measurement({"spread": 10.0}, samples), {}, Head(0, "0" * 64))
-        found.append(course.observe(measured, history or ChangeHistory()))
+        measured = MeasurementRecord(iteration, "0" * 64, Measurement({"spread": 10.0}, samples), {}, Head(0, "0" * 64))
+        found.append(controller.observe(measured, history or ChangeHistory()))
     return found
 
 
@@ -53,10 +53,10 @@ def test_only_the_middle_of_a_soak_proposes() -> None:
 
 def test_an_objective_that_comes_back_is_not_relied_on_at_once() -> None:
     found = decided(PROFILE, [1.0, None, 1.0, 1.0, 1.0])
-    told = [each.rules.conditions.unhealthy.get("*", "") for each in found]
-    assert [bool(each) for each in told] == [False, True, True, False, False]
-    assert told[1] == "edge_mean could not be measured"
-    assert "come back too lately" in told[2]
+    reasons = [each.rules.conditions.unhealthy.get("*", "") for each in found]
+    assert [bool(each) for each in reasons] == [False, True, True, False, False]
+    assert reasons[1] == "edge_mean could not be measured"
+    assert "come back too lately" in reasons[2]
 
 
 def test_what_works_is_frozen_with_its_reason() -> None:
