@@ -1,15 +1,15 @@
-"""What one change costs: on the disk beside the durable writes that it cannot do without, and in memory.
+"""The cost of one change: on disk, compared with the durable writes that it needs, and in memory.
 
     python benchmarks/apply.py [--json] [--changes 300] [--folder .]
 
-On the disk a change of the market's settings file goes the whole way: guards, intent, compare-and-swap, read-back, the
-reader's word, use, journal. Its floor does the same durable calls with the same bytes and nothing else: three synced
-appends to a log and one durable replacement of the file. Both are taken by turns in this process, so that a busy disk
-is busy for both.
+On disk, a change of the market's settings file takes the whole path: guards, intent, compare-and-swap, read-back, the
+reader's answer, use, journal. Its floor makes the same durable calls with the same bytes and nothing else: three synced
+appends to a log and one durable replacement of the file. Both alternate in this process, so that a busy disk is busy
+for both.
 
-In memory the settings are those of a live optimizer under a schedule. `apply and read back` is what stands between
-intent and applied: compare, write, read back, hash; `whole proposal` adds guards, history and the four chained records
-of a journal that nothing needs to outlive.
+In memory the settings are those of a live optimizer under a schedule. `apply and read back` is the work between
+intent and applied: compare, write, read back, hash. `whole proposal` adds guards, history and the four chained records
+of a journal in memory.
 """
 
 import argparse
@@ -62,7 +62,7 @@ class Reader:
         self.values: Mapping[str, float] = {}
 
     def reload(self) -> Mapping[str, float]:
-        """Take in what the file holds now."""
+        """Load the file."""
         self.values = self.registry.get_all(read_json_with_hash(self.path)[0])
         return self.values
 
@@ -74,7 +74,7 @@ def seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_c
 
 
 def on_disk(folder: Path, num_changes: int) -> Found:
-    """Milliseconds of a change and of its floor, by turns: medians."""
+    """Milliseconds of a change and of its floor, measured alternately: medians."""
     registry = market_registry()
     path = folder / "overrides.json"
     reader = Reader(path, registry)
@@ -82,7 +82,7 @@ def on_disk(folder: Path, num_changes: int) -> Found:
     settings.create(MARKET_INITIAL)
     journal = folder / "changes.log"
     engine = ChangeEngine(Journal.open(journal), settings, registry)
-    rules = Rules(registry, guards=(bounds, no_op))  # to and fro is what the others are there to stop
+    rules = Rules(registry, guards=(bounds, no_op))  # the others would stop a value that goes back and forth
 
     def change(number: int) -> None:
         delta = Delta(KEY, Set(VALUES[number % 2]), "the benchmark", "me")
@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what one change costs.")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--changes", type=int, default=300, metavar="N", help="how many changes to measure")
-    parser.add_argument("--folder", type=Path, default=Path(), help="where to write: the disk that is meant")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where to write: a folder on the disk to measure")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

@@ -1,15 +1,15 @@
-"""What changing costs: a write with its read-back, and an optimizer step with an engine that has nothing to change.
+"""The cost of changes: a write with its read-back, and an optimizer step with an engine that has nothing to change.
 
     python benchmarks/change.py [--json] [--quick]
 
 Everything is measured in this process, on one thread, on a network of three layers (64 x 256 x 256 x 1, batches of 64,
 AdamW, dropout, normalisation). A binding's time is the median over its repeats, with the quartiles beside it. The cost
-of an engine is taken in pairs of blocks, on one and the same loop with and without it by turns; a share is the median
-over the pairs, and its interval that of resampled pairs. CPU seconds, so that it stands also on a machine that does
-other work.
+of an engine is measured in pairs of blocks, on the same loop with and without it alternately; a share is the median
+over the pairs, with an interval from resampled pairs. Times are CPU seconds, so that other work on the machine matters
+less.
 
-The bar is on the engine that has nothing to change; beside it stand engines that watch one proven change, and all of
-them, and a loop that clips, weighs and takes its batches by Seedbed's objects where the other takes PyTorch's own.
+The limit is for the engine that has nothing to change. It is compared with engines that watch one proven change,
+and all of them, and with a loop that clips, weights and samples with Seedbed's objects instead of PyTorch's own.
 """
 
 import argparse
@@ -65,7 +65,7 @@ Found = dict[str, Any]
 @final
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: repeats of a write, pairs of blocks, and steps in a block."""
+    """How much to measure: repeats of a write, pairs of blocks, and steps in a block."""
 
     repeats: int
     pairs: int
@@ -78,7 +78,7 @@ QUICK = Plan(repeats=50, pairs=6, block=5)
 
 @final
 class Loop:
-    """A training loop; with `ours` it clips, weighs and samples by Seedbed's objects, else by PyTorch's."""
+    """A training loop; with `ours` it clips, weights and samples with Seedbed's objects, else with PyTorch's."""
 
     def __init__(self, *, ours: bool) -> None:
         torch.manual_seed(0)
@@ -152,7 +152,7 @@ PROVEN = {name: value for name, (_, value) in VALUES.items() if name not in {"ba
 
 
 def write_times(plan: Plan) -> Found:
-    """Microseconds of a write and the read-back of each binding, to and fro: median and quartiles."""
+    """Microseconds of a write and the read-back of each binding, back and forth: median and quartiles."""
     loop = Loop(ours=True)
     loop.step()
     found: Found = {}
@@ -179,7 +179,7 @@ def engine_of(loop: Loop, folder: Path) -> ChangeEngine:
 
 
 def with_changes(loop: Loop, file: Path, wanted: Mapping[str, float]) -> ChangeEngine:
-    """An engine whose changes are made and proven, and watched on."""
+    """An engine whose changes are made, proven and still watched."""
     engine = engine_of(loop, file)
     for name, value in wanted.items():
         engine.propose(Delta(name, Set(value), "the benchmark", "me"), step=0)
@@ -190,7 +190,7 @@ def with_changes(loop: Loop, file: Path, wanted: Mapping[str, float]) -> ChangeE
 
 
 def step_costs(plan: Plan, folder: Path) -> Found:
-    """What each kind of loop costs above the one it is compared with."""
+    """The extra cost of each kind of loop over the one that it is compared with."""
     plain, ours = Loop(ours=False), Loop(ours=True)
     found: Found = {
         "nothing at all (the noise)": paired(plan, Arm(ours), Arm(ours)),
@@ -206,16 +206,16 @@ def step_costs(plan: Plan, folder: Path) -> Found:
 
 
 class Arm:
-    """One side of a comparison: a loop as it is."""
+    """One side of a comparison: a loop without an engine."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
 
     def begin(self) -> None:
-        """Before a block, outside of what is measured."""
+        """Called before a block; not measured."""
 
     def end(self) -> None:
-        """After a block, outside of what is measured."""
+        """Called after a block; not measured."""
 
 
 @final
@@ -227,18 +227,18 @@ class Idle(Arm):
         self._folder, self._number = folder, 0
 
     def begin(self) -> None:
-        """A new engine."""
+        """Make a new engine."""
         self._number += 1
         self._engine = engine_of(self.loop, self._folder / f"idle{self._number}.log")
 
     def end(self) -> None:
-        """No engine again."""
+        """Close the engine."""
         self._engine.close()
 
 
 @final
 class Watched(Arm):
-    """The same loop with an engine that watches changes which it has proven."""
+    """The same loop with an engine that watches proven changes."""
 
     def __init__(self, loop: Loop, engine: ChangeEngine) -> None:
         super().__init__(loop)
@@ -246,22 +246,22 @@ class Watched(Arm):
         engine.close()
 
     def begin(self) -> None:
-        """Watch again, and let the first steps prove the values again."""
+        """Watch again; the first steps prove the values again."""
         self._engine.settle(0)
         for _ in range(2):
             self.loop.step()
 
     def end(self) -> None:
-        """Watch no more."""
+        """End the watches."""
         self._engine.require_effective()
         self._engine.close()
 
 
 def paired(plan: Plan, without: Arm, with_it: Arm) -> Found:
-    """The share of CPU seconds that `with_it` takes above `without`, and the microseconds a step."""
+    """The extra share of CPU seconds of `with_it` over `without`, and the microseconds of a step."""
     arms = (without, with_it)
     spent = np.zeros((plan.pairs, 2))
-    for pair in range(-1, plan.pairs):  # the first warms up
+    for pair in range(-1, plan.pairs):  # the first pair warms up
         for side in (pair % 2, 1 - pair % 2):
             arms[side].begin()
             spent[max(pair, 0), side] = block(arms[side].loop.step, plan.block)
@@ -280,7 +280,7 @@ def paired(plan: Plan, without: Arm, with_it: Arm) -> Found:
 
 
 def block(step: Callable[[], None], steps: int) -> float:
-    """CPU seconds of so many steps."""
+    """CPU seconds of that many steps."""
     begun = time.process_time()
     for _ in range(steps):
         step()
@@ -295,13 +295,13 @@ def interval(shares: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def verdict(cost: Found) -> bool | None:
-    """Whether the bar is met; None where the interval spans it."""
+    """Whether the cost is below the limit; None when the interval contains the limit."""
     low, high = cost["interval_95"]
     return True if high < ENGINE_BAR else False if low >= ENGINE_BAR else None
 
 
 def show(found: Found) -> None:
-    """The tables for people."""
+    """Print the tables."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     writes = Table("binding", "median, µs", "quartiles, µs", title="write and read-back")
     for name, spent in found["writes"].items():
@@ -316,8 +316,8 @@ def show(found: Found) -> None:
         costs.add_row(name, f"{cost['share']:+.2%}", f"{low:+.2%} to {high:+.2%}", f"{cost['extra_us_per_step']:+.1f}")
     console.print(costs)
     bar = found["bars"]["engine_with_nothing_to_change"]
-    told = {True: "met", False: "missed", None: "inconclusive"}[bar["met"]]
-    console.print(f"an engine with nothing to change, below {ENGINE_BAR:.1%} of a step: [bold]{told}[/bold]")
+    words = {True: "met", False: "missed", None: "inconclusive"}[bar["met"]]
+    console.print(f"an engine with nothing to change, below {ENGINE_BAR:.1%} of a step: [bold]{words}[/bold]")
 
 
 def main() -> None:

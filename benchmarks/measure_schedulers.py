@@ -1,10 +1,10 @@
-"""What a change of a setting comes to under a schedule: one cell of the table that `schedulers.py` prints.
+"""The effect of one change of a setting under one schedule: one cell of the table that `schedulers.py` prints.
 
-A loop trains for BEFORE steps, is changed, and trains on for AFTER. Whether the change held is told by the weights
-alone: beside it runs a loop that was built from scratch with the new setting, its schedule for the new base rate, and
-stepped as far; it is given the weights and moments of the moment of the change, and must then go through the same
-weights as the changed loop does, at every step. The engine is not asked. With a resume, the changed loop is saved
-RESUMED steps after the change and goes on in new objects, built as at the beginning of the run.
+A loop trains for BEFORE steps, is changed, and trains for AFTER more. Only the weights show whether it held. A
+second loop is built from scratch with the new setting and a schedule for the new base rate, takes BEFORE steps, and
+gets the weights and moments that the first loop had at the change. From then on both must have the same weights at
+every step. The engine is not asked. With a resume, the changed loop is saved RESUMED steps after the change and
+continues in new objects, built as at the beginning of the run.
 """
 
 import tempfile
@@ -22,19 +22,20 @@ from seedbed.records import Journal
 
 AFTER, RESUMED = 14, 4
 LOOKED_AT = (1, 10)
-TOLERANCE = 1e-9  # of float64 weights that differ by rounding; a setting that was lost moves them a million times more
-KEPT_WITHIN = 0.05  # of the way from the loop without the change to the one meant
+TOLERANCE = 1e-9  # for float64 weights that differ by rounding; a lost setting changes them a million times more
+KEPT_WITHIN = 0.05  # relative to the distance between the loop without the change and the expected one
 
 
 @final
 @dataclass(frozen=True)
 class Cell:
-    """What came of one change under one schedule.
+    """The result of one change under one schedule.
 
-    `verdict` is "held", "refused" or "lost"; `reason` says why it was refused, or how far the weights went astray.
-    `outcome` is what the engine says of it. `astray` is the largest relative distance of the weights from those of the
-    reference over the steps after the change, `from_unchanged` that from a loop without the change. `plain`
-    holds, by steps after the change, what the plain assignment came to, what was meant, and what is without a change.
+    `verdict` is "held", "refused" or "lost"; `reason` says why it was refused, or how far the weights deviated.
+    `outcome` is the engine's outcome. `astray` is the largest relative distance of the weights from those of the
+    reference over the steps after the change; `from_unchanged` is the same from a loop without the change. `plain`
+    holds, by steps after the change, the value found after a plain assignment, the expected one, and the one without a
+    change.
     """
 
     change: str
@@ -49,11 +50,11 @@ class Cell:
 
     @property
     def silent(self) -> bool:
-        """Whether it was lost and the engine holds it for effective."""
+        """Whether it was lost although the engine says that it is effective."""
         return self.verdict == "lost" and self.outcome in {"EFFECTIVE", "CLAMPED"}
 
     def plain_kept(self, steps: int) -> bool:
-        """Whether so many steps later the plain assignment still had what was meant, or KEPT_WITHIN of it."""
+        """Whether the plain assignment still had the expected value that many steps later, up to KEPT_WITHIN."""
         found, meant, without = self.plain[steps]
         return abs(found - meant) <= KEPT_WITHIN * abs(without - meant)
 
@@ -64,25 +65,25 @@ def measure(change: str, schedule: str, *, resume: bool) -> Cell:
     with tempfile.TemporaryDirectory() as folder:
         changed = _Changed(kind, schedule, Path(folder))
         refusal = changed.apply()
-        race = _Race(kind, schedule, changed)
+        loops = _Comparison(kind, schedule, changed)
         for number in range(1, AFTER + 1):
             if resume and number == RESUMED + 1:
-                race.resume(BEFORE + RESUMED)
-            race.step(number)
+                loops.resume(BEFORE + RESUMED)
+            loops.step(number)
         outcome = changed.outcome()
-    astray, unchanged = race.astray(), race.from_unchanged()
+    astray, unchanged = loops.astray(), loops.from_unchanged()
     if refusal:
-        verdict, reason = ("lost", "refused, and yet moved") if unchanged else ("refused", refusal)
+        verdict, reason = ("lost", "refused, but the weights changed") if unchanged else ("refused", refusal)
     elif astray <= TOLERANCE:
         verdict, reason = "held", ""
     else:
-        verdict, reason = "lost", f"the weights went astray by {astray:.2g}"
-    return Cell(change, schedule, resume, verdict, reason, outcome, astray, unchanged, race.plain)
+        verdict, reason = "lost", f"the weights deviated by {astray:.2g}"
+    return Cell(change, schedule, resume, verdict, reason, outcome, astray, unchanged, loops.plain)
 
 
 @final
-class _Race:
-    """The changed loop beside the one that was meant, one without the change, and one that was assigned to plainly."""
+class _Comparison:
+    """Four loops: the changed one, the expected one, one without the change, and one with a plain assignment."""
 
     def __init__(self, change: Change, schedule: str, changed: "_Changed") -> None:
         self._change, self._schedule, self._changed = change, schedule, changed
@@ -96,12 +97,12 @@ class _Race:
         self.plain: dict[int, tuple[float, float, float]] = {}
 
     def resume(self, step: int) -> None:
-        """Let the changed loop and the plain one go on in new objects."""
+        """Continue the changed loop and the plain one in new objects."""
         self._changed.resume(step)
         self._plain = _loaded(self._change, self._schedule, self._plain)
 
     def step(self, number: int) -> None:
-        """One step of all, and how far they are from each other after it."""
+        """One step of every loop, and the distances between them after it."""
         for loop in (self._changed.loop, self._meant, self._unchanged, self._plain):
             loop.step()
         weights = self._changed.loop.weights()
@@ -113,11 +114,11 @@ class _Race:
             self.plain[number] = (found, meant, without)
 
     def astray(self) -> float:
-        """How far the changed weights ever were from those meant."""
+        """The largest distance of the changed weights from the expected ones."""
         return max(self._astray)
 
     def from_unchanged(self) -> float:
-        """How far they ever were from those of the loop without the change."""
+        """The largest distance of the changed weights from those without the change."""
         return max(self._from_unchanged)
 
 
@@ -136,7 +137,7 @@ class _Changed:
         self.before = 0.0
 
     def apply(self) -> str:
-        """Change it; returns why that was refused, or nothing."""
+        """Change it; returns why that was refused, or an empty string."""
         try:
             binding = self._change.bind(self.loop)
         except InvalidInput as refusal:
@@ -148,7 +149,7 @@ class _Changed:
         return made.reason if made.outcome.value == "FAILED" else ""
 
     def resume(self, step: int) -> None:
-        """Go on in new objects, from what a script saves and the engine's state."""
+        """Continue in new objects, from what a script saves and the engine's state."""
         state = self._engine.state(step).model_dump_json() if self._engine else None
         if self._engine is not None:
             self._engine.close()
@@ -158,7 +159,7 @@ class _Changed:
             self._engine.resume(ChangeState.model_validate_json(state))
 
     def outcome(self) -> str:
-        """What the engine says of the change; REFUSED where there is no binding."""
+        """The engine's outcome of the change; REFUSED when there is no binding."""
         return "REFUSED" if self._engine is None else self._engine.history[1].outcome.value
 
     def _make(self, binding: Binding) -> ChangeEngine:
@@ -179,7 +180,7 @@ def _loaded(change: Change, schedule: str, loop: Loop) -> Loop:
 
 
 def _reference(change: Change, schedule: str, value: float) -> Loop:
-    """A loop built for the new value from scratch, as far along, with the weights and moments of the moment."""
+    """A loop built from scratch for the new value, after BEFORE steps, with the weights and moments at the change."""
     before = _trained(change, schedule)
     recipe = change.recipe(schedule, before, value)
     built = Loop(schedule, replace(recipe, batch_size=4))

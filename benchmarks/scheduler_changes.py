@@ -1,4 +1,4 @@
-"""The kinds of change: the binding of each, the assignment that a script makes, and the recipe of what is meant."""
+"""The kinds of change: for each its binding, the plain assignment, and the recipe of a loop with the new value."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,8 +33,8 @@ _FROZEN = Recipe(frozen=True)
 class Change:
     """One kind of change.
 
-    `bind` makes the binding, `plain` is the assignment that a script makes, and `look` the number that shows what it
-    came to. `recipe` is that of a loop built for the new value, given the loop at the change and the value.
+    `bind` makes the binding, `plain` is the assignment that a script makes, and `look` reads the number that shows its
+    effect. `recipe` gives the recipe of a loop built for the new value, from the loop at the change and the value.
     """
 
     op: Operation
@@ -82,7 +82,7 @@ def _for_all(_schedule: str, loop: Loop, value: float) -> Recipe:
 
 
 def _for_head(schedule: str, _loop: Loop, value: float) -> Recipe:
-    """The base of the head's group whose schedule yields the value now: a rate is a straight line in its base."""
+    """The recipe whose schedule now gives the value for the head's group: a rate is linear in its base."""
     probes = [Loop(schedule, Recipe(factors=(1.0, factor))) for factor in (1.0, 2.0)]
     for loop in probes:
         for _ in range(BEFORE):

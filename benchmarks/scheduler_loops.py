@@ -1,4 +1,4 @@
-"""A small training loop in float64, under any of PyTorch's schedules, built by a recipe.
+"""A small training loop in float64, built by a recipe, under any of PyTorch's schedules.
 
 Gradients are zeroed in place, as zero_grad(set_to_none=False) does.
 """
@@ -93,7 +93,7 @@ def _data() -> TensorDataset:
 
 @final
 class Loop:
-    """A training loop built by a recipe; its rows are taken in order from the `first`."""
+    """A training loop built by a recipe; it reads its rows in order, beginning at `first`."""
 
     def __init__(self, schedule: str, recipe: Recipe, first: int = 0) -> None:
         torch.manual_seed(0)
@@ -108,7 +108,7 @@ class Loop:
         )
 
     def step(self) -> None:
-        """One optimizer step, and the schedule's."""
+        """One optimizer step and one step of the schedule."""
         x, y = next(self._feed)
         self.row += len(x)
         self.optimizer.zero_grad(set_to_none=False)
@@ -124,25 +124,25 @@ class Loop:
         return torch.cat([weight.detach().flatten() for weight in self.model.parameters()])
 
     def saved(self) -> dict[str, Any]:
-        """The state_dicts of all that has one, as a script saves them."""
+        """The state_dicts of model, optimizer and scheduler, as a script saves them."""
         kept = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         return copy.deepcopy(kept | ({"scheduler": self.scheduler.state_dict()} if self.scheduler else {}))
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Such states, loaded as a script loads them."""
+        """Load such states as a script does."""
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(saved["scheduler"])
 
     def take_moments(self, other: "Loop") -> None:
-        """The weights and the optimizer's moments of another loop, and nothing of its settings."""
+        """Copy the weights and the optimizer's moments of another loop, but not its settings."""
         self.model.load_state_dict(other.model.state_dict())
         moments = copy.deepcopy(other.optimizer.state_dict()["state"])
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
 
     def rate(self, group: int) -> float:
-        """A group's learning rate now."""
+        """A group's present learning rate."""
         return float(self.optimizer.param_groups[group]["lr"])
 
 

@@ -1,10 +1,10 @@
-"""Every kind of change under every stock schedule, with and without a resume: held, or refused with the reason.
+"""Every kind of change under each of PyTorch's schedules, with and without a resume: held, or refused with the reason.
 
     python benchmarks/schedulers.py [--json] [--only WORD]
 
-Beside each stands what the plain assignment (`group["lr"] = value`, `requires_grad_(False)` and the like) has come to
-1 and 10 steps later, in the same run: kept, or the number found for the number meant. How a cell is measured:
-measure_schedulers.py. Ends with exit code 1 when a change was lost.
+Beside each, the table shows what is left of a plain assignment (`group["lr"] = value`, `requires_grad_(False)` and so
+on) 1 and 10 steps later, in the same run: kept, or the number found and the number expected. measure_schedulers.py says
+how a cell is measured. The exit code is 1 when a change was lost.
 """
 
 import argparse
@@ -26,7 +26,7 @@ progress = Console(stderr=True, highlight=False)
 
 
 def cells(only: str = "") -> Iterator[Cell]:
-    """The whole table, or the changes that have the word in their name."""
+    """The cells of the whole table, or of the changes that have the word in their name."""
     for change in (name for name in CHANGES if only in name):
         progress.print(change)
         for schedule in SCHEDULES:
@@ -35,7 +35,7 @@ def cells(only: str = "") -> Iterator[Cell]:
 
 
 def show(found: list[Cell]) -> None:
-    """The table for people, one for each kind of change."""
+    """Print one table for each kind of change."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     for change in dict.fromkeys(cell.change for cell in found):
         table = Table("schedule", "changed", "and resumed", title=change)
@@ -53,7 +53,7 @@ def show(found: list[Cell]) -> None:
 
 
 def summary(found: list[Cell]) -> dict[str, object]:
-    """How many cells ended how, and how often the plain assignment was lost."""
+    """The number of cells with each verdict, and how often the plain assignment was lost."""
     once, resumed = ([cell for cell in found if cell.resume is resume] for resume in (False, True))
     lost = {f"plain_lost_{steps}_later": sum(not cell.plain_kept(steps) for cell in once) for steps in LOOKED_AT}
     return {
@@ -72,7 +72,7 @@ def _plain(cell: Cell, steps: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what becomes of a change under each stock schedule.")
+    parser = argparse.ArgumentParser(description="Measure what happens to a change under each of PyTorch's schedules.")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
     parser.add_argument("--only", default="", metavar="WORD", help="only the changes with this word in their name")
     options = parser.parse_args()

@@ -108,7 +108,7 @@ def test_a_binding_that_only_assigns_is_shown_as_silently_lost(table, monkeypatc
     monkeypatch.setitem(table.CHANGES, "lr, set", faulty)
     cell = table.measure("lr, set", schedule, resume=False)
     assert (cell.verdict, cell.outcome, cell.silent) == ("lost", "EFFECTIVE", True)
-    assert "astray" in cell.reason
+    assert "deviated" in cell.reason
 
 
 @pytest.mark.parametrize("schedule", sorted(OVERWRITING))
