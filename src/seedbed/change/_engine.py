@@ -330,9 +330,8 @@ class ChangeEngine:
         if record is None or record.id == self._watched.get(key):
             return
         found = self._target.read()[key]
-        if record.phase is Kind.EFFECTIVE or _holds(
-            found, record.after
-        ):  # a schedule may have moved a proven value since
+        # A schedule may have moved a proven value since then.
+        if record.phase is Kind.EFFECTIVE or _holds(found, record.after):
             self._watch(record, step)
         else:
             self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")
