@@ -72,7 +72,7 @@ def test_a_clamped_change_is_replayed_as_the_value_let_through_and_judged_anew()
     again = replayed(loop.engine.history, 2, high=2e-3)
     assert (again.rates, again.engine.history[1].outcome) == (loop.rates, Outcome.EFFECTIVE)
     assert again.engine.history[1].guard_result is not None
-    assert replay_rule(loop.engine.history, "first").ruled_otherwise(again.engine.history) == ()
+    assert replay_rule(loop.engine.history, "first").not_repeated(again.engine.history) == ()
 
 
 def test_denied_changes_are_not_replayed_and_failed_or_unknown_ones_are_named() -> None:
@@ -102,9 +102,9 @@ def test_a_guard_that_rules_otherwise_is_told() -> None:
     loop.scale(5.0)
     loop.step()
     rule = replay_rule(loop.engine.history, "first")
-    assert rule.ruled_otherwise(replayed(loop.engine.history, 2).engine.history) == ()
+    assert rule.not_repeated(replayed(loop.engine.history, 2).engine.history) == ()
     for history in (ChangeHistory(), replayed(loop.engine.history, 2, high=2e-3).engine.history):
-        assert [record.id for record in rule.ruled_otherwise(history)] == [1]
+        assert [record.id for record in rule.not_repeated(history)] == [1]
 
 
 @given(
@@ -123,7 +123,7 @@ def test_a_replay_goes_through_the_same_rates_whatever_was_proposed(factors: lis
     outcomes = {Outcome.EFFECTIVE, Outcome.CLAMPED}
     effective = [each.after for each in loop.engine.history.records if each.outcome in outcomes]
     assert [each.after for each in again.engine.history.records] == effective
-    assert not replay_rule(loop.engine.history, "first").ruled_otherwise(again.engine.history)
+    assert not replay_rule(loop.engine.history, "first").not_repeated(again.engine.history)
 
 
 def test_work_that_a_resume_threw_away_is_not_replayed() -> None:

@@ -27,7 +27,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import NotFound, StoreUnavailable
-from seedbed.records import Journal, PromotionRule, Store, _store, fsck, gc, read_events, read_journal, repair
+from seedbed.records import Journal, PromotionRule, Store, _store, fsck, gc, read_journal, read_step_events, repair
 from seedbed.records._status import this_process
 from seedbed.records.journal import EventsLog
 from seedbed.records.log import _log
@@ -242,11 +242,11 @@ def events(path, _):
     whole = 0
     for upto in range(len(data) + 1):
         cut.write_bytes(data[:upto])
-        steps = [event.step for event in read_events(cut)]
+        steps = [event.step for event in read_step_events(cut)]
         assert steps == list(range(data[:upto].count(b"\n"))), upto
         with EventsLog.open(cut, clock=FakeClock()) as log:
             log.append(99, {"loss": 0.0})
-        assert [event.step for event in read_events(cut)] == [*steps, 99], upto
+        assert [event.step for event in read_step_events(cut)] == [*steps, 99], upto
         whole += len(steps) == 20
     return len(data) + 1, whole
 

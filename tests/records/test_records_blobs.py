@@ -91,7 +91,7 @@ def test_a_young_blob_stays_as_it_is(blobs, path_of, again):
     assert age_of(path) > timedelta(minutes=28)
 
 
-def test_an_old_blob_that_is_damaged_is_mended_by_its_bytes_and_not_kept_without(blobs, path_of):
+def test_an_old_blob_that_is_damaged_is_repaired_by_its_bytes_and_not_kept_without(blobs, path_of):
     path = path_of(blobs.put(EVEN))
     path.write_bytes(b"other bytes")
     aged(path, hours=1)

@@ -11,7 +11,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound
-from seedbed.records import FindingKind, Store, fsck, read_events, repair, verify
+from seedbed.records import FindingKind, Store, fsck, read_step_events, repair, verify
 from seedbed.records.storage._cloud import open_cloud
 from seedbed.testing import FakeClock
 
@@ -130,7 +130,7 @@ def test_a_writer_killed_after_any_of_its_puts_leaves_a_store_that_goes_on(bucke
     assert fsck(store) == []
 
 
-def test_a_torn_log_in_a_bucket_is_mended_as_a_whole(bucket, tmp_path):
+def test_a_torn_log_in_a_bucket_is_repaired_as_a_whole(bucket, tmp_path):
     store = Store.open(bucket, create=True, work=tmp_path / "work")
     run = store.start(PROJECT, "r1", Stage.TRAINING)
     run.log(1, {"loss": 0.5})
@@ -152,7 +152,7 @@ def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, 
         store.files.read(key)
     run.finish(draft("r1"))
     assert store.files.read(key) == (tmp_path / "work" / key).read_bytes()
-    assert [event.step for event in read_events(tmp_path / "work" / key)] == [1]
+    assert [event.step for event in read_step_events(tmp_path / "work" / key)] == [1]
 
 
 def test_no_store_is_made_where_conditions_are_passed_over(unconditional, tmp_path):

@@ -9,7 +9,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import StoreUnavailable
-from seedbed.records import Store, fsck, read_events, repair
+from seedbed.records import Store, fsck, read_step_events, repair
 from seedbed.testing import durable_faults, fails_with
 
 HERE = Path(__file__).parent
@@ -135,4 +135,4 @@ def test_events_of_a_loop_that_is_killed_are_all_there(tmp_path):
     path = tmp_path / "events.log"
     killed = subprocess.run([sys.executable, "-c", code, path], check=False)
     assert killed.returncode == -9
-    assert [event.step for event in read_events(path)] == list(range(500))
+    assert [event.step for event in read_step_events(path)] == list(range(500))

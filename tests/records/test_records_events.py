@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.records import read_events
+from seedbed.records import read_step_events
 from seedbed.records.journal import EventsLog
 from seedbed.testing import FakeClock, durable_faults, fails_with
 
@@ -21,7 +21,7 @@ def test_values_come_back_with_nan_and_infinities_marked(tmp_path):
     with EventsLog.open(tmp_path / "events.log") as log:
         log.append(1, {"loss": 0.5, "events": 200})
         log.append(2, {"loss": math.nan, "up": math.inf, "down": -math.inf})
-    first, second = read_events(tmp_path / "events.log")
+    first, second = read_step_events(tmp_path / "events.log")
     assert (first.step, first.attempt, dict(first.values)) == (1, 1, {"loss": 0.5, "events": 200})
     assert math.isnan(second.values["loss"])
     assert (second.values["up"], second.values["down"]) == (math.inf, -math.inf)
@@ -37,7 +37,7 @@ def test_syncs_come_at_most_once_a_second_and_every_record_is_written_at_once(tm
             log.append(step, {"loss": 1.0})
     assert calls.count("write") == 30
     assert calls.count("fsync") in (2, 3)
-    assert len(read_events(tmp_path / "events.log")) == 30  # a killed process would lose none
+    assert len(read_step_events(tmp_path / "events.log")) == 30  # a killed process would lose none
     log.close()
 
 
@@ -64,9 +64,9 @@ def test_points_in_a_rush_share_frames_and_come_back_as_they_were(tmp_path):
         for step in range(1201):
             log.append(step, {"loss": step / 7, "bad": math.inf})
     assert calls.count("write") == 3  # the first at once, then five hundred at a time
-    assert len(read_events(path)) == 1001
+    assert len(read_step_events(path)) == 1001
     log.close()
-    events = read_events(path)
+    events = read_step_events(path)
     assert [event.step for event in events] == list(range(1201))
     assert all(event.values == {"loss": event.step / 7, "bad": math.inf} for event in events)
     assert {event.attempt for event in events} == {2}
@@ -86,7 +86,7 @@ def test_what_is_logged_last_is_durable_in_time_though_nothing_follows(tmp_path,
     log.append(1, {"loss": 1.0})
     log.append(2, {"loss": 2.0})  # pending, since no time has passed
     assert synced.wait(30)
-    assert [event.step for event in read_events(path)] == [1, 2]
+    assert [event.step for event in read_step_events(path)] == [1, 2]
     log.close()
 
 
@@ -128,7 +128,7 @@ def test_a_process_killed_in_a_rush_loses_no_more_than_the_stated_second(tmp_pat
     path = tmp_path / "events.log"
     killed = subprocess.run([sys.executable, "-c", code, path], check=False, capture_output=True, text=True)
     assert killed.returncode == -9
-    events = read_events(path)
+    events = read_step_events(path)
     assert [event.step for event in events] == list(range(len(events)))
     assert float(killed.stdout) - events[-1].values["at"] < 1.0
 
@@ -137,28 +137,28 @@ def test_a_process_killed_in_a_rush_loses_no_more_than_the_stated_second(tmp_pat
 def test_what_is_no_number_is_refused_with_its_name_and_nothing_is_logged(tmp_path, value):
     with EventsLog.open(tmp_path / "events.log") as log, pytest.raises(InvalidInput, match="the metric 'loss' is"):
         log.append(1, {"ok": 1.0, "loss": value})
-    assert read_events(tmp_path / "events.log") == []
+    assert read_step_events(tmp_path / "events.log") == []
 
 
 def test_numbers_of_other_libraries_are_numbers(tmp_path):
     with EventsLog.open(tmp_path / "events.log") as log:
         numbers: dict[str, Any] = {"a": np.float32(0.5), "b": np.int64(3), "c": 2**60, "d": Fraction(1, 4)}
         log.append(1, numbers)
-    assert read_events(tmp_path / "events.log")[0].values == {"a": 0.5, "b": 3, "c": 2.0**60, "d": 0.25}
+    assert read_step_events(tmp_path / "events.log")[0].values == {"a": 0.5, "b": 3, "c": 2.0**60, "d": 0.25}
 
 
 def test_a_kind_of_record_that_is_not_known_yet_is_passed_over(tmp_path):
     with EventsLog.open(tmp_path / "events.log") as log:
         log._file.append("histogram", {"step": 1})
         log.append(2, {"loss": 1.0})
-    assert [event.step for event in read_events(tmp_path / "events.log")] == [2]
+    assert [event.step for event in read_step_events(tmp_path / "events.log")] == [2]
 
 
 def test_a_later_attempt_appends_to_the_same_log(tmp_path):
     for attempt in (1, 2):
         with EventsLog.open(tmp_path / "events.log", attempt=attempt) as log:
             log.append(7, {"loss": attempt})
-    assert [(event.attempt, event.step) for event in read_events(tmp_path / "events.log")] == [(1, 7), (2, 7)]
+    assert [(event.attempt, event.step) for event in read_step_events(tmp_path / "events.log")] == [(1, 7), (2, 7)]
 
 
 def test_cut_at_every_byte_the_whole_records_remain_and_it_still_appends(tmp_path, monkeypatch):
@@ -172,11 +172,11 @@ def test_cut_at_every_byte_the_whole_records_remain_and_it_still_appends(tmp_pat
         path = tmp_path / f"{length}.log"
         path.write_bytes(data[:length])
         whole = data[:length].count(b"\n")
-        assert [event.step for event in read_events(path)] == list(range(whole))
+        assert [event.step for event in read_step_events(path)] == list(range(whole))
         with EventsLog.open(path) as log:
             assert log.torn_bytes == length - (data[:length].rfind(b"\n") + 1)
             log.append(99, {"loss": 0.0})
-        assert [event.step for event in read_events(path)] == [*range(whole), 99]
+        assert [event.step for event in read_step_events(path)] == [*range(whole), 99]
 
 
 def test_a_flipped_byte_in_the_middle_is_an_error_with_its_offset(tmp_path):
@@ -189,6 +189,6 @@ def test_a_flipped_byte_in_the_middle_is_an_error_with_its_offset(tmp_path):
     data[second + 30] ^= 1
     path.write_bytes(data)
     with pytest.raises(StoreCorrupt, match=f"at byte {second}:"):
-        read_events(path)
+        read_step_events(path)
     with pytest.raises(NotFound):
-        read_events(tmp_path / "none.log")
+        read_step_events(tmp_path / "none.log")

@@ -272,7 +272,7 @@ def test_nothing_is_invented_on_a_healthy_store(store):
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_is_found_named_and_not_mended(store, name):
+def test_damage_is_found_named_and_not_repaired(store, name):
     where, how, kind = DAMAGES[name]
     path = plant(store, where, how)
     found = fsck(Store(StoreLocation.of(store.work, None), store.clock))
@@ -285,7 +285,7 @@ def test_damage_is_found_named_and_not_mended(store, name):
 
 
 @pytest.mark.parametrize("name", LEFTOVERS)
-def test_what_is_derived_or_left_behind_is_found_named_and_mended(store, name):
+def test_what_is_derived_or_left_behind_is_found_named_and_repaired(store, name):
     where, how, kind = LEFTOVERS[name]
     path = plant(store, where, how)
     found = fsck(store)
@@ -333,7 +333,7 @@ def test_what_a_sweep_had_set_aside_is_put_back_by_repair(store):
     assert fsck(store) == []
 
 
-def test_a_checkpoint_is_mended_as_far_as_whole_rounds_go(store, monkeypatch):
+def test_a_checkpoint_is_repaired_as_far_as_whole_rounds_go(store, monkeypatch):
     monkeypatch.setattr(_repair, "CHECKPOINT_EVERY", 2)
     plant(store, CHECKPOINT, flip)
     assert [finding.kind for finding in repair(store)] == [FindingKind.CHECKPOINT_DAMAGED]

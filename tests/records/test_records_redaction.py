@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput
-from seedbed.records import Json, environment_facts, read_events, redact_text
+from seedbed.records import Json, environment_facts, read_step_events, redact_text
 from seedbed.records.canonical._canonical import escape
 from seedbed.records.canonical._redaction import Identity, redacted, redacted_object, redacted_pointer
 from seedbed.records.journal import EventsLog
@@ -150,7 +150,7 @@ def test_the_names_of_step_metrics_are_redacted_and_never_lost(tmp_path, monkeyp
         with pytest.raises(InvalidInput, match="text keys"):
             log.append(3, {3: 1.0})  # type: ignore[dict-item]
         log.append(4, {"loss": 0.125})
-    assert [dict(event.values) for event in read_events(tmp_path / "events.log")] == [
+    assert [dict(event.values) for event in read_step_events(tmp_path / "events.log")] == [
         {"loss": 0.5, "<secret>": 1.0},
         {"loss": 0.25, "<secret>": 2.0},
         {"loss": 0.125},

@@ -136,7 +136,7 @@ def test_what_retention_lets_go_is_written_down_and_then_deleted(store):
     assert sorted(item.key for item in result.swept) == sorted(
         keys[:3] + [f"runs/{PROJECT}/r{number}/TRAINING/events.log" for number in range(3)]
     )
-    assert all(item.why == "RELEASED" for item in result.swept)
+    assert all(item.why == "EXPIRED" for item in result.swept)
     assert store.log(PROJECT).head() == 4
     assert store.blobs.get(weights[3]) == b"3" * 9000
     assert list(run_events(store, store.find("r3")))

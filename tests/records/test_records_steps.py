@@ -16,7 +16,7 @@ from seedbed.records import (
     SystemClock,
     follow_events,
     merged_events,
-    read_events,
+    read_step_events,
     repair,
     run_events,
 )
@@ -58,7 +58,7 @@ def test_steps_that_are_gone_are_not_taken_for_none(store):
 
 def test_a_log_that_is_not_there_is_named(tmp_path):
     with pytest.raises(NotFound, match="no log at"):
-        read_events(tmp_path / "events.log")
+        read_step_events(tmp_path / "events.log")
 
 
 def test_where_attempts_overlap_the_later_one_stands(store):

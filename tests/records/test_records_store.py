@@ -9,7 +9,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Store, fsck, plan_gc, read_events, run_events, stats, trend, verify
+from seedbed.records import Store, fsck, plan_gc, read_step_events, run_events, stats, trend, verify
 from seedbed.records._status import Status, is_alive, this_process
 from seedbed.records.storage import create
 from seedbed.testing import FakeClock, durable_faults
@@ -97,7 +97,7 @@ def test_a_finished_run_is_listed_with_its_commit_and_views(store):
 def test_a_commit_binds_the_logs_of_its_run(store):
     made = commit(store, "r1")
     assert made.snapshot.logs["events.log"].sequence == 1
-    assert read_events(store.find("r1").folder / "events.log")[0].values == {"loss": 0.5}
+    assert read_step_events(store.find("r1").folder / "events.log")[0].values == {"loss": 0.5}
 
 
 def test_finishing_twice_is_a_no_op(store):
@@ -141,7 +141,7 @@ def test_an_ended_attempt_is_followed_by_the_next(store):
     third = store.start(PROJECT, "r1", TRAINING, attempt=5)
     made = third.finish(draft("r1", attempt=5))
     assert (made.snapshot.attempt_id, store.find("r1").status) == (5, RunStatus.FINISHED)
-    assert [event.attempt for event in read_events(third.path("events.log"))] == [1, 2]
+    assert [event.attempt for event in read_step_events(third.path("events.log"))] == [1, 2]
 
 
 def test_a_run_whose_process_lives_is_not_started_twice(store, clock):

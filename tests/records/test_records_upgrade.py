@@ -8,7 +8,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict
-from seedbed.records import NOT_APPLICABLE, Journal, Store, diff, fsck, read_events, repair, verify
+from seedbed.records import NOT_APPLICABLE, Journal, Store, diff, fsck, read_step_events, repair, verify
 
 STORES = sorted((Path(__file__).parents[1] / "data").glob("store-*"))
 
@@ -43,7 +43,7 @@ def test_an_old_run_says_what_it_knew_and_invents_nothing(store):
     assert set(second.fingerprints) == {"data", "split", "code", "config", "deterministic_config"}
     assert second.diff_baseline.comparable is None
     folder = store.find("second").folder
-    assert [event.step for event in read_events(folder / "events.log")] == [1, 2]
+    assert [event.step for event in read_step_events(folder / "events.log")] == [1, 2]
     with Journal.open(folder / "changes.log") as journal:
         assert journal.entries()[0].payload == {"value": 1}
 

@@ -9,7 +9,7 @@ from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak import market_registry
 from seedbed.soak.market import MARKET_INITIAL, MARKET_KPIS
 from seedbed.soak.market._rules import market_rules
-from seedbed.soak.tuners._rules import Adjustment, Condition, Rule, RuleTuner, read_rules
+from seedbed.soak.tuners._rules import Adjustment, KpiCondition, Rule, RuleTuner, read_rules
 from seedbed.soak.tuners._tuner import Observation
 
 REGISTRY = market_registry()
@@ -26,7 +26,7 @@ def tuner(*rules):
 
 
 def rule(key="base_spread_bps", kpi="net_bps_mean", reason="because", **moves):
-    return Rule(when=(Condition(kpi=kpi, above=1.0),), then=(Adjustment(key=key, **moves),), reason=reason)
+    return Rule(when=(KpiCondition(kpi=kpi, above=1.0),), then=(Adjustment(key=key, **moves),), reason=reason)
 
 
 def seen(values=MARKET_INITIAL, **kpis):
@@ -45,7 +45,7 @@ def test_a_rule_that_holds_proposes_the_value_it_means_with_its_reason():
 
 def test_nothing_is_proposed_where_a_condition_fails_or_was_not_measured():
     asked = Rule(
-        when=(Condition(kpi="net_bps_mean", above=1.0, below=3.0), Condition(kpi="fill_rate_mean", below=0.1)),
+        when=(KpiCondition(kpi="net_bps_mean", above=1.0, below=3.0), KpiCondition(kpi="fill_rate_mean", below=0.1)),
         then=(Adjustment(key="base_spread_bps", scale=1.1),),
         reason="because",
     )

@@ -34,7 +34,7 @@ from seedbed.soak.training._settings import (
     training_config,
     training_registry,
 )
-from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
+from seedbed.soak.tuners._rules import Adjustment, KpiCondition, Rule
 from seedbed.stages import ModelSettings, prepare
 from seedbed.temporal import load_flights
 
@@ -166,7 +166,7 @@ def test_its_table_names_what_there_is_and_each_rule_fires():
 
 RULES = (
     Rule(
-        when=(Condition(kpi="update_ratio_mean", below=1.0),),
+        when=(KpiCondition(kpi="update_ratio_mean", below=1.0),),
         then=(
             Adjustment(key=LEARNING_RATE, scale=1.5, cap=5e-3),
             Adjustment(key=WEIGHT_DECAY, add=1e-4, cap=2e-4),

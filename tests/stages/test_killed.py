@@ -10,7 +10,7 @@ import pytest
 from planted_job import snapshot_of
 
 from seedbed.contracts import RunStatus
-from seedbed.records import Store, fsck, read_events
+from seedbed.records import Store, fsck, read_step_events
 
 CHILD = textwrap.dedent(
     """
@@ -49,7 +49,7 @@ def test_a_killed_run_resumes_to_the_digest_of_an_unkilled_one(tmp_path, whole, 
         assert [finding for finding in fsck(store) if finding.kind.is_damage] == []
         view = store.find("killed")
         assert view.status is RunStatus.CRASHED
-        read_events(view.folder / "events.log")
+        read_step_events(view.folder / "events.log")
     assert "committed 1 " in run_child(store_path, None)
     store = Store.open(store_path)
     assert snapshot_of(store.find("killed")).digests["metrics"] == whole

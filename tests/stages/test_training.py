@@ -12,7 +12,7 @@ from planted_job import Watcher, changes_of, job, number, planted_stream, snapsh
 from seedbed.contracts import AuditRun, Outcome, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, Diverged, InvalidInput
 from seedbed.gate import GateSpec, gate_record, judge, parse_gate
-from seedbed.records import read_events
+from seedbed.records import read_step_events
 from seedbed.runtime import RuntimeDegraded
 from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, configuration_of, train
 
@@ -149,7 +149,7 @@ def test_a_stall_cuts_the_rate_and_the_next_step_proves_it(store):
     assert done.after == pytest.approx(done.before / 2)
     rates = {
         event.step: event.values["learning_rate"]
-        for event in read_events(store.find("one").folder / "events.log")
+        for event in read_step_events(store.find("one").folder / "events.log")
         if "learning_rate" in event.values
     }
     # A step's record holds the rate set for the step after it, by which time the schedule has moved on a little.
@@ -193,7 +193,7 @@ def test_torn_logs_are_cut_and_the_run_ends_as_if_nothing_had_happened(store):
     torn = snapshot_of(train(job(), store, watcher, run_id="torn", fault=Fault.TORN_LOG))
     assert torn.digests["metrics"] == whole.digests["metrics"]
     assert any(note.startswith("events.log ended in a torn record") for note in watcher.notes)
-    read_events(store.find("torn").folder / "events.log")
+    read_step_events(store.find("torn").folder / "events.log")
 
 
 def test_too_few_events_for_a_split_are_refused_before_anything_is_written(store):

@@ -15,7 +15,7 @@ from seedbed.dashboard._plots import REACHED, training_figure
 from seedbed.dashboard._results import results_of
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
-from seedbed.records import Event, Snapshot, read_events
+from seedbed.records import Event, Snapshot, read_step_events
 from seedbed.records.storage import EVENTS, replace
 
 __all__ = ["render_report", "write_report"]
@@ -65,7 +65,7 @@ def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None = Non
     Returns the path of the page. Raises StoreUnavailable.
     """
     log, page = folder / EVENTS, page or folder / "report.html"
-    events = read_events(log) if log.exists() else []
+    events = read_step_events(log) if log.exists() else []
     replace(page, render_report(snapshot, events, gate).encode(), durable=False)
     return page
 

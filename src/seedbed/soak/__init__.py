@@ -19,8 +19,8 @@ from seedbed.soak.market import MarketPlant, market_registry, market_rules
 from seedbed.soak.mock import MockPlant, mock_registry
 from seedbed.soak.tuners import (
     Adjustment,
-    Condition,
     Constraint,
+    KpiCondition,
     Objective,
     Observation,
     Rule,
@@ -35,11 +35,11 @@ __all__ = [
     "Adjustment",
     "ApplyVerdict",
     "Assembly",
-    "Condition",
     "Constraint",
     "FinishedSoak",
     "Flaw",
     "IterationSummary",
+    "KpiCondition",
     "MarketPlant",
     "Measurement",
     "MockPlant",

@@ -9,11 +9,11 @@ from seedbed.records import Entry
 from seedbed.soak._controller import Controller, IterationDecision
 from seedbed.soak._evidence import EndingRecord, Head, MeasurementRecord, parse_evidence
 
-__all__ = ["DecidedIteration", "IterationRecord", "decided_iterations", "iteration_records"]
+__all__ = ["IterationRecord", "MeasuredIteration", "decided_iterations", "iteration_records"]
 
 
 @dataclass(frozen=True, slots=True)
-class DecidedIteration:
+class MeasuredIteration:
     """One measured iteration and the decision after it. `evidence` is its own place in the plant's log."""
 
     measured: MeasurementRecord
@@ -34,7 +34,7 @@ class IterationRecord:
 
 def decided_iterations(
     controller: Controller, evidence: Sequence[Entry], changes: Sequence[Entry]
-) -> list[DecidedIteration]:
+) -> list[MeasuredIteration]:
     """Decide every measured iteration again. Raises StoreCorrupt where the two logs contradict each other."""
     history, num_read, found = ChangeHistory(), 0, []
     for entry, record in parse_evidence(evidence):
@@ -44,12 +44,12 @@ def decided_iterations(
             num_read = _advance(history, changes, num_read, _position(record, changes))
             num_read = _advance(history, changes, num_read, _effects_end(changes, num_read))
             head = Head(entry.sequence, entry.digest)
-            found.append(DecidedIteration(record, head, controller.observe(record, history)))
+            found.append(MeasuredIteration(record, head, controller.observe(record, history)))
     return found
 
 
 def iteration_records(
-    decided: Sequence[DecidedIteration], history: ChangeHistory, last_hash: str, *, first: int = 0
+    decided: Sequence[MeasuredIteration], history: ChangeHistory, last_hash: str, *, first: int = 0
 ) -> Iterator[IterationRecord]:
     """Each iteration from index `first` on, with its changes. `last_hash` is the final state of the settings file."""
     for index, each in enumerate(decided[first:], start=first):

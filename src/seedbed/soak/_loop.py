@@ -13,7 +13,7 @@ from seedbed.soak._delivery import FileReader
 from seedbed.soak._evidence import GENESIS, EndingRecord, EvidenceLog, MeasurementRecord, head_of, parse_evidence
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import summarise
-from seedbed.soak._iterations import DecidedIteration, decided_iterations, iteration_records
+from seedbed.soak._iterations import MeasuredIteration, decided_iterations, iteration_records
 from seedbed.soak._metrics import SoakCounts
 from seedbed.soak._plan import Assembly
 from seedbed.soak._reports import counts_of
@@ -29,7 +29,7 @@ class SoakProgress:
 
     iteration: int
     length: int
-    decided: DecidedIteration
+    decided: MeasuredIteration
     records: tuple[ChangeRecord, ...]
 
 
@@ -104,7 +104,7 @@ class Soak:
         """Close its files and release its lock."""
         self._opened.close()
 
-    def _start(self, reader: FileReader) -> list[DecidedIteration]:
+    def _start(self, reader: FileReader) -> list[MeasuredIteration]:
         entries = self._evidence.entries()
         is_new = not self._folder.settings_path.exists()
         if is_new and entries:
@@ -120,7 +120,7 @@ class Soak:
             reader.repeat(record)
         return self._resume(reader, [record for record in records if isinstance(record, MeasurementRecord)])
 
-    def _resume(self, reader: FileReader, measured: Sequence[MeasurementRecord]) -> list[DecidedIteration]:
+    def _resume(self, reader: FileReader, measured: Sequence[MeasurementRecord]) -> list[MeasuredIteration]:
         """Recover what a crash left open, and carry out the decision after the last measurement."""
         last = measured[-1] if measured else None
         step = 0 if last is None else last.iteration
@@ -155,7 +155,7 @@ class Soak:
         self._file.note_use(plant.used)
         self._require_known_outcomes()
         decision = self._controller.observe(measured, self._engine.history)
-        decided = DecidedIteration(measured, self._evidence.head, decision)
+        decided = MeasuredIteration(measured, self._evidence.head, decision)
         self._decided.append(decided)
         records = self._carry_out(decision)
         self._write_summaries()

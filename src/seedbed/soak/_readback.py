@@ -1,4 +1,4 @@
-"""A soak read back from its two logs. Artifacts, verification and gate all use this reading."""
+"""A soak read back from its two logs. Artifacts, verification and gate all use it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

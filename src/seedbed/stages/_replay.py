@@ -34,20 +34,20 @@ class ReplayDifference:
 @final
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The result of a replay. `ruled_otherwise` are the changes that the guards or the live object did not allow again.
+    """The result of a replay. `not_repeated` are the changes that the guards or the live object did not allow again.
 
     `difference` is also None for a replay that was interrupted, which proves nothing.
     """
 
     result: TrainingResult
     rule: ReplayRule
-    ruled_otherwise: tuple[ChangeRecord, ...]
+    not_repeated: tuple[ChangeRecord, ...]
     difference: ReplayDifference | None
 
     @property
     def is_same(self) -> bool:
         """Whether it finished, with the same changes, losses, validations, metrics and predictions."""
-        return self.result.commit is not None and not self.ruled_otherwise and self.difference is None
+        return self.result.commit is not None and not self.not_repeated and self.difference is None
 
 
 def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run_id: str | None = None) -> Replay:
@@ -71,7 +71,7 @@ def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run
     history = fold(read_journal(view.folder / "changes.log"))
     difference = _first_difference(_logged(store, original), _logged(store, view))
     difference = difference or _difference_of_digests(original.commit, result.commit)
-    return Replay(result, rule, rule.ruled_otherwise(history), difference)
+    return Replay(result, rule, rule.not_repeated(history), difference)
 
 
 def _require_same_work(begun: BegunJob, job: Job) -> None:

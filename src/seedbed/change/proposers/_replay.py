@@ -40,7 +40,7 @@ class ReplayRule:
             if record.step == step
         )
 
-    def ruled_otherwise(self, history: ChangeHistory) -> tuple[ChangeRecord, ...]:
+    def not_repeated(self, history: ChangeHistory) -> tuple[ChangeRecord, ...]:
         """The replayed changes that did not take effect with the same value in the run of `history`."""
         found = {
             (record.step, record.delta.parameter): record.after

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fsck"]
 
+_SCHEMA_VERSION = 2  # in version 1 the key `repaired` was named `mended`
+
 
 def fsck(
     repair: Annotated[
@@ -45,7 +47,8 @@ def fsck(
         findings = check(opened, progress=progress)
     damaged = any(finding.kind.is_damage for finding in findings)
     if as_json:
-        print_json({"damaged": damaged, "mended": _findings_json(repaired), "findings": _findings_json(findings)})
+        found = {"damaged": damaged, "repaired": _findings_json(repaired), "findings": _findings_json(findings)}
+        print_json(found, schema_version=_SCHEMA_VERSION)
     else:
         out().print(_findings_text(repaired, findings), soft_wrap=True)
     raise typer.Exit(ExitCode.FAIL if damaged else ExitCode.PASS)

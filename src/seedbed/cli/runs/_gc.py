@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gc"]
 
-_SCHEMA_VERSION = 2  # version 1 called the key `expiries` `lettings`
+_SCHEMA_VERSION = 2  # in version 1 the key `expiries` was named `lettings`
 
 
 def gc(

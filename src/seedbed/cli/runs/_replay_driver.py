@@ -22,6 +22,8 @@ from seedbed.temporal import EventStream, load_flights, read_events, read_sessio
 
 __all__ = ["ReplayRequest", "run_replay"]
 
+_SCHEMA_VERSION = 2  # in version 1 the key `not_repeated` was named `ruled_otherwise`
+
 
 @final
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def run_replay(request: ReplayRequest) -> int:
     if done.result.commit is None:
         return _interrupted(request, original, done)
     if request.as_json:
-        print_json(_as_json(original, done))
+        print_json(_as_json(original, done), schema_version=_SCHEMA_VERSION)
     else:
         out().print(_result_text(original, done), soft_wrap=True)
     return ExitCode.PASS if done.is_same else ExitCode.FAIL
@@ -88,7 +90,7 @@ def _as_json(original: RunView, done: Replay) -> dict[str, Any]:
         "same": done.is_same,
         "replayed": [each.id for each in done.rule.replayed],
         "left_out": {str(each.id): each.outcome.value for each in done.rule.left_out},
-        "ruled_otherwise": [each.id for each in done.ruled_otherwise],
+        "not_repeated": [each.id for each in done.not_repeated],
         "difference": None
         if difference is None
         else {name: getattr(difference, name) for name in ("what", "step", "original", "replayed")},
@@ -104,7 +106,7 @@ def _result_text(original: RunView, done: Replay) -> Group:
     ]
     lines += [
         Text(f"change {each.id} of step {each.step}, to {each.after:g}, did not take effect again", "bold red")
-        for each in done.ruled_otherwise
+        for each in done.not_repeated
     ]
     return Group(*lines, _verdict(original, done))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["stats"]
 
-_SCHEMA_VERSION = 2  # version 1 called the key `usage` `rooms`
+_SCHEMA_VERSION = 2  # in version 1 the key `usage` was named `rooms`
 _SHORT = 12
 
 

@@ -31,7 +31,7 @@ class GcReason(StrEnum):
     """Why a file may be deleted."""
 
     UNREFERENCED = "UNREFERENCED"
-    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def plan_of(store: Store, reachable: Reachability, policy: RetentionPolicy | Non
         Sweepable(
             blob.key,
             blob.size_bytes,
-            GcReason.RELEASED if blob_digest(blob.key) in mentioned else GcReason.UNREFERENCED,
+            GcReason.EXPIRED if blob_digest(blob.key) in mentioned else GcReason.UNREFERENCED,
         )
         for blob, is_old in unreferenced
         if is_old
@@ -182,4 +182,4 @@ def _step_logs(reachable: Reachability, retained: Sequence[ScannedCommit]) -> It
     for folder in sorted({commit.folder for commit in reachable.scan.all_commits()} - kept):
         names = reachable.inventory.folders.get(folder, {})
         if EVENTS in names:
-            yield Sweepable(f"{folder}/{EVENTS}", names[EVENTS], GcReason.RELEASED)
+            yield Sweepable(f"{folder}/{EVENTS}", names[EVENTS], GcReason.EXPIRED)

@@ -3,7 +3,7 @@
 from seedbed.records.query._catalog import Catalog, SearchHit
 from seedbed.records.query._facts import Fact, facts
 from seedbed.records.query._query import Name, Query, matches, parse_name, parse_query
-from seedbed.records.query._read_steps import follow_events, merged_events, read_events, run_events
+from seedbed.records.query._read_steps import follow_events, merged_events, read_step_events, run_events
 from seedbed.records.query._trend import Slope, Trend, TrendPoint, trend
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "merged_events",
     "parse_name",
     "parse_query",
-    "read_events",
+    "read_step_events",
     "run_events",
     "trend",
 ]

@@ -16,12 +16,12 @@ from seedbed.records.journal._frames import FrameReader
 from seedbed.records.journal._step_metrics import Event, events_of
 from seedbed.records.storage._layout import EVENTS, run_folder
 
-__all__ = ["follow_events", "merged_events", "read_events", "run_events"]
+__all__ = ["follow_events", "merged_events", "read_step_events", "run_events"]
 
 _LOOK_EVERY_SECONDS = 0.25
 
 
-def read_events(path: Path) -> list[Event]:
+def read_step_events(path: Path) -> list[Event]:
     """Every event of the log at `path`, oldest first; changes nothing.
 
     Raises NotFound when there is no file and StoreCorrupt, with the byte offset, for a damaged record that is no torn
@@ -36,7 +36,7 @@ def read_events(path: Path) -> list[Event]:
 def run_events(store: Store, view: RunView) -> Iterator[Event]:
     """All events that the run has logged, oldest first; none when it logged nothing.
 
-    Raises NotFound when its commit names a log that is missing, and StoreCorrupt as `read_events`.
+    Raises NotFound when its commit names a log that is missing, and StoreCorrupt as `read_step_events`.
     """
     try:
         yield from _more(_reader(store, view))
@@ -54,7 +54,7 @@ def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_
     """All events of the run, then new ones as they are logged, until its attempt ends; calls `pause` between two reads.
 
     A run on another machine whose store is in a bucket uploads its log only when it finishes.
-    Raises StoreCorrupt as `read_events`.
+    Raises StoreCorrupt as `read_step_events`.
     """
     reader = _reader(store, view)
     running = True

@@ -1,6 +1,6 @@
 """The rules of the simulated market."""
 
-from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
+from seedbed.soak.tuners._rules import Adjustment, KpiCondition, Rule
 
 __all__ = ["market_rules"]
 
@@ -51,6 +51,6 @@ def market_rules() -> tuple[Rule, ...]:
 def _rule(row: tuple[str, str, str, float, str, str, float, float]) -> Rule:
     reason, kpi, side, threshold, key, how, amount, bound = row
     upward = amount > (1 if how == "scale" else 0)
-    condition = Condition.model_validate({"kpi": kpi, side: threshold})
+    condition = KpiCondition.model_validate({"kpi": kpi, side: threshold})
     adjustment = Adjustment.model_validate({"key": key, how: amount, "cap" if upward else "floor": bound})
     return Rule(when=(condition,), then=(adjustment,), reason=reason)

@@ -1,6 +1,6 @@
 """The rules of the mock plant: for each setting, the KPI that shows whether it is too high or too low."""
 
-from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
+from seedbed.soak.tuners._rules import Adjustment, KpiCondition, Rule
 
 __all__ = ["mock_rules"]
 
@@ -25,7 +25,7 @@ def _pair(
     moves = {"above": (above, high), "below": (below, low)}
     up, down = (
         Rule(
-            when=(Condition.model_validate({"kpi": kpi, side: threshold}),),
+            when=(KpiCondition.model_validate({"kpi": kpi, side: threshold}),),
             then=(Adjustment.model_validate({"key": key, "scale": scale, "cap" if scale > 1 else "floor": bound}),),
             reason=f"{kpi} lies {side} {threshold:g}",
         )

@@ -1,7 +1,7 @@
 """The rules of the training plant."""
 
 from seedbed.soak.training._settings import CLIP_NORM, LEARNING_RATE, WEIGHT_DECAY
-from seedbed.soak.tuners._rules import Adjustment, Condition, Rule
+from seedbed.soak.tuners._rules import Adjustment, KpiCondition, Rule
 
 __all__ = ["training_rules"]
 
@@ -16,32 +16,38 @@ def training_rules() -> tuple[Rule, ...]:
     """
     return (
         Rule(
-            when=(Condition(kpi="diverged_mean", above=0.5),),
+            when=(KpiCondition(kpi="diverged_mean", above=0.5),),
             then=(Adjustment(key=LEARNING_RATE, scale=0.1, floor=1e-4),),
             reason="a step's loss was no number, and its iteration was undone",
         ),
         Rule(
-            when=(Condition(kpi="update_ratio_mean", above=3e-3),),
+            when=(KpiCondition(kpi="update_ratio_mean", above=3e-3),),
             then=(Adjustment(key=LEARNING_RATE, scale=0.35, floor=1e-3),),
             reason="a step moves the weights too far",
         ),
         Rule(
-            when=(Condition(kpi="update_ratio_mean", below=6e-4), Condition(kpi="epochs_mean", below=2.5)),
+            when=(KpiCondition(kpi="update_ratio_mean", below=6e-4), KpiCondition(kpi="epochs_mean", below=2.5)),
             then=(Adjustment(key=LEARNING_RATE, scale=4.0, cap=6e-3),),
             reason="a step hardly moves the weights, and the run is young",
         ),
         Rule(
-            when=(Condition(kpi="iterations_since_best_mean", above=1.5), Condition(kpi="epochs_mean", above=3.0)),
+            when=(
+                KpiCondition(kpi="iterations_since_best_mean", above=1.5),
+                KpiCondition(kpi="epochs_mean", above=3.0),
+            ),
             then=(Adjustment(key=LEARNING_RATE, scale=0.7, floor=3e-4),),
             reason="validation has not gained for two iterations",
         ),
         Rule(
-            when=(Condition(kpi="iterations_since_best_mean", above=1.5), Condition(kpi="train_loss_mean", below=0.5)),
+            when=(
+                KpiCondition(kpi="iterations_since_best_mean", above=1.5),
+                KpiCondition(kpi="train_loss_mean", below=0.5),
+            ),
             then=(Adjustment(key=WEIGHT_DECAY, add=1e-4, cap=1e-4),),
             reason="the loss is low, and validation has not gained for two iterations",
         ),
         Rule(
-            when=(Condition(kpi="gradient_norm_p95", above=300.0),),
+            when=(KpiCondition(kpi="gradient_norm_p95", above=300.0),),
             then=(Adjustment(key=CLIP_NORM, scale=0.25, floor=60.0),),
             reason="some gradients are far above the others",
         ),

@@ -15,10 +15,10 @@ from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak._kpis import STATISTICS
 from seedbed.soak.tuners._tuner import Observation
 
-__all__ = ["Adjustment", "Condition", "Rule", "RuleTuner", "read_rules"]
+__all__ = ["Adjustment", "KpiCondition", "Rule", "RuleTuner", "read_rules"]
 
 
-class Condition(Message):
+class KpiCondition(Message):
     """A range for a KPI, named as `kpis` names it: above `above` and below `below`, of which at least one is given."""
 
     kpi: str
@@ -64,7 +64,7 @@ class Adjustment(Message):
 class Rule(Message):
     """One rule: when all conditions in `when` hold, make all adjustments in `then`."""
 
-    when: tuple[Condition, ...] = Field(min_length=1)
+    when: tuple[KpiCondition, ...] = Field(min_length=1)
     then: tuple[Adjustment, ...] = Field(min_length=1)
     reason: str = Field(min_length=1)
 
