@@ -125,6 +125,7 @@ def _somewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_somewhere")
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_on_a_page_runs(name):

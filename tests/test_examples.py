@@ -35,6 +35,7 @@ def test_the_plain_loop_is_short_enough_to_read_at_once():
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) < 50
 
 
+@pytest.mark.slow
 def test_the_plain_loop_passes_its_gate_and_says_what_was_observed(ran):
     _, done = ran
     assert (done.returncode, done.stderr) == (0, "")
@@ -58,6 +59,7 @@ def test_the_plain_loop_leaves_a_whole_record(ran):
     assert fsck(store) == []
 
 
+@pytest.mark.slow
 def test_the_command_judges_the_plain_loop_from_its_record_alone(ran):
     folder, _ = ran
     for arguments in (("gate", "latest"), ("changes", "show", "latest"), ("report", "latest")):
@@ -65,6 +67,7 @@ def test_the_command_judges_the_plain_loop_from_its_record_alone(ran):
         assert done.returncode == 0, (arguments, done.stderr)
 
 
+@pytest.mark.slow
 def test_the_usual_dropout_turns_attention_into_math_and_stops_the_plain_loop(tmp_path):
     done = run(tmp_path, EXAMPLE.read_text(encoding="utf-8").replace("dropout=0.0", "dropout=0.1"))
     assert done.returncode == 4

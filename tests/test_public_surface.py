@@ -34,6 +34,7 @@ def code_of(path: Path) -> str:
     return ast.unparse(tree)
 
 
+@pytest.mark.slow
 def test_the_public_surface_is_the_one_written_down():
     written = (ROOT / "docs" / "public-surface.txt").read_text("utf-8").splitlines()
     found = SCRIPT["surface"]().splitlines()
@@ -99,6 +100,7 @@ def test_a_changed_signature_changes_the_surface(tmp_path, before, after, expect
     assert expected in second[0]
 
 
+@pytest.mark.slow
 def test_only_one_file_makes_bytes_durable():
     found = {path.name for path in SOURCES if re.search(DURABLE, code_of(path))}
     assert found == {"_durable.py"}

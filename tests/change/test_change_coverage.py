@@ -14,6 +14,7 @@ def a_model() -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")
 def test_a_model_whose_every_weight_is_in_one_group_passes_also_compiled_and_averaged() -> None:
     model = a_model()

@@ -19,6 +19,7 @@ def run_program(name: str, *arguments: object) -> dict[str, Any]:
     return json.loads(found.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "points"), [("kill", 20), ("refused", 15)])
 def test_after_any_durable_call_the_changes_are_what_the_file_holds_and_never_half(
     tmp_path: Path, program: str, points: int
@@ -29,6 +30,7 @@ def test_after_any_durable_call_the_changes_are_what_the_file_holds_and_never_ha
         assert found[kind].keys() == {"superseded", *words}
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_change_one_file_neither_loses_an_update(tmp_path: Path) -> None:
     found = run_program("change_hammer_program.py", tmp_path, 30)
     assert found["acknowledged"] > 20

@@ -44,6 +44,7 @@ def a_step(run: Callable[[], torch.Tensor], optimizer: SGD) -> float:
     return share_kept(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "fullgraph"), [(None, False), ("eager", False), ("eager", True), ("inductor", True)], ids=str
 )

@@ -55,6 +55,7 @@ def test_a_value_that_cannot_be_is_refused_and_nothing_moves(name: str, value: f
     assert binding.state() == before
 
 
+@pytest.mark.slow
 @every_binding
 @pytest.mark.parametrize(
     "around",
@@ -78,6 +79,7 @@ def test_a_change_is_seen_at_the_next_step_and_no_loss_after(name: str, around: 
     assert rig.seen == [expected]
 
 
+@pytest.mark.slow
 @every_binding
 @pytest.mark.parametrize("around", [{}, {"compile_model": True}, {"compile_step": True}], ids=str)
 def test_a_rival_that_takes_it_back_later_is_caught(name: str, around: dict[str, bool]) -> None:

@@ -112,6 +112,7 @@ def test_tenths_added_one_by_one_arrive_where_they_should() -> None:
     assert value == 1.0
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_point_is_read_as_itself(data: st.DataObject) -> None:
     parameter = data.draw(parameters())
@@ -131,6 +132,7 @@ def test_neighbours_enclose_a_value_off_the_grid_and_are_an_increment_apart(data
         assert beside[0] < value < (beside[1] if len(beside) > 1 else beside[0] + (parameter.increment or 0))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_farthest_lies_between_and_on_the_grid_and_the_next_point_would_be_beyond(data: st.DataObject) -> None:
     parameter = data.draw(parameters())
@@ -154,6 +156,7 @@ def test_without_a_grid_farthest_stops_at_the_last_decimal_that_is_not_beyond(be
         assert abs(there - limit) <= Fraction(2) ** -42
 
 
+@pytest.mark.slow
 @given(proposed=proposed_changes())
 def test_a_proposed_change_shows_the_value_as_the_grid_reads_it(proposed: ProposedChange) -> None:
     assert proposed.move.after == on_grid(proposed.parameter, proposed.move.after)

@@ -33,6 +33,7 @@ def base_that_yields(kind: str, value: float, at: int) -> float:
     return 1e-3 + 1e-3 * (value - low) / (high - low)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(STOCK.keys() - set(CYCLIC)))
 @pytest.mark.parametrize("before", [0, 1, 3, 5, 11])
 def test_a_group_moved_alone_follows_the_same_schedule_built_from_scratch_for_its_new_base(

@@ -58,6 +58,7 @@ def test_a_step_after_the_change_is_the_step_of_an_optimizer_that_was_built_so(
     assert used != pytest.approx(otherwise, rel=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")
 @pytest.mark.parametrize(
     ("change", "built"),

@@ -135,6 +135,7 @@ def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:
     assert result.reason == "no value within 1e-05 .. 0.1 lies between 1e-07 and 5e-08"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(proposed=proposed_changes())
 def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, proposed: ProposedChange) -> None:
@@ -150,6 +151,7 @@ def test_no_guard_enlarges_or_turns_a_delta(guard: Guard, proposed: ProposedChan
     assert result.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(proposed=proposed_changes())
 def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, proposed: ProposedChange) -> None:
@@ -159,6 +161,7 @@ def test_what_passes_a_guard_passes_it_again_unchanged(guard: Guard, proposed: P
         assert (again.decision, again.after) == (Decision.ALLOW, result.after)
 
 
+@pytest.mark.slow
 @given(proposed=proposed_changes())
 def test_what_passes_the_guards_passes_them_again_unchanged(proposed: ProposedChange) -> None:
     result = judge_proposal(GUARDS, proposed)
@@ -167,6 +170,7 @@ def test_what_passes_the_guards_passes_them_again_unchanged(proposed: ProposedCh
         assert (again.decision, again.after) == (Decision.ALLOW, result.after)
 
 
+@pytest.mark.slow
 @given(proposed=proposed_changes())
 def test_what_the_guards_let_through_keeps_every_limit(proposed: ProposedChange) -> None:
     result, declared, move = judge_proposal(GUARDS, proposed), proposed.parameter, proposed.move
@@ -178,6 +182,7 @@ def test_what_the_guards_let_through_keeps_every_limit(proposed: ProposedChange)
             assert float(result.after).is_integer()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guard", "field", "looser", "tighter"),
     [
@@ -203,6 +208,7 @@ def test_a_tighter_threshold_never_lets_more_through(
     assert lets_through(after_tight, proposed) <= lets_through(after_loose, proposed)
 
 
+@pytest.mark.slow
 @given(
     proposed=proposed_changes(), names=st.sets(st.sampled_from([*SUBSYSTEMS, "*"])), more=st.sampled_from(SUBSYSTEMS)
 )
@@ -217,6 +223,7 @@ def test_the_more_is_frozen_unhealthy_or_drifted_the_less_is_let_through(
         assert lets_through(after_many, proposed) <= lets_through(after_few, proposed)
 
 
+@pytest.mark.slow
 @given(proposed=proposed_changes(), holding=conditions())
 def test_what_holds_in_other_subsystems_changes_nothing(proposed: ProposedChange, holding: Conditions) -> None:
     mine = {proposed.parameter.subsystem, "*"}
@@ -226,6 +233,7 @@ def test_what_holds_in_other_subsystems_changes_nothing(proposed: ProposedChange
     assert judge_proposal(GUARDS, alone) == judge_proposal(GUARDS, among)
 
 
+@pytest.mark.slow
 @given(st.lists(proposed_changes(), min_size=1, max_size=5), st.sampled_from([*SUBSYSTEMS, "*"]))
 def test_a_frozen_subsystem_denies_all_of_its_parameters_and_only_those(
     batch: list[ProposedChange], frozen: str
@@ -244,6 +252,7 @@ def batches(draw: st.DrawFn) -> dict[str, ProposedChange]:
     return {key: draw(proposed_changes(key)) for key in ("a", "b", "c")[: draw(st.integers(1, 3))]}
 
 
+@pytest.mark.slow
 @given(batches())
 def test_a_batch_gives_each_parameter_the_result_that_it_gets_alone_in_every_order(
     batch: dict[str, ProposedChange],
@@ -277,6 +286,7 @@ def test_a_delta_that_is_not_finite_is_refused() -> None:
         Delta("p", Scale(1e300), "r", "me").resolve(1e300)
 
 
+@pytest.mark.slow
 @given(proposed=proposed_changes())
 def test_no_op_looks_at_nothing_but_the_values(proposed: ProposedChange) -> None:
     still = replace(proposed, move=replace(proposed.move, after=proposed.move.before))

@@ -116,6 +116,7 @@ def test_a_declared_schedule_carries_the_change_and_the_watch_says_so(kind: str,
     assert not optimizer._optimizer_step_pre_hooks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STOCK)
 def test_an_undeclared_scheduler_beside_a_declared_one_is_caught_epochs_later(kind: str) -> None:
     optimizer, scheduler = trained(kind, 1)

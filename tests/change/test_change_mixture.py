@@ -48,6 +48,7 @@ def test_a_draw_does_not_depend_on_what_was_drawn_before(seed: int, first: int, 
     assert list(resumed) == list(whole)[first:]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31), st.lists(st.just(0.0) | st.floats(1e-6, 10), min_size=3, max_size=3).filter(any))
 def test_a_source_of_weight_0_is_never_drawn_and_scaling_all_weights_changes_nothing(
     seed: int, weights: list[float]

@@ -131,6 +131,7 @@ def test_what_velocity_leaves_lies_on_the_grid() -> None:
     assert (result.decision, result.guard, result.after) == (Decision.SHRINK, "velocity", 1.2)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_in_no_window_does_the_sum_of_the_moves_exceed_the_cap(data: st.DataObject) -> None:
     parameter = data.draw(parameters())

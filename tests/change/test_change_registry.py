@@ -234,6 +234,7 @@ def allowed(parameter: Parameter) -> st.SearchStrategy[float]:
     return anywhere.map(lambda value: next(iter(neighbours(parameter, value)), value))
 
 
+@pytest.mark.slow
 @given(plants())
 def test_values_come_back_from_their_document_and_from_its_json(plant: tuple[Registry, dict[str, float]]) -> None:
     registry, values = plant
@@ -245,6 +246,7 @@ def test_values_come_back_from_their_document_and_from_its_json(plant: tuple[Reg
     assert registry.state_hash(registry.get_all(document)) == registry.state_hash(values)
 
 
+@pytest.mark.slow
 @given(plants(), st.data())
 def test_what_was_set_is_what_is_got_and_nothing_else_moves(
     plant: tuple[Registry, dict[str, float]], data: st.DataObject

@@ -107,6 +107,7 @@ def test_a_guard_that_rules_otherwise_is_told() -> None:
         assert [record.id for record in rule.not_repeated(history)] == [1]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.none() | st.floats(0.3, 3.0), min_size=1, max_size=12),
     st.sampled_from([0, 1, 3]),

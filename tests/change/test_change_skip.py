@@ -35,6 +35,7 @@ def test_a_new_guard_without_a_flag_is_caught_by_that() -> None:
     assert without_a_flag((*GUARDS, mine)) == ["mine"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(proposed=proposed_changes())
 def test_each_denial_raises_the_flag_of_its_guard_alone_and_says_why(guard: Guard, proposed: ProposedChange) -> None:
@@ -56,6 +57,7 @@ def test_a_denial_by_any_guard_is_told_whatever_it_looked_at(guard: Guard, after
     assert flags(reason) == [guard.__name__]
 
 
+@pytest.mark.slow
 @given(proposed=proposed_changes())
 def test_what_went_through_the_guards_whole_or_in_part_has_no_skip_reason(proposed: ProposedChange) -> None:
     result = judge_proposal(GUARDS, proposed)

@@ -55,6 +55,7 @@ def test_the_kinds_tested_are_all_there_are(table):
     assert list(table.CHANGES) == CHANGES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_no_change_is_lost_under_any_schedule_and_a_resume(table, schedules, change):
     for schedule in schedules:
@@ -72,6 +73,7 @@ def test_no_change_is_lost_under_any_schedule_and_a_resume(table, schedules, cha
             assert not cell.plain_kept(10), "no state_dict knows of it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["lr, set", "lr of one group, set", "freeze"])
 def test_no_change_is_lost_without_a_resume_either(table, schedules, change):
     assert {table.measure(change, schedule, resume=False).verdict for schedule in schedules} == {"held"}
@@ -119,6 +121,7 @@ def test_a_schedule_that_nobody_declared_is_shown_as_lost_and_not_in_silence(tab
     assert (cell.verdict, cell.outcome, cell.silent) == ("lost", "FAILED", False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_path")
 def test_the_command_prints_a_table_or_one_object_and_ends_with_0_where_nothing_was_lost(monkeypatch, capsys):
     schedulers = import_module("schedulers")

@@ -13,6 +13,7 @@ from seedbed.cli.console._docs import find_page, pages
 from seedbed.errors import NotFound
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = [path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "api"]
 NAMED = re.compile(r"\bdocs/([\w/-]+)\.md\b|\bseedbed docs ([a-z][\w/-]*)")
 FOR_DEVELOPERS = re.compile(r"\bdocs/[\w/-]+\.md\b")
 
@@ -39,7 +40,7 @@ def helps(command: object) -> Iterator[str]:
 
 def test_every_page_is_listed_with_its_title(cli):
     listed = cli("docs").out
-    for name in (path.relative_to(ROOT / "docs").with_suffix("") for path in (ROOT / "docs").rglob("*.md")):
+    for name in (path.relative_to(ROOT / "docs").with_suffix("") for path in PAGES):
         assert re.search(rf"^{name} +\S", listed, re.MULTILINE), f"{name} is not listed with a title"
     assert cli("docs", "--plain").out.split() == list(pages())
 
@@ -79,6 +80,7 @@ def test_an_installed_package_reads_its_own_pages(tmp_path: Path):
         pages([tmp_path / "none"])
 
 
+@pytest.mark.slow
 def test_every_page_that_the_source_names_is_there():
     found = pages()
     sources = (ROOT / "src").rglob("*.py")
@@ -100,3 +102,7 @@ def test_a_page_that_is_not_there_would_be_found():
     source = 'raise NotFound(f"{path}: see `seedbed docs nothing`, or docs/design/none.md")'
     assert {name for text in texts(source) for name in named_pages(text)} == {"nothing", "design/none"}
     assert FOR_DEVELOPERS.search("see docs/query.md")
+
+
+def test_pages_that_only_the_site_can_fill_in_are_not_shown():
+    assert not [name for name in pages() if name.startswith("api")]

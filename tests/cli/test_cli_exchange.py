@@ -104,6 +104,7 @@ def test_what_cannot_be_imported_is_refused_in_words(cli, lines, arguments, prob
     assert problem in " ".join(answer.err.replace("│", " ").split())
 
 
+@pytest.mark.slow
 def test_a_log_folder_of_tensorboard_is_imported(cli, tmp_path):
     pytest.importorskip("tensorboard")
     from torch.utils.tensorboard import SummaryWriter
@@ -134,6 +135,7 @@ def test_finished_runs_are_exported_as_a_table(cli, tmp_path, form, read):
     assert cli("runs", "export", form, "none", "--project", "other", "--json").json == {"written": 0, "present": 0}
 
 
+@pytest.mark.slow
 def test_finished_runs_go_to_mlflow_once(cli, tmp_path):
     mlflow_installed()
     finished(tmp_path / ".seedbed", "r0")

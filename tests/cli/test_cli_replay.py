@@ -34,6 +34,7 @@ def trained(cli, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, trained):
     run_id, words = trained()
     answer = cli(*words, "--json")
@@ -48,6 +49,7 @@ def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, t
     assert "the same: every loss, every validation, the metrics and the predictions" in again.out
 
 
+@pytest.mark.slow
 def test_a_run_whose_changes_were_undone_differs_and_ends_with_1(cli, trained):
     _, words = trained("--inject", "lr-overwrite")
     answer = cli(*words)
@@ -57,6 +59,7 @@ def test_a_run_whose_changes_were_undone_differs_and_ends_with_1(cli, trained):
     assert ": loss 0." in answer.out
 
 
+@pytest.mark.slow
 def test_other_events_and_unknown_runs_are_refused(cli, trained, tmp_path):
     _, words = trained()
     (tmp_path / "events.csv").write_text("".join((tmp_path / "events.csv").read_text().splitlines(keepends=True)[:500]))
@@ -66,6 +69,7 @@ def test_other_events_and_unknown_runs_are_refused(cli, trained, tmp_path):
     assert cli("changes", "replay", "nobody").code == NotFound.exit_code
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, trained, tmp_path):
     _, words = trained()
     command = [sys.executable, "-m", "seedbed", *words, "--json"]

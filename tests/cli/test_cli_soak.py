@@ -18,6 +18,7 @@ SOAKS = Path("artifacts/soak")
 RUN = ("soak", "run", "--mock", "--auto-tune", "--iterations", "24")
 
 
+@pytest.mark.slow
 def test_a_soak_runs_is_verified_and_judged(cli):
     ran = cli(*RUN)
     assert (ran.code, "gate: PASS, exit code 0" in ran.out) == (0, True)
@@ -48,6 +49,7 @@ def test_a_soak_runs_is_verified_and_judged(cli):
     assert (judged.code, judged.json["verdict"]) == (0, "PASS")
 
 
+@pytest.mark.slow
 def test_the_drawing_marks_every_iteration_with_a_proposal(cli):
     ran = cli(*RUN, "--json")
     drawing = ElementTree.parse(SOAKS / "latest" / "KPIS.svg")
@@ -57,6 +59,7 @@ def test_the_drawing_marks_every_iteration_with_a_proposal(cli):
     assert marks.count("mark skipped") == tally["skipped"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "code"), [("dropped", 4), ("clamped", 1)])
 def test_a_fault_is_the_exit_code_of_run_and_gate_but_no_accusation(cli, fault, code):
     assert cli(*RUN, "--inject", fault).code == code
@@ -65,6 +68,7 @@ def test_a_fault_is_the_exit_code_of_run_and_gate_but_no_accusation(cli, fault, 
     assert (verified.code, verified.json["clean"], verified.json["passes"]) == (1, True, False)
 
 
+@pytest.mark.slow
 def test_an_altered_file_is_named_and_ends_with_4(cli):
     cli(*RUN)
     overrides = SOAKS / "latest" / "runtime_overrides.json"
@@ -75,6 +79,7 @@ def test_an_altered_file_is_named_and_ends_with_4(cli):
     assert cli("soak", "gate").code == 4
 
 
+@pytest.mark.slow
 def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
     whole = cli(*RUN, "--json").json
     iterate = Soak._iterate
@@ -95,6 +100,7 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
     assert {name: resumed.json[name] for name in same} == {name: whole[name] for name in same}
 
 
+@pytest.mark.slow
 def test_its_metrics_are_served_while_it_runs(cli, monkeypatch):
     scraped: list[str] = []
     iterated = _driver._Watcher.iterated
@@ -120,6 +126,7 @@ def test_when_the_time_is_up_it_ramps_down_and_ends(cli):
     assert cli("soak", "verify").code == 0
 
 
+@pytest.mark.slow
 def test_a_gate_of_ones_own_judges_and_leaves_the_snapshot(cli):
     cli(*RUN)
     before = (SOAKS / "latest" / "POST_SOAK_SNAPSHOT.json").read_bytes()

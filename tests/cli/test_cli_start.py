@@ -48,6 +48,7 @@ def imports_of(*arguments: str, folder: Path) -> str:
     return ran.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("demo", "--help"), ("runs", "--help"), ("soak", "--help"), ("--version",)]
 )
@@ -55,6 +56,7 @@ def test_help_imports_nothing_heavy(arguments, tmp_path):
     assert imports_of(*arguments, folder=tmp_path) == "heavy: [] code: 0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [("runs", "list"), ("runs", "show", "a"), ("runs", "diff", "a"), ("runs", "verify", "a"), ("runs", "fsck")],
@@ -64,12 +66,14 @@ def test_reading_runs_never_imports_torch(arguments, tmp_path):
     assert imports_of(*arguments, folder=tmp_path) == "heavy: [] code: 0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["gate", "report"])
 def test_judging_and_reporting_need_no_torch(command, tmp_path):
     finished(tmp_path / ".seedbed", "a")
     assert "torch" not in imports_of(command, "a", folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_import_check_can_fail(tmp_path):
     assert "torch" in imports_of("demo", "--resume", "a", folder=tmp_path)
 

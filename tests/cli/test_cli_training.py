@@ -28,6 +28,7 @@ def test_training_ends_with_the_gates_code_a_summary_and_a_report(cli, tmp_path)
     assert "events/s" in answer.err
 
 
+@pytest.mark.slow
 def test_a_second_run_finds_its_predecessor_and_json_is_alone_on_stdout(cli, tmp_path):
     job = small_job(tmp_path)
     first, second = cli(*job, "--json").json, cli(*job, "--json").json
@@ -37,6 +38,7 @@ def test_a_second_run_finds_its_predecessor_and_json_is_alone_on_stdout(cli, tmp
     assert shown["prev_run_id"] == first["run_id"]
 
 
+@pytest.mark.slow
 def test_events_kept_as_sessions_train_to_the_same_metrics(cli, tmp_path):
     command, events, *options = small_job(tmp_path)
     whole = cli(command, events, *options, "--json").json
@@ -67,6 +69,7 @@ def test_compat_warns_and_goes_on_degraded(cli, tmp_path):
     assert answer.json["audit_run"]["settings"]["mode"] == {"value": "COMPAT", "source": "CODE"}
 
 
+@pytest.mark.slow
 def test_a_change_that_is_undone_fails_the_gate(cli, tmp_path):
     answer = cli(*small_job(tmp_path), "--inject", "lr-overwrite", "--epochs", "3")
     assert answer.code == 1
@@ -75,6 +78,7 @@ def test_a_change_that_is_undone_fails_the_gate(cli, tmp_path):
     assert "FAILED" in answer.out
 
 
+@pytest.mark.slow
 def test_a_torn_log_is_cut_and_the_run_goes_on_to_the_same_metrics(cli, tmp_path):
     job = small_job(tmp_path)
     whole, torn = cli(*job, "--json"), cli(*job, "--inject", "torn-log", "--json")
@@ -83,6 +87,7 @@ def test_a_torn_log_is_cut_and_the_run_goes_on_to_the_same_metrics(cli, tmp_path
     assert "events.log ended in a torn record" in torn.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, tmp_path):
     job = small_job(tmp_path)
     whole = cli(*job, "--epochs", "15", "--json").json

@@ -57,6 +57,7 @@ def test_six_of_the_last_eight_breaks_the_promise() -> None:
     assert (good < 6).mean() == pytest.approx(0.203, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag_one", [0.0, 0.5, 0.8])
 def test_a_confidence_sequence_keeps_the_promise_at_every_look_together(lag_one: float) -> None:
     num_series = 200
@@ -67,6 +68,7 @@ def test_a_confidence_sequence_keeps_the_promise_at_every_look_together(lag_one:
     assert np.mean(passed) <= bar(num_series)
 
 
+@pytest.mark.slow
 def test_an_interval_for_one_look_breaks_the_promise_when_it_is_looked_at_each_time() -> None:
     num_series = 100
     passed = [
@@ -134,6 +136,7 @@ def test_a_drift_check_that_could_not_see_a_step_does_not_pass_it() -> None:
     assert blind.false_pass < 0.1
 
 
+@pytest.mark.slow
 def test_of_a_sequence_every_look_counts() -> None:
     check = {"metric": "x", "statistic": "mean", "op": ">", "value": 0, "confidence": 0.05, "method": "sequence"}
     found = calibrate(check_of(check), SeriesShape(200, lag_one=0.6))
@@ -178,6 +181,7 @@ def test_a_shape_is_taken_from_samples() -> None:
     assert SeriesShape.of([1.0, 1.0, 1.0]).spread == 1.0
 
 
+@pytest.mark.slow
 def test_a_report_has_the_false_pass_rate_of_its_checks_on_series() -> None:
     record = {
         "x": Series(one_series(0.5, 96, mean=1.0)),

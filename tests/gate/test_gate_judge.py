@@ -162,6 +162,7 @@ def test_the_metrics_text_carries_verdict_checks_and_run() -> None:
     assert families["seedbed_run_info"][0].labels == {"project": "demo", "run_id": "r1", "snapshot_seq": "3"}
 
 
+@pytest.mark.slow
 def test_importing_the_gate_does_not_import_torch() -> None:
     code = "import sys, seedbed.gate; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

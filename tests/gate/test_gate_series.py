@@ -213,6 +213,7 @@ def test_raising_a_floor_never_turns_a_fail_into_a_pass(
     assert order.index(high) >= order.index(low)
 
 
+@pytest.mark.slow
 @given(samples=st.lists(st.floats(-1e6, 1e6), min_size=48, max_size=60), scale=st.sampled_from([2.0, 0.125, 1024.0]))
 def test_the_unit_of_a_series_decides_nothing(samples: list[float], scale: float) -> None:
     for check in ("mean(x) > {} @ 90%", "p75(x) > {} @ 90%", "std(x) > {} @ 90%"):

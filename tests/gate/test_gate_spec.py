@@ -151,3 +151,8 @@ def test_a_text_and_a_mapping_are_the_same_check(text: str, fields: dict) -> Non
 def test_a_metric_may_still_be_called_anything_in_a_mapping() -> None:
     check = Check(metric="loss (train)", op=CheckOperator.BELOW, value=1.0)
     assert (check.metric, check.subject) == ("loss (train)", "loss (train)")
+
+
+def test_a_folder_in_place_of_a_gate_file_is_a_mistake_of_input(tmp_path):
+    with pytest.raises(InvalidInput, match="cannot be read: Is a directory"):
+        load_gate(tmp_path)

@@ -274,6 +274,7 @@ def test_a_step_is_not_taken_for_correlation() -> None:
     assert lag_one_without_step(one_series(0.8, 400)) == pytest.approx(0.8, abs=0.1)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e3, 1e3), min_size=24, max_size=50), st.floats(0.1, 20), st.floats(0, 20))
 def test_a_higher_threshold_never_finds_more_drift(samples: list[float], threshold: float, more: float) -> None:
     for detect in (page_hinkley, cusum):

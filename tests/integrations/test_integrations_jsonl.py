@@ -94,6 +94,7 @@ def test_a_dry_run_reads_everything_and_writes_nothing(lines, tmp_path):
     assert list(bytes_under(tmp_path / "store")) == ["seedbed.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("point", "number"), [("log", 1), ("log", 2), ("log", 3), ("finish", 1), ("finish", 2), ("between", 1)]
 )

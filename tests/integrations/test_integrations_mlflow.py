@@ -92,6 +92,7 @@ def exported(store, database, project=DESCRIBED.project):
     return [target.write(view.commit, merged_events(store, view)) for view in views]
 
 
+@pytest.mark.slow
 def test_a_run_of_mlflow_becomes_a_commit(database, tmp_path):
     _, _, run = native(database)
     [done] = imported(MLflow(str(database)), tmp_path / "store")
@@ -126,6 +127,7 @@ def test_tags_that_name_a_user_or_a_place_stay_behind(database, tmp_path):
     assert str(tmp_path).encode() not in written
 
 
+@pytest.mark.slow
 def test_importing_again_finds_every_run_and_adds_the_new(database, tmp_path):
     client, experiment, _ = native(database)
     imported(MLflow(str(database)), tmp_path / "store")
@@ -134,6 +136,7 @@ def test_importing_again_finds_every_run_and_adds_the_new(database, tmp_path):
     assert [(item.outcome, item.seq) for item in done] == [(ImportOutcome.PRESENT, 1), (ImportOutcome.IMPORTED, 2)]
 
 
+@pytest.mark.slow
 def test_a_run_that_has_not_finished_is_told_and_not_imported(database, tmp_path):
     client, experiment, _ = native(database)
     for number, status in enumerate(("RUNNING", "FAILED", "KILLED"), start=1):
@@ -153,6 +156,7 @@ def test_runs_of_one_experiment_alone_may_be_asked_for(database, tmp_path):
         MLflow(str(database), "absent")
 
 
+@pytest.mark.slow
 def test_every_page_of_runs_is_read(database, monkeypatch):
     monkeypatch.setattr("seedbed.integrations._mlflow_reading._PAGE", 2)
     client, experiment, first = native(database)
@@ -160,6 +164,7 @@ def test_every_page_of_runs_is_read(database, monkeypatch):
     assert MLflow(str(database)).ids() == [first, *more]
 
 
+@pytest.mark.slow
 def test_the_data_that_mlflow_recorded_is_the_fingerprint_of_the_data(database, tmp_path):
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -296,6 +301,7 @@ def test_of_very_many_names_that_were_left_out_only_the_number_is_told(tmp_path)
     assert plan.params == {}
 
 
+@pytest.mark.slow
 def test_more_points_and_settings_than_fit_in_one_batch_are_all_written(database, tmp_path):
     params = ", ".join(f'"p{number}": {number}' for number in range(250))
     steps = "\n".join(f'{{"run": "a", "step": {step}, "metrics": {{"loss": {step}}}}}' for step in range(2500))

@@ -16,6 +16,7 @@ SCALARS = (
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_what_is_spelled_is_understood_as_the_same_value(value):
     assert canonical_json(from_text(to_text(value))) == canonical_json(value)

@@ -45,6 +45,7 @@ def with_new_style(folder, values):
     writer.close()
 
 
+@pytest.mark.slow
 def test_each_folder_with_event_files_becomes_a_commit(tmp_path):
     logs = tmp_path / "logs"
     write(logs / "lr0.1" / "seed1", [("loss", 0.5, 1), ("loss", 0.25, 2), ("ap", 0.75, 2)])

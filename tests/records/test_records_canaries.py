@@ -30,6 +30,7 @@ def test_no_canary_that_comes_through_any_door_reaches_a_byte_of_the_store(tmp_p
     assert "<user>@<host> could not read <path>, <path>/data.csv or <path>/file of <host>" in log
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_durable_call_leaves_no_canary_not_even_in_a_temporary_file(tmp_path):
     times, files, temporary = run_program(tmp_path / "store", "killed")
     assert times > 100

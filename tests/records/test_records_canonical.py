@@ -107,6 +107,7 @@ def test_a_set_is_written_in_one_order_whatever_the_process(value):
     assert canonical_json(value) == canonical_json(frozenset(reversed(list(value))))
 
 
+@pytest.mark.slow
 @given(st.datetimes(timezones=st.timezones()))
 def test_a_zoned_datetime_is_the_same_moment_in_utc(moment):
     assume(moment.year not in (1, 9999))  # the edge of the calendar has no neighbour in UTC

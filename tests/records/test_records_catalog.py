@@ -75,6 +75,7 @@ QUERIES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(QUERIES)
 @settings(max_examples=200)
 def test_the_catalog_finds_what_filtering_every_commit_finds(many, query):
@@ -218,6 +219,7 @@ def test_a_failed_batch_leaves_the_catalog_as_it_was(store, monkeypatch):
     assert search(store) == [2, 1]
 
 
+@pytest.mark.slow
 def test_two_that_catch_up_at_once_agree(store, tmp_path):
     for number in range(30):
         commit(store, f"r{number}")

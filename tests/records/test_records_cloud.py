@@ -29,6 +29,7 @@ def opened(where, tmp_path):
     return lambda name="here", **options: Store.open(where, work=tmp_path / name, **options)
 
 
+@pytest.mark.slow
 def test_a_run_is_committed_shown_verified_and_listed(opened, tmp_path):
     with pytest.raises(NotFound, match="there is no store"):
         opened()
@@ -68,6 +69,7 @@ def test_views_are_found_missing_and_made_again(opened):
     assert made.digest.encode() in store.files.read(latest)
 
 
+@pytest.mark.slow
 def test_writers_on_many_machines_lose_nothing_and_leave_no_gap(where, opened, tmp_path):
     store = opened(create=True)
     program = [sys.executable, HERE / "records_writer_program.py", where]
@@ -84,6 +86,7 @@ def test_writers_on_many_machines_lose_nothing_and_leave_no_gap(where, opened, t
     assert fsck(store) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [refuses, hangs_up])
 def test_every_answer_to_a_finish_may_be_lost_and_it_commits_once(bucket, lossy, tmp_path, answer):
     store = Store.open(bucket, create=True, work=tmp_path / "work")
@@ -101,6 +104,7 @@ def test_every_answer_to_a_finish_may_be_lost_and_it_commits_once(bucket, lossy,
     assert fsck(again) == []
 
 
+@pytest.mark.slow
 def test_a_writer_killed_after_any_of_its_puts_leaves_a_store_that_goes_on(bucket, lossy, tmp_path):
     Store.open(bucket, create=True, work=tmp_path / "here")
     program, stood = [sys.executable, HERE / "records_writer_program.py", bucket], 0

@@ -54,6 +54,7 @@ def test_the_patch_turns_one_value_into_the_other(previous, current):
     assert digest(apply_patch(previous, patch)) == digest(current)
 
 
+@pytest.mark.slow
 @given(JSON_OBJECTS)
 def test_nothing_differs_from_itself(value):
     assert list(differences(value, plain(value))) == []

@@ -32,6 +32,7 @@ def finish(store, run_id):
 
 
 # How many points each program tries, thinned out: `scripts/torture_records.py` tries them all.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options", "points"),
     [
@@ -47,10 +48,12 @@ def test_whoever_dies_wherever_nothing_acknowledged_is_lost(tmp_path, program, o
     assert 0 < found["stood"] < found["points"]  # some died before the commit stood, some after
 
 
+@pytest.mark.slow
 def test_an_events_log_cut_at_every_byte_keeps_every_whole_record_and_goes_on(tmp_path):
     assert run_program("records_crash_program.py", "events", tmp_path / "events.log")["points"] > 2000
 
 
+@pytest.mark.slow
 def test_killed_at_every_durable_call_of_a_repair_the_next_repair_ends_it(tmp_path):
     assert run_program("records_crash_program.py", "repair", tmp_path / "store")["points"] > 30
 
@@ -113,6 +116,7 @@ def test_views_that_could_not_be_written_are_made_by_repair(tmp_path):
     assert fsck(store) == []
 
 
+@pytest.mark.slow
 def test_writers_killed_and_stopped_at_random_lose_nothing_and_a_reader_never_sees_half(tmp_path):
     few = ["--processes", "4", "--count", "15", "--act-every", "4"]
     found = run_program("records_hammer_program.py", "hammer", tmp_path / "store", *few)

@@ -118,6 +118,7 @@ def test_what_the_logs_own_thread_could_not_write_is_heard_when_the_log_is_close
         log.close()
 
 
+@pytest.mark.slow
 def test_a_process_killed_in_a_rush_loses_no_more_than_the_stated_second(tmp_path):
     code = (
         "import os, sys, time; from seedbed.records.journal import EventsLog; from pathlib import Path\n"
@@ -161,6 +162,7 @@ def test_a_later_attempt_appends_to_the_same_log(tmp_path):
     assert [(event.attempt, event.step) for event in read_step_events(tmp_path / "events.log")] == [(1, 7), (2, 7)]
 
 
+@pytest.mark.slow
 def test_cut_at_every_byte_the_whole_records_remain_and_it_still_appends(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the bytes decide here, not the disk
     path = tmp_path / "events.log"

@@ -131,6 +131,7 @@ def test_a_put_that_finds_its_own_bytes_was_the_one_that_put_them(bucket):
         files.create("blob", large)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [refuses, hangs_up])
 def test_a_put_whose_answer_is_lost_is_found_to_have_been_made(bucket, lossy, answer):
     files = open_cloud(bucket)
@@ -140,6 +141,7 @@ def test_a_put_whose_answer_is_lost_is_found_to_have_been_made(bucket, lossy, an
     assert files.read("commit") == b"attempt 1 of r1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [refuses, hangs_up])
 def test_a_put_whose_answer_is_lost_does_not_win_over_who_was_first(bucket, lossy, answer):
     files = open_cloud(bucket)

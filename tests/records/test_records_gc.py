@@ -10,7 +10,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import GcPlan, Store, fsck, gc, plan_gc, sweep
+from seedbed.records import Expiries, GcPlan, RetentionPolicy, Store, fsck, gc, plan_gc, sweep
 from seedbed.records.canonical import digest_bytes
 from seedbed.records.snapshot._snapshot import TOP_CHANGES
 from seedbed.testing import FakeClock
@@ -144,7 +144,7 @@ def test_what_is_written_anew_after_the_plan_is_spared(store):
     age(store, again, days=2)
     plan = plan_gc(store)
     store.blobs.put(b"wanted again")
-    result = sweep(plan, store.files)
+    result = sweep(plan)
     assert [item.key for item in result.spared] == [store.blobs.key(again)]
     assert result.swept == ()
 
@@ -178,6 +178,7 @@ def test_nothing_is_swept_while_it_cannot_be_known_what_a_commit_holds(store, ho
     assert store.blobs.get(orphan) == b"of nobody?"
 
 
+@pytest.mark.slow
 def test_progress_is_told_while_it_lists_reads_and_sweeps(store):
     for number in range(1010):
         age(store, store.blobs.put(b"%d" % number), days=2)
@@ -190,6 +191,7 @@ def test_progress_is_told_while_it_lists_reads_and_sweeps(store):
     assert ("sweeping", 1000, 1010) in heard
 
 
+@pytest.mark.slow
 def test_killed_at_every_durable_call_a_sweep_has_done_a_part_of_it(tmp_path):
     found = subprocess.run(
         [sys.executable, HERE / "records_gc_program.py", tmp_path, "die"], capture_output=True, text=True, check=False
@@ -198,6 +200,7 @@ def test_killed_at_every_durable_call_a_sweep_has_done_a_part_of_it(tmp_path):
     assert int(found.stdout) > 20
 
 
+@pytest.mark.slow
 def test_beside_writers_that_name_old_equal_blobs_nothing_is_lost(store):
     program = [sys.executable, HERE / "records_gc_program.py", store.work]
     for number in range(30):
@@ -225,3 +228,19 @@ def test_beside_writers_that_name_old_equal_blobs_nothing_is_lost(store):
     assert [finding for finding in fsck(store) if finding.kind.is_damage] == []
     assert rounds > 5
     assert num_swept >= 30
+
+
+def test_a_plan_that_was_carried_out_changes_nothing_more(store):
+    for run_id in ("r1", "r2"):
+        commit(store, run_id)
+    clock = FakeClock()
+    clock.advance(timedelta(days=40000).total_seconds())
+    later = Store.open(store.work, clock=clock)
+    plan = plan_gc(later, RetentionPolicy.model_validate({"rules": [{"keep_last": 1}]}))
+    planned = clock.now()
+    clock.advance(3600)
+    assert sweep(plan).swept
+    (expiry,) = Expiries(store.files, PROJECT).history()
+    assert expiry.timestamp == planned + timedelta(hours=1)  # when it was carried out, not when it was planned
+    sweep(plan)
+    assert Expiries(store.files, PROJECT).history() == [expiry]

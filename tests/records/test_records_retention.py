@@ -239,3 +239,8 @@ def test_a_damaged_store_is_counted_and_promises_nothing(store):
     found = stats(store)
     assert found.projects[0].num_commits == 3
     assert found.reclaimable_bytes is None
+
+
+def test_a_folder_in_place_of_a_retention_file_is_a_mistake_of_input(tmp_path):
+    with pytest.raises(InvalidInput, match="cannot be read: Is a directory"):
+        load_retention(tmp_path)

@@ -206,6 +206,7 @@ ALWAYS_NAMES = {field.name for field in ALWAYS}
 FIELDS = st.lists(declared_fields(), max_size=4, unique_by=lambda field: field.name).map(tuple)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(list(Stage)), FIELDS, min_size=1), st.integers(1, 10**6))
 def test_what_a_store_keeps_of_a_schema_reads_back_as_the_same_schema(stages, version):
     schema = MetadataSchema("SENSORS", version, stages)

@@ -33,6 +33,7 @@ def compiling(declared, **code: object):
     return declared(**{"cdc": "on", "sdpa": "off", "flash": "off"} | code)
 
 
+@pytest.mark.slow
 def test_a_compiled_run_is_observed_and_its_first_step_is_no_evidence(declared) -> None:
     contract = compiling(declared)
     run = contract.compile(waves, backend="eager")
@@ -44,6 +45,7 @@ def test_a_compiled_run_is_observed_and_its_first_step_is_no_evidence(declared) 
     assert (audit.steps, audit.steps_sampled) == (3, 2)
 
 
+@pytest.mark.slow
 def test_what_the_compiler_traces_is_not_taken_for_what_ran(declared) -> None:
     contract = compiling(declared, sdpa="on", flash="on")
     run = contract.compile(attend, backend="aot_eager")
@@ -57,6 +59,7 @@ def test_what_the_compiler_traces_is_not_taken_for_what_ran(declared) -> None:
     assert audit.flash.kernels == {"aten::_scaled_dot_product_flash_attention_for_cpu": 2}
 
 
+@pytest.mark.slow
 def test_past_the_recompile_limit_strict_stops_and_quotes_dynamo(declared) -> None:
     contract = compiling(declared)
     run = contract.compile(waves, backend="eager", dynamic=False)

@@ -29,6 +29,7 @@ def test_a_users_own_variable_is_kept(monkeypatch) -> None:
     assert prepare_environment() == {"KINETO_LOG_LEVEL": "99"}
 
 
+@pytest.mark.slow
 def test_tuned_freed_memory_is_not_faulted_in_again() -> None:
     """In a child, as the tuning cannot be undone; the same work in an untuned child is the fault it removes."""
     work = """
@@ -55,6 +56,7 @@ def test_only_what_was_really_set_is_reported(monkeypatch) -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_peak_memory_is_the_highest_not_the_present() -> None:
     program = """
 import torch

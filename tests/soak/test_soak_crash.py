@@ -54,6 +54,7 @@ def whole(tmp_path_factory):
 
 
 # How many points each program tries, thinned out; without options it tries them all.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options", "points"),
     [
@@ -86,6 +87,7 @@ def left_open(tmp_path_factory):
     raise AssertionError("no durable call lies between intent and applied")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["intended", "written"])
 def test_a_change_of_which_nobody_can_say_whether_it_was_made_stops_the_run(tmp_path, left_open, moment):
     shutil.copytree(left_open[moment], tmp_path / "soak", symlinks=True)
@@ -100,6 +102,7 @@ def test_a_change_of_which_nobody_can_say_whether_it_was_made_stops_the_run(tmp_
     assert [entry.kind for entry in after[len(before) :]] in (["held"], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["intended", "written"])
 def test_what_a_crash_left_open_is_resumed_without_delivering_twice(tmp_path, left_open, whole, moment):
     shutil.copytree(left_open[moment], tmp_path / "soak", symlinks=True)
@@ -111,6 +114,7 @@ def test_what_a_crash_left_open_is_resumed_without_delivering_twice(tmp_path, le
     assert len(delivered) == len(set(delivered))
 
 
+@pytest.mark.slow
 def test_a_proposal_that_was_cut_short_and_superseded_is_held_against_nobody(tmp_path):
     for at in count(35):
         root = tmp_path / str(at)
@@ -121,6 +125,7 @@ def test_a_proposal_that_was_cut_short_and_superseded_is_held_against_nobody(tmp
     assert verified(root) == []
 
 
+@pytest.mark.slow
 def test_asked_to_stop_at_every_iteration_in_turn_a_soak_comes_to_the_same_end(tmp_path, whole):
     rounds = 0
     while not go_on(tmp_path, PLAN, stop=calls_of(2)):
@@ -131,6 +136,7 @@ def test_asked_to_stop_at_every_iteration_in_turn_a_soak_comes_to_the_same_end(t
     assert verified(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_soak_that_had_ended_is_resumed_to_what_it_is(tmp_path, whole):
     for _ in range(2):
         assert go_on(tmp_path, PLAN)
@@ -139,6 +145,7 @@ def test_a_soak_that_had_ended_is_resumed_to_what_it_is(tmp_path, whole):
     assert content_of(tmp_path, PLAN) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 4, 5, 6])
 def test_when_time_is_up_a_soak_ramps_down_and_is_resumed_to_that_end(tmp_path, at):
     assert go_on(tmp_path / "whole", PLAN, time_is_up=calls_of(at))
@@ -151,6 +158,7 @@ def test_when_time_is_up_a_soak_ramps_down_and_is_resumed_to_that_end(tmp_path, 
     assert verified(tmp_path / "cut") == []
 
 
+@pytest.mark.slow
 def test_how_long_a_change_was_waited_for_is_not_forgotten_when_a_soak_is_resumed(tmp_path):
     plan = plan_of("dropped")
     assert go_on(tmp_path / "whole", plan, make=lagging)
@@ -164,6 +172,7 @@ def test_how_long_a_change_was_waited_for_is_not_forgotten_when_a_soak_is_resume
     assert verified(tmp_path / "cut", plan, lagging) == verified(tmp_path / "whole", plan, lagging)
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_writes_nothing(tmp_path):
     folder = folder_of(tmp_path, PLAN)
     soak = Soak(folder, assemble(PLAN), Listener())

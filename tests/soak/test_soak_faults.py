@@ -42,6 +42,7 @@ def test_every_fault_is_in_the_table() -> None:
     assert {fault for fault, _, _ in CAUGHT} == set(SoakFault)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "exit_code", "failing"), CAUGHT, ids=[fault.value for fault, _, _ in CAUGHT])
 def test_a_fault_fails_the_gate_for_the_right_reason(
     tmp_path: Path, fault: SoakFault, exit_code: int, failing: set[str]
@@ -55,6 +56,7 @@ def test_a_fault_fails_the_gate_for_the_right_reason(
     assert any(record.outcome is Outcome.FAILED for record in done.readback.history.records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 7])
 def test_an_honest_soak_passes_and_has_a_reason_for_every_denial(tmp_path: Path, seed: int) -> None:
     done = soaked(tmp_path, seed=seed)
@@ -72,6 +74,7 @@ def test_a_soak_that_only_measures_has_no_ratio_and_does_not_pass(tmp_path: Path
     assert done.report.exit_code == 1
 
 
+@pytest.mark.slow
 def test_lost_changes_are_rolled_back_and_their_subsystem_is_left_alone_for_an_iteration(tmp_path: Path) -> None:
     done = soaked(tmp_path, fault=SoakFault.RESTART)
     lost = next(each for each in done.readback.iterations if each.decision.lost)

@@ -159,6 +159,7 @@ def test_flow_is_poisson_and_the_mid_a_random_walk():
     assert many.volatility_NT.mean() == pytest.approx(VOLATILE.volatility_bps, rel=0.03)
 
 
+@pytest.mark.slow
 def test_the_optimum_beats_every_value_of_every_single_setting(best):
     draws = long_run(VOLATILE, num_iterations=48)
     top = edge(best, draws)
@@ -167,6 +168,7 @@ def test_the_optimum_beats_every_value_of_every_single_setting(best):
             assert edge({**best, key: nearest_on_grid(REGISTRY[key], value)}, draws) < 1.01 * top, key
 
 
+@pytest.mark.slow
 def test_the_optimum_beats_a_grid_of_the_spread_against_what_trades_off_with_it(best):
     draws = long_run(VOLATILE, num_iterations=48)
     top = edge(best, draws)
@@ -177,6 +179,7 @@ def test_the_optimum_beats_a_grid_of_the_spread_against_what_trades_off_with_it(
             assert edge({**tried, key: nearest_on_grid(REGISTRY[key], other)}, draws) < 1.04 * top
 
 
+@pytest.mark.slow
 def test_the_optimum_beats_random_settings_on_random_numbers_it_has_not_seen(best, draws):
     generator = np.random.default_rng(0)
     top = edge(best, draws)

@@ -23,6 +23,7 @@ def readbacks(tmp_path_factory):
     return {name: read_soak(folder, folder.plan(), assemble(folder.plan())) for name, folder in found.items()}
 
 
+@pytest.mark.slow
 def test_an_unfinished_soak_may_not_be_frozen(readbacks):
     readback = replace(readbacks["healthy"], length=12)
     assert "9 of 12 iterations were measured" in freeze_objections(readback)

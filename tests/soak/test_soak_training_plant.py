@@ -62,6 +62,7 @@ def plant(seed=1):
     return TrainingPlant(tiny_config(seed), tiny_data, NUM_STEPS)
 
 
+@pytest.mark.slow
 def test_two_plants_that_take_the_same_measure_the_same_and_another_seed_does_not():
     def measurements(each):
         first = each.measure(1)
@@ -202,6 +203,7 @@ def tiny_assembly(plan: SoakPlan) -> Assembly:
     )
 
 
+@pytest.mark.slow
 def test_a_soak_of_it_ends_verified_with_every_change_seen_in_use_and_its_control_arm_untouched(tmp_path):
     plan = SoakPlan(soak_id="one", plant=PlantKind.TRAINING, iterations=7, tuner=TunerKind.RULES, seed=3)
     folder = SoakFolder.create(tmp_path, plan)
@@ -222,6 +224,7 @@ def test_a_soak_of_it_ends_verified_with_every_change_seen_in_use_and_its_contro
     assert {each.decision.phase for each in finished.readback.iterations} == set(Phase)
 
 
+@pytest.mark.slow
 def test_a_soak_of_it_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     def soaked(name, *stops):
         plan = SoakPlan(soak_id=name, plant=PlantKind.TRAINING, iterations=6, tuner=TunerKind.RULES, control=False)

@@ -30,6 +30,7 @@ def mock_model(seed=0, objective=None):
     return ModelTuner(MockPlant(0).registry, tuple(MOCK_OPTIMUM), objective or Objective(), seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start",
     [
@@ -46,6 +47,7 @@ def test_rules_lead_the_market_to_better_settings_from_either_side(start):
         assert tuned[-20:].mean() > 1.5 * control[-20:].mean()
 
 
+@pytest.mark.slow
 def test_the_model_raises_the_mock_towards_its_best():
     gained = [np.subtract(*edges(drive(mock_model(seed), MockPlant(seed), MockPlant(seed), 60))) for seed in (1, 2, 3)]
     # What there is to gain is 7.2; a seed that has bad luck gains little of it.

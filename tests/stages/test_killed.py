@@ -40,6 +40,7 @@ def whole(tmp_path_factory):
     return snapshot_of(Store.open(store_path).find("killed")).digests["metrics"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_run_resumes_to_the_digest_of_an_unkilled_one(tmp_path, whole, seed):
     store_path = tmp_path / "store"

@@ -61,6 +61,7 @@ def proposed(snapshot: Snapshot, outcomes: set[str]) -> list[tuple[int, float]]:
     return [(each.step, each.after) for each in changes_of(snapshot).changes if each.outcome in outcomes]
 
 
+@pytest.mark.slow
 def test_a_replay_comes_out_the_same_with_the_same_changes(one):
     original = snapshot_of(one.find("one"))
     done = replay(one.find("one"), small(), one, Watcher(), run_id="again")
@@ -72,6 +73,7 @@ def test_a_replay_comes_out_the_same_with_the_same_changes(one):
     assert {each.proposer for each in changes_of(again).changes} == {"replay of one"}
 
 
+@pytest.mark.slow
 def test_a_clamped_change_is_replayed_as_what_was_let_through_and_no_change_as_none(store):
     train(small(CLAMPED), store, Watcher(), run_id="clamped")
     done = replay(store.find("clamped"), small(CLAMPED), store, Watcher(), run_id="again")
@@ -83,6 +85,7 @@ def test_a_clamped_change_is_replayed_as_what_was_let_through_and_no_change_as_n
     assert (done.is_same, done.rule.replayed) == (True, ())
 
 
+@pytest.mark.slow
 def test_changes_that_were_taken_back_are_not_replayed_and_the_first_loss_that_first_loss_that_differs_is_shown(store):
     train(small(), store, Watcher(), run_id="one", fault=Fault.LR_OVERWRITE)
     done = replay(store.find("one"), small(), store, Watcher(), run_id="two")
@@ -96,6 +99,7 @@ def test_changes_that_were_taken_back_are_not_replayed_and_the_first_loss_that_f
     assert done.difference.original != done.difference.replayed
 
 
+@pytest.mark.slow
 def test_a_journal_with_another_value_gives_another_run(one, monkeypatch):
     history = fold(read_journal(one.find("one").folder / "changes.log"))
     first = next(record for record in history.records if record.outcome == "EFFECTIVE")
@@ -114,6 +118,7 @@ def test_a_journal_with_another_value_gives_another_run(one, monkeypatch):
     assert (done.difference.what, done.difference.step) == ("loss", first.step + 2)  # one step uses it, the next shows
 
 
+@pytest.mark.slow
 def test_a_replay_that_was_interrupted_goes_on_as_a_replay_and_only_so(one):
     original = one.find("one")
     cut = replay(original, small(), one, ctrl_c_at(12), run_id="two")
@@ -123,11 +128,13 @@ def test_a_replay_that_was_interrupted_goes_on_as_a_replay_and_only_so(one):
     assert replay(original, small(), one, Watcher(), run_id="two").is_same
 
 
+@pytest.mark.slow
 def test_a_replay_of_a_resumed_run_leaves_lost_work_out(store):
     train(small(), store, Watcher(), run_id="torn", fault=Fault.TORN_LOG)
     assert replay(store.find("torn"), small(), store, Watcher(), run_id="again").is_same
 
 
+@pytest.mark.slow
 def test_only_a_finished_run_is_replayed_with_its_own_job(store):
     train(small(), store, ctrl_c_at(3), run_id="cut")
     with pytest.raises(NotFound, match="cut is not finished"):
@@ -144,6 +151,7 @@ def test_only_a_finished_run_is_replayed_with_its_own_job(store):
     assert {run.run_id for run in store.runs()} == {"cut", "one"}
 
 
+@pytest.mark.slow
 def test_a_resumed_run_holds_the_rate_that_its_journal_says_was_in_effect(one, store):
     """The change of step 10 was seen in use at 11; the run ends at 13, and its next step must still use it."""
     events = merged_events(one, one.find("one"))

@@ -19,6 +19,7 @@ from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, T
 EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
 
 
+@pytest.mark.slow
 def test_a_job_learns_what_was_planted_and_commits_it(store):
     planted = job(
         num_events=8000,
@@ -40,6 +41,7 @@ def test_a_job_learns_what_was_planted_and_commits_it(store):
     assert snapshot.metadata["n_symbols"] == planted.stream.num_nodes
 
 
+@pytest.mark.slow
 def test_the_same_job_twice_has_the_same_metrics_and_finds_its_predecessor(store):
     first = snapshot_of(train(job(), store, Watcher(), run_id="one"))
     second = snapshot_of(train(job(), store, Watcher(), run_id="two"))
@@ -50,6 +52,7 @@ def test_the_same_job_twice_has_the_same_metrics_and_finds_its_predecessor(store
     assert second.diff_prev.policy == "EXACT"
 
 
+@pytest.mark.slow
 def test_another_seed_is_a_replicate_with_other_metrics(store):
     first = snapshot_of(train(job(), store, Watcher(), run_id="one"))
     settings = job().config.training.model_copy(update={"seed": 1})
@@ -58,6 +61,7 @@ def test_another_seed_is_a_replicate_with_other_metrics(store):
     assert second.diff_prev.policy == "REPLICATE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 15, 23, 46])
 def test_an_interrupted_run_resumes_to_the_digest_of_an_uninterrupted_one(store, stop_at):
     whole = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="whole"))
@@ -79,6 +83,7 @@ def test_an_interrupted_run_resumes_to_the_digest_of_an_uninterrupted_one(store,
     assert [change.outcome for change in changes_of(resumed).changes] == outcomes
 
 
+@pytest.mark.slow
 def test_an_interrupt_during_the_evaluation_loses_no_training(store):
     def ctrl_c(report):
         if report.phase == "test":
@@ -96,6 +101,7 @@ def interrupted(store, planted):
     assert train(planted, store, watcher, run_id="cut").commit is None
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_with_other_settings_and_a_refused_try_leaves_it_resumable(store):
     interrupted(store, job())
     with pytest.raises(Conflict, match="began with other settings under change"):
@@ -112,6 +118,7 @@ def test_a_run_is_not_resumed_with_other_events(store):
         train(job(num_events=2001), store, Watcher(), run_id="cut")
 
 
+@pytest.mark.slow
 def test_a_run_may_go_on_in_another_mode_and_under_another_gate(store):
     interrupted(store, job())
     settings = job().config.model_copy(update={"gate": parse_gate({"checks": ["changes.failed == 0"]}).checks})
@@ -138,6 +145,7 @@ def test_times_that_are_no_dates_and_checks_on_what_no_record_holds_are_refused_
     assert store.runs() == []
 
 
+@pytest.mark.slow
 def test_a_stall_cuts_the_rate_and_the_next_step_proves_it(store):
     snapshot = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="one"))
     changes = changes_of(snapshot)
@@ -156,6 +164,7 @@ def test_a_stall_cuts_the_rate_and_the_next_step_proves_it(store):
     assert rates[done.step + 1] == pytest.approx(done.after, rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_takes_the_rate_back_is_named_and_fails_the_gate(store):
     snapshot = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="one", fault=Fault.LR_OVERWRITE))
     failed = [change for change in changes_of(snapshot).changes if change.outcome is Outcome.FAILED]
@@ -174,6 +183,7 @@ def test_strict_stops_when_math_attention_runs_and_says_so(store):
     assert torch.backends.cuda.flash_sdp_enabled()
 
 
+@pytest.mark.slow
 def test_compat_goes_on_degraded_which_a_gate_may_refuse(store):
     planted = job(runtime={"mode": RuntimeMode.COMPAT})
     with warnings.catch_warnings(record=True) as caught:
@@ -187,6 +197,7 @@ def test_compat_goes_on_degraded_which_a_gate_may_refuse(store):
     assert judge(demanding, gate_record(snapshot)).exit_code == 4
 
 
+@pytest.mark.slow
 def test_torn_logs_are_cut_and_the_run_ends_as_if_nothing_had_happened(store):
     whole = snapshot_of(train(job(), store, Watcher(), run_id="whole"))
     watcher = Watcher()

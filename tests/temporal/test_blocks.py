@@ -38,6 +38,7 @@ def hide(past, secrets):
     return changed
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     past=events_between(0, 9, min_size=1, max_size=25),
@@ -116,6 +117,7 @@ def test_queries_beyond_the_end_of_the_stream_stay_apart():
     assert elapsed.tolist() == [1.0, 490.0]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(
     events_between(0, 9, min_size=1, max_size=25),

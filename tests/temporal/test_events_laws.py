@@ -42,6 +42,7 @@ def read(frame, suffix, schema):
         return read_events(path, schema, sort=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(frame=frames(), bipartite=st.booleans(), suffix=st.sampled_from([".parquet", ".csv"]))
 def test_what_is_read_is_what_was_written_in_time_order(frame, bipartite, suffix):
@@ -56,6 +57,7 @@ def test_what_is_read_is_what_was_written_in_time_order(frame, bipartite, suffix
     np.testing.assert_array_equal(stream.labels, expected["label"].cast(pl.Float32).to_numpy())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(frame=frames(), bipartite=st.booleans())
 def test_every_node_has_one_id_in_the_order_of_its_first_event(frame, bipartite):
@@ -65,6 +67,7 @@ def test_every_node_has_one_id_in_the_order_of_its_first_event(frame, bipartite)
     assert first.tolist() == list(range(stream.num_nodes))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(frame=frames(), bipartite=st.booleans(), data=st.data())
 def test_the_head_of_a_stream_is_the_stream_of_the_head(frame, bipartite, data):

@@ -57,6 +57,7 @@ def test_a_stream_comes_back_exactly(tmp_path, bipartite, labelled):
     assert all(getattr(back, name).flags.writeable for name in ("src", "dst", "t", "features", "late", "known_at"))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), by=st.integers(1, 2**62))
 def test_any_stream_comes_back_exactly(data, by):

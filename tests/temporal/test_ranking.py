@@ -11,6 +11,7 @@ from seedbed.temporal import RankingScores, average_precision, reciprocal_rank, 
 scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=30).map(np.array)
 
 
+@pytest.mark.slow
 @given(scores, scores)
 def test_average_precision_and_auc_are_scikit_learns_also_among_ties(positive, negative):
     truth = np.concatenate([np.ones(len(positive)), np.zeros(len(negative))])

@@ -41,6 +41,7 @@ def plain_attention(layer, own, now, rows, mask):
     return layer.merge(functional.relu(layer.merge_own(own) + layer.merge_seen(seen)))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 2, 4]), st.integers(0, 2**31))
 def test_folding_is_exact(num_queries, num_neighbours, num_heads, seed):
@@ -174,6 +175,7 @@ def planted_stream(num_events=3000):
     return plain_stream(triples, NUM_SOURCES + NUM_DESTINATIONS, NUM_SOURCES)
 
 
+@pytest.mark.slow
 def test_a_rule_about_the_last_destination_is_learnt_where_counting_pairs_is_blind():
     stream = planted_stream()
     builder = BlockBuilder(stream, TemporalGraph(stream), (2, 2))

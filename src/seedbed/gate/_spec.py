@@ -37,6 +37,8 @@ def load_gate(path: Path) -> GateSpec:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotFound(f"no gate file at {path}; name one that exists") from None
+    except OSError as problem:
+        raise InvalidInput(f"the gate file {path} cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise InvalidInput(f"{path} is neither YAML nor JSON: {problem}") from None
     return parse_gate(data, source=str(path))

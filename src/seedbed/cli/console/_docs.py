@@ -1,6 +1,6 @@
 """`seedbed docs`: the documentation pages, read in a terminal. They come with the package."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -50,8 +50,13 @@ def pages(folders: Iterable[Path] = FOLDERS) -> dict[str, Path]:
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         raise NotFound("this installation has no documentation pages; install Seedbed again to get them")
-    found = sorted(folder.rglob("*.md"), key=lambda path: (len(path.relative_to(folder).parts), path))
+    found = sorted(_readable(folder), key=lambda path: (len(path.relative_to(folder).parts), path))
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def _readable(folder: Path) -> Iterator[Path]:
+    """The pages without those of the API reference, which the site fills in; public-surface.txt has those names."""
+    return (path for path in folder.rglob("*.md") if path.relative_to(folder).parts[0] != "api")
 
 
 def find_page(name: str, among: dict[str, Path]) -> Path:

@@ -10,6 +10,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import counted, moment, out, print_json, size
+from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
     from seedbed.records import GcPlan
@@ -27,7 +28,8 @@ def gc(
         ),
     ] = None,
     grace: Annotated[
-        float, typer.Option(metavar="HOURS", min=0, help="Keep what was written within this many hours.")
+        float,
+        typer.Option(metavar="HOURS", max=1_000_000, help="Keep what was written in this many hours, 1 or more."),
     ] = 24.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, and delete nothing.")] = False,
     store: StoreOption = DEFAULT_STORE,
@@ -47,10 +49,12 @@ def gc(
     from seedbed.records import Store, load_retention, plan_gc, sweep
 
     policy = None if retention is None else load_retention(retention)
+    if not grace >= 1:  # neither is "not a number"
+        raise InvalidInput(f"--grace is {grace:g} hours, expected at least 1: writers rely on it")
     opened = Store.open(store)
     with labelled_progress_bar() as progress:
         plan = plan_gc(opened, policy, grace=timedelta(hours=grace), progress=progress)
-        result = None if dry_run else sweep(plan, opened.files, progress)
+        result = None if dry_run else sweep(plan, progress)
     deleted = () if result is None else result.swept
     if as_json:
         print_json({**_plan_json(plan), "deleted": [item.key for item in deleted]}, schema_version=_SCHEMA_VERSION)

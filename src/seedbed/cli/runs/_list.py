@@ -38,7 +38,9 @@ def list_runs(
         list[str] | None,
         typer.Option(metavar="NAME", help="Show this value of each run, such as params.lr. Repeatable."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most this many finished runs, the newest.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Show at most this many finished runs, the newest.")
+    ] = 20,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:

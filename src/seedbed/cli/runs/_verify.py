@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
+_SCHEMA_VERSION = 2  # in version 1 the key `is_expired` of a check was named `is_released`
+
 _SHORT, _WHOLE = 13, 200
 
 
@@ -36,12 +38,16 @@ def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOp
         checks = recompute(Store.open(store), view)
     except StoreCorrupt as damage:  # the log itself cannot be read, so the run does not verify
         if as_json:
-            print_json({"run": run, "holds": False, "problem": str(damage), "checks": []})
+            print_json(
+                {"run": run, "holds": False, "problem": str(damage), "checks": []}, schema_version=_SCHEMA_VERSION
+            )
         errors().print(f"{damage}; `seedbed runs fsck` lists all damage", soft_wrap=True)
         raise typer.Exit(ExitCode.FAIL) from None
     holds = all(check.holds for check in checks)
     if as_json:
-        print_json({"run": view.run_id, "holds": holds, "checks": _digests_json(checks)})
+        print_json(
+            {"run": view.run_id, "holds": holds, "checks": _digests_json(checks)}, schema_version=_SCHEMA_VERSION
+        )
     else:
         out().print(_digests_table(checks))
     raise typer.Exit(ExitCode.PASS if holds else ExitCode.FAIL)

@@ -5,7 +5,7 @@ file before it refers to it. docs/design/gc.md explains why.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -18,7 +18,6 @@ from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import DEFAULT_GRACE, Reachability, find_reachable, require_undamaged
 from seedbed.records.maintenance._retention import Dated, RetentionPolicy, RetentionRule, expired_commits
 from seedbed.records.storage._blobs import REFRESH_AFTER, blob_digest
-from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import EVENTS
 
 __all__ = ["GcPlan", "GcReason", "GcResult", "PlannedExpiry", "Sweepable", "gc", "plan_gc", "plan_of", "sweep"]
@@ -54,13 +53,13 @@ class PlannedExpiry:
 
 @dataclass(frozen=True)
 class GcPlan:
-    """What a sweep will do: record `expiries` with the time `moment`, then delete the `files` older than `cutoff`.
+    """What a sweep of `store` will do: record `expiries`, then delete the `files` older than `cutoff`.
 
     `held_by` is the running attempt that makes the cutoff earlier, if there is one. `num_young` unreferenced blobs, of
     `young_bytes` in total, are too young to be deleted.
     """
 
-    moment: datetime
+    store: Store = field(repr=False, compare=False)
     cutoff: datetime
     held_by: Status | None
     expiries: tuple[PlannedExpiry, ...]
@@ -91,7 +90,7 @@ def gc(
     progress: Progress | None = None,
 ) -> GcResult:
     """Plan and sweep. Raises as `plan_gc`, and StoreUnavailable: then call it again."""
-    return sweep(plan_gc(store, policy, grace=grace, progress=progress), store.files, progress)
+    return sweep(plan_gc(store, policy, grace=grace, progress=progress), progress)
 
 
 def plan_gc(
@@ -113,8 +112,7 @@ def plan_gc(
 
 def plan_of(store: Store, reachable: Reachability, policy: RetentionPolicy | None = None) -> GcPlan:
     """What may be deleted of the store that `reachable` describes."""
-    moment = store.clock.now()
-    expiring = list(_expiring(store, reachable, policy, moment)) if policy else []
+    expiring = list(_expiring(store, reachable, policy)) if policy else []
     retained = reachable.retained([commit for commit, _ in expiring])
     mentioned = {digest for commit in reachable.scan.all_commits() for digest in commit.mentioned}
     unreferenced = list(reachable.unreferenced(retained))
@@ -129,7 +127,7 @@ def plan_of(store: Store, reachable: Reachability, policy: RetentionPolicy | Non
         if is_old
     )
     return GcPlan(
-        moment=moment,
+        store=store,
         cutoff=reachable.cutoff,
         held_by=reachable.held_by,
         expiries=tuple(_expiries(expiring)),
@@ -139,10 +137,18 @@ def plan_of(store: Store, reachable: Reachability, policy: RetentionPolicy | Non
     )
 
 
-def sweep(plan: GcPlan, files: Files, progress: Progress | None = None) -> GcResult:
-    """Carry out `plan` on its store's `files`. If it is killed, a part is done. Raises StoreUnavailable."""
+def sweep(plan: GcPlan, progress: Progress | None = None) -> GcResult:
+    """Carry out `plan` on the store that it was made of. If it is killed, a part is done. Raises StoreUnavailable.
+
+    Carried out once more, a plan changes nothing: what is expired or deleted already stays so.
+    """
+    files, now = plan.store.files, plan.store.clock.now()
     for expiry in plan.expiries:
-        Expiries(files, expiry.project).record(expiry.commits, expiry.rule, plan.moment)
+        expiries = Expiries(files, expiry.project)
+        known = expiries.by_commit()
+        commits = [commit for commit in expiry.commits if commit.digest not in known]
+        if commits:
+            expiries.record(commits, expiry.rule, now)
     swept: list[Sweepable] = []
     spared: list[Sweepable] = []
     for done, item in enumerate(plan.files, 1):
@@ -154,13 +160,13 @@ def sweep(plan: GcPlan, files: Files, progress: Progress | None = None) -> GcRes
 
 
 def _expiring(
-    store: Store, reachable: Reachability, policy: RetentionPolicy, moment: datetime
+    store: Store, reachable: Reachability, policy: RetentionPolicy
 ) -> Iterator[tuple[ScannedCommit, RetentionRule]]:
     """The commits that expire by `policy` and have not expired before, each with its rule."""
     for project, commits in reachable.scan.commits.items():
         kept = {item.snapshot_seq or 0 for item in store.log(project).baselines.current()}
         dated = [Dated(item.seq, item.stage, item.cohort_id, item.when) for item in commits]
-        rules = expired_commits(policy, project, dated, kept, moment)
+        rules = expired_commits(policy, project, dated, kept, store.clock.now())
         for commit in commits:
             if commit.seq in rules and reachable.expiry_of(commit) is None:
                 yield commit, rules[commit.seq]

@@ -74,6 +74,8 @@ def load_retention(path: Path) -> RetentionPolicy:
         found = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise NotFound(f"there is no retention file at {path}; `seedbed docs maintenance` shows one") from None
+    except OSError as problem:
+        raise InvalidInput(f"the retention file {path} cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise InvalidInput(f"the retention file {path} is not YAML: {problem}") from None
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from seedbed.change import Kind
 from seedbed.change._history import fold
 from seedbed.contracts import Outcome
-from seedbed.errors import SeedbedError
+from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.gate import exposition, gate_metrics
 from seedbed.records import digest, read_journal, read_json_with_hash
 from seedbed.soak._evidence import DeliveryRecord, MeasurementRecord, parse_evidence
@@ -37,6 +37,7 @@ from seedbed.soak.verify._verification import Accusation, Flaw, SoakVerification
 
 __all__ = ["examine_soak", "verify_soak"]
 
+_SHORTEST_ANCHOR = 12
 _USED = frozenset({Outcome.EFFECTIVE, Outcome.CLAMPED})
 
 # Raised when a record was not written by Seedbed: its seal fits, but a field is missing or has another type.
@@ -56,7 +57,12 @@ def verify_soak(
     `repeat` measures its plant again; without it, samples altered the same way in all files are not detected. `anchor`
     is the digest that seals POST_SOAK_SNAPSHOT.json, or at least its first 12 digits, kept outside the folder. Only the
     anchor can show that the whole soak was replaced by another one. A file that cannot be read is an accusation too.
+    Raises InvalidInput for an anchor of less than 12 digits.
     """
+    if anchor is not None and len(anchor) < _SHORTEST_ANCHOR:
+        raise InvalidInput(
+            f"the anchor {anchor!r} has {len(anchor)} digits; give at least the first {_SHORTEST_ANCHOR} of the seal"
+        )
     readback, core = examine_soak(folder, assemble, strict=strict, repeat=repeat)
     verdict = [] if readback is None else _collected(SNAPSHOT, _verdict(folder, readback, core))
     anchored = [] if anchor is None else list(_anchored(folder, anchor))
@@ -188,7 +194,7 @@ def _anchored(folder: SoakFolder, anchor: str) -> Iterator[Accusation]:
     except SeedbedError as problem:
         yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"cannot be compared with {anchor[:12]}…: {problem}")
         return
-    if len(anchor) < 12 or not there.startswith(anchor):
+    if not there.startswith(anchor):
         yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"has the digest {there}, the anchor is {anchor}")
 
 
