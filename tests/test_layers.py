@@ -1,4 +1,4 @@
-"""import-linter proves the order of the rooms and of the storeys in them; a wrong import breaks each contract."""
+"""import-linter proves the order of the rooms and of the sub-rooms in them; a wrong import breaks each contract."""
 
 import ast
 import os
