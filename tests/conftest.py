@@ -9,5 +9,6 @@ settings.load_profile("seedbed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the slow tests, so that workers do not wait for one of them at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Start with the slow tests, the trainings and soaks before all, so that no worker waits for one at the end."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [*reversed(slow), *(item for item in items if not item.get_closest_marker("slow"))]
