@@ -25,7 +25,7 @@ demo: setup
 SHM       := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {print "/dev/shm"}')
 TEST_TMP  ?= $(or $(SHM),$(TMPDIR),/tmp)
 WORKERS   ?= auto
-PYTEST    := TMPDIR=$(TEST_TMP) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ORDER)
+PYTEST    := TMPDIR=$(TEST_TMP) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ORDER)
 
 test: setup
 	$(PYTEST)

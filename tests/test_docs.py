@@ -132,6 +132,7 @@ def test_everything_on_a_page_runs(name):
     run_page((ROOT / name).read_text("utf-8"), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_exists_with_these_options(name):
     for block in blocks((ROOT / name).read_text("utf-8")):

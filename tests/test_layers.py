@@ -64,6 +64,7 @@ def tree(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_contract_breaks_on_an_import_against_it(tree):
     assert {each["name"] for each in CONTRACTS} == PLANTED.keys()
     planted = [plant for plants in PLANTED.values() for plant in plants]
@@ -76,6 +77,7 @@ def test_every_contract_breaks_on_an_import_against_it(tree):
         assert f"seedbed.{file.removesuffix('.py').replace('/', '.')} -> {module}" in report
 
 
+@pytest.mark.slow
 def test_a_file_without_a_place_in_the_order_is_found(tree):
     for file in STRAYS.values():
         path = tree / "src/seedbed" / file

@@ -63,6 +63,7 @@ def test_about_a_hundred_names_are_looked_up():
     assert sum(map(len, HEADS.values())) <= 120
 
 
+@pytest.mark.slow
 def test_no_class_name_is_in_two_rooms():
     homes: dict[str, set[str]] = {}
     for path in SOURCES:

@@ -55,6 +55,7 @@ def test_every_row_is_handed_over_once_whatever_the_sizes() -> None:
     assert rows == list(range(96))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 50), st.integers(1, 60), st.booleans())
 def test_the_length_is_the_number_of_batches(rows: int, size: int, drop_last: bool) -> None:
     batches = ResizableBatchSampler(range(rows), size, drop_last=drop_last)
@@ -141,6 +142,7 @@ def test_a_state_that_holds_no_size_restores_neither() -> None:
         assert binding.state() == before
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
     optimizer = an_optimizer()
     seen: list[UseReport] = []

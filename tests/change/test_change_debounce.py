@@ -38,6 +38,7 @@ def test_hold_and_release_of_one_follow_the_signal() -> None:
     assert heard(Debounce(1, 1), observed) == observed
 
 
+@pytest.mark.slow
 @given(signals | runs, counts, counts)
 def test_it_turns_only_where_the_signal_has_stood_for_long_enough(
     observed: list[bool], hold: int, release: int
@@ -49,6 +50,7 @@ def test_it_turns_only_where_the_signal_has_stood_for_long_enough(
             assert stood == [now] * (hold if now else release)
 
 
+@pytest.mark.slow
 @given(signals | runs, counts, counts)
 def test_it_never_misses_a_signal_that_stood_for_long_enough(observed: list[bool], hold: int, release: int) -> None:
     found = heard(Debounce(hold, release), observed)
@@ -59,6 +61,7 @@ def test_it_never_misses_a_signal_that_stood_for_long_enough(observed: list[bool
             assert found[at - 1] is False
 
 
+@pytest.mark.slow
 @given(runs, counts, counts)
 def test_a_glitch_shorter_than_hold_and_release_never_turns_it(observed: list[bool], hold: int, release: int) -> None:
     shortest = min((len(list(run)) for _, run in groupby(observed)), default=0)
@@ -72,6 +75,7 @@ def test_a_glitch_shorter_than_hold_and_release_never_turns_it(observed: list[bo
         assert found[-1] is observed[-1]
 
 
+@pytest.mark.slow
 @given(signals | runs, counts, counts, st.integers(0, 4))
 def test_a_longer_hold_is_on_only_where_a_shorter_one_is(
     observed: list[bool], hold: int, release: int, more: int

@@ -520,6 +520,7 @@ def test_a_second_change_takes_the_watch_over_and_close_leaves_nothing_on_the_op
     assert [record.outcome for record in engine.history.records] == [Outcome.EFFECTIVE, Outcome.EFFECTIVE]
 
 
+@pytest.mark.slow
 def test_another_proposal_does_not_make_the_watch_forget_what_it_expects(tmp_path: Path) -> None:
     optimizer = an_optimizer()
     engine = ChangeEngine(Journal.open(tmp_path / "changes.log"), {"optimizer.lr": LearningRate(optimizer)}, [LR])
@@ -530,6 +531,7 @@ def test_another_proposal_does_not_make_the_watch_forget_what_it_expects(tmp_pat
     assert engine.history[1].outcome is Outcome.FAILED
 
 
+@pytest.mark.slow
 def test_a_schedule_that_nobody_declared_breaks_the_contract_by_name(tmp_path: Path) -> None:
     optimizer = an_optimizer()
     scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)

@@ -179,6 +179,7 @@ def an_engine(folder: Path, rig: Rig, name: str) -> ChangeEngine:
     return ChangeEngine(Journal.open(folder / "changes.log"), {"setting": CASES[name].build(rig)}, [parameter])
 
 
+@pytest.mark.slow
 @every_binding
 @pytest.mark.parametrize("proven", [False, True])
 def test_a_resumed_run_has_the_change_again_and_proves_it_on_new_objects(

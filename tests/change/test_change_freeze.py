@@ -80,6 +80,7 @@ def test_every_kpi_that_is_not_good_is_said() -> None:
     assert states(RULE, [{}])[0].objections == ("risk_ratio is missing", "net_bps is missing")
 
 
+@pytest.mark.slow
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 5), st.integers(1, 6))
 def test_a_freeze_begins_only_after_hold_good_iterations_and_lasts_as_long_as_it_should(
     course: list[bool], hold: int, lasting: int
@@ -93,6 +94,7 @@ def test_a_freeze_begins_only_after_hold_good_iterations_and_lasts_as_long_as_it
         at += len(expected)
 
 
+@pytest.mark.slow
 @given(st.lists(st.fixed_dictionaries({}, optional={"risk_ratio": st.floats(), "net_bps": st.floats()}), max_size=20))
 def test_iterations_counted_as_good_were_measured_whole_and_within_range(course: list[dict[str, float]]) -> None:
     for at, state in enumerate(states(RULE, course)):

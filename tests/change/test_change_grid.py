@@ -122,6 +122,7 @@ def test_a_point_is_read_as_itself(data: st.DataObject) -> None:
         assert value == float(exact(parameter, value))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_neighbours_enclose_a_value_off_the_grid_and_are_an_increment_apart(data: st.DataObject) -> None:
     parameter = data.draw(parameters())
@@ -147,6 +148,7 @@ def test_farthest_lies_between_and_on_the_grid_and_the_next_point_would_be_beyon
         assert abs(limit - found) < step or not parameter.low <= float(limit) <= parameter.high
 
 
+@pytest.mark.slow
 @given(before=decimals, limit=st.fractions(-1000, 1000))
 def test_without_a_grid_farthest_stops_at_the_last_decimal_that_is_not_beyond(before: float, limit: Fraction) -> None:
     value = farthest(Parameter("p", "1", -1e3, 1e3), before, limit)

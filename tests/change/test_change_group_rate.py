@@ -64,6 +64,7 @@ def test_a_group_moved_alone_through_a_cycle_is_scaled_and_the_other_stands(kind
         assert used == [untouched[0], pytest.approx(0.37 * untouched[1], rel=1e-9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STOCK)
 @pytest.mark.parametrize("before", [0, 3, 11])
 def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kind: str, before: int) -> None:
@@ -77,6 +78,7 @@ def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kin
     assert seen == [UseReport(1, 7e-4, 7e-4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LambdaLR", "OneCycleLR", "CosineAnnealingWarmRestarts"])
 def test_an_undeclared_scheduler_that_takes_the_groups_rate_back_is_named(kind: str) -> None:
     optimizer, scheduler = trained(kind, 1)
@@ -188,6 +190,7 @@ def test_a_write_before_the_first_was_seen_leaves_the_first_unproven() -> None:
     assert "another change, made through the same binding" in seen[0].why
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     kind=st.sampled_from(sorted(STOCK)),

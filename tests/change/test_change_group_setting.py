@@ -182,6 +182,7 @@ def test_a_momentum_that_the_declared_schedule_cycles_is_refused_and_others_are_
     GroupSetting(optimizer, setting, scheduler=cyclic(optimizer, cycles=False)[place]).write(0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1])
 def test_an_undeclared_schedule_that_cycles_the_momentum_is_named_when_it_takes_it_back(place: int) -> None:
     optimizer = AdamW(weights(), lr=1e-2)

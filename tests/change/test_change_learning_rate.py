@@ -85,6 +85,7 @@ def trained(kind: str, steps: int) -> tuple[Optimizer, LRScheduler]:
     return optimizer, scheduler
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STOCK)
 @pytest.mark.parametrize("before", [0, 1, 3, 5, 11])
 def test_a_rebased_schedule_is_the_same_curve_scaled(kind: str, before: int) -> None:
@@ -100,6 +101,7 @@ def test_a_rebased_schedule_is_the_same_curve_scaled(kind: str, before: int) -> 
         assert [float(each) for each in scheduler.get_last_lr()] == [g["lr"] for g in optimizer.param_groups]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STOCK)
 @pytest.mark.parametrize("before", [0, 1, 3, 5, 11])
 def test_a_declared_schedule_carries_the_change_and_the_watch_says_so(kind: str, before: int) -> None:
@@ -191,6 +193,7 @@ def test_a_schedule_at_its_end_leaves_the_optimizer_alone() -> None:
     assert [each.why for each in seen] == [""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OVERWRITING)
 def test_an_undeclared_scheduler_that_takes_the_rate_back_is_named_with_both_values(kind: str) -> None:
     optimizer, scheduler = trained(kind, 1)
@@ -239,6 +242,7 @@ def an_optimizer_after_one_more_step(optimizer: Optimizer, scheduler: LRSchedule
     return [group["lr"] for group in optimizer.param_groups]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LambdaLR", "OneCycleLR"])
 def test_a_forgotten_rebase_of_a_declared_schedule_would_be_caught(kind: str) -> None:
     optimizer, scheduler = trained(kind, 3)
@@ -285,6 +289,7 @@ def test_a_schedule_stepped_to_a_named_epoch_carries_the_change(kind: str) -> No
     assert [each.why for each in seen] == [""]
 
 
+@pytest.mark.slow
 def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> None:
     optimizer, scheduler = trained("StepLR", 1)
     rate = LearningRate(optimizer, scheduler)
@@ -298,6 +303,7 @@ def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> N
     assert "group 1's rate was overwritten by code outside all live schedulers" in seen[0].why
 
 
+@pytest.mark.slow
 def test_only_the_container_of_a_guilty_scheduler_is_named() -> None:
     optimizer, scheduler = trained("SequentialLR", 1)
     rate = LearningRate(optimizer)
@@ -400,6 +406,7 @@ def test_a_scheduler_of_another_optimizer_is_refused() -> None:
         LearningRate(an_optimizer(), lr_scheduler.ExponentialLR(an_optimizer(), 0.9))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     kind=st.sampled_from(sorted(STOCK)),

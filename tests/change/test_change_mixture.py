@@ -41,6 +41,7 @@ def test_shares_follow_the_weights_and_every_row_of_a_source_is_drawn() -> None:
     assert max(rows.values()) < 2 * min(rows.values())
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31), st.integers(0, 3000), st.integers(1, 40))
 def test_a_draw_does_not_depend_on_what_was_drawn_before(seed: int, first: int, number: int) -> None:
     resumed = MixtureSampler(LENGTHS, EVEN, number, seed, first_draw=first)

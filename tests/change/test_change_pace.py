@@ -74,6 +74,7 @@ def test_the_signs_are_those_of_the_moves_whatever_a_schedule_did_between_them()
     assert oscillation(proposed(SWINGING, falling)).decision is Decision.DENY
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1e6), min_size=2, max_size=12, unique=True), st.booleans(), st.integers(3, 6))
 def test_a_monotone_ramp_is_never_an_oscillation(course: list[float], down: bool, window: int) -> None:
     parameter = Parameter("p", "1", 0.0, 1e6, oscillation_window=window)

@@ -75,6 +75,7 @@ def test_a_clamped_change_is_replayed_as_the_value_let_through_and_judged_anew()
     assert replay_rule(loop.engine.history, "first").not_repeated(again.engine.history) == ()
 
 
+@pytest.mark.slow
 def test_denied_changes_are_not_replayed_and_failed_or_unknown_ones_are_named() -> None:
     loop = Loop()
     loop.step()

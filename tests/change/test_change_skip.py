@@ -49,6 +49,7 @@ def test_each_denial_raises_the_flag_of_its_guard_alone_and_says_why(guard: Guar
         assert reason.note == f"{guard.__name__}: {result.reason}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 @given(after=st.floats(-1, 1))
 def test_a_denial_by_any_guard_is_told_whatever_it_looked_at(guard: Guard, after: float) -> None:

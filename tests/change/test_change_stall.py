@@ -42,12 +42,14 @@ def test_a_score_that_is_not_a_number_is_no_improvement() -> None:
     assert "best none yet" in made[1].reason
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), max_size=30))
 def test_a_score_that_keeps_rising_is_left_alone(scores: list[float]) -> None:
     rising = [index + score * 0.5 for index, score in enumerate(scores)]
     assert proposals(RULE, rising) == [None] * len(scores)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), max_size=30), st.integers(1, 5))
 def test_it_never_proposes_twice_within_its_patience(scores: list[float], patience: int) -> None:
     made = proposals(StallRule(patience, 0.5), scores)

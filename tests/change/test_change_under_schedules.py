@@ -113,6 +113,7 @@ def test_a_binding_that_only_assigns_is_shown_as_silently_lost(table, monkeypatc
     assert "deviated" in cell.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", sorted(OVERWRITING))
 def test_a_schedule_that_nobody_declared_is_shown_as_lost_and_not_in_silence(table, monkeypatch, schedule):
     undeclared = replace(table.CHANGES["lr, set"], bind=lambda loop: LearningRate(loop.optimizer))

@@ -123,6 +123,7 @@ def test_a_system_whose_library_is_missing_is_refused_with_how_to_install_it(cli
     assert f"run `pip install 'seedbed[{system}]'`" in answer.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "read"), [("parquet", pl.read_parquet), ("csv", pl.read_csv)])
 def test_finished_runs_are_exported_as_a_table(cli, tmp_path, form, read):
     for number, ap in enumerate((0.7, 0.9, 0.8)):

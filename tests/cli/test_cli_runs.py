@@ -99,6 +99,7 @@ def test_a_first_run_has_no_predecessor(two):
     assert "no predecessor" in two("runs", "diff", "run-a").out
 
 
+@pytest.mark.slow
 def test_a_diff_fails_only_under_a_policy_that_was_asked_for_and_does_not_hold(two):
     assert two("runs", "diff", "run-b", "run-a").code == 0
     assert two("runs", "diff", "run-b", "--policy", "exact").code == 1

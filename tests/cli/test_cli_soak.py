@@ -120,6 +120,7 @@ def test_its_metrics_are_served_while_it_runs(cli, monkeypatch):
     assert "soak_delta_full_apply_ratio 1.0" in scraped[0]
 
 
+@pytest.mark.slow
 def test_when_the_time_is_up_it_ramps_down_and_ends(cli):
     ended = cli("soak", "run", "--mock", "--auto-tune", "--hours", "0", "--json")
     assert (ended.json["tally"]["iterations"], ended.json["verified"]) == (2, True)
@@ -160,6 +161,7 @@ def test_bad_input_ends_with_2_and_nothing_is_written(cli, words, said):
     assert not SOAKS.exists()
 
 
+@pytest.mark.slow
 def test_a_soak_that_is_run_by_another_process_is_left_alone(cli):
     cli(*RUN)
     with SoakFolder.find(SOAKS).locked():

@@ -78,6 +78,7 @@ def test_the_import_check_can_fail(tmp_path):
     assert "torch" in imports_of("demo", "--resume", "a", folder=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_has_help_with_an_example(command, cli):
     answer = cli(*command, "--help")

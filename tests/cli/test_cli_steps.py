@@ -79,6 +79,7 @@ def test_a_file_is_of_what_is_there_now(cli, logged):
     assert cli("runs", "steps", "r1", "--follow", "--to", "s.csv").code == 2
 
 
+@pytest.mark.slow
 def test_what_comes_is_followed_until_the_run_ends(cli, logged):
     def go_on():
         for step in (3, 4):

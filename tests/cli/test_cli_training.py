@@ -15,6 +15,7 @@ from seedbed.cli.training._init import TEMPLATE
 from seedbed.stages import TrainConfig, load_config
 
 
+@pytest.mark.slow
 def test_training_ends_with_the_gates_code_a_summary_and_a_report(cli, tmp_path):
     job = small_job(tmp_path)
     answer = cli(*job)
@@ -47,6 +48,7 @@ def test_events_kept_as_sessions_train_to_the_same_metrics(cli, tmp_path):
     assert cli("shard", events, "elsewhere", "--by", "week").code == 2
 
 
+@pytest.mark.slow
 def test_options_win_over_the_configuration(cli, tmp_path):
     cli(*small_job(tmp_path), "--seed", "7", "--epochs", "2", "--events", "400")
     config = cli("runs", "show", "latest", "--json").json["snapshot"]["config"]
@@ -62,6 +64,7 @@ def test_strict_stops_with_4_and_names_the_kernel_and_the_run(cli, tmp_path):
     assert cli("runs", "list", "--json").json["runs"][0]["status"] == "FAILED"
 
 
+@pytest.mark.slow
 def test_compat_warns_and_goes_on_degraded(cli, tmp_path):
     answer = cli(*small_job(tmp_path), "--inject", "math-attention", "--mode", "compat", "--json")
     assert "warning: Runtime degraded" in answer.err
@@ -115,6 +118,7 @@ def test_a_run_is_resumed_only_by_the_job_that_it_began_with(cli, tmp_path):
     assert "belongs to project small" in answer.err
 
 
+@pytest.mark.slow
 def test_a_finished_run_cannot_be_resumed(cli, tmp_path):
     job = small_job(tmp_path)
     run_id = cli(*job, "--json").json["run_id"]
@@ -149,6 +153,7 @@ def test_a_wrong_runtime_variable_ends_with_2(cli, tmp_path, monkeypatch):
     assert "SEEDBED_RUNTIME_MOOD" in answer.err
 
 
+@pytest.mark.slow
 def test_sort_accepts_events_in_any_order(cli, tmp_path):
     job = small_job(tmp_path)
     header, *rows = (tmp_path / "events.csv").read_text().splitlines()
@@ -172,6 +177,7 @@ def test_init_overwrites_only_with_force(cli):
     assert Path("seedbed.yaml").read_bytes() == TEMPLATE.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_demo_is_the_same_job_on_the_shipped_flights(cli, monkeypatch):
     seen: dict[str, Any] = {}
 

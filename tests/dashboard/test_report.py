@@ -339,11 +339,13 @@ def test_the_predecessor_is_shown_with_what_moved_and_what_may_differ(snapshot, 
     assert "/config/training/epochs 2" in text
 
 
+@pytest.mark.slow
 def test_ten_thousand_steps_stay_a_small_page(snapshot):
     page = render_report(snapshot, make_events(num_steps=10_000, cut_at=5_000))
     assert len(page) < 200_000
 
 
+@pytest.mark.slow
 def test_reporting_never_imports_torch():
     code = "import sys, seedbed.dashboard; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,6 +12,7 @@ from seedbed.dashboard._history import thinned, trailing_mean
 FINITE = st.floats(-1e30, 1e30).filter(lambda value: value == 0 or abs(value) > 1e-30)
 
 
+@pytest.mark.slow
 @given(st.lists(FINITE, max_size=20), st.integers(2, 8))
 def test_a_data_axis_holds_every_value_and_never_crowds_its_ticks(values, num_ticks):
     axis = data_axis(values, 200.0, 10.0, num_ticks)
@@ -43,6 +44,7 @@ def test_ticks_are_at_round_numbers(values, labels):
     assert [tick.label for tick in data_axis(values, 0.0, 100.0, 4).ticks] == labels
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400), st.integers(1, 40))
 def test_thinning_keeps_both_ends_and_both_extremes(values, num_columns):
     points = tuple(enumerate(values, start=1))

@@ -27,6 +27,7 @@ def coverage(rho: float, num_samples: int, *, shuffled: bool = False) -> float:
     return hits / trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rho", "num_samples", "at_least"),
     [(0.0, 30, 0.92), (0.0, 300, 0.92), (0.3, 100, 0.90), (0.6, 100, 0.89), (0.6, 300, 0.91), (0.8, 300, 0.89)],
@@ -37,6 +38,7 @@ def test_a_95_percent_interval_covers_the_mean_of_an_autoregression(
     assert at_least <= coverage(rho, num_samples) <= 0.99
 
 
+@pytest.mark.slow
 def test_forgetting_the_order_of_the_samples_would_cover_far_too_little() -> None:
     assert coverage(0.6, 300, shuffled=True) < 0.75
 

@@ -85,6 +85,7 @@ def test_forgetting_autocorrelation_breaks_the_promise() -> None:
     assert np.mean(passed) > 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "written",
     [
@@ -112,6 +113,7 @@ def test_a_check_without_confidence_passes_every_other_series_at_its_threshold()
     assert found.standard_error == pytest.approx(0.025, abs=0.001)
 
 
+@pytest.mark.slow
 def test_strong_correlation_in_few_samples_shows_in_the_false_passes_that_it_costs() -> None:
     check = check_of("mean(x) > 2.5 @ 95%")
     few = calibrate(check, SeriesShape(16, lag_one=0.9))
@@ -119,6 +121,7 @@ def test_strong_correlation_in_few_samples_shows_in_the_false_passes_that_it_cos
     assert calibrate(check, SeriesShape(240, lag_one=0.5)).false_pass < few.false_pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["page_hinkley", "cusum"])
 def test_a_drift_check_is_calibrated_and_one_that_asks_for_drift_the_other_way_round(method: str) -> None:
     written = {"metric": "x", "statistic": "drift", "op": "==", "value": False, "method": method}
@@ -145,6 +148,7 @@ def test_of_a_sequence_every_look_counts() -> None:
     assert found.false_pass > 1.5 * at_the_end > 0
 
 
+@pytest.mark.slow
 def test_drift_on_one_side_is_calibrated_on_that_side() -> None:
     found = calibrate(check_of("drift_down(x) == false"), SeriesShape(96))
     assert found.false_pass <= 0.2
@@ -152,6 +156,7 @@ def test_drift_on_one_side_is_calibrated_on_that_side() -> None:
     assert calibrate(check_of("drift_up(x) == false"), SeriesShape(96)).false_pass <= 0.2
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_rates_and_long_series_take_fewer() -> None:
     check = check_of("mean(x) > 0 @ 95%")
     shape = SeriesShape(64, lag_one=0.4)
@@ -205,6 +210,7 @@ def test_a_report_has_the_false_pass_rate_of_its_checks_on_series() -> None:
     assert type(report).model_validate_json(report.model_dump_json()) == report
 
 
+@pytest.mark.slow
 @given(st.integers(16, 60), st.floats(0, 0.9), st.sampled_from([0.25, 4.0, 1024.0]))
 def test_the_unit_of_a_metric_does_not_change_the_rates(num_samples: int, lag_one: float, spread: float) -> None:
     check = check_of("mean(x) > 0")

@@ -86,6 +86,7 @@ def test_a_name_given_twice_and_names_that_are_none_are_refused() -> None:
             exposition([family])
 
 
+@pytest.mark.slow
 def test_a_gate_reports_its_samples_and_its_false_pass_rate() -> None:
     found = samples(judged())
     assert found["seedbed_gate_check_samples[> 0.5 @ 95%][soak][mean(kpi.x)]"] == 240
@@ -93,6 +94,7 @@ def test_a_gate_reports_its_samples_and_its_false_pass_rate() -> None:
     assert 0 <= found["seedbed_gate_check_false_pass_rate[> 0.5 @ 95%][soak][mean(kpi.x)]"] < 0.08
 
 
+@pytest.mark.slow
 def test_openmetrics_is_another_text_of_the_same_numbers() -> None:
     text = judged(openmetrics=True)
     assert text.endswith("# EOF\n")
@@ -129,6 +131,7 @@ def test_promtool_takes_the_texts() -> None:
     assert check("seedbed_ready{ 1\n")[0] == 1
 
 
+@pytest.mark.slow
 def test_an_endpoint_is_asked_anew_and_speaks_both_formats() -> None:
     counts = [0]
 
@@ -149,6 +152,7 @@ def test_an_endpoint_is_asked_anew_and_speaks_both_formats() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_an_endpoint_with_a_token_lets_nobody_else_in() -> None:
     with serve_metrics(lambda: FAMILIES, host="0.0.0.0", token="secret-é") as url:
         url = url.replace("0.0.0.0", "127.0.0.1")
@@ -211,6 +215,7 @@ def gateway() -> Iterator[tuple[str, dict[str, str]]]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_what_was_pushed_is_deleted_at_a_clean_end() -> None:
     with gateway() as (url, groups):
         with pushing(PushTarget(url, "job", "run-1"), FAMILIES) as target:
@@ -220,6 +225,7 @@ def test_what_was_pushed_is_deleted_at_a_clean_end() -> None:
         assert groups == {}
 
 
+@pytest.mark.slow
 def test_what_was_pushed_stays_after_an_error() -> None:
     with gateway() as (url, groups):
         with pytest.raises(ZeroDivisionError), pushing(PushTarget(url, "job", "run-1"), FAMILIES):
@@ -229,6 +235,7 @@ def test_what_was_pushed_stays_after_an_error() -> None:
         assert groups == {}
 
 
+@pytest.mark.slow
 def test_a_gateway_that_is_not_there_is_named() -> None:
     with gateway() as (url, _):
         pass

@@ -195,6 +195,7 @@ def test_a_series_is_a_value() -> None:
         Series([1]).values = (2.0,)  # type: ignore[misc]
 
 
+@pytest.mark.slow
 @given(
     samples=st.lists(st.floats(-100, 100), min_size=8, max_size=40),
     lower=st.floats(-120, 120),

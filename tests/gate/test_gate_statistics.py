@@ -141,6 +141,7 @@ def test_the_spread_of_a_series_is_judged_with_its_uncertainty() -> None:
     assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
 
 
+@pytest.mark.slow
 def test_what_the_spread_of_dependent_samples_falls_short_by_is_given_back() -> None:
     series = autoregressive(0.8, 60, 400, np.random.default_rng(9))
     found = np.array([spread_interval(each, 0.5, 100).value for each in series])
@@ -283,6 +284,7 @@ def test_a_higher_threshold_never_finds_more_drift(samples: list[float], thresho
         assert (low.up, low.down) == (high.up, high.down)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e3, 1e3), min_size=24, max_size=50))
 def test_a_series_turned_upside_down_drifts_the_other_way(samples: list[float]) -> None:
     for detect in (page_hinkley, cusum):

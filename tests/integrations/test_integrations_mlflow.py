@@ -114,6 +114,7 @@ def test_a_run_of_mlflow_becomes_a_commit(database, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_tags_that_name_a_user_or_a_place_stay_behind(database, tmp_path):
     native(database)
     imported(MLflow(str(database)), tmp_path / "store")
@@ -146,6 +147,7 @@ def test_a_run_that_has_not_finished_is_told_and_not_imported(database, tmp_path
     assert Store.open(tmp_path / "store").log(DESCRIBED.project).head() == 1
 
 
+@pytest.mark.slow
 def test_runs_of_one_experiment_alone_may_be_asked_for(database, tmp_path):
     client, _, first = native(database)
     other = run_of(client, client.create_experiment("other"))
@@ -212,6 +214,7 @@ def test_runs_in_folders_of_mlflows_first_store_are_read_too(tmp_path):
     assert steps_of(tmp_path / "store") == [(1, {"ap": "0.5", "worst": "inf"})]
 
 
+@pytest.mark.slow
 def test_what_is_exported_and_imported_again_is_the_same(database, tmp_path):
     store = store_with(
         tmp_path,
@@ -238,6 +241,7 @@ def test_what_is_exported_and_imported_again_is_the_same(database, tmp_path):
     assert first.documents["tags"] == {"mlflow.runName": "jsonl-a", "team": "red", "n": "3"}
 
 
+@pytest.mark.slow
 def test_exporting_again_writes_nothing_and_what_was_left_half_written_anew(database, tmp_path):
     store = store_with(tmp_path, '{"run": "a", "step": 1, "metrics": {"loss": 0.5}}\n{"run": "b"}')
     assert exported(store, database) == [True, True]
@@ -251,6 +255,7 @@ def test_exporting_again_writes_nothing_and_what_was_left_half_written_anew(data
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 0.5})
 
 
+@pytest.mark.slow
 def test_a_run_in_mlflow_tells_of_its_commit(database, tmp_path):
     store = store_with(tmp_path, '{"run": "a", "params": {"lr": 1}}\n{"run": "b", "params": {"lr": 2}}')
     exported(store, database)
@@ -272,6 +277,7 @@ def test_a_run_in_mlflow_tells_of_its_commit(database, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_what_mlflow_cannot_take_is_left_out_and_named(database, tmp_path):
     long, odd = "x" * 6001, "größe"
     store = store_with(

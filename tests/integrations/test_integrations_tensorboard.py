@@ -133,6 +133,7 @@ def test_a_file_cut_anywhere_in_its_last_record_is_read_up_to_there(tmp_path):
     assert TensorBoard(tmp_path / "logs").read("a").notes == {}
 
 
+@pytest.mark.slow
 def test_a_byte_flipped_anywhere_refuses_the_run_and_not_the_others(tmp_path):
     path = write(tmp_path / "logs" / "a", [("loss", 0.5, 1), ("loss", 0.25, 2)])
     write(tmp_path / "logs" / "b", [("loss", 0.5, 1)])

@@ -23,6 +23,7 @@ def run_program(*arguments):
     return map(int, found.stdout.split())
 
 
+@pytest.mark.slow
 def test_no_canary_that_comes_through_any_door_reaches_a_byte_of_the_store(tmp_path):
     times, files, _ = run_program(tmp_path / "store", "whole")
     assert (times, files > 30) == (1, True)

@@ -88,6 +88,7 @@ def test_keys_sort_by_utf_16_code_units():
     assert found == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_what_is_read_back_is_the_value_and_has_the_same_bytes(value):
     data = canonical_json(value)
@@ -95,6 +96,7 @@ def test_what_is_read_back_is_the_value_and_has_the_same_bytes(value):
     assert parse_json(data) == plain(value)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), SCALARS, max_size=6), st.randoms())
 def test_the_order_of_keys_changes_nothing(value, random):
     items = list(value.items())
@@ -102,6 +104,7 @@ def test_the_order_of_keys_changes_nothing(value, random):
     assert canonical_json(dict(items)) == canonical_json(value)
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(-1000, 1000) | st.text(max_size=3), max_size=8))
 def test_a_set_is_written_in_one_order_whatever_the_process(value):
     assert canonical_json(value) == canonical_json(frozenset(reversed(list(value))))
@@ -263,6 +266,7 @@ print(digest(dict(items if len(sys.argv) < 2 else items[::-1])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "arguments"),
     [
@@ -295,12 +299,14 @@ HARD = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(HARD)
 def test_two_other_implementations_write_the_same_bytes(value):
     ours = plain(value)
     assert encode(ours) == rfc8785.dumps(ours) == jcs.canonicalize(ours)
 
 
+@pytest.mark.slow
 @given(HARD)
 def test_readable_json_is_the_same_value_with_its_keys_in_order(value):
     assert json.loads(readable_json(value)) == plain(value)

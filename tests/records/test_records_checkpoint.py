@@ -71,6 +71,7 @@ def reads(files):
     return CommitLog(Watched(files.root), PROJECT), seen
 
 
+@pytest.mark.slow
 @given(HEADERS)
 def test_headers_come_back_from_their_columns_with_every_look_up(rows):
     ours = table(rows)

@@ -57,6 +57,7 @@ def test_attempts_are_claimed_across_machines(opened):
     assert other.start(PROJECT, "r1", Stage.TRAINING).attempt == 2
 
 
+@pytest.mark.slow
 def test_views_are_found_missing_and_made_again(opened):
     store = opened(create=True)
     made = commit(store, "r1")
@@ -134,6 +135,7 @@ def test_a_writer_killed_after_any_of_its_puts_leaves_a_store_that_goes_on(bucke
     assert fsck(store) == []
 
 
+@pytest.mark.slow
 def test_a_torn_log_in_a_bucket_is_repaired_as_a_whole(bucket, tmp_path):
     store = Store.open(bucket, create=True, work=tmp_path / "work")
     run = store.start(PROJECT, "r1", Stage.TRAINING)
@@ -159,6 +161,7 @@ def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, 
     assert [event.step for event in read_step_events(tmp_path / "work" / key)] == [1]
 
 
+@pytest.mark.slow
 def test_no_store_is_made_where_conditions_are_passed_over(unconditional, tmp_path):
     with pytest.raises(InvalidInput, match="no store can be made here"):
         Store.open(unconditional, create=True, work=tmp_path)

@@ -48,6 +48,7 @@ def apply_patch(value, patch):
     return value
 
 
+@pytest.mark.slow
 @given(JSON_OBJECTS, JSON_OBJECTS)
 def test_the_patch_turns_one_value_into_the_other(previous, current):
     patch = [difference.operation() for difference in differences(previous, current)]

@@ -58,6 +58,7 @@ def test_killed_at_every_durable_call_of_a_repair_the_next_repair_ends_it(tmp_pa
     assert run_program("records_crash_program.py", "repair", tmp_path / "store")["points"] > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE], ids=errno.errorcode.get)
 def test_every_durable_call_may_fail_and_the_next_writer_goes_on(tmp_path, error, monkeypatch):
     store = Store.open(tmp_path / "store", create=True)
@@ -84,6 +85,7 @@ def test_every_durable_call_may_fail_and_the_next_writer_goes_on(tmp_path, error
     assert not [finding for finding in fsck(Store.open(store.work)) if finding.kind.is_damage]
 
 
+@pytest.mark.slow
 def test_a_finish_that_failed_may_be_tried_again_and_commits_once(tmp_path):
     for at in range(1, 200):
         store = Store.open(tmp_path / f"store-{at}", create=True)
@@ -128,6 +130,7 @@ def test_writers_killed_and_stopped_at_random_lose_nothing_and_a_reader_never_se
     assert found["reads"]["logs"] > 10
 
 
+@pytest.mark.slow
 def test_events_of_a_loop_that_is_killed_are_all_there(tmp_path):
     code = (
         "import os, sys; from pathlib import Path; from seedbed.records.journal import EventsLog\n"

@@ -91,6 +91,7 @@ def test_metadata_of_another_run_or_stage_is_refused(name, value):
         draft("r1", described={**metadata("r1"), name: value})
 
 
+@pytest.mark.slow
 def test_metadata_of_another_run_is_refused_without_assertions_too():
     code = (
         "from records_world import draft, metadata\n"

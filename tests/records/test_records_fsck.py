@@ -271,6 +271,7 @@ def test_nothing_is_invented_on_a_healthy_store(store):
     assert fsck(Store.open(store.work)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found_named_and_not_repaired(store, name):
     where, how, kind = DAMAGES[name]
@@ -284,6 +285,7 @@ def test_damage_is_found_named_and_not_repaired(store, name):
     assert {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEFTOVERS)
 def test_what_is_derived_or_left_behind_is_found_named_and_repaired(store, name):
     where, how, kind = LEFTOVERS[name]
@@ -366,6 +368,7 @@ def test_a_damaged_claim_does_not_hide_what_else_is_wrong(store):
     assert {finding.kind for finding in fsck(store)} == {FindingKind.CLAIM_DAMAGED, FindingKind.VIEW_STALE}
 
 
+@pytest.mark.slow
 def test_progress_is_told_of_all_that_takes_long(tmp_path):
     store = Store.open(tmp_path / "many", create=True)
     for number in range(100):

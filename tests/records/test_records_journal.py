@@ -53,6 +53,7 @@ def test_the_digest_is_that_of_the_canonical_body(path):
     assert entry.digest == digest(body)
 
 
+@pytest.mark.slow
 def test_cut_at_every_byte_the_whole_records_remain_and_it_still_appends(path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the bytes decide here, not the disk
     data = path.read_bytes()

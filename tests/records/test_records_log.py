@@ -252,6 +252,7 @@ class LogMachine(RuleBasedStateMachine):
             assert [header.run_id for header in writer.headers()] == [item[0] for item in self.model]
 
 
+@pytest.mark.slow
 def test_any_number_of_writers_behave_as_one_list(tmp_path_factory):
     LogMachine.make_folder = staticmethod(lambda: tmp_path_factory.mktemp("machine") / "log")
     machine = LogMachine.TestCase

@@ -124,6 +124,7 @@ def test_a_kind_takes_what_is_right_and_refuses_what_is_wrong(kind):
     assert [value for value in WRONG[kind] if field.accepts(value)] == []
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(list(Stage)),
     st.dictionaries(
@@ -149,6 +150,7 @@ def test_every_field_that_is_wrong_is_named_and_no_other(stage, given_metadata):
     assert named == {name for name in fields.keys() | given_metadata.keys() if wrong(name)}
 
 
+@pytest.mark.slow
 def test_metadata_of_another_stage_or_run_is_refused_also_without_assertions(tmp_path):
     program = tmp_path / "problems.py"
     program.write_text(

@@ -95,6 +95,7 @@ def test_what_is_logged_between_two_looks_comes_and_the_end_is_noticed(store):
     assert steps(follow_events(store, store.find("r1"), go_on)) == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_run_is_followed_while_another_thread_goes_on(store):
     run = store.start(PROJECT, "r1", Stage.TRAINING)
     run.log(1, {"loss": 0.5})

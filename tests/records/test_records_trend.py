@@ -27,6 +27,7 @@ def history(store: Store, values: Sequence[float], **options: Any) -> tuple[Comm
     return store.log(PROJECT), found
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=5, max_size=40))
 def test_the_slope_and_its_interval_are_those_of_scipy(values):
     ours, theirs = trend_slope(values), theilslopes(values)

@@ -40,6 +40,7 @@ def test_whoever_holds_the_turn_too_long_is_not_waited_for(tmp_path, monkeypatch
             assert time.monotonic() - began >= 0.01
 
 
+@pytest.mark.slow
 def test_a_stopped_holder_keeps_nobody_from_committing(tmp_path):
     store = Store.open(tmp_path / "store", create=True)
     commit(store, "r1")

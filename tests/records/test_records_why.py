@@ -104,6 +104,7 @@ def test_a_metric_that_the_two_do_not_share_is_refused():
     assert (nothing.metric, nothing.summary, nothing.causes) == (None, "no metric moved", ())
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([True, False, None]), max_size=8))
 def test_a_likelihood_is_one(history):
     found = explained(
@@ -133,6 +134,7 @@ def test_replicates_that_agree_exactly_say_so():
     assert noise_of([float("inf")] * 9, 1.0).exceeds is None
 
 
+@pytest.mark.slow
 def test_five_in_a_hundred_replicates_exceed_noise_by_chance():
     import random
 

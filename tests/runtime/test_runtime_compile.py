@@ -69,6 +69,7 @@ def test_past_the_recompile_limit_strict_stops_and_quotes_dynamo(declared) -> No
     assert witness.evidence(1.0).cdc.kernels["frames left eager"] == 1
 
 
+@pytest.mark.slow
 def test_a_stance_that_forces_eager_is_caught(declared) -> None:
     contract = compiling(declared)
     run = contract.compile(waves, backend="eager")
@@ -80,6 +81,7 @@ def test_a_stance_that_forces_eager_is_caught(declared) -> None:
             run(torch.ones(3))
 
 
+@pytest.mark.slow
 def test_nothing_compiled_at_all_is_caught(declared) -> None:
     witness = compiling(declared, mode="compat").witness()
     with pytest.warns(RuntimeDegraded, match=r"nothing went through contract\.compile"):
@@ -87,6 +89,7 @@ def test_nothing_compiled_at_all_is_caught(declared) -> None:
     assert witness.audit(1.0).degraded
 
 
+@pytest.mark.slow
 def test_an_evaluation_left_eager_is_a_choice(declared) -> None:
     contract = compiling(declared)
     run = contract.compile(waves, backend="eager")
@@ -99,6 +102,7 @@ def test_an_evaluation_left_eager_is_a_choice(declared) -> None:
     assert witness.audit(1.0).cdc.used
 
 
+@pytest.mark.slow
 def test_a_module_of_torchs_own_is_compiled_in_place_and_keeps_its_names(declared) -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     module.compile(backend="eager")
@@ -147,6 +151,7 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch, tmp_path: Path) -> None:
     assert "python3-dev" in advice
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_an_obstacle(monkeypatch, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -156,11 +161,13 @@ def test_a_cache_that_cannot_be_written_is_an_obstacle(monkeypatch, tmp_path: Pa
     assert "TORCHINDUCTOR_CACHE_DIR" in advice
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_switched_off_is_an_obstacle(monkeypatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_FX_GRAPH_CACHE", "0")
     assert "switched off" in (compiler.compile_obstacle() or ("", ""))[0]
 
 
+@pytest.mark.slow
 def test_caches_that_are_all_switched_off_are_an_obstacle(declared) -> None:
     off = torch.compiler.config.patch(force_disable_caches=True)  # type: ignore[attr-defined]  # made at import
     with off, pytest.raises(ContractBroken, match=r"CDC .*not eligible: .*force_disable_caches \(set it to False"):

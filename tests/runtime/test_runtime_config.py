@@ -34,6 +34,7 @@ def test_the_later_source_wins_and_is_named() -> None:
 _SOURCES = ("file", "environment", "code")
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(_SOURCES), st.integers(1, 10**6)))
 def test_the_strongest_source_that_speaks_decides(said: dict[str, int]) -> None:
     layers = {source: {"sample_every": value} for source, value in said.items()}

@@ -67,6 +67,7 @@ def test_an_anchor_without_a_snapshot_is_not_met(soaks, tmp_path):
     assert verify_soak(folder, assemble, anchor="0" * 64).accusations[-1].flaw is Flaw.ANCHOR
 
 
+@pytest.mark.slow
 def test_without_measuring_again_altered_samples_go_unnoticed_and_the_page_says_so(soaks, tmp_path):
     folder, _ = falsified(soaks, CORRUPTIONS["samples-altered"], tmp_path)
     found = verify_soak(folder, assemble, repeat=False)
@@ -75,12 +76,14 @@ def test_without_measuring_again_altered_samples_go_unnoticed_and_the_page_says_
     assert [each.flaw for each in verify_soak(folder, assemble).accusations][:1] == [Flaw.REPETITION]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", SoakFault)
 def test_a_soak_that_suffers_a_fault_is_not_accused_of_anything(fault, tmp_path):
     folder = finished(tmp_path, small_plan(fault=fault, fault_from=3, iterations=7))
     assert verify_soak(folder, assemble).accusations == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -97,6 +100,7 @@ def test_an_honest_soak_is_not_accused(fields, tmp_path):
     assert verify_soak(folder, assemble, repeat=False).accusations == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [None, SoakFault.DROPPED])
 def test_a_soak_stopped_and_resumed_is_not_accused_before_or_after(fault, tmp_path):
     folder = SoakFolder.create(tmp_path, small_plan(fault=fault, fault_from=3))
@@ -125,6 +129,7 @@ def test_a_soak_without_its_last_record_yet_is_not_accused_until_it_has_reports(
         assert verify_soak(folder, assemble).accusations == ()
 
 
+@pytest.mark.slow
 def test_a_soak_with_a_gate_of_its_own_is_judged_and_verified_with_it(tmp_path):
     gate = parse_gate({"gate": "strict", "checks": ["apply_ratio >= 1"]})
     folder = SoakFolder.create(tmp_path, small_plan().model_copy(update={"gate": gate}))

@@ -198,6 +198,7 @@ def test_a_second_process_is_refused_and_writes_nothing(tmp_path):
         soak.close()
 
 
+@pytest.mark.slow
 def test_a_torn_record_is_cut_off_and_reported(tmp_path):
     assert not go_on(tmp_path, PLAN, stop=calls_of(4))
     before, listener = logs_of(tmp_path), Listener()
@@ -209,6 +210,7 @@ def test_a_torn_record_is_cut_off_and_reported(tmp_path):
     assert verified(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_soak_is_accused_of_a_log_that_is_torn_in_the_end(tmp_path):
     assert go_on(tmp_path, PLAN)
     with (tmp_path / "a" / "changes.log").open("ab") as log:

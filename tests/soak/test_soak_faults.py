@@ -67,6 +67,7 @@ def test_an_honest_soak_passes_and_has_a_reason_for_every_denial(tmp_path: Path,
     assert done.snapshot.freeze_ready
 
 
+@pytest.mark.slow
 def test_a_soak_that_only_measures_has_no_ratio_and_does_not_pass(tmp_path: Path) -> None:
     done = soaked(tmp_path, tuner="none")
     verdicts = {check.metric: check.verdict for check in done.report.checks}

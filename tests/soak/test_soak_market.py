@@ -106,6 +106,7 @@ def test_every_setting_of_the_plant_matters_to_the_objective(key, draws):
     assert max(abs(end - start) for end in ends) > 0.02 * abs(start)
 
 
+@pytest.mark.slow
 def test_common_random_numbers_make_a_paired_difference_tighter_than_either_side():
     start = simulate(MARKET_INITIAL, long_run(VOLATILE, seed=9))["edge_bps_per_hour"].mean(axis=1)
     wider = simulate(moved("base_spread_bps", STEP_SHARE), long_run(VOLATILE, seed=9))["edge_bps_per_hour"].mean(axis=1)

@@ -76,6 +76,7 @@ def test_two_plants_that_take_the_same_measure_the_same_and_another_seed_does_no
     assert all(len(set(each.samples["train_loss"])) == NUM_STEPS for each in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"), [(LEARNING_RATE, 2e-2), (WEIGHT_DECAY, 5e-3), (CLIP_NORM, 0.1), (DROPOUT, 0.45)]
 )
@@ -242,6 +243,7 @@ def test_a_soak_of_it_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     assert soaked("cut", 1, 3) == whole
 
 
+@pytest.mark.slow
 def test_a_change_that_never_reached_it_is_caught_by_what_its_steps_ran_with(tmp_path):
     plan = SoakPlan(
         soak_id="one",

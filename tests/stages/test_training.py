@@ -112,6 +112,7 @@ def test_a_run_is_not_resumed_with_other_settings_and_a_refused_try_leaves_it_re
     assert train(job(), store, Watcher(), run_id="cut").commit is not None
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_with_other_events(store):
     interrupted(store, job())
     with pytest.raises(Conflict, match="began with events of digest"):

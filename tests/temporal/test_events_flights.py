@@ -26,6 +26,7 @@ def column(stream, name):
     return stream.late[:, stream.late_names.index(name)]
 
 
+@pytest.mark.slow
 def test_the_shipped_flights_are_the_ones_that_the_script_made(flights):
     assert flights.digest() == DIGEST
 
@@ -78,6 +79,7 @@ def test_the_order_of_one_minute_does_not_tell_who_left_first(flights):
     assert (delay[tied] <= delay[tied + 1]).mean() < 0.6
 
 
+@pytest.mark.slow
 def test_a_limit_takes_the_first_flights_and_their_nodes(flights):
     first = load_flights(1_000)
     assert first.digest() == flights.head(1_000).digest()

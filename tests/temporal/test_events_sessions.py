@@ -83,6 +83,7 @@ def test_any_stream_comes_back_exactly(data, by):
         assert read_sessions(Path(folder)).digest() == stream.digest()
 
 
+@pytest.mark.slow
 def test_flights_come_back_exactly_one_session_a_day(tmp_path):
     flights = load_flights(2_500)
     assert write_sessions(flights, tmp_path) == 3
@@ -159,6 +160,7 @@ def test_sessions_whose_digests_were_forged_one_by_one_still_fail_as_a_whole(fol
         read_sessions(folder)
 
 
+@pytest.mark.slow
 def test_a_bit_flipped_anywhere_in_a_meta_json_is_refused(tmp_path):
     write_sessions(make().head(3), tmp_path)
     path = tmp_path / "000000" / "meta.json"

@@ -42,6 +42,7 @@ streams = st.lists(
 queries = st.lists(st.tuples(st.integers(0, 6), st.integers(START - 2, START + 9)), min_size=1, max_size=20)
 
 
+@pytest.mark.slow
 @given(streams, queries, st.integers(1, 5))
 def test_most_recent_neighbours_are_those_of_brute_force(events, asked, k):
     stream = stream_of(events, 7)
@@ -56,6 +57,7 @@ def test_most_recent_neighbours_are_those_of_brute_force(events, asked, k):
         assert not found.elapsed[i][~real].any()
 
 
+@pytest.mark.slow
 @given(streams, queries, st.integers(0, 2**32 - 1))
 def test_uniform_neighbours_are_drawn_from_the_whole_past_and_only_from_it(events, asked, seed):
     stream = stream_of(events, 7)

@@ -85,6 +85,7 @@ def train_once(model, blocks, num_sources):
     model(blocks, num_sources).square().sum().backward()
 
 
+@pytest.mark.slow
 def test_fused_attention_runs_forward_and_backward_and_in_evaluation():
     blocks, num_sources = blocks_at_hand()
     model = tiny_model()
@@ -109,6 +110,7 @@ def with_learnt_mask(query, key, value, *, attn_mask, scale):
 ATTENTION = functional.scaled_dot_product_attention
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [with_dropout, with_learnt_mask])
 def test_dropout_inside_or_a_learnt_mask_would_be_noticed(fault, monkeypatch):
     blocks, num_sources = blocks_at_hand()
