@@ -22,10 +22,11 @@ demo: setup
 
 # In parallel, in memory where there is room for it: what a power cut may leave is worked out from the calls that are
 # recorded, so the suite needs no disk. `make torture` breaks stores on the real one. ORDER="--random-order" shuffles.
+# Hundreds of tests start processes, so byte code is kept even where the user's environment says not to.
 SHM       := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {print "/dev/shm"}')
 TEST_TMP  ?= $(or $(SHM),$(TMPDIR),/tmp)
 WORKERS   ?= auto
-PYTEST    := TMPDIR=$(TEST_TMP) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ORDER)
+PYTEST    := TMPDIR=$(TEST_TMP) OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ORDER)
 
 test: setup
 	$(PYTEST)
