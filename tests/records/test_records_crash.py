@@ -39,7 +39,7 @@ def finish(store, run_id):
         ("commit", [], 70),
         ("again", ["--every", 8], 60),
         ("power", ["--every", 3], 180),
-        ("power-again", ["--every", 12], 500),
+        ("power-again", ["--every", 24], 250),
     ],
 )
 def test_whoever_dies_wherever_nothing_acknowledged_is_lost(tmp_path, program, options, points):
