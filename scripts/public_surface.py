@@ -38,6 +38,12 @@ def heads() -> dict[str, Heads]:
     return {f"seedbed.{room}": names for room, names in tomllib.loads((API / "heads.toml").read_text("utf-8")).items()}
 
 
+def pages() -> dict[Path, str]:
+    """Everything that is written, each file with its text."""
+    rooms = {API / f"{room.removeprefix('seedbed.')}.md": api_page(room, named) for room, named in heads().items()}
+    return {TARGET: surface(), **rooms}
+
+
 def surface() -> str:
     """The whole of docs/public-surface.txt."""
     return _HEADER + "".join(f"\n{room}\n{'-' * len(room)}\n{_listed(room, names)}" for room, names in heads().items())
@@ -178,7 +184,6 @@ def _call(arguments: ast.arguments, returns: ast.expr | None, *, bound: bool = F
 
 
 if __name__ == "__main__":
-    TARGET.write_text(surface(), encoding="utf-8")
-    for each, named in heads().items():
-        (API / f"{each.removeprefix('seedbed.')}.md").write_text(api_page(each, named), encoding="utf-8")
+    for page, text in pages().items():
+        page.write_text(text, encoding="utf-8")
     print(f"wrote {TARGET.relative_to(ROOT)} and {len(heads())} pages of {API.relative_to(ROOT)}")

@@ -2,8 +2,8 @@
 
 Checked: the version in src/seedbed/__init__.py is the one that pyproject.toml uses and that the newest entry of
 CHANGELOG.md names; that entry has a date; the version has no tag yet; nothing is uncommitted; docs/public-surface.txt
-is current. Then the sdist and the wheel are built and tested by scripts/test_wheel.py. Nothing is tagged or uploaded.
-Exits with 1, and says what to do, when something is wrong.
+and docs/api are current. Then the sdist and the wheel are built and tested by scripts/test_wheel.py. Nothing is
+tagged or uploaded. Exits with 1, and says what to do, when something is wrong.
 
     python scripts/release.py --check-only
     python scripts/release.py
@@ -24,22 +24,24 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSION_FILE = "src/seedbed/__init__.py"
-SURFACE_FILE = "docs/public-surface.txt"
 _VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 _ENTRY = re.compile(r"^## (?P<title>.*?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """What the checks look at. `uncommitted` are the lines of `git status --porcelain`."""
+    """What the checks look at.
+
+    `uncommitted` are the lines of `git status --porcelain`, `pages_not_current` those pages of the public surface and
+    of the API reference that scripts/public_surface.py would write otherwise.
+    """
 
     version: str
     pyproject: Mapping[str, Any]
     changelog: str
     uncommitted: tuple[str, ...]
     tags: frozenset[str]
-    surface_written: str
-    surface_found: str
+    pages_not_current: tuple[str, ...]
 
 
 def main() -> int:
@@ -71,8 +73,8 @@ def problems(checkout: Checkout) -> Iterator[str]:
         yield f"git: the tag {tag_of(checkout.version)} exists already; give {VERSION_FILE} the next version"
     if checkout.uncommitted:
         yield f"git: uncommitted changes in {', '.join(checkout.uncommitted)}; commit them or take them back"
-    if checkout.surface_written != checkout.surface_found:
-        yield f"{SURFACE_FILE}: is not current; run `python scripts/public_surface.py` and commit the file"
+    for page in checkout.pages_not_current:
+        yield f"{page}: is not current; run `python scripts/public_surface.py` and commit the file"
 
 
 def _version_problems(version: str, pyproject: Mapping[str, Any]) -> Iterator[str]:
@@ -134,16 +136,19 @@ def version_of(source: str) -> str:
 
 def read(root: Path) -> Checkout:
     """What the checks look at, from the files and from git."""
-    surface = runpy.run_path(str(root / "scripts" / "public_surface.py"))["surface"]
+    pages = runpy.run_path(str(root / "scripts" / "public_surface.py"))["pages"]()
     return Checkout(
         version=version_of((root / VERSION_FILE).read_text("utf-8")),
         pyproject=tomllib.loads((root / "pyproject.toml").read_text("utf-8")),
         changelog=(root / "CHANGELOG.md").read_text("utf-8"),
         uncommitted=tuple(line[3:] for line in _git(root, "status", "--porcelain")),
         tags=frozenset(_git(root, "tag", "--list")),
-        surface_written=(root / SURFACE_FILE).read_text("utf-8"),
-        surface_found=surface(),
+        pages_not_current=tuple(str(page.relative_to(root)) for page, text in pages.items() if not _holds(page, text)),
     )
+
+
+def _holds(page: Path, text: str) -> bool:
+    return page.is_file() and page.read_text("utf-8") == text
 
 
 def _git(root: Path, *arguments: str) -> list[str]:

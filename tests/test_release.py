@@ -23,8 +23,7 @@ READY = RELEASE["Checkout"](
     changelog="# Changelog\n\nNewest first.\n\n## 1.2.3 - 2027-01-31\n\n- It is there.\n\n## 1.2.2\n",
     uncommitted=(),
     tags=frozenset({"v1.2.2"}),
-    surface_written="seedbed.errors\n",
-    surface_found="seedbed.errors\n",
+    pages_not_current=(),
 )
 
 
@@ -59,7 +58,7 @@ def test_a_checkout_that_is_ready_is_released():
         ({"changelog": changelog("## 1.2.3 - 2027-02-30")}, "has the date '2027-02-30'"),
         ({"uncommitted": ("README.md",)}, "uncommitted changes in README.md"),
         ({"tags": frozenset({"v1.2.3"})}, "the tag v1.2.3 exists already"),
-        ({"surface_found": "seedbed.errors\nseedbed.more\n"}, "run `python scripts/public_surface.py`"),
+        ({"pages_not_current": ("docs/api/errors.md",)}, "docs/api/errors.md: is not current; run `python scripts/"),
     ],
 )
 def test_every_reason_against_a_release_is_said_with_what_to_do(wrong, said):
@@ -69,7 +68,7 @@ def test_every_reason_against_a_release_is_said_with_what_to_do(wrong, said):
 
 
 def test_all_problems_are_said_at_once():
-    assert len(list(problems(replace(READY, version="1.2", uncommitted=("a",), surface_found="")))) == 4
+    assert len(list(problems(replace(READY, version="1.2", uncommitted=("a",), pages_not_current=("b",))))) == 4
 
 
 def test_the_version_is_read_without_running_the_source():
@@ -85,13 +84,22 @@ def test_the_tag_is_printed_and_not_made():
     ]
 
 
+PAGES = """
+from pathlib import Path
+DOCS = Path(__file__).parents[1] / "docs"
+def pages():
+    return {DOCS / "public-surface.txt": "new", DOCS / "api/errors.md": "current\\n", DOCS / "api/gate.md": "new"}
+"""
+
+
 def test_what_is_checked_is_read_from_files_and_git(tmp_path):
     files = {
         "src/seedbed/__init__.py": '__version__ = "1.2.3"\n',
         "pyproject.toml": '[project]\nversion = "1.2.3"\n',
         "CHANGELOG.md": READY.changelog,
         "docs/public-surface.txt": "old\n",
-        "scripts/public_surface.py": "def surface():\n    return 'new\\n'\n",
+        "docs/api/errors.md": "current\n",
+        "scripts/public_surface.py": PAGES,
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +120,7 @@ def test_what_is_checked_is_read_from_files_and_git(tmp_path):
         "CHANGELOG.md",
         "git",
         "docs/public-surface.txt",
+        "docs/api/gate.md",
     ]
 
 

@@ -41,6 +41,7 @@ def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, t
     assert answer.code == 0, answer.err
     assert (answer.json["same"], answer.json["replay_of"], answer.json["difference"]) == (True, run_id, None)
     assert answer.json["replayed"]
+    assert next(iter(answer.json.items())) == ("schema_version", 2)
     assert "train 18/18" in answer.err
     shown = cli("changes", "show", answer.json["run_id"]).out
     assert f"replay of {run_id} proposed optimizer.lr" in shown

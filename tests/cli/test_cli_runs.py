@@ -125,7 +125,9 @@ def test_runs_on_other_data_are_not_comparable(two):
 
 def test_a_whole_run_verifies_and_a_flipped_byte_does_not(two):
     assert two("runs", "verify", "run-a").code == 0
-    assert two("runs", "verify", "run-a", "--json").json["holds"] is True
+    found = two("runs", "verify", "run-a", "--json").json
+    assert list(found) == ["schema_version", "checks", "holds", "run"]
+    assert (found["schema_version"], found["holds"]) == (2, True)
     log = next(STORE.glob("runs/*/run-a/*/events.log"))
     log.write_bytes(log.read_bytes().replace(b"0.5", b"0.6"))
     answer = two("runs", "verify", "run-a")
@@ -138,12 +140,14 @@ def test_a_damaged_commit_fails_verification_and_is_found_by_fsck(two):
     commit.write_bytes(commit.read_bytes().replace(b"0.9", b"0.8"))
     answer = two("runs", "verify", "run-a", "--json")
     assert answer.code == 1
-    assert answer.json["holds"] is False
+    assert list(answer.json) == ["schema_version", "checks", "holds", "problem", "run"]
+    assert (answer.json["schema_version"], answer.json["holds"]) == (2, False)
     assert "damaged" in answer.err
     assert two("runs", "list").code == 70
     answer = two("runs", "fsck", "--json")
     assert answer.code == 1
-    assert answer.json["damaged"] is True
+    assert list(answer.json) == ["schema_version", "damaged", "findings", "repaired"]
+    assert (answer.json["schema_version"], answer.json["damaged"]) == (2, True)
     assert "COMMIT_DAMAGED" in {finding["kind"] for finding in answer.json["findings"]}
 
 
