@@ -3,7 +3,7 @@
 Every durable call of a run, of the attempt after a killed one and of a repair is killed in turn; every state that a
 power cut may leave after each call is checked; every call fails with EIO, ENOSPC, EROFS and EMFILE; a log of step
 metrics is cut at every byte; and 8 writers are killed and stopped at random beside a reader that never stops. Exits
-with 1 when something that was acknowledged is lost, or a store cannot be used further. Takes about ten minutes.
+with 1 when something that was acknowledged is lost, or a store cannot be used further. Takes about fifteen minutes.
 
     python scripts/torture_records.py
     python scripts/torture_records.py --only commit --only hammer --json

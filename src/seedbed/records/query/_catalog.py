@@ -60,8 +60,11 @@ class Catalog:
         path = store.work / CATALOG
         for attempt in ("existing", "rebuilt"):
             try:
-                catalog = cls(_connected(path))
-                catalog._catch_up(store, progress)
+                with contextlib.ExitStack() as until_ready:
+                    catalog = cls(_connected(path))
+                    until_ready.callback(catalog.close)
+                    catalog._catch_up(store, progress)
+                    until_ready.pop_all()
             except sqlite3.OperationalError as problem:
                 if "locked" in str(problem) or attempt == "rebuilt":
                     raise StoreUnavailable(f"the catalog {path} cannot be used: {problem}; try again") from problem
@@ -149,19 +152,26 @@ class Catalog:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
+    """The catalog at `path`, made where there is none; one in memory where no file can be written."""
     try:
+        return _opened(path)
+    except sqlite3.OperationalError as problem:
+        if "locked" in str(problem):
+            raise
+    return _opened(":memory:")
+
+
+def _opened(path: Path | str) -> sqlite3.Connection:
+    with contextlib.ExitStack() as until_ready:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        until_ready.enter_context(contextlib.closing(connection))
         connection.execute("PRAGMA journal_mode = DELETE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, SCHEMA_VERSION):
             raise sqlite3.DatabaseError(f"schema version {version}")
         if version == 0:
             _make(connection)
-    except sqlite3.OperationalError as problem:
-        if "locked" in str(problem):
-            raise
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        _make(connection)
+        until_ready.pop_all()
     return connection
 
 
