@@ -24,8 +24,6 @@ from seedbed.soak.verify._verify import examine_soak, verify_soak
 
 __all__ = ["FinishedSoak", "finish", "judge_soak"]
 
-SNAPSHOT, METRICS = "POST_SOAK_SNAPSHOT.json", "POST_SOAK_METRICS.prom"
-
 
 @dataclass(frozen=True, slots=True)
 class FinishedSoak:
@@ -59,7 +57,7 @@ def judge_soak(
     verification = verify_soak(folder, assemble, strict=True)
     report = judge_readback(readback, verified=verification.clean, spec=spec)
     if spec is None and verification.clean:
-        folder.write(SNAPSHOT, post_soak_snapshot(readback, report, verified=True))
+        folder.write(folder.snapshot_path, post_soak_snapshot(readback, report, verified=True))
     if metrics:
         _write_metrics(folder, readback, report)
     return calibrate_readback(readback, report, verified=verification.clean, spec=spec) if calibrate else report
@@ -69,16 +67,16 @@ def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Fini
     """Write all artifacts of a soak that has ended. Raises StoreCorrupt for logs that cannot be read."""
     plan = folder.plan()
     readback = read_soak(folder, plan, assemble(plan))
-    folder.write("TUNING_REPORT.json", tuning_report(readback))
+    folder.write(folder.tuning_report_path, tuning_report(readback))
     _, verification = examine_soak(folder, assemble, strict=True)
     report = judge_readback(readback, verified=verification.clean)
     snapshot = post_soak_snapshot(readback, report, verified=verification.clean)
-    folder.write(SNAPSHOT, snapshot)
-    replace(folder.path / "DELTA_VERIFY_REPORT.md", verification_page(verification).encode(), durable=False)
+    folder.write(folder.snapshot_path, snapshot)
+    replace(folder.page_path, verification_page(verification).encode(), durable=False)
     _write_metrics(folder, readback, report)
     return FinishedSoak(readback, verification, snapshot)
 
 
 def _write_metrics(folder: SoakFolder, readback: SoakReadback, report: GateReport) -> None:
     families = (*soak_metrics(soak_counts(readback)), *gate_metrics(report, {"run_id": readback.plan.soak_id}))
-    write_textfile(folder.path / METRICS, families)
+    write_textfile(folder.metrics_path, families)

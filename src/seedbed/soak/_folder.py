@@ -70,6 +70,26 @@ class SoakFolder:
         """The file of one iteration's artifact."""
         return self.path / f"ITER_SUMMARY_{iteration}.json"
 
+    @property
+    def tuning_report_path(self) -> Path:
+        """The file with the history of every change."""
+        return self.path / "TUNING_REPORT.json"
+
+    @property
+    def snapshot_path(self) -> Path:
+        """The file of the verdict."""
+        return self.path / "POST_SOAK_SNAPSHOT.json"
+
+    @property
+    def page_path(self) -> Path:
+        """The verification as a page that people read."""
+        return self.path / "DELTA_VERIFY_REPORT.md"
+
+    @property
+    def metrics_path(self) -> Path:
+        """The metrics for Prometheus."""
+        return self.path / "POST_SOAK_METRICS.prom"
+
     def plan(self) -> SoakPlan:
         """Read the plan. Raises StoreCorrupt when it was altered."""
         try:
@@ -95,9 +115,9 @@ class SoakFolder:
         """Open the plant's log for writing."""
         return Journal.open(self.evidence_path)
 
-    def write(self, name: str, message: Message) -> None:
+    def write(self, path: Path, message: Message) -> None:
         """Write a sealed artifact. A crash may lose it, since it can be rebuilt from the logs."""
-        replace(self.path / name, sealed(message), durable=False)
+        replace(path, sealed(message), durable=False)
 
     def _show_as_latest(self) -> None:
         pointer = self.path.parent / f".{_LATEST}-{self.path.name}"

@@ -194,6 +194,6 @@ class Soak:
             if not all_of_them and (each.measured.iteration == last or not is_settled):
                 return
             summary = summarise(self._plan.soak_id, each, self._registry, self._previous)
-            self._folder.write(self._folder.summary_path(summary.iteration).name, summary)
+            self._folder.write(self._folder.summary_path(summary.iteration), summary)
             self._previous = summary.digest()
             self._num_summarised += 1

@@ -47,5 +47,5 @@ def gate(
     else:
         out().print(gate_text(report))
         if prometheus:
-            errors().print(f"metrics: {soak_folder.path / 'POST_SOAK_METRICS.prom'}", soft_wrap=True)
+            errors().print(f"metrics: {soak_folder.metrics_path}", soft_wrap=True)
     raise typer.Exit(report.exit_code)

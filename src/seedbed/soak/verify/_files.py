@@ -12,10 +12,6 @@ from seedbed.soak._readback import SoakReadback, iteration_summaries
 from seedbed.soak.verify._verification import Accusation, Flaw
 
 __all__ = [
-    "METRICS",
-    "PAGE",
-    "SNAPSHOT",
-    "TUNING_REPORT",
     "has_ended",
     "log_flaws",
     "plan_flaws",
@@ -24,9 +20,6 @@ __all__ = [
     "summary_flaws",
     "text_flaws",
 ]
-
-TUNING_REPORT, SNAPSHOT = "TUNING_REPORT.json", "POST_SOAK_SNAPSHOT.json"
-PAGE, METRICS = "DELTA_VERIFY_REPORT.md", "POST_SOAK_METRICS.prom"
 
 
 def plan_flaws(folder: SoakFolder, readback: SoakReadback) -> Iterator[Accusation]:
@@ -87,15 +80,14 @@ def has_ended(folder: SoakFolder, readback: SoakReadback) -> bool:
 
     A process may end after the last measurement and before the first report; such a soak is still to be resumed.
     """
-    return readback.is_finished and any(
-        (folder.path / name).exists() for name in (TUNING_REPORT, SNAPSHOT, PAGE, METRICS)
-    )
+    reports = (folder.tuning_report_path, folder.snapshot_path, folder.page_path, folder.metrics_path)
+    return readback.is_finished and any(path.exists() for path in reports)
 
 
-def report_flaws(folder: SoakFolder, name: str, expected: Message, *, ended: bool) -> Iterator[Accusation]:
+def report_flaws(path: Path, expected: Message, *, ended: bool) -> Iterator[Accusation]:
     """A sealed report must exist once the soak has ended, and must be correct if it exists."""
-    if ended or (folder.path / name).exists():
-        yield from _document(folder.path / name, expected, Flaw.REPORT)
+    if ended or path.exists():
+        yield from _document(path, expected, Flaw.REPORT)
 
 
 def text_flaws(path: Path, expected: str) -> Iterator[Accusation]:
@@ -116,7 +108,7 @@ def text_flaws(path: Path, expected: str) -> Iterator[Accusation]:
 def _stated_by_both_reports(folder: SoakFolder, name: str) -> object:
     """The value of `name` in both reports; None where they differ. It can only lead to more accusations."""
     try:
-        first, second = (unsealed(folder.path / report).get(name) for report in (TUNING_REPORT, SNAPSHOT))
+        first, second = (unsealed(path).get(name) for path in (folder.tuning_report_path, folder.snapshot_path))
     except (NotFound, StoreCorrupt):
         return None
     return first if first == second else None

@@ -18,10 +18,6 @@ from seedbed.soak._reports import judge_readback, post_soak_snapshot, soak_count
 from seedbed.soak.verify._changes import ChangeJournalCheck
 from seedbed.soak.verify._evidence_check import delivery_flaws, evidence_flaws
 from seedbed.soak.verify._files import (
-    METRICS,
-    PAGE,
-    SNAPSHOT,
-    TUNING_REPORT,
     has_ended,
     log_flaws,
     plan_flaws,
@@ -64,7 +60,7 @@ def verify_soak(
             f"the anchor {anchor!r} has {len(anchor)} digits; give at least the first {_SHORTEST_ANCHOR} of the seal"
         )
     readback, core = examine_soak(folder, assemble, strict=strict, repeat=repeat)
-    verdict = [] if readback is None else _collected(SNAPSHOT, _verdict(folder, readback, core))
+    verdict = [] if readback is None else _collected(folder.snapshot_path.name, _verdict(folder, readback, core))
     anchored = [] if anchor is None else list(_anchored(folder, anchor))
     return replace(core, accusations=(*core.accusations, *verdict, *anchored))
 
@@ -125,7 +121,7 @@ def _check_logs(folder: SoakFolder, readback: SoakReadback) -> tuple[list[Accusa
 
 def _summaries_and_report(folder: SoakFolder, readback: SoakReadback, *, ended: bool) -> Iterator[Accusation]:
     yield from summary_flaws(folder, readback, ended=ended)
-    yield from report_flaws(folder, TUNING_REPORT, tuning_report(readback), ended=ended)
+    yield from report_flaws(folder.tuning_report_path, tuning_report(readback), ended=ended)
 
 
 def _check_iterations(readback: SoakReadback, journal: ChangeJournalCheck, *, ended: bool) -> Iterator[Accusation]:
@@ -181,21 +177,23 @@ def _verdict(folder: SoakFolder, readback: SoakReadback, core: SoakVerification)
     """Check the files that hold the results of verification and gate."""
     report = judge_readback(readback, verified=core.clean)
     ended = has_ended(folder, readback)
-    yield from report_flaws(folder, SNAPSHOT, post_soak_snapshot(readback, report, verified=core.clean), ended=ended)
+    snapshot = post_soak_snapshot(readback, report, verified=core.clean)
+    yield from report_flaws(folder.snapshot_path, snapshot, ended=ended)
     page = verification_page(replace(core, repeated=True, strict=True))
-    yield from text_flaws(folder.path / PAGE, page)
+    yield from text_flaws(folder.page_path, page)
     families = (*soak_metrics(soak_counts(readback)), *gate_metrics(report, {"run_id": readback.plan.soak_id}))
-    yield from text_flaws(folder.path / METRICS, exposition(families))
+    yield from text_flaws(folder.metrics_path, exposition(families))
 
 
 def _anchored(folder: SoakFolder, anchor: str) -> Iterator[Accusation]:
+    snapshot = folder.snapshot_path
     try:
-        there = digest(unsealed(folder.path / SNAPSHOT))
+        there = digest(unsealed(snapshot))
     except SeedbedError as problem:
-        yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"cannot be compared with {anchor[:12]}…: {problem}")
+        yield Accusation(Flaw.ANCHOR, snapshot.name, f"cannot be compared with {anchor[:12]}…: {problem}")
         return
     if not there.startswith(anchor):
-        yield Accusation(Flaw.ANCHOR, SNAPSHOT, f"has the digest {there}, the anchor is {anchor}")
+        yield Accusation(Flaw.ANCHOR, snapshot.name, f"has the digest {there}, the anchor is {anchor}")
 
 
 def _collected(where: str, accusations: Iterator[Accusation]) -> list[Accusation]:

@@ -156,15 +156,15 @@ def rewrite(folder: Path) -> None:
     for path in folder.glob("ITER_SUMMARY_*"):
         path.unlink()
     for summary in summaries_now:
-        place.write(place.summary_path(summary.iteration).name, summary)
-    place.write("TUNING_REPORT.json", report)
+        place.write(place.summary_path(summary.iteration), summary)
+    place.write(place.tuning_report_path, report)
     _rewrite_verdict(place, readback)
 
 
 def _rewrite_verdict(place: SoakFolder, readback: SoakReadback) -> None:
     report = judge_readback(readback, verified=True)
-    place.write("POST_SOAK_SNAPSHOT.json", post_soak_snapshot(readback, report, verified=True))
+    place.write(place.snapshot_path, post_soak_snapshot(readback, report, verified=True))
     clean = SoakVerification(readback.plan.soak_id, (), readback.tally, repeated=True, strict=True)
-    (place.path / "DELTA_VERIFY_REPORT.md").write_text(verification_page(clean), encoding="utf-8")
+    place.page_path.write_text(verification_page(clean), encoding="utf-8")
     families = (*soak_metrics(soak_counts(readback)), *gate_metrics(report, {"run_id": readback.plan.soak_id}))
-    (place.path / "POST_SOAK_METRICS.prom").write_text(exposition(families), encoding="utf-8")
+    place.metrics_path.write_text(exposition(families), encoding="utf-8")
