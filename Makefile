@@ -7,8 +7,8 @@ STAMP  := $(VENV)/.installed
 # The exact versions that are installed; another file tries other ones.
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: setup demo test coverage test-fast test-oldest test-newest check types docs soak conformance bench torture mutation
-.PHONY: wheel wheel-test release clean
+.PHONY: setup demo test coverage test-fast test-oldest test-newest check lint types types-source types-rest docs soak
+.PHONY: conformance bench torture mutation wheel wheel-test release clean
 
 setup: $(STAMP)
 
@@ -41,10 +41,12 @@ coverage: setup
 test-fast: setup
 	$(PYTEST) -m "not slow"
 
-check: setup
+# `make --jobs 2 check docs` does these side by side.
+check: lint types
+
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) types
 	$(BIN)/lint-imports
 
 # The documentation as a site in build/site. It needs no network to be built or read. mkdocs looks for ruff in PATH.
@@ -90,11 +92,16 @@ mutation: setup
 	$(BIN)/python scripts/mutate_durable.py
 	$(BIN)/python scripts/mutation.py --cosmic-ray .venv-mutation/bin/cosmic-ray
 
-# Types: src strictly, then the rest by tests/mypy.ini, a folder at a time, since each may have a conftest of its own.
+# Types: src strictly, the rest by tests/mypy.ini, a folder at a time, since each may have a conftest of its own. Each
+# of the two has a cache of its own.
 TYPED := $(sort $(dir $(wildcard tests/*/*.py))) benchmarks scripts examples
 
-types: setup
+types: types-source types-rest
+
+types-source: setup
 	$(BIN)/mypy
+
+types-rest: setup
 	$(BIN)/mypy --config-file tests/mypy.ini $(wildcard tests/*.py)
 	set -e; for folder in $(TYPED); do \
 	  echo $$folder; $(BIN)/mypy --config-file tests/mypy.ini $$folder; \
