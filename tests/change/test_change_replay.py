@@ -58,7 +58,7 @@ def test_what_took_effect_is_due_at_its_step_as_the_value_that_it_had() -> None:
     loop.scale(0.5)
     loop.step()
     rule = replay_rule(loop.engine.history, "first")
-    assert rule.due(1) == (Delta(LR, Set(5e-4), "because", "replay of first"),)
+    assert rule.due(1) == (Delta(LR, Set(5e-4), "because", "replay of first, somebody"),)
     assert rule.due(0) == rule.due(2) == ()
     assert (len(rule.replayed), rule.left_out) == (1, ())
 
@@ -71,6 +71,8 @@ def test_a_clamped_change_is_replayed_as_the_value_let_through_and_judged_anew()
     assert loop.engine.history[1].outcome is Outcome.CLAMPED
     again = replayed(loop.engine.history, 2, high=2e-3)
     assert (again.rates, again.engine.history[1].outcome) == (loop.rates, Outcome.EFFECTIVE)
+    (repeated,) = replay_rule(again.engine.history, "second").due(1)
+    assert repeated.proposer == "replay of second, somebody"
     assert again.engine.history[1].guard_result is not None
     assert replay_rule(loop.engine.history, "first").not_repeated(again.engine.history) == ()
 

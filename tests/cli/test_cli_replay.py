@@ -44,7 +44,7 @@ def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, t
     assert next(iter(answer.json.items())) == ("schema_version", 2)
     assert "train 18/18" in answer.err
     shown = cli("changes", "show", answer.json["run_id"]).out
-    assert f"replay of {run_id} proposed optimizer.lr" in shown
+    assert f"replay of {run_id}, stall rule proposed optimizer.lr" in shown
     again = cli("changes", "replay", answer.json["run_id"], words[3])
     assert again.code == 0
     assert "the same: every loss, every validation, the metrics and the predictions" in again.out

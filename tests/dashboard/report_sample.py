@@ -143,6 +143,7 @@ def make_snapshot(**changed):
         "fingerprint_sources": {},
         "factors": {"seed": 0, "device": "cpu (x86_64)", "threads": 2, "parameters": 633_171},
         "documents": {"audit_run": audit_run(), "changes": change_summary(change())},
+        "course": {},
         "blobs": {"weights": "d4" * 32},
         "logs": {"changes": {"sequence": 5, "digest": "e5" * 32}},
         "digests": {"metrics": "f6" * 32, "content": "18" * 32},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from seedbed.contracts import Stage
+from seedbed.contracts import ChangeReport, ChangeSummary, Outcome, Stage
 from seedbed.records import Snapshot, SnapshotDraft, Store, digest, required_fields
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR
@@ -53,6 +53,42 @@ def draft(
     }
     described = metadata(run_id, stage) if described is None else described
     return SnapshotDraft(project=PROJECT, run_id=run_id, stage=stage, attempt=attempt, metadata=described, **values)
+
+
+def change_report(
+    number: int,
+    after: float,
+    step: int,
+    used: int | None,
+    outcome: Outcome = Outcome.EFFECTIVE,
+    proposer: str = "somebody",
+    parameter: str = "optimizer.lr",
+) -> ChangeReport:
+    """A change to `after`, proposed after `step` steps and first seen in use at step `used`."""
+    story = () if used is None else (f"effective: step {used} used {after:g}",)
+    values: dict[str, Any] = {"before": 1.0, "wanted": after, "after": after, "guard": None, "story": story}
+    return ChangeReport(
+        id=number,
+        step=step,
+        parameter=parameter,
+        unit="1",
+        reason="",
+        proposer=proposer,
+        outcome=outcome,
+        **values,
+    )
+
+
+def change_summary(*changes: ChangeReport, proposers: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The document `changes` of a run that was changed so."""
+    counts = {outcome.value.lower(): sum(each.outcome is outcome for each in changes) for outcome in Outcome}
+    found = ChangeSummary(
+        requested=len(changes), superseded=0, changes=changes, proposers=dict(proposers or {}), **counts
+    )
+    return found.model_dump(mode="json")
+
+
+CUT = change_summary(change_report(1, 0.5, 10, 11))
 
 
 def snapshot(run_id: str, seq: int = 1, **options: Any) -> Snapshot:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_world import PROJECT, commit, snapshot
+from records_world import CUT, PROJECT, commit, snapshot
 
 from seedbed.errors import InvalidInput
 from seedbed.records import Diff, MetricDelta, Store, why
@@ -80,13 +80,12 @@ def test_of_settings_that_changed_together_each_has_its_share():
 
 
 def test_applied_changes_and_kernels_may_explain_it_too():
-    before = snapshot("r1", documents={"changes": {"effective": 0}, "audit_run": {"flash": {"kernels": {"flash": 3}}}})
+    before = snapshot("r1", documents={"audit_run": {"degraded": False, "flash": {"kernels": {"flash": 3}}}})
     after = snapshot(
-        "r2",
-        ap=0.8,
-        documents={"changes": {"effective": 2}, "audit_run": {"degraded": True, "flash": {"kernels": {}}}},
+        "r2", ap=0.8, documents={"changes": CUT, "audit_run": {"degraded": True, "flash": {"kernels": {}}}}
     )
-    assert names(explained(before, after)) == ["/changes/effective", "/runtime/degraded", "/runtime/kernels/flash"]
+    found = names(explained(before, after))
+    assert found == ["/course/changes/optimizer.lr", "/course/runtime/degraded", "/kernels/flash"]
 
 
 def test_chance_is_named_where_it_suffices():

@@ -58,10 +58,11 @@ from .guards import (
     velocity,
 )
 from .parameters import Add, Delta, Number, Operation, Parameter, Registry, Scale, Set
-from .proposers import ReplayRule, StallRule, StallState, replay_rule
+from .proposers import STALL_RULE, ReplayRule, StallRule, StallState, replay_rule
 
 __all__ = [
     "GUARDS",
+    "STALL_RULE",
     "Add",
     "BatchListener",
     "BatchSize",

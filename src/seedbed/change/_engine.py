@@ -1,8 +1,10 @@
 """The path of a change: proposed, guarded, intended, applied, read back, and seen in use."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import c_float
-from typing import final
+from types import MappingProxyType
+from typing import Any, final
 
 from seedbed.change._checkpoint import ChangeState
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
@@ -18,6 +20,7 @@ from seedbed.change.parameters._parameter import Parameter
 from seedbed.change.parameters._registry import Registry
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError, StoreUnavailable
+from seedbed.records import canonical_json
 
 __all__ = ["ChangeEngine"]
 
@@ -33,6 +36,9 @@ class ChangeEngine:
 
     `target` holds the settings that `parameters` declare: a mapping of bindings by key, or another `Target`; keys that
     differ raise InvalidInput. Each of `invariants` is called after every change; if one raises, the change is undone.
+    `proposers` are the settings of those that decide by rules of the run's configuration, by the name that their deltas
+    carry. They are registered when the journal is new: then, if these settings stand in the config of the record, their
+    changes follow from the configuration, and runs of other seeds that they changed otherwise are still replicates.
     The history is a fold over the journal and nothing else. When the journal already holds changes, call `resume` (in a
     new process) or `settle` (with the same live objects) before the first proposal.
     """
@@ -44,6 +50,7 @@ class ChangeEngine:
         parameters: Iterable[Parameter],
         guards: Sequence[Guard] = GUARDS,
         invariants: Sequence[Invariant] = (),
+        proposers: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         self._registry = parameters if isinstance(parameters, Registry) else Registry(parameters)
         self._target: Target = Bindings(target) if isinstance(target, Mapping) else target
@@ -57,6 +64,7 @@ class ChangeEngine:
         self._ledger = Ledger(journal)
         self._watched: dict[str, int] = {}
         self._settled = not journal.entries()
+        self._register(proposers)
 
     @property
     def history(self) -> ChangeHistory:
@@ -175,6 +183,17 @@ class ChangeEngine:
                     f"change {record.id} of {record.delta.parameter} at step {record.step} ({record.before:g} -> "
                     f"{record.after:g}) is {record.outcome.value}: {record.reason}"
                 )
+
+    def _register(self, proposers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Register in a new journal; in one that was begun, what is registered cannot change any more."""
+        wanted, found = json.loads(canonical_json(proposers)), self.history.proposers
+        if self._settled and wanted:
+            self._ledger.note(Kind.REGISTERED, proposers=wanted)
+        elif found and found != wanted:
+            raise Conflict(
+                f"the journal was begun with proposers {dict(found)}, now they are {wanted}; other settings of "
+                "theirs need a new run"
+            )
 
     def _may_have_begun(self, still_open: Sequence[ChangeRecord], live: Mapping[str, float]) -> bool:
         """Whether any change of the open proposal reached the target, or may have."""

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     ROLLED_BACK = "rolled_back"
     RESUMED = "resumed"
     RETRIED = "retried"
+    REGISTERED = "registered"
 
 
 # EFFECTIVE may still fail: a scheduler can overwrite the value at its own next step. UNKNOWN may still become
@@ -122,12 +123,14 @@ class ChangeRecord:
 class ChangeHistory:
     """Every change of a run, oldest first; `superseded` are the changes of work that a resume discarded.
 
+    `proposers` are those that were registered before the first change, each with its settings.
     Only `advance` alters it, by one journal entry, in time that does not grow with the number of earlier changes.
     """
 
     def __init__(self) -> None:
         self._records: dict[int, ChangeRecord] = {}
         self._superseded: list[ChangeRecord] = []
+        self.proposers: Mapping[str, Mapping[str, Any]] = {}
         self._by_phase: dict[Kind, set[int]] = {}
         self._by_step: dict[int, list[int]] = {}
         self._moves: dict[str, dict[int, Move]] = {}
@@ -136,7 +139,8 @@ class ChangeHistory:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChangeHistory):
             return NotImplemented
-        return (self.records, self.superseded) == (other.records, other.superseded)
+        mine, others = ((each.records, each.superseded, each.proposers) for each in (self, other))
+        return mine == others
 
     def __getitem__(self, change_id: int) -> ChangeRecord:
         """The change of that id. Raises NotFound."""
@@ -197,6 +201,8 @@ class ChangeHistory:
         kind, payload = Kind(entry.kind), entry.payload
         if kind is Kind.RESUMED:
             self._resume(int(payload["kept"]))
+        elif kind is Kind.REGISTERED:
+            self._register(entry)
         else:
             self._store(_proposed(payload) if kind is Kind.PROPOSED else self._advanced(kind, entry))
 
@@ -222,6 +228,14 @@ class ChangeHistory:
         self._records, self._by_phase, self._by_step, self._moves, self._touched = {}, {}, {}, {}, {}
         for record in kept_records:
             self._store(record)
+
+    def _register(self, entry: Entry) -> None:
+        if entry.sequence != 1:
+            raise StoreCorrupt(
+                f"change journal, entry {entry.sequence}: {entry.kind!r} stands only at the beginning; "
+                "the journal was altered: run `seedbed runs fsck`"
+            )
+        self.proposers = {name: dict(settings) for name, settings in entry.payload["proposers"].items()}
 
     def _advanced(self, kind: Kind, entry: Entry) -> ChangeRecord:
         record = self._records.get(int(entry.payload["id"]))

@@ -15,6 +15,7 @@ def summary(history: ChangeHistory) -> ChangeSummary:
     return ChangeSummary(
         requested=len(history.records),
         superseded=len(history.superseded),
+        proposers={name: dict(settings) for name, settings in history.proposers.items()},
         changes=tuple(_report(record) for record in history.records),
         **{outcome.value.lower(): count for outcome, count in history.counts().items()},
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from seedbed.contracts._enums import Outcome
 from seedbed.contracts._message import Message
@@ -32,6 +32,7 @@ class ChangeSummary(Message):
     """All requested changes of one run. The six outcomes are disjoint and add up to `requested`.
 
     `superseded` counts changes of work that was lost and repeated after a resume; no other count includes them.
+    `proposers` are the settings of those that were registered before the first change, by the name that changes carry.
     """
 
     requested: int = Field(ge=0)
@@ -42,6 +43,7 @@ class ChangeSummary(Message):
     failed: int = Field(ge=0)
     unknown: int = Field(ge=0)
     superseded: int = Field(ge=0)
+    proposers: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     changes: tuple[ChangeReport, ...]
 
     @model_validator(mode="after")

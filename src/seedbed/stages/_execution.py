@@ -74,10 +74,12 @@ class Execution:
         change = config.change
         self._proposer = collaborators.proposer or StallProposer(change, _LEARNING_RATE)
         self._journal = Journal.open(run.path("changes.log"))
+        self._is_first = not self._journal.entries()
         self._engine = ChangeEngine(
             self._journal,
             {_LEARNING_RATE: LearningRate(self._trainer.optimizer, self._trainer.scheduler)},
             [Parameter(_LEARNING_RATE, "1", change.low, change.high, change.cooldown_steps)],
+            proposers=self._proposer.registered,
         )
         self._report_torn({"events.log": run.recover_log(), "changes.log": self._journal.torn_bytes})
         self._progress = self._resume()
@@ -131,7 +133,7 @@ class Execution:
     def _resume(self) -> TrainingProgress:
         progress = load_checkpoint(self._run.path(CHECKPOINT), self._trainer)
         if progress is None:
-            if self._journal.entries():
+            if not self._is_first:
                 self._engine.resume(None)
             return TrainingProgress()
         self._engine.resume(progress.changes)

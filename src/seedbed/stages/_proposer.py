@@ -1,9 +1,10 @@
 """Proposers: they decide which changes to propose during a training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
-from seedbed.change import Delta, ReplayRule, StallRule, StallState
+from seedbed.change import STALL_RULE, Delta, ReplayRule, StallRule, StallState
 from seedbed.stages._config import ChangeSettings
 
 __all__ = ["Proposer", "ReplayProposer", "StallProposer"]
@@ -11,6 +12,10 @@ __all__ = ["Proposer", "ReplayProposer", "StallProposer"]
 
 class Proposer(Protocol):
     """Proposes changes during a training. Everything that it must remember is in the state, which is checkpointed."""
+
+    @property
+    def registered(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings by which it decides, by the name that its deltas carry."""
 
     def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:
         """The new state and the proposed deltas after `step` optimizer steps; `ap` is None if no validation was due."""
@@ -23,6 +28,11 @@ class StallProposer:
 
     settings: ChangeSettings
     parameter: str
+
+    @property
+    def registered(self) -> Mapping[str, Mapping[str, Any]]:
+        """The job's settings."""
+        return {STALL_RULE: self.settings.model_dump(mode="json")}
 
     def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  a cut may come at any step
         """A cut after a validation that stalls; no cut when the settings disable it."""
@@ -40,6 +50,12 @@ class ReplayProposer:
     """Proposes the changes of another run again, independently of validation."""
 
     rule: ReplayRule
+    settings: ChangeSettings
+
+    @property
+    def registered(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings by which the other run decided: they are those of this job."""
+        return {self.rule.proposer(STALL_RULE): self.settings.model_dump(mode="json")}
 
     def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  the other run decided
         """The changes that took effect in the other run at this step."""

@@ -73,7 +73,7 @@ def train(
         this.write(run)
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
-            proposer = None if replay is None else ReplayProposer(replay)
+            proposer = None if replay is None else ReplayProposer(replay, job.config.change)
             result = _attempt(job, data, contract, run, Collaborators(observer, injection, proposer))
         except PowerCut:
             num_bytes = append_half_record(run.path("events.log"))

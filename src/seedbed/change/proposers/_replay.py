@@ -27,25 +27,25 @@ class ReplayRule:
     replayed: tuple[ChangeRecord, ...]
     left_out: tuple[ChangeRecord, ...]
 
-    @property
-    def proposer(self) -> str:
-        """The proposer named in its deltas."""
-        return f"replay of {self.of}"
+    def proposer(self, original: str) -> str:
+        """The proposer named in its deltas for the changes that `original` proposed."""
+        return f"replay of {self.of}, {original.rpartition(', ')[2]}"  # of a replayed replay, who decided at first
 
     def due(self, step: int) -> tuple[Delta, ...]:
         """The deltas to propose together after `step` steps: the values that took effect then, as absolute values."""
         return tuple(
-            Delta(record.delta.parameter, Set(record.after), record.delta.reason, self.proposer)
+            Delta(record.delta.parameter, Set(record.after), record.delta.reason, self.proposer(record.delta.proposer))
             for record in self.replayed
             if record.step == step
         )
 
     def not_repeated(self, history: ChangeHistory) -> tuple[ChangeRecord, ...]:
         """The replayed changes that did not take effect with the same value in the run of `history`."""
+        proposers = {self.proposer(record.delta.proposer) for record in self.replayed}
         found = {
             (record.step, record.delta.parameter): record.after
             for record in history.records
-            if record.delta.proposer == self.proposer and record.outcome in _IN_USE
+            if record.delta.proposer in proposers and record.outcome in _IN_USE
         }
         return tuple(each for each in self.replayed if found.get((each.step, each.delta.parameter)) != each.after)
 

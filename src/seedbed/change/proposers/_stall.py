@@ -10,7 +10,9 @@ from seedbed.change.parameters._delta import Delta, Scale
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput
 
-__all__ = ["StallRule", "StallState"]
+__all__ = ["STALL_RULE", "StallRule", "StallState"]
+
+STALL_RULE = "stall rule"
 
 
 class StallState(Message):
@@ -59,4 +61,4 @@ class StallRule:
             f"{self.score} has not improved by more than {self.min_delta:g} for {self.patience} evaluations: "
             f"best {best}, now {score:.4f}"
         )
-        return Delta(self.parameter, Scale(self.factor), reason, "stall rule")
+        return Delta(self.parameter, Scale(self.factor), reason, STALL_RULE)

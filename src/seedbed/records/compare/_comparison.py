@@ -1,10 +1,12 @@
 """Whether two snapshots may be compared: a policy names what may differ, all else must agree. Pure functions."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._json_pointer import Difference, differences
 from seedbed.records.snapshot._compared import Compared
+from seedbed.records.snapshot._course import DERIVED
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
 
@@ -22,7 +24,8 @@ __all__ = [
 ]
 
 _SHOWN = 60
-_INPUTS = ("/config/", "/factors/", "/fingerprints/")
+_MADE = {"/course/changes/": "changed while it ran", DERIVED: "changed by the run's own rules"}
+_INPUTS = ("/config/", "/factors/", "/fingerprints/", "/course/")
 
 
 def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Comparison:
@@ -64,8 +67,8 @@ def group_differences(previous: Compared, current: Compared) -> Iterator[Differe
 
 
 def input_differences(previous: Compared, current: Compared) -> Iterator[Difference]:
-    """The differences in config, factors and fingerprints that can change a result."""
-    parts = ("config", "factors", "fingerprints")
+    """The differences in config, factors, fingerprints and course that can change a result."""
+    parts = ("config", "factors", "fingerprints", "course")
     before, after = ({name: getattr(snapshot, name) for name in parts} for snapshot in (previous, current))
     return inputs_among(differences(before, after), previous, current)
 
@@ -89,7 +92,7 @@ def is_same_run(previous: Compared, current: Compared) -> bool:
 
 
 def is_input(pointer: str) -> bool:
-    """Whether a changed key is an input: a setting, a factor or a fingerprint."""
+    """Whether a changed key is an input: a setting, a factor, a fingerprint, or what happened in the run."""
     return pointer.startswith(_INPUTS)
 
 
@@ -99,12 +102,24 @@ def _is_under(pointer: str, places: Iterable[str]) -> bool:
 
 def reason_of(difference: Difference) -> str:
     """The difference as a sentence."""
+    for start, made in _MADE.items():
+        if difference.pointer.startswith(start):
+            uses = (_uses_text(value) for value in (difference.previous, difference.current))
+            return f"{difference.pointer.removeprefix(start)} was {made}: {' / '.join(uses)}"
     name = difference.pointer.removeprefix("/").replace("_", " ")
     if difference.op == "add":
         return f"{name} is {short_text(difference.current)}, which the earlier run lacks"
     if difference.op == "remove":
         return f"{name} was {short_text(difference.previous)}, which the later run lacks"
     return f"{name} differs: {short_text(difference.previous)} / {short_text(difference.current)}"
+
+
+def _uses_text(uses: Any) -> str:
+    """The values of one parameter's changes, each with the step from which it was used."""
+    found = [
+        f"{value:g} from step {step}" + "".join(f" ({each})" for each in rest) for step, value, *rest in uses or ()
+    ]
+    return short_text(", ".join(found)) or "never"
 
 
 def short_text(value: Json) -> str:

@@ -12,7 +12,8 @@ from seedbed.records.compare._noise import noise_of
 from seedbed.records.compare._severity import with_severity
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Compared
-from seedbed.records.snapshot._policy import Policy
+from seedbed.records.snapshot._course import DERIVED
+from seedbed.records.snapshot._policy import REPLICATE, Policy
 from seedbed.records.snapshot._snapshot import (
     COMPUTED_FINGERPRINTS,
     NO_PREDECESSOR,
@@ -114,6 +115,9 @@ def numbers(snapshot: Compared) -> dict[str, float]:
 
 def _summary(comparison: Comparison) -> str:
     if comparison.comparable:
+        has_derived = any(each.name.startswith(DERIVED) for each in comparison.excluded_factors)
+        if has_derived and comparison.policy == REPLICATE.name:
+            return "comparable: a replicate, only the seed and the changes that follow from it differ"
         return _SUMMARIES[comparison.policy]
     return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
 
@@ -125,6 +129,7 @@ def _subject(snapshot: Compared) -> Json:
     return {
         "blobs": dict(snapshot.blobs),
         "config": snapshot.config,
+        "course": snapshot.course,
         "factors": snapshot.factors,
         "fingerprints": dict(given),
         "metadata": {name: value for name, value in snapshot.metadata.items() if name != "run_id"},

@@ -24,8 +24,11 @@ _PRIORS: Sequence[tuple[str, float]] = (
     ("/split_fingerprint", 0.8),
     ("/fingerprints/feature", 0.7),
     ("/model_family", 0.7),
-    ("/changes", 0.6),
-    ("/runtime", 0.5),
+    ("/course/changes", 0.6),
+    ("/course/derived", 0.6),
+    ("/course/resumes", 0.2),
+    ("/course/runtime", 0.5),
+    ("/kernels", 0.5),
     ("/config/", 0.5),
     ("/fingerprints/code", 0.4),
     ("/factors/seed", 0.3),
@@ -106,16 +109,10 @@ def _candidates(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
 
 
 def _observed(snapshot: Snapshot) -> Json:
-    """What happened during the run: the number of changes that took effect, and the kernels that were observed."""
-    changes, audit = (_object(snapshot.documents.get(name)) for name in ("changes", "audit_run"))
+    """The kernels that were observed: no input, since a run that samples more steps may see more of them."""
+    audit = _object(snapshot.documents.get("audit_run"))
     kernels = {name: sorted(_object(_object(audit.get(name)).get("kernels"))) for name in ("sdpa", "flash")}
-    return {
-        "changes": {"effective": changes.get("effective")},
-        "runtime": {
-            "degraded": audit.get("degraded"),
-            "kernels": {name: list(found) for name, found in kernels.items()},
-        },
-    }
+    return {"kernels": {name: list(found) for name, found in kernels.items()}}
 
 
 def _object(value: object) -> Mapping[str, Json]:

@@ -16,7 +16,7 @@ from seedbed.records.storage._files import Files
 __all__ = ["CHECKPOINT_EVERY", "Checkpoint", "checkpoint_key", "read_checkpoint", "write_checkpoint"]
 
 CHECKPOINT_EVERY = 1000
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2  # 1 found replicates by a rule that left out what happened in a run
 _LARGEST_BYTES = 2**30
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from seedbed.contracts import Stage
+from seedbed.records.snapshot._digests import replicates_digest
 
 __all__ = ["Header", "Headers", "header_of"]
 
@@ -37,7 +38,7 @@ def header_of(body: Mapping[str, Any]) -> Header:
         attempt=body["attempt_id"],
         cohort_id=body["metadata"]["cohort_id"],
         group=body["digests"]["comparison_group"],
-        replicates=body["digests"]["replicates"],
+        replicates=replicates_digest(body),
     )
 
 

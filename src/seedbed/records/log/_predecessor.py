@@ -51,7 +51,7 @@ class Predecessors:
 
     def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
         """The diff from `earlier` to `current`, with the noise of the replicates of `earlier`."""
-        newest = reversed(headers.replicating(earlier.side.digests["replicates"]))
+        newest = reversed(headers.replicating(headers[earlier.seq - 1].replicates))
         others = islice((seq for seq in newest if headers.run_id(seq) != current.run_id), MOST_REPLICATES)
         replicates = [self._numbers(seq) for seq in others][::-1]
         before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))

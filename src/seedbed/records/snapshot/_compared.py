@@ -19,6 +19,7 @@ class Side(NamedTuple):
     config: dict[str, Any]
     volatile_settings: list[str]
     factors: dict[str, Any]
+    course: dict[str, Any]
     fingerprints: dict[str, str]
     blobs: dict[str, str]
     comparison_group: dict[str, Any]

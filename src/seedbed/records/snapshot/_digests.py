@@ -8,7 +8,7 @@ from seedbed.records.canonical._json_pointer import without
 from seedbed.records.snapshot._policy import REPLICATE
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS
 
-__all__ = ["content_digests", "group_digests", "own_digests"]
+__all__ = ["content_digests", "group_digests", "own_digests", "replicates_digest"]
 
 _CONTENT_1 = (
     *("project", "run_id", "stage", "metadata", "metrics", "config", "volatile_settings"),
@@ -19,6 +19,7 @@ _SMALL = (
     *("factors", "inputs", "process", "outputs", "blobs"),
 )
 _LARGE = ("metadata", "metrics", "config", "documents")
+_FIRST_WITH_COURSE = 3
 
 
 def own_digests(config: Json, volatile_settings: Sequence[str]) -> dict[str, str]:
@@ -39,8 +40,22 @@ def content_digests(body: Mapping[str, Any]) -> dict[str, str]:
 
 def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
     """The digests that find comparable runs (`comparison_group`) and replicates (`replicates`)."""
-    group = digest_plain(body["comparison_group"])
-    return {"comparison_group": group, "replicates": digest_plain([group, _unseeded(_inputs(body))])}
+    group, has_course = digest_plain(body["comparison_group"]), body["schema_version"] >= _FIRST_WITH_COURSE
+    return {"comparison_group": group, "replicates": _replicates(group, body, has_course=has_course)}
+
+
+def replicates_digest(body: Mapping[str, Any]) -> str:
+    """The digest that finds replicates by the current rule, for a body in the current schema, whatever it recorded."""
+    recorded: dict[str, str] = body["digests"]
+    if body["schema_version"] >= _FIRST_WITH_COURSE:
+        return recorded["replicates"]
+    return _replicates(recorded["comparison_group"], body, has_course=True)
+
+
+def _replicates(group: str, body: Mapping[str, Any], *, has_course: bool) -> str:
+    course = {name: value for name, value in body["course"].items() if name != "derived"} if has_course else {}
+    inputs = {**_inputs(body), **({"course": course} if has_course else {})}
+    return digest_plain([group, _unseeded(inputs)])
 
 
 def _content_1(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, frozen, plain
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
+from seedbed.records.snapshot._course import course_of
 from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._schema import NOT_APPLICABLE, PANEL, MetadataSchema, metadata_problems
 from seedbed.records.snapshot._snapshot import (
@@ -135,6 +136,7 @@ def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: dat
         "symbol": draft.symbol,
         "volatile_settings": list(draft.volatile_settings),
         "logs": {name: head.model_dump() for name, head in logs.items()},
+        "course": course_of(given["documents"], given["config"], draft.attempt),
         "comparison_group": draft.comparison_group,
         "fingerprints": {**given["fingerprints"], **computed},
         "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from seedbed.errors import InvalidInput
+from seedbed.records.snapshot._course import course_of
 from seedbed.records.snapshot._digests import group_digests
 from seedbed.records.snapshot._schema import NOT_APPLICABLE
 from seedbed.records.snapshot._snapshot import NO_BASELINE, SNAPSHOT_SCHEMA_VERSION
@@ -58,4 +59,9 @@ def _from_1(body: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-_STEPS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {1: _from_1}
+def _from_2(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """From version 2, which did not compare what happened in a run: its documents hold it all the same."""
+    return {**body, "course": course_of(body["documents"], body["config"], body["attempt_id"])}
+
+
+_STEPS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {1: _from_1, 2: _from_2}

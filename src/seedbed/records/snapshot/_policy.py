@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from seedbed.records.snapshot._course import DERIVED
+
 __all__ = ["EXACT", "REPLICATE", "Policy", "ablation"]
 
 
@@ -9,7 +11,8 @@ __all__ = ["EXACT", "REPLICATE", "Policy", "ablation"]
 class Policy:
     """A named rule of comparison: the factors, settings and fingerprints in `may_differ` are ignored.
 
-    Each is a full pointer (`/config/optimizer/lr`) or its last name (`lr`, `seed`, `code`).
+    Each is a full pointer (`/config/optimizer/lr`) or its last name (`lr`, `seed`, `code`). What rules of its own
+    configuration changed in a run follows from the other inputs, so it may differ wherever any of them may.
     """
 
     name: str
@@ -17,6 +20,8 @@ class Policy:
 
     def allows(self, pointer: str) -> bool:
         """Whether the value at `pointer` may differ."""
+        if pointer.startswith(DERIVED) and self.may_differ:
+            return True
         return pointer in self.may_differ or pointer.rpartition("/")[2] in self.may_differ
 
 

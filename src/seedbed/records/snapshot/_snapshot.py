@@ -22,7 +22,7 @@ __all__ = [
     "Snapshot",
 ]
 
-SNAPSHOT_SCHEMA_VERSION = 2
+SNAPSHOT_SCHEMA_VERSION = 3
 DIFF_SCHEMA_VERSION = 2
 NOT_ENOUGH_REPLICATES = "not enough replicates"
 TOP_CHANGES = 50
@@ -66,8 +66,8 @@ class Diff(Message):
 
     `severity` is null in records of a version that did not assess it.
 
-    `changed_keys` are JSON Pointers into {metadata, metrics, config, fingerprints, factors, blobs}; `patch` is the
-    RFC 6902 patch that turns the previous such object into the current one. Only the first TOP_CHANGES changes are
+    `changed_keys` are JSON Pointers into {metadata, metrics, config, fingerprints, factors, course, blobs}; `patch` is
+    the RFC 6902 patch that turns the previous such object into the current one. Only the first TOP_CHANGES changes are
     listed; `num_changes` counts all of them, and `details` is the digest of the blob with the full lists.
     """
 
@@ -112,6 +112,7 @@ class LogHead(Message):
 class Snapshot(Message):
     """The record of one finished stage of one run. `snapshot_seq` orders it; `timestamp` (UTC) is for people only.
 
+    `course` is what happened in the run, computed from its documents: an input of its result, as `config` is one.
     `metrics` are deterministic; `timing` (seconds, bytes) never enters a digest of metrics. `fingerprints` are SHA-256
     digests of the inputs, `fingerprint_sources` say what each was computed from. `digests` are SHA-256 digests of the
     results: metrics, artifacts (the manifest of blobs), predictions, and content (everything but `timing`).
@@ -140,6 +141,7 @@ class Snapshot(Message):
     process: dict[str, JsonValue]
     outputs: dict[str, JsonValue]
     documents: dict[str, JsonValue]
+    course: dict[str, JsonValue]
     blobs: dict[str, str]
     logs: dict[str, LogHead]
     fingerprints: dict[str, str]

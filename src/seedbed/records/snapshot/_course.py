@@ -1,0 +1,76 @@
+"""What happened in a run, as inputs of its result: changes that were made while it ran, its runtime, its resumes."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
+from seedbed.records.canonical._canonical import Json, plain
+
+__all__ = ["DERIVED", "course_of"]
+
+DERIVED = "/course/derived/"
+_FEATURES = ("sdpa", "flash", "amp", "cdc")
+_FACTS = ("requested", "used")
+_USE = re.compile(r"effective: step (\d+) used ")
+# Records of version 2 do not say which proposers were registered: those of a training came from its configuration.
+_STALL_RULE, _REPLAY, _SETTINGS = "stall rule", "replay of ", "change"
+
+
+def course_of(documents: Mapping[str, Any], config: Json, attempt: int) -> dict[str, Any]:
+    """What happened in a run, from its `documents` named `changes` and `audit_run`, and the number of its attempt.
+
+    `changes` and `derived` hold, for each parameter, every value that was set and the step from which it was used:
+    `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when its
+    proposer was registered before the first change, and the settings that it was registered with are in `config`: it
+    follows from the configuration and the seed. `runtime` holds the contract's mode, which features it requested and
+    which were used, and whether the run was degraded. Documents of another form give nothing.
+    """
+    made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
+    for change, item, is_derived in _uses(documents.get("changes"), config):
+        made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
+    return {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": attempt - 1}
+
+
+def _uses(document: object, config: Json) -> Iterator[tuple[ChangeReport, Json, bool]]:
+    try:
+        found = ChangeSummary.model_validate(document)
+    except ValidationError:
+        return
+    registered = {name for name, settings in found.proposers.items() if _stands_in(config, plain(settings))}
+    by_config = not found.proposers and isinstance(config, dict) and isinstance(config.get(_SETTINGS), dict)
+    for change in found.changes:
+        name = change.proposer
+        is_derived = name in registered or (by_config and (name == _STALL_RULE or name.startswith(_REPLAY)))
+        if item := _use(change):
+            yield change, item, is_derived
+
+
+def _use(change: ChangeReport) -> list[Json]:
+    """The step from which the change was used, its value, and its outcome if it is not certain; empty if it was not."""
+    step = next((int(found[1]) for sentence in change.story if (found := _USE.match(sentence))), None)
+    if change.outcome in {Outcome.EFFECTIVE, Outcome.CLAMPED}:
+        return [change.step + 1 if step is None else step, change.after]
+    if change.outcome is Outcome.UNKNOWN or (change.outcome is Outcome.FAILED and step is not None):
+        return [change.step + 1 if step is None else step, change.after, change.outcome.value]
+    return []
+
+
+def _stands_in(config: Json, settings: Json) -> bool:
+    """Whether `settings` are `config` itself, or an object anywhere in it."""
+    if config == settings:
+        return True
+    return isinstance(config, dict) and any(_stands_in(value, settings) for value in config.values())
+
+
+def _runtime(document: object) -> dict[str, Json]:
+    audit = _object(document)
+    features = {name: _object(audit.get(name)) for name in _FEATURES if name in audit}
+    found = {name: {fact: each.get(fact) for fact in _FACTS} for name, each in features.items()}
+    return {name: audit[name] for name in ("mode", "degraded") if name in audit} | found
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,207 @@
+"""What happened in a run is an input of its result: runs that were changed, degraded or resumed are no replicates."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records_world import CUT, change_report, change_summary, commit, draft, snapshot
+
+from seedbed.contracts import Outcome, Severity
+from seedbed.records import EXACT, REPLICATE, Snapshot, Store, ablation, compare, fsck, repair, verify
+from seedbed.records.log._headers import header_of
+from seedbed.records.snapshot._course import course_of
+from seedbed.records.snapshot._draft import build_body
+from seedbed.records.snapshot._migrations import upgraded
+
+STALL = {"patience": 2, "factor": 0.5}
+CONFIG = {"optimizer": {"lr": 0.001}, "change": STALL, "seed": 0}
+
+
+def audit(*, degraded: bool = False, used: bool = True, mode: str = "STRICT") -> dict[str, Any]:
+    fused = {"requested": True, "used": used, "kernels": {"aten::flash": 3}}
+    return {"mode": mode, "degraded": degraded, "sdpa": fused, "wall_time": 3.0}
+
+
+def ran(run_id: str = "b", *, changes: Any = None, audited: Any = None, attempt: int = 1, **options: Any) -> Snapshot:
+    documents = {name: value for name, value in (("changes", changes), ("audit_run", audited)) if value is not None}
+    return snapshot(run_id, config={**CONFIG, "seed": 0}, documents=documents, attempt=attempt, **options)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pointer", "said"),
+    [
+        ({}, {"changes": CUT}, "/course/changes/optimizer.lr", "changed while it ran: never / 0.5 from step 11"),
+        (
+            {"changes": CUT},
+            {"changes": change_summary(change_report(1, 0.5, 10, 12))},
+            "/course/changes/optimizer.lr",
+            "0.5 from step 11 / 0.5 from step 12",
+        ),
+        (
+            {"changes": CUT},
+            {"changes": change_summary(change_report(1, 0.25, 10, 11))},
+            "/course/changes/optimizer.lr",
+            "0.5 from step 11 / 0.25 from step 11",
+        ),
+        (
+            {"changes": CUT},
+            {"changes": change_summary(change_report(1, 0.5, 10, 11), change_report(2, 0.25, 20, 21))},
+            "/course/changes/optimizer.lr",
+            "0.5 from step 11 / 0.5 from step 11, 0.25 from step 21",
+        ),
+        (
+            {},
+            {"changes": change_summary(change_report(1, 0.5, 10, None, Outcome.UNKNOWN))},
+            "/course/changes/optimizer.lr",
+            "never / 0.5 from step 11 (UNKNOWN)",
+        ),
+        (
+            {},
+            {"changes": change_summary(change_report(1, 0.5, 10, 11, Outcome.FAILED))},
+            "/course/changes/optimizer.lr",
+            "never / 0.5 from step 11 (FAILED)",
+        ),
+        ({"audited": audit()}, {"audited": audit(degraded=True)}, "/course/runtime/degraded", "False / True"),
+        ({"audited": audit()}, {"audited": audit(used=False)}, "/course/runtime/sdpa/used", "True / False"),
+        ({"audited": audit()}, {"audited": audit(mode="COMPAT")}, "/course/runtime/mode", "STRICT / COMPAT"),
+        ({}, {"attempt": 2}, "/course/resumes", "0 / 1"),
+    ],
+)
+def test_what_happened_is_compared_and_an_ablation_may_name_it(first, second, pointer, said):
+    before, after = ran("a", **first), ran(**second)
+    for policy in (EXACT, REPLICATE):
+        found = compare(before, after, policy)
+        assert not found.comparable
+        assert said in found.reasons[0]
+    assert before.digests["replicates"] != after.digests["replicates"]
+    assert compare(before, after, ablation(pointer)).comparable
+    assert compare(before, after, ablation(pointer.rpartition("/")[2])).comparable
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        change_summary(),
+        change_summary(change_report(1, 0.5, 10, None, Outcome.BLOCKED)),
+        change_summary(change_report(1, 0.5, 10, None, Outcome.NO_OP)),
+        change_summary(change_report(1, 0.5, 10, None, Outcome.FAILED)),
+        {"effective": 3},
+        ["no", "summary"],
+        "none",
+    ],
+)
+def test_what_was_not_used_and_what_is_no_summary_changes_nothing(same):
+    before, after = ran("a"), ran(changes=same)
+    assert compare(before, after, EXACT).comparable
+    assert before.digests["replicates"] == after.digests["replicates"]
+
+
+def test_how_often_and_how_long_the_runtime_was_watched_changes_nothing():
+    before, after = ran("a", audited=audit()), ran(audited={**audit(), "wall_time": 9.0, "steps_sampled": 4})
+    assert compare(before, after, EXACT).comparable
+
+
+def test_a_clamped_change_counts_as_what_was_let_through():
+    found = ran(changes=change_summary(change_report(1, 0.7, 10, 11, Outcome.CLAMPED))).course["changes"]
+    assert found == {"optimizer.lr": [[11, 0.7]]}
+
+
+def derived(seed: int, step: int, settings: Mapping[str, Any] = STALL, name: str = "rule") -> Snapshot:
+    changes = change_summary(change_report(1, 0.5, step, step + 1, proposer="rule"), proposers={name: settings})
+    config = {"optimizer": {"lr": 0.001}, "change": STALL, "seed": seed}
+    return snapshot(f"s{seed}-{step}", seed=seed, config=config, documents={"changes": changes})
+
+
+def test_what_a_registered_rule_of_the_configuration_changed_may_differ_between_seeds_but_not_under_exact():
+    before, after = derived(0, 10), derived(1, 40)
+    assert compare(before, after, REPLICATE).comparable
+    assert before.digests["replicates"] == after.digests["replicates"]
+    same_seed = derived(0, 40)
+    found = compare(before, same_seed, EXACT)
+    assert found.reasons == ("optimizer.lr was changed by the run's own rules: 0.5 from step 11 / 0.5 from step 41",)
+    assert compare(before, derived(0, 10).model_copy(update={"run_id": "again"}), EXACT).comparable
+
+
+@pytest.mark.parametrize(
+    "of_another_kind",
+    [
+        derived(1, 40, settings={**STALL, "patience": 3}),  # settings that do not stand in the configuration
+        derived(1, 40, name="another rule"),  # nobody of its name was registered
+    ],
+)
+def test_a_change_that_does_not_follow_from_the_configuration_is_an_input(of_another_kind):
+    assert not compare(derived(0, 10), of_another_kind, REPLICATE).comparable
+    assert of_another_kind.course["derived"] == {}
+
+
+def test_a_changed_run_widens_no_noise_and_a_fall_beside_it_exceeds_the_noise_of_the_others(tmp_path):
+    store = Store.open(tmp_path / "store", create=True)
+    for number, (ap, changes) in enumerate([(0.900, None), (0.902, None), (0.901, None), (0.7, CUT), (0.899, None)]):
+        commit(store, f"r{number}", ap=ap, seed=number, documents={} if changes is None else {"changes": changes})
+    diff = commit(store, "last", ap=0.8, seed=9, documents={}).snapshot.diff_prev
+    assert diff.severity is Severity.MAJOR
+    assert diff.metric_deltas["/test/ap"].noise == "exceeds noise of 4 replicates"
+    changed = commit(store, "cut", ap=0.9, seed=10, documents={"changes": CUT}).snapshot.diff_prev
+    assert (changed.severity, changed.policy, changed.comparable) == (Severity.MINOR, "ABLATION", True)
+    assert "/course/changes/optimizer.lr" in [each.name for each in changed.excluded_factors]
+
+
+def old_body(**documents: Any) -> dict[str, Any]:
+    """A body as version 2 wrote it, with its digests by the rule of that version."""
+    made = draft("old", config=CONFIG, documents=documents)
+    body = build_body(made, {}, snapshot("old").timestamp)
+    body.pop("course")
+    return {**body, "schema_version": 2, "snapshot_seq": 1}
+
+
+def test_records_of_version_2_are_compared_by_what_their_documents_hold():
+    plain, changed = (upgraded(old_body(**documents), "commit 1") for documents in ({}, {"changes": CUT}))
+    assert changed["course"]["changes"] == {"optimizer.lr": [[11, 0.5]]}
+    assert header_of(plain).replicates != header_of(changed).replicates
+    now = build_body(draft("new", config=CONFIG, documents={"changes": CUT}), {}, snapshot("new").timestamp)
+    assert header_of(changed).replicates == header_of({**now, "snapshot_seq": 2}).replicates
+
+
+def test_in_records_of_version_2_the_stall_rule_of_a_training_and_its_replay_were_derived():
+    stalled = change_summary(
+        change_report(1, 0.5, 10, 11, proposer="stall rule"), change_report(2, 0.2, 20, 21, proposer="replay of r1")
+    )
+    stalled.pop("proposers")
+    assert course_of({"changes": stalled}, CONFIG, 1)["derived"] == {"optimizer.lr": [[11, 0.5], [21, 0.2]]}
+    assert course_of({"changes": stalled}, {"seed": 0}, 1)["derived"] == {}
+
+
+@pytest.fixture
+def of_version_2(tmp_path):
+    """A store that version 2 wrote: five runs that were replicates then."""
+    return Store.open(shutil.copytree(Path(__file__).parents[1] / "data" / "snapshots-2", tmp_path / "store"))
+
+
+def test_a_store_of_version_2_is_whole_and_read_and_nothing_in_it_is_rewritten(of_version_2):
+    before = {path: path.read_bytes() for path in of_version_2.work.rglob("*") if path.is_file()}
+    views = list(of_version_2.runs())
+    assert len(views) == 5
+    assert all(check.holds for view in views for check in verify(of_version_2, view))
+    assert {check.name for check in verify(of_version_2, views[0])} >= {"replicates", "content"}
+    assert (fsck(of_version_2), repair(of_version_2)) == ([], [])
+    assert {path: path.read_bytes() for path in of_version_2.work.rglob("*") if path.is_file()} == before
+
+
+def test_of_the_runs_of_version_2_only_those_are_replicates_in_which_nothing_else_happened(of_version_2):
+    plain = of_version_2.find("plain").commit.snapshot
+    others = {name: of_version_2.find(name).commit.snapshot for name in ("replicate", "stalled", "cut", "degraded")}
+    found = {name: compare(plain, other, REPLICATE).comparable for name, other in others.items()}
+    assert found == {"replicate": True, "stalled": True, "cut": False, "degraded": False}
+
+
+def test_a_new_run_finds_its_replicates_among_those_of_version_2(of_version_2):
+    earlier = of_version_2.find("plain").commit.snapshot
+    for seed in (10, 11):
+        documents = {"changes": change_summary(), "audit_run": earlier.documents["audit_run"]}
+        config = {**earlier.config, "seed": seed}
+        made = commit(of_version_2, f"r{seed}", ap=0.9, seed=seed, config=config, documents=documents)
+    # plain, replicate and stalled, and the first of the two new ones
+    assert made.snapshot.diff_prev.metric_deltas["/test/ap"].noise == "within noise of 4 replicates"
+    assert fsck(of_version_2) == []
