@@ -1,5 +1,6 @@
 """The path of a change: durable before it is made, read back, proven in use, and settled whatever happened between."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,6 +46,53 @@ def test_a_change_is_applied_read_back_and_effective_at_the_next_step(tmp_path: 
     assert engine.history[1].outcome is Outcome.EFFECTIVE
     assert kinds(tmp_path) == ["proposed", "guarded", "intent", "applied", "effective"]
     engine.require_effective()
+
+
+STALL = {"stall rule": {"patience": 2, "factor": 0.5}}
+
+
+def registering(path: Path, proposers: Mapping[str, Mapping[str, object]]) -> ChangeEngine:
+    return ChangeEngine(Journal.open(path / "changes.log"), {"optimizer.lr": Knob()}, [LR], proposers=proposers)
+
+
+def test_proposers_are_registered_first_of_all_and_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        engine = registering(tmp_path, STALL)
+        assert engine.history.proposers == STALL
+        assert summary(engine.history).proposers == STALL
+    assert kinds(tmp_path) == ["registered"]
+    engine.resume(None)
+    engine.propose(cut(), step=7)
+    assert kinds(tmp_path) == ["registered", "resumed", "proposed", "guarded", "intent", "applied"]
+    assert fold(read_journal(tmp_path / "changes.log")) == engine.history
+
+
+def test_other_settings_of_a_registered_proposer_are_refused(tmp_path: Path) -> None:
+    registering(tmp_path, STALL)
+    for other in ({}, {"stall rule": {"patience": 3, "factor": 0.5}}):
+        with pytest.raises(Conflict, match="need a new run"):
+            registering(tmp_path, other)
+    assert kinds(tmp_path) == ["registered"]
+
+
+def test_a_proposer_that_comes_after_a_change_is_not_registered(tmp_path: Path) -> None:
+    registering(tmp_path, {}).propose(cut(), step=1)
+    assert registering(tmp_path, STALL).history.proposers == {}
+    assert "registered" not in kinds(tmp_path)
+
+
+def test_settings_that_are_no_json_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput):
+        registering(tmp_path, {"stall rule": {"factor": float("nan")}})
+    assert kinds(tmp_path) == []
+
+
+def test_a_registration_amid_a_journal_is_corrupt() -> None:
+    journal = MemoryJournal()
+    ChangeEngine(journal, {"optimizer.lr": Knob()}, [LR]).propose(cut(), step=1)
+    journal.append_all([("registered", {"proposers": STALL})])
+    with pytest.raises(StoreCorrupt, match="stands only at the beginning"):
+        fold(journal.entries())
 
 
 def test_the_intent_is_durable_before_the_live_object_is_touched(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, t
     assert "train 18/18" in answer.err
     shown = cli("changes", "show", answer.json["run_id"]).out
     assert f"replay of {run_id}, stall rule proposed optimizer.lr" in shown
+    replica = cli("runs", "diff", answer.json["run_id"], run_id, "--policy", "exact")
+    assert (replica.code, "every input is the same" in replica.out) == (0, True)
     again = cli("changes", "replay", answer.json["run_id"], words[3])
     assert again.code == 0
     assert "the same: every loss, every validation, the metrics and the predictions" in again.out

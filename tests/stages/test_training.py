@@ -62,6 +62,23 @@ def test_another_seed_is_a_replicate_with_other_metrics(store):
 
 
 @pytest.mark.slow
+def test_what_the_stall_rule_changed_is_derived_and_replicates_may_differ_in_it(store):
+    first = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="one"))
+    assert first.course["changes"] == {}
+    assert first.course["derived"] == {
+        "optimizer.lr": [
+            [each["step"] + 1, each["after"]]
+            for each in first.documents["changes"]["changes"]
+            if each["outcome"] in {"EFFECTIVE", "CLAMPED"}
+        ]
+    }
+    settings = job().config.training.model_copy(update={"seed": 1})
+    second = snapshot_of(train(job(training=settings, change=EAGER), store, Watcher(), run_id="two"))
+    assert second.digests["replicates"] == first.digests["replicates"]
+    assert second.diff_prev.policy == "REPLICATE"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 15, 23, 46])
 def test_an_interrupted_run_resumes_to_the_digest_of_an_uninterrupted_one(store, stop_at):
     whole = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="whole"))
