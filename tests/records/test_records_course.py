@@ -16,7 +16,7 @@ from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._migrations import upgraded
 
 STALL = {"patience": 2, "factor": 0.5}
-CONFIG = {"optimizer": {"lr": 0.001}, "change": STALL, "seed": 0}
+CONFIG: dict[str, Any] = {"optimizer": {"lr": 0.001}, "change": STALL, "seed": 0}
 
 
 def audit(*, degraded: bool = False, used: bool = True, mode: str = "STRICT") -> dict[str, Any]:

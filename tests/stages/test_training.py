@@ -9,7 +9,7 @@ import pytest
 import torch
 from planted_job import Watcher, changes_of, job, number, planted_stream, snapshot_of
 
-from seedbed.contracts import AuditRun, Outcome, RunStatus, RuntimeMode
+from seedbed.contracts import AuditRun, ChangeSummary, Outcome, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, Diverged, InvalidInput
 from seedbed.gate import GateSpec, gate_record, judge, parse_gate
 from seedbed.records import read_step_events
@@ -65,13 +65,10 @@ def test_another_seed_is_a_replicate_with_other_metrics(store):
 def test_what_the_stall_rule_changed_is_derived_and_replicates_may_differ_in_it(store):
     first = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="one"))
     assert first.course["changes"] == {}
-    assert first.course["derived"] == {
-        "optimizer.lr": [
-            [each["step"] + 1, each["after"]]
-            for each in first.documents["changes"]["changes"]
-            if each["outcome"] in {"EFFECTIVE", "CLAMPED"}
-        ]
-    }
+    made = ChangeSummary.model_validate(first.documents["changes"]).changes
+    used = [[each.step + 1, each.after] for each in made if each.outcome in {Outcome.EFFECTIVE, Outcome.CLAMPED}]
+    assert used
+    assert first.course["derived"] == {"optimizer.lr": used}
     settings = job().config.training.model_copy(update={"seed": 1})
     second = snapshot_of(train(job(training=settings, change=EAGER), store, Watcher(), run_id="two"))
     assert second.digests["replicates"] == first.digests["replicates"]
