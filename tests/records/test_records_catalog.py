@@ -243,7 +243,7 @@ def test_where_nothing_can_be_written_the_index_is_in_memory(store):
 def test_a_catalog_without_its_tables_is_made_anew(store):
     commit(store, "r1")
     with contextlib.closing(sqlite3.connect(path(store))) as empty:
-        empty.execute("PRAGMA user_version = 1")
+        empty.execute(f"PRAGMA user_version = {catalog_module.SCHEMA_VERSION}")
     assert search(store) == [1]
 
 

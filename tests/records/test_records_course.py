@@ -6,10 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records_world import CUT, change_report, change_summary, commit, draft, snapshot
+from records_world import CUT, PROJECT, change_report, change_summary, commit, draft, snapshot
 
 from seedbed.contracts import Outcome, Severity
-from seedbed.records import EXACT, REPLICATE, Snapshot, Store, ablation, compare, fsck, repair, verify
+from seedbed.records import (
+    EXACT,
+    REPLICATE,
+    Catalog,
+    Snapshot,
+    Store,
+    ablation,
+    compare,
+    fsck,
+    parse_query,
+    repair,
+    verify,
+)
 from seedbed.records.log._headers import header_of
 from seedbed.records.snapshot._course import course_of
 from seedbed.records.snapshot._draft import build_body
@@ -205,3 +217,9 @@ def test_a_new_run_finds_its_replicates_among_those_of_version_2(of_version_2):
     # plain, replicate and stalled, and the first of the two new ones
     assert made.snapshot.diff_prev.metric_deltas["/test/ap"].noise == "within noise of 4 replicates"
     assert fsck(of_version_2) == []
+
+
+def test_what_happened_is_found_by_a_query(of_version_2):
+    with Catalog.open(of_version_2) as catalog:
+        degraded = catalog.search(parse_query("course.runtime.degraded=true and course.resumes=0"))
+    assert [(hit.project, hit.seq) for hit in degraded] == [(PROJECT, 5)]

@@ -22,7 +22,7 @@ from seedbed.records.storage._layout import CATALOG
 __all__ = ["SCHEMA_VERSION", "Catalog", "SearchHit", "fact_row"]
 
 CatalogProgress: TypeAlias = Callable[[int, int], None]
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BATCH = 500
 _BUSY_SECONDS = 30.0
 _SCHEMA = """

@@ -14,7 +14,7 @@ FIELDS = (
 )
 HEADS = (
     *("params", "metrics", "timing", "factors", "fingerprints", "metadata"),
-    *("inputs", "process", "outputs", "digests"),
+    *("inputs", "process", "outputs", "course", "digests"),
 )
 _LONGEST_TEXT = 1000
 
