@@ -116,9 +116,7 @@ def reason_of(difference: Difference) -> str:
 
 def _uses_text(uses: Any) -> str:
     """The values of one parameter's changes, each with the step from which it was used."""
-    found = [
-        f"{value:g} from step {step}" + "".join(f" ({each})" for each in rest) for step, value, *rest in uses or ()
-    ]
+    found = [f"{value} from step {step}" + "".join(f" ({each})" for each in rest) for step, value, *rest in uses or ()]
     return short_text(", ".join(found)) or "never"
 
 
