@@ -48,6 +48,32 @@ def test_a_change_is_applied_read_back_and_effective_at_the_next_step(tmp_path: 
     engine.require_effective()
 
 
+@pytest.mark.parametrize("foreign", ["empty", "shorter", "of another run"])
+def test_a_state_of_another_journal_is_refused_and_nothing_is_touched(tmp_path: Path, foreign: str) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    knob = Knob()
+    engine = opened(own, knob)
+    for step in (10, 40):
+        engine.propose(cut(), step)
+        knob.step()
+    state, live = engine.state(50), Knob()
+    elsewhere = opened(other, live)
+    if foreign != "empty":
+        elsewhere.propose(cut(), step=10)
+        live.step()
+    if foreign == "of another run":
+        elsewhere.propose(cut(), step=41)
+        live.step()
+    before, value = kinds(other), live.value
+    with pytest.raises(InvalidInput, match="belongs to another journal"):
+        opened(other, live).resume(state)
+    assert (kinds(other), live.value) == (before, value)
+    opened(own, Knob()).resume(state)
+    opened(own, Knob()).resume(state.model_copy(update={"journal": None}))  # as an earlier version wrote it
+
+
 STALL = {"stall rule": {"patience": 2, "factor": 0.5}}
 
 

@@ -146,15 +146,23 @@ class ChangeEngine:
 
     def state(self, step: int) -> ChangeState:
         """What a checkpoint must keep when it is taken now, after `step` optimizer steps."""
-        return ChangeState(step=step, last_change=self.history.next_id() - 1, values=self._target.state())
+        return ChangeState(
+            step=step,
+            last_change=self.history.next_id() - 1,
+            values=self._target.state(),
+            journal=self._ledger.head,
+        )
 
     def resume(self, state: ChangeState | None) -> None:
         """Continue from a checkpoint's state (None without a checkpoint); load model, optimizer and scheduler before.
 
         Changes made after the checkpoint belong to lost work and are superseded. A live value that loading did not
         restore is restored here, and every change that is still live is watched again. Raises InvalidInput when the
-        state has other parameters, ContractBroken when the live object does not take a value.
+        state has other parameters, or belongs to another journal, ContractBroken when the live object does not take a
+        value.
         """
+        if state is not None:
+            self._require_own(state)
         state = state or self.state(0).model_copy(update={"last_change": 0})
         values, live = state.values, self._target.state()
         if values.keys() != live.keys():
@@ -183,6 +191,14 @@ class ChangeEngine:
                     f"change {record.id} of {record.delta.parameter} at step {record.step} ({record.before:g} -> "
                     f"{record.after:g}) is {record.outcome.value}: {record.reason}"
                 )
+
+    def _require_own(self, state: ChangeState) -> None:
+        newest = self.history.next_id() - 1
+        if state.last_change > newest or not (state.journal is None or self._ledger.holds(state.journal)):
+            raise InvalidInput(
+                f"resume: the state, taken after change {state.last_change}, belongs to another journal than this one, "
+                f"which holds {newest} changes; open the journal of the run that the checkpoint is of"
+            )
 
     def _register(self, proposers: Mapping[str, Mapping[str, Any]]) -> None:
         """Register in a new journal; in one that was begun, what is registered cannot change any more."""

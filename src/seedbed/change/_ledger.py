@@ -32,7 +32,9 @@ class Ledger:
 
     def __init__(self, journal: ChangeJournal) -> None:
         self._journal = journal
-        self.history: ChangeHistory = fold(journal.entries())
+        entries = journal.entries()
+        self.history: ChangeHistory = fold(entries)
+        self.head = entries[-1].digest if entries else None
 
     def note(self, kind: Kind, **facts: Any) -> None:
         """Append one entry and advance the history by it. Raises StoreUnavailable when it could not be made durable."""
@@ -42,6 +44,11 @@ class Ledger:
         """As `note`, for several entries with one sync."""
         for entry in self._journal.append_all([(kind.value, facts) for kind, facts in notes]):
             self.history.advance(entry)
+            self.head = entry.digest
+
+    def holds(self, digest: str) -> bool:
+        """Whether the journal has a record with this digest."""
+        return any(entry.digest == digest for entry in self._journal.entries())
 
     def fail(self, record: ChangeRecord, reason: str, found: float | None = None, step: int | None = None) -> None:
         """Note that a change failed, and log a warning. `found` is kept when it is finite, as JSON numbers are.

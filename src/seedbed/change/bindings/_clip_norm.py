@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._step_watch import StepWatch
+from seedbed.change.bindings._step_watch import StepWatch, watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["ClipNorm"]
@@ -25,7 +25,7 @@ class ClipNorm:
     """
 
     def __init__(self, optimizer: Optimizer, max_norm: float) -> None:
-        self._optimizer = optimizer
+        self._optimizer = watchable(optimizer)
         self._max_norm = _checked(max_norm)
         self._watch: _Watch | None = None
 

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._step_watch import watchable
 from seedbed.change.bindings._use_watch import UseWatch, ValueReader
 from seedbed.errors import InvalidInput
 
@@ -27,7 +28,7 @@ class DropoutRate:
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, names: Sequence[str] = ("",)) -> None:
-        self._model, self._optimizer = model, optimizer
+        self._model, self._optimizer = model, watchable(optimizer)
         self._paths = list(dict.fromkeys(path for name in names for path in _paths_in(model, name)))
         self._watch: UseWatch | None = None
         self._notes: list[_UseNote] = []

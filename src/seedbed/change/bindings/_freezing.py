@@ -6,10 +6,12 @@ from typing import final
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._freeze_watch import FrozenWatch, UnfrozenWatch
+from seedbed.change.bindings._step_watch import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["Freeze", "OnUnfreeze"]
@@ -35,7 +37,8 @@ class Freeze:
     state of the weights, or removes it with `on_unfreeze=OnUnfreeze.RESET`.
 
     An averaged copy (AveragedModel) is not frozen: it still moves towards the weights. Raises InvalidInput when the
-    model has no such submodule, or when one of its weights is also used outside it.
+    model has no such submodule, when one of its weights is also used outside it, or for a DistributedDataParallel that
+    does not look for unused weights.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Freeze:
             raise InvalidInput(
                 f"{type(model).__name__} has no submodule {name!r}; it has {[n for n, _ in model.named_modules() if n]}"
             )
-        self._model, self._name, self._optimizer = model, name, optimizer
+        self._model, self._name, self._optimizer = model, name, watchable(optimizer)
         self._on_unfreeze, self._holds = OnUnfreeze(on_unfreeze), hold_statistics
         self._others: frozenset[str] = frozenset()
         idle = frozenset(key for key, weight in self._weights().items() if not weight.requires_grad)
@@ -59,6 +62,7 @@ class Freeze:
         self._momenta = {key: norm.momentum for key, norm in self._norms().items()}
         self._watch: FrozenWatch | UnfrozenWatch | None = None
         self._require_untied()
+        _require_unused_found(model)
 
     def read(self) -> float:
         """The share of its weights that is frozen."""
@@ -151,6 +155,15 @@ class Freeze:
         for weight in self._weights().values():
             if self._on_unfreeze is OnUnfreeze.RESET and not weight.requires_grad:
                 self._optimizer.state.pop(weight, None)
+
+
+def _require_unused_found(model: nn.Module) -> None:
+    """DistributedDataParallel waits for a gradient of every weight that had one when it was made."""
+    if isinstance(model, DistributedDataParallel) and not model.find_unused_parameters:
+        raise InvalidInput(
+            "a frozen weight gets no gradient, and DistributedDataParallel waits for it: the next forward pass would "
+            "fail; make it with find_unused_parameters=True"
+        )
 
 
 def _set_frozen(weight: nn.Parameter, *, frozen: bool) -> None:

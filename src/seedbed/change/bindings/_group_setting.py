@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._schedulers import momentum_cyclers
-from seedbed.change.bindings._step_watch import StepWatch
+from seedbed.change.bindings._step_watch import StepWatch, watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["GroupSetting", "OptimizerSetting"]
@@ -51,11 +51,11 @@ class GroupSetting:
         group: GroupName | None = None,
         scheduler: LRScheduler | None = None,
     ) -> None:
-        self._optimizer, self._setting, self._group = optimizer, OptimizerSetting(setting), group
+        self._optimizer, self._setting, self._group = watchable(optimizer), OptimizerSetting(setting), group
         self._watch: _Watch | None = None
         self._require_setting()
         if scheduler is not None and self._setting in _CYCLED:
-            _require_uncycled(optimizer, scheduler, self._setting)
+            _require_uncycled(self._optimizer, scheduler, self._setting)
 
     def read(self) -> float:
         """The setting of the bound group, or of the first group."""
@@ -125,7 +125,7 @@ class GroupSetting:
                 f"{type(self._optimizer).__name__} has no {self._setting.value}: group {missing[0]} holds {has}; bind "
                 "a setting that it has"
             )
-        if self._setting is not OptimizerSetting.WEIGHT_DECAY and len(set(self._held())) > 1:
+        if len(set(self._held())) > 1 and self._setting is not OptimizerSetting.WEIGHT_DECAY:
             raise InvalidInput(
                 f"the groups' {self._setting.value} differ, {self._held()}, and have no meaning as ratios; bind each "
                 "group separately with group="
@@ -195,7 +195,10 @@ def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: Opt
 
 
 def _get(group: Mapping[str, Any], setting: OptimizerSetting) -> float:
-    return float(group["betas"][_INDEX_IN_BETAS[setting]] if setting in _INDEX_IN_BETAS else group[setting.value])
+    held = group["betas"][_INDEX_IN_BETAS[setting]] if setting in _INDEX_IN_BETAS else group[setting.value]
+    if isinstance(held, bool) or not isinstance(held, int | float | Tensor):
+        raise InvalidInput(f"{setting.value} is {held!r}, which is no number: give the group one, or leave it unbound")
+    return float(held)
 
 
 def _put(group: dict[str, Any], setting: OptimizerSetting, value: float) -> None:

@@ -15,8 +15,10 @@ from seedbed.change.bindings._schedulers import (
     group_slots,
     rates_of,
     require_known,
+    require_numbers,
     schedule_slots,
 )
+from seedbed.change.bindings._step_watch import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["LearningRate"]
@@ -32,16 +34,18 @@ class LearningRate:
 
     Every write rebases a declared `scheduler`: it then follows the same curve as before, scaled to the new value. A
     watch finds and names an undeclared one that overwrites the value. Groups are looked up at every call, since
-    `load_state_dict` replaces them. Raises InvalidInput for a scheduler of an unknown class, naming it, for a scheduler
-    of another optimizer, and for a group that does not exist.
+    `load_state_dict` replaces them. What wraps an optimizer is unwrapped. Raises InvalidInput for what cannot be
+    watched, for groups that hold no rate, since the optimizer computes it itself, for a scheduler of an unknown class,
+    naming it, for a scheduler of another optimizer, and for a group that does not exist.
     """
 
     def __init__(
         self, optimizer: Optimizer, scheduler: LRScheduler | None = None, group: GroupName | None = None
     ) -> None:
+        self._optimizer = watchable(optimizer)
+        require_numbers(self._optimizer)
         if scheduler is not None:
-            require_known(scheduler, optimizer)
-        self._optimizer = optimizer
+            require_known(scheduler, self._optimizer)
         self._scheduler = scheduler
         self._group = group
         self._watch: RateWatch | None = None

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._step_watch import watchable
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
 from seedbed.errors import InvalidInput
 
@@ -65,7 +66,7 @@ class LossWeight:
     """Binds a parameter to the weight of one term. Raises InvalidInput when there is no such term."""
 
     def __init__(self, weights: LossWeights, term: str, optimizer: Optimizer) -> None:
-        self._weights, self._term, self._optimizer = weights, term, optimizer
+        self._weights, self._term, self._optimizer = weights, term, watchable(optimizer)
         self._watch: UseWatch | None = None
         self.read()
 

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
 from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._step_watch import watchable
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
 from seedbed.errors import InvalidInput
 
@@ -134,7 +135,7 @@ class MixtureWeight:
     """
 
     def __init__(self, mixture: MixtureSampler, name: str, optimizer: Optimizer) -> None:
-        self._mixture, self._name, self._optimizer = mixture, name, optimizer
+        self._mixture, self._name, self._optimizer = mixture, name, watchable(optimizer)
         self._watch: UseWatch | None = None
         self.read()
 

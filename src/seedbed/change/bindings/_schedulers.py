@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
+from seedbed.change.bindings._step_watch import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = [
@@ -100,10 +101,21 @@ def require_known(scheduler: LRScheduler, optimizer: Optimizer) -> None:
                 f"known ({', '.join(sorted(kind.__name__ for kind in _RATE_ATTRIBUTES))}); write it as a LambdaLR, or "
                 "leave it undeclared: it is reported if it overwrites the rate"
             )
-        if each.optimizer is not optimizer:
+        if watchable(each.optimizer) is not optimizer:
             raise InvalidInput(
                 f"the scheduler {type(each).__name__} belongs to another optimizer than the one given; pass the "
                 "optimizer and its own scheduler"
+            )
+
+
+def require_numbers(optimizer: Optimizer) -> None:
+    """Raise InvalidInput when a group holds no number as its rate."""
+    for place, group in enumerate(optimizer.param_groups):
+        rate = group.get("lr")
+        if isinstance(rate, bool) or not isinstance(rate, int | float | Tensor):
+            raise InvalidInput(
+                f"group {place} of {type(optimizer).__qualname__} holds lr {rate!r}, which is no number: it computes "
+                "its rates itself, and there is none to change; give it a rate (Adafactor: relative_step=False)"
             )
 
 

@@ -7,11 +7,40 @@ import torch
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-__all__ = ["StepWatch"]
+from seedbed.errors import InvalidInput
+
+__all__ = ["StepWatch", "watchable"]
 
 Look = Callable[[int], None]
 Hook = Callable[[Optimizer, tuple[Any, ...], dict[str, Any]], None]
 _HUB = "_seedbed_hub"
+_HOOKS = "_optimizer_step_pre_hooks"
+_INNER = ("optimizer", "_optimizer", "base_optimizer", "inner_optimizer")
+
+
+def watchable(optimizer: Optimizer) -> Optimizer:
+    """The optimizer whose steps are watched: `optimizer`, or the one that it wraps and whose groups it shows.
+
+    Raises InvalidInput for what has no step hooks, and wraps no optimizer that has them: a change of it could be made,
+    and never be seen in use.
+    """
+    if isinstance(optimizer, Optimizer) and hasattr(optimizer, _HOOKS):
+        return optimizer
+    for name in _INNER:
+        inner = getattr(optimizer, name, None)
+        if inner is not None and inner is not optimizer and _shows_groups_of(optimizer, inner):
+            return watchable(inner)
+    raise InvalidInput(
+        f"a {type(optimizer).__qualname__} cannot be watched: it is no torch.optim.Optimizer with step hooks, and "
+        f"wraps none ({', '.join(_INNER)}) whose parameter groups it shows; bind the optimizer that takes the steps"
+    )
+
+
+def _shows_groups_of(wrapper: object, inner: object) -> bool:
+    outer, own = (getattr(each, "param_groups", None) for each in (wrapper, inner))
+    if not (isinstance(outer, list) and isinstance(own, list)):
+        return False
+    return len(outer) == len(own) and all(one is other for one, other in zip(outer, own, strict=True))
 
 
 @final
