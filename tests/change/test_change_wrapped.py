@@ -35,7 +35,7 @@ class Wrapper:
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        return self.optimizer.param_groups  # type: ignore[no-any-return]
+        return self.optimizer.param_groups
 
     def step(self) -> None:
         self.optimizer.step()
