@@ -52,3 +52,14 @@ def test_what_cannot_be_drawn_or_asked_for_is_refused(rising):
     refused = rising("runs", "trend", "latest", "--metric", "metrics.nothing")
     assert refused.code != 0
     assert "metrics.test.random.ap" in refused.err
+
+
+def test_runs_in_which_something_happened_are_marked(cli):
+    finished(STORE, "whole", documents={})
+    assert "remarks" not in cli("runs", "trend", "latest", *METRIC).out
+    finished(STORE, "worse", ap=0.8, seed=1, documents={"audit_run": {"degraded": True}})
+    finished(STORE, "cut", seed=2)
+    lines = [line.rstrip() for line in cli("runs", "trend", "latest", *METRIC).out.splitlines()]
+    assert lines[0].endswith("remarks")
+    assert [line.split()[0] for line in lines if line.endswith("  degraded")] == ["worse"]
+    assert [line.split()[0] for line in lines if line.endswith("  optimizer.lr was changed")] == ["cut"]

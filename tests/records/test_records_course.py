@@ -20,10 +20,11 @@ from seedbed.records import (
     fsck,
     parse_query,
     repair,
+    trend,
     verify,
 )
 from seedbed.records.log._headers import header_of
-from seedbed.records.snapshot._course import course_of
+from seedbed.records.snapshot._course import course_of, course_words
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._migrations import upgraded
 
@@ -217,6 +218,20 @@ def test_a_new_run_finds_its_replicates_among_those_of_version_2(of_version_2):
     # plain, replicate and stalled, and the first of the two new ones
     assert made.snapshot.diff_prev.metric_deltas["/test/ap"].noise == "within noise of 4 replicates"
     assert fsck(of_version_2) == []
+
+
+def test_a_trend_marks_the_runs_in_which_something_happened(of_version_2):
+    last = of_version_2.find("degraded").commit
+    found = trend(of_version_2.log(PROJECT), last, "metrics.test.ap")
+    assert {point.run_id: point.happened for point in found.points} == {
+        "plain": (),
+        "replicate": (),
+        "stalled": (),
+        "cut": ("lr was changed",),
+        "degraded": ("degraded",),
+    }
+    assert course_words(ran(attempt=2).course) == ("resumed",)
+    assert course_words(ran(attempt=4).course) == ("resumed 3 times",)
 
 
 def test_what_happened_is_found_by_a_query(of_version_2):

@@ -1,15 +1,16 @@
 """The soak verifier against its conformance suite, and against honest soaks of every kind."""
 
 import json
+import os
 from pathlib import Path
 from random import Random
 
 import pytest
 from soak_world import after, copied, finished, go_on, small_plan
 
-from seedbed.errors import InvalidInput
+from seedbed.errors import InvalidInput, StoreCorrupt
 from seedbed.gate import parse_gate
-from seedbed.soak import Flaw, SoakFault, SoakFolder, assemble, finish, verification_page, verify_soak
+from seedbed.soak import Flaw, SoakFault, SoakFolder, assemble, finish, judge_soak, verification_page, verify_soak
 from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names_place
 
 
@@ -25,7 +26,7 @@ def soaks(tmp_path_factory):
 
 
 def content(folder):
-    return {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    return {path.name: path.read_bytes() if path.is_file() else None for path in folder.path.iterdir()}
 
 
 def falsified(soaks, corruption: Corruption, root: Path, seed=0):
@@ -65,6 +66,20 @@ def test_an_anchor_without_a_snapshot_is_not_met(soaks, tmp_path):
     folder = copied(soaks[Base.HEALTHY], tmp_path)
     (folder.path / "POST_SOAK_SNAPSHOT.json").unlink()
     assert verify_soak(folder, assemble, anchor="0" * 64).accusations[-1].flaw is Flaw.ANCHOR
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_snapshot_that_is_no_file_is_not_waited_for_with_an_anchor_and_no_soak_is_read_then(make, soaks, tmp_path):
+    folder = copied(soaks[Base.HEALTHY], tmp_path)
+    folder.snapshot_path.unlink()
+    make(folder.snapshot_path)
+    found = verify_soak(folder, assemble, anchor="0" * 64)
+    assert [(each.flaw, each.where) for each in found.accusations] == [
+        (Flaw.REPORT, "POST_SOAK_SNAPSHOT.json"),
+        (Flaw.ANCHOR, "POST_SOAK_SNAPSHOT.json"),
+    ]
+    with pytest.raises(StoreCorrupt, match="expected a regular file"):
+        judge_soak(folder, assemble)
 
 
 @pytest.mark.slow

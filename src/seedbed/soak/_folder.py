@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 from pydantic import ValidationError
 
@@ -66,8 +66,8 @@ class SoakFolder:
         """The file of the plant's own log."""
         return self.path / "evidence.log"
 
-    def summary_path(self, iteration: int) -> Path:
-        """The file of one iteration's artifact."""
+    def summary_path(self, iteration: int | Literal["*"]) -> Path:
+        """The file of one iteration's artifact; with "*" the pattern of all."""
         return self.path / f"ITER_SUMMARY_{iteration}.json"
 
     @property
@@ -90,8 +90,21 @@ class SoakFolder:
         """The metrics for Prometheus."""
         return self.path / "POST_SOAK_METRICS.prom"
 
+    def irregular(self) -> Iterator[tuple[Path, str]]:
+        """The files of the soak that are none, and what they are. Reading a pipe would wait for ever."""
+        named = (
+            *(self.plan_path, self.changes_path, self.evidence_path, self.settings_path),
+            *sorted(self.path.glob(self.summary_path("*").name)),
+            *(self.tuning_report_path, self.snapshot_path, self.page_path, self.metrics_path),
+        )
+        for path in named:
+            if path.exists() and not path.is_file():
+                yield path, "a folder" if path.is_dir() else "a pipe or a device"
+
     def plan(self) -> SoakPlan:
-        """Read the plan. Raises StoreCorrupt when it was altered."""
+        """Read the plan. Raises StoreCorrupt when it was altered, or when a file of the soak is no regular file."""
+        for path, kind in self.irregular():
+            raise StoreCorrupt(f"{path} is {kind}, expected a regular file; restore it from a copy")
         try:
             return SoakPlan.model_validate(unsealed(self.plan_path))
         except ValidationError as problem:

@@ -67,9 +67,12 @@ def _json(found: "Trend") -> dict[str, object]:
 
 
 def _print(found: "Trend") -> None:
-    table = plain_table("run", "finished", found.metric, "smoothed", numeric=(found.metric, "smoothed"))
-    for point in found.points[-_SHOWN:]:
-        table.add_row(point.run_id, moment(point.timestamp), f"{point.value:.6g}", f"{point.smoothed:.6g}")
+    shown = found.points[-_SHOWN:]
+    remarks = ["remarks"] if any(point.happened for point in shown) else []
+    table = plain_table("run", "finished", found.metric, "smoothed", *remarks, numeric=(found.metric, "smoothed"))
+    for point in shown:
+        remark = [", ".join(point.happened)] if remarks else []
+        table.add_row(point.run_id, moment(point.timestamp), f"{point.value:.6g}", f"{point.smoothed:.6g}", *remark)
     out().print(table)
     if len(found.points) > _SHOWN:
         out().print(f"and {len(found.points) - _SHOWN:,} earlier ones; --json has them all")

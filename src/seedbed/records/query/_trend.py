@@ -18,6 +18,7 @@ from seedbed.records.log._baselines import metric_at
 from seedbed.records.log._log import CommitLog
 from seedbed.records.query._facts import facts
 from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._course import course_words
 
 __all__ = ["MOST_POINTS", "Slope", "Trend", "TrendPoint", "trend", "trend_slope"]
 
@@ -28,13 +29,17 @@ _NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 @dataclass(frozen=True)
 class TrendPoint:
-    """One commit of the history: the metric's value, and the smoothed curve at it."""
+    """One commit of the history: the metric's value, and the smoothed curve at it.
+
+    `happened` says in words what sets its run apart: changed while it ran, degraded, resumed.
+    """
 
     seq: int
     run_id: str
     timestamp: datetime
     value: float
     smoothed: float
+    happened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,14 @@ def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: 
     found = _newest(log, group, metric, commit.seq, last)
     values = [value for _, value in found]
     points = tuple(
-        TrendPoint(item.seq, item.snapshot.run_id, item.snapshot.timestamp, value, smoothed)
+        TrendPoint(
+            seq=item.seq,
+            run_id=item.snapshot.run_id,
+            timestamp=item.snapshot.timestamp,
+            value=value,
+            smoothed=smoothed,
+            happened=course_words(item.snapshot.course),
+        )
         for (item, value), smoothed in zip(found, _smoothed(values, span), strict=True)
     )
     return Trend(metric, group, points, trend_slope(values) if len(values) >= _FEWEST else None)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
 
-__all__ = ["DERIVED", "course_of"]
+__all__ = ["DERIVED", "course_of", "course_words"]
 
 DERIVED = "/course/derived/"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
@@ -32,6 +32,16 @@ def course_of(documents: Mapping[str, Any], config: Json, attempt: int) -> dict[
     for change, item, is_derived in _uses(documents.get("changes"), config):
         made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
     return {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": attempt - 1}
+
+
+def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:
+    """In words what a run had that one that nobody touched has not: changes from outside, degraded, resumed."""
+    runtime, resumes = course["runtime"], course["resumes"]
+    return (
+        *(f"{parameter} was changed" for parameter in sorted(course["changes"])),
+        *(["degraded"] if runtime.get("degraded") else []),
+        *([f"resumed {resumes} times" if resumes > 1 else "resumed"] if resumes else []),
+    )
 
 
 def _uses(document: object, config: Json) -> Iterator[tuple[ChangeReport, Json, bool]]:

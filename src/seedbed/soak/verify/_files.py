@@ -12,6 +12,7 @@ from seedbed.soak._readback import SoakReadback, iteration_summaries
 from seedbed.soak.verify._verification import Accusation, Flaw
 
 __all__ = [
+    "flaw_of",
     "has_ended",
     "log_flaws",
     "plan_flaws",
@@ -20,6 +21,17 @@ __all__ = [
     "summary_flaws",
     "text_flaws",
 ]
+
+
+def flaw_of(folder: SoakFolder, path: Path) -> Flaw:
+    """The kind of a flaw of the whole file at `path`."""
+    if path == folder.plan_path:
+        return Flaw.PLAN
+    if path in {folder.changes_path, folder.evidence_path}:
+        return Flaw.LOG
+    if path == folder.settings_path:
+        return Flaw.SETTINGS
+    return Flaw.SUMMARY if path.match(folder.summary_path("*").name) else Flaw.REPORT
 
 
 def plan_flaws(folder: SoakFolder, readback: SoakReadback) -> Iterator[Accusation]:

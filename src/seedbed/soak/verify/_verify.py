@@ -18,6 +18,7 @@ from seedbed.soak._reports import judge_readback, post_soak_snapshot, soak_count
 from seedbed.soak.verify._changes import ChangeJournalCheck
 from seedbed.soak.verify._evidence_check import delivery_flaws, evidence_flaws
 from seedbed.soak.verify._files import (
+    flaw_of,
     has_ended,
     log_flaws,
     plan_flaws,
@@ -85,6 +86,12 @@ def examine_soak(
 
 def _unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Iterator[Accusation]:
     """The files that cannot be read."""
+    irregular = list(folder.irregular())
+    yield from (
+        Accusation(flaw_of(folder, path), path.name, f"is {kind}, expected a regular file") for path, kind in irregular
+    )
+    if irregular:
+        return
     reads: tuple[tuple[Flaw, str, Callable[[], object]], ...] = (
         (Flaw.PLAN, folder.plan_path.name, lambda: assemble(folder.plan())),
         (Flaw.LOG, folder.changes_path.name, lambda: fold(read_journal(folder.changes_path))),
@@ -187,6 +194,9 @@ def _verdict(folder: SoakFolder, readback: SoakReadback, core: SoakVerification)
 
 def _anchored(folder: SoakFolder, anchor: str) -> Iterator[Accusation]:
     snapshot = folder.snapshot_path
+    if snapshot in {path for path, _ in folder.irregular()}:
+        yield Accusation(Flaw.ANCHOR, snapshot.name, f"cannot be compared with {anchor[:12]}…: it is no regular file")
+        return
     try:
         there = digest(unsealed(snapshot))
     except SeedbedError as problem:

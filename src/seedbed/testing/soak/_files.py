@@ -1,8 +1,10 @@
 """Corruptions of the files beside the logs, with a broken seal and with a corrected one."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from seedbed.testing.soak._forge import JsonObject, reseal, rewrite, set_settings, summaries
@@ -37,6 +39,19 @@ def file_corruptions() -> Iterator[tuple[str, Corruption]]:
     for name in (_PLAN, _SETTINGS, _TUNING, _SNAPSHOT):
         yield f"missing-{name}", Corruption(f"{name} is removed", _without(name))
         yield f"cut-{name}", Corruption(f"the last bytes of {name} are cut off", _cut(name))
+    for name in (
+        _PLAN,
+        "changes.log",
+        "evidence.log",
+        _SETTINGS,
+        "ITER_SUMMARY_3.json",
+        _TUNING,
+        _SNAPSHOT,
+        _METRICS,
+        _PAGE,
+    ):
+        yield f"pipe-{name}", Corruption(f"{name} is a pipe that nobody writes to", _replaced_by(os.mkfifo, name))
+        yield f"folder-{name}", Corruption(f"{name} is a folder", _replaced_by(os.mkdir, name))
 
 
 def _plans() -> Iterator[tuple[str, Corruption]]:
@@ -335,6 +350,15 @@ def _from_other(name: str) -> Callable[[Scene], str]:
 def _without(name: str) -> Callable[[Scene], str]:
     def inflict(scene: Scene) -> str:
         scene.path(name).unlink()
+        return name
+
+    return inflict
+
+
+def _replaced_by(make: Callable[[Path], None], name: str) -> Callable[[Scene], str]:
+    def inflict(scene: Scene) -> str:
+        scene.path(name).unlink()
+        make(scene.path(name))
         return name
 
     return inflict
