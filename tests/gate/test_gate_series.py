@@ -221,3 +221,28 @@ def test_the_unit_of_a_series_decides_nothing(samples: list[float], scale: float
         one = verdict_on(check.format(repr(samples[0])), {"x": Series(samples)})
         other = verdict_on(check.format(repr(samples[0] * scale)), {"x": Series([scale * each for each in samples])})
         assert one == other
+
+
+@pytest.mark.parametrize(
+    "arms", [("std(x) < 0.001", {"x": [1.0]}), ("spread_ratio(x, y) < 2", {"x": [1.0], "y": [2.0]})]
+)
+def test_one_sample_has_no_spread(arms: tuple[str, dict[str, list[float]]]) -> None:
+    check, record = arms
+    report = report_on(check, record)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "1 sample, and a" in report.reason
+    assert "needs 2: collect about 1 more" in report.reason
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_a_whole_number_beyond_all_floats_is_not_finite_and_keeps_no_threshold(value: int) -> None:
+    for record in ({"x": value}, {"x": [1.0, value]}):
+        check = "x >= 0" if isinstance(record["x"], int) else "max(x) >= 0"
+        assert report_on(check, record).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("value", [0.4, 0.95])
+def test_an_interval_whose_value_lies_outside_of_it_is_refused(value: float) -> None:
+    interval = {"value": value, "low": 0.5, "high": 0.9, "n": 100, "confidence": 0.95}
+    with pytest.raises(InvalidInput, match=r"lies outside 0\.5 \.\. 0\.9"):
+        report_on("x >= 0.3 @ 95%", {"x": interval})

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
+from seedbed.gate._answer import plural
 from seedbed.gate._bootstrap import FEWEST, block_bootstrap
 from seedbed.gate._check import Check, Method
 from seedbed.gate._quantile import quantile_ranks
@@ -22,6 +23,8 @@ _Samples = NDArray[np.float64]
 _FEWEST_FOR_MEAN = 16
 _FEWEST_FOR_SPREAD = 48
 _FEWEST_FOR_RANKS = 8
+_FEWEST_THAT_VARY = 2
+_SPREADS = frozenset({"std", "spread_ratio"})
 
 
 @final
@@ -54,13 +57,15 @@ class Shortage:
 def estimate(check: Check, arms: Arms, *, resamples: int = 2000) -> Estimate | Shortage:
     """The statistic of `check`, of at least one finite sample in each arm. Not for drift."""
     if check.confidence is None:
+        if check.statistic in _SPREADS and arms.samples.size < _FEWEST_THAT_VARY:
+            return _too_few(arms.samples.size, _FEWEST_THAT_VARY, f"a {check.statistic}")
         return Estimate(_without_interval(check.statistic or "", arms), None)
     share = probability(check.statistic or "")
     if share is not None:
         return _quantile(arms.samples, share, check.confidence)
     if check.method is Method.SEQUENCE:
         return _sequence(_mean_of(check, arms), check.confidence)
-    if check.statistic in {"std", "spread_ratio"}:
+    if check.statistic in _SPREADS:
         return _spread(arms, check.confidence, resamples)
     return _mean(_mean_of(check, arms), check.confidence, resamples)
 
@@ -118,4 +123,4 @@ def _spread(arms: Arms, confidence: float, resamples: int) -> Estimate | Shortag
 
 
 def _too_few(num_samples: int, fewest: int, method: str) -> Shortage:
-    return Shortage(f"{num_samples} samples, and {method} needs {fewest}", fewest - num_samples)
+    return Shortage(f"{plural(num_samples, 'sample')}, and {method} needs {fewest}", fewest - num_samples)

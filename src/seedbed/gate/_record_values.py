@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate._check import Check
-from seedbed.gate._series import Series, as_series
+from seedbed.gate._series import Series, as_float, as_series
 from seedbed.gate._spec import GateSpec
 
 __all__ = ["RecordValue", "lint", "lint_kinds", "record_values"]
@@ -79,7 +79,7 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue]]:
     elif isinstance(value, str):
         yield path, str(value)  # an enumeration's member becomes its text
     elif isinstance(value, int | float):
-        yield path, float(value)
+        yield path, as_float(value)
     else:
         series = as_series(value)
         if series is not None:
@@ -90,6 +90,12 @@ def _interval(value: Mapping[str, object], path: str) -> RecordValue:
     if value["value"] is None:
         return None
     try:
-        return Interval.model_validate(value)
+        found = Interval.model_validate(value)
     except ValidationError as problem:
         raise InvalidInput(f"record, {path}: not a confidence interval: {problem.errors()[0]['msg']}") from None
+    if not found.low <= found.value <= found.high:
+        raise InvalidInput(
+            f"record, {path}: not a confidence interval: its value {found.value!r} lies outside {found.low!r} .. "
+            f"{found.high!r}; correct the record"
+        )
+    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import final
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Series", "as_series"]
+__all__ = ["Series", "as_float", "as_series"]
 
 
 @final
@@ -28,7 +29,7 @@ class Series:
         wrong = [value for value in samples if not _is_number(value)]
         if wrong:
             raise InvalidInput(f"a series holds numbers alone, found {wrong[0]!r}; leave out everything else")
-        object.__setattr__(self, "values", tuple(float(value) for value in samples))
+        object.__setattr__(self, "values", tuple(map(as_float, samples)))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -48,6 +49,14 @@ def as_series(value: object) -> Series | None:
     if isinstance(value, list | tuple) and all(each is None or _is_number(each) for each in value):
         return Series([float("nan") if each is None else each for each in value])
     return None
+
+
+def as_float(value: float) -> float:
+    """The float nearest to a number; a whole number beyond all floats is infinite, as JSON readers have it."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
 
 
 def _is_number(value: object) -> bool:

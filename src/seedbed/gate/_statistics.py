@@ -17,7 +17,7 @@ _POINTS: Mapping[str, Callable[[NDArray[np.float64]], float]] = {
     "median": lambda samples: float(np.median(samples)),
     "min": lambda samples: float(samples.min()),
     "max": lambda samples: float(samples.max()),
-    "std": lambda samples: float(samples.std(ddof=1)) if samples.size > 1 else 0.0,
+    "std": lambda samples: float(samples.std(ddof=1)),
     "last": lambda samples: float(samples[-1]),
     "count": lambda samples: float(samples.size),
 }
