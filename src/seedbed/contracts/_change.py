@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from seedbed.contracts._enums import Outcome
 from seedbed.contracts._message import Message
@@ -32,7 +32,8 @@ class ChangeSummary(Message):
     """All requested changes of one run. The six outcomes are disjoint and add up to `requested`.
 
     `superseded` counts changes of work that was lost and repeated after a resume; no other count includes them.
-    `proposers` are the settings of those that were registered before the first change, by the name that changes carry.
+    `proposers` are the settings of those that were registered before the first change, by the name that changes carry;
+    without any, the key is left out, as in the artifacts of soaks, which are compared byte for byte.
     """
 
     requested: int = Field(ge=0)
@@ -45,6 +46,13 @@ class ChangeSummary(Message):
     superseded: int = Field(ge=0)
     proposers: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     changes: tuple[ChangeReport, ...]
+
+    @model_serializer(mode="wrap")
+    def _without_empty_proposers(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        found: dict[str, object] = dump(self)
+        if not self.proposers:
+            del found["proposers"]
+        return found
 
     @model_validator(mode="after")
     def _counts_are_those_of_the_changes(self) -> Self:
