@@ -182,8 +182,11 @@ def test_in_records_of_version_2_the_stall_rule_of_a_training_and_its_replay_wer
         change_report(1, 0.5, 10, 11, proposer="stall rule"), change_report(2, 0.2, 20, 21, proposer="replay of r1")
     )
     assert "proposers" not in stalled
-    assert course_of({"changes": stalled}, CONFIG, 1)["derived"] == {"optimizer.lr": [[11, 0.5], [21, 0.2]]}
-    assert course_of({"changes": stalled}, {"seed": 0}, 1)["derived"] == {}
+    documents, used = {"changes": stalled}, {"optimizer.lr": [[11, 0.5], [21, 0.2]]}
+    assert course_of(documents, CONFIG, 1, says_who_registered=False)["derived"] == used
+    assert course_of(documents, {"seed": 0}, 1, says_who_registered=False)["derived"] == {}
+    now = course_of(documents, CONFIG, 1)  # a record of today would say it
+    assert (now["derived"], now["changes"]) == ({}, used)
 
 
 @pytest.fixture

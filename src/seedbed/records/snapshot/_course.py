@@ -15,21 +15,24 @@ DERIVED = "/course/derived/"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
 _FACTS = ("requested", "used")
 _USE = re.compile(r"effective: step (\d+) used ")
-# Records of version 2 do not say which proposers were registered: those of a training came from its configuration.
+# In a training that a record of version 2 is of, nobody else could propose, and their settings stood in its config.
 _STALL_RULE, _REPLAY, _SETTINGS = "stall rule", "replay of ", "change"
 
 
-def course_of(documents: Mapping[str, Any], config: Json, attempt: int) -> dict[str, Any]:
+def course_of(
+    documents: Mapping[str, Any], config: Json, attempt: int, *, says_who_registered: bool = True
+) -> dict[str, Any]:
     """What happened in a run, from its `documents` named `changes` and `audit_run`, and the number of its attempt.
 
     `changes` and `derived` hold, for each parameter, every value that was set and the step from which it was used:
     `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when its
     proposer was registered before the first change, and the settings that it was registered with are in `config`: it
-    follows from the configuration and the seed. `runtime` holds the contract's mode, which features it requested and
-    which were used, and whether the run was degraded. Documents of another form give nothing.
+    follows from the configuration and the seed. Records of version 2 do not say who was registered: then a change is
+    derived when only the rule of a training can have made it. `runtime` holds the contract's mode, which features it
+    requested and which were used, and whether the run was degraded. Documents of another form give nothing.
     """
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
-    for change, item, is_derived in _uses(documents.get("changes"), config):
+    for change, item, is_derived in _uses(documents.get("changes"), config, says_who_registered):
         made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
     return {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": attempt - 1}
 
@@ -44,16 +47,16 @@ def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _uses(document: object, config: Json) -> Iterator[tuple[ChangeReport, Json, bool]]:
+def _uses(document: object, config: Json, says_who_registered: bool) -> Iterator[tuple[ChangeReport, Json, bool]]:
     try:
         found = ChangeSummary.model_validate(document)
     except ValidationError:
         return
     registered = {name for name, settings in found.proposers.items() if _stands_in(config, plain(settings))}
-    by_config = not found.proposers and isinstance(config, dict) and isinstance(config.get(_SETTINGS), dict)
+    of_training = not says_who_registered and isinstance(config, dict) and isinstance(config.get(_SETTINGS), dict)
     for change in found.changes:
         name = change.proposer
-        is_derived = name in registered or (by_config and (name == _STALL_RULE or name.startswith(_REPLAY)))
+        is_derived = name in registered or (of_training and (name == _STALL_RULE or name.startswith(_REPLAY)))
         if item := _use(change):
             yield change, item, is_derived
 

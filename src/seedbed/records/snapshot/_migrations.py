@@ -61,7 +61,8 @@ def _from_1(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _from_2(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """From version 2, which did not compare what happened in a run: its documents hold it all the same."""
-    return {**body, "course": course_of(body["documents"], body["config"], body["attempt_id"])}
+    course = course_of(body["documents"], body["config"], body["attempt_id"], says_who_registered=False)
+    return {**body, "course": course}
 
 
 _STEPS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {1: _from_1, 2: _from_2}
