@@ -71,7 +71,7 @@ def test_a_state_of_another_journal_is_refused_and_nothing_is_touched(tmp_path: 
         opened(other, live).resume(state)
     assert (kinds(other), live.value) == (before, value)
     opened(own, Knob()).resume(state)
-    opened(own, Knob()).resume(state.model_copy(update={"journal": None}))  # as an earlier version wrote it
+    opened(own, Knob()).resume(state.model_copy(update={"journal_head": None}))  # as an earlier version wrote it
 
 
 STALL = {"stall rule": {"patience": 2, "factor": 0.5}}

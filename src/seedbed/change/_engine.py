@@ -39,7 +39,8 @@ class ChangeEngine:
     `proposers` are the settings of those that decide by rules of the run's configuration, by the name that their deltas
     carry. They are registered when the journal is new: then, if these settings stand in the config of the record, their
     changes follow from the configuration, and runs of other seeds that they changed otherwise are still replicates.
-    The history is a fold over the journal and nothing else. When the journal already holds changes, call `resume` (in a
+    In a journal begun without any they are ignored; other settings than the registered ones raise Conflict.
+    The history is a fold over the journal and nothing else. When the journal already holds records, call `resume` (in a
     new process) or `settle` (with the same live objects) before the first proposal.
     """
 
@@ -150,7 +151,7 @@ class ChangeEngine:
             step=step,
             last_change=self.history.next_id() - 1,
             values=self._target.state(),
-            journal=self._ledger.head,
+            journal_head=self._ledger.head,
         )
 
     def resume(self, state: ChangeState | None) -> None:
@@ -194,7 +195,7 @@ class ChangeEngine:
 
     def _require_own(self, state: ChangeState) -> None:
         newest = self.history.next_id() - 1
-        if state.last_change > newest or not (state.journal is None or self._ledger.holds(state.journal)):
+        if state.last_change > newest or not (state.journal_head is None or self._ledger.holds(state.journal_head)):
             raise InvalidInput(
                 f"resume: the state, taken after change {state.last_change}, belongs to another journal than this one, "
                 f"which holds {newest} changes; open the journal of the run that the checkpoint is of"
@@ -222,8 +223,8 @@ class ChangeEngine:
     def _require_state(self, against: str | None, step: int) -> dict[str, float]:
         if not self._settled:
             raise Conflict(
-                f"the journal already holds {len(self.history.records)} changes: call resume(state) with the "
-                "checkpoint's state, resume(None) to begin again, or settle(step) with the same live objects"
+                f"the journal was begun before and holds {len(self.history.records)} changes: call resume(state) with "
+                "the checkpoint's state, resume(None) to begin again, or settle(step) with the same live objects"
             )
         self.settle(step)
         values = self._target.read()

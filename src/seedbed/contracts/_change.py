@@ -51,7 +51,7 @@ class ChangeSummary(Message):
     def _without_empty_proposers(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
         found: dict[str, object] = dump(self)
         if not self.proposers:
-            del found["proposers"]
+            found.pop("proposers", None)
         return found
 
     @model_validator(mode="after")

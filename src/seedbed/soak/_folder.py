@@ -90,12 +90,17 @@ class SoakFolder:
         """The metrics for Prometheus."""
         return self.path / "POST_SOAK_METRICS.prom"
 
+    @property
+    def report_paths(self) -> tuple[Path, ...]:
+        """The files that are written when the soak has ended."""
+        return self.tuning_report_path, self.snapshot_path, self.page_path, self.metrics_path
+
     def irregular(self) -> Iterator[tuple[Path, str]]:
-        """The files of the soak that are none, and what they are. Reading a pipe would wait for ever."""
+        """The soak's files that are no regular files, each with what it is; reading a pipe would wait for ever."""
         named = (
             *(self.plan_path, self.changes_path, self.evidence_path, self.settings_path),
             *sorted(self.path.glob(self.summary_path("*").name)),
-            *(self.tuning_report_path, self.snapshot_path, self.page_path, self.metrics_path),
+            *self.report_paths,
         )
         for path in named:
             if path.exists() and not path.is_file():

@@ -10,7 +10,7 @@ from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._groups import GroupName, group_index
+from seedbed.change.bindings._groups import GroupName, group_index, is_number
 from seedbed.change.bindings._schedulers import momentum_cyclers
 from seedbed.change.bindings._step_watch import StepWatch, watchable
 from seedbed.errors import InvalidInput
@@ -196,7 +196,7 @@ def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: Opt
 
 def _get(group: Mapping[str, Any], setting: OptimizerSetting) -> float:
     held = group["betas"][_INDEX_IN_BETAS[setting]] if setting in _INDEX_IN_BETAS else group[setting.value]
-    if isinstance(held, bool) or not isinstance(held, int | float | Tensor):
+    if not is_number(held):
         raise InvalidInput(f"{setting.value} is {held!r}, which is no number: give the group one, or leave it unbound")
     return float(held)
 

@@ -1,13 +1,19 @@
 """Finding a parameter group by its index or by its name."""
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["GroupName", "group_index"]
+__all__ = ["GroupName", "group_index", "is_number"]
 
 GroupName = int | str
 """A group's index in `optimizer.param_groups`, or the value of its key "name"."""
+
+
+def is_number(value: object) -> bool:
+    """Whether a group's entry is a number, or a tensor that holds one."""
+    return isinstance(value, int | float | Tensor) and not isinstance(value, bool)
 
 
 def group_index(optimizer: Optimizer, group: GroupName) -> int:

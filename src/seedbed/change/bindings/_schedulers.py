@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
+from seedbed.change.bindings._groups import is_number
 from seedbed.change.bindings._step_watch import watchable
 from seedbed.errors import InvalidInput
 
@@ -112,7 +113,7 @@ def require_numbers(optimizer: Optimizer) -> None:
     """Raise InvalidInput when a group holds no number as its rate."""
     for place, group in enumerate(optimizer.param_groups):
         rate = group.get("lr")
-        if isinstance(rate, bool) or not isinstance(rate, int | float | Tensor):
+        if not is_number(rate):
             raise InvalidInput(
                 f"group {place} of {type(optimizer).__qualname__} holds lr {rate!r}, which is no number: it computes "
                 "its rates itself, and there is none to change; give it a rate (Adafactor: relative_step=False)"

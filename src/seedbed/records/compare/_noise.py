@@ -1,9 +1,9 @@
 """Whether a metric changed by more than chance, measured by its replicates.
 
-Replicates are earlier runs of one configuration that differ only in their seed. Given k of them, a further run of the
-same configuration lies within mean +- t * s * sqrt(1 + 1/k) in 95 of 100 cases, where t is Student's 97.5 % point for
-k - 1 degrees of freedom (the prediction interval for one future observation; Hahn & Meeker, Statistical Intervals,
-1991). A run outside differs by more than its seed explains.
+Replicates are earlier runs of one configuration that differ only in their seed and in what follows from it. Given k of
+them, a further run of the same configuration lies within mean +- t * s * sqrt(1 + 1/k) in 95 of 100 cases, where t is
+Student's 97.5 % point for k - 1 degrees of freedom (the prediction interval for one future observation; Hahn & Meeker,
+Statistical Intervals, 1991). A run outside differs by more than its seed explains.
 """
 
 import math

@@ -92,8 +92,7 @@ def has_ended(folder: SoakFolder, readback: SoakReadback) -> bool:
 
     A process may end after the last measurement and before the first report; such a soak is still to be resumed.
     """
-    reports = (folder.tuning_report_path, folder.snapshot_path, folder.page_path, folder.metrics_path)
-    return readback.is_finished and any(path.exists() for path in reports)
+    return readback.is_finished and any(path.exists() for path in folder.report_paths)
 
 
 def report_flaws(path: Path, expected: Message, *, ended: bool) -> Iterator[Accusation]:
