@@ -74,6 +74,20 @@ def test_a_state_of_another_journal_is_refused_and_nothing_is_touched(tmp_path: 
     opened(own, Knob()).resume(state.model_copy(update={"journal_head": None}))  # as an earlier version wrote it
 
 
+def test_no_id_is_used_again_after_resumes_to_and_fro(tmp_path: Path) -> None:
+    knob = Knob()
+    engine, states = opened(tmp_path, knob), []
+    for step in (10, 40, 70, 100):
+        engine.propose(become(0.01 + step / 10000), step)
+        knob.step()
+        states.append(engine.state(step))
+    engine.resume(states[1])
+    between = engine.state(40)
+    engine.resume(states[0])
+    engine.resume(between)
+    assert engine.history.next_id() == 5
+
+
 STALL = {"stall rule": {"patience": 2, "factor": 0.5}}
 
 

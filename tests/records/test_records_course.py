@@ -116,6 +116,35 @@ def test_how_often_and_how_long_the_runtime_was_watched_changes_nothing():
     assert compare(before, after, EXACT).comparable
 
 
+@pytest.mark.parametrize(
+    ("story", "counts"),
+    [
+        (("intent journalled: 1 -> 0.5", "applied: 0.5 read back", "failed: another overwrote it"), True),
+        (("intent journalled: 1 -> 0.5", "failed: it read back 0.25"), True),
+        (("intent journalled: 1 -> 0.5", "failed: it read back 0.25", "rolled back: the former value"), False),
+        (("guards: ALLOW", "failed: nothing was touched"), False),
+    ],
+)
+def test_a_failed_change_counts_unless_it_never_began_or_was_seen_to_be_undone(story, counts):
+    failed = change_report(1, 0.5, 10, None, Outcome.FAILED).model_copy(update={"story": story})
+    expected = {"optimizer.lr": [[11, 0.5, "FAILED"]]} if counts else {}
+    assert ran(changes=change_summary(failed)).course["changes"] == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "config", "volatile"),
+    [
+        ({}, {"augment": {}}, ()),
+        ({"factor": True}, {"rule": {"factor": 1}}, ()),
+        ({"factor": 0.5}, {"rule": {"factor": 0.5}}, ("/rule",)),
+    ],
+)
+def test_settings_that_are_empty_of_another_type_or_volatile_derive_nothing(settings, config, volatile):
+    changes = change_summary(change_report(1, 0.5, 10, 11, proposer="rule"), proposers={"rule": settings})
+    found = snapshot("a", config=config, volatile_settings=volatile, documents={"changes": changes}).course
+    assert (found["derived"], found["changes"]) == ({}, {"optimizer.lr": [[11, 0.5]]})
+
+
 def test_a_clamped_change_counts_as_what_was_let_through():
     found = ran(changes=change_summary(change_report(1, 0.7, 10, 11, Outcome.CLAMPED))).course["changes"]
     assert found == {"optimizer.lr": [[11, 0.7]]}

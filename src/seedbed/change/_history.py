@@ -130,6 +130,7 @@ class ChangeHistory:
     def __init__(self) -> None:
         self._records: dict[int, ChangeRecord] = {}
         self._superseded: list[ChangeRecord] = []
+        self._last_superseded = 0
         self.proposers: Mapping[str, Mapping[str, Any]] = {}
         self._by_phase: dict[Kind, set[int]] = {}
         self._by_step: dict[int, list[int]] = {}
@@ -189,7 +190,7 @@ class ChangeHistory:
     def next_id(self) -> int:
         """The id of the next change; ids of superseded changes are never reused."""
         newest = next(reversed(self._records), 0)
-        return 1 + max(newest, self._superseded[-1].id if self._superseded else 0)
+        return 1 + max(newest, self._last_superseded)
 
     def advance(self, entry: Entry) -> None:
         """Add one more entry. Raises StoreCorrupt for an entry that cannot follow; the history is then unchanged."""
@@ -225,6 +226,7 @@ class ChangeHistory:
     def _resume(self, kept: int) -> None:
         kept_records = [record for record in self._records.values() if record.id <= kept]
         self._superseded.extend(record for record in self._records.values() if record.id > kept)
+        self._last_superseded = max((record.id for record in self._superseded), default=0)
         self._records, self._by_phase, self._by_step, self._moves, self._touched = {}, {}, {}, {}, {}
         for record in kept_records:
             self._store(record)

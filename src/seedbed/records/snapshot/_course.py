@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
+from seedbed.records.canonical._json_pointer import differences
 
 __all__ = ["DERIVED", "course_of", "course_words"]
 
@@ -25,11 +26,12 @@ def course_of(
     """What happened in a run, from its `documents` named `changes` and `audit_run`, and the number of its attempt.
 
     `changes` and `derived` hold, for each parameter, every value that was set and the step from which it was used:
-    `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when its
-    proposer was registered before the first change, and the settings that it was registered with are in `config`: it
-    follows from the configuration and the seed. Records of version 2 do not say who was registered: then a change is
-    derived when only the rule of a training can have made it. `runtime` holds the contract's mode, which features it
-    requested and which were used, and whether the run was degraded. Documents of another form give nothing.
+    `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when
+    its proposer was registered before the first change, and the settings that it was registered with are in
+    `config`, which is given without what is volatile: it follows from the configuration and the seed. Records of
+    version 2 do not say who was registered: then a change is derived when only the rule of a training can have made
+    it. `runtime` holds the contract's mode, which features it requested and which were used, and whether the run
+    was degraded. Documents of another form give nothing.
     """
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
     for change, item, is_derived in _uses(documents.get("changes"), config, says_who_registered):
@@ -66,14 +68,20 @@ def _use(change: ChangeReport) -> list[Json]:
     step = next((int(found[1]) for sentence in change.story if (found := _USE.match(sentence))), None)
     if change.outcome in {Outcome.EFFECTIVE, Outcome.CLAMPED}:
         return [change.step + 1 if step is None else step, change.after]
-    if change.outcome is Outcome.UNKNOWN or (change.outcome is Outcome.FAILED and step is not None):
+    if change.outcome is Outcome.UNKNOWN or (change.outcome is Outcome.FAILED and _may_have_stayed(change)):
         return [change.step + 1 if step is None else step, change.after, change.outcome.value]
     return []
 
 
+def _may_have_stayed(change: ChangeReport) -> bool:
+    """Whether a failed change was begun, and its undoing was not seen: then it may have altered the run."""
+    begun = any(sentence.startswith(("intent journalled: ", "effective: ")) for sentence in change.story)
+    return begun and not any(sentence.startswith("rolled back: ") for sentence in change.story)
+
+
 def _stands_in(config: Json, settings: Json) -> bool:
-    """Whether `settings` are `config` itself, or an object anywhere in it."""
-    if config == settings:
+    """Whether `settings`, which are not empty, are `config` itself, or an object anywhere in it."""
+    if settings and not any(differences(config, settings)):
         return True
     return isinstance(config, dict) and any(_stands_in(value, settings) for value in config.values())
 

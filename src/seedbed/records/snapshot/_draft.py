@@ -9,6 +9,7 @@ from typing import Any
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, frozen, plain
+from seedbed.records.canonical._json_pointer import without
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
 from seedbed.records.snapshot._course import course_of
@@ -136,7 +137,7 @@ def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: dat
         "symbol": draft.symbol,
         "volatile_settings": list(draft.volatile_settings),
         "logs": {name: head.model_dump() for name, head in logs.items()},
-        "course": course_of(given["documents"], given["config"], draft.attempt),
+        "course": course_of(given["documents"], without(given["config"], draft.volatile_settings), draft.attempt),
         "comparison_group": draft.comparison_group,
         "fingerprints": {**given["fingerprints"], **computed},
         "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
