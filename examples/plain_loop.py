@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn, optim
 
-from seedbed import change, contracts, errors, gate, records, runtime
+from seedbed import change, errors, gate, records, runtime
 
 ABOUT = {"split": records.digest([1400, 397]), "target": records.digest("digit"), "feature": records.digest("pixels")}
 GATE = ["audit.degraded == false", "changes.effective == 1", "metrics.test.accuracy >= 0.85 @ 95%"]
@@ -19,9 +19,9 @@ optimizer = optim.Adam(model.parameters(), lr=3e-3)
 scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=300)
 rate, limits = change.LearningRate(optimizer, scheduler), change.Parameter("optimizer.lr", "1", low=1e-5, high=1e-2)
 store = records.Store.open(".seedbed", create=True)
-with errors.exit_codes(), store.start("digits", f"digits-{time.time_ns()}", contracts.Stage.TRAINING) as run:
+with errors.exit_codes(), store.start("digits") as run:
     witness = runtime.declare(runtime.resolve_config(code={"cdc": "off"}), device="cpu").witness()
-    engine = change.ChangeEngine(records.Journal.open(run.path("changes.log")), {limits.key: rate}, [limits])
+    engine = change.ChangeEngine(run.journal(), {limits.key: rate}, [limits])
     for step in range(1, 301):
         batch = torch.randint(1400, (64,))
         with witness.step(step):
@@ -37,7 +37,7 @@ with errors.exit_codes(), store.start("digits", f"digits-{time.time_ns()}", cont
     audit, story = witness.audit(time.monotonic() - began), change.summary(engine.history)
     correct = model(images[1400:]).argmax(1) == labels[1400:]
     draft = run.draft(
-        metadata=records.not_applicable(run.stage) | {"cohort_id": "all", "target": "digit", "model_family": "encoder"},
+        metadata={"target": "digit", "model_family": "encoder"},
         metrics={"test": {"accuracy": gate.block_bootstrap(correct.double().numpy()).model_dump()}},
         fingerprints={"data": records.digest(digits.data.tolist()), **ABOUT},
         config={"gate": GATE},

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from seedbed.cli import main
 from seedbed.cli._app import app
+from seedbed.errors import Conflict, ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -24,6 +25,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_MADE_NAME = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}")
 _DECIMAL = re.compile(r"[-+]?\d+\.\d+")
 _MINUTES_LONG = ("demo",)
 _NEEDS_NO_RUN = ("--help", "--version", "doctor", "init", "soak", "train")
@@ -64,8 +66,11 @@ def may_run(arguments: list[str]) -> bool:
     return arguments[0] in _NEEDS_NO_RUN or Path(".seedbed/log").exists()
 
 
-def run_block(block: Block, name: str, names: dict[str, object]) -> str:
-    """Run a block: YAML goes into the file that it names; Python and the quick commands are run. Returns the output."""
+def run_block(block: Block, name: str, names: dict[str, object], codes: tuple[int, ...] = (0,)) -> str:
+    """Run a block: YAML goes into the file that it names; Python and the quick commands are run. Returns the output.
+
+    A command must end with one of `codes`.
+    """
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         if block.language == "python":
@@ -76,7 +81,7 @@ def run_block(block: Block, name: str, names: dict[str, object]) -> str:
             if command[0] == "seedbed" and may_run(command[1:]):
                 with pytest.raises(SystemExit) as end:
                     main(command[1:])
-                assert end.value.code == 0, f"{name}: {shlex.join(command)} ended with {end.value.code}"
+                assert end.value.code in codes, f"{name}: {shlex.join(command)} ended with {end.value.code}"
     return printed.getvalue()
 
 
@@ -91,9 +96,17 @@ def run_page(page: str, name: str) -> None:
             printed = run_block(block, name, names)
 
 
+def run_again(page: str, name: str) -> None:
+    """Run everything on a page where it has run before. Its outputs may differ, since more is recorded."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks(page):
+        keeps = any(command[:2] == ["seedbed", "init"] for command in commands(block))  # what may have been edited
+        run_block(block, f"{name}, the second time", names, (0, int(ExitCode.USAGE)) if keeps else (0,))
+
+
 def is_alike(shown: str, printed: str) -> bool:
-    """Whether two outputs have the same words, at whatever times, and decimals that differ by rounding at most."""
-    texts = [_MOMENT.sub("(moment)", text) for text in (shown, printed)]
+    """Whether two outputs have the same words, whatever the times and names of runs, and decimals that are near."""
+    texts = [_MADE_NAME.sub("(run)", _MOMENT.sub("(moment)", text)) for text in (shown, printed)]
     words = [" ".join(_DECIMAL.sub("(decimal)", text).split()) for text in texts]
     decimals = [[float(found) for found in _DECIMAL.findall(text)] for text in texts]
     return words[0] == words[1] and all(map(_is_near, *decimals))
@@ -128,8 +141,10 @@ def _somewhere(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("_somewhere")
 @pytest.mark.parametrize("name", NAMES)
-def test_everything_on_a_page_runs(name):
-    run_page((ROOT / name).read_text("utf-8"), name)
+def test_everything_on_a_page_runs_and_runs_again_in_the_same_folder(name):
+    page = (ROOT / name).read_text("utf-8")
+    run_page(page, name)
+    run_again(page, name)
 
 
 @pytest.mark.slow
@@ -187,6 +202,21 @@ def test_pictures_are_real_and_small():
 def test_a_page_that_is_wrong_fails(page, error):
     with pytest.raises(error):
         run_page(page, "page")
+
+
+@pytest.mark.usefixtures("_somewhere")
+def test_a_page_that_works_only_once_fails():
+    page = """```python
+from seedbed.records import Store
+
+run = Store.open("store", create=True).start("mine", "first")
+```
+"""
+    run_page(page, "page")
+    with pytest.raises(Conflict):
+        run_again(page, "page")
+    run_page(page.replace(', "first"', ""), "page")
+    run_again(page.replace(', "first"', ""), "page")
 
 
 def test_decimals_of_an_output_may_be_near_and_words_and_counts_may_not_differ():

@@ -1,6 +1,7 @@
 """The examples run as a user runs them: from a folder of their own, in a process of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,17 @@ def test_the_command_judges_the_plain_loop_from_its_record_alone(ran):
     for arguments in (("gate", "latest"), ("changes", "show", "latest"), ("report", "latest")):
         done = child(folder, "-m", "seedbed", *arguments)
         assert done.returncode == 0, (arguments, done.stderr)
+
+
+@pytest.mark.slow
+def test_the_plain_loop_run_again_in_the_same_folder_is_another_run_like_the_first(ran, tmp_path):
+    folder = shutil.copytree(ran[0], tmp_path / "again")
+    done = child(folder, "plain_loop.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = (view.commit for view in Store.open(folder / ".seedbed").runs())
+    assert first.snapshot.run_id < second.snapshot.run_id
+    assert second.snapshot.diff_prev.prev_run_id == first.snapshot.run_id
+    assert second.snapshot.documents["changes"] == first.snapshot.documents["changes"]
 
 
 @pytest.mark.slow

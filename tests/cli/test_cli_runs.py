@@ -1,6 +1,7 @@
 """`seedbed runs`, `changes`, `gate` and `report` over runs that are already recorded."""
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from seedbed.contracts import CheckKind, CheckReport, GateReport, Stage, Verdict
 from seedbed.records import NOT_APPLICABLE, Store, not_applicable
 
 STORE = Path(".seedbed")
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 @pytest.fixture
@@ -108,6 +110,62 @@ def test_a_diff_fails_only_under_a_policy_that_was_asked_for_and_does_not_hold(t
     assert answer.code == 1
     assert answer.json["comparable"] is False
     assert answer.json["reasons"]
+
+
+def test_a_diff_without_a_policy_says_which_one_it_used_and_what_the_stricter_ones_found(cli):
+    same = {"config": {"training": {"seed": 0, "rate": 0.1}}, "seed": 0}
+    finished(STORE, "first", **same)
+    finished(STORE, "again", **same)
+    finished(STORE, "seeded", **{**same, "config": {"training": {"seed": 1, "rate": 0.1}}})
+    finished(STORE, "slower", **{**same, "config": {"training": {"seed": 0, "rate": 0.01}}})
+    finished(STORE, "foreign", data="other", **same)
+
+    def policies(run):
+        return [
+            line.strip()
+            for line in cli("runs", "diff", run, "first").out.splitlines()
+            if "policy" in line or "does not" in line
+        ]
+
+    assert policies("again") == ["policy: EXACT, the strictest that allows it"]
+    assert policies("seeded") == [
+        "policy: REPLICATE, the strictest that allows it",
+        "EXACT does not allow it: config/training/seed differs: 0 / 1",
+    ]
+    assert policies("slower") == [
+        "policy: ABLATION, the strictest that allows it",
+        "EXACT does not allow it: config/training/rate differs: 0.1 / 0.01",
+        "REPLICATE does not allow it: config/training/rate differs: 0.1 / 0.01",
+    ]
+    assert policies("foreign") == ["no policy allows it"]
+    asked = cli("runs", "diff", "again", "first", "--policy", "replicate").out
+    assert "policy: REPLICATE, as asked for" in asked
+    found = cli("runs", "diff", "slower", "first", "--json").json["policies"]
+    assert [(each["policy"], each["comparable"]) for each in found] == [
+        ("EXACT", False),
+        ("REPLICATE", False),
+        ("ABLATION", True),
+    ]
+    assert found[2]["differ"] == ["/config/training/rate"]
+    assert found[0]["reasons"] == ["config/training/rate differs: 0.1 / 0.01"]
+    assert "policies" not in cli("runs", "diff", "slower", "first", "--policy", "exact", "--json").json
+    assert cli("runs", "diff", "first", "--json").json["policies"] == []
+
+
+def test_the_diff_of_a_record_of_a_former_version_is_judged_anew(cli):
+    shutil.copytree(DATA / "snapshots-2", STORE)
+    stored = Store.open(STORE).find("cut").commit.snapshot.diff_prev
+    assert (stored.policy, stored.comparable) == ("REPLICATE", True)
+    shown = cli("runs", "diff", "cut").out
+    assert "policy: ABLATION, the strictest that allows it" in shown
+    assert "REPLICATE does not allow it: lr was changed while it ran: never" in shown
+
+
+def test_many_reasons_are_cut_short_and_counted(cli):
+    finished(STORE, "first", config={"a": 1, "b": 1, "c": 1, "d": 1})
+    finished(STORE, "second", config={"a": 2, "b": 2, "c": 2, "d": 2})
+    shown = cli("runs", "diff", "second").out
+    assert "EXACT does not allow it: config/a differs: 1 / 2; config/b differs: 1 / 2; and 2 more" in shown
 
 
 def test_an_ablation_must_name_its_factors(two):

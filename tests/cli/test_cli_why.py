@@ -29,6 +29,30 @@ def test_what_forbids_comparing_is_said_first(cli):
     assert "not comparable: data fingerprint differs" in shown
 
 
+def test_for_each_policy_it_is_said_whether_it_allows_the_comparison(cli):
+    finished(STORE, "run-a", seed=0)
+    finished(STORE, "run-b", seed=1)
+    finished(STORE, "run-c", seed=0, data="other")
+
+    def policies(*arguments):
+        lines = cli("runs", "why", *arguments).out.splitlines()
+        return [line.strip() for line in lines if "allow it" in line or "allows it" in line]
+
+    exact, replicate, ablation = policies("run-b", "run-a")
+    assert exact.startswith("EXACT does not allow it: config/")
+    assert replicate == "REPLICATE allows it: the seed and what follows from it may differ"
+    assert ablation.startswith("ABLATION allows it: /config/")
+    refused = policies("run-c", "run-a")
+    assert [line.partition(":")[0] for line in refused] == ["EXACT does not allow it", "REPLICATE does not allow it"]
+    assert all("data fingerprint differs" in line for line in refused)
+    found = cli("runs", "why", "run-b", "run-a", "--json").json["policies"]
+    assert {each["policy"]: each["comparable"] for each in found} == {
+        "EXACT": False,
+        "REPLICATE": True,
+        "ABLATION": True,
+    }
+
+
 def test_a_first_run_has_nothing_to_be_explained_by(cli):
     finished(STORE, "run-a")
     refused = cli("runs", "why", "run-a")

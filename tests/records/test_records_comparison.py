@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from records_world import metadata, snapshot
 
 from seedbed.contracts import Stage
-from seedbed.records import EXACT, REPLICATE, Commit, Json, ablation, compare, diff, digest
+from seedbed.records import EXACT, REPLICATE, Commit, Json, ablation, compare, compare_under_each, diff, digest
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._json_pointer import differences, leaves, without
 from seedbed.records.compare import _comparison
@@ -227,3 +227,19 @@ def test_what_only_one_of_the_runs_has_is_said_so():
 
 def test_a_policy_is_a_value():
     assert len({EXACT, REPLICATE, ablation("lr"), ablation("lr")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("other", "allowed"),
+    [
+        ({}, {"EXACT": True, "REPLICATE": True}),
+        ({"seed": 1}, {"EXACT": False, "REPLICATE": True, "ABLATION": True}),
+        ({"factors": {"seed": 0, "threads": 8}}, {"EXACT": False, "REPLICATE": False, "ABLATION": True}),
+        ({"data": "other"}, {"EXACT": False, "REPLICATE": False}),
+        ({"data": "other", "seed": 1}, {"EXACT": False, "REPLICATE": False, "ABLATION": False}),
+    ],
+)
+def test_every_policy_is_asked_the_strictest_first(other, allowed):
+    found = compare_under_each(snapshot("r1"), snapshot("r2", **other))
+    assert {each.policy: each.comparable for each in found} == allowed
+    assert [bool(each.reasons) for each in found] == [not each.comparable for each in found]

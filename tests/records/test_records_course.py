@@ -24,7 +24,7 @@ from seedbed.records import (
     verify,
 )
 from seedbed.records.log._headers import header_of
-from seedbed.records.snapshot._course import course_of, course_words
+from seedbed.records.snapshot._course import course_of, course_words, resumes_of
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._migrations import upgraded
 
@@ -270,3 +270,57 @@ def test_what_happened_is_found_by_a_query(of_version_2):
     with Catalog.open(of_version_2) as catalog:
         degraded = catalog.search(parse_query("course.runtime.degraded=true and course.resumes=0"))
     assert [(hit.project, hit.seq) for hit in degraded] == [(PROJECT, 5)]
+
+
+def points(**attempts: range) -> list[tuple[int, int]]:
+    """The (attempt, step) of each point, oldest first; `a1` logged the steps of its range."""
+    return [(int(name[1:]), step) for name, steps in attempts.items() for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "logged", "resumes"),
+    [
+        (1, points(), 0),
+        (3, points(), 2),  # nothing is logged: nothing is known
+        (1, points(a1=range(1, 9)), 0),
+        (2, points(a1=range(1, 5), a2=range(5, 9)), 1),
+        (2, points(a1=range(1, 7), a2=range(5, 9)), 1),  # two steps were taken again
+        (2, points(a2=range(1, 9)), 0),  # the first died before its first step
+        (2, points(a2=range(9)), 0),  # counted from zero
+        (2, points(a1=range(1, 5), a2=range(1, 9)), 0),  # all of it was taken again
+        (2, points(a1=range(1, 9), a2=range(1, 4)), 0),  # and what lay beyond is lost work too
+        (2, points(a1=range(1), a2=range(1, 9)), 1),  # step 0 alone
+        (3, points(a1=range(1, 5), a3=range(5, 9)), 1),  # the second died at once
+        (3, points(a1=range(1, 5), a2=range(5, 7), a3=range(5, 9)), 1),  # what the second did is lost
+        (3, points(a1=range(1, 5), a2=range(5, 7), a3=range(7, 9)), 2),
+        (4, points(a3=range(1, 5), a4=range(5, 9)), 1),
+        (3, points(a1=range(1, 5), a3=range(6, 9)), 2),  # nobody logged step 5: the second may have taken it
+        (2, points(a2=range(100, 900, 100)), 1),  # 99 steps that the first may have taken
+        (2, points(a1=range(1, 9)), 1),  # all steps were taken, and the second only judged them
+        (3, points(a1=range(1, 9)), 2),
+    ],
+)
+def test_an_attempt_is_a_resume_when_a_later_one_went_on_from_steps_of_it(attempt, logged, resumes):
+    assert resumes_of(attempt, logged) == resumes
+
+
+def test_an_attempt_that_died_before_its_first_step_makes_no_other_run(tmp_path):
+    store = Store.open(tmp_path, create=True)
+    plain = commit(store, "r1")
+    store.start(PROJECT, "r2").failed("no memory")
+    begun_again = commit(store, "r2")
+    first = store.start(PROJECT, "r3")
+    first.log(1, {"loss": 0.5})
+    first.failed("no disk")
+    second = store.start(PROJECT, "r3")
+    second.log(2, {"loss": 0.25})
+    resumed = second.finish(draft("r3", attempt=2))
+    unlogged = store.start(PROJECT, "r4")
+    unlogged.failed("nobody knows when")
+    unknown = store.start(PROJECT, "r4").finish(draft("r4", attempt=2))
+    commits = (plain, begun_again, resumed, unknown)
+    assert [each.snapshot.course["resumes"] for each in commits] == [0, 0, 1, 1]
+    assert compare(plain.snapshot, begun_again.snapshot, EXACT).comparable
+    assert compare(plain.snapshot, resumed.snapshot, EXACT).reasons == ("course/resumes differs: 0 / 1",)
+    assert second.finish(draft("r3", attempt=2)) == resumed
+    assert fsck(store) == []

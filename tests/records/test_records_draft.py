@@ -10,7 +10,7 @@ from records_world import draft, metadata, snapshot
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
-from seedbed.records import NOT_APPLICABLE, Store, digest, not_applicable, required_fields
+from seedbed.records import NOT_APPLICABLE, SnapshotDraft, Store, digest, not_applicable, required_fields
 from seedbed.records.snapshot._draft import build_body
 
 STAGES = list(Stage)
@@ -66,7 +66,7 @@ def test_every_offence_is_listed_at_once():
         draft(
             "r1",
             attempt=0,
-            described={"stage": "TRAINING", "targets": 1},
+            described={"stage": "TRAINING", "targets": 1, "min_cs": 3},
             fingerprints={"data": "short"},
             blobs={"weights": "NOT_APPLICABLE"},
             documents={"snapshot": {}},
@@ -161,6 +161,20 @@ def test_a_run_drafts_for_itself(tmp_path):
     whole = run.draft(described, {"ap": 0.5}, FINGERPRINTS)
     assert (whole.key, whole.metadata["run_id"], whole.metadata["stage"]) == ("r1:TRAINING:1", "r1", "TRAINING")
     assert run.finish(whole).seq == 1
+
+
+def test_a_draft_needs_no_metadata(tmp_path):
+    run = Store.open(tmp_path, create=True).start("digits", "r1", Stage.TRAINING)
+    made = run.draft(metrics={"ap": 0.5}, fingerprints=FINGERPRINTS)
+    bare = SnapshotDraft(
+        project="digits", run_id="r1", stage=Stage.TRAINING, attempt=1, metrics={"ap": 0.5}, fingerprints=FINGERPRINTS
+    )
+    absent = dict.fromkeys(("cohort_id", "target", "view", "model_family"), NOT_APPLICABLE)
+    for draft_ in (made, bare):
+        assert dict(draft_.metadata) == {"stage": "TRAINING", "run_id": "r1", **absent}
+        assert build_body(draft_, {}, datetime(2026, 1, 1, tzinfo=UTC))["schema_versions"]["metadata"] == "EXPERIMENT/1"
+    with pytest.raises(InvalidInput, match=r"fingerprints\.data is missing"):
+        run.draft(metrics={"ap": 0.5})
 
 
 def test_what_always_applies_must_be_said(tmp_path):

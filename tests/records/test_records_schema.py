@@ -11,19 +11,28 @@ from records_world import metadata
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import (
+    EXACT,
+    EXPERIMENT,
     NOT_APPLICABLE,
     PANEL,
+    REPLICATE,
+    Catalog,
     FieldKind,
     MetadataField,
     MetadataSchema,
     Store,
+    ablation,
+    compare,
+    digest,
     fsck,
     load_schema,
     not_applicable,
+    parse_query,
     parse_schema,
     required_fields,
+    verify,
 )
-from seedbed.records.snapshot._schema import ALWAYS, metadata_problems
+from seedbed.records.snapshot._schema import ALWAYS, completed, default_schema, metadata_problems
 
 EVERY_FIELD = [(stage, field) for stage in Stage for field in PANEL.fields(stage)]
 IDS = [f"{stage}-{field.name}" for stage, field in EVERY_FIELD]
@@ -238,7 +247,7 @@ stages:
     assert said.startswith("the metadata schema mine.yaml is refused:\n")
     for fault in (
         "height appears twice under one heading",
-        "name is 'PANEL': Value error, this is the name of the schema that comes with Seedbed",
+        "name is 'PANEL': Value error, this is the name of a schema that comes with Seedbed",
         "version is True",
         "author is 'me': Extra inputs are not permitted",
         "stages.TRAINING.stage is 'stage': Value error, every schema has this field; leave it out",
@@ -261,6 +270,10 @@ stages:
         ("[]", "it is []"),
         ("{}", "version is missing"),
         ("name: a b\nversion: 1\nstages: {TRAINING: {}}", "cannot be a name"),
+        (
+            "name: EXPERIMENT\nversion: 2\nstages: {TRAINING: {}}",
+            "this is the name of a schema that comes with Seedbed",
+        ),
         ("name: A\nversion: 0\nstages: {TRAINING: {}}", "version is 0"),
         ("name: A\nversion: 1\nstages: {}", "stages is {}"),
         ("name: A\nname: A\nversion: 1\nstages: {TRAINING: {}}", "name appears twice"),
@@ -288,7 +301,7 @@ def test_a_record_names_its_schema_and_keeps_what_it_declares(tmp_path):
     store = Store.open(tmp_path, create=True)
     run = store.start("plants", "r1", Stage.TRAINING)
     fingerprints = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
-    with pytest.raises(InvalidInput, match=r"metadata\.n_symbols is missing"):
+    with pytest.raises(InvalidInput, match=r"metadata\.num_sensors is not a field of TRAINING"):
         run.draft(VALID, {"test": {"ap": 0.5}}, fingerprints)
     commit = run.finish(run.draft(VALID, {"test": {"ap": 0.5}}, fingerprints, schema=schema))
     again = Store.open(tmp_path).log("plants").read(commit.seq)
@@ -296,3 +309,84 @@ def test_a_record_names_its_schema_and_keeps_what_it_declares(tmp_path):
     kept = store.blobs.get(again.snapshot.blobs["metadata_schema"])
     assert parse_schema(kept.decode(), "the store").declaration() == schema.declaration()
     assert fsck(store) == []
+
+
+DIGESTS = {name: digest(name) for name in ("data", "split", "target", "feature")}
+
+
+def finished(store, run_id, metadata=None, *, seed=0, lr=0.1, schema=None, **fingerprints):
+    run = store.start("mine", run_id, Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    config = {"seed": seed, "lr": lr}
+    return run.finish(run.draft(metadata or {}, {"ap": 0.5}, {**DIGESTS, **fingerprints}, config, schema=schema))
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_an_experiment_is_asked_for_nothing_and_says_what_it_knows(stage):
+    assert EXPERIMENT.label == "EXPERIMENT/1"
+    assert required_fields(stage, EXPERIMENT) == ()
+    nothing = completed(stage, "r1", {}, EXPERIMENT)
+    assert metadata_problems(stage, "r1", nothing, EXPERIMENT) == []
+    assert {name for name, value in nothing.items() if value != NOT_APPLICABLE} == {"stage", "run_id"}
+    said = {"cohort_id": "all", "target": "digit", "view": "pixels"}
+    assert completed(stage, "r1", said, EXPERIMENT) == {**nothing, **said}
+    assert metadata_problems(stage, "r1", {**nothing, **said}, EXPERIMENT) == []
+
+
+def test_an_experiment_is_as_closed_as_any_schema():
+    def problems(**wrong):
+        return metadata_problems(Stage.TRAINING, "r1", completed(Stage.TRAINING, "r1", wrong, EXPERIMENT), EXPERIMENT)
+
+    assert problems(n_symbols=3) == [
+        "metadata.n_symbols is not a field of TRAINING; put it in config, factors or documents"
+    ]
+    assert problems(targets="x") == ["metadata.targets is not a field of TRAINING; did you mean target?"]
+    assert problems(run_id="r2") == ["metadata.run_id is 'r2', but this is 'r1'"]
+    assert problems(cohort_id="../up")[0].startswith("metadata.cohort_id is '../up', expected 1 to 100 of")
+    assert problems(target=None)[0].startswith("metadata.target is null")
+    assert problems(stage=NOT_APPLICABLE)[0].startswith("metadata.stage always applies")
+
+
+def test_metadata_that_names_a_field_of_panels_alone_is_of_the_panel_schema():
+    for stage in Stage:
+        assert default_schema(not_applicable(stage)) is PANEL
+        shared = {name for name in required_fields(stage) if name in completed(stage, "r1", {}, EXPERIMENT)}
+        assert default_schema(dict.fromkeys(shared)) is EXPERIMENT
+        for name in {*required_fields(stage)} - shared:
+            assert default_schema({name: NOT_APPLICABLE}) is PANEL
+    assert default_schema({}) is EXPERIMENT
+
+
+def test_experiments_are_recorded_compared_and_found_without_a_cohort(tmp_path):
+    store = Store.open(tmp_path, create=True)
+    first, again = finished(store, "r1"), finished(store, "r2")
+    seeded, slower = finished(store, "r3", seed=1), finished(store, "r4", lr=0.01)
+    assert {item.snapshot.schema_versions["metadata"] for item in (first, again, seeded, slower)} == {"EXPERIMENT/1"}
+    assert "metadata_schema" not in first.snapshot.blobs
+    judged = {
+        item.snapshot.run_id: [
+            compare(first.snapshot, item.snapshot, policy).comparable for policy in (EXACT, REPLICATE, ablation("lr"))
+        ]
+        for item in (again, seeded, slower)
+    }
+    assert judged == {"r2": [True, True, True], "r3": [False, True, False], "r4": [False, False, True]}
+    assert slower.snapshot.diff_prev.prev_run_id == "r3"
+    assert finished(store, "r5", {"target": "other"}).snapshot.diff_prev.prev_run_id is None
+    assert finished(store, "r6", data=digest("other")).snapshot.diff_prev.prev_run_id is None
+    assert store.log("mine").newest(NOT_APPLICABLE, Stage.TRAINING) == 6
+    with Catalog.open(store) as catalog:
+        assert [item.seq for item in catalog.search(parse_query("target = 'other'"))] == [5]
+    assert fsck(store) == []
+    assert all(check.holds for view in store.runs() for check in verify(store, view))
+
+
+def test_a_run_of_the_panel_schema_is_the_predecessor_of_an_experiment_that_says_the_same(tmp_path):
+    store = Store.open(tmp_path, create=True)
+    said = {"cohort_id": "all", "target": "price", "model_family": "mlp"}
+    panel = finished(store, "r1", not_applicable(Stage.TRAINING) | said)
+    plain = finished(store, "r2", said)
+    assert panel.snapshot.schema_versions["metadata"] == "PANEL/1"
+    assert plain.snapshot.schema_versions["metadata"] == "EXPERIMENT/1"
+    assert (plain.snapshot.diff_prev.prev_run_id, plain.snapshot.diff_prev.policy) == ("r1", "EXACT")
+    declared = finished(store, "r3", said, schema=EXPERIMENT)
+    assert declared.snapshot.metadata == {**plain.snapshot.metadata, "run_id": "r3"}

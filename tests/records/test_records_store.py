@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +10,8 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Store, fsck, plan_gc, read_step_events, run_events, stats, trend, verify
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.records import ActiveRun, Store, fsck, plan_gc, read_step_events, run_events, stats, trend, verify
 from seedbed.records._status import Status, is_alive, this_process
 from seedbed.records.storage import create
 from seedbed.testing import FakeClock, durable_faults
@@ -124,6 +126,78 @@ def test_a_finished_run_is_not_started_again(store):
     with pytest.raises(Conflict, match=r"finished, as commit 1.*new run_id"):
         store.start(PROJECT, "r1", TRAINING)
     store.start(PROJECT, "r1", Stage.FEATURE_SELECTION)  # another stage of the same run is another matter
+
+
+def test_a_run_without_a_name_is_given_one_that_nobody_has_and_that_sorts_by_time(store, clock):
+    names = []
+    for number in range(5):
+        with store.start(PROJECT) as run:
+            assert (run.stage, run.attempt) == (TRAINING, 1)
+            assert re.fullmatch(rf"{clock.now():%Y%m%d-%H%M%S}-\d{{3}}-[0-9a-f]{{4}}", run.run_id)
+            run.finish(draft(run.run_id, seed=number))
+        names.append(run.run_id)
+        clock.advance(0.0011)
+    assert names == sorted({*names})
+    assert [view.run_id for view in store.runs()] == names
+    assert store.start(PROJECT, stage=Stage.FEATURE_SELECTION, attempt=3).attempt == 3
+
+
+def test_a_name_that_was_made_at_the_same_moment_elsewhere_is_not_taken(store, monkeypatch):
+    tokens = iter(["aaaa", "aaaa", "bbbb", "aaaa", "bbbb", "cccc"])
+    # The clock stands still.
+    drawn = secrets.token_hex
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(tokens) if size == 2 else drawn(size))
+    first = store.start(PROJECT)
+    second = store.start(PROJECT)  # the first still runs
+    first.finish(draft(first.run_id))
+    second.failed("no")
+    third = store.start(PROJECT)  # the first is finished, the second failed
+    assert [run.run_id[-4:] for run in (first, second, third)] == ["aaaa", "bbbb", "cccc"]
+
+
+def test_a_name_taken_between_the_look_and_the_claim_is_made_again(store, monkeypatch):
+    tokens = iter(["aaaa", "bbbb"])
+    drawn = secrets.token_hex
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(tokens) if size == 2 else drawn(size))
+    claim = ActiveRun.claim
+
+    def beaten(place, log, status, clock):
+        if status.run_id.endswith("aaaa"):
+            claim(place, log, status, clock)  # as another process does
+        return claim(place, log, status, clock)
+
+    monkeypatch.setattr(ActiveRun, "claim", beaten)
+    assert store.start(PROJECT).run_id.endswith("bbbb")
+
+
+def test_a_journal_belongs_to_its_run(store):
+    first = store.start(PROJECT)
+    journal = first.journal()
+    assert journal.path == first.path("changes.log")
+    assert first.journal("changes") is journal
+    journal.append("proposed", {"id": 1})
+    first.journal("notes").append("note", {})
+    made = first.finish(draft(first.run_id))
+    assert set(made.snapshot.logs) == {"changes.log", "notes.log"}
+    with pytest.raises(StoreUnavailable, match="it is closed"):
+        journal.append("proposed", {"id": 2})
+    with pytest.raises(Conflict, match="has ended as FINISHED"):
+        first.journal()
+    assert store.start(PROJECT).journal().entries() == []
+
+
+def test_every_attempt_of_a_run_appends_to_its_journal(store):
+    first = store.start(PROJECT, "r1")
+    first.journal().append("proposed", {"id": 1})
+    first.interrupted("Ctrl-C")
+    second = store.start(PROJECT, "r1")
+    assert [entry.kind for entry in second.journal().entries()] == ["proposed"]
+
+
+@pytest.mark.parametrize("name", ["events", "../up", ""])
+def test_a_journal_cannot_have_the_name_of_the_step_metrics_or_leave_the_folder(store, name):
+    with pytest.raises(InvalidInput, match=r"holds the step metrics|cannot be a name"):
+        store.start(PROJECT).journal(name)
 
 
 def test_an_ended_attempt_is_followed_by_the_next(store):

@@ -224,7 +224,8 @@ class ChangeEngine:
         if not self._settled:
             raise Conflict(
                 f"the journal was begun before and holds {len(self.history.records)} changes: call resume(state) with "
-                "the checkpoint's state, resume(None) to begin again, or settle(step) with the same live objects"
+                "the checkpoint's state, resume(None) to begin again, or settle(step) with the same live objects; the "
+                "changes of a new run belong into a journal of its own, such as run.journal()"
             )
         self.settle(step)
         values = self._target.read()

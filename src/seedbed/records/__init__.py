@@ -2,8 +2,8 @@
 
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._store import RunView, Store
-from seedbed.records.canonical import Json, canonical_json, digest, redact_text
-from seedbed.records.compare import Cause, Explanation, compare, diff, why
+from seedbed.records.canonical import Json, canonical_json, digest, new_run_id, redact_text
+from seedbed.records.compare import Cause, Explanation, compare, compare_under_each, diff, why
 from seedbed.records.journal import Entry, Event, Journal, MemoryJournal, read_journal
 from seedbed.records.log import Baselines, CommitLog, Promotion, PromotionKind, PromotionRule
 from seedbed.records.maintenance import (
@@ -53,6 +53,7 @@ from seedbed.records.query import (
 )
 from seedbed.records.snapshot import (
     EXACT,
+    EXPERIMENT,
     NOT_APPLICABLE,
     PANEL,
     REPLICATE,
@@ -78,6 +79,7 @@ from seedbed.records.storage import Blobs, Clock, Files, LocalFiles, SystemClock
 
 __all__ = [
     "EXACT",
+    "EXPERIMENT",
     "NOT_APPLICABLE",
     "PANEL",
     "REPLICATE",
@@ -140,6 +142,7 @@ __all__ = [
     "atomic_write_json",
     "canonical_json",
     "compare",
+    "compare_under_each",
     "diff",
     "digest",
     "environment_facts",
@@ -150,6 +153,7 @@ __all__ = [
     "load_retention",
     "load_schema",
     "merged_events",
+    "new_run_id",
     "not_applicable",
     "parse_name",
     "parse_query",

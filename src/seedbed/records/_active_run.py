@@ -15,11 +15,13 @@ from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records.canonical._redaction import redact_text, redacted
 from seedbed.records.journal._frames import read_frames
-from seedbed.records.journal._step_metrics import EventsLog
+from seedbed.records.journal._journal import Journal
+from seedbed.records.journal._step_metrics import EventsLog, events_of
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._course import resumes_of
 from seedbed.records.snapshot._draft import SnapshotDraft
-from seedbed.records.snapshot._schema import PANEL, SCHEMA_BLOB, MetadataSchema
+from seedbed.records.snapshot._schema import SCHEMA_BLOB, SHIPPED, MetadataSchema
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
@@ -47,6 +49,7 @@ class ActiveRun:
         self._clock = clock
         self._status = status
         self._events: EventsLog | None = None
+        self._journals: dict[str, Journal] = {}
         self._blobs: dict[str, str] = {}
 
     @classmethod
@@ -58,13 +61,27 @@ class ActiveRun:
         except FileExistsError:
             raise Conflict(
                 f"attempt {status.attempt} of {status.run_id}:{status.stage} was just taken by another process; "
-                "wait for it to end, or start a run with a new run_id"
+                "wait for it to end, or start another run: leave the run_id out and one is made, or give a new run_id"
             ) from None
         return run
 
     def path(self, name: str) -> Path:
         """The path of the file `name` in the run's folder. Raises InvalidInput when that is no plain name."""
         return self.folder / require_name("file name", name)
+
+    def journal(self, name: str = "changes") -> Journal:
+        """The journal in the file `name`.log of the run's folder; `changes` is the one that a ChangeEngine takes.
+
+        All attempts of the run append to it, and no other run does. It is closed when the attempt ends.
+        Raises InvalidInput when that is no plain name or that of the step metrics, otherwise as `Journal.open`.
+        """
+        file = require_name("journal", name) + ".log"
+        if file == EVENTS:
+            raise InvalidInput(f"{EVENTS} holds the step metrics of the run; give the journal another name")
+        self._require_running()
+        if name not in self._journals:
+            self._journals[name] = Journal.open(self.folder / file)
+        return self._journals[name]
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log metrics at `step` to events.log and record a heartbeat. Raises StoreUnavailable."""
@@ -101,14 +118,17 @@ class ActiveRun:
 
     def draft(
         self,
-        metadata: Mapping[str, object],
-        metrics: Mapping[str, object],
-        fingerprints: Mapping[str, str],
+        metadata: Mapping[str, object] = MappingProxyType({}),
+        metrics: Mapping[str, object] = MappingProxyType({}),
+        fingerprints: Mapping[str, str] = MappingProxyType({}),
         config: Mapping[str, object] = MappingProxyType({}),
         documents: Mapping[str, object] = MappingProxyType({}),
-        schema: MetadataSchema = PANEL,
+        schema: MetadataSchema | None = None,
     ) -> SnapshotDraft:
-        """A draft of this attempt, with stage and run_id in the metadata. Raises InvalidInput as `SnapshotDraft`."""
+        """A draft of this attempt, with stage and run_id in the metadata. Raises InvalidInput as `SnapshotDraft`.
+
+        Without a schema, the metadata is that of `SnapshotDraft`: EXPERIMENT, of which every field may be left out.
+        """
         return SnapshotDraft(
             project=self.project,
             run_id=self.run_id,
@@ -130,12 +150,12 @@ class ActiveRun:
         """
         self._require_own(draft)
         self._close_events()
-        if draft.schema is not PANEL:  # PANEL comes with Seedbed; any other schema is stored with its records
-            self.save_blob(SCHEMA_BLOB, readable_json(draft.schema.declaration()))
+        if draft.metadata_schema not in SHIPPED:
+            self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
         complete = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        commit = self._commits.append(complete, self._log_heads(), self._clock.now())
+        commit = self._commits.append(complete, self._log_heads(), self._clock.now(), self._resumes())
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)
         write_latest(self._files, self._commits, commit)
@@ -182,6 +202,12 @@ class ActiveRun:
             self._upload(path)
         return {name: LogHead(sequence=head[0], digest=head[1]) for name, head in heads.items() if head[0]}
 
+    def _resumes(self) -> int:
+        path = self.path(EVENTS)
+        entries = read_frames(path).entries if self.attempt > 1 and path.exists() else ()
+        events = (event for entry in entries for event in events_of(entry.kind, entry.payload))
+        return resumes_of(self.attempt, ((event.attempt, event.step) for event in events))
+
     def _upload(self, log: Path) -> None:
         """Copy a log from the local folder into the store, if the store is remote."""
         if self._is_remote:
@@ -190,6 +216,8 @@ class ActiveRun:
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
         ended = {"status": status, "reason": redact_text(reason) if reason else "", "heartbeat": self._clock.now()}
         self._write_status(self._status.model_copy(update=ended), durable=durable)
+        for journal in self._journals.values():
+            journal.close()
 
     def _write_status(self, status: Status, *, durable: bool) -> None:
         self._files.replace(status_key(self._key), _encoded(status), durable=durable)

@@ -13,7 +13,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._status import Status, read_status, this_process
 from seedbed.records.canonical._canonical import readable_json
-from seedbed.records.canonical._names import require_name
+from seedbed.records.canonical._names import new_run_id, require_name
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 from seedbed.records.storage._blobs import Blobs
@@ -26,6 +26,7 @@ __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 
 FORMAT_VERSION = 1
 _FORMAT = "seedbed-store"
+_ANOTHER = "start another run: leave the run_id out and one is made, or give a new run_id"
 _SAME_MARKER = "copy this file from another store, it is the same in all"
 
 
@@ -94,30 +95,46 @@ class Store:
         """The local folder of the run's files. Raises InvalidInput for a name that a store cannot have."""
         return self.work / run_folder(project, run_id, stage)
 
-    def start(self, project: str, run_id: str, stage: Stage, attempt: int | None = None) -> ActiveRun:
+    def start(
+        self, project: str, run_id: str | None = None, stage: Stage = Stage.TRAINING, attempt: int | None = None
+    ) -> ActiveRun:
         """Begin an attempt at `stage` of `run_id`: the next one, unless `attempt` names a later one.
 
+        Without a `run_id`, begin a new run with a name that nobody has, which sorts by time: `run.run_id`.
         Raises Conflict when the stage is committed already, still runs, or has had that attempt; InvalidInput for a
         name that a store cannot have.
         """
-        log = self.log(project)
+        if run_id is None:
+            return self._start_new(project, stage, 1 if attempt is None else attempt)
         earlier = self._unfinished(project, run_id, stage)
         last = earlier.attempt if earlier else 0
         chosen = last + 1 if attempt is None else attempt
         if chosen <= last:
-            raise Conflict(f"{run_id}:{stage} has had attempt {last}, so {chosen} is taken; leave the attempt out")
+            raise Conflict(
+                f"{run_id}:{stage} has had attempt {last}, so {chosen} is taken; leave the attempt out to resume it"
+            )
+        return self._claim(project, run_id, stage, chosen)
+
+    def _start_new(self, project: str, stage: Stage, attempt: int) -> ActiveRun:
+        while True:
+            with contextlib.suppress(Conflict):  # somebody made the same name at the same moment
+                run_id = new_run_id(self.clock.now())
+                if self._unfinished(project, run_id, stage) is None:
+                    return self._claim(project, run_id, stage, attempt)
+
+    def _claim(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
         now = self.clock.now()
         status = Status(
             project=project,
             run_id=run_id,
             stage=stage,
-            attempt=chosen,
+            attempt=attempt,
             status=RunStatus.RUNNING,
             started=now,
             heartbeat=now,
             process=this_process(),
         )
-        return ActiveRun.claim(self._place, log, status, self.clock)
+        return ActiveRun.claim(self._place, self.log(project), status, self.clock)
 
     def runs(self, project: str | None = None) -> list[RunView]:
         """Every stage of every run, project by project: first the committed by seq, then the unfinished by start time.
@@ -162,13 +179,14 @@ class Store:
     def _unfinished(self, project: str, run_id: str, stage: Stage) -> Status | None:
         header = self.log(project).find(run_id, stage)
         if header:
-            raise Conflict(
-                f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; start a run with a new run_id"
-            )
+            raise Conflict(f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; {_ANOTHER}")
         status = read_status(self.files, run_folder(project, run_id, stage), self.clock.now())
         if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
-            raise Conflict(f"{who} still runs, as process {status.process.pid}; wait for it to end, or end it")
+            raise Conflict(
+                f"{who} still runs, as process {status.process.pid}; wait for it to end or end it, then start it again "
+                f"to resume it; or {_ANOTHER}"
+            )
         return status
 
     def _runs_of(self, project: str) -> Iterator[RunView]:

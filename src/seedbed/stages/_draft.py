@@ -11,7 +11,7 @@ import seedbed
 from seedbed.contracts import ChangeSummary, Interval, Stage
 from seedbed.gate import Check, GateSpec
 from seedbed.gate._record_values import lint
-from seedbed.records import NOT_APPLICABLE, ActiveRun, SnapshotDraft, digest, environment_facts
+from seedbed.records import NOT_APPLICABLE, PANEL, ActiveRun, SnapshotDraft, digest, environment_facts
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
 from seedbed.stages._evaluation import BASELINES, NEGATIVE_KINDS, Evaluation
@@ -46,6 +46,7 @@ def make_draft(
         run_id=run.run_id,
         stage=Stage.TRAINING,
         attempt=run.attempt,
+        schema=PANEL,
         metadata=_metadata(config, cohort, data, run),
         metrics={
             "test": _as_json(evaluation.intervals("model", settings.seed)),

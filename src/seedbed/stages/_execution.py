@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 from seedbed.change import ChangeEngine, ChangeRecord, LearningRate, Parameter, summary
 from seedbed.contracts import AuditRun, ChangeSummary
-from seedbed.records import ActiveRun, Journal
+from seedbed.records import ActiveRun
 from seedbed.runtime import Contract
 from seedbed.stages._checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from seedbed.stages._config import TrainConfig
@@ -73,7 +73,7 @@ class Execution:
         self._witness = contract.witness()
         change = config.change
         self._proposer = collaborators.proposer or StallProposer(change, _LEARNING_RATE)
-        self._journal = Journal.open(run.path("changes.log"))
+        self._journal = run.journal("changes")
         self._is_first = not self._journal.entries()
         self._engine = ChangeEngine(
             self._journal,

@@ -1,6 +1,5 @@
 """The TRAINING stage: one job, from events to a committed record, resumable at any step."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from typing import final
 
 import torch
 
+from seedbed import records
 from seedbed.change import ReplayRule
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput
@@ -38,7 +38,7 @@ class TrainingResult:
 
 def new_run_id() -> str:
     """A new run name that sorts by time, for people; the program does not rely on that order."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return records.new_run_id(datetime.now(UTC))
 
 
 def train(

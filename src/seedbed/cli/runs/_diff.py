@@ -1,6 +1,6 @@
 """`seedbed runs diff`: what differs between two runs, and whether they may be compared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,7 +13,7 @@ from seedbed.cli.console._render import compact, out, plain_table, print_json
 from seedbed.errors import ExitCode, InvalidInput
 
 if TYPE_CHECKING:
-    from seedbed.records import Diff, MetricDelta
+    from seedbed.records import Comparison, Diff, MetricDelta
 
 __all__ = ["diff"]
 
@@ -40,7 +40,9 @@ def diff(
 ) -> None:
     """Show what differs between RUN and OTHER, and whether the two may fairly be compared.
 
-    Exits with 1 when they are not comparable under the policy of --policy.
+    Without --policy it says what each policy finds, and exits with 0 whatever
+    they find: ask for one when a script relies on the answer. Exits with 1
+    when the two are not comparable under the policy of --policy.
 
     \b
     Examples:
@@ -48,37 +50,50 @@ def diff(
       seedbed runs diff latest 20260102 --policy replicate
       seedbed runs diff latest 20260102 --policy ablation --factor learning_rate
     """
+    from seedbed.cli.runs._policies import policies_json, strictest
     from seedbed.cli.runs._select import find_run, require_commit
-    from seedbed.records import EXACT, REPLICATE, Store, ablation
+    from seedbed.records import EXACT, REPLICATE, Store, ablation, compare_under_each
 
     if bool(factor) != (policy == "ablation"):
         raise InvalidInput("--policy ablation and --factor go together: name each factor that may differ with --factor")
     wanted = {"exact": EXACT, "replicate": REPLICATE, "ablation": ablation(*factor or ())}[policy] if policy else None
     commit = require_commit(find_run(store, run))
     snapshot = commit.snapshot
+    opened, before = Store.open(store), require_commit(find_run(store, other)) if other else None
     found = snapshot.diff_prev
-    earlier = other or (found.prev_run_id if wanted else None)
-    if earlier is not None:
-        before = require_commit(find_run(store, earlier))
-        found = Store.open(store).log(before.snapshot.project).diff(before, commit, wanted)
+    if before is None and found.prev_snapshot_seq is not None:
+        before = opened.log(snapshot.project).read(found.prev_snapshot_seq)
+    policies = compare_under_each(before.snapshot, snapshot) if before and wanted is None else ()
+    if before and (other or wanted or _is_outdated(found, policies)):
+        found = opened.log(before.snapshot.project).diff(before, commit, wanted)
     if as_json:
-        print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json")})
+        asked = {"policies": policies_json(policies)} if wanted is None else {}
+        print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json"), **asked})
     else:
-        out().print(_difference(snapshot.run_id, found))
+        out().print(_difference(snapshot.run_id, found, strictest(policies) if policies else []))
     raise typer.Exit(ExitCode.FAIL if wanted is not None and found.comparable is False else ExitCode.PASS)
 
 
-def _difference(run_id: str, found: "Diff") -> RenderableType:
-    """The difference as text: may the runs be compared, why not, what may differ, and which metrics moved."""
+def _is_outdated(found: "Diff", policies: "Sequence[Comparison]") -> bool:
+    """Whether a former version, which compared less, found another policy than this one does."""
+    return (found.policy if found.comparable else None) != next(
+        (each.policy for each in policies if each.comparable), None
+    )
+
+
+def _difference(run_id: str, found: "Diff", policies: Sequence[str]) -> RenderableType:
+    """The difference as text: may the runs be compared, by which policy, what may differ, and which metrics moved."""
     if found.prev_run_id is None:
         return Text(f"{run_id}: {found.summary}")
     head = Text.assemble((run_id, "bold"), " since ", (found.prev_run_id, "bold"), f": {found.summary}")
-    reasons = [Text(f"  because {reason}") for reason in found.reasons]
-    allowed = [
-        Text(f"  may differ: {item.name} {compact(item.previous)} -> {compact(item.current)}")
+    said = [f"because {reason}" for reason in found.reasons]
+    said += policies or [f"policy: {found.policy}, as asked for"]
+    said += [
+        f"may differ: {item.name} {compact(item.previous)} -> {compact(item.current)}"
         for item in found.excluded_factors
     ]
-    return Group(head, *reasons, *allowed, Text(), _metrics(found.metric_deltas), Text(), _keys(found.changed_keys))
+    lines = [Text(f"  {line}") for line in said]
+    return Group(head, *lines, Text(), _metrics(found.metric_deltas), Text(), _keys(found.changed_keys))
 
 
 def _metrics(deltas: "Mapping[str, MetricDelta]") -> Table | Text:

@@ -30,7 +30,8 @@ def why(
 ) -> None:
     """Explain why two runs differ: what makes them incomparable, and what may have moved a metric.
 
-    The most likely cause comes first. The project's own history says how
+    It says for each policy of `runs diff` whether it allows the comparison,
+    and if not, why. The most likely cause comes first. The project's own history says how
     likely: in how many of the earlier runs that changed the same setting did
     the metric move by more than noise?
 
@@ -41,6 +42,7 @@ def why(
     """
     from dataclasses import asdict
 
+    from seedbed.cli.runs._policies import each_policy, policies_json
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.errors import InvalidInput
     from seedbed.records import Store
@@ -59,11 +61,12 @@ def why(
     since = opened.log(before.snapshot.project).diff(before, commit)
     found = explain(before.snapshot, commit.snapshot, since, _history(log, commit.seq), pointer)
     if as_json:
-        print_json({"run_id": commit.snapshot.run_id, "other": before.snapshot.run_id, **_json(asdict(found))})
+        names = {"run_id": commit.snapshot.run_id, "other": before.snapshot.run_id}
+        print_json({**names, **_json(asdict(found)), "policies": policies_json(found.policies)})
         return
     out().print(f"{commit.snapshot.run_id} since {before.snapshot.run_id}: {found.summary}", soft_wrap=True)
-    for reason in found.disqualifying:
-        out().print(f"  not comparable: {reason}", soft_wrap=True)
+    for line in (*(f"not comparable: {reason}" for reason in found.disqualifying), *each_policy(found.policies)):
+        out().print(f"  {line}", soft_wrap=True)
     if not found.causes:
         out().print("no setting, fingerprint, applied change or kernel differs")
         return

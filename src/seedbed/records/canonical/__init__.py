@@ -1,6 +1,7 @@
 """Canonical JSON, digests and seals, names, JSON Pointers, and redaction."""
 
 from seedbed.records.canonical._canonical import Json, canonical_json, digest, digest_bytes
+from seedbed.records.canonical._names import new_run_id
 from seedbed.records.canonical._redaction import redact_text
 
-__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "redact_text"]
+__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "new_run_id", "redact_text"]

@@ -1,10 +1,12 @@
 """Valid names of projects, runs, cohorts and documents: one path component that every file system accepts."""
 
 import re
+import secrets
+from datetime import datetime
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["DOCUMENT_RULE", "NAME_RULE", "commit_file", "is_document_name", "is_name", "require_name"]
+__all__ = ["DOCUMENT_RULE", "NAME_RULE", "commit_file", "is_document_name", "is_name", "new_run_id", "require_name"]
 
 NAME_RULE = "1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -27,6 +29,11 @@ def is_name(value: object) -> bool:
 def is_document_name(value: object) -> bool:
     """Whether `value` can name a document of a run: it is a name, and not that of one of the run's own files."""
     return is_name(value) and value not in _OWN_FILES and not _CLAIM.fullmatch(str(value))
+
+
+def new_run_id(now: datetime) -> str:
+    """A new name for a run that begins at `now`. Names sort by their time, to the millisecond, for people only."""
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{secrets.token_hex(2)}"
 
 
 def require_name(what: str, value: str) -> str:

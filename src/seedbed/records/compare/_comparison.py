@@ -13,6 +13,7 @@ from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison
 __all__ = [
     "compare",
     "compare_differences",
+    "compare_under_each",
     "group_differences",
     "input_differences",
     "inputs_among",
@@ -31,6 +32,17 @@ _INPUTS = ("/config/", "/factors/", "/fingerprints/", "/course/")
 def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Comparison:
     """Whether the two may be compared under `policy`. A run is never compared with itself."""
     return compare_differences(previous, current, tuple(input_differences(previous, current)), policy)
+
+
+def compare_under_each(previous: Compared, current: Compared) -> tuple[Comparison, ...]:
+    """Whether the two may be compared under EXACT, under REPLICATE, and under an ablation of all inputs that differ.
+
+    There is no ablation when no input differs. A pair that even the ablation does not allow is of two groups.
+    """
+    found = tuple(input_differences(previous, current))
+    pointers = [difference.pointer for difference in found]
+    policies = (EXACT, REPLICATE, *([ablation(*pointers)] if pointers else []))
+    return tuple(compare_differences(previous, current, found, policy) for policy in policies)
 
 
 def strictest_comparison(previous: Compared, current: Compared, found: Sequence[Difference]) -> Comparison:

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._json_pointer import Difference, differences
-from seedbed.records.compare._comparison import group_differences, input_differences, is_input, reason_of
+from seedbed.records.compare._comparison import (
+    compare_under_each,
+    group_differences,
+    input_differences,
+    is_input,
+    reason_of,
+)
 from seedbed.records.compare._noise import EXCEEDS, WITHIN
-from seedbed.records.snapshot._snapshot import Diff, MetricDelta, Snapshot
+from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
 
 __all__ = ["Cause", "Explanation", "why"]
 
@@ -52,13 +58,17 @@ class Cause:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What forbids comparing the two (`disqualifying`), and what may have moved `metric`, likeliest first."""
+    """What forbids comparing the two, and what may have moved `metric`, likeliest first.
+
+    `disqualifying` forbids it under every policy; `policies` says for each what it finds, the strictest first.
+    """
 
     metric: str | None
     delta: MetricDelta | None
     summary: str
     disqualifying: tuple[str, ...]
     causes: tuple[Cause, ...]
+    policies: tuple[Comparison, ...] = ()
 
 
 def why(
@@ -78,6 +88,7 @@ def why(
         summary=_summary(chosen, delta),
         disqualifying=tuple(map(reason_of, group_differences(previous, current))),
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
+        policies=compare_under_each(previous, current),
     )
 
 

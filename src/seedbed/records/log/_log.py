@@ -99,12 +99,15 @@ class CommitLog:
         """The key of commit `seq` in the store."""
         return self._records.key(seq)
 
-    def append(self, draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> Commit:
+    def append(
+        self, draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime, resumes: int | None = None
+    ) -> Commit:
         """Commit `draft`: durable on return. If the same content is committed already, return that commit.
 
+        `resumes` is how often the run was resumed; by default, as often as it had attempts before.
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
-        unplaced = build_body(draft, logs, timestamp)
+        unplaced = build_body(draft, logs, timestamp, resumes)
         self._current_headers()  # read most of what others wrote now, so that the turn is short
         with self._turn():
             while True:
@@ -169,7 +172,8 @@ class CommitLog:
         if found != wanted:
             raise Conflict(
                 f"{key} is committed already as number {seq} of {self.project}, with other content "
-                f"({found[:12]}…, now {wanted[:12]}…); start a run with a new run_id"
+                f"({found[:12]}…, now {wanted[:12]}…); start another run: leave the run_id "
+                "out and one is made, or give a new run_id"
             )
         self._records.publish(seq, seal(dict(commit.body))[0])
         return commit

@@ -6,6 +6,7 @@ from seedbed.records.snapshot._draft import SnapshotDraft
 from seedbed.records.snapshot._environment import environment_facts
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records.snapshot._schema import (
+    EXPERIMENT,
     NOT_APPLICABLE,
     PANEL,
     FieldKind,
@@ -18,6 +19,7 @@ from seedbed.records.snapshot._snapshot import Comparison, Diff, ExcludedFactor,
 
 __all__ = [
     "EXACT",
+    "EXPERIMENT",
     "NOT_APPLICABLE",
     "PANEL",
     "REPLICATE",

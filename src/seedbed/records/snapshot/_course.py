@@ -1,7 +1,8 @@
 """What happened in a run, as inputs of its result: changes that were made while it ran, its runtime, its resumes."""
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._json_pointer import differences
 
-__all__ = ["DERIVED", "course_of", "course_words"]
+__all__ = ["DERIVED", "course_of", "course_words", "resumes_of"]
 
 DERIVED = "/course/derived/"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
@@ -21,9 +22,9 @@ _STALL_RULE, _REPLAY, _SETTINGS = "stall rule", "replay of ", "change"
 
 
 def course_of(
-    documents: Mapping[str, Any], config: Json, attempt: int, *, says_who_registered: bool = True
+    documents: Mapping[str, Any], config: Json, resumes: int, *, says_who_registered: bool = True
 ) -> dict[str, Any]:
-    """What happened in a run, from its `documents` named `changes` and `audit_run`, and the number of its attempt.
+    """What happened in a run, from its `documents` named `changes` and `audit_run`, and how often it was resumed.
 
     `changes` and `derived` hold, for each parameter, every value that was set and the step from which it was used:
     `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when
@@ -36,7 +37,31 @@ def course_of(
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
     for change, item, is_derived in _uses(documents.get("changes"), config, says_who_registered):
         made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
-    return {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": attempt - 1}
+    return {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": resumes}
+
+
+def resumes_of(attempt: int, points: Iterable[tuple[int, int]]) -> int:
+    """How many attempts before `attempt` made steps that its result rests on, by the logged (attempt, step).
+
+    Steps that a later attempt took again are lost work. An attempt of which no step is left is counted unless the log
+    has no room for one: the next step that was logged follows at once. A log without points says nothing: all count.
+    """
+    logged: dict[int, list[int]] = {}
+    for number, step in points:
+        logged.setdefault(number, []).append(step)
+    steps = {number: sorted(found) for number, found in logged.items()}
+    return sum(_is_rested_on(number, steps) for number in range(1, attempt)) if steps else attempt - 1
+
+
+def _is_rested_on(attempt: int, steps: Mapping[int, Sequence[int]]) -> bool:
+    following = min((found[0] for number, found in steps.items() if number > attempt), default=None)
+    if following is None:
+        return True
+    below = {number: bisect_left(found, following) for number, found in steps.items() if number <= attempt}
+    if below.get(attempt):
+        return True
+    last = max((steps[number][count - 1] for number, count in below.items() if count), default=0)
+    return following - last > 1
 
 
 def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:

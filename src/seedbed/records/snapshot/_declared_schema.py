@@ -20,7 +20,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from seedbed.contracts import Message, Stage
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records.canonical._names import require_name
-from seedbed.records.snapshot._schema import ALWAYS, NOT_APPLICABLE, PANEL, FieldKind, MetadataField, MetadataSchema
+from seedbed.records.snapshot._schema import (
+    ALWAYS,
+    EXPERIMENT,
+    NOT_APPLICABLE,
+    PANEL,
+    SHIPPED,
+    FieldKind,
+    MetadataField,
+    MetadataSchema,
+)
 
 __all__ = ["load_schema", "parse_schema"]
 
@@ -37,8 +46,8 @@ def _field_name(name: str) -> str:
 
 
 def _schema_name(name: str) -> str:
-    if name == PANEL.name:
-        raise ValueError("this is the name of the schema that comes with Seedbed; choose another")
+    if name in {schema.name for schema in SHIPPED}:
+        raise ValueError("this is the name of a schema that comes with Seedbed; choose another")
     return require_name("schema", name)
 
 
@@ -80,7 +89,9 @@ def load_schema(path: Path) -> MetadataSchema:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise NotFound(f"there is no metadata schema at {path}; write one, or use {PANEL.label}") from None
+        raise NotFound(
+            f"there is no metadata schema at {path}; write one, or use {EXPERIMENT.label} or {PANEL.label}"
+        ) from None
     except UnicodeDecodeError as problem:
         raise InvalidInput(f"the metadata schema {path} is not UTF-8: {problem}; save it as UTF-8") from None
     return parse_schema(text, str(path))

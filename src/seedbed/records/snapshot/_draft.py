@@ -14,7 +14,13 @@ from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_docume
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
 from seedbed.records.snapshot._course import course_of
 from seedbed.records.snapshot._digests import content_digests, own_digests
-from seedbed.records.snapshot._schema import NOT_APPLICABLE, PANEL, MetadataSchema, metadata_problems
+from seedbed.records.snapshot._schema import (
+    NOT_APPLICABLE,
+    MetadataSchema,
+    completed,
+    default_schema,
+    metadata_problems,
+)
 from seedbed.records.snapshot._snapshot import (
     COMPUTED_FINGERPRINTS,
     DIFF_SCHEMA_VERSION,
@@ -54,7 +60,8 @@ class SnapshotDraft:
     `split`, `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say what each was computed from.
     `factors` are conditions that a policy may allow to differ (seed, device, threads). `inputs`, `process` and
     `outputs` describe what was read, done and produced, if no other field does. `blobs` are digests of stored payloads
-    by name, `predictions` is one digest. `schema` defines the metadata.
+    by name, `predictions` is one digest. `schema` defines the metadata; without one it is EXPERIMENT, which asks for
+    nothing and fills in what is left out, or PANEL if the metadata names a field that only PANEL has.
     Raises InvalidInput that lists every wrong field at once.
     """
 
@@ -62,7 +69,7 @@ class SnapshotDraft:
     run_id: str
     stage: Stage
     attempt: int
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any]
     fingerprints: Mapping[str, str]
     fingerprint_sources: Mapping[str, str] = field(default_factory=dict)
@@ -78,12 +85,15 @@ class SnapshotDraft:
     predictions: str = NOT_APPLICABLE
     symbol: str = NOT_APPLICABLE
     experiment_id: str = NOT_APPLICABLE
-    schema: MetadataSchema = PANEL
+    schema: MetadataSchema | None = None
     # The same objects in plain JSON types: the public fields are frozen copies, these are written to the log.
     _plain: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         identity = Identity.of_process()
+        metadata = completed(self.stage, self.run_id, self.metadata, self.metadata_schema)
+        object.__setattr__(self, "schema", self.metadata_schema)
+        object.__setattr__(self, "metadata", metadata)
         for name in _OBJECTS:
             clean = _clean(name, getattr(self, name), identity)
             self._plain[name] = clean
@@ -98,6 +108,11 @@ class SnapshotDraft:
             raise InvalidInput(
                 f"the snapshot of {self.run_id}:{self.stage} is refused, nothing was written:\n  - {listed}"
             )
+
+    @property
+    def metadata_schema(self) -> MetadataSchema:
+        """The schema that is given, or else the one that the metadata is of."""
+        return self.schema or default_schema(self.metadata)
 
     @property
     def key(self) -> str:
@@ -118,14 +133,20 @@ class SnapshotDraft:
         }
 
 
-def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime) -> dict[str, Any]:
-    """The JSON of the snapshot of `draft`, without its number in the log and its diffs."""
+def build_body(
+    draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime, resumes: int | None = None
+) -> dict[str, Any]:
+    """The JSON of the snapshot of `draft`, without its number in the log and its diffs.
+
+    `resumes` is how often the run was resumed, if that is known better than by the number of its attempt.
+    """
     given: dict[str, Any] = draft._plain
+    resumes = draft.attempt - 1 if resumes is None else resumes
     computed = own_digests(given["config"], draft.volatile_settings)
     body = {
         **given,
         "schema_version": SNAPSHOT_SCHEMA_VERSION,
-        "schema_versions": {**_SCHEMA_VERSIONS, "metadata": draft.schema.label},
+        "schema_versions": {**_SCHEMA_VERSIONS, "metadata": draft.metadata_schema.label},
         "project": draft.project,
         "run_id": draft.run_id,
         "stage": draft.stage.value,
@@ -137,7 +158,7 @@ def build_body(draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: dat
         "symbol": draft.symbol,
         "volatile_settings": list(draft.volatile_settings),
         "logs": {name: head.model_dump() for name, head in logs.items()},
-        "course": course_of(given["documents"], without(given["config"], draft.volatile_settings), draft.attempt),
+        "course": course_of(given["documents"], without(given["config"], draft.volatile_settings), resumes),
         "comparison_group": draft.comparison_group,
         "fingerprints": {**given["fingerprints"], **computed},
         "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
@@ -161,7 +182,7 @@ def _problems(draft: SnapshotDraft) -> list[str]:
     ]
     if draft.attempt < 1:
         problems.append(f"attempt is {draft.attempt}, expected at least 1")
-    problems += metadata_problems(draft.stage, draft.run_id, draft.metadata, draft.schema)
+    problems += metadata_problems(draft.stage, draft.run_id, draft.metadata, draft.metadata_schema)
     problems += [
         f"fingerprints.{name} is missing, expected a digest of the {name}, or {NOT_APPLICABLE}"
         for name in _REQUIRED_FINGERPRINTS

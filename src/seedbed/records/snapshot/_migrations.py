@@ -61,7 +61,7 @@ def _from_1(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _from_2(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """From version 2, which did not compare what happened in a run: its documents hold it all the same."""
-    course = course_of(body["documents"], body["config"], body["attempt_id"], says_who_registered=False)
+    course = course_of(body["documents"], body["config"], body["attempt_id"] - 1, says_who_registered=False)
     return {**body, "course": course}
 
 

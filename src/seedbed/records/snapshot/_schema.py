@@ -1,16 +1,18 @@
 """Schemas of the metadata that each stage must have. A released version never changes; changes get a new version.
 
-Missing, null and not-applicable are different. A missing field is always refused. Null means that the field applies and
-has no value (no cap on samples). NOT_APPLICABLE means that the field makes no sense for this data.
+Missing, null and not-applicable are different. A missing field is refused, unless the schema says that it may be left
+out: then it is NOT_APPLICABLE. Null means that the field applies and has no value (no cap on samples). NOT_APPLICABLE
+means that the field makes no sense for this data.
 """
 
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from seedbed.contracts import Stage
 from seedbed.records.canonical._canonical import Json
@@ -18,12 +20,16 @@ from seedbed.records.canonical._names import NAME_RULE, is_name
 
 __all__ = [
     "ALWAYS",
+    "EXPERIMENT",
     "NOT_APPLICABLE",
     "PANEL",
     "SCHEMA_BLOB",
+    "SHIPPED",
     "FieldKind",
     "MetadataField",
     "MetadataSchema",
+    "completed",
+    "default_schema",
     "metadata_problems",
     "not_applicable",
     "required_fields",
@@ -47,13 +53,17 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True)
 class MetadataField:
-    """One required field of the metadata. `choices` are the allowed texts of a CHOICE field."""
+    """One field of the metadata. `choices` are the allowed texts of a CHOICE field.
+
+    A field that `may_be_left_out` is NOT_APPLICABLE then, or what the run itself says; all others are required.
+    """
 
     name: str
     kind: FieldKind
     nullable: bool = False
     may_not_apply: bool = False
     choices: tuple[str, ...] = ()
+    may_be_left_out: bool = False
 
     @property
     def expected(self) -> str:
@@ -67,11 +77,12 @@ class MetadataField:
 
 @dataclass(frozen=True)
 class MetadataSchema:
-    """The fields that each stage of a domain requires, besides ALWAYS; other stages cannot be recorded."""
+    """The fields of each stage in a domain, besides `common`; other stages cannot be recorded."""
 
     name: str
     version: int
     stages: Mapping[Stage, tuple[MetadataField, ...]]
+    common: tuple[MetadataField, ...] = field(default_factory=lambda: ALWAYS)
 
     @property
     def label(self) -> str:
@@ -79,25 +90,40 @@ class MetadataSchema:
         return f"{self.name}/{self.version}"
 
     def fields(self, stage: Stage) -> tuple[MetadataField, ...]:
-        """All fields that `stage` requires; none for a stage that is not listed."""
-        return (*ALWAYS, *self.stages[stage]) if stage in self.stages else ()
+        """All fields of `stage`; none for a stage that is not listed."""
+        return (*self.common, *self.stages[stage]) if stage in self.stages else ()
 
     def declaration(self) -> dict[str, Json]:
-        """The schema as JSON, without ALWAYS: it is stored with the records, and `parse_schema` reads it."""
+        """A declared schema as JSON, without ALWAYS: it is stored with the records, and `parse_schema` reads it."""
         stages: dict[str, Json] = {
-            stage.value: {field.name: _declared(field) for field in fields} for stage, fields in self.stages.items()
+            stage.value: {each.name: _declared(each) for each in fields} for stage, fields in self.stages.items()
         }
         return {"name": self.name, "version": self.version, "stages": stages}
 
 
 def required_fields(stage: Stage, schema: MetadataSchema | None = None) -> tuple[str, ...]:
-    """The names of the metadata fields that `stage` requires, by default in PANEL; no others are accepted."""
-    return tuple(field.name for field in (schema or PANEL).fields(stage))
+    """The names of the metadata fields that `stage` requires, by default in PANEL."""
+    return tuple(each.name for each in (schema or PANEL).fields(stage) if not each.may_be_left_out)
 
 
 def not_applicable(stage: Stage, schema: MetadataSchema | None = None) -> dict[str, object]:
-    """Metadata of `stage` in which every field is NOT_APPLICABLE, to be updated with the fields that apply."""
+    """Metadata of `stage` in which every required field is NOT_APPLICABLE, to be updated with those that apply.
+
+    By default of PANEL. Metadata of EXPERIMENT needs no such start: its fields may be left out.
+    """
     return dict.fromkeys(required_fields(stage, schema), NOT_APPLICABLE)
+
+
+def default_schema(metadata: Mapping[str, object]) -> MetadataSchema:
+    """The schema of metadata that comes without one: EXPERIMENT, or PANEL if a field is named that only PANEL has."""
+    return PANEL if metadata.keys() & {each.name for each in _PANEL} else EXPERIMENT
+
+
+def completed(stage: Stage, run_id: str, metadata: Mapping[str, Any], schema: MetadataSchema) -> dict[str, Any]:
+    """`metadata` with the fields that may be left out: stage and run_id as given, all others NOT_APPLICABLE."""
+    own = {"stage": stage.value, "run_id": run_id}
+    optional = (each.name for each in schema.fields(stage) if each.may_be_left_out)
+    return {**{name: own.get(name, NOT_APPLICABLE) for name in optional}, **metadata}
 
 
 def metadata_problems(
@@ -107,44 +133,44 @@ def metadata_problems(
     chosen = schema or PANEL
     if stage not in chosen.stages:
         return [f"metadata is for {stage.value}, but {chosen.label} declares only {', '.join(chosen.stages)}"]
-    required = {field.name: field for field in chosen.fields(stage)}
-    problems = [_field_problem(field, metadata) for field in required.values()]
-    problems += [_unknown(name, stage, tuple(required)) for name in sorted(metadata.keys() - required.keys())]
+    known = {each.name: each for each in chosen.fields(stage)}
+    problems = [_field_problem(each, metadata) for each in known.values()]
+    problems += [_unknown(name, stage, tuple(known)) for name in sorted(metadata.keys() - known.keys())]
     problems += _wrong_identity(stage, run_id, metadata)
     return [problem for problem in problems if problem]
 
 
 def _wrong_identity(stage: Stage, run_id: str, metadata: Mapping[str, object]) -> Iterator[str]:
-    for field, current in zip(ALWAYS, (stage.value, run_id), strict=False):
-        found = metadata.get(field.name)
-        if field.accepts(found) and found not in (current, NOT_APPLICABLE):
-            yield f"metadata.{field.name} is {found!r}, but this is {current!r}"
+    for each, current in zip(ALWAYS, (stage.value, run_id), strict=False):
+        found = metadata.get(each.name)
+        if each.accepts(found) and found not in (current, NOT_APPLICABLE):
+            yield f"metadata.{each.name} is {found!r}, but this is {current!r}"
 
 
-def _field_problem(field: MetadataField, metadata: Mapping[str, object]) -> str:
-    if field.name not in metadata:
-        return f"metadata.{field.name} is missing, expected {field.expected}"
-    value = metadata[field.name]
+def _field_problem(each: MetadataField, metadata: Mapping[str, object]) -> str:
+    if each.name not in metadata:
+        return f"metadata.{each.name} is missing, expected {each.expected}"
+    value = metadata[each.name]
     if value is None:
-        return "" if field.nullable else f"metadata.{field.name} is null, expected {field.expected}"
+        return "" if each.nullable else f"metadata.{each.name} is null, expected {each.expected}"
     if value == NOT_APPLICABLE:
-        return "" if field.may_not_apply else f"metadata.{field.name} always applies, expected {field.expected}"
-    return "" if field.accepts(value) else f"metadata.{field.name} is {value!r}, expected {field.expected}"
+        return "" if each.may_not_apply else f"metadata.{each.name} always applies, expected {each.expected}"
+    return "" if each.accepts(value) else f"metadata.{each.name} is {value!r}, expected {each.expected}"
 
 
-def _unknown(name: str, stage: Stage, required: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, required, n=1)
+def _unknown(name: str, stage: Stage, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; put it in config, factors or documents"
     return f"metadata.{name} is not a field of {stage.value}{hint}"
 
 
-def _declared(field: MetadataField) -> dict[str, Json]:
+def _declared(each: MetadataField) -> dict[str, Json]:
     declared: dict[str, Json] = {
-        "type": field.kind.value.lower(),
-        "nullable": field.nullable,
-        "may_not_apply": field.may_not_apply,
+        "type": each.kind.value.lower(),
+        "nullable": each.nullable,
+        "may_not_apply": each.may_not_apply,
     }
-    return {**declared, "choices": list(field.choices)} if field.choices else declared
+    return {**declared, "choices": list(each.choices)} if each.choices else declared
 
 
 def _is_text(value: object) -> bool:
@@ -181,8 +207,8 @@ _EXPECTED: Mapping[FieldKind, str] = {
     FieldKind.DATE: "an ISO 8601 date or time",
 }
 
-# Comparison needs these fields in every domain. The first two must match the recorded run.
-ALWAYS = (
+# A declared schema and PANEL have these fields. The first two must match the recorded run, here and in EXPERIMENT.
+ALWAYS: tuple[MetadataField, ...] = (
     MetadataField("stage", FieldKind.TEXT),
     MetadataField("run_id", FieldKind.NAME),
     MetadataField("cohort_id", FieldKind.NAME),
@@ -208,3 +234,25 @@ PANEL = MetadataSchema(
         }
     ),
 )
+# For any experiment: nothing is asked for. What is said of cohort, target, view and model is compared as in PANEL.
+EXPERIMENT = MetadataSchema(
+    name="EXPERIMENT",
+    version=1,
+    stages=MappingProxyType(
+        {
+            Stage.TARGET_RANKING: (),
+            Stage.FEATURE_SELECTION: (),
+            Stage.TRAINING: (MetadataField("model_family", FieldKind.TEXT, may_not_apply=True, may_be_left_out=True),),
+        }
+    ),
+    common=(
+        MetadataField("stage", FieldKind.TEXT, may_be_left_out=True),
+        MetadataField("run_id", FieldKind.NAME, may_be_left_out=True),
+        *(
+            MetadataField(name, kind, may_not_apply=True, may_be_left_out=True)
+            for name, kind in (("cohort_id", FieldKind.NAME), ("target", FieldKind.TEXT), ("view", FieldKind.TEXT))
+        ),
+    ),
+)
+# The schemas that come with Seedbed; the declaration of any other is stored with its records.
+SHIPPED = (PANEL, EXPERIMENT)

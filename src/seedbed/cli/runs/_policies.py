@@ -1,0 +1,52 @@
+"""What each policy of comparison says of two runs, as text and as JSON."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seedbed.records import Comparison
+
+__all__ = ["each_policy", "policies_json", "strictest"]
+
+_SHOWN = 2
+_MAY_DIFFER = {"EXACT": "nothing", "REPLICATE": "the seed and what follows from it"}
+
+
+def strictest(found: "Sequence[Comparison]") -> list[str]:
+    """The strictest policy of `found` that allows the comparison, and why the stricter ones do not; in lines."""
+    refused = list(takewhile(lambda each: not each.comparable, found))
+    if len(refused) == len(found):
+        return ["no policy allows it"]
+    used = found[len(refused)].policy
+    return [f"policy: {used}, the strictest that allows it", *map(_line, refused)]
+
+
+def each_policy(found: "Sequence[Comparison]") -> list[str]:
+    """One line for each policy, the strictest first: whether it allows the comparison, or the first reasons why not."""
+    return list(map(_line, found))
+
+
+def policies_json(found: "Sequence[Comparison]") -> list[dict[str, object]]:
+    """The same with all reasons; `differ` are the inputs that differ and may."""
+    return [
+        {
+            "policy": each.policy,
+            "comparable": each.comparable,
+            "differ": [item.name for item in each.excluded_factors],
+            "reasons": list(each.reasons),
+        }
+        for each in found
+    ]
+
+
+def _line(each: "Comparison") -> str:
+    if not each.comparable:
+        return f"{each.policy} does not allow it: {_first(each.reasons, '; ')}"
+    differ = _MAY_DIFFER.get(each.policy) or _first([item.name for item in each.excluded_factors], ", ")
+    return f"{each.policy} allows it: {differ} may differ"
+
+
+def _first(texts: Sequence[str], between: str) -> str:
+    more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
+    return between.join([*texts[:_SHOWN], *more])
