@@ -39,12 +39,20 @@ def test_the_list_as_json_keeps_what_has_no_commit_apart(two):
 
 def test_a_run_is_shown_beside_the_predictors_that_learn_nothing(two):
     shown = two("runs", "show", "run-a").out
-    assert "0.900  [0.890, 0.910]" in shown
-    assert "above both" in shown
+    assert "[0.890, 0.910]" in shown
+    assert "AP: above the strongest baseline (*)" in shown
     assert "pair counter" in shown
     assert f"{FLASH} x 4" in shown
     assert "EFFECTIVE" in shown
-    assert "below the best" in two("runs", "show", "run-b").out
+    worse = two("runs", "show", "run-b").out
+    assert worse.count("below the strongest baseline (*), most recent destination 0.850: the model is worse") == 6
+
+
+def test_what_happened_in_a_run_is_shown_as_the_input_that_it_is(two):
+    shown = two("runs", "show", "run-a").out
+    assert "optimizer.lr  from step 41: 0.0005, changed from outside: an input of this run" in shown
+    assert "STRICT, kept: SDPA, FLASH seen" in shown
+    assert "never resumed" in shown
 
 
 def test_a_shown_run_as_json_is_its_snapshot(two):
@@ -56,7 +64,8 @@ def test_a_shown_run_as_json_is_its_snapshot(two):
 def test_what_a_record_does_not_hold_is_said_to_be_missing(cli):
     finished(STORE, "bare", documents={}, timing={}, metrics={"test": {"random": {"ap": 0.5}}})
     shown = cli("runs", "show", "bare").out
-    assert "missing" in shown
+    assert "test.random.ap    0.5" in shown
+    assert "missing" not in shown
     assert "not in the record" in shown
 
 

@@ -2,58 +2,74 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pydantic import JsonValue
 
+from seedbed.dashboard._scores import better, is_number
 from seedbed.records import Event, Snapshot
 
-__all__ = ["History", "Points", "history_of", "thinned", "trailing_mean"]
+__all__ = ["Points", "Series", "history_of", "thinned", "trailing_mean"]
 
 Points = tuple[tuple[float, float], ...]
 
 _WINDOWS = 40
+_FEW = 80  # so many points are each drawn as a dot, and are no noise to be smoothed
+_RATES = frozenset({"lr", "learning_rate"})
+_STEP = "step"
 
 
 @dataclass(frozen=True)
-class History:
-    """Three series of (step, finite value), the losses by epoch, and the steps of the values that are not finite."""
+class Series:
+    """The finite values of one metric by step, and the steps of the values that are not finite.
 
-    loss: Points
-    validation_ap: Points
-    learning_rate: Points
-    epoch_losses: tuple[float, ...]
-    not_finite: dict[str, tuple[int, ...]]
+    `is_setting` says that the values were set and not measured, as a learning rate is.
+    """
+
+    name: str
+    points: Points
+    not_finite: tuple[int, ...] = ()
+    is_setting: bool = False
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are too many points for dots, so that a mean over them shows more than they do."""
+        return len(self.points) > _FEW and not self.is_setting
 
     @property
     def window(self) -> int:
-        """How many steps the smoothed loss is the mean of."""
-        return max(1, round(len(self.loss) / _WINDOWS))
+        """How many values the smoothed curve is the mean of."""
+        return max(1, round(len(self.points) / _WINDOWS))
 
-    def __bool__(self) -> bool:
-        return bool(self.loss or self.validation_ap or self.learning_rate or self.not_finite)
+    @property
+    def best(self) -> tuple[float, float] | None:
+        """The step and value of the best point; None where the name does not say which values are better."""
+        side = better(self.name.replace("/", "."))
+        if side is None or not self.points:
+            return None
+        sign = 1.0 if side == "higher" else -1.0
+        return max(self.points, key=lambda point: sign * point[1])
 
 
-def history_of(snapshot: Snapshot, events: Sequence[Event]) -> History:
-    """The series of `events`. Validation is taken from the record, or from the events where the record has none."""
-    logged = {name: _series(events, name) for name in ("loss", "validation_ap", "learning_rate")}
-    logged["validation_ap"] = _recorded_validation(snapshot) or logged["validation_ap"]
-    bad = {
-        name: tuple(int(step) for step, value in series if not math.isfinite(value)) for name, series in logged.items()
+def history_of(snapshot: Snapshot, events: Sequence[Event], settings: Sequence[str] = ()) -> tuple[Series, ...]:
+    """Every series of `events` and of the record: losses first, settings last.
+
+    In a record, a list is a series where a list called `step`, which rises and is as long, stands beside it. A logged
+    series is left out where the record holds the same points. `settings` are the names of parameters that changed.
+    """
+    recorded = dict(_recorded(snapshot.metrics, ""))
+    logged = {name: _logged(events, name) for name in sorted({name for event in events for name in event.values})}
+    held = [(name.replace(".", "_"), set(points)) for name, points in recorded.items()]
+    kept = {
+        name: points
+        for name, points in logged.items()
+        if not any(name.replace(".", "_") == other and set(points) <= found for other, found in held)
     }
-    loss, validation_ap, learning_rate = (
-        tuple(point for point in series if math.isfinite(point[1])) for series in logged.values()
-    )
-    train = snapshot.metrics.get("train")
-    losses = _numbers(train.get("loss")) if isinstance(train, dict) else ()
-    return History(
-        loss,
-        validation_ap,
-        learning_rate,
-        losses,
-        {name.replace("_", " "): steps for name, steps in bad.items() if steps},
-    )
+    rates = _RATES | {part for name in settings for part in (name, name.rpartition(".")[2])}
+    found = [_series(name, points, rates) for name, points in (*kept.items(), *recorded.items())]
+    return tuple(sorted(found, key=lambda series: (_place(series), series.name)))
 
 
 def trailing_mean(points: Points, window: int) -> Points:
@@ -80,7 +96,18 @@ def thinned(points: Points, num_columns: int) -> Points:
     return tuple(sorted(kept))
 
 
-def _series(events: Sequence[Event], name: str) -> Points:
+def _series(name: str, points: Points, rates: frozenset[str]) -> Series:
+    finite = tuple(point for point in points if math.isfinite(point[1]))
+    bad = tuple(int(step) for step, value in points if not math.isfinite(value))
+    return Series(name, finite, bad, name in rates or name.rpartition(".")[2] in rates)
+
+
+def _place(series: Series) -> int:
+    return 2 if series.is_setting else 0 if better(series.name) == "lower" else 1
+
+
+def _logged(events: Sequence[Event], name: str) -> Points:
+    """The values by step. Where attempts overlap, the last one counts."""
     kept: dict[int, Event] = {}
     for event in events:
         if name in event.values and (event.step not in kept or event.attempt >= kept[event.step].attempt):
@@ -88,16 +115,19 @@ def _series(events: Sequence[Event], name: str) -> Points:
     return tuple((step, kept[step].values[name]) for step in sorted(kept))
 
 
-def _recorded_validation(snapshot: Snapshot) -> Points:
-    found = snapshot.metrics.get("validation")
-    if not isinstance(found, dict):
-        return ()
-    steps, values = _numbers(found.get("step")), _numbers(found.get("ap"))
-    return tuple(sorted(zip(steps, values, strict=True))) if len(steps) == len(values) else ()
+def _recorded(value: JsonValue, path: str) -> Iterator[tuple[str, Points]]:
+    if not isinstance(value, dict):
+        return
+    steps = _numbers(value.get(_STEP))
+    rises = all(before < after for before, after in pairwise(steps))
+    for name in sorted(value):
+        below, values = f"{path}.{name}" if path else name, _numbers(value[name])
+        if name != _STEP and steps and rises and len(values) == len(steps):
+            yield below, tuple(zip(steps, values, strict=True))
+        else:
+            yield from _recorded(value[name], below)
 
 
 def _numbers(value: JsonValue) -> tuple[float, ...]:
-    if not isinstance(value, list):
-        return ()
-    found = tuple(item for item in value if isinstance(item, int | float) and not isinstance(item, bool))
-    return found if len(found) == len(value) else ()
+    found = tuple(item for item in value if is_number(item)) if isinstance(value, list) else ()
+    return found if isinstance(value, list) and len(found) == len(value) else ()

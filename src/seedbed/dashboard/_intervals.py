@@ -4,20 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seedbed.dashboard._axis import Axis, Tick, data_axis
-from seedbed.dashboard._results import METRICS, Results, Row, Score
+from seedbed.dashboard._results import Results, Row, label
+from seedbed.dashboard._scores import Score
 from seedbed.dashboard._words import number
 
 __all__ = ["IntervalChart", "interval_chart"]
 
-_WIDTH, _LEFT, _RIGHT = 420, 48, 396
+_WIDTH, _LEFT, _RIGHT = 420, 64, 396
 _TOP, _ROW = 14, 48
 
 
 @dataclass(frozen=True)
 class ScoreMark:
-    """One predictor's score, and the ends of its interval."""
+    """One predictor's score, and the ends of its interval. `shape` is its place in the table, 0 for the model."""
 
-    key: str
+    shape: int
+    strongest: bool
     x: float
     low: float
     high: float
@@ -36,7 +38,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class IntervalChart:
-    """The positions of everything, in the units of the drawing. A metric without a score has no strip."""
+    """The positions of everything, in the units of the drawing."""
 
     width: int
     height: int
@@ -52,18 +54,18 @@ def interval_chart(table: Results) -> IntervalChart:
 
 
 def _strips(table: Results) -> Iterator[Strip]:
-    y = _TOP
-    for metric, scores in zip(METRICS, zip(*(row.scores for row in table.rows), strict=True), strict=True):
-        found = [(row, score) for row, score in zip(table.rows, scores, strict=True) if score]
-        if found:
-            axis = data_axis([end for _, score in found for end in (score.low, score.high)], _LEFT, _RIGHT, 4)
-            marks = tuple(_mark(row, metric, score, axis) for row, score in reversed(found))
-            yield Strip(metric, y, axis.ticks, marks)
-            y += _ROW
+    for place, metric in enumerate(table.metrics):
+        found = [(shape, row, row.scores[metric]) for shape, row in enumerate(table.rows) if metric in row.scores]
+        axis = data_axis([end for *_, score in found for end in (score.low, score.high)], _LEFT, _RIGHT, 4)
+        marks = tuple(
+            _mark(shape, row, metric, score, axis, table.is_strongest(row, metric))
+            for shape, row, score in reversed(found)
+        )
+        yield Strip(label(metric), _TOP + _ROW * place, axis.ticks, marks)
 
 
-def _mark(row: Row, metric: str, score: Score, axis: Axis) -> ScoreMark:
-    title = f"{row.name}: {metric} {number(score.value)}"
+def _mark(shape: int, row: Row, metric: str, score: Score, axis: Axis, strongest: bool) -> ScoreMark:
+    title = f"{row.name}: {label(metric)} {number(score.value)}"
     if score.interval:
-        title += f", {score.interval.confidence:.0%} interval {number(score.low)} to {number(score.high)}"
-    return ScoreMark(row.key, axis.at(score.value), axis.at(score.low), axis.at(score.high), title)
+        title += f", {score.interval.words} interval {number(score.low)} to {number(score.high)}"
+    return ScoreMark(shape, strongest, axis.at(score.value), axis.at(score.low), axis.at(score.high), title)

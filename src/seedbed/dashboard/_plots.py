@@ -1,18 +1,22 @@
-"""The plots of a training: loss, validation and learning rate by step, with every change marked in all three."""
+"""The plots of a run: every series by step, with its epochs as bands and every change as a line through all of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from seedbed.contracts import ChangeReport, Outcome
+from seedbed.contracts import ChangeReport
 from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
-from seedbed.dashboard._history import History, Points, thinned, trailing_mean
+from seedbed.dashboard._history import Points, Series, thinned, trailing_mean
+from seedbed.dashboard._requests import REACHED, move
 from seedbed.dashboard._words import number
 
-__all__ = ["REACHED", "Figure", "training_figure"]
+__all__ = ["Figure", "figures", "on_boundaries"]
 
 _LEFT, _RIGHT_MARGIN = 58, 16
-_LANE, _TITLE, _GAP, _FOOT = 22, 26, 12, 40
-REACHED = frozenset({Outcome.EFFECTIVE, Outcome.CLAMPED})
+_LANE, _TITLE, _GAP, _FOOT, _EPOCH_LANE = 22, 26, 12, 40, 18
+_DENSE, _SPARSE, _SETTING = 170, 130, 100
+_MOST_PANELS, _NARROWEST_BAND, _NARROWEST_LABEL = 6, 4, 58
+_LONGEST_TITLE = 40
 
 
 @dataclass(frozen=True)
@@ -60,72 +64,102 @@ class Marker:
 
 
 @dataclass(frozen=True)
+class Band:
+    """One epoch, from `x` on and `width` wide. Every second one is shaded; not every one has a label."""
+
+    x: float
+    width: float
+    shaded: bool
+    label: str
+
+
+@dataclass(frozen=True)
 class Figure:
-    """Three panels over one axis of steps, all in the units of the drawing."""
+    """Panels over one axis of steps, all in the units of the drawing."""
 
     width: int
     height: int
     left: int
     right: int
     bottom: int
+    label_y: int
     ticks: tuple[Tick, ...]
     panels: tuple[Panel, ...]
+    bands: tuple[Band, ...]
     markers: tuple[Marker, ...]
 
 
-def training_figure(history: History, changes: Sequence[ChangeReport], width: int) -> Figure:
-    """The figure `width` units wide. The panel of a series that was not logged is empty and says so."""
+def figures(
+    history: Sequence[Series], changes: Sequence[ChangeReport], epoch_ends: Sequence[int], width: int
+) -> tuple[Figure, ...]:
+    """All series in figures `width` units wide, a few in each; every figure has all epochs and all changes."""
     right = width - _RIGHT_MARGIN
-    steps = [step for series in (history.loss, history.validation_ap, history.learning_rate) for step, _ in series]
+    steps = [series.points[-1][0] for series in history if series.points]
     axis = step_axis(max([*steps, *(change.step for change in changes)], default=1), _LEFT, right, width // 90)
+    bands = tuple(_bands(epoch_ends, axis))
     markers = tuple(_markers(changes, axis))
-    top = _LANE + max((marker.y for marker in markers), default=-_LANE)
-    panels = tuple(_panels(history, axis, top))
-    bottom = panels[-1].bottom
-    return Figure(width, bottom + _FOOT, _LEFT, right, bottom, axis.ticks, panels, markers)
-
-
-def _panels(history: History, steps: Axis, top: int) -> Iterator[Panel]:
-    top += _TITLE
-    yield _loss(history, steps, top, top + 190)
-    top += 190 + _GAP + _TITLE
-    yield _validation(history.validation_ap, steps, top, top + 140)
-    top += 140 + _GAP + _TITLE
-    yield _learning_rate(history.learning_rate, steps, top, top + 100)
-
-
-def _loss(history: History, steps: Axis, top: int, bottom: int) -> Panel:
-    axis = data_axis((value for _, value in history.loss), bottom, top, 5)
-    smooth = trailing_mean(history.loss, history.window)
-    lines = (
-        Line("raw", _path(history.loss, steps, axis), "each step"),
-        Line("smooth", _path(smooth, steps, axis), f"mean of last {history.window}"),
+    return tuple(
+        _figure(history[first : first + _MOST_PANELS], axis, bands, markers, width)
+        for first in range(0, len(history), _MOST_PANELS)
     )
-    return Panel("Training loss", _empty(history.loss), top, bottom, axis.ticks, lines if history.loss else (), ())
 
 
-def _validation(points: Points, steps: Axis, top: int, bottom: int) -> Panel:
-    axis = data_axis((value for _, value in points), bottom, top, 4)
-    dots = tuple(Dot(steps.at(step), axis.at(value), f"step {step:g}: AP {number(value)}") for step, value in points)
-    lines = (Line("validation", _path(points, steps, axis), ""),) if points else ()
-    return Panel("Validation AP", _best(points) or _empty(points), top, bottom, axis.ticks, lines, dots)
+def on_boundaries(changes: Sequence[ChangeReport], epoch_ends: Sequence[int]) -> tuple[int, ...]:
+    """The changes that were made where an epoch ends: what the curves do there may come from either."""
+    places = {place for end in epoch_ends for place in (end, end + 1)}
+    return tuple(change.id for change in changes if change.step in places and change.outcome in REACHED)
 
 
-def _learning_rate(points: Points, steps: Axis, top: int, bottom: int) -> Panel:
-    axis = data_axis((0.0, *(value for _, value in points)), bottom, top, 3)
-    lines = (Line("rate", _staircase(points, steps, axis), ""),) if points else ()
-    return Panel("Learning rate", _empty(points), top, bottom, axis.ticks, lines, ())
+def _figure(
+    history: Sequence[Series], steps: Axis, bands: tuple[Band, ...], markers: tuple[Marker, ...], width: int
+) -> Figure:
+    top = _LANE + max((marker.y for marker in markers), default=-_LANE) + (_EPOCH_LANE if bands else 0)
+    panels = tuple(_panels(history, steps, top))
+    bottom = panels[-1].bottom
+    right = width - _RIGHT_MARGIN
+    return Figure(width, bottom + _FOOT, _LEFT, right, bottom, top - 4, steps.ticks, panels, bands, markers)
 
 
-def _best(points: Points) -> str:
-    if not points:
-        return ""
-    step, value = max(points, key=lambda point: point[1])
-    return f"best {number(value)} at step {step:g}"
+def _panels(history: Sequence[Series], steps: Axis, top: int) -> Iterator[Panel]:
+    for series in history:
+        top += _TITLE
+        bottom = top + (_SETTING if series.is_setting else _DENSE if series.is_dense else _SPARSE)
+        yield _panel(series, steps, top, bottom)
+        top = bottom + _GAP
 
 
-def _empty(points: Points) -> str:
-    return "" if points else "not in this record"
+def _panel(series: Series, steps: Axis, top: int, bottom: int) -> Panel:
+    values = [value for _, value in series.points]
+    axis = data_axis([0.0, *values] if series.is_setting else values, bottom, top, max(3, (bottom - top) // 35))
+    few = not series.is_dense and not series.is_setting
+    dots = (
+        tuple(Dot(steps.at(step), axis.at(value), f"step {step:g}: {number(value)}") for step, value in series.points)
+        if few
+        else ()
+    )
+    title = series.name if len(series.name) <= _LONGEST_TITLE else f"{series.name[: _LONGEST_TITLE - 1]}…"
+    return Panel(title, _aside(series), top, bottom, axis.ticks, tuple(_lines(series, steps, axis)), dots)
+
+
+def _lines(series: Series, steps: Axis, axis: Axis) -> Iterator[Line]:
+    if not series.points:
+        return
+    if series.is_setting:
+        yield Line("setting", _staircase(series.points, steps, axis), "")
+    elif series.is_dense:
+        smooth = trailing_mean(series.points, series.window)
+        yield Line("raw", _path(series.points, steps, axis), "each step")
+        yield Line("smooth", _path(smooth, steps, axis), f"mean of last {series.window}")
+    else:
+        yield Line("sparse", _path(series.points, steps, axis), "")
+
+
+def _aside(series: Series) -> str:
+    if not series.points:
+        return "no finite value"
+    if series.best and not series.is_dense:
+        return f"best {number(series.best[1])} at step {series.best[0]:g}"
+    return "" if series.is_dense else f"last {number(series.points[-1][1])}"
 
 
 def _path(points: Points, steps: Axis, axis: Axis) -> str:
@@ -140,6 +174,17 @@ def _staircase(points: Points, steps: Axis, axis: Axis) -> str:
     return begins + "".join(f"V{axis.at(value):g}H{steps.at(step):g}" for step, value in kept)
 
 
+def _bands(epoch_ends: Sequence[int], axis: Axis) -> Iterator[Band]:
+    """The epochs as bands; none where they would be too narrow to be seen."""
+    edges = [axis.start, *(axis.at(end + 0.5) for end in epoch_ends if end < axis.high), axis.stop]
+    widths = [after - before for before, after in pairwise(edges)]
+    if len(widths) < 2 or min(widths) < _NARROWEST_BAND:
+        return
+    every = max(1, round(_NARROWEST_LABEL / min(widths) + 0.5))
+    for place, (x, width) in enumerate(zip(edges, widths, strict=False)):
+        yield Band(x, round(width, 1), place % 2 == 1, f"epoch {place + 1}" if place % every == 0 else "")
+
+
 def _markers(changes: Sequence[ChangeReport], axis: Axis) -> Iterator[Marker]:
     """Flags from left to right. Each is put in the first lane in which it overlaps no flag."""
     lane_ends: list[float] = []
@@ -147,5 +192,6 @@ def _markers(changes: Sequence[ChangeReport], axis: Axis) -> Iterator[Marker]:
         x, width = axis.at(change.step), 10 + 8 * len(str(change.id))
         lane = next((place for place, end in enumerate(lane_ends) if end + 2 < x - width / 2), len(lane_ends))
         lane_ends[lane:] = [x + width / 2, *lane_ends[lane + 1 :]]
-        title = f"change {change.id} at step {change.step}: {change.outcome.value.lower().replace('_', ' ')}"
+        outcome = change.outcome.value.lower().replace("_", " ")
+        title = f"change {change.id} at step {change.step}: {change.parameter} {move(change)}; {outcome}"
         yield Marker(change.id, change.step, x, lane * _LANE, width, change.outcome in REACHED, title)

@@ -7,12 +7,16 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message, Stage
+from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message
+from seedbed.dashboard._course import contract_words, resume_words, uses_of
 from seedbed.dashboard._differences import metric_rows, new_values
+from seedbed.dashboard._epochs import epoch_ends
 from seedbed.dashboard._history import history_of
 from seedbed.dashboard._intervals import interval_chart
-from seedbed.dashboard._plots import REACHED, training_figure
-from seedbed.dashboard._results import results_of
+from seedbed.dashboard._measured import measured
+from seedbed.dashboard._plots import figures, on_boundaries
+from seedbed.dashboard._requests import REACHED, denied
+from seedbed.dashboard._results import results_of, tabled
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
 from seedbed.records import Event, Snapshot, read_step_events
@@ -29,33 +33,46 @@ _SIZES = (("wide", 920), ("narrow", 380))
 def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport | None = None) -> str:
     """The report on `snapshot` as one HTML page that is also well-formed XML; the same input gives the same text.
 
-    `events` are the run's step metrics ("loss", "learning_rate" and "validation_ap" by step), in the order they were
-    logged; where attempts overlap, the last attempt counts. `gate` is the report of the gate, or None.
-    The page names what the record lacks, and each document that cannot be read. Only the arguments are read, and no
-    content of a record raises an error.
+    The page shows every metric, step series, change and kernel of the record, whatever their names are, and compares
+    the scores of the test with those of the baselines where the record holds both. `events` are the run's step metrics
+    in the order they were logged; where attempts overlap, the last attempt counts. `gate` is the report of the gate, or
+    None. The page names each document that the record lacks or that cannot be read. Only the arguments are read, and
+    no content of a record raises an error.
     """
     audit, audit_note = _document(snapshot, "audit_run", AuditRun)
     summary, changes_note = _document(snapshot, "changes", ChangeSummary)
     changes = summary.changes if summary else ()
-    results = results_of(snapshot) if snapshot.stage is Stage.TRAINING else ()
-    history = history_of(snapshot, events)
-    page = environment().get_template("report.html.j2")
-    return page.render(
-        snapshot=snapshot,
-        gate=gate,
-        tiles=tiles(gate, audit, summary, snapshot.diff_prev),
-        results=[(table, interval_chart(table)) for table in results],
-        history=history,
-        figures_drawn=[(name, training_figure(history, changes, width)) for name, width in _SIZES] if history else [],
-        changes=summary,
-        changes_note=changes_note,
-        reached=REACHED,
-        audit=audit,
-        audit_note=audit_note,
-        features={feature: audit.of(feature) for feature in Feature} if audit else {},
-        deltas=metric_rows(snapshot.diff_prev),
-        new_values=new_values(snapshot.diff_prev),
-        run=quote(snapshot.run_id),
+    results = results_of(snapshot)
+    history = history_of(snapshot, events, [change.parameter for change in changes])
+    ends = epoch_ends(snapshot, history)
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            snapshot=snapshot,
+            gate=gate,
+            tiles=tiles(gate, audit, summary, snapshot.diff_prev, results),
+            results=[(table, interval_chart(table)) for table in results],
+            lost=[(table, standing) for table in results for standing in table.standings if standing.lost],
+            metrics=[item for item in measured(snapshot.metrics) if item.path not in tabled(results)],
+            history=history,
+            drawn=[(name, figures(history, changes, ends, width)) for name, width in _SIZES] if history else [],
+            epoch_ends=ends,
+            on_boundaries=on_boundaries(changes, ends),
+            changes=summary,
+            changes_note=changes_note,
+            reached=REACHED,
+            denied=[change.id for change in changes if denied(change)],
+            uses=uses_of(snapshot),
+            contract=contract_words(snapshot),
+            resumes=resume_words(snapshot),
+            audit=audit,
+            audit_note=audit_note,
+            features={feature: audit.of(feature) for feature in Feature} if audit else {},
+            deltas=metric_rows(snapshot.diff_prev),
+            new_values=new_values(snapshot.diff_prev),
+            run=quote(snapshot.run_id),
+        )
     )
 
 

@@ -1,55 +1,57 @@
-"""The scores of a trained link predictor beside those of baselines that learn nothing."""
+"""The scores of a model beside those of baselines, for a record that holds both of the same metrics.
 
+A record asks for these tables by its shape: what it holds at `metrics.test.<kind>.<metric>` and again, for at least
+one baseline, at `metrics.baselines.<name>.<kind>.<metric>`. A kind may be nested, as in `random.new`.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
-from seedbed.contracts import Interval
+from seedbed.dashboard._measured import measured
+from seedbed.dashboard._scores import Score, better
 from seedbed.records import Snapshot
 
-__all__ = ["METRICS", "Results", "Row", "Score", "results_of"]
+__all__ = ["Results", "Row", "Standing", "label", "results_of", "tabled"]
 
-METRICS = ("AP", "AUC", "MRR")
-_KINDS = ("random", "historical")
-_BASELINES = {"pair_counter": "Pair counter", "most_recent": "Most recent destination"}
+_TEST, _BASELINES = "test", "baselines"
+_NAMES = {"most_recent": "most recent destination"}
+_LONGEST_INITIALS = 3
+
+Scores = Mapping[str, Score]
 
 
 @dataclass(frozen=True)
-class Score:
-    """A metric and, where the record gives one, its interval."""
+class Standing:
+    """How the model's interval lies to the strongest baseline of one metric: above, below or level with it.
 
+    `lost` says that it lies on the worse side.
+    """
+
+    metric: str
+    baseline: str
     value: float
-    interval: Interval | None = None
-
-    @property
-    def low(self) -> float:
-        """The interval's lower end; the value, where there is no interval."""
-        return self.interval.low if self.interval else self.value
-
-    @property
-    def high(self) -> float:
-        """The interval's upper end; the value, where there is no interval."""
-        return self.interval.high if self.interval else self.value
-
-    def against(self, baseline: float) -> str:
-        """Whether the whole interval is above or below `baseline`, or includes it."""
-        return "above" if self.low > baseline else "below" if self.high < baseline else "level with"
+    side: str
+    lost: bool
 
 
 @dataclass(frozen=True)
 class Row:
-    """One predictor's scores in the order of METRICS, None where the record has none."""
+    """One predictor's scores by metric; `key` names its mark in a drawing. A score that it lacks is not among them."""
 
     key: str
     name: str
-    scores: tuple[Score | None, ...]
+    scores: Scores
 
 
 @dataclass(frozen=True)
 class Results:
-    """All predictors against one kind of negatives, the trained model first."""
+    """All predictors on one kind of test, the trained model first; `metrics` are its columns."""
 
     kind: str
+    title: str
+    metrics: tuple[str, ...]
     rows: tuple[Row, ...]
 
     @property
@@ -58,63 +60,94 @@ class Results:
         return self.rows[0]
 
     @property
-    def verdicts(self) -> tuple[tuple[str, str], ...]:
-        """Each baseline's name, and how the model compares: "above it in AP and AUC; below it in MRR"."""
-        found = ((row.name, self._against(row)) for row in self.rows[1:])
-        return tuple((name, verdict) for name, verdict in found if verdict)
+    def standings(self) -> tuple[Standing, ...]:
+        """The model against the strongest baseline of each metric that a baseline has."""
+        return tuple(self._standings())
 
     @property
     def intervals(self) -> tuple[str, ...]:
         """The confidence and sample size of the model's intervals, each combination once."""
-        found = [score.interval for score in self.model.scores if score and score.interval]
-        return tuple(dict.fromkeys(f"{interval.confidence:.0%}, n = {interval.n:,}" for interval in found))
+        found = [score.interval.words for score in self.model.scores.values() if score.interval]
+        return tuple(dict.fromkeys(filter(None, found)))
 
-    def _against(self, baseline: Row) -> str:
-        sides: dict[str, list[str]] = {"above": [], "below": [], "level with": []}
-        for metric, ours, theirs in zip(METRICS, self.model.scores, baseline.scores, strict=True):
-            if ours and theirs:
-                sides[ours.against(theirs.value)].append(metric)
-        return "; ".join(f"{side} it in {_listed(metrics)}" for side, metrics in sides.items() if metrics)
+    def strongest(self, metric: str) -> Row | None:
+        """The baseline with the best score of `metric`, the first of equal ones; None where none has a score."""
+        scored = [row for row in self.rows[1:] if metric in row.scores]
+        sign = -1.0 if better(metric) == "lower" else 1.0
+        return max(scored, key=lambda row: sign * row.scores[metric].value, default=None)
+
+    def is_strongest(self, row: Row, metric: str) -> bool:
+        """Whether `row` is a baseline, and none has a better score of `metric`."""
+        best = self.strongest(metric)
+        known = best is not None and row is not self.model and metric in row.scores
+        return known and row.scores[metric].value == best.scores[metric].value  # type: ignore[union-attr]
+
+    def _standings(self) -> Iterator[Standing]:
+        for metric in self.metrics:
+            best, ours = self.strongest(metric), self.model.scores.get(metric)
+            if best and ours:
+                value = best.scores[metric].value
+                side = ours.against(value)
+                worse = "above" if better(metric) == "lower" else "below"
+                yield Standing(label(metric), best.name, value, side, side == worse)
 
 
 def results_of(snapshot: Snapshot) -> tuple[Results, ...]:
-    """One table for each kind of negatives: the model, then both baselines. A missing score is None."""
-    family = snapshot.metadata.get("model_family")
-    ours = f"This run ({family})" if isinstance(family, str) else "This run"
-    return tuple(
-        Results(
-            kind,
-            (
-                Row("model", ours, _scores(snapshot.metrics, "test", kind)),
-                *(
-                    Row(key.replace("_", "-"), name, _scores(snapshot.metrics, "baselines", key, kind))
-                    for key, name in _BASELINES.items()
-                ),
-            ),
-        )
-        for kind in _KINDS
+    """One table for each kind of test of which a baseline has a score too; random negatives first."""
+    ours = _by_kind(snapshot.metrics.get(_TEST))
+    baselines = snapshot.metrics.get(_BASELINES)
+    theirs = {name: _by_kind(baselines[name]) for name in sorted(baselines)} if isinstance(baselines, dict) else {}
+    tables = (_table(kind, ours[kind], theirs, snapshot) for kind in ours)
+    return tuple(sorted(filter(None, tables), key=lambda table: (not table.kind.startswith("random"), table.kind)))
+
+
+def tabled(tables: tuple[Results, ...]) -> frozenset[str]:
+    """The dotted names of the metrics that `tables` show."""
+    return frozenset(
+        ".".join(filter(None, (head, table.kind, metric)))
+        for table in tables
+        for row in table.rows
+        for head in (_TEST if row is table.model else f"{_BASELINES}.{row.key}",)
+        for metric in row.scores
     )
 
 
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+def label(metric: str) -> str:
+    """A metric's name for a table: initials are capital letters, as AP and MRR."""
+    return metric.upper() if metric.isalpha() and len(metric) <= _LONGEST_INITIALS else metric
 
 
-def _scores(metrics: JsonValue, *path: str) -> tuple[Score | None, ...]:
-    return tuple(_score(_dig(metrics, (*path, metric.lower()))) for metric in METRICS)
+def _table(kind: str, ours: Scores, theirs: Mapping[str, Mapping[str, Scores]], snapshot: Snapshot) -> Results | None:
+    known = {name: scores for name, found in theirs.items() if (scores := found.get(kind, {}))}
+    metrics = tuple(name for name in ours if better(name) and any(name in scores for scores in known.values()))
+    if not metrics:
+        return None
+    rows = [Row("model", _model(snapshot), {name: ours[name] for name in metrics})]
+    for name, scores in known.items():
+        if shared := {metric: scores[metric] for metric in metrics if metric in scores}:
+            rows.append(Row(name, _NAMES.get(name, name.replace("_", " ")), shared))
+    return Results(kind, _title(kind, snapshot), metrics, tuple(rows))
 
 
-def _dig(value: JsonValue, path: tuple[str, ...]) -> JsonValue:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _by_kind(value: JsonValue) -> dict[str, dict[str, Score]]:
+    """Every score in nested `value`, by the dotted name of what holds it and then by its own name."""
+    found: dict[str, dict[str, Score]] = {}
+    for item in measured(value):
+        kind, _, name = item.path.rpartition(".")
+        if item.score and name:
+            found.setdefault(kind, {})[name] = item.score
+    return found
 
 
-def _score(value: JsonValue) -> Score | None:
-    if isinstance(value, dict):
-        try:
-            interval = Interval.model_validate(value)
-        except ValidationError:
-            return None
-        return Score(interval.value, interval)
-    return Score(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _model(snapshot: Snapshot) -> str:
+    family = snapshot.metadata.get("model_family")
+    return f"this run ({family})" if isinstance(family, str) and family != "NOT_APPLICABLE" else "this run"
+
+
+def _title(kind: str, snapshot: Snapshot) -> str:
+    """The kind in words; kinds of negatives are those that the record's target names."""
+    first, *rest = kind.split(".") if kind else ["test"]
+    target = snapshot.process.get("target")
+    negatives = target.get("negatives") if isinstance(target, dict) else None
+    named = first in negatives if isinstance(negatives, list) else snapshot.target == "link"
+    return ", ".join((f"{first} negatives" if named else first, *rest))

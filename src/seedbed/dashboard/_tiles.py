@@ -1,9 +1,11 @@
-"""The four answers at the top of a report."""
+"""The answers at the top of a report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Verdict
+from seedbed.dashboard._results import Results
 from seedbed.records import Diff
 
 __all__ = ["Tile", "tiles"]
@@ -21,9 +23,29 @@ class Tile:
     detail: str
 
 
-def tiles(gate: GateReport | None, audit: AuditRun | None, changes: ChangeSummary | None, diff: Diff) -> list[Tile]:
-    """Verdict, contract, changes and comparison, in that order."""
-    return [_verdict(gate), _contract(audit), _changes(changes), _comparison(diff)]
+def tiles(
+    gate: GateReport | None,
+    audit: AuditRun | None,
+    changes: ChangeSummary | None,
+    diff: Diff,
+    results: Sequence[Results] = (),
+) -> list[Tile]:
+    """Verdict, baselines where there are any, contract, changes and comparison, in that order."""
+    return [_verdict(gate), *_baselines(results), _contract(audit), _changes(changes), _comparison(diff)]
+
+
+def _baselines(results: Sequence[Results]) -> list[Tile]:
+    standings = [standing for table in results for standing in table.standings]
+    lost = [standing for standing in standings if standing.lost]
+    level = sum(standing.side == "level with" for standing in standings)
+    if not standings:
+        return []
+    count = f"in {len(lost)} of {len(standings)} metrics the strongest baseline is better"
+    if lost:
+        return [Tile("Baselines", "Below" if len(lost) == len(standings) else "Partly below", "bad", count)]
+    if level:
+        return [Tile("Baselines", "Not below", "plain", f"level with the strongest in {level} of {len(standings)}")]
+    return [Tile("Baselines", "Beaten", "good", f"better than the strongest in all {len(standings)} metrics")]
 
 
 def _verdict(gate: GateReport | None) -> Tile:

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from seedbed.contracts import Interval
+from seedbed.dashboard._curve import small_curve
+from seedbed.dashboard._results import label
 
 __all__ = ["FILTERS", "as_text", "day", "flat", "number", "percent", "quantity", "signed", "yes_no"]
 
@@ -95,5 +97,8 @@ def _size(num_bytes: float) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
-    {filter_.__name__: filter_ for filter_ in (as_text, day, flat, number, percent, quantity, signed, yes_no)}
+    {
+        filter_.__name__: filter_
+        for filter_ in (as_text, day, flat, label, number, percent, quantity, signed, small_curve, yes_no)
+    }
 )

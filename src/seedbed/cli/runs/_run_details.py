@@ -1,15 +1,16 @@
-"""The details of a committed run as text: metrics, changes, the kernels that ran, and the comparison."""
+"""The details of a committed run as text: metrics, steps, changes, kernels, what happened, and the comparison."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from seedbed.cli.console._render import compact, duration, moment, number, plain_table, section, size, value_at
+from seedbed.cli.console._render import compact, duration, moment, section, size
+from seedbed.cli.runs._run_metrics import metrics_text, steps_text
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
-from seedbed.records import Commit, Diff, Snapshot
+from seedbed.dashboard._course import contract_words, resume_words, uses_of
+from seedbed.dashboard._requests import denied
+from seedbed.records import Commit, Diff, Event, Snapshot
 
 __all__ = ["change_text", "outcome_text", "run_details"]
 
@@ -22,19 +23,18 @@ _OUTCOME_STYLES = {
     Outcome.UNKNOWN: "bold red",
 }
 _MISSING = (Text("not in the record", style="dim"),)
-_METRICS = {"ap": "AP", "auc": "AUC", "mrr": "MRR"}
-_BASELINES = {"pair_counter": "pair counter", "most_recent": "most recent destination"}
 
 
-def run_details(commit: Commit) -> RenderableType:
-    """All details of one run."""
+def run_details(commit: Commit, events: Sequence[Event] = ()) -> RenderableType:
+    """All details of one run; `events` are what it logged at its steps."""
     snapshot = commit.snapshot
     return Group(
         _headline(commit),
         Text(),
-        _metrics(snapshot),
-        Text(),
+        metrics_text(snapshot),
+        steps_text(snapshot, events),
         _changes(snapshot),
+        _course(snapshot),
         _witness(snapshot),
         _comparison(snapshot.diff_prev),
     )
@@ -49,12 +49,6 @@ def _headline(commit: Commit) -> Text:
     if isinstance(peak := timing.get("peak_memory_bytes"), int | float):
         facts.append(f"{size(peak)} of memory at its peak")
     return Text.assemble((f"{snapshot.run_id}", "bold"), f"  {', '.join(facts)}")
-
-
-def _metrics(snapshot: Snapshot) -> RenderableType:
-    """The test metrics beside the baselines; for other stages, every number with its name."""
-    test = snapshot.metrics.get("test")
-    return _link_metrics(snapshot.metrics) if isinstance(test, Mapping) else _plain_metrics(snapshot.metrics)
 
 
 def _changes(snapshot: Snapshot) -> RenderableType:
@@ -77,9 +71,22 @@ def outcome_text(change: ChangeReport) -> Text:
 
 
 def change_text(change: ChangeReport) -> str:
-    """A change's step, parameter and values; for a blocked one, the value that it asked for."""
-    target = change.wanted if change.outcome is Outcome.BLOCKED else change.after
-    return f"step {change.step}: {change.parameter} {change.before:.3g} -> {target:.3g}"
+    """A change's step, parameter and values; for one that got nothing of what it asked for, what that was."""
+    if denied(change):
+        return f"step {change.step}: {change.parameter} stays {change.before:.3g}, {change.wanted:.3g} was asked for"
+    return f"step {change.step}: {change.parameter} {change.before:.3g} -> {change.after:.3g}{_wanted(change)}"
+
+
+def _wanted(change: ChangeReport) -> str:
+    return "" if change.wanted == change.after else f" ({change.wanted:.3g} was asked for)"
+
+
+def _course(snapshot: Snapshot) -> RenderableType:
+    """What counts as an input beside the configuration: the values that were used, the contract, the resumes."""
+    rows = [(use.parameter, f"{use.words}, {use.origin}") for use in uses_of(snapshot)]
+    facts = {"contract": contract_words(snapshot), "attempts": resume_words(snapshot)}
+    rows += [(name, words) for name, words in facts.items() if words]
+    return section(Text("what happened", style="bold"), rows or [_MISSING])
 
 
 def _witness(snapshot: Snapshot) -> RenderableType:
@@ -111,49 +118,3 @@ def _feature(feature: Feature, audit: FeatureAudit) -> tuple[str, Text, str]:
     if audit.requested:
         return feature.value, Text("not seen", style="bold yellow"), seen
     return feature.value, Text("off", style="dim"), audit.reason
-
-
-def _link_metrics(found: Mapping[str, Any]) -> Table:
-    table = plain_table("test", "model", *_BASELINES.values(), "", numeric=tuple(_BASELINES.values()))
-    for negatives in sorted(found["test"], reverse=True):  # random first: what most papers report
-        for name, label in _METRICS.items():
-            interval = value_at(found, "test", negatives, name)
-            others = [value_at(found, "baselines", baseline, negatives, name) for baseline in _BASELINES]
-            table.add_row(
-                f"{label}, {negatives} negatives",
-                _interval(interval),
-                *map(number, others),
-                _against_baselines(interval, others),
-            )
-    return table
-
-
-def _interval(found: object) -> Text:
-    if not isinstance(found, Mapping):
-        return number(found)
-    return Text.assemble(number(found["value"]), (f"  [{found['low']:.3f}, {found['high']:.3f}]", "dim"))
-
-
-def _against_baselines(interval: object, others: list[Any]) -> Text:
-    """Whether the model's interval lies above or below the best baseline."""
-    known = [other for other in others if isinstance(other, int | float)]
-    if not isinstance(interval, Mapping) or not known:
-        return Text()
-    if interval["low"] > max(known):
-        return Text("above both", style="green")
-    return Text("below the best", style="yellow") if interval["high"] < max(known) else Text("level", style="dim")
-
-
-def _plain_metrics(found: Mapping[str, Any]) -> Table:
-    table = plain_table("metric", "value", numeric=("value",))
-    for name, value in _leaves(found, ""):
-        table.add_row(name, number(value, 6))
-    return table
-
-
-def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    elif not isinstance(value, list | tuple):
-        yield path, value

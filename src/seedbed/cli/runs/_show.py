@@ -3,16 +3,21 @@
 from typing import TYPE_CHECKING
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import out, print_json
+from seedbed.cli.console._render import errors, out, print_json
+from seedbed.errors import NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
-    from seedbed.records import RunView
+    from seedbed.records import Event, RunView
 
 __all__ = ["show"]
 
 
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Show one run: its metrics, its changes, the kernels that ran, and the run that it is compared with.
+    """Show one run: all its metrics and step series, its changes, what else happened, and the kernels that ran.
+
+    Names and values are those of the record, whatever it holds. The model is
+    compared with the strongest baseline where the record holds the same
+    metrics of both, at metrics.test and at metrics.baselines.
 
     \b
     Examples:
@@ -30,7 +35,20 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
     elif view.commit is None:
         out().print(_unfinished_text(view), soft_wrap=True)
     else:
-        out().print(run_details(view.commit))
+        events, note = _events(store, view)
+        out().print(run_details(view.commit, events))
+        if note:
+            errors().print(note, soft_wrap=True)
+
+
+def _events(store: str, view: "RunView") -> "tuple[list[Event], str]":
+    """What the run logged at its steps; or nothing, and why that cannot be read."""
+    from seedbed.records import Store, merged_events
+
+    try:
+        return merged_events(Store.open(store), view), ""
+    except (NotFound, StoreCorrupt) as problem:
+        return [], f"the step metrics cannot be shown: {problem}"
 
 
 def _unfinished_text(view: "RunView") -> str:

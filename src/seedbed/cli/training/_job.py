@@ -25,7 +25,7 @@ from seedbed.contracts import GateReport
 from seedbed.dashboard import write_report
 from seedbed.errors import ExitCode, InvalidInput, SeedbedError
 from seedbed.gate import judge_run
-from seedbed.records import Commit, RunView, Store
+from seedbed.records import Commit, RunView, Store, merged_events
 from seedbed.runtime import resolve_config
 from seedbed.stages import Fault, Job, TrainConfig, TrainingResult, configuration_of, train
 from seedbed.temporal import EventStream
@@ -95,11 +95,12 @@ def _interrupted(request: Request, result: TrainingResult) -> int:
 def _finished(request: Request, store: Store, commit: Commit) -> int:
     snapshot = commit.snapshot
     gate = judge_run(snapshot)
-    page = write_report(store.find(snapshot.run_id, project=snapshot.project).folder, snapshot, gate)
+    view = store.find(snapshot.run_id, project=snapshot.project)
+    page = write_report(view.folder, snapshot, gate)
     if request.as_json:
         print_json(_as_json(commit, gate, page))
     else:
-        out().print(Group(Text(), run_details(commit), gate_text(gate), Text()))
+        out().print(Group(Text(), run_details(commit, merged_events(store, view)), gate_text(gate), Text()))
         out().print(_next(request, commit, page), soft_wrap=True)
     if request.open_report if request.open_report is not None else _has_desktop():
         webbrowser.open(page.resolve().as_uri())

@@ -1,0 +1,118 @@
+"""The metrics and step series of a record as text, whatever their names are; beside baselines, where it holds them."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seedbed.cli.console._render import compact, plain_table
+from seedbed.cli.console._sparkline import sparkline
+from seedbed.dashboard._history import Series, history_of
+from seedbed.dashboard._measured import Measured, measured
+from seedbed.dashboard._results import Results, Row, Standing, label, results_of, tabled
+from seedbed.dashboard._scores import Score
+from seedbed.records import Event, Snapshot
+
+__all__ = ["metrics_text", "steps_text"]
+
+_CURVE_WIDTH, _FEW, _LONGEST_NAME = 20, 6, 40
+
+
+def metrics_text(snapshot: Snapshot) -> RenderableType:
+    """Every metric: tables of the model beside baselines first, then numbers with intervals, then lists as curves."""
+    results = results_of(snapshot)
+    shown = tabled(results)
+    rest = [item for item in measured(snapshot.metrics) if item.path not in shown]
+    parts: list[RenderableType] = [part for table in results for part in (_results(table), Text())]
+    if values := [item for item in rest if not item.numbers]:
+        parts += [_values(values), Text()]
+    if lists := [item for item in rest if item.numbers]:
+        parts += [_curves("list", [(item.path, item.numbers, "") for item in lists]), Text()]
+    return Group(*(parts or [Text("the record holds no metrics", style="dim"), Text()]))
+
+
+def steps_text(snapshot: Snapshot, events: Sequence[Event]) -> RenderableType:
+    """Every series that was logged at steps and is no list of the record; nothing where there is none."""
+    listed = {item.path for item in measured(snapshot.metrics) if item.numbers}
+    series = [each for each in history_of(snapshot, events) if each.name not in listed]
+    rows = [(each.name, [value for _, value in each.points], _not_finite(each)) for each in series]
+    return Group(_curves("by step", rows), Text()) if rows else Group()
+
+
+def _results(table: Results) -> RenderableType:
+    names = [label(metric) for metric in table.metrics]
+    grid = plain_table(f"test, {table.title}", *names, numeric=tuple(names))
+    for row in table.rows:
+        grid.add_row(row.name, *(_score(table, row, metric) for metric in table.metrics))
+    return Group(grid, *(_standing(each) for each in table.standings))
+
+
+def _score(table: Results, row: Row, metric: str) -> Text:
+    score = row.scores.get(metric)
+    if score is None:
+        return Text("none", style="dim")
+    shown = f"{score.value:.3f}"
+    if score.interval:
+        return Text.assemble(shown, (f"\n[{score.low:.3f}, {score.high:.3f}]", "dim"))
+    return Text(f"{shown} *", style="bold") if table.is_strongest(row, metric) else Text(f"{shown}  ")
+
+
+def _standing(standing: Standing) -> Text:
+    """How the model stands to the strongest baseline of one metric; plainly, where it is worse."""
+    style = "bold red" if standing.lost else "dim" if standing.side == "level with" else "green"
+    worse = ": the model is worse" if standing.lost else ""
+    return Text.assemble(
+        f"  {standing.metric}: ",
+        (standing.side, style),
+        f" the strongest baseline (*), {standing.baseline} {standing.value:.3f}",
+        (worse, style),
+    )
+
+
+def _values(items: Sequence[Measured]) -> Table:
+    table = _table("metric", [item.path for item in items])
+    table.add_column("value", justify="right", overflow="fold")
+    table.add_column("", overflow="fold")
+    for item in items:
+        value = compact(item.other, 10_000) if item.score is None else f"{item.score.value:.6g}"
+        table.add_row(item.path, value, Text(_interval(item.score), style="dim"))
+    return table
+
+
+def _interval(score: Score | None) -> str:
+    if score is None or score.interval is None:
+        return ""
+    words = score.interval.words
+    return f"[{score.low:.6g}, {score.high:.6g}]{f' at {words}' if words else ''}"
+
+
+def _curves(head: str, rows: Sequence[tuple[str, Sequence[float], str]]) -> Table:
+    table = _table(head, [name for name, *_ in rows])
+    table.add_column("curve", no_wrap=True)
+    table.add_column("values", overflow="fold")
+    for name, values, note in rows:
+        table.add_row(name, sparkline(values, _CURVE_WIDTH) if len(values) > 1 else "", _words(values, note))
+    return table
+
+
+def _table(head: str, names: Sequence[str]) -> Table:
+    """A table whose first column holds `names`, which are broken only where they are very long."""
+    table = plain_table()
+    table.add_column(head, no_wrap=max(map(len, names)) <= _LONGEST_NAME, overflow="fold")
+    return table
+
+
+def _words(values: Sequence[float], note: str) -> str:
+    """All of a few values; of many, how many they are and the first, last, least and most of them."""
+    if len(values) <= _FEW:
+        facts = [", ".join(f"{value:.4g}" for value in values)] if values else []
+    else:
+        ends = {"first": values[0], "last": values[-1], "least": min(values), "most": max(values)}
+        facts = [f"{len(values):,} values", *(f"{name} {value:.4g}" for name, value in ends.items())]
+    return ", ".join(filter(None, (*facts, note)))
+
+
+def _not_finite(series: Series) -> str:
+    count = len(series.not_finite)
+    return f"{count} not finite, first at step {series.not_finite[0]}" if count else ""

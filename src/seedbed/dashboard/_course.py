@@ -1,0 +1,79 @@
+"""What happened in a run, as words: the course of its parameters, whether it kept its contract, its resumes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from seedbed.dashboard._scores import is_number
+from seedbed.records import Snapshot
+
+__all__ = ["Use", "contract_words", "resume_words", "uses_of"]
+
+_ORIGINS = {
+    "changes": "changed from outside: an input of this run",
+    "derived": "by a rule of its configuration",
+}
+_FEATURES = ("sdpa", "flash", "amp", "cdc")
+
+
+@dataclass(frozen=True)
+class Use:
+    """One value of a parameter, and the first step that used it; `certain` is false where nobody saw the use."""
+
+    parameter: str
+    step: int
+    value: float
+    origin: str
+    certain: bool
+
+    @property
+    def words(self) -> str:
+        """The value, the step and how sure that is: `from step 151: 0.00075`."""
+        doubt = "" if self.certain else ", perhaps: nobody saw whether it was used"
+        return f"from step {self.step}: {self.value:g}{doubt}"
+
+
+def uses_of(snapshot: Snapshot) -> tuple[Use, ...]:
+    """Every value that was set while the run ran, by parameter and step."""
+    found = [use for head, origin in _ORIGINS.items() for use in _uses(snapshot.course.get(head), origin)]
+    return tuple(sorted(found, key=lambda use: (use.parameter, use.step)))
+
+
+def contract_words(snapshot: Snapshot) -> str:
+    """The contract and what was witnessed: `STRICT, kept: SDPA and FLASH were seen`; empty where nothing is known."""
+    runtime = snapshot.course.get("runtime")
+    if not isinstance(runtime, dict) or not runtime:
+        return ""
+    asked = [name for name in _FEATURES if _fact(runtime, name, "requested")]
+    seen = [name.upper() for name in asked if _fact(runtime, name, "used")]
+    unseen = [name.upper() for name in asked if name.upper() not in seen]
+    answer = "degraded" if runtime.get("degraded") else "not proven" if unseen else "kept" if asked else ""
+    facts = (
+        f"{', '.join(seen)} seen" if seen else "",
+        f"{', '.join(unseen)} not seen" if unseen else "",
+        "" if asked else "no feature was requested",
+    )
+    mode = runtime.get("mode")
+    head = ", ".join(filter(None, (mode if isinstance(mode, str) else "", answer)))
+    return ": ".join(filter(None, (head, "; ".join(filter(None, facts)))))
+
+
+def resume_words(snapshot: Snapshot) -> str:
+    """How often the run was resumed; empty where the record does not say."""
+    count = snapshot.course.get("resumes")
+    if not isinstance(count, int):
+        return ""
+    return "never resumed" if count == 0 else "resumed once" if count == 1 else f"resumed {count} times"
+
+
+def _uses(values: JsonValue, origin: str) -> Iterator[Use]:
+    for parameter, items in values.items() if isinstance(values, dict) else ():
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, list) and len(item) > 1 and isinstance(item[0], int) and is_number(item[1]):
+                yield Use(parameter, item[0], item[1], origin, len(item) == 2)
+
+
+def _fact(runtime: Mapping[str, JsonValue], feature: str, fact: str) -> bool:
+    found = runtime.get(feature)
+    return isinstance(found, dict) and found.get(fact) is True

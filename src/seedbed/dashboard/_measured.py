@@ -1,0 +1,48 @@
+"""Every metric of a record by its dotted path: a score, a list of numbers, or what else the record holds there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from seedbed.dashboard._scores import Score, is_number, score_of
+
+__all__ = ["Measured", "measured"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric. Of `score`, `numbers` and `other`, one is given; `other` is any JSON value that is neither."""
+
+    path: str
+    score: Score | None = None
+    numbers: tuple[float, ...] = ()
+    other: JsonValue = None
+
+
+def measured(metrics: JsonValue, path: str = "") -> Iterator[Measured]:
+    """Everything in nested `metrics`, in the order of names: each leaf is in exactly one item, and none is left out."""
+    if score := score_of(metrics):
+        yield Measured(path, score)
+        if isinstance(metrics, dict):
+            yield from _each({name: metrics[name] for name in sorted(metrics) if name not in _told(score)}, path)
+    elif isinstance(metrics, dict) and metrics:
+        yield from _each({name: metrics[name] for name in sorted(metrics)}, path)
+    elif isinstance(metrics, list) and metrics and all(map(is_number, metrics)):
+        yield Measured(path, numbers=tuple(item for item in metrics if is_number(item)))
+    elif isinstance(metrics, list) and any(isinstance(item, dict | list) for item in metrics):
+        yield from _each({str(place): item for place, item in enumerate(metrics)}, path)
+    elif path or metrics:
+        yield Measured(path, other=metrics)
+
+
+def _each(items: dict[str, JsonValue], above: str) -> Iterator[Measured]:
+    for name, item in items.items():
+        yield from measured(item, f"{above}.{name}" if above else name)
+
+
+def _told(score: Score) -> frozenset[str]:
+    """The names in a mapping that `score` was read from, and that say nothing more."""
+    found = score.interval
+    more = () if found is None else (name for name in ("n", "confidence") if getattr(found, name) is not None)
+    return frozenset({"value", "low", "high", *more})
