@@ -28,7 +28,7 @@ from seedbed.soak.tuners import (
     Tuner,
     read_rules,
 )
-from seedbed.soak.verify import Accusation, Flaw, SoakVerification, verification_page, verify_soak
+from seedbed.soak.verify import Accusation, Flaw, Remark, SoakVerification, verification_page, verify_soak
 
 __all__ = [
     "Accusation",
@@ -51,6 +51,7 @@ __all__ = [
     "PostSoakSnapshot",
     "RegimeRule",
     "RegimeState",
+    "Remark",
     "Rule",
     "RuleTuner",
     "Soak",

@@ -1,7 +1,8 @@
 """The plant's own log: the settings delivered to it, the values that it ran with, and what it measured.
 
 The change journal records what the soak did; this log records, independently, what the plant then did. Each measurement
-names the last record of the change journal at that moment, so that an altered log no longer fits the other one.
+names the last record of the change journal at that moment, so that an altered log no longer fits the other one. The
+first record names the plan, so that every later digest also depends on it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ __all__ = [
     "EvidenceRecord",
     "Head",
     "MeasurementRecord",
+    "PlanRecord",
     "head_of",
     "kind_and_payload",
     "parse_evidence",
@@ -39,6 +41,17 @@ class Head:
     def as_json(self) -> dict[str, int | str]:
         """As it is stored."""
         return {"sequence": self.sequence, "digest": self.digest}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """The plan with which the soak began: its schema version and its digest. It is the first record of the log.
+
+    Soaks of plan version 1 do not have it.
+    """
+
+    schema_version: int
+    plan: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class MeasurementRecord:
     changes: Head
 
 
-EvidenceRecord = DeliveryRecord | MeasurementRecord | EndingRecord
+EvidenceRecord = PlanRecord | DeliveryRecord | MeasurementRecord | EndingRecord
 
 
 @final
@@ -99,6 +112,8 @@ class EvidenceLog:
 def kind_and_payload(record: EvidenceRecord) -> tuple[str, dict[str, Any]]:
     """A record as it is stored: its kind and its payload."""
     match record:
+        case PlanRecord():
+            return "plan", {"schema_version": record.schema_version, "plan": record.plan}
         case DeliveryRecord():
             delivered, held = dict(record.delivered), dict(record.held)
             return "held", {"state_hash": record.state_hash, "handed": delivered, "values": held}
@@ -129,6 +144,8 @@ def _parsed(entry: Entry) -> EvidenceRecord:
     payload = entry.payload
     try:
         match entry.kind:
+            case "plan":
+                return PlanRecord(int(payload["schema_version"]), str(payload["plan"]))
             case "held":
                 return DeliveryRecord(
                     str(payload["state_hash"]), _numbers(payload["handed"]), _numbers(payload["values"])
@@ -140,7 +157,7 @@ def _parsed(entry: Entry) -> EvidenceRecord:
                 changes = Head(int(payload["changes"]["sequence"]), str(payload["changes"]["digest"]))
                 control = _series(payload["control"])
                 return MeasurementRecord(int(payload["iteration"]), str(payload["state_hash"]), plant, control, changes)
-    except (KeyError, TypeError, ValueError) as problem:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
         raise StoreCorrupt(f"evidence log, record {entry.sequence}: {problem!r}; restore it from a copy") from None
     raise StoreCorrupt(f"evidence log, record {entry.sequence}: unknown kind {entry.kind!r}; upgrade Seedbed")
 

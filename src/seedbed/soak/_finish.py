@@ -44,17 +44,18 @@ def judge_soak(
     assemble: Callable[[SoakPlan], Assembly],
     *,
     spec: GateSpec | None = None,
+    anchor: str | None = None,
     metrics: bool = False,
     calibrate: bool = False,
 ) -> GateReport:
     """Verify and judge a finished soak. Its snapshot is written again, and with `metrics` its metrics too.
 
-    With `spec`, a gate other than its own, the snapshot stays as it is. `calibrate` adds the false-pass rate of each
-    check on a series. Raises StoreCorrupt for logs that cannot be read.
+    With `spec`, a gate other than its own, the snapshot stays as it is. `anchor` is that of `verify_soak`. `calibrate`
+    adds the false-pass rate of each check on a series. Raises StoreCorrupt for logs that cannot be read.
     """
     plan = folder.plan()
     readback = read_soak(folder, plan, assemble(plan))
-    verification = verify_soak(folder, assemble, strict=True)
+    verification = verify_soak(folder, assemble, strict=True, anchor=anchor)
     report = judge_readback(readback, verified=verification.clean, spec=spec)
     if spec is None and verification.clean:
         folder.write(folder.snapshot_path, post_soak_snapshot(readback, report, verified=True))

@@ -18,6 +18,7 @@ from seedbed.soak._plan import SoakPlan
 __all__ = ["SoakFolder", "sealed", "unsealed"]
 
 _LATEST = "latest"
+_NEWEST_PLAN = 2
 
 
 @final
@@ -111,9 +112,16 @@ class SoakFolder:
         for path, kind in self.irregular():
             raise StoreCorrupt(f"{path} is {kind}, expected a regular file; restore it from a copy")
         try:
-            return SoakPlan.model_validate(unsealed(self.plan_path))
+            return SoakPlan.model_validate(self._known(unsealed(self.plan_path)))
         except ValidationError as problem:
             raise StoreCorrupt(f"{self.plan_path}: {problem.errors()[0]['msg']}; restore it from a copy") from None
+
+    def _known(self, body: dict[str, object]) -> dict[str, object]:
+        version = body.get("schema_version")
+        if isinstance(version, int) and version > _NEWEST_PLAN:
+            what = f"is of schema version {version}, this Seedbed reads up to {_NEWEST_PLAN}; upgrade it"
+            raise InvalidInput(f"{self.plan_path} {what}")
+        return body
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -10,7 +10,15 @@ from seedbed.change._rollback import ROLLBACK
 from seedbed.errors import ContractBroken, StoreCorrupt
 from seedbed.soak._controller import IterationDecision
 from seedbed.soak._delivery import FileReader
-from seedbed.soak._evidence import GENESIS, EndingRecord, EvidenceLog, MeasurementRecord, head_of, parse_evidence
+from seedbed.soak._evidence import (
+    GENESIS,
+    EndingRecord,
+    EvidenceLog,
+    MeasurementRecord,
+    PlanRecord,
+    head_of,
+    parse_evidence,
+)
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import summarise
 from seedbed.soak._iterations import MeasuredIteration, decided_iterations, iteration_records
@@ -113,6 +121,8 @@ class Soak:
             self._file.create(self._arms.initial)
         self._engine = ChangeEngine(self._changes, self._file, self._registry)
         if not entries:
+            if self._plan.is_bound:
+                self._evidence.append(PlanRecord(self._plan.schema_version, self._plan.digest()))
             reader.reload()
             return []
         records = [record for _, record in parse_evidence(entries)]

@@ -44,10 +44,11 @@ class SoakPlan(Message):
 
     `control` asks for a control arm: a second plant with the same random numbers, whose settings never change. `fault`
     is injected from iteration `fault_from` on, to test that it is caught. `gate` judges the soak; without it, the
-    profile's checks do.
+    profile's checks do. Since schema version 2, the first record of the plant's log names the plan's digest, the
+    snapshot seals the drawing, and a soak whose fault was not seen does not pass.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     soak_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     plant: PlantKind = PlantKind.MOCK
     seed: int = Field(default=0, ge=0)
@@ -58,6 +59,11 @@ class SoakPlan(Message):
     fault: SoakFault | None = None
     fault_from: int = Field(default=8, ge=1)
     gate: GateSpec | None = None
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the plant's log must begin with the plan's digest."""
+        return self.schema_version >= 2
 
     def digest(self) -> str:
         """The SHA-256 of its canonical JSON, which seals it."""

@@ -29,6 +29,7 @@ __all__ = [
 
 _FAR = 3.5
 _TO_SIGMA = 1.4826
+_VERIFIED: Mapping[str, object] = {"metric": "verify.clean", "op": "==", "value": True, "kind": "contract"}
 
 
 class TuningReport(Message):
@@ -143,15 +144,28 @@ def soak_gate_record(readback: SoakReadback, *, verified: bool) -> dict[str, Any
 
 
 def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
-    """Judge by `spec`, else by the plan's gate, else by the profile's checks. Raises InvalidInput as `judge`."""
-    return judge(spec or _own_gate(readback), soak_gate_record(readback, verified=verified))
+    """Judge by `spec`, else by the plan's gate, else by the profile's checks. Raises InvalidInput as `judge`.
+
+    A soak in which verification found something passes no gate, whether or not the gate asks for `verify.clean`.
+    """
+    return judge(_gate_of(readback, spec, verified=verified), soak_gate_record(readback, verified=verified))
 
 
 def calibrate_readback(
     readback: SoakReadback, report: GateReport, *, verified: bool, spec: GateSpec | None = None
 ) -> GateReport:
     """The report with the false-pass rate of each check, by simulation on series like the soak's own."""
-    return calibrated(report, spec or _own_gate(readback), soak_gate_record(readback, verified=verified))
+    gate = _gate_of(readback, spec, verified=verified)
+    return calibrated(report, gate, soak_gate_record(readback, verified=verified))
+
+
+def _gate_of(readback: SoakReadback, spec: GateSpec | None, *, verified: bool) -> GateSpec:
+    """The gate to judge by, with the checks that every soak must pass and that it lacks."""
+    gate = spec or _own_gate(readback)
+    required = [] if verified else [_VERIFIED]
+    asked = {check.metric for check in gate.checks}
+    added = [each for each in required if each["metric"] not in asked]
+    return gate.model_copy(update={"checks": (*gate.checks, *parse_gate({"checks": added}).checks)}) if added else gate
 
 
 def _own_gate(readback: SoakReadback) -> GateSpec:

@@ -6,7 +6,7 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption, PathOption
+from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, GateOption, PathOption
 
 __all__ = ["gate"]
 
@@ -14,6 +14,7 @@ __all__ = ["gate"]
 def gate(
     path: PathOption = DEFAULT_FOLDER,
     spec: GateOption = None,
+    anchor: AnchorOption = None,
     prometheus: Annotated[
         bool, typer.Option("--prometheus", help="Also write POST_SOAK_METRICS.prom again, in the soak's folder.")
     ] = False,
@@ -26,6 +27,7 @@ def gate(
 
     Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 when
     the plant did not use what it had acknowledged or verification failed.
+    Only --anchor can show that the whole soak, with its gate, is another.
 
     \b
     Examples:
@@ -41,7 +43,12 @@ def gate(
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     soak_folder = SoakFolder.find(path)
     own_gate = None if spec is None else load_gate(spec)
-    report = judge_soak(soak_folder, assemble, spec=own_gate, metrics=prometheus, calibrate=calibrate)
+    report = judge_soak(soak_folder, assemble, spec=own_gate, anchor=anchor, metrics=prometheus, calibrate=calibrate)
+    if anchor is None and not soak_folder.plan().is_bound:
+        former = (
+            "its log does not name its plan, so nothing shows that the gate is the one it began with; give --anchor"
+        )
+        errors().print(f"remark: this soak is of a former version: {former}", soft_wrap=True)
     if as_json:
         print_json({"soak_id": soak_folder.path.name, **report.model_dump(mode="json")})
     else:

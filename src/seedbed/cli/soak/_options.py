@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DEFAULT_FOLDER", "GateOption", "PathOption"]
+__all__ = ["DEFAULT_FOLDER", "AnchorOption", "GateOption", "PathOption"]
 
 DEFAULT_FOLDER = Path("artifacts/soak")
 
@@ -15,4 +15,10 @@ PathOption = Annotated[
 GateOption = Annotated[
     Path | None,
     typer.Option("--spec", metavar="FILE", help="A YAML or JSON file of checks; by default the checks of the profile."),
+]
+AnchorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--anchor", metavar="SEAL", help="The seal that `soak run` printed and you kept elsewhere, or its beginning."
+    ),
 ]

@@ -6,7 +6,7 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import out, print_json
-from seedbed.cli.soak._options import DEFAULT_FOLDER, PathOption
+from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, PathOption
 from seedbed.errors import ExitCode
 
 __all__ = ["verify"]
@@ -20,16 +20,14 @@ def verify(
     repeat: Annotated[
         bool, typer.Option("--repeat/--no-repeat", help="Measure the plant again and compare its samples.")
     ] = True,
-    anchor: Annotated[
-        str | None,
-        typer.Option(metavar="SEAL", help="The seal that `soak run` printed and you kept elsewhere, or its beginning."),
-    ] = None,
+    anchor: AnchorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute again, from its two logs, everything that a soak's files claim.
 
     Exits with 0 when nothing is wrong and enough proposals were seen in use,
-    1 when too few were, 4 when a file contradicts the logs.
+    1 when too few were, 4 when a file contradicts the logs. A remark, such
+    as that nothing binds a file of a former version, changes no exit code.
 
     \b
     Examples:
@@ -39,6 +37,7 @@ def verify(
     from dataclasses import asdict
 
     from rich.markdown import Markdown
+    from rich.text import Text
 
     from seedbed.soak import SoakFolder, assemble, verification_page, verify_soak
 
@@ -48,6 +47,8 @@ def verify(
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})
     else:
         out().print(Markdown(verification_page(found)))
+        for remark in found.remarks:
+            out().print(Text.assemble(("remark  ", "bold"), f"{remark.where} {remark.what}"), soft_wrap=True)
     if not found.clean:
         raise typer.Exit(ExitCode.CONTRACT_BROKEN)
     raise typer.Exit(ExitCode.PASS if found.passes else ExitCode.FAIL)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from seedbed.records import MemoryJournal
-from seedbed.soak._evidence import DeliveryRecord, EndingRecord, MeasurementRecord, kind_and_payload
+from seedbed.soak._evidence import DeliveryRecord, EndingRecord, MeasurementRecord, PlanRecord, kind_and_payload
 from seedbed.soak._readback import SoakReadback
 from seedbed.soak.verify._segment import Segment
 from seedbed.soak.verify._verification import Accusation, Flaw
@@ -50,6 +50,7 @@ def _form(readback: SoakReadback) -> Iterator[Accusation]:
 
 def _order(readback: SoakReadback) -> Iterator[Accusation]:
     iteration, length = 0, readback.plan.iterations
+    first = 2 if readback.evidence_records and isinstance(readback.evidence_records[0], PlanRecord) else 1
     for number, record in enumerate(readback.evidence_records, start=1):
         match record:
             case MeasurementRecord():
@@ -63,12 +64,14 @@ def _order(readback: SoakReadback) -> Iterator[Accusation]:
                     yield _accused(number, what)
                 length = record.length
             case DeliveryRecord():
-                is_first = number == 1
                 initial = dict(readback.assembly.plant().initial)
-                if is_first and dict(record.delivered) != initial:
+                if number == first and dict(record.delivered) != initial:
                     yield _accused(number, "the plant was not handed the settings that it begins with")
-    if readback.evidence_records and not isinstance(readback.evidence_records[0], DeliveryRecord):
-        yield _accused(1, "the plant was measured before it was handed any settings")
+            case PlanRecord() if number > 1:
+                yield _accused(number, "it names a plan, which only the first record does")
+    begun = readback.evidence_records[first - 1 : first]
+    if begun and not isinstance(begun[0], DeliveryRecord):
+        yield _accused(first, "the plant was measured before it was handed any settings")
     if iteration > length:
         yield Accusation(Flaw.EVIDENCE, "evidence.log", f"holds {iteration} iterations of {length}")
 

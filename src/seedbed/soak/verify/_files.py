@@ -7,15 +7,17 @@ from pathlib import Path
 from seedbed.contracts import Message
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import canonical_json, read_json_with_hash
+from seedbed.soak._evidence import PlanRecord
 from seedbed.soak._folder import SoakFolder, sealed, unsealed
 from seedbed.soak._readback import SoakReadback, iteration_summaries
-from seedbed.soak.verify._verification import Accusation, Flaw
+from seedbed.soak.verify._verification import Accusation, Flaw, Remark
 
 __all__ = [
     "flaw_of",
     "has_ended",
     "log_flaws",
     "plan_flaws",
+    "plan_remarks",
     "report_flaws",
     "settings_flaws",
     "summary_flaws",
@@ -35,14 +37,42 @@ def flaw_of(folder: SoakFolder, path: Path) -> Flaw:
 
 
 def plan_flaws(folder: SoakFolder, readback: SoakReadback) -> Iterator[Accusation]:
-    """The plan must name its folder, and must be the one whose digest both reports carry."""
+    """The plan must name its folder, be the one with which the soak began, and the one that both reports name."""
     name = folder.plan_path.name
+    yield from _binding_flaws(name, readback)
     if readback.plan.soak_id != folder.path.name:
         yield Accusation(Flaw.PLAN, name, f"is of soak {readback.plan.soak_id}, the folder is {folder.path.name}'s")
     stated = _stated_by_both_reports(folder, "plan")
     if stated is not None and stated != readback.plan.digest():
         what = f"has the digest {readback.plan.digest()[:12]}…, both reports are of a plan with {str(stated)[:12]}…"
         yield Accusation(Flaw.PLAN, name, what)
+
+
+def _binding_flaws(name: str, readback: SoakReadback) -> Iterator[Accusation]:
+    """The first record of the plant's log must name the plan, unless the plan is of a version without such a record."""
+    plan, first = readback.plan, next(iter(readback.evidence_records), None)
+    if first is None:
+        return
+    if not isinstance(first, PlanRecord):
+        if plan.is_bound:
+            what = f"does not name the plan, as it does in every soak of version {plan.schema_version}"
+            yield Accusation(Flaw.PLAN, "evidence.log, record 1", what)
+    elif first.plan != plan.digest():
+        what = f"has the digest {plan.digest()[:12]}…, the soak began with a plan of {first.plan[:12]}… (evidence.log)"
+        yield Accusation(Flaw.PLAN, name, what)
+    elif first.schema_version != plan.schema_version:
+        what = f"names a plan of version {first.schema_version}, {name} is of version {plan.schema_version}"
+        yield Accusation(Flaw.PLAN, "evidence.log, record 1", what)
+
+
+def plan_remarks(folder: SoakFolder, readback: SoakReadback) -> Iterator[Remark]:
+    """What to know of the plan of a soak whose version does not bind it."""
+    if not readback.plan.is_bound:
+        yield Remark(
+            folder.plan_path.name,
+            "is not bound: in a soak of version 1, the log does not name the plan, so whoever can write the files can "
+            "give it another gate; compare it with a seal that was kept elsewhere (--anchor)",
+        )
 
 
 def log_flaws(folder: SoakFolder, readback: SoakReadback, *, ended: bool) -> Iterator[Accusation]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from seedbed.soak._tally import SoakTally
 
-__all__ = ["Accusation", "Flaw", "SoakVerification"]
+__all__ = ["Accusation", "Flaw", "Remark", "SoakVerification"]
 
 STRICT_RATIO, PLAIN_RATIO = 0.95, 0.90
 
@@ -43,14 +43,26 @@ class Accusation:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What the reader must know of a file although nothing in it is wrong, such as that nothing binds it."""
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class SoakVerification:
-    """The result. `repeated` says whether the plant was measured again; `tally` is None when a log cannot be read."""
+    """The result. `repeated` says whether the plant was measured again; `tally` is None when a log cannot be read.
+
+    `remarks` are no accusations: a soak with some may be clean.
+    """
 
     soak_id: str
     accusations: tuple[Accusation, ...]
     tally: SoakTally | None
     repeated: bool
     strict: bool
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def clean(self) -> bool:

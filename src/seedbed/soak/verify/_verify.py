@@ -22,6 +22,7 @@ from seedbed.soak.verify._files import (
     has_ended,
     log_flaws,
     plan_flaws,
+    plan_remarks,
     report_flaws,
     settings_flaws,
     summary_flaws,
@@ -81,7 +82,10 @@ def examine_soak(
         return None, SoakVerification(folder.path.name, tuple(problems), None, False, strict)
     accusations, readback = _check_logs(folder, readback)
     accusations += list(_repetition(readback)) if repeat else []
-    return readback, SoakVerification(readback.plan.soak_id, tuple(accusations), readback.tally, repeat, strict)
+    remarks = tuple(plan_remarks(folder, readback))
+    return readback, SoakVerification(
+        readback.plan.soak_id, tuple(accusations), readback.tally, repeat, strict, remarks
+    )
 
 
 def _unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Iterator[Accusation]:

@@ -4,12 +4,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from seedbed.testing.soak._files import file_corruptions
-from seedbed.testing.soak._forge import JsonObject, reseal, rewrite
+from seedbed.testing.soak._files import EASY_GATE, file_corruptions, replanned
+from seedbed.testing.soak._forge import Logs, reseal, rewrite
 from seedbed.testing.soak._logs import log_corruptions
 from seedbed.testing.soak._scene import Corruption, Scene
 
 __all__ = ["ANCHORED", "CORRUPTIONS"]
+
+_SNAPSHOT = "POST_SOAK_SNAPSHOT.json"
+_OTHER_GATE = {"gate": EASY_GATE}
 
 
 def _rerun(scene: Scene) -> str:
@@ -17,19 +20,23 @@ def _rerun(scene: Scene) -> str:
     soak_id = scene.folder.name
     shutil.rmtree(scene.folder)
     shutil.copytree(scene.other, scene.folder)
-    return _replanned(scene, {"soak_id": soak_id})
+    return replanned({"soak_id": soak_id}, _SNAPSHOT)(scene)
 
 
 def _idle_fault(scene: Scene) -> str:
     """Claim a fault from an iteration after which nothing is delivered any more."""
     last = len(list(scene.folder.glob("ITER_SUMMARY_*.json")))
-    return _replanned(scene, {"fault": "dropped", "fault_from": last - 1})
+    return replanned({"fault": "dropped", "fault_from": last - 1}, _SNAPSHOT)(scene)
 
 
-def _replanned(scene: Scene, fields: JsonObject) -> str:
-    reseal(scene.path("soak.json"), lambda plan: plan.update(fields))
+def _as_former(scene: Scene) -> str:
+    """Give out the soak as one of a version whose plan is not bound, with another gate."""
+    reseal(scene.path("soak.json"), lambda plan: plan.update(schema_version=1, gate=EASY_GATE))
+    logs = Logs.of(scene.folder)
+    del logs.evidence[0]
+    logs.sign()
     rewrite(scene.folder)
-    return "POST_SOAK_SNAPSHOT.json"
+    return _SNAPSHOT
 
 
 def _table(rows: Callable[[], list[tuple[str, Corruption]]]) -> Mapping[str, Corruption]:
@@ -43,6 +50,8 @@ ANCHORED: Mapping[str, Corruption] = _table(
     lambda: [
         ("soak-run-again", Corruption("another whole soak is put in its place, its id forged", _rerun)),
         ("plan-idle-fault", Corruption("a fault without effect is claimed, everything rewritten", _idle_fault)),
+        ("plan-gate-signed", Corruption("another gate, all signed and rewritten", replanned(_OTHER_GATE, _SNAPSHOT))),
+        ("soak-as-former", Corruption("another gate, the soak given out as one of a former version", _as_former)),
     ]
 )
 """The corruptions that the files alone cannot show, since a real soak could have left them: only the anchor can."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seedbed.testing.soak._forge import JsonObject, reseal, rewrite, set_settings, summaries
+from seedbed.gate import parse_gate
+from seedbed.testing.soak._forge import JsonObject, Logs, reseal, rewrite, set_settings, summaries
 from seedbed.testing.soak._scene import Base, Corruption, Numbers, Scene, altered_numbers
 
-__all__ = ["file_corruptions"]
+__all__ = ["EASY_GATE", "file_corruptions", "replanned"]
 
 _PLAN, _SETTINGS, _TUNING, _SNAPSHOT = (
     "soak.json",
@@ -25,6 +26,9 @@ _ALTER: dict[str, Numbers] = {
     "negated": lambda number: -number,
 }
 _HASH = "f" * 64
+
+EASY_GATE: JsonObject = parse_gate({"gate": "easy", "checks": ["finished == true"]}).model_dump(mode="json")
+"""A gate that every finished soak passes."""
 
 
 def file_corruptions() -> Iterator[tuple[str, Corruption]]:
@@ -60,15 +64,25 @@ def _plans() -> Iterator[tuple[str, Corruption]]:
 
     yield "plan-seed", Corruption("another seed is claimed", _sealed(_PLAN, seed, seal=False))
     yield "plan-seed-sealed", Corruption("another seed is claimed and sealed", _sealed(_PLAN, seed, place="soak.json"))
+    signed = "the log that names the plan signed again, everything rewritten"
     rewritten: dict[str, tuple[str, JsonObject, str]] = {
-        "plan-control": ("no control arm is claimed, everything rewritten", {"control": False}, "evidence.log"),
-        "plan-tuner": ("no tuner is claimed, everything rewritten", {"tuner": "none"}, "changes.log"),
-        "plan-id": ("another id is claimed, everything rewritten", {"soak_id": "another"}, _PLAN),
+        "plan-control": (f"no control arm is claimed, {signed}", {"control": False}, "evidence.log"),
+        "plan-tuner": (f"no tuner is claimed, {signed}", {"tuner": "none"}, "changes.log"),
+        "plan-id": (f"another id is claimed, {signed}", {"soak_id": "another"}, _PLAN),
     }
     for name, (what, fields, place) in rewritten.items():
-        yield name, Corruption(what, _replanned(fields, place))
-    yield "plan-profile", Corruption("another profile is claimed, everything rewritten", _other_profile)
+        yield name, Corruption(what, replanned(fields, place))
+    yield "plan-profile", Corruption(f"another profile is claimed, {signed}", _other_profile)
     yield "plan-longer", Corruption("more iterations are claimed than were measured", _longer)
+    edited: dict[str, tuple[str, JsonObject, Base]] = {
+        "gate": ("a gate that it passes is claimed", {"gate": EASY_GATE}, Base.HEALTHY),
+        "gate-failed": ("a gate is claimed that the failed soak passes", {"gate": EASY_GATE}, Base.FAILED),
+        "no-fault": ("the fault is no longer mentioned", {"fault": None}, Base.FAILED),
+        "tuner-edited": ("another tuner is claimed", {"tuner": "model"}, Base.HEALTHY),
+        "former": ("the plan is said to be of a version that is not bound", {"schema_version": 1}, Base.HEALTHY),
+    }
+    for name, (what, fields, base) in edited.items():
+        yield f"plan-{name}", Corruption(f"{what}, everything rewritten", replanned(fields, _PLAN, sign=False), base)
 
 
 def _settings() -> Iterator[tuple[str, Corruption]]:
@@ -168,9 +182,15 @@ def _sealed(
     return inflict
 
 
-def _replanned(fields: JsonObject, place: str) -> Callable[[Scene], str]:
+def replanned(fields: JsonObject, place: str, *, sign: bool = True) -> Callable[[Scene], str]:
+    """Alter the plan and write every artifact again. With `sign`, the plant's log names the altered plan too."""
+
     def inflict(scene: Scene) -> str:
         reseal(scene.path(_PLAN), lambda plan: plan.update(fields))
+        if sign:
+            logs = Logs.of(scene.folder)
+            logs.bind()
+            logs.sign()
         rewrite(scene.folder)
         return place
 
@@ -179,7 +199,7 @@ def _replanned(fields: JsonObject, place: str) -> Callable[[Scene], str]:
 
 def _other_profile(scene: Scene) -> str:
     is_standard = json.loads(scene.path(_PLAN).read_bytes())["profile"] == "standard"
-    return _replanned({"profile": "quick" if is_standard else "standard"}, "changes.log")(scene)
+    return replanned({"profile": "quick" if is_standard else "standard"}, "changes.log")(scene)
 
 
 def _longer(scene: Scene) -> str:

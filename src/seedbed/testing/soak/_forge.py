@@ -54,6 +54,11 @@ class Logs:
         )
         return cls(folder, *read)
 
+    def bind(self) -> None:
+        """Let the first record name the plan that is in the folder now."""
+        plan = SoakFolder(self.folder).plan()
+        self.evidence[0].payload.update(schema_version=plan.schema_version, plan=plan.digest())
+
     def at(self, *kinds: str) -> list[int]:
         """The indices of the change journal's records of these kinds."""
         return [at for at, each in enumerate(self.changes) if each.kind in kinds]

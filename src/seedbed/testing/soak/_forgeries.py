@@ -6,7 +6,7 @@ from copy import deepcopy
 from seedbed.testing.soak._forge import Logs, UnsignedRecord, set_settings
 from seedbed.testing.soak._scene import Scene
 
-__all__ = ["FAILED", "HEALTHY", "Forgery"]
+__all__ = ["BINDING", "FAILED", "HEALTHY", "Forgery"]
 
 _CHANGES, _EVIDENCE = "changes.log", "evidence.log"
 
@@ -55,7 +55,7 @@ def _swap_effects(logs: Logs, scene: Scene) -> str:
 def _by_key(logs: Logs, at: int) -> bool:
     """Whether two records, swapped, would be in the order of the registry, which is allowed after a resume."""
     keys = {each.payload["id"]: each.payload["parameter"] for each in logs.changes if each.kind == "proposed"}
-    held = list(logs.evidence[0].payload["handed"])
+    held = list(next(each for each in logs.evidence if each.kind == "held").payload["handed"])
     first, second = (keys[logs.changes[each].payload["id"]] for each in (at, at + 1))
     return held.index(second) < held.index(first)
 
@@ -208,7 +208,7 @@ def _insert_delivery(logs: Logs, scene: Scene) -> str:
     """Insert a delivery of the first settings just before a real delivery."""
     deliveries = [at for at, each in enumerate(logs.evidence) if each.kind == "held"]
     at = scene.random.choice(deliveries[2:])  # before the first change, a resumed process could have delivered them
-    logs.evidence.insert(at, deepcopy(logs.evidence[0]))
+    logs.evidence.insert(at, deepcopy(next(each for each in logs.evidence if each.kind == "held")))
     return _EVIDENCE
 
 
@@ -289,12 +289,46 @@ def _fake_success(logs: Logs, scene: Scene) -> str:
     for record in logs.evidence:
         if record.kind == "held":
             held = record.payload["values"]
-        else:
+        elif record.kind == "measured":
             record.payload["used"] = dict(held)
     first = min(payload["step"] for change_id, payload in proposed.items() if change_id in back)
     set_settings(scene.folder, held)
     return f"{_CHANGES}|{_EVIDENCE}|{first}"
 
+
+def _unnamed_plan(logs: Logs, _: Scene) -> str:
+    del logs.evidence[0]
+    return f"{_EVIDENCE}, record 1"
+
+
+def _other_plan(logs: Logs, _: Scene) -> str:
+    logs.evidence[0].payload["plan"] = "f" * 64
+    return "soak.json"
+
+
+def _other_version(logs: Logs, _: Scene) -> str:
+    logs.evidence[0].payload["schema_version"] += 1
+    return f"{_EVIDENCE}, record 1"
+
+
+def _plan_named_again(logs: Logs, scene: Scene) -> str:
+    at = scene.random.randrange(1, len(logs.evidence))
+    logs.evidence.insert(at, deepcopy(logs.evidence[0]))
+    return f"{_EVIDENCE}, record {at + 1}"
+
+
+def _plan_named_late(logs: Logs, _: Scene) -> str:
+    logs.evidence[0], logs.evidence[1] = logs.evidence[1], logs.evidence[0]
+    return f"{_EVIDENCE}, record 1"
+
+
+BINDING: dict[str, tuple[str, Forgery]] = {
+    "plan-unnamed": ("the record that names the plan is removed", _unnamed_plan),
+    "plan-named-otherwise": ("the record that names the plan names another one", _other_plan),
+    "plan-named-version": ("the record that names the plan gives another version", _other_version),
+    "plan-named-again": ("a later record names the plan again", _plan_named_again),
+    "plan-named-late": ("the plan is named only after the first delivery", _plan_named_late),
+}
 
 HEALTHY: dict[str, tuple[str, Forgery]] = {
     "outcomes-flipped": ("every effect becomes a failure", _flip_outcomes),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from seedbed.records.canonical import digest_bytes
 from seedbed.testing.soak._forge import Logs, reframe, rewrite
-from seedbed.testing.soak._forgeries import FAILED, HEALTHY, Forgery
+from seedbed.testing.soak._forgeries import BINDING, FAILED, HEALTHY, Forgery
 from seedbed.testing.soak._scene import Base, Corruption, Numbers, Scene, altered_numbers
 
 __all__ = ["log_corruptions"]
@@ -35,7 +35,11 @@ def log_corruptions() -> Iterator[tuple[str, Corruption]]:
             yield f"{log}-{how}", Corruption(what, _forged(_number(name, alter)))
         yield f"{log}-number-as-text", Corruption(f"a number of {name} becomes text, all signed", _forged(_text(name)))
         yield f"{log}-field-added", Corruption(f"{name} says more than it does, all signed", _forged(_field(name)))
-    yield "another-soaks-logs", Corruption("both logs of another soak, everything rewritten", _other_logs)
+    theirs = "both logs of another soak, everything rewritten"
+    yield "another-soaks-logs", Corruption(theirs, _other_logs(sign=False))
+    yield "another-soaks-logs-signed", Corruption(f"{theirs}, with this soak's plan in them", _other_logs(sign=True))
+    for name, (what, forgery) in BINDING.items():
+        yield name, Corruption(f"{what}; everything signed and rewritten", _forged(forgery))
     for forgeries, base in ((HEALTHY, Base.HEALTHY), (FAILED, Base.FAILED)):
         for name, (what, forgery) in forgeries.items():
             yield name, Corruption(f"{what}; everything signed and rewritten", _forged(forgery), base)
@@ -171,8 +175,15 @@ def _field(name: str) -> Forgery:
     return forge
 
 
-def _other_logs(scene: Scene) -> str:
-    for name in (_CHANGES, _EVIDENCE, "runtime_overrides.json"):
-        shutil.copy(scene.other / name, scene.path(name))
-    rewrite(scene.folder)
-    return f"{_EVIDENCE}|{_CHANGES}"
+def _other_logs(*, sign: bool) -> Callable[[Scene], str]:
+    def inflict(scene: Scene) -> str:
+        for name in (_CHANGES, _EVIDENCE, "runtime_overrides.json"):
+            shutil.copy(scene.other / name, scene.path(name))
+        if sign:
+            logs = Logs.of(scene.folder)
+            logs.bind()
+            logs.sign()
+        rewrite(scene.folder)
+        return f"{_EVIDENCE}|{_CHANGES}" if sign else "soak.json"
+
+    return inflict
