@@ -2,6 +2,7 @@
 
 from seedbed.temporal._baselines import LinkScorer, MostRecentDestination, PairCounter
 from seedbed.temporal._blocks import BlockBuilder
+from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
@@ -11,12 +12,14 @@ from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
 from seedbed.temporal._sessions import read_sessions, write_sessions
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._tgat import TGAT, TemporalAttention, TGATConfig, TimeEncoding
+from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = [
     "FLIGHTS_SCHEMA",
     "TGAT",
     "BlockBuilder",
     "EventStream",
+    "FileFormat",
     "LinkPredictor",
     "LinkScorer",
     "MostRecentDestination",
@@ -29,6 +32,7 @@ __all__ = [
     "TemporalAttention",
     "TemporalGraph",
     "TimeEncoding",
+    "TimeUnit",
     "average_precision",
     "load_flights",
     "read_events",

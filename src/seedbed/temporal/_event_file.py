@@ -1,5 +1,6 @@
 """One file of events, with checks of its columns; every refusal names the file, the row and the column."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,46 +8,43 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from seedbed.errors import InvalidInput, NotFound
+from seedbed.errors import InvalidInput
 from seedbed.temporal._arrays import Float32, Int64
+from seedbed.temporal._container import Container
+from seedbed.temporal._file_format import FileFormat
+from seedbed.temporal._instants import Instants, fitting_patterns
+from seedbed.temporal._time_unit import TimeUnit
 
-__all__ = ["EventFile"]
+__all__ = ["EventFile", "booleans"]
 
 EXACT_FLOAT = 2**53  # beyond it a float64 no longer holds every whole number
 MAX_CATEGORIES = 256
+EMPTY_WORDS = ("na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".")
+_TRUE, _FALSE = ("true", "yes", "t", "y", "on"), ("false", "no", "f", "n", "off")
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
+_DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
+_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 
 
 @dataclass(frozen=True)
 class EventFile:
-    """The declared columns of one Parquet or CSV file. Rows are counted from 1, without the header of a CSV file."""
+    """The declared columns of one file. Rows are counted from 1, without the header of a text file."""
 
     path: Path
     frame: pl.DataFrame
+    container: Container
 
     @classmethod
-    def open(cls, path: Path, columns: tuple[str, ...]) -> "EventFile":
-        """Load `columns` of a .parquet or .csv file; the cells of a CSV file stay text until a column is converted.
+    def open(cls, path: Path, columns: tuple[str, ...], form: FileFormat) -> "EventFile":
+        """Load `columns` of a file; the cells of a text file stay text until a column is converted.
 
         Raises NotFound without the file; InvalidInput when it cannot be read, lacks a column, or holds no event.
         """
-        if not path.is_file():
-            raise NotFound(f"{path}: there is no such file; give the path of a .parquet or .csv file")
-        try:
-            lazy = _scan(path)
-            found = lazy.collect_schema().names()
-            missing = [column for column in columns if column not in found]
-            if missing:
-                known = ", ".join(found)
-                raise InvalidInput(
-                    f"{path}: row 1, column {missing[0]!r}: no such column; the file has {known}; fix the schema"
-                )
-            frame = lazy.select(columns).collect()
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # polars panics on some torn pages
-            first_line = str(error).partition("\n")[0]
-            raise InvalidInput(f"{path}: torn, or not what its suffix says ({first_line}); write it again") from error
+        container = Container.of(path, form)
+        frame = container.read(columns)
         if frame.is_empty():
             raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-        return cls(path, frame)
+        return cls(path, frame.with_columns(_emptied(frame[name], form.null) for name in frame.columns), container)
 
     def whole(self, column: str) -> Int64:
         """The column as int64 [N], exact; empty, fractional and non-finite cells are refused."""
@@ -60,23 +58,48 @@ class EventFile:
             exact = values.cast(pl.Int64, strict=False).fill_null(_whole_floats(as_float))
         else:
             raise self._wrong_type(column, "whole numbers")
-        self.refuse(column, exact.is_null(), "expected a whole number of 64 bits", "round it or change the unit")
+        if exact.null_count():
+            advice = self._advice_on_time(values, exact)
+            self.refuse(column, exact.is_null(), "expected a whole number of 64 bits", advice)
         return exact.to_numpy()
 
+    def times(self, column: str, unit: TimeUnit) -> Int64:
+        """The column as times in `unit`, int64 [N], exact: whole numbers as they are, dates from 1970 in UTC."""
+        values = self._filled(column)
+        pattern = self.container.form.time_format
+        if values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
+            return self._in_unit(column, Instants.from_calendar(values), unit)
+        if pattern == "unix":
+            if not (values.dtype.is_numeric() or self._is_text(values)):
+                raise self._wrong_type(column, "Unix seconds")
+            return self._in_unit(column, Instants.from_unix(self._with_points(column, values)), unit)
+        if pattern is not None and (values.dtype in _TEXT or values.dtype.is_integer()):
+            return self._in_unit(column, Instants.from_pattern(values.cast(pl.String), pattern), unit)
+        if values.dtype in _TEXT and _DATE.match(str(values[0])):
+            return self._in_unit(column, Instants.from_iso(values.cast(pl.String)), unit)
+        return self.whole(column)
+
     def numbers(self, column: str) -> Float32:
-        """The column as float32 [N], NaN where a cell is empty; NaN and infinities in the file are refused."""
+        """The column as float32 [N], NaN where a cell is empty; NaN and infinities in the file are refused.
+
+        A column whose every cell is a word such as true, no or Y is 1 and 0.
+        """
         values = self.frame[column]
+        if values.dtype in _TEXT and (truth := booleans(values.cast(pl.String))) is not None:
+            return truth.cast(pl.Float32).to_numpy()
         if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or self._is_text(values)):
             raise self._wrong_type(column, "numbers")
-        numbers = values.cast(pl.Float64, strict=False).cast(pl.Float32)
+        numbers = self._with_points(column, values).cast(pl.Float64, strict=False).cast(pl.Float32)
         bad = values.is_not_null() & ~numbers.is_finite().fill_null(False)
-        self.refuse(column, bad, "expected a finite number of 32 bits", "fix it, or leave the cell empty")
+        if bad.any():
+            advice = self._advice_on_number(column, values.filter(bad)[0])
+            self.refuse(column, bad, "expected a finite number of 32 bits", advice)
         return numbers.to_numpy()
 
     def identities(self, column: str) -> pl.Series:
         """The column as text, one name for each row. Ids that are numbers must be in 0 .. 2**63 - 1."""
         values = self._filled(column)
-        if not (values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum)):
+        if not (values.dtype.is_integer() or values.dtype in _TEXT):
             raise self._wrong_type(column, "whole numbers or text")
         names = values.cast(pl.String)
         self.refuse(column, names == "", "expected an id", "name every node")
@@ -105,32 +128,130 @@ class EventFile:
         if rows.size:
             raise self._refusal(column, int(rows[0]), expected, advice)
 
+    def _in_unit(self, column: str, moments: Instants, unit: TimeUnit) -> Int64:
+        cells = self.frame[column]
+        if not moments.read.all():
+            unread = cells.filter(~moments.read).cast(pl.String)
+            self.refuse(column, ~moments.read, f"expected {self._spelling}", _advice_on_pattern(unread.head(1)))
+        if unit == "other":
+            raise self._refusal(
+                column,
+                0,
+                "expected a number of data.time_unit other",
+                f"set data.time_unit to {moments.unit_needed()}, in which times then count from 1970",
+            )
+        time, exact = moments.in_unit(unit)
+        needed = moments.unit_needed()
+        self.refuse(column, ~exact, f"expected whole {unit}", f"set data.time_unit to {needed}, the unit of all times")
+        return time
+
+    @property
+    def _spelling(self) -> str:
+        pattern = self.container.form.time_format
+        if pattern is None:
+            return "a time of ISO 8601, as the first row has"
+        return "Unix seconds, of microseconds at the finest" if pattern == "unix" else f"a time written as {pattern}"
+
+    def _with_points(self, column: str, values: pl.Series) -> pl.Series:
+        """Text cells without blanks around them and with a point before the fraction."""
+        if values.dtype != pl.String:
+            return values
+        values = values.str.strip_chars()
+        if self.container.form.decimal == ".":
+            return values
+        pointed = values.str.contains(".", literal=True).fill_null(False)
+        self.refuse(column, pointed, "expected a decimal comma", "write thousands without points")
+        return values.str.replace(",", ".", literal=True)
+
     def _filled(self, column: str) -> pl.Series:
         values = self.frame[column]
         self.refuse(column, values.is_null(), "expected a value", "fill the cell or drop the row")
         return values
 
     def _is_text(self, values: pl.Series) -> bool:
-        """Whether these are text cells of a CSV file, where text may be a number; in Parquet it is another type."""
-        return values.dtype == pl.String and self.path.suffix == ".csv"
+        """Whether these are text cells, where text may be a number; in Parquet and Arrow it is another type."""
+        return values.dtype == pl.String and self.container.has_text_cells
 
     def _wrong_type(self, column: str, expected: str) -> InvalidInput:
-        return self._refusal(column, 0, f"expected {expected} in this column", "convert the column")
+        values = self.frame[column]
+        advice = "convert the column"
+        if values.dtype in _TEXT and expected == "numbers":
+            advice = self._advice_on_number(column, values.drop_nulls().cast(pl.String)[0])
+        elif values.dtype in _TEXT and fitting_patterns(values.head(1).cast(pl.String)):
+            advice = _advice_on_pattern(values.head(1).cast(pl.String))
+        return self._refusal(column, 0, f"expected {expected} in this column", advice)
 
     def _refusal(self, column: str, row: int, expected: str, advice: str) -> InvalidInput:
         values = self.frame[column]
         found = "an empty cell" if values[row] is None else f"{values[row]!r} ({values.dtype})"
-        return InvalidInput(f"{self.path}: row {row + 1}, column {column!r}: {expected}, found {found}; {advice}")
+        line = self.container.line_of(row)
+        where = "" if line is None else f" on line {line}"
+        return InvalidInput(
+            f"{self.path}: row {row + 1}, column {column!r}: {expected}, found {found}{where}; {advice}"
+        )
+
+    def _advice_on_number(self, column: str, cell: object) -> str:
+        """What helps against a cell that is no number: the option that reads it as what it seems to be."""
+        text = str(cell).strip()
+        if text.lower() in EMPTY_WORDS:
+            return f"if {text} means an empty cell, add it to data.file.null, or leave the cell empty"
+        if _COMMA.fullmatch(text):
+            return 'set data.file.decimal to "," for numbers with a decimal comma'
+        if not isinstance(cell, str) or text.lower().lstrip("+-").startswith("inf") or _is_float(text):
+            return "fix it, or leave the cell empty"
+        kinds = self.frame[column].n_unique()
+        if kinds > MAX_CATEGORIES:
+            return f"it has {kinds:,} different values: leave the column out of the features, or make numbers of it"
+        return f"add {column} to data.columns.categorical to make each of its {kinds} values a 0/1 column"
+
+    def _advice_on_time(self, values: pl.Series, exact: pl.Series) -> str:
+        cell = values.filter(exact.is_null())[:1]
+        if Instants.from_unix(cell).read.all() if not cell.dtype.is_integer() else False:
+            needed = Instants.from_unix(values.filter(exact.is_null())).unit_needed()
+            return f"for seconds with a fraction set data.file.time_format to unix and data.time_unit to {needed}"
+        return _advice_on_pattern(cell.cast(pl.String)) if cell.dtype == pl.String else "round it or change the unit"
 
 
-def _scan(path: Path) -> pl.LazyFrame:
-    if path.suffix == ".parquet":
-        return pl.scan_parquet(path, glob=False)
-    if path.suffix == ".csv":
-        return pl.scan_csv(path, infer_schema=False, glob=False)
-    raise InvalidInput(
-        f"{path}: expected a .parquet or .csv file, found {path.suffix or 'no suffix'}; rename or convert"
+def booleans(values: pl.Series) -> pl.Series | None:
+    """The truth of each cell, if every cell that is not empty is such a word (true, no, Y, …) and one is; else None."""
+    words = values.str.strip_chars().str.to_lowercase()
+    is_true, is_false = words.is_in(_TRUE), words.is_in(_FALSE)
+    if words.null_count() == len(words) or not (is_true | is_false).fill_null(True).all():
+        return None
+    return is_true
+
+
+def _advice_on_pattern(cells: pl.Series) -> str:
+    """Which `time_format` reads these cells."""
+    patterns = fitting_patterns(cells)
+    if not patterns:
+        return "write it as 2024-03-01T10:00:00, or set data.file.time_format to its pattern, as in %d.%m.%Y %H:%M"
+    return f"set data.file.time_format to {' or to '.join(repr(pattern) for pattern in patterns)}"
+
+
+def _emptied(values: pl.Series, null: tuple[str, ...]) -> pl.Series:
+    """The column with the texts of `null` as empty cells; a NaN of a column of floats is the text NaN."""
+    if not null:
+        return values
+    if values.dtype.is_float() and any(text.lower() == "nan" for text in null):
+        return values.fill_nan(None)
+    if values.dtype not in _TEXT:
+        return values
+    texts = values.cast(pl.String)
+    return (
+        texts.to_frame("it")
+        .select(pl.when(~pl.col("it").str.strip_chars().is_in(null)).then("it"))
+        .to_series()
+        .alias(values.name)
     )
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _whole_floats(values: pl.Series) -> pl.Series:

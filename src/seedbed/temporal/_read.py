@@ -1,5 +1,6 @@
 """Reads a file of events into an `EventStream`, or refuses it and names the file, the row and the column."""
 
+import logging
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -9,24 +10,47 @@ import polars as pl
 
 from seedbed.temporal._arrays import Float32, Int32, Int64
 from seedbed.temporal._event_file import EventFile
+from seedbed.temporal._file_format import FileFormat
+from seedbed.temporal._oddities import oddities
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
 from seedbed.temporal._stream import EventStream
+from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = ["load_flights", "read_events"]
 
+_logger = logging.getLogger("seedbed.temporal")
+_AS_USUAL = FileFormat()
 
-def read_events(path: Path, schema: StreamSchema, *, sort: bool = False) -> EventStream:
-    """Read a Parquet or CSV file of events; nodes are numbered in the order in which they first appear.
 
-    Times stay as they are, int64 in the file's unit. With `sort`, events are put in time order, and events at the same
-    time keep the order of the file; without it, times that go backwards are refused.
+def read_events(
+    path: Path,
+    schema: StreamSchema,
+    *,
+    file: FileFormat = _AS_USUAL,
+    time_unit: TimeUnit = "seconds",
+    sort: bool = False,
+) -> EventStream:
+    """Read a file of events: Parquet, Arrow, JSON lines, or text with separators, which may be packed (.gz, .zst).
 
-    Raises NotFound if there is no file. Raises InvalidInput, with file, row (from 1) and column, for a missing column,
-    a wrong type, a fractional, NaN or infinite time, a NaN or infinite feature, a negative or too large id, a duplicate
-    event id, `known_at` before the event, unsorted times, no event at all, and a torn file.
+    Nodes are numbered in the order in which they first appear. Times that are whole numbers stay as they are, int64 in
+    `time_unit`; dates, ISO 8601 texts and Unix seconds with fractions become whole units since 1970 in UTC, and are
+    refused when they are not whole. With `sort`, events are put in time order, and events at the same time keep the
+    order of the file; without it, times that go backwards are refused.
+
+    Logs a warning for times that seem to be of another unit, for exact copies of events and for self loops.
+    Raises NotFound if there is no file. Raises InvalidInput, with file, row (from 1), line and column, and the option
+    that helps, for a missing column, a wrong type, a time that is no whole unit, a NaN or infinite feature, a negative
+    or too large id, a duplicate event id, `known_at` before the event, unsorted times, another encoding, no event at
+    all, and a torn file.
     """
-    file = EventFile.open(path, schema.columns)
-    t, known_at = _times(file, schema, sort=sort)
+    stream = _read(EventFile.open(path, schema.columns, file), schema, time_unit, sort=sort)
+    for oddity in oddities(stream, time_unit, has_event_ids=schema.event_id is not None):
+        _logger.warning("%s: %s", path, oddity)
+    return stream
+
+
+def _read(file: EventFile, schema: StreamSchema, time_unit: TimeUnit, *, sort: bool) -> EventStream:
+    t, known_at = _times(file, schema, time_unit, sort=sort)
     if schema.event_id is not None:
         repeated = ~file.identities(schema.event_id).is_first_distinct()
         file.refuse(schema.event_id, repeated, "expected an id that no earlier row has", "drop the repeated event")
@@ -55,13 +79,13 @@ def read_events(path: Path, schema: StreamSchema, *, sort: bool = False) -> Even
 def load_flights(limit: int | None = None) -> EventStream:
     """The departures of 2013 from New York (all, or the first `limit`): aircraft to destination, in Unix seconds."""
     with as_file(files("seedbed.temporal") / "data" / "flights.parquet") as path:
-        flights = read_events(path, FLIGHTS_SCHEMA)
+        flights = _read(EventFile.open(path, FLIGHTS_SCHEMA.columns, _AS_USUAL), FLIGHTS_SCHEMA, "seconds", sort=False)
     return flights if limit is None else flights.head(limit)
 
 
-def _times(file: EventFile, schema: StreamSchema, *, sort: bool) -> tuple[Int64, Int64]:
+def _times(file: EventFile, schema: StreamSchema, unit: TimeUnit, *, sort: bool) -> tuple[Int64, Int64]:
     """The time of each event and the time when its late features are known, both int64 [N] in the order of the file."""
-    t = file.whole(schema.t)
+    t = file.times(schema.t, unit)
     backwards = np.append(False, t[1:] < t[:-1])
     if not sort and backwards.any():
         before = int(t[backwards.argmax() - 1])
@@ -69,11 +93,11 @@ def _times(file: EventFile, schema: StreamSchema, *, sort: bool) -> tuple[Int64,
             schema.t,
             backwards,
             f"expected no time before the previous row's {before}",
-            "sort the file, or pass sort=True (--sort)",
+            "sort the file, or let --sort (sort=True) do it",
         )
     if schema.known_at is None:
         return t, t
-    known_at = file.whole(schema.known_at)
+    known_at = file.times(schema.known_at, unit)
     file.refuse(schema.known_at, known_at < t, "expected no time before the event's own", "fix one of the two")
     return t, known_at
 

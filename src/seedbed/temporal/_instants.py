@@ -1,0 +1,132 @@
+"""Times of any spelling as moments, and moments as whole numbers of one unit; nothing is rounded."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from seedbed.temporal._arrays import Int64
+from seedbed.temporal._time_unit import NANOSECONDS, TimeUnit
+
+__all__ = ["Instants", "fitting_patterns"]
+
+_ISO = (
+    r"^\s*(?<date>\d{4}-\d{2}-\d{2})"
+    r"(?:[Tt ]+(?<hour>[01]\d|2[0-3]):(?<minute>[0-5]\d)(?::(?<second>[0-5]\d)(?:[.,](?<fraction>\d+))?)?"
+    r"\s*(?:(?<utc>[Zz]|UTC)|(?<sign>[+-])(?<zone_hour>\d{2}):?(?<zone_minute>\d{2})?)?)?\s*$"
+)
+_DECIMAL = r"^\s*(?<sign>[+-])?(?<whole>\d{1,18})(?:\.(?<fraction>\d+))?\s*$"
+_PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_MICROSECONDS = 10**6
+_EXACT_FLOAT = 2**53
+_NO_FRACTION = 10**9  # marks a fraction that has more than nine digits
+_PATTERNS = (
+    *(
+        f"{date}{time}"
+        for date in ("%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y")
+        for time in ("", " %H:%M", " %H:%M:%S")
+    ),
+    *("%d.%m.%y %H:%M", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %z %Y"),
+)
+
+
+def fitting_patterns(cells: pl.Series) -> list[str]:
+    """The usual patterns with which every one of these cells is a time."""
+    return [pattern for pattern in _PATTERNS if Instants.from_pattern(cells, pattern).read.all()]
+
+
+@dataclass(frozen=True, eq=False)
+class Instants:
+    """N moments: seconds int64 [N] since 1970 UTC and nanoseconds int64 [N] after them; `read` is false for no time."""
+
+    seconds: Int64
+    nanoseconds: Int64
+    read: NDArray[np.bool_]
+
+    @classmethod
+    def from_calendar(cls, values: pl.Series) -> Self:
+        """From a column of dates, or of datetimes; without a zone they are UTC."""
+        number = values.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
+        read = values.is_not_null().to_numpy()
+        if isinstance(values.dtype, pl.Datetime):
+            per_second = _PER_SECOND[values.dtype.time_unit]
+            return cls(number // per_second, number % per_second * (10**9 // per_second), read)
+        return cls(number * 86_400, np.zeros_like(number), read)
+
+    @classmethod
+    def from_iso(cls, cells: pl.Series) -> Self:
+        """From texts as 2024-03-01, 2024-03-01 10:00, 2024-03-01T10:00:00.25+02:00; without a zone they are UTC."""
+        part = cells.str.extract_groups(_ISO).struct.unnest()
+        date = part["date"].str.to_date("%Y-%m-%d", strict=False)
+        zone = _number(part["zone_hour"]) * 60 + _number(part["zone_minute"])
+        east = zone * 60 * np.where((part["sign"] == "-").fill_null(False).to_numpy(), -1, 1)
+        clock = (_number(part["hour"]) * 60 + _number(part["minute"])) * 60 + _number(part["second"])
+        nanoseconds = _nanoseconds(part["fraction"])
+        read = date.is_not_null().to_numpy() & (nanoseconds < _NO_FRACTION) & (zone < 24 * 60)
+        days = date.to_physical().fill_null(0).to_numpy().astype(np.int64)
+        return cls(days * 86_400 + clock - east, nanoseconds, read)
+
+    @classmethod
+    def from_pattern(cls, cells: pl.Series, pattern: str) -> Self:
+        """From texts of a strptime pattern, between the years 1678 and 2261; without a zone they are UTC."""
+        chrono = pattern.replace(".%f", "%.f")
+        try:
+            times = cells.str.strip_chars().str.to_datetime(chrono, strict=False, time_unit="ns")
+        except pl.exceptions.PolarsError:  # no pattern of dates at all
+            times = pl.Series([None] * len(cells), dtype=pl.Datetime("ns"))
+        return cls.from_calendar(times)
+
+    @classmethod
+    def from_unix(cls, values: pl.Series) -> Self:
+        """From Unix seconds, whole or with a fraction: texts exactly, floats as the microseconds they stand for."""
+        if values.dtype.is_integer():
+            seconds = values.cast(pl.Int64, strict=False)
+            return cls(
+                seconds.fill_null(0).to_numpy(), np.zeros(len(values), np.int64), seconds.is_not_null().to_numpy()
+            )
+        if values.dtype.is_float():
+            return cls._from_floats(values.to_numpy().astype(np.float64))
+        part = values.str.extract_groups(_DECIMAL).struct.unnest()
+        whole, fraction = _number(part["whole"]), _nanoseconds(part["fraction"])
+        read = part["whole"].is_not_null().to_numpy() & (fraction < _NO_FRACTION)
+        sign = np.where((part["sign"] == "-").fill_null(False).to_numpy(), -1, 1)
+        return cls(sign * whole + sign * fraction // 10**9, sign * fraction % 10**9, read)
+
+    @classmethod
+    def _from_floats(cls, values: NDArray[np.float64]) -> Self:
+        with np.errstate(invalid="ignore", over="ignore"):
+            scaled = np.rint(values * _MICROSECONDS)
+            read = np.isfinite(values) & (np.abs(scaled) <= _EXACT_FLOAT) & (scaled / _MICROSECONDS == values)
+        number = np.where(read, scaled, 0).astype(np.int64)
+        return cls(number // _MICROSECONDS, number % _MICROSECONDS * 1_000, read)
+
+    def in_unit(self, unit: TimeUnit) -> tuple[Int64, NDArray[np.bool_]]:
+        """The moments in this unit, int64 [N], and whether each is exactly that; `other` is no unit for moments."""
+        length = NANOSECONDS[unit]
+        if length >= 10**9:
+            seconds = length // 10**9
+            return self.seconds // seconds, (self.seconds % seconds == 0) & (self.nanoseconds == 0)
+        per_second = 10**9 // length
+        fits = np.abs(self.seconds) < (2**63 - 1) // per_second
+        time = np.where(fits, self.seconds, 0) * per_second + self.nanoseconds // length
+        return time, fits & (self.nanoseconds % length == 0)
+
+    def unit_needed(self) -> TimeUnit:
+        """The coarsest unit, of seconds and finer ones, in which all these moments are whole."""
+        finer: tuple[TimeUnit, ...] = ("seconds", "milliseconds", "microseconds")
+        whole = (unit for unit in finer if not (self.nanoseconds[self.read] % NANOSECONDS[unit]).any())
+        return next(whole, "nanoseconds")
+
+
+def _number(digits: pl.Series) -> Int64:
+    return digits.cast(pl.Int64).fill_null(0).to_numpy()
+
+
+def _nanoseconds(fraction: pl.Series) -> Int64:
+    """The digits after the point as nanoseconds; beyond them, only zeros may stand."""
+    digits = fraction.fill_null("").str.strip_chars_end("0")
+    too_long = digits.str.len_chars() > 9
+    padded = digits.str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64)
+    return np.where(too_long.to_numpy(), _NO_FRACTION, padded.to_numpy())

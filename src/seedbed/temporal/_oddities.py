@@ -1,0 +1,46 @@
+"""What is allowed in a stream but often a mistake: times of another unit, copies of events, self loops."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from seedbed.temporal._stream import EventStream
+from seedbed.temporal._time_unit import TimeUnit, date_of, likely_unit
+
+__all__ = ["oddities"]
+
+
+def oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> Iterator[str]:
+    """One sentence for each oddity, with its count and the setting that helps."""
+    first, last = int(stream.t[0]), int(stream.t[-1])
+    likely = likely_unit(first, last)
+    if unit != "other" and likely is not None and likely != unit:
+        yield (
+            f"times {first} to {last} are read as {unit}, which is {_span(first, last, unit)}; as {likely} they are "
+            f"{_span(first, last, likely)}: set data.time_unit to {likely}, or to other if they count from elsewhere"
+        )
+    copies = 0 if has_event_ids else len(stream) - _num_distinct(stream)
+    if copies:
+        yield (
+            f"{copies:,} of {len(stream):,} events are exact copies of another one (all declared columns agree): "
+            "drop them if they are mistakes; if they really happened, a column data.columns.event_id tells them apart"
+        )
+    loops = 0 if stream.bipartite else int(np.count_nonzero(stream.src == stream.dst))
+    if loops:
+        yield (
+            f"{loops:,} of {len(stream):,} events have one node at both ends: drop them if they mean nothing, "
+            "or set data.columns.bipartite to true if sources and destinations are of two kinds"
+        )
+
+
+def _span(first: int, last: int, unit: TimeUnit) -> str:
+    dates = [date_of(time, unit) for time in (first, last)]
+    return " to ".join("beyond the year 9999" if date is None else f"{date:%Y-%m-%d}" for date in dates)
+
+
+def _num_distinct(stream: EventStream) -> int:
+    late = [stream.known_at, *stream.late.T]
+    labels = [] if stream.labels is None else [stream.labels]
+    columns = [stream.src, stream.dst, stream.t, *stream.features.T, *late, *labels]
+    return pl.DataFrame({str(number): column for number, column in enumerate(columns)}).n_unique()
