@@ -6,13 +6,14 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption, PathOption
+from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption, PathOption, SameOutOption
 
 __all__ = ["gate"]
 
 
 def gate(
     path: PathOption = DEFAULT_FOLDER,
+    same: SameOutOption = None,
     spec: GateOption = None,
     prometheus: Annotated[
         bool, typer.Option("--prometheus", help="Also write POST_SOAK_METRICS.prom again, in the soak's folder.")
@@ -39,7 +40,7 @@ def gate(
 
     if spec is not None and prometheus:
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
-    soak_folder = SoakFolder.find(path)
+    soak_folder = SoakFolder.find(same or path)
     own_gate = None if spec is None else load_gate(spec)
     report = judge_soak(soak_folder, assemble, spec=own_gate, metrics=prometheus, calibrate=calibrate)
     if as_json:
