@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def texts(source: str) -> Iterator[str]:
 def helps(command: object) -> Iterator[str]:
     """The help of a command, of its options, and of every command below it."""
     yield getattr(command, "help", None) or ""
+    yield getattr(command, "epilog", None) or ""
     for option in getattr(command, "params", []):
         yield getattr(option, "help", None) or ""
     for below in getattr(command, "commands", {}).values():
@@ -90,6 +92,27 @@ def test_every_page_that_the_source_names_is_there():
     assert missing == {}
     for name in named:
         assert find_page(name, found)
+
+
+def pages_in_help(text: str) -> set[str]:
+    """Every page, and every path of a checkout, that a help text names."""
+    paths = re.findall(r"\b(?:docs|examples|benchmarks|src)/[\w./-]*\w|\b[\w./-]+\.(?:md|txt)\b", text)
+    return {*named_pages(text), *paths}
+
+
+def in_the_wheel(name: str) -> str:
+    """The file in a wheel that `seedbed docs NAME` shows. Raises NotFound."""
+    return f"seedbed/docs/{find_page(name, pages()).relative_to(ROOT / 'docs').as_posix()}"
+
+
+def test_every_page_that_a_help_text_names_is_shown_from_the_wheel():
+    shipped = runpy.run_path(str(ROOT / "scripts" / "test_wheel.py"))["expected_files"](ROOT)
+    named = {name for text in helps(typer.main.get_command(app)) for name in pages_in_help(text)}
+    assert {"query", "maintenance", "design/gc"} <= named
+    assert {in_the_wheel(name) for name in named} - shipped == set()
+    for name in pages_in_help("see docs/design/none.md, examples/plain_loop.py and public-surface.txt"):
+        with pytest.raises(NotFound):
+            in_the_wheel(name)
 
 
 def test_help_names_pages_by_the_command_that_shows_them():

@@ -128,25 +128,31 @@ def test_a_system_whose_library_is_missing_is_refused_with_how_to_install_it(cli
 def test_finished_runs_are_exported_as_a_table(cli, tmp_path, form, read):
     for number, ap in enumerate((0.7, 0.9, 0.8)):
         finished(tmp_path / ".seedbed", f"r{number}", ap=ap)
-    answer = cli("runs", "export", form, f"runs.{form}")
+    answer = cli("runs", "export", form, "--out", f"runs.{form}")
     assert (answer.code, answer.out) == (0, f"3 runs written to runs.{form}\n")
     assert read(f"runs.{form}")["run_id"].to_list() == ["r0", "r1", "r2"]
-    assert cli("runs", "export", form, "best", "--where", "metrics.test.random.ap>0.75", "--json").json["written"] == 2
+    assert (
+        cli("runs", "export", form, "--out", "best", "--where", "metrics.test.random.ap>0.75", "--json").json["written"]
+        == 2
+    )
     assert read("best")["metrics.test.random.ap.value"].to_list() == [0.9, 0.8]
-    assert cli("runs", "export", form, "none", "--project", "other", "--json").json == {"written": 0, "present": 0}
+    assert cli("runs", "export", form, "--out", "none", "--project", "other", "--json").json == {
+        "written": 0,
+        "present": 0,
+    }
 
 
 @pytest.mark.slow
 def test_finished_runs_go_to_mlflow_once(cli, tmp_path):
     mlflow_installed()
     finished(tmp_path / ".seedbed", "r0")
-    assert "without their steps" not in cli("runs", "export", "mlflow", "mlflow.db").err
+    assert "without their steps" not in cli("runs", "export", "mlflow", "--out", "mlflow.db").err
     finished(tmp_path / ".seedbed", "r1")
     (tmp_path / ".seedbed" / "runs" / PROJECT / "r1" / "TRAINING" / "events.log").unlink()
-    answer = cli("runs", "export", "mlflow", "mlflow.db")
+    answer = cli("runs", "export", "mlflow", "--out", "mlflow.db")
     assert (answer.code, answer.out) == (0, "1 runs written to mlflow.db; 1 were there already\n")
     assert "fsck` shows: r1" in answer.err
-    assert cli("runs", "export", "mlflow", "mlflow.db").out.endswith("; 2 were there already\n")
+    assert cli("runs", "export", "mlflow", "--out", "mlflow.db").out.endswith("; 2 were there already\n")
     answer = cli("runs", "import", "mlflow", "mlflow.db", *GIVEN, "--experiment", PROJECT, "--json")
     assert [run["outcome"] for run in answer.json["runs"]] == ["IMPORTED", "IMPORTED"]
     found = cli("runs", "show", answer.json["runs"][0]["run_id"], "--json").json["snapshot"]
@@ -156,5 +162,5 @@ def test_finished_runs_go_to_mlflow_once(cli, tmp_path):
 
 def test_a_query_that_is_not_understood_exports_nothing(cli, tmp_path):
     finished(tmp_path / ".seedbed", "r0")
-    answer = cli("runs", "export", "csv", "runs.csv", "--where", "params.lr <")
+    answer = cli("runs", "export", "csv", "--out", "runs.csv", "--where", "params.lr <")
     assert (answer.code, Path("runs.csv").exists()) == (2, False)

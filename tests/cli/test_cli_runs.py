@@ -122,12 +122,14 @@ def test_a_diff_fails_only_under_a_policy_that_was_asked_for_and_does_not_hold(t
 
 
 def test_a_diff_without_a_policy_says_which_one_it_used_and_what_the_stricter_ones_found(cli):
-    same = {"config": {"training": {"seed": 0, "rate": 0.1}}, "seed": 0}
-    finished(STORE, "first", **same)
-    finished(STORE, "again", **same)
-    finished(STORE, "seeded", **{**same, "config": {"training": {"seed": 1, "rate": 0.1}}})
-    finished(STORE, "slower", **{**same, "config": {"training": {"seed": 0, "rate": 0.01}}})
-    finished(STORE, "foreign", data="other", **same)
+    for run_id, config in {
+        "first": {"seed": 0, "rate": 0.1},
+        "again": {"seed": 0, "rate": 0.1},
+        "seeded": {"seed": 1, "rate": 0.1},
+        "slower": {"seed": 0, "rate": 0.01},
+    }.items():
+        finished(STORE, run_id, config={"training": config})
+    finished(STORE, "foreign", data="other", config={"training": {"seed": 0, "rate": 0.1}})
 
     def policies(run):
         return [
@@ -163,7 +165,9 @@ def test_a_diff_without_a_policy_says_which_one_it_used_and_what_the_stricter_on
 
 def test_the_diff_of_a_record_of_a_former_version_is_judged_anew(cli):
     shutil.copytree(DATA / "snapshots-2", STORE)
-    stored = Store.open(STORE).find("cut").commit.snapshot.diff_prev
+    commit = Store.open(STORE).find("cut").commit
+    assert commit is not None
+    stored = commit.snapshot.diff_prev
     assert (stored.policy, stored.comparable) == ("REPLICATE", True)
     shown = cli("runs", "diff", "cut").out
     assert "policy: ABLATION, the strictest that allows it" in shown
@@ -300,7 +304,7 @@ def test_a_gate_file_that_is_none_ends_with_2(text, two, tmp_path):
 
 
 def test_the_verdict_leaves_as_prometheus_text(two, tmp_path):
-    two("gate", "run-b", "--prometheus", tmp_path / "gate.prom")
+    two("gate", "run-b", "--out", tmp_path / "gate.prom")
     text = (tmp_path / "gate.prom").read_text()
     assert 'seedbed_gate_verdict{gate="flights",verdict="FAIL"} 1.0' in text
     assert 'run_id="run-b"' in text

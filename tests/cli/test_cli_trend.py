@@ -32,7 +32,7 @@ def test_a_trend_for_programs_has_every_point(rising):
 
 
 def test_a_trend_is_drawn_as_one_well_formed_document(rising):
-    printed = rising("runs", "trend", "latest", *METRIC, "--plot", "trend.svg").out
+    printed = rising("runs", "trend", "latest", *METRIC, "--out", "trend.svg").out
     assert "drawn into trend.svg" in printed
     drawing = ElementTree.fromstring(Path("trend.svg").read_text())
     named = "{http://www.w3.org/2000/svg}"
@@ -42,13 +42,13 @@ def test_a_trend_is_drawn_as_one_well_formed_document(rising):
 
 def test_few_runs_have_no_slope_and_are_drawn_all_the_same(cli):
     finished(STORE, "only")
-    assert "1 of 5 commits that a trend needs" in cli("runs", "trend", "only", *METRIC, "--plot", "one.svg").out
+    assert "1 of 5 commits that a trend needs" in cli("runs", "trend", "only", *METRIC, "--out", "one.svg").out
     assert ElementTree.fromstring(Path("one.svg").read_text()).tag.endswith("svg")
     assert cli("runs", "trend", "only", *METRIC, "--json").json["slope"] is None
 
 
 def test_what_cannot_be_drawn_or_asked_for_is_refused(rising):
-    assert "ends in .svg" in rising("runs", "trend", "latest", *METRIC, "--plot", "trend.png").err
+    assert "ends in .svg" in rising("runs", "trend", "latest", *METRIC, "--out", "trend.png").err
     refused = rising("runs", "trend", "latest", "--metric", "metrics.nothing")
     assert refused.code != 0
     assert "metrics.test.random.ap" in refused.err

@@ -24,7 +24,10 @@ from seedbed.records import (
     stats,
     verify,
 )
+from seedbed.records.maintenance._file_kinds import FileKind, files_by_kind
+from seedbed.records.maintenance._inventory import take_inventory
 from seedbed.records.maintenance._retention import Dated, expired_commits
+from seedbed.records.maintenance._stats import _usage
 from seedbed.testing import FakeClock
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -221,6 +224,88 @@ def test_what_takes_the_room_adds_up_to_every_byte_of_the_store(store):
     assert len(found.largest) == 2
     assert found.largest[0].run_id in {"r0", "r1", "r2", "r3"}
     assert found.reclaimable_bytes == 0  # it was written just now
+
+
+# Each kind of file that can lie in a store, and the row that it belongs to; the made ones are filled in below.
+PLANTED = {
+    "seedbed.json": "claims and markers",
+    f"log/{PROJECT}/00000000000000000001.json": "commits",
+    f"log/{PROJECT}/_checkpoint.json.zst": "views, pointers and indices",
+    f"baselines/{PROJECT}/00000000000000000001.json": "promotions",
+    f"released/{PROJECT}/00000000000000000001.json": "releases",
+    f"latest/{PROJECT}/2013/TRAINING/LATEST.json": "views, pointers and indices",
+    "catalog.sqlite3": "views, pointers and indices",
+    "catalog.sqlite3-journal": "views, pointers and indices",
+    "snapshot_index.json": "views, pointers and indices",
+    ".tmp-1": "unpublished or left behind",
+    f"runs/{PROJECT}/r0/TRAINING/.tmp-2": "unpublished or left behind",
+    "notes.txt": "other files",
+    "blobs/sha256/README": "other files",
+    f"runs/{PROJECT}/notes.txt": "other files",
+    f"runs/{PROJECT}/r0/TRAINED": "other files",
+}
+IN_FOLDER = {
+    "attempt-1.json": "claims and markers",
+    "status.json": "claims and markers",
+    "job.json": "claims and markers",
+    "events.log": "step logs",
+    "changes.log": "journals",
+    "growth.log": "journals",
+    "metadata.json": "views, pointers and indices",
+    "metrics.json": "views, pointers and indices",
+    "snapshot.json": "views, pointers and indices",
+    "diff_prev.json": "views, pointers and indices",
+    "diff_baseline.json": "views, pointers and indices",
+    "audit_run.json": "views, pointers and indices",
+    "changes.json": "views, pointers and indices",
+    "report.html": "views, pointers and indices",
+    "checkpoint.safetensors": "checkpoints",
+    "checkpoint-300.bin": "checkpoints",
+    "ckpt/300/optimizer": "checkpoints",
+    "best.pt": "checkpoints",
+    "epoch=3.ckpt": "checkpoints",
+    "attempt-1.json.bak": "other files",
+    "status.txt": "other files",
+    "samples.parquet": "other files",
+    "profile/trace.json": "other files",
+    "profile/trace.log": "other files",
+}
+
+
+def test_every_file_is_of_one_kind_and_all_of_them_add_up(tmp_path):
+    store = Store.open(tmp_path / "store", create=True)
+    blob = store.blobs.key(store.blobs.put(b"weights"))
+    planted = {**PLANTED, **{f"runs/{PROJECT}/r0/TRAINING/{name}": kind for name, kind in IN_FOLDER.items()}}
+    for number, key in enumerate(planted):
+        path = store.work / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if key != "seedbed.json":
+            path.write_bytes(b"x" * (1 << number % 13))
+    expected: dict[str, list[int]] = {"blobs": [(store.work / blob).stat().st_size]}
+    for key, kind in planted.items():
+        expected.setdefault(kind, []).append((store.work / key).stat().st_size)
+    usage = stats_of(take_inventory(store.files))
+    assert usage == {kind: (len(sizes), sum(sizes)) for kind, sizes in expected.items()}
+    assert {kind for kind, _ in files_by_kind(take_inventory(store.files))} == {*FileKind}
+    files = [path for path in store.work.rglob("*") if path.is_file()]
+    assert sum(size for _, size in usage.values()) == sum(path.stat().st_size for path in files)
+    assert sum(count for count, _ in usage.values()) == len(files)
+
+
+def stats_of(inventory):
+    """The number and the size of the files of each kind."""
+    found = {item.kind: (item.num_files, item.size_bytes) for item in _usage(inventory)}
+    assert all(type(kind) is str for kind in found)
+    return found
+
+
+def test_a_checkpoint_and_the_journal_of_a_run_are_counted_as_such(store):
+    run = store.start(PROJECT)
+    run.journal().append("applied", {"value": 1})
+    run.path("checkpoint.safetensors").write_bytes(b"c" * 5000)
+    usage = {item.kind: item.size_bytes for item in stats(store).usage}
+    assert usage["checkpoints"] == 5000
+    assert usage["journals"] == run.path("changes.log").stat().st_size
 
 
 def test_a_payload_that_no_commit_holds_is_named_so_and_can_be_reclaimed(tmp_path):

@@ -179,7 +179,7 @@ def test_a_journal_belongs_to_its_run(store):
     first.journal("notes").append("note", {})
     made = first.finish(draft(first.run_id))
     assert set(made.snapshot.logs) == {"changes.log", "notes.log"}
-    with pytest.raises(StoreUnavailable, match="it is closed"):
+    with pytest.raises(StoreUnavailable, match="is closed, as that of a run is when the run ends"):
         journal.append("proposed", {"id": 2})
     with pytest.raises(Conflict, match="has ended as FINISHED"):
         first.journal()

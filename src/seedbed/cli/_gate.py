@@ -7,6 +7,7 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
+from seedbed.cli.console._where import place
 from seedbed.errors import ExitCode
 
 __all__ = ["gate"]
@@ -18,9 +19,11 @@ def gate(
         Path | None,
         typer.Option(help="A YAML or JSON file of checks; by default the checks in the run's own configuration."),
     ] = None,
-    prometheus: Annotated[
-        Path | None, typer.Option(help="Also write the verdict here, in the Prometheus text format.")
+    file: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Also write the verdict here, in the Prometheus text format."),
     ] = None,
+    prometheus: Annotated[Path | None, typer.Option("--prometheus", hidden=True)] = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Also simulate how often a check on a series passes wrongly.")
     ] = False,
@@ -35,7 +38,7 @@ def gate(
     \b
     Examples:
       seedbed gate latest
-      seedbed gate latest --spec gate.yaml --prometheus seedbed.prom
+      seedbed gate latest --spec gate.yaml --out seedbed.prom
       seedbed gate latest --spec gate.yaml --calibrate
     """
     from seedbed.cli.console._gate_text import gate_text
@@ -44,6 +47,7 @@ def gate(
     from seedbed.gate import judge_run, load_gate, metrics_text
     from seedbed.records.storage import replace
 
+    prometheus = place(file, prometheus, "--prometheus")
     own_gate = None if spec is None else load_gate(spec)
     view = find_run(store, run)
     if view.commit is None:

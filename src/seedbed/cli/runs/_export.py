@@ -9,6 +9,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.cli.console._render import errors, out, print_json
+from seedbed.cli.console._where import require_place
 from seedbed.errors import NotFound
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ def export_runs(
     form: Annotated[
         Literal["parquet", "csv", "mlflow"], typer.Argument(metavar="FORM", help="parquet, csv or mlflow.")
     ],
-    destination: Annotated[
-        str, typer.Argument(metavar="DEST", help="A file; with mlflow, a tracking URI or a database file.")
-    ],
+    destination: Annotated[str | None, typer.Argument(metavar="DEST", hidden=True)] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--out", metavar="DEST", help="A file; with mlflow, a tracking URI or a database file."),
+    ] = None,
     project: ProjectOption = None,
     where: Annotated[
         str | None,
@@ -38,13 +41,14 @@ def export_runs(
 
     \b
     Examples:
-      seedbed runs export parquet runs.parquet
-      seedbed runs export csv best.csv --where "metrics.ap>0.9"
-      seedbed runs export mlflow mlflow.db --project flights
+      seedbed runs export parquet --out runs.parquet
+      seedbed runs export csv --out best.csv --where "metrics.ap>0.9"
+      seedbed runs export mlflow --out mlflow.db --project flights
     """
     from seedbed.integrations import write_csv, write_parquet
     from seedbed.records import Store
 
+    destination = require_place(to, destination, "DEST")
     opened = Store.open(store)
     found = _found(opened, project, where)
     if form == "mlflow":

@@ -11,6 +11,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import out, plain_table, print_json
 from seedbed.cli.console._sparkline import sparkline
+from seedbed.cli.console._where import place
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ def steps(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print each step, then wait for new ones until the run ends.")
     ] = False,
-    to: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write every value to this .parquet or .csv file instead.")
+    file: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write every value to this .parquet or .csv file instead."),
     ] = None,
+    to: Annotated[Path | None, typer.Option("--to", hidden=True)] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,13 +48,14 @@ def steps(
     Examples:
       seedbed runs steps latest
       seedbed runs steps latest --follow --metric loss
-      seedbed runs steps latest --to steps.parquet
+      seedbed runs steps latest --out steps.parquet
     """
     from seedbed.cli.runs._select import find_run
     from seedbed.records import Store, follow_events, merged_events, run_events
 
+    to = place(file, to, "--to")
     if follow and to:
-        raise InvalidInput("--follow and --to exclude each other: a file has only what is logged by now")
+        raise InvalidInput("--follow and --out exclude each other: a file has only what is logged by now")
     view, opened = find_run(store, run), Store.open(store)
     if follow:
         for event in _with_metrics(follow_events(opened, view), metric):

@@ -9,6 +9,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import moment, out, plain_table, print_json
 from seedbed.cli.console._sparkline import sparkline
+from seedbed.cli.console._where import place
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ def trend(
     metric: Annotated[str, typer.Option(metavar="NAME", help="The metric, such as metrics.test.random.ap.")],
     last: Annotated[int, typer.Option(min=1, max=500, help="Use at most this many runs, the newest.")] = 50,
     span: Annotated[float, typer.Option(min=1, help="Smooth over about this many runs.")] = 10.0,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Also draw the trend into this file.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.svg", help="Also draw the trend into this file.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", hidden=True)] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,15 +41,16 @@ def trend(
     \b
     Examples:
       seedbed runs trend latest --metric metrics.test.random.ap
-      seedbed runs trend latest --metric metrics.test.random.ap --last 200 --plot trend.svg
+      seedbed runs trend latest --metric metrics.test.random.ap --last 200 --out trend.svg
     """
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import Store
     from seedbed.records import trend as find_trend
     from seedbed.records.storage import replace
 
+    plot = place(file, plot, "--plot")
     if plot is not None and plot.suffix != ".svg":
-        raise InvalidInput(f"--plot is {plot}, expected a name that ends in .svg")
+        raise InvalidInput(f"--out is {plot}, expected a name that ends in .svg")
     commit = require_commit(find_run(store, run))
     found = find_trend(Store.open(store).log(commit.snapshot.project), commit, metric, last=last, span=span)
     if plot is not None:

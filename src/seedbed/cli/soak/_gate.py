@@ -6,13 +6,14 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, GateOption, PathOption
+from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, GateOption, PathOption, SameOutOption
 
 __all__ = ["gate"]
 
 
 def gate(
     path: PathOption = DEFAULT_FOLDER,
+    same: SameOutOption = None,
     spec: GateOption = None,
     anchor: AnchorOption = None,
     prometheus: Annotated[
@@ -41,7 +42,7 @@ def gate(
 
     if spec is not None and prometheus:
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
-    soak_folder = SoakFolder.find(path)
+    soak_folder = SoakFolder.find(same or path)
     own_gate = None if spec is None else load_gate(spec)
     report = judge_soak(soak_folder, assemble, spec=own_gate, anchor=anchor, metrics=prometheus, calibrate=calibrate)
     if anchor is None and not soak_folder.plan().is_bound:

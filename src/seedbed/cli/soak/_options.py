@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DEFAULT_FOLDER", "AnchorOption", "GateOption", "PathOption"]
+__all__ = ["DEFAULT_FOLDER", "AnchorOption", "GateOption", "PathOption", "SameOutOption"]
 
 DEFAULT_FOLDER = Path("artifacts/soak")
 
 PathOption = Annotated[
     Path, typer.Option("--path", help="A soak's folder, or the folder of all soaks: then the latest soak is used.")
 ]
+SameOutOption = Annotated[Path | None, typer.Option("--out", hidden=True)]
+"""So that what `soak run` was told by --out can be said in the same words to the other commands."""
 GateOption = Annotated[
     Path | None,
     typer.Option("--spec", metavar="FILE", help="A YAML or JSON file of checks; by default the checks of the profile."),

@@ -6,7 +6,7 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import out, print_json
-from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, PathOption
+from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, PathOption, SameOutOption
 from seedbed.errors import ExitCode
 
 __all__ = ["verify"]
@@ -14,6 +14,7 @@ __all__ = ["verify"]
 
 def verify(
     path: PathOption = DEFAULT_FOLDER,
+    same: SameOutOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Require that 95 % of the proposals were seen in use, instead of 90 %.")
     ] = False,
@@ -41,7 +42,7 @@ def verify(
 
     from seedbed.soak import SoakFolder, assemble, verification_page, verify_soak
 
-    found = verify_soak(SoakFolder.find(path), assemble, strict=strict, repeat=repeat, anchor=anchor)
+    found = verify_soak(SoakFolder.find(same or path), assemble, strict=strict, repeat=repeat, anchor=anchor)
     if as_json:
         tally = None if found.tally is None else found.tally.model_dump(mode="json")
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from seedbed.cli.console._render import errors
+from seedbed.cli.console._where import place
 from seedbed.errors import Conflict
 
 __all__ = ["TEMPLATE", "init"]
@@ -14,7 +15,8 @@ TEMPLATE = Path(__file__).with_name("template.yaml")
 
 
 def init(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Where to write it.")] = Path("seedbed.yaml"),
+    former: Annotated[Path | None, typer.Argument(metavar="PATH", hidden=True)] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write it; by default seedbed.yaml.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a configuration file that holds every default, with a comment on each.
@@ -22,10 +24,11 @@ def init(
     \b
     Examples:
       seedbed init
-      seedbed init flights.yaml --force
+      seedbed init --out flights.yaml --force
     """
     from seedbed.records.storage import create, replace
 
+    path = place(out, former, "PATH") or Path("seedbed.yaml")
     content = TEMPLATE.read_bytes()
     try:
         (replace if force else create)(path, content)

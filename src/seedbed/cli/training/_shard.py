@@ -7,6 +7,7 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, print_json
+from seedbed.cli.console._where import require_place
 from seedbed.errors import InvalidInput
 
 __all__ = ["shard"]
@@ -14,7 +15,10 @@ __all__ = ["shard"]
 
 def shard(
     path: Annotated[Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events.")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write the sessions into.")],
+    folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", hidden=True)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="The folder to write the sessions into.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="The YAML file that names the columns.")] = None,
     by: Annotated[str, typer.Option(help="A session's length: day, or a number of time units.")] = "day",
     sort: Annotated[bool, typer.Option("--sort", help="Sort the events by time first.")] = False,
@@ -26,12 +30,13 @@ def shard(
 
     \b
     Examples:
-      seedbed shard events.parquet sessions --config seedbed.yaml
-      seedbed shard events.csv sessions --by 3600 --sort
+      seedbed shard events.parquet --out sessions --config seedbed.yaml
+      seedbed shard events.csv --out sessions --by 3600 --sort
     """
     from seedbed.stages import TrainConfig, load_config
     from seedbed.temporal import read_events, write_sessions
 
+    folder = require_place(out, folder, "FOLDER")
     if by != "day" and not by.isdecimal():
         raise InvalidInput(f"--by is {by!r}, expected day or a whole number of time units")
     columns = (TrainConfig() if config is None else load_config(config)).data.columns

@@ -66,6 +66,7 @@ class Journal:
         self.torn_bytes = file.torn_bytes
         self._file = file
         self._entries = list(entries)
+        self._is_closed = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -85,6 +86,11 @@ class Journal:
 
     def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
         """As `append`, for several records with one sync. After a crash, only the first few may be there."""
+        if self._is_closed:
+            raise StoreUnavailable(
+                f"the journal {self.path} is closed, as that of a run is when the run ends; close the engine that "
+                "writes to it before that, and give the next run's engine the journal of that run"
+            )
         identity = Identity.of_process()
         clean = [(redact_text(kind, identity), redacted_object(payload, identity)) for kind, payload in records]
         entries = [self._file.append(kind, payload) for kind, payload in clean]
@@ -98,6 +104,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; everything appended is durable already."""
+        self._is_closed = True
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from seedbed.records._store import Store
+from seedbed.records.maintenance._file_kinds import files_by_kind
 from seedbed.records.maintenance._gc import plan_of
 from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.maintenance._reachable import Reachability, find_reachable
 from seedbed.records.storage._blobs import blob_digest
-from seedbed.records.storage._layout import BASELINES, CATALOG, EVENTS, EXPIRIES, INDEX, LATEST, LOGS, log_folder
-from seedbed.records.storage._numbered_log import record_number
+from seedbed.records.storage._layout import log_folder
 
 __all__ = ["KindUsage", "LargeBlob", "ProjectUsage", "StoreStats", "stats"]
-
-_COMMITS, _EVENTS, _JOURNALS, _BLOBS = "commits", "step logs", "journals", "blobs"
-_DERIVED = "views, pointers and indices"
-_OTHER = "claims and markers"
 
 
 @dataclass(frozen=True)
@@ -80,33 +76,10 @@ def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = Non
 def _usage(inventory: Inventory) -> Iterator[KindUsage]:
     """The kinds of files that exist, the largest first."""
     files, sizes = Counter[str](), Counter[str]()
-    for kind, size_bytes in _by_kind(inventory):
+    for kind, size_bytes in files_by_kind(inventory):
         files[kind] += 1
         sizes[kind] += size_bytes
-    yield from (KindUsage(kind, files[kind], size) for kind, size in sizes.most_common())
-
-
-def _by_kind(inventory: Inventory) -> Iterator[tuple[str, int]]:
-    yield from ((_BLOBS, blob.size_bytes) for blob in inventory.blobs)
-    yield from (("unpublished or left behind", file.size_bytes) for file in inventory.temporary)
-    yield from ((_kind_in_folder(name), size) for names in inventory.folders.values() for name, size in names.items())
-    yield from ((_kind(key), size) for key, size in inventory.others.items())
-
-
-def _kind_in_folder(name: str) -> str:
-    if name == EVENTS:
-        return _EVENTS
-    if name.endswith(".log"):
-        return _JOURNALS
-    return _OTHER if name.startswith(("attempt-", "status")) else _DERIVED
-
-
-def _kind(key: str) -> str:
-    top = key.partition("/")[0]
-    if top in (LOGS, BASELINES, EXPIRIES):
-        kinds = {LOGS: _COMMITS, BASELINES: "promotions", EXPIRIES: "releases"}
-        return _DERIVED if record_number(key) is None else kinds[top]
-    return _DERIVED if top == LATEST or key.startswith((CATALOG, INDEX)) else _OTHER
+    yield from (KindUsage(str(kind), files[kind], size) for kind, size in sizes.most_common())
 
 
 def _projects(reachable: Reachability) -> Iterator[ProjectUsage]:
