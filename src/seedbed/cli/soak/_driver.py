@@ -11,6 +11,7 @@ from typing import final
 from rich.console import Console
 from rich.text import Text
 
+from seedbed.change import ChangeRecord
 from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import Outcome
@@ -105,16 +106,19 @@ class _Watcher:
         line = Text(f"{progress.iteration}/{progress.length}  {decision.phase.value.lower().replace('_', ' '):<9}  ")
         line.append(f"{self._objective} {value}{beside}")
         for record in progress.records:
-            held = f" held back by {record.guard_result.guard}" if record.denied and record.guard_result else ""
-            line.append(
-                f"\n    {record.delta.parameter} {record.before:g} -> {record.after:g}{held}",
-                _STYLES.get(record.outcome, "yellow"),
-            )
+            line.append(f"\n    {record.delta.parameter} {_move(record)}", _STYLES.get(record.outcome, "yellow"))
         self._console.print(line, soft_wrap=True)
         self.update_metrics()
 
     def noted(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
+
+
+def _move(record: ChangeRecord) -> str:
+    """The values of a change; of one that was held back, the value that it asked for, and by which guard."""
+    if record.denied and record.guard_result:
+        return f"stays {record.before:g}, {record.wanted:g} was held back by {record.guard_result.guard}"
+    return f"{record.before:g} -> {record.after:g}"
 
 
 @contextmanager

@@ -1,0 +1,153 @@
+"""`seedbed runs show` tells all that a record holds, on a terminal of 80 columns and in a pipe."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from cli_world import finished
+from rich.console import Console
+
+from seedbed.cli.runs._run_details import run_details
+from seedbed.contracts import Stage
+from seedbed.records import NOT_APPLICABLE, Event, Store, not_applicable
+
+STORE = Path(".seedbed")
+INTERVAL = {"value": 0.6125, "low": 0.5625, "high": 0.6875, "n": 311, "confidence": 0.9}
+PLANTED = {
+    "test": {"accuracy": INTERVAL, "by_class": {"cat": 0.3125, "dog": 0.4375}, "confusion": [[5, 2], [1, 7]]},
+    "perplexity": 17.25,
+    "train": {"loss": [2.5, 1.25, 0.625]},
+    "kept": True,
+    "note": "early",
+    "nothing": None,
+    "empty": {},
+    "curve": [float(place * place) for place in range(50)],
+}
+# What a reader must find on one line each, or on successive ones.
+TOLD = {
+    "test.accuracy": "0.6125 [0.5625, 0.6875] at 90%, n = 311",
+    "test.by_class.cat": "0.3125",
+    "test.by_class.dog": "0.4375",
+    "test.confusion.0": "5, 2",
+    "test.confusion.1": "1, 7",
+    "perplexity": "17.25",
+    "train.loss": "2.5, 1.25, 0.625",
+    "kept": "true",
+    "note": "early",
+    "nothing": "null",
+    "empty": "{}",
+    "curve": "50 values, first 0, last 2401, least 0, most 2401",
+}
+
+
+def foreign(store: Path, run_id: str, metrics: dict, logged: dict[str, list[float]]):
+    run = Store.open(store, create=True).start("digits", run_id, Stage.TRAINING)
+    for name, values in logged.items():
+        for step, value in enumerate(values, 1):
+            run.log(step, {name: value})
+    metadata = not_applicable(run.stage) | {"cohort_id": "all", "target": "digit", "model_family": "encoder"}
+    return run.finish(
+        run.draft(metadata, metrics, dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE))
+    )
+
+
+@pytest.fixture
+def planted(cli):
+    logged = {"loss": [2.0, 1.5, 1.25], "grad/norm": [4.0] * 300, "tokens": [float(step) for step in range(40)]}
+    return foreign(STORE, "planted", PLANTED, logged), cli
+
+
+def printed(commit, events=(), *, terminal: bool) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=terminal, color_system=None, highlight=False, markup=False)
+    console.print(run_details(commit, events))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_every_metric_is_told_by_its_dotted_name_at_80_columns(planted, terminal):
+    commit, _ = planted
+    text = printed(commit, terminal=terminal)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for name, value in TOLD.items():
+        assert row_of(text, name).replace("…", "").endswith(value), (name, row_of(text, name))
+
+
+def row_of(text: str, name: str) -> str:
+    """The words of the row that begins with `name`, with those of the lines that go on with it, without curves."""
+    lines = text.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.split()[:1] == [name])
+    after = next(
+        (place for place in range(first + 1, len(lines)) if not lines[place].startswith(" ")),
+        len(lines),
+    )
+    words = " ".join(lines[first:after]).split()
+    return " ".join(word for word in words if not set(word) <= set("▁▂▃▄▅▆▇█"))
+
+
+def test_the_series_of_the_steps_are_told_too_in_a_pipe(planted):
+    _, cli = planted
+    shown = cli("runs", "show", "planted").out
+    assert row_of(shown, "loss") == "loss 2, 1.5, 1.25"
+    assert row_of(shown, "grad/norm").startswith("grad/norm 300 values, first 4, last 4")
+    assert row_of(shown, "tokens") == "tokens 40 values, first 0, last 39, least 0, most 39"
+    for invented in ("missing", "negatives", "pair counter", "AUC"):
+        assert invented not in shown
+
+
+def test_values_that_are_not_finite_are_counted(planted):
+    commit, _ = planted
+    events = [Event(1, 1, {"loss": 0.5}), Event(2, 1, {"loss": float("nan")}), Event(3, 1, {"only": float("inf")})]
+    text = printed(commit, events, terminal=False)
+    assert row_of(text, "loss") == "loss 0.5, 1 not finite, first at step 2"
+    assert row_of(text, "only") == "only 1 not finite, first at step 3"
+
+
+def test_json_holds_what_it_held_before(planted):
+    _, cli = planted
+    found = cli("runs", "show", "planted", "--json").json
+    assert found["snapshot"]["metrics"] == json.loads(json.dumps(PLANTED))
+    former = {"attempt", "digest", "project", "reason", "run_id", "snapshot", "snapshot_seq", "stage", "status", "when"}
+    assert former <= found.keys()
+
+
+def test_any_baselines_are_shown_and_the_model_below_the_strongest_is_told_so(cli):
+    metrics = {
+        "test": {"random": {"ap": {**INTERVAL, "value": 0.88, "low": 0.86, "high": 0.9}}},
+        "baselines": {
+            "pair_counter": {"random": {"ap": 0.934}},
+            "pair_recency": {"random": {"ap": 0.956}},
+            "boosting": {"random": {"ap": 0.97}},
+            "popularity": {"random": {"ap": 0.875}},
+        },
+    }
+    text = " ".join(printed(foreign(STORE, "below", metrics, {}), terminal=False).split())
+    assert "boosting 0.970 *" in text
+    assert "pair recency 0.956" in text
+    assert "popularity 0.875" in text
+    assert "AP: below the strongest baseline (*), boosting 0.970: the model is worse" in text
+
+
+def test_a_run_whose_step_log_is_gone_is_still_shown(cli):
+    finished(STORE, "gone")
+    next(STORE.glob("runs/*/gone/*/events.log")).unlink()
+    answer = cli("runs", "show", "gone")
+    assert answer.code == 0
+    assert "test, random" in answer.out
+    assert "the step metrics cannot be shown" in answer.err
+
+
+def test_a_blocked_change_is_shown_with_what_it_asked_for(cli):
+    story = ("step 40: stall proposed optimizer.lr 0.001 -> 0.0005 1", "guards: DENY by cooldown, 150 steps must pass")
+    blocked = {
+        "id": 1, "step": 40, "parameter": "optimizer.lr", "unit": "1", "before": 1e-3, "wanted": 5e-4, "after": 1e-3,
+        "reason": "stalled", "proposer": "stall", "outcome": "BLOCKED", "guard": "cooldown", "story": story,
+    }  # fmt: skip
+    counts = dict.fromkeys(("effective", "clamped", "no_op", "failed", "unknown", "superseded"), 0)
+    finished(STORE, "held", documents={"changes": {"requested": 1, "blocked": 1, **counts, "changes": [blocked]}})
+    for command in (("runs", "show"), ("changes", "show")):
+        shown = cli(*command, "held").out
+        assert "step 40: optimizer.lr stays 0.001, 0.0005 was asked for" in shown
+        assert "DENY by cooldown" in shown
