@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from seedbed.dashboard import soak_drawing
 from seedbed.records import canonical_json
 from seedbed.soak import PlantKind, Soak, SoakFault, SoakFolder, SoakPlan, TunerKind, assemble, finish, verify_soak
 from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Base, Corruption, Scene, names_place
@@ -106,7 +107,7 @@ def attack(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder]
     """Whether a corruption is found, and its place is named first."""
     with tempfile.TemporaryDirectory() as folder:
         copy, place = corrupted(CORRUPTIONS[name], soaks, other, Path(folder), seed)
-        found = verify_soak(copy, assemble)
+        found = verify_soak(copy, assemble, drawing=soak_drawing())
         first = f"{found.accusations[0].flaw.value}: {found.accusations[0].where}" if found.accusations else ""
         caught = not found.clean
         return {
@@ -126,7 +127,7 @@ def anchored(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolde
     kept = json.loads((soaks[Base.HEALTHY].path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
     with tempfile.TemporaryDirectory() as folder:
         copy, place = corrupted(ANCHORED[name], soaks, other, Path(folder), seed)
-        caught = not verify_soak(copy, assemble, anchor=kept).clean
+        caught = not verify_soak(copy, assemble, anchor=kept, drawing=soak_drawing()).clean
         return {
             "kind": "attack",
             "name": name,
@@ -166,7 +167,7 @@ def honest(plant: PlantKind, seed: int) -> list[dict]:
     )
     stops = [random.randint(1, length)] if random.random() < 0.3 else []
     with tempfile.TemporaryDirectory() as folder:
-        found = verify_soak(finished(Path(folder), plan, stops), assemble)
+        found = verify_soak(finished(Path(folder), plan, stops), assemble, drawing=soak_drawing())
     accusations = "; ".join(f"{each.flaw.value}, {each.where}: {each.what}" for each in found.accusations[:3])
     what = f"{plan.fault.value if plan.fault else 'no fault'}, {'stopped and resumed' if stops else 'in one go'}"
     return [{"kind": "honest", "name": what, "soak": f"{plant} {seed}", "found": accusations, "holds": found.clean}]
@@ -181,7 +182,7 @@ def finished(root: Path, plan: SoakPlan, stops: Iterable[int] = ()) -> SoakFolde
             soak.run((folder.path / f"ITER_SUMMARY_{until}.json").exists, lambda: False)
         finally:
             soak.close()
-    finish(folder, assemble)
+    finish(folder, assemble, drawing=soak_drawing())
     return folder
 
 

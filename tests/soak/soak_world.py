@@ -3,6 +3,7 @@
 import shutil
 from itertools import count
 
+from seedbed.dashboard import soak_drawing
 from seedbed.soak import Soak, SoakFolder, SoakPlan, assemble, finish
 
 
@@ -39,7 +40,7 @@ def after(num_iterations):
 def finished(root, plan):
     folder = SoakFolder.create(root, plan)
     go_on(folder)
-    finish(folder, assemble)
+    finish(folder, assemble, drawing=soak_drawing())
     return folder
 
 

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from soak_world import after, copied, finished, go_on, small_plan
 
+from seedbed.dashboard import soak_drawing
 from seedbed.errors import InvalidInput, StoreCorrupt
 from seedbed.gate import parse_gate
 from seedbed.soak import Flaw, SoakFault, SoakFolder, assemble, finish, judge_soak, verification_page, verify_soak
@@ -26,7 +27,9 @@ def soaks(tmp_path_factory):
 
 
 def content(folder):
-    return {path.name: path.read_bytes() if path.is_file() else None for path in folder.path.iterdir()}
+    return {
+        path.name: (path.is_symlink(), path.read_bytes() if path.is_file() else None) for path in folder.path.iterdir()
+    }
 
 
 def falsified(soaks, corruption: Corruption, root: Path, seed=0):
@@ -39,7 +42,7 @@ def falsified(soaks, corruption: Corruption, root: Path, seed=0):
 def test_every_corruption_changes_bytes_is_caught_and_its_place_is_named_first(name, soaks, tmp_path):
     folder, place = falsified(soaks, CORRUPTIONS[name], tmp_path)
     assert content(folder) != content(soaks[CORRUPTIONS[name].base])
-    found = verify_soak(folder, assemble, repeat="evidence.log" in place)
+    found = verify_soak(folder, assemble, repeat="evidence.log" in place, drawing=soak_drawing())
     assert not found.clean
     assert names_place(found, place), (place, found.accusations[:3])
     assert not found.passes
@@ -53,7 +56,7 @@ def test_what_a_real_soak_could_have_left_is_found_only_by_the_digest_kept_elsew
 
     kept = anchor(soaks[Base.HEALTHY])
     folder, place = falsified(soaks, ANCHORED[name], tmp_path)
-    assert verify_soak(folder, assemble).clean
+    assert verify_soak(folder, assemble, drawing=soak_drawing()).clean
     (accusation,) = verify_soak(folder, assemble, anchor=kept).accusations
     assert (accusation.flaw, accusation.where) == (Flaw.ANCHOR, place)
     assert verify_soak(soaks[Base.HEALTHY], assemble, anchor=kept).clean
@@ -68,7 +71,7 @@ def test_an_anchor_without_a_snapshot_is_not_met(soaks, tmp_path):
     assert verify_soak(folder, assemble, anchor="0" * 64).accusations[-1].flaw is Flaw.ANCHOR
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("nowhere")])
 def test_a_snapshot_that_is_no_file_is_not_waited_for_with_an_anchor_and_no_soak_is_read_then(make, soaks, tmp_path):
     folder = copied(soaks[Base.HEALTHY], tmp_path)
     folder.snapshot_path.unlink()

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from soak_world import after, copied, finished, go_on, small_plan
 
+from seedbed.dashboard import soak_drawing
 from seedbed.errors import InvalidInput
 from seedbed.gate import parse_gate
 from seedbed.records import digest, read_journal
@@ -78,7 +79,8 @@ def test_a_former_soak_is_clean_and_said_to_be_unbound_and_a_new_one_is_bound(so
     found = verify_soak(former, assemble, strict=True)
     assert (found.accusations, found.passes) == ((), True)
     assert "soak.json" in {remark.where for remark in found.remarks}
-    assert verify_soak(soaks["healthy"], assemble, strict=True).remarks == ()
+    found = verify_soak(soaks["healthy"], assemble, strict=True, drawing=soak_drawing())
+    assert found.remarks == ()
 
 
 def test_a_former_soak_that_was_interrupted_goes_on_as_a_former_one(tmp_path):

@@ -11,8 +11,8 @@ from seedbed.soak._evidence import DeliveryRecord
 from seedbed.soak._iterations import decided_iterations
 from seedbed.soak._plant import Measurement
 from seedbed.soak._readback import read_soak
-from seedbed.soak._reports import freeze_objections, judge_readback, post_soak_snapshot, soak_gate_record
 from seedbed.soak._tally import tally
+from seedbed.soak.reports._reports import freeze_objections, judge_readback, post_soak_snapshot, soak_gate_record
 
 
 @pytest.fixture(scope="module")

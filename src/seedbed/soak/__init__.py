@@ -1,22 +1,28 @@
 """A closed loop: it measures a plant, tunes it through guards, and verifies which changes reached it."""
 
 from seedbed.soak._assemble import assemble
-from seedbed.soak._faults import SoakFault
 from seedbed.soak._finish import FinishedSoak, finish, judge_soak
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import ApplyVerdict, IterationSummary
 from seedbed.soak._kpis import kpis
 from seedbed.soak._loop import Soak, SoakObserver, SoakProgress
-from seedbed.soak._metrics import SoakCounts, soak_metrics
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind, new_soak_id
 from seedbed.soak._plant import Measurement, Plant
 from seedbed.soak._profile import Phase, SoakProfile
 from seedbed.soak._readback import SoakReadback, iteration_summaries, read_soak
 from seedbed.soak._regime import RegimeRule, RegimeState
-from seedbed.soak._reports import PostSoakSnapshot, TuningReport
 from seedbed.soak._tally import SoakTally
+from seedbed.soak.faults import SoakFault
 from seedbed.soak.market import MarketPlant, market_registry, market_rules
 from seedbed.soak.mock import MockPlant, mock_registry
+from seedbed.soak.reports import (
+    PostSoakSnapshot,
+    SealedDrawing,
+    SoakCounts,
+    SoakDrawing,
+    TuningReport,
+    soak_metrics,
+)
 from seedbed.soak.tuners import (
     Adjustment,
     Constraint,
@@ -54,8 +60,10 @@ __all__ = [
     "Remark",
     "Rule",
     "RuleTuner",
+    "SealedDrawing",
     "Soak",
     "SoakCounts",
+    "SoakDrawing",
     "SoakFault",
     "SoakFolder",
     "SoakObserver",

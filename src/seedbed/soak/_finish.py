@@ -7,10 +7,11 @@ from seedbed.contracts import GateReport
 from seedbed.gate import GateSpec, gate_metrics, write_textfile
 from seedbed.records.storage import replace
 from seedbed.soak._folder import SoakFolder
-from seedbed.soak._metrics import soak_metrics
 from seedbed.soak._plan import Assembly, SoakPlan
 from seedbed.soak._readback import SoakReadback, read_soak
-from seedbed.soak._reports import (
+from seedbed.soak.reports._drawing import SealedDrawing, SoakDrawing
+from seedbed.soak.reports._metrics import soak_metrics
+from seedbed.soak.reports._reports import (
     PostSoakSnapshot,
     calibrate_readback,
     judge_readback,
@@ -18,6 +19,7 @@ from seedbed.soak._reports import (
     soak_counts,
     tuning_report,
 )
+from seedbed.soak.verify._drawing_check import stated_drawing
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import SoakVerification
 from seedbed.soak.verify._verify import examine_soak, verify_soak
@@ -45,37 +47,54 @@ def judge_soak(
     *,
     spec: GateSpec | None = None,
     anchor: str | None = None,
+    drawing: SoakDrawing | None = None,
     metrics: bool = False,
     calibrate: bool = False,
 ) -> GateReport:
     """Verify and judge a finished soak. Its snapshot is written again, and with `metrics` its metrics too.
 
-    With `spec`, a gate other than its own, the snapshot stays as it is. `anchor` is that of `verify_soak`. `calibrate`
-    adds the false-pass rate of each check on a series. Raises StoreCorrupt for logs that cannot be read.
+    With `spec`, a gate other than its own, the snapshot stays as it is. `anchor` and `drawing` are those of
+    `verify_soak`. `calibrate` adds the false-pass rate of each check on a series. Raises StoreCorrupt for logs that
+    cannot be read.
     """
     plan = folder.plan()
     readback = read_soak(folder, plan, assemble(plan))
-    verification = verify_soak(folder, assemble, strict=True, anchor=anchor)
+    verification = verify_soak(folder, assemble, strict=True, anchor=anchor, drawing=drawing)
     report = judge_readback(readback, verified=verification.clean, spec=spec)
     if spec is None and verification.clean:
-        folder.write(folder.snapshot_path, post_soak_snapshot(readback, report, verified=True))
+        sealed = stated_drawing(folder)
+        folder.write(folder.snapshot_path, post_soak_snapshot(readback, report, verified=True, drawing=sealed))
     if metrics:
         _write_metrics(folder, readback, report)
     return calibrate_readback(readback, report, verified=verification.clean, spec=spec) if calibrate else report
 
 
-def finish(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> FinishedSoak:
-    """Write all artifacts of a soak that has ended. Raises StoreCorrupt for logs that cannot be read."""
+def finish(
+    folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, drawing: SoakDrawing | None = None
+) -> FinishedSoak:
+    """Write all artifacts of a soak that has ended, with `drawing` also `KPIS.svg`.
+
+    Raises StoreCorrupt for logs that cannot be read.
+    """
     plan = folder.plan()
     readback = read_soak(folder, plan, assemble(plan))
     folder.write(folder.tuning_report_path, tuning_report(readback))
     _, verification = examine_soak(folder, assemble, strict=True)
     report = judge_readback(readback, verified=verification.clean)
-    snapshot = post_soak_snapshot(readback, report, verified=verification.clean)
+    sealed = None if drawing is None else _write_drawing(folder, readback, report, drawing)
+    snapshot = post_soak_snapshot(readback, report, verified=verification.clean, drawing=sealed)
     folder.write(folder.snapshot_path, snapshot)
     replace(folder.page_path, verification_page(verification).encode(), durable=False)
     _write_metrics(folder, readback, report)
     return FinishedSoak(readback, verification, snapshot)
+
+
+def _write_drawing(
+    folder: SoakFolder, readback: SoakReadback, report: GateReport, drawing: SoakDrawing
+) -> SealedDrawing:
+    data, sealed = drawing.draw(readback, report)
+    replace(folder.drawing_path, data, durable=False)
+    return sealed
 
 
 def _write_metrics(folder: SoakFolder, readback: SoakReadback, report: GateReport) -> None:

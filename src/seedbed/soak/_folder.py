@@ -1,8 +1,9 @@
 """The folder of a soak, and the names of its files."""
 
 import fcntl
-import json
-from collections.abc import Iterator, Mapping
+import os
+import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, final
@@ -11,11 +12,12 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Journal, digest
+from seedbed.records import Journal
 from seedbed.records.storage import create, replace
 from seedbed.soak._plan import SoakPlan
+from seedbed.soak._sealed import sealed, unsealed
 
-__all__ = ["SoakFolder", "sealed", "unsealed"]
+__all__ = ["SoakFolder"]
 
 _LATEST = "latest"
 _NEWEST_PLAN = 2
@@ -43,7 +45,7 @@ class SoakFolder:
     def find(cls, path: Path) -> "SoakFolder":
         """The soak at `path`, or the latest one under it. Raises NotFound."""
         for candidate in (path, path / _LATEST):
-            if (candidate / "soak.json").is_file():
+            if os.path.lexists(candidate / "soak.json"):
                 return cls(candidate.resolve())
         raise NotFound(f"there is no soak at {path}; name its folder, or run `seedbed soak run` first")
 
@@ -92,20 +94,38 @@ class SoakFolder:
         return self.path / "POST_SOAK_METRICS.prom"
 
     @property
+    def drawing_path(self) -> Path:
+        """The KPIs as a drawing."""
+        return self.path / "KPIS.svg"
+
+    @property
     def report_paths(self) -> tuple[Path, ...]:
         """The files that are written when the soak has ended."""
-        return self.tuning_report_path, self.snapshot_path, self.page_path, self.metrics_path
+        return self.tuning_report_path, self.drawing_path, self.snapshot_path, self.page_path, self.metrics_path
+
+    @property
+    def lock_paths(self) -> tuple[Path, Path]:
+        """The empty files by which writers wait for each other: of the soak, and of its settings."""
+        return self.path / ".lock", self.path / f".{self.settings_path.name}.lock"
 
     def irregular(self) -> Iterator[tuple[Path, str]]:
         """The soak's files that are no regular files, each with what it is; reading a pipe would wait for ever."""
-        named = (
-            *(self.plan_path, self.changes_path, self.evidence_path, self.settings_path),
-            *sorted(self.path.glob(self.summary_path("*").name)),
-            *self.report_paths,
-        )
-        for path in named:
-            if path.exists() and not path.is_file():
-                yield path, "a folder" if path.is_dir() else "a pipe or a device"
+        for path in sorted(self._named(), key=self._order):
+            kind = _irregular_kind(path)
+            if kind is not None:
+                yield path, kind
+
+    def strangers(self) -> Iterator[Path]:
+        """Everything in the folder that is no file of a soak, by name."""
+        named = self._named()
+        yield from sorted(path for path in self.path.iterdir() if path not in named)
+
+    def _named(self) -> set[Path]:
+        first = (self.plan_path, self.changes_path, self.evidence_path, self.settings_path)
+        return {*first, *self.path.glob(self.summary_path("*").name), *self.report_paths, *self.lock_paths}
+
+    def _order(self, path: Path) -> tuple[bool, str]:
+        return path != self.plan_path, path.name
 
     def plan(self) -> SoakPlan:
         """Read the plan. Raises StoreCorrupt when it was altered, or when a file of the soak is no regular file."""
@@ -126,7 +146,7 @@ class SoakFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the soak while the block runs. Raises Conflict when another process has locked it."""
-        with (self.path / ".lock").open("a") as lock:
+        with self.lock_paths[0].open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -152,31 +172,16 @@ class SoakFolder:
         pointer.replace(self.path.parent / _LATEST)
 
 
-def sealed(message: Message) -> bytes:
-    """A message as indented JSON, with the digest of its canonical form under `digest`."""
-    body = message.model_dump(mode="json")
-    return _json_text({**body, "digest": digest(body)})
-
-
-def unsealed(path: Path) -> dict[str, object]:
-    """The content of a sealed file, without its seal. Raises NotFound, and StoreCorrupt when the seal does not fit."""
+def _irregular_kind(path: Path) -> str | None:
+    """What stands at `path` instead of a regular file that may be read; None for such a file, and for nothing."""
     try:
-        data = path.read_bytes()
-        body = json.loads(data)
-        if not isinstance(body, dict):
-            raise ValueError(f"it holds a {type(body).__name__}")
-        if data != _json_text(body):  # a duplicate key could be read differently by another parser
-            raise ValueError("it is spelled otherwise than such files are written")
-        stated = body.pop("digest", None)
-        found = digest(body)
+        mode = path.lstat().st_mode
     except FileNotFoundError:
-        raise NotFound(f"there is no file at {path}; it was never written, or was taken away") from None
-    except (ValueError, InvalidInput) as problem:
-        raise StoreCorrupt(f"{path.name} holds no sealed JSON: {problem}") from None
-    if stated != found:
-        raise StoreCorrupt(f"{path.name}: its seal says {str(stated)[:12]}…, its content gives {found[:12]}…")
-    return body
-
-
-def _json_text(body: Mapping[str, object]) -> bytes:
-    return (json.dumps(body, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+        return None
+    if stat.S_ISLNK(mode):
+        return "a link"
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if not stat.S_ISREG(mode):
+        return "a pipe, a socket or a device"
+    return None if os.access(path, os.R_OK) else "a file that may not be read"

@@ -22,10 +22,10 @@ from seedbed.soak._evidence import (
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._iteration_summary import summarise
 from seedbed.soak._iterations import MeasuredIteration, decided_iterations, iteration_records
-from seedbed.soak._metrics import SoakCounts
 from seedbed.soak._plan import Assembly
-from seedbed.soak._reports import counts_of
 from seedbed.soak._tally import tally
+from seedbed.soak.reports._metrics import SoakCounts
+from seedbed.soak.reports._reports import counts_of
 from seedbed.soak.verify._outcome import was_made
 
 __all__ = ["Soak", "SoakObserver", "SoakProgress"]

@@ -15,9 +15,9 @@ from seedbed.gate import GateSpec
 from seedbed.records import digest
 from seedbed.soak._controller import Controller, Limits
 from seedbed.soak._delivery import PlantArms
-from seedbed.soak._faults import SoakFault, faulty
 from seedbed.soak._plant import Plant
 from seedbed.soak._profile import SoakProfile
+from seedbed.soak.faults._faults import SoakFault, faulty
 from seedbed.soak.tuners._tuner import Tuner
 
 __all__ = ["Assembly", "PlantKind", "SoakPlan", "TunerKind", "new_soak_id"]

@@ -15,11 +15,10 @@ from seedbed.change import ChangeRecord
 from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import Outcome
-from seedbed.dashboard import render_soak
+from seedbed.dashboard import soak_drawing
 from seedbed.errors import ExitCode
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics
 from seedbed.records import digest
-from seedbed.records.storage import replace
 from seedbed.soak import (
     FinishedSoak,
     Soak,
@@ -27,7 +26,6 @@ from seedbed.soak import (
     SoakProgress,
     assemble,
     finish,
-    iteration_summaries,
     soak_metrics,
 )
 from seedbed.stages import interruption
@@ -66,17 +64,15 @@ def run_soak(folder: SoakFolder, options: RunOptions) -> int:
 
 
 def _finished(folder: SoakFolder, options: RunOptions) -> int:
-    done = finish(folder, assemble)
-    plot = folder.path / "KPIS.svg"
-    replace(plot, render_soak(done.readback, iteration_summaries(done.readback), done.report).encode(), durable=False)
+    done = finish(folder, assemble, drawing=soak_drawing())
     if options.as_json:
         print_json({"folder": os.fspath(folder.path), **done.snapshot.model_dump(mode="json")})
     else:
-        _print_result(done, plot)
+        _print_result(done, folder.path)
     return done.report.exit_code
 
 
-def _print_result(done: FinishedSoak, plot: Path) -> None:
+def _print_result(done: FinishedSoak, folder: Path) -> None:
     console, tally = out(), done.readback.tally
     ratio = "no data" if tally.ratio is None else f"{tally.ratio:.3f}"
     seen = f"{tally.full} proposals fully seen in use, {tally.partial} partly, {tally.failed} not at all"
@@ -86,7 +82,7 @@ def _print_result(done: FinishedSoak, plot: Path) -> None:
     for objection in done.snapshot.freeze_objections:
         console.print(Text(f"not ready to be frozen: {objection}"))
     console.print(gate_text(done.report))
-    console.print(Text(f"artifacts: {plot.parent}"), soft_wrap=True)
+    console.print(Text(f"artifacts: {folder}"), soft_wrap=True)
     console.print(Text(f"seal: {digest(done.snapshot.model_dump(mode='json'))}"), soft_wrap=True)
 
 

@@ -36,6 +36,7 @@ def gate(
       seedbed soak gate --path artifacts/soak --spec gate.yaml --calibrate
     """
     from seedbed.cli.console._gate_text import gate_text
+    from seedbed.dashboard import soak_drawing
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, assemble, judge_soak
@@ -44,7 +45,15 @@ def gate(
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     soak_folder = SoakFolder.find(same or path)
     own_gate = None if spec is None else load_gate(spec)
-    report = judge_soak(soak_folder, assemble, spec=own_gate, anchor=anchor, metrics=prometheus, calibrate=calibrate)
+    report = judge_soak(
+        soak_folder,
+        assemble,
+        spec=own_gate,
+        anchor=anchor,
+        drawing=soak_drawing(),
+        metrics=prometheus,
+        calibrate=calibrate,
+    )
     if anchor is None and not soak_folder.plan().is_bound:
         former = (
             "its log does not name its plan, so nothing shows that the gate is the one it began with; give --anchor"

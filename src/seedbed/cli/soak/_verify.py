@@ -40,9 +40,12 @@ def verify(
     from rich.markdown import Markdown
     from rich.text import Text
 
+    from seedbed.dashboard import soak_drawing
     from seedbed.soak import SoakFolder, assemble, verification_page, verify_soak
 
-    found = verify_soak(SoakFolder.find(same or path), assemble, strict=strict, repeat=repeat, anchor=anchor)
+    found = verify_soak(
+        SoakFolder.find(same or path), assemble, strict=strict, repeat=repeat, anchor=anchor, drawing=soak_drawing()
+    )
     if as_json:
         tally = None if found.tally is None else found.tally.model_dump(mode="json")
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})

@@ -8,18 +8,21 @@ from seedbed.contracts import Message
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import canonical_json, read_json_with_hash
 from seedbed.soak._evidence import PlanRecord
-from seedbed.soak._folder import SoakFolder, sealed, unsealed
+from seedbed.soak._folder import SoakFolder
 from seedbed.soak._readback import SoakReadback, iteration_summaries
+from seedbed.soak._sealed import sealed, unsealed
 from seedbed.soak.verify._verification import Accusation, Flaw, Remark
 
 __all__ = [
     "flaw_of",
     "has_ended",
     "log_flaws",
+    "missing_remarks",
     "plan_flaws",
     "plan_remarks",
     "report_flaws",
     "settings_flaws",
+    "stranger_remarks",
     "summary_flaws",
     "text_flaws",
 ]
@@ -33,6 +36,8 @@ def flaw_of(folder: SoakFolder, path: Path) -> Flaw:
         return Flaw.LOG
     if path == folder.settings_path:
         return Flaw.SETTINGS
+    if path in folder.lock_paths:
+        return Flaw.LOCK
     return Flaw.SUMMARY if path.match(folder.summary_path("*").name) else Flaw.REPORT
 
 
@@ -144,6 +149,23 @@ def text_flaws(path: Path, expected: str) -> Iterator[Accusation]:
         yield Accusation(Flaw.REPORT, path.name, what)
     elif len(there) != len(wanted):
         yield Accusation(Flaw.REPORT, path.name, f"has {len(there)} lines, the logs give {len(wanted)}")
+
+
+def missing_remarks(folder: SoakFolder) -> Iterator[Remark]:
+    """The files for people and programs that a soak has left when it ended, and that are no longer there."""
+    for path in (folder.page_path, folder.metrics_path):
+        if not path.exists():
+            yield Remark(path.name, "is missing: it was taken away; resume the soak to have it written again")
+
+
+def stranger_remarks(folder: SoakFolder) -> Iterator[Remark]:
+    """What is in the folder and belongs to no soak, and what is in a lock, which is empty when a soak writes it."""
+    for path in folder.strangers():
+        yield Remark(path.name, "is no file of a soak: nothing here vouches for it")
+    irregular = {path for path, _ in folder.irregular()}
+    for path in folder.lock_paths:
+        if path not in irregular and path.exists() and path.stat().st_size:
+            yield Remark(path.name, "holds bytes, though it is only a lock: nothing here vouches for them")
 
 
 def _stated_by_both_reports(folder: SoakFolder, name: str) -> object:

@@ -15,8 +15,8 @@ class Flaw(StrEnum):
 
     PLAN: the plan. LOG: the bytes, records or order of a log. EVIDENCE: the plant's log. STATE: the settings before or
     after a change. PROPOSAL and GUARD: a proposal and the guards' result. OUTCOME: how a change ended. SUMMARY,
-    SETTINGS and REPORT: these files. REPETITION: measuring again gave another result. ANCHOR: the digest kept elsewhere
-    differs.
+    SETTINGS, REPORT and LOCK: these files. REPETITION: measuring again gave another result. ANCHOR: the digest kept
+    elsewhere differs.
     """
 
     PLAN = "plan"
@@ -29,6 +29,7 @@ class Flaw(StrEnum):
     SUMMARY = "summary"
     SETTINGS = "settings"
     REPORT = "report"
+    LOCK = "lock"
     REPETITION = "repetition"
     ANCHOR = "anchor"
 

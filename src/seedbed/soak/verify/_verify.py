@@ -10,28 +10,33 @@ from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.gate import exposition, gate_metrics
 from seedbed.records import digest, read_journal, read_json_with_hash
 from seedbed.soak._evidence import DeliveryRecord, MeasurementRecord, parse_evidence
-from seedbed.soak._folder import SoakFolder, unsealed
-from seedbed.soak._metrics import soak_metrics
+from seedbed.soak._folder import SoakFolder
 from seedbed.soak._plan import Assembly, SoakPlan
 from seedbed.soak._readback import SoakReadback, read_soak
-from seedbed.soak._reports import judge_readback, post_soak_snapshot, soak_counts, tuning_report
+from seedbed.soak._sealed import unsealed
+from seedbed.soak.reports._drawing import SoakDrawing
+from seedbed.soak.reports._metrics import soak_metrics
+from seedbed.soak.reports._reports import judge_readback, post_soak_snapshot, soak_counts, tuning_report
 from seedbed.soak.verify._changes import ChangeJournalCheck
+from seedbed.soak.verify._drawing_check import check_drawing
 from seedbed.soak.verify._evidence_check import delivery_flaws, evidence_flaws
 from seedbed.soak.verify._files import (
     flaw_of,
     has_ended,
     log_flaws,
+    missing_remarks,
     plan_flaws,
     plan_remarks,
     report_flaws,
     settings_flaws,
+    stranger_remarks,
     summary_flaws,
     text_flaws,
 )
 from seedbed.soak.verify._outcome import outcome_by_evidence
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._segment import segments
-from seedbed.soak.verify._verification import Accusation, Flaw, SoakVerification
+from seedbed.soak.verify._verification import Accusation, Flaw, Remark, SoakVerification
 
 __all__ = ["examine_soak", "verify_soak"]
 
@@ -49,22 +54,28 @@ def verify_soak(
     strict: bool = False,
     repeat: bool = True,
     anchor: str | None = None,
+    drawing: SoakDrawing | None = None,
 ) -> SoakVerification:
     """Compute again everything that a soak's files claim, and report all differences. Nothing is written.
 
     `repeat` measures its plant again; without it, samples altered the same way in all files are not detected. `anchor`
     is the digest that seals POST_SOAK_SNAPSHOT.json, or at least its first 12 digits, kept outside the folder. Only the
-    anchor can show that the whole soak was replaced by another one. A file that cannot be read is an accusation too.
-    Raises InvalidInput for an anchor of less than 12 digits.
+    anchor can show that the whole soak was replaced by another one. `drawing` draws `KPIS.svg` again; without it, the
+    file is compared with the digest in the snapshot. A file that cannot be read is an accusation too, and a file that
+    is not bound, or is none of a soak, a remark. Raises InvalidInput for an anchor of less than 12 digits.
     """
     if anchor is not None and len(anchor) < _SHORTEST_ANCHOR:
         raise InvalidInput(
             f"the anchor {anchor!r} has {len(anchor)} digits; give at least the first {_SHORTEST_ANCHOR} of the seal"
         )
     readback, core = examine_soak(folder, assemble, strict=strict, repeat=repeat)
-    verdict = [] if readback is None else _collected(folder.snapshot_path.name, _verdict(folder, readback, core))
+    remarks: list[Remark] = []
+    if readback is not None:
+        verdict = _collected(folder.snapshot_path.name, _verdict(folder, readback, core, drawing, remarks))
+        core = replace(core, accusations=(*core.accusations, *verdict))
     anchored = [] if anchor is None else list(_anchored(folder, anchor))
-    return replace(core, accusations=(*core.accusations, *verdict, *anchored))
+    remarks += stranger_remarks(folder)
+    return replace(core, accusations=(*core.accusations, *anchored), remarks=(*core.remarks, *remarks))
 
 
 def examine_soak(
@@ -184,11 +195,22 @@ def _repetition(readback: SoakReadback) -> Iterator[Accusation]:
             return
 
 
-def _verdict(folder: SoakFolder, readback: SoakReadback, core: SoakVerification) -> Iterator[Accusation]:
-    """Check the files that hold the results of verification and gate."""
+def _verdict(
+    folder: SoakFolder,
+    readback: SoakReadback,
+    core: SoakVerification,
+    drawing: SoakDrawing | None,
+    remarks: list[Remark],
+) -> Iterator[Accusation]:
+    """Check the files that hold the results of verification and gate, and add what to know of them to `remarks`."""
     report = judge_readback(readback, verified=core.clean)
     ended = has_ended(folder, readback)
-    snapshot = post_soak_snapshot(readback, report, verified=core.clean)
+    drawn = check_drawing(folder, readback, report, drawing)
+    remarks += drawn.remarks
+    if ended:
+        remarks += missing_remarks(folder)
+    yield from drawn.accusations
+    snapshot = post_soak_snapshot(readback, report, verified=core.clean, drawing=drawn.sealed)
     yield from report_flaws(folder.snapshot_path, snapshot, ended=ended)
     page = verification_page(replace(core, repeated=True, strict=True))
     yield from text_flaws(folder.page_path, page)

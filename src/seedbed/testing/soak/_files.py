@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seedbed.gate import parse_gate
+from seedbed.records.canonical import digest_bytes
 from seedbed.testing.soak._forge import JsonObject, Logs, reseal, rewrite, set_settings, summaries
 from seedbed.testing.soak._scene import Base, Corruption, Numbers, Scene, altered_numbers
 
@@ -19,7 +21,11 @@ _PLAN, _SETTINGS, _TUNING, _SNAPSHOT = (
     "TUNING_REPORT.json",
     "POST_SOAK_SNAPSHOT.json",
 )
-_METRICS, _PAGE = "POST_SOAK_METRICS.prom", "DELTA_VERIFY_REPORT.md"
+_METRICS, _PAGE, _DRAWING = "POST_SOAK_METRICS.prom", "DELTA_VERIFY_REPORT.md", "KPIS.svg"
+_ALL = (
+    *(_PLAN, "changes.log", "evidence.log", _SETTINGS, "ITER_SUMMARY_3.json", _TUNING, _SNAPSHOT, _METRICS, _PAGE),
+    *(_DRAWING, ".lock", ".runtime_overrides.json.lock"),
+)
 _ALTER: dict[str, Numbers] = {
     "scaled": lambda number: number * 1000,
     "zeroed": lambda _: 0.0,
@@ -38,24 +44,15 @@ def file_corruptions() -> Iterator[tuple[str, Corruption]]:
     yield from _summaries()
     yield from _reports()
     yield from _texts()
-    for name in (_PLAN, _SETTINGS, "ITER_SUMMARY_3.json", _TUNING, _SNAPSHOT, _METRICS, _PAGE):
+    for name in (_PLAN, _SETTINGS, "ITER_SUMMARY_3.json", _TUNING, _SNAPSHOT, _METRICS, _PAGE, _DRAWING):
         yield f"another-soaks-{name}", Corruption(f"{name} of another soak is put in its place", _from_other(name))
-    for name in (_PLAN, _SETTINGS, _TUNING, _SNAPSHOT):
+    for name in (_PLAN, _SETTINGS, _TUNING, _SNAPSHOT, _DRAWING):
         yield f"missing-{name}", Corruption(f"{name} is removed", _without(name))
         yield f"cut-{name}", Corruption(f"the last bytes of {name} are cut off", _cut(name))
-    for name in (
-        _PLAN,
-        "changes.log",
-        "evidence.log",
-        _SETTINGS,
-        "ITER_SUMMARY_3.json",
-        _TUNING,
-        _SNAPSHOT,
-        _METRICS,
-        _PAGE,
-    ):
+    for name in _ALL:
         yield f"pipe-{name}", Corruption(f"{name} is a pipe that nobody writes to", _replaced_by(os.mkfifo, name))
         yield f"folder-{name}", Corruption(f"{name} is a folder", _replaced_by(os.mkdir, name))
+        yield f"link-{name}", Corruption(f"{name} is a link to another soak's", _linked(name))
 
 
 def _plans() -> Iterator[tuple[str, Corruption]]:
@@ -169,7 +166,45 @@ def _texts() -> Iterator[tuple[str, Corruption]]:
     yield "metrics-value", Corruption("a metric is another", altered(_METRICS, b"} 1.0", b"} 0.0"))
     yield "metrics-cut", Corruption("the last bytes of the metrics are cut off", _cut(_METRICS))
     yield "page-verdict", Corruption("the page's verdict is another", altered(_PAGE, b"PASSED", b"NOT PASSED"))
+    yield from _drawings()
     yield "page-cut", Corruption("the last bytes of the page are cut off", _cut(_PAGE))
+
+
+def _drawings() -> Iterator[tuple[str, Corruption]]:
+    def redrawn(alter: Callable[[bytes], bytes], *, seal: bool) -> Callable[[Scene], str]:
+        def inflict(scene: Scene) -> str:
+            forged = alter(scene.path(_DRAWING).read_bytes())
+            scene.path(_DRAWING).write_bytes(forged)
+            if seal:
+                reseal(scene.path(_SNAPSHOT), lambda body: body["drawing"].update(digest=digest_bytes(forged)))
+            return _DRAWING
+
+        return inflict
+
+    def unsealed(scene: Scene) -> str:
+        reseal(scene.path(_SNAPSHOT), lambda body: _must(body.pop("drawing") is not None))
+        return _DRAWING
+
+    for name, what, alter in (
+        ("verdict", "says that it passed or failed otherwise", _other_verdict),
+        ("number", "has another number in it", _other_number),
+        ("empty", "is empty", lambda _: b""),
+        ("appended", "says more at its end", lambda data: data + b"<!-- approved -->"),
+    ):
+        yield f"drawing-{name}", Corruption(f"the drawing {what}", redrawn(alter, seal=False))
+        yield f"drawing-{name}-sealed", Corruption(f"the drawing {what}, its seal fits", redrawn(alter, seal=True))
+    yield "drawing-unsealed", Corruption("the snapshot no longer seals the drawing", unsealed)
+
+
+def _other_verdict(data: bytes) -> bytes:
+    other = {b"PASS": b"FAIL", b"FAIL": b"PASS"}
+    return re.sub(rb"\b(PASS|FAIL)\b", lambda found: other[found[1]], data)
+
+
+def _other_number(data: bytes) -> bytes:
+    """Raise the last number of many digits, which is a place on a curve or a value beside it."""
+    last = list(re.finditer(rb"\d+\.\d+", data))[-1]
+    return data[: last.start()] + b"1" + data[last.start() :]
 
 
 def _sealed(
@@ -379,6 +414,15 @@ def _replaced_by(make: Callable[[Path], None], name: str) -> Callable[[Scene], s
     def inflict(scene: Scene) -> str:
         scene.path(name).unlink()
         make(scene.path(name))
+        return name
+
+    return inflict
+
+
+def _linked(name: str) -> Callable[[Scene], str]:
+    def inflict(scene: Scene) -> str:
+        scene.path(name).unlink()
+        scene.path(name).symlink_to(scene.other / name)
         return name
 
     return inflict

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from seedbed.dashboard import soak_drawing
 from seedbed.errors import SeedbedError
 from seedbed.gate import exposition, gate_metrics
 from seedbed.records import atomic_write_json, digest, read_journal
@@ -16,7 +17,7 @@ from seedbed.records.journal._frames import frame
 from seedbed.soak import SoakFolder, assemble, soak_metrics
 from seedbed.soak._evidence import GENESIS
 from seedbed.soak._readback import SoakReadback, iteration_summaries, read_soak
-from seedbed.soak._reports import judge_readback, post_soak_snapshot, soak_counts, tuning_report
+from seedbed.soak.reports._reports import judge_readback, post_soak_snapshot, soak_counts, tuning_report
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import SoakVerification
 
@@ -168,7 +169,9 @@ def rewrite(folder: Path) -> None:
 
 def _rewrite_verdict(place: SoakFolder, readback: SoakReadback) -> None:
     report = judge_readback(readback, verified=True)
-    place.write(place.snapshot_path, post_soak_snapshot(readback, report, verified=True))
+    data, sealed = soak_drawing().draw(readback, report)
+    place.drawing_path.write_bytes(data)
+    place.write(place.snapshot_path, post_soak_snapshot(readback, report, verified=True, drawing=sealed))
     clean = SoakVerification(readback.plan.soak_id, (), readback.tally, repeated=True, strict=True)
     place.page_path.write_text(verification_page(clean), encoding="utf-8")
     families = (*soak_metrics(soak_counts(readback)), *gate_metrics(report, {"run_id": readback.plan.soak_id}))

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, GateReport, Message, Verdict
 from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
 from seedbed.soak._iterations import IterationRecord
-from seedbed.soak._metrics import SoakCounts
 from seedbed.soak._readback import SoakReadback
 from seedbed.soak._tally import SoakTally
+from seedbed.soak.reports._drawing import SealedDrawing
+from seedbed.soak.reports._metrics import SoakCounts
 
 __all__ = [
     "PostSoakSnapshot",
@@ -65,7 +66,10 @@ class Anomaly(Message):
 
 
 class PostSoakSnapshot(Message):
-    """`POST_SOAK_SNAPSHOT.json`: the verdict, whether the settings may be frozen, and the evidence for both."""
+    """`POST_SOAK_SNAPSHOT.json`: the verdict, whether the settings may be frozen, and the evidence for both.
+
+    `drawing` seals `KPIS.svg`. Without a drawing, and in soaks of plan version 1, the key is left out.
+    """
 
     schema_version: Literal[1] = 1
     soak_id: str
@@ -82,6 +86,14 @@ class PostSoakSnapshot(Message):
     gate: GateReport
     settings: dict[str, float]
     heads: dict[str, dict[str, int | str]]
+    drawing: SealedDrawing | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_missing_drawing(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        found: dict[str, object] = dump(self)
+        if self.drawing is None:
+            found.pop("drawing", None)
+        return found
 
 
 def tuning_report(readback: SoakReadback) -> TuningReport:
@@ -174,8 +186,10 @@ def _own_gate(readback: SoakReadback) -> GateSpec:
     return parse_gate(profile) if plan.gate is None else plan.gate
 
 
-def post_soak_snapshot(readback: SoakReadback, report: GateReport, *, verified: bool) -> PostSoakSnapshot:
-    """The snapshot of a soak, with its gate's report."""
+def post_soak_snapshot(
+    readback: SoakReadback, report: GateReport, *, verified: bool, drawing: SealedDrawing | None = None
+) -> PostSoakSnapshot:
+    """The snapshot of a soak, with its gate's report and, if its plan is bound, what seals its drawing."""
     profile, iterations = readback.assembly.profile, readback.iterations
     objections = freeze_objections(readback)
     spans = {"first": iterations[: profile.window], "last": iterations[-profile.window :]}
@@ -195,6 +209,7 @@ def post_soak_snapshot(readback: SoakReadback, report: GateReport, *, verified: 
         gate=report,
         settings=dict(settings),
         heads={name: head.as_json() for name, head in readback.heads.items()},
+        drawing=drawing if readback.plan.is_bound else None,
     )
 
 

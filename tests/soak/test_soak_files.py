@@ -1,0 +1,137 @@
+"""Every file of a soak's folder is bound by something: each one forged anywhere is named, and so is what is none."""
+
+import json
+import os
+import re
+import shutil
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from soak_world import copied, finished, small_plan
+
+from seedbed.dashboard import soak_drawing
+from seedbed.soak import Flaw, SoakFolder, assemble, verify_soak
+from seedbed.testing.soak import CORRUPTIONS, Scene
+
+REPOSITORY = Path(__file__).parents[2]
+FORMER = min((Path(__file__).parents[1] / "data" / "soaks-1").iterdir())
+TABLE = (REPOSITORY / "docs" / "design" / "soak-files.md").read_text("utf-8")
+NUM_REGIONS = 6
+LOCKS = (".lock", ".runtime_overrides.json.lock")
+FILES = (
+    *("soak.json", "evidence.log", "changes.log", "runtime_overrides.json", "ITER_SUMMARY_1.json"),
+    *("ITER_SUMMARY_5.json", "ITER_SUMMARY_9.json", "TUNING_REPORT.json", "POST_SOAK_SNAPSHOT.json", "KPIS.svg"),
+    *("DELTA_VERIFY_REPORT.md", "POST_SOAK_METRICS.prom"),
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("soaks"), small_plan())
+
+
+def named(folder):
+    """Every place that verification names, in accusations and in remarks."""
+    found = verify_soak(folder, assemble, strict=True, repeat=False, drawing=soak_drawing())
+    return [each.where for each in found.accusations], [each.where for each in found.remarks]
+
+
+def other_byte(data, at):
+    changed = bytearray(data)
+    changed[at] = ord("7") if data[at] != ord("7") else ord("3")
+    return bytes(changed)
+
+
+def test_the_table_names_every_file_of_a_soak_and_every_one_of_them_is_forged_here(whole):
+    rows = re.findall(r"^\| (`[^|]+) \|", TABLE, re.MULTILINE)
+    in_table = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    there = {re.sub(r"_\d+\.json$", "_n.json", path.name) for path in whole.path.iterdir()}
+    assert in_table == there
+    assert there == {re.sub(r"_\d+\.json$", "_n.json", name) for name in (*FILES, *LOCKS)}
+
+
+def test_a_whole_soak_is_clean_and_nothing_remains_to_be_said(whole):
+    assert named(whole) == ([], [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_forged_in_any_region_is_named(name, whole, tmp_path):
+    data = (whole.path / name).read_bytes()
+    folder, random = copied(whole, tmp_path), Random(name)
+    edges = [round(each * len(data) / NUM_REGIONS) for each in range(NUM_REGIONS + 1)]
+    places = [random.randrange(first, last) for first, last in pairwise(edges)]
+    forged = [other_byte(data, at) for at in (0, *places, len(data) - 1)]
+    forged += [data + b" ", data + b"x\n", b" " + data, data[:-1], data + data, b""]
+    for content in forged:
+        (folder.path / name).write_bytes(content)
+        accused, _ = named(folder)
+        assert any(name in where for where in accused), (content[:40], accused[:3])
+    (folder.path / name).unlink()
+    accused, remarked = named(folder)
+    assert any(name in where for where in (*accused, *remarked))
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_that_holds_bytes_is_named(name, whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    (folder.path / name).write_bytes(b"approved")
+    assert named(folder) == ([], [name])
+
+
+def test_what_is_no_file_of_a_soak_is_named_and_accuses_nobody(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    (folder.path / "VERDICT.md").write_text("PASS\n")
+    (folder.path / "KPIS.png").mkdir()
+    os.mkfifo(folder.path / "pipe")
+    (folder.path / ".tmp-1").write_bytes(b"")
+    assert named(folder) == ([], [".tmp-1", "KPIS.png", "VERDICT.md", "pipe"])
+
+
+def redrawn(drawing):
+    """The same drawing by code of another name."""
+    return replace(drawing, renderer="0" * 64)
+
+
+def test_of_a_drawing_by_other_code_the_seal_is_compared_and_a_remark_says_so(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    for drawing in (redrawn(soak_drawing()), None):
+        found = verify_soak(folder, assemble, strict=True, repeat=False, drawing=drawing)
+        assert (found.accusations, [each.where for each in found.remarks]) == ((), ["KPIS.svg"])
+    folder.drawing_path.write_bytes(folder.drawing_path.read_bytes().replace(b"PASS", b"FAIL"))
+    for drawing in (soak_drawing(), redrawn(soak_drawing()), None):
+        found = verify_soak(folder, assemble, strict=True, repeat=False, drawing=drawing)
+        assert [(each.flaw, each.where) for each in found.accusations] == [(Flaw.REPORT, "KPIS.svg")]
+
+
+def test_a_drawing_with_a_forged_seal_is_found_when_it_is_drawn_again_and_by_the_anchor(whole, tmp_path):
+    kept = json.loads(whole.snapshot_path.read_bytes())["digest"]
+    folder = copied(whole, tmp_path)
+    CORRUPTIONS["drawing-verdict-sealed"].inflict(Scene(folder.path, whole.path, Random(0)))
+    accused = verify_soak(folder, assemble, repeat=False, drawing=soak_drawing()).accusations
+    assert accused[0].where == "KPIS.svg"
+    assert verify_soak(folder, assemble, repeat=False).clean  # drawn by nobody here: only the anchor can tell
+    found = verify_soak(folder, assemble, repeat=False, anchor=kept).accusations
+    assert [each.flaw for each in found] == [Flaw.ANCHOR]
+
+
+def test_the_drawing_of_a_former_soak_is_bound_by_nothing_and_a_forged_one_is_remarked_on(tmp_path):
+    folder = SoakFolder(shutil.copytree(FORMER, tmp_path / FORMER.name))
+    folder.drawing_path.write_bytes(folder.drawing_path.read_bytes().replace(b"PASS", b"FAIL"))
+    found = verify_soak(folder, assemble, strict=True, drawing=soak_drawing())
+    assert (found.accusations, [each.where for each in found.remarks]) == ((), ["soak.json", "KPIS.svg"])
+
+
+def test_the_renderer_is_another_one_when_any_file_that_draws_is(monkeypatch, tmp_path):
+    from seedbed.dashboard import _soak_drawing
+
+    here = soak_drawing().renderer
+    copy = Path(shutil.copytree(REPOSITORY / "src" / "seedbed" / "dashboard", tmp_path / "dashboard"))
+    monkeypatch.setattr(_soak_drawing, "files", lambda _: copy)
+    assert soak_drawing().renderer == here
+    template = copy / "templates" / "soak.svg.j2"
+    template.write_text(template.read_text() + " ")
+    assert soak_drawing().renderer != here
