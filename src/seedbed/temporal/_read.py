@@ -49,6 +49,7 @@ def read_events(path: Path, schema: StreamSchema, *, sort: bool = False) -> Even
         feature_names=feature_names,
         late_names=late_names,
         labels=None if labels is None else labels[order],
+        undirected=schema.undirected,
     )
 
 
