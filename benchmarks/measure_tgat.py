@@ -34,12 +34,13 @@ from seedbed.temporal import (
     EventStream,
     LinkPredictor,
     NegativeSampler,
+    PairIndex,
     RankingScores,
     TemporalGraph,
     TGATConfig,
     load_flights,
 )
-from seedbed.temporal._link import link_queries
+from seedbed.temporal._link_queries import link_queries
 from seedbed.temporal._scaler import fit_scaler
 from tgat_breakdown import share_of_time
 
@@ -61,7 +62,7 @@ class Work:
 
     def __init__(self, k: int, *, compiled: bool) -> None:
         self.stream = scaled_flights()
-        self.negatives = NegativeSampler(self.stream)
+        self.negatives, self.pairs = NegativeSampler(self.stream), PairIndex(self.stream)
         self.builder = BlockBuilder(self.stream, TemporalGraph(self.stream), (k, k))
         asked = {"mode": "compat", "cdc": "auto" if compiled else "off", "amp": "off"}
         self.contract = declare(resolve_config(code=asked), device="cpu")
@@ -69,7 +70,7 @@ class Work:
             num_nodes=self.stream.num_nodes, num_features=self.builder.num_features, num_neighbours=(k, k)
         )
         torch.manual_seed(0)
-        self.model = LinkPredictor(config, lambda layer: self.contract.compile(layer, dynamic=True))
+        self.model = LinkPredictor(config, lambda layer: self.contract.compile(layer, dynamic=True), pair_features=True)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
 
     def score(self, number: int, num_negatives: int) -> torch.Tensor:
@@ -78,10 +79,11 @@ class Work:
         rows = slice(first, first + BATCH_EVENTS)
         with torch.profiler.record_function("sampling"):
             source, time_ = self.stream.src[rows].astype(np.int64), self.stream.t[rows]
-            drawn = self.negatives.random(BATCH_EVENTS, num_negatives, np.random.default_rng(number))
+            drawn = self.negatives.random(time_, num_negatives, np.random.default_rng(number))
             candidates = np.column_stack([self.stream.dst[rows], drawn])
-            blocks = self.builder.build(*link_queries(source, candidates, time_))
-        logits: torch.Tensor = self.model(blocks, BATCH_EVENTS)
+            asked = link_queries(source, candidates, time_)
+            blocks, links = self.builder.build(asked.node, asked.time), asked.links(self.pairs)
+        logits: torch.Tensor = self.model(blocks, links)
         return logits
 
     def train(self, number: int) -> float:

@@ -9,7 +9,7 @@ START = 1_700_000_000  # Unix seconds, where float32 rounds to 128
 NUM_NODES = 7
 
 
-def stream_of(events, num_nodes=NUM_NODES, num_sources=None):
+def stream_of(events, num_nodes=NUM_NODES, num_sources=None, *, undirected=False):
     """A stream of (src, dst, t, feature, late feature, delay until that is known), put in time order."""
     columns = zip(*sorted(events, key=lambda event: event[2]), strict=True)
     src, dst, t, feature, late, delay = (np.array(column) for column in columns)
@@ -24,12 +24,13 @@ def stream_of(events, num_nodes=NUM_NODES, num_sources=None):
         num_sources=num_sources or num_nodes,
         feature_names=("early",),
         late_names=("late",),
+        undirected=undirected,
     )
 
 
-def plain_stream(triples, num_nodes=NUM_NODES, num_sources=None):
+def plain_stream(triples, num_nodes=NUM_NODES, num_sources=None, *, undirected=False):
     """A stream of (src, dst, t) whose features are all 1."""
-    return stream_of([(*triple, 1.0, 1.0, 0) for triple in triples], num_nodes, num_sources)
+    return stream_of([(*triple, 1.0, 1.0, 0) for triple in triples], num_nodes, num_sources, undirected=undirected)
 
 
 def events_between(first, last, **size):
@@ -43,7 +44,7 @@ def builder_of(stream, k=3):
     return BlockBuilder(stream, TemporalGraph(stream), (k, k))
 
 
-def tiny_model(k=3, num_nodes=NUM_NODES, dropout=0.1):
+def tiny_model(k=3, num_nodes=NUM_NODES, dropout=0.1, *, pair_features=True):
     """A predictor for the builders of `builder_of`; the same for the same torch seed."""
     return LinkPredictor(
         TGATConfig(
@@ -56,5 +57,6 @@ def tiny_model(k=3, num_nodes=NUM_NODES, dropout=0.1):
             dropout=dropout,
             shortest=1.0,
             longest=100.0,
-        )
+        ),
+        pair_features=pair_features,
     )

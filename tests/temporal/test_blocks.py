@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_streams import NUM_NODES, START, builder_of, events_between, plain_stream, stream_of, tiny_model
 
-from seedbed.temporal._link import link_queries
+from seedbed.temporal import PairIndex
+from seedbed.temporal._link_queries import link_queries
 
 NOW = START + 10  # the property's query time: what happens before is the past
 nodes = st.lists(st.integers(0, NUM_NODES - 1), min_size=3, max_size=3)
@@ -23,8 +24,9 @@ def embed(stream, node, time, seed=0):
 def logits(stream, sources, candidates, time):
     torch.manual_seed(0)
     model = tiny_model().eval()
+    asked = link_queries(sources, candidates, time)
     with torch.no_grad():
-        return model(builder_of(stream).build(*link_queries(sources, candidates, time)), len(sources))
+        return model(builder_of(stream).build(asked.node, asked.time), asked.links(PairIndex(stream)))
 
 
 def hide(past, secrets):

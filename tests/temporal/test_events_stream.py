@@ -70,9 +70,16 @@ def test_only_a_bipartite_stream_bounds_its_destinations_by_its_sources():
     changed(one_kind, "dst", 2, 1)
 
 
+def test_an_undirected_stream_stays_so_and_has_one_kind_of_node():
+    stream = replace(make(), num_sources=6, undirected=True)
+    assert stream.head(2).undirected
+    with pytest.raises(InvalidInput, match="bipartite and undirected"):
+        replace(make(), undirected=True)
+
+
 @pytest.mark.parametrize("field", [field.name for field in fields(EventStream)])
 def test_the_digest_sees_every_field(field):
-    stream = make()
+    stream = replace(make(), num_sources=6) if field == "undirected" else make()
     other: dict[str, Any] = {
         "names": ("a", "b", "c", "x", "y", "Z"),
         "num_sources": 6,
@@ -85,9 +92,10 @@ def test_the_digest_sees_every_field(field):
         "dst": stream.dst[::-1].copy(),
         "features": stream.features + 1,
         "late": stream.late + 1,
+        "undirected": True,
     }
     assert replace(stream, **{field: other[field]}).digest() != stream.digest()
-    assert make().digest() == stream.digest()
+    assert replace(stream, t=stream.t.copy()).digest() == stream.digest()
 
 
 def test_the_digest_does_not_depend_on_the_layout_in_memory():

@@ -9,7 +9,7 @@ from seedbed.errors import InvalidInput
 from seedbed.temporal import EventStream, TemporalGraph
 
 
-def stream_of(events: list[tuple[int, int, int]], num_nodes: int) -> EventStream:
+def stream_of(events: list[tuple[int, int, int]], num_nodes: int, *, undirected: bool = False) -> EventStream:
     """A featureless stream of (src, dst, t) in time order."""
     src, dst, t = (np.array(column) for column in zip(*sorted(events, key=lambda e: e[2]), strict=True))
     n = len(t)
@@ -22,16 +22,17 @@ def stream_of(events: list[tuple[int, int, int]], num_nodes: int) -> EventStream
         known_at=t.astype(np.int64),
         names=tuple(map(str, range(num_nodes))),
         num_sources=num_nodes,
+        undirected=undirected,
     )
 
 
 def brute_force(stream: EventStream, node: int, time: int) -> list[tuple[int, int, int]]:
-    """(event, neighbour, elapsed) of every event of `node` strictly before `time`, oldest first."""
+    """(event, neighbour, elapsed) of every event of `node` strictly before `time`, oldest first, each event once."""
     past = []
     for event in range(len(stream)):
         src, dst, t = int(stream.src[event]), int(stream.dst[event]), int(stream.t[event])
-        if t < time:
-            past += [(event, dst, time - t)] * (src == node) + [(event, src, time - t)] * (dst == node)
+        if t < time and node in (src, dst):
+            past.append((event, dst if src == node else src, time - t))
     return past
 
 
@@ -83,6 +84,22 @@ def test_an_event_is_not_its_own_neighbour_nor_those_at_the_same_time():
     found = TemporalGraph(stream).most_recent(np.array([0]), np.array([7]), 3)
     assert found.real.tolist() == [[False, False, True]]
     assert found.node[0, 2] == 1
+
+
+def test_an_event_of_a_node_with_itself_fills_one_slot():
+    graph = TemporalGraph(stream_of([(0, 1, 1), (0, 0, 2), (2, 0, 3)], 3))
+    found = graph.most_recent(np.array([0]), np.array([9]), 4)
+    assert found.event[found.real].tolist() == [0, 1, 2]
+    assert found.node[found.real].tolist() == [1, 0, 2]
+    drawn = graph.uniform(np.zeros(300, int), np.full(300, 9), 4, np.random.default_rng(0)).event
+    np.testing.assert_allclose(np.bincount(drawn.ravel()) / drawn.size, 1 / 3, atol=0.05)
+
+
+def test_in_an_undirected_stream_both_ends_have_an_outgoing_event():
+    stream = stream_of([(0, 1, 5), (1, 2, 6), (2, 1, 7)], 3, undirected=True)
+    found = TemporalGraph(stream, outgoing=True).most_recent(np.array([1]), np.array([9]), 4)
+    assert found.event[found.real].tolist() == [0, 1, 2]
+    assert found.node[found.real].tolist() == [0, 2, 2]
 
 
 def test_an_outgoing_graph_knows_only_the_events_that_a_node_began():

@@ -16,13 +16,14 @@ from seedbed.temporal import (
     LinkPredictor,
     NegativeSampler,
     PairCounter,
+    PairIndex,
     TemporalAttention,
     TemporalGraph,
     TGATConfig,
     TimeEncoding,
     average_precision,
 )
-from seedbed.temporal._link import link_queries
+from seedbed.temporal._link_queries import link_queries
 
 FLASH = "aten::_scaled_dot_product_flash_attention_for_cpu"
 MATH = "aten::_scaled_dot_product_attention_math"
@@ -72,7 +73,8 @@ def blocks_at_hand():
     stream = plain_stream([(t % 3, 3 + t % 4, 10 * t) for t in range(60)])
     sources = np.arange(3)
     candidates = np.array([[3, 5], [4, 6], [5, 3]])
-    return builder_of(stream).build(*link_queries(sources, candidates, np.full(3, 595))), 3
+    asked = link_queries(sources, candidates, np.full(3, 595))
+    return builder_of(stream).build(asked.node, asked.time), asked.links(PairIndex(stream))
 
 
 def names_run(function):
@@ -81,19 +83,19 @@ def names_run(function):
     return {event.key for event in recorded.key_averages()}
 
 
-def train_once(model, blocks, num_sources):
-    model(blocks, num_sources).square().sum().backward()
+def train_once(model, blocks, links):
+    model(blocks, links).square().sum().backward()
 
 
 @pytest.mark.slow
 def test_fused_attention_runs_forward_and_backward_and_in_evaluation():
-    blocks, num_sources = blocks_at_hand()
+    blocks, links = blocks_at_hand()
     model = tiny_model()
-    trained = names_run(lambda: train_once(model.train(), blocks, num_sources))
+    trained = names_run(lambda: train_once(model.train(), blocks, links))
     assert {FLASH, f"{FLASH}_backward"} <= trained
     assert MATH not in trained
     with torch.no_grad():
-        evaluated = names_run(lambda: model.eval()(blocks, num_sources))
+        evaluated = names_run(lambda: model.eval()(blocks, links))
     assert FLASH in evaluated
     assert MATH not in evaluated
 
@@ -113,20 +115,20 @@ ATTENTION = functional.scaled_dot_product_attention
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [with_dropout, with_learnt_mask])
 def test_dropout_inside_or_a_learnt_mask_would_be_noticed(fault, monkeypatch):
-    blocks, num_sources = blocks_at_hand()
+    blocks, links = blocks_at_hand()
     monkeypatch.setattr(functional, "scaled_dot_product_attention", fault)
-    trained = names_run(lambda: train_once(tiny_model().train(), blocks, num_sources))
+    trained = names_run(lambda: train_once(tiny_model().train(), blocks, links))
     assert MATH in trained
     assert FLASH not in trained
 
 
 def test_gradients_reach_every_parameter_and_a_step_moves_it():
-    blocks, num_sources = blocks_at_hand()
+    blocks, links = blocks_at_hand()
     torch.manual_seed(0)
     model = tiny_model().train()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    train_once(model, blocks, num_sources)
+    train_once(model, blocks, links)
     optimizer.step()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -156,8 +158,8 @@ def test_wrap_sees_each_of_a_layers_two_functions_once():
         return called
 
     config = TGATConfig(num_nodes=7, num_features=3, num_neighbours=(3, 3), embedding_width=8)
-    blocks, num_sources = blocks_at_hand()
-    LinkPredictor(config, wrap)(blocks, num_sources)
+    blocks, links = blocks_at_hand()
+    LinkPredictor(config, wrap)(blocks, links)
     assert wrapped == ["_ask", "_attend"]
     assert calls == ["_ask", "_attend"] * 2
 
@@ -200,8 +202,9 @@ def test_a_rule_about_the_last_destination_is_learnt_where_counting_pairs_is_bli
 
     def ask(first, last):
         source, time = stream.src[first:last].astype(np.int64), stream.t[first:last]
-        candidates = np.column_stack([stream.dst[first:last], negatives.random(last - first, 1, rng)])
-        return source, candidates, time, model(builder.build(*link_queries(source, candidates, time)), last - first)
+        candidates = np.column_stack([stream.dst[first:last], negatives.random(time, 1, rng)])
+        asked = link_queries(source, candidates, time)
+        return source, candidates, time, model(builder.build(asked.node, asked.time), asked.links())
 
     truth = torch.tensor([1.0, 0.0])
     for first in [*range(0, 2400, 50)] * 6:

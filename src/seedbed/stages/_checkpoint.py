@@ -60,7 +60,8 @@ def load_checkpoint(path: Path, trainer: Trainer) -> TrainingProgress | None:
         progress = TrainingProgress.model_validate_json(state["progress"])
         trainer.model.load_state_dict(_under("model.", tensors))
         trainer.optimizer.load_state_dict({"state": _optimizer_state(tensors), "param_groups": state["groups"]})
-        trainer.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None]})
+        no_lambdas = [None] * len(state["groups"])  # one for each group; none has a state
+        trainer.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": no_lambdas})
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
         raise StoreCorrupt(f"{path}: not a checkpoint of this job: {error}; start a new run") from error
     return progress

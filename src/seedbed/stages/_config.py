@@ -40,7 +40,10 @@ class DataSettings(Message):
 
 @final
 class ModelSettings(Message):
-    """TGAT's widths and depths; `num_neighbours` has one entry per layer, the layer nearest to the events first."""
+    """TGAT's widths and depths; `num_neighbours` has one entry per layer, the layer nearest to the events first.
+
+    With `pair_features` the decoder also reads how long ago and how often the two ends met before.
+    """
 
     num_neighbours: tuple[Count, ...] = (10, 10)
     neighbours: Literal["recent", "uniform"] = "recent"
@@ -49,6 +52,7 @@ class ModelSettings(Message):
     embedding_width: Count = 172
     num_heads: Count = 2
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    pair_features: bool = True
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -63,6 +67,10 @@ class ModelSettings(Message):
 class TrainingSettings(Message):
     """How to train: length, batch size, learning rate, seed, and how often to evaluate. One step is one batch.
 
+    The decoder's pair features have a rate of their own, `pair_learning_rate`, which follows the same schedule and is
+    changed in proportion. Random `negatives` are destinations met before their event; "all" are those of the whole
+    stream, as in published figures, and look into the future.
+
     On CUDA the flash kernel takes no mask, and TGAT always has one: declare runtime.flash off there.
     """
 
@@ -70,6 +78,7 @@ class TrainingSettings(Message):
     epochs: Count = 2
     batch_size: Count = 200
     learning_rate: float = Field(default=1e-3, gt=0)
+    pair_learning_rate: float = Field(default=1e-2, gt=0)
     schedule: Literal["warmup_cosine", "constant"] = "warmup_cosine"
     warmup_steps: int = Field(default=20, ge=0)
     deterministic: bool = True
@@ -78,6 +87,7 @@ class TrainingSettings(Message):
     validation_events: Count = 4000
     checkpoint_every: Count = 50
     ranked_negatives: Count = 20
+    negatives: Literal["met", "all"] = "met"
 
 
 @final

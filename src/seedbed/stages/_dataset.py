@@ -1,6 +1,6 @@
 """A stream prepared for link prediction: split by time, scaled by its training part, and indexed for queries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import final
 
@@ -15,6 +15,7 @@ from seedbed.temporal import (
     MostRecentDestination,
     NegativeSampler,
     PairCounter,
+    PairIndex,
     TemporalGraph,
 )
 from seedbed.temporal._arrays import Int64
@@ -45,6 +46,7 @@ class LinkDataset:
     split: Split
     builder: BlockBuilder
     negatives: NegativeSampler
+    pairs: PairIndex
     pair_counter: PairCounter
     most_recent: MostRecentDestination
     dates: tuple[str, str]
@@ -76,18 +78,28 @@ def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> Li
             f"{len(stream)} events split {data.train:g}/{data.validation:g}/rest leave a part empty "
             f"({len(split.train)}, {len(split.validation)}, {len(split.test)}); give more events or another split"
         )
-    scaled = fit_scaler(stream, train_end).apply(stream)
-    graph = TemporalGraph(scaled)
+    scaled = _directed_as(data, fit_scaler(stream, train_end).apply(stream))
+    graph, pairs = TemporalGraph(scaled), PairIndex(scaled)
     return LinkDataset(
         scaled,
         split,
         BlockBuilder(scaled, graph, model.num_neighbours),
         NegativeSampler(scaled),
+        pairs,
         PairCounter(scaled),
         MostRecentDestination(scaled),
         (_date(stream.t[0], data), _date(stream.t[-1], data)),
         stream.digest(),
     )
+
+
+def _directed_as(data: DataSettings, stream: EventStream) -> EventStream:
+    """The stream, undirected if the settings say so; sessions may have been written without it."""
+    if not data.columns.undirected or stream.undirected:
+        return stream
+    if stream.bipartite:
+        raise InvalidInput("data.columns.undirected is true, but these events are bipartite; set it to false")
+    return replace(stream, undirected=True)
 
 
 def _date(time: np.int64, data: DataSettings) -> str:

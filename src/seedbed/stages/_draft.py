@@ -19,7 +19,7 @@ from seedbed.stages._execution import FinishedAttempt
 
 __all__ = ["lint_gate", "make_draft"]
 
-_TARGET = {"task": "link prediction", "negatives": list(NEGATIVE_KINDS)}
+_NEGATIVES = "uniform over the destinations met strictly before; over those of that time where none was"
 _SOURCES = {
     "data": "the events as they were given, before scaling",
     "split": "the numbers of the first and last event of each part",
@@ -61,15 +61,19 @@ def make_draft(
         fingerprints={
             "data": data.digest,
             "split": digest(_ranges(data.split)),
-            "target": digest(_TARGET),
+            "target": digest(_target(config, data)),
             "feature": digest(_features(data)),
             "code": _code_digest(),
             "environment": digest(environment_facts()),
         },
         fingerprint_sources=_SOURCES,
         inputs={"events": len(data.stream), "nodes": data.stream.num_nodes, "features": _features(data)},
-        process={"environment": environment_facts(), "target": _TARGET},
-        outputs={"test_events": len(data.split.test), "parameters": finished.num_parameters},
+        process={"environment": environment_facts(), "target": _target(config, data)},
+        outputs={
+            "test_events": len(data.split.test),
+            "parameters": finished.num_parameters,
+            "events_before_any_destination": _events_before_any_destination(data),
+        },
         timing={
             "wall_seconds": finished.audit.wall_time,
             "peak_memory_bytes": finished.audit.peak_mem,
@@ -137,6 +141,22 @@ def _metadata(config: TrainConfig, cohort: str, data: LinkDataset, run: ActiveRu
 
 def _features(data: LinkDataset) -> dict[str, Any]:
     return {"known": list(data.stream.feature_names), "late": list(data.stream.late_names), "scaled_on": "train"}
+
+
+def _target(config: TrainConfig, data: LinkDataset) -> dict[str, Any]:
+    """What is asked of the model. Runs with other negatives, or another idea of a pair, are not compared."""
+    asked: dict[str, Any] = {"task": "link prediction", "negatives": list(NEGATIVE_KINDS)}
+    if config.training.negatives == "met":
+        asked["random"] = _NEGATIVES
+    if data.stream.undirected:
+        asked["undirected"] = True
+    return asked
+
+
+def _events_before_any_destination(data: LinkDataset) -> dict[str, float]:
+    """The share of each part's events before which no destination was met, so that no earlier one could be drawn."""
+    parts = {"train": data.split.train, "validation": data.split.validation, "test": data.split.test}
+    return {name: float(data.negatives.unmet(data.events(part)[2]).mean()) for name, part in parts.items()}
 
 
 def _ranges(split: Split) -> dict[str, list[int]]:

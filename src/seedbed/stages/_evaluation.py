@@ -2,8 +2,8 @@
 
 Protocol: every event is scored at its own time from events strictly before it. AP and AUC compare the true destination
 of each event with one negative; MRR ranks it among M negatives, and a tie gets the middle rank. Negatives are random
-(uniform over all destinations) or historical (an earlier destination of the same source). Both are seeded by the run's
-seed and the number of the batch's first event, so every scorer, run and resumed run gets the same candidates.
+(uniform over the destinations met before) or historical (an earlier destination of the same source). Both depend on the
+run's seed and the event alone, so every scorer, run and resumed run gets the same candidates, in batches of any size.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from seedbed.stages._dataset import LinkDataset
 from seedbed.stages._intervals import metrics_with_intervals
 from seedbed.temporal import LinkScorer, RankingScores
 from seedbed.temporal._arrays import Float64, Int64
+from seedbed.temporal._negatives import Among
 
 __all__ = [
     "BASELINES",
@@ -33,6 +34,7 @@ __all__ = [
 NegativeKind = Literal["random", "historical"]
 BASELINES = ("pair_counter", "most_recent")
 NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
+_DRAWN_TOGETHER = 128
 CandidateScorer = Callable[[Int64, Int64, Int64, np.random.Generator], Float64]
 
 
@@ -45,28 +47,43 @@ def batches(events: range, size: int) -> Iterator[range]:
 @final
 @dataclass(frozen=True, slots=True)
 class CandidateDraw:
-    """Draws the candidates of an event: its true destination, and 1 + `num_ranked` negatives of each kind."""
+    """Draws the candidates of an event: its true destination, and 1 + `num_ranked` negatives of each kind.
+
+    `among` says which destinations a random negative may be.
+    """
 
     kinds: tuple[NegativeKind, ...]
     num_ranked: int
     seed: int
+    among: Among = "met"
 
     def score(self, data: LinkDataset, batch: range, scorer: CandidateScorer) -> dict[NegativeKind, RankingScores]:
         """The scores of one batch by kind of negative; the scorer gets all candidates in one call."""
-        rng = np.random.default_rng((self.seed, 2, batch.start))
-        source, destination, time = data.events(batch)
-        num_negatives = 1 + self.num_ranked
-        draw = {
-            "random": lambda: data.negatives.random(len(source), num_negatives, rng),
-            "historical": lambda: data.negatives.historical(source, time, num_negatives, rng),
-        }
-        candidates = np.column_stack([destination, *(draw[kind]() for kind in self.kinds)])
-        scores = scorer(source, candidates, time, rng)
+        source, _, time = data.events(batch)
+        scores = scorer(source, self.candidates(data, batch), time, np.random.default_rng((self.seed, 2, batch.start)))
         parts = np.split(scores[:, 1:], len(self.kinds), axis=1)
         return {
             kind: RankingScores(scores[:, 0], part[:, 0], part[:, 1:])
             for kind, part in zip(self.kinds, parts, strict=True)
         }
+
+    def candidates(self, data: LinkDataset, batch: range) -> Int64:
+        """int64 [B, 1 + kinds * (1 + num_ranked)]: the true destination, then the negatives of each kind."""
+        first, last = batch.start // _DRAWN_TOGETHER, (batch.stop - 1) // _DRAWN_TOGETHER
+        drawn = np.concatenate([self._drawn(data, block) for block in range(first, last + 1)])
+        skipped = batch.start - first * _DRAWN_TOGETHER
+        return drawn[skipped : skipped + len(batch)]
+
+    def _drawn(self, data: LinkDataset, block: int) -> Int64:
+        """The candidates of a block of events, whose bounds do not depend on the batches."""
+        begin = block * _DRAWN_TOGETHER
+        source, destination, time = data.events(range(begin, min(begin + _DRAWN_TOGETHER, len(data.stream))))
+        rng, width = np.random.default_rng((self.seed, 3, block)), 1 + self.num_ranked
+        draw = {
+            "random": lambda: data.negatives.random(time, width, rng, self.among),
+            "historical": lambda: data.negatives.historical(source, time, width, rng, self.among),
+        }
+        return np.column_stack([destination, *(draw[kind]() for kind in self.kinds)])
 
 
 def baseline_scorer(scorer: LinkScorer) -> CandidateScorer:

@@ -104,7 +104,7 @@ class Execution:
         """Evaluate the model and the baselines on the test events; None when interrupted before the last batch."""
         settings = self._config.training
         baselines = {name: baseline_scorer(getattr(self._data, name)) for name in BASELINES}
-        draw = CandidateDraw(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed)
+        draw = CandidateDraw(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed, settings.negatives)
         evaluation = Evaluation(("model", *baselines))
         parts = list(batches(self._data.split.test, settings.batch_size))
         for number, batch in enumerate(parts, start=1):
@@ -166,7 +166,7 @@ class Execution:
         settings, step = self._config.training, self._progress.step
         events = self._data.split.validation[: settings.validation_events]
         parts = list(batches(events, settings.batch_size))
-        draw = CandidateDraw(("random",), 1, settings.seed)
+        draw = CandidateDraw(("random",), 1, settings.seed, settings.negatives)
         scores = []
         for number, batch in enumerate(parts, start=1):
             scores.append(self._score(batch, draw)["random"])

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Self, final
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from seedbed.contracts import Message
 from seedbed.errors import Conflict, StoreCorrupt
@@ -17,6 +18,7 @@ from seedbed.temporal import EventStream
 __all__ = ["BegunJob", "Job", "configuration_of"]
 
 _FILE = "job.json"
+_VERSION = 2
 _MAY_CHANGE: dict[str, Any] = {"gate": True, "runtime": {"mode", "sample_every"}, "training": {"checkpoint_every"}}
 
 
@@ -36,9 +38,13 @@ class Job:
 
 @final
 class BegunJob(Message):
-    """What a run began with: its configuration, the digest of its events, and the run that it replays, if any."""
+    """What a run began with: its configuration, the digest of its events, and the run that it replays, if any.
 
-    schema_version: int = 1
+    Version 1 was written before there were pair features, and when negatives were drawn among all destinations. A run
+    that began so goes on so.
+    """
+
+    schema_version: int = _VERSION
     config: TrainConfig
     data: str
     replay_of: str | None = None
@@ -48,13 +54,17 @@ class BegunJob(Message):
         """What the run in `folder` began with; None when it crashed before it wrote that. Raises StoreCorrupt."""
         path = folder / _FILE
         try:
-            return cls.model_validate_json(path.read_bytes())
+            document = from_json(path.read_bytes())
+            version = document["schema_version"]
+            if version > _VERSION:
+                raise StoreCorrupt(f"{path}: expected schema version {_VERSION}, found {version}; upgrade seedbed")
+            return cls.model_validate(_of_this_version(document))
         except FileNotFoundError:
             return None
         except ValidationError as problem:
-            raise StoreCorrupt(
-                f"{path}: {problem.errors()[0]['msg']}; the run cannot resume, start a new one"
-            ) from None
+            raise _unreadable(path, problem.errors()[0]["msg"]) from None
+        except (ValueError, TypeError, KeyError, AttributeError) as problem:
+            raise _unreadable(path, f"no job of a training ({problem})") from None
 
     def write(self, run: ActiveRun) -> None:
         """Write it to the run's folder, once; runtime settings that were not set stay unset, so they are defaults."""
@@ -81,6 +91,20 @@ class BegunJob(Message):
                 f"the run began with other settings under {', '.join(differing)}; "
                 "resume it without options, or start a new run"
             )
+
+
+def _of_this_version(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as the present version writes it."""
+    if document["schema_version"] >= _VERSION:
+        return document
+    config = document["config"]
+    model = {"pair_features": False} | config["model"]
+    training = {"negatives": "all"} | config["training"]
+    return document | {"schema_version": _VERSION, "config": config | {"model": model, "training": training}}
+
+
+def _unreadable(path: Path, problem: str) -> StoreCorrupt:
+    return StoreCorrupt(f"{path}: {problem}; the run cannot resume, start a new one")
 
 
 def configuration_of(run: RunView) -> TrainConfig | None:

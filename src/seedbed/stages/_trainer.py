@@ -6,7 +6,7 @@ the same results as an uninterrupted one, without the stored state of any genera
 
 import math
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ from torch.nn import functional
 
 from seedbed.errors import Diverged
 from seedbed.runtime import Contract
-from seedbed.stages._config import TrainConfig
+from seedbed.stages._config import TrainConfig, TrainingSettings
 from seedbed.stages._dataset import LinkDataset
 from seedbed.temporal import LinkPredictor, TGATConfig
 from seedbed.temporal._arrays import Float64, Int64
-from seedbed.temporal._link import link_queries
+from seedbed.temporal._link_queries import link_queries
 
 __all__ = ["Trainer"]
 
@@ -33,14 +33,20 @@ class Trainer:
         settings = config.training
         self.data = data
         self._seed, self._batch_size, self._contract = settings.seed, settings.batch_size, contract
-        self._uniform = config.model.neighbours == "uniform"
+        self._uniform, self._among = config.model.neighbours == "uniform", settings.negatives
         self.steps_per_epoch = math.ceil(len(data.split.train) / settings.batch_size)
         self.num_steps = self.steps_per_epoch * settings.epochs
         self.evaluate_every = math.ceil(self.steps_per_epoch / settings.evaluations_per_epoch)
         torch.manual_seed(settings.seed)
-        model = LinkPredictor(_widths(config, data), lambda layer: contract.compile(layer, dynamic=True))
+        model = LinkPredictor(
+            _widths(config, data),
+            lambda layer: contract.compile(layer, dynamic=True),
+            pair_features=config.model.pair_features,
+        )
         self.model = model.to(contract.device)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate, fused=True)
+        self._pairs = data.pairs if config.model.pair_features else None
+        self._pair_unit = data.periods[0]
+        self.optimizer = torch.optim.Adam(_groups(self.model, settings), lr=settings.learning_rate, fused=True)
         shape = _warmup_cosine(settings.warmup_steps, self.num_steps) if settings.schedule == "warmup_cosine" else _flat
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, shape)
 
@@ -63,7 +69,7 @@ class Trainer:
         rng = np.random.default_rng((self._seed, 1, step))
         torch.manual_seed(int(rng.integers(2**62)))
         source, destination, time = self.data.events(self.batch(step))
-        candidates = np.column_stack([destination, self.data.negatives.random(len(source), 1, rng)])
+        candidates = np.column_stack([destination, self.data.negatives.random(time, 1, rng, self._among)])
         loss = self._loss(self._logits(source, candidates, time, rng))
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -87,10 +93,11 @@ class Trainer:
         return scores
 
     def _logits(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> torch.Tensor:
-        node, when = link_queries(source, candidates, time)
-        blocks = self.data.builder.build(node, when, rng=rng if self._uniform else None).to(self._contract.device)
+        device, asked = self._contract.device, link_queries(source, candidates, time)
+        blocks = self.data.builder.build(asked.node, asked.time, rng=rng if self._uniform else None).to(device)
+        links = asked.links(self._pairs, self._pair_unit).to(device)
         with self._contract.autocast():
-            logits: torch.Tensor = self.model(blocks, len(source))
+            logits: torch.Tensor = self.model(blocks, links)
         return logits.float()
 
     @staticmethod
@@ -99,6 +106,14 @@ class Trainer:
         truth = torch.zeros_like(logits)
         truth[:, 0] = 1.0
         return functional.binary_cross_entropy_with_logits(logits, truth)
+
+
+def _groups(model: LinkPredictor, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """The optimizer's parameter groups: the decoder's pair features, if it has them, come last, at their own rate."""
+    pair = list(model.pair_parameters())
+    of_pair = {id(parameter) for parameter in pair}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in of_pair]
+    return [{"params": rest}, *([{"params": pair, "lr": settings.pair_learning_rate}] if pair else [])]
 
 
 def _widths(config: TrainConfig, data: LinkDataset) -> TGATConfig:

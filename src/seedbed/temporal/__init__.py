@@ -6,6 +6,7 @@ from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
+from seedbed.temporal._pair_index import PairIndex, PairPast
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
@@ -26,6 +27,8 @@ __all__ = [
     "NegativeSampler",
     "Neighbours",
     "PairCounter",
+    "PairIndex",
+    "PairPast",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",

@@ -11,7 +11,7 @@ from seedbed.temporal._arrays import Int64
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._stream import EventStream
 
-__all__ = ["Block", "BlockBuilder", "Blocks"]
+__all__ = ["Block", "BlockBuilder", "Blocks", "distinct_queries"]
 
 SampleNeighbours = Callable[[Int64, Int64, int], Neighbours]
 
@@ -88,7 +88,7 @@ class BlockBuilder:
         return self._build(node, time, lambda n, t, k: self._graph.uniform(n, t, k, generator))
 
     def _build(self, node: Int64, time: Int64, sample: SampleNeighbours) -> Blocks:
-        node, time, root = _distinct_queries(node, time)
+        node, time, root = distinct_queries(node, time)
         layers: list[Block] = []
         for depth, k in enumerate(reversed(self._num_neighbours)):
             found = sample(node, time, k)
@@ -97,7 +97,7 @@ class BlockBuilder:
             below_node, below_time = node, time
             if not is_first_layer:
                 event_time = time[:, None] - found.elapsed
-                below_node, below_time, index = _distinct_queries(
+                below_node, below_time, index = distinct_queries(
                     np.concatenate([node, found.node[found.real]]), np.concatenate([time, event_time[found.real]])
                 )
                 own = index[: len(node)]
@@ -123,7 +123,7 @@ class BlockBuilder:
         )
 
 
-def _distinct_queries(node: Int64, time: Int64) -> tuple[Int64, Int64, Int64]:
+def distinct_queries(node: Int64, time: Int64) -> tuple[Int64, Int64, Int64]:
     """The distinct queries among int64 [R], and the index of each of the R among them; exact for any times."""
     times, rank = np.unique(time, return_inverse=True)
     _, first, index = np.unique(node * len(times) + rank, return_index=True, return_inverse=True)

@@ -32,8 +32,10 @@ class Neighbours:
 class TemporalGraph:
     """A stream's events as compressed sparse rows, one row for each node, sorted by (time, event).
 
-    Each event is in the row of its source and, unless the graph is `outgoing`, in the row of its destination. A query
-    (node, time) sees only the events of its node strictly before its time: events at the same time are not known yet.
+    Each event is in the row of its source and, unless the graph is `outgoing`, in the row of its destination; an event
+    of a node with itself is in its row once. An undirected stream has no outgoing events, so both ends always have it.
+    A query (node, time) sees only the events of its node strictly before its time: events at the same time are not
+    known yet.
     Times stay exact int64. One `searchsorted` over node * span + time answers a whole batch.
     Raises InvalidInput when num_nodes * span is beyond 64 bits.
     """
@@ -47,9 +49,12 @@ class TemporalGraph:
                 f"event times span {self._span} units over {num_nodes} nodes, too much to sort in 64 bits; "
                 "expected num_nodes * span < 2^63: declare coarser times"
             )
-        ends = [(stream.src, stream.dst)] if outgoing else [(stream.src, stream.dst), (stream.dst, stream.src)]
-        owner, other = (np.concatenate(side).astype(np.int64) for side in zip(*ends, strict=True))
-        event = np.tile(np.arange(len(stream), dtype=np.int64), len(ends))
+        event = np.arange(len(stream), dtype=np.int64)
+        owner, other = stream.src.astype(np.int64), stream.dst.astype(np.int64)
+        if stream.undirected or not outgoing:
+            second = np.flatnonzero(owner != other)
+            owner, other = np.concatenate([owner, other[second]]), np.concatenate([other, owner[second]])
+            event = np.concatenate([event, second])
         key = self._keys(owner, stream.t[event])
         order = np.lexsort((event, key))
         self._key = key[order]

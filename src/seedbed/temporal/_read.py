@@ -73,6 +73,7 @@ def _read(file: EventFile, schema: StreamSchema, time_unit: TimeUnit, *, sort: b
         feature_names=feature_names,
         late_names=late_names,
         labels=None if labels is None else labels[order],
+        undirected=schema.undirected,
     )
 
 

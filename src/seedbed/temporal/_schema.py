@@ -15,6 +15,8 @@ class StreamSchema(Message):
     `features` are known when the event happens; `late_features` only at the time in the column `known_at`, and no query
     before it may see them. `categorical` names features, also late ones, of which each value becomes a 0/1 column. A
     `bipartite` stream has sources and destinations of two kinds, so that a source 7 and a destination 7 are two nodes.
+    In an `undirected` one an event is a contact: a pair is the same in both directions, and each end may be drawn as a
+    negative.
     """
 
     src: str = "src"
@@ -27,6 +29,7 @@ class StreamSchema(Message):
     label: str | None = None
     event_id: str | None = None
     bipartite: bool = False
+    undirected: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,6 +49,8 @@ class StreamSchema(Message):
             )
         if bool(self.late_features) != (self.known_at is not None):
             raise ValueError("late_features and known_at go together: declare both, or neither")
+        if self.bipartite and self.undirected:
+            raise ValueError("bipartite and undirected exclude each other: two kinds of node have a direction")
         return self
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import polars as pl
-from pydantic import PositiveInt, ValidationError
+from pydantic import PositiveInt, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput
@@ -23,6 +23,13 @@ class StreamMeta(Message):
     late_names: tuple[str, ...]
     labelled: bool
     digest: str
+    undirected: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_direction(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """A directed stream is written as it always was, so that sessions written again are the same bytes."""
+        found: dict[str, object] = dump(self)
+        return found if self.undirected else {name: value for name, value in found.items() if name != "undirected"}
 
     @property
     def feature_columns(self) -> list[str]:

@@ -49,6 +49,7 @@ def write_sessions(stream: EventStream, folder: Path, *, by: Literal["day"] | in
         late_names=stream.late_names,
         labelled=stream.labels is not None,
         digest=stream.digest(),
+        undirected=stream.undirected,
     )
     for session, (start, stop) in enumerate(bounds):
         _write_session(
@@ -87,6 +88,7 @@ def read_sessions(folder: Path) -> EventStream:
         feature_names=shared.feature_names,
         late_names=shared.late_names,
         labels=edges["label"].to_numpy(writable=True) if shared.labelled else None,
+        undirected=shared.undirected,
     )
     if stream.digest() != shared.digest:
         raise InvalidInput(

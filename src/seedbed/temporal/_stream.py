@@ -18,12 +18,14 @@ class EventStream:
     """N events in time order between nodes 0 .. num_nodes - 1; compare two streams by `digest`.
 
     Sources and destinations share one range of ids. In a bipartite stream the sources are 0 .. num_sources - 1 and the
-    destinations follow; in any other, `num_sources == num_nodes`. A query at time q may use `late[i]` only if
-    `known_at[i] <= q`. An empty value of the file is NaN here, and `Scaler` makes it 0.
+    destinations follow; in any other, `num_sources == num_nodes`. In an `undirected` one an event is a contact, of
+    which either end may stand first. A query at time q may use `late[i]` only if `known_at[i] <= q`. An empty value of
+    the file is NaN here, and `Scaler` makes it 0.
 
     Shapes: src, dst int32 [N]; t, known_at int64 [N], in the file's own unit (Unix seconds for the flights);
     features float32 [N, F]; late float32 [N, L]; labels float32 [N] or None. Raises InvalidInput when an array has
-    another shape or type, there is no event, times go backwards, an id is out of range, or `known_at` is before `t`.
+    another shape or type, there is no event, times go backwards, an id is out of range, `known_at` is before `t`, or a
+    bipartite stream is undirected.
     """
 
     src: Int32
@@ -37,6 +39,7 @@ class EventStream:
     feature_names: tuple[str, ...] = ()
     late_names: tuple[str, ...] = ()
     labels: Float32 | None = None
+    undirected: bool = False
 
     def __post_init__(self) -> None:
         for name, dtype, shape in self._expected():
@@ -50,6 +53,8 @@ class EventStream:
             raise InvalidInput(f"EventStream: a feature name is used twice in {self.feature_names + self.late_names}")
         _refuse_any(self.t[1:] < self.t[:-1], "t", "is followed by an earlier one; sort the events by time")
         _refuse_any(self.known_at < self.t, "known_at", "is before t; nothing is known before it happens")
+        if self.bipartite and self.undirected:
+            raise InvalidInput("EventStream: bipartite and undirected; sources of another kind have a direction")
         first_destination = self.num_sources if self.bipartite else 0
         _refuse_any((self.src < 0) | (self.src >= self.num_sources), "src", "is no source id")
         _refuse_any((self.dst < first_destination) | (self.dst >= self.num_nodes), "dst", "is no destination id")
@@ -85,11 +90,13 @@ class EventStream:
             feature_names=self.feature_names,
             late_names=self.late_names,
             labels=None if self.labels is None else self.labels[:n],
+            undirected=self.undirected,
         )
 
     def digest(self) -> str:
         """The SHA-256 of everything that the stream holds, 64 hex characters."""
         header = [self.names, self.num_sources, self.feature_names, self.late_names, self.labels is not None]
+        header += ["undirected"] * self.undirected
         sha256 = hashlib.sha256(json.dumps(header).encode())
         for name, dtype, shape in self._expected():
             array = np.ascontiguousarray(getattr(self, name), np.dtype(dtype).newbyteorder("<"))

@@ -71,7 +71,7 @@ class LiveTraining:
     def validate(self) -> list[float]:
         """The AP of each batch of validation events. Raises Diverged."""
         settings = self._config.training
-        questions = CandidateDraw(("random",), 1, settings.seed)
+        questions = CandidateDraw(("random",), 1, settings.seed, settings.negatives)
         events = self._data.split.validation[: settings.validation_events]
         found = []
         for batch in batches(events, settings.batch_size):

@@ -28,12 +28,13 @@ def training_registry() -> Registry:
 def training_config(seed: int, learning_rate: float = 1e-3) -> TrainConfig:
     """12,000 flights and a TGAT of one layer and width 32, at a constant rate: 20 steps take a fraction of a second.
 
-    `epochs` is no limit here: the plant repeats the training events for as long as it is measured.
+    `epochs` is no limit here: the plant repeats the training events for as long as it is measured. The rules were found
+    without pair features, so it has none.
     """
     return TrainConfig(
         project="soak",
         data=DataSettings(columns=FLIGHTS_SCHEMA, limit=12_000),
-        model=ModelSettings(num_neighbours=(6,), node_width=32, time_width=32, embedding_width=32),
+        model=ModelSettings(num_neighbours=(6,), node_width=32, time_width=32, embedding_width=32, pair_features=False),
         training=TrainingSettings(
             seed=seed,
             epochs=1,

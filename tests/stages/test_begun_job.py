@@ -1,0 +1,77 @@
+"""job.json: what a run began with is what it goes on with, also when a former version wrote it."""
+
+import json
+import os
+import signal
+
+import pytest
+from planted_job import Watcher, job, snapshot_of
+
+from seedbed.errors import Conflict, StoreCorrupt
+from seedbed.stages import Job, ModelSettings, configuration_of, train
+
+FORMER = {
+    "model": ModelSettings(num_neighbours=(4, 4), node_width=16, time_width=8, embedding_width=16, pair_features=False),
+    "training": job().config.training.model_copy(update={"negatives": "all"}),
+}
+
+
+def begin(store, asked: Job) -> None:
+    """Begin `asked` as the run "cut", and end it by Ctrl-C after its first step."""
+    watcher = Watcher(lambda report: os.kill(os.getpid(), signal.SIGINT))
+    assert train(asked, store, watcher, run_id="cut").commit is None
+
+
+def rewrite(store, change) -> None:
+    path = store.find("cut").folder / "job.json"
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def as_version_1(document) -> None:
+    """The same document without what version 1 did not know."""
+    document["schema_version"] = 1
+    for section, names in {"model": ["pair_features"], "training": ["negatives", "pair_learning_rate"]}.items():
+        for name in names:
+            del document["config"][section][name]
+    del document["config"]["data"]["columns"]["undirected"]
+
+
+@pytest.mark.slow
+def test_a_run_that_a_former_version_began_goes_on_as_it_began(store):
+    whole = snapshot_of(train(job(**FORMER), store, Watcher(), run_id="whole"))
+    begin(store, job(**FORMER))
+    rewrite(store, as_version_1)
+    configuration = configuration_of(store.find("cut"))
+    assert configuration == job(**FORMER).config.model_copy(update={"runtime": configuration.runtime})
+    with pytest.raises(Conflict, match="began with other settings under model, training"):
+        train(job(), store, Watcher(), run_id="cut")
+    resumed = snapshot_of(train(job(**FORMER), store, Watcher(), run_id="cut"))
+    assert resumed.digests["metrics"] == whole.digests["metrics"]
+
+
+@pytest.mark.slow
+def test_a_new_run_says_in_its_file_what_it_began_with(store):
+    begin(store, job())
+    document = json.loads((store.find("cut").folder / "job.json").read_bytes())
+    assert document["schema_version"] == 2
+    assert document["config"]["model"]["pair_features"] is True
+    assert document["config"]["training"]["negatives"] == "met"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda document: document.update(schema_version=3), "expected schema version 2, found 3; upgrade seedbed"),
+        (lambda document: document.pop("schema_version"), "no job of a training"),
+        (lambda document: document.pop("config"), "config|Field required"),
+        (lambda document: document["config"].update(model=7), "job.json: "),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(store, change, problem):
+    begin(store, job())
+    rewrite(store, change)
+    with pytest.raises(StoreCorrupt, match=problem):
+        configuration_of(store.find("cut"))
