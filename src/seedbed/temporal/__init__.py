@@ -9,7 +9,7 @@ from seedbed.temporal._negatives import NegativeSampler
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
-from seedbed.temporal._sessions import read_sessions, write_sessions
+from seedbed.temporal._sessions import read_sessions, sessions_time_unit, write_sessions
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._tgat import TGAT, TemporalAttention, TGATConfig, TimeEncoding
 from seedbed.temporal._time_unit import TimeUnit
@@ -39,5 +39,6 @@ __all__ = [
     "read_sessions",
     "reciprocal_rank",
     "roc_auc",
+    "sessions_time_unit",
     "write_sessions",
 ]
