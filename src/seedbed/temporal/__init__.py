@@ -2,10 +2,12 @@
 
 from seedbed.temporal._baselines import LinkScorer, MostRecentDestination, PairCounter
 from seedbed.temporal._blocks import BlockBuilder
+from seedbed.temporal._container import EVENT_SUFFIXES
 from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
+from seedbed.temporal._proposal import Proposal, propose
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
@@ -15,6 +17,7 @@ from seedbed.temporal._tgat import TGAT, TemporalAttention, TGATConfig, TimeEnco
 from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = [
+    "EVENT_SUFFIXES",
     "FLIGHTS_SCHEMA",
     "TGAT",
     "BlockBuilder",
@@ -26,6 +29,7 @@ __all__ = [
     "NegativeSampler",
     "Neighbours",
     "PairCounter",
+    "Proposal",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",
@@ -35,6 +39,7 @@ __all__ = [
     "TimeUnit",
     "average_precision",
     "load_flights",
+    "propose",
     "read_events",
     "read_sessions",
     "reciprocal_rank",

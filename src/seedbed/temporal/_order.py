@@ -15,4 +15,5 @@ def by_owner(owner: Int64, event: Int64) -> Int64:
     """
     in_time = np.argsort(event, kind="stable")  # two runs in order already, which numpy's stable sort only merges
     keys = torch.from_numpy(owner[in_time].astype(np.int32))
-    return in_time[torch.sort(keys, stable=True).indices.numpy()]
+    order: Int64 = in_time[torch.sort(keys, stable=True).indices.numpy()]
+    return order
