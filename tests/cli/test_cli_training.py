@@ -13,6 +13,7 @@ from cli_world import SMALL_CONFIG, small_job
 
 from seedbed.cli.training._init import TEMPLATE
 from seedbed.stages import TrainConfig, load_config
+from seedbed.temporal import FileFormat
 
 
 @pytest.mark.slow
@@ -165,7 +166,9 @@ def test_sort_accepts_events_in_any_order(cli, tmp_path):
 def test_the_written_configuration_is_the_default_one_and_names_every_field(cli):
     assert cli("init", "job.yaml").code == 0
     assert load_config(Path("job.yaml")) == TrainConfig()
-    assert fields_of(yaml.safe_load(TEMPLATE.read_text())) == fields_of(TrainConfig().model_dump(mode="json"))
+    fields = TrainConfig().model_dump(mode="json")
+    fields["data"]["file"] = FileFormat().model_dump(mode="json")  # left out of records where it is as usual
+    assert fields_of(yaml.safe_load(TEMPLATE.read_text())) == fields_of(fields)
 
 
 def test_init_overwrites_only_with_force(cli):
@@ -222,4 +225,4 @@ def test_doctor_ends_with_1_when_something_asked_for_is_not_seen(cli, monkeypatc
 def fields_of(value: Any, path: str = "") -> set[str]:
     if not isinstance(value, dict):
         return {path}
-    return {name for key, item in value.items() for name in fields_of(item, f"{path}.{key}")}
+    return {name for key, item in value.items() for name in fields_of(item, f"{path}.{'null' if key is None else key}")}

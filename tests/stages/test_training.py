@@ -153,7 +153,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_commits_nothing(store):
 def test_times_that_are_no_dates_and_checks_on_what_no_record_holds_are_refused_at_the_door(store):
     stream = planted_stream()
     coarse = replace(stream, t=stream.t * 1000, known_at=stream.known_at * 1000)
-    with pytest.raises(InvalidInput, match=r"set data\.time_unit to other"):
+    with pytest.raises(InvalidInput, match=r"set data\.time_unit to milliseconds"):
         train(replace(job(), stream=coarse), store, Watcher())
     with pytest.raises(InvalidInput, match=r"metrics\.test\.random\.app: did you mean metrics\.test\.random\.ap"):
         train(job(gate=("metrics.test.random.app >= 0.8",)), store, Watcher())

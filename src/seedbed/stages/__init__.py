@@ -11,6 +11,7 @@ from seedbed.stages._config import (
 from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._demo import DEMO_CONFIG
 from seedbed.stages._evaluation import CandidateDraw, batches
+from seedbed.stages._events import load_events, with_unit_of
 from seedbed.stages._inject import Fault
 from seedbed.stages._interrupt import Interruption, interruption
 from seedbed.stages._job import Job, configuration_of
@@ -42,8 +43,10 @@ __all__ = [
     "configuration_of",
     "interruption",
     "load_config",
+    "load_events",
     "new_run_id",
     "prepare",
     "replay",
     "train",
+    "with_unit_of",
 ]

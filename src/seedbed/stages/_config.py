@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, final
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate import Check, parse_gate
 from seedbed.runtime import RuntimeConfig
-from seedbed.temporal import StreamSchema
+from seedbed.temporal import FileFormat, StreamSchema, TimeUnit
 
 __all__ = ["ChangeSettings", "DataSettings", "ModelSettings", "TrainConfig", "TrainingSettings", "load_config"]
 
@@ -20,13 +20,14 @@ Count = Annotated[int, Field(gt=0)]
 
 @final
 class DataSettings(Message):
-    """Which events to use: their columns, how many of the first ones, and the chronological split.
+    """Which events to use: their columns, how the file is written, how many of the first ones, the chronological split.
 
-    `time_unit` says whether times are Unix seconds; only those have a date.
+    `time_unit` is the unit of all times, counted from 1970 in UTC; times of the unit `other` have no date.
     """
 
     columns: StreamSchema = StreamSchema()
-    time_unit: Literal["seconds", "other"] = "seconds"
+    file: FileFormat = FileFormat()
+    time_unit: TimeUnit = "seconds"
     limit: Count | None = None
     train: Fraction = 0.70
     validation: Fraction = 0.15
@@ -36,6 +37,14 @@ class DataSettings(Message):
         if self.train + self.validation >= 1:
             raise ValueError("train + validation must stay below 1: the rest of the events is the test")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_a_usual_file(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """A file that is written as usual is not mentioned, so that records stay comparable with former ones."""
+        found: dict[str, object] = dump(self)
+        if self.file == FileFormat():
+            found.pop("file", None)
+        return found
 
 
 @final

@@ -1,7 +1,6 @@
 """A stream prepared for link prediction: split by time, scaled by its training part, and indexed for queries."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import final
 
 import numpy as np
@@ -20,6 +19,7 @@ from seedbed.temporal import (
 )
 from seedbed.temporal._arrays import Int64
 from seedbed.temporal._scaler import fit_scaler
+from seedbed.temporal._time_unit import date_of, likely_unit
 
 __all__ = ["LinkDataset", "Split", "prepare"]
 
@@ -103,12 +103,14 @@ def _directed_as(data: DataSettings, stream: EventStream) -> EventStream:
 
 
 def _date(time: np.int64, data: DataSettings) -> str:
-    """The event time as a UTC date, or NOT_APPLICABLE where times are not Unix seconds. Raises InvalidInput."""
-    if data.time_unit != "seconds":
+    """The event time as a UTC date, or NOT_APPLICABLE where times have no date. Raises InvalidInput."""
+    if data.time_unit == "other":
         return NOT_APPLICABLE
-    try:
-        return datetime.fromtimestamp(int(time), UTC).isoformat()
-    except (ValueError, OverflowError, OSError):
+    date = date_of(int(time), data.time_unit)
+    if date is None:
+        unit = likely_unit(int(time), int(time)) or "other"
         raise InvalidInput(
-            f"event time {time} is not a date in Unix seconds; set data.time_unit to other, or give times in seconds"
-        ) from None
+            f"event time {time} is not a date in {data.time_unit} since 1970; set data.time_unit to {unit}, or give "
+            f"times in {data.time_unit}"
+        )
+    return date.isoformat()

@@ -17,6 +17,7 @@ from seedbed.records import ActiveRun, Commit, Store
 from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._draft import lint_gate, make_draft
+from seedbed.stages._enough import warn_of_shortages
 from seedbed.stages._execution import Collaborators, Execution
 from seedbed.stages._inject import Fault, PowerCut, append_half_record, injected
 from seedbed.stages._interrupt import interruption
@@ -67,6 +68,7 @@ def train(
     data = prepare(job.stream, job.config.data, job.config.model)
     _warn_if_doubled(data)
     lint_gate(job.config.gate)
+    warn_of_shortages(job.config, data.split)
     run_id = run_id or new_run_id()
     this = BegunJob(config=job.config, data=data.digest, replay_of=None if replay is None else replay.of)
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))

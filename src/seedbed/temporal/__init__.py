@@ -2,20 +2,23 @@
 
 from seedbed.temporal._baselines import LinkScorer, MostRecentDestination, PairCounter
 from seedbed.temporal._blocks import BlockBuilder
+from seedbed.temporal._container import EVENT_SUFFIXES
 from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
 from seedbed.temporal._pair_index import PairIndex, PairPast
+from seedbed.temporal._proposal import Proposal, propose
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
-from seedbed.temporal._sessions import read_sessions, write_sessions
+from seedbed.temporal._sessions import read_sessions, sessions_time_unit, write_sessions
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._tgat import TGAT, TemporalAttention, TGATConfig, TimeEncoding
 from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = [
+    "EVENT_SUFFIXES",
     "FLIGHTS_SCHEMA",
     "TGAT",
     "BlockBuilder",
@@ -29,6 +32,7 @@ __all__ = [
     "PairCounter",
     "PairIndex",
     "PairPast",
+    "Proposal",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",
@@ -38,9 +42,11 @@ __all__ = [
     "TimeUnit",
     "average_precision",
     "load_flights",
+    "propose",
     "read_events",
     "read_sessions",
     "reciprocal_rank",
     "roc_auc",
+    "sessions_time_unit",
     "write_sessions",
 ]

@@ -17,7 +17,7 @@ import zstandard
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.temporal._file_format import FileFormat
 
-__all__ = ["SUFFIXES", "Container"]
+__all__ = ["EVENT_SUFFIXES", "Container"]
 
 _KINDS = {
     ".parquet": "parquet",
@@ -35,8 +35,10 @@ _HEAD_BYTES = 1 << 16
 _FEWEST_COLUMNS = 3  # with fewer fields, blanks may be the separators
 _SEPARATORS = (",", ";", "\t", "|", " ")
 
-SUFFIXES = ", ".join(_KINDS) + " (text and JSON lines also as .gz or .zst)"
-"""The suffixes that are read, for messages."""
+EVENT_SUFFIXES = (*_KINDS, *(kind + packing for kind in _KINDS for packing in _PACKED))
+"""The suffixes of files of events; Parquet and Arrow have packings of their own."""
+
+_READ = ", ".join(_KINDS) + " (text and JSON lines also as .gz or .zst)"
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,12 @@ class Container:
     def of(cls, path: Path, form: FileFormat) -> Self:
         """What the suffix says, in either case. Raises NotFound without the file, InvalidInput for another suffix."""
         if not path.is_file():
-            raise NotFound(f"{path}: there is no such file; give the path of a file of events: {SUFFIXES}")
+            raise NotFound(f"{path}: there is no such file; give the path of a file of events: {_READ}")
         suffixes = [suffix.lower() for suffix in path.suffixes]
         packing = suffixes.pop() if suffixes and suffixes[-1] in _PACKED else ""
         kind = _KINDS.get(suffixes[-1] if suffixes else "")
         if kind is None or (packing and kind in ("parquet", "arrow")):
-            raise InvalidInput(f"{path}: expected a .parquet or .csv file, or another of {SUFFIXES}; rename or convert")
+            raise InvalidInput(f"{path}: expected a .parquet or .csv file, or another of {_READ}; rename or convert")
         return cls(path, form, kind, packing)
 
     @property

@@ -3,7 +3,7 @@
 import codecs
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from seedbed.contracts import Message
 
@@ -14,7 +14,7 @@ class FileFormat(Message):
     """What a file does not say itself. The defaults read UTF-8 (UTF-16 too, where it starts with its mark).
 
     `encoding`: a name that Python knows, such as latin-1. `separator`: one character; None takes the comma, semicolon,
-    tab or bar that the first line shows. `header`: without one, columns are named column_1, column_2 and so on.
+    tab, bar or blank that the first line shows. `header`: without one, columns are named column_1, column_2 and so on.
     `decimal`: the sign before a fraction. `null`: texts that mean an empty cell. `time_format`: how times are written
     that are neither ISO 8601, nor dates of the file's own type, nor whole numbers: a pattern such as %d.%m.%Y %H:%M, or
     `unix` for Unix seconds that have fractions. A time without a zone is in UTC. All but `time_format`, `decimal` and
@@ -27,6 +27,16 @@ class FileFormat(Message):
     decimal: Literal[".", ","] = "."
     null: tuple[str, ...] = ()
     time_format: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_a_name(cls, fields: object) -> object:
+        """In YAML an unquoted `null:` is no text."""
+        return (
+            {"null" if name is None else name: value for name, value in fields.items()}
+            if isinstance(fields, dict)
+            else fields
+        )
 
     @field_validator("encoding")
     @classmethod

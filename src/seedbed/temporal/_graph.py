@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from seedbed.errors import InvalidInput
 from seedbed.temporal._arrays import Int64
+from seedbed.temporal._order import by_owner
 from seedbed.temporal._stream import EventStream
 
 __all__ = ["Neighbours", "TemporalGraph"]
@@ -56,7 +57,7 @@ class TemporalGraph:
             owner, other = np.concatenate([owner, other[second]]), np.concatenate([other, owner[second]])
             event = np.concatenate([event, second])
         key = self._keys(owner, stream.t[event])
-        order = np.lexsort((event, key))
+        order = by_owner(owner, event)  # the stream is in time order, so this is the order of the keys too
         self._key = key[order]
         self._event = event[order]
         self._other = other[order]

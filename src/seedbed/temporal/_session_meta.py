@@ -8,6 +8,7 @@ from pydantic import PositiveInt, SerializerFunctionWrapHandler, ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput
+from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = ["SessionMeta", "StreamMeta", "describe_session", "read_meta", "read_part"]
 
@@ -60,12 +61,24 @@ class SessionMeta(Message):
     nodes_digest: str
     edges_digest: str
     stream: StreamMeta
+    time_unit: TimeUnit = "seconds"
+
+    @model_serializer(mode="wrap")
+    def _without_seconds(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Times in seconds are written as they always were, so that sessions written again are the same bytes."""
+        found: dict[str, object] = dump(self)
+        return {name: value for name, value in found.items() if (name, value) != ("time_unit", "seconds")}
 
 
 def describe_session(
-    session: int, nodes: pl.DataFrame, edges: pl.DataFrame, nodes_digest: str, edges_digest: str, shared: StreamMeta
+    session: int,
+    nodes: pl.DataFrame,
+    edges: pl.DataFrame,
+    digests: tuple[str, str],
+    shared: StreamMeta,
+    time_unit: TimeUnit,
 ) -> SessionMeta:
-    """The facts about a session with these tables; written into meta.json, and compared with it on reading."""
+    """The facts about a session with these tables, whose files have these digests; reading compares them."""
     return SessionMeta(
         schema_version=SCHEMA_VERSION,
         session=session,
@@ -73,9 +86,10 @@ def describe_session(
         num_nodes=len(nodes),
         first_t=edges["t"][0],
         last_t=edges["t"][-1],
-        nodes_digest=nodes_digest,
-        edges_digest=edges_digest,
+        nodes_digest=digests[0],
+        edges_digest=digests[1],
         stream=shared,
+        time_unit=time_unit,
     )
 
 

@@ -19,20 +19,24 @@ from seedbed.records.storage import create
 from seedbed.temporal._arrays import Float32
 from seedbed.temporal._session_meta import SessionMeta, StreamMeta, describe_session, read_meta, read_part
 from seedbed.temporal._stream import EventStream
+from seedbed.temporal._time_unit import TimeUnit, units_per_day
 
-__all__ = ["read_sessions", "write_sessions"]
-
-SECONDS_PER_DAY = 86_400
+__all__ = ["read_sessions", "sessions_time_unit", "write_sessions"]
 
 
-def write_sessions(stream: EventStream, folder: Path, *, by: Literal["day"] | int = "day") -> int:
-    """Write the stream as sessions of a UTC day (times are Unix seconds), or of `by` time units; return their number.
+def write_sessions(
+    stream: EventStream, folder: Path, *, by: Literal["day"] | int = "day", time_unit: TimeUnit = "seconds"
+) -> int:
+    """Write the stream as sessions of a UTC day, or of `by` time units; return their number.
 
-    A period without events makes no session. Writing the same stream again changes nothing and finishes an interrupted
-    write. Raises InvalidInput for a length below 1 or a node without any event, Conflict when `folder` holds other
-    sessions, and StoreUnavailable when the disk fails.
+    `time_unit` is that of the stream's times; the sessions keep it. A period without events makes no session. Writing
+    the same stream again changes nothing and finishes an interrupted write. Raises InvalidInput for a length below 1, a
+    day of a unit without a length, or a node without any event, Conflict when `folder` holds other sessions, and
+    StoreUnavailable when the disk fails.
     """
-    length = SECONDS_PER_DAY if by == "day" else by
+    length = units_per_day(time_unit) if by == "day" else by
+    if length is None:
+        raise InvalidInput(f"a day is no number of the time unit {time_unit}; give a number of units (by, --by)")
     if length < 1:
         raise InvalidInput(f"write_sessions: expected by='day' or at least 1 time unit, found {by}; give a length")
     if len(np.unique(np.concatenate([stream.src, stream.dst]))) < stream.num_nodes:
@@ -58,8 +62,14 @@ def write_sessions(stream: EventStream, folder: Path, *, by: Literal["day"] | in
             _nodes(stream, start, stop),
             _edges(stream, start, stop, shared.columns),
             shared,
+            time_unit,
         )
     return len(bounds)
+
+
+def sessions_time_unit(folder: Path) -> TimeUnit:
+    """The unit of the times in these sessions. Raises NotFound and InvalidInput as `read_sessions`."""
+    return _first_meta(folder).time_unit
 
 
 def read_sessions(folder: Path) -> EventStream:
@@ -68,11 +78,10 @@ def read_sessions(folder: Path) -> EventStream:
     Raises NotFound if there is no folder. Raises InvalidInput, with the file, for a session that is missing, torn,
     changed, of another stream, or written by a newer version.
     """
-    if not folder.is_dir():
-        raise NotFound(f"{folder}: there is no such folder; give the one that holds the sessions")
-    shared = read_meta(_session_folder(folder, 0)).stream
+    first = _first_meta(folder)
+    shared = first.stream
     sessions = [
-        _read_session(_session_folder(folder, session), session, shared) for session in range(shared.num_sessions)
+        _read_session(_session_folder(folder, session), session, first) for session in range(shared.num_sessions)
     ]
     nodes = pl.concat([nodes for nodes, _ in sessions]).unique("id", keep="first").sort("id")
     edges = pl.concat([edges for _, edges in sessions])
@@ -97,19 +106,29 @@ def read_sessions(folder: Path) -> EventStream:
     return stream
 
 
-def _write_session(folder: Path, session: int, nodes: pl.DataFrame, edges: pl.DataFrame, shared: StreamMeta) -> None:
+def _first_meta(folder: Path) -> SessionMeta:
+    if not folder.is_dir():
+        raise NotFound(f"{folder}: there is no such folder; give the one that holds the sessions")
+    return read_meta(_session_folder(folder, 0))
+
+
+def _write_session(
+    folder: Path, session: int, nodes: pl.DataFrame, edges: pl.DataFrame, shared: StreamMeta, time_unit: TimeUnit
+) -> None:
     node_bytes, edge_bytes = _parquet(nodes), _parquet(edges)
-    meta = describe_session(session, nodes, edges, digest_bytes(node_bytes), digest_bytes(edge_bytes), shared)
+    digests = digest_bytes(node_bytes), digest_bytes(edge_bytes)
+    meta = describe_session(session, nodes, edges, digests, shared, time_unit)
     _publish(folder / "nodes.parquet", node_bytes)
     _publish(folder / "edges.parquet", edge_bytes)
     _publish(folder / "meta.json", meta.model_dump_json(indent=2).encode())
 
 
-def _read_session(folder: Path, session: int, shared: StreamMeta) -> tuple[pl.DataFrame, pl.DataFrame]:
-    stated = read_meta(folder)
+def _read_session(folder: Path, session: int, first: SessionMeta) -> tuple[pl.DataFrame, pl.DataFrame]:
+    stated, shared = read_meta(folder), first.stream
     nodes = pl.read_parquet(io.BytesIO(_verified(folder / "nodes.parquet", stated.nodes_digest)))
     edges = pl.read_parquet(io.BytesIO(_verified(folder / "edges.parquet", stated.edges_digest)))
-    real = describe_session(session, nodes, edges, stated.nodes_digest, stated.edges_digest, shared)
+    digests = stated.nodes_digest, stated.edges_digest
+    real = describe_session(session, nodes, edges, digests, shared, first.time_unit)
     for field in SessionMeta.model_fields:
         expected, found = getattr(real, field), getattr(stated, field)
         if expected != found:

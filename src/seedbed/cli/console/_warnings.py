@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO, final
 
@@ -15,8 +15,16 @@ __all__ = ["warnings_shown"]
 
 
 @contextmanager
-def warnings_shown(console: Console) -> Iterator[None]:
-    """Within the block, print a line for each warning of Seedbed: a degraded runtime, and what its rooms log."""
+def warnings_shown(console: Console) -> Iterator[list[str]]:
+    """Within the block, print a line for each warning of Seedbed: a degraded runtime, and what its rooms log.
+
+    Yields the list of all of them, which grows.
+    """
+    shown: list[str] = []
+
+    def warn(message: str) -> None:
+        shown.append(message)
+        console.print(Text.assemble(("warning: ", "bold yellow"), message), soft_wrap=True)
 
     def show(
         message: Warning | str,
@@ -27,34 +35,30 @@ def warnings_shown(console: Console) -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         if issubclass(category, RuntimeDegraded):
-            _warn(console, str(message))
+            warn(str(message))
         else:
             usual(message, category, filename, lineno, file, line)
 
-    logger, handler = logging.getLogger("seedbed"), _Warnings(console)
+    logger, handler = logging.getLogger("seedbed"), _Warnings(warn)
     logger.addHandler(handler)
     try:
         with warnings.catch_warnings():
             usual = warnings.showwarning
             warnings.showwarning = show
             warnings.simplefilter("always", RuntimeDegraded)
-            yield
+            yield shown
     finally:
         logger.removeHandler(handler)
 
 
 @final
 class _Warnings(logging.Handler):
-    """Prints what is logged with the level WARNING or higher."""
+    """Hands on what is logged with the level WARNING or higher."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, warn: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self._console = console
+        self._warn = warn
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one line for `record`."""
-        _warn(self._console, record.getMessage())
-
-
-def _warn(console: Console, message: str) -> None:
-    console.print(Text.assemble(("warning: ", "bold yellow"), message), soft_wrap=True)
+        """Hand on the message of `record`."""
+        self._warn(record.getMessage())

@@ -17,8 +17,8 @@ from seedbed.cli.runs._select import find_run, require_commit
 from seedbed.errors import ExitCode, NotFound, SeedbedError
 from seedbed.records import RunView, Store
 from seedbed.runtime import resolve_config
-from seedbed.stages import Job, Replay, TrainConfig, configuration_of, replay
-from seedbed.temporal import EventStream, load_flights, read_events, read_sessions
+from seedbed.stages import Job, Replay, TrainConfig, configuration_of, load_events, replay
+from seedbed.temporal import EventStream, load_flights
 
 __all__ = ["ReplayRequest", "run_replay"]
 
@@ -67,9 +67,7 @@ def run_replay(request: ReplayRequest) -> int:
 def _events(request: ReplayRequest, config: TrainConfig) -> EventStream:
     if request.events is None:
         return load_flights(config.data.limit)
-    if request.events.is_dir():
-        return read_sessions(request.events)
-    return read_events(request.events, config.data.columns, sort=request.sort)
+    return load_events(request.events, config.data, sort=request.sort)
 
 
 def _interrupted(request: ReplayRequest, original: RunView, done: Replay) -> int:

@@ -1,37 +1,121 @@
 """`seedbed init`: write a configuration file to start from."""
 
+import json
+import re
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seedbed.cli.console._render import errors
 from seedbed.cli.console._where import place
-from seedbed.errors import Conflict
+from seedbed.errors import Conflict, InvalidInput
+
+if TYPE_CHECKING:
+    from seedbed.temporal import Proposal
 
 __all__ = ["TEMPLATE", "init"]
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
+_DEFAULT = Path("seedbed.yaml")
+_YAML = (".yaml", ".yml")
+_YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "none", "nan", "inf")
 
 
 def init(
+    events: Annotated[
+        Path | None, typer.Argument(metavar="[EVENTS]", help="A file of events to propose a configuration for.")
+    ] = None,
     former: Annotated[Path | None, typer.Argument(metavar="PATH", hidden=True)] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it; by default seedbed.yaml.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a configuration file that holds every default, with a comment on each.
+    """Write a configuration file that holds every setting, with a comment on each.
+
+    With EVENTS, it proposes what each column means, the time unit and the
+    format, from the header and the first rows, and says why. Without, it
+    holds the defaults.
 
     \b
     Examples:
       seedbed init
       seedbed init --out flights.yaml --force
+      seedbed init events.csv
+      seedbed init events.csv.gz --out job.yaml
     """
+    if events is not None and former is None and (events.suffix.lower() in _YAML or not _is_events(events)):
+        events, former = None, events
+    path = place(out, former, "PATH") or _DEFAULT
+    if path.exists() and not force:  # before a long look at the events
+        raise _exists(path)
+    if events is None:
+        _write(path, TEMPLATE.read_text(encoding="utf-8"), force=force)
+        errors().print(f"wrote {path}; edit it, then: seedbed train EVENTS --config {path}", soft_wrap=True)
+        return
+    if events.is_dir():
+        raise InvalidInput(
+            f"{events} is a folder; sessions keep their columns, so `seedbed train {events}` just reads it"
+        )
+    _propose(events, path, force=force)
+
+
+def _propose(events: Path, path: Path, *, force: bool) -> None:
+    from seedbed.temporal import propose
+
+    proposal = propose(events)
+    _write(path, _proposed(events, proposal), force=force)
+    console = errors()
+    console.print(f"looked at {events} and guessed:", soft_wrap=True)
+    for reason in proposal.reasons:
+        console.print(f"  {reason}", soft_wrap=True)
+    sort = "" if proposal.is_sorted else " --sort"
+    if sort:
+        console.print("  the events are not in the order of their times: --sort puts them in order", soft_wrap=True)
+    train = shlex.join(["seedbed", "train", str(events), "--config", str(path)])
+    console.print(f"wrote {path}; check it, then:\n  {train}{sort}", soft_wrap=True)
+
+
+def _proposed(events: Path, proposal: "Proposal") -> str:
+    """The template with the proposal in its section `data`, and the reasons above it."""
+    from seedbed.stages import DataSettings
+
+    data = DataSettings(columns=proposal.columns, file=proposal.file, time_unit=proposal.time_unit)
+    values = {**data.columns.model_dump(mode="json"), **data.file.model_dump(mode="json"), "time_unit": data.time_unit}
+    head, section, rest = re.split(
+        r"(?<=\n)(data:.*?\n)(?=\nmodel:)", TEMPLATE.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    lines = [_with_value(line, values) for line in section.splitlines()]
+    reasons = "".join(f"# {reason}\n" for reason in proposal.reasons)
+    return f"{head}# Guessed from {events.name}:\n{reasons}" + "\n".join(lines) + "\n" + rest
+
+
+def _with_value(line: str, values: dict[str, object]) -> str:
+    """A line `  name: value   # comment` with the proposed value of that name, if there is one."""
+    found = re.fullmatch(r"(\s+)(\w+): (\S.*?)(\s+)(#.*)", line)
+    if found is None or found[2] not in values:
+        return line
+    indent, name, old, _, comment = found.groups()
+    value = values[name]
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z]\w+", value) and value.lower() not in _YAML_WORDS
+    shown = str(value) if plain else json.dumps(value, ensure_ascii=False)  # JSON is YAML too
+    return line if shown == old else f"{indent}{name}: {shown}  ".ljust(line.index("#")) + comment
+
+
+def _is_events(path: Path) -> bool:
+    from seedbed.temporal import EVENT_SUFFIXES
+
+    return path.is_dir() or path.name.lower().endswith(EVENT_SUFFIXES)
+
+
+def _write(path: Path, content: str, *, force: bool) -> None:
     from seedbed.records.storage import create, replace
 
-    path = place(out, former, "PATH") or Path("seedbed.yaml")
-    content = TEMPLATE.read_bytes()
     try:
-        (replace if force else create)(path, content)
+        (replace if force else create)(path, content.encode())
     except FileExistsError:
-        raise Conflict(f"{path} exists; choose another name, or overwrite it with --force") from None
-    errors().print(f"wrote {path}; edit it, then: seedbed train EVENTS --config {path}", soft_wrap=True)
+        raise _exists(path) from None
+
+
+def _exists(path: Path) -> Conflict:
+    return Conflict(f"{path} exists; choose another name, or overwrite it with --force")

@@ -46,18 +46,21 @@ def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[
         environment=os.environ,
         code={name: value for name in ("mode", "threads") if (value := getattr(request, name)) is not None},
     )
-    job = Job(config, load(config), cohort, runtime)
-    store = Store.open(request.store, create=True)
     fault = None if request.inject is None else Fault(request.inject)
     console = errors()
-    with watching(console, time.monotonic) as progress, warnings_shown(console):
-        try:
-            result = train(job, store, progress, run_id=resumed.run_id if resumed else None, fault=fault)
-        except SeedbedError as error:
-            if progress.run_id:
-                error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
-            raise
-    return _interrupted(request, result) if result.commit is None else _finished(request, store, result.commit)
+    with warnings_shown(console) as warned:
+        job = Job(config, load(config), cohort, runtime)
+        store = Store.open(request.store, create=True)
+        with watching(console, time.monotonic) as progress:
+            try:
+                result = train(job, store, progress, run_id=resumed.run_id if resumed else None, fault=fault)
+            except SeedbedError as error:
+                if progress.run_id:
+                    error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
+                raise
+    if result.commit is None:
+        return _interrupted(request, result)
+    return _finished(request, store, result.commit, warned)
 
 
 def cohort_of(path: Path) -> str:
@@ -92,13 +95,13 @@ def _interrupted(request: Request, result: TrainingResult) -> int:
     return ExitCode.INTERRUPTED
 
 
-def _finished(request: Request, store: Store, commit: Commit) -> int:
+def _finished(request: Request, store: Store, commit: Commit, warned: list[str]) -> int:
     snapshot = commit.snapshot
     gate = judge_run(snapshot)
     view = store.find(snapshot.run_id, project=snapshot.project)
     page = write_report(view.folder, snapshot, gate)
     if request.as_json:
-        print_json(_as_json(commit, gate, page))
+        print_json(_as_json(commit, gate, page, warned))
     else:
         out().print(Group(Text(), run_details(commit, merged_events(store, view)), gate_text(gate), Text()))
         out().print(_next(request, commit, page), soft_wrap=True)
@@ -107,7 +110,7 @@ def _finished(request: Request, store: Store, commit: Commit) -> int:
     return gate.exit_code
 
 
-def _as_json(commit: Commit, gate: GateReport, page: Path) -> dict[str, Any]:
+def _as_json(commit: Commit, gate: GateReport, page: Path, warned: list[str]) -> dict[str, Any]:
     snapshot = commit.snapshot
     return {
         "run_id": snapshot.run_id,
@@ -121,6 +124,7 @@ def _as_json(commit: Commit, gate: GateReport, page: Path) -> dict[str, Any]:
         "audit_run": snapshot.documents["audit_run"],
         "gate": gate.model_dump(mode="json"),
         "report": str(page),
+        "warnings": warned,
     }
 
 

@@ -14,7 +14,9 @@ __all__ = ["shard"]
 
 
 def shard(
-    path: Annotated[Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="EVENTS", help="A file of events: Parquet, CSV, JSON lines and others.")
+    ],
     folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", hidden=True)] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="The folder to write the sessions into.")
@@ -26,23 +28,27 @@ def shard(
 ) -> None:
     """Split events into sessions: a folder for each, protected by a digest.
 
-    `seedbed train FOLDER` reads exactly the same events back.
+    `seedbed train FOLDER` reads exactly the same events back, in the time unit
+    of the configuration.
 
     \b
     Examples:
       seedbed shard events.parquet --out sessions --config seedbed.yaml
       seedbed shard events.csv --out sessions --by 3600 --sort
     """
-    from seedbed.stages import TrainConfig, load_config
-    from seedbed.temporal import read_events, write_sessions
+    from seedbed.cli.console._warnings import warnings_shown
+    from seedbed.stages import TrainConfig, load_config, load_events
+    from seedbed.temporal import write_sessions
 
     folder = require_place(out, folder, "FOLDER")
     if by != "day" and not by.isdecimal():
         raise InvalidInput(f"--by is {by!r}, expected day or a whole number of time units")
-    columns = (TrainConfig() if config is None else load_config(config)).data.columns
-    stream = read_events(path, columns, sort=sort)
-    num_sessions = write_sessions(stream, folder, by="day" if by == "day" else int(by))
+    data = (TrainConfig() if config is None else load_config(config)).data
+    with warnings_shown(errors()) as warned:
+        stream = load_events(path, data, sort=sort)
+    num_sessions = write_sessions(stream, folder, by="day" if by == "day" else int(by), time_unit=data.time_unit)
     if as_json:
-        print_json({"folder": str(folder), "sessions": num_sessions, "events": len(stream), "digest": stream.digest()})
+        facts = {"folder": str(folder), "sessions": num_sessions, "events": len(stream), "digest": stream.digest()}
+        print_json({**facts, "time_unit": data.time_unit, "warnings": warned})
     written = f"{len(stream):,} events in {num_sessions:,} sessions"
     errors().print(f"{written}; train on them with\n  seedbed train {folder}", soft_wrap=True)

@@ -26,7 +26,8 @@ __all__ = ["train"]
 
 def train(
     path: Annotated[
-        Path, typer.Argument(metavar="EVENTS", help="A Parquet or CSV file of events, or a folder of sessions.")
+        Path,
+        typer.Argument(metavar="EVENTS", help="A file of events (Parquet, CSV, JSON lines), or a folder of sessions."),
     ],
     config: Annotated[
         Path | None, typer.Option(help="A YAML file, as `seedbed init` writes it; without it, the defaults are used.")
@@ -47,25 +48,20 @@ def train(
 ) -> None:
     """Do the same job as `seedbed demo` on your own events.
 
-    The file needs three columns, src, dst and t (whole numbers); the
-    configuration can give them other names and add features. Exits with the
-    gate's exit code.
+    The file needs three columns: src, dst and t. The configuration can give
+    them other names and add features; `seedbed init EVENTS` proposes one.
+    Exits with the gate's exit code.
 
     \b
     Examples:
-      seedbed init && seedbed train events.parquet --config seedbed.yaml
+      seedbed init events.csv && seedbed train events.csv --config seedbed.yaml
       seedbed train events.csv --sort --epochs 1
     """
     errors().print("loading torch", style="dim")  # which takes seconds
     from seedbed.cli.training._job import cohort_of, run_job
-    from seedbed.stages import TrainConfig, load_config
-    from seedbed.temporal import EventStream, read_events, read_sessions
+    from seedbed.stages import TrainConfig, load_config, load_events, with_unit_of
 
     words = ("train", str(path), *(("--config", str(config)) if config else ()), *(("--sort",) if sort else ()))
     request = Request(words, mode, inject, resume, events, epochs, seed, threads, open_report, store, as_json)
-    job_config = TrainConfig() if config is None else load_config(config)
-
-    def load(job: TrainConfig) -> EventStream:
-        return read_sessions(path) if path.is_dir() else read_events(path, job.data.columns, sort=sort)
-
-    raise typer.Exit(run_job(request, job_config, cohort_of(path), load))
+    job_config = with_unit_of(path, TrainConfig() if config is None else load_config(config))
+    raise typer.Exit(run_job(request, job_config, cohort_of(path), lambda job: load_events(path, job.data, sort=sort)))

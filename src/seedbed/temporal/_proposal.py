@@ -1,0 +1,238 @@
+"""A proposal of what each column of a file of events means, with the reason for each guess."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import polars as pl
+
+from seedbed.errors import InvalidInput
+from seedbed.temporal._column_guess import ColumnGuess, guess_column
+from seedbed.temporal._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name
+from seedbed.temporal._container import Container
+from seedbed.temporal._event_file import EventFile
+from seedbed.temporal._file_format import FileFormat
+from seedbed.temporal._schema import StreamSchema
+from seedbed.temporal._time_unit import TimeUnit
+
+__all__ = ["Proposal", "propose"]
+
+_ROWS = 10_000
+_MOST_CATEGORIES = 20
+
+
+@final
+@dataclass(frozen=True)
+class Proposal:
+    """What a file seems to be: columns, format and time unit, and one sentence for each guess.
+
+    `is_sorted` says whether the rows that were looked at are in the order of their times.
+    """
+
+    columns: StreamSchema
+    file: FileFormat
+    time_unit: TimeUnit
+    reasons: tuple[str, ...]
+    is_sorted: bool
+
+
+def propose(path: Path) -> Proposal:
+    """Look at the first 10,000 rows of a file of events, and propose how to read it.
+
+    Raises NotFound without the file, InvalidInput when it cannot be read, or when no source, destination or time is to
+    be seen in it.
+    """
+    form, reasons = _text_format(path)
+    frame = Container.of(path, form).read(None, rows=_ROWS)
+    if frame.is_empty():
+        raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
+    guesses = [guess_column(column) for column in frame.get_columns()]
+    return _Columns(path, frame, guesses, form, reasons).proposal()
+
+
+def _text_format(path: Path) -> tuple[FileFormat, list[str]]:
+    """Encoding and header of a text file; the usual format of any other."""
+    form = FileFormat()
+    if Container.of(path, form).kind not in ("text", "lines"):
+        return form, []
+    reasons = []
+    encoding = next(name for name in (None, "cp1252", "latin-1") if _decodes(path, name))
+    form = FileFormat(encoding=encoding)
+    container = Container.of(path, form)
+    if encoding is not None:
+        reasons.append(f"encoding {encoding}: the text is not UTF-8, and this is the usual other one")
+    if container.kind == "lines":
+        return form, reasons
+    separator = container.separator(None)
+    if separator != ",":
+        reasons.append(f"separator {separator!r}: with it the first line has the most fields")
+    first = container.read(None, rows=1).columns
+    if any(guess_column(pl.Series([name])).kind in ("whole", "fraction", "time") for name in first if name):
+        form = FileFormat(encoding=encoding, header=False)
+        reasons.append("no header: the first line holds numbers or a time, so columns are named column_1, column_2, …")
+    return form, reasons
+
+
+def _decodes(path: Path, encoding: str | None) -> bool:
+    try:
+        Container.of(path, FileFormat(encoding=encoding)).read(None, rows=_ROWS)
+    except InvalidInput:
+        if encoding == "latin-1":
+            raise
+        return False
+    return True
+
+
+@final
+class _Columns:
+    """The columns of one file, each of which gets one meaning."""
+
+    def __init__(
+        self, path: Path, frame: pl.DataFrame, guesses: list[ColumnGuess], form: FileFormat, reasons: list[str]
+    ) -> None:
+        self._path, self._frame, self._form, self._reasons = path, frame, form, reasons
+        self._left = {guess.name: guess for guess in guesses}
+
+    def proposal(self) -> Proposal:
+        time = self._take_time()
+        src, dst, bipartite = self._take_ends()
+        label = self._take_label()
+        features, categorical, used = self._take_features()
+        null = tuple(sorted({word for guess in used for word in guess.null}))
+        decimal = "," if any(guess.decimal == "," for guess in (*used, time)) else "."
+        if null:
+            self._reasons.append(f"null {', '.join(null)}: these stand in columns of numbers")
+        if decimal == ",":
+            self._reasons.append(
+                "decimal comma: every number of some column is written with one, or without a fraction"
+            )
+        found = {"null": null, "decimal": decimal, "time_format": time.time_format}
+        form = FileFormat.model_validate({**self._form.model_dump(), **found})
+        columns = StreamSchema(
+            src=src, dst=dst, t=time.name, features=features, categorical=categorical, label=label, bipartite=bipartite
+        )
+        unit = time.unit or time.whole_in or "other"
+        return Proposal(columns, form, unit, tuple(self._reasons), self._is_sorted(time.name, form, unit))
+
+    def _take_time(self) -> ColumnGuess:
+        kinds = ("time", "whole", "fraction")
+        named = [guess for name in TIMES for guess in self._left.values() if plain_name(guess.name) == name]
+        dated = [guess for guess in self._left.values() if guess.unit is not None]
+        rising = [guess for guess in self._left.values() if guess.kind == "whole" and self._rises(guess.name)]
+        chosen = next((guess for guess in (*named, *dated, *rising) if guess.kind in kinds), None)
+        if chosen is None:
+            raise self._missing("a time: whole numbers, dates, or a column named t, time or timestamp")
+        why = (
+            "its name" if chosen in named else "its values, which are dates" if chosen in dated else "its rising values"
+        )
+        self._reasons.append(f"t {chosen.name}: from {why}")
+        self._explain_unit(chosen)
+        return self._left.pop(chosen.name)
+
+    def _explain_unit(self, chosen: ColumnGuess) -> None:
+        if chosen.unit is None:
+            self._reasons.append(
+                "time_unit other: the times are no dates between 1990 and 2100; set the unit if you know it"
+            )
+        elif chosen.kind == "whole":
+            self._reasons.append(f"time_unit {chosen.unit}: in it the times lie between 1990 and 2100")
+        elif chosen.unit != "seconds":
+            self._reasons.append(
+                f"time_unit {chosen.unit}: the times have fractions of a second, which are whole in it"
+            )
+        if chosen.time_format is not None:
+            others = "".join(f", and so does {pattern}: check which is meant" for pattern in chosen.other_formats)
+            self._reasons.append(f"time_format {chosen.time_format}: it reads every time that was looked at{others}")
+
+    def _take_ends(self) -> tuple[str, str, bool]:
+        by_name = {plain_name(guess.name): guess.name for guess in reversed(self._left.values()) if _may_be_id(guess)}
+        for one, other in ONE_KIND:
+            if one in by_name and other in by_name:
+                return self._ends(
+                    by_name[one], by_name[other], "from their names, which are of one kind", bipartite=False
+                )
+        actor = next((by_name[name] for name in ACTORS if name in by_name), None)
+        thing = next((by_name[name] for name in THINGS if name in by_name), None)
+        if actor and thing:
+            return self._ends(actor, thing, "from their names, which are of two kinds", bipartite=True)
+        ids = [name for name in self._left if _may_be_id(self._left[name]) and not self._is_counter(name)]
+        first = actor or next((name for name in ids if name != thing), None)
+        second = thing or next((name for name in ids if name != first), None)
+        if first is None or second is None:
+            raise self._missing("a source and a destination: two columns of whole numbers or texts")
+        met = set(self._texts(first)) & set(self._texts(second))
+        why = "the first columns left that can hold ids; " + ("some ids are in both" if met else "no id is in both")
+        return self._ends(first, second, why, bipartite=not met)
+
+    def _ends(self, src: str, dst: str, why: str, *, bipartite: bool) -> tuple[str, str, bool]:
+        kinds = "two kinds of node (bipartite)" if bipartite else "nodes of one kind"
+        self._reasons.append(f"src {src}, dst {dst}: {why}; taken for {kinds}")
+        del self._left[src], self._left[dst]
+        return src, dst, bipartite
+
+    def _take_label(self) -> str | None:
+        name = next((name for name in self._left if plain_name(name) in ("label", "state_label", "y")), None)
+        if name is None or self._left[name].kind not in ("whole", "fraction", "truth"):
+            return None
+        self._reasons.append(f"label {name}: from its name")
+        del self._left[name]
+        return name
+
+    def _take_features(self) -> tuple[tuple[str, ...], tuple[str, ...], list[ColumnGuess]]:
+        numbers, categories = [], []
+        for guess in self._left.values():
+            reason = self._why_no_feature(guess)
+            if reason is not None:
+                self._reasons.append(f"{guess.name or 'the column without a name'} is left out: {reason}")
+            elif guess.kind == "text":
+                categories.append(guess)
+                self._reasons.append(f"{guess.name} is a category: text of {guess.num_distinct} values")
+            else:
+                numbers.append(guess)
+        if numbers or categories:
+            self._reasons.append(
+                "features: taken as known when the event happens; move what is known only later to late_features"
+            )
+        names = [guess.name for guess in self._left.values() if guess in numbers or guess in categories]
+        return tuple(names), tuple(guess.name for guess in categories), numbers
+
+    def _why_no_feature(self, guess: ColumnGuess) -> str | None:
+        if guess.kind == "empty" or guess.num_distinct < 2:
+            return "it holds one value or none"
+        if guess.unit is not None or guess.kind == "time":
+            return "it holds another time; if it says when something became known, it may be known_at"
+        if guess.name == "" or self._is_counter(guess.name):
+            return "it counts the rows"
+        if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
+            return f"text of {guess.num_distinct} values; to use it, add it to features and categorical"
+        nested = self._frame[guess.name].dtype.is_nested()
+        return "it holds lists or records" if nested else None
+
+    def _is_counter(self, name: str) -> bool:
+        if self._left[name].kind != "whole" or self._left[name].num_filled < len(self._frame):
+            return False
+        steps = self._frame[name].cast(pl.Int64, strict=False).diff().drop_nulls()
+        return len(steps) > 0 and bool((steps == 1).all())
+
+    def _rises(self, name: str) -> bool:
+        values = self._frame[name].cast(pl.Int64, strict=False)
+        return not values.null_count() and values.is_sorted() and not self._is_counter(name)
+
+    def _is_sorted(self, column: str, form: FileFormat, unit: TimeUnit) -> bool:
+        filled = self._frame.select(pl.col(column)).drop_nulls()
+        t = EventFile(self._path, filled, Container.of(self._path, form)).times(column, unit)
+        return bool((t[1:] >= t[:-1]).all())
+
+    def _texts(self, name: str) -> Sequence[str]:
+        return self._frame[name].drop_nulls().cast(pl.String).to_list()
+
+    def _missing(self, what: str) -> InvalidInput:
+        found = ", ".join(f"{guess.name} ({guess.kind})" for guess in self._left.values())
+        return InvalidInput(
+            f"{self._path}: expected {what}; the columns are {found}; name them in data.columns yourself"
+        )
+
+
+def _may_be_id(guess: ColumnGuess) -> bool:
+    return guess.kind in ("whole", "text") and guess.unit is None and not guess.null

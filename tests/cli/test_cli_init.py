@@ -1,0 +1,187 @@
+"""`seedbed init EVENTS`: what it guesses, why, and that `train` then reads the file as it is."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from seedbed.errors import InvalidInput
+from seedbed.stages import load_config, load_events
+from seedbed.temporal import propose
+
+START = datetime(2024, 3, 1, 10, tzinfo=UTC)
+NUM = 120
+COLOURS = ["red", "blue", "green", "grey"]
+
+
+def rows(template, separator=","):
+    """A table whose cells are the values of Python expressions over the row's number `i`."""
+    names, expressions = zip(*(field.split("=", 1) for field in template.split(" | ")), strict=True)
+    lines = [separator.join(names)]
+    for i in range(NUM):
+        when = START + timedelta(minutes=i)
+        values = (eval(expression, {"i": i, "when": when, "COLOURS": COLOURS}) for expression in expressions)
+        lines.append(separator.join(map(str, values)))
+    return "\n".join(lines) + "\n"
+
+
+def proposed(cli, name):
+    """Run `init` on the file and return its data settings, after the file was read with them."""
+    answer = cli("init", name)
+    assert answer.code == 0, answer.err
+    data = load_config(Path("seedbed.yaml")).data
+    assert len(load_events(Path(name), data, sort=True)) == NUM
+    return answer.err, data
+
+
+def test_users_items_and_unix_seconds(cli):
+    Path("e.csv").write_text(rows("user_id=i%7 | item_id=i%5 | ts=1700000000+i | amount=i/8 | colour=COLOURS[i%4]"))
+    said, data = proposed(cli, "e.csv")
+    columns = data.columns
+    assert (columns.src, columns.dst, columns.t, columns.bipartite) == ("user_id", "item_id", "ts", True)
+    assert (columns.features, columns.categorical, data.time_unit) == (("amount", "colour"), ("colour",), "seconds")
+    for reason in (
+        "t ts: from its name",
+        "in it the times lie between 1990 and 2100",
+        "colour is a category: text of 4",
+    ):
+        assert reason in said
+        assert reason in Path("seedbed.yaml").read_text()
+    assert "seedbed train e.csv --config seedbed.yaml\n" in said
+
+
+def test_a_german_table_of_excel(cli):
+    text = rows("Kunde=i%7 | Geschäft='Laden %d'%(i%5) | Zeit=when.strftime('%d.%m.%Y %H:%M') | Betrag='%d,5'%i", ";")
+    Path("e.csv").write_text(text, encoding="latin-1")
+    _, data = proposed(cli, "e.csv")
+    columns = data.columns
+    assert (columns.src, columns.dst, columns.t, columns.features) == ("Kunde", "Geschäft", "Zeit", ("Betrag",))
+    assert (data.file.encoding, data.file.decimal, data.file.time_format) == ("cp1252", ",", "%d.%m.%Y %H:%M")
+    stream = load_events(Path("e.csv"), data)
+    assert (int(stream.t[0]), stream.features[3, 0]) == (int(START.timestamp()), 3.5)
+    assert "Laden 4" in stream.names
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "src", "dst", "t", "unit"),
+    [
+        (
+            "e.txt",
+            rows("s=i%7 | d=i%5 | t=1082040961+i", " ").partition("\n")[2],
+            "column_1",
+            "column_2",
+            "column_3",
+            "seconds",
+        ),
+        (
+            "e.CSV",
+            rows("=i | from='a%d'%(i%5) | to='a%d'%(i%7) | when=when.isoformat()"),
+            "from",
+            "to",
+            "when",
+            "seconds",
+        ),
+        ("e.tsv", rows("when=1700000000250+i | a=i%5 | b=i%7", "\t"), "a", "b", "when", "milliseconds"),
+        ("e.csv", rows("time=1700000000+i*.25 | who=i%5 | whom=i%7"), "who", "whom", "time", "milliseconds"),
+        (
+            "e.csv",
+            rows("x=i%5 | y2=i%7 | seen=when.strftime('%Y-%m-%dT%H:%M:%S.123456Z')"),
+            "x",
+            "y2",
+            "seen",
+            "microseconds",
+        ),
+        ("e.csv", rows("user_id=i%5 | item_id=i%7 | timestamp=i*36.0"), "user_id", "item_id", "timestamp", "other"),
+        (
+            "e.csv",
+            rows("user_id=i%5 | item_id=i%7 | timestamp=i*36.5"),
+            "user_id",
+            "item_id",
+            "timestamp",
+            "milliseconds",
+        ),
+        ("e.csv", rows("n=i+3 | t=3*i | source=i%5 | target=i%7"), "source", "target", "t", "other"),
+    ],
+)
+def test_ends_time_and_unit_are_found(cli, name, table, src, dst, t, unit):
+    Path(name).write_text(table)
+    _, data = proposed(cli, name)
+    assert (data.columns.src, data.columns.dst, data.columns.t, data.time_unit) == (src, dst, t, unit)
+
+
+@pytest.mark.parametrize("name", ["e.parquet", "e.arrow", "e.jsonl"])
+def test_typed_files_are_looked_at_too(cli, name):
+    when = [START + timedelta(minutes=i) for i in range(NUM)]
+    ids = [f"n{i % 5}" for i in range(NUM)], [f"n{(i + 1) % 7}" for i in range(NUM)]
+    truth = [i % 2 == 0 for i in range(NUM)]
+    frame = pl.DataFrame({"sender": ids[0], "receiver": ids[1], "date": when, "ok": truth, "same": [1] * NUM})
+    if name == "e.jsonl":
+        frame.with_columns(pl.col("date").dt.to_string("iso:strict")).write_ndjson(name)
+    else:
+        frame.write_parquet(name) if name == "e.parquet" else frame.write_ipc(name)
+    said, data = proposed(cli, name)
+    assert (data.columns.src, data.columns.dst, data.columns.bipartite) == ("sender", "receiver", False)
+    assert data.columns.features == ("ok",)
+    assert "same is left out: it holds one value or none" in said
+    assert int(load_events(Path(name), data).t[0]) == int(START.timestamp())
+
+
+def test_empty_words_booleans_labels_and_long_texts(cli):
+    table = rows(
+        "src=i%5 | dst=i%7 | t=i | x=['NA','1.5','-','2'][i%4] | ok=['yes','no'][i%2] | label=i%2 | note='n%d'%i"
+    )
+    Path("e.csv").write_text(table)
+    said, data = proposed(cli, "e.csv")
+    assert (data.file.null, data.columns.features, data.columns.label) == (("-", "NA"), ("x", "ok"), "label")
+    assert "note is left out: text of 120 values" in said
+
+
+def test_a_date_that_may_be_read_in_two_ways_is_said(cli):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=(when.strftime('%m/%d/%Y'))"))
+    said, data = proposed(cli, "e.csv")
+    assert data.file.time_format == "%d/%m/%Y"
+    assert "and so does %m/%d/%Y: check which is meant" in said
+
+
+def test_unsorted_events_are_proposed_to_be_sorted(cli):
+    Path("e f.csv").write_text(rows("src=i%5 | dst=i%7 | t=9999-i"))
+    answer = cli("init", "e f.csv", "my job.yaml")
+    assert "seedbed train 'e f.csv' --config 'my job.yaml' --sort" in answer.err
+
+
+def test_nothing_is_overwritten_without_force(cli):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=i"))
+    Path("seedbed.yaml").write_text("mine")
+    assert cli("init", "e.csv").code == 2
+    assert Path("seedbed.yaml").read_text() == "mine"
+    assert cli("init", "e.csv", "--force").code == 0
+    assert load_config(Path("seedbed.yaml")).data.time_unit == "other"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a,b\nx,y\n", "expected a time"),
+        ("t,x\n5,1.5\n6,2.5\n", "expected a source and a destination"),
+        ("src,dst,t\n", "found none"),
+    ],
+)
+def test_what_shows_no_events_is_refused(cli, content, words):
+    Path("e.csv").write_text(content)
+    answer = cli("init", "e.csv")
+    assert (answer.code, words in answer.err) == (2, True)
+    assert not Path("seedbed.yaml").exists()
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_refused(cli):
+    assert "no such file" in cli("init", "events.parquet").err
+    Path("sessions").mkdir()
+    assert "sessions keep their columns" in cli("init", "sessions").err
+
+
+def test_a_torn_file_is_refused_as_such(tmp_path):
+    path = tmp_path / "e.csv.gz"
+    path.write_bytes(b"\x1f\x8b torn")
+    with pytest.raises(InvalidInput, match="torn"):
+        propose(path)
