@@ -21,7 +21,15 @@ def test_training_ends_with_the_gates_code_a_summary_and_a_report(cli, tmp_path)
     job = small_job(tmp_path)
     answer = cli(*job)
     assert answer.code == 0, answer.err
-    for part in ("AP, random negatives", "pair counter", "EFFECTIVE", "SDPA", "gate: PASS", "try next"):
+    for part in (
+        "test, random negatives",
+        "pair counter",
+        "strongest baseline",
+        "EFFECTIVE",
+        "SDPA",
+        "gate: PASS",
+        "try next",
+    ):
         assert part in answer.out
     run_id = answer.out.split("seedbed runs diff ")[1].split()[0]
     assert next(Path(".seedbed").glob(f"runs/small/{run_id}/TRAINING/report.html")).is_file()

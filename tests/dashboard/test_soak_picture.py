@@ -16,7 +16,7 @@ from seedbed.soak._readback import read_soak
 SVG = "{http://www.w3.org/2000/svg}"
 SOAKS = sorted((Path(__file__).parents[1] / "data" / "soaks-1").iterdir())  # one without faults, one with
 PHONE, LEAST_PIXELS = 390, 11
-# How wide a letter of a sentence is, as a share of the font's size: DejaVu Sans, the widest of the usual ones, has 0.48.
+# How wide a letter of a sentence is, as a share of the font's size. DejaVu Sans, the widest usual one, has 0.48.
 LETTER = 0.52
 
 

@@ -22,6 +22,10 @@ def report(
 ) -> None:
     """Write a run's report: one HTML file with plots, which needs no network and no other file.
 
+    It shows every metric, step series, change and kernel of the record, by the
+    names that they have there. Scores at metrics.test are set beside those at
+    metrics.baselines. Epochs are bands where the record says how long they are.
+
     \b
     Examples:
       seedbed report latest --open

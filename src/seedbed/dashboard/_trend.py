@@ -1,46 +1,65 @@
-"""A metric over the history of a comparison group, as a drawing."""
+"""A metric over the history of a comparison group, as a drawing.
+
+The drawing is narrow and its text large, so that it can be read on a phone.
+"""
 
 from collections.abc import Iterable
+from textwrap import wrap
 
 from seedbed.dashboard._axis import Axis, data_axis
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._words import number
-from seedbed.records import Trend
+from seedbed.records import Trend, TrendPoint
 
 __all__ = ["render_trend"]
 
-_WIDTH, _HEIGHT = 920, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 900, 56, 310
+_WIDTH, _EDGE, _LEFT, _RIGHT, _LINE, _PANEL = 560, 16, 82, 544, 21, 240
+_LINE_WIDTH = 60  # characters
+_CAPTION = "Dots are commits that may be compared, oldest first; the line is smoothed, the dashes are the slope."
+_APART = "A hollow dot is a run that something happened to: changed from outside, degraded, or resumed."
 
 
 def render_trend(trend: Trend) -> str:
     """`trend` as an SVG document that needs no other file; the same input gives the same text.
 
     Dots are commits in the order of the history, the line is the smoothed curve, and the dashes are the slope, drawn
-    through the middle commit and the median value.
+    through the middle commit and the median value. A hollow dot is a commit whose run was changed from outside, was
+    degraded, or was resumed.
     """
+    head = wrap(trend.words, _LINE_WIDTH)
+    foot = wrap(f"{_CAPTION} {_APART}" if any(point.happened for point in trend.points) else _CAPTION, _LINE_WIDTH)
+    top = 44.0 + _LINE * len(head)
+    bottom = top + _PANEL
     values = [point.value for point in trend.points]
     places = Axis(1.0, max(float(len(values)), 2.0), _LEFT, _RIGHT, 1.0)
-    axis = data_axis(values, _BOTTOM, _TOP, 5)
+    axis = data_axis([*values, *(point.smoothed for point in trend.points)], bottom, top, 5)
     return (
         environment()
         .get_template("trend.svg.j2")
         .render(
             width=_WIDTH,
-            height=_HEIGHT,
+            height=bottom + 62 + _LINE * len(foot),
+            edge=_EDGE,
             left=_LEFT,
             right=_RIGHT,
-            bottom=_BOTTOM,
+            bottom=bottom,
+            head=[(26 + _LINE * place, line) for place, line in enumerate(head, 1)],
+            foot=[(bottom + 52 + _LINE * place, line) for place, line in enumerate(foot)],
             trend=trend,
             axis=axis,
             curve=_path(places, axis, enumerate((point.smoothed for point in trend.points), 1)),
             slope=_path(places, axis, _ends(trend)),
             dots=[
-                (places.at(place), axis.at(point.value), f"{point.run_id}: {number(point.value)}")
+                (places.at(place), axis.at(point.value), bool(point.happened), _title(point))
                 for place, point in enumerate(trend.points, 1)
             ],
         )
     )
+
+
+def _title(point: TrendPoint) -> str:
+    """The run, its value, and what happened to it."""
+    return "; ".join((f"{point.run_id}: {number(point.value)}", *point.happened))
 
 
 def _ends(trend: Trend) -> Iterable[tuple[int, float]]:
