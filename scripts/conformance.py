@@ -95,6 +95,9 @@ def attacked(plant: PlantKind, seed: int) -> list[dict]:
         soaks = {
             Base.HEALTHY: finished(root, plan(soak_id="healthy")),
             Base.FAILED: finished(root, plan(soak_id="failed", fault=SoakFault.DROPPED, fault_from=5)),
+            Base.UNSEEN: finished(
+                root, plan(soak_id="unseen", fault=SoakFault.CLAMPED, fault_from=length - 3), ends_after=length - 5
+            ),
         }
         other = finished(root, plan(soak_id="other", seed=seed + 100, iterations=length - 1))
         return [
@@ -124,7 +127,7 @@ def attack(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder]
 
 def anchored(plant: PlantKind, seed: int, name: str, soaks: dict[Base, SoakFolder], other: SoakFolder) -> dict:
     """Whether the anchor finds what the files alone cannot show."""
-    kept = json.loads((soaks[Base.HEALTHY].path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
+    kept = json.loads((soaks[ANCHORED[name].base].path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
     with tempfile.TemporaryDirectory() as folder:
         copy, place = corrupted(ANCHORED[name], soaks, other, Path(folder), seed)
         caught = not verify_soak(copy, assemble, anchor=kept, drawing=soak_drawing()).clean
@@ -152,18 +155,19 @@ def corrupted(
 def honest(plant: PlantKind, seed: int) -> list[dict]:
     """Whether an honest soak is accused of anything, with or without a fault or a stop."""
     random = Random(canonical_json([plant.value, seed]))
-    fault = random.choice([None, *SoakFault])
+    tuner = random.choice([TunerKind.RULES, TunerKind.RULES, TunerKind.RULES, TunerKind.NONE])
+    fault = random.choice([None, *SoakFault]) if tuner is not TunerKind.NONE else None
     length = random.choice([8, 12, 16] if plant is PlantKind.MOCK else [7, 8])
     plan = SoakPlan(
         soak_id="honest",
         plant=plant,
         seed=seed,
-        tuner=random.choice([TunerKind.RULES, TunerKind.RULES, TunerKind.RULES, TunerKind.NONE]),
+        tuner=tuner,
         iterations=length,
         profile=random.choice(["quick", "standard"]),
         control=random.random() < 0.8,
         fault=fault,
-        fault_from=random.randint(3, 6),
+        fault_from=5,
     )
     stops = [random.randint(1, length)] if random.random() < 0.3 else []
     with tempfile.TemporaryDirectory() as folder:
@@ -173,13 +177,17 @@ def honest(plant: PlantKind, seed: int) -> list[dict]:
     return [{"kind": "honest", "name": what, "soak": f"{plant} {seed}", "found": accusations, "holds": found.clean}]
 
 
-def finished(root: Path, plan: SoakPlan, stops: Iterable[int] = ()) -> SoakFolder:
-    """A finished soak that was stopped once the artifact of each of these iterations existed."""
+def finished(root: Path, plan: SoakPlan, stops: Iterable[int] = (), ends_after: int | None = None) -> SoakFolder:
+    """A finished soak that was stopped once the artifact of each of these iterations existed.
+
+    With `ends_after`, its time was up once the artifact before that iteration existed.
+    """
     folder = SoakFolder.create(root, plan)
+    is_late = (folder.path / f"ITER_SUMMARY_{(ends_after or plan.iterations + 2) - 1}.json").exists
     for until in (*stops, plan.iterations + 1):
         soak = Soak(folder, assemble(plan), Silent())
         try:
-            soak.run((folder.path / f"ITER_SUMMARY_{until}.json").exists, lambda: False)
+            soak.run((folder.path / f"ITER_SUMMARY_{until}.json").exists, is_late)
         finally:
             soak.close()
     finish(folder, assemble, drawing=soak_drawing())

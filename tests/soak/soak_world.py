@@ -37,9 +37,9 @@ def after(num_iterations):
     return lambda: next(calls) >= num_iterations
 
 
-def finished(root, plan):
+def finished(root, plan, *, time_is_up=lambda: False):
     folder = SoakFolder.create(root, plan)
-    go_on(folder)
+    go_on(folder, time_is_up=time_is_up)
     finish(folder, assemble, drawing=soak_drawing())
     return folder
 

@@ -22,6 +22,9 @@ def soaks(tmp_path_factory):
     return {
         Base.HEALTHY: finished(root, small_plan("healthy")),
         Base.FAILED: finished(root, failing),
+        Base.UNSEEN: finished(
+            root, small_plan("unseen", fault="clamped", fault_from=9, iterations=12), time_is_up=after(6)
+        ),
         "other": finished(root, small_plan("other", seed=2, iterations=8)),
     }
 
@@ -54,15 +57,16 @@ def test_what_a_real_soak_could_have_left_is_found_only_by_the_digest_kept_elsew
     def anchor(folder):
         return json.loads((folder.path / "POST_SOAK_SNAPSHOT.json").read_bytes())["digest"]
 
-    kept = anchor(soaks[Base.HEALTHY])
+    true = soaks[ANCHORED[name].base]
+    kept = anchor(true)
     folder, place = falsified(soaks, ANCHORED[name], tmp_path)
     assert verify_soak(folder, assemble, drawing=soak_drawing()).clean
     (accusation,) = verify_soak(folder, assemble, anchor=kept).accusations
     assert (accusation.flaw, accusation.where) == (Flaw.ANCHOR, place)
-    assert verify_soak(soaks[Base.HEALTHY], assemble, anchor=kept).clean
-    assert verify_soak(soaks[Base.HEALTHY], assemble, anchor=kept[:12]).clean
+    assert verify_soak(true, assemble, anchor=kept).clean
+    assert verify_soak(true, assemble, anchor=kept[:12]).clean
     with pytest.raises(InvalidInput, match="11 digits; give at least the first 12"):
-        verify_soak(soaks[Base.HEALTHY], assemble, anchor=kept[:11])
+        verify_soak(true, assemble, anchor=kept[:11])
 
 
 def test_an_anchor_without_a_snapshot_is_not_met(soaks, tmp_path):

@@ -9,6 +9,7 @@ from seedbed.errors import NotFound
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind
 from seedbed.soak._profile import SoakProfile
 from seedbed.soak._regime import RegimeRule
+from seedbed.soak.faults._sighting import refuse_impossible
 from seedbed.soak.market._limits import limited
 from seedbed.soak.market._market import MARKET_KPIS
 from seedbed.soak.market._plant import MarketPlant
@@ -77,7 +78,14 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
 
 
 def assemble(plan: SoakPlan) -> Assembly:
-    """Build the parts that a plan names. Raises NotFound for a profile or tuner that its plant does not have."""
+    """Build the parts that a plan names.
+
+    Raises NotFound for a profile or tuner that its plant does not have, and InvalidInput for a fault that cannot come
+    about. Plans of version 1 were not refused for that.
+    """
+    if plan.fault is not None and plan.is_bound:
+        tunes = plan.tuner is not TunerKind.NONE
+        refuse_impossible(plan.fault, plan.fault_from, _profile(plan), plan.iterations, tunes=tunes)
     if plan.plant is PlantKind.TRAINING:
         return _training(plan)
     profile, tuner = _profile(plan), _tuner(plan)

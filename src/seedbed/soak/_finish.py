@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seedbed.contracts import GateReport
+from seedbed.errors import StoreCorrupt
 from seedbed.gate import GateSpec, gate_metrics, write_textfile
 from seedbed.records.storage import replace
 from seedbed.soak._folder import SoakFolder
@@ -22,7 +23,7 @@ from seedbed.soak.reports._reports import (
 from seedbed.soak.verify._drawing_check import stated_drawing
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import SoakVerification
-from seedbed.soak.verify._verify import examine_soak, verify_soak
+from seedbed.soak.verify._verify import examine_soak, unreadable, verify_soak
 
 __all__ = ["FinishedSoak", "finish", "judge_soak"]
 
@@ -57,8 +58,7 @@ def judge_soak(
     `verify_soak`. `calibrate` adds the false-pass rate of each check on a series. Raises StoreCorrupt for logs that
     cannot be read.
     """
-    plan = folder.plan()
-    readback = read_soak(folder, plan, assemble(plan))
+    readback = _readable(folder, assemble)
     verification = verify_soak(folder, assemble, strict=True, anchor=anchor, drawing=drawing)
     report = judge_readback(readback, verified=verification.clean, spec=spec)
     if spec is None and verification.clean:
@@ -76,8 +76,7 @@ def finish(
 
     Raises StoreCorrupt for logs that cannot be read.
     """
-    plan = folder.plan()
-    readback = read_soak(folder, plan, assemble(plan))
+    readback = _readable(folder, assemble)
     folder.write(folder.tuning_report_path, tuning_report(readback))
     _, verification = examine_soak(folder, assemble, strict=True)
     report = judge_readback(readback, verified=verification.clean)
@@ -87,6 +86,15 @@ def finish(
     replace(folder.page_path, verification_page(verification).encode(), durable=False)
     _write_metrics(folder, readback, report)
     return FinishedSoak(readback, verification, snapshot)
+
+
+def _readable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> SoakReadback:
+    """The soak read back. Raises StoreCorrupt, with the file, when it cannot be read."""
+    folder.plan()  # a plan of a later version, or a file that is none, has an error of its own
+    for each in unreadable(folder, assemble):
+        raise StoreCorrupt(f"{folder.path}: {each.where}: {each.what}; restore the file from a copy")
+    plan = folder.plan()
+    return read_soak(folder, plan, assemble(plan))
 
 
 def _write_drawing(

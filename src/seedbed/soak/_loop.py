@@ -7,7 +7,8 @@ from typing import Protocol, final
 
 from seedbed.change import ChangeEngine, ChangeRecord, Kind, SettingsFile
 from seedbed.change._rollback import ROLLBACK
-from seedbed.errors import ContractBroken, StoreCorrupt
+from seedbed.errors import ContractBroken, SeedbedError, StoreCorrupt
+from seedbed.records import read_journal
 from seedbed.soak._controller import IterationDecision
 from seedbed.soak._delivery import FileReader
 from seedbed.soak._evidence import (
@@ -27,6 +28,7 @@ from seedbed.soak._tally import tally
 from seedbed.soak.reports._metrics import SoakCounts
 from seedbed.soak.reports._reports import counts_of
 from seedbed.soak.verify._outcome import was_made
+from seedbed.soak.verify._resumable import require_resumable
 
 __all__ = ["Soak", "SoakObserver", "SoakProgress"]
 
@@ -56,9 +58,9 @@ class Soak:
     """Runs the soak of a folder: a new one from its first iteration, an interrupted one from where it ended.
 
     The state of a soak is its two logs. A resumed soak measures all its iterations again, which brings its plants back
-    to their state, and must get the same samples. Raises StoreCorrupt when it does not or when a log was altered,
-    Conflict when another process runs this soak, and ContractBroken when it is unknown after a crash whether a change
-    was made.
+    to their state, and must get the same samples. Raises StoreCorrupt, before anything is written, when it does not or
+    when a file was altered, Conflict when another process runs this soak, and ContractBroken when it is unknown after a
+    crash whether a change was made.
     """
 
     def __init__(self, folder: SoakFolder, assembly: Assembly, observer: SoakObserver) -> None:
@@ -66,14 +68,18 @@ class Soak:
         self._plan = folder.plan()
         with ExitStack() as opened:
             opened.enter_context(folder.locked())
+            require_resumable(folder, assembly)
+            self._arms, self._controller = assembly.plant_arms(self._plan), assembly.controller(self._plan)
+            reader = FileReader(
+                folder.settings_path, self._registry, self._arms, lambda record: self._evidence.append(record)
+            )
+            self._repeat(reader)  # only then is a log opened, which cuts off a torn record
             self._changes = opened.enter_context(folder.open_changes())
             evidence = opened.enter_context(folder.open_evidence())
             for log in (self._changes, evidence):
                 if log.torn_bytes:
                     observer.noted(f"{log.path.name}: cut off {log.torn_bytes} bytes of a record that was never whole")
             self._evidence = EvidenceLog(evidence)
-            self._arms, self._controller = assembly.plant_arms(self._plan), assembly.controller(self._plan)
-            reader = FileReader(folder.settings_path, self._registry, self._arms, self._evidence.append)
             self._file = SettingsFile(folder.settings_path, self._registry, reader)
             self._ramp_down = assembly.profile.ramp_down
             self._num_summarised, self._previous = 0, GENESIS
@@ -112,6 +118,16 @@ class Soak:
         """Close its files and release its lock."""
         self._opened.close()
 
+    def _repeat(self, reader: FileReader) -> None:
+        """Do again what the plant's log holds, which brings the plants back to their state. Nothing is written."""
+        path = self._folder.evidence_path
+        for entry, record in parse_evidence(read_journal(path)) if path.exists() else ():
+            try:
+                reader.repeat(record)
+            except (SeedbedError, ArithmeticError, LookupError, TypeError, ValueError) as problem:
+                what = f"{problem}; restore the file from a copy, then resume"
+                raise StoreCorrupt(f"{path}, record {entry.sequence}: {what}") from None
+
     def _start(self, reader: FileReader) -> list[MeasuredIteration]:
         entries = self._evidence.entries()
         is_new = not self._folder.settings_path.exists()
@@ -126,8 +142,6 @@ class Soak:
             reader.reload()
             return []
         records = [record for _, record in parse_evidence(entries)]
-        for record in records:
-            reader.repeat(record)
         return self._resume(reader, [record for record in records if isinstance(record, MeasurementRecord)])
 
     def _resume(self, reader: FileReader, measured: Sequence[MeasurementRecord]) -> list[MeasuredIteration]:

@@ -6,7 +6,14 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, GateOption, PathOption, SameOutOption
+from seedbed.cli.soak._options import (
+    DEFAULT_FOLDER,
+    AnchorOption,
+    GateOption,
+    PathOption,
+    SameOutOption,
+    altered_files_break_the_contract,
+)
 
 __all__ = ["gate"]
 
@@ -45,15 +52,16 @@ def gate(
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     soak_folder = SoakFolder.find(same or path)
     own_gate = None if spec is None else load_gate(spec)
-    report = judge_soak(
-        soak_folder,
-        assemble,
-        spec=own_gate,
-        anchor=anchor,
-        drawing=soak_drawing(),
-        metrics=prometheus,
-        calibrate=calibrate,
-    )
+    with altered_files_break_the_contract():
+        report = judge_soak(
+            soak_folder,
+            assemble,
+            spec=own_gate,
+            anchor=anchor,
+            drawing=soak_drawing(),
+            metrics=prometheus,
+            calibrate=calibrate,
+        )
     if anchor is None and not soak_folder.plan().is_bound:
         former = (
             "its log does not name its plan, so nothing shows that the gate is the one it began with; give --anchor"

@@ -1,11 +1,22 @@
 """Options that the commands of `seedbed soak` share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["DEFAULT_FOLDER", "AnchorOption", "GateOption", "PathOption", "SameOutOption"]
+from seedbed.errors import ContractBroken, StoreCorrupt
+
+__all__ = [
+    "DEFAULT_FOLDER",
+    "AnchorOption",
+    "GateOption",
+    "PathOption",
+    "SameOutOption",
+    "altered_files_break_the_contract",
+]
 
 DEFAULT_FOLDER = Path("artifacts/soak")
 
@@ -24,3 +35,12 @@ AnchorOption = Annotated[
         "--anchor", metavar="SEAL", help="The seal that `soak run` printed and you kept elsewhere, or its beginning."
     ),
 ]
+
+
+@contextmanager
+def altered_files_break_the_contract() -> Iterator[None]:
+    """Let a soak whose files were altered end its command as `soak verify` does, and not as an error of Seedbed."""
+    try:
+        yield
+    except StoreCorrupt as problem:
+        raise ContractBroken(str(problem)) from None

@@ -7,7 +7,7 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors
-from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption
+from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption, altered_files_break_the_contract
 
 __all__ = ["run"]
 
@@ -110,4 +110,6 @@ def run(
         soak_folder = SoakFolder.create(folder, plan)
     else:
         soak_folder = SoakFolder.find(folder / resume)
-    raise typer.Exit(run_soak(soak_folder, RunOptions(hours, metrics_port, push_gateway, as_json)))
+    with altered_files_break_the_contract():
+        exit_code = run_soak(soak_folder, RunOptions(hours, metrics_port, push_gateway, as_json))
+    raise typer.Exit(exit_code)

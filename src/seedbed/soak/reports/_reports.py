@@ -7,11 +7,12 @@ from typing import Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from seedbed.change import summary
-from seedbed.contracts import ChangeSummary, GateReport, Message, Verdict
+from seedbed.contracts import ChangeSummary, CheckReport, GateReport, Message, Verdict
 from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
 from seedbed.soak._iterations import IterationRecord
 from seedbed.soak._readback import SoakReadback
 from seedbed.soak._tally import SoakTally
+from seedbed.soak.faults._sighting import FaultReport, report_on
 from seedbed.soak.reports._drawing import SealedDrawing
 from seedbed.soak.reports._metrics import SoakCounts
 
@@ -31,6 +32,7 @@ __all__ = [
 _FAR = 3.5
 _TO_SIGMA = 1.4826
 _VERIFIED: Mapping[str, object] = {"metric": "verify.clean", "op": "==", "value": True, "kind": "contract"}
+_FAULT_SEEN: Mapping[str, object] = {"metric": "fault.seen", "op": "==", "value": True}
 
 
 class TuningReport(Message):
@@ -129,9 +131,11 @@ def soak_gate_record(readback: SoakReadback, *, verified: bool) -> dict[str, Any
     """The record of a soak that a gate judges.
 
     `kpi` and `control` hold every sample after the warm-up, `window` and `control_window` those of the last iterations,
-    as series by KPI; `iteration` holds one value for each iteration, by KPI and statistic.
+    as series by KPI; `iteration` holds one value for each iteration, by KPI and statistic. `fault.seen` has no value
+    unless a fault was asked for and seen.
     """
     counted = readback.tally
+    fault = _fault_report(readback)
     tuned, last = (
         readback.iterations[readback.assembly.profile.warm_up :],
         readback.iterations[-readback.assembly.profile.window :],
@@ -145,6 +149,7 @@ def soak_gate_record(readback: SoakReadback, *, verified: bool) -> dict[str, Any
         "freeze_ready": not freeze_objections(readback),
         "verify": {"clean": verified},
         "contract": {"kept": not counted.breaks},
+        "fault": {"seen": True if fault is not None and fault.seen_at is not None else None},
         "proposals": {name: getattr(counted, name) for name in ("full", "partial", "failed", "skipped")},
         "changes": {"requested": sum(outcomes.values()), "rollbacks": counted.rollbacks, **outcomes},
         "kpi": _samples(tuned, control=False),
@@ -158,9 +163,14 @@ def soak_gate_record(readback: SoakReadback, *, verified: bool) -> dict[str, Any
 def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
     """Judge by `spec`, else by the plan's gate, else by the profile's checks. Raises InvalidInput as `judge`.
 
-    A soak in which verification found something passes no gate, whether or not the gate asks for `verify.clean`.
+    Two things no gate can leave out: a soak in which verification found something does not pass, and neither does one
+    with a fault that was never seen.
     """
-    return judge(_gate_of(readback, spec, verified=verified), soak_gate_record(readback, verified=verified))
+    report = judge(_gate_of(readback, spec, verified=verified), soak_gate_record(readback, verified=verified))
+    fault = _fault_report(readback)
+    if fault is None:
+        return report
+    return report.model_copy(update={"checks": tuple(_with_reason(each, fault) for each in report.checks)})
 
 
 def calibrate_readback(
@@ -175,9 +185,23 @@ def _gate_of(readback: SoakReadback, spec: GateSpec | None, *, verified: bool) -
     """The gate to judge by, with the checks that every soak must pass and that it lacks."""
     gate = spec or _own_gate(readback)
     required = [] if verified else [_VERIFIED]
+    if readback.plan.is_bound and readback.plan.fault is not None:
+        required.append(_FAULT_SEEN)
     asked = {check.metric for check in gate.checks}
     added = [each for each in required if each["metric"] not in asked]
     return gate.model_copy(update={"checks": (*gate.checks, *parse_gate({"checks": added}).checks)}) if added else gate
+
+
+def _fault_report(readback: SoakReadback) -> FaultReport | None:
+    """What the plant's log shows of the fault that was asked for; None without one."""
+    plan = readback.plan
+    return None if plan.fault is None else report_on(plan.fault, plan.fault_from, readback.evidence_records)
+
+
+def _with_reason(check: CheckReport, fault: FaultReport) -> CheckReport:
+    """A check on the fault, with what the log shows as its reason; any other check as it is."""
+    is_about_it = check.metric == _FAULT_SEEN["metric"] and check.verdict in {Verdict.NO_DATA, Verdict.PASS}
+    return check.model_copy(update={"reason": fault.what}) if is_about_it else check
 
 
 def _own_gate(readback: SoakReadback) -> GateSpec:

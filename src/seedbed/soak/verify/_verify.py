@@ -38,7 +38,7 @@ from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._segment import segments
 from seedbed.soak.verify._verification import Accusation, Flaw, Remark, SoakVerification
 
-__all__ = ["examine_soak", "verify_soak"]
+__all__ = ["examine_soak", "unreadable", "verify_soak"]
 
 _SHORTEST_ANCHOR = 12
 _USED = frozenset({Outcome.EFFECTIVE, Outcome.CLAMPED})
@@ -79,19 +79,23 @@ def verify_soak(
 
 
 def examine_soak(
-    folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly], *, strict: bool = False, repeat: bool = True
+    folder: SoakFolder,
+    assemble: Callable[[SoakPlan], Assembly],
+    *,
+    strict: bool = False,
+    repeat: bool = True,
+    resuming: bool = False,
 ) -> tuple[SoakReadback | None, SoakVerification]:
-    """As `verify_soak`, without the files that hold its result. The readback is None when a log cannot be read."""
-    problems = list(_unreadable(folder, assemble))
-    if not problems:
-        plan = folder.plan()
-        try:
-            readback = read_soak(folder, plan, assemble(plan))
-        except _FOREIGN_ERRORS as problem:
-            problems.append(Accusation(Flaw.LOG, "changes.log against evidence.log", _message(problem)))
+    """As `verify_soak`, without the files that hold its result. The readback is None when a log cannot be read.
+
+    With `resuming`, the soak is examined as one that was interrupted, even if it has ended.
+    """
+    problems = list(unreadable(folder, assemble))
     if problems:
         return None, SoakVerification(folder.path.name, tuple(problems), None, False, strict)
-    accusations, readback = _check_logs(folder, readback)
+    plan = folder.plan()
+    readback = read_soak(folder, plan, assemble(plan))
+    accusations, readback = _check_logs(folder, readback, ended=not resuming and has_ended(folder, readback))
     accusations += list(_repetition(readback)) if repeat else []
     remarks = tuple(plan_remarks(folder, readback))
     return readback, SoakVerification(
@@ -99,8 +103,8 @@ def examine_soak(
     )
 
 
-def _unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Iterator[Accusation]:
-    """The files that cannot be read."""
+def unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Iterator[Accusation]:
+    """The files that cannot be read, and logs that contradict each other so that no soak can be read from them."""
     irregular = list(folder.irregular())
     yield from (
         Accusation(flaw_of(folder, path), path.name, f"is {kind}, expected a regular file") for path, kind in irregular
@@ -117,6 +121,7 @@ def _unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) ->
             lambda: assemble(folder.plan()).registry.get_all(read_json_with_hash(folder.settings_path)[0]),
         ),
     )
+    is_whole = True
     for flaw, name, read in reads:
         try:
             read()
@@ -124,12 +129,23 @@ def _unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) ->
             yield Accusation(flaw, name, _message(problem))
             if flaw is Flaw.PLAN:
                 return
+            is_whole = False
+    if is_whole:
+        yield from _contradictions(folder, assemble)
 
 
-def _check_logs(folder: SoakFolder, readback: SoakReadback) -> tuple[list[Accusation], SoakReadback]:
+def _contradictions(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> Iterator[Accusation]:
+    plan = folder.plan()
+    try:
+        read_soak(folder, plan, assemble(plan))
+    except _FOREIGN_ERRORS as problem:
+        yield Accusation(Flaw.LOG, "changes.log against evidence.log", _message(problem))
+
+
+def _check_logs(folder: SoakFolder, readback: SoakReadback, *, ended: bool) -> tuple[list[Accusation], SoakReadback]:
     """Check the logs and what follows from them. Returns the readback with the final state that the logs lead to."""
-    ended = has_ended(folder, readback)
-    accusations = [*plan_flaws(folder, readback), *log_flaws(folder, readback, ended=ended), *evidence_flaws(readback)]
+    accusations = [*plan_flaws(folder, readback), *log_flaws(folder, readback, ended=ended)]
+    accusations += _collected("evidence.log", evidence_flaws(readback))
     journal = ChangeJournalCheck(readback)
     accusations += _collected("changes.log", _check_iterations(readback, journal, ended=ended))
     accusations += _collected("changes.log", _outcomes(readback, ended=ended))

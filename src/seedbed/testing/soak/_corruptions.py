@@ -7,12 +7,13 @@ from types import MappingProxyType
 from seedbed.testing.soak._files import EASY_GATE, file_corruptions, replanned
 from seedbed.testing.soak._forge import Logs, reseal, rewrite
 from seedbed.testing.soak._logs import log_corruptions
-from seedbed.testing.soak._scene import Corruption, Scene
+from seedbed.testing.soak._scene import Base, Corruption, Scene
 
 __all__ = ["ANCHORED", "CORRUPTIONS"]
 
 _SNAPSHOT = "POST_SOAK_SNAPSHOT.json"
 _OTHER_GATE = {"gate": EASY_GATE}
+_NO_FAULT = replanned({"fault": None}, _SNAPSHOT)
 
 
 def _rerun(scene: Scene) -> str:
@@ -21,12 +22,6 @@ def _rerun(scene: Scene) -> str:
     shutil.rmtree(scene.folder)
     shutil.copytree(scene.other, scene.folder)
     return replanned({"soak_id": soak_id}, _SNAPSHOT)(scene)
-
-
-def _idle_fault(scene: Scene) -> str:
-    """Claim a fault from an iteration after which nothing is delivered any more."""
-    last = len(list(scene.folder.glob("ITER_SUMMARY_*.json")))
-    return replanned({"fault": "dropped", "fault_from": last - 1}, _SNAPSHOT)(scene)
 
 
 def _as_former(scene: Scene) -> str:
@@ -49,7 +44,12 @@ CORRUPTIONS: Mapping[str, Corruption] = _table(lambda: [*file_corruptions(), *lo
 ANCHORED: Mapping[str, Corruption] = _table(
     lambda: [
         ("soak-run-again", Corruption("another whole soak is put in its place, its id forged", _rerun)),
-        ("plan-idle-fault", Corruption("a fault without effect is claimed, everything rewritten", _idle_fault)),
+        (
+            "fault-forgotten",
+            Corruption(
+                "a fault that never came about is not mentioned, all signed and rewritten", _NO_FAULT, Base.UNSEEN
+            ),
+        ),
         ("plan-gate-signed", Corruption("another gate, all signed and rewritten", replanned(_OTHER_GATE, _SNAPSHOT))),
         ("soak-as-former", Corruption("another gate, the soak given out as one of a former version", _as_former)),
     ]

@@ -44,6 +44,7 @@ def file_corruptions() -> Iterator[tuple[str, Corruption]]:
     yield from _summaries()
     yield from _reports()
     yield from _texts()
+    yield from _faults()
     for name in (_PLAN, _SETTINGS, "ITER_SUMMARY_3.json", _TUNING, _SNAPSHOT, _METRICS, _PAGE, _DRAWING):
         yield f"another-soaks-{name}", Corruption(f"{name} of another soak is put in its place", _from_other(name))
     for name in (_PLAN, _SETTINGS, _TUNING, _SNAPSHOT, _DRAWING):
@@ -168,6 +169,40 @@ def _texts() -> Iterator[tuple[str, Corruption]]:
     yield "page-verdict", Corruption("the page's verdict is another", altered(_PAGE, b"PASSED", b"NOT PASSED"))
     yield from _drawings()
     yield "page-cut", Corruption("the last bytes of the page are cut off", _cut(_PAGE))
+
+
+def _faults() -> Iterator[tuple[str, Corruption]]:
+    """A fault that was asked for and never came about, hidden; and one that no soak can suffer, claimed."""
+
+    def passed(snapshot: JsonObject) -> None:
+        snapshot.update(verdict="PASS", exit_code=0)
+        snapshot["gate"].update(verdict="PASS", exit_code=0)
+
+    def unasked(snapshot: JsonObject) -> None:
+        checks = snapshot["gate"]["checks"]
+        _must(len(checks) > len(kept := [check for check in checks if check["metric"] != "fault.seen"]))
+        snapshot["gate"]["checks"] = kept
+        passed(snapshot)
+
+    def seen(snapshot: JsonObject) -> None:
+        for check in snapshot["gate"]["checks"]:
+            if check["metric"] == "fault.seen":
+                check.update(verdict="PASS", found=True, reason="the fault was seen")
+
+    def idle(scene: Scene) -> str:
+        last = _num_summaries(scene)
+        return replanned({"fault": "dropped", "fault_from": last - 1}, _PLAN)(scene)
+
+    unseen, signed = Base.UNSEEN, "signed and rewritten"
+    yield (
+        "fault-passed",
+        Corruption("a soak whose fault was not seen is said to pass", _sealed(_SNAPSHOT, passed), unseen),
+    )
+    yield "fault-unasked", Corruption("the check on a fault is removed, PASS said", _sealed(_SNAPSHOT, unasked), unseen)
+    yield "fault-seen", Corruption("a fault that was not seen is said to be seen", _sealed(_SNAPSHOT, seen), unseen)
+    forgotten = replanned({"fault": None}, _PLAN, sign=False)
+    yield "fault-edited", Corruption("a fault that was not seen is no longer planned, all rewritten", forgotten, unseen)
+    yield "fault-impossible", Corruption(f"a fault is claimed that no such soak can suffer, {signed}", idle)
 
 
 def _drawings() -> Iterator[tuple[str, Corruption]]:

@@ -13,10 +13,15 @@ __all__ = ["Base", "Corruption", "Numbers", "Scene", "altered_numbers", "names_p
 
 
 class Base(StrEnum):
-    """The finished soak to corrupt: HEALTHY, or FAILED, whose plant reported values as held that it never got."""
+    """The finished soak to corrupt.
+
+    HEALTHY; FAILED, whose plant reported values as held that it never got; UNSEEN, which ended before its fault was
+    due.
+    """
 
     HEALTHY = "healthy"
     FAILED = "failed"
+    UNSEEN = "unseen"
 
 
 @final
