@@ -12,6 +12,7 @@ import yaml
 from cli_world import SMALL_CONFIG, small_job
 
 from seedbed.cli.training._init import TEMPLATE
+from seedbed.cli.training._reading import note_reading
 from seedbed.stages import TrainConfig, load_config
 from seedbed.temporal import FileFormat
 
@@ -250,3 +251,13 @@ def test_too_few_events_are_warned_of_before_the_training_and_in_json(cli, tmp_p
     assert "make 1 steps in all: no model learns from so few" in answer.err
     assert any("no model learns" in warning for warning in answer.json["warnings"])
     assert answer.err.index("no model learns") < answer.err.index("train 1/1")
+
+
+def test_a_large_file_is_said_to_be_read(tmp_path, monkeypatch, capsys):
+    (tmp_path / "events.csv").write_text("src,dst,t\n1,2,3\n")
+    note_reading(tmp_path / "events.csv")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("seedbed.cli.training._reading._LARGE_BYTES", 16)
+    note_reading(tmp_path / "events.csv")
+    note_reading(tmp_path)  # a folder of sessions
+    assert capsys.readouterr().err == f"reading {tmp_path / 'events.csv'}, 16 B\n"
