@@ -12,6 +12,7 @@ import yaml
 from cli_world import SMALL_CONFIG, small_job
 
 from seedbed.cli.training._init import TEMPLATE
+from seedbed.cli.training._reading import note_reading
 from seedbed.stages import TrainConfig, load_config
 from seedbed.temporal import FileFormat
 
@@ -234,3 +235,37 @@ def fields_of(value: Any, path: str = "") -> set[str]:
     if not isinstance(value, dict):
         return {path}
     return {name for key, item in value.items() for name in fields_of(item, f"{path}.{'null' if key is None else key}")}
+
+
+def test_shard_keeps_the_unit_and_says_what_is_odd(cli, tmp_path):
+    rows = "".join(f"{i % 7},{100 + i % 5},{1_700_000_000_000 + i * 3_600_000}\n" for i in range(72))
+    (tmp_path / "events.csv").write_text(f"src,dst,t\n{rows}{rows.splitlines()[-1]}\n")
+    (tmp_path / "ms.yaml").write_text("data: {time_unit: milliseconds}")
+    wrong = cli("shard", "events.csv", "wrong", "--json")
+    assert wrong.json["sessions"] == 72
+    unit, copies = wrong.json["warnings"]
+    assert "set data.time_unit to milliseconds" in unit
+    assert "1 of 73 events are exact copies" in copies
+    assert wrong.err.count("warning: ") == len(wrong.json["warnings"])
+    right = cli("shard", "events.csv", "right", "--config", "ms.yaml", "--json").json
+    assert (right["sessions"], right["time_unit"]) == (4, "milliseconds")
+
+
+@pytest.mark.slow
+def test_too_few_events_are_warned_of_before_the_training_and_in_json(cli, tmp_path):
+    command, events, _, config, *options = small_job(tmp_path)
+    (tmp_path / "events.csv").write_text("src,dst,t\n" + "".join(f"{i % 3},{3 + i % 2},{i}\n" for i in range(20)))
+    answer = cli(command, events, "--config", config, *options, "--json")
+    assert "make 1 steps in all: no model learns from so few" in answer.err
+    assert any("no model learns" in warning for warning in answer.json["warnings"])
+    assert answer.err.index("no model learns") < answer.err.index("train 1/1")
+
+
+def test_a_large_file_is_said_to_be_read(tmp_path, monkeypatch, capsys):
+    (tmp_path / "events.csv").write_text("src,dst,t\n1,2,3\n")
+    note_reading(tmp_path / "events.csv")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("seedbed.cli.training._reading._LARGE_BYTES", 16)
+    note_reading(tmp_path / "events.csv")
+    note_reading(tmp_path)  # a folder of sessions
+    assert capsys.readouterr().err == f"reading {tmp_path / 'events.csv'}, 16 B\n"

@@ -36,7 +36,8 @@ def oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> Ite
 
 def _span(first: int, last: int, unit: TimeUnit) -> str:
     dates = [date_of(time, unit) for time in (first, last)]
-    return " to ".join("beyond the year 9999" if date is None else f"{date:%Y-%m-%d}" for date in dates)
+    shown = ["beyond the year 9999" if date is None else f"{date:%Y-%m-%d}" for date in dates]
+    return " to ".join(dict.fromkeys(shown))
 
 
 def _num_distinct(stream: EventStream) -> int:

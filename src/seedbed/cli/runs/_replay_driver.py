@@ -45,16 +45,17 @@ def run_replay(request: ReplayRequest) -> int:
     if config is None:
         raise NotFound(f"run {original.run_id}: its configuration is no longer in {original.folder}")
     runtime = resolve_config(file=config.runtime.model_dump(exclude_unset=True), environment=os.environ)
-    job = Job(config, _events(request, config), str(snapshot.metadata["cohort_id"]), runtime)
     resumed = None if request.resume is None else find_run(request.store, request.resume).run_id
     console = errors()
-    with watching(console, time.monotonic) as progress, warnings_shown(console):
-        try:
-            done = replay(original, job, Store.open(request.store), progress, run_id=resumed)
-        except SeedbedError as error:
-            if progress.run_id:
-                error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
-            raise
+    with warnings_shown(console):
+        job = Job(config, _events(request, config), str(snapshot.metadata["cohort_id"]), runtime)
+        with watching(console, time.monotonic) as progress:
+            try:
+                done = replay(original, job, Store.open(request.store), progress, run_id=resumed)
+            except SeedbedError as error:
+                if progress.run_id:
+                    error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
+                raise
     if done.result.commit is None:
         return _interrupted(request, original, done)
     if request.as_json:

@@ -8,6 +8,7 @@ import typer
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors, print_json
 from seedbed.cli.console._where import require_place
+from seedbed.cli.training._reading import note_reading
 from seedbed.errors import InvalidInput
 
 __all__ = ["shard"]
@@ -44,6 +45,7 @@ def shard(
     if by != "day" and not by.isdecimal():
         raise InvalidInput(f"--by is {by!r}, expected day or a whole number of time units")
     data = (TrainConfig() if config is None else load_config(config)).data
+    note_reading(path)
     with warnings_shown(errors()) as warned:
         stream = load_events(path, data, sort=sort)
     num_sessions = write_sessions(stream, folder, by="day" if by == "day" else int(by), time_unit=data.time_unit)

@@ -19,6 +19,7 @@ from seedbed.cli.console._options import (
     ThreadsOption,
 )
 from seedbed.cli.console._render import errors
+from seedbed.cli.training._reading import note_reading
 from seedbed.cli.training._request import Request
 
 __all__ = ["train"]
@@ -63,5 +64,6 @@ def train(
 
     words = ("train", str(path), *(("--config", str(config)) if config else ()), *(("--sort",) if sort else ()))
     request = Request(words, mode, inject, resume, events, epochs, seed, threads, open_report, store, as_json)
+    note_reading(path)
     job_config = with_unit_of(path, TrainConfig() if config is None else load_config(config))
     raise typer.Exit(run_job(request, job_config, cohort_of(path), lambda job: load_events(path, job.data, sort=sort)))
