@@ -30,6 +30,11 @@ def train_step(optimizer: Optimizer) -> None:
     optimizer.step()
 
 
+def proven(seen: list[UseReport]) -> list[UseReport]:
+    """The reports of a use or of a loss."""
+    return [each for each in seen if not each.unused]
+
+
 def moved(optimizer: Optimizer) -> list[float]:
     """How far one step moves the first entry of each weight."""
     before = [weight.detach().clone() for group in optimizer.param_groups for weight in group["params"]]
@@ -100,7 +105,7 @@ def test_momentum_is_held_where_it_exists(kind: Kind) -> None:
     binding.watch(seen.append)
     for _ in range(4):
         assert moved(optimizer) == moved(twin)
-    assert seen == [UseReport(1, 0.5, 0.5)]
+    assert proven(seen) == [UseReport(2, 0.5, 0.5)], "the first step has nothing to carry on"
 
 
 @pytest.mark.parametrize(
@@ -194,9 +199,9 @@ def test_an_undeclared_schedule_that_cycles_the_momentum_is_named_when_it_takes_
     for _ in range(3):
         train_step(optimizer)
         scheduler.step()
-    assert seen[0] == UseReport(1, 0.5, 0.5)
-    assert len(seen) == 2
-    assert f"beta1 was overwritten by {type(scheduler).__name__}, which cycles it" in seen[1].why
+    *used, lost = proven(seen)
+    assert used == [], "the bias correction takes beta1 out of the first step, and then it is taken back"
+    assert f"beta1 was overwritten by {type(scheduler).__name__}, which cycles it" in lost.why
 
 
 def test_a_schedule_that_cycles_takes_neither_decay_nor_beta2() -> None:
@@ -210,7 +215,7 @@ def test_a_schedule_that_cycles_takes_neither_decay_nor_beta2() -> None:
     for _ in range(10):
         train_step(optimizer)
         scheduler.step()
-    assert seen == [UseReport(1, 0.25, 0.25), UseReport(1, 0.75, 0.75)]
+    assert proven(seen) == [UseReport(1, 0.25, 0.25), UseReport(2, 0.75, 0.75)], "the first step knows no beta2"
 
 
 def test_rmsprop_that_stepped_without_momentum_cannot_begin_with_one() -> None:

@@ -97,6 +97,71 @@ def test_what_cannot_be_watched_is_refused_when_it_is_bound(
     assert inner.param_groups[0]["lr"] == 1e-2
 
 
+class Steps(Optimizer):
+    """A wrapper with hooks of its own, which steps what it wraps; or updates the weights itself."""
+
+    def __init__(self, inner: Optimizer, *, itself: bool = False) -> None:
+        self.optimizer, self.itself = inner, itself
+        super().__init__([weight for group in inner.param_groups for weight in group["params"]], {"lr": 7.0})
+        self.param_groups = inner.param_groups
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        if not self.itself:
+            self.optimizer.step()
+            return
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.data.add_(weight.grad, alpha=-7.0)
+
+
+@pytest.mark.parametrize("itself", [False, True])
+@pytest.mark.parametrize("of_inner", [False, True])
+def test_a_wrapper_with_hooks_of_its_own_counts_by_the_steps_of_what_it_wraps(itself: bool, of_inner: bool) -> None:
+    model = nn.Linear(4, 1)
+    inner = AdamW(model.parameters(), lr=1e-2)
+    wrapped = Steps(inner, itself=itself)
+    schedule = lr_scheduler.ExponentialLR(inner if of_inner else wrapped, 0.9)
+    engine = ChangeEngine(
+        MemoryJournal(), {"lr": LearningRate(wrapped, schedule)}, [Parameter("lr", "1", low=1e-9, high=1.0)]
+    )
+    engine.propose(Delta("lr", Scale(0.5), "test", "me"), 0)
+    for _ in range(3):
+        stepped(model, wrapped)
+    engine.close()
+    assert engine.history[1].outcome is (Outcome.UNKNOWN if itself else Outcome.EFFECTIVE)
+
+
+class Pointing:
+    """Wraps what wraps it."""
+
+    optimizer: Any
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        self.param_groups = groups
+
+
+class Raising:
+    """Its optimizer is there later, and asking earlier raises."""
+
+    @property
+    def optimizer(self) -> Optimizer:
+        raise RuntimeError("call setup first")
+
+
+def test_wrappers_that_point_at_each_other_are_refused_plainly() -> None:
+    groups = AdamW(nn.Linear(4, 1).parameters(), lr=1e-2).param_groups
+    one, other = Pointing(groups), Pointing(groups)
+    one.optimizer, other.optimizer = other, one
+    with pytest.raises(InvalidInput, match=r"cannot be watched: what it wraps wraps it again"):
+        LearningRate(one)  # type: ignore[arg-type]
+
+
+def test_a_wrapper_that_raises_when_it_is_asked_is_refused_plainly() -> None:
+    with pytest.raises(InvalidInput, match=r"its optimizer raises RuntimeError \(call setup first\)") as refused:
+        LearningRate(Raising())  # type: ignore[arg-type]
+    assert isinstance(refused.value.__cause__, RuntimeError)
+
+
 @pytest.mark.parametrize("rate", [None, "auto", True])
 def test_a_rate_that_is_no_number_is_refused_when_it_is_bound(rate: object) -> None:
     optimizer = SGD(nn.Linear(4, 1).parameters(), lr=1e-2)

@@ -64,6 +64,7 @@ class ChangeEngine:
         self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
         self._watched: dict[str, int] = {}
+        self._unused: dict[int, str] = {}
         self._settled = not journal.entries()
         self._register(proposers)
 
@@ -181,7 +182,8 @@ class ChangeEngine:
     def close(self) -> None:
         """End every watch. A change that no step has used until now is UNKNOWN."""
         for change_id in self._watched.values():
-            self._ledger.give_up(change_id, "the run ended before a step used it")
+            why = f": {unused}" if (unused := self._unused.get(change_id)) else ""
+            self._ledger.give_up(change_id, f"the run ended before a step used it{why}")
         self._end_watches()
 
     def require_effective(self) -> None:
@@ -384,7 +386,9 @@ class ChangeEngine:
 
     def _note_use(self, change_id: int, step: int, use: UseReport) -> None:
         record = self.history[change_id]
-        if use.why:
+        if use.unused:
+            self._unused[change_id] = use.unused
+        elif use.why:
             numbers = f"expected {use.expected:g}, found {use.found:g}"
             self._ledger.fail(record, f"at step {step}: {numbers}; {use.why}", use.found, step)
         elif record.phase is not Kind.EFFECTIVE:

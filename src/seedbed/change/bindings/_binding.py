@@ -12,13 +12,15 @@ class UseReport:
     """What the live object really used at a step: the step with number `steps_after` since the watch began, from 1.
 
     `expected` and `found` are in the parameter's unit. `why` is empty when the expected value was used; otherwise it
-    says what overwrote it.
+    says what overwrote it. `unused` is set when the step is no proof, and says why: it did not use the value, or nobody
+    can tell; the watch goes on.
     """
 
     steps_after: int
     expected: float
     found: float
     why: str = ""
+    unused: str = ""
 
 
 class Binding(Protocol):

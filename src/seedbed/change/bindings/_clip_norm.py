@@ -74,7 +74,7 @@ class _Watch:
         self._optimizer, self._expected, self._report = optimizer, expected, report
         self._clip: tuple[float, Tensor, list[Tensor]] | None = None
         self._seen = False
-        self._steps = StepWatch(optimizer, self._look)
+        self._steps = StepWatch(optimizer, self._look, self._forget)
 
     def end(self) -> None:
         """End the watch."""
@@ -84,6 +84,9 @@ class _Watch:
     def note(self, max_norm: float, norm: Tensor, clipped: list[Tensor]) -> None:
         """The loop clipped the gradients of these weights; their norm was `norm` before."""
         self._clip = (max_norm, norm, [] if self._seen else clipped)
+
+    def _forget(self, _step: int) -> None:
+        self._clip = None  # a closure may be called more than once in a step
 
     def _look(self, step: int) -> None:
         clip, self._clip = self._clip, None

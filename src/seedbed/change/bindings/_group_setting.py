@@ -10,9 +10,12 @@ from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._course import Course
+from seedbed.change.bindings._finding import Verdict
 from seedbed.change.bindings._groups import GroupName, group_index, is_number
 from seedbed.change.bindings._schedulers import momentum_cyclers
 from seedbed.change.bindings._step_watch import StepWatch, watchable
+from seedbed.change.bindings._update_proof import proof_of
 from seedbed.errors import InvalidInput
 
 __all__ = ["GroupSetting", "OptimizerSetting"]
@@ -53,6 +56,7 @@ class GroupSetting:
     ) -> None:
         self._optimizer, self._setting, self._group = watchable(optimizer), OptimizerSetting(setting), group
         self._watch: _Watch | None = None
+        self._former: list[float] | None = None
         self._require_setting()
         if scheduler is not None and self._setting in _CYCLED:
             _require_uncycled(self._optimizer, scheduler, self._setting)
@@ -69,14 +73,20 @@ class GroupSetting:
         """
         self._require_range(value)
         self._require_momentum_buffers(value)
+        former = self._held()
         for group, new in zip(self._groups(), self._spread(value), strict=True):
             _put(group, self._setting, new)
+        self._former = former
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report what the next optimizer step uses, and any later loss of the value. Skipped steps do not count."""
+        """Report the first optimizer step whose update is that of the value, and any later loss of the value.
+
+        A weight decay that other code multiplies is carried on. Skipped steps do not count.
+        """
         if self._watch is not None:
             self._watch.end()
-        self._watch = None if report is None else _Watch(self._optimizer, self._held, self._setting, report)
+        live = _Live(self._optimizer, self._setting, self._places)
+        self._watch = None if report is None else _Watch(live, self._former, self._group is None, report)
 
     def state(self) -> dict[str, float]:
         """The setting of each bound group, by the group's index."""
@@ -94,6 +104,7 @@ class GroupSetting:
             )
         for group, value in zip(self._groups(), [state[name] for name in self.state()], strict=True):
             _put(group, self._setting, value)
+        self._former = None
 
     def _places(self) -> list[int]:
         if self._group is None:
@@ -151,39 +162,135 @@ class GroupSetting:
 
 
 @final
+class _Live:
+    """A setting in the groups of an optimizer, which are looked up at every call."""
+
+    def __init__(self, optimizer: Optimizer, setting: OptimizerSetting, places: Callable[[], list[int]]) -> None:
+        self.optimizer, self.setting, self.places = optimizer, setting, places
+
+    def held(self) -> list[float]:
+        """The present values."""
+        return [_get(self.optimizer.param_groups[place], self.setting) for place in self.places()]
+
+    def default(self) -> float | None:
+        """What a group gets that is added without a value of its own."""
+        held = self.optimizer.defaults
+        return _get(held, self.setting) if _key(self.setting) in held else None
+
+    def in_other(self, other: Optimizer) -> list[float]:
+        """The values in another optimizer's groups of the same weights."""
+        own = {id(w) for place in self.places() for w in self.optimizer.param_groups[place]["params"]}
+        groups = [group for group in other.param_groups if any(id(weight) in own for weight in group["params"])]
+        return [_get(group, self.setting) for group in groups if _key(self.setting) in group]
+
+
+@final
 class _Watch:
-    """Compares the setting at the beginning of each optimizer step: only a binding may change it."""
+    """Compares the setting at the beginning of each optimizer step, and its update with that of the former value.
+
+    Only a binding may change it; a weight decay may also be multiplied. `former` is None when nobody knows it any more.
+    """
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        held: Callable[[], list[float]],
-        setting: OptimizerSetting,
-        report: Callable[[UseReport], None],
+        self, live: _Live, former: list[float] | None, of_all: bool, report: Callable[[UseReport], None]
     ) -> None:
-        self._optimizer, self._held, self._setting, self._report = optimizer, held, setting, report
-        self._expected = held()
-        self._steps = StepWatch(optimizer, self._look)
+        self._live, self._of_all, self._report = live, of_all, report
+        self._expected = live.held()
+        self._known = former is not None and former != self._expected
+        self._former = former if former is not None and self._known else list(map(_probe, self._expected))
+        self._course = Course(self._former, self._expected)
+        self._proof = proof_of(live.optimizer, live.setting.value)
+        self._seen = False
+        self._unused = ""
+        self._steps = StepWatch(live.optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
     def end(self) -> None:
         """End the watch."""
         self._steps.end()
 
     def _look(self, step: int) -> None:
-        found = self._held()
+        found = self._live.held()
         lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)
-        if lost is not None:
-            self.end()
-            self._report(UseReport(step, self._expected[lost], found[lost], self._why()))
-        elif step == 1:
+        if lost is not None and not self._is_carried(found):
+            self._report_loss(step, self._expected[lost], found[lost], self._why())
+            return
+        added, self._expected = found[len(self._expected) :], found
+        if added and not self._takes_added(step, added):
+            return
+        if not self._seen:
+            self._proof.begin(self._live.places(), self._put_former)
+
+    def _prove(self, step: int) -> None:
+        if self._seen:
+            return
+        finding, value = self._proof.finish(), self._expected[0]
+        if finding.verdict is Verdict.USED:
+            self._seen = True
             self._steps.proven()
-            self._report(UseReport(1, found[0], found[0]))
+            self._report(UseReport(step, value, value))
+        elif finding.verdict is Verdict.NOT_USED:
+            self._report_loss(
+                step, value, self._former[0], "the update was not made with it, but with the former value"
+            )
+        elif (now := self._live.held()) != self._expected:
+            self._report_loss(step, value, now[0], "a hook of the optimizer set it, and the step used that")
+        elif finding.why != self._unused:
+            self._unused = finding.why
+            self._report(UseReport(step, value, value, unused=finding.why))
+
+    def _is_carried(self, found: list[float]) -> bool:
+        is_decay = self._live.setting is OptimizerSetting.WEIGHT_DECAY
+        return is_decay and self._known and self._course.carries(self._expected, found)
+
+    def _put_former(self, settings: dict[int, dict[str, Any]]) -> None:
+        is_decay = self._live.setting is OptimizerSetting.WEIGHT_DECAY
+        former = self._course.former(self._expected) if is_decay else self._former
+        for place, value in zip(self._live.places(), former, strict=False):
+            _put(settings[place], self._live.setting, value)
+
+    def _takes_added(self, step: int, added: list[float]) -> bool:
+        """Whether the groups added since then have a value of their own, and not the default that the change left."""
+        self._course.add(added)
+        self._former = [*self._former, *added]
+        default = self._live.default()
+        if not self._of_all or default not in added or default == self._expected[0]:
+            return True
+        key = _key(self._live.setting)
+        why = (
+            f"group {len(self._expected) - len(added) + added.index(default)} was added after the change and runs with "
+            f"the optimizer's default, which the change did not reach: give add_param_group its {key}"
+        )
+        self._report_loss(step, self._expected[0], default, why)
+        return False
+
+    def _look_elsewhere(self, other: Optimizer, step: int) -> None:
+        strange = [value for value in self._live.in_other(other) if value not in self._expected]
+        if strange:
+            why = (
+                f"another optimizer, {type(other).__name__}, steps these weights since then: it was built without the "
+                "change; bind it, and make the change in it"
+            )
+            self._report_loss(step, self._expected[0], strange[0], why)
+
+    def _report_loss(self, step: int, expected: float, found: float, why: str) -> None:
+        self.end()
+        self._report(UseReport(step, expected, found, why))
 
     def _why(self) -> str:
-        cyclers = momentum_cyclers(self._optimizer) if self._setting in _CYCLED else []
+        setting = self._live.setting
+        cyclers = momentum_cyclers(self._live.optimizer) if setting in _CYCLED else []
         names = " and ".join(sorted({type(each).__name__ for each in cyclers}))
         by = f"{names}, which cycles it" if names else "code outside the bindings: look for writes to param_groups"
-        return f"the {self._setting.value} was overwritten by {by}"
+        return f"the {setting.value} was overwritten by {by}"
+
+
+def _probe(value: float) -> float:
+    """Another value of the setting: what a step is compared with when the former value is not known."""
+    return value / 2 if value else 0.5
+
+
+def _key(setting: OptimizerSetting) -> str:
+    return "betas" if setting in _INDEX_IN_BETAS else setting.value
 
 
 def _require_uncycled(optimizer: Optimizer, scheduler: LRScheduler, setting: OptimizerSetting) -> None:

@@ -10,6 +10,7 @@ from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._schedulers import (
+    Rates,
     Slot,
     floor_in_force,
     group_slots,
@@ -48,6 +49,7 @@ class LearningRate:
             require_known(scheduler, self._optimizer)
         self._scheduler = scheduler
         self._group = group
+        self._former: Rates | None = None
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
         self._index()
@@ -61,6 +63,7 @@ class LearningRate:
 
         Raises InvalidInput when the rate is 0, so that there is no ratio to keep, or the group cannot change alone.
         """
+        former = rates_of(self._optimizer)
         groups, schedule = (
             self._of_bound_group(group_slots(self._optimizer)),
             self._of_bound_group(self._schedule_slots()),
@@ -73,13 +76,16 @@ class LearningRate:
             [*groups, *schedule], new, strict=True
         ):  # all computed first: two slots may share one number
             slot.put(rate)
+        self._former = former
         self._rebase_watches()
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report what the next optimizer step uses, and any later loss of the value.
+        """Report the first optimizer step whose update is that of the value, and any later loss of the value.
 
-        A declared schedule may change the value as it predicts; without one the value must not change. The watch lasts
-        until it has reported a loss, or is replaced or ended. Steps that mixed precision skips do not count.
+        A declared schedule may change the value as it predicts; other code may only multiply it. A group that is added
+        with the optimizer's default is a loss, and so are steps of another optimizer that was built over the same
+        weights with another rate. The watch lasts until it has reported a loss, or is replaced or ended. Steps that
+        mixed precision skips do not count.
         """
         if self._watch is not None:
             self.unfollow(self._watch)
@@ -87,7 +93,7 @@ class LearningRate:
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
-        watch = RateWatch(self._optimizer, self._scheduler, self._index(), report)
+        watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, self._former)
         self._followers.append(watch)
         return watch
 
@@ -110,6 +116,7 @@ class LearningRate:
             )
         for name, slot in slots.items():
             slot.put(state[name])
+        self._former = None
         self._rebase_watches()
 
     def _index(self) -> int | None:

@@ -1,24 +1,32 @@
-"""The watch on learning rates: they must stay as they were set, or change as their schedule predicts."""
+"""The watch on learning rates: they must stay as they were set, or be carried on, and reach an update."""
 
+import weakref
 from collections.abc import Callable
-from math import isclose
-from typing import final
+from typing import Any, final
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._schedulers import Forecast, Rates, overwriters, rates_of
+from seedbed.change.bindings._course import Course, is_rounding
+from seedbed.change.bindings._finding import Verdict
+from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
 from seedbed.change.bindings._step_watch import StepWatch
+from seedbed.change.bindings._update_proof import proof_of
 
 __all__ = ["RateWatch"]
+
+_PROBE = 2.0  # times the rate: what a step is compared with when the former rate is not known
 
 
 @final
 class RateWatch:
     """Compares the rates at the beginning of each optimizer step with those that the schedule allows.
 
-    With a `group`, given by its index, it looks at the rate of that group alone.
+    With a `group`, given by its index, it looks at the rate of that group alone. `former` are the rates of all groups
+    before the change, None when nobody knows them any more. A step proves the change when its update is the one that
+    the rate gives, and not the one of the former rate.
     """
 
     def __init__(
@@ -27,14 +35,24 @@ class RateWatch:
         scheduler: LRScheduler | None,
         group: int | None,
         report: Callable[[UseReport], None],
+        former: Rates | None = None,
     ) -> None:
         self._optimizer, self._scheduler, self._group, self._report = optimizer, scheduler, group, report
         self._of = slice(None) if group is None else slice(group, group + 1)
-        self._expected = rates_of(optimizer)[self._of]
+        self._all = rates_of(optimizer)
         self._first_expected = self._expected[0]
         self._forecast = None if scheduler is None else Forecast(scheduler)
+        self._former = None if former is None or former == self._all else former
+        self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
+        self._proof = proof_of(optimizer, "lr")
         self._seen = self._replaced = False
-        self._steps = StepWatch(optimizer, self._look)
+        self._unused = ""
+        self._alive: list[weakref.ref[LRScheduler]] | None = None
+        self._steps = StepWatch(optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
+
+    @property
+    def _expected(self) -> Rates:
+        return self._all[self._of]
 
     def end(self) -> None:
         """End the watch."""
@@ -42,42 +60,118 @@ class RateWatch:
 
     def rebase(self) -> None:
         """Expect the present rates from now on: they were written through the same binding."""
-        self._expected = rates_of(self._optimizer)[self._of]
+        self._all = rates_of(self._optimizer)
         self._forecast = None if self._scheduler is None else Forecast(self._scheduler)
         self._replaced = not self._seen and self._expected[0] != self._first_expected
 
     def _look(self, step: int) -> None:
-        # A group that was added since then is not a loss.
-        found = rates_of(self._optimizer)[self._of][: len(self._expected)]
+        found = rates_of(self._optimizer)
         stepped = self._forecast is not None and self._forecast.has_stepped()
-        if (stepped or found != self._expected) and not self._follow(step, found):
+        if (stepped or found[: len(self._all)] != self._all) and not self._follow(step, found[: len(self._all)]):
             return
-        if not self._seen:
-            self._report_use(step, found[0])
-
-    def _report_use(self, step: int, found: float) -> None:
-        self._seen = True
-        self._steps.proven()
+        if len(found) > len(self._all) and not self._takes_added(step, found):
+            return
         if self._replaced:
             self.end()
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
-            self._report(UseReport(step, self._first_expected, found, why))
-        else:
-            self._report(UseReport(step, found, found))
+            self._report(UseReport(step, self._first_expected, found[self._of][0], why))
+        elif not self._seen:
+            self._proof.begin(self._places(), self._put_former)
 
-    def _follow(self, step: int, found: Rates) -> bool:
-        """Whether the schedule allows the rates `found`; if so, later rates are predicted from them."""
-        allowed = [self._expected] if self._forecast is None else [each[self._of] for each in self._forecast.allowed()]
-        if any(all(map(_is_rounding, found, rates)) for rates in allowed):
-            if self._forecast is not None:
-                self._forecast.go_on_from(rates_of(self._optimizer))
-                self._expected = found
+    def _prove(self, step: int) -> None:
+        if self._seen:
+            return
+        finding, rate = self._proof.finish(), self._expected[0]
+        if finding.verdict is Verdict.USED:
+            self._seen = True
+            self._steps.proven()
+            self._report(UseReport(step, rate, rate))
+        elif finding.verdict is Verdict.NOT_USED or rates_of(self._optimizer)[self._of] != self._expected:
+            self._report_unused_rate(step, rate)
+        elif finding.why != self._unused:
+            self._unused = finding.why
+            self._report(UseReport(step, rate, rate, unused=finding.why))
+
+    def _report_unused_rate(self, step: int, rate: float) -> None:
+        now = rates_of(self._optimizer)[self._of]
+        if now != self._expected and self._forecast is not None and self._forecast.has_stepped():
+            return  # a hook after the step moved the schedule on; the next step shows what it used
+        self.end()
+        former = self._course.former(self._all)[self._of][0]
+        found, by = (now[0], "a hook of the optimizer") if now != self._expected else (former, "the former rate")
+        self._report(UseReport(step, rate, found, f"the update was not made with it, but with what is left by {by}"))
+
+    def _places(self) -> list[int]:
+        return [*range(len(self._all))][self._of]
+
+    def _put_former(self, settings: dict[int, dict[str, Any]]) -> None:
+        former = self._course.former(self._all)
+        for place in self._places():
+            held = settings[place]["lr"]
+            settings[place]["lr"] = held.fill_(former[place]) if isinstance(held, Tensor) else former[place]
+
+    def _takes_added(self, step: int, found: Rates) -> bool:
+        """Whether the groups added since then have rates of their own, and not the default that the change left."""
+        added, self._all = found[len(self._all) :], found
+        default = self._optimizer.defaults.get("lr")
+        self._course.add(added)
+        if self._group is not None or not isinstance(default, int | float | Tensor):
+            return True
+        if float(default) not in added or is_rounding(float(default), found[0]):
             return True
         self.end()
-        worst = next(i for i in range(len(found)) if not _is_rounding(found[i], allowed[0][i]))
-        why = f"group {worst + (self._group or 0)}'s rate was overwritten by {self._overwriters()}"
-        self._report(UseReport(step, allowed[0][worst], found[worst], why))
+        why = (
+            f"group {len(found) - len(added) + added.index(float(default))} was added after the change and runs with "
+            "the optimizer's default, which the change did not reach: give add_param_group an lr"
+        )
+        self._report(UseReport(step, found[0], float(default), why))
         return False
+
+    def _look_elsewhere(self, other: Optimizer, step: int) -> None:
+        own = {id(weight) for place in self._places() for weight in self._optimizer.param_groups[place]["params"]}
+        rates = [float(g["lr"]) for g in other.param_groups if any(id(weight) in own for weight in g["params"])]
+        strange = [rate for rate in rates if not any(is_rounding(rate, each) for each in self._expected)]
+        if strange:
+            self.end()
+            why = (
+                f"another optimizer, {type(other).__name__}, steps these weights since then: it was built without the "
+                "change; bind it, and make the change in it"
+            )
+            self._report(UseReport(step, self._expected[0], strange[0], why))
+
+    def _follow(self, step: int, found: Rates) -> bool:
+        """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
+        allowed = [self._all] if self._forecast is None else self._forecast.allowed()
+        fits = any(all(map(is_rounding, found[self._of], rates[self._of])) for rates in allowed)
+        if fits or self._is_carried(allowed[0], found):
+            if self._forecast is not None:
+                self._forecast.go_on_from(found)
+            self._all = found
+            return True
+        self.end()
+        expected, now = allowed[0][self._of], found[self._of]
+        worst = next(i for i in range(len(now)) if not is_rounding(now[i], expected[i]))
+        why = f"group {worst + (self._group or 0)}'s rate was overwritten by {self._overwriters()}"
+        self._report(UseReport(step, expected[worst], now[worst], why))
+        return False
+
+    def _is_carried(self, expected: Rates, found: Rates) -> bool:
+        known = [multiplied for each in self._writers() if (multiplied := multiplies(each)) is not None]
+        if known:
+            return all(known)
+        return self._former is not None and self._course.carries(expected, found)
+
+    def _writers(self) -> list[LRScheduler]:
+        """The undeclared schedulers that wrote the present rates, among those that were alive at the first rewrite.
+
+        Finding all that are alive takes tens of milliseconds, and a loop may rewrite its rate at every step.
+        """
+        if self._alive is None:
+            others = [each for each in overwriters(self._optimizer, self._group) if each is not self._scheduler]
+            self._alive = [weakref.ref(each) for each in others]
+            return others
+        alive = [each for held in self._alive if (each := held()) is not None]
+        return [each for each in alive if wrote(each, rates_of(self._optimizer), self._of)]
 
     def _overwriters(self) -> str:
         schedulers = overwriters(self._optimizer, self._group)
@@ -87,8 +181,3 @@ class RateWatch:
         if any(each is self._scheduler for each in schedulers):
             return f"the declared {names}, whose own numbers were changed by other code: look for its load_state_dict"
         return f"{names}, which is not declared: pass it as LearningRate(optimizer, scheduler)"
-
-
-def _is_rounding(found: float, expected: float) -> bool:
-    """Whether they differ by no more than a schedule's closed form and its recursion do in float32."""
-    return isclose(found, expected, rel_tol=1e-6, abs_tol=1e-12)

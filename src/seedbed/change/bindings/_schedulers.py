@@ -13,6 +13,7 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from math import isclose
 from typing import Any, final
 
 from torch import Tensor
@@ -30,10 +31,12 @@ __all__ = [
     "floor_in_force",
     "group_slots",
     "momentum_cyclers",
+    "multiplies",
     "overwriters",
     "rates_of",
     "require_known",
     "schedule_slots",
+    "wrote",
 ]
 
 Rates = tuple[float, ...]
@@ -58,6 +61,12 @@ _RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
     lr_scheduler.ChainedScheduler: (),
 }
 _CONTAINERS = (lr_scheduler.SequentialLR, lr_scheduler.ChainedScheduler)
+_COMPUTING = (
+    lr_scheduler.LambdaLR,
+    lr_scheduler.CosineAnnealingWarmRestarts,
+    lr_scheduler.CyclicLR,
+    lr_scheduler.OneCycleLR,
+)
 _GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
 
 
@@ -188,37 +197,80 @@ def overwriters(optimizer: Optimizer, group: int | None = None) -> list[LRSchedu
     The garbage collector finds them, in tens of milliseconds: call it only after a failure.
     """
     of = slice(None) if group is None else slice(group, group + 1)
-    rates = rates_of(optimizer)[of]
-    found = [each for each in _live_schedulers(optimizer) if _last_set(each)[of] == rates]
+    rates = rates_of(optimizer)
+    found = [each for each in _live_schedulers(optimizer) if wrote(each, rates, of)]
     children = {id(child) for each in found if isinstance(each, _CONTAINERS) for child in each._schedulers}
     return [each for each in found if id(each) not in children]
 
 
+def wrote(scheduler: LRScheduler, rates: Rates, of: slice) -> bool:
+    """Whether these rates are those that it set last, in the groups of the slice."""
+    return _last_set(scheduler)[of] == rates[of]
+
+
+def multiplies(scheduler: LRScheduler) -> bool | None:
+    """Whether it has just multiplied the rate that it found, or computed a rate; None for what is not PyTorch's own.
+
+    A scheduler that multiplies computes the rate when it is told to step to a given epoch, and a cosine at its turn.
+    """
+    if any(type(each) not in _RATE_ATTRIBUTES for each in _tree(scheduler)):
+        return None
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):
+        return all(map(multiplies, scheduler._schedulers))
+    if isinstance(scheduler, lr_scheduler.SequentialLR):
+        place = bisect_right(scheduler._milestones, scheduler.last_epoch)
+        begins = scheduler.last_epoch in scheduler._milestones
+        return not begins and multiplies(scheduler._schedulers[place])
+    if isinstance(scheduler, _COMPUTING):
+        return False
+    closed_form = getattr(scheduler, "_get_closed_form_lr", None)
+    if closed_form is None:
+        return True
+    pairs = zip(_last_set(scheduler), closed_form(), strict=False)
+    return any(not isclose(one, other, rel_tol=1e-6) for one, other in pairs)
+
+
 def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:
     found: list[LRScheduler] = [each for each in gc.get_objects() if issubclass(type(each), LRScheduler)]
-    return [each for each in found if vars(each).get("optimizer") is optimizer]
+    return [each for each in found if _steps(vars(each).get("optimizer")) is optimizer]
+
+
+def _steps(optimizer: Any) -> Optimizer | None:
+    """The optimizer that takes the steps of this one; None for what nobody can watch."""
+    try:
+        return watchable(optimizer)
+    except InvalidInput:
+        return None
 
 
 @final
 class Forecast:
     """Predicts the rates that a declared schedule may make from the rates at the beginning.
 
-    It steps a copy of the scheduler, over a copy of the groups' settings, as often as the live one has stepped.
+    It steps a copy of the scheduler, over a copy of the groups' settings, as often as the live one has stepped. A
+    schedule that calls a function of the user's is not copied, since the function may count its calls or draw: what it
+    wrote is allowed as long as nothing else that it computes from has changed.
     """
 
     def __init__(self, scheduler: LRScheduler) -> None:
         self._live = scheduler
         self._groups = _Groups(scheduler.optimizer)
+        self._calls_functions = any(map(_calls_a_function, _tree(scheduler)))
+        self._at, self._numbers = _position(scheduler), _numbers_of(scheduler)
         # The memo replaces the optimizer by the stand-in in the copy; without it, deepcopy would copy every weight of
         # the model.
-        self._copy: LRScheduler = copy.deepcopy(scheduler, {id(scheduler.optimizer): self._groups})
+        self._copy: LRScheduler = (
+            scheduler if self._calls_functions else copy.deepcopy(scheduler, {id(scheduler.optimizer): self._groups})
+        )
 
     def has_stepped(self) -> bool:
         """Whether the live schedule has stepped since the last call of `allowed`, or since the beginning."""
-        return _position(self._live) != _position(self._copy)
+        return _position(self._live) != (self._at if self._calls_functions else _position(self._copy))
 
     def allowed(self) -> list[Rates]:
         """The rates that the live schedule's own steps since the last call may have produced."""
+        if self._calls_functions:
+            return self._written()
         if isinstance(self._copy, lr_scheduler.ReduceLROnPlateau):
             return self._plateau()
         if isinstance(self._live, lr_scheduler.CosineAnnealingWarmRestarts):
@@ -231,6 +283,12 @@ class Forecast:
             # At its end, OneCycleLR counts the step, raises and keeps the rate; the user has seen that error already.
             with suppress(ValueError):
                 self._copy.step()
+        return [self._groups.rates()]
+
+    def _written(self) -> list[Rates]:
+        has_stepped, self._at = self.has_stepped(), _position(self._live)
+        if has_stepped and _numbers_of(self._live) == self._numbers:
+            return [_last_set(self._live)]
         return [self._groups.rates()]
 
     def go_on_from(self, rates: Rates) -> None:
@@ -294,6 +352,17 @@ def _num_steps(scheduler: LRScheduler) -> int:
 def _position(scheduler: LRScheduler) -> tuple[int, float]:
     within = scheduler.T_cur if isinstance(scheduler, lr_scheduler.CosineAnnealingWarmRestarts) else 0
     return _num_steps(scheduler), within
+
+
+def _calls_a_function(scheduler: LRScheduler) -> bool:
+    if isinstance(scheduler, lr_scheduler.CyclicLR):
+        return scheduler._scale_fn_custom is not None
+    return isinstance(scheduler, lr_scheduler.LambdaLR | lr_scheduler.MultiplicativeLR)
+
+
+def _numbers_of(scheduler: LRScheduler) -> dict[str, float]:
+    """What the schedule computes from, without what it wrote last."""
+    return {slot.name: slot.get() for slot in schedule_slots(scheduler) if "._last_lr" not in slot.name}
 
 
 def _last_set(scheduler: LRScheduler) -> Rates:

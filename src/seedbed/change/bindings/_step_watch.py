@@ -1,10 +1,13 @@
 """Hooks before and after each optimizer step that really changes weights."""
 
-from collections.abc import Callable
-from typing import Any, cast, final
+import weakref
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, TypeVar, cast, final
 
 import torch
 from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
 from seedbed.errors import InvalidInput
@@ -12,32 +15,65 @@ from seedbed.errors import InvalidInput
 __all__ = ["StepWatch", "watchable"]
 
 Look = Callable[[int], None]
-Hook = Callable[[Optimizer, tuple[Any, ...], dict[str, Any]], None]
+Elsewhere = Callable[[Optimizer, int], None]
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+Hook = Callable[[Optimizer, tuple[Any, ...], dict[str, Any]], Arguments | None]
+Traced = TypeVar("Traced", bound=Callable[..., Any])
 _HUB = "_seedbed_hub"
 _HOOKS = "_optimizer_step_pre_hooks"
 _INNER = ("optimizer", "_optimizer", "base_optimizer", "inner_optimizer")
 
 
 def watchable(optimizer: Optimizer) -> Optimizer:
-    """The optimizer whose steps are watched: `optimizer`, or the one that it wraps and whose groups it shows.
+    """The optimizer whose steps are watched: the innermost one that `optimizer` wraps and whose groups it shows.
 
-    Raises InvalidInput for what has no step hooks, and wraps no optimizer that has them: a change of it could be made,
-    and never be seen in use.
+    That is `optimizer` itself when it wraps none. Raises InvalidInput for what has no step hooks, and wraps no
+    optimizer that has them: a change of it could be made, and never be seen in use.
     """
-    if isinstance(optimizer, Optimizer) and hasattr(optimizer, _HOOKS):
-        return optimizer
-    for name in _INNER:
-        inner = getattr(optimizer, name, None)
-        if inner is not None and inner is not optimizer and _shows_groups_of(optimizer, inner):
-            return watchable(inner)
+    *_, innermost = _layers(optimizer)
+    if isinstance(innermost, Optimizer) and hasattr(innermost, _HOOKS):
+        return innermost
     raise InvalidInput(
         f"a {type(optimizer).__qualname__} cannot be watched: it is no torch.optim.Optimizer with step hooks, and "
         f"wraps none ({', '.join(_INNER)}) whose parameter groups it shows; bind the optimizer that takes the steps"
     )
 
 
+def _layers(optimizer: Any) -> Iterator[Any]:
+    """The optimizer, and what it wraps, from the outside to the inside."""
+    seen: list[object] = []
+    layer: Any = optimizer
+    while layer is not None:
+        if any(layer is each for each in seen):
+            raise InvalidInput(
+                f"a {type(optimizer).__qualname__} cannot be watched: what it wraps wraps it again; bind the optimizer "
+                "that takes the steps"
+            )
+        yield layer
+        seen.append(layer)
+        layer = _wrapped_by(layer)
+
+
+def _wrapped_by(layer: Any) -> Any:
+    for name in _INNER:
+        inner = _attribute(layer, name)
+        if inner is not None and inner is not layer and _shows_groups_of(layer, inner):
+            return inner
+    return None
+
+
+def _attribute(layer: Any, name: str) -> Any:
+    try:
+        return getattr(layer, name, None)
+    except Exception as error:  # a property may raise anything
+        raise InvalidInput(
+            f"a {type(layer).__qualname__} cannot be watched: its {name} raises {type(error).__name__} ({error}); bind "
+            "the optimizer that takes the steps"
+        ) from error
+
+
 def _shows_groups_of(wrapper: object, inner: object) -> bool:
-    outer, own = (getattr(each, "param_groups", None) for each in (wrapper, inner))
+    outer, own = (_attribute(each, "param_groups") for each in (wrapper, inner))
     if not (isinstance(outer, list) and isinstance(own, list)):
         return False
     return len(outer) == len(own) and all(one is other for one, other in zip(outer, own, strict=True))
@@ -47,13 +83,25 @@ def _shows_groups_of(wrapper: object, inner: object) -> bool:
 class StepWatch:
     """Calls `before` and `after` around each optimizer step, with the number of steps since the watch began, from 1.
 
+    `before` is called when the gradients of the step are there: at its beginning, or when its closure was called for
+    the first time. `evaluated` is called with the loss after each call of the closure. `elsewhere` is called when
+    another optimizer has stepped weights of this one twice and this one has not stepped in between, with that optimizer
+    and the number that the first of these steps would have had.
+
     Steps that mixed precision skips do not count. For most optimizers GradScaler does not call `step` then. For those
     whose kernels unscale (fused=True) it does, with `found_inf` set, and nothing changes. That flag is read only until
     `proven` is called, since reading it waits for the device. A watch may begin or end at any time, also in a step.
     """
 
-    def __init__(self, optimizer: Optimizer, before: Look, after: Look | None = None) -> None:
-        self._before, self._after = before, after
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        before: Look,
+        after: Look | None = None,
+        evaluated: Callable[[Any], None] | None = None,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        self._before, self._after, self._evaluated, self._elsewhere = before, after, evaluated, elsewhere
         self._steps = 0
         self._reads_flag = True
         self._in_step = False
@@ -77,11 +125,21 @@ class StepWatch:
         self._in_step = True
         self._before(self._steps)
 
+    def on_evaluated(self, loss: Any) -> None:
+        """The closure of a step was called; called by the hub."""
+        if self._in_step and self._evaluated is not None:
+            self._evaluated(loss)
+
     def on_end(self) -> None:
         """A step has ended; called by the hub."""
         if self._in_step and self._after is not None:
             self._after(self._steps)
         self._in_step = False
+
+    def on_elsewhere(self, optimizer: Optimizer) -> None:
+        """Another optimizer steps these weights; called by the hub."""
+        if self._elsewhere is not None:
+            self._elsewhere(optimizer, self._steps + 1)
 
 
 @final
@@ -97,10 +155,23 @@ class _Hub:
         self.watches: list[StepWatch] = []
         self._optimizer = optimizer
         self._running = False
+        self._num_strange_steps = 0
+        self._shares: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
+        _see_every_step()
+        _hubs.add(self)
         self._handles: tuple[RemovableHandle, ...] = (
             optimizer.register_step_pre_hook(_untraced(self._begin)),
             optimizer.register_step_post_hook(_untraced(self._finish)),
         )
+
+    def on_other(self, other: Optimizer) -> None:
+        """Another optimizer begins a step."""
+        if other is self._optimizer or not self.watches or not self._has_weights_of(other):
+            return
+        self._num_strange_steps += 1
+        if self._num_strange_steps == 2:
+            for watch in tuple(self.watches):
+                watch.on_elsewhere(other)
 
     def drop(self, watch: StepWatch) -> None:
         """Remove this watch."""
@@ -108,10 +179,43 @@ class _Hub:
         if not self.watches and not self._running:
             self._remove_hooks()
 
-    def _begin(self, optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
-        self._running = True
+    def _begin(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
+        self._running, self._num_strange_steps = True, 0
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
+            self._ready(optimizer)
+            return None
+        observed = self._observed(optimizer, closure)
+        return ((args[0], observed, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": observed})
+
+    def _observed(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """The closure, which tells the watches that it was called."""
+        is_first = True
+
+        def observed() -> Any:
+            nonlocal is_first
+            loss = closure()
+            if is_first:
+                is_first = False
+                self._ready(optimizer)
+            for watch in tuple(self.watches):
+                watch.on_evaluated(loss)
+            return loss
+
+        return _untraced(observed)
+
+    def _ready(self, optimizer: Optimizer) -> None:
         for watch in tuple(self.watches):
             watch.on_begin(optimizer)
+
+    def _has_weights_of(self, other: Optimizer) -> bool:
+        found = self._shares.get(other)
+        if found is None:
+            own, theirs = (
+                {id(w) for group in o.param_groups for w in group["params"]} for o in (self._optimizer, other)
+            )
+            found = self._shares[other] = not own.isdisjoint(theirs)
+        return found
 
     def _finish(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         for watch in tuple(self.watches):
@@ -138,9 +242,23 @@ def _hub_of(optimizer: Optimizer) -> _Hub:
     return hub
 
 
-def _untraced(hook: Hook) -> Hook:
+# The hubs that exist, for the one hook that sees the steps of all optimizers. It is registered with the first watch
+# and never removed: the garbage collector may end a hub while PyTorch iterates over such hooks.
+_hubs: weakref.WeakSet[_Hub] = weakref.WeakSet()
+
+
+@cache
+def _see_every_step() -> None:
+    def hook(optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+        for hub in tuple(_hubs):
+            hub.on_other(optimizer)
+
+    register_optimizer_step_pre_hook(_untraced(hook))
+
+
+def _untraced(hook: Traced) -> Traced:
     """The same hook, run as plain Python in a compiled step: if it were traced, its numbers would become guards."""
-    disable = cast("Callable[[Hook], Hook]", torch.compiler.disable)  # PyTorch declares no types for it
+    disable = cast("Callable[[Traced], Traced]", torch.compiler.disable)  # PyTorch declares no types for it
     return disable(hook)
 
 

@@ -1,0 +1,170 @@
+"""The proof that an optimizer step used a setting: the update that it made is the one that the new value gives."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, final
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from seedbed.change.bindings._closure_proof import ClosureProof
+from seedbed.change.bindings._finding import Finding, Verdict, compared
+from seedbed.change.bindings._optimizers import READING, UPDATES, UpdateKind, foreign_reason, known_class
+from seedbed.change.bindings._twin import Part, Settings, State, parts_of, settings_of, state_of, stepped
+
+__all__ = ["Proof", "proof_of"]
+
+_PATIENCE, _THEN_EACH = 64, 16  # steps: a watch that nothing decides looks at each of the first, then at one in a few
+
+Former = Callable[[dict[int, dict[str, Any]]], None]
+"""Sets the former value in a copy of the groups' settings."""
+
+
+class Proof(Protocol):
+    """Compares one step after another with twins until the use of a setting is decided."""
+
+    def begin(self, places: Sequence[int], put_former: Former, /) -> None:
+        """A step begins, and its gradients are there; the setting stands in the groups at these places."""
+
+    def evaluated(self, loss: Any) -> None:
+        """The closure of the step was called and gave this loss."""
+
+    def finish(self) -> Finding:
+        """The step has ended."""
+
+
+def proof_of(optimizer: Optimizer, key: str) -> Proof:
+    """The proof for a setting of that name in the groups of this optimizer."""
+    cls = known_class(optimizer)
+    if cls is None:
+        return _NoProof(foreign_reason(optimizer, key))
+    if UPDATES[cls.__name__] is UpdateKind.CLOSURE:
+        return ClosureProof(optimizer, cls)
+    return _UpdateProof(optimizer, cls, READING.get((cls.__name__, key), ""))
+
+
+@final
+class _NoProof:
+    """For an optimizer whose updates nobody here knows."""
+
+    def __init__(self, why: str) -> None:
+        self._finding = Finding(Verdict.OPEN, why)
+
+    def begin(self, places: Sequence[int], put_former: Former) -> None:
+        """Nothing to take."""
+
+    def evaluated(self, loss: Any) -> None:
+        """Nothing to take."""
+
+    def finish(self) -> Finding:
+        """Always open."""
+        return self._finding
+
+
+@final
+class _UpdateProof:
+    """Steps two twins over a sample of the weights: one with the settings as they are, one with the former value.
+
+    While both give the same weights and another state, as where a rate is read for the next step, the twin of the
+    former value goes on from its own state.
+    """
+
+    def __init__(self, optimizer: Optimizer, cls: type[Optimizer], reading: str) -> None:
+        self._optimizer, self._cls, self._reading = optimizer, cls, reading
+        self._parts: list[Part] = []
+        self._start: list[tuple[Tensor, State, Tensor | None]] = []
+        self._former_state: list[State] | None = None
+        self._left: list[tuple[Tensor, State]] | None = None
+        self._settings: Settings = {}
+        self._former: Settings = {}
+        self._num_looks = 0
+        self._looks = True
+
+    def begin(self, places: Sequence[int], put_former: Former) -> None:
+        """Take the sample, its state and its gradients, and both settings."""
+        self._num_looks += 1
+        self._looks = self._num_looks <= _PATIENCE or self._num_looks % _THEN_EACH == 0
+        if not self._looks:
+            self._left = None
+            return
+        with torch.no_grad():
+            self._continue_or_sample(places)
+            self._settings, former = settings_of(self._optimizer), settings_of(self._optimizer)
+        put_former(former)
+        self._former = former
+
+    def evaluated(self, loss: Any) -> None:
+        """Nothing to take: these classes call the closure once, before the step."""
+
+    def finish(self) -> Finding:
+        """Compare what was made with both twins."""
+        if not self._looks:
+            return Finding(Verdict.OPEN, self._reading)
+        if not self._parts:
+            return Finding(Verdict.OPEN, "no weight of its groups had a gradient")
+        with torch.no_grad():
+            finding = self._compared()
+        return Finding(finding.verdict, self._reading) if finding.why and self._reading else finding
+
+    def _continue_or_sample(self, places: Sequence[int]) -> None:
+        left, self._left = self._left, None
+        here = [(part.take(part.weight), state_of(self._optimizer, part)) for part in self._parts] if left else []
+        if left is None or not _equal(here, left):
+            self._former_state = None
+            self._parts = parts_of(self._optimizer, self._cls, places)
+            here = [(part.take(part.weight), state_of(self._optimizer, part)) for part in self._parts]
+        gradients = [part.gradient() for part in self._parts]
+        self._start = [(*each, gradient) for each, gradient in zip(here, gradients, strict=True)]
+
+    def _compared(self) -> Finding:
+        made = [part.take(part.weight) for part in self._parts]
+        finding, new, former = self._against(made, self._start)
+        if finding.verdict is not Verdict.USED:
+            # A hook that ran after the sample was taken may have changed the gradients.
+            later = [
+                (weight, state, part.gradient())
+                for part, (weight, state, _) in zip(self._parts, self._start, strict=True)
+            ]
+            if not _equal(later, self._start):
+                again, new_later, former_later = self._against(made, later)
+                if again.verdict is not Verdict.OPEN:
+                    finding, new, former = again, new_later, former_later
+        if finding.verdict is Verdict.OPEN:
+            self._carry(new, former, made)
+        return finding
+
+    def _against(
+        self, made: Sequence[Tensor], start: Sequence[tuple[Tensor, State, Tensor | None]]
+    ) -> tuple[Finding, list[tuple[Tensor, State]], list[tuple[Tensor, State]]]:
+        states = self._former_state or [state for _, state, _ in start]
+        theirs = [(weight, state, gradient) for (weight, _, gradient), state in zip(start, states, strict=True)]
+        new = stepped(self._optimizer, self._cls, self._parts, start, self._settings)
+        former = stepped(self._optimizer, self._cls, self._parts, theirs, self._former)
+        return compared(made, [each for each, _ in new], [each for each, _ in former]), new, former
+
+    def _carry(
+        self, new: list[tuple[Tensor, State]], former: list[tuple[Tensor, State]], made: Sequence[Tensor]
+    ) -> None:
+        """Let the former value's twin go on, if it kept another state for the same weights."""
+        same_weights = _equal([each for each, _ in new], [each for each, _ in former])
+        if same_weights and not _equal(new, former):
+            self._former_state = [state for _, state in former]
+            self._left = [(each, state_of(self._optimizer, part)) for each, part in zip(made, self._parts, strict=True)]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two nestings of lists, tuples, dictionaries, tensors and numbers are equal, bit by bit."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        if one.is_sparse or other.is_sparse:
+            return one.is_sparse == other.is_sparse and _equal(_dense(one), _dense(other))
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(_equal(x, y) for x, y in zip(one, other, strict=True))
+    return type(one) is type(other) and bool(one == other)
+
+
+def _dense(tensor: Tensor) -> list[Tensor]:
+    coalesced = tensor.coalesce()
+    return [coalesced.indices(), coalesced.values()]
