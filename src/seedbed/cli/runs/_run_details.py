@@ -52,11 +52,14 @@ def _headline(commit: Commit) -> Text:
 
 
 def _changes(snapshot: Snapshot) -> RenderableType:
-    """One line for each change."""
+    """Each change, with its reason below it."""
     if "changes" not in snapshot.documents:
         return section(Text("changes", style="bold"), [_MISSING])
     summary = ChangeSummary.model_validate(snapshot.documents["changes"])
-    rows = [(outcome_text(change), change_text(change), Text(_why(change), style="dim")) for change in summary.changes]
+    rows = [
+        (outcome_text(change), Text.assemble(change_text(change), "\n", (_why(change), "dim")))
+        for change in summary.changes
+    ]
     return section(Text("changes", style="bold"), rows or [("none was proposed",)])
 
 
