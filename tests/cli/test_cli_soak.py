@@ -7,12 +7,15 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
+from random import Random
 from xml.etree import ElementTree
 
 import pytest
 
 from seedbed.cli.soak import _driver
 from seedbed.soak import Soak, SoakFolder
+from seedbed.testing.soak import CORRUPTIONS, Scene
+from seedbed.testing.soak._forge import Logs
 
 SOAKS = Path("artifacts/soak")
 RUN = ("soak", "run", "--mock", "--auto-tune", "--iterations", "24")
@@ -167,3 +170,56 @@ def test_a_soak_that_is_run_by_another_process_is_left_alone(cli):
     with SoakFolder.find(SOAKS).locked():
         refused = cli("soak", "run", "--resume", "latest")
     assert (refused.code, "another process runs the soak" in refused.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_tampered_samples_end_a_resume_with_4_and_the_file_is_named(cli, monkeypatch):
+    iterate = Soak._iterate
+
+    def interrupted(soak):
+        iterate(soak)
+        if len(soak._decided) == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Soak, "_iterate", interrupted)
+    assert cli(*RUN).code == 130
+    monkeypatch.setattr(Soak, "_iterate", iterate)
+    logs = Logs.of((SOAKS / "latest").resolve())
+    logs.evidence[logs.measured()[-1]].payload["samples"]["net_bps"][0] += 1.0
+    logs.sign()
+    before = {path.name: path.read_bytes() for path in (SOAKS / "latest").iterdir()}
+    resumed = cli("soak", "run", "--resume", "latest")
+    assert (resumed.code, "evidence.log" in resumed.err, "internal error" in resumed.err) == (4, True, False)
+    assert {path.name: path.read_bytes() for path in (SOAKS / "latest").iterdir()} == before
+
+
+@pytest.mark.slow
+def test_a_forged_drawing_and_an_edited_gate_end_with_4_and_a_stranger_is_a_remark(cli):
+    cli(*RUN)
+    drawing = SOAKS / "latest" / "KPIS.svg"
+    true = drawing.read_bytes()
+    (SOAKS / "latest" / "notes.txt").write_text("seen by me")
+    verified = cli("soak", "verify", "--strict")
+    assert (verified.code, "remark  notes.txt" in verified.out) == (0, True)
+    drawing.write_bytes(true.replace(b"PASS", b"FAIL"))
+    for words in (("verify",), ("verify", "--strict"), ("gate",)):
+        assert cli("soak", *words).code == 4
+    drawing.write_bytes(true)
+    assert cli("soak", "gate", "--anchor", "0" * 16).code == 4
+    assert cli("soak", "gate").code == 0
+    CORRUPTIONS["plan-gate"].inflict(Scene((SOAKS / "latest").resolve(), Path(), Random(0)))
+    assert cli("soak", "verify", "--strict").code == 4
+    assert cli("soak", "gate").code == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--inject", "dropped", "--inject-at", "23", "--auto-tune"), "choose fault_from (--inject-at) from 1 to 22"),
+        (("--inject", "dropped"), "without a tuner, no settings are delivered"),
+    ],
+)
+def test_a_fault_that_cannot_come_about_ends_with_2_and_nothing_is_written(cli, words, said):
+    refused = cli("soak", "run", "--mock", "--iterations", "24", *words)
+    assert (refused.code, said in refused.err) == (2, True)
+    assert not SOAKS.exists()
