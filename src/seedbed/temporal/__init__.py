@@ -7,7 +7,7 @@ from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
-from seedbed.temporal._proposal import Proposal, propose
+from seedbed.temporal._proposal import FileProposal, propose
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
@@ -23,13 +23,13 @@ __all__ = [
     "BlockBuilder",
     "EventStream",
     "FileFormat",
+    "FileProposal",
     "LinkPredictor",
     "LinkScorer",
     "MostRecentDestination",
     "NegativeSampler",
     "Neighbours",
     "PairCounter",
-    "Proposal",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",
