@@ -8,7 +8,7 @@ from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
 from seedbed.temporal._pair_index import PairIndex, PairPast
-from seedbed.temporal._proposal import Proposal, propose
+from seedbed.temporal._proposal import FileProposal, propose
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
@@ -24,6 +24,7 @@ __all__ = [
     "BlockBuilder",
     "EventStream",
     "FileFormat",
+    "FileProposal",
     "LinkPredictor",
     "LinkScorer",
     "MostRecentDestination",
@@ -32,7 +33,6 @@ __all__ = [
     "PairCounter",
     "PairIndex",
     "PairPast",
-    "Proposal",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",

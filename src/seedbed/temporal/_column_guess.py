@@ -9,9 +9,9 @@ from seedbed.temporal._event_file import EMPTY_WORDS, booleans
 from seedbed.temporal._instants import Instants, fitting_patterns
 from seedbed.temporal._time_unit import TimeUnit, likely_unit
 
-__all__ = ["ColumnGuess", "Kind", "guess_column"]
+__all__ = ["ColumnGuess", "ColumnKind", "guess_column"]
 
-Kind = Literal["time", "whole", "fraction", "truth", "text", "empty"]
+ColumnKind = Literal["time", "whole", "fraction", "truth", "text", "empty"]
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 
@@ -27,7 +27,7 @@ class ColumnGuess:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     num_filled: int
     num_distinct: int
     null: tuple[str, ...] = ()

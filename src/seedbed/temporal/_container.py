@@ -35,7 +35,7 @@ _HEAD_BYTES = 1 << 16
 _FEWEST_COLUMNS = 3  # with fewer fields, blanks may be the separators
 _SEPARATORS = (",", ";", "\t", "|", " ")
 
-EVENT_SUFFIXES = (*_KINDS, *(kind + packing for kind in _KINDS for packing in _PACKED))
+EVENT_SUFFIXES: tuple[str, ...] = (*_KINDS, *(kind + packing for kind in _KINDS for packing in _PACKED))
 """The suffixes of files of events; Parquet and Arrow have packings of their own."""
 
 _READ = ", ".join(_KINDS) + " (text and JSON lines also as .gz or .zst)"

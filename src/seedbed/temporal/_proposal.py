@@ -16,7 +16,7 @@ from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._schema import StreamSchema
 from seedbed.temporal._time_unit import TimeUnit
 
-__all__ = ["Proposal", "propose"]
+__all__ = ["FileProposal", "propose"]
 
 _ROWS = 10_000
 _MOST_CATEGORIES = 20
@@ -24,7 +24,7 @@ _MOST_CATEGORIES = 20
 
 @final
 @dataclass(frozen=True)
-class Proposal:
+class FileProposal:
     """What a file seems to be: columns, format and time unit, and one sentence for each guess.
 
     `is_sorted` says whether the rows that were looked at are in the order of their times.
@@ -37,7 +37,7 @@ class Proposal:
     is_sorted: bool
 
 
-def propose(path: Path) -> Proposal:
+def propose(path: Path) -> FileProposal:
     """Look at the first 10,000 rows of a file of events, and propose how to read it.
 
     Raises NotFound without the file, InvalidInput when it cannot be read, or when no source, destination or time is to
@@ -94,7 +94,7 @@ class _Columns:
         self._path, self._frame, self._form, self._reasons = path, frame, form, reasons
         self._left = {guess.name: guess for guess in guesses}
 
-    def proposal(self) -> Proposal:
+    def proposal(self) -> FileProposal:
         time = self._take_time()
         src, dst, bipartite = self._take_ends()
         label = self._take_label()
@@ -113,7 +113,7 @@ class _Columns:
             src=src, dst=dst, t=time.name, features=features, categorical=categorical, label=label, bipartite=bipartite
         )
         unit = time.unit or time.whole_in or "other"
-        return Proposal(columns, form, unit, tuple(self._reasons), self._is_sorted(time.name, form, unit))
+        return FileProposal(columns, form, unit, tuple(self._reasons), self._is_sorted(time.name, form, unit))
 
     def _take_time(self) -> ColumnGuess:
         kinds = ("time", "whole", "fraction")

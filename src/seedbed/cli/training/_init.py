@@ -13,7 +13,7 @@ from seedbed.cli.console._where import place
 from seedbed.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
-    from seedbed.temporal import Proposal
+    from seedbed.temporal import FileProposal
 
 __all__ = ["TEMPLATE", "init"]
 
@@ -76,7 +76,7 @@ def _propose(events: Path, path: Path, *, force: bool) -> None:
     console.print(f"wrote {path}; check it, then:\n  {train}{sort}", soft_wrap=True)
 
 
-def _proposed(events: Path, proposal: "Proposal") -> str:
+def _proposed(events: Path, proposal: "FileProposal") -> str:
     """The template with the proposal in its section `data`, and the reasons above it."""
     from seedbed.stages import DataSettings
 
