@@ -231,3 +231,11 @@ def test_a_schema_is_read_from_the_mapping_of_a_yaml_file():
     mapping = {"src": "user", "dst": "item", "t": "when", "features": ["a", "b"], "bipartite": True}
     schema = StreamSchema.model_validate(mapping)
     assert schema.columns == ("user", "item", "when", "a", "b")
+
+
+def test_contacts_are_read_as_undirected_and_two_kinds_of_node_cannot_be(tmp_path):
+    path = write(tmp_path)
+    assert read_events(path, StreamSchema(undirected=True)).undirected
+    assert not read_events(path, StreamSchema()).undirected
+    with pytest.raises(ValidationError, match="bipartite and undirected exclude each other"):
+        StreamSchema(bipartite=True, undirected=True)

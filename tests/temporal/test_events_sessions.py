@@ -57,6 +57,17 @@ def test_a_stream_comes_back_exactly(tmp_path, bipartite, labelled):
     assert all(getattr(back, name).flags.writeable for name in ("src", "dst", "t", "features", "late", "known_at"))
 
 
+def test_sessions_say_that_a_stream_is_undirected_and_say_nothing_of_a_directed_one(tmp_path):
+    for undirected in (False, True):
+        stream = replace(make(bipartite=False), undirected=undirected)
+        folder = tmp_path / str(undirected)
+        write_sessions(stream, folder)
+        assert read_sessions(folder).undirected == undirected
+        assert read_sessions(folder).digest() == stream.digest()
+        meta = json.loads((folder / "000000" / "meta.json").read_text())
+        assert ("undirected" in meta["stream"]) == undirected
+
+
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), by=st.integers(1, 2**62))
