@@ -9,6 +9,7 @@ from pydantic import Field
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, GateReport, Message, Verdict
 from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
+from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.soak._iterations import IterationRecord
 from seedbed.soak._metrics import SoakCounts
 from seedbed.soak._readback import SoakReadback
@@ -146,9 +147,12 @@ def soak_gate_record(readback: SoakReadback, *, verified: bool) -> dict[str, Any
 def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | None = None) -> GateReport:
     """Judge by `spec`, else by the plan's gate, else by the profile's checks. Raises InvalidInput as `judge`.
 
-    A soak in which verification found something passes no gate, whether or not the gate asks for `verify.clean`.
+    A soak in which verification found something passes no gate, whether or not the gate asks for `verify.clean`. Its
+    own gate judges by the rules of its time, `spec` by today's.
     """
-    return judge(_gate_of(readback, spec, verified=verified), soak_gate_record(readback, verified=verified))
+    rules = readback.plan.gate_rules if spec is None else RULES
+    record = soak_gate_record(readback, verified=verified)
+    return judge(_gate_of(readback, spec, verified=verified), record, rules=rules)
 
 
 def calibrate_readback(
@@ -171,7 +175,13 @@ def _gate_of(readback: SoakReadback, spec: GateSpec | None, *, verified: bool) -
 def _own_gate(readback: SoakReadback) -> GateSpec:
     plan = readback.plan
     profile = {"gate": f"soak {plan.profile}", "checks": list(readback.assembly.profile.checks)}
-    return parse_gate(profile) if plan.gate is None else plan.gate
+    if plan.gate is not None:
+        return plan.gate
+    gate = parse_gate(profile)
+    if plan.gate_rules > FORMER_RULES:
+        return gate
+    former = (check.model_copy(update={"range": None}) for check in gate.checks)  # profiles declared no ranges then
+    return gate.model_copy(update={"checks": tuple(former)})
 
 
 def post_soak_snapshot(readback: SoakReadback, report: GateReport, *, verified: bool) -> PostSoakSnapshot:

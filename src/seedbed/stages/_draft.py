@@ -16,8 +16,9 @@ from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
 from seedbed.stages._evaluation import BASELINES, NEGATIVE_KINDS, Evaluation
 from seedbed.stages._execution import FinishedAttempt
+from seedbed.stages._intervals import FEWEST_BATCHES
 
-__all__ = ["lint_gate", "make_draft"]
+__all__ = ["gate_shortages", "lint_gate", "make_draft"]
 
 _TARGET = {"task": "link prediction", "negatives": list(NEGATIVE_KINDS)}
 _SOURCES = {
@@ -98,6 +99,18 @@ def lint_gate(checks: Sequence[Check]) -> None:
     checkable = tuple(check for check in checks if not check.metric.startswith("audit."))
     if checkable:
         lint(GateSpec(checks=checkable), _known_facts())
+
+
+def gate_shortages(checks: Sequence[Check], num_events: int, batch_size: int) -> Iterator[str]:
+    """For each check that asks for more certainty than `num_events` test events can give: how many it takes."""
+    num_batches = -(-num_events // batch_size)
+    for check in checks:
+        if check.confidence is not None and check.metric.startswith("metrics.") and num_batches < FEWEST_BATCHES:
+            yield (
+                f"the gate's check '{check.subject} {check.expected}' cannot pass: an interval takes {FEWEST_BATCHES} "
+                f"batches of test events, and these {num_events:,} make {num_batches}; test on more than "
+                f"{(FEWEST_BATCHES - 1) * batch_size:,} events, or lower training.batch_size"
+            )
 
 
 def _known_facts() -> Iterator[str]:

@@ -15,7 +15,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records import ActiveRun, Commit, Store
 from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
-from seedbed.stages._draft import lint_gate, make_draft
+from seedbed.stages._draft import gate_shortages, lint_gate, make_draft
 from seedbed.stages._execution import Collaborators, Execution
 from seedbed.stages._inject import Fault, PowerCut, append_half_record, injected
 from seedbed.stages._interrupt import interruption
@@ -62,6 +62,8 @@ def train(
     tune_host(job.runtime.config.threads)
     data = prepare(job.stream, job.config.data, job.config.model)
     lint_gate(job.config.gate)
+    for shortage in gate_shortages(job.config.gate, len(data.split.test), job.config.training.batch_size):
+        observer.noted(shortage)
     run_id = run_id or new_run_id()
     this = BegunJob(config=job.config, data=data.digest, replay_of=None if replay is None else replay.of)
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
