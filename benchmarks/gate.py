@@ -28,8 +28,8 @@ from rich.table import Table
 from seedbed.contracts import Verdict
 from seedbed.gate import Check, block_bootstrap, parse_gate
 from seedbed.gate._answer_series import answer_arms
+from seedbed.gate._arms import Arms
 from seedbed.gate._calibrate_drift import drift_alarms
-from seedbed.gate._estimate import Arms
 from seedbed.gate._sequence import FEWEST_FOR_SEQUENCE, sequence_reach
 from seedbed.gate._simulated import autoregressive
 

@@ -69,10 +69,10 @@ def test_a_statistic_that_misses_its_threshold_fails(check: str) -> None:
 
 
 def test_the_report_says_what_was_asked_of_what_and_how() -> None:
-    record = {"x": Series(one_series(mean=3.0))}
-    report = report_on("mean(x) > 2.5 @ 95%", record)
-    assert (report.metric, report.expected) == ("mean(x)", "> 2.5 @ 95%")
-    assert (report.statistic, report.method, report.n) == ("mean", "block bootstrap", 240)
+    record = {"x": Series(one_series(mean=3.0, seed=2))}
+    report = report_on("mean(x) > 2.5 in [-2, 8] @ 95%", record)
+    assert (report.metric, report.expected) == ("mean(x)", "> 2.5 in [-2, 8] @ 95%")
+    assert (report.statistic, report.method, report.n) == ("mean", "betting", 240)
     plain = report_on("apply_ratio > 0", RECORD)
     assert (plain.statistic, plain.method, plain.n, plain.false_pass_rate) == (None, None, None, None)
 
@@ -119,13 +119,23 @@ def test_fewer_samples_than_demanded_are_inconclusive_and_the_rest_is_counted() 
 @pytest.mark.parametrize(
     ("check", "needed"),
     [
-        ("mean(x) > 0 @ 95%", "7 samples, and the block bootstrap needs 16: collect about 9 more"),
-        ("std(x) < 9 @ 95%", "needs 48: collect about 41 more"),
+        ("mean(x) > 4.5 in [0, 10] @ 95%", "each end at 95% from 7 samples: collect more samples, about"),
+        ("mean(x) > 6 in [0, 10] @ 95%", "each end at 95% from 7 samples"),
+        ("mean(x) > 7 in [0, 10] @ 95%", "from 7 samples: it takes 9 samples to show it at all: collect 2 more"),
+        ("std(x) < 3 in [0, 10] @ 95%", "it takes 32 samples to show it at all: collect 25 more"),
         ("p95(x) < 9 @ 95%", "7 samples, and order statistics needs 8"),
         ("drift(x) == false", "7 samples, and drift needs 24: collect 17 more"),
         (
-            {"metric": "x", "statistic": "mean", "op": ">", "value": 0, "confidence": 0.95, "method": "sequence"},
-            "needs 16: collect about 9 more",
+            {
+                "metric": "x",
+                "statistic": "mean",
+                "op": ">",
+                "value": 5,
+                "confidence": 0.95,
+                "method": "sequence",
+                "range": [0, 10],
+            },
+            "it takes 9 samples to show it at all: collect 2 more",
         ),
     ],
 )
@@ -136,16 +146,16 @@ def test_too_few_samples_are_inconclusive_whatever_they_show(check: object, need
 
 
 def test_an_open_question_says_about_how_many_samples_would_decide_it() -> None:
-    report = report_on("mean(x) > 0 @ 95%", {"x": Series(one_series(num_samples=60, seed=1, mean=0.2))})
+    report = report_on("mean(x) > 0 in [-5, 5] @ 95%", {"x": Series(one_series(num_samples=60, seed=1, mean=0.2))})
     assert report.verdict is Verdict.INCONCLUSIVE
     assert "collect more samples, about " in report.reason
     found = report.found
     assert isinstance(found, Interval)
     times = ((found.value - found.low) / found.value) ** 2
     assert f"about {math.ceil((times - 1) * 60):,} if" in report.reason
-    for threshold in (found.value, found.value + 1e-6):
-        on_it = report_on(f"mean(x) > {threshold!r} @ 95%", {"x": Series(one_series(num_samples=60, seed=1, mean=0.2))})
-        assert "not even 1000 times as many" in on_it.reason
+    record = {"x": Series(one_series(num_samples=60, seed=1, mean=0.2))}
+    on_it = report_on(f"mean(x) > {found.value + 1e-6!r} in [-5, 5] @ 95%", record)
+    assert "not even 1000 times as many" in on_it.reason
 
 
 @pytest.mark.parametrize(
@@ -208,6 +218,7 @@ def test_raising_a_floor_never_turns_a_fail_into_a_pass(
 ) -> None:
     if statistic in {"min", "max", "last", "count"}:
         confidence = ""
+    confidence = confidence and f" in [-100, 100]{confidence}"
     record = {"x": Series(samples)}
     low, high = (verdict_on(f"{statistic}(x) >= {floor!r}{confidence}", record) for floor in (lower, lower + higher))
     order = [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
@@ -217,9 +228,13 @@ def test_raising_a_floor_never_turns_a_fail_into_a_pass(
 @pytest.mark.slow
 @given(samples=st.lists(st.floats(-1e6, 1e6), min_size=48, max_size=60), scale=st.sampled_from([2.0, 0.125, 1024.0]))
 def test_the_unit_of_a_series_decides_nothing(samples: list[float], scale: float) -> None:
-    for check in ("mean(x) > {} @ 90%", "p75(x) > {} @ 90%", "std(x) > {} @ 90%"):
-        one = verdict_on(check.format(repr(samples[0])), {"x": Series(samples)})
-        other = verdict_on(check.format(repr(samples[0] * scale)), {"x": Series([scale * each for each in samples])})
+    for check in ("mean(x) > {} in [{}, {}] @ 90%", "p75(x) > {} @ 90%", "std(x) > {} in [{}, {}] @ 90%"):
+        one, other = (
+            verdict_on(
+                check.format(repr(each * samples[0]), -each * 1e6, each * 1e6), {"x": [each * x for x in samples]}
+            )
+            for each in (1.0, scale)
+        )
         assert one == other
 
 

@@ -27,7 +27,8 @@ def stepped(size: float, *, lag_one: float = 0.0, num_samples: int = 96, seed: i
 
 
 def sequence(metric: str, op: str, value: float) -> dict:
-    return {"metric": metric, "statistic": "mean", "op": op, "value": value, "confidence": 0.95, "method": "sequence"}
+    check = {"metric": metric, "statistic": "mean", "op": op, "value": value, "confidence": 0.95}
+    return check | {"method": "sequence", "range": [-5, 5]}
 
 
 def test_a_quantile_is_bounded_by_samples_and_too_few_of_them_are_refused() -> None:
@@ -126,18 +127,19 @@ def test_what_bounds_no_mean_is_refused(samples: np.ndarray, problem: str) -> No
 
 def test_a_gate_may_look_after_every_sample() -> None:
     samples = one_series(num_samples=120, mean=1.0)
-    verdicts = [verdict_on(sequence("x", ">", 0.5), {"x": Series(samples[:n])}) for n in range(1, 121)]
+    verdicts = [verdict_on(sequence("x", ">", 0.1), {"x": Series(samples[:n])}) for n in range(1, 121)]
     assert verdicts[0] is Verdict.INCONCLUSIVE
     assert verdicts[-1] is Verdict.PASS
     assert Verdict.FAIL not in verdicts
-    assert verdict_on(sequence("x", ">", 1.6), {"x": Series(samples)}) is Verdict.FAIL
-    blind = report_on(sequence("x", ">", 0.5), {"x": Series(np.arange(40.0))})
-    assert (blind.verdict, "bound no mean: collect about" in blind.reason) == (Verdict.INCONCLUSIVE, True)
+    assert verdict_on(sequence("x", ">", 1.9), {"x": Series(samples)}) is Verdict.FAIL
+    climbing = report_on(sequence("x", ">", 15) | {"range": [0, 40]}, {"x": Series(np.arange(40.0))})
+    assert climbing.verdict is Verdict.INCONCLUSIVE
+    assert "samples in succession counted as one" in str(climbing.method)
 
 
 def test_the_spread_of_a_series_is_judged_with_its_uncertainty() -> None:
-    record = {"x": Series(one_series(num_samples=300))}
-    verdicts = [verdict_on(f"std(x) < {limit} @ 95%", record) for limit in (1.3, 1.0, 0.8)]
+    record = {"x": Series(one_series(num_samples=600))}
+    verdicts = [verdict_on(f"std(x) < {limit} in [-4, 4] @ 95%", record) for limit in (2.0, 1.0, 0.4)]
     assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
 
 
@@ -160,30 +162,31 @@ PAIRED = {
 
 
 def test_a_concurrent_control_takes_out_what_both_arms_share() -> None:
-    found = report_on("difference(kpi, control) >= -1 @ 95%", PAIRED).found
-    alone = report_on("mean(kpi) >= -1 @ 95%", PAIRED).found
+    found = report_on("difference(kpi, control) >= -1 in [-6, 6] @ 95%", PAIRED).found
+    alone = report_on("mean(kpi) >= -1 in [-6, 6] @ 95%", PAIRED).found
     assert isinstance(found, Interval)
     assert isinstance(alone, Interval)
-    assert found.high - found.low < 0.8 * (alone.high - alone.low)
-    assert verdict_on("difference(kpi, control) >= -1 @ 95%", PAIRED) is Verdict.PASS
-    assert verdict_on("difference(kpi, control) >= 1 @ 95%", PAIRED) is Verdict.FAIL
+    assert found.high - found.low < alone.high - alone.low
+    assert verdict_on("difference(kpi, control) >= -1.5 in [-6, 6] @ 95%", PAIRED) is Verdict.PASS
+    assert verdict_on("difference(kpi, control) >= 1.5 in [-6, 6] @ 95%", PAIRED) is Verdict.FAIL
     assert verdict_on("difference(kpi, control) == 9", PAIRED) is Verdict.FAIL
     peeking = sequence("kpi", ">", -2) | {"statistic": "difference", "control": "control"}
-    assert report_on(peeking, PAIRED).method == "confidence sequence"
+    assert str(report_on(peeking, PAIRED).method).startswith("betting at every look")
     assert verdict_on(peeking, PAIRED) is Verdict.PASS
 
 
 def test_growth_of_variance_is_seen_where_no_mean_moved() -> None:
-    assert verdict_on("difference(wild, control) >= -2 @ 95%", PAIRED) is Verdict.PASS
-    grown = report_on("spread_ratio(wild, control) < 1.5 @ 95%", PAIRED)
+    assert verdict_on("difference(wild, control) >= -5 in [-12, 12] @ 95%", PAIRED) is Verdict.PASS
+    arms = {"wild": Series(3 * one_series(num_samples=1200)), "control": Series(one_series(num_samples=1200, seed=1))}
+    grown = report_on("spread_ratio(wild, control) < 1.2 in [-13, 13] @ 95%", arms)
     assert grown.verdict is Verdict.FAIL
-    assert "none of [" in grown.reason
-    assert verdict_on("spread_ratio(control, control) < 1.5 @ 95%", PAIRED) is Verdict.PASS
+    assert ", above 1." in grown.reason
+    assert verdict_on("spread_ratio(control, control) < 1.5 in [-4, 4] @ 95%", arms) is Verdict.PASS
     assert verdict_on("spread_ratio(wild, control) < 1.5", PAIRED) is Verdict.FAIL
 
 
 def test_a_control_that_does_not_vary_measures_nothing() -> None:
-    report = report_on("spread_ratio(kpi, still) < 1.5 @ 95%", PAIRED)
+    report = report_on("spread_ratio(kpi, still) < 1.5 in [-6, 6] @ 95%", PAIRED)
     assert (report.verdict, "does not vary at all" in report.reason) == (Verdict.INCONCLUSIVE, True)
     assert verdict_on("spread_ratio(kpi, still) < 1.5", PAIRED) is Verdict.FAIL
 

@@ -1,9 +1,9 @@
 """The input and the answer of a gate."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from seedbed.contracts._enums import Verdict
 from seedbed.contracts._message import Message
@@ -56,9 +56,20 @@ class CheckReport(Message):
 
 
 class GateReport(Message):
-    """A gate's answer. `exit_code` is one of `seedbed.errors.ExitCode`: for the verdict, or for a broken contract."""
+    """A gate's answer. `exit_code` is one of `seedbed.errors.ExitCode`: for the verdict, or for a broken contract.
+
+    `rules` is the number of the rules that it was judged by; reports by the first rules, which had none, hold none.
+    """
 
     gate: str
     verdict: Verdict
     exit_code: int
     checks: tuple[CheckReport, ...] = Field(min_length=1)
+    rules: int | None = Field(default=None, ge=2)
+
+    @model_serializer(mode="wrap")
+    def _former_reports_stay_as_they_are(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = dump(self)
+        if self.rules is None:
+            fields.pop("rules", None)
+        return fields

@@ -1,11 +1,13 @@
 """Gate: compares a record with declared thresholds and answers pass, fail, inconclusive or no data."""
 
 from seedbed.gate._bootstrap import block_bootstrap
+from seedbed.gate._bounded import bounded_mean
 from seedbed.gate._calibrate import Calibration, calibrate, calibrated
 from seedbed.gate._check import Check
 from seedbed.gate._drift import Drift, cusum, page_hinkley
 from seedbed.gate._endpoint import serve_metrics
 from seedbed.gate._exposition import GaugeFamily, InfoFamily, MetricFamily, exposition, write_textfile
+from seedbed.gate._fewest import fewest_samples
 from seedbed.gate._judge import judge
 from seedbed.gate._judge_run import declares_gate, judge_run
 from seedbed.gate._metrics import gate_metrics, metrics_text
@@ -28,12 +30,14 @@ __all__ = [
     "Series",
     "block_bootstrap",
     "block_quantile",
+    "bounded_mean",
     "calibrate",
     "calibrated",
     "confidence_sequence",
     "cusum",
     "declares_gate",
     "exposition",
+    "fewest_samples",
     "gate_metrics",
     "gate_record",
     "judge",

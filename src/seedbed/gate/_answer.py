@@ -9,10 +9,11 @@ from typing import Any, final
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate._check import Check, CheckOperator
+from seedbed.gate._rules import FORMER_RULES, RULES
 
-__all__ = ["Answer", "answer_value", "plural"]
+__all__ = ["HOLDS", "Answer", "answer_value", "apart", "num_missing"]
 
-_HOLDS: Mapping[CheckOperator, Callable[[Any, Any], bool]] = {
+HOLDS: Mapping[CheckOperator, Callable[[Any, Any], bool]] = {
     CheckOperator.AT_LEAST: operator.ge,
     CheckOperator.AT_MOST: operator.le,
     CheckOperator.ABOVE: operator.gt,
@@ -35,8 +36,8 @@ class Answer:
     n: int | None = None
 
 
-def answer_value(check: Check, found: Interval | bool | float | str | None) -> Answer:
-    """The answer on one value. Raises InvalidInput for a value of another type than the declared one."""
+def answer_value(check: Check, found: Interval | bool | float | str | None, rules: int = RULES) -> Answer:
+    """The answer on one value, by `rules`. Raises InvalidInput for a value of another type than the declared one."""
     if found is None:
         return Answer(Verdict.NO_DATA, "the record holds no value")
     value = found.value if isinstance(found, Interval) else found
@@ -48,39 +49,71 @@ def answer_value(check: Check, found: Interval | bool | float | str | None) -> A
     if isinstance(value, float) and not isfinite(value):  # only the reason names it, since JSON cannot
         return Answer(Verdict.FAIL, f"{value} is not a finite number, which keeps no threshold")
     if check.confidence is not None and not check.is_drift:
-        return Answer(*_with_confidence(check, found, check.confidence), found)
-    if _HOLDS[check.op](value, check.value):
-        return Answer(Verdict.PASS, f"found {_shown(value)}", found)
-    return Answer(Verdict.FAIL, f"found {_shown(value)}, expected {check.expected}", found)
+        return Answer(*_with_confidence(check, found, check.confidence, rules), found)
+    shown = _shown(value) if rules <= FORMER_RULES else _shown_apart(value, check.value)
+    if HOLDS[check.op](value, check.value):
+        return Answer(Verdict.PASS, f"found {shown}", found)
+    return Answer(Verdict.FAIL, f"found {shown}, expected {check.expected}", found)
 
 
-def plural(number: int, noun: str) -> str:
-    """`1 sample`, `2 samples`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def apart(number: float, other: float) -> str:
+    """`number` with six digits, or as many more as it takes to tell it from `other`."""
+    if number == other:
+        return f"{number:.6g}"
+    digits = (digits for digits in range(6, 17) if f"{number:.{digits}g}" != f"{other:.{digits}g}")
+    return f"{number:.{next(digits, 17)}g}"
 
 
-def _with_confidence(check: Check, found: Interval | bool | float | str, confidence: float) -> tuple[Verdict, str]:
+def _with_confidence(
+    check: Check, found: Interval | bool | float | str, confidence: float, rules: int
+) -> tuple[Verdict, str]:
     if not isinstance(found, Interval):
         return Verdict.INCONCLUSIVE, f"the record holds no confidence interval, only {_shown(found)}"
-    stated = f"[{found.low:.6g}, {found.high:.6g}] at {100 * found.confidence:g}% from {found.n} samples"
+    low, high = (
+        f"{end:.6g}" if rules <= FORMER_RULES else apart(end, float(check.value)) for end in (found.low, found.high)
+    )
+    stated = f"[{low}, {high}] at {100 * found.confidence:g}% from {found.n} samples"
+    if rules > FORMER_RULES and (objection := _objection(check, found)):
+        return Verdict.INCONCLUSIVE, objection
     if found.confidence < confidence:
         return Verdict.INCONCLUSIVE, f"the interval {stated} is less certain than demanded"
-    low, high = (_HOLDS[check.op](end, check.value) for end in (found.low, found.high))
-    if low and high:
+    ends = [HOLDS[check.op](end, check.value) for end in (found.low, found.high)]
+    if all(ends):
         return Verdict.PASS, f"all of {stated} is {check.op.value} {check.value:g}"
-    if not low and not high:
+    if not any(ends):
         return Verdict.FAIL, f"none of {stated} is {check.op.value} {check.value:g}"
-    more = _num_missing(found, float(check.value))
+    more = num_missing(found, float(check.value))
     return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: collect more samples, {more}"
 
 
-def _num_missing(interval: Interval, threshold: float) -> str:
+def _objection(check: Check, found: Interval) -> str:
+    """Why an interval cannot be what it is said to be; empty without a reason."""
+    if found.low == found.high:
+        return (
+            f"the interval is {found.low:.6g} alone, with no width, which {found.n} samples cannot show; record one "
+            "that holds for rare events too, such as by seedbed.gate.bounded_mean"
+        )
+    if check.range is not None and not (check.range[0] <= found.low and found.high <= check.range[1]):
+        ends, limits = f"[{found.low:.6g}, {found.high:.6g}]", f"[{check.range[0]:g}, {check.range[1]:g}]"
+        return (
+            f"the interval {ends} leaves the declared range {limits}, so it was made for other values; record it anew"
+        )
+    return ""
+
+
+def num_missing(interval: Interval, threshold: float) -> str:
     """How many more samples would decide: an interval narrows with the square root of their number."""
     distance = abs(interval.value - threshold)
     half_width = interval.value - interval.low if threshold < interval.value else interval.high - interval.value
     if half_width > sqrt(_MOST_TIMES_MORE) * distance or distance == 0:
         return f"though not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
     return f"about {max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n)):,} if the value stays where it is"
+
+
+def _shown_apart(value: bool | float | str, expected: bool | float | str) -> str:
+    if isinstance(value, float) and isinstance(expected, float):
+        return apart(value, expected)
+    return _shown(value)
 
 
 def _shown(value: Interval | bool | float | str | None) -> str:

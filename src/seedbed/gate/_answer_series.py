@@ -1,18 +1,23 @@
 """The answer of a check on a series: first its samples are checked, then its statistic is compared."""
 
 from dataclasses import replace
-from math import ceil
+from math import ceil, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate._answer import Answer, answer_value, plural
+from seedbed.gate._answer import Answer, answer_value
+from seedbed.gate._answer_question import answer_constant, answer_question
+from seedbed.gate._arms import Arms, Estimate, Shortage, plural, without_confidence
+from seedbed.gate._bounded import exact_mean
 from seedbed.gate._check import Check, Method
 from seedbed.gate._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
 from seedbed.gate._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
-from seedbed.gate._estimate import Arms, Shortage, estimate
+from seedbed.gate._estimate import Question, estimate
+from seedbed.gate._estimate_former import estimate_former
+from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 
 __all__ = ["LEAST_POWER", "answer_arms", "answer_series", "drift_trial", "threshold_of"]
@@ -25,8 +30,8 @@ LEAST_POWER = 0.8
 _TIMES_MORE = (1.25, 1.5, 2, 3, 4, 6, 10)
 
 
-def answer_series(check: Check, series: Series, control: Series | None = None) -> Answer:
-    """The answer on a series, and on its control if the check names one.
+def answer_series(check: Check, series: Series, control: Series | None = None, rules: int = RULES) -> Answer:
+    """The answer on a series, and on its control if the check names one, by `rules`.
 
     Raises InvalidInput for two arms of different lengths.
     """
@@ -40,7 +45,7 @@ def answer_series(check: Check, series: Series, control: Series | None = None) -
     if unfit:
         of_them = f"{unfit} of {plural(samples.size, 'sample')}"
         return Answer(Verdict.FAIL, f"{of_them} is not a finite number, which keeps no threshold", n=samples.size)
-    return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms)
+    return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms, rules=rules)
 
 
 def _require_equal_lengths(check: Check, series: Series, control: Series | None) -> None:
@@ -62,14 +67,31 @@ def _missing(check: Check, series: Series, num_samples: int) -> Answer | None:
     return None
 
 
-def answer_arms(check: Check, arms: Arms, *, resamples: int = 2000) -> Answer:
-    """The answer on at least one finite sample in each arm; not for drift."""
-    found = estimate(check, arms, resamples=resamples)
+def answer_arms(check: Check, arms: Arms, *, rules: int = RULES, resamples: int = 2000) -> Answer:
+    """The answer on at least one finite sample in each arm; not for drift. `resamples` is of the former rules."""
+    num_samples, is_former = arms.samples.size, rules <= FORMER_RULES
+    if not is_former and check.confidence is not None:
+        constant = answer_constant(check, arms.samples if arms.control is None else arms.samples - arms.control)
+        if constant is not None:
+            return constant
+    found = estimate_former(check, arms, resamples=resamples) if is_former else estimate(check, arms)
     if isinstance(found, Shortage):
         more = f": collect about {found.num_missing:,} more" if found.num_missing else ""
-        return Answer(Verdict.INCONCLUSIVE, f"{found.reason}{more}", n=arms.samples.size)
-    answer = answer_value(check, found.found)
-    return Answer(answer.verdict, answer.reason, answer.found, found.method, arms.samples.size)
+        value = None if is_former else _value_alone(check, arms)
+        return Answer(Verdict.INCONCLUSIVE, f"{found.reason}{more}", value, n=num_samples)
+    if isinstance(found, Question):
+        return answer_question(check, found, num_samples, check.confidence or 0.5)
+    answer = answer_value(check, found.found, rules)
+    return Answer(answer.verdict, answer.reason, answer.found, found.method, num_samples)
+
+
+def _value_alone(check: Check, arms: Arms) -> float | None:
+    found = without_confidence(check, arms, exact_mean)
+    return (
+        found.found
+        if isinstance(found, Estimate) and isinstance(found.found, float) and isfinite(found.found)
+        else None
+    )
 
 
 def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from math import isfinite
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from seedbed.contracts import CheckKind, Message
 from seedbed.gate._statistics import DRIFTS, PAIRED, WITH_INTERVAL, probability, statistic_named
@@ -30,12 +31,14 @@ class CheckOperator(StrEnum):
 
 
 class Method(StrEnum):
-    """How the interval of a statistic is made, or how drift is detected.
+    """How a statistic is bounded, or how drift is detected.
 
-    A BOOTSTRAP interval is valid for one look at the end, a SEQUENCE interval for any number of looks. PAGE_HINKLEY and
-    CUSUM detect drift.
+    Bounds by BETTING hold for one look at the end, those of a SEQUENCE at any number of looks. BOOTSTRAP is the former
+    name of BETTING, which replaced the bootstrap: gates that name it are still read. PAGE_HINKLEY and CUSUM detect
+    drift.
     """
 
+    BETTING = "betting"
     BOOTSTRAP = "bootstrap"
     SEQUENCE = "sequence"
     PAGE_HINKLEY = "page_hinkley"
@@ -50,12 +53,15 @@ class Check(Message):
     """One demand on one metric, a dotted path into the record (`metrics.test.ap`).
 
     `confidence`, between 0 and 1, demands that the whole confidence interval meets the threshold. In a file, a check
-    may be a short text: "metrics.test.ap >= 0.88 @ 95%", "p95(kpi.latency_ms) < 350".
+    may be a short text: "metrics.test.ap >= 0.88 @ 95%", "p95(kpi.latency_ms) < 350", "mean(missed) < 0.01 in [0, 1] @
+    95%".
 
     On a series, `statistic` is what is computed, `control` names the other arm where two are compared, `warmup` is the
-    number of first samples to leave out, `min_samples` how many must then be left, and `method` how the interval is
-    made. `delta` and `threshold` are for a drift detector, in standard deviations of the series. Without `threshold`,
-    it is set so that at most a share of 1 - `confidence` of series without drift raises an alarm, by default 5 %.
+    number of first samples to leave out, `min_samples` how many must then be left, and `method` how it is bounded.
+    `range` holds the least and the largest value that a sample can have, also one that was not seen; of a difference,
+    those of the difference. Without it no number of samples bounds a mean or a spread. `delta` and `threshold` are for
+    a drift detector, in standard deviations of the series. Without `threshold`, it is set so that at most a share of 1
+    - `confidence` of series without drift raises an alarm, by default 5 %.
     """
 
     metric: str = Field(min_length=1)
@@ -70,6 +76,14 @@ class Check(Message):
     method: Method | None = None
     delta: float | None = Field(default=None, ge=0)
     threshold: float | None = Field(default=None, gt=0)
+    range: tuple[float, float] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_undeclared_range(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = dump(self)
+        if self.range is None:  # what was written before there were ranges keeps its digest
+            fields.pop("range", None)
+        return fields
 
     @model_validator(mode="before")
     @classmethod
@@ -101,9 +115,11 @@ class Check(Message):
 
     @property
     def expected(self) -> str:
-        """The demand in words: `>= 0.88 @ 95%`."""
+        """The demand in words: `>= 0.88 @ 95%`, `< 0.01 in [0, 1] @ 95%`."""
         value = self.value if isinstance(self.value, str) else _short(self.value)
-        return f"{self.op.value} {value}" + ("" if self.confidence is None else f" @ {100 * self.confidence:g}%")
+        within = "" if self.range is None else f" in [{_short(self.range[0])}, {_short(self.range[1])}]"
+        certain = "" if self.confidence is None else f" @ {100 * self.confidence:g}%"
+        return f"{self.op.value} {value}{within}{certain}"
 
     @property
     def is_drift(self) -> bool:
@@ -117,6 +133,10 @@ def _problems(check: Check) -> Iterator[str]:
         yield f"{check.op.value} needs a number, found {check.value!r}; use == or !="
     if check.confidence is not None and not (check.is_drift or (check.op.orders and is_number)):
         yield f"no interval can show {check.op.value} {check.value!r}; drop the confidence, or use >= or <="
+    if check.range is not None and not (check.range[0] < check.range[1] and all(map(isfinite, check.range))):
+        yield f"a range goes from the least value to the largest, found {list(check.range)}"
+    if check.range is not None and not is_number:
+        yield f"a range is for a number, found {check.subject} {check.expected}"
     yield from _problems_without_series(check) if check.statistic is None else _problems_of_series(check)
 
 

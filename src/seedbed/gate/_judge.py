@@ -8,6 +8,7 @@ from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_series import answer_series
 from seedbed.gate._check import Check
 from seedbed.gate._record_values import RecordValue, lint, lint_kinds, record_values
+from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec
 
@@ -22,8 +23,10 @@ EXIT_CODE_OF: Mapping[Verdict, ExitCode] = {
 """The exit code of each verdict when no contract is broken."""
 
 
-def judge(spec: GateSpec, record: Mapping[str, object], *, known: Iterable[str] = ()) -> GateReport:
+def judge(spec: GateSpec, record: Mapping[str, object], *, known: Iterable[str] = (), rules: int = RULES) -> GateReport:
     """Judge the record by every check. Only PASS passes.
+
+    `rules` are today's, unless something that was judged by former ones is judged again.
 
     A metric that is null, or absent although `known` names it, is NO_DATA, and so is a series without samples. Raises
     InvalidInput for an unknown metric, with the nearest names, for a statistic of a single value, for a series without
@@ -32,8 +35,14 @@ def judge(spec: GateSpec, record: Mapping[str, object], *, known: Iterable[str] 
     values = record_values(record)
     lint(spec, {*values, *known})
     lint_kinds(spec, values)
-    checks = tuple(_report(check, values) for check in spec.checks)
-    return GateReport(gate=spec.gate, verdict=_overall(checks), exit_code=_exit_code(checks), checks=checks)
+    checks = tuple(_report(check, values, rules) for check in spec.checks)
+    return GateReport(
+        gate=spec.gate,
+        verdict=_overall(checks),
+        exit_code=_exit_code(checks),
+        checks=checks,
+        rules=None if rules <= FORMER_RULES else rules,
+    )
 
 
 def _overall(checks: tuple[CheckReport, ...]) -> Verdict:
@@ -49,8 +58,9 @@ def _exit_code(checks: tuple[CheckReport, ...]) -> ExitCode:
     return EXIT_CODE_OF[_overall(checks)]
 
 
-def _report(check: Check, values: Mapping[str, RecordValue]) -> CheckReport:
-    answer = _answer(check, values.get(check.metric), None if check.control is None else values.get(check.control))
+def _report(check: Check, values: Mapping[str, RecordValue], rules: int) -> CheckReport:
+    control = None if check.control is None else values.get(check.control)
+    answer = _answer(check, values.get(check.metric), control, rules)
     return CheckReport(
         metric=check.subject,
         kind=check.kind,
@@ -64,9 +74,9 @@ def _report(check: Check, values: Mapping[str, RecordValue]) -> CheckReport:
     )
 
 
-def _answer(check: Check, found: RecordValue, control: RecordValue) -> Answer:
+def _answer(check: Check, found: RecordValue, control: RecordValue, rules: int) -> Answer:
     if not isinstance(found, Series):  # a null in place of a series is no value either
-        return answer_value(check, found)
+        return answer_value(check, found, rules)
     if check.control is not None and not isinstance(control, Series):
-        return answer_value(check, None)
-    return answer_series(check, found, control if isinstance(control, Series) else None)
+        return answer_value(check, None, rules)
+    return answer_series(check, found, control if isinstance(control, Series) else None, rules)

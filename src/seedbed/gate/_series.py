@@ -25,6 +25,9 @@ class Series:
     values: tuple[float, ...]
 
     def __init__(self, values: Iterable[float]) -> None:
+        if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf":
+            object.__setattr__(self, "values", tuple(values.astype(np.float64).tolist()))
+            return
         samples = tuple(values)
         wrong = [value for value in samples if not _is_number(value)]
         if wrong:

@@ -7,10 +7,11 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DRIFTS", "PAIRED", "WITH_INTERVAL", "is_statistic", "point", "probability", "statistic_named"]
+__all__ = ["DRIFTS", "PAIRED", "SPREADS", "WITH_INTERVAL", "is_statistic", "point", "probability", "statistic_named"]
 
 DRIFTS = frozenset({"drift", "drift_up", "drift_down"})
 PAIRED = frozenset({"difference", "spread_ratio"})
+SPREADS = frozenset({"std", "spread_ratio"})
 
 _POINTS: Mapping[str, Callable[[NDArray[np.float64]], float]] = {
     "mean": lambda samples: float(samples.mean()),

@@ -1,4 +1,4 @@
-"""Parses a check written as a text: `metric op value [@ c%]`, with a statistic before or after the metric."""
+"""Parses a check written as a text: `metric op value [in [low, high]] [@ c%]`, with a statistic before or after."""
 
 import re
 from decimal import Decimal
@@ -8,16 +8,17 @@ from seedbed.gate._statistics import statistic_named
 
 __all__ = ["parse_terse"]
 
+_RANGE = r"\s*\bin\s*\[\s*(?P<{0}low>[^\s,\[\]]+)\s*,\s*(?P<{0}high>[^\s,\[\]]+)\s*\]"
 _CHECK = re.compile(
     r"(?P<subject>[^<>=!@]+?)\s*(?P<op>>=|<=|==|!=|>|<)\s*(?P<value>[^\s<>=!@]+)"
-    r"(?:\s*@\s*(?P<percent>\d+(?:\.\d+)?)\s*%)?"
+    rf"(?:{_RANGE.format('')})?(?:\s*@\s*(?P<percent>\d+(?:\.\d+)?)\s*%)?(?:{_RANGE.format('after_')})?"
 )
 _CALL = re.compile(r"(?P<statistic>[\w.]+)\(\s*(?P<metric>[^\s(),]+)\s*(?:,\s*(?P<control>[^\s(),]+)\s*)?\)")
 _PAIR = re.compile(r"(?P<metric>\S+)\s+(?P<statistic>\S+)")
 
 
 def parse_terse(text: str) -> dict[str, object]:
-    """The fields of a check: `p95(latency_ms) < 350`, `net_bps mean > 2.5 @ 95%`, `audit.degraded == false`.
+    """The fields of a check: `p95(latency_ms) < 350`, `mean(missed) < 0.01 in [0, 1] @ 95%`, `audit.degraded == false`.
 
     Raises ValueError for any other text.
     """
@@ -27,7 +28,14 @@ def parse_terse(text: str) -> dict[str, object]:
         raise ValueError("expected 'metric op value' such as 'metrics.test.ap >= 0.88 @ 95%', or 'p95(latency_ms) < 9'")
     percent = match["percent"]
     confidence = {} if percent is None else {"confidence": float(Decimal(percent) / 100)}
-    return {**subject, "op": match["op"], "value": _value(match["value"]), **confidence}
+    return {**subject, "op": match["op"], "value": _value(match["value"]), **confidence, **_range(match)}
+
+
+def _range(match: re.Match[str]) -> dict[str, object]:
+    given = [(match[f"{when}low"], match[f"{when}high"]) for when in ("", "after_") if match[f"{when}low"] is not None]
+    if len(given) > 1:
+        raise ValueError("the range is given twice; give it once, as in 'mean(x) < 0.01 in [0, 1] @ 95%'")
+    return {"range": [_value(end) for end in given[0]]} if given else {}
 
 
 def _subject(text: str) -> dict[str, object] | None:

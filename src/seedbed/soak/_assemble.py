@@ -24,9 +24,11 @@ from seedbed.soak.tuners._tuner import Tuner
 __all__ = ["PROFILES", "assemble"]
 
 _OBJECTIVE, _TRAINING_OBJECTIVE = "edge_bps_per_hour", "validation_ap"
+_MOCK_GAINS, _MARKET_GAINS, _TRAINING_GAINS = (-10.0, 10.0), (-2000.0, 2000.0), (-1.0, 1.0)
 
 
-def _checks(objective: str) -> tuple[object, ...]:
+def _checks(objective: str, gains: tuple[float, float]) -> tuple[object, ...]:
+    """The checks of a profile. `gains` are the least and the most by which tuning changes a sample of the objective."""
     return (
         {"metric": "verify.clean", "op": "==", "value": True, "kind": "contract"},
         {"metric": "contract.kept", "op": "==", "value": True, "kind": "contract"},
@@ -34,7 +36,7 @@ def _checks(objective: str) -> tuple[object, ...]:
         "stuck == 0",
         "changes.unknown == 0",
         "freeze_ready == true",
-        f"difference(window.{objective}, control_window.{objective}) > 0 @ 95%",
+        f"difference(window.{objective}, control_window.{objective}) > 0 in [{gains[0]:g}, {gains[1]:g}] @ 95%",
     )
 
 
@@ -48,7 +50,7 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
                 (GoodRange("risk_ratio_mean", high=0.56), GoodRange(f"{_OBJECTIVE}_mean", low=27.0)), 2, 4, ("risk",)
             ),
             regime=RegimeRule(f"{_OBJECTIVE}_mean"),
-            checks=_checks(_OBJECTIVE),
+            checks=_checks(_OBJECTIVE, _MOCK_GAINS),
         ),
     },
     PlantKind.MARKET: {
@@ -57,7 +59,7 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
             objective=f"{_OBJECTIVE}_mean",
             good=(GoodRange("risk_ratio_mean", high=0.5), GoodRange("latency_ms_p95", high=500.0)),
             regime=RegimeRule(f"{_OBJECTIVE}_mean"),
-            checks=_checks(_OBJECTIVE),
+            checks=_checks(_OBJECTIVE, _MARKET_GAINS),
         ),
     },
     PlantKind.TRAINING: {
@@ -70,7 +72,7 @@ PROFILES: Mapping[PlantKind, Mapping[str, SoakProfile]] = {
                 GoodRange("diverged_mean", high=0.0),
             ),
             warm_up=1,
-            checks=_checks(_TRAINING_OBJECTIVE),
+            checks=_checks(_TRAINING_OBJECTIVE, _TRAINING_GAINS),
         ),
     },
 }

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from seedbed.change import Registry
 from seedbed.contracts import Message
 from seedbed.gate import GateSpec
+from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.records import digest
 from seedbed.soak._controller import Controller, Limits
 from seedbed.soak._delivery import PlantArms
@@ -45,7 +46,7 @@ class SoakPlan(Message):
     `control` asks for a control arm: a second plant with the same random numbers, whose settings never change. `fault`
     is injected from iteration `fault_from` on, to test that it is caught. `gate` judges the soak; without it, the
     profile's checks do. Since schema version 2, the first record of the plant's log names the plan's digest, the
-    snapshot seals the drawing, and a soak whose fault was not seen does not pass.
+    snapshot seals the drawing, a soak whose fault was not seen does not pass, and the gate judges by today's rules.
     """
 
     schema_version: Literal[1, 2] = 2
@@ -64,6 +65,11 @@ class SoakPlan(Message):
     def is_bound(self) -> bool:
         """Whether the plant's log must begin with the plan's digest."""
         return self.schema_version >= 2
+
+    @property
+    def gate_rules(self) -> int:
+        """The number of the rules by which its gate judges: a soak stays judged by those of its time."""
+        return RULES if self.schema_version >= 2 else FORMER_RULES
 
     def digest(self) -> str:
         """The SHA-256 of its canonical JSON, which seals it."""

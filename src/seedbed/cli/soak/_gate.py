@@ -17,6 +17,11 @@ from seedbed.cli.soak._options import (
 
 __all__ = ["gate"]
 
+_FORMER = (
+    "this soak is judged by the rules of its time, whose bounds do not hold for rare events and skew; "
+    "to judge it by today's, give the checks and their ranges by --spec FILE"
+)
+
 
 def gate(
     path: PathOption = DEFAULT_FOLDER,
@@ -71,6 +76,8 @@ def gate(
         print_json({"soak_id": soak_folder.path.name, **report.model_dump(mode="json")})
     else:
         out().print(gate_text(report))
+        if report.rules is None:
+            errors().print(_FORMER, soft_wrap=True)
         if prometheus:
             errors().print(f"metrics: {soak_folder.metrics_path}", soft_wrap=True)
     raise typer.Exit(report.exit_code)

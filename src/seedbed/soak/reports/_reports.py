@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, CheckReport, GateReport, Message, Verdict
 from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
+from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.soak._iterations import IterationRecord
 from seedbed.soak._readback import SoakReadback
 from seedbed.soak._tally import SoakTally
@@ -164,9 +165,11 @@ def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | N
     """Judge by `spec`, else by the plan's gate, else by the profile's checks. Raises InvalidInput as `judge`.
 
     Two things no gate can leave out: a soak in which verification found something does not pass, and neither does one
-    with a fault that was never seen.
+    with a fault that was never seen. The soak's own gate judges by the rules of its time, `spec` by today's.
     """
-    report = judge(_gate_of(readback, spec, verified=verified), soak_gate_record(readback, verified=verified))
+    rules = readback.plan.gate_rules if spec is None else RULES
+    record = soak_gate_record(readback, verified=verified)
+    report = judge(_gate_of(readback, spec, verified=verified), record, rules=rules)
     fault = _fault_report(readback)
     if fault is None:
         return report
@@ -207,7 +210,13 @@ def _with_reason(check: CheckReport, fault: FaultReport) -> CheckReport:
 def _own_gate(readback: SoakReadback) -> GateSpec:
     plan = readback.plan
     profile = {"gate": f"soak {plan.profile}", "checks": list(readback.assembly.profile.checks)}
-    return parse_gate(profile) if plan.gate is None else plan.gate
+    if plan.gate is not None:
+        return plan.gate
+    gate = parse_gate(profile)
+    if plan.gate_rules > FORMER_RULES:
+        return gate
+    former = (check.model_copy(update={"range": None}) for check in gate.checks)  # profiles declared no ranges then
+    return gate.model_copy(update={"checks": tuple(former)})
 
 
 def post_soak_snapshot(

@@ -1,0 +1,93 @@
+"""The answer on a mean or a spread whose range is declared."""
+
+from math import ceil, inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.contracts import Interval, Verdict
+from seedbed.gate._answer import HOLDS, Answer, apart, num_missing
+from seedbed.gate._arms import plural
+from seedbed.gate._check import Check, CheckOperator
+from seedbed.gate._estimate import Question, alpha_of
+from seedbed.gate._fewest import fewest_samples
+
+__all__ = ["answer_constant", "answer_question"]
+
+_Samples = NDArray[np.float64]
+_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
+_NOT_STRICT = frozenset({CheckOperator.AT_LEAST, CheckOperator.AT_MOST})
+
+
+def answer_question(check: Check, question: Question, num_samples: int, confidence: float) -> Answer:
+    """The answer: one bound decides, at the confidence that the check demands."""
+    value, alpha = float(check.value), alpha_of(confidence)
+    ends = question.ends(alpha)
+    interval = _interval(question, ends, num_samples, alpha)
+    if all(HOLDS[check.op](bound, value) for bound in question.bounds):
+        certain = f"no value within the range could make it anything but {check.op.value} {value:g}"
+        return Answer(Verdict.PASS, certain, interval, question.method, num_samples)
+    below, above = question.is_below(value, alpha), question.is_above(value, alpha)
+    if below or above:
+        holds = below and (not above or question.found < value)
+        bound = min(ends[1], value) if holds else max(ends[0], value)
+        side = "below" if holds else "above"
+        verdict = Verdict.PASS if holds is (check.op in _BELOW) else Verdict.FAIL
+        shown = f"found {apart(question.found, value)}, {side} {_rounded(bound, value, holds)}"
+        reason = f"{shown} at {100 * (1 - alpha):g}% from {plural(num_samples, 'sample')}"
+        return Answer(verdict, reason, interval, question.method, num_samples)
+    return Answer(
+        Verdict.INCONCLUSIVE, _undecided(check, question, ends, num_samples), interval, question.method, num_samples
+    )
+
+
+def _interval(question: Question, ends: tuple[float, float], num_samples: int, alpha: float) -> Interval | float:
+    """The two bounds as one interval, which holds at twice the level; the value alone where a bound is missing."""
+    confidence = 1 - 2 * alpha
+    if ends[1] == inf or confidence <= 0 or num_samples < 2:
+        return question.found
+    low, high = min(ends[0], question.found), max(ends[1], question.found)
+    return Interval(value=question.found, low=low, high=high, n=num_samples, confidence=round(confidence, 12))
+
+
+def _rounded(bound: float, value: float, below: bool) -> str:
+    """The bound, never rounded to the wrong side of the threshold."""
+    text = apart(bound, value)
+    wrong = float(text) > value if below else float(text) < value
+    return f"{value:.6g}" if wrong else text
+
+
+def _undecided(check: Check, question: Question, ends: tuple[float, float], num_samples: int) -> str:
+    value = float(check.value)
+    low, high = min(ends[0], value), max(ends[1], value)
+    shown = f"[{low:.6g}, {high:.6g}]" if high < inf else f"{low:.6g} and everything above"
+    inside = f"{value:g} lies inside {shown}, each end at {100 * (1 - alpha_of(check.confidence or 0.5)):g}% from "
+    return f"{inside}{plural(num_samples, 'sample')}: {_remedy(check, question, (low, high), num_samples)}"
+
+
+def _remedy(check: Check, question: Question, ends: tuple[float, float], num_samples: int) -> str:
+    fewest = fewest_samples(check)
+    if fewest is None:
+        return f"no samples can show {check.op.value} {check.value:g} within the declared range; move the threshold"
+    missing = ceil((fewest - check.warmup) * question.about(float(check.value))[0].num_alike) - num_samples
+    if missing > 0:
+        return f"it takes {num_samples + missing:,} samples to show it at all: collect {missing:,} more"
+    if ends[1] == inf or question.found == float(check.value):
+        return "collect more samples"
+    interval = Interval(value=question.found, low=ends[0], high=ends[1], n=max(num_samples, 2), confidence=0.5)
+    return f"collect more samples, {num_missing(interval, float(check.value))}"
+
+
+def answer_constant(check: Check, samples: _Samples) -> Answer | None:
+    """A pass where every sample is the threshold itself, which a demand that is not strict allows; else None.
+
+    Such a constant was set and not drawn. That cannot be told of whole numbers, which is what series in which something
+    rare may happen are made of, nor of an end of the declared range, beyond which nothing could have shown.
+    """
+    value = float(check.value)
+    if check.op not in _NOT_STRICT or value.is_integer() or not bool((samples == value).all()):
+        return None
+    if check.statistic not in {"mean", "difference"} or (check.range is not None and value in check.range):
+        return None
+    reason = f"every one of {plural(samples.size, 'sample')} is {value:g} itself, which {check.op.value} allows"
+    return Answer(Verdict.PASS, reason, value, "constant", samples.size)

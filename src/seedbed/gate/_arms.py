@@ -1,0 +1,90 @@
+"""What is estimated from the samples of a check, or why it cannot be; the statistics that both rules share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.contracts import Interval
+from seedbed.gate._check import Check
+from seedbed.gate._quantile import quantile_ranks
+from seedbed.gate._statistics import SPREADS, point
+
+__all__ = ["Arms", "Estimate", "Shortage", "mean_by_numpy", "plural", "quantile", "too_few", "without_confidence"]
+
+_Samples = NDArray[np.float64]
+_Mean = Callable[[_Samples], float]
+_FEWEST_FOR_RANKS = 8
+_FEWEST_THAT_VARY = 2
+
+
+@final
+@dataclass(frozen=True)
+class Arms:
+    """The samples of a metric after its warmup, and those of its control, if any, pair by pair."""
+
+    samples: _Samples
+    control: _Samples | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate: an interval, or a number without one, and the method."""
+
+    found: Interval | float
+    method: str | None
+
+
+@final
+@dataclass(frozen=True)
+class Shortage:
+    """Why there is no estimate, and about how many more samples are needed; 0 where samples alone would not do."""
+
+    reason: str
+    num_missing: int
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 sample`, `2 samples`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def too_few(num_samples: int, fewest: int, method: str) -> Shortage:
+    """The shortage of a method that needs `fewest`."""
+    return Shortage(f"{plural(num_samples, 'sample')}, and {method} needs {fewest}", fewest - num_samples)
+
+
+def mean_by_numpy(samples: _Samples) -> float:
+    """The mean as numpy sums it, which may miss that of a constant by a rounding error."""
+    return float(samples.mean())
+
+
+def without_confidence(check: Check, arms: Arms, mean: _Mean) -> Estimate | Shortage:
+    """The statistic alone, of at least one finite sample in each arm. Not for drift."""
+    num_samples, statistic = arms.samples.size, check.statistic or ""
+    if statistic in SPREADS and num_samples < _FEWEST_THAT_VARY:
+        return too_few(num_samples, _FEWEST_THAT_VARY, f"a {statistic}")
+    if statistic == "mean":
+        return Estimate(mean(arms.samples), None)
+    if arms.control is None:
+        return Estimate(point(statistic, arms.samples), None)
+    if statistic == "difference":
+        return Estimate(mean(arms.samples - arms.control), None)
+    own, other = point("std", arms.samples), point("std", arms.control)
+    return Estimate(own / other if other > 0 else inf, None)
+
+
+def quantile(samples: _Samples, share: float, confidence: float) -> Estimate | Shortage:
+    """The quantile with its interval, whatever the distribution."""
+    if samples.size < _FEWEST_FOR_RANKS:
+        return too_few(samples.size, _FEWEST_FOR_RANKS, "order statistics")
+    ranks = quantile_ranks(samples, share, confidence=confidence)
+    interval = ranks.interval(samples, share, confidence)
+    if interval is None:
+        bounds = f"{samples.size} samples do not bound the {100 * share:g}th percentile at {100 * confidence:g}%"
+        return Shortage(bounds, ranks.num_missing)
+    return Estimate(interval, "order statistics of blocks")

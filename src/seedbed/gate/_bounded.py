@@ -1,0 +1,197 @@
+"""The mean of samples whose range is known: bounds that hold for rare events and skew, at few samples as at many."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, fsum, log, sqrt
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.contracts import Interval
+from seedbed.errors import InvalidInput
+from seedbed.gate._betting import Rounds, capital_of_mixture, fewest_for_mixture, most_capital, rounds_of
+from seedbed.gate._dependence import alike, block_length, in_blocks
+from seedbed.gate._samples import Samples, finite_samples
+from seedbed.gate._share import largest_share_refuted
+
+__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean", "fewest_to_refute"]
+
+_Floats = NDArray[np.float64]
+Range = tuple[float, float]
+_MOST_VALUES = 16_384
+_FIRST_STEPS = (12.0, 6.0, 4.0, 3.0, 2.5, 2.0, 1.5, 1.0, 0.5)
+_ROUNDS, _POINTS = 2, 8
+
+
+def exact_mean(samples: _Floats) -> float:
+    """The mean, correctly summed, so that the mean of a constant is that constant."""
+    return min(max(fsum(samples.tolist()) / samples.size, float(samples.min())), float(samples.max()))
+
+
+def bounded_mean(values: Samples, low: float = 0.0, high: float = 1.0, *, confidence: float = 0.95) -> Interval:
+    """The mean of `values`, each from `low` to `high`, with a two-sided confidence interval within that range.
+
+    Values at the two ends alone, such as a hit or a miss for each answer, are a share: the interval is Clopper and
+    Pearson's. Other values are bet on (Waudby-Smith and Ramdas, 2023). Both hold for independent samples of any
+    distribution within the range, however rare or skewed. Successive samples that are alike count for less: a share has
+    fewer samples, bets are made on the means of blocks. Raises InvalidInput for fewer than two samples, or one that is
+    not finite or lies outside the range.
+    """
+    samples = finite_samples(values, fewest=2, needed_by="bounded_mean")
+    outside = samples[(samples < low) | (samples > high)]
+    if not low < high or outside.size:
+        found = (
+            f"{outside.size} samples outside it, such as {float(outside[0])!r}"
+            if outside.size
+            else "no room between them"
+        )
+        raise InvalidInput(f"bounded_mean: expected values from {low!r} to {high!r}, found {found}; give their range")
+    question = BoundedMean(samples, (low, high))
+    alpha = (1 - confidence) / 2
+    bottom, top = question.ends(alpha)
+    return Interval(value=question.found, low=bottom, high=top, n=samples.size, confidence=confidence)
+
+
+@final
+@dataclass(frozen=True)
+class BoundedMean:
+    """What finite samples within `range` show of their mean; with `any_look`, at every number of samples together."""
+
+    samples: _Floats
+    range: Range
+    any_look: bool = False
+
+    @property
+    def method(self) -> str:
+        """How it is bounded."""
+        of = "" if self.num_alike <= 1 else f", {self.num_alike:.1f} samples in succession counted as one"
+        if self.any_look:
+            return f"betting at every look{of}"
+        return f"{'exact binomial' if self._is_share else 'betting'}{of}"
+
+    @cached_property
+    def num_alike(self) -> float:
+        """How many successive samples count as one."""
+        return alike(self.samples)
+
+    def is_above(self, value: float, alpha: float) -> bool:
+        """Whether the samples refute, at level `alpha`, that the mean is at most `value`."""
+        return self._upright.refute(self._share_of(value), alpha)
+
+    def is_below(self, value: float, alpha: float) -> bool:
+        """Whether the samples refute, at level `alpha`, that the mean is at least `value`."""
+        return self._mirrored.refute(1 - self._share_of(value), alpha)
+
+    def ends(self, alpha: float) -> Range:
+        """The largest mean that is refuted from above and the smallest that is from below, each at level `alpha`."""
+        bottom, top = self.range
+        low = bottom + (top - bottom) * self._upright.largest_refuted(alpha)
+        high = top - (top - bottom) * self._mirrored.largest_refuted(alpha)
+        return min(low, self.found), max(high, self.found)
+
+    @cached_property
+    def found(self) -> float:
+        """The mean of the samples."""
+        return exact_mean(self.samples)
+
+    @cached_property
+    def scaled(self) -> _Floats:
+        """The samples as fractions of the range."""
+        bottom, top = self.range
+        scaled: _Floats = np.clip((self.samples - bottom) / (top - bottom), 0.0, 1.0)
+        return scaled
+
+    @cached_property
+    def _is_share(self) -> bool:
+        return bool(((self.scaled == 0) | (self.scaled == 1)).all())
+
+    @cached_property
+    def _upright(self) -> "_OneSide":
+        return _OneSide(self.scaled, self.num_alike, self._is_share, self.any_look)
+
+    @cached_property
+    def _mirrored(self) -> "_OneSide":
+        return _OneSide(1 - self.scaled, self.num_alike, self._is_share, self.any_look)
+
+    def _share_of(self, value: float) -> float:
+        bottom, top = self.range
+        return (value - bottom) / (top - bottom)
+
+
+@final
+@dataclass(frozen=True)
+class _OneSide:
+    """Samples in [0, 1] against claims that their mean is at most some number."""
+
+    samples: _Floats
+    num_alike: float
+    is_share: bool
+    any_look: bool
+
+    def refute(self, mean: float, alpha: float) -> bool:
+        if mean <= 0:  # a mean of 0 allows no sample above it
+            return mean < 0 or bool(self.samples.max() > 0)
+        if mean >= 1 or self.samples.max() <= 0:
+            return False
+        if self.is_share and not self.any_look:
+            return bool(self._share(alpha) >= mean)
+        return bool(self._refuted(np.array([mean]), alpha)[0])
+
+    def largest_refuted(self, alpha: float) -> float:
+        if self.samples.max() <= 0:
+            return 0.0
+        if self.is_share and not self.any_look:
+            return self._share(alpha)
+        return _last_refuted(lambda means: self._refuted(means, alpha), self._blocks)
+
+    def _share(self, alpha: float) -> float:
+        num_samples = self.samples.size / self.num_alike
+        return largest_share_refuted(float(self.samples.mean()) * num_samples, num_samples, alpha)
+
+    def _refuted(self, means: _Floats, alpha: float) -> NDArray[np.bool_]:
+        if not self.any_look:
+            return most_capital(self._rounds, means, alpha) * alpha >= 1
+        values, counts = self._values
+        return np.array([capital_of_mixture(values, counts, float(mean)) * alpha >= 1 for mean in means])
+
+    @cached_property
+    def _blocks(self) -> _Floats:
+        length = block_length(self.samples.size, self.num_alike)
+        blocks: _Floats = in_blocks(self.samples.reshape(1, -1), length)[0]
+        return blocks
+
+    @cached_property
+    def _rounds(self) -> Rounds:
+        return rounds_of(self._blocks)
+
+    @cached_property
+    def _values(self) -> tuple[_Floats, _Floats]:
+        """The different samples and their numbers; many are rounded down, which refutes no more."""
+        blocks = self._blocks
+        if blocks.size > _MOST_VALUES:
+            blocks = np.floor(blocks * _MOST_VALUES) / _MOST_VALUES
+        values, counts = np.unique(blocks, return_counts=True)
+        return values, counts.astype(np.float64)
+
+
+def _last_refuted(refuted: Callable[[_Floats], NDArray[np.bool_]], samples: _Floats) -> float:
+    """The largest mean that is refuted, to a hundredth of its distance from the mean found or better."""
+    mean = float(samples.mean())
+    error = float(samples.std()) / sqrt(samples.size) or mean / 4
+    points = np.array([mean * 0.01, mean / 4, mean / 2, *(mean - step * error for step in _FIRST_STEPS)])
+    low, high = 0.0, mean
+    for _ in range(1 + _ROUNDS):
+        points = np.unique(points[(points > low) & (points < high)])
+        if points.size:
+            holds = refuted(points)
+            first = int(holds.argmin()) if not holds.all() else points.size
+            low, high = (points[first - 1] if first else low), (points[first] if first < points.size else high)
+        points = np.linspace(low, high, _POINTS + 2)[1:-1]
+    return float(low)
+
+
+def fewest_to_refute(mean: float, alpha: float, *, any_look: bool) -> int:
+    """How many samples of 1 it takes to refute that the mean is at most `mean`, which lies above 0 and below 1."""
+    return fewest_for_mixture(mean, alpha) if any_look else ceil(log(alpha) / log(mean) - 1e-9)

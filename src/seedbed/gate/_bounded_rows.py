@@ -1,0 +1,49 @@
+"""Which of many series of one length refute a mean: the bounds of `_bounded`, for simulations."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.gate._betting import capital_of_mixtures, most_capital, rounds_of
+from seedbed.gate._dependence import alike_of_rows, block_length, in_blocks
+from seedbed.gate._share import largest_share_refuted
+
+__all__ = ["rows_refuting"]
+
+_Rows = NDArray[np.float64]
+_Flags = NDArray[np.bool_]
+
+
+def rows_refuting(samples: _Rows, mean: float, alpha: float, *, any_look: bool = False) -> _Flags:
+    """For each series in [0, 1], in rows: whether it refutes, at level `alpha`, that its mean is at most `mean`.
+
+    `mean` lies above 0 and below 1. With `any_look`, as a look among many.
+    """
+    num_alike = alike_of_rows(samples)
+    if any_look:
+        return _by_length(samples, num_alike, lambda blocks: capital_of_mixtures(blocks, mean) * alpha >= 1)
+    shares = ((samples == 0) | (samples == 1)).all(axis=1)
+    refuted = np.zeros(len(samples), dtype=np.bool_)
+    refuted[shares] = _shares(samples[shares], num_alike[shares], mean, alpha)
+    others = _by_length(
+        samples[~shares], num_alike[~shares], lambda blocks: most_capital(rounds_of(blocks), mean, alpha) * alpha >= 1
+    )
+    refuted[~shares] = others
+    return refuted
+
+
+def _shares(samples: _Rows, num_alike: NDArray[np.float64], mean: float, alpha: float) -> _Flags:
+    numbers = samples.shape[1] / num_alike
+    pairs = list(zip((samples.mean(axis=1) * numbers).tolist(), numbers.tolist(), strict=True))
+    bounds = {pair: largest_share_refuted(*pair, alpha) for pair in set(pairs)}
+    return np.array([bounds[pair] >= mean for pair in pairs], dtype=np.bool_)
+
+
+def _by_length(samples: _Rows, num_alike: NDArray[np.float64], refute: Callable[[_Rows], _Flags]) -> _Flags:
+    lengths = np.array([block_length(samples.shape[1], each) for each in num_alike], dtype=np.int64)
+    refuted = np.zeros(len(samples), dtype=np.bool_)
+    for length in np.unique(lengths).tolist():
+        chosen = np.flatnonzero(lengths == length)
+        refuted[chosen] = refute(in_blocks(samples[chosen], length))
+    return refuted

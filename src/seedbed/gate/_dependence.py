@@ -1,0 +1,105 @@
+"""How many successive samples say as much as one: what dependent samples are worth, from the series itself."""
+
+from math import ceil, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["alike", "alike_of_rows", "block_length", "in_blocks", "lag_one_of_rows"]
+
+_Rows = NDArray[np.float64]
+_MOST_CORRELATED, _MOST_CORRELATED_BLOCKS = 0.97, 0.9
+_FEWEST_BLOCKS = 4
+# By simulation, in benchmarks/gate.py: what lies within so many standard errors of none counts as none, and blocks of
+# just as many samples as are alike still resemble their neighbours, so they are made longer.
+_ERRORS, _ERRORS_OF_FEW, _FEW = 1.15, 0.75, 32
+_LEAST_ALIKE = 1.05
+_NUM_LAGS = 4
+_LENGTHENED, _CLEARLY_ALIKE = 1.5, 2.0
+
+
+def alike(samples: NDArray[np.float64]) -> float:
+    """How many successive samples say as much about the mean as one independent sample, at least 1."""
+    return float(alike_of_rows(samples.reshape(1, -1))[0])
+
+
+def alike_of_rows(samples: _Rows) -> NDArray[np.float64]:
+    """The same for each of several series of one length, in rows.
+
+    It is (1 + rho) / (1 - rho) for an autoregression of order one (Bayley and Hammersley, 1946). The first four
+    autocorrelations and the means of blocks as long as the square root of the number of samples are asked too, which
+    find slow movement under noise; the largest answer counts. Above 2, all but the last are made half as large again,
+    since blocks of just as many samples still resemble each other. What lies within 1.15 standard errors of none counts
+    as none, or within 0.75 below 32 samples. Of samples that are all equal nothing can be learnt: they count as
+    independent.
+    """
+    num_samples = samples.shape[1]
+    if num_samples < _FEWEST_BLOCKS:
+        return np.ones(len(samples))
+    errors = _ERRORS_OF_FEW if num_samples < _FEW else _ERRORS
+    rho = _clear(lag_one_of_rows(samples), num_samples, _MOST_CORRELATED, errors)
+    first = _clear(_first_lags(samples), _NUM_LAGS * num_samples, 1.0, errors)
+    found = np.maximum((1 + rho) / (1 - rho), 1 + 2 * _NUM_LAGS * first)
+    lengthened = np.where(found > _CLEARLY_ALIKE, _LENGTHENED * found, found)
+    largest = np.maximum(lengthened, _alike_of_blocks(samples, errors))
+    return np.where(largest < _LEAST_ALIKE, 1.0, largest)
+
+
+def _alike_of_blocks(samples: _Rows, errors: float) -> NDArray[np.float64]:
+    num_samples = samples.shape[1]
+    length = ceil(sqrt(num_samples))
+    num_blocks = num_samples // length
+    if num_blocks < _FEWEST_BLOCKS:
+        return np.ones(len(samples))
+    blocks = in_blocks(samples, length)
+    variance = samples.var(axis=1)
+    variance = np.where(_vary(samples) & (variance > 0), variance, np.inf)
+    ratio = length * blocks.var(axis=1, ddof=1) / variance
+    rho = lag_one_of_rows(blocks) - errors / sqrt(num_blocks)
+    of_blocks = np.clip(rho, 0.0, _MOST_CORRELATED_BLOCKS)
+    return np.where(ratio > 1 + errors * sqrt(2 / num_blocks), ratio * (1 + of_blocks) / (1 - of_blocks), 1.0)
+
+
+def in_blocks(samples: _Rows, length: int) -> _Rows:
+    """The means of blocks of successive samples, of series in rows; the first that fill no block are left out."""
+    num_blocks = samples.shape[1] // length
+    used = samples[:, samples.shape[1] - num_blocks * length :]
+    means: _Rows = used if length == 1 else used.reshape(len(samples), num_blocks, length).mean(axis=2)
+    return means
+
+
+def block_length(num_samples: int, num_alike: float) -> int:
+    """How many samples make a block, to count as one: as many as are alike, and at most half of them."""
+    return max(1, min(ceil(num_alike), num_samples // 2))
+
+
+def lag_one_of_rows(samples: _Rows) -> NDArray[np.float64]:
+    """The correlation with the sample before, corrected for its bias (Kendall, 1954); 0 where nothing varies."""
+    centred = samples - samples.mean(axis=1, keepdims=True)
+    variance = np.einsum("ij,ij->i", centred, centred)
+    varies = _vary(samples) & (variance > 0)
+    products = np.einsum("ij,ij->i", centred[:, 1:], centred[:, :-1])
+    found = products / np.where(varies, variance, 1.0)
+    corrected: NDArray[np.float64] = np.where(varies, found + (1 + 3 * found) / samples.shape[1], 0.0)
+    return corrected
+
+
+def _vary(samples: _Rows) -> NDArray[np.bool_]:
+    """Whether not all samples of a series are equal; the variance of a constant may be rounded away from 0."""
+    varies: NDArray[np.bool_] = samples.max(axis=1) > samples.min(axis=1)
+    return varies
+
+
+def _first_lags(samples: _Rows) -> NDArray[np.float64]:
+    """The mean of the first four autocorrelations, corrected for a bias of -1 / n; 0 where nothing varies."""
+    centred = samples - samples.mean(axis=1, keepdims=True)
+    variance = np.einsum("ij,ij->i", centred, centred)
+    varies = _vary(samples) & (variance > 0)
+    lags = range(1, min(_NUM_LAGS, samples.shape[1] - 1) + 1)
+    products = sum(np.einsum("ij,ij->i", centred[:, lag:], centred[:, :-lag]) for lag in lags)
+    found: NDArray[np.float64] = np.where(varies, products / np.where(varies, variance, 1.0) / _NUM_LAGS, 0.0)
+    return found + np.where(varies, 1 / samples.shape[1], 0.0)
+
+
+def _clear(rho: NDArray[np.float64], num_samples: float, most: float, errors: float) -> NDArray[np.float64]:
+    return np.where(rho > errors / sqrt(num_samples), np.minimum(rho, most), 0.0)

@@ -1,0 +1,61 @@
+"""With how few samples a check can pass at all, whatever they show."""
+
+from math import ceil, log
+
+from seedbed.errors import InvalidInput
+from seedbed.gate._bounded import fewest_to_refute
+from seedbed.gate._check import Check, CheckOperator, Method
+from seedbed.gate._drift import FEWEST_FOR_DRIFT
+from seedbed.gate._statistics import SPREADS, WITH_INTERVAL, probability
+
+__all__ = ["fewest_samples"]
+
+_FEWEST_OF_SPREAD = 4
+_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
+
+
+def fewest_samples(check: Check) -> int | None:
+    """The fewest samples, its warmup included, with which a check on a series can pass if all of them are ideal.
+
+    299 for `mean(missed) < 0.01 in [0, 1] @ 95%`. None where no number of samples is enough: for a mean or a spread
+    without a range, and for a threshold that lies outside the range on the wrong side. Raises InvalidInput for a check
+    on a single value.
+    """
+    if check.statistic is None:
+        raise InvalidInput(f"fewest_samples: {check.subject} is one value; ask for a check on a series, such as a mean")
+    fewest = _fewest(check)
+    return None if fewest is None else check.warmup + max(fewest, check.min_samples or 1)
+
+
+def _fewest(check: Check) -> int | None:
+    share = probability(check.statistic or "")
+    if check.is_drift:
+        return FEWEST_FOR_DRIFT
+    if check.confidence is None:
+        return 2 if check.statistic in SPREADS else 1
+    if share is not None:
+        return max(8, ceil(log((1 - check.confidence) / 2) / log(max(share, 1 - share))))
+    if check.range is None or check.statistic not in WITH_INTERVAL:
+        return None
+    return _fewest_within(check, check.range, 1 - check.confidence)
+
+
+def _fewest_within(check: Check, limits: tuple[float, float], alpha: float) -> int | None:
+    share = _threshold_as_share(check, limits)
+    claim = 1 - share if check.op in _BELOW else share
+    if claim <= 0:
+        return 2
+    if claim >= 1:
+        return None
+    fewest = max(2, fewest_to_refute(claim, min(alpha, 0.5), any_look=check.method is Method.SEQUENCE))
+    return max(2 * fewest, _FEWEST_OF_SPREAD) if check.statistic in SPREADS else fewest
+
+
+def _threshold_as_share(check: Check, limits: tuple[float, float]) -> float:
+    """Where the threshold lies between the least that the question's samples can be, 0, and the most, 1."""
+    value, width = float(check.value), limits[1] - limits[0]
+    if check.statistic == "std":
+        return 2 * max(value, 0.0) ** 2 / width**2
+    if check.statistic == "spread_ratio":
+        return max(value, 0.0) ** 2 / (1 + max(value, 0.0) ** 2)
+    return (value - limits[0]) / width

@@ -1,0 +1,233 @@
+"""Rare events and skew: what fifty zeros do not show, what three hundred do, and what no number of samples shows."""
+
+from math import comb, exp
+
+import numpy as np
+import pytest
+from gate_samples import report_on, verdict_on
+
+from seedbed.contracts import Interval, Verdict
+from seedbed.errors import InvalidInput
+from seedbed.gate import Series, block_bootstrap, bounded_mean, fewest_samples, parse_gate
+from seedbed.gate._bounded_rows import rows_refuting
+from seedbed.gate._share import chance_of_at_least, largest_share_refuted
+
+MOST_WRONG = 0.064  # the lower end of the 99 % interval of a share of 2,000 series is above 5 % from here on
+
+
+def check_of(text: str):
+    return parse_gate({"checks": [text]}).checks[0]
+
+
+def test_fifty_zeros_show_no_rate_below_a_hundredth_and_299_do() -> None:
+    check = "mean(k) < 0.01 in [0, 1] @ 95%"
+    few = report_on(check, {"k": Series([0.0] * 50)})
+    assert few.verdict is Verdict.INCONCLUSIVE
+    assert "it takes 299 samples to show it at all: collect 249 more" in few.reason
+    assert verdict_on(check, {"k": Series([0.0] * 298)}) is Verdict.INCONCLUSIVE
+    assert verdict_on(check, {"k": Series([0.0] * 299)}) is Verdict.PASS
+    assert fewest_samples(check_of(check)) == 299
+    assert 0.99**299 < 0.05 < 0.99**298
+
+
+@pytest.mark.parametrize("ones", [[0.0] * 50, [1.0] * 50, [0.0] * 40 + [1.0] * 10, [-99.0] + [1.0] * 300, [7.5] * 300])
+def test_without_a_range_no_number_of_samples_bounds_a_mean_or_a_spread(ones: list[float]) -> None:
+    for check in ("mean(k) < 0.01 @ 95%", "mean(k) > 0 @ 95%", "std(k) < 0.001 @ 95%", "difference(k, c) < 1 @ 95%"):
+        report = report_on(check, {"k": Series(ones), "c": Series([0.0] * len(ones))})
+        assert report.verdict is Verdict.INCONCLUSIVE
+        assert "declare their range" in report.reason
+    assert "median(k)" in report_on("mean(k) > 0 @ 95%", {"k": Series(ones)}).reason
+
+
+@pytest.mark.parametrize(
+    ("check", "samples", "verdict"),
+    [
+        ("mean(k) >= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
+        ("mean(k) <= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
+        ("mean(k) >= 0.1 in [0, 1] @ 95%", [0.1] * 77, Verdict.PASS),
+        ("mean(k) > 0.1 @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
+        ("mean(k) <= 0 @ 95%", [0.0] * 50, Verdict.INCONCLUSIVE),
+        ("mean(k) >= 1 in [0, 1] @ 95%", [1.0] * 50, Verdict.INCONCLUSIVE),
+        ("mean(k) <= 0.1 in [0.1, 1] @ 95%", [0.1] * 50, Verdict.INCONCLUSIVE),
+        ("mean(k) >= 0.1 in [0.1, 1] @ 95%", [0.1] * 50, Verdict.PASS),
+        ("mean(k) >= 0.1", [0.1] * 77, Verdict.PASS),
+        ("mean(k) >= 0.1", [0.1] * 3, Verdict.PASS),
+    ],
+)
+def test_a_constant_at_the_threshold_was_set_unless_rare_events_could_hide_behind_it(
+    check: str, samples: list[float], verdict: Verdict
+) -> None:
+    assert verdict_on(check, {"k": Series(samples)}) is verdict
+
+
+def test_samples_outside_the_declared_range_are_named_and_never_pass() -> None:
+    report = report_on("mean(k) < 0.9 in [0, 1] @ 95%", {"k": Series([0.1] * 400 + [1.5])})
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "1 of 401 samples lie outside the declared range [0, 1], such as 1.5" in report.reason
+
+
+def test_found_and_threshold_are_told_apart_in_print() -> None:
+    assert report_on("k >= 0.1", {"k": 0.0999999999}).reason == "found 0.0999999999, expected >= 0.1"
+    nearly = report_on("mean(k) >= 0.1", {"k": [0.1, 0.0999999998]})
+    assert nearly.reason == "found 0.0999999999, expected >= 0.1"
+
+
+def test_an_interval_of_no_width_is_no_evidence() -> None:
+    naive = block_bootstrap([0.0] * 50).model_dump()
+    report = report_on("missed < 0.01 @ 95%", {"missed": naive})
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "bounded_mean" in report.reason
+    honest = bounded_mean([0.0] * 50)
+    assert honest.high == pytest.approx(1 - 0.025 ** (1 / 50))
+    assert verdict_on("missed < 0.01 @ 95%", {"missed": honest.model_dump()}) is Verdict.INCONCLUSIVE
+
+
+def test_an_interval_that_leaves_the_declared_range_is_no_evidence() -> None:
+    beyond = {"value": 0.942, "low": 0.857, "high": 1.017, "n": 20, "confidence": 0.95}
+    assert verdict_on("ap >= 0.8 @ 95%", {"ap": beyond}) is Verdict.PASS
+    assert "leaves the declared range" in report_on("ap >= 0.8 in [0, 1] @ 95%", {"ap": beyond}).reason
+
+
+@pytest.mark.parametrize(("ones", "num_samples"), [(1, 10), (5, 100), (97, 100), (30, 60), (2, 1000)])
+@pytest.mark.parametrize("alpha", [0.05, 0.005])
+def test_the_bound_of_a_share_is_the_one_whose_binomial_tail_is_alpha(
+    ones: int, num_samples: int, alpha: float
+) -> None:
+    bound = largest_share_refuted(ones, num_samples, alpha)
+    terms = range(ones, num_samples + 1)
+    tail = sum(comb(num_samples, k) * bound**k * (1 - bound) ** (num_samples - k) for k in terms)
+    assert tail == pytest.approx(alpha, rel=1e-9)
+    assert chance_of_at_least(ones, num_samples, bound) == pytest.approx(tail, rel=1e-9)
+    assert (chance_of_at_least(ones, num_samples, 0.0), chance_of_at_least(ones, num_samples, 1.0)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("check", "fewest"),
+    [
+        ("mean(k) < 0.01 in [0, 1] @ 95%", 299),
+        ("mean(k) > 0.99 @ 95% in [0, 1]", 299),
+        ("mean(k) < 1 in [0, 100] @ 99%", 459),
+        ("mean(k) > 0.5 in [0, 1] @ 95%", 5),
+        ("mean(k) < 2 in [0, 1] @ 95%", 2),
+        ("mean(k) > 1 in [0, 1] @ 95%", None),
+        ("mean(k) > 0.5 @ 95%", None),
+        ("p95(k) < 1 @ 95%", 72),
+        ("drift(k) == false", 24),
+        ("mean(k) > 0.5", 1),
+        ("std(k) < 0.5", 2),
+    ],
+)
+def test_how_few_samples_can_pass_is_known_before_any_is_taken(check: str, fewest: int | None) -> None:
+    assert fewest_samples(check_of(check)) == fewest
+
+
+def test_a_check_on_one_value_takes_no_samples() -> None:
+    with pytest.raises(InvalidInput, match="is one value"):
+        fewest_samples(check_of("ap > 0.5"))
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("mean(k) < 1 in [1, 0] @ 95%", "from the least value to the largest"),
+        ("mean(k) < 1 in [0, 1] @ 95% in [0, 1]", "the range is given twice"),
+        ("mode == a in [0, 1]", "a range is for a number"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(written: str, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        parse_gate({"checks": [written]})
+
+
+def test_a_range_is_written_before_or_after_the_confidence_or_as_a_field_and_left_out_where_there_is_none() -> None:
+    field = {"metric": "k", "statistic": "mean", "op": "<", "value": 0.01, "confidence": 0.95, "range": [0, 1]}
+    first, second, third = parse_gate(
+        {"checks": ["mean(k) < 0.01 in [0, 1] @ 95%", "mean(k) < 0.01 @ 95% in [0,1]", field]}
+    ).checks
+    assert first == second == third
+    assert first.model_dump(mode="json")["range"] == [0, 1]
+    assert "range" not in check_of("mean(k) < 0.01 @ 95%").model_dump(mode="json")
+
+
+def test_bounds_of_a_mean_stay_within_the_range_and_outside_of_it_nothing_is_bounded() -> None:
+    interval = bounded_mean([98.0, 99.0, 100.0, 100.0] * 5, 0, 100)
+    assert 0 <= interval.low < interval.value < interval.high <= 100
+    with pytest.raises(InvalidInput, match="1 samples outside it, such as 2"):
+        bounded_mean([0.5, 2.0])
+    with pytest.raises(InvalidInput, match="no room between them"):
+        bounded_mean([0.5, 0.5], 1, 1)
+
+
+SHAPES = {
+    "rare ones": (lambda g, n: (g.random((2000, n)) < 0.02).astype(float), 0.02),
+    "rare large losses": (lambda g, n: 1 - (g.random((2000, n)) < 0.02) * g.random((2000, n)), 0.99),
+    "skewed": (lambda g, n: g.beta(0.2, 3.8, (2000, n)), 0.05),
+    "two points": (lambda g, n: np.where(g.random((2000, n)) < 0.05, 0.2, 0.7), 0.675),
+    "nearly a share": (lambda g, n: np.where(g.random((2000, n)) < 0.02, 0.5, g.random((2000, n)) < 0.1), 0.108),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("num_samples", [16, 48, 240])
+def test_a_mean_at_the_threshold_is_refuted_from_neither_side_more_often_than_promised(
+    shape: str, num_samples: int
+) -> None:
+    draw, truth = SHAPES[shape]
+    rows = draw(np.random.default_rng([9, num_samples]), num_samples)
+    assert rows_refuting(rows, truth, 0.05).mean() <= MOST_WRONG
+    assert rows_refuting(1 - rows, 1 - truth, 0.05).mean() <= MOST_WRONG
+
+
+@pytest.mark.slow
+def test_the_bootstrap_would_pass_rare_ones_at_the_threshold_most_of_the_time() -> None:
+    rows = SHAPES["rare ones"][0](np.random.default_rng(1), 48)[:200]
+    assert np.mean([block_bootstrap(row, resamples=100).high < 0.02 for row in rows]) > 0.3
+
+
+@pytest.mark.slow
+def test_a_sequence_may_look_at_rare_ones_after_every_eighth_sample() -> None:
+    rows = (np.random.default_rng(2).random((1000, 240)) < 0.05).astype(float)
+    looks = [rows_refuting(1 - rows[:, :n], 0.95, 0.05, any_look=True) for n in range(8, 241, 8)]
+    assert np.any(looks, axis=0).mean() <= MOST_WRONG
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("draw", "mean", "spread", "num_samples"),
+    [
+        (lambda g, n: g.random((1000, n)), 0.5, 12**-0.5, 96),
+        (lambda g, n: g.beta(2, 2, (1000, n)), 0.5, 0.05**0.5, 240),
+        (lambda g, n: (g.random((1000, n)) < 0.5).astype(float), 0.5, 0.5, 48),
+    ],
+)
+def test_three_standard_errors_inside_pass_in_four_of_five(draw, mean: float, spread: float, num_samples: int) -> None:
+    rows = draw(np.random.default_rng(4), num_samples)
+    assert rows_refuting(rows, mean - 3 * spread / num_samples**0.5, 0.05).mean() >= 0.8
+
+
+@pytest.mark.slow
+def test_one_in_a_thousand_is_shown_to_be_below_one_in_a_hundred_by_a_thousand_samples() -> None:
+    rows = (np.random.default_rng(6).random((1000, 1000)) < 0.001).astype(float)
+    assert rows_refuting(1 - rows, 0.99, 0.05).mean() >= 0.8
+
+
+@pytest.mark.slow
+def test_scores_like_those_of_the_demo_are_shown_to_be_above_eight_tenths() -> None:
+    rows = np.random.default_rng(7).beta(60, 5.2, (200, 45))
+    assert rows_refuting(rows, 0.8, 0.05).all()
+
+
+def test_a_lognormal_mean_is_never_passed_without_a_range() -> None:
+    samples = np.random.default_rng(8).lognormal(0, 2, 48)
+    assert verdict_on(f"mean(k) < {exp(2)!r} @ 95%", {"k": Series(samples)}) is Verdict.INCONCLUSIVE
+
+
+def test_many_samples_are_bounded_as_well_as_by_the_normal_law() -> None:
+    samples = np.random.default_rng(0).beta(2, 5, 200_000)
+    report = report_on("mean(k) < 0.29 in [0, 1] @ 95%", {"k": Series(samples)})
+    assert report.verdict is Verdict.PASS
+    assert isinstance(report.found, Interval)
+    error = samples.std() / samples.size**0.5
+    assert 1.5 * error < report.found.high - samples.mean() < 2.1 * error
+    assert 1.5 * error < samples.mean() - report.found.low < 2.1 * error
