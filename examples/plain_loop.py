@@ -38,7 +38,7 @@ with errors.exit_codes(), store.start("digits") as run:
     correct = model(images[1400:]).argmax(1) == labels[1400:]
     draft = run.draft(
         metadata={"target": "digit", "model_family": "encoder"},
-        metrics={"test": {"accuracy": gate.block_bootstrap(correct.double().numpy()).model_dump()}},
+        metrics={"test": {"accuracy": gate.bounded_mean(correct.double().numpy()).model_dump()}},
         fingerprints={"data": records.digest(digits.data.tolist()), **ABOUT},
         config={"gate": GATE},
         documents={"audit_run": audit.model_dump(mode="json"), "changes": story.model_dump(mode="json")},

@@ -41,12 +41,10 @@ def bounded_mean(values: Samples, low: float = 0.0, high: float = 1.0, *, confid
     """
     samples = finite_samples(values, fewest=2, needed_by="bounded_mean")
     outside = samples[(samples < low) | (samples > high)]
-    if not low < high or outside.size:
-        found = (
-            f"{outside.size} samples outside it, such as {float(outside[0])!r}"
-            if outside.size
-            else "no room between them"
-        )
+    if not low < high:
+        raise InvalidInput(f"bounded_mean: expected low below high, found {low!r} and {high!r}; give the values' range")
+    if outside.size:
+        found = f"{outside.size} outside it, such as {float(outside[0])!r}"
         raise InvalidInput(f"bounded_mean: expected values from {low!r} to {high!r}, found {found}; give their range")
     question = BoundedMean(samples, (low, high))
     alpha = (1 - confidence) / 2
