@@ -76,6 +76,7 @@ bench: setup
 	$(BIN)/python benchmarks/records.py
 	$(BIN)/python benchmarks/apply.py
 	$(BIN)/python benchmarks/change.py
+	$(BIN)/python benchmarks/effects.py
 	$(BIN)/python benchmarks/schedulers.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/soak_market.py
