@@ -11,10 +11,9 @@ from seedbed.records import NOT_APPLICABLE
 from seedbed.stages._config import DataSettings, ModelSettings
 from seedbed.temporal import (
     BlockBuilder,
+    EventHistory,
     EventStream,
-    MostRecentDestination,
     NegativeSampler,
-    PairCounter,
     TemporalGraph,
 )
 from seedbed.temporal._arrays import Int64
@@ -45,8 +44,7 @@ class LinkDataset:
     split: Split
     builder: BlockBuilder
     negatives: NegativeSampler
-    pair_counter: PairCounter
-    most_recent: MostRecentDestination
+    history: EventHistory
     dates: tuple[str, str]
     digest: str
 
@@ -83,8 +81,7 @@ def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> Li
         split,
         BlockBuilder(scaled, graph, model.num_neighbours),
         NegativeSampler(scaled),
-        PairCounter(scaled),
-        MostRecentDestination(scaled),
+        EventHistory(scaled),
         (_date(stream.t[0], data), _date(stream.t[-1], data)),
         stream.digest(),
     )

@@ -4,7 +4,7 @@ AP and AUC are not means over batches. The mean of the batches' jackknife pseudo
 n * all - (n - 1) * all without the batch. The gate's block bootstrap resamples these values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from seedbed.gate import block_bootstrap
 from seedbed.temporal import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._arrays import Float64
 
-__all__ = ["FEWEST_BATCHES", "metrics_with_intervals"]
+__all__ = ["FEWEST_BATCHES", "ap_parts", "metrics_with_intervals", "pseudo_values"]
 
 FEWEST_BATCHES = 8
+_MOST_PARTS = 20
 
 
 def metrics_with_intervals(batches: Sequence[RankingScores], seed: int) -> dict[str, Interval | float]:
@@ -23,12 +24,27 @@ def metrics_with_intervals(batches: Sequence[RankingScores], seed: int) -> dict[
     whole: dict[str, float] = RankingScores.joined(batches).metrics()
     if len(batches) < FEWEST_BATCHES:
         return dict(whole)
-    pseudo = {
+    pseudo = pseudo_values(batches, whole)
+    return {name: _interval(value, pseudo[name], seed) for name, value in whole.items()}
+
+
+def pseudo_values(batches: Sequence[RankingScores], whole: Mapping[str, float]) -> dict[str, Float64]:
+    """Jackknife pseudo-values of `ap`, `auc` and `mrr`, float64 [batches] each; `whole` holds the metrics of all."""
+    return {
         "ap": _pseudo_values(average_precision, batches, whole["ap"]),
         "auc": _pseudo_values(roc_auc, batches, whole["auc"]),
         "mrr": _pseudo_values_of_mrr(batches, whole["mrr"]),
     }
-    return {name: _interval(value, pseudo[name], seed) for name, value in whole.items()}
+
+
+def ap_parts(scores: RankingScores) -> tuple[float, ...]:
+    """The AP's pseudo-values over 20 successive parts of the events, as many for fewer; () for a single event."""
+    num_parts = min(_MOST_PARTS, len(scores.true))
+    if num_parts < 2:
+        return ()
+    parts = [scores.take(events) for events in np.array_split(np.arange(len(scores.true)), num_parts)]
+    whole = average_precision(scores.true, scores.one)
+    return tuple(_pseudo_values(average_precision, parts, whole).tolist())
 
 
 def _interval(value: float, pseudo_values: Float64, seed: int) -> Interval:

@@ -1,5 +1,6 @@
 """One training job, and the file job.json, written once before the first step, that lets a run of it resume."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
@@ -17,6 +18,7 @@ from seedbed.temporal import EventStream
 __all__ = ["BegunJob", "Job", "configuration_of"]
 
 _FILE = "job.json"
+_FORMERLY = {"change": {"confidence": None}}  # settings that a former version did not have, and what they were
 _MAY_CHANGE: dict[str, Any] = {"gate": True, "runtime": {"mode", "sample_every"}, "training": {"checkpoint_every"}}
 
 
@@ -44,17 +46,27 @@ class BegunJob(Message):
     replay_of: str | None = None
 
     @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """A job.json of this version or a former one: a setting that it does not name is what it was then."""
+        document = json.loads(content)
+        for section, settings in _FORMERLY.items():
+            document["config"][section] = settings | document["config"][section]
+        return cls.model_validate(document)
+
+    @classmethod
     def read(cls, folder: Path) -> Self | None:
         """What the run in `folder` began with; None when it crashed before it wrote that. Raises StoreCorrupt."""
         path = folder / _FILE
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.parse(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError as problem:
             raise StoreCorrupt(
                 f"{path}: {problem.errors()[0]['msg']}; the run cannot resume, start a new one"
             ) from None
+        except (ValueError, KeyError, TypeError) as problem:
+            raise StoreCorrupt(f"{path}: no job: {problem}; the run cannot resume, start a new one") from None
 
     def write(self, run: ActiveRun) -> None:
         """Write it to the run's folder, once; runtime settings that were not set stay unset, so they are defaults."""

@@ -1,8 +1,10 @@
 """Event streams, sessions, neighbour sampling, TGAT and link prediction."""
 
-from seedbed.temporal._baselines import LinkScorer, MostRecentDestination, PairCounter
+from seedbed.temporal._baselines import BASELINE_RULES, LinkScorer, MostRecentDestination, PairCounter
 from seedbed.temporal._blocks import BlockBuilder
+from seedbed.temporal._boosting import HistoryBoosting, has_boosting, history_columns
 from seedbed.temporal._graph import Neighbours, TemporalGraph
+from seedbed.temporal._history import EventHistory, Occurred, Past
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
@@ -13,16 +15,21 @@ from seedbed.temporal._stream import EventStream
 from seedbed.temporal._tgat import TGAT, TemporalAttention, TGATConfig, TimeEncoding
 
 __all__ = [
+    "BASELINE_RULES",
     "FLIGHTS_SCHEMA",
     "TGAT",
     "BlockBuilder",
+    "EventHistory",
     "EventStream",
+    "HistoryBoosting",
     "LinkPredictor",
     "LinkScorer",
     "MostRecentDestination",
     "NegativeSampler",
     "Neighbours",
+    "Occurred",
     "PairCounter",
+    "Past",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",
@@ -30,6 +37,8 @@ __all__ = [
     "TemporalGraph",
     "TimeEncoding",
     "average_precision",
+    "has_boosting",
+    "history_columns",
     "load_flights",
     "read_events",
     "read_sessions",
