@@ -101,15 +101,35 @@ class TrainingSettings(Message):
 
 @final
 class ChangeSettings(Message):
-    """When to change the rate: if validation stalls, multiply it by `factor`, within bounds, once per cooldown."""
+    """When to change the rate: if validation stalls, multiply it by `factor`, within bounds, once per cooldown.
+
+    It has stalled when a rise of more than `min_delta` in `patience` validations is excluded at `confidence`, given the
+    noise of their scores. Without a confidence (null), which is how runs of earlier versions began, any `patience`
+    validations without such a rise over the best are enough.
+    """
 
     enabled: bool = True
     patience: Count = 2
-    min_delta: float = Field(default=0.001, ge=0)
+    min_delta: float = Field(default=0.005, ge=0)
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] | None = 0.95
     factor: float = Field(default=0.5, gt=0, lt=1)
     cooldown_steps: int = Field(default=100, ge=0)
     low: float = Field(default=1e-6, gt=0)
     high: float = Field(default=0.1, gt=0)
+
+    @model_validator(mode="after")
+    def _can_be_excluded(self) -> Self:
+        if self.confidence is not None and self.min_delta == 0:
+            raise ValueError(
+                "min_delta must be above 0, as no number of validations excludes every rise; "
+                "or set confidence to null, to act on any validations without a rise"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_formerly(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        written: dict[str, object] = write(self)
+        return {name: value for name, value in written.items() if name != "confidence" or value is not None}
 
 
 def default_checks(least_ap: float) -> list[object]:

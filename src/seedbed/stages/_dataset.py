@@ -10,10 +10,9 @@ from seedbed.records import NOT_APPLICABLE
 from seedbed.stages._config import DataSettings, ModelSettings
 from seedbed.temporal import (
     BlockBuilder,
+    EventHistory,
     EventStream,
-    MostRecentDestination,
     NegativeSampler,
-    PairCounter,
     PairIndex,
     TemporalGraph,
 )
@@ -47,8 +46,7 @@ class LinkDataset:
     builder: BlockBuilder
     negatives: NegativeSampler
     pairs: PairIndex
-    pair_counter: PairCounter
-    most_recent: MostRecentDestination
+    history: EventHistory
     dates: tuple[str, str]
     digest: str
 
@@ -86,8 +84,7 @@ def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> Li
         BlockBuilder(scaled, graph, model.num_neighbours),
         NegativeSampler(scaled),
         pairs,
-        PairCounter(scaled),
-        MostRecentDestination(scaled),
+        EventHistory(scaled),
         (_date(stream.t[0], data), _date(stream.t[-1], data)),
         stream.digest(),
     )

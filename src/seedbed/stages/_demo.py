@@ -10,6 +10,6 @@ DEMO_CONFIG = TrainConfig(
     project="flights",
     data=DataSettings(columns=FLIGHTS_SCHEMA, limit=60_000),
     training=TrainingSettings(epochs=3, validation_events=3000),
-    change=ChangeSettings(patience=1, min_delta=0.002, cooldown_steps=150),
+    change=ChangeSettings(patience=1, min_delta=0.01, cooldown_steps=150),
     gate=parse_gate({"checks": default_checks(least_ap=0.8)}).checks,
 )

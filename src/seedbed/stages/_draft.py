@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from itertools import product
 from typing import Any
 
 import torch
@@ -12,10 +13,13 @@ from seedbed.contracts import ChangeSummary, Interval, Stage
 from seedbed.gate import Check, GateSpec
 from seedbed.gate._record_values import lint
 from seedbed.records import NOT_APPLICABLE, PANEL, ActiveRun, SnapshotDraft, digest, environment_facts
+from seedbed.stages._baselines import baseline_names
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
-from seedbed.stages._evaluation import BASELINES, NEGATIVE_KINDS, Evaluation
+from seedbed.stages._evaluation import NEGATIVE_KINDS, CandidateDraw, Evaluation
 from seedbed.stages._execution import FinishedAttempt
+from seedbed.stages._novelty import NEGATIVE_SHARES, NOVELTY_FACTS, Novelty
+from seedbed.stages._strongest import margins, strongest
 
 __all__ = ["lint_gate", "make_draft"]
 
@@ -28,6 +32,7 @@ _SOURCES = {
     "code": "Seedbed's own source files",
     "environment": "process.environment",
 }
+_SPLIT = tuple(product(("seen", "new"), ("model", "strongest")))
 _VOLATILE = ("/gate", "/runtime/sample_every", "/training/checkpoint_every")
 
 
@@ -41,6 +46,7 @@ def make_draft(
 ) -> SnapshotDraft:
     """The snapshot of a finished training. Measurements that depend on the clock are in `timing` only."""
     progress, settings = finished.progress, config.training
+    novelty = Novelty.of(data, CandidateDraw.for_test(settings), settings.batch_size)
     return SnapshotDraft(
         project=config.project,
         run_id=run.run_id,
@@ -50,7 +56,11 @@ def make_draft(
         metadata=_metadata(config, cohort, data, run),
         metrics={
             "test": _as_json(evaluation.intervals("model", settings.seed)),
-            "baselines": {name: evaluation.metrics(name) for name in BASELINES},
+            "baselines": {name: evaluation.metrics(name) for name in evaluation.baselines},
+            "strongest": strongest(evaluation),
+            "margin": _as_json(margins(evaluation, settings.seed)),
+            "novelty": novelty.as_json(),
+            "by_novelty": novelty.split(evaluation),
             "validation": {
                 "step": [step for step, _ in progress.validation],
                 "ap": [ap for _, ap in progress.validation],
@@ -108,7 +118,11 @@ def _known_facts() -> Iterator[str]:
     for kind in NEGATIVE_KINDS:
         for metric in ("ap", "auc", "mrr"):
             yield f"metrics.test.{kind}.{metric}"
-            yield from (f"metrics.baselines.{name}.{kind}.{metric}" for name in BASELINES)
+            yield from (f"metrics.{part}.{kind}.{metric}" for part in ("strongest", "margin"))
+            yield from (f"metrics.by_novelty.{part}.{who}.{kind}.{metric}" for part, who in _SPLIT)
+            yield from (f"metrics.baselines.{name}.{kind}.{metric}" for name in baseline_names())
+        yield from (f"metrics.novelty.negatives.{kind}.{share}" for share in NEGATIVE_SHARES)
+    yield from (f"metrics.novelty.{name}" for name in NOVELTY_FACTS)
     yield from (f"timing.{name}" for name in ("wall_seconds", "peak_memory_bytes", "train_events_per_second"))
     yield from (f"changes.{name}" for name in ChangeSummary.model_fields if name != "changes")
     yield "contract.kept"

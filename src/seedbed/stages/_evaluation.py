@@ -9,30 +9,29 @@ run's seed and the event alone, so every scorer, run and resumed run gets the sa
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
+import numpy.typing as npt
 
 from seedbed.contracts import Interval
+from seedbed.stages._config import TrainingSettings
 from seedbed.stages._dataset import LinkDataset
 from seedbed.stages._intervals import metrics_with_intervals
-from seedbed.temporal import LinkScorer, RankingScores
+from seedbed.temporal import RankingScores
 from seedbed.temporal._arrays import Float64, Int64
 from seedbed.temporal._negatives import Among
 
 __all__ = [
-    "BASELINES",
     "NEGATIVE_KINDS",
     "CandidateDraw",
     "CandidateScorer",
     "Evaluation",
     "NegativeKind",
-    "baseline_scorer",
     "batches",
 ]
 
 NegativeKind = Literal["random", "historical"]
-BASELINES = ("pair_counter", "most_recent")
 NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
 _DRAWN_TOGETHER = 128
 CandidateScorer = Callable[[Int64, Int64, Int64, np.random.Generator], Float64]
@@ -57,15 +56,16 @@ class CandidateDraw:
     seed: int
     among: Among = "met"
 
+    @classmethod
+    def for_test(cls, settings: TrainingSettings) -> Self:
+        """The draw of a test: negatives of every kind."""
+        return cls(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed, settings.negatives)
+
     def score(self, data: LinkDataset, batch: range, scorer: CandidateScorer) -> dict[NegativeKind, RankingScores]:
         """The scores of one batch by kind of negative; the scorer gets all candidates in one call."""
         source, _, time = data.events(batch)
-        scores = scorer(source, self.candidates(data, batch), time, np.random.default_rng((self.seed, 2, batch.start)))
-        parts = np.split(scores[:, 1:], len(self.kinds), axis=1)
-        return {
-            kind: RankingScores(scores[:, 0], part[:, 0], part[:, 1:])
-            for kind, part in zip(self.kinds, parts, strict=True)
-        }
+        rng = np.random.default_rng((self.seed, 2, batch.start))
+        return self.ranking(scorer(source, self.candidates(data, batch), time, rng))
 
     def candidates(self, data: LinkDataset, batch: range) -> Int64:
         """int64 [B, 1 + kinds * (1 + num_ranked)]: the true destination, then the negatives of each kind."""
@@ -85,16 +85,14 @@ class CandidateDraw:
         }
         return np.column_stack([destination, *(draw[kind]() for kind in self.kinds)])
 
+    def ranking(self, scores: Float64) -> dict[NegativeKind, RankingScores]:
+        """Scores of `candidates`, by kind of negative: the first negative for AP and AUC, the others for MRR."""
+        parts = self.by_kind(scores)
+        return {kind: RankingScores(scores[:, 0], part[:, 0], part[:, 1:]) for kind, part in parts.items()}
 
-def baseline_scorer(scorer: LinkScorer) -> CandidateScorer:
-    """Make a scorer of candidates from a scorer of single links."""
-
-    def score(source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> Float64:  # noqa: ARG001
-        width = candidates.shape[1]
-        flat = scorer.score(np.repeat(source, width), candidates.ravel(), np.repeat(time, width))
-        return flat.reshape(candidates.shape)
-
-    return score
+    def by_kind(self, values: npt.NDArray[Any]) -> dict[NegativeKind, npt.NDArray[Any]]:
+        """The columns [B, 1 + num_ranked] of the negatives of each kind, of values shaped as `candidates`."""
+        return dict(zip(self.kinds, np.split(values[:, 1:], len(self.kinds), axis=1), strict=True))
 
 
 @final
@@ -105,6 +103,15 @@ class Evaluation:
         self._parts: dict[str, dict[NegativeKind, list[RankingScores]]] = {
             name: {kind: [] for kind in NEGATIVE_KINDS} for name in predictors
         }
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The predictors beside the model."""
+        return tuple(name for name in self._parts if name != "model")
+
+    def parts(self, predictor: str) -> dict[NegativeKind, list[RankingScores]]:
+        """The scores of every batch, by kind of negative."""
+        return self._parts[predictor]
 
     def add(self, predictor: str, scores: dict[NegativeKind, RankingScores]) -> None:
         """Add the scores of one more batch."""

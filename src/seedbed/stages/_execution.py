@@ -11,22 +11,16 @@ from seedbed.change import ChangeEngine, ChangeRecord, LearningRate, Parameter, 
 from seedbed.contracts import AuditRun, ChangeSummary
 from seedbed.records import ActiveRun
 from seedbed.runtime import Contract
+from seedbed.stages._baselines import Baselines
 from seedbed.stages._checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
-from seedbed.stages._evaluation import (
-    BASELINES,
-    NEGATIVE_KINDS,
-    CandidateDraw,
-    Evaluation,
-    NegativeKind,
-    baseline_scorer,
-    batches,
-)
+from seedbed.stages._evaluation import CandidateDraw, Evaluation, NegativeKind, batches
 from seedbed.stages._inject import Injection
 from seedbed.stages._interrupt import Interruption
+from seedbed.stages._intervals import ap_parts
 from seedbed.stages._observer import Observer, StepReport, TrainingPhase
-from seedbed.stages._proposer import Proposer, StallProposer
+from seedbed.stages._proposer import Proposer, StallProposer, Validation
 from seedbed.stages._trainer import Trainer
 from seedbed.temporal import RankingScores
 
@@ -103,14 +97,14 @@ class Execution:
     def evaluate(self, interruption: Interruption) -> Evaluation | None:
         """Evaluate the model and the baselines on the test events; None when interrupted before the last batch."""
         settings = self._config.training
-        baselines = {name: baseline_scorer(getattr(self._data, name)) for name in BASELINES}
-        draw = CandidateDraw(NEGATIVE_KINDS, settings.ranked_negatives, settings.seed, settings.negatives)
-        evaluation = Evaluation(("model", *baselines))
+        baselines = Baselines.prepared(self._data, settings)
+        draw = CandidateDraw.for_test(settings)
+        evaluation = Evaluation(("model", *baselines.names))
         parts = list(batches(self._data.split.test, settings.batch_size))
         for number, batch in enumerate(parts, start=1):
             evaluation.add("model", self._score(batch, draw))
-            for name, scorer in baselines.items():
-                evaluation.add(name, draw.score(self._data, batch, scorer))
+            for name, scores in baselines.score(self._data, batch, draw):
+                evaluation.add(name, scores)
             self._report("test", number, len(parts), len(batch))
             if interruption.reason:
                 return None
@@ -162,7 +156,7 @@ class Execution:
         self._progress = self._progress.model_copy(update=update)
         self._report("train", step + 1, self._trainer.num_steps, len(batch))
 
-    def _validate(self) -> float:
+    def _validate(self) -> Validation:
         settings, step = self._config.training, self._progress.step
         events = self._data.split.validation[: settings.validation_events]
         parts = list(batches(events, settings.batch_size))
@@ -171,15 +165,16 @@ class Execution:
         for number, batch in enumerate(parts, start=1):
             scores.append(self._score(batch, draw)["random"])
             self._report("validation", number, len(parts), len(batch))
-        ap = RankingScores.joined(scores).metrics()["ap"]
+        joined = RankingScores.joined(scores)
+        ap = joined.metrics()["ap"]
         self._run.log(step, {"validation_ap": ap})
         self._progress = self._progress.model_copy(update={"validation": (*self._progress.validation, (step, ap))})
-        return ap
+        return Validation(ap, ap_parts(joined))
 
-    def _propose(self, ap: float | None) -> None:
+    def _propose(self, found: Validation | None) -> None:
         """Propose the changes that are due, unless no step is left to use them."""
         step = self._progress.step
-        stall, deltas = self._proposer.propose(self._progress.stall, step, ap)
+        stall, deltas = self._proposer.propose(self._progress.stall, step, found)
         self._progress = self._progress.model_copy(update={"stall": stall})
         if deltas and step < self._trainer.num_steps:
             for record in self._engine.propose_all(deltas, step):

@@ -40,8 +40,8 @@ class Job:
 class BegunJob(Message):
     """What a run began with: its configuration, the digest of its events, and the run that it replays, if any.
 
-    Version 1 was written before there were pair features, and when negatives were drawn among all destinations. A run
-    that began so goes on so.
+    Version 1 was written before there were pair features, when negatives were drawn among all destinations and the
+    stall rule did not know the noise of a score. A run that began so goes on so.
     """
 
     schema_version: int = _VERSION
@@ -50,15 +50,20 @@ class BegunJob(Message):
     replay_of: str | None = None
 
     @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """A job.json of this version or a former one: a setting that it does not name is what it was then."""
+        document = from_json(content)
+        version = document["schema_version"]
+        if version > _VERSION:
+            raise ValueError(f"expected schema version {_VERSION}, found {version}; upgrade seedbed")
+        return cls.model_validate(_of_this_version(document))
+
+    @classmethod
     def read(cls, folder: Path) -> Self | None:
         """What the run in `folder` began with; None when it crashed before it wrote that. Raises StoreCorrupt."""
         path = folder / _FILE
         try:
-            document = from_json(path.read_bytes())
-            version = document["schema_version"]
-            if version > _VERSION:
-                raise StoreCorrupt(f"{path}: expected schema version {_VERSION}, found {version}; upgrade seedbed")
-            return cls.model_validate(_of_this_version(document))
+            return cls.parse(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError as problem:
@@ -100,7 +105,9 @@ def _of_this_version(document: dict[str, Any]) -> dict[str, Any]:
     config = document["config"]
     model = {"pair_features": False} | config["model"]
     training = {"negatives": "all"} | config["training"]
-    return document | {"schema_version": _VERSION, "config": config | {"model": model, "training": training}}
+    change = {"confidence": None} | config["change"]
+    former = config | {"model": model, "training": training, "change": change}
+    return document | {"schema_version": _VERSION, "config": former}
 
 
 def _unreadable(path: Path, problem: str) -> StoreCorrupt:

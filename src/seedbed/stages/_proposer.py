@@ -7,7 +7,16 @@ from typing import Any, Protocol, final
 from seedbed.change import STALL_RULE, Delta, ReplayRule, StallRule, StallState
 from seedbed.stages._config import ChangeSettings
 
-__all__ = ["Proposer", "ReplayProposer", "StallProposer"]
+__all__ = ["Proposer", "ReplayProposer", "StallProposer", "Validation"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One validation: its AP, and the AP's jackknife pseudo-values over parts of its events; () of too few events."""
+
+    ap: float
+    parts: tuple[float, ...]
 
 
 class Proposer(Protocol):
@@ -17,8 +26,8 @@ class Proposer(Protocol):
     def registered(self) -> Mapping[str, Mapping[str, Any]]:
         """The settings by which it decides, by the name that its deltas carry."""
 
-    def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:
-        """The new state and the proposed deltas after `step` optimizer steps; `ap` is None if no validation was due."""
+    def propose(self, state: StallState, step: int, found: Validation | None) -> tuple[StallState, tuple[Delta, ...]]:
+        """The new state and the proposed deltas after `step` optimizer steps; `found` is None if none was due."""
 
 
 @final
@@ -34,13 +43,15 @@ class StallProposer:
         """The job's settings."""
         return {STALL_RULE: self.settings.model_dump(mode="json")}
 
-    def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  a cut may come at any step
-        """A cut after a validation that stalls; no cut when the settings disable it."""
-        if ap is None:
-            return state, ()
+    def propose(self, state: StallState, step: int, found: Validation | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  a cut may come at any step
+        """A cut after a validation that shows a stall; no cut when the settings disable it."""
         settings = self.settings
-        rule = StallRule(settings.patience, settings.factor, settings.min_delta, self.parameter)
-        state, delta = rule.observe(state, ap)
+        if found is None or (settings.confidence is not None and not found.parts):
+            return state, ()
+        rule = StallRule(
+            settings.patience, settings.factor, settings.min_delta, self.parameter, "validation AP", settings.confidence
+        )
+        state, delta = rule.observe(state, found.ap, found.parts)
         return state, () if delta is None or not settings.enabled else (delta,)
 
 
@@ -57,6 +68,6 @@ class ReplayProposer:
         """The settings by which the other run decided: they are those of this job."""
         return {self.rule.proposer(STALL_RULE): self.settings.model_dump(mode="json")}
 
-    def propose(self, state: StallState, step: int, ap: float | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  the other run decided
+    def propose(self, state: StallState, step: int, found: Validation | None) -> tuple[StallState, tuple[Delta, ...]]:  # noqa: ARG002  the other run decided
         """The changes that took effect in the other run at this step."""
         return state, self.rule.due(step)

@@ -1,10 +1,12 @@
 """Event streams, sessions, neighbour sampling, TGAT and link prediction."""
 
-from seedbed.temporal._baselines import LinkScorer, MostRecentDestination, PairCounter
+from seedbed.temporal._baselines import BASELINE_RULES, LinkScorer, MostRecentDestination, PairCounter
 from seedbed.temporal._blocks import BlockBuilder
+from seedbed.temporal._boosting import HistoryBoosting, has_boosting, history_columns
 from seedbed.temporal._container import EVENT_SUFFIXES
 from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._graph import Neighbours, TemporalGraph
+from seedbed.temporal._history import EventHistory, Occurred, Past
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
 from seedbed.temporal._pair_index import PairIndex, PairPast
@@ -18,21 +20,26 @@ from seedbed.temporal._tgat import TGAT, TemporalAttention, TGATConfig, TimeEnco
 from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = [
+    "BASELINE_RULES",
     "EVENT_SUFFIXES",
     "FLIGHTS_SCHEMA",
     "TGAT",
     "BlockBuilder",
+    "EventHistory",
     "EventStream",
     "FileFormat",
     "FileProposal",
+    "HistoryBoosting",
     "LinkPredictor",
     "LinkScorer",
     "MostRecentDestination",
     "NegativeSampler",
     "Neighbours",
+    "Occurred",
     "PairCounter",
     "PairIndex",
     "PairPast",
+    "Past",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",
@@ -41,6 +48,8 @@ __all__ = [
     "TimeEncoding",
     "TimeUnit",
     "average_precision",
+    "has_boosting",
+    "history_columns",
     "load_flights",
     "propose",
     "read_events",

@@ -1,15 +1,21 @@
-"""Baselines: link predictors that do not learn. A model that does not beat them has learnt nothing."""
+"""Baselines: link predictors that learn nothing. A model that does not beat them has learnt nothing that helps.
 
+Each is a rule that reads what happened strictly before a question; none looks at a feature of an event.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Protocol, final
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.temporal._arrays import Float64, Int64
-from seedbed.temporal._graph import TemporalGraph
+from seedbed.temporal._history import EventHistory, Past
 from seedbed.temporal._stream import EventStream
 
-__all__ = ["LinkScorer", "MostRecentDestination", "PairCounter"]
+__all__ = ["BASELINE_RULES", "LinkScorer", "MostRecentDestination", "PairCounter"]
+
+_NEVER = -(2.0**63)  # below the recency of every event, and equal to itself: infinities would not tie
 
 
 class LinkScorer(Protocol):
@@ -20,30 +26,37 @@ class LinkScorer(Protocol):
         ...
 
 
+def _recency(age: Float64) -> Float64:
+    return np.where(np.isnan(age), _NEVER, -age)
+
+
+BASELINE_RULES: Mapping[str, Callable[[Past], Float64]] = MappingProxyType(
+    {
+        "pair_counter": lambda past: past.of_pair.count.astype(np.float64),
+        "pair_recency": lambda past: _recency(past.of_pair.age),
+        "destination_recency": lambda past: _recency(past.of_destination.age),
+        "popularity": lambda past: past.of_destination.count.astype(np.float64),
+        "most_recent": lambda past: past.is_last.astype(np.float64),
+        "never_seen": lambda past: (past.of_destination.count == 0).astype(np.float64),
+    }
+)
+"""The score float64 [Q] of every rule, by its name in a record; higher is likelier.
+
+How often this pair met; how long ago it met last; how long ago anything met this destination; how often; whether it is
+the destination that this source met last; whether nothing met it before.
+"""
+
+
 @final
 class PairCounter:
     """Scores a pair by how often this source met this destination strictly before."""
 
     def __init__(self, stream: EventStream) -> None:
-        self._num_nodes = stream.num_nodes
-        self._times, rank = np.unique(stream.t, return_inverse=True)
-        self._pairs, index = np.unique(self._pair(stream.src, stream.dst), return_inverse=True)
-        self._keys = np.sort(self._key(index, rank))
+        self._history = EventHistory(stream)
 
     def score(self, source: Int64, destination: Int64, time: Int64) -> Float64:
         """The count as float64 [Q]; 0 for a pair that never met."""
-        pair = self._pair(source, destination)
-        index = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
-        begin = np.searchsorted(self._keys, self._key(index, np.zeros_like(index)))
-        end = np.searchsorted(self._keys, self._key(index, np.searchsorted(self._times, time)))
-        return np.where(self._pairs[index] == pair, end - begin, 0).astype(np.float64)
-
-    def _pair(self, source: npt.NDArray[np.integer], destination: npt.NDArray[np.integer]) -> Int64:
-        return source.astype(np.int64) * self._num_nodes + destination
-
-    def _key(self, index: Int64, rank: Int64) -> Int64:
-        """One integer that orders events by pair, then by time. It uses ranks of times, so that no span overflows."""
-        return index * (len(self._times) + 1) + rank
+        return BASELINE_RULES["pair_counter"](self._history.before(source, destination, time))
 
 
 @final
@@ -51,10 +64,8 @@ class MostRecentDestination:
     """Scores 1 for the destination that this source met last, strictly before, and 0 for every other."""
 
     def __init__(self, stream: EventStream) -> None:
-        self._met = TemporalGraph(stream, outgoing=True)
+        self._history = EventHistory(stream)
 
     def score(self, source: Int64, destination: Int64, time: Int64) -> Float64:
         """1 or 0 as float64 [Q]."""
-        last = self._met.most_recent(source, time, 1)
-        met: npt.NDArray[np.bool_] = last.real[:, 0] & (last.node[:, 0] == destination)
-        return met.astype(np.float64)
+        return BASELINE_RULES["most_recent"](self._history.before(source, destination, time))
