@@ -574,7 +574,7 @@ TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=25, deadli
 
 def an_optimizer() -> Optimizer:
     weight = torch.nn.Parameter(torch.ones(2))
-    weight.grad = torch.zeros(2)
+    weight.grad = torch.ones(2)
     return SGD([weight], lr=1e-2)
 
 
