@@ -35,7 +35,7 @@ from seedbed.soak.training._settings import (
     training_registry,
 )
 from seedbed.soak.tuners._rules import Adjustment, KpiCondition, Rule
-from seedbed.stages import ModelSettings, prepare
+from seedbed.stages import prepare
 from seedbed.temporal import load_flights
 
 NUM_STEPS = 3
@@ -46,7 +46,9 @@ def tiny_config(seed=1):
     return config.model_copy(
         update={
             "data": config.data.model_copy(update={"limit": 1500}),
-            "model": ModelSettings(num_neighbours=(3,), node_width=8, time_width=8, embedding_width=8),
+            "model": config.model.model_copy(
+                update={"num_neighbours": (3,), "node_width": 8, "time_width": 8, "embedding_width": 8}
+            ),
             "training": config.training.model_copy(update={"batch_size": 15, "validation_events": 180}),
         }
     )
