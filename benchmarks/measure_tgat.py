@@ -40,13 +40,14 @@ from seedbed.temporal import (
     TGATConfig,
     load_flights,
 )
-from seedbed.temporal._link_queries import link_queries
+from seedbed.temporal._link_queries import PairScale, link_queries
 from seedbed.temporal._scaler import fit_scaler
 from tgat_breakdown import share_of_time
 
 BATCH_EVENTS = 200
 FIRST_TRAIN = 100_000
 RANKED_NEGATIVES = 20
+SCALE = PairScale(60.0, 4e7, FIRST_TRAIN)
 PRODUCTS = {"square": (2048, 2048, 2048), "tall_thin": (4000, 172, 281)}  # queries, embedding, a neighbour's row
 
 
@@ -82,7 +83,7 @@ class Work:
             drawn = self.negatives.random(time_, num_negatives, np.random.default_rng(number))
             candidates = np.column_stack([self.stream.dst[rows], drawn])
             asked = link_queries(source, candidates, time_)
-            blocks, links = self.builder.build(asked.node, asked.time), asked.links(self.pairs)
+            blocks, links = self.builder.build(asked.node, asked.time), asked.links(self.pairs, SCALE)
         logits: torch.Tensor = self.model(blocks, links)
         return logits
 

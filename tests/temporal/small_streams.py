@@ -4,9 +4,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from seedbed.temporal import BlockBuilder, EventStream, LinkPredictor, TemporalGraph, TGATConfig
+from seedbed.temporal._link_queries import PairScale
 
 START = 1_700_000_000  # Unix seconds, where float32 rounds to 128
 NUM_NODES = 7
+SCALE = PairScale(1.0, 100.0, 20)
 
 
 def stream_of(events, num_nodes=NUM_NODES, num_sources=None, *, undirected=False):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_streams import plain_stream
+from small_streams import SCALE, plain_stream
 
 from seedbed.temporal import PairIndex
-from seedbed.temporal._link_queries import pair_features
+from seedbed.temporal._link_queries import PairScale, pair_features
 
 triples = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=40)
 queries = st.lists(
@@ -46,16 +46,17 @@ def test_what_happens_at_a_time_or_later_changes_no_bit_of_the_features(past, fu
     later = [(src, dst, now + t) for src, dst, t in future]
     time = np.full(len(asked), now)
     seen, again = (
-        pair_features(PairIndex(plain_stream(events)), source, destination, time, 1.0)
+        pair_features(PairIndex(plain_stream(events)), source, destination, time, SCALE)
         for events in (past, past + later)
     )
     assert seen.tobytes() == again.tobytes()
 
 
-def test_features_are_logarithms_in_the_unit_given_and_zero_for_a_pair_that_never_met():
+def test_features_are_logarithms_that_reach_1_at_the_end_of_the_scale_and_0_for_a_pair_that_never_met():
     pairs = PairIndex(plain_stream([(0, 1, 0), (0, 1, 40), (2, 1, 50)]))
-    found = pair_features(pairs, np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([100, 40, 100]), unit=20.0)
-    expected = [[np.log1p(60 / 20), 1, np.log(3)], [np.log1p(40 / 20), 1, np.log(2)], [0, 0, 0]]
+    scale = PairScale(shortest=20.0, longest=60.0, most=4)
+    found = pair_features(pairs, np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([100, 40, 100]), scale)
+    expected = [[1, 1, np.log(3) / np.log(5)], [np.log(3) / np.log(4), 1, np.log(2) / np.log(5)], [0, 0, 0]]
     assert found.dtype == np.float32
     assert found.tolist() == pytest.approx(np.array(expected), rel=1e-6)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_streams import builder_of, plain_stream, tiny_model
+from small_streams import SCALE, builder_of, plain_stream, tiny_model
 from torch.autograd.profiler import profile
 from torch.nn import functional
 
@@ -74,7 +74,7 @@ def blocks_at_hand():
     sources = np.arange(3)
     candidates = np.array([[3, 5], [4, 6], [5, 3]])
     asked = link_queries(sources, candidates, np.full(3, 595))
-    return builder_of(stream).build(asked.node, asked.time), asked.links(PairIndex(stream))
+    return builder_of(stream).build(asked.node, asked.time), asked.links(PairIndex(stream), SCALE)
 
 
 def names_run(function):

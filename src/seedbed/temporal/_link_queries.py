@@ -10,9 +10,23 @@ from seedbed.temporal._arrays import Float32, Int64
 from seedbed.temporal._blocks import distinct_queries
 from seedbed.temporal._pair_index import PairIndex
 
-__all__ = ["NUM_PAIR_FEATURES", "LinkQueries", "Links", "link_queries", "pair_features"]
+__all__ = ["NUM_PAIR_FEATURES", "LinkQueries", "Links", "PairScale", "link_queries", "pair_features"]
 
 NUM_PAIR_FEATURES = 3
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PairScale:
+    """The scale of pair features: the shortest and the longest time, in time units, and the most meetings to expect.
+
+    The features lie between 0 and 1 within these. Unscaled logarithms are many times larger, and so is then what one
+    optimizer step changes in the logit: the head drowns what the rest of the model learns.
+    """
+
+    shortest: float
+    longest: float
+    most: int
 
 
 @final
@@ -55,9 +69,11 @@ class LinkQueries:
     destination: Int64
     candidate: Int64
 
-    def links(self, pairs: PairIndex | None = None, unit: float = 1.0) -> Links:
-        """The links for a model, with their pair features if there is an index of pairs; `unit` as in those."""
-        past = np.zeros((len(self.source), 0), np.float32) if pairs is None else self._past(pairs, unit)
+    def links(self, pairs: PairIndex | None = None, scale: PairScale | None = None) -> Links:
+        """The links for a model, with their pair features if an index of pairs and a scale are given."""
+        past = np.zeros((len(self.source), 0), np.float32)
+        if pairs is not None and scale is not None:
+            past = self._past(pairs, scale)
         return Links(
             torch.from_numpy(self.source),
             torch.from_numpy(self.destination),
@@ -66,9 +82,9 @@ class LinkQueries:
             self.num_sources,
         )
 
-    def _past(self, pairs: PairIndex, unit: float) -> Float32:
+    def _past(self, pairs: PairIndex, scale: PairScale) -> Float32:
         destination = self.node[self.num_sources :][self.destination]
-        return pair_features(pairs, self.node[self.source], destination, self.time[self.source], unit)
+        return pair_features(pairs, self.node[self.source], destination, self.time[self.source], scale)
 
 
 def link_queries(source: Int64, candidates: Int64, time: Int64) -> LinkQueries:
@@ -88,11 +104,13 @@ def link_queries(source: Int64, candidates: Int64, time: Int64) -> LinkQueries:
     )
 
 
-def pair_features(pairs: PairIndex, source: Int64, destination: Int64, time: Int64, unit: float) -> Float32:
+def pair_features(pairs: PairIndex, source: Int64, destination: Int64, time: Int64, scale: PairScale) -> Float32:
     """What each pair has behind it at its time, float32 [Q, 3]: how long ago it last met, whether it met, how often.
 
-    How long ago is log1p(time units / `unit`), and how often log1p(count); all are 0 for a pair that never met.
+    How long ago is log1p(time units / shortest), and how often log1p(count), each divided by its value at the end of
+    the scale; all are 0 for a pair that never met.
     """
     past = pairs.before(source, destination, time)
-    columns = [np.log1p(past.elapsed / unit), past.count > 0, np.log1p(past.count)]
+    how_long = np.log1p(past.elapsed / scale.shortest) / np.log1p(scale.longest / scale.shortest)
+    columns = [how_long, past.count > 0, np.log1p(past.count) / np.log1p(scale.most)]
     return np.stack(columns, axis=1).astype(np.float32)
