@@ -20,7 +20,7 @@ def an_optimizer(lr: float = 0.1) -> SGD:
 
 
 def a_step(optimizer: SGD) -> None:
-    optimizer.param_groups[0]["params"][0].grad = torch.zeros(1)
+    optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
     optimizer.step()
     optimizer.zero_grad()
 
