@@ -42,8 +42,10 @@ def main() -> None:
     paths = sorted(path for path in arguments.folder.glob("*.csv") if arguments.only in path.stem)
     if not paths:
         raise SystemExit(f"{arguments.folder}: no such stream in it; scripts/make_streams.py makes them")
-    seeds = range(arguments.seeds)
-    found = {path.stem: [trained(path, seed, arguments.threads) for seed in seeds] for path in paths}
+    found: dict[str, list[Metrics]] = {path.stem: [] for path in paths}
+    for seed in range(arguments.seeds):
+        for path in paths:
+            found[path.stem].append(trained(path, seed, arguments.threads))
     if arguments.json:
         print(json.dumps(found, indent=1))
     else:
