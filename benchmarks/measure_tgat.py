@@ -31,10 +31,10 @@ from seedbed.contracts import Feature
 from seedbed.runtime import declare, resolve_config, tune_host
 from seedbed.temporal import (
     BlockBuilder,
+    EventHistory,
     EventStream,
     LinkPredictor,
     NegativeSampler,
-    PairIndex,
     RankingScores,
     TemporalGraph,
     TGATConfig,
@@ -63,7 +63,7 @@ class Work:
 
     def __init__(self, k: int, *, compiled: bool) -> None:
         self.stream = scaled_flights()
-        self.negatives, self.pairs = NegativeSampler(self.stream), PairIndex(self.stream)
+        self.negatives, self.history = NegativeSampler(self.stream), EventHistory(self.stream)
         self.builder = BlockBuilder(self.stream, TemporalGraph(self.stream), (k, k))
         asked = {"mode": "compat", "cdc": "auto" if compiled else "off", "amp": "off"}
         self.contract = declare(resolve_config(code=asked), device="cpu")
@@ -83,7 +83,7 @@ class Work:
             drawn = self.negatives.random(time_, num_negatives, np.random.default_rng(number))
             candidates = np.column_stack([self.stream.dst[rows], drawn])
             asked = link_queries(source, candidates, time_)
-            blocks, links = self.builder.build(asked.node, asked.time), asked.links(self.pairs, SCALE)
+            blocks, links = self.builder.build(asked.node, asked.time), asked.links(self.history, SCALE)
         logits: torch.Tensor = self.model(blocks, links)
         return logits
 

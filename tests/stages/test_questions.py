@@ -133,7 +133,7 @@ def test_undirected_settings_reach_every_index_and_are_refused_for_two_kinds_of_
     there, back = stream.src.astype(np.int64), stream.dst.astype(np.int64)
     late = np.full(len(there), stream.t[-1] + 1)
     np.testing.assert_array_equal(
-        data.pairs.before(there, back, late).count, data.pairs.before(back, there, late).count
+        data.history.before(there, back, late).of_pair.count, data.history.before(back, there, late).of_pair.count
     )
     assert set(data.negatives.random(late, 40, np.random.default_rng(0)).ravel()) == set(range(14))
     with pytest.raises(InvalidInput, match=r"data\.columns\.undirected is true, but these events are bipartite"):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_streams import NUM_NODES, SCALE, START, builder_of, events_between, plain_stream, stream_of, tiny_model
 
-from seedbed.temporal import PairIndex
+from seedbed.temporal import EventHistory
 from seedbed.temporal._link_queries import link_queries
 
 NOW = START + 10  # the property's query time: what happens before is the past
@@ -26,7 +26,7 @@ def logits(stream, sources, candidates, time):
     model = tiny_model().eval()
     asked = link_queries(sources, candidates, time)
     with torch.no_grad():
-        return model(builder_of(stream).build(asked.node, asked.time), asked.links(PairIndex(stream), SCALE))
+        return model(builder_of(stream).build(asked.node, asked.time), asked.links(EventHistory(stream), SCALE))
 
 
 def hide(past, secrets):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_streams import NUM_NODES, SCALE, builder_of, events_between, plain_stream, stream_of, tiny_model
 from torch.nn import functional
 
-from seedbed.temporal import PairIndex
+from seedbed.temporal import EventHistory
 from seedbed.temporal._link_queries import link_queries, pair_features
 
 nodes = st.integers(0, NUM_NODES - 1)
@@ -21,7 +21,7 @@ batches = st.integers(1, 5).flatmap(
 
 def scored(model, stream, source, candidates, time):
     asked = link_queries(source, candidates, time)
-    links = asked.links(None if model.pair is None else PairIndex(stream), SCALE)
+    links = asked.links(None if model.pair is None else EventHistory(stream), SCALE)
     with torch.no_grad():
         return model.eval()(builder_of(stream).build(asked.node, asked.time), links)
 
@@ -79,7 +79,7 @@ def test_the_head_adds_its_own_reading_of_the_pair_to_what_the_model_says_withou
     source, candidates, time = np.array([0, 2]), np.array([[1, 2], [0, 1]]), np.array([9, 9])
     whole = scored(model, stream, source, candidates, time)
     ends = np.repeat(source, 2), candidates.ravel(), np.repeat(time, 2)
-    read = torch.from_numpy(pair_features(PairIndex(stream), *ends, SCALE))
+    read = torch.from_numpy(pair_features(EventHistory(stream), *ends, SCALE))
     first, _, last = model.pair
     with torch.no_grad():
         added = (functional.relu(read @ first.weight.T + first.bias) @ last.weight.T + last.bias).view(2, 2)

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from seedbed.temporal import (
     BlockBuilder,
+    EventHistory,
     LinkPredictor,
     NegativeSampler,
     PairCounter,
-    PairIndex,
     TemporalAttention,
     TemporalGraph,
     TGATConfig,
@@ -74,7 +74,7 @@ def blocks_at_hand():
     sources = np.arange(3)
     candidates = np.array([[3, 5], [4, 6], [5, 3]])
     asked = link_queries(sources, candidates, np.full(3, 595))
-    return builder_of(stream).build(asked.node, asked.time), asked.links(PairIndex(stream), SCALE)
+    return builder_of(stream).build(asked.node, asked.time), asked.links(EventHistory(stream), SCALE)
 
 
 def names_run(function):

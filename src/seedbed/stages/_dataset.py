@@ -13,7 +13,6 @@ from seedbed.temporal import (
     EventHistory,
     EventStream,
     NegativeSampler,
-    PairIndex,
     TemporalGraph,
 )
 from seedbed.temporal._arrays import Int64
@@ -45,7 +44,6 @@ class LinkDataset:
     split: Split
     builder: BlockBuilder
     negatives: NegativeSampler
-    pairs: PairIndex
     history: EventHistory
     dates: tuple[str, str]
     digest: str
@@ -77,13 +75,12 @@ def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> Li
             f"({len(split.train)}, {len(split.validation)}, {len(split.test)}); give more events or another split"
         )
     scaled = _directed_as(data, fit_scaler(stream, train_end).apply(stream))
-    graph, pairs = TemporalGraph(scaled), PairIndex(scaled)
+    graph = TemporalGraph(scaled)
     return LinkDataset(
         scaled,
         split,
         BlockBuilder(scaled, graph, model.num_neighbours),
         NegativeSampler(scaled),
-        pairs,
         EventHistory(scaled),
         (_date(stream.t[0], data), _date(stream.t[-1], data)),
         stream.digest(),

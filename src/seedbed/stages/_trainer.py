@@ -44,7 +44,7 @@ class Trainer:
             pair_features=config.model.pair_features,
         )
         self.model = model.to(contract.device)
-        self._pairs = data.pairs if config.model.pair_features else None
+        self._history = data.history if config.model.pair_features else None
         self._pair_scale = PairScale(*data.periods, len(data.split.train))
         self.optimizer = torch.optim.Adam(_groups(self.model, settings), lr=settings.learning_rate, fused=True)
         shape = _warmup_cosine(settings.warmup_steps, self.num_steps) if settings.schedule == "warmup_cosine" else _flat
@@ -95,7 +95,7 @@ class Trainer:
     def _logits(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> torch.Tensor:
         device, asked = self._contract.device, link_queries(source, candidates, time)
         blocks = self.data.builder.build(asked.node, asked.time, rng=rng if self._uniform else None).to(device)
-        links = asked.links(self._pairs, self._pair_scale).to(device)
+        links = asked.links(self._history, self._pair_scale).to(device)
         with self._contract.autocast():
             logits: torch.Tensor = self.model(blocks, links)
         return logits.float()

@@ -9,7 +9,6 @@ from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._history import EventHistory, Occurred, Past
 from seedbed.temporal._link import LinkPredictor
 from seedbed.temporal._negatives import NegativeSampler
-from seedbed.temporal._pair_index import PairIndex, PairPast
 from seedbed.temporal._proposal import FileProposal, propose
 from seedbed.temporal._ranking import RankingScores, average_precision, reciprocal_rank, roc_auc
 from seedbed.temporal._read import load_flights, read_events
@@ -37,8 +36,6 @@ __all__ = [
     "Neighbours",
     "Occurred",
     "PairCounter",
-    "PairIndex",
-    "PairPast",
     "Past",
     "RankingScores",
     "StreamSchema",

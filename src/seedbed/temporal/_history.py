@@ -48,20 +48,47 @@ class EventHistory:
         source, destination, time = stream.src.astype(np.int64), stream.dst.astype(np.int64), stream.t
         if stream.undirected:
             source, destination, time = _both_ways(source, destination, time)
-        self._num_nodes, self._time, self.destination = stream.num_nodes, time, destination
-        self._times, rank = np.unique(time, return_inverse=True)
-        ranks = len(self._times)
-        self.pairs = Occurrences(self.pair(source, destination), rank, ranks)
-        self.sources = Occurrences(source, rank, ranks)
-        self.destinations = Occurrences(destination, rank, ranks)
-        self.nodes = Occurrences(np.column_stack([source, destination]).ravel(), np.repeat(rank, 2), ranks)
+        self._num_nodes, self._time, self._source, self.destination = stream.num_nodes, time, source, destination
+        self._times, self._rank = np.unique(time, return_inverse=True)
+
+    @cached_property
+    def pairs(self) -> Occurrences:
+        """The events of each pair; every index is made when it is first asked for."""
+        return self._indexed(self.pair(self._source, self.destination), self._rank)
+
+    @cached_property
+    def sources(self) -> Occurrences:
+        """The events of each source."""
+        return self._indexed(self._source, self._rank)
+
+    @cached_property
+    def destinations(self) -> Occurrences:
+        """The events of each destination."""
+        return self._indexed(self.destination, self._rank)
+
+    @cached_property
+    def nodes(self) -> Occurrences:
+        """The events of each node, at either end."""
+        return self._indexed(np.column_stack([self._source, self.destination]).ravel(), np.repeat(self._rank, 2))
+
+    @cached_property
+    def met_by_source(self) -> Occurrences:
+        """The first event of each pair, by source."""
         first = np.sort(self.pairs.first)
-        self.met_by_source = Occurrences(source[first], rank[first], ranks)
-        self.met_by_destination = Occurrences(destination[first], rank[first], ranks)
+        return self._indexed(self._source[first], self._rank[first])
+
+    @cached_property
+    def met_by_destination(self) -> Occurrences:
+        """The first event of each pair, by destination."""
+        first = np.sort(self.pairs.first)
+        return self._indexed(self.destination[first], self._rank[first])
 
     def before(self, source: Int64, destination: Int64, time: Int64) -> "Past":
         """What each source [Q], destination [Q] and their pair did strictly before a time [Q], int64 each."""
         return Past(self, source, destination, time, np.searchsorted(self._times, time))
+
+    def _indexed(self, group: Int64, rank: Int64) -> Occurrences:
+        return Occurrences(group, rank, len(self._times))
 
     def pair(self, source: Int64, destination: Int64) -> Int64:
         """One integer for each pair."""

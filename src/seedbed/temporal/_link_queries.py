@@ -8,7 +8,7 @@ import torch
 
 from seedbed.temporal._arrays import Float32, Int64
 from seedbed.temporal._blocks import distinct_queries
-from seedbed.temporal._pair_index import PairIndex
+from seedbed.temporal._history import EventHistory
 
 __all__ = ["NUM_PAIR_FEATURES", "LinkQueries", "Links", "PairScale", "link_queries", "pair_features"]
 
@@ -69,11 +69,11 @@ class LinkQueries:
     destination: Int64
     candidate: Int64
 
-    def links(self, pairs: PairIndex | None = None, scale: PairScale | None = None) -> Links:
-        """The links for a model, with their pair features if an index of pairs and a scale are given."""
+    def links(self, history: EventHistory | None = None, scale: PairScale | None = None) -> Links:
+        """The links for a model, with their pair features if a history and a scale are given."""
         past = np.zeros((len(self.source), 0), np.float32)
-        if pairs is not None and scale is not None:
-            past = self._past(pairs, scale)
+        if history is not None and scale is not None:
+            past = self._past(history, scale)
         return Links(
             torch.from_numpy(self.source),
             torch.from_numpy(self.destination),
@@ -82,9 +82,9 @@ class LinkQueries:
             self.num_sources,
         )
 
-    def _past(self, pairs: PairIndex, scale: PairScale) -> Float32:
+    def _past(self, history: EventHistory, scale: PairScale) -> Float32:
         destination = self.node[self.num_sources :][self.destination]
-        return pair_features(pairs, self.node[self.source], destination, self.time[self.source], scale)
+        return pair_features(history, self.node[self.source], destination, self.time[self.source], scale)
 
 
 def link_queries(source: Int64, candidates: Int64, time: Int64) -> LinkQueries:
@@ -104,13 +104,14 @@ def link_queries(source: Int64, candidates: Int64, time: Int64) -> LinkQueries:
     )
 
 
-def pair_features(pairs: PairIndex, source: Int64, destination: Int64, time: Int64, scale: PairScale) -> Float32:
+def pair_features(history: EventHistory, source: Int64, destination: Int64, time: Int64, scale: PairScale) -> Float32:
     """What each pair has behind it at its time, float32 [Q, 3]: how long ago it last met, whether it met, how often.
 
     How long ago is log1p(time units / shortest), and how often log1p(count), each divided by its value at the end of
     the scale; all are 0 for a pair that never met.
     """
-    past = pairs.before(source, destination, time)
-    how_long = np.log1p(past.elapsed / scale.shortest) / np.log1p(scale.longest / scale.shortest)
+    past = history.before(source, destination, time).of_pair
+    elapsed = np.where(past.count > 0, past.age, 0.0)
+    how_long = np.log1p(elapsed / scale.shortest) / np.log1p(scale.longest / scale.shortest)
     columns = [how_long, past.count > 0, np.log1p(past.count) / np.log1p(scale.most)]
     return np.stack(columns, axis=1).astype(np.float32)

