@@ -85,6 +85,7 @@ def test_a_change_is_seen_at_the_next_step_and_no_loss_after(name: str, around: 
 def test_a_rival_that_takes_it_back_later_is_caught(name: str, around: dict[str, bool]) -> None:
     torch._dynamo.reset()
     rig = Rig(**around)
+    rig.step()  # the bias correction takes the betas out of the first
     expected = changed(rig, name)
     rig.step()
     CASES[name].rival(rig)
