@@ -41,10 +41,15 @@ class EventFile:
         Raises NotFound without the file; InvalidInput when it cannot be read, lacks a column, or holds no event.
         """
         container = Container.of(path, form)
-        frame = container.read(columns)
+        return cls.of(container, container.read(columns))
+
+    @classmethod
+    def of(cls, container: Container, frame: pl.DataFrame) -> "EventFile":
+        """These columns, as read from the container. Raises InvalidInput when there is no event in them."""
         if frame.is_empty():
-            raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-        return cls(path, frame.with_columns(_emptied(frame[name], form.null) for name in frame.columns), container)
+            raise InvalidInput(f"{container.path}: expected at least 1 event, found none; check what wrote the file")
+        emptied = [_emptied(frame[name], container.form.null) for name in frame.columns]
+        return cls(container.path, frame.with_columns(emptied), container)
 
     def whole(self, column: str) -> Int64:
         """The column as int64 [N], exact; empty, fractional and non-finite cells are refused."""
@@ -84,7 +89,7 @@ class EventFile:
 
         A column whose every cell is a word such as true, no or Y is 1 and 0.
         """
-        values = self.frame[column]
+        values = self._without_quoted_nothing(column)
         if values.dtype in _TEXT and (truth := booleans(values.cast(pl.String))) is not None:
             return truth.cast(pl.Float32).to_numpy()
         if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or self._is_text(values)):
@@ -114,7 +119,7 @@ class EventFile:
         """The distinct values as text, sorted, and 0/1 columns float32 [N, values]; an empty cell is a row of zeros."""
         if self.frame[column].dtype.is_float():
             raise self._wrong_type(column, "whole numbers or text")
-        values = self.frame[column].cast(pl.String)
+        values = self._without_quoted_nothing(column).cast(pl.String)
         distinct = values.drop_nulls().unique().sort()
         if len(distinct) > MAX_CATEGORIES:
             too_many = values.is_in(distinct[MAX_CATEGORIES:].implode())
@@ -153,15 +158,16 @@ class EventFile:
         return "Unix seconds, of microseconds at the finest" if pattern == "unix" else f"a time written as {pattern}"
 
     def _with_points(self, column: str, values: pl.Series) -> pl.Series:
-        """Text cells without blanks around them and with a point before the fraction."""
-        if values.dtype != pl.String:
-            return values
-        values = values.str.strip_chars()
-        if self.container.form.decimal == ".":
+        """Text cells with a point before the fraction."""
+        if values.dtype != pl.String or self.container.form.decimal == ".":
             return values
         pointed = values.str.contains(".", literal=True).fill_null(False)
         self.refuse(column, pointed, "expected a decimal comma", "write thousands without points")
         return values.str.replace(",", ".", literal=True)
+
+    def _without_quoted_nothing(self, column: str) -> pl.Series:
+        """The column; in a text file a cell of blanks, or of nothing between quotes, is an empty one."""
+        return _emptied(self.frame[column], ("",)) if self.container.has_text_cells else self.frame[column]
 
     def _filled(self, column: str) -> pl.Series:
         values = self.frame[column]
@@ -238,12 +244,7 @@ def _emptied(values: pl.Series, null: tuple[str, ...]) -> pl.Series:
     if values.dtype not in _TEXT:
         return values
     texts = values.cast(pl.String)
-    return (
-        texts.to_frame("it")
-        .select(pl.when(~pl.col("it").str.strip_chars().is_in(null)).then("it"))
-        .to_series()
-        .alias(values.name)
-    )
+    return texts.to_frame("it").select(pl.when(~pl.col("it").is_in(null)).then("it")).to_series().alias(values.name)
 
 
 def _is_float(text: str) -> bool:

@@ -43,45 +43,45 @@ def propose(path: Path) -> FileProposal:
     Raises NotFound without the file, InvalidInput when it cannot be read, or when no source, destination or time is to
     be seen in it.
     """
-    form, reasons = _text_format(path)
-    frame = Container.of(path, form).read(None, rows=_ROWS)
+    container, reasons = _text_format(Container.of(path, FileFormat()))
+    frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
     guesses = [guess_column(column) for column in frame.get_columns()]
-    return _Columns(path, frame, guesses, form, reasons).proposal()
+    return _Columns(container, frame, guesses, reasons).proposal()
 
 
-def _text_format(path: Path) -> tuple[FileFormat, list[str]]:
-    """Encoding and header of a text file; the usual format of any other."""
-    form = FileFormat()
-    if Container.of(path, form).kind not in ("text", "lines"):
-        return form, []
+def _text_format(container: Container) -> tuple[Container, list[str]]:
+    """A text file with its encoding and header; any other as it is."""
+    if not container.has_text_cells:
+        return container, []
     reasons = []
-    encoding = next(name for name in (None, "cp1252", "latin-1") if _decodes(path, name))
-    form = FileFormat(encoding=encoding)
-    container = Container.of(path, form)
+    encodings = (None, "cp1252", "latin-1")
+    container = next(each for name in encodings if (each := _decoded(container, name)) is not None)
+    encoding = container.form.encoding
     if encoding is not None:
         reasons.append(f"encoding {encoding}: the text is not UTF-8, and this is the usual other one")
     if container.kind == "lines":
-        return form, reasons
+        return container, reasons
     separator = container.separator(None)
     if separator != ",":
         reasons.append(f"separator {separator!r}: with it the first line has the most fields")
     first = container.read(None, rows=1).columns
     if any(guess_column(pl.Series([name])).kind in ("whole", "fraction", "time") for name in first if name):
-        form = FileFormat(encoding=encoding, header=False)
+        container = container.written_as(FileFormat(encoding=encoding, header=False))
         reasons.append("no header: the first line holds numbers or a time, so columns are named column_1, column_2, …")
-    return form, reasons
+    return container, reasons
 
 
-def _decodes(path: Path, encoding: str | None) -> bool:
+def _decoded(container: Container, encoding: str | None) -> Container | None:
+    decoded = container.written_as(FileFormat(encoding=encoding))
     try:
-        Container.of(path, FileFormat(encoding=encoding)).read(None, rows=_ROWS)
+        decoded.read(None, rows=_ROWS)
     except InvalidInput:
         if encoding == "latin-1":
             raise
-        return False
-    return True
+        return None
+    return decoded
 
 
 @final
@@ -89,9 +89,9 @@ class _Columns:
     """The columns of one file, each of which gets one meaning."""
 
     def __init__(
-        self, path: Path, frame: pl.DataFrame, guesses: list[ColumnGuess], form: FileFormat, reasons: list[str]
+        self, container: Container, frame: pl.DataFrame, guesses: list[ColumnGuess], reasons: list[str]
     ) -> None:
-        self._path, self._frame, self._form, self._reasons = path, frame, form, reasons
+        self._container, self._frame, self._reasons = container, frame, reasons
         self._left = {guess.name: guess for guess in guesses}
 
     def proposal(self) -> FileProposal:
@@ -108,7 +108,7 @@ class _Columns:
                 "decimal comma: every number of some column is written with one, or without a fraction"
             )
         found = {"null": null, "decimal": decimal, "time_format": time.time_format}
-        form = FileFormat.model_validate({**self._form.model_dump(), **found})
+        form = FileFormat.model_validate({**self._container.form.model_dump(), **found})
         columns = StreamSchema(
             src=src, dst=dst, t=time.name, features=features, categorical=categorical, label=label, bipartite=bipartite
         )
@@ -221,7 +221,7 @@ class _Columns:
 
     def _is_sorted(self, column: str, form: FileFormat, unit: TimeUnit) -> bool:
         filled = self._frame.select(pl.col(column)).drop_nulls()
-        t = EventFile(self._path, filled, Container.of(self._path, form)).times(column, unit)
+        t = EventFile.of(self._container.written_as(form), filled).times(column, unit)
         return bool((t[1:] >= t[:-1]).all())
 
     def _texts(self, name: str) -> Sequence[str]:
@@ -230,7 +230,7 @@ class _Columns:
     def _missing(self, what: str) -> InvalidInput:
         found = ", ".join(f"{guess.name} ({guess.kind})" for guess in self._left.values())
         return InvalidInput(
-            f"{self._path}: expected {what}; the columns are {found}; name them in data.columns yourself"
+            f"{self._container.path}: expected {what}; the columns are {found}; name them in data.columns yourself"
         )
 
 
