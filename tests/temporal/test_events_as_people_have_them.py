@@ -312,8 +312,8 @@ def test_a_decimal_comma_is_refused_with_the_option_and_read_with_it(tmp_path, w
     path = write(tmp_path, f"src;dst;t;x\n1;2;3;{written}\n1;2;4;0,5\n")
     assert 'data.file.decimal to ","' in refusal(path, X)
     assert read_events(path, X, file=FileFormat(decimal=",")).features[:, 0].tolist() == [meant, 0.5]
-    thousands = write(tmp_path, "src;dst;t;x\n1;2;3;1.234\n")
-    assert "expected a decimal comma" in refusal(thousands, X, file=FileFormat(decimal=","))
+    pointed = write(tmp_path, "src;dst;t;x\n1;2;3;1.23\n")
+    assert "points may only stand between thousands" in refusal(pointed, X, file=FileFormat(decimal=","))
 
 
 def test_unsorted_events_are_refused_with_the_option(tmp_path):

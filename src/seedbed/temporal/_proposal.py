@@ -11,7 +11,8 @@ from seedbed.errors import InvalidInput
 from seedbed.temporal._column_guess import ColumnGuess, guess_column
 from seedbed.temporal._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name
 from seedbed.temporal._container import Container
-from seedbed.temporal._event_file import EventFile
+from seedbed.temporal._decimals import plain_decimals
+from seedbed.temporal._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._schema import StreamSchema
 from seedbed.temporal._time_unit import TimeUnit
@@ -98,15 +99,19 @@ class _Columns:
         time = self._take_time()
         src, dst, bipartite = self._take_ends()
         label = self._take_label()
+        decimal = "," if any(guess.decimal == "," for guess in (*self._left.values(), time)) else "."
+        if decimal == ",":
+            self._leave_out_points()
         features, categorical, used = self._take_features()
         null = tuple(sorted({word for guess in used for word in guess.null}))
-        decimal = "," if any(guess.decimal == "," for guess in (*used, time)) else "."
         if null:
             self._reasons.append(f"null {', '.join(null)}: these stand in columns of numbers")
         if decimal == ",":
             self._reasons.append(
-                "decimal comma: every number of some column is written with one, or without a fraction"
+                "decimal comma: every number of some column is written with one, or without a fraction; "
+                "a point between thousands, as in 1.450,31, is left out"
             )
+            self._ask_of_thousands(used)
         found = {"null": null, "decimal": decimal, "time_format": time.time_format}
         form = FileFormat.model_validate({**self._container.form.model_dump(), **found})
         columns = StreamSchema(
@@ -171,6 +176,28 @@ class _Columns:
         del self._left[src], self._left[dst]
         return src, dst, bipartite
 
+    def _ask_of_thousands(self, used: list[ColumnGuess]) -> None:
+        for guess in used:
+            cells = self._frame[guess.name].cast(pl.String)
+            commas = cells.filter(cells.str.contains(",", literal=True))
+            if guess.decimal == "," and commas.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$").all():
+                plain = str(commas[0]).replace(",", "")
+                self._reasons.append(
+                    f"{guess.name}: {commas[0]} is read as {plain_decimals(commas, ',')[0]}; "
+                    f"if it means {plain}, write it without the comma"
+                )
+
+    def _leave_out_points(self) -> None:
+        """Leave out the columns of numbers that cannot be read with the decimal comma that other columns have."""
+        for guess in [guess for guess in self._left.values() if guess.kind in ("whole", "fraction")]:
+            cells = self._frame[guess.name]
+            if cells.dtype != pl.String or not cells.str.contains(r"\d\.\d").any():
+                continue
+            filled = cells.filter(~cells.is_in(["", *guess.null]))
+            if plain_decimals(filled, ",").null_count():
+                self._reasons.append(f"{guess.name} is left out: its numbers have a decimal point, others a comma")
+                del self._left[guess.name]
+
     def _take_label(self) -> str | None:
         name = next((name for name in self._left if plain_name(name) in ("label", "state_label", "y")), None)
         if name is None or self._left[name].kind not in ("whole", "fraction", "truth"):
@@ -205,6 +232,8 @@ class _Columns:
         if guess.name == "" or self._is_counter(guess.name):
             return "it counts the rows"
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
+            if guess.num_distinct > MAX_CATEGORIES:
+                return f"text of {guess.num_distinct:,} values, more than the {MAX_CATEGORIES} that a category may have"
             return f"text of {guess.num_distinct} values; to use it, add it to features and categorical"
         nested = self._frame[guess.name].dtype.is_nested()
         return "it holds lists or records" if nested else None
