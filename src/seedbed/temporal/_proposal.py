@@ -9,7 +9,8 @@ import polars as pl
 
 from seedbed.errors import InvalidInput
 from seedbed.temporal._column_guess import ColumnGuess, guess_column
-from seedbed.temporal._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name
+from seedbed.temporal._column_names import ACTORS, LATER, ONE_KIND, THINGS, TIMES, plain_name
+from seedbed.temporal._contacts import why_directed
 from seedbed.temporal._container import Container
 from seedbed.temporal._decimals import plain_decimals
 from seedbed.temporal._event_file import MAX_CATEGORIES, EventFile
@@ -173,6 +174,8 @@ class _Columns:
     def _ends(self, src: str, dst: str, why: str, *, bipartite: bool) -> tuple[str, str, bool]:
         kinds = "two kinds of node (bipartite)" if bipartite else "nodes of one kind"
         self._reasons.append(f"src {src}, dst {dst}: {why}; taken for {kinds}")
+        if not bipartite:
+            self._reasons.append(why_directed(self._frame[src], self._frame[dst]))
         del self._left[src], self._left[dst]
         return src, dst, bipartite
 
@@ -217,12 +220,22 @@ class _Columns:
                 self._reasons.append(f"{guess.name} is a category: text of {guess.num_distinct} values")
             else:
                 numbers.append(guess)
-        if numbers or categories:
-            self._reasons.append(
-                "features: taken as known when the event happens; move what is known only later to late_features"
-            )
         names = [guess.name for guess in self._left.values() if guess in numbers or guess in categories]
+        self._ask_of_later(names)
         return tuple(names), tuple(guess.name for guess in categories), numbers
+
+    def _ask_of_later(self, names: list[str]) -> None:
+        if names:
+            self._reasons.append(
+                f"features {', '.join(names)}: taken as known when the event happens; "
+                "move what is known only later to late_features"
+            )
+        later = [name for name in names if any(f"_{word}_" in f"_{plain_name(name)}_" for word in LATER)]
+        if later:
+            self._reasons.append(
+                f"{', '.join(later)}: by the name, known only after the event; then move it to late_features, and name "
+                "in known_at the column of the time from which it is known, or leave it out"
+            )
 
     def _why_no_feature(self, guess: ColumnGuess) -> str | None:
         if guess.kind == "empty" or guess.num_distinct < 2:
