@@ -328,6 +328,7 @@ def test_unsorted_events_are_refused_with_the_option(tmp_path):
         ("1,2,1700000259250000000\n", "data.time_unit to nanoseconds"),
         ("1,2,3\n" * 51, "50 of 51 events are exact copies"),
         ("1,2,3\n1,3,3\n1,2,3\n", "1 of 3 events are exact copies"),
+        ("1,2,3\n2,1,3\n3,2,4\n2,3,4\n", "every event also stands in the other direction"),
         ("1,1,3\n1,2,4\n2,2,5\n", "2 of 3 events have one node at both ends"),
     ],
 )
