@@ -13,7 +13,9 @@ from seedbed.temporal import StreamSchema, read_events
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
-NAME = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1, max_size=4).map("n{}".format)
+NAME = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1, max_size=4).map(
+    "n{}o".format
+)  # blanks around a name mean nothing
 SCHEMA = StreamSchema(features=("x",), late_features=("y",), known_at="known", label="label", event_id="id")
 
 
