@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._course import Course
-from seedbed.change.bindings._finding import Verdict
+from seedbed.change.bindings._finding import Match
 from seedbed.change.bindings._groups import GroupName, group_index, is_number
 from seedbed.change.bindings._schedulers import momentum_cyclers
 from seedbed.change.bindings._step_watch import StepWatch, watchable
@@ -201,7 +201,7 @@ class _Watch:
         self._course = Course(self._former, self._expected)
         self._proof = proof_of(live.optimizer, live.setting.value)
         self._seen = False
-        self._unused = ""
+        self._open = ""
         self._steps = StepWatch(live.optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
     def end(self) -> None:
@@ -224,19 +224,19 @@ class _Watch:
         if self._seen:
             return
         finding, value = self._proof.finish(), self._expected[0]
-        if finding.verdict is Verdict.USED:
+        if finding.match is Match.NEW:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, value, value))
-        elif finding.verdict is Verdict.NOT_USED:
+            self._report(UseReport(step, value, value, Use.USED))
+        elif finding.match is Match.FORMER:
             self._report_loss(
                 step, value, self._former[0], "the update was not made with it, but with the former value"
             )
         elif (now := self._live.held()) != self._expected:
             self._report_loss(step, value, now[0], "a hook of the optimizer set it, and the step used that")
-        elif finding.why != self._unused:
-            self._unused = finding.why
-            self._report(UseReport(step, value, value, unused=finding.why))
+        elif finding.why != self._open:
+            self._open = finding.why
+            self._report(UseReport(step, value, value, Use.OPEN, finding.why))
 
     def _is_carried(self, found: list[float]) -> bool:
         is_decay = self._live.setting is OptimizerSetting.WEIGHT_DECAY
@@ -274,7 +274,7 @@ class _Watch:
 
     def _report_loss(self, step: int, expected: float, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, expected, found, why))
+        self._report(UseReport(step, expected, found, Use.LOST, why))
 
     def _why(self) -> str:
         setting = self._live.setting
