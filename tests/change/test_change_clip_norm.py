@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from seedbed.change import ClipNorm, UseReport
+from seedbed.change import ClipNorm, Use, UseReport
 from seedbed.errors import InvalidInput
 
 
@@ -27,7 +27,7 @@ def test_the_norm_written_is_the_norm_that_the_step_moves_by(max_norm: float) ->
     assert float(clip.clip([weight])) == pytest.approx(6.0)
     optimizer.step()
     assert float(weight.detach().norm()) == pytest.approx(min(6.0, max_norm), rel=1e-5)
-    assert seen == [UseReport(1, max_norm, max_norm)]
+    assert seen == [UseReport(1, max_norm, max_norm, Use.USED)]
 
 
 def test_a_step_without_a_clip_is_a_loss() -> None:

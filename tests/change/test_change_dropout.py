@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
-from seedbed.change import DropoutRate, UseReport
+from seedbed.change import DropoutRate, Use, UseReport
 from seedbed.errors import InvalidInput
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")
@@ -62,7 +62,7 @@ def test_what_is_seen_is_what_the_forward_pass_really_dropped(backend: str | Non
         binding.watch(seen.append)
         for _ in range(2):
             assert a_step(run, optimizer) == pytest.approx((1 - value) ** 2, abs=0.02)
-        assert seen.pop() == UseReport(1, value, value)
+        assert seen.pop() == UseReport(1, value, value, Use.USED)
         assert seen == []
 
 
@@ -105,7 +105,7 @@ def test_a_forward_pass_in_evaluation_mode_is_no_use() -> None:
     assert seen == []
     model.train()
     a_step(model, optimizer)
-    assert seen == [UseReport(2, 0.25, 0.25)]
+    assert seen == [UseReport(2, 0.25, 0.25, Use.USED)]
 
 
 def test_a_module_that_was_replaced_is_found_again_by_its_name() -> None:
@@ -136,7 +136,7 @@ def test_the_dropout_of_attention_and_recurrent_layers_and_of_every_kind_is_mean
     once, again = layer(x), layer(x)
     torch.testing.assert_close(once, again)
     optimizer.step()
-    assert seen == [UseReport(1, 0.0, 0.0)]
+    assert seen == [UseReport(1, 0.0, 0.0, Use.USED)]
 
 
 def test_modules_that_differ_or_are_not_there_are_refused() -> None:

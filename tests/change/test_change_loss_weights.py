@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from seedbed.change import LossWeight, LossWeights, UseReport
+from seedbed.change import LossWeight, LossWeights, Use, UseReport
 from seedbed.errors import InvalidInput
 
 
@@ -69,7 +69,7 @@ def test_two_terms_are_watched_apart() -> None:
         binding.watch(seen.append)
     a_step(optimizer, weights)
     a_step(optimizer, weights)
-    assert seen == [UseReport(1, 2.0, 2.0), UseReport(1, 0.25, 0.25)]
+    assert seen == [UseReport(1, 2.0, 2.0, Use.USED), UseReport(1, 0.25, 0.25, Use.USED)]
 
 
 def test_uses_before_the_change_are_no_uses_of_it() -> None:
@@ -82,7 +82,7 @@ def test_uses_before_the_change_are_no_uses_of_it() -> None:
     a_step(optimizer, None)
     assert seen == []
     a_step(optimizer, weights)
-    assert seen == [UseReport(2, 0.25, 0.25)]
+    assert seen == [UseReport(2, 0.25, 0.25, Use.USED)]
 
 
 def test_gradients_zeroed_in_place_cost_one_step_of_proof_and_no_more() -> None:
@@ -97,4 +97,4 @@ def test_gradients_zeroed_in_place_cost_one_step_of_proof_and_no_more() -> None:
         optimizer.zero_grad(set_to_none=False)
         weights.combine({"link": weight.sum(), "aux": weight.sum()}).backward()
         optimizer.step()
-    assert seen == [UseReport(2, 0.25, 0.25)]
+    assert seen == [UseReport(2, 0.25, 0.25, Use.USED)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._step_watch import StepWatch, watchable
 from seedbed.errors import InvalidInput
 
@@ -110,14 +110,14 @@ class _Watch:
         if isclose(found, expected, rel_tol=0.02, abs_tol=1e-6):  # bfloat16 keeps two to three digits
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, self._expected, self._expected))
+            self._report(UseReport(step, self._expected, self._expected, Use.USED))
         else:
             why = f"clip left gradients of norm {expected:g} and the step began with {found:g}: other code changed them"
             self._report_loss(step, found, why)
 
     def _report_loss(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, self._expected, found, why))
+        self._report(UseReport(step, self._expected, found, Use.LOST, why))
 
 
 def _norm(weights: Iterable[Tensor]) -> float:

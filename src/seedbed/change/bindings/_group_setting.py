@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._course import Carry, Course, rewritten
-from seedbed.change.bindings._finding import Verdict
+from seedbed.change.bindings._finding import Match
 from seedbed.change.bindings._groups import GroupName, group_index, is_number
 from seedbed.change.bindings._schedulers import momentum_cyclers
 from seedbed.change.bindings._step_watch import StepWatch, watchable
@@ -201,7 +201,7 @@ class _Watch:
         self._course = Course(self._former, self._expected)
         self._proof = proof_of(live.optimizer, live.setting.value)
         self._seen = False
-        self._unused = self._course_why = ""
+        self._open = self._course_why = ""
         self._steps = StepWatch(live.optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
     def end(self) -> None:
@@ -228,11 +228,11 @@ class _Watch:
         if self._seen or self._course.is_open:
             return
         finding, value = self._proof.finish(), self._expected[0]
-        if finding.verdict is Verdict.USED:
+        if finding.match is Match.NEW:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, value, value))
-        elif finding.verdict is Verdict.NOT_USED:
+            self._report(UseReport(step, value, value, Use.USED))
+        elif finding.match is Match.FORMER:
             self._report_loss(
                 step, value, self._former[0], "the update was not made with it, but with the former value"
             )
@@ -242,9 +242,9 @@ class _Watch:
             self._report_open(step, finding.why)
 
     def _report_open(self, step: int, why: str) -> None:
-        if why != self._unused:
-            self._unused, value = why, self._expected[0]
-            self._report(UseReport(step, value, value, unused=why))
+        if why != self._open:
+            self._open, value = why, self._expected[0]
+            self._report(UseReport(step, value, value, Use.OPEN, why))
 
     def _is_carried(self, step: int, lost: int, found: list[float]) -> bool:
         """Whether the change is carried on, or may be."""
@@ -284,7 +284,7 @@ class _Watch:
 
     def _report_loss(self, step: int, expected: float, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, expected, found, why))
+        self._report(UseReport(step, expected, found, Use.LOST, why))
 
     def _why(self) -> str:
         setting = self._live.setting

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
-from seedbed.change.bindings._finding import Verdict
+from seedbed.change.bindings._finding import Match
 from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.change.bindings._update_proof import proof_of
@@ -46,7 +46,7 @@ class RateWatch:
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
         self._proof = proof_of(optimizer, "lr")
         self._seen = self._replaced = False
-        self._unused = self._course_why = ""
+        self._open = self._course_why = ""
         self._alive: list[weakref.ref[LRScheduler]] | None = None
         self._steps = StepWatch(optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
@@ -74,7 +74,7 @@ class RateWatch:
         if self._replaced:
             self.end()
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
-            self._report(UseReport(step, self._first_expected, found[self._of][0], why))
+            self._report(UseReport(step, self._first_expected, found[self._of][0], Use.LOST, why))
         elif self._seen:
             return
         elif self._course.is_open:
@@ -86,19 +86,19 @@ class RateWatch:
         if self._seen or self._course.is_open:
             return
         finding, rate = self._proof.finish(), self._expected[0]
-        if finding.verdict is Verdict.USED:
+        if finding.match is Match.NEW:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, rate, rate))
-        elif finding.verdict is Verdict.NOT_USED or rates_of(self._optimizer)[self._of] != self._expected:
+            self._report(UseReport(step, rate, rate, Use.USED))
+        elif finding.match is Match.FORMER or rates_of(self._optimizer)[self._of] != self._expected:
             self._report_unused_rate(step, rate)
         else:
             self._report_open(step, finding.why)
 
     def _report_open(self, step: int, why: str) -> None:
-        if why != self._unused:
-            self._unused, rate = why, self._expected[0]
-            self._report(UseReport(step, rate, rate, unused=why))
+        if why != self._open:
+            self._open, rate = why, self._expected[0]
+            self._report(UseReport(step, rate, rate, Use.OPEN, why))
 
     def _report_unused_rate(self, step: int, rate: float) -> None:
         now = rates_of(self._optimizer)[self._of]
@@ -107,7 +107,9 @@ class RateWatch:
         self.end()
         former = self._course.former(self._all)[self._of][0]
         found, by = (now[0], "a hook of the optimizer") if now != self._expected else (former, "the former rate")
-        self._report(UseReport(step, rate, found, f"the update was not made with it, but with what is left by {by}"))
+        self._report(
+            UseReport(step, rate, found, Use.LOST, f"the update was not made with it, but with what is left by {by}")
+        )
 
     def _places(self) -> list[int]:
         return [*range(len(self._all))][self._of]
@@ -132,7 +134,7 @@ class RateWatch:
             f"group {len(found) - len(added) + added.index(float(default))} was added after the change and runs with "
             "the optimizer's default, which the change did not reach: give add_param_group an lr"
         )
-        self._report(UseReport(step, found[0], float(default), why))
+        self._report(UseReport(step, found[0], float(default), Use.LOST, why))
         return False
 
     def _look_elsewhere(self, other: Optimizer, step: int) -> None:
@@ -145,7 +147,7 @@ class RateWatch:
                 f"another optimizer, {type(other).__name__}, steps these weights since then: it was built without the "
                 "change; bind it, and make the change in it"
             )
-            self._report(UseReport(step, self._expected[0], strange[0], why))
+            self._report(UseReport(step, self._expected[0], strange[0], Use.LOST, why))
 
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
@@ -160,7 +162,7 @@ class RateWatch:
         expected, now = allowed[0][self._of], found[self._of]
         worst = next(i for i in range(len(now)) if not is_rounding(now[i], expected[i]))
         why = f"group {worst + (self._group or 0)}'s rate was overwritten by {self._overwriters()}"
-        self._report(UseReport(step, expected[worst], now[worst], why))
+        self._report(UseReport(step, expected[worst], now[worst], Use.LOST, why))
         return False
 
     def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
@@ -168,7 +170,8 @@ class RateWatch:
         known = [multiplied for each in self._writers() if (multiplied := multiplies(each)) is not None]
         if known:
             return all(known)
-        self._course_why = rewritten(found[self._of][0], step)
+        pairs = zip(expected[self._of], found[self._of], strict=True)
+        self._course_why = rewritten(next(now for allowed, now in pairs if not is_rounding(now, allowed)), step)
         return self._former is not None and self._course.follow(expected, found) is not Carry.LOST
 
     def _writers(self) -> list[LRScheduler]:

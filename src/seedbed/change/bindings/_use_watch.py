@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.weak import TensorWeakRef
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._step_watch import StepWatch
 
 __all__ = ["UseWatch", "Uses", "ValueReader"]
@@ -72,13 +72,13 @@ class UseWatch:
         elif used == {self._expected}:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, self._expected, self._expected))
+            self._report(UseReport(step, self._expected, self._expected, Use.USED))
         elif not used and step > 1 and self._reading.unused:
             self._report_loss(step, held, self._reading.unused)
 
     def _report_loss(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, self._expected, found, why))
+        self._report(UseReport(step, self._expected, found, Use.LOST, why))
 
 
 @final
