@@ -187,7 +187,11 @@ class ChangeEngine:
         self._end_watches()
 
     def require_effective(self) -> None:
-        """Raise ContractBroken if any change failed or is unknown; the error names the first one."""
+        """Raise ContractBroken if any change failed or is unknown; the error names the first one.
+
+        Raises Conflict when changes of an earlier process are not settled: nobody looked at the live values.
+        """
+        self._require_settled()
         for record in self.history.records:
             if record.outcome in {Outcome.FAILED, Outcome.UNKNOWN}:
                 raise ContractBroken(
@@ -223,17 +227,20 @@ class ChangeEngine:
         )
 
     def _require_state(self, against: str | None, step: int) -> dict[str, float]:
+        self._require_settled()
+        self.settle(step)
+        values = self._target.read()
+        if against is not None and (state := self._registry.state_hash(values)) != against:
+            raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
+        return values
+
+    def _require_settled(self) -> None:
         if not self._settled:
             raise Conflict(
                 f"the journal was begun before and holds {len(self.history.records)} changes: call resume(state) with "
                 "the checkpoint's state, resume(None) to begin again, or settle(step) with the same live objects; the "
                 "changes of a new run belong into a journal of its own, such as run.journal()"
             )
-        self.settle(step)
-        values = self._target.read()
-        if against is not None and (state := self._registry.state_hash(values)) != against:
-            raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
-        return values
 
     def _carry_out(self, planned: Sequence[Planned], values: Mapping[str, float], rules: Rules) -> None:
         """Apply what the guards let through; when another writer was faster, plan again on the new values."""

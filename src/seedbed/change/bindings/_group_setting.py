@@ -10,7 +10,7 @@ from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import Use, UseReport
-from seedbed.change.bindings._course import Course
+from seedbed.change.bindings._course import Carry, Course, rewritten
 from seedbed.change.bindings._finding import Match
 from seedbed.change.bindings._groups import GroupName, group_index, is_number
 from seedbed.change.bindings._schedulers import momentum_cyclers
@@ -201,7 +201,7 @@ class _Watch:
         self._course = Course(self._former, self._expected)
         self._proof = proof_of(live.optimizer, live.setting.value)
         self._seen = False
-        self._open = ""
+        self._open = self._course_why = ""
         self._steps = StepWatch(live.optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
     def end(self) -> None:
@@ -211,17 +211,21 @@ class _Watch:
     def _look(self, step: int) -> None:
         found = self._live.held()
         lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)
-        if lost is not None and not self._is_carried(found):
+        if lost is not None and not self._is_carried(step, lost, found):
             self._report_loss(step, self._expected[lost], found[lost], self._why())
             return
         added, self._expected = found[len(self._expected) :], found
         if added and not self._takes_added(step, added):
             return
-        if not self._seen:
+        if self._seen:
+            return
+        if self._course.is_open:
+            self._report_open(step, self._course_why)
+        else:
             self._proof.begin(self._live.places(), self._put_former)
 
     def _prove(self, step: int) -> None:
-        if self._seen:
+        if self._seen or self._course.is_open:
             return
         finding, value = self._proof.finish(), self._expected[0]
         if finding.match is Match.NEW:
@@ -234,13 +238,19 @@ class _Watch:
             )
         elif (now := self._live.held()) != self._expected:
             self._report_loss(step, value, now[0], "a hook of the optimizer set it, and the step used that")
-        elif finding.why != self._open:
-            self._open = finding.why
-            self._report(UseReport(step, value, value, Use.OPEN, finding.why))
+        else:
+            self._report_open(step, finding.why)
 
-    def _is_carried(self, found: list[float]) -> bool:
+    def _report_open(self, step: int, why: str) -> None:
+        if why != self._open:
+            self._open, value = why, self._expected[0]
+            self._report(UseReport(step, value, value, Use.OPEN, why))
+
+    def _is_carried(self, step: int, lost: int, found: list[float]) -> bool:
+        """Whether the change is carried on, or may be."""
         is_decay = self._live.setting is OptimizerSetting.WEIGHT_DECAY
-        return is_decay and self._known and self._course.carries(self._expected, found)
+        self._course_why = rewritten(found[lost], step)
+        return is_decay and self._known and self._course.follow(self._expected, found) is not Carry.LOST
 
     def _put_former(self, settings: dict[int, dict[str, Any]]) -> None:
         is_decay = self._live.setting is OptimizerSetting.WEIGHT_DECAY

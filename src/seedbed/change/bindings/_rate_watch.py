@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import Use, UseReport
-from seedbed.change.bindings._course import Course, is_rounding
+from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
 from seedbed.change.bindings._finding import Match
 from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
 from seedbed.change.bindings._step_watch import StepWatch
@@ -46,7 +46,7 @@ class RateWatch:
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
         self._proof = proof_of(optimizer, "lr")
         self._seen = self._replaced = False
-        self._open = ""
+        self._open = self._course_why = ""
         self._alive: list[weakref.ref[LRScheduler]] | None = None
         self._steps = StepWatch(optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
@@ -75,11 +75,15 @@ class RateWatch:
             self.end()
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
             self._report(UseReport(step, self._first_expected, found[self._of][0], Use.LOST, why))
-        elif not self._seen:
+        elif self._seen:
+            return
+        elif self._course.is_open:
+            self._report_open(step, self._course_why)
+        else:
             self._proof.begin(self._places(), self._put_former)
 
     def _prove(self, step: int) -> None:
-        if self._seen:
+        if self._seen or self._course.is_open:
             return
         finding, rate = self._proof.finish(), self._expected[0]
         if finding.match is Match.NEW:
@@ -88,9 +92,13 @@ class RateWatch:
             self._report(UseReport(step, rate, rate, Use.USED))
         elif finding.match is Match.FORMER or rates_of(self._optimizer)[self._of] != self._expected:
             self._report_unused_rate(step, rate)
-        elif finding.why != self._open:
-            self._open = finding.why
-            self._report(UseReport(step, rate, rate, Use.OPEN, finding.why))
+        else:
+            self._report_open(step, finding.why)
+
+    def _report_open(self, step: int, why: str) -> None:
+        if why != self._open:
+            self._open, rate = why, self._expected[0]
+            self._report(UseReport(step, rate, rate, Use.OPEN, why))
 
     def _report_unused_rate(self, step: int, rate: float) -> None:
         now = rates_of(self._optimizer)[self._of]
@@ -145,7 +153,7 @@ class RateWatch:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
         fits = any(all(map(is_rounding, found[self._of], rates[self._of])) for rates in allowed)
-        if fits or self._is_carried(allowed[0], found):
+        if fits or self._is_carried(step, allowed[0], found):
             if self._forecast is not None:
                 self._forecast.go_on_from(found)
             self._all = found
@@ -157,11 +165,14 @@ class RateWatch:
         self._report(UseReport(step, expected[worst], now[worst], Use.LOST, why))
         return False
 
-    def _is_carried(self, expected: Rates, found: Rates) -> bool:
+    def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
+        """Whether the change is carried on, or may be."""
         known = [multiplied for each in self._writers() if (multiplied := multiplies(each)) is not None]
         if known:
             return all(known)
-        return self._former is not None and self._course.carries(expected, found)
+        pairs = zip(expected[self._of], found[self._of], strict=True)
+        self._course_why = rewritten(next(now for allowed, now in pairs if not is_rounding(now, allowed)), step)
+        return self._former is not None and self._course.follow(expected, found) is not Carry.LOST
 
     def _writers(self) -> list[LRScheduler]:
         """The undeclared schedulers that wrote the present rates, among those that were alive at the first rewrite.
