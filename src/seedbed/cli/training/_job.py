@@ -21,7 +21,6 @@ from seedbed.cli.console._warnings import warnings_shown
 from seedbed.cli.runs._run_details import run_details
 from seedbed.cli.runs._select import find_run
 from seedbed.cli.training._request import Request
-from seedbed.cli.training._standing import standing
 from seedbed.contracts import GateReport
 from seedbed.dashboard import write_report
 from seedbed.errors import ExitCode, InvalidInput, SeedbedError
@@ -105,7 +104,7 @@ def _finished(request: Request, store: Store, commit: Commit, warned: list[str])
         print_json(_as_json(commit, gate, page, warned))
     else:
         details = run_details(commit, merged_events(store, view))
-        out().print(Group(Text(), details, standing(snapshot.metrics), gate_text(gate), Text()))
+        out().print(Group(Text(), details, gate_text(gate), Text()))
         out().print(_next(request, commit, page), soft_wrap=True)
     if request.open_report if request.open_report is not None else _has_desktop():
         webbrowser.open(page.resolve().as_uri())
