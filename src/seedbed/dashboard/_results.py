@@ -5,7 +5,7 @@ one baseline, at `metrics.baselines.<name>.<kind>.<metric>`. A kind may be neste
 
 Whether the model is better is said once for each metric. Where the record holds the model's margin over the strongest
 baseline, at `metrics.margin.<kind>.<metric>`, that decides: both answered the same questions, so its interval is of
-their difference. Else the model's own interval decides, against the baseline's value; without an interval, nothing does.
+their difference. Else the model's own interval decides, against the baseline's value. Without one, nothing is decided.
 """
 
 from collections.abc import Iterator, Mapping

@@ -95,5 +95,9 @@ def _changes(changes: ChangeSummary | None) -> Tile:
 def _comparison(diff: Diff) -> Tile:
     if diff.prev_run_id is None:
         return Tile("Predecessor", "None", "plain", "nothing earlier may be compared")
-    answer = "Comparable" if diff.comparable else "Not comparable"
-    return Tile("Predecessor", answer, "plain" if diff.comparable else "warn", diff.prev_run_id)
+    if not diff.comparable:
+        return Tile("Predecessor", "Not comparable", "warn", diff.prev_run_id)
+    answers = {"EXACT": "Same inputs", "REPLICATE": "A replicate", "ABLATION": "No replicate"}
+    answer = answers.get(diff.policy or "", "Comparable")
+    note = ", comparable only as an ablation" if diff.policy == "ABLATION" else ""
+    return Tile("Predecessor", answer, "warn" if note else "plain", f"{diff.prev_run_id}{note}")
