@@ -195,7 +195,7 @@ def test_blocked_changes_say_in_the_picture_what_was_asked_for():
     summary = change_summary(change(2, 200, "BLOCKED", guard="cooldown", after=0.0005))
     page = render_report(make_snapshot(documents={"changes": summary}), make_events())
     marker = next(group for group in figures(page)[0].iter("g") if (group.get("class") or "").startswith("marker"))
-    assert "0.00025 was asked for, stays 0.0005; blocked" in text_of(marker)
+    assert "stays 0.0005, 0.00025 was asked for; blocked" in text_of(marker)
 
 
 def test_what_happened_is_told_parameter_by_parameter_with_contract_and_resumes():

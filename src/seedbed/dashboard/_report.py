@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message
+from seedbed.contracts._move import move_words
 from seedbed.dashboard._course import contract_words, resume_words, uses_of
 from seedbed.dashboard._differences import metric_rows, new_values
 from seedbed.dashboard._epochs import epoch_ends
@@ -16,7 +17,7 @@ from seedbed.dashboard._intervals import interval_chart
 from seedbed.dashboard._measured import measured
 from seedbed.dashboard._novelty import MEANING, novelty_names, novelty_of
 from seedbed.dashboard._plots import figures, on_boundaries
-from seedbed.dashboard._requests import REACHED, denied
+from seedbed.dashboard._requests import REACHED
 from seedbed.dashboard._results import Standing, results_of, tabled
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
@@ -68,7 +69,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
             changes=summary,
             changes_note=changes_note,
             reached=REACHED,
-            denied=[change.id for change in changes if denied(change)],
+            moves={change.id: move_words(change, change.unit) for change in changes},
             uses=uses_of(snapshot),
             contract=contract_words(snapshot),
             resumes=resume_words(snapshot),

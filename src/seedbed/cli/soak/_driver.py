@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from seedbed.change import ChangeRecord
+from seedbed.change._rollback import ROLLBACK
 from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import Outcome
+from seedbed.contracts._move import move_words
 from seedbed.dashboard import soak_drawing
 from seedbed.errors import ExitCode
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics
@@ -111,10 +113,10 @@ class _Watcher:
 
 
 def _move(record: ChangeRecord) -> str:
-    """The values of a change; of one that was held back, the value that it asked for, and by which guard."""
-    if record.denied and record.guard_result:
-        return f"stays {record.before:g}, {record.wanted:g} was held back by {record.guard_result.guard}"
-    return f"{record.before:g} -> {record.after:g}"
+    """The values of a change, what it asked for where it did not get that, and which guard held it back."""
+    held = f", held back by {record.guard_result.guard}" if record.denied and record.guard_result else ""
+    undone = "rollback: " if record.denied else "rolled back: "
+    return f"{undone if record.delta.proposer == ROLLBACK else ''}{move_words(record)}{held}"
 
 
 @contextmanager
