@@ -94,6 +94,16 @@ def test_without_an_interval_nothing_is_shown_whatever_the_sign(margin):
         assert word not in whole + text
 
 
+@pytest.mark.parametrize(("name", "told"), [("popularity", "popularity (0.7600)"), ("gone", "never seen (0.7600)")])
+def test_of_equal_baselines_the_record_says_which_the_margin_is_over(name, told):
+    found = metrics(interval(0.01, 0.005))
+    found["baselines"]["popularity"]["random"]["auc"] = 0.76
+    found["strongest_name"] = {"random": {"auc": name}}
+    page = on_page(found)
+    assert f"AUC: above the strongest baseline, {told}" in page
+    assert ("strongest_name.random.auc" in page) == (name == "gone")
+
+
 def test_an_own_interval_decides_where_there_is_no_margin():
     found = metrics(0.0, scores=interval(0.9, 0.01))
     del found["margin"]

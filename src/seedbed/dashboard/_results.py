@@ -20,6 +20,7 @@ from seedbed.records import Snapshot
 __all__ = ["Results", "Row", "Standing", "label", "results_of", "tabled"]
 
 _TEST, _BASELINES, _STRONGEST, _MARGIN = "test", "baselines", "strongest", "margin"
+_NAMED = "strongest_name"
 _NAMES = {"most_recent": "most recent destination"}
 _LONGEST_INITIALS = 3
 
@@ -74,13 +75,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Results:
-    """All predictors on one kind of test, the trained model first; `metrics` are its columns."""
+    """All predictors on one kind of test, the trained model first; `metrics` are its columns.
+
+    `margins` are the model's over the strongest baseline, which `named` names by metric where the record does.
+    """
 
     kind: str
     title: str
     metrics: tuple[str, ...]
     rows: tuple[Row, ...]
     margins: Scores = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> Row:
@@ -99,8 +104,10 @@ class Results:
         return tuple(dict.fromkeys(filter(None, found)))
 
     def strongest(self, metric: str) -> Row | None:
-        """The baseline with the best score of `metric`, the first of equal ones; None where none has a score."""
+        """The baseline that the record names, else the first with the best score; None where none has a score."""
         scored = [row for row in self.rows[1:] if metric in row.scores]
+        if found := [row for row in scored if row.key == self.named.get(metric)]:
+            return found[0]
         sign = -1.0 if better(metric) == "lower" else 1.0
         return max(scored, key=lambda row: sign * row.scores[metric].value, default=None)
 
@@ -157,6 +164,8 @@ def _told(table: Results, metric: str, snapshot: Snapshot) -> Iterator[str]:
     recorded = _by_kind(snapshot.metrics.get(_STRONGEST)).get(table.kind, {}).get(metric)
     if best is not None and recorded == best.scores[metric]:
         yield _dotted(_STRONGEST, table.kind, metric)
+    if best is not None and table.named.get(metric) == best.key:
+        yield _dotted(_NAMED, table.kind, metric)
 
 
 def _dotted(*parts: str) -> str:
@@ -178,7 +187,15 @@ def _table(kind: str, ours: Scores, theirs: Mapping[str, Mapping[str, Scores]], 
         if shared := {metric: scores[metric] for metric in metrics if metric in scores}:
             rows.append(Row(name, _NAMES.get(name, name.replace("_", " ")), shared))
     margins = _by_kind(snapshot.metrics.get(_MARGIN)).get(kind, {})
-    return Results(kind, _title(kind, snapshot), metrics, tuple(rows), margins)
+    return Results(kind, _title(kind, snapshot), metrics, tuple(rows), margins, _named(kind, snapshot))
+
+
+def _named(kind: str, snapshot: Snapshot) -> dict[str, str]:
+    """The strongest baseline of each metric by its name, as far as the record names it."""
+    found: JsonValue = snapshot.metrics.get(_NAMED)
+    for part in filter(None, kind.split(".")):
+        found = found.get(part) if isinstance(found, dict) else None
+    return {metric: name for metric, name in found.items() if isinstance(name, str)} if isinstance(found, dict) else {}
 
 
 def _by_kind(value: JsonValue) -> dict[str, dict[str, Score]]:
