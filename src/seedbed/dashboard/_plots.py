@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from seedbed.contracts import ChangeReport
+from seedbed.contracts._move import move_words
 from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
 from seedbed.dashboard._history import Points, Series, thinned, trailing_mean
-from seedbed.dashboard._requests import REACHED, move
+from seedbed.dashboard._requests import REACHED
 from seedbed.dashboard._words import number
 
 __all__ = ["Figure", "figures", "on_boundaries"]
@@ -193,5 +194,7 @@ def _markers(changes: Sequence[ChangeReport], axis: Axis) -> Iterator[Marker]:
         lane = next((place for place, end in enumerate(lane_ends) if end + 2 < x - width / 2), len(lane_ends))
         lane_ends[lane:] = [x + width / 2, *lane_ends[lane + 1 :]]
         outcome = change.outcome.value.lower().replace("_", " ")
-        title = f"change {change.id} at step {change.step}: {change.parameter} {move(change)}; {outcome}"
+        title = (
+            f"change {change.id} at step {change.step}: {change.parameter} {move_words(change, change.unit)}; {outcome}"
+        )
         yield Marker(change.id, change.step, x, lane * _LANE, width, change.outcome in REACHED, title)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seedbed.contracts import Outcome
+from seedbed.contracts._move import move_words
 from seedbed.dashboard._axis import Axis, Tick
 
 if TYPE_CHECKING:  # the report of a run must not load torch, which the soak room does
@@ -47,10 +48,7 @@ def asked(outcome: "KeyOutcome") -> str:
     """A request in words: from which value to which, what was asked for, and how it ended."""
     end = outcome.outcome.value.lower().replace("_", " ")
     guard = f" by {outcome.guard}" if outcome.guard and outcome.outcome in _HELD else ""
-    if outcome.after == outcome.before:
-        return f"stays {outcome.before:g}, {outcome.wanted:g} was asked for: {end}{guard}"
-    more = "" if outcome.wanted == outcome.after else f", {outcome.wanted:g} was asked for"
-    return f"{outcome.before:g} to {outcome.after:g}{more}: {end}"
+    return f"{move_words(outcome)}: {end}{guard}"
 
 
 def setting_panels(

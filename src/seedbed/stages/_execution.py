@@ -9,6 +9,7 @@ from safetensors.torch import save
 
 from seedbed.change import ChangeEngine, ChangeRecord, LearningRate, Parameter, summary
 from seedbed.contracts import AuditRun, ChangeSummary
+from seedbed.contracts._move import move_words
 from seedbed.records import ActiveRun
 from seedbed.runtime import Contract
 from seedbed.stages._baselines import Baselines
@@ -224,5 +225,4 @@ class Execution:
 
 def _described(record: ChangeRecord) -> str:
     held = f", held back by {record.guard_result.guard}" if record.denied and record.guard_result else ""
-    change = f"{record.delta.parameter} {record.before:g} -> {record.wanted:g}{held}"
-    return f"step {record.step}: {record.delta.reason}; {change}"
+    return f"step {record.step}: {record.delta.reason}; {record.delta.parameter} {move_words(record)}{held}"

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
-from seedbed.records.canonical._json_pointer import differences, leaves
+from seedbed.records.canonical._json_pointer import Difference, differences, leaves
 from seedbed.records.canonical._names import commit_file
-from seedbed.records.compare._comparison import compare_differences, inputs_among, strictest_comparison
+from seedbed.records.compare._comparison import compare_differences, inputs_among, reason_of, strictest_comparison
 from seedbed.records.compare._noise import noise_of
 from seedbed.records.compare._severity import with_severity
 from seedbed.records.snapshot._commit import Commit
@@ -27,11 +27,6 @@ from seedbed.records.storage._layout import log_folder
 
 __all__ = ["EarlierCommit", "diff", "diff_since", "numbers", "shortened"]
 
-_SUMMARIES = {
-    "EXACT": "comparable: every input is the same",
-    "REPLICATE": "comparable: a replicate, only the seed differs",
-    "ABLATION": "comparable but for the excluded factors",
-}
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
 
@@ -77,7 +72,7 @@ def diff_since(
     )
     return with_severity(
         Diff(
-            summary=_summary(comparison),
+            summary=_summary(comparison, inputs),
             prev_run_id=before.run_id,
             prev_snapshot_seq=earlier.seq,
             prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
@@ -113,13 +108,17 @@ def numbers(snapshot: Compared) -> dict[str, float]:
     }
 
 
-def _summary(comparison: Comparison) -> str:
-    if comparison.comparable:
-        has_derived = any(each.name.startswith(DERIVED) for each in comparison.excluded_factors)
-        if has_derived and comparison.policy == REPLICATE.name:
-            return "comparable: a replicate, only the seed and the changes that follow from it differ"
-        return _SUMMARIES[comparison.policy]
-    return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
+def _summary(comparison: Comparison, inputs: Sequence[Difference]) -> str:
+    """The answer in a sentence; of runs that an ablation compares, first what makes them no replicates."""
+    if not comparison.comparable:
+        return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
+    ablated = [difference for difference in inputs if not REPLICATE.allows(difference.pointer)]
+    if ablated:
+        more, them = (f", and {len(ablated) - 1} more", "them") if len(ablated) > 1 else ("", "it")
+        return f"no replicate: {reason_of(ablated[0])}{more}; comparable only as an ablation of {them}"
+    if any(difference.pointer.startswith(DERIVED) for difference in inputs):
+        return "comparable: a replicate, only the seed and the changes that follow from it differ"
+    return "comparable: a replicate, only the seed differs" if inputs else "comparable: every input is the same"
 
 
 def _subject(snapshot: Compared) -> Json:
