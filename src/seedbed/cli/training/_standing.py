@@ -26,12 +26,17 @@ def _margins(metrics: Mapping[str, Any], kind: str) -> Iterator[tuple[Text | str
     for metric, label in _METRICS.items():
         best = value_at(metrics, "strongest", kind, metric)
         margin = value_at(metrics, "margin", kind, metric)
-        name = _strongest(metrics["baselines"], kind, metric)
-        yield f"{label}, {kind} negatives", Text.assemble(f"{name} ", number(best)), _verdict(margin)
+        name = value_at(metrics, "strongest_name", kind, metric) or _strongest(metrics["baselines"], kind, metric)
+        yield (
+            f"{label}, {kind} negatives",
+            Text.assemble(f"{str(name).replace('_', ' ')} ", number(best)),
+            _verdict(margin),
+        )
 
 
 def _strongest(baselines: Mapping[str, Any], kind: str, metric: str) -> str:
-    return max(baselines, key=lambda name: float(baselines[name][kind][metric])).replace("_", " ")
+    """The name, for records that do not hold it."""
+    return max(baselines, key=lambda name: float(baselines[name][kind][metric]))
 
 
 def _verdict(margin: object) -> Text:
