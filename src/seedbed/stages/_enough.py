@@ -12,6 +12,7 @@ from seedbed.stages._intervals import FEWEST_BATCHES
 __all__ = ["shortages", "warn_of_shortages"]
 
 FEWEST_STEPS = 20
+_WITH_INTERVALS = ("metrics.test.", "metrics.margin.")
 
 _logger = logging.getLogger("seedbed.stages")
 
@@ -33,7 +34,8 @@ def shortages(config: TrainConfig, split: Split) -> Iterator[str]:
         )
     num_batches = math.ceil(len(split.test) / training.batch_size)
     for check in config.gate:
-        if num_batches < FEWEST_BATCHES and check.confidence is not None and check.metric.startswith("metrics.test."):
+        has_interval = check.confidence is not None and check.metric.startswith(_WITH_INTERVALS)
+        if num_batches < FEWEST_BATCHES and has_interval:
             yield _cannot_pass(check, config, split)
 
 
