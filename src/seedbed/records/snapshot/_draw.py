@@ -18,9 +18,8 @@ def draw_of(snapshot: Compared) -> str:
         "factors": dict(snapshot.factors),
         "fingerprints": dict(snapshot.fingerprints),
     }
-    seeds: dict[str, Json] = {
-        pointer: value for pointer, value in leaves(parts) if value is not None and _is_seed(pointer)
-    }
+    named = ((pointer, value) for pointer, value in leaves(parts) if _is_seed(pointer))
+    seeds: dict[str, Json] = {pointer: value for pointer, value in named if value is not None}
     return digest_plain(seeds) if seeds else snapshot.digests["metrics"]
 
 
