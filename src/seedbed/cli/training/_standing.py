@@ -57,6 +57,9 @@ def _novelty(metrics: Mapping[str, Any]) -> Iterator[Text]:
     )
     for part, label in (("seen", "both ends seen before"), ("new", "a new end")):
         yield _split(metrics, part, label, int(found[f"{part}_events"]))
+    if found["sources_without_past"] >= _MANY:
+        share = _percent(found["sources_without_past"])
+        yield Text(f"{share} of the historical negatives are random ones, since the source has no past", style="yellow")
     for kind, shares in sorted(found["negatives"].items(), reverse=True):
         yield from _negatives(kind, shares)
 
@@ -70,7 +73,6 @@ def _split(metrics: Mapping[str, Any], part: str, label: str, count: int) -> Tex
 def _negatives(kind: str, shares: Mapping[str, float]) -> Iterator[Text]:
     """What a reader must know before the scores against these negatives mean anything."""
     said = {
-        "fallback": "are random ones, since the source has no past",
         "unmet": "are destinations that nothing had met before, which a model may know by that alone",
         "true": "are the true destination itself, which no score can tell from it",
     }
