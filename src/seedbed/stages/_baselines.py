@@ -15,7 +15,7 @@ from seedbed.temporal._history import flat_questions
 __all__ = ["BOOSTING", "Baselines", "baseline_names"]
 
 BOOSTING = "boosting"
-_MOST_EVENTS = 20_000  # that the boosting learns from, the latest: so its cost has a bound, some two seconds
+_MOST_EVENTS = 20_000  # that the boosting learns from, the latest: so it takes three seconds or so
 
 
 def baseline_names() -> tuple[str, ...]:

@@ -171,7 +171,9 @@ def _target(config: TrainConfig, data: LinkDataset) -> dict[str, Any]:
 def _events_before_any_destination(data: LinkDataset) -> dict[str, float]:
     """The share of each part's events before which no destination was met, so that no earlier one could be drawn."""
     parts = {"train": data.split.train, "validation": data.split.validation, "test": data.split.test}
-    return {name: float(data.negatives.unmet(data.events(part)[2]).mean()) for name, part in parts.items()}
+    return {
+        name: float(data.negatives.before_any_destination(data.events(part)[2]).mean()) for name, part in parts.items()
+    }
 
 
 def _ranges(split: Split) -> dict[str, list[int]]:
