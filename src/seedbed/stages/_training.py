@@ -1,6 +1,5 @@
 """The TRAINING stage: one job, from events to a committed record, resumable at any step."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,11 +21,8 @@ from seedbed.stages._interrupt import interruption
 from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
 from seedbed.stages._proposer import ReplayProposer
-from seedbed.temporal._doubled import is_doubled
 
 __all__ = ["TrainingResult", "train"]
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @final
@@ -59,7 +55,6 @@ def train(
     job = replace(job, config=job.config.model_copy(update={"runtime": job.runtime.config}))
     tune_host(job.runtime.config.threads)
     data = prepare(job.stream, job.config.data, job.config.model)
-    _warn_if_doubled(data)
     lint_gate(job.config.gate)
     warn_of_shortages(job.config, data.split)
     run_id = run_id or new_run_id(store.clock.now())
@@ -100,14 +95,6 @@ def _attempt(
         finally:
             run.write_document("audit_run", execution.evidence().model_dump(mode="json"))
         return TrainingResult(run.run_id, RunStatus.FINISHED, run.finish(draft))
-
-
-def _warn_if_doubled(data: LinkDataset) -> None:
-    if is_doubled(data.stream):
-        _LOGGER.warning(
-            "every event also stands in the other direction at the same time, so each contact counts twice; "
-            "keep one of the two, and set data.columns.undirected to true"
-        )
 
 
 def _facts(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun) -> dict[str, str]:
