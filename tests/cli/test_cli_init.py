@@ -185,3 +185,29 @@ def test_a_torn_file_is_refused_as_such(tmp_path):
     path.write_bytes(b"\x1f\x8b torn")
     with pytest.raises(InvalidInput, match="torn"):
         propose(path)
+
+
+@pytest.mark.parametrize("name", ["events.xlsx", "events", "events.parquet.zip", "job.yml.bak", "Events.XLS"])
+def test_no_other_file_is_taken_for_the_place_to_write_to(cli, name):
+    Path(name).write_bytes(b"mine")
+    for force in ((), ("--force",)):
+        answer = cli("init", name, *force)
+        assert (answer.code, "is no file of events that can be read" in answer.err) == (2, True)
+    assert Path(name).read_bytes() == b"mine"
+    assert not Path("seedbed.yaml").exists()
+
+
+@pytest.mark.parametrize("place", [("f.csv",), ("--out", "f.csv"), ("f.xlsx",)])
+def test_a_second_file_of_events_is_never_written_to(cli, place):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=i"))
+    Path(place[-1]).write_bytes(b"mine")
+    answer = cli("init", "e.csv", *place, "--force")
+    assert (answer.code, "--out" in answer.err) == (2, True)
+    assert Path(place[-1]).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("place", [("job.YML",), ("--out", "job.cfg")])
+def test_a_place_for_the_proposal_is_taken(cli, place):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=i"))
+    assert cli("init", "e.csv", *place).code == 0
+    assert load_config(Path(place[-1])).data.time_unit == "other"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seedbed.errors import InvalidInput
 from seedbed.temporal._arrays import Float32, Int64
 from seedbed.temporal._container import Container
+from seedbed.temporal._decimals import fits_decimal, plain_decimals
 from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._instants import Instants, fitting_patterns
 from seedbed.temporal._time_unit import TimeUnit
@@ -19,11 +20,14 @@ __all__ = ["EventFile", "booleans"]
 
 EXACT_FLOAT = 2**53  # beyond it a float64 no longer holds every whole number
 MAX_CATEGORIES = 256
-EMPTY_WORDS = ("na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".")
+EMPTY_WORDS = (  # noqa: SIM905  in small letters
+    "na n/a n.a. #n/a #na <na> nan nat null none nil - -- ? . k.a. k.a k/a n.v. #nv leer"
+).split()
 _TRUE, _FALSE = ("true", "yes", "t", "y", "on"), ("false", "no", "f", "n", "off")
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
-_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+_POINTED = re.compile(r"[+-]?[\d.,]*\d[\d.,]*")
+_THOUSANDS_OR_NOT = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,15 @@ class EventFile:
         Raises NotFound without the file; InvalidInput when it cannot be read, lacks a column, or holds no event.
         """
         container = Container.of(path, form)
-        frame = container.read(columns)
+        return cls.of(container, container.read(columns))
+
+    @classmethod
+    def of(cls, container: Container, frame: pl.DataFrame) -> "EventFile":
+        """These columns, as read from the container. Raises InvalidInput when there is no event in them."""
         if frame.is_empty():
-            raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-        return cls(path, frame.with_columns(_emptied(frame[name], form.null) for name in frame.columns), container)
+            raise InvalidInput(f"{container.path}: expected at least 1 event, found none; check what wrote the file")
+        emptied = [_emptied(frame[name], container.form.null) for name in frame.columns]
+        return cls(container.path, frame.with_columns(emptied), container)
 
     def whole(self, column: str) -> Int64:
         """The column as int64 [N], exact; empty, fractional and non-finite cells are refused."""
@@ -72,7 +81,7 @@ class EventFile:
         if pattern == "unix":
             if not (values.dtype.is_numeric() or self._is_text(values)):
                 raise self._wrong_type(column, "Unix seconds")
-            return self._in_unit(column, Instants.from_unix(self._with_points(column, values)), unit)
+            return self._in_unit(column, Instants.from_unix(self._with_points(values)), unit)
         if pattern is not None and (values.dtype in _TEXT or values.dtype.is_integer()):
             return self._in_unit(column, Instants.from_pattern(values.cast(pl.String), pattern), unit)
         if values.dtype in _TEXT and _DATE.match(str(values[0])):
@@ -84,12 +93,12 @@ class EventFile:
 
         A column whose every cell is a word such as true, no or Y is 1 and 0.
         """
-        values = self.frame[column]
+        values = self._without_quoted_nothing(column)
         if values.dtype in _TEXT and (truth := booleans(values.cast(pl.String))) is not None:
             return truth.cast(pl.Float32).to_numpy()
         if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or self._is_text(values)):
             raise self._wrong_type(column, "numbers")
-        numbers = self._with_points(column, values).cast(pl.Float64, strict=False).cast(pl.Float32)
+        numbers = self._with_points(values).cast(pl.Float64, strict=False).cast(pl.Float32)
         bad = values.is_not_null() & ~numbers.is_finite().fill_null(False)
         if bad.any():
             advice = self._advice_on_number(column, values.filter(bad)[0])
@@ -114,11 +123,13 @@ class EventFile:
         """The distinct values as text, sorted, and 0/1 columns float32 [N, values]; an empty cell is a row of zeros."""
         if self.frame[column].dtype.is_float():
             raise self._wrong_type(column, "whole numbers or text")
-        values = self.frame[column].cast(pl.String)
+        values = self._without_quoted_nothing(column).cast(pl.String)
         distinct = values.drop_nulls().unique().sort()
         if len(distinct) > MAX_CATEGORIES:
             too_many = values.is_in(distinct[MAX_CATEGORIES:].implode())
-            self.refuse(column, too_many, f"expected at most {MAX_CATEGORIES} categories", "declare it as a number")
+            self.refuse(
+                column, too_many, f"expected at most {MAX_CATEGORIES} categories", "leave the column out of them"
+            )
         columns = [(values == value).fill_null(False).cast(pl.Float32).to_numpy() for value in distinct]
         return distinct.to_list(), np.stack(columns, axis=1) if columns else np.empty((len(values), 0), np.float32)
 
@@ -152,16 +163,13 @@ class EventFile:
             return "a time of ISO 8601, as the first row has"
         return "Unix seconds, of microseconds at the finest" if pattern == "unix" else f"a time written as {pattern}"
 
-    def _with_points(self, column: str, values: pl.Series) -> pl.Series:
-        """Text cells without blanks around them and with a point before the fraction."""
-        if values.dtype != pl.String:
-            return values
-        values = values.str.strip_chars()
-        if self.container.form.decimal == ".":
-            return values
-        pointed = values.str.contains(".", literal=True).fill_null(False)
-        self.refuse(column, pointed, "expected a decimal comma", "write thousands without points")
-        return values.str.replace(",", ".", literal=True)
+    def _with_points(self, values: pl.Series) -> pl.Series:
+        """Text cells with a point before the fraction, and null where a cell is not of the declared decimal sign."""
+        return plain_decimals(values, self.container.form.decimal) if values.dtype == pl.String else values
+
+    def _without_quoted_nothing(self, column: str) -> pl.Series:
+        """The column; in a text file a cell of blanks, or of nothing between quotes, is an empty one."""
+        return _emptied(self.frame[column], ("",)) if self.container.has_text_cells else self.frame[column]
 
     def _filled(self, column: str) -> pl.Series:
         values = self.frame[column]
@@ -195,14 +203,25 @@ class EventFile:
         text = str(cell).strip()
         if text.lower() in EMPTY_WORDS:
             return f"if {text} means an empty cell, add it to data.file.null, or leave the cell empty"
-        if _COMMA.fullmatch(text):
+        if self.container.form.decimal == "," and _POINTED.fullmatch(text):
+            return "data.file.decimal is a comma, so points may only stand between thousands, as in 1.450,31"
+        if _THOUSANDS_OR_NOT.fullmatch(text):
+            return f'if {text} has a decimal comma, set data.file.decimal to ","; if it means thousands, drop the comma'
+        if fits_decimal(pl.Series([text]), ","):
             return 'set data.file.decimal to "," for numbers with a decimal comma'
         if not isinstance(cell, str) or text.lower().lstrip("+-").startswith("inf") or _is_float(text):
             return "fix it, or leave the cell empty"
+        if self._is_mostly_numbers(column):
+            return f"most cells are numbers: if {text} means an empty cell, add it to data.file.null; else fix it"
         kinds = self.frame[column].n_unique()
         if kinds > MAX_CATEGORIES:
             return f"it has {kinds:,} different values: leave the column out of the features, or make numbers of it"
         return f"add {column} to data.columns.categorical to make each of its {kinds} values a 0/1 column"
+
+    def _is_mostly_numbers(self, column: str) -> bool:
+        filled = self.frame[column].cast(pl.String).drop_nulls()
+        numbers = self._with_points(filled).cast(pl.Float64, strict=False)
+        return numbers.null_count() * 2 < len(filled)
 
     def _advice_on_time(self, values: pl.Series, exact: pl.Series) -> str:
         cell = values.filter(exact.is_null())[:1]
@@ -238,12 +257,7 @@ def _emptied(values: pl.Series, null: tuple[str, ...]) -> pl.Series:
     if values.dtype not in _TEXT:
         return values
     texts = values.cast(pl.String)
-    return (
-        texts.to_frame("it")
-        .select(pl.when(~pl.col("it").str.strip_chars().is_in(null)).then("it"))
-        .to_series()
-        .alias(values.name)
-    )
+    return texts.to_frame("it").select(pl.when(~pl.col("it").is_in(null)).then("it")).to_series().alias(values.name)
 
 
 def _is_float(text: str) -> bool:

@@ -44,9 +44,15 @@ def init(
       seedbed init events.csv
       seedbed init events.csv.gz --out job.yaml
     """
-    if events is not None and former is None and (events.suffix.lower() in _YAML or not _is_events(events)):
+    if events is not None and former is None and _is_yaml(events):
         events, former = None, events
+    if former is not None and not _is_yaml(former):
+        raise InvalidInput(f"{former}: expected one file of events; give the place to write to by --out, as job.yaml")
     path = place(out, former, "PATH") or _DEFAULT
+    if _is_events(path):
+        raise InvalidInput(f"{path} has the suffix of a file of events; give --out another one, as in job.yaml")
+    if events is not None and not events.is_dir() and not _is_events(events):
+        raise _unreadable(events)
     if path.exists() and not force:  # before a long look at the events
         raise _exists(path)
     if events is None:
@@ -105,7 +111,21 @@ def _with_value(line: str, values: dict[str, object]) -> str:
 def _is_events(path: Path) -> bool:
     from seedbed.temporal import EVENT_SUFFIXES
 
-    return path.is_dir() or path.name.lower().endswith(EVENT_SUFFIXES)
+    return path.name.lower().endswith(EVENT_SUFFIXES)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in _YAML
+
+
+def _unreadable(path: Path) -> InvalidInput:
+    from seedbed.temporal import EVENT_SUFFIXES
+
+    read = ", ".join(suffix for suffix in EVENT_SUFFIXES if suffix.count(".") == 1)
+    return InvalidInput(
+        f"{path} is no file of events that can be read: expected {read} (text and JSON lines also as .gz or .zst); "
+        "convert it, for example in a spreadsheet by a save as CSV, or give --out to write a configuration there"
+    )
 
 
 def _write(path: Path, content: str, *, force: bool) -> None:
