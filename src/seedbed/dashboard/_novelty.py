@@ -17,7 +17,6 @@ _METRICS = ("ap", "auc", "mrr")
 _PARTS = {"seen": "both ends seen before", "new": "a new end"}
 _MANY = 0.05  # a share that a reader of the scores should know
 _SHARES = {
-    "fallback": "{of} are random ones, since the source has no past",
     "unmet": "{of} are destinations that nothing had met before, which a model may know by that alone",
     "true": "{of} are the true destination itself, which no score can tell from it",
 }
@@ -77,10 +76,10 @@ def _facts() -> tuple[str, ...]:
 
 def _remarks(facts: Facts) -> Iterator[Remark]:
     source, destination, pair, bare = (_percent(facts[name]) for name in _facts()[:4])
-    yield Remark(
-        f"events with a new source {source}, with a new destination {destination}, of a new pair {pair}; "
-        f"of a source without a past {bare}"
-    )
+    yield Remark(f"events with a new source {source}, with a new destination {destination}, of a new pair {pair}")
+    if share := facts["sources_without_past"]:
+        words = f"{bare} of the events are of a source without a past: their historical negatives are random ones"
+        yield Remark(words, is_number(share) and share >= _MANY)
     for part, words in _PARTS.items():
         yield Remark(f"{words}: {facts[f'{part}_events']:,} events")
     for kind, shares in _negatives(facts):
@@ -98,7 +97,7 @@ def _of_negatives(kind: str, shares: Mapping[str, float]) -> Iterator[Remark]:
 
 
 def _negatives(facts: Facts) -> Iterator[tuple[str, dict[str, float]]]:
-    """The four shares of each kind of negatives, random ones first; a kind without all of them is left out."""
+    """The three shares of each kind of negatives, random ones first; a kind without all of them is left out."""
     for kind, found in sorted(_table_of(facts.get("negatives")).items(), reverse=True):
         shares = _table_of(found)
         numbers = {name: share for name in (*_SHARES, "all_true") if is_number(share := shares.get(name))}
