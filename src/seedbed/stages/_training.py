@@ -19,6 +19,7 @@ from seedbed.stages._execution import Collaborators, Execution
 from seedbed.stages._inject import Fault, PowerCut, append_half_record, injected
 from seedbed.stages._interrupt import interruption
 from seedbed.stages._job import BegunJob, Job
+from seedbed.stages._many_nodes import warn_of_many_nodes
 from seedbed.stages._observer import Observer
 from seedbed.stages._proposer import ReplayProposer
 
@@ -57,6 +58,7 @@ def train(
     data = prepare(job.stream, job.config.data, job.config.model)
     lint_gate(job.config.gate)
     warn_of_shortages(job.config, data.split)
+    warn_of_many_nodes(job.config.model, data.stream.num_nodes)
     run_id = run_id or new_run_id(store.clock.now())
     this = BegunJob(config=job.config, data=data.digest, replay_of=None if replay is None else replay.of)
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
