@@ -128,7 +128,7 @@ def test_the_boosting_learns_from_training_events_alone():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(baselines.HistoryBoosting, "fit", watched)
         patched.setattr(baselines, "_MOST_EVENTS", 300)
-        baselines.Baselines.prepared(data, config.training)
+        baselines.BaselineScorers.prepared(data, config.training)
     ((source, candidates, time),) = asked
     latest = data.split.train[-300:]
     assert source.tolist() == stream.src[latest].tolist()
@@ -142,5 +142,5 @@ def test_without_scikit_learn_the_boosting_is_left_out_and_a_check_on_it_is_refu
     with pytest.raises(InvalidInput, match=r"metrics\.baselines\.boosting\.random\.ap"):
         train(job(gate=("metrics.baselines.boosting.random.ap > 0",)), store, Watcher())
     config = job().config
-    prepared = baselines.Baselines.prepared(prepare(planted_stream(), config.data, config.model), config.training)
+    prepared = baselines.BaselineScorers.prepared(prepare(planted_stream(), config.data, config.model), config.training)
     assert prepared.names == baselines.baseline_names()

@@ -7,7 +7,7 @@ import pytest
 from planted_job import Watcher, job, number, planted_stream, snapshot_of
 
 from seedbed.stages import TrainConfig, TrainingSettings, prepare, train
-from seedbed.stages._baselines import Baselines
+from seedbed.stages._baselines import BaselineScorers
 from seedbed.stages._evaluation import CandidateDraw, Evaluation, batches
 from seedbed.stages._novelty import Novelty
 from seedbed.temporal import EventStream
@@ -32,7 +32,7 @@ def looked_at(stream):
 
 def evaluated(data, draw, settings):
     """The baselines' scores, with the pair counter's in the place of the model's."""
-    baselines = Baselines(None)
+    baselines = BaselineScorers(None)
     evaluation = Evaluation(("model", *baselines.names))
     for batch in batches(data.split.test, settings.batch_size):
         for name, scores in baselines.score(data, batch, draw):

@@ -155,7 +155,8 @@ class Container:
             has_header=self.form.header,
             new_columns=names,
         )
-        return lazy.rename(_without_blanks(lazy.collect_schema().names()))
+        names = _without_blanks(lazy.collect_schema().names())
+        return lazy.select(pl.nth(place).alias(name) for place, name in enumerate(names.values()))
 
     @cached_property
     def _encoding(self) -> str | None:

@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-__all__ = ["NOT_FINITE", "Finding", "Match", "compared"]
+__all__ = ["NOT_FINITE", "Match", "UpdateFinding", "compared"]
 
 NOT_FINITE = "the update holds numbers that are not finite"
 
@@ -26,28 +26,28 @@ class Match(StrEnum):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Finding:
+class UpdateFinding:
     """Which update the one that was made is, with the reason why that is open."""
 
     match: Match
     why: str = ""
 
 
-def compared(made: Sequence[Tensor], new: Sequence[Tensor], former: Sequence[Tensor]) -> Finding:
+def compared(made: Sequence[Tensor], new: Sequence[Tensor], former: Sequence[Tensor]) -> UpdateFinding:
     """Which of both updates the one that was made is. Equal bits decide; else distances, for kernels that round.
 
     It is open unless both updates differ and all numbers, of the one that was made too, are finite.
     """
     if not all(map(_is_finite, (made, new, former))):
-        return Finding(Match.OPEN, NOT_FINITE)
+        return UpdateFinding(Match.OPEN, NOT_FINITE)
     apart = _distance(new, former)
     if apart == 0:
-        return Finding(Match.OPEN, "the update is the same with the former value")
+        return UpdateFinding(Match.OPEN, "the update is the same with the former value")
     if _is_near(made, new, apart):
-        return Finding(Match.NEW)
+        return UpdateFinding(Match.NEW)
     if _is_near(made, former, apart):
-        return Finding(Match.FORMER)
-    return Finding(Match.OPEN, "the update is neither the one that the new value gives nor that of the former")
+        return UpdateFinding(Match.FORMER)
+    return UpdateFinding(Match.OPEN, "the update is neither the one that the new value gives nor that of the former")
 
 
 def _is_finite(weights: Sequence[Tensor]) -> bool:
