@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from seedbed.errors import InvalidInput
-from seedbed.stages import load_config, load_events
+from seedbed.stages import TrainingSettings, load_config, load_events
 from seedbed.temporal import propose
 
 START = datetime(2024, 3, 1, 10, tzinfo=UTC)
@@ -244,3 +244,17 @@ def test_what_is_known_only_later_by_its_name_is_named(cli):
     assert data.columns.features == ("call_duration", "backend")
     assert "features call_duration, backend: taken as known when the event happens" in said
     assert "  call_duration: by the name, known only after the event" in said
+
+
+def test_a_small_file_gets_a_batch_size_with_which_nothing_is_short(cli):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=i"))
+    said, _ = proposed(cli, "e.csv")
+    training = load_config(Path("seedbed.yaml")).training
+    assert training == TrainingSettings(batch_size=2, warmup_steps=8)  # 84 to train, 18 to test: 8 batches, 84 steps
+    assert "batch_size 2, warmup_steps 8: 120 events are few" in said
+
+
+def test_a_large_file_keeps_the_default_training(cli):
+    Path("e.csv").write_text("src,dst,t\n" + "".join(f"{i % 5},{i % 7},{i}\n" for i in range(10_000)))
+    assert cli("init", "e.csv").code == 0
+    assert load_config(Path("seedbed.yaml")).training == TrainingSettings()

@@ -6,7 +6,7 @@ from seedbed.errors import InvalidInput
 from seedbed.stages import DataSettings, ModelSettings, TrainConfig, TrainingSettings, prepare
 from seedbed.stages._config import default_checks
 from seedbed.stages._dataset import Split
-from seedbed.stages._enough import shortages
+from seedbed.stages._enough import settings_for, shortages
 from seedbed.temporal import StreamSchema, read_events
 
 
@@ -72,3 +72,23 @@ def test_one_event_cannot_be_split(tmp_path):
     (tmp_path / "one.csv").write_text("src,dst,t\n1,2,3\n")
     with pytest.raises(InvalidInput, match="leave a part empty"):
         prepare(read_events(tmp_path / "one.csv", StreamSchema()), DataSettings(), ModelSettings())
+
+
+@pytest.mark.parametrize("num_events", [60, 100, 600, 2_857, 9_000])
+def test_both_warnings_advise_one_batch_size_which_ends_both(num_events):
+    gate = "metrics.test.random.ap >= 0.5 @ 95%"
+    said = list(shortages(config(2_000, gate), split(num_events)))
+    (advised,) = {int(sentence.split("batch_size to ")[1].split(" or less")[0]) for sentence in said}
+    assert len(said) == 2
+    assert list(shortages(config(advised, gate), split(num_events))) == []
+
+
+@pytest.mark.parametrize(("num_events", "batch_size"), [(600, 12), (100, 2), (60, 1), (30, None), (20_000, None)])
+def test_settings_for_few_events_leave_nothing_short(num_events, batch_size):
+    found = settings_for(num_events)
+    assert found.get("batch_size") == batch_size
+    if batch_size is not None:
+        training = TrainingSettings.model_validate(found)
+        assert list(shortages(TrainConfig(training=training), split(num_events))) == []
+        num_steps = -(-len(split(num_events).train) // batch_size) * training.epochs
+        assert training.warmup_steps * 10 <= num_steps

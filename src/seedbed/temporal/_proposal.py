@@ -29,7 +29,8 @@ _MOST_CATEGORIES = 20
 class FileProposal:
     """What a file seems to be: columns, format and time unit, and one sentence for each guess.
 
-    `is_sorted` says whether the rows that were looked at are in the order of their times.
+    `is_sorted` says whether the rows that were looked at are in the order of their times. `num_events` is known where
+    all rows were looked at.
     """
 
     columns: StreamSchema
@@ -37,6 +38,7 @@ class FileProposal:
     time_unit: TimeUnit
     reasons: tuple[str, ...]
     is_sorted: bool
+    num_events: int | None
 
 
 def propose(path: Path) -> FileProposal:
@@ -119,7 +121,9 @@ class _Columns:
             src=src, dst=dst, t=time.name, features=features, categorical=categorical, label=label, bipartite=bipartite
         )
         unit = time.unit or time.whole_in or "other"
-        return FileProposal(columns, form, unit, tuple(self._reasons), self._is_sorted(time.name, form, unit))
+        num_events = len(self._frame) if len(self._frame) < _ROWS else None
+        is_sorted = self._is_sorted(time.name, form, unit)
+        return FileProposal(columns, form, unit, tuple(self._reasons), is_sorted, num_events)
 
     def _take_time(self) -> ColumnGuess:
         kinds = ("time", "whole", "fraction")

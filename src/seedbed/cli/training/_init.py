@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,10 +68,18 @@ def init(
 
 
 def _propose(events: Path, path: Path, *, force: bool) -> None:
+    from seedbed.stages._enough import settings_for
     from seedbed.temporal import propose
 
     proposal = propose(events)
-    _write(path, _proposed(events, proposal), force=force)
+    training = settings_for(proposal.num_events) if proposal.num_events else {}
+    if training:
+        why = "larger ones leave too few steps to learn, or too few batches for the interval that the gate needs"
+        reason = (
+            f"batch_size {training['batch_size']}, warmup_steps {training['warmup_steps']}: {proposal.num_events:,}"
+        )
+        proposal = replace(proposal, reasons=(*proposal.reasons, f"{reason} events are few: {why}"))
+    _write(path, _proposed(events, proposal, training), force=force)
     console = errors()
     console.print(f"looked at {events} and guessed:", soft_wrap=True)
     for reason in proposal.reasons:
@@ -82,8 +91,8 @@ def _propose(events: Path, path: Path, *, force: bool) -> None:
     console.print(f"wrote {path}; check it, then:\n  {train}{sort}", soft_wrap=True)
 
 
-def _proposed(events: Path, proposal: "FileProposal") -> str:
-    """The template with the proposal in its section `data`, and the reasons above it."""
+def _proposed(events: Path, proposal: "FileProposal", training: dict[str, int]) -> str:
+    """The template with the proposal in its section `data`, the reasons above it, and these settings of `training`."""
     from seedbed.stages import DataSettings
 
     data = DataSettings(columns=proposal.columns, file=proposal.file, time_unit=proposal.time_unit)
@@ -92,20 +101,23 @@ def _proposed(events: Path, proposal: "FileProposal") -> str:
         r"(?<=\n)(data:.*?\n)(?=\nmodel:)", TEMPLATE.read_text(encoding="utf-8"), flags=re.DOTALL
     )
     lines = [_with_value(line, values) for line in section.splitlines()]
+    lines += [_with_value(line, dict(training)) for line in ("\n" + rest).splitlines()]
     reasons = "".join(f"# {reason}\n" for reason in proposal.reasons)
-    return f"{head}# Guessed from {events.name}:\n{reasons}" + "\n".join(lines) + "\n" + rest
+    return f"{head}# Guessed from {events.name}:\n{reasons}" + "\n".join(lines) + "\n"
 
 
 def _with_value(line: str, values: dict[str, object]) -> str:
-    """A line `  name: value   # comment` with the proposed value of that name, if there is one."""
-    found = re.fullmatch(r"(\s+)(\w+): (\S.*?)(\s+)(#.*)", line)
+    """A line `  name: value   # comment`, or without one, with the proposed value of that name, if there is one."""
+    found = re.fullmatch(r"(\s+)(\w+): (\S.*?)(?:\s+(#.*))?", line)
     if found is None or found[2] not in values:
         return line
-    indent, name, old, _, comment = found.groups()
+    indent, name, old, comment = found.groups()
     value = values[name]
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z]\w+", value) and value.lower() not in _YAML_WORDS
     shown = str(value) if plain else json.dumps(value, ensure_ascii=False)  # JSON is YAML too
-    return line if shown == old else f"{indent}{name}: {shown}  ".ljust(line.index("#")) + comment
+    if shown == old or comment is None:
+        return f"{indent}{name}: {shown}" if comment is None else line
+    return f"{indent}{name}: {shown}  ".ljust(line.index("#")) + comment
 
 
 def _is_events(path: Path) -> bool:
