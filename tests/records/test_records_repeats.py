@@ -78,20 +78,16 @@ def test_without_a_recorded_seed_runs_with_the_same_metrics_repeat_each_other(st
 def test_a_seed_counts_wherever_it_stands_and_the_metrics_then_do_not(place):
     def at(seed, ap):
         found = {"seed": seed}
-        parts = {"config": {}, "factors": {}} | {
-            "nested": {"config": {"training": found}},
-            "config": {"config": found},
-            "factors": {"factors": found},
-        }[place]
-        return draw_of(snapshot("r", ap=ap, **parts))
+        config = {"nested": {"training": found}, "config": found}.get(place, {})
+        return draw_of(snapshot("r", ap=ap, config=config, factors=found if place == "factors" else {}))
 
     assert at(0, 0.1) == at(0, 0.2) != at(1, 0.1)
     assert at(None, 0.1) != at(None, 0.2)
 
 
 def test_a_volatile_seed_is_none():
-    options = {"volatile_settings": ("/seed",), "factors": {}}
-    assert draw_of(snapshot("r", seed=0, **options)) == draw_of(snapshot("r", seed=1, **options))
+    zero, one = (snapshot("r", seed=seed, volatile_settings=("/seed",), factors={}) for seed in (0, 1))
+    assert draw_of(zero) == draw_of(one)
 
 
 def test_repeats_are_no_evidence_of_a_trend(store):

@@ -1,8 +1,8 @@
 """Why two snapshots differ: what forbids comparing them, and what may have moved a metric, the likeliest first.
 
 Likelihood is counted, not guessed: of the earlier diffs in which a setting changed, in how many did the metric move by
-more than noise? When several settings changed at once, each gets an equal share of the credit. A prior for each kind of
-setting counts as one more observation.
+more than noise? Diffs that repeat each other in every value count once. When several settings changed at once, each
+gets an equal share of the credit. A prior for each kind of setting counts as one more observation.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
