@@ -14,6 +14,7 @@ from cli_world import SMALL_CONFIG, small_job
 from seedbed.cli.training._init import TEMPLATE
 from seedbed.cli.training._reading import note_reading
 from seedbed.stages import TrainConfig, load_config
+from seedbed.stages._draft import lint_gate
 from seedbed.temporal import FileFormat
 
 
@@ -178,6 +179,16 @@ def test_the_written_configuration_is_the_default_one_and_names_every_field(cli)
     fields = TrainConfig().model_dump(mode="json")
     fields["data"]["file"] = FileFormat().model_dump(mode="json")  # left out of records where it is as usual
     assert fields_of(yaml.safe_load(TEMPLATE.read_text())) == fields_of(fields)
+
+
+def test_the_check_that_the_template_proposes_is_one_that_a_training_can_be_judged_by():
+    written = TEMPLATE.read_text()
+    added = written.replace("# - metrics.margin", "- metrics.margin")
+    assert added != written
+    gate = TrainConfig.model_validate(yaml.safe_load(added)).gate
+    assert [check.metric for check in gate[:-1]] == [check.metric for check in TrainConfig().gate]
+    assert (gate[-1].metric, gate[-1].op, gate[-1].value) == ("metrics.margin.random.ap", ">", 0)
+    lint_gate(gate)
 
 
 def test_init_overwrites_only_with_force(cli):

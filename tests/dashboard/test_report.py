@@ -250,9 +250,9 @@ def test_a_change_that_took_no_effect_is_not_marked_as_one_that_did(events):
     classes = [group.get("class") for group in training_figures(page)[0].iter("g")]
     assert classes == ["marker", "marker unreached"]
     text = section(page, "changes")
-    assert "optimizer.lr 0.00025 asked for, stays 0.0005 blocked" in text
-    assert "Wanted 0.00025, held back by the guard cooldown." in text
-    assert "0.0005 → 0.0005" not in text
+    assert "optimizer.lr stays 0.0005, 0.00025 was asked for blocked" in text
+    assert "Held back by the guard cooldown." in text
+    assert "-> 0.0005" not in text
     assert "1 of 2 effective" in text_of(parsed(page))
 
 

@@ -100,9 +100,10 @@ def test_any_baselines_are_compared_and_the_strongest_of_each_metric_is_marked()
         "popularity": ["0.2500", "none"],
     }
     text = text_of(section(page, "results"))
-    assert "AP, new: worse than the strongest baseline, pair recency, with 0.7500." in text
-    assert "rmse: below the strongest baseline, boosting (0.2500)." in text
-    assert "rmse, new: worse" not in text
+    assert "AP: not shown: no interval; the strongest baseline is pair recency (0.7500)." in text
+    assert "rmse: not shown: no interval; the strongest baseline is boosting (0.2500)." in text
+    assert "worse" not in text
+    assert "Baselines Not shown no interval in 2 of 2 metrics" in text_of(ET.fromstring(page))
 
 
 def test_scores_without_a_baseline_are_no_table_of_empty_cells():
@@ -194,7 +195,7 @@ def test_blocked_changes_say_in_the_picture_what_was_asked_for():
     summary = change_summary(change(2, 200, "BLOCKED", guard="cooldown", after=0.0005))
     page = render_report(make_snapshot(documents={"changes": summary}), make_events())
     marker = next(group for group in figures(page)[0].iter("g") if (group.get("class") or "").startswith("marker"))
-    assert "0.00025 was asked for, stays 0.0005; blocked" in text_of(marker)
+    assert "stays 0.0005, 0.00025 was asked for; blocked" in text_of(marker)
 
 
 def test_what_happened_is_told_parameter_by_parameter_with_contract_and_resumes():

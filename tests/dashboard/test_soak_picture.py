@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.contracts import GateReport
-from seedbed.dashboard import render_soak
+from seedbed.dashboard import _soak_drawing, render_soak, soak_drawing
 from seedbed.dashboard._soak_words import unit
 from seedbed.soak import SoakFolder, assemble, iteration_summaries
 from seedbed.soak._readback import read_soak
@@ -133,3 +133,31 @@ def test_the_legend_names_what_is_drawn_and_nothing_else():
 )
 def test_a_unit_is_read_from_the_name_and_never_invented(kpi, said):
     assert unit(kpi) == said
+
+
+def test_every_rollback_is_marked_in_the_panels_of_the_kpis(folder, picture):
+    """Also in an iteration that made new changes too."""
+    undone = [each["iteration"] for each in artifacts(folder) if each["tuning"]["rolled_back"]]
+    marks = [path for path in picture.iter(f"{SVG}path") if path.get("class") == "mark back"]
+    assert [words(mark).split(": ")[:2] for mark in marks] == [[f"iteration {at}", "rolled back"] for at in undone]
+    made = [each for each in artifacts(folder) if each["tuning"]["outcomes"]]
+    assert len([path for path in picture.iter(f"{SVG}path") if "mark" in (path.get("class") or "")]) == len(made) + len(
+        undone
+    )
+
+
+def test_the_name_of_the_drawing_changes_with_all_that_has_a_say_in_it(tmp_path, monkeypatch):
+    """The words of a KPI come from the room of soaks, and those of a change from the one of the contracts."""
+    names = set()
+    for room in (None, "dashboard", "contracts", "soak", "change"):
+        with monkeypatch.context() as patch:
+            real, altered = _soak_drawing.files, tmp_path / str(room)
+            altered.mkdir()
+            (altered / "_words.py").write_text("altered")
+            patch.setattr(
+                _soak_drawing,
+                "files",
+                lambda name, at=altered, of=room, real=real: at if name == f"seedbed.{of}" else real(name),
+            )
+            names.add(soak_drawing().renderer)
+    assert len(names) == 5

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_world import metadata, snapshot
+from records_world import change_report, change_summary, metadata, snapshot
 
 from seedbed.contracts import Stage
 from seedbed.records import EXACT, REPLICATE, Commit, Json, ablation, compare, compare_under_each, diff, digest
@@ -243,3 +243,35 @@ def test_every_policy_is_asked_the_strictest_first(other, allowed):
     found = compare_under_each(snapshot("r1"), snapshot("r2", **other))
     assert {each.policy: each.comparable for each in found} == allowed
     assert [bool(each.reasons) for each in found] == [not each.comparable for each in found]
+
+
+def changed(run_id, *changes, **options):
+    return snapshot(run_id, documents={"changes": change_summary(*changes)}, **options)
+
+
+CUT = change_report(1, 0.005, 50, 51)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "policy", "summary"),
+    [
+        (snapshot("r1"), snapshot("r2"), None, "comparable: every input is the same"),
+        (snapshot("r1"), snapshot("r2"), ablation("lr"), "comparable: every input is the same"),
+        (snapshot("r1"), snapshot("r2", seed=2), None, "comparable: a replicate, only the seed differs"),
+        (
+            changed("r1", CUT),
+            changed("r2"),
+            None,
+            "no replicate: optimizer.lr was changed while it ran: 0.005 from step 51 / never; "
+            "comparable only as an ablation of it",
+        ),
+        (
+            changed("r1", CUT, config={"lr": 1, "width": 2}),
+            changed("r2", config={"lr": 2}, seed=2),
+            None,
+            "no replicate: config/lr differs: 1 / 2, and 2 more; comparable only as an ablation of them",
+        ),
+    ],
+)
+def test_the_summary_names_what_makes_two_runs_no_replicates(before, after, policy, summary):
+    assert diff(committed(1, before), after, policy).summary == summary

@@ -46,23 +46,21 @@ def test_enough_steps_are_not_worth_a_word(num_events, batch_size, epochs):
     assert list(shortages(config(batch_size, epochs=epochs), split(num_events))) == []
 
 
+@pytest.mark.parametrize("metric", ["metrics.test.random.ap", "metrics.margin.historical.mrr"])
 @pytest.mark.parametrize("batch_size", [1, 7, 200])
 @pytest.mark.parametrize("num_events", [40, 1_000, 9_333, 9_334, 9_341, 20_000])
-def test_a_gate_that_needs_more_test_events_says_how_many_and_those_are_enough(num_events, batch_size):
-    job = config(batch_size, "metrics.test.random.ap >= 0.5 @ 95%", "changes.failed == 0", epochs=1_000)
+def test_a_gate_that_needs_more_test_events_says_how_many_and_those_are_enough(num_events, batch_size, metric):
+    job = config(batch_size, f"{metric} >= 0.5 @ 95%", "changes.failed == 0", epochs=1_000)
     said = list(shortages(job, split(num_events)))
     num_batches = len(range(0, len(split(num_events).test), batch_size))
     assert bool(said) == (num_batches < 8)
     for sentence in said:
-        assert sentence.startswith("the gate cannot pass: metrics.test.random.ap >= 0.5 @ 95% needs an interval")
+        assert sentence.startswith(f"the gate cannot pass: {metric} >= 0.5 @ 95% needs an interval")
         in_all = int(sentence.split("give ")[1].split(" events in all")[0].replace(",", ""))
         assert list(shortages(job, split(in_all))) == []
         if "batch_size to " in sentence:
             smaller = int(sentence.split("batch_size to ")[1].split(" or less")[0])
-            assert (
-                list(shortages(config(smaller, "metrics.test.random.ap >= 0.5 @ 95%", epochs=1_000), split(num_events)))
-                == []
-            )
+            assert list(shortages(config(smaller, f"{metric} >= 0.5 @ 95%", epochs=1_000), split(num_events))) == []
 
 
 def test_the_default_gate_is_one_that_needs_an_interval():

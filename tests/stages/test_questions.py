@@ -105,7 +105,7 @@ def test_neither_training_nor_evaluation_draws_a_destination_before_it_appears(m
     for _, candidates, time, *_ in seen:
         for row, when in zip(candidates[:, 1:], time, strict=True):
             assert all(first_time[node] < when or when == stream.t[0] for node in row)
-    assert data.negatives.unmet(stream.t).sum() == 1
+    assert data.negatives.before_any_destination(stream.t).sum() == 1
 
 
 @pytest.mark.slow

@@ -68,5 +68,5 @@ def gate(
     if as_json:
         print_json({"run_id": view.run_id, **report.model_dump(mode="json")})
     else:
-        out().print(gate_text(report))
+        out().print(gate_text(report, view.commit.snapshot))
     raise typer.Exit(report.exit_code)

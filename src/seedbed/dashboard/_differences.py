@@ -12,7 +12,7 @@ __all__ = ["MetricRows", "metric_rows", "new_values"]
 
 @dataclass(frozen=True)
 class MetricRows:
-    """Deltas by dotted metric name: `main` holds the test metrics, `rest` all other numbers that moved."""
+    """Deltas that are not zero, by dotted metric name: `main` are to be seen at once, `rest` may be folded away."""
 
     main: dict[str, MetricDelta]
     rest: dict[str, MetricDelta]
@@ -20,18 +20,18 @@ class MetricRows:
 
 
 def metric_rows(diff: Diff) -> MetricRows:
-    """The deltas of `diff`; without test metrics every delta that is not zero is a main one."""
+    """The deltas of `diff` that are not zero: the test metrics are the main ones; where none of them moved, all are."""
     deltas = {pointer.lstrip("/").replace("/", "."): delta for pointer, delta in sorted(diff.metric_deltas.items())}
+    moved = {name: delta for name, delta in deltas.items() if delta.absolute != 0}
+    unchanged = len(deltas) - len(moved)
     main = {
         name.removesuffix(".value"): delta
-        for name, delta in deltas.items()
+        for name, delta in moved.items()
         if name.startswith("test.") and (name.endswith(".value") or name.count(".") == 2)
     }
-    moved = {name: delta for name, delta in deltas.items() if delta.absolute != 0}
     if not main:
-        return MetricRows(moved, {}, len(deltas) - len(moved))
+        return MetricRows(moved, {}, unchanged)
     rest = {name: delta for name, delta in moved.items() if name.removesuffix(".value") not in main}
-    unchanged = sum(delta.absolute == 0 for delta in deltas.values())
     return MetricRows(main, rest, unchanged)
 
 

@@ -8,15 +8,17 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message
+from seedbed.contracts._move import move_words
 from seedbed.dashboard._course import contract_words, resume_words, uses_of
 from seedbed.dashboard._differences import metric_rows, new_values
 from seedbed.dashboard._epochs import epoch_ends
 from seedbed.dashboard._history import history_of
 from seedbed.dashboard._intervals import interval_chart
 from seedbed.dashboard._measured import measured
+from seedbed.dashboard._novelty import MEANING, novelty_names, novelty_of
 from seedbed.dashboard._plots import figures, on_boundaries
-from seedbed.dashboard._requests import REACHED, denied
-from seedbed.dashboard._results import results_of, tabled
+from seedbed.dashboard._requests import REACHED
+from seedbed.dashboard._results import Standing, results_of, tabled
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
 from seedbed.records import Event, Snapshot, read_step_events
@@ -43,6 +45,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
     summary, changes_note = _document(snapshot, "changes", ChangeSummary)
     changes = summary.changes if summary else ()
     results = results_of(snapshot)
+    shown = tabled(results, snapshot) | novelty_names(snapshot)
     history = history_of(snapshot, events, [change.parameter for change in changes])
     ends = epoch_ends(snapshot, history)
     return (
@@ -54,7 +57,11 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
             tiles=tiles(gate, audit, summary, snapshot.diff_prev, results),
             results=[(table, interval_chart(table)) for table in results],
             lost=[(table, standing) for table in results for standing in table.standings if standing.lost],
-            metrics=[item for item in measured(snapshot.metrics) if item.path not in tabled(results)],
+            paired=any(_is_paired(standing) for table in results for standing in table.standings),
+            unpaired=any(not _is_paired(standing) for table in results for standing in table.standings),
+            novelty=novelty_of(snapshot),
+            new=MEANING,
+            metrics=[item for item in measured(snapshot.metrics) if item.path not in shown],
             history=history,
             drawn=[(name, figures(history, changes, ends, width)) for name, width in _SIZES] if history else [],
             epoch_ends=ends,
@@ -62,7 +69,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
             changes=summary,
             changes_note=changes_note,
             reached=REACHED,
-            denied=[change.id for change in changes if denied(change)],
+            moves={change.id: move_words(change, change.unit) for change in changes},
             uses=uses_of(snapshot),
             contract=contract_words(snapshot),
             resumes=resume_words(snapshot),
@@ -85,6 +92,11 @@ def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None = Non
     events = read_step_events(log) if log.exists() else []
     replace(page, render_report(snapshot, events, gate).encode(), durable=False)
     return page
+
+
+def _is_paired(standing: Standing) -> bool:
+    """Whether the interval of the margin decided."""
+    return standing.margin is not None and standing.margin.interval is not None
 
 
 def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, str]:

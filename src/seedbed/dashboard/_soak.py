@@ -59,7 +59,7 @@ class KpiPanel:
 
 @dataclass(frozen=True)
 class ChangeMark:
-    """The changes of one iteration; `css` names their result."""
+    """The changes of one iteration, or what it rolled back; `css` names which, and the result."""
 
     x: float
     css: str
@@ -189,10 +189,11 @@ def _path(points: Sequence[tuple[int, float]], steps: Axis, axis: Axis) -> str:
 
 
 def _marks(summaries: Sequence["IterationSummary"], steps: Axis) -> Iterator[ChangeMark]:
+    """Of each iteration first what it rolled back, a broad line below that of the new changes."""
     for each in summaries:
-        outcomes = (*each.tuning.outcomes.items(), *each.tuning.rolled_back.items())
-        if outcomes:
-            verdict = each.tuning.verdict.value.lower()
-            css = "back" if verdict == "none" else verdict
-            words = "; ".join(f"{key} {asked(outcome)}" for key, outcome in outcomes)
-            yield ChangeMark(steps.at(each.iteration), css, f"iteration {each.iteration}: {words}")
+        tuning = each.tuning
+        for css, outcomes in (("back", tuning.rolled_back), (tuning.verdict.value.lower(), tuning.outcomes)):
+            if outcomes:
+                words = "; ".join(f"{key} {asked(outcome)}" for key, outcome in outcomes.items())
+                undone = "rolled back: " if css == "back" else ""
+                yield ChangeMark(steps.at(each.iteration), css, f"iteration {each.iteration}: {undone}{words}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seedbed.contracts import Outcome
+from seedbed.contracts._move import move_words
 from seedbed.dashboard._axis import Axis, Tick
 
 if TYPE_CHECKING:  # the report of a run must not load torch, which the soak room does
@@ -20,7 +21,7 @@ _HELD = frozenset({Outcome.BLOCKED, Outcome.NO_OP})
 
 
 @dataclass(frozen=True)
-class Request:
+class RequestMark:
     """One request for a value, drawn at the value that was asked for; `css` names its result."""
 
     x: float
@@ -40,17 +41,14 @@ class SettingPanel:
     bottom: float
     ticks: tuple[Tick, ...]
     path: str
-    requests: tuple[Request, ...]
+    requests: tuple[RequestMark, ...]
 
 
 def asked(outcome: "KeyOutcome") -> str:
     """A request in words: from which value to which, what was asked for, and how it ended."""
     end = outcome.outcome.value.lower().replace("_", " ")
     guard = f" by {outcome.guard}" if outcome.guard and outcome.outcome in _HELD else ""
-    if outcome.after == outcome.before:
-        return f"stays {outcome.before:g}, {outcome.wanted:g} was asked for: {end}{guard}"
-    more = "" if outcome.wanted == outcome.after else f", {outcome.wanted:g} was asked for"
-    return f"{outcome.before:g} to {outcome.after:g}{more}: {end}"
+    return f"{move_words(outcome)}: {end}{guard}"
 
 
 def setting_panels(
@@ -85,7 +83,7 @@ def _panel(summaries: Sequence["IterationSummary"], key: str, unit: str, steps: 
         ticks=tuple(Tick(axis.at(value), f"{value:g}") for value in dict.fromkeys((min(values), max(values)))),
         path=_staircase(used, steps, axis),
         requests=tuple(
-            Request(
+            RequestMark(
                 steps.at(at), axis.at(outcome.wanted), _css(outcome, is_undone), f"iteration {at}: {asked(outcome)}"
             )
             for at, outcome, is_undone in made

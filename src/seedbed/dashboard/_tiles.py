@@ -37,12 +37,16 @@ def tiles(
 def _baselines(results: Sequence[Results]) -> list[Tile]:
     standings = [standing for table in results for standing in table.standings]
     lost = [standing for standing in standings if standing.lost]
-    level = sum(standing.side == "level with" for standing in standings)
+    level = sum(standing.is_level for standing in standings)
+    unknown = sum(standing.side is None for standing in standings)
     if not standings:
         return []
     count = f"in {len(lost)} of {len(standings)} metrics the strongest baseline is better"
     if lost:
         return [Tile("Baselines", "Below" if len(lost) == len(standings) else "Partly below", "bad", count)]
+    if unknown:
+        reason = f"no interval in {unknown} of {len(standings)} metrics: too few batches, or none recorded"
+        return [Tile("Baselines", "Not shown", "plain", reason)]
     if level:
         return [Tile("Baselines", "Not below", "plain", f"level with the strongest in {level} of {len(standings)}")]
     return [Tile("Baselines", "Beaten", "good", f"better than the strongest in all {len(standings)} metrics")]
@@ -91,5 +95,9 @@ def _changes(changes: ChangeSummary | None) -> Tile:
 def _comparison(diff: Diff) -> Tile:
     if diff.prev_run_id is None:
         return Tile("Predecessor", "None", "plain", "nothing earlier may be compared")
-    answer = "Comparable" if diff.comparable else "Not comparable"
-    return Tile("Predecessor", answer, "plain" if diff.comparable else "warn", diff.prev_run_id)
+    if not diff.comparable:
+        return Tile("Predecessor", "Not comparable", "warn", diff.prev_run_id)
+    answers = {"EXACT": "Same inputs", "REPLICATE": "A replicate", "ABLATION": "No replicate"}
+    answer = answers.get(diff.policy or "", "Comparable")
+    note = ", comparable only as an ablation" if diff.policy == "ABLATION" else ""
+    return Tile("Predecessor", answer, "warn" if note else "plain", f"{diff.prev_run_id}{note}")

@@ -12,6 +12,7 @@ from seedbed.stages._intervals import FEWEST_BATCHES
 __all__ = ["settings_for", "shortages", "warn_of_shortages"]
 
 FEWEST_STEPS = 20
+_WITH_INTERVALS = ("metrics.test.", "metrics.margin.")
 _STEPS_FOR_ONE_OF_WARMUP = 10
 
 _logger = logging.getLogger("seedbed.stages")
@@ -62,7 +63,7 @@ def _fitting_batch_size(config: TrainConfig, split: Split) -> int:
 
 
 def _needs_interval(check: Check) -> bool:
-    return check.confidence is not None and check.metric.startswith("metrics.test.")
+    return check.confidence is not None and check.metric.startswith(_WITH_INTERVALS)
 
 
 def _more_steps(config: TrainConfig, split: Split) -> str:

@@ -9,9 +9,10 @@ from safetensors.torch import save
 
 from seedbed.change import ChangeEngine, ChangeRecord, LearningRate, Parameter, summary
 from seedbed.contracts import AuditRun, ChangeSummary
+from seedbed.contracts._move import move_words
 from seedbed.records import ActiveRun
 from seedbed.runtime import Contract
-from seedbed.stages._baselines import Baselines
+from seedbed.stages._baselines import BaselineScorers
 from seedbed.stages._checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
@@ -97,7 +98,7 @@ class Execution:
     def evaluate(self, interruption: Interruption) -> Evaluation | None:
         """Evaluate the model and the baselines on the test events; None when interrupted before the last batch."""
         settings = self._config.training
-        baselines = Baselines.prepared(self._data, settings)
+        baselines = BaselineScorers.prepared(self._data, settings)
         draw = CandidateDraw.for_test(settings)
         evaluation = Evaluation(("model", *baselines.names))
         parts = list(batches(self._data.split.test, settings.batch_size))
@@ -224,5 +225,4 @@ class Execution:
 
 def _described(record: ChangeRecord) -> str:
     held = f", held back by {record.guard_result.guard}" if record.denied and record.guard_result else ""
-    change = f"{record.delta.parameter} {record.before:g} -> {record.wanted:g}{held}"
-    return f"step {record.step}: {record.delta.reason}; {change}"
+    return f"step {record.step}: {record.delta.reason}; {record.delta.parameter} {move_words(record)}{held}"

@@ -155,7 +155,8 @@ class Container:
             has_header=self.form.header,
             new_columns=names,
         )
-        return lazy.rename(_without_blanks(lazy.collect_schema().names()))
+        columns_as_named = _without_blanks(lazy.collect_schema().names())
+        return lazy.select(pl.nth(place).alias(name) for place, name in enumerate(columns_as_named))
 
     @cached_property
     def _encoding(self) -> str | None:
@@ -208,10 +209,10 @@ class Container:
         )
 
 
-def _without_blanks(names: list[str]) -> dict[str, str]:
-    """A new name for each name that has blanks around it, unless two would be the same."""
+def _without_blanks(names: list[str]) -> list[str]:
+    """The names without the blanks around them; one whose new name another one has stays as it is."""
     stripped = [name.strip() for name in names]
-    return {name: new for name, new in zip(names, stripped, strict=True) if name != new and stripped.count(new) == 1}
+    return [new if stripped.count(new) == 1 else name for name, new in zip(names, stripped, strict=True)]
 
 
 def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:

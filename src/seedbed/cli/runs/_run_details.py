@@ -8,8 +8,8 @@ from rich.text import Text
 from seedbed.cli.console._render import compact, duration, moment, section, size
 from seedbed.cli.runs._run_metrics import metrics_text, steps_text
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
+from seedbed.contracts._move import move_words
 from seedbed.dashboard._course import contract_words, resume_words, uses_of
-from seedbed.dashboard._requests import denied
 from seedbed.records import Commit, Diff, Event, Snapshot
 
 __all__ = ["change_text", "outcome_text", "run_details"]
@@ -74,14 +74,8 @@ def outcome_text(change: ChangeReport) -> Text:
 
 
 def change_text(change: ChangeReport) -> str:
-    """A change's step, parameter and values; for one that got nothing of what it asked for, what that was."""
-    if denied(change):
-        return f"step {change.step}: {change.parameter} stays {change.before:.3g}, {change.wanted:.3g} was asked for"
-    return f"step {change.step}: {change.parameter} {change.before:.3g} -> {change.after:.3g}{_wanted(change)}"
-
-
-def _wanted(change: ChangeReport) -> str:
-    return "" if change.wanted == change.after else f" ({change.wanted:.3g} was asked for)"
+    """A change's step, parameter and values; and what it asked for, where it did not get that."""
+    return f"step {change.step}: {change.parameter} {move_words(change, change.unit)}"
 
 
 def _course(snapshot: Snapshot) -> RenderableType:

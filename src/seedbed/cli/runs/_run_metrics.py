@@ -6,10 +6,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seedbed.cli.console._render import compact, plain_table
+from seedbed.cli.console._render import compact, plain_table, section
 from seedbed.cli.console._sparkline import sparkline
-from seedbed.dashboard._history import Series, history_of
+from seedbed.dashboard._history import StepSeries, history_of
 from seedbed.dashboard._measured import Measured, measured
+from seedbed.dashboard._novelty import MEANING, NoveltyTable, novelty_names, novelty_of
 from seedbed.dashboard._results import Results, Row, Standing, label, results_of, tabled
 from seedbed.dashboard._scores import Score
 from seedbed.records import Event, Snapshot
@@ -20,11 +21,13 @@ _CURVE_WIDTH, _FEW, _LONGEST_NAME = 20, 6, 40
 
 
 def metrics_text(snapshot: Snapshot) -> RenderableType:
-    """Every metric: tables of the model beside baselines first, then numbers with intervals, then lists as curves."""
-    results = results_of(snapshot)
-    shown = tabled(results)
+    """Every metric: the model beside baselines, how new the test is, numbers with intervals, lists as curves."""
+    results, novelty = results_of(snapshot), novelty_of(snapshot)
+    shown = tabled(results, snapshot) | novelty_names(snapshot)
     rest = [item for item in measured(snapshot.metrics) if item.path not in shown]
     parts: list[RenderableType] = [part for table in results for part in (_results(table), Text())]
+    if novelty:
+        parts += [_novelty(novelty), Text()]
     if values := [item for item in rest if not item.numbers]:
         parts += [_values(values), Text()]
     if lists := [item for item in rest if item.numbers]:
@@ -60,14 +63,26 @@ def _score(table: Results, row: Row, metric: str) -> Text:
 
 def _standing(standing: Standing) -> Text:
     """How the model stands to the strongest baseline of one metric; plainly, where it is worse."""
-    style = "bold red" if standing.lost else "dim" if standing.side == "level with" else "green"
+    best = f"the strongest baseline (*), {standing.baseline} {standing.value:.3f}"
+    if standing.side is None:
+        return Text(f"  {standing.metric}: {standing.verdict}: {standing.reason}; {best}")
+    style = "bold red" if standing.lost else "dim" if standing.is_level else "green"
+    by = f", {standing.reason}" if standing.reason else ""
     worse = ": the model is worse" if standing.lost else ""
-    return Text.assemble(
-        f"  {standing.metric}: ",
-        (standing.side, style),
-        f" the strongest baseline (*), {standing.baseline} {standing.value:.3f}",
-        (worse, style),
-    )
+    return Text.assemble(f"  {standing.metric}: ", (standing.side, style), f" {best}{by}", (worse, style))
+
+
+def _novelty(table: NoveltyTable) -> RenderableType:
+    """What is new in the test, and the scores of the model and of the strongest baseline on each part of it."""
+    lines = [(Text(remark.words, style="yellow" if remark.warns else ""),) for remark in table.remarks]
+    told = section(Text.assemble(("how new the test is", "bold"), (f" ({MEANING})", "dim")), lines)
+    if not table.rows:
+        return told
+    names = [label(metric) for metric in table.metrics]
+    grid = plain_table("model / strongest baseline", "negatives", *names, numeric=tuple(names))
+    for part, kind, scores in table.rows:
+        grid.add_row(part, kind, *scores)
+    return Group(told, grid)
 
 
 def _values(items: Sequence[Measured]) -> Table:
@@ -113,6 +128,6 @@ def _words(values: Sequence[float], note: str) -> str:
     return ", ".join(filter(None, (*facts, note)))
 
 
-def _not_finite(series: Series) -> str:
+def _not_finite(series: StepSeries) -> str:
     count = len(series.not_finite)
     return f"{count} not finite, first at step {series.not_finite[0]}" if count else ""

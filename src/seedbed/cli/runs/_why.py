@@ -52,7 +52,8 @@ def why(
     earlier = other or commit.snapshot.diff_prev.prev_run_id
     if earlier is None:
         raise InvalidInput(
-            f"{run} has no predecessor: nothing earlier shares its group; name the run to compare it with"
+            f"run {commit.snapshot.run_id} has no predecessor: nothing earlier shares its group; "
+            "name the run to compare it with"
         )
     before = require_commit(find_run(store, earlier))
     opened = Store.open(store)

@@ -1,6 +1,8 @@
 """One soak from the command line: run it, print its progress, serve its metrics, print the result."""
 
+import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,9 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 from seedbed.change import ChangeRecord
+from seedbed.change._rollback import ROLLBACK
 from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import Outcome
+from seedbed.contracts._move import move_words
 from seedbed.dashboard import soak_drawing
 from seedbed.errors import ExitCode
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics
@@ -54,6 +58,7 @@ def run_soak(folder: SoakFolder, options: RunOptions) -> int:
     with ExitStack() as resources:
         soak = Soak(folder, assemble(plan), watcher)
         resources.callback(soak.close)
+        resources.enter_context(_warnings_of_changes(watcher))
         watcher.update_metrics = resources.enter_context(_published(options, plan.soak_id, soak))
         interrupt = resources.enter_context(interruption())
         if not soak.run(lambda: bool(interrupt.reason), _deadline(options.hours)):
@@ -111,10 +116,34 @@ class _Watcher:
 
 
 def _move(record: ChangeRecord) -> str:
-    """The values of a change; of one that was held back, the value that it asked for, and by which guard."""
-    if record.denied and record.guard_result:
-        return f"stays {record.before:g}, {record.wanted:g} was held back by {record.guard_result.guard}"
-    return f"{record.before:g} -> {record.after:g}"
+    """The values of a change, what it asked for where it did not get that, and which guard held it back."""
+    held = f", held back by {record.guard_result.guard}" if record.denied and record.guard_result else ""
+    undone = "rollback: " if record.denied else "rolled back: "
+    return f"{undone if record.delta.proposer == ROLLBACK else ''}{move_words(record)}{held}"
+
+
+@contextmanager
+def _warnings_of_changes(watcher: "_Watcher") -> Iterator[None]:
+    """Print what the changes warn of between the iterations, in their words: a step of a soak is an iteration."""
+    logger, handler = logging.getLogger("seedbed.change"), _Iterations(watcher.noted)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@final
+class _Iterations(logging.Handler):
+    """Hands on each warning with `iteration` where it says `step`."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage().replace(" 1 steps ", " 1 step ")
+        self._tell(re.sub(r"\bstep(s?)\b", r"iteration\1", message))
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from seedbed.cli.console._warnings import warnings_shown
 from seedbed.cli.runs._run_details import run_details
 from seedbed.cli.runs._select import find_run
 from seedbed.cli.training._request import Request
-from seedbed.cli.training._standing import standing
 from seedbed.contracts import GateReport
 from seedbed.dashboard import write_report
 from seedbed.errors import ExitCode, InvalidInput, SeedbedError
@@ -32,6 +31,8 @@ from seedbed.stages import Fault, Job, TrainConfig, TrainingResult, configuratio
 from seedbed.temporal import EventStream
 
 __all__ = ["cohort_of", "run_job"]
+
+_DIFFERS = "what differs from the previous comparable run"
 
 
 def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[TrainConfig], EventStream]) -> int:
@@ -105,7 +106,7 @@ def _finished(request: Request, store: Store, commit: Commit, warned: list[str])
         print_json(_as_json(commit, gate, page, warned))
     else:
         details = run_details(commit, merged_events(store, view))
-        out().print(Group(Text(), details, standing(snapshot.metrics), gate_text(gate), Text()))
+        out().print(Group(Text(), details, gate_text(gate, snapshot), Text()))
         out().print(_next(request, commit, page), soft_wrap=True)
     if request.open_report if request.open_report is not None else _has_desktop():
         webbrowser.open(page.resolve().as_uri())
@@ -134,9 +135,11 @@ def _next(request: Request, commit: Commit, page: Path) -> Text:
     run_id, store = commit.snapshot.run_id, request.store
     seed = value_at(commit.snapshot.config, "training", "seed")
     replicate = dataclasses.replace(request, seed=seed + 1 if isinstance(seed, int) else 1)
+    has_predecessor = commit.snapshot.diff_prev.prev_run_id is not None
+    has_changes = bool(value_at(commit.snapshot.documents, "changes", "requested"))
     tries = {
-        "what differs from the previous comparable run": command(store, "runs", "diff", run_id),
-        "the story of every change": command(store, "changes", "show", run_id),
+        **({_DIFFERS: command(store, "runs", "diff", run_id)} if has_predecessor else {}),
+        **({"the story of every change": command(store, "changes", "show", run_id)} if has_changes else {}),
         "whether the stored bytes are unchanged": command(store, "runs", "verify", run_id),
         "the report, in a browser": command(store, "report", run_id, "--open"),
         "the same with another seed, to see how much is chance": replicate.again(),

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
-from seedbed.records.canonical._json_pointer import differences, leaves
+from seedbed.records.canonical._json_pointer import Difference, differences, leaves
 from seedbed.records.canonical._names import commit_file
-from seedbed.records.compare._comparison import compare_differences, inputs_among, strictest_comparison
+from seedbed.records.compare._comparison import compare_differences, inputs_among, reason_of, strictest_comparison
 from seedbed.records.compare._noise import noise_of
 from seedbed.records.compare._severity import with_severity
 from seedbed.records.snapshot._commit import Commit
@@ -25,13 +25,8 @@ from seedbed.records.snapshot._snapshot import (
 )
 from seedbed.records.storage._layout import log_folder
 
-__all__ = ["EarlierCommit", "diff", "diff_since", "numbers", "shortened"]
+__all__ = ["EarlierCommit", "Replicates", "diff", "diff_since", "numbers", "shortened"]
 
-_SUMMARIES = {
-    "EXACT": "comparable: every input is the same",
-    "REPLICATE": "comparable: a replicate, only the seed differs",
-    "ABLATION": "comparable but for the excluded factors",
-}
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
 
@@ -44,6 +39,13 @@ class EarlierCommit(NamedTuple):
     metrics: Mapping[str, float]
 
 
+class Replicates(NamedTuple):
+    """The metrics, as `numbers`, of one run for each seed, oldest first, and how many further runs repeat a seed."""
+
+    metrics: Sequence[Mapping[str, float]]
+    num_repeats: int = 0
+
+
 def diff(
     previous: Commit | None,
     current: Snapshot,
@@ -52,20 +54,19 @@ def diff(
 ) -> Diff:
     """The diff from `previous` to `current`; without a policy, under the strictest one that allows it.
 
-    `replicates` are the metrics, as returned by `numbers`, of runs with the configuration of `previous`, oldest first.
+    `replicates` are the metrics, as returned by `numbers`, of runs with the configuration of `previous`, oldest first,
+    one for each seed.
     A first run has no predecessor: its diff is empty and `comparable` is None.
     """
     if previous is None:
         return NO_PREDECESSOR
     before = previous.snapshot
     return diff_since(
-        EarlierCommit(previous.seq, previous.digest, before, numbers(before)), current, policy, replicates
+        EarlierCommit(previous.seq, previous.digest, before, numbers(before)), current, policy, Replicates(replicates)
     )
 
 
-def diff_since(
-    earlier: EarlierCommit, current: Compared, policy: Policy | None, replicates: Sequence[Mapping[str, float]]
-) -> Diff:
+def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None, replicates: Replicates) -> Diff:
     """As `diff`, from the parts of both snapshots that a comparison needs."""
     before = earlier.side
     changes = tuple(differences(_subject(before), _subject(current)))
@@ -77,7 +78,7 @@ def diff_since(
     )
     return with_severity(
         Diff(
-            summary=_summary(comparison),
+            summary=_summary(comparison, inputs),
             prev_run_id=before.run_id,
             prev_snapshot_seq=earlier.seq,
             prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
@@ -113,13 +114,17 @@ def numbers(snapshot: Compared) -> dict[str, float]:
     }
 
 
-def _summary(comparison: Comparison) -> str:
-    if comparison.comparable:
-        has_derived = any(each.name.startswith(DERIVED) for each in comparison.excluded_factors)
-        if has_derived and comparison.policy == REPLICATE.name:
-            return "comparable: a replicate, only the seed and the changes that follow from it differ"
-        return _SUMMARIES[comparison.policy]
-    return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
+def _summary(comparison: Comparison, inputs: Sequence[Difference]) -> str:
+    """The answer in a sentence; of runs that an ablation compares, first what makes them no replicates."""
+    if not comparison.comparable:
+        return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
+    ablated = [difference for difference in inputs if not REPLICATE.allows(difference.pointer)]
+    if ablated:
+        more, them = (f", and {len(ablated) - 1} more", "them") if len(ablated) > 1 else ("", "it")
+        return f"no replicate: {reason_of(ablated[0])}{more}; comparable only as an ablation of {them}"
+    if any(difference.pointer.startswith(DERIVED) for difference in inputs):
+        return "comparable: a replicate, only the seed and the changes that follow from it differ"
+    return "comparable: a replicate, only the seed differs" if inputs else "comparable: every input is the same"
 
 
 def _subject(snapshot: Compared) -> Json:
@@ -138,20 +143,21 @@ def _subject(snapshot: Compared) -> Json:
 
 
 def _metric_deltas(
-    before: Mapping[str, float], after: Mapping[str, float], replicates: Sequence[Mapping[str, float]]
+    before: Mapping[str, float], after: Mapping[str, float], replicates: Replicates
 ) -> dict[str, MetricDelta]:
     known = {
-        pointer: [metrics[pointer] for metrics in replicates if pointer in metrics]
+        pointer: [metrics[pointer] for metrics in replicates.metrics if pointer in metrics]
         for pointer in after
         if pointer in before
     }
-    return {pointer: _delta(before[pointer], after[pointer], found) for pointer, found in known.items()}
+    repeats = replicates.num_repeats
+    return {pointer: _delta(before[pointer], after[pointer], found, repeats) for pointer, found in known.items()}
 
 
-def _delta(previous: float, current: float, replicates: Sequence[float]) -> MetricDelta:
+def _delta(previous: float, current: float, replicates: Sequence[float], num_repeats: int) -> MetricDelta:
     absolute = current - previous
     percent = 100 * absolute / abs(previous) if previous else math.inf
-    noise = noise_of(replicates, current)
+    noise = noise_of(replicates, current, num_repeats)
     return MetricDelta(
         previous=previous,
         current=current,
