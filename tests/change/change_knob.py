@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from seedbed.change import UseReport
+from seedbed.change import Use, UseReport
 
 
 class Knob:
@@ -34,4 +34,4 @@ class Knob:
         found = self.value if used is None else used
         why = "" if found == self.value else "a rival set it"
         if self.report is not None:
-            self.report(UseReport(1, self.value, found, why))
+            self.report(UseReport(1, self.value, found, Use.LOST if why else Use.USED, why))

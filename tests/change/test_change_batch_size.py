@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
-from seedbed.change import BatchSize, LearningRate, RateRule, ResizableBatchSampler, UseReport, num_rows, track_batches
+from seedbed.change import (
+    BatchSize,
+    LearningRate,
+    RateRule,
+    ResizableBatchSampler,
+    Use,
+    UseReport,
+    num_rows,
+    track_batches,
+)
 from seedbed.errors import InvalidInput
 
 DATA = TensorDataset(torch.arange(96.0))
@@ -42,7 +51,7 @@ def test_the_report_waits_for_the_first_step_on_a_batch_of_the_new_size(workers:
         a_step(optimizer)
         assert bool(seen) is (8 in sizes), "not before a batch of the new size, and then at once"
     late = sizes.index(8) - 2  # batches of the old size that were handed over after the change
-    assert seen == [UseReport(late + 1, 8.0, 8.0)]
+    assert seen == [UseReport(late + 1, 8.0, 8.0, Use.USED)]
     assert late >= 2 * workers, "workers had fetched ahead"
 
 
@@ -84,7 +93,7 @@ def test_the_short_batch_that_ends_a_pass_proves_nothing() -> None:
     assert seen == []
     next(track_batches(loader, batches))
     a_step(optimizer)
-    assert seen == [UseReport(2, 4.0, 4.0)]
+    assert seen == [UseReport(2, 4.0, 4.0, Use.USED)]
 
 
 def test_a_window_of_mixed_sizes_proves_nothing() -> None:
@@ -101,7 +110,7 @@ def test_a_window_of_mixed_sizes_proves_nothing() -> None:
     assert seen == []
     next(feed)
     a_step(optimizer)
-    assert seen == [UseReport(2, 8.0, 8.0)]
+    assert seen == [UseReport(2, 8.0, 8.0, Use.USED)]
 
 
 @pytest.mark.parametrize(("rule", "factor"), [(RateRule.LINEAR, 4.0), (RateRule.SQRT, 2.0)])
@@ -156,7 +165,7 @@ def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
         next(feed)
         a_step(optimizer)
         scheduler.step()
-    assert seen[0] == UseReport(1, 8.0, 8.0)
+    assert seen[0] == UseReport(1, 8.0, 8.0, Use.USED)
     assert len(seen) == 2
     assert "the learning rate that goes with it was lost: expected 0.2, found 0.1" in seen[1].why
     assert "LambdaLR, which is not declared" in seen[1].why
@@ -174,7 +183,7 @@ def test_the_rates_own_watch_takes_no_offence_at_the_rule() -> None:
     batches = ResizableBatchSampler(range(96), 4)
     BatchSize(batches, optimizer, rate, RateRule.LINEAR).write(8.0)
     a_step(optimizer)
-    assert (seen, rate.read()) == ([UseReport(1, 0.2, 0.2)], 0.4)
+    assert (seen, rate.read()) == ([UseReport(1, 0.2, 0.2, Use.USED)], 0.4)
 
 
 def test_a_rule_without_a_rate_and_a_rate_without_a_rule_are_refused() -> None:

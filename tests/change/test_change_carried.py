@@ -24,7 +24,7 @@ from seedbed.change import (
     Scale,
     Set,
 )
-from seedbed.change.bindings._course import Course
+from seedbed.change.bindings._course import Carry, Course
 from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 
@@ -146,31 +146,131 @@ def test_a_weight_decay_that_a_loop_multiplies_is_carried_on_and_one_that_it_set
 
 def test_a_decay_of_its_own_that_looks_like_a_factor_is_found_out_by_the_second() -> None:
     course = Course([0.1], [0.09])  # a change by little, and a schedule that halves from 0.1
-    assert course.carries([0.09], [0.05]), "either may be so"
-    assert not course.carries([0.05], [0.025])
+    assert course.follow([0.09], [0.05]) is Carry.OPEN, "either may be so"
+    assert course.follow([0.05], [0.05]) is Carry.OPEN, "what is not written again tells nothing"
+    assert course.follow([0.05], [0.025]) is Carry.LOST
     course = Course([0.1], [0.09])
-    assert course.carries([0.09], [0.045])
-    assert course.carries([0.045], [0.0225])
+    assert course.follow([0.09], [0.045]) is Carry.OPEN
+    assert course.follow([0.045], [0.0225]) is Carry.CARRIED
+    assert course.follow([0.0225], [0.0225 * 0.045 / 0.1]) is Carry.CARRIED, "it is decided"
+
+
+def test_a_factor_of_another_kind_decides_nothing_and_one_of_the_same_kind_does() -> None:
+    course = Course([0.1], [0.05])
+    assert course.follow([0.05], [0.01]) is Carry.OPEN
+    assert course.follow([0.01], [0.0099]) is Carry.OPEN, "a slow decay follows a milestone in both cases"
+    assert course.follow([0.0099], [0.0099 * 0.2]) is Carry.CARRIED
+    course = Course([0.1], [0.05])
+    assert course.follow([0.05], [0.0496]) is Carry.OPEN
+    assert course.follow([0.0496], [0.0490]) is Carry.CARRIED, "from 0.1 the first would have been a fall by half"
+
+
+def test_each_number_that_moved_must_confirm_it() -> None:
+    course = Course([0.1, 1.0], [0.05, 0.5])
+    assert course.follow([0.05, 0.5], [0.05, 0.1]) is Carry.OPEN
+    assert course.follow([0.05, 0.1], [0.045, 0.02]) is Carry.OPEN, "the first group moved for the first time"
+    assert course.follow([0.045, 0.02], [0.0405, 0.004]) is Carry.CARRIED
 
 
 @pytest.mark.parametrize(
     ("expected", "found", "carried"),
     [
-        ([0.05, 0.5], [0.04, 0.4], True),
-        ([0.05, 0.5], [0.1, 1.0], False),
-        ([0.05, 0.5], [0.05, 0.6], False),
-        ([0.05, 0.5], [0.0, 0.0], True),
-        ([0.0, 0.0], [0.1, 1.0], False),
-        ([0.05, 0.5], [0.05, 0.5], True),
+        ([0.05, 0.5], [0.04, 0.4], Carry.OPEN),
+        ([0.05, 0.5], [0.1, 1.0], Carry.LOST),
+        ([0.05, 0.5], [0.05, 0.6], Carry.LOST),
+        ([0.05, 0.5], [0.0, 0.0], Carry.OPEN),
+        ([0.0, 0.0], [0.1, 1.0], Carry.LOST),
+        ([0.05, 0.5], [0.05, 0.5], Carry.CARRIED),
     ],
 )
-def test_proportions_decide(expected: list[float], found: list[float], carried: bool) -> None:
-    assert Course([0.1, 1.0], [0.05, 0.5]).carries(expected, found) is carried
+def test_proportions_decide(expected: list[float], found: list[float], carried: Carry) -> None:
+    assert Course([0.1, 1.0], [0.05, 0.5]).follow(expected, found) is carried
 
 
 def test_a_number_that_was_zero_before_the_change_is_lost_when_it_is_zero_again() -> None:
-    assert Course([0.0], [0.5]).carries([0.5], [0.25])
-    assert not Course([0.0], [0.5]).carries([0.5], [0.0])
+    assert Course([0.0], [0.5]).follow([0.5], [0.25]) is Carry.OPEN
+    assert Course([0.0], [0.5]).follow([0.5], [0.0]) is Carry.LOST
+
+
+AFTER_A_MILESTONE = set_by_hand(lambda t: 0.1 * 0.1 ** ((t + 29) // 30))
+
+
+@pytest.mark.parametrize(
+    ("move", "change", "at"),
+    [
+        (AFTER_A_MILESTONE, Scale(0.5), 5),
+        (set_by_hand(lambda _: 0.01), Set(0.02), 1),
+        *((set_by_hand(lambda _, own=own: own), Set(0.2), 1) for own in (0.15, 0.5, 1.0)),
+        (set_by_hand(lambda _: 0.0), Scale(0.5), 1),
+        (set_by_hand(lambda t: 0.01 * 0.99**t), Scale(0.5), 1),
+    ],
+)
+def test_a_number_of_its_own_beyond_the_new_value_is_never_taken_for_a_use(
+    move: Callable[[Optimizer], Callable[[], None]], change: Set | Scale, at: int
+) -> None:
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = SGD([weight], lr=0.1)
+    set_rate = move(optimizer)
+    engine = an_engine("lr", LearningRate(optimizer))
+    for step in range(1, 10):
+        weight.grad = torch.ones(3)
+        optimizer.step()
+        if step == at:
+            engine.propose(Delta("lr", change, "test", "me"), step)
+        if step >= at:
+            set_rate()
+    engine.close()
+    record = engine.history[1]
+    assert record.outcome is Outcome.UNKNOWN
+    assert "whether it carries the change on was not seen" in record.reason
+
+
+def test_the_next_milestone_tells_a_step_decay_from_one_that_multiplies() -> None:
+    for own, outcome in ((True, Outcome.FAILED), (False, Outcome.EFFECTIVE)):
+        weight = nn.Parameter(torch.ones(3))
+        optimizer = SGD([weight], lr=0.1)
+        engine = an_engine("lr", LearningRate(optimizer))
+        for step in range(1, 15):
+            if own:
+                optimizer.param_groups[0]["lr"] = 0.1 * 0.1 ** (step // 5)
+            elif step % 5 == 0:
+                optimizer.param_groups[0]["lr"] *= 0.1
+            weight.grad = torch.ones(3)
+            optimizer.step()
+            if step == 4:
+                engine.propose(Delta("lr", Scale(0.5), "test", "me"), step)
+            if step == 9:
+                assert engine.history[1].outcome is Outcome.UNKNOWN
+        assert engine.history[1].outcome is outcome, engine.history[1].reason
+
+
+def test_a_value_that_a_step_found_before_any_rewrite_was_used() -> None:
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = SGD([weight], lr=0.1)
+    engine = an_engine("lr", LearningRate(optimizer))
+    engine.propose(Delta("lr", Scale(0.5), "test", "me"), 0)
+    for _ in range(3):
+        weight.grad = torch.ones(3)
+        optimizer.step()
+        optimizer.param_groups[0]["lr"] = 0.001
+    assert engine.history[1].outcome is Outcome.EFFECTIVE
+    assert engine.history[1].story[-1][1]["found"] == 0.05
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_one_rewrite_of_a_weight_decay_leaves_its_use_open(own: bool) -> None:
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = SGD([weight], lr=0.1, weight_decay=0.1)
+    engine = an_engine("decay", GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY))
+    engine.propose(Delta("decay", Scale(0.5), "test", "me"), 0)
+    for _ in range(4):
+        group = optimizer.param_groups[0]
+        group["weight_decay"] = 0.01 if own else group["weight_decay"] * 0.2
+        weight.grad = torch.ones(3)
+        optimizer.step()
+    engine.close()
+    assert engine.history[1].outcome is (Outcome.UNKNOWN if own else Outcome.EFFECTIVE)
+    assert not own or "something else wrote 0.01 before step 1" in engine.history[1].reason
 
 
 BUILDS = {

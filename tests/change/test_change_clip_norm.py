@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from seedbed.change import ClipNorm, UseReport
+from seedbed.change import ClipNorm, Use, UseReport
 from seedbed.errors import InvalidInput
 
 
@@ -27,7 +27,7 @@ def test_the_norm_written_is_the_norm_that_the_step_moves_by(max_norm: float) ->
     assert float(clip.clip([weight])) == pytest.approx(6.0)
     optimizer.step()
     assert float(weight.detach().norm()) == pytest.approx(min(6.0, max_norm), rel=1e-5)
-    assert seen == [UseReport(1, max_norm, max_norm)]
+    assert seen == [UseReport(1, max_norm, max_norm, Use.USED)]
 
 
 def test_a_step_without_a_clip_is_a_loss() -> None:
@@ -79,9 +79,50 @@ def test_a_norm_that_cannot_be_is_refused_at_once(max_norm: float) -> None:
         ClipNorm(SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0), max_norm)
 
 
-def test_weights_without_gradients_are_clipped_to_nothing_and_that_is_proof() -> None:
+def test_what_was_not_clipped_proves_nothing() -> None:
     weight, optimizer, clip, seen = clipped()
-    weight.grad = None
+    given = iter([weight])
+    clip.clip(given)
+    clip.clip(given)  # the iterator is exhausted, but the first call reached the gradients
+    optimizer.step()
+    assert [each.use for each in seen] == [Use.USED]
+    weight, optimizer, clip, seen = clipped()
+    for _ in range(2):
+        clip.clip([])
+        optimizer.step()
+    assert [(each.use, each.why) for each in seen] == [(Use.OPEN, "clip was given 0 of the 1 weights with a gradient")]
     clip.clip([weight])
     optimizer.step()
-    assert [each.why for each in seen] == [""]
+    assert seen[1:] == [UseReport(3, 1.0, 1.0, Use.USED)]
+
+
+def test_a_part_of_the_weights_proves_nothing_and_parts_that_make_up_all_do() -> None:
+    weights = [torch.nn.Parameter(torch.zeros(4)) for _ in range(3)]
+    optimizer = SGD(weights, lr=1.0)
+    clip = ClipNorm(optimizer, 2.0)
+    clip.write(1.0)
+    seen: list[UseReport] = []
+    clip.watch(seen.append)
+    for parts in ([weights[:1]], [weights[:1], weights[1:2]]):
+        for weight in weights[:2]:  # the third has no gradient
+            weight.grad = torch.full((4,), 3.0)
+        for part in parts:
+            clip.clip(part)
+        optimizer.step()
+    assert [each.use for each in seen] == [Use.OPEN, Use.USED]
+    assert seen[0].why == "clip was given 1 of the 2 weights with a gradient"
+
+
+@pytest.mark.parametrize(("before", "after"), [(100.0, 50.0), (50.0, 100.0), (None, 50.0)])
+def test_a_norm_that_no_gradients_reach_stays_open_until_some_do(before: float | None, after: float) -> None:
+    weight, optimizer, clip, seen = clipped(max_norm=before or 1.0)
+    clip.write(after)
+    if before is None:
+        clip.restore({"max_norm": after})  # nobody knows the former one
+    clip.watch(seen.append)
+    for size in (3.0, 4.0, 45.0):
+        weight.grad = torch.full((4,), size)
+        clip.clip([weight])
+        optimizer.step()
+    assert [(each.steps_after, each.use) for each in seen] == [(1, Use.OPEN), (3, Use.USED)]
+    assert seen[0].why == "no step's gradients reached a limit, the new or the former one"

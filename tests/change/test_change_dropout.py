@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
-from seedbed.change import DropoutRate, UseReport
+from seedbed.change import DropoutRate, Use, UseReport
 from seedbed.errors import InvalidInput
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")
@@ -62,7 +62,7 @@ def test_what_is_seen_is_what_the_forward_pass_really_dropped(backend: str | Non
         binding.watch(seen.append)
         for _ in range(2):
             assert a_step(run, optimizer) == pytest.approx((1 - value) ** 2, abs=0.02)
-        assert seen.pop() == UseReport(1, value, value)
+        assert seen.pop() == UseReport(1, value, value, Use.USED)
         assert seen == []
 
 
@@ -105,7 +105,27 @@ def test_a_forward_pass_in_evaluation_mode_is_no_use() -> None:
     assert seen == []
     model.train()
     a_step(model, optimizer)
-    assert seen == [UseReport(2, 0.25, 0.25)]
+    assert seen == [UseReport(2, 0.25, 0.25, Use.USED)]
+
+
+def test_a_pass_without_gradients_is_no_use() -> None:
+    model = Dropping()
+    optimizer = SGD([model.scale], lr=0.0)
+    seen: list[UseReport] = []
+    binding = DropoutRate(model, optimizer)
+    binding.write(0.25)
+    binding.watch(seen.append)
+    for _ in range(2):
+        with torch.no_grad():
+            model()  # for the log; the gradients come from elsewhere
+        a_step(lambda: model.scale * 2, optimizer)
+    assert seen == []
+    optimizer.zero_grad()
+    model()
+    optimizer.step()
+    assert seen == [], "nor is a pass before a step without any gradient"
+    a_step(model, optimizer)
+    assert seen == [UseReport(4, 0.25, 0.25, Use.USED)]
 
 
 def test_a_module_that_was_replaced_is_found_again_by_its_name() -> None:
@@ -135,8 +155,9 @@ def test_the_dropout_of_attention_and_recurrent_layers_and_of_every_kind_is_mean
     x = torch.randn(2, 3, 4)
     once, again = layer(x), layer(x)
     torch.testing.assert_close(once, again)
+    optimizer.param_groups[0]["params"][-1].grad = torch.ones(1)
     optimizer.step()
-    assert seen == [UseReport(1, 0.0, 0.0)]
+    assert seen == [UseReport(1, 0.0, 0.0, Use.USED)]
 
 
 def test_modules_that_differ_or_are_not_there_are_refused() -> None:

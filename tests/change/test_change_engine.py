@@ -268,6 +268,23 @@ def test_a_change_that_no_step_used_is_unknown_when_the_run_ends(tmp_path: Path)
         engine.require_effective()
 
 
+def test_a_journal_that_nobody_resumed_says_nothing_of_the_live_values(tmp_path: Path) -> None:
+    knob = Knob()
+    engine = opened(tmp_path, knob)
+    engine.propose(cut(), step=0)
+    knob.step()
+    state = engine.state(1)
+    engine.close()
+    later = opened(tmp_path, Knob())  # it holds the value from before the change
+    with pytest.raises(Conflict, match=r"holds 1 changes: call resume\(state\)") as refused:
+        later.require_effective()
+    with pytest.raises(Conflict) as also:
+        later.propose(cut(), step=20)
+    assert str(refused.value) == str(also.value)
+    later.resume(state)
+    later.require_effective()
+
+
 def test_a_change_replaced_before_any_step_is_unknown(tmp_path: Path) -> None:
     knob = Knob()
     engine = ChangeEngine(

@@ -9,7 +9,7 @@ import torch
 from change_rig import CASES, Net, Rig
 from torch.optim.swa_utils import AveragedModel
 
-from seedbed.change import ChangeEngine, ChangeState, Delta, Kind, Parameter, Set, UseReport
+from seedbed.change import ChangeEngine, ChangeState, Delta, Kind, Parameter, Set, Use, UseReport
 from seedbed.contracts import Outcome
 from seedbed.errors import InvalidInput
 from seedbed.records import Journal
@@ -24,7 +24,7 @@ def changed(rig: Rig, name: str) -> UseReport:
     binding = case.build(rig)
     binding.write(case.value)
     binding.watch(rig.seen.append)
-    return UseReport(1, case.value, case.value)
+    return UseReport(1, case.value, case.value, Use.USED)
 
 
 @every_binding
@@ -124,7 +124,7 @@ def test_a_change_amid_accumulation_is_proven_by_a_step_that_is_wholly_of_it(nam
     if CASES[name].in_forward:
         assert rig.seen == [], "half of what this step summed up came before the change"
         rig.step()
-        expected = UseReport(2, expected.expected, expected.found)
+        expected = UseReport(2, expected.expected, expected.found, Use.USED)
     assert rig.seen == [expected]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
-from seedbed.change import Freeze, OnUnfreeze, UseReport
+from seedbed.change import Freeze, OnUnfreeze, Use, UseReport
 from seedbed.errors import InvalidInput
 
 OPTIMIZERS = {
@@ -78,7 +78,7 @@ def test_a_frozen_submodule_does_not_move_and_the_rest_does(kind: str) -> None:
         a_step(model, optimizer)
     assert same(frozen, weights_of(model.encoder))
     assert not same(head, weights_of(model.head))
-    assert seen == [UseReport(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0, Use.USED)]
 
 
 @pytest.mark.parametrize("gradient", ["stale", "zero"])
@@ -132,7 +132,7 @@ def test_a_later_step_that_writes_the_same_bits_again_has_moved_nothing() -> Non
         for weight in model.encoder.parameters():
             weight.grad = torch.zeros_like(weight)
         optimizer.step()
-    assert seen == [UseReport(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0, Use.USED)]
 
 
 class Writes(SGD):
@@ -211,7 +211,7 @@ def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weigh
     binding.watch(seen.append)
     loss.backward()
     optimizer.step()
-    assert seen == [UseReport(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0, Use.USED)]
 
 
 @pytest.mark.parametrize("holds", [True, False])
@@ -230,7 +230,7 @@ def test_statistics_of_normalisation_stand_still_unless_declared_otherwise(holds
     for _ in range(2):
         a_step(model, optimizer)
     assert torch.equal(mean, norm.running_mean) is holds
-    assert seen == [UseReport(1, 1.0, 1.0)]
+    assert seen == [UseReport(1, 1.0, 1.0, Use.USED)]
     binding.write(0.0)
     assert norm.momentum == 0.1
     a_step(model, optimizer)
@@ -284,7 +284,7 @@ def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(on_unfre
     binding.write(0.0)
     binding.watch(seen.append)
     a_step(model, optimizer)
-    assert seen == [UseReport(1, 0.0, 0.0)]
+    assert seen == [UseReport(1, 0.0, 0.0, Use.USED)]
     assert float(optimizer.state[linear_of(model).weight]["step"]) == steps
     assert float(optimizer.state[model.head.weight]["step"]) == 3
 

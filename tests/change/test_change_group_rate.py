@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_change_learning_rate import STOCK, an_optimizer, train_step, trained
 from torch.optim import SGD, Optimizer, lr_scheduler
 
-from seedbed.change import LearningRate, UseReport
+from seedbed.change import LearningRate, Use, UseReport
 from seedbed.errors import InvalidInput
 
 CYCLIC = [kind for kind in STOCK if "OneCycleLR" in kind or "CyclicLR" in kind]  # their base is an argument of theirs
@@ -75,7 +75,7 @@ def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kin
     rate.watch(seen.append)
     for step in range(25):
         train_step(optimizer, scheduler if step % 3 else None)
-    assert seen == [UseReport(1, 7e-4, 7e-4)]
+    assert seen == [UseReport(1, 7e-4, 7e-4, Use.USED)]
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_two_groups_bound_apart_do_not_mislead_each_others_watch() -> None:
     for value in (5e-3, 4e-3, 3e-3):
         first.write(value)
         train_step(optimizer, scheduler)
-    assert seen == [UseReport(1, 7e-4, 7e-4)]
+    assert seen == [UseReport(1, 7e-4, 7e-4, Use.USED)]
 
 
 def test_a_group_is_found_by_name_also_where_its_place_has_changed() -> None:
@@ -175,7 +175,7 @@ def test_a_write_through_the_binding_that_is_watched_is_no_loss_once_the_first_w
     rate.write(2e-3)
     for _ in range(6):
         train_step(optimizer, scheduler)
-    assert seen == [UseReport(1, 3e-3, 3e-3)]
+    assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]
 
 
 def test_a_write_before_the_first_was_seen_leaves_the_first_unproven() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, lr_scheduler
 
-from seedbed.change import GroupSetting, LearningRate, OptimizerSetting, UseReport
+from seedbed.change import GroupSetting, LearningRate, OptimizerSetting, Use, UseReport
 from seedbed.errors import InvalidInput
 
 
@@ -32,7 +32,7 @@ def train_step(optimizer: Optimizer) -> None:
 
 def proven(seen: list[UseReport]) -> list[UseReport]:
     """The reports of a use or of a loss."""
-    return [each for each in seen if not each.unused]
+    return [each for each in seen if each.use is not Use.OPEN]
 
 
 def moved(optimizer: Optimizer) -> list[float]:
@@ -105,7 +105,7 @@ def test_momentum_is_held_where_it_exists(kind: Kind) -> None:
     binding.watch(seen.append)
     for _ in range(4):
         assert moved(optimizer) == moved(twin)
-    assert proven(seen) == [UseReport(2, 0.5, 0.5)], "the first step has nothing to carry on"
+    assert proven(seen) == [UseReport(2, 0.5, 0.5, Use.USED)], "the first step has nothing to carry on"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,8 @@ def test_a_schedule_that_cycles_takes_neither_decay_nor_beta2() -> None:
     for _ in range(10):
         train_step(optimizer)
         scheduler.step()
-    assert proven(seen) == [UseReport(1, 0.25, 0.25), UseReport(2, 0.75, 0.75)], "the first step knows no beta2"
+    expected = [UseReport(1, 0.25, 0.25, Use.USED), UseReport(2, 0.75, 0.75, Use.USED)]
+    assert proven(seen) == expected, "the first step knows no beta2"
 
 
 def test_rmsprop_that_stepped_without_momentum_cannot_begin_with_one() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.optim import SGD, Adam, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change import LearningRate, UseReport
+from seedbed.change import LearningRate, Use, UseReport
 from seedbed.errors import InvalidInput
 
 Build = Callable[[Optimizer], LRScheduler]
@@ -112,7 +112,7 @@ def test_a_declared_schedule_carries_the_change_and_the_watch_says_so(kind: str,
     rate.watch(seen.append)
     for step in range(25):
         train_step(optimizer, scheduler if step % 3 else None)  # not every step is the end of an epoch
-    assert seen == [UseReport(1, 3e-3, 3e-3)]
+    assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]
     assert optimizer._optimizer_step_pre_hooks, "the watch stays on"
     rate.watch(None)
     assert not optimizer._optimizer_step_pre_hooks
@@ -220,7 +220,7 @@ def test_an_undeclared_scheduler_that_takes_the_rate_back_is_named_with_both_val
     rate.write(3e-3)
     rate.watch(seen.append)
     used = [train_step(optimizer, scheduler)[0] for _ in range(8)]
-    assert seen[0] == UseReport(1, 3e-3, 3e-3)
+    assert seen[0] == UseReport(1, 3e-3, 3e-3, Use.USED)
     assert len(seen) == 2, "every one of these moves an undeclared rate within eight steps"
     lost = seen[1]
     assert lost.expected == 3e-3
@@ -306,7 +306,7 @@ def test_a_schedule_stepped_by_fractions_of_an_epoch_carries_the_change() -> Non
     for epoch in (0.5, 0.75, 1.0):
         train_step(optimizer, None)
         scheduler.step(epoch)
-    assert seen == [UseReport(1, 3e-3, 3e-3)]
+    assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]
     assert optimizer._optimizer_step_pre_hooks
 
 
@@ -372,7 +372,7 @@ def test_the_binding_works_after_load_state_dict_replaced_the_groups(kind: str) 
     train_step(optimizer, scheduler)
     train_step(optimizer, scheduler)
     assert rate.read() == optimizer.param_groups[0]["lr"]
-    assert seen == [UseReport(1, 3e-3, 3e-3)]
+    assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]
 
 
 @pytest.mark.parametrize("kind", STOCK)
@@ -420,7 +420,7 @@ def test_a_group_added_during_the_watch_is_no_loss() -> None:
     rate.watch(seen.append)
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 1.0})
     train_step(optimizer, None)
-    assert seen == [UseReport(1, 3e-3, 3e-3)]
+    assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]
 
 
 class Unheard(lr_scheduler.LambdaLR):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from seedbed.change import LossWeight, LossWeights, UseReport
+from seedbed.change import LossWeight, LossWeights, Use, UseReport
 from seedbed.errors import InvalidInput
 
 
@@ -57,7 +57,42 @@ def test_a_loop_that_does_not_use_the_sum_is_found_after_two_steps() -> None:
     a_step(optimizer, None)
     assert seen == []
     a_step(optimizer, None)
-    assert [(each.steps_after, each.why) for each in seen] == [(2, "combine was not called in two optimizer steps")]
+    assert [(each.steps_after, each.why) for each in seen] == [
+        (2, "no sum that combine made was backpropagated in two optimizer steps")
+    ]
+
+
+def test_a_sum_that_is_only_logged_is_no_use() -> None:
+    optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
+    seen: list[UseReport] = []
+    binding = LossWeight(weights, "aux", optimizer)
+    binding.write(0.25)
+    binding.watch(seen.append)
+    weight = optimizer.param_groups[0]["params"][0]
+    with torch.no_grad():
+        weights.combine({"link": weight.sum(), "aux": 2 * weight.sum()})
+    weights.combine({"link": weight.sum(), "aux": 2 * weight.sum()})  # with a graph, and no backward pass
+    a_step(optimizer, None)
+    assert seen == []
+    a_step(optimizer, weights)
+    assert seen == [UseReport(2, 0.25, 0.25, Use.USED)]
+
+
+def test_the_weight_of_a_term_without_a_gradient_stays_open() -> None:
+    optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
+    seen: list[UseReport] = []
+    binding = LossWeight(weights, "aux", optimizer)
+    binding.write(0.25)
+    binding.watch(seen.append)
+    weight = optimizer.param_groups[0]["params"][0]
+    for _ in range(3):
+        optimizer.zero_grad()
+        weights.combine({"link": weight.sum(), "aux": (2 * weight.sum()).detach()}).backward()
+        optimizer.step()
+    assert [(each.steps_after, each.use) for each in seen] == [(1, Use.OPEN)]
+    assert "no sum in which term 'aux' has a gradient" in seen[0].why
+    a_step(optimizer, weights)
+    assert seen[1:] == [UseReport(4, 0.25, 0.25, Use.USED)]
 
 
 def test_two_terms_are_watched_apart() -> None:
@@ -69,7 +104,7 @@ def test_two_terms_are_watched_apart() -> None:
         binding.watch(seen.append)
     a_step(optimizer, weights)
     a_step(optimizer, weights)
-    assert seen == [UseReport(1, 2.0, 2.0), UseReport(1, 0.25, 0.25)]
+    assert seen == [UseReport(1, 2.0, 2.0, Use.USED), UseReport(1, 0.25, 0.25, Use.USED)]
 
 
 def test_uses_before_the_change_are_no_uses_of_it() -> None:
@@ -82,7 +117,7 @@ def test_uses_before_the_change_are_no_uses_of_it() -> None:
     a_step(optimizer, None)
     assert seen == []
     a_step(optimizer, weights)
-    assert seen == [UseReport(2, 0.25, 0.25)]
+    assert seen == [UseReport(2, 0.25, 0.25, Use.USED)]
 
 
 def test_gradients_zeroed_in_place_cost_one_step_of_proof_and_no_more() -> None:
@@ -97,4 +132,4 @@ def test_gradients_zeroed_in_place_cost_one_step_of_proof_and_no_more() -> None:
         optimizer.zero_grad(set_to_none=False)
         weights.combine({"link": weight.sum(), "aux": weight.sum()}).backward()
         optimizer.step()
-    assert seen == [UseReport(2, 0.25, 0.25)]
+    assert seen == [UseReport(2, 0.25, 0.25, Use.USED)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.optim import SGD
 from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 
-from seedbed.change import MixtureSampler, MixtureWeight, ResizableBatchSampler, UseReport, track_batches
+from seedbed.change import MixtureSampler, MixtureWeight, ResizableBatchSampler, Use, UseReport, track_batches
 from seedbed.errors import InvalidInput
 
 LENGTHS = {"near": 10, "far": 30, "odd": 1}
@@ -93,7 +93,7 @@ def test_the_report_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(worker
         if seen:
             break
     assert drawn_first is not None
-    assert seen == [UseReport(1 + (drawn_first - 16) // 8, 1e9, 1e9)]
+    assert seen == [UseReport(1 + (drawn_first - 16) // 8, 1e9, 1e9, Use.USED)]
     assert drawn_first >= 8 * (3 + 2 * workers), "workers had fetched ahead"
 
 
@@ -111,7 +111,7 @@ def test_a_batch_that_was_half_drawn_before_proves_nothing() -> None:
     assert seen == []
     mixture.delivered(8)
     a_step(optimizer)
-    assert seen == [UseReport(2, 3.0, 3.0)]
+    assert seen == [UseReport(2, 3.0, 3.0, Use.USED)]
 
 
 def test_a_weight_by_which_no_row_handed_over_was_drawn_is_not_among_those_used() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change import LearningRate, UseReport
+from seedbed.change import LearningRate, Use, UseReport
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 OVERWRITING = {"LambdaLR", "CosineAnnealingWarmRestarts", "OneCycleLR"}
@@ -95,7 +95,7 @@ class Plain:
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         if report is not None:
-            report(UseReport(1, self.read(), self.read()))
+            report(UseReport(1, self.read(), self.read(), Use.USED))
 
     def state(self) -> dict[str, float]:
         return {"lr": self.read()}

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from seedbed.errors import InvalidInput
-from seedbed.stages import load_config, load_events
+from seedbed.stages import TrainingSettings, load_config, load_events
 from seedbed.temporal import propose
 
 START = datetime(2024, 3, 1, 10, tzinfo=UTC)
@@ -185,3 +185,76 @@ def test_a_torn_file_is_refused_as_such(tmp_path):
     path.write_bytes(b"\x1f\x8b torn")
     with pytest.raises(InvalidInput, match="torn"):
         propose(path)
+
+
+@pytest.mark.parametrize("name", ["events.xlsx", "events", "events.parquet.zip", "job.yml.bak", "Events.XLS"])
+def test_no_other_file_is_taken_for_the_place_to_write_to(cli, name):
+    Path(name).write_bytes(b"mine")
+    for force in ((), ("--force",)):
+        answer = cli("init", name, *force)
+        assert (answer.code, "is no file of events that can be read" in answer.err) == (2, True)
+    assert Path(name).read_bytes() == b"mine"
+    assert not Path("seedbed.yaml").exists()
+
+
+@pytest.mark.parametrize("place", [("f.csv",), ("--out", "f.csv"), ("f.xlsx",)])
+def test_a_second_file_of_events_is_never_written_to(cli, place):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=i"))
+    Path(place[-1]).write_bytes(b"mine")
+    answer = cli("init", "e.csv", *place, "--force")
+    assert (answer.code, "--out" in answer.err) == (2, True)
+    assert Path(place[-1]).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("place", [("job.YML",), ("--out", "job.cfg")])
+def test_a_place_for_the_proposal_is_taken(cli, place):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=i"))
+    assert cli("init", "e.csv", *place).code == 0
+    assert load_config(Path(place[-1])).data.time_unit == "other"
+
+
+@pytest.mark.parametrize(
+    ("template", "asked"),
+    [
+        ("src=i%7+i%2 | dst=i%7+1-i%2 | t=i", True),  # each pair of neighbours in either direction
+        ("src=i%7 | dst=i%7+1 | t=i", False),
+        ("src=i%7 | dst=i%7 | t=i", False),  # nothing but self loops
+        ("src=i%7+i%2 | dst=100+i%7 | t=i", False),
+    ],
+)
+def test_contacts_are_asked_for_where_pairs_meet_in_both_directions(cli, template, asked):
+    Path("e.csv").write_text(rows(template))
+    said, data = proposed(cli, "e.csv")
+    assert ("undirected false, but check it" in said) is asked
+    assert said.count("undirected false") == 1
+    assert not data.columns.undirected
+
+
+def test_how_many_pairs_meet_in_both_directions_is_counted(tmp_path):
+    path = tmp_path / "e.csv"
+    path.write_text("src,dst,t\n1,2,1\n2,1,2\n2,3,3\n3,2,4\n3,4,5\n3,4,6\n4,5,7\n5,5,8\n")
+    (said,) = (reason for reason in propose(path).reasons if reason.startswith("undirected"))
+    assert "2 of 3 pairs that met more than once did so in both directions, and 4 of 5 ids are at both ends" in said
+    assert "set it to true if neither end acts on the other" in said
+
+
+def test_what_is_known_only_later_by_its_name_is_named(cli):
+    Path("e.csv").write_text(rows("caller=i%5 | callee=i%7 | t=i | call_duration=i/8 | backend=i%3"))
+    said, data = proposed(cli, "e.csv")
+    assert data.columns.features == ("call_duration", "backend")
+    assert "features call_duration, backend: taken as known when the event happens" in said
+    assert "  call_duration: by the name, known only after the event" in said
+
+
+def test_a_small_file_gets_a_batch_size_with_which_nothing_is_short(cli):
+    Path("e.csv").write_text(rows("src=i%5 | dst=i%7 | t=i"))
+    said, _ = proposed(cli, "e.csv")
+    training = load_config(Path("seedbed.yaml")).training
+    assert training == TrainingSettings(batch_size=2, warmup_steps=8)  # 84 to train, 18 to test: 8 batches, 84 steps
+    assert "batch_size 2, warmup_steps 8: 120 events are few" in said
+
+
+def test_a_large_file_keeps_the_default_training(cli):
+    Path("e.csv").write_text("src,dst,t\n" + "".join(f"{i % 5},{i % 7},{i}\n" for i in range(10_000)))
+    assert cli("init", "e.csv").code == 0
+    assert load_config(Path("seedbed.yaml")).training == TrainingSettings()

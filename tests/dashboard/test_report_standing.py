@@ -123,8 +123,8 @@ NOVELTY = {
         "seen_events": 1200,
         "new_events": 0,
         "negatives": {
-            "random": {"true": 0.0, "all_true": 0.0, "unmet": 0.375, "fallback": 0.0},
-            "historical": {"true": 0.03125, "all_true": 0.0, "unmet": 0.0, "fallback": 0.75},
+            "random": {"true": 0.0, "all_true": 0.0, "unmet": 0.375},
+            "historical": {"true": 0.03125, "all_true": 0.0, "unmet": 0.0},
         },
     },
     "by_novelty": {
@@ -147,7 +147,7 @@ def test_how_new_the_test_is_stands_once_in_words_and_no_row_repeats_it(shown):
     assert "in no event before this one" in text
     assert "events with a new source 12.5 %, with a new destination 25.0 %, of a new pair 50.0 %" in text
     assert "37.5 % of the random negatives are destinations that nothing had met before" in text
-    assert "75.0 % of the historical negatives are random ones" in text
+    assert "6.2 % of the events are of a source without a past: their historical negatives are random ones" in text
     assert "3.1 % of the historical negatives are the true destination itself" in text
     assert "oth ends seen before (1,200) random 0.812 / 0.900" in text
     assert "new end (0) historical none / none" in text

@@ -131,8 +131,29 @@ def test_a_check_without_confidence_passes_every_other_series_at_its_threshold()
     assert found.standard_error == pytest.approx(0.025, abs=0.001)
 
 
-def test_without_a_range_a_mean_is_never_passed_and_so_never_wrongly() -> None:
-    assert calibrate(check_of("mean(x) > 2.5 @ 95%"), at_zero(0.0, 96)).false_pass == 0
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("mean(x) > 2.5 @ 95%", "has no answer, right or wrong: no number of samples bounds a mean"),
+        ("mean(x) > 0 in [-0.1, 0.1] @ 95%", "lie outside the declared range"),
+        ("mean(x) < 4 in [-4, 4] @ 95%", "varies around the threshold"),
+        ("std(x) < 9 in [-4, 4] @ 95%", "varies around the threshold"),
+    ],
+)
+def test_a_check_without_an_answer_has_no_rate_rather_than_a_rate_of_none(written: str, problem: str) -> None:
+    record = {"x": Series(np.clip(one_series(0.0, 96), -4, 4))}
+    with pytest.raises(InvalidInput, match=problem):
+        calibrate(check_of(written), record["x"])
+    spec = parse_gate({"checks": [written]})
+    assert calibrated(judge(spec, record), spec, record).checks[0].false_pass_rate is None
+
+
+def test_a_report_is_calibrated_by_the_rules_that_it_was_made_by() -> None:
+    spec, record = parse_gate({"checks": ["mean(x) > 0 @ 95%"]}), {"x": at_zero(0.0, 48)}
+    former = calibrated(judge(spec, record, rules=1), spec, record).checks[0]
+    assert former.false_pass_rate == calibrate(spec.checks[0], record["x"], rules=1).false_pass
+    assert former.false_pass_rate > 0
+    assert calibrated(judge(spec, record), spec, record).checks[0].false_pass_rate is None
 
 
 @pytest.mark.slow

@@ -9,7 +9,10 @@ from gate_samples import report_on, verdict_on
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, block_bootstrap, bounded_mean, fewest_samples, parse_gate
+from seedbed.gate._answer_series import answer_series
+from seedbed.gate._bounded import BoundedMean
 from seedbed.gate._bounded_rows import rows_refuting
+from seedbed.gate._check import Method
 from seedbed.gate._share import chance_of_at_least, largest_share_refuted
 
 MOST_WRONG = 0.064  # the lower end of the 99 % interval of a share of 2,000 series is above 5 % from here on
@@ -108,10 +111,10 @@ def test_the_bound_of_a_share_is_the_one_whose_binomial_tail_is_alpha(
         ("mean(k) > 0.99 @ 95% in [0, 1]", 299),
         ("mean(k) < 1 in [0, 100] @ 99%", 459),
         ("mean(k) > 0.5 in [0, 1] @ 95%", 5),
-        ("mean(k) < 2 in [0, 1] @ 95%", 2),
+        ("mean(k) < 2 in [0, 1] @ 95%", 1),
         ("mean(k) > 1 in [0, 1] @ 95%", None),
         ("mean(k) > 0.5 @ 95%", None),
-        ("p95(k) < 1 @ 95%", 72),
+        ("p95(k) < 1 @ 95%", 59),
         ("drift(k) == false", 24),
         ("mean(k) > 0.5", 1),
         ("std(k) < 0.5", 2),
@@ -119,6 +122,78 @@ def test_the_bound_of_a_share_is_the_one_whose_binomial_tail_is_alpha(
 )
 def test_how_few_samples_can_pass_is_known_before_any_is_taken(check: str, fewest: int | None) -> None:
     assert fewest_samples(check_of(check)) == fewest
+
+
+def ideal(check, num_samples: int) -> dict:
+    """The samples, and those of a control, that speak most for `check`: all at one end, or half and half."""
+    low, high = check.range or (-1e6, 1e6)
+    is_below = check.op.value in {"<", "<="}
+    level, varied = [low if is_below else high] * num_samples, [low] * (num_samples // 2) + [high] * num_samples
+    varied = varied[:num_samples]
+    still = [low if at % 2 else high for at in range(num_samples // 2)] * 2  # varies, but not from half to half
+    if check.statistic == "std":
+        return {"k": Series([low] * num_samples if is_below else varied)}
+    if check.statistic == "spread_ratio":
+        still += [low] * (num_samples % 2)
+        return {"k": Series([low] * num_samples if is_below else varied), "c": Series(varied if is_below else still)}
+    if check.statistic == "difference":
+        return {"k": Series(level), "c": Series([0.0] * num_samples)}
+    return {"k": Series(level)}
+
+
+@pytest.mark.parametrize("method", [None, "sequence"])
+@pytest.mark.parametrize("confidence", [0.4, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize(
+    "check",
+    [
+        *(
+            f"{of} {op} {at} in [0, 1]"
+            for of in ("mean(k)", "difference(k, c)")
+            for op in "<>"
+            for at in (0.02, 0.5, 0.97)
+        ),
+        *("mean(k) < 1 in [0, 1]", "mean(k) <= 1 in [0, 1]", "mean(k) > 0 in [0, 1]", "mean(k) > -3 in [0, 1]"),
+        *("mean(k) >= 1 in [0, 1]", "mean(k) > 1 in [0, 1]", "mean(k) < 0 in [0, 1]", "mean(k) <= 0 in [0, 1]"),
+        *(f"std(k) {op} {at} in [0, 1]" for op in ("<", ">", "<=") for at in (-1, 0, 0.05, 0.4, 0.7, 0.8, 10)),
+        *(f"spread_ratio(k, c) {op} {at} in [0, 1]" for op in ("<", ">") for at in (-1, 0, 0.2, 1, 3)),
+        *(f"{of}(k) {op} 3" for of in ("median", "p95", "p5", "p99.5") for op in ("<", ">=")),
+    ],
+)
+def test_so_few_samples_pass_if_they_are_ideal_and_one_less_never(check: str, confidence: float, method: str) -> None:
+    asked = check_of(f"{check} @ {100 * confidence:g}%")
+    if method is not None:
+        if not check.startswith(("mean", "difference")):
+            return
+        asked = asked.model_copy(update={"method": Method.SEQUENCE})
+    fewest = fewest_samples(asked)
+    if fewest is None:
+        assert answer_series(asked, *ideal(asked, 4000).values()).verdict is not Verdict.PASS
+        return
+    assert answer_series(asked, *ideal(asked, fewest).values()).verdict is Verdict.PASS
+    if fewest > 1:
+        fewer = fewest - 1
+        assert answer_series(asked, *ideal(asked, fewer).values()).verdict is not Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "check", ["std(k) < 0.5", "mean(k) < 9", "median(k) < 9", "spread_ratio(k, c) < 9", "max(k) < 9"]
+)
+def test_without_confidence_a_statistic_needs_as_many_samples_as_it_is_made_of(check: str) -> None:
+    asked = check_of(check)
+    fewest = fewest_samples(asked)
+    passed = []
+    for number in range(1, 4):
+        record = {"k": Series([0.5] * number), "c": Series([0.0, 1.0, 0.0][:number])}
+        passed.append(verdict_on(check, record) is Verdict.PASS)
+    assert passed.index(True) + 1 == fewest
+
+
+@pytest.mark.parametrize(
+    "check", [f"count(k) {op} {at}" for op in (">", ">=", "<", "<=", "==", "!=") for at in (0, 1, 4, 4.5)]
+)
+def test_a_count_needs_what_it_counts(check: str) -> None:
+    passed = [number for number in range(1, 9) if verdict_on(check, {"k": Series([0.0] * number)}) is Verdict.PASS]
+    assert fewest_samples(check_of(check)) == (passed[0] if passed else None)
 
 
 def test_a_check_on_one_value_takes_no_samples() -> None:
@@ -156,6 +231,37 @@ def test_bounds_of_a_mean_stay_within_the_range_and_outside_of_it_nothing_is_bou
         bounded_mean([0.5, 2.0])
     with pytest.raises(InvalidInput, match="expected low below high"):
         bounded_mean([0.5, 0.5], 1, 1)
+
+
+def test_a_reason_says_what_dependent_samples_are_worth() -> None:
+    alike = np.repeat(np.random.default_rng(0).random(60), 8)
+    question = BoundedMean(alike, (0.0, 1.0))
+    worth = f"from 480 samples, worth about {round(480 / question.num_alike)} independent ones"
+    assert question.num_alike > 4
+    for check in ("mean(k) < 0.9 in [0, 1] @ 95%", "mean(k) < 0.51 in [0, 1] @ 95%"):
+        assert worth in report_on(check, {"k": Series(alike)}).reason
+    free = np.random.default_rng(0).random(480)
+    assert "worth" not in report_on("mean(k) < 0.9 in [0, 1] @ 95%", {"k": Series(free)}).reason
+
+
+@pytest.mark.parametrize("any_look", [False, True])
+@pytest.mark.parametrize("num_samples", [1, 3, 8, 40, 120])
+def test_many_series_are_refuted_as_each_alone_is(num_samples: int, any_look: bool) -> None:
+    generator = np.random.default_rng(num_samples)
+    rows = np.concatenate(
+        [
+            generator.random((20, num_samples)),
+            (generator.random((20, num_samples)) < 0.9).astype(float),
+            np.minimum(generator.exponential(0.2, (20, num_samples)), 1.0),
+            np.repeat(generator.random((20, num_samples)), 5, axis=1)[:, :num_samples],
+            np.zeros((1, num_samples)),
+            np.ones((1, num_samples)),
+        ]
+    )
+    for mean in (0.05, 0.3, 0.5, 0.8):
+        for alpha in (0.05, 0.3):
+            alone = [BoundedMean(row, (0.0, 1.0), any_look).is_above(mean, alpha) for row in rows]
+            assert rows_refuting(rows, mean, alpha, any_look=any_look).tolist() == alone
 
 
 SHAPES = {

@@ -71,7 +71,7 @@ def test_a_json_gate(tmp_path: Path) -> None:
         ({"metric": "a", "op": ">", "value": 1, "statistic": "mean", "method": "sequence"}, "say how certain"),
         (
             {"metric": "a", "op": ">", "value": 1, "statistic": "p95", "confidence": 0.9, "method": "sequence"},
-            "a confidence sequence is known for mean and difference, not for p95",
+            "method: sequence is known for mean and difference, not for p95",
         ),
         ({"metric": "a", "op": ">", "value": 1, "statistic": "mean", "delta": 0.5}, "are for drift"),
         (

@@ -104,16 +104,16 @@ def test_the_panel_schema_has_the_fields_of_panels_of_entities():
 @pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
 def test_each_field_taken_away_is_the_only_offence(stage, field):
     whole = metadata("r1", stage)
-    assert metadata_problems(stage, "r1", whole) == []
+    assert metadata_problems(stage, "r1", whole, PANEL) == []
     del whole[field.name]
-    [problem] = metadata_problems(stage, "r1", whole)
+    [problem] = metadata_problems(stage, "r1", whole, PANEL)
     assert problem == f"metadata.{field.name} is missing, expected {field.expected}"
 
 
 @pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
 def test_each_field_refuses_null_and_not_applicable_unless_it_says_otherwise(stage, field):
-    null = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: None})
-    absent = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: NOT_APPLICABLE})
+    null = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: None}, PANEL)
+    absent = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: NOT_APPLICABLE}, PANEL)
     assert null == ([] if field.nullable else [f"metadata.{field.name} is null, expected {field.expected}"])
     always = f"metadata.{field.name} always applies, expected {field.expected}"
     assert absent == ([] if field.may_not_apply else [always])
@@ -122,7 +122,7 @@ def test_each_field_refuses_null_and_not_applicable_unless_it_says_otherwise(sta
 @pytest.mark.parametrize(("stage", "field"), EVERY_FIELD, ids=IDS)
 def test_each_field_refuses_every_value_of_another_kind(stage, field):
     for value in WRONG[field.kind]:
-        problems = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: value})
+        problems = metadata_problems(stage, "r1", {**metadata("r1", stage), field.name: value}, PANEL)
         assert problems[0] == f"metadata.{field.name} is {value!r}, expected {field.expected}"
 
 
@@ -154,7 +154,7 @@ def test_every_field_that_is_wrong_is_named_and_no_other(stage, given_metadata):
             return not field.may_not_apply
         return not field.accepts(value) or (name in {"stage", "run_id"} and value != {"stage": stage}.get(name, "r1"))
 
-    said = metadata_problems(stage, "r1", given_metadata)
+    said = metadata_problems(stage, "r1", given_metadata, PANEL)
     named = {problem.split()[0].removeprefix("metadata.") for problem in said}
     assert named == {name for name in fields.keys() | given_metadata.keys() if wrong(name)}
 
@@ -165,10 +165,10 @@ def test_metadata_of_another_stage_or_run_is_refused_also_without_assertions(tmp
     program.write_text(
         "import json, sys\n"
         "from seedbed.contracts import Stage\n"
-        "from seedbed.records.snapshot._schema import metadata_problems\n"
+        "from seedbed.records.snapshot._schema import PANEL, metadata_problems\n"
         "assert False, 'assertions are switched off'\n"
         "given = json.loads(sys.argv[1])\n"
-        "print(json.dumps(metadata_problems(Stage.TRAINING, 'r1', given)))\n"
+        "print(json.dumps(metadata_problems(Stage.TRAINING, 'r1', given, PANEL)))\n"
     )
     others = {**metadata("r2"), "stage": "FEATURE_SELECTION"}
     run = [sys.executable, "-O", str(program), json.dumps(others)]

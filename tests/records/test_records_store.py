@@ -170,6 +170,20 @@ def test_a_name_taken_between_the_look_and_the_claim_is_made_again(store, monkey
     assert store.start(PROJECT).run_id.endswith("bbbb")
 
 
+@pytest.mark.parametrize("how", ["running", "failed", "finished"])
+def test_a_conflict_that_no_other_name_cures_ends(store, monkeypatch, how):
+    drawn = secrets.token_hex
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "aaaa" if size == 2 else drawn(size))
+    first = store.start(PROJECT)  # the clock stands still, so every name is this one
+    if how == "finished":
+        first.finish(draft(first.run_id))
+    if how == "failed":
+        first.failed("no")
+    words = {"running": "still runs", "failed": "was begun at this moment", "finished": "is finished"}[how]
+    with pytest.raises(Conflict, match=words):
+        store.start(PROJECT)
+
+
 def test_a_journal_belongs_to_its_run(store):
     first = store.start(PROJECT)
     journal = first.journal()

@@ -1,5 +1,7 @@
 """Why two runs differ: planted causes come out first, and history outweighs what is usual."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,20 +14,25 @@ from seedbed.records.compare._noise import EXCEEDS, REPLICATES_NEEDED, WITHIN, n
 METRIC = "/test/ap"
 OPTIMIZER = {"lr": 0.001, "eps": 1e-8}
 CONFIG = {"optimizer": OPTIMIZER, "report": "report.html", "seed": 0}
+_METRICS = itertools.count(1)
 
 
 def config(**changes):
     return {**CONFIG, "optimizer": {**OPTIMIZER, **changes}}
 
 
-def earlier(*keys, moved):
-    """An earlier diff in which `keys` changed, and the metric moved, did not, or nobody knows (None)."""
+def earlier(*keys, moved, before=None):
+    """An earlier diff in which `keys` changed, and the metric moved, did not, or nobody knows (None).
+
+    No two repeat each other, unless `before` gives both the same metric.
+    """
     words = {
         True: f"{EXCEEDS} of 5 replicates",
         False: f"{WITHIN} of 5 replicates",
         None: "not enough replicates: 1 of 4",
     }
-    delta = MetricDelta(previous=1, current=2, absolute=1, percent=100, noise=words[moved])
+    previous = next(_METRICS) if before is None else before
+    delta = MetricDelta(previous=previous, current=previous + 1, absolute=1, percent=100, noise=words[moved])
     return Diff(summary="", changed_keys=keys, metric_deltas={METRIC: delta})
 
 
@@ -48,8 +55,8 @@ def test_what_history_shows_to_move_the_metric_comes_first():
     before = snapshot("r1", config=config())
     after = snapshot("r2", config=config(lr=0.01, eps=1e-6), ap=0.8)
     history = [
-        *[earlier("/config/optimizer/eps", moved=True)] * 3,
-        *[earlier("/config/optimizer/lr", moved=False)] * 3,
+        *(earlier("/config/optimizer/eps", moved=True) for _ in range(3)),
+        *(earlier("/config/optimizer/lr", moved=False) for _ in range(3)),
         earlier("/config/optimizer/lr", moved=None),
     ]
     found = explained(before, after, history)
@@ -58,6 +65,14 @@ def test_what_history_shows_to_move_the_metric_comes_first():
     assert found.causes[1].evidence == "the metric moved in 0 of 3 earlier runs that changed it"
     assert found.causes[0].likelihood == pytest.approx((0.5 + 3) / 4, abs=1e-3)
     assert found.causes[1].likelihood == pytest.approx(0.5 / 4, abs=1e-3)
+
+
+def test_earlier_runs_that_repeat_each_other_are_evidence_once():
+    before, after = snapshot("r1", config=config()), snapshot("r2", config=config(lr=0.01), ap=0.8)
+    repeats = [earlier("/config/optimizer/lr", moved=moved, before=0.5) for moved in (None, True, True, True)]
+    (cause,) = explained(before, after, [*repeats, earlier("/config/optimizer/lr", moved=False)]).causes
+    assert cause.evidence == "the metric moved in 1 of 2 earlier runs that changed it"
+    assert cause.likelihood == pytest.approx((0.5 + 1) / 3, abs=1e-3)
 
 
 def test_without_history_the_usual_likelihood_of_its_kind_decides():

@@ -64,7 +64,10 @@ def test_a_new_run_says_in_its_file_what_it_began_with(store):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda document: document.update(schema_version=3), "expected schema version 2, found 3; upgrade seedbed"),
+        (
+            lambda document: document.update(schema_version=3),
+            "expected schema version 2 or less, found 3; upgrade seedbed to resume the run, or start a new one$",
+        ),
         (lambda document: document.pop("schema_version"), "no job of a training"),
         (lambda document: document.pop("config"), "config|Field required"),
         (lambda document: document["config"].update(model=7), "job.json: "),

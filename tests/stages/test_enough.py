@@ -6,7 +6,7 @@ from seedbed.errors import InvalidInput
 from seedbed.stages import DataSettings, ModelSettings, TrainConfig, TrainingSettings, prepare
 from seedbed.stages._config import default_checks
 from seedbed.stages._dataset import Split
-from seedbed.stages._enough import shortages
+from seedbed.stages._enough import settings_for, shortages
 from seedbed.temporal import StreamSchema, read_events
 
 
@@ -46,23 +46,21 @@ def test_enough_steps_are_not_worth_a_word(num_events, batch_size, epochs):
     assert list(shortages(config(batch_size, epochs=epochs), split(num_events))) == []
 
 
+@pytest.mark.parametrize("metric", ["metrics.test.random.ap", "metrics.margin.historical.mrr"])
 @pytest.mark.parametrize("batch_size", [1, 7, 200])
 @pytest.mark.parametrize("num_events", [40, 1_000, 9_333, 9_334, 9_341, 20_000])
-def test_a_gate_that_needs_more_test_events_says_how_many_and_those_are_enough(num_events, batch_size):
-    job = config(batch_size, "metrics.test.random.ap >= 0.5 @ 95%", "changes.failed == 0", epochs=1_000)
+def test_a_gate_that_needs_more_test_events_says_how_many_and_those_are_enough(num_events, batch_size, metric):
+    job = config(batch_size, f"{metric} >= 0.5 @ 95%", "changes.failed == 0", epochs=1_000)
     said = list(shortages(job, split(num_events)))
     num_batches = len(range(0, len(split(num_events).test), batch_size))
     assert bool(said) == (num_batches < 8)
     for sentence in said:
-        assert sentence.startswith("the gate cannot pass: metrics.test.random.ap >= 0.5 @ 95% needs an interval")
+        assert sentence.startswith(f"the gate cannot pass: {metric} >= 0.5 @ 95% needs an interval")
         in_all = int(sentence.split("give ")[1].split(" events in all")[0].replace(",", ""))
         assert list(shortages(job, split(in_all))) == []
         if "batch_size to " in sentence:
             smaller = int(sentence.split("batch_size to ")[1].split(" or less")[0])
-            assert (
-                list(shortages(config(smaller, "metrics.test.random.ap >= 0.5 @ 95%", epochs=1_000), split(num_events)))
-                == []
-            )
+            assert list(shortages(config(smaller, f"{metric} >= 0.5 @ 95%", epochs=1_000), split(num_events))) == []
 
 
 def test_the_default_gate_is_one_that_needs_an_interval():
@@ -74,3 +72,23 @@ def test_one_event_cannot_be_split(tmp_path):
     (tmp_path / "one.csv").write_text("src,dst,t\n1,2,3\n")
     with pytest.raises(InvalidInput, match="leave a part empty"):
         prepare(read_events(tmp_path / "one.csv", StreamSchema()), DataSettings(), ModelSettings())
+
+
+@pytest.mark.parametrize("num_events", [60, 100, 600, 2_857, 9_000])
+def test_both_warnings_advise_one_batch_size_which_ends_both(num_events):
+    gate = "metrics.test.random.ap >= 0.5 @ 95%"
+    said = list(shortages(config(2_000, gate), split(num_events)))
+    (advised,) = {int(sentence.split("batch_size to ")[1].split(" or less")[0]) for sentence in said}
+    assert len(said) == 2
+    assert list(shortages(config(advised, gate), split(num_events))) == []
+
+
+@pytest.mark.parametrize(("num_events", "batch_size"), [(600, 12), (100, 2), (60, 1), (30, None), (20_000, None)])
+def test_settings_for_few_events_leave_nothing_short(num_events, batch_size):
+    found = settings_for(num_events)
+    assert found.get("batch_size") == batch_size
+    if batch_size is not None:
+        training = TrainingSettings.model_validate(found)
+        assert list(shortages(TrainConfig(training=training), split(num_events))) == []
+        num_steps = -(-len(split(num_events).train) // batch_size) * training.epochs
+        assert training.warmup_steps * 10 <= num_steps

@@ -9,7 +9,7 @@ from seedbed.gate import gate_record, judge, parse_gate
 from seedbed.stages import TrainConfig, prepare, train
 from seedbed.stages import _baselines as baselines
 from seedbed.stages._evaluation import NEGATIVE_KINDS, Evaluation
-from seedbed.stages._strongest import margins, strongest
+from seedbed.stages._strongest import margins, strongest, strongest_names
 from seedbed.temporal import RankingScores
 
 KINDS, METRICS = ("random", "historical"), ("ap", "auc", "mrr")
@@ -36,6 +36,7 @@ def evaluation_of(**lifts):
 def test_the_strongest_is_the_best_baseline_of_each_metric_and_never_the_model():
     evaluation = evaluation_of(model=3.0, weak=0.5, strong=1.5)
     assert strongest(evaluation) == evaluation.metrics("strong")
+    assert strongest_names(evaluation) == dict.fromkeys(KINDS, dict.fromkeys(METRICS, "strong"))
 
 
 @pytest.mark.parametrize(("model", "sign"), [(3.0, 1), (0.3, -1)])
@@ -54,7 +55,40 @@ def test_a_predictor_has_no_margin_over_one_that_scores_the_same():
         for name in ("model", "twin"):
             evaluation.add(name, dict.fromkeys(NEGATIVE_KINDS, part))
     found = margins(evaluation, seed=0)["random"]["ap"]
-    assert (found.low, found.value, found.high) == (0.0, 0.0, 0.0)
+    assert found.value == 0
+    assert found.low == pytest.approx(-found.high)
+    assert 0.2 < found.high < 0.6
+
+
+def test_a_perfect_model_over_few_batches_is_no_certainty():
+    evaluation = Evaluation(("model", "level", "opposite"))
+    for _ in range(10):
+        ones, many = np.ones(30), np.zeros((30, 5))
+        for name, true in (("model", ones), ("level", 0 * ones), ("opposite", -ones)):
+            evaluation.add(name, dict.fromkeys(NEGATIVE_KINDS, RankingScores(true, 0 * ones, many)))
+    found = margins(evaluation, seed=0)["random"]["auc"]
+    assert (found.value, found.n) == (0.5, 10)
+    assert 0 < found.low < 0.4
+    assert 0.6 < found.high <= 1
+    alone = Evaluation(("model", "opposite"))
+    for name in ("model", "opposite"):
+        for part in evaluation.parts(name)["random"]:
+            alone.add(name, dict.fromkeys(NEGATIVE_KINDS, part))
+    whole = margins(alone, seed=0)["random"]["auc"]
+    assert (whole.value, whole.high) == (1, 1)
+    assert whole.low == pytest.approx(2 * 0.025**0.1 - 1)  # of ten hits in ten, on [-1, 1]
+
+
+def test_only_the_strongest_of_each_metric_is_computed_without_each_batch():
+    evaluation = evaluation_of(model=3.0, weak=0.5, strong=1.5)
+    margins(evaluation, seed=0)
+    assert not evaluation.jackknife("weak", "random")._without
+    assert set(evaluation.jackknife("strong", "random")._without) == set(METRICS)
+    before = evaluation.jackknife("model", "random")
+    evaluation.intervals("model", seed=0)
+    assert evaluation.jackknife("model", "random") is before
+    evaluation.add("model", dict.fromkeys(NEGATIVE_KINDS, before.batches[0]))
+    assert len(evaluation.jackknife("model", "random").batches) == len(before.batches) + 1
 
 
 @pytest.mark.slow
@@ -71,6 +105,7 @@ def test_a_record_holds_every_baseline_on_the_same_questions_and_a_gate_can_ask_
         for metric in METRICS:
             best = max(number(metrics, "baselines", name, kind, metric) for name in metrics["baselines"])
             assert number(metrics, "strongest", kind, metric) == best
+            assert number(metrics, "baselines", metrics["strongest_name"][kind][metric], kind, metric) == best
             margin = number(metrics, "margin", kind, metric, "value")
             assert margin == pytest.approx(number(metrics, "test", kind, metric, "value") - best)
     record = gate_record(snapshot_of(store.find("one")))
@@ -93,7 +128,7 @@ def test_the_boosting_learns_from_training_events_alone():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(baselines.HistoryBoosting, "fit", watched)
         patched.setattr(baselines, "_MOST_EVENTS", 300)
-        baselines.Baselines.prepared(data, config.training)
+        baselines.BaselineScorers.prepared(data, config.training)
     ((source, candidates, time),) = asked
     latest = data.split.train[-300:]
     assert source.tolist() == stream.src[latest].tolist()
@@ -107,5 +142,5 @@ def test_without_scikit_learn_the_boosting_is_left_out_and_a_check_on_it_is_refu
     with pytest.raises(InvalidInput, match=r"metrics\.baselines\.boosting\.random\.ap"):
         train(job(gate=("metrics.baselines.boosting.random.ap > 0",)), store, Watcher())
     config = job().config
-    prepared = baselines.Baselines.prepared(prepare(planted_stream(), config.data, config.model), config.training)
+    prepared = baselines.BaselineScorers.prepared(prepare(planted_stream(), config.data, config.model), config.training)
     assert prepared.names == baselines.baseline_names()

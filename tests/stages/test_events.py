@@ -79,3 +79,12 @@ def test_settings_for_a_usual_file_are_recorded_as_they_always_were():
     assert recorded["file"]["null"] == ["NA"]
     assert DataSettings.model_validate(recorded) == unusual
     assert DataSettings.model_validate_json(DataSettings().model_dump_json()) == DataSettings()
+
+
+@pytest.mark.parametrize(("unit", "warned"), [("days", True), ("seconds", False), ("other", False)])
+def test_sessions_of_seconds_that_are_read_as_another_unit_are_said(tmp_path, caplog, unit, warned):
+    write_sessions(scaled("seconds"), tmp_path)
+    config = with_unit_of(tmp_path, TrainConfig(data=DataSettings(time_unit=unit)))
+    load_events(tmp_path, config.data)
+    assert ("set data.time_unit to seconds" in caplog.text) is warned
+    assert caplog.text.count("WARNING") == warned

@@ -4,6 +4,7 @@ import os
 import signal
 import warnings
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from planted_job import Watcher, changes_of, job, number, planted_stream, snapsh
 from seedbed.contracts import AuditRun, ChangeSummary, Outcome, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, Diverged, InvalidInput
 from seedbed.gate import GateSpec, gate_record, judge, parse_gate
-from seedbed.records import read_step_events
+from seedbed.records import Store, read_step_events
 from seedbed.runtime import RuntimeDegraded
 from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, configuration_of, train
+from seedbed.testing import FakeClock
 
 EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
 
@@ -50,6 +52,13 @@ def test_the_same_job_twice_has_the_same_metrics_and_finds_its_predecessor(store
     assert second.diff_prev.prev_run_id == "one"
     assert second.diff_prev.comparable
     assert second.diff_prev.policy == "EXACT"
+
+
+@pytest.mark.slow
+def test_a_run_without_a_name_is_named_by_the_clock_of_the_store(tmp_path):
+    clock = FakeClock(datetime(2031, 4, 5, 6, 7, 8, 9000, tzinfo=UTC))
+    store = Store.open(tmp_path / "store", create=True, clock=clock)
+    assert train(job(), store, Watcher()).run_id.startswith("20310405-060708-009-")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from seedbed.errors import InvalidInput
-from seedbed.temporal import FileFormat, StreamSchema, read_events
+from seedbed.temporal import FileFormat, StreamSchema, propose, read_events
 from seedbed.temporal._instants import Instants
 
 TABLE = "src,dst,t\nzoë,2,5\n3,4,6\n"
@@ -312,8 +312,8 @@ def test_a_decimal_comma_is_refused_with_the_option_and_read_with_it(tmp_path, w
     path = write(tmp_path, f"src;dst;t;x\n1;2;3;{written}\n1;2;4;0,5\n")
     assert 'data.file.decimal to ","' in refusal(path, X)
     assert read_events(path, X, file=FileFormat(decimal=",")).features[:, 0].tolist() == [meant, 0.5]
-    thousands = write(tmp_path, "src;dst;t;x\n1;2;3;1.234\n")
-    assert "expected a decimal comma" in refusal(thousands, X, file=FileFormat(decimal=","))
+    pointed = write(tmp_path, "src;dst;t;x\n1;2;3;1.23\n")
+    assert "points may only stand between thousands" in refusal(pointed, X, file=FileFormat(decimal=","))
 
 
 def test_unsorted_events_are_refused_with_the_option(tmp_path):
@@ -328,6 +328,7 @@ def test_unsorted_events_are_refused_with_the_option(tmp_path):
         ("1,2,1700000259250000000\n", "data.time_unit to nanoseconds"),
         ("1,2,3\n" * 51, "50 of 51 events are exact copies"),
         ("1,2,3\n1,3,3\n1,2,3\n", "1 of 3 events are exact copies"),
+        ("1,2,3\n2,1,3\n3,2,4\n2,3,4\n", "every event also stands in the other direction"),
         ("1,1,3\n1,2,4\n2,2,5\n", "2 of 3 events have one node at both ends"),
     ],
 )
@@ -365,3 +366,39 @@ def test_what_is_no_mistake_is_read_without_a_warning(tmp_path, caplog, schema, 
 def test_a_format_that_nothing_is_written_in_is_refused(setting, words):
     with pytest.raises(ValidationError, match=words):
         FileFormat.model_validate(setting)
+
+
+BLANKS = "t, src,dst ,x\n5, 3,4 , 1.5\n 6,4 ,\t3, \n7 ,3, 4,\n"
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e.jsonl", "e.parquet"])
+def test_blanks_around_a_cell_mean_nothing(tmp_path, name):
+    rows = [line.split(",") for line in BLANKS.splitlines()]
+    texts = [dict(zip(("t", "src", "dst", "x"), row, strict=True)) for row in rows[1:]]
+    if name == "e.csv":
+        path = write(tmp_path, BLANKS, name)
+    elif name == "e.jsonl":
+        path = write(tmp_path, "".join(json.dumps(row) + "\n" for row in texts), name)
+    else:  # in Parquet a text is no number
+        ids = [{**row, "t": int(row["t"]), "x": float(row["x"].strip() or "nan")} for row in texts]
+        path = write(tmp_path, pl.DataFrame(ids), name)
+    form = FileFormat(null=("NaN",))
+    stream = read_events(path, X, file=form)
+    assert (stream.names, stream.src.tolist(), stream.t.tolist()) == (("3", "4"), [0, 1, 0], [5, 6, 7])
+    assert stream.features[0, 0] == 1.5
+    assert (stream.features[1:] != stream.features[1:]).all()
+    columns = propose(path).columns
+    assert (columns.src, columns.dst, columns.t) == ("src", "dst", "t")
+
+
+def test_a_cell_of_two_quotes_is_an_empty_one(tmp_path):
+    path = write(tmp_path, '"src","dst","t","x"\n"1","2","3","1.5"\n"1","2","4",""\n')
+    assert (feature := read_events(path, X).features[1, 0]) != feature
+    kinds = read_events(path, StreamSchema(features=("x",), categorical=("x",)))
+    assert (kinds.feature_names, kinds.features.tolist()) == (("x=1.5",), [[1], [0]])
+
+
+def test_names_that_differ_only_by_blanks_stay_two_columns(tmp_path):
+    path = write(tmp_path, "src,dst,t,x, x\n1,2,3,4,5\n")
+    assert read_events(path, X).features.tolist() == [[4]]
+    assert read_events(path, StreamSchema(features=(" x",))).features.tolist() == [[5]]

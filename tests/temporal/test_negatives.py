@@ -28,7 +28,7 @@ def test_random_negatives_never_look_into_the_future(events, asked, undirected, 
     ends = [(dst, t) for _, dst, t in events] + [(src, t) for src, _, t in events] * undirected
     for row, when in enumerate(time):
         assert set(drawn[row].tolist()) <= known_at(ends, when)
-    assert sampler.unmet(time).tolist() == [not any(t < when for _, t in ends) for when in time]
+    assert sampler.before_any_destination(time).tolist() == [not any(t < when for _, t in ends) for when in time]
 
 
 def test_no_event_draws_a_destination_that_first_appears_later():
@@ -36,7 +36,7 @@ def test_no_event_draws_a_destination_that_first_appears_later():
     sampler = NegativeSampler(plain_stream([(0, 2, 1), (0, 3, 2), (1, 2, 3), (1, 4, 4)]))
     drawn = sampler.random(np.array([1, 2, 3, 4]), 200, np.random.default_rng(0))
     assert [set(row.tolist()) for row in drawn] == [{2}, {2}, {2, 3}, {2, 3}]
-    assert sampler.unmet(np.array([1, 2, 3, 4])).tolist() == [True, False, False, False]
+    assert sampler.before_any_destination(np.array([1, 2, 3, 4])).tolist() == [True, False, False, False]
 
 
 def test_what_happens_at_a_time_or_later_changes_no_draw_at_it():

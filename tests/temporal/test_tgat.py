@@ -12,11 +12,11 @@ from torch.autograd.profiler import profile
 from torch.nn import functional
 
 from seedbed.temporal import (
+    BASELINE_RULES,
     BlockBuilder,
     EventHistory,
     LinkPredictor,
     NegativeSampler,
-    PairCounter,
     TemporalAttention,
     TemporalGraph,
     TGATConfig,
@@ -215,7 +215,7 @@ def test_a_rule_about_the_last_destination_is_learnt_where_counting_pairs_is_bli
     with torch.no_grad():
         source, candidates, time, scores = ask(2400, 3000)
     learnt = average_precision(*scores.double().numpy().T)
-    counter = PairCounter(stream)
-    counted = average_precision(*(counter.score(source, candidates[:, i], time) for i in (0, 1)))
+    history, count = EventHistory(stream), BASELINE_RULES["pair_counter"]
+    counted = average_precision(*(count(history.before(source, candidates[:, i], time)) for i in (0, 1)))
     assert counted < 0.55
     assert learnt > 0.7

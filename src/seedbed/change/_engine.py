@@ -11,7 +11,7 @@ from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
 from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas
-from seedbed.change.bindings._binding import Binding, UseReport
+from seedbed.change.bindings._binding import Binding, Use, UseReport
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
@@ -64,7 +64,7 @@ class ChangeEngine:
         self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
         self._watched: dict[str, int] = {}
-        self._unused: dict[int, str] = {}
+        self._open: dict[int, str] = {}
         self._settled = not journal.entries()
         self._register(proposers)
 
@@ -182,12 +182,16 @@ class ChangeEngine:
     def close(self) -> None:
         """End every watch. A change that no step has used until now is UNKNOWN."""
         for change_id in self._watched.values():
-            why = f": {unused}" if (unused := self._unused.get(change_id)) else ""
+            why = f": {reason}" if (reason := self._open.get(change_id)) else ""
             self._ledger.give_up(change_id, f"the run ended before a step used it{why}")
         self._end_watches()
 
     def require_effective(self) -> None:
-        """Raise ContractBroken if any change failed or is unknown; the error names the first one."""
+        """Raise ContractBroken if any change failed or is unknown; the error names the first one.
+
+        Raises Conflict when changes of an earlier process are not settled: nobody looked at the live values.
+        """
+        self._require_settled()
         for record in self.history.records:
             if record.outcome in {Outcome.FAILED, Outcome.UNKNOWN}:
                 raise ContractBroken(
@@ -223,17 +227,20 @@ class ChangeEngine:
         )
 
     def _require_state(self, against: str | None, step: int) -> dict[str, float]:
+        self._require_settled()
+        self.settle(step)
+        values = self._target.read()
+        if against is not None and (state := self._registry.state_hash(values)) != against:
+            raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
+        return values
+
+    def _require_settled(self) -> None:
         if not self._settled:
             raise Conflict(
                 f"the journal was begun before and holds {len(self.history.records)} changes: call resume(state) with "
                 "the checkpoint's state, resume(None) to begin again, or settle(step) with the same live objects; the "
                 "changes of a new run belong into a journal of its own, such as run.journal()"
             )
-        self.settle(step)
-        values = self._target.read()
-        if against is not None and (state := self._registry.state_hash(values)) != against:
-            raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
-        return values
 
     def _carry_out(self, planned: Sequence[Planned], values: Mapping[str, float], rules: Rules) -> None:
         """Apply what the guards let through; when another writer was faster, plan again on the new values."""
@@ -382,17 +389,17 @@ class ChangeEngine:
         if key in self._watched:
             self._ledger.give_up(self._watched[key], f"change {record.id} came before a step used it")
         self._watched[key] = record.id
-        self._target.watch(key, lambda use: self._note_use(record.id, step + use.steps_after, use))
+        self._target.watch(key, lambda report: self._note_use(record.id, step + report.steps_after, report))
 
-    def _note_use(self, change_id: int, step: int, use: UseReport) -> None:
+    def _note_use(self, change_id: int, step: int, report: UseReport) -> None:
         record = self.history[change_id]
-        if use.unused:
-            self._unused[change_id] = use.unused
-        elif use.why:
-            numbers = f"expected {use.expected:g}, found {use.found:g}"
-            self._ledger.fail(record, f"at step {step}: {numbers}; {use.why}", use.found, step)
+        if report.use is Use.OPEN:
+            self._open[change_id] = report.why
+        elif report.use is Use.LOST:
+            numbers = f"expected {report.expected:g}, found {report.found:g}"
+            self._ledger.fail(record, f"at step {step}: {numbers}; {report.why}", report.found, step)
         elif record.phase is not Kind.EFFECTIVE:
-            self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=use.found)
+            self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=report.found)
 
     def _end_watches(self) -> None:
         for parameter in self._registry:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from seedbed.dashboard._scores import is_number
 from seedbed.records import Snapshot
 
-__all__ = ["Use", "contract_words", "resume_words", "uses_of"]
+__all__ = ["ValueUse", "contract_words", "resume_words", "uses_of"]
 
 _ORIGINS = {
     "changes": "changed from outside: an input of this run",
@@ -18,7 +18,7 @@ _FEATURES = ("sdpa", "flash", "amp", "cdc")
 
 
 @dataclass(frozen=True)
-class Use:
+class ValueUse:
     """One value of a parameter, and the first step that used it; `certain` is false where nobody saw the use."""
 
     parameter: str
@@ -34,7 +34,7 @@ class Use:
         return f"from step {self.step}: {self.value:g}{doubt}"
 
 
-def uses_of(snapshot: Snapshot) -> tuple[Use, ...]:
+def uses_of(snapshot: Snapshot) -> tuple[ValueUse, ...]:
     """Every value that was set while the run ran, by parameter and step."""
     found = [use for head, origin in _ORIGINS.items() for use in _uses(snapshot.course.get(head), origin)]
     return tuple(sorted(found, key=lambda use: (use.parameter, use.step)))
@@ -67,11 +67,11 @@ def resume_words(snapshot: Snapshot) -> str:
     return "never resumed" if count == 0 else "resumed once" if count == 1 else f"resumed {count} times"
 
 
-def _uses(values: JsonValue, origin: str) -> Iterator[Use]:
+def _uses(values: JsonValue, origin: str) -> Iterator[ValueUse]:
     for parameter, items in values.items() if isinstance(values, dict) else ():
         for item in items if isinstance(items, list) else ():
             if isinstance(item, list) and len(item) > 1 and isinstance(item[0], int) and is_number(item[1]):
-                yield Use(parameter, item[0], item[1], origin, len(item) == 2)
+                yield ValueUse(parameter, item[0], item[1], origin, len(item) == 2)
 
 
 def _fact(runtime: Mapping[str, JsonValue], feature: str, fact: str) -> bool:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._history import Series
+from seedbed.dashboard._history import StepSeries
 from seedbed.records import Snapshot
 
 __all__ = ["epoch_ends"]
@@ -14,7 +14,7 @@ __all__ = ["epoch_ends"]
 _LENGTH, _EPOCH = "steps_per_epoch", "epoch"
 
 
-def epoch_ends(snapshot: Snapshot, history: Sequence[Series]) -> tuple[int, ...]:
+def epoch_ends(snapshot: Snapshot, history: Sequence[StepSeries]) -> tuple[int, ...]:
     """The last step of each epoch but the last one; none where the record does not say how long an epoch is.
 
     A record says it by a step metric `epoch`, by a number called `steps_per_epoch` among its inputs, or by

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from seedbed.dashboard._scores import better, is_number
 from seedbed.records import Event, Snapshot
 
-__all__ = ["Points", "Series", "history_of", "thinned", "trailing_mean"]
+__all__ = ["Points", "StepSeries", "history_of", "thinned", "trailing_mean"]
 
 Points = tuple[tuple[float, float], ...]
 
@@ -22,7 +22,7 @@ _STEP = "step"
 
 
 @dataclass(frozen=True)
-class Series:
+class StepSeries:
     """The finite values of one metric by step, and the steps of the values that are not finite.
 
     `is_setting` says that the values were set and not measured, as a learning rate is.
@@ -53,7 +53,7 @@ class Series:
         return max(self.points, key=lambda point: sign * point[1])
 
 
-def history_of(snapshot: Snapshot, events: Sequence[Event], settings: Sequence[str] = ()) -> tuple[Series, ...]:
+def history_of(snapshot: Snapshot, events: Sequence[Event], settings: Sequence[str] = ()) -> tuple[StepSeries, ...]:
     """Every series of `events` and of the record: losses first, settings last.
 
     In a record, a list is a series where a list called `step`, which rises and is as long, stands beside it. A logged
@@ -96,13 +96,13 @@ def thinned(points: Points, num_columns: int) -> Points:
     return tuple(sorted(kept))
 
 
-def _series(name: str, points: Points, rates: frozenset[str]) -> Series:
+def _series(name: str, points: Points, rates: frozenset[str]) -> StepSeries:
     finite = tuple(point for point in points if math.isfinite(point[1]))
     bad = tuple(int(step) for step, value in points if not math.isfinite(value))
-    return Series(name, finite, bad, name in rates or name.rpartition(".")[2] in rates)
+    return StepSeries(name, finite, bad, name in rates or name.rpartition(".")[2] in rates)
 
 
-def _place(series: Series) -> int:
+def _place(series: StepSeries) -> int:
     return 2 if series.is_setting else 0 if better(series.name) == "lower" else 1
 
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from seedbed.dashboard._scores import is_number
 from seedbed.records import Snapshot
 
-__all__ = ["MEANING", "NoveltyTable", "Remark", "novelty_names", "novelty_of"]
+__all__ = ["MEANING", "NoveltyRemark", "NoveltyTable", "novelty_names", "novelty_of"]
 
 MEANING = "new: in no event before this one, of the training or of the test"
 
@@ -17,7 +17,6 @@ _METRICS = ("ap", "auc", "mrr")
 _PARTS = {"seen": "both ends seen before", "new": "a new end"}
 _MANY = 0.05  # a share that a reader of the scores should know
 _SHARES = {
-    "fallback": "{of} are random ones, since the source has no past",
     "unmet": "{of} are destinations that nothing had met before, which a model may know by that alone",
     "true": "{of} are the true destination itself, which no score can tell from it",
 }
@@ -26,7 +25,7 @@ Facts = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True)
-class Remark:
+class NoveltyRemark:
     """A sentence; `warns` says that the scores cannot be understood without it."""
 
     words: str
@@ -40,7 +39,7 @@ class NoveltyTable:
     A row has the part, the kind of negatives, and a text for each of `metrics`.
     """
 
-    remarks: tuple[Remark, ...]
+    remarks: tuple[NoveltyRemark, ...]
     metrics: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[str, ...]], ...]
 
@@ -75,30 +74,34 @@ def _facts() -> tuple[str, ...]:
     return (*shares, *(f"{part}_events" for part in _PARTS))
 
 
-def _remarks(facts: Facts) -> Iterator[Remark]:
+def _remarks(facts: Facts) -> Iterator[NoveltyRemark]:
     source, destination, pair, bare = (_percent(facts[name]) for name in _facts()[:4])
-    yield Remark(
-        f"events with a new source {source}, with a new destination {destination}, of a new pair {pair}; "
-        f"of a source without a past {bare}"
+    yield NoveltyRemark(
+        f"events with a new source {source}, with a new destination {destination}, of a new pair {pair}"
     )
+    if share := facts["sources_without_past"]:
+        words = f"{bare} of the events are of a source without a past: their historical negatives are random ones"
+        yield NoveltyRemark(words, is_number(share) and share >= _MANY)
     for part, words in _PARTS.items():
-        yield Remark(f"{words}: {facts[f'{part}_events']:,} events")
+        yield NoveltyRemark(f"{words}: {facts[f'{part}_events']:,} events")
     for kind, shares in _negatives(facts):
         yield from _of_negatives(kind, shares)
 
 
-def _of_negatives(kind: str, shares: Mapping[str, float]) -> Iterator[Remark]:
+def _of_negatives(kind: str, shares: Mapping[str, float]) -> Iterator[NoveltyRemark]:
     """Every share that is not 0, and whether a reader must know it before the scores mean anything."""
     for name, words in _SHARES.items():
         if shares[name]:
-            yield Remark(words.format(of=f"{_percent(shares[name])} of the {kind} negatives"), shares[name] >= _MANY)
+            yield NoveltyRemark(
+                words.format(of=f"{_percent(shares[name])} of the {kind} negatives"), shares[name] >= _MANY
+            )
     if shares["all_true"]:
         words = f"{kind}: every negative is the true destination: they say nothing of the model"
-        yield Remark(f"for {_percent(shares['all_true'])} of the events, {words}", shares["all_true"] >= _MANY)
+        yield NoveltyRemark(f"for {_percent(shares['all_true'])} of the events, {words}", shares["all_true"] >= _MANY)
 
 
 def _negatives(facts: Facts) -> Iterator[tuple[str, dict[str, float]]]:
-    """The four shares of each kind of negatives, random ones first; a kind without all of them is left out."""
+    """The three shares of each kind of negatives, random ones first; a kind without all of them is left out."""
     for kind, found in sorted(_table_of(facts.get("negatives")).items(), reverse=True):
         shares = _table_of(found)
         numbers = {name: share for name in (*_SHARES, "all_true") if is_number(share := shares.get(name))}

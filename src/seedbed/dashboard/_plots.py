@@ -7,7 +7,7 @@ from itertools import pairwise
 from seedbed.contracts import ChangeReport
 from seedbed.contracts._move import move_words
 from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
-from seedbed.dashboard._history import Points, Series, thinned, trailing_mean
+from seedbed.dashboard._history import Points, StepSeries, thinned, trailing_mean
 from seedbed.dashboard._requests import REACHED
 from seedbed.dashboard._words import number
 
@@ -91,7 +91,7 @@ class Figure:
 
 
 def figures(
-    history: Sequence[Series], changes: Sequence[ChangeReport], epoch_ends: Sequence[int], width: int
+    history: Sequence[StepSeries], changes: Sequence[ChangeReport], epoch_ends: Sequence[int], width: int
 ) -> tuple[Figure, ...]:
     """All series in figures `width` units wide, a few in each; every figure has all epochs and all changes."""
     right = width - _RIGHT_MARGIN
@@ -112,7 +112,7 @@ def on_boundaries(changes: Sequence[ChangeReport], epoch_ends: Sequence[int]) ->
 
 
 def _figure(
-    history: Sequence[Series], steps: Axis, bands: tuple[Band, ...], markers: tuple[Marker, ...], width: int
+    history: Sequence[StepSeries], steps: Axis, bands: tuple[Band, ...], markers: tuple[Marker, ...], width: int
 ) -> Figure:
     top = _LANE + max((marker.y for marker in markers), default=-_LANE) + (_EPOCH_LANE if bands else 0)
     panels = tuple(_panels(history, steps, top))
@@ -121,7 +121,7 @@ def _figure(
     return Figure(width, bottom + _FOOT, _LEFT, right, bottom, top - 4, steps.ticks, panels, bands, markers)
 
 
-def _panels(history: Sequence[Series], steps: Axis, top: int) -> Iterator[Panel]:
+def _panels(history: Sequence[StepSeries], steps: Axis, top: int) -> Iterator[Panel]:
     for series in history:
         top += _TITLE
         bottom = top + (_SETTING if series.is_setting else _DENSE if series.is_dense else _SPARSE)
@@ -129,7 +129,7 @@ def _panels(history: Sequence[Series], steps: Axis, top: int) -> Iterator[Panel]
         top = bottom + _GAP
 
 
-def _panel(series: Series, steps: Axis, top: int, bottom: int) -> Panel:
+def _panel(series: StepSeries, steps: Axis, top: int, bottom: int) -> Panel:
     values = [value for _, value in series.points]
     axis = data_axis([0.0, *values] if series.is_setting else values, bottom, top, max(3, (bottom - top) // 35))
     few = not series.is_dense and not series.is_setting
@@ -142,7 +142,7 @@ def _panel(series: Series, steps: Axis, top: int, bottom: int) -> Panel:
     return Panel(title, _aside(series), top, bottom, axis.ticks, tuple(_lines(series, steps, axis)), dots)
 
 
-def _lines(series: Series, steps: Axis, axis: Axis) -> Iterator[Line]:
+def _lines(series: StepSeries, steps: Axis, axis: Axis) -> Iterator[Line]:
     if not series.points:
         return
     if series.is_setting:
@@ -155,7 +155,7 @@ def _lines(series: Series, steps: Axis, axis: Axis) -> Iterator[Line]:
         yield Line("sparse", _path(series.points, steps, axis), "")
 
 
-def _aside(series: Series) -> str:
+def _aside(series: StepSeries) -> str:
     if not series.points:
         return "no finite value"
     if series.best and not series.is_dense:

@@ -21,7 +21,7 @@ _HELD = frozenset({Outcome.BLOCKED, Outcome.NO_OP})
 
 
 @dataclass(frozen=True)
-class Request:
+class RequestMark:
     """One request for a value, drawn at the value that was asked for; `css` names its result."""
 
     x: float
@@ -41,7 +41,7 @@ class SettingPanel:
     bottom: float
     ticks: tuple[Tick, ...]
     path: str
-    requests: tuple[Request, ...]
+    requests: tuple[RequestMark, ...]
 
 
 def asked(outcome: "KeyOutcome") -> str:
@@ -83,7 +83,7 @@ def _panel(summaries: Sequence["IterationSummary"], key: str, unit: str, steps: 
         ticks=tuple(Tick(axis.at(value), f"{value:g}") for value in dict.fromkeys((min(values), max(values)))),
         path=_staircase(used, steps, axis),
         requests=tuple(
-            Request(
+            RequestMark(
                 steps.at(at), axis.at(outcome.wanted), _css(outcome, is_undone), f"iteration {at}: {asked(outcome)}"
             )
             for at, outcome, is_undone in made

@@ -34,7 +34,7 @@ def answer_question(check: Check, question: Question, num_samples: int, confiden
         side = "below" if holds else "above"
         verdict = Verdict.PASS if holds is (check.op in _BELOW) else Verdict.FAIL
         shown = f"found {apart(question.found, value)}, {side} {_rounded(bound, value, holds)}"
-        reason = f"{shown} at {100 * (1 - alpha):g}% from {plural(num_samples, 'sample')}"
+        reason = f"{shown} at {100 * (1 - alpha):g}% from {_worth(check, question, num_samples)}"
         return Answer(verdict, reason, interval, question.method, num_samples)
     return Answer(
         Verdict.INCONCLUSIVE, _undecided(check, question, ends, num_samples), interval, question.method, num_samples
@@ -62,7 +62,18 @@ def _undecided(check: Check, question: Question, ends: tuple[float, float], num_
     low, high = min(ends[0], value), max(ends[1], value)
     shown = f"[{low:.6g}, {high:.6g}]" if high < inf else f"{low:.6g} and everything above"
     inside = f"{value:g} lies inside {shown}, each end at {100 * (1 - alpha_of(check.confidence or 0.5)):g}% from "
-    return f"{inside}{plural(num_samples, 'sample')}: {_remedy(check, question, (low, high), num_samples)}"
+    return f"{inside}{_worth(check, question, num_samples)}: {_remedy(check, question, (low, high), num_samples)}"
+
+
+def _worth(check: Check, question: Question, num_samples: int) -> str:
+    """The number of samples, and of independent ones that say as much, where dependence makes them fewer."""
+    num_alike = question.about(float(check.value))[0].num_alike
+    stated = plural(num_samples, "sample")
+    return (
+        stated
+        if num_alike <= 1
+        else f"{stated}, worth about {max(1, round(num_samples / num_alike)):,} independent ones"
+    )
 
 
 def _remedy(check: Check, question: Question, ends: tuple[float, float], num_samples: int) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seedbed.contracts import Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate._answer import Answer, answer_value
+from seedbed.gate._answer_quantile import answer_quantile
 from seedbed.gate._answer_question import answer_constant, answer_question
 from seedbed.gate._arms import Arms, Estimate, Shortage, plural, without_confidence
 from seedbed.gate._bounded import exact_mean
@@ -19,6 +20,7 @@ from seedbed.gate._estimate import Question, estimate
 from seedbed.gate._estimate_former import estimate_former
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
+from seedbed.gate._statistics import probability
 
 __all__ = ["LEAST_POWER", "answer_arms", "answer_series", "drift_trial", "threshold_of"]
 
@@ -74,15 +76,24 @@ def answer_arms(check: Check, arms: Arms, *, rules: int = RULES, resamples: int 
         constant = answer_constant(check, arms.samples if arms.control is None else arms.samples - arms.control)
         if constant is not None:
             return constant
-    found = estimate_former(check, arms, resamples=resamples) if is_former else estimate(check, arms)
+    found = estimate_former(check, arms, resamples=resamples) if is_former else _estimate(check, arms)
     if isinstance(found, Shortage):
         more = f": collect about {found.num_missing:,} more" if found.num_missing else ""
         value = None if is_former else _value_alone(check, arms)
         return Answer(Verdict.INCONCLUSIVE, f"{found.reason}{more}", value, n=num_samples)
+    if isinstance(found, Answer):
+        return found
     if isinstance(found, Question):
         return answer_question(check, found, num_samples, check.confidence or 0.5)
     answer = answer_value(check, found.found, rules)
     return Answer(answer.verdict, answer.reason, answer.found, found.method, num_samples)
+
+
+def _estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question | Answer:
+    share = probability(check.statistic or "")
+    if share is None or check.confidence is None:
+        return estimate(check, arms)
+    return answer_quantile(check, arms.samples, share, check.confidence)
 
 
 def _value_alone(check: Check, arms: Arms) -> float | None:

@@ -13,11 +13,21 @@ from seedbed.gate._check import Check
 from seedbed.gate._quantile import quantile_ranks
 from seedbed.gate._statistics import SPREADS, point
 
-__all__ = ["Arms", "Estimate", "Shortage", "mean_by_numpy", "plural", "quantile", "too_few", "without_confidence"]
+__all__ = [
+    "FEWEST_FOR_RANKS",
+    "Arms",
+    "Estimate",
+    "Shortage",
+    "mean_by_numpy",
+    "plural",
+    "quantile",
+    "too_few",
+    "without_confidence",
+]
 
 _Samples = NDArray[np.float64]
 _Mean = Callable[[_Samples], float]
-_FEWEST_FOR_RANKS = 8
+FEWEST_FOR_RANKS = 8
 _FEWEST_THAT_VARY = 2
 
 
@@ -80,8 +90,8 @@ def without_confidence(check: Check, arms: Arms, mean: _Mean) -> Estimate | Shor
 
 def quantile(samples: _Samples, share: float, confidence: float) -> Estimate | Shortage:
     """The quantile with its interval, whatever the distribution."""
-    if samples.size < _FEWEST_FOR_RANKS:
-        return too_few(samples.size, _FEWEST_FOR_RANKS, "order statistics")
+    if samples.size < FEWEST_FOR_RANKS:
+        return too_few(samples.size, FEWEST_FOR_RANKS, "order statistics")
     ranks = quantile_ranks(samples, share, confidence=confidence)
     interval = ranks.interval(samples, share, confidence)
     if interval is None:

@@ -163,7 +163,8 @@ def _stakes() -> _Floats:
 def capital_of_mixture(samples: _Floats, counts: _Floats, mean: float) -> float:
     """The capital after all samples, of gamblers with constant stakes against "the mean is at most `mean`".
 
-    `counts` says how often each of `samples` was drawn. It is a fair game at every look, in whatever order they came.
+    `counts` says how often each of `samples` was drawn. For independent samples it is a fair game at every look, in
+    whatever order they came.
     """
     with np.errstate(divide="ignore"):
         logs = np.log(np.maximum(1 + np.outer(_stakes() / mean, samples - mean), 0.0))

@@ -76,7 +76,8 @@ def calibrate(
     would hold the drift. Series of more than a thousand samples are drawn with a thousand. A sequence is asked eight
     times on the way, and one pass or fail among the answers counts. By default there are at most 400 series, fewer for
     long ones. The same seed gives the same rates. Raises InvalidInput for a statistic that has no true value, such as a
-    maximum, and for fewer than eight finite samples.
+    maximum, for fewer than eight finite samples, and where the check has no answer: for a mean or a spread with
+    confidence and without a range, for samples outside the range, and for a threshold that no series can vary around.
     """
     samples = _judged(check, series, control)
     fewest = FEWEST_FOR_DRIFT if check.is_drift else _FEWEST
@@ -97,8 +98,12 @@ def calibrate(
     return _calibrate_by_answers(check, samples, (num_series, num_samples), generator, rules)
 
 
-def calibrated(report: GateReport, spec: GateSpec, record: Mapping[str, object], *, rules: int = RULES) -> GateReport:
-    """`report`, made by `spec` on `record`, with the false-pass rate of each check on a series that has one."""
+def calibrated(report: GateReport, spec: GateSpec, record: Mapping[str, object]) -> GateReport:
+    """`report`, made by `spec` on `record`, with the false-pass rate of each check on a series that has one.
+
+    The rules are those that the report was made by. A check that has no answer on such series has no rate.
+    """
+    rules = FORMER_RULES if report.rules is None else report.rules
     values = record_values(record)
     pairs = zip(report.checks, spec.checks, strict=True)
     return report.model_copy(
@@ -132,14 +137,18 @@ def _has_truth(check: Check) -> bool:
 
 
 def _calibrate_bounded(check: Check, arms: Arms, shape: tuple[int, int], generator: np.random.Generator) -> Calibration:
-    """Without a range, or with samples outside of it, the check has no answer, and none is wrong."""
     question = question_of(check, arms)
     if isinstance(question, Shortage):
-        return Calibration(0.0, 0.0, shape[0])
+        raise InvalidInput(
+            f"calibrate: {check.subject} {check.expected} has no answer, right or wrong: {question.reason}"
+        )
     mean, at = question.about(float(check.value))
     share = (at - mean.range[0]) / (mean.range[1] - mean.range[0])
     if not 0 < share < 1:
-        return Calibration(0.0, 0.0, shape[0])
+        raise InvalidInput(
+            f"calibrate: no series within the declared range varies around the threshold of {check.subject} "
+            f"{check.expected}; calibrate a threshold inside the range"
+        )
     alpha, is_below = alpha_of(check.confidence or 0.5), check.op in _BELOW
     passes, fails = [0.0], [0.0]
     for rows in at_mean(mean.scaled, share, shape, generator):

@@ -52,9 +52,9 @@ _WITH_SEQUENCE = frozenset({"mean", "difference"})
 class Check(Message):
     """One demand on one metric, a dotted path into the record (`metrics.test.ap`).
 
-    `confidence`, between 0 and 1, demands that the whole confidence interval meets the threshold. In a file, a check
-    may be a short text: "metrics.test.ap >= 0.88 @ 95%", "p95(kpi.latency_ms) < 350", "mean(missed) < 0.01 in [0, 1] @
-    95%".
+    `confidence`, between 0 and 1, demands of a value that its whole recorded interval, which is at least as certain,
+    meets the threshold, and of a series that the one bound that decides does. In a file, a check may be a short text:
+    "metrics.test.ap >= 0.88 @ 95%", "p95(kpi.latency_ms) < 350", "mean(missed) < 0.01 in [0, 1] @ 95%".
 
     On a series, `statistic` is what is computed, `control` names the other arm where two are compared, `warmup` is the
     number of first samples to leave out, `min_samples` how many must then be left, and `method` how it is bounded.
@@ -171,7 +171,7 @@ def _problems_of_interval(check: Check) -> Iterator[str]:
     if check.confidence is not None and not has_interval:
         yield f"no interval is known for {check.statistic}; drop the confidence"
     if check.method is Method.SEQUENCE and check.statistic not in _WITH_SEQUENCE:
-        yield f"a confidence sequence is known for mean and difference, not for {check.statistic}"
+        yield f"method: sequence is known for mean and difference, not for {check.statistic}; drop the method"
 
 
 def _short(value: bool | float) -> str:

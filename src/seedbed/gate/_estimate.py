@@ -12,11 +12,11 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._arms import Arms, Estimate, Shortage, quantile, too_few, without_confidence
+from seedbed.gate._arms import Arms, Estimate, Shortage, too_few, without_confidence
 from seedbed.gate._bounded import BoundedMean, Range, exact_mean
 from seedbed.gate._check import Check, Method
 from seedbed.gate._spread import spread
-from seedbed.gate._statistics import SPREADS, probability
+from seedbed.gate._statistics import SPREADS
 
 __all__ = ["Question", "alpha_of", "estimate", "question_of"]
 
@@ -61,11 +61,8 @@ def alpha_of(confidence: float) -> float:
 
 
 def estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question:
-    """The statistic of `check`, of at least one finite sample in each arm. Not for drift."""
-    if check.confidence is None:
-        return without_confidence(check, arms, exact_mean)
-    share = probability(check.statistic or "")
-    return question_of(check, arms) if share is None else quantile(arms.samples, share, check.confidence)
+    """The statistic of `check`, of at least one finite sample in each arm. Not for drift, nor to bound a quantile."""
+    return without_confidence(check, arms, exact_mean) if check.confidence is None else question_of(check, arms)
 
 
 def question_of(check: Check, arms: Arms) -> Question | Shortage:

@@ -1,11 +1,14 @@
 """With how few samples a check can pass at all, whatever they show."""
 
-from math import ceil, log
+from math import floor
 
 from seedbed.errors import InvalidInput
+from seedbed.gate._answer import HOLDS
+from seedbed.gate._arms import FEWEST_FOR_RANKS
 from seedbed.gate._bounded import fewest_to_refute
 from seedbed.gate._check import Check, CheckOperator, Method
 from seedbed.gate._drift import FEWEST_FOR_DRIFT
+from seedbed.gate._quantile import fewest_to_bound
 from seedbed.gate._statistics import SPREADS, WITH_INTERVAL, probability
 
 __all__ = ["fewest_samples"]
@@ -18,13 +21,23 @@ def fewest_samples(check: Check) -> int | None:
     """The fewest samples, its warmup included, with which a check on a series can pass if all of them are ideal.
 
     299 for `mean(missed) < 0.01 in [0, 1] @ 95%`. None where no number of samples is enough: for a mean or a spread
-    without a range, and for a threshold that lies outside the range on the wrong side. Raises InvalidInput for a check
-    on a single value.
+    without a range, and for a threshold that lies outside the range on the wrong side. A series that is the threshold
+    itself throughout, which some demands accept, counts for nothing here. Raises InvalidInput for a check on a single
+    value.
     """
     if check.statistic is None:
         raise InvalidInput(f"fewest_samples: {check.subject} is one value; ask for a check on a series, such as a mean")
+    if check.statistic == "count":
+        return _fewest_to_count(check)
     fewest = _fewest(check)
     return None if fewest is None else check.warmup + max(fewest, check.min_samples or 1)
+
+
+def _fewest_to_count(check: Check) -> int | None:
+    fewest, value = check.min_samples or 1, float(check.value)
+    near = (fewest, fewest + 1, max(fewest, floor(value)), max(fewest, floor(value) + 1))
+    found = min((number for number in near if HOLDS[check.op](float(number), value)), default=None)
+    return None if found is None else check.warmup + found
 
 
 def _fewest(check: Check) -> int | None:
@@ -34,7 +47,8 @@ def _fewest(check: Check) -> int | None:
     if check.confidence is None:
         return 2 if check.statistic in SPREADS else 1
     if share is not None:
-        return max(8, ceil(log((1 - check.confidence) / 2) / log(max(share, 1 - share))))
+        bounded = share if check.op in _BELOW else 1 - share
+        return max(FEWEST_FOR_RANKS, fewest_to_bound(bounded, min(1 - check.confidence, 0.5)))
     if check.range is None or check.statistic not in WITH_INTERVAL:
         return None
     return _fewest_within(check, check.range, 1 - check.confidence)
@@ -43,11 +57,9 @@ def _fewest(check: Check) -> int | None:
 def _fewest_within(check: Check, limits: tuple[float, float], alpha: float) -> int | None:
     share = _threshold_as_share(check, limits)
     claim = 1 - share if check.op in _BELOW else share
-    if claim <= 0:
-        return 2
     if claim >= 1:
         return None
-    fewest = max(2, fewest_to_refute(claim, min(alpha, 0.5), any_look=check.method is Method.SEQUENCE))
+    fewest = 1 if claim <= 0 else fewest_to_refute(claim, min(alpha, 0.5), any_look=check.method is Method.SEQUENCE)
     return max(2 * fewest, _FEWEST_OF_SPREAD) if check.statistic in SPREADS else fewest
 
 

@@ -12,7 +12,7 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._bootstrap import block_length, block_means
 from seedbed.gate._samples import Samples, finite_samples
 
-__all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
+__all__ = ["QuantileRanks", "block_quantile", "fewest_to_bound", "quantile_ranks"]
 
 
 @final
@@ -20,12 +20,14 @@ __all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
 class QuantileRanks:
     """The ranks, from 0, of the sorted samples that bound the quantile; None where there are too few samples.
 
-    `num_missing` is about how many more samples would bound it on both sides.
+    `num_missing` is about how many more samples would bound it on both sides, `inflation` how many samples are worth
+    one independent one.
     """
 
     low: int | None
     high: int | None
     num_missing: int
+    inflation: float
 
     def interval(self, samples: NDArray[np.float64], probability: float, confidence: float) -> Interval | None:
         """The quantile of `samples` with its bounds; None when a bound is missing."""
@@ -70,7 +72,16 @@ def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confiden
         low=int((below - 1) / effective_samples * num_samples) if below >= 1 else None,
         high=ceil(above / effective_samples * num_samples) - 1 if above <= effective_samples else None,
         num_missing=max(1, fewest + ceil(inflation) - num_samples),
+        inflation=inflation,
     )
+
+
+def fewest_to_bound(share: float, alpha: float) -> int:
+    """How many independent samples it takes to bound a quantile from above, at level `alpha`, with `share` below it.
+
+    For a bound from below, give the share above it.
+    """
+    return ceil(log(alpha) / log(share) - 1e-9)
 
 
 def _inflation(below: NDArray[np.float64]) -> float:

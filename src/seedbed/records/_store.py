@@ -26,6 +26,7 @@ __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 
 FORMAT_VERSION = 1
 _FORMAT = "seedbed-store"
+_NAMES_TRIED = 8  # names of one millisecond differ in 16 bits; what goes on after that, no name cures
 _ANOTHER = "start another run: leave the run_id out and one is made, or give a new run_id"
 _SAME_MARKER = "copy this file from another store, it is the same in all"
 
@@ -101,8 +102,8 @@ class Store:
         """Begin an attempt at `stage` of `run_id`: the next one, unless `attempt` names a later one.
 
         Without a `run_id`, begin a new run with a name that nobody has, which sorts by time: `run.run_id`.
-        Raises Conflict when the stage is committed already, still runs, or has had that attempt; InvalidInput for a
-        name that a store cannot have.
+        Raises Conflict when the stage is committed already, still runs, or has had that attempt, or when every one of a
+        few new names is taken; InvalidInput for a name that a store cannot have.
         """
         if run_id is None:
             return self._start_new(project, stage, 1 if attempt is None else attempt)
@@ -116,11 +117,16 @@ class Store:
         return self._claim(project, run_id, stage, chosen)
 
     def _start_new(self, project: str, stage: Stage, attempt: int) -> ActiveRun:
-        while True:
+        for _ in range(_NAMES_TRIED - 1):
             with contextlib.suppress(Conflict):  # somebody made the same name at the same moment
-                run_id = new_run_id(self.clock.now())
-                if self._unfinished(project, run_id, stage) is None:
-                    return self._claim(project, run_id, stage, attempt)
+                return self._start_named(project, new_run_id(self.clock.now()), stage, attempt)
+        return self._start_named(project, new_run_id(self.clock.now()), stage, attempt)
+
+    def _start_named(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
+        """Begin a run whose name nobody has. Raises Conflict when somebody has it."""
+        if self._unfinished(project, run_id, stage) is not None:
+            raise Conflict(f"{run_id}:{stage} of {project} was begun at this moment; start it again, for another name")
+        return self._claim(project, run_id, stage, attempt)
 
     def _claim(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
         now = self.clock.now()

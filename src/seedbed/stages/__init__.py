@@ -18,7 +18,7 @@ from seedbed.stages._job import Job, configuration_of
 from seedbed.stages._observer import Observer, StepReport, TrainingPhase
 from seedbed.stages._replay import Replay, ReplayDifference, replay
 from seedbed.stages._trainer import Trainer
-from seedbed.stages._training import TrainingResult, new_run_id, train
+from seedbed.stages._training import TrainingResult, train
 
 __all__ = [
     "DEMO_CONFIG",
@@ -44,7 +44,6 @@ __all__ = [
     "interruption",
     "load_config",
     "load_events",
-    "new_run_id",
     "prepare",
     "replay",
     "train",

@@ -12,10 +12,10 @@ from seedbed.stages._evaluation import CandidateDraw, NegativeKind, batches
 from seedbed.temporal import BASELINE_RULES, HistoryBoosting, RankingScores, has_boosting
 from seedbed.temporal._history import flat_questions
 
-__all__ = ["BOOSTING", "Baselines", "baseline_names"]
+__all__ = ["BOOSTING", "BaselineScorers", "baseline_names"]
 
 BOOSTING = "boosting"
-_MOST_EVENTS = 20_000  # that the boosting learns from, the latest: so its cost has a bound, some two seconds
+_MOST_EVENTS = 20_000  # that the boosting learns from, the latest: so it takes three seconds or so
 
 
 def baseline_names() -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def baseline_names() -> tuple[str, ...]:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Baselines:
+class BaselineScorers:
     """All baselines of one evaluation; each answers the questions that the model answers."""
 
     boosting: HistoryBoosting | None

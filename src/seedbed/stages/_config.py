@@ -40,7 +40,7 @@ class DataSettings(Message):
 
     @model_serializer(mode="wrap")
     def _without_a_usual_file(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """A file that is written as usual is not mentioned, so that records stay comparable with former ones."""
+        """A file that is written as usual is not mentioned: it is no difference from a record without `data.file`."""
         found: dict[str, object] = dump(self)
         if self.file == FileFormat():
             found.pop("file", None)
@@ -104,8 +104,8 @@ class ChangeSettings(Message):
     """When to change the rate: if validation stalls, multiply it by `factor`, within bounds, once per cooldown.
 
     It has stalled when a rise of more than `min_delta` in `patience` validations is excluded at `confidence`, given the
-    noise of their scores. Without a confidence (null), which is how runs of earlier versions began, any `patience`
-    validations without such a rise over the best are enough.
+    noise of their scores. Without a confidence (null), any `patience` validations without such a rise over the best are
+    enough.
     """
 
     enabled: bool = True

@@ -1,7 +1,7 @@
 """A stream prepared for link prediction: split by time, scaled by its training part, and indexed for queries."""
 
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Self, final
 
 import numpy as np
 
@@ -30,6 +30,13 @@ class Split:
     train: range
     validation: range
     test: range
+
+    @classmethod
+    def of(cls, num_events: int, data: DataSettings) -> Self:
+        """The parts of a stream of so many events; some may be empty."""
+        train_end = int(num_events * data.train)
+        validation_end = int(num_events * (data.train + data.validation))
+        return cls(range(train_end), range(train_end, validation_end), range(validation_end, num_events))
 
 
 @final
@@ -66,15 +73,13 @@ def prepare(stream: EventStream, data: DataSettings, model: ModelSettings) -> Li
     """Split, scale and index a stream. Raises InvalidInput when a part of the split would be empty."""
     if data.limit is not None and data.limit < len(stream):
         stream = stream.head(data.limit)
-    train_end = int(len(stream) * data.train)
-    validation_end = int(len(stream) * (data.train + data.validation))
-    split = Split(range(train_end), range(train_end, validation_end), range(validation_end, len(stream)))
+    split = Split.of(len(stream), data)
     if not (split.train and split.validation and split.test):
         raise InvalidInput(
             f"{len(stream)} events split {data.train:g}/{data.validation:g}/rest leave a part empty "
             f"({len(split.train)}, {len(split.validation)}, {len(split.test)}); give more events or another split"
         )
-    scaled = _directed_as(data, fit_scaler(stream, train_end).apply(stream))
+    scaled = _directed_as(data, fit_scaler(stream, len(split.train)).apply(stream))
     graph = TemporalGraph(scaled)
     return LinkDataset(
         scaled,

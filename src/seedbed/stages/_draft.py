@@ -19,7 +19,7 @@ from seedbed.stages._dataset import LinkDataset, Split
 from seedbed.stages._evaluation import NEGATIVE_KINDS, CandidateDraw, Evaluation
 from seedbed.stages._execution import FinishedAttempt
 from seedbed.stages._novelty import NEGATIVE_SHARES, NOVELTY_FACTS, Novelty
-from seedbed.stages._strongest import margins, strongest
+from seedbed.stages._strongest import margins, strongest, strongest_names
 
 __all__ = ["lint_gate", "make_draft"]
 
@@ -58,6 +58,7 @@ def make_draft(
             "test": _as_json(evaluation.intervals("model", settings.seed)),
             "baselines": {name: evaluation.metrics(name) for name in evaluation.baselines},
             "strongest": strongest(evaluation),
+            "strongest_name": strongest_names(evaluation),
             "margin": _as_json(margins(evaluation, settings.seed)),
             "novelty": novelty.as_json(),
             "by_novelty": novelty.split(evaluation),
@@ -118,7 +119,7 @@ def _known_facts() -> Iterator[str]:
     for kind in NEGATIVE_KINDS:
         for metric in ("ap", "auc", "mrr"):
             yield f"metrics.test.{kind}.{metric}"
-            yield from (f"metrics.{part}.{kind}.{metric}" for part in ("strongest", "margin"))
+            yield from (f"metrics.{part}.{kind}.{metric}" for part in ("strongest", "strongest_name", "margin"))
             yield from (f"metrics.by_novelty.{part}.{who}.{kind}.{metric}" for part, who in _SPLIT)
             yield from (f"metrics.baselines.{name}.{kind}.{metric}" for name in baseline_names())
         yield from (f"metrics.novelty.negatives.{kind}.{share}" for share in NEGATIVE_SHARES)
@@ -170,7 +171,9 @@ def _target(config: TrainConfig, data: LinkDataset) -> dict[str, Any]:
 def _events_before_any_destination(data: LinkDataset) -> dict[str, float]:
     """The share of each part's events before which no destination was met, so that no earlier one could be drawn."""
     parts = {"train": data.split.train, "validation": data.split.validation, "test": data.split.test}
-    return {name: float(data.negatives.unmet(data.events(part)[2]).mean()) for name, part in parts.items()}
+    return {
+        name: float(data.negatives.before_any_destination(data.events(part)[2]).mean()) for name, part in parts.items()
+    }
 
 
 def _ranges(split: Split) -> dict[str, list[int]]:

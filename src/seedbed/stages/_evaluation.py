@@ -18,6 +18,7 @@ from seedbed.contracts import Interval
 from seedbed.stages._config import TrainingSettings
 from seedbed.stages._dataset import LinkDataset
 from seedbed.stages._intervals import metrics_with_intervals
+from seedbed.stages._jackknife import Jackknife
 from seedbed.temporal import RankingScores
 from seedbed.temporal._arrays import Float64, Int64
 from seedbed.temporal._negatives import Among
@@ -103,6 +104,7 @@ class Evaluation:
         self._parts: dict[str, dict[NegativeKind, list[RankingScores]]] = {
             name: {kind: [] for kind in NEGATIVE_KINDS} for name in predictors
         }
+        self._jackknifes: dict[tuple[str, NegativeKind], Jackknife] = {}
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -117,14 +119,22 @@ class Evaluation:
         """Add the scores of one more batch."""
         for kind, part in scores.items():
             self._parts[predictor][kind].append(part)
+            self._jackknifes.pop((predictor, kind), None)
+
+    def jackknife(self, predictor: str, kind: NegativeKind) -> Jackknife:
+        """The metrics over all batches and without each of them; computed once for all who ask."""
+        asked = predictor, kind
+        if asked not in self._jackknifes:
+            self._jackknifes[asked] = Jackknife(self._parts[predictor][kind])
+        return self._jackknifes[asked]
 
     def metrics(self, predictor: str) -> dict[str, dict[str, float]]:
         """`{random, historical} -> {ap, auc, mrr}` over all batches."""
-        return {kind: RankingScores.joined(parts).metrics() for kind, parts in self._parts[predictor].items()}
+        return {kind: dict(self.jackknife(predictor, kind).whole) for kind in self._parts[predictor]}
 
     def intervals(self, predictor: str, seed: int) -> dict[str, dict[str, Interval | float]]:
         """The same metrics with their confidence intervals."""
-        return {kind: metrics_with_intervals(parts, seed) for kind, parts in self._parts[predictor].items()}
+        return {kind: metrics_with_intervals(self.jackknife(predictor, kind), seed) for kind in self._parts[predictor]}
 
     def digest(self, predictor: str) -> str:
         """The SHA-256 of all scores of the predictor, as float64 in the order of the events."""

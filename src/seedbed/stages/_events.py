@@ -5,14 +5,20 @@ from pathlib import Path
 from seedbed.errors import InvalidInput
 from seedbed.stages._config import DataSettings, TrainConfig
 from seedbed.temporal import EventStream, read_events, read_sessions, sessions_time_unit
+from seedbed.temporal._oddities import warn_of_oddities
 
 __all__ = ["load_events", "with_unit_of"]
 
 
 def load_events(path: Path, data: DataSettings, *, sort: bool = False) -> EventStream:
-    """The events in a file, as `read_events`, or in a folder of sessions, as `read_sessions`."""
+    """The events in a file, as `read_events`, or in a folder of sessions, as `read_sessions`.
+
+    Either logs a warning for what is allowed but often a mistake, such as times that seem to be of another unit.
+    """
     if path.is_dir():
-        return read_sessions(path)
+        stream = read_sessions(path)
+        warn_of_oddities(path, stream, data.time_unit, has_event_ids=data.columns.event_id is not None)
+        return stream
     return read_events(path, data.columns, file=data.file, time_unit=data.time_unit, sort=sort)
 
 

@@ -12,7 +12,7 @@ from seedbed.contracts import AuditRun, ChangeSummary
 from seedbed.contracts._move import move_words
 from seedbed.records import ActiveRun
 from seedbed.runtime import Contract
-from seedbed.stages._baselines import Baselines
+from seedbed.stages._baselines import BaselineScorers
 from seedbed.stages._checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset
@@ -98,7 +98,7 @@ class Execution:
     def evaluate(self, interruption: Interruption) -> Evaluation | None:
         """Evaluate the model and the baselines on the test events; None when interrupted before the last batch."""
         settings = self._config.training
-        baselines = Baselines.prepared(self._data, settings)
+        baselines = BaselineScorers.prepared(self._data, settings)
         draw = CandidateDraw.for_test(settings)
         evaluation = Evaluation(("model", *baselines.names))
         parts = list(batches(self._data.split.test, settings.batch_size))

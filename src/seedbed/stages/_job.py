@@ -36,6 +36,10 @@ class Job:
     runtime: ResolvedConfig
 
 
+class _LaterVersion(ValueError):
+    """A job.json that a later version of Seedbed wrote."""
+
+
 @final
 class BegunJob(Message):
     """What a run began with: its configuration, the digest of its events, and the run that it replays, if any.
@@ -55,7 +59,7 @@ class BegunJob(Message):
         document = from_json(content)
         version = document["schema_version"]
         if version > _VERSION:
-            raise ValueError(f"expected schema version {_VERSION}, found {version}; upgrade seedbed")
+            raise _LaterVersion(f"expected schema version {_VERSION} or less, found {version}")
         return cls.model_validate(_of_this_version(document))
 
     @classmethod
@@ -66,6 +70,8 @@ class BegunJob(Message):
             return cls.parse(path.read_bytes())
         except FileNotFoundError:
             return None
+        except _LaterVersion as problem:
+            raise StoreCorrupt(f"{path}: {problem}; upgrade seedbed to resume the run, or start a new one") from None
         except ValidationError as problem:
             raise _unreadable(path, problem.errors()[0]["msg"]) from None
         except (ValueError, TypeError, KeyError, AttributeError) as problem:

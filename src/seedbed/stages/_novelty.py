@@ -20,7 +20,7 @@ from seedbed.temporal._history import flat_questions
 __all__ = ["NEGATIVE_SHARES", "NOVELTY_FACTS", "Novelty"]
 
 NOVELTY_FACTS = ("new_sources", "new_destinations", "new_pairs", "sources_without_past", "seen_events", "new_events")
-NEGATIVE_SHARES = ("true", "all_true", "unmet", "fallback")
+NEGATIVE_SHARES = ("true", "all_true", "unmet")
 _METRICS = ("ap", "auc", "mrr")
 _Metrics = dict[str, dict[str, float | None]]
 
@@ -31,9 +31,9 @@ class Novelty:
     """What is new in the test events: `seen` bool [N], where both ends had an event before; shares are of 1.
 
     `facts` has NOVELTY_FACTS: the shares of events whose source, destination or pair had no event before, and of those
-    whose source had met no destination; the numbers of seen and of new events. `negatives` has NEGATIVE_SHARES by kind:
-    negatives that are the true destination; events of which all are; negatives that nothing had met; historical
-    negatives that are random ones, as their source has no past.
+    whose source had met no destination, so that their historical negatives are random ones; the numbers of seen and of
+    new events. `negatives` has NEGATIVE_SHARES by kind: negatives that are the true destination; events of which all
+    are; negatives that nothing had met.
     """
 
     seen: npt.NDArray[np.bool_]
@@ -99,13 +99,11 @@ def _negatives(
     past = data.history.before(*flat_questions(source, candidates, time))
     is_true = draw.by_kind(np.equal(candidates, candidates[:, :1]))
     is_unmet = draw.by_kind((past.of_destination.count == 0).reshape(candidates.shape))
-    has_no_past = draw.by_kind((past.of_source.count == 0).reshape(candidates.shape))
     return {
         kind: {
             "true": is_true[kind].ravel(),
             "all_true": np.logical_and.reduce(is_true[kind], axis=1),
             "unmet": is_unmet[kind].ravel(),
-            "fallback": has_no_past[kind].ravel() & (kind == "historical"),
         }
         for kind in draw.kinds
     }

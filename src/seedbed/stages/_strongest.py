@@ -4,56 +4,59 @@ The margin's interval resamples the differences of successive batches, so what m
 The strongest of several is chosen on the same events, which favours the baselines a little, never the model.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self, final
-
 from seedbed.contracts import Interval
-from seedbed.gate import block_bootstrap
+from seedbed.gate import block_bootstrap, bounded_mean
 from seedbed.stages._evaluation import NEGATIVE_KINDS, Evaluation, NegativeKind
-from seedbed.stages._intervals import FEWEST_BATCHES, pseudo_values
-from seedbed.temporal import RankingScores
-from seedbed.temporal._arrays import Float64
+from seedbed.stages._intervals import FEWEST_BATCHES, ROUNDING
 
-__all__ = ["margins", "strongest"]
+__all__ = ["margins", "strongest", "strongest_names"]
+
+_METRICS = ("ap", "auc", "mrr")
 
 
 def strongest(evaluation: Evaluation) -> dict[str, dict[str, float]]:
     """The best baseline's score: `{random, historical} -> {ap, auc, mrr}`."""
-    found = [evaluation.metrics(name) for name in evaluation.baselines]
-    return {kind: {metric: max(of[kind][metric] for of in found) for metric in found[0][kind]} for kind in found[0]}
-
-
-def margins(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Interval | float]]:
-    """The model's score minus the best baseline's, with 95 % intervals; bare values below FEWEST_BATCHES batches."""
-    return {kind: _margins(evaluation, kind, seed) for kind in NEGATIVE_KINDS}
-
-
-def _margins(evaluation: Evaluation, kind: NegativeKind, seed: int) -> dict[str, Interval | float]:
-    model = _Jackknifed.of(evaluation.parts("model")[kind])
-    others = [_Jackknifed.of(evaluation.parts(name)[kind]) for name in evaluation.baselines]
     return {
-        metric: model.minus(max(others, key=lambda other: other.whole[metric]), metric, seed) for metric in model.whole
+        kind: {
+            metric: evaluation.jackknife(name, kind).whole[metric] for metric, name in _names(evaluation, kind).items()
+        }
+        for kind in NEGATIVE_KINDS
     }
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class _Jackknifed:
-    """A predictor's metrics over all batches, and their pseudo-values; none of those below FEWEST_BATCHES batches."""
+def strongest_names(evaluation: Evaluation) -> dict[str, dict[str, str]]:
+    """The best baseline's name: `{random, historical} -> {ap, auc, mrr}`; the first of those with the same score."""
+    return {kind: _names(evaluation, kind) for kind in NEGATIVE_KINDS}
 
-    whole: dict[str, float]
-    pseudo: dict[str, Float64] | None
 
-    @classmethod
-    def of(cls, batches: Sequence[RankingScores]) -> Self:
-        whole = RankingScores.joined(batches).metrics()
-        return cls(whole, pseudo_values(batches, whole) if len(batches) >= FEWEST_BATCHES else None)
+def margins(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Interval | float]]:
+    """The model's score minus the best baseline's, with 95 % intervals; bare values below FEWEST_BATCHES batches.
 
-    def minus(self, other: Self, metric: str, seed: int) -> Interval | float:
-        value = self.whole[metric] - other.whole[metric]
-        if self.pseudo is None or other.pseudo is None:
-            return value
-        interval = block_bootstrap(self.pseudo[metric] - other.pseudo[metric], seed=seed)
-        low, high = max(-1.0, min(interval.low, value)), min(1.0, max(interval.high, value))
-        return interval.model_copy(update={"value": value, "low": low, "high": high})
+    Where the two differ in all batches alike, the interval is the one of as many equal samples in [-1, 1].
+    """
+    return {
+        kind: {
+            metric: _margin(evaluation, kind, metric, name, seed) for metric, name in _names(evaluation, kind).items()
+        }
+        for kind in NEGATIVE_KINDS
+    }
+
+
+def _names(evaluation: Evaluation, kind: NegativeKind) -> dict[str, str]:
+    def score(name: str, metric: str) -> float:
+        return evaluation.jackknife(name, kind).whole[metric]
+
+    return {metric: max(evaluation.baselines, key=lambda name: score(name, metric)) for metric in _METRICS}
+
+
+def _margin(evaluation: Evaluation, kind: NegativeKind, metric: str, name: str, seed: int) -> Interval | float:
+    model, other = evaluation.jackknife("model", kind), evaluation.jackknife(name, kind)
+    value = model.whole[metric] - other.whole[metric]
+    if len(model.batches) < FEWEST_BATCHES:
+        return value
+    differences = model.pseudo_values(metric) - other.pseudo_values(metric)
+    if differences.max() - differences.min() <= ROUNDING * len(differences):
+        return bounded_mean([value] * len(differences), -1, 1)
+    interval = block_bootstrap(differences, seed=seed)
+    low, high = max(-1.0, min(interval.low, value)), min(1.0, max(interval.high, value))
+    return interval.model_copy(update={"value": value, "low": low, "high": high})

@@ -1,19 +1,16 @@
 """The TRAINING stage: one job, from events to a committed record, resumable at any step."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import final
 
 import torch
 
-from seedbed import records
 from seedbed.change import ReplayRule
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput
-from seedbed.records import ActiveRun, Commit, Store
+from seedbed.records import ActiveRun, Commit, Store, new_run_id
 from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
 from seedbed.stages._draft import lint_gate, make_draft
@@ -22,13 +19,11 @@ from seedbed.stages._execution import Collaborators, Execution
 from seedbed.stages._inject import Fault, PowerCut, append_half_record, injected
 from seedbed.stages._interrupt import interruption
 from seedbed.stages._job import BegunJob, Job
+from seedbed.stages._many_nodes import warn_of_many_nodes
 from seedbed.stages._observer import Observer
 from seedbed.stages._proposer import ReplayProposer
-from seedbed.temporal._doubled import is_doubled
 
-__all__ = ["TrainingResult", "new_run_id", "train"]
-
-_LOGGER = logging.getLogger(__name__)
+__all__ = ["TrainingResult", "train"]
 
 
 @final
@@ -39,11 +34,6 @@ class TrainingResult:
     run_id: str
     status: RunStatus
     commit: Commit | None
-
-
-def new_run_id() -> str:
-    """A new run name that sorts by time, for people; the program does not rely on that order."""
-    return records.new_run_id(datetime.now(UTC))
 
 
 def train(
@@ -66,10 +56,10 @@ def train(
     job = replace(job, config=job.config.model_copy(update={"runtime": job.runtime.config}))
     tune_host(job.runtime.config.threads)
     data = prepare(job.stream, job.config.data, job.config.model)
-    _warn_if_doubled(data)
     lint_gate(job.config.gate)
     warn_of_shortages(job.config, data.split)
-    run_id = run_id or new_run_id()
+    warn_of_many_nodes(job.config.model, data.stream.num_nodes)
+    run_id = run_id or new_run_id(store.clock.now())
     this = BegunJob(config=job.config, data=data.digest, replay_of=None if replay is None else replay.of)
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
     if begun is not None:
@@ -107,14 +97,6 @@ def _attempt(
         finally:
             run.write_document("audit_run", execution.evidence().model_dump(mode="json"))
         return TrainingResult(run.run_id, RunStatus.FINISHED, run.finish(draft))
-
-
-def _warn_if_doubled(data: LinkDataset) -> None:
-    if is_doubled(data.stream):
-        _LOGGER.warning(
-            "every event also stands in the other direction at the same time, so each contact counts twice; "
-            "keep one of the two, and set data.columns.undirected to true"
-        )
 
 
 def _facts(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun) -> dict[str, str]:

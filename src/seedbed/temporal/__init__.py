@@ -1,6 +1,6 @@
 """Event streams, sessions, neighbour sampling, TGAT and link prediction."""
 
-from seedbed.temporal._baselines import BASELINE_RULES, LinkScorer, MostRecentDestination, PairCounter
+from seedbed.temporal._baselines import BASELINE_RULES
 from seedbed.temporal._blocks import BlockBuilder
 from seedbed.temporal._boosting import HistoryBoosting, has_boosting, history_columns
 from seedbed.temporal._container import EVENT_SUFFIXES
@@ -30,12 +30,9 @@ __all__ = [
     "FileProposal",
     "HistoryBoosting",
     "LinkPredictor",
-    "LinkScorer",
-    "MostRecentDestination",
     "NegativeSampler",
     "Neighbours",
     "Occurred",
-    "PairCounter",
     "Past",
     "RankingScores",
     "StreamSchema",

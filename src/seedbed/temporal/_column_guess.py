@@ -5,6 +5,7 @@ from typing import Literal, final
 
 import polars as pl
 
+from seedbed.temporal._decimals import Decimal, fits_decimal, plain_decimals
 from seedbed.temporal._event_file import EMPTY_WORDS, booleans
 from seedbed.temporal._instants import Instants, fitting_patterns
 from seedbed.temporal._time_unit import TimeUnit, likely_unit
@@ -31,7 +32,7 @@ class ColumnGuess:
     num_filled: int
     num_distinct: int
     null: tuple[str, ...] = ()
-    decimal: Literal[".", ","] = "."
+    decimal: Decimal = "."
     time_format: str | None = None
     other_formats: tuple[str, ...] = ()
     unit: TimeUnit | None = None
@@ -72,8 +73,9 @@ def _of_text(name: str, cells: pl.Series) -> ColumnGuess:
         return _of_numbers(name, filled, whole, null)
     if not numbers.null_count():
         return _of_fractions(name, filled, null, ".")
-    if filled.str.contains(r"^[+-]?\d+(,\d+)?$").all():
-        return _of_fractions(name, filled, null, ",")
+    decimals: tuple[Decimal, ...] = (",", ".")
+    if decimal := next((sign for sign in decimals if fits_decimal(filled, sign)), None):
+        return _of_fractions(name, filled, null, decimal)
     if booleans(filled) is not None:
         return ColumnGuess(name, "truth", *counts, null=null)
     iso = Instants.from_iso(filled)
@@ -92,8 +94,8 @@ def _of_numbers(name: str, filled: pl.Series, whole: pl.Series, null: tuple[str,
     return ColumnGuess(name, "whole", len(filled), filled.n_unique(), null=null, unit=unit)
 
 
-def _of_fractions(name: str, filled: pl.Series, null: tuple[str, ...], decimal: Literal[".", ","]) -> ColumnGuess:
-    pointed = filled.str.replace(",", ".") if decimal == "," else filled
+def _of_fractions(name: str, filled: pl.Series, null: tuple[str, ...], decimal: Decimal) -> ColumnGuess:
+    pointed = plain_decimals(filled, decimal) if filled.dtype == pl.String else filled
     moments = Instants.from_unix(pointed)
     counts = len(filled), filled.n_unique()
     if not moments.read.all():

@@ -1,6 +1,6 @@
 """Names that columns of event files often have, for a guess of what a column means."""
 
-__all__ = ["ACTORS", "ONE_KIND", "THINGS", "TIMES", "plain_name"]
+__all__ = ["ACTORS", "LATER", "ONE_KIND", "THINGS", "TIMES", "plain_name"]
 
 # All in small letters and without an ending "id", in the order in which they are looked for.
 TIMES = (  # noqa: SIM905  a list of one word a line would hide the order
@@ -30,6 +30,12 @@ THINGS = (  # noqa: SIM905
     "dest"
 ).split()
 """Names of what is acted on."""
+
+LATER = (  # noqa: SIM905
+    "duration dauer delay verspätung verspaetung air_time elapsed outcome result ergebnis returned refunded cancelled "
+    "canceled churned end ende end_time finished_at ended_at closed_at"
+).split()
+"""Words in names of what is known only after an event."""
 
 
 def plain_name(name: str) -> str:

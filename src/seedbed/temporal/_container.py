@@ -2,20 +2,19 @@
 
 import codecs
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import polars as pl
-import zstandard
 
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.temporal._file_format import FileFormat
+from seedbed.temporal._packing import PACKINGS, PackedFile
 
 __all__ = ["EVENT_SUFFIXES", "Container"]
 
@@ -30,12 +29,11 @@ _KINDS = {
     ".tsv": "text",
     ".txt": "text",
 }
-_PACKED = (".gz", ".zst")
 _HEAD_BYTES = 1 << 16
 _FEWEST_COLUMNS = 3  # with fewer fields, blanks may be the separators
 _SEPARATORS = (",", ";", "\t", "|", " ")
 
-EVENT_SUFFIXES: tuple[str, ...] = (*_KINDS, *(kind + packing for kind in _KINDS for packing in _PACKED))
+EVENT_SUFFIXES: tuple[str, ...] = (*_KINDS, *(kind + packing for kind in _KINDS for packing in PACKINGS))
 """The suffixes of files of events; Parquet and Arrow have packings of their own."""
 
 _READ = ", ".join(_KINDS) + " (text and JSON lines also as .gz or .zst)"
@@ -43,12 +41,11 @@ _READ = ", ".join(_KINDS) + " (text and JSON lines also as .gz or .zst)"
 
 @dataclass(frozen=True)
 class Container:
-    """One file and how it is written. `kind`: parquet, arrow, lines (of JSON) or text; `packing`: a suffix or empty."""
+    """One file and how it is written. `kind`: parquet, arrow, lines (of JSON) or text."""
 
-    path: Path
+    file: PackedFile
     form: FileFormat
     kind: str
-    packing: str
 
     @classmethod
     def of(cls, path: Path, form: FileFormat) -> Self:
@@ -56,11 +53,20 @@ class Container:
         if not path.is_file():
             raise NotFound(f"{path}: there is no such file; give the path of a file of events: {_READ}")
         suffixes = [suffix.lower() for suffix in path.suffixes]
-        packing = suffixes.pop() if suffixes and suffixes[-1] in _PACKED else ""
+        packing = suffixes.pop() if suffixes and suffixes[-1] in PACKINGS else ""
         kind = _KINDS.get(suffixes[-1] if suffixes else "")
         if kind is None or (packing and kind in ("parquet", "arrow")):
             raise InvalidInput(f"{path}: expected a .parquet or .csv file, or another of {_READ}; rename or convert")
-        return cls(path, form, kind, packing)
+        return cls(PackedFile(path, packing), form, kind)
+
+    def written_as(self, form: FileFormat) -> Self:
+        """The same file, read in another form; it is not unpacked again."""
+        return replace(self, form=form)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.file.path
 
     @property
     def has_text_cells(self) -> bool:
@@ -69,6 +75,8 @@ class Container:
 
     def read(self, columns: Sequence[str] | None, *, rows: int | None = None) -> pl.DataFrame:
         """The columns (all, if None) of the first `rows` rows; cells of a text file stay text.
+
+        Blanks around a text or a name in the header mean nothing, and are left out.
 
         Raises InvalidInput when the file is torn or of another encoding, or lacks a column.
         """
@@ -80,15 +88,16 @@ class Container:
                     raise self._no_column(column, found)
             chosen = lazy if columns is None else lazy.select(columns)
             frame = (chosen if rows is None else chosen.head(rows)).collect()
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # polars panics on some torn pages
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # torn, in many ways
             raise self._torn(error) from error
+        frame = frame.with_columns(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.strip_chars())
         return _without_blank_end(frame) if self.has_text_cells else frame
 
     def line_of(self, row: int) -> int | None:
         """The line, from 1, on which a row, from 0, begins; None where a file has no lines."""
         if not self.has_text_cells:
             return None
-        lines = io.StringIO(self._content().decode("utf-8-sig", "replace"), newline="")
+        lines = io.StringIO(self._content.decode("utf-8-sig", "replace"), newline="")
         if self.kind == "lines":
             return next((n for i, n in enumerate(_filled_lines(lines)) if i == row), None)
         reader, line = csv.reader(lines, delimiter=self.separator(None)), 1
@@ -110,14 +119,15 @@ class Container:
         return best if len(found[best]) >= _FEWEST_COLUMNS else max(best, " ", key=lambda mark: len(found[mark]))
 
     def _first_record(self, separator: str) -> list[str]:
-        reader = csv.reader(io.StringIO(self.head(), newline=""), delimiter=separator)
-        return next((fields for fields in reader if fields), [])
+        reader = csv.reader(io.StringIO(self.head, newline=""), delimiter=separator)
+        return [field.strip() for field in next((fields for fields in reader if fields), [])]
 
+    @cached_property
     def head(self) -> str:
         """The beginning of a text file, decoded. Raises InvalidInput when it is of another encoding."""
-        if self._encoding() is not None:
-            return self._content()[:_HEAD_BYTES].decode("utf-8-sig", "ignore")
-        raw = self._raw_head()
+        if self._encoding is not None:
+            return self._content[:_HEAD_BYTES].decode("utf-8-sig", "ignore")
+        raw = self.file.head(_HEAD_BYTES)
         if b"\0" in raw:
             raise self._not_utf8(raw)
         try:
@@ -130,14 +140,14 @@ class Container:
             return pl.scan_parquet(self.path, glob=False)
         if self.kind == "arrow":
             return pl.scan_ipc(self.path, glob=False)
-        plain = not self.packing and self._encoding() is None
-        source = self.path if plain else io.BytesIO(self._content())
+        plain = not self.file.packing and self._encoding is None
+        source = self.path if plain else io.BytesIO(self._content)
         if self.kind == "lines":
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
-        self.head()  # so that another encoding is named before a column is missed
         separator = self.separator(columns)
-        names = None if self.form.header else [f"column_{i + 1}" for i in range(len(self._first_record(separator)))]
-        return pl.scan_csv(
+        first = self._first_record(separator)  # names another encoding before a column is missed
+        names = None if self.form.header else [f"column_{i + 1}" for i in range(len(first))]
+        lazy = pl.scan_csv(
             source,
             infer_schema=False,
             glob=False,
@@ -145,33 +155,20 @@ class Container:
             has_header=self.form.header,
             new_columns=names,
         )
+        columns_as_named = _without_blanks(lazy.collect_schema().names())
+        return lazy.select(pl.nth(place).alias(name) for place, name in enumerate(columns_as_named))
 
+    @cached_property
     def _encoding(self) -> str | None:
         """The encoding from which the file must be decoded; None where it is UTF-8."""
         if self.form.encoding is not None:
             return None if codecs.lookup(self.form.encoding).name in ("utf-8", "utf-8-sig") else self.form.encoding
-        return "utf-16" if self._raw_head()[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
+        return "utf-16" if self.file.head(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
 
-    def _raw_head(self) -> bytes:
-        if self.packing:
-            return self._unpacked()[:_HEAD_BYTES]
-        with self.path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
-
-    def _unpacked(self) -> bytes:
-        content = self.path.read_bytes()
-        try:
-            if self.packing == ".gz":
-                return gzip.decompress(content)
-            return zstandard.ZstdDecompressor().stream_reader(content).read() if self.packing == ".zst" else content
-        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-            raise InvalidInput(
-                f"{self.path}: torn, or not packed as its suffix says ({error}); write it again"
-            ) from None
-
+    @cached_property
     def _content(self) -> bytes:
         """The whole file as UTF-8, without a packing and without a mark."""
-        content, encoding = self._unpacked(), self._encoding()
+        content, encoding = self.file.content, self._encoding
         if encoding is None:
             return content
         try:
@@ -190,7 +187,7 @@ class Container:
 
     def _torn(self, error: BaseException) -> InvalidInput:
         if self.has_text_cells:
-            content = self._content()
+            content = self._content
             if self.kind == "lines" and (line := _first_bad_line(content)):
                 return InvalidInput(f"{self.path}: line {line}: expected one JSON object; fix or remove the line")
             try:
@@ -210,6 +207,12 @@ class Container:
             f"{self.path}: line {line}: expected text in UTF-8, found {found}; "
             "set data.file.encoding, to latin-1, cp1252 or utf-16-le for example, or write the file as UTF-8"
         )
+
+
+def _without_blanks(names: list[str]) -> list[str]:
+    """The names without the blanks around them; one whose new name another one has stays as it is."""
+    stripped = [name.strip() for name in names]
+    return [new if stripped.count(new) == 1 else name for name, new in zip(names, stripped, strict=True)]
 
 
 def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:

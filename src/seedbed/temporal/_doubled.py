@@ -14,6 +14,8 @@ def is_doubled(stream: EventStream) -> bool:
     if stream.bipartite or not between.any():
         return False
     source, destination = stream.src[between].astype(np.int64), stream.dst[between].astype(np.int64)
+    if np.count_nonzero(source < destination) * 2 != len(source):  # most streams need no sort to be told apart
+        return False
     rank = np.cumsum(np.append(False, np.diff(stream.t[between]) > 0))
     there, back = (_in_order(*ends, rank) for ends in ((source, destination), (destination, source)))
     return np.array_equal(there, back)

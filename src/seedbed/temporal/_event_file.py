@@ -11,19 +11,28 @@ from numpy.typing import NDArray
 from seedbed.errors import InvalidInput
 from seedbed.temporal._arrays import Float32, Int64
 from seedbed.temporal._container import Container
+from seedbed.temporal._decimals import fits_decimal, plain_decimals
 from seedbed.temporal._file_format import FileFormat
-from seedbed.temporal._instants import Instants, fitting_patterns
+from seedbed.temporal._instants import Instants, exact_below, fitting_patterns
+from seedbed.temporal._number_texts import whole_texts
+from seedbed.temporal._time_advice import advice_on_time
 from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = ["EventFile", "booleans"]
 
-EXACT_FLOAT = 2**53  # beyond it a float64 no longer holds every whole number
 MAX_CATEGORIES = 256
-EMPTY_WORDS = ("na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".")
+EMPTY_WORDS = (  # noqa: SIM905  in small letters
+    "na n/a n.a. #n/a #na <na> nan nat null none nil - -- ? . k.a. k.a k/a n.v. #nv leer"
+).split()
 _TRUE, _FALSE = ("true", "yes", "t", "y", "on"), ("false", "no", "f", "n", "off")
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
+_FULL_YEAR = re.compile(r"[1-9]\d{3}")
+_NO_UNIT = "no unit holds all these times in 64 bits: leave out digits of the second, or times far away"
 _DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
-_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
+_LAST_SECOND = 4_102_444_800  # of the year 2099; a greater number is none of seconds
+_POINTED = re.compile(r"[+-]?[\d.,]*\d[\d.,]*")
+_THOUSANDS_OR_NOT = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,15 @@ class EventFile:
         Raises NotFound without the file; InvalidInput when it cannot be read, lacks a column, or holds no event.
         """
         container = Container.of(path, form)
-        frame = container.read(columns)
+        return cls.of(container, container.read(columns))
+
+    @classmethod
+    def of(cls, container: Container, frame: pl.DataFrame) -> "EventFile":
+        """These columns, as read from the container. Raises InvalidInput when there is no event in them."""
         if frame.is_empty():
-            raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-        return cls(path, frame.with_columns(_emptied(frame[name], form.null) for name in frame.columns), container)
+            raise InvalidInput(f"{container.path}: expected at least 1 event, found none; check what wrote the file")
+        emptied = [_emptied(frame[name], container.form.null) for name in frame.columns]
+        return cls(container.path, frame.with_columns(emptied), container)
 
     def whole(self, column: str) -> Int64:
         """The column as int64 [N], exact; empty, fractional and non-finite cells are refused."""
@@ -54,8 +68,7 @@ class EventFile:
         elif values.dtype.is_float():
             exact = _whole_floats(values)
         elif self._is_text(values):
-            as_float = values.cast(pl.Float64, strict=False)
-            exact = values.cast(pl.Int64, strict=False).fill_null(_whole_floats(as_float))
+            exact = whole_texts(values)
         else:
             raise self._wrong_type(column, "whole numbers")
         if exact.null_count():
@@ -72,7 +85,9 @@ class EventFile:
         if pattern == "unix":
             if not (values.dtype.is_numeric() or self._is_text(values)):
                 raise self._wrong_type(column, "Unix seconds")
-            return self._in_unit(column, Instants.from_unix(self._with_points(column, values)), unit)
+            return self._in_unit(column, Instants.from_unix(self._with_points(values)), unit)
+        if pattern is not None and values.dtype.is_float():  # as a table of numbers with an empty cell becomes
+            values = pl.Series(self.whole(column))
         if pattern is not None and (values.dtype in _TEXT or values.dtype.is_integer()):
             return self._in_unit(column, Instants.from_pattern(values.cast(pl.String), pattern), unit)
         if values.dtype in _TEXT and _DATE.match(str(values[0])):
@@ -84,12 +99,12 @@ class EventFile:
 
         A column whose every cell is a word such as true, no or Y is 1 and 0.
         """
-        values = self.frame[column]
+        values = self._without_quoted_nothing(column)
         if values.dtype in _TEXT and (truth := booleans(values.cast(pl.String))) is not None:
             return truth.cast(pl.Float32).to_numpy()
         if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or self._is_text(values)):
             raise self._wrong_type(column, "numbers")
-        numbers = self._with_points(column, values).cast(pl.Float64, strict=False).cast(pl.Float32)
+        numbers = self._with_points(values).cast(pl.Float64, strict=False).cast(pl.Float32)
         bad = values.is_not_null() & ~numbers.is_finite().fill_null(False)
         if bad.any():
             advice = self._advice_on_number(column, values.filter(bad)[0])
@@ -114,11 +129,13 @@ class EventFile:
         """The distinct values as text, sorted, and 0/1 columns float32 [N, values]; an empty cell is a row of zeros."""
         if self.frame[column].dtype.is_float():
             raise self._wrong_type(column, "whole numbers or text")
-        values = self.frame[column].cast(pl.String)
+        values = self._without_quoted_nothing(column).cast(pl.String)
         distinct = values.drop_nulls().unique().sort()
         if len(distinct) > MAX_CATEGORIES:
             too_many = values.is_in(distinct[MAX_CATEGORIES:].implode())
-            self.refuse(column, too_many, f"expected at most {MAX_CATEGORIES} categories", "declare it as a number")
+            self.refuse(
+                column, too_many, f"expected at most {MAX_CATEGORIES} categories", "leave the column out of them"
+            )
         columns = [(values == value).fill_null(False).cast(pl.Float32).to_numpy() for value in distinct]
         return distinct.to_list(), np.stack(columns, axis=1) if columns else np.empty((len(values), 0), np.float32)
 
@@ -132,36 +149,33 @@ class EventFile:
         cells = self.frame[column]
         if not moments.read.all():
             unread = cells.filter(~moments.read).cast(pl.String)
-            self.refuse(column, ~moments.read, f"expected {self._spelling}", _advice_on_pattern(unread.head(1)))
-        if unit == "other":
-            raise self._refusal(
-                column,
-                0,
-                "expected a number of data.time_unit other",
-                f"set data.time_unit to {moments.unit_needed()}, in which times then count from 1970",
-            )
-        time, exact = moments.in_unit(unit)
+            self.refuse(column, ~moments.read, self._expected_time(str(unread[0])), advice_on_time(unread.head(1)))
         needed = moments.unit_needed()
-        self.refuse(column, ~exact, f"expected whole {unit}", f"set data.time_unit to {needed}, the unit of all times")
+        finer = f"set data.time_unit to {needed}, the unit of all times" if needed else _NO_UNIT
+        if unit == "other":
+            expected = "expected a number of data.time_unit other"
+            raise self._refusal(column, 0, expected, f"{finer}, which then count from 1970" if needed else _NO_UNIT)
+        self.refuse(column, ~moments.fits(unit), f"expected a time that 64 bits of {unit} can hold", finer)
+        time, exact = moments.in_unit(unit)
+        self.refuse(column, ~exact, f"expected whole {unit}", finer)
         return time
 
-    @property
-    def _spelling(self) -> str:
+    def _expected_time(self, cell: str) -> str:
         pattern = self.container.form.time_format
         if pattern is None:
-            return "a time of ISO 8601, as the first row has"
-        return "Unix seconds, of microseconds at the finest" if pattern == "unix" else f"a time written as {pattern}"
+            return "expected a time of ISO 8601, as the first row has"
+        if pattern == "unix":
+            return "expected Unix seconds, of nanoseconds at the finest (microseconds for floats)"
+        short = "%Y" in pattern and not _FULL_YEAR.search(cell)
+        return f"expected a time written as {pattern}" + (", where %Y is a year from 1000 on" if short else "")
 
-    def _with_points(self, column: str, values: pl.Series) -> pl.Series:
-        """Text cells without blanks around them and with a point before the fraction."""
-        if values.dtype != pl.String:
-            return values
-        values = values.str.strip_chars()
-        if self.container.form.decimal == ".":
-            return values
-        pointed = values.str.contains(".", literal=True).fill_null(False)
-        self.refuse(column, pointed, "expected a decimal comma", "write thousands without points")
-        return values.str.replace(",", ".", literal=True)
+    def _with_points(self, values: pl.Series) -> pl.Series:
+        """Text cells with a point before the fraction, and null where a cell is not of the declared decimal sign."""
+        return plain_decimals(values, self.container.form.decimal) if values.dtype == pl.String else values
+
+    def _without_quoted_nothing(self, column: str) -> pl.Series:
+        """The column; in a text file a cell of blanks, or of nothing between quotes, is an empty one."""
+        return _emptied(self.frame[column], ("",)) if self.container.has_text_cells else self.frame[column]
 
     def _filled(self, column: str) -> pl.Series:
         values = self.frame[column]
@@ -178,7 +192,7 @@ class EventFile:
         if values.dtype in _TEXT and expected == "numbers":
             advice = self._advice_on_number(column, values.drop_nulls().cast(pl.String)[0])
         elif values.dtype in _TEXT and fitting_patterns(values.head(1).cast(pl.String)):
-            advice = _advice_on_pattern(values.head(1).cast(pl.String))
+            advice = advice_on_time(values.head(1).cast(pl.String))
         return self._refusal(column, 0, f"expected {expected} in this column", advice)
 
     def _refusal(self, column: str, row: int, expected: str, advice: str) -> InvalidInput:
@@ -195,21 +209,37 @@ class EventFile:
         text = str(cell).strip()
         if text.lower() in EMPTY_WORDS:
             return f"if {text} means an empty cell, add it to data.file.null, or leave the cell empty"
-        if _COMMA.fullmatch(text):
+        if self.container.form.decimal == "," and _POINTED.fullmatch(text):
+            return "data.file.decimal is a comma, so points may only stand between thousands, as in 1.450,31"
+        if _THOUSANDS_OR_NOT.fullmatch(text):
+            return f'if {text} has a decimal comma, set data.file.decimal to ","; if it means thousands, drop the comma'
+        if fits_decimal(pl.Series([text]), ","):
             return 'set data.file.decimal to "," for numbers with a decimal comma'
         if not isinstance(cell, str) or text.lower().lstrip("+-").startswith("inf") or _is_float(text):
             return "fix it, or leave the cell empty"
+        if self._is_mostly_numbers(column):
+            return f"most cells are numbers: if {text} means an empty cell, add it to data.file.null; else fix it"
         kinds = self.frame[column].n_unique()
         if kinds > MAX_CATEGORIES:
             return f"it has {kinds:,} different values: leave the column out of the features, or make numbers of it"
         return f"add {column} to data.columns.categorical to make each of its {kinds} values a 0/1 column"
 
+    def _is_mostly_numbers(self, column: str) -> bool:
+        filled = self.frame[column].cast(pl.String).drop_nulls()
+        numbers = self._with_points(filled).cast(pl.Float64, strict=False)
+        return numbers.null_count() * 2 < len(filled)
+
     def _advice_on_time(self, values: pl.Series, exact: pl.Series) -> str:
         cell = values.filter(exact.is_null())[:1]
-        if Instants.from_unix(cell).read.all() if not cell.dtype.is_integer() else False:
-            needed = Instants.from_unix(values.filter(exact.is_null())).unit_needed()
+        if cell.dtype.is_integer():
+            return "round it or change the unit"
+        moments = Instants.from_unix(values.filter(exact.is_null()))
+        needed = moments.unit_needed()
+        if moments.read.all() and needed and (np.abs(moments.seconds) < _LAST_SECOND).all():
             return f"for seconds with a fraction set data.file.time_format to unix and data.time_unit to {needed}"
-        return _advice_on_pattern(cell.cast(pl.String)) if cell.dtype == pl.String else "round it or change the unit"
+        if cell.dtype.is_float() or _NUMBER.fullmatch(str(cell[0])):
+            return "write it whole, as a number of a finer data.time_unit"
+        return advice_on_time(cell.cast(pl.String))
 
 
 def booleans(values: pl.Series) -> pl.Series | None:
@@ -221,14 +251,6 @@ def booleans(values: pl.Series) -> pl.Series | None:
     return is_true
 
 
-def _advice_on_pattern(cells: pl.Series) -> str:
-    """Which `time_format` reads these cells."""
-    patterns = fitting_patterns(cells)
-    if not patterns:
-        return "write it as 2024-03-01T10:00:00, or set data.file.time_format to its pattern, as in %d.%m.%Y %H:%M"
-    return f"set data.file.time_format to {' or to '.join(repr(pattern) for pattern in patterns)}"
-
-
 def _emptied(values: pl.Series, null: tuple[str, ...]) -> pl.Series:
     """The column with the texts of `null` as empty cells; a NaN of a column of floats is the text NaN."""
     if not null:
@@ -238,12 +260,7 @@ def _emptied(values: pl.Series, null: tuple[str, ...]) -> pl.Series:
     if values.dtype not in _TEXT:
         return values
     texts = values.cast(pl.String)
-    return (
-        texts.to_frame("it")
-        .select(pl.when(~pl.col("it").str.strip_chars().is_in(null)).then("it"))
-        .to_series()
-        .alias(values.name)
-    )
+    return texts.to_frame("it").select(pl.when(~pl.col("it").is_in(null)).then("it")).to_series().alias(values.name)
 
 
 def _is_float(text: str) -> bool:
@@ -255,6 +272,6 @@ def _is_float(text: str) -> bool:
 
 
 def _whole_floats(values: pl.Series) -> pl.Series:
-    """The values as Int64 where a float is whole and small enough to be exact, null elsewhere."""
-    exact = values.is_finite() & (values == values.floor()) & (values.abs() <= EXACT_FLOAT)
+    """The values as Int64 where a float is whole and so small that no other whole number is the same float."""
+    exact = values.is_finite() & (values == values.floor()) & (values.abs() < exact_below(values.dtype))
     return values.to_frame("value").select(pl.when(exact).then("value").cast(pl.Int64)).to_series()

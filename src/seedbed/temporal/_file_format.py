@@ -1,6 +1,7 @@
 """How a file of events is written: its encoding, separator, empty cells, decimals and dates."""
 
 import codecs
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -8,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from seedbed.contracts import Message
 
 __all__ = ["FileFormat"]
+
+_ZONE_NAME = re.compile(r"%[-_0^#:]*Z")
 
 
 class FileFormat(Message):
@@ -17,7 +20,8 @@ class FileFormat(Message):
     tab, bar or blank that the first line shows. `header`: without one, columns are named column_1, column_2 and so on.
     `decimal`: the sign before a fraction. `null`: texts that mean an empty cell. `time_format`: how times are written
     that are neither ISO 8601, nor dates of the file's own type, nor whole numbers: a pattern such as %d.%m.%Y %H:%M, or
-    `unix` for Unix seconds that have fractions. A time without a zone is in UTC. All but `time_format`, `decimal` and
+    `unix` for Unix seconds that have fractions. A time without a zone is in UTC; a zone is a number that %z reads, as
+    +0200. %Y is a year of four digits; %y is one of two, from 1970 to 2069. All but `time_format`, `decimal` and
     `null` are for text files alone.
     """
 
@@ -54,6 +58,11 @@ class FileFormat(Message):
             return pattern
         if not any(mark in pattern for mark in ("%Y", "%y", "%s", "%F", "%D")):
             raise ValueError(f"{pattern!r} has no year; expected unix, or a pattern such as %d.%m.%Y %H:%M")
+        if _ZONE_NAME.search(pattern.replace("%%", "")):
+            raise ValueError(
+                f"{pattern!r}: %Z is not read: a zone's name is no number of hours; write +0200 and use %z"
+            )
+
         if "%f" in pattern.replace(".%f", ""):
             raise ValueError(f"{pattern!r}: a fraction of a second is written .%f, after a point")
         return pattern

@@ -1,40 +1,50 @@
 """Times of any spelling as moments, and moments as whole numbers of one unit; nothing is rounded."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from seedbed.temporal._arrays import Int64
+from seedbed.temporal._number_texts import plain_texts
 from seedbed.temporal._time_unit import NANOSECONDS, TimeUnit
 
-__all__ = ["Instants", "fitting_patterns"]
+__all__ = ["Instants", "exact_below", "fitting_patterns"]
 
 _ISO = (
     r"^\s*(?<date>\d{4}-\d{2}-\d{2})"
     r"(?:[Tt ]+(?<hour>[01]\d|2[0-3]):(?<minute>[0-5]\d)(?::(?<second>[0-5]\d)(?:[.,](?<fraction>\d+))?)?"
     r"\s*(?:(?<utc>[Zz]|UTC)|(?<sign>[+-])(?<zone_hour>\d{2}):?(?<zone_minute>\d{2})?)?)?\s*$"
 )
-_DECIMAL = r"^\s*(?<sign>[+-])?(?<whole>\d{1,18})(?:\.(?<fraction>\d+))?\s*$"
+_DECIMAL = r"^\s*(?<sign>[+-])?0*(?<whole>\d{1,18})(?:\.(?<fraction>\d*))?\s*$"
 _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_SECOND = NANOSECONDS["seconds"]
 _MICROSECONDS = 10**6
-_EXACT_FLOAT = 2**53
 _NO_FRACTION = 10**9  # marks a fraction that has more than nine digits
+_FULL_YEAR = ("%Y", "%F")
+_FIRST_YEAR = 1000  # %Y reads fewer digits too, so that 24 would be a year of the Romans
+_FINER_THAN_MICROSECONDS = r"\.\d{6}\d*[1-9]"
+_FINER_THAN_NANOSECONDS = r"\.\d{9}\d*[1-9]"
 _PATTERNS = (
     *(
         f"{date}{time}"
-        for date in ("%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y")
+        for date in ("%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
         for time in ("", " %H:%M", " %H:%M:%S")
     ),
-    *("%d.%m.%y %H:%M", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %z %Y"),
+    *("%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %z %Y"),
 )
 
 
 def fitting_patterns(cells: pl.Series) -> list[str]:
     """The usual patterns with which every one of these cells is a time."""
     return [pattern for pattern in _PATTERNS if Instants.from_pattern(cells, pattern).read.all()]
+
+
+def exact_below(dtype: pl.DataType) -> int:
+    """The size from which on two whole numbers may be one float of this type."""
+    return 2 ** (53 if dtype == pl.Float64 else 24 if dtype == pl.Float32 else 11)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +80,24 @@ class Instants:
 
     @classmethod
     def from_pattern(cls, cells: pl.Series, pattern: str) -> Self:
-        """From texts of a strptime pattern, between the years 1678 and 2261; without a zone they are UTC."""
-        chrono = pattern.replace(".%f", "%.f")
-        try:
-            times = cells.str.strip_chars().str.to_datetime(chrono, strict=False, time_unit="ns")
-        except pl.exceptions.PolarsError:  # no pattern of dates at all
-            times = pl.Series([None] * len(cells), dtype=pl.Datetime("ns"))
-        return cls.from_calendar(times)
+        """From texts of a strptime pattern; without a zone they are UTC.
+
+        Not read are years below 1000 under %Y, and digits beyond nanoseconds (before 1678 and after 2261 beyond
+        microseconds), so that no digit is lost.
+        """
+        cells, chrono = cells.str.strip_chars(), pattern.replace(".%f", "%.f")
+        times = _parsed(cells, chrono, "us")
+        moments, read = cls.from_calendar(times), times.is_not_null()
+        if any(mark in pattern for mark in _FULL_YEAR):
+            read &= (times.dt.year() >= _FIRST_YEAR).fill_null(False)
+        nanoseconds = moments.nanoseconds
+        if "f" in chrono:
+            fine = cls.from_calendar(_parsed(cells, chrono, "ns"))
+            near = fine.seconds == moments.seconds  # elsewhere 64 bits of nanoseconds are too few, and wrap around
+            nanoseconds = np.where(near, fine.nanoseconds, nanoseconds)
+            lost = cells.str.contains(_FINER_THAN_MICROSECONDS).fill_null(False) if "9f" not in chrono else read
+            read &= ~(lost & pl.Series(~near)) & ~cells.str.contains(_FINER_THAN_NANOSECONDS).fill_null(False)
+        return cls(moments.seconds, nanoseconds, read.to_numpy())
 
     @classmethod
     def from_unix(cls, values: pl.Series) -> Self:
@@ -87,37 +108,51 @@ class Instants:
                 seconds.fill_null(0).to_numpy(), np.zeros(len(values), np.int64), seconds.is_not_null().to_numpy()
             )
         if values.dtype.is_float():
-            return cls._from_floats(values.to_numpy().astype(np.float64))
-        part = values.str.extract_groups(_DECIMAL).struct.unnest()
+            return cls._from_floats(values.to_numpy().astype(np.float64), exact_below(values.dtype))
+        part = plain_texts(values).str.extract_groups(_DECIMAL).struct.unnest()
         whole, fraction = _number(part["whole"]), _nanoseconds(part["fraction"])
         read = part["whole"].is_not_null().to_numpy() & (fraction < _NO_FRACTION)
         sign = np.where((part["sign"] == "-").fill_null(False).to_numpy(), -1, 1)
         return cls(sign * whole + sign * fraction // 10**9, sign * fraction % 10**9, read)
 
     @classmethod
-    def _from_floats(cls, values: NDArray[np.float64]) -> Self:
+    def _from_floats(cls, values: NDArray[np.float64], limit: int) -> Self:
         with np.errstate(invalid="ignore", over="ignore"):
             scaled = np.rint(values * _MICROSECONDS)
-            read = np.isfinite(values) & (np.abs(scaled) <= _EXACT_FLOAT) & (scaled / _MICROSECONDS == values)
+            read = np.isfinite(values) & (np.abs(scaled) < limit) & (scaled / _MICROSECONDS == values)
         number = np.where(read, scaled, 0).astype(np.int64)
         return cls(number // _MICROSECONDS, number % _MICROSECONDS * 1_000, read)
 
+    def fits(self, unit: TimeUnit) -> NDArray[np.bool_]:
+        """Whether each moment, bool [N], is a number of 64 bits in this unit; `other` is no unit for moments."""
+        length = NANOSECONDS[unit]
+        if length >= _SECOND:
+            return np.ones(len(self.seconds), np.bool_)
+        limit = np.iinfo(np.int64).max // (_SECOND // length)
+        return (-limit < self.seconds) & (self.seconds < limit)
+
     def in_unit(self, unit: TimeUnit) -> tuple[Int64, NDArray[np.bool_]]:
         """The moments in this unit, int64 [N], and whether each is exactly that; `other` is no unit for moments."""
-        length = NANOSECONDS[unit]
-        if length >= 10**9:
-            seconds = length // 10**9
+        length, fits = NANOSECONDS[unit], self.fits(unit)
+        if length >= _SECOND:
+            seconds = length // _SECOND
             return self.seconds // seconds, (self.seconds % seconds == 0) & (self.nanoseconds == 0)
-        per_second = 10**9 // length
-        fits = np.abs(self.seconds) < (2**63 - 1) // per_second
-        time = np.where(fits, self.seconds, 0) * per_second + self.nanoseconds // length
+        time = np.where(fits, self.seconds, 0) * (_SECOND // length) + self.nanoseconds // length
         return time, fits & (self.nanoseconds % length == 0)
 
-    def unit_needed(self) -> TimeUnit:
-        """The coarsest unit, of seconds and finer ones, in which all these moments are whole."""
-        finer: tuple[TimeUnit, ...] = ("seconds", "milliseconds", "microseconds")
-        whole = (unit for unit in finer if not (self.nanoseconds[self.read] % NANOSECONDS[unit]).any())
-        return next(whole, "nanoseconds")
+    def unit_needed(self) -> TimeUnit | None:
+        """The coarsest unit, of seconds and finer ones, that holds all these moments whole; None if 64 bits are few."""
+        units: tuple[TimeUnit, ...] = ("seconds", "milliseconds", "microseconds", "nanoseconds")
+        whole = (unit for unit in units if not (self.nanoseconds[self.read] % NANOSECONDS[unit]).any())
+        needed = next(whole)
+        return needed if self.fits(needed)[self.read].all() else None
+
+
+def _parsed(cells: pl.Series, chrono: str, unit: Literal["us", "ns"]) -> pl.Series:
+    try:
+        return cells.str.to_datetime(chrono, strict=False, time_unit=unit)
+    except pl.exceptions.PolarsError:  # no pattern of dates at all
+        return pl.Series([None] * len(cells), dtype=pl.Datetime(unit))
 
 
 def _number(digits: pl.Series) -> Int64:

@@ -21,8 +21,8 @@ class NegativeSampler:
 
     A random negative is uniform over the destinations that some source met strictly before the event's time, including
     the true one: what first appears later is not known yet. Where none was met before, those met at that time stand in;
-    `unmet` says where. Among "all", it is uniform over every destination of the stream, as in the protocols of the
-    published TGAT figures, which look into the future.
+    `before_any_destination` says where. Among "all", it is uniform over every destination of the stream, as in the
+    protocols of the published TGAT figures, which look into the future.
 
     A historical negative is the destination of a uniformly drawn earlier event of the same source, so a model gains
     nothing from remembering pairs; a source without a past gets a random one. In an undirected stream both ends of an
@@ -54,7 +54,7 @@ class NegativeSampler:
         past = self._met.uniform(source, time, num_negatives, rng)
         return np.where(past.real, past.node, self.random(time, num_negatives, rng, among))
 
-    def unmet(self, time: Int64) -> npt.NDArray[np.bool_]:
+    def before_any_destination(self, time: Int64) -> npt.NDArray[np.bool_]:
         """Whether no destination at all was met before each of int64 [B] times, bool [B]."""
-        unmet: npt.NDArray[np.bool_] = time <= self._first_times[0]
-        return unmet
+        found: npt.NDArray[np.bool_] = time <= self._first_times[0]
+        return found

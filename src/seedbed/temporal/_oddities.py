@@ -1,17 +1,28 @@
-"""What is allowed in a stream but often a mistake: times of another unit, copies of events, self loops."""
+"""What is allowed in a stream but often a mistake: times of another unit, events that stand twice, self loops."""
 
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from seedbed.temporal._doubled import is_doubled
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._time_unit import TimeUnit, date_of, likely_unit
 
-__all__ = ["oddities"]
+__all__ = ["warn_of_oddities"]
+
+_logger = logging.getLogger("seedbed.temporal")
 
 
-def oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> Iterator[str]:
+def warn_of_oddities(path: Path, stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> None:
+    """Log a warning for each oddity of the stream in this file or folder."""
+    for oddity in _oddities(stream, unit, has_event_ids=has_event_ids):
+        _logger.warning("%s: %s", path, oddity)
+
+
+def _oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> Iterator[str]:
     """One sentence for each oddity, with its count and the setting that helps."""
     first, last = int(stream.t[0]), int(stream.t[-1])
     likely = likely_unit(first, last)
@@ -25,6 +36,11 @@ def oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> Ite
         yield (
             f"{copies:,} of {len(stream):,} events are exact copies of another one (all declared columns agree): "
             "drop them if they are mistakes; if they really happened, a column data.columns.event_id tells them apart"
+        )
+    if is_doubled(stream):
+        yield (
+            "every event also stands in the other direction at the same time, so each contact counts twice; "
+            "keep one of the two, and set data.columns.undirected to true"
         )
     loops = 0 if stream.bipartite else int(np.count_nonzero(stream.src == stream.dst))
     if loops:

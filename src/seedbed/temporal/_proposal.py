@@ -9,9 +9,11 @@ import polars as pl
 
 from seedbed.errors import InvalidInput
 from seedbed.temporal._column_guess import ColumnGuess, guess_column
-from seedbed.temporal._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name
+from seedbed.temporal._column_names import ACTORS, LATER, ONE_KIND, THINGS, TIMES, plain_name
+from seedbed.temporal._contacts import why_directed
 from seedbed.temporal._container import Container
-from seedbed.temporal._event_file import EventFile
+from seedbed.temporal._decimals import plain_decimals
+from seedbed.temporal._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._schema import StreamSchema
 from seedbed.temporal._time_unit import TimeUnit
@@ -27,7 +29,8 @@ _MOST_CATEGORIES = 20
 class FileProposal:
     """What a file seems to be: columns, format and time unit, and one sentence for each guess.
 
-    `is_sorted` says whether the rows that were looked at are in the order of their times.
+    `is_sorted` says whether the rows that were looked at are in the order of their times. `num_events` is known where
+    all rows were looked at.
     """
 
     columns: StreamSchema
@@ -35,6 +38,7 @@ class FileProposal:
     time_unit: TimeUnit
     reasons: tuple[str, ...]
     is_sorted: bool
+    num_events: int | None
 
 
 def propose(path: Path) -> FileProposal:
@@ -43,45 +47,45 @@ def propose(path: Path) -> FileProposal:
     Raises NotFound without the file, InvalidInput when it cannot be read, or when no source, destination or time is to
     be seen in it.
     """
-    form, reasons = _text_format(path)
-    frame = Container.of(path, form).read(None, rows=_ROWS)
+    container, reasons = _text_format(Container.of(path, FileFormat()))
+    frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
     guesses = [guess_column(column) for column in frame.get_columns()]
-    return _Columns(path, frame, guesses, form, reasons).proposal()
+    return _Columns(container, frame, guesses, reasons).proposal()
 
 
-def _text_format(path: Path) -> tuple[FileFormat, list[str]]:
-    """Encoding and header of a text file; the usual format of any other."""
-    form = FileFormat()
-    if Container.of(path, form).kind not in ("text", "lines"):
-        return form, []
+def _text_format(container: Container) -> tuple[Container, list[str]]:
+    """A text file with its encoding and header; any other as it is."""
+    if not container.has_text_cells:
+        return container, []
     reasons = []
-    encoding = next(name for name in (None, "cp1252", "latin-1") if _decodes(path, name))
-    form = FileFormat(encoding=encoding)
-    container = Container.of(path, form)
+    encodings = (None, "cp1252", "latin-1")
+    container = next(each for name in encodings if (each := _decoded(container, name)) is not None)
+    encoding = container.form.encoding
     if encoding is not None:
         reasons.append(f"encoding {encoding}: the text is not UTF-8, and this is the usual other one")
     if container.kind == "lines":
-        return form, reasons
+        return container, reasons
     separator = container.separator(None)
     if separator != ",":
         reasons.append(f"separator {separator!r}: with it the first line has the most fields")
     first = container.read(None, rows=1).columns
     if any(guess_column(pl.Series([name])).kind in ("whole", "fraction", "time") for name in first if name):
-        form = FileFormat(encoding=encoding, header=False)
+        container = container.written_as(FileFormat(encoding=encoding, header=False))
         reasons.append("no header: the first line holds numbers or a time, so columns are named column_1, column_2, …")
-    return form, reasons
+    return container, reasons
 
 
-def _decodes(path: Path, encoding: str | None) -> bool:
+def _decoded(container: Container, encoding: str | None) -> Container | None:
+    decoded = container.written_as(FileFormat(encoding=encoding))
     try:
-        Container.of(path, FileFormat(encoding=encoding)).read(None, rows=_ROWS)
+        decoded.read(None, rows=_ROWS)
     except InvalidInput:
         if encoding == "latin-1":
             raise
-        return False
-    return True
+        return None
+    return decoded
 
 
 @final
@@ -89,31 +93,37 @@ class _Columns:
     """The columns of one file, each of which gets one meaning."""
 
     def __init__(
-        self, path: Path, frame: pl.DataFrame, guesses: list[ColumnGuess], form: FileFormat, reasons: list[str]
+        self, container: Container, frame: pl.DataFrame, guesses: list[ColumnGuess], reasons: list[str]
     ) -> None:
-        self._path, self._frame, self._form, self._reasons = path, frame, form, reasons
+        self._container, self._frame, self._reasons = container, frame, reasons
         self._left = {guess.name: guess for guess in guesses}
 
     def proposal(self) -> FileProposal:
         time = self._take_time()
         src, dst, bipartite = self._take_ends()
         label = self._take_label()
+        decimal = "," if any(guess.decimal == "," for guess in (*self._left.values(), time)) else "."
+        if decimal == ",":
+            self._leave_out_points()
         features, categorical, used = self._take_features()
         null = tuple(sorted({word for guess in used for word in guess.null}))
-        decimal = "," if any(guess.decimal == "," for guess in (*used, time)) else "."
         if null:
             self._reasons.append(f"null {', '.join(null)}: these stand in columns of numbers")
         if decimal == ",":
             self._reasons.append(
-                "decimal comma: every number of some column is written with one, or without a fraction"
+                "decimal comma: every number of some column is written with one, or without a fraction; "
+                "a point between thousands, as in 1.450,31, is left out"
             )
+            self._ask_of_thousands(used)
         found = {"null": null, "decimal": decimal, "time_format": time.time_format}
-        form = FileFormat.model_validate({**self._form.model_dump(), **found})
+        form = FileFormat.model_validate({**self._container.form.model_dump(), **found})
         columns = StreamSchema(
             src=src, dst=dst, t=time.name, features=features, categorical=categorical, label=label, bipartite=bipartite
         )
         unit = time.unit or time.whole_in or "other"
-        return FileProposal(columns, form, unit, tuple(self._reasons), self._is_sorted(time.name, form, unit))
+        num_events = len(self._frame) if len(self._frame) < _ROWS else None
+        is_sorted = self._is_sorted(time.name, form, unit)
+        return FileProposal(columns, form, unit, tuple(self._reasons), is_sorted, num_events)
 
     def _take_time(self) -> ColumnGuess:
         kinds = ("time", "whole", "fraction")
@@ -168,8 +178,32 @@ class _Columns:
     def _ends(self, src: str, dst: str, why: str, *, bipartite: bool) -> tuple[str, str, bool]:
         kinds = "two kinds of node (bipartite)" if bipartite else "nodes of one kind"
         self._reasons.append(f"src {src}, dst {dst}: {why}; taken for {kinds}")
+        if not bipartite:
+            self._reasons.append(why_directed(self._frame[src], self._frame[dst]))
         del self._left[src], self._left[dst]
         return src, dst, bipartite
+
+    def _ask_of_thousands(self, used: list[ColumnGuess]) -> None:
+        for guess in used:
+            cells = self._frame[guess.name].cast(pl.String)
+            commas = cells.filter(cells.str.contains(",", literal=True))
+            if guess.decimal == "," and commas.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$").all():
+                plain = str(commas[0]).replace(",", "")
+                self._reasons.append(
+                    f"{guess.name}: {commas[0]} is read as {plain_decimals(commas, ',')[0]}; "
+                    f"if it means {plain}, write it without the comma"
+                )
+
+    def _leave_out_points(self) -> None:
+        """Leave out the columns of numbers that cannot be read with the decimal comma that other columns have."""
+        for guess in [guess for guess in self._left.values() if guess.kind in ("whole", "fraction")]:
+            cells = self._frame[guess.name]
+            if cells.dtype != pl.String or not cells.str.contains(r"\d\.\d").any():
+                continue
+            filled = cells.filter(~cells.is_in(["", *guess.null]))
+            if plain_decimals(filled, ",").null_count():
+                self._reasons.append(f"{guess.name} is left out: its numbers have a decimal point, others a comma")
+                del self._left[guess.name]
 
     def _take_label(self) -> str | None:
         name = next((name for name in self._left if plain_name(name) in ("label", "state_label", "y")), None)
@@ -190,12 +224,22 @@ class _Columns:
                 self._reasons.append(f"{guess.name} is a category: text of {guess.num_distinct} values")
             else:
                 numbers.append(guess)
-        if numbers or categories:
-            self._reasons.append(
-                "features: taken as known when the event happens; move what is known only later to late_features"
-            )
         names = [guess.name for guess in self._left.values() if guess in numbers or guess in categories]
+        self._ask_of_later(names)
         return tuple(names), tuple(guess.name for guess in categories), numbers
+
+    def _ask_of_later(self, names: list[str]) -> None:
+        if names:
+            self._reasons.append(
+                f"features {', '.join(names)}: taken as known when the event happens; "
+                "move what is known only later to late_features"
+            )
+        later = [name for name in names if any(f"_{word}_" in f"_{plain_name(name)}_" for word in LATER)]
+        if later:
+            self._reasons.append(
+                f"{', '.join(later)}: by the name, known only after the event; then move it to late_features, and name "
+                "in known_at the column of the time from which it is known, or leave it out"
+            )
 
     def _why_no_feature(self, guess: ColumnGuess) -> str | None:
         if guess.kind == "empty" or guess.num_distinct < 2:
@@ -205,6 +249,8 @@ class _Columns:
         if guess.name == "" or self._is_counter(guess.name):
             return "it counts the rows"
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
+            if guess.num_distinct > MAX_CATEGORIES:
+                return f"text of {guess.num_distinct:,} values, more than the {MAX_CATEGORIES} that a category may have"
             return f"text of {guess.num_distinct} values; to use it, add it to features and categorical"
         nested = self._frame[guess.name].dtype.is_nested()
         return "it holds lists or records" if nested else None
@@ -221,7 +267,7 @@ class _Columns:
 
     def _is_sorted(self, column: str, form: FileFormat, unit: TimeUnit) -> bool:
         filled = self._frame.select(pl.col(column)).drop_nulls()
-        t = EventFile(self._path, filled, Container.of(self._path, form)).times(column, unit)
+        t = EventFile.of(self._container.written_as(form), filled).times(column, unit)
         return bool((t[1:] >= t[:-1]).all())
 
     def _texts(self, name: str) -> Sequence[str]:
@@ -230,7 +276,7 @@ class _Columns:
     def _missing(self, what: str) -> InvalidInput:
         found = ", ".join(f"{guess.name} ({guess.kind})" for guess in self._left.values())
         return InvalidInput(
-            f"{self._path}: expected {what}; the columns are {found}; name them in data.columns yourself"
+            f"{self._container.path}: expected {what}; the columns are {found}; name them in data.columns yourself"
         )
 
 

@@ -1,6 +1,5 @@
 """Reads a file of events into an `EventStream`, or refuses it and names the file, the row and the column."""
 
-import logging
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -11,14 +10,13 @@ import polars as pl
 from seedbed.temporal._arrays import Float32, Int32, Int64
 from seedbed.temporal._event_file import EventFile
 from seedbed.temporal._file_format import FileFormat
-from seedbed.temporal._oddities import oddities
+from seedbed.temporal._oddities import warn_of_oddities
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = ["load_flights", "read_events"]
 
-_logger = logging.getLogger("seedbed.temporal")
 _AS_USUAL = FileFormat()
 
 
@@ -37,15 +35,15 @@ def read_events(
     refused when they are not whole. With `sort`, events are put in time order, and events at the same time keep the
     order of the file; without it, times that go backwards are refused.
 
-    Logs a warning for times that seem to be of another unit, for exact copies of events and for self loops.
+    Logs a warning for times that seem to be of another unit, for exact copies of events, for events that all stand in
+    both directions, and for self loops.
     Raises NotFound if there is no file. Raises InvalidInput, with file, row (from 1), line and column, and the option
     that helps, for a missing column, a wrong type, a time that is no whole unit, a NaN or infinite feature, a negative
     or too large id, a duplicate event id, `known_at` before the event, unsorted times, another encoding, no event at
     all, and a torn file.
     """
     stream = _read(EventFile.open(path, schema.columns, file), schema, time_unit, sort=sort)
-    for oddity in oddities(stream, time_unit, has_event_ids=schema.event_id is not None):
-        _logger.warning("%s: %s", path, oddity)
+    warn_of_oddities(path, stream, time_unit, has_event_ids=schema.event_id is not None)
     return stream
 
 

@@ -1,7 +1,7 @@
 """Bindings: each connects a parameter to the live object that holds it, writes, reads back and reports use."""
 
 from seedbed.change.bindings._batch_size import BatchSize, RateRule, ResizableBatchSampler
-from seedbed.change.bindings._binding import Binding, UseReport
+from seedbed.change.bindings._binding import Binding, Use, UseReport
 from seedbed.change.bindings._clip_norm import ClipNorm
 from seedbed.change.bindings._coverage import require_coverage
 from seedbed.change.bindings._delivered_batches import BatchListener, num_rows, track_batches
@@ -37,6 +37,7 @@ __all__ = [
     "ResizableBatchSampler",
     "SettingsFile",
     "Target",
+    "Use",
     "UseReport",
     "num_rows",
     "require_coverage",

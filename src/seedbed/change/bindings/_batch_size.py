@@ -8,7 +8,7 @@ from typing import final
 from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._learning_rate import LearningRate
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
@@ -133,7 +133,7 @@ class BatchSize:
         if report is not None:
             self._watch = UseWatch(self._optimizer, ValueReader(self.read, self._batches.used), report)
             if self._rate is not None:
-                self._rate_watch = self._rate.follow(lambda use: self._report_rate_loss(use, report))
+                self._rate_watch = self._rate.follow(lambda rate: self._report_rate_loss(rate, report))
 
     def state(self) -> dict[str, float]:
         """The size, and the numbers of the rate that changes with it."""
@@ -151,12 +151,12 @@ class BatchSize:
             )
         self._batches.resize(size)
 
-    def _report_rate_loss(self, use: UseReport, report: Callable[[UseReport], None]) -> None:
-        if use.why:
+    def _report_rate_loss(self, rate: UseReport, report: Callable[[UseReport], None]) -> None:
+        if rate.use is Use.LOST:
             self._end_watch()
-            numbers = f"expected {use.expected:g}, found {use.found:g}"
-            why = f"the learning rate that goes with it was lost: {numbers}; {use.why}"
-            report(UseReport(use.steps_after, self.read(), self.read(), why))
+            numbers = f"expected {rate.expected:g}, found {rate.found:g}"
+            why = f"the learning rate that goes with it was lost: {numbers}; {rate.why}"
+            report(UseReport(rate.steps_after, self.read(), self.read(), Use.LOST, why))
 
     def _end_watch(self) -> None:
         if self._watch is not None:

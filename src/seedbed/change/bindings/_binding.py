@@ -2,25 +2,49 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Binding", "UseReport"]
+from seedbed.errors import InvalidInput
+
+__all__ = ["Binding", "Use", "UseReport"]
+
+
+class Use(StrEnum):
+    """What a step showed. USED: the value. LOST: another one in its place. OPEN: neither; the watch goes on."""
+
+    USED = "used"
+    LOST = "lost"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class UseReport:
     """What the live object really used at a step: the step with number `steps_after` since the watch began, from 1.
 
-    `expected` and `found` are in the parameter's unit. `why` is empty when the expected value was used; otherwise it
-    says what overwrote it. `unused` is set when the step is no proof, and says why: it did not use the value, or nobody
-    can tell; the watch goes on.
+    `expected` and `found` are in the parameter's unit. `why` says what overwrote the value when it was LOST, and why
+    the step is no proof when its use is OPEN: it did not use the value, or nobody can tell. Raises InvalidInput when
+    `use` is no `Use`, or when a `why` is missing, or given for a value that was USED.
     """
 
     steps_after: int
     expected: float
     found: float
+    use: Use
     why: str = ""
-    unused: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.use, Use):
+            raise InvalidInput(
+                f"the report of step {self.steps_after} says {self.use!r} of the use: expected one of "
+                f"{', '.join(map(str, Use.__members__))}, as Use.{Use.USED.name}"
+            )
+        if bool(self.why) is (self.use is Use.USED):
+            wanted = "no reason" if self.use is Use.USED else "a reason"
+            raise InvalidInput(
+                f"the report of step {self.steps_after} says Use.{self.use.name} with {self.why!r} as why: expected "
+                f"{wanted}"
+            )
 
 
 class Binding(Protocol):

@@ -1,14 +1,15 @@
 """The norm that gradients are clipped to."""
 
-from collections.abc import Callable, Iterable, Mapping
-from math import isclose, isfinite
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isclose, isfinite
 from typing import final
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._step_watch import StepWatch, watchable
 from seedbed.errors import InvalidInput
 
@@ -27,6 +28,7 @@ class ClipNorm:
     def __init__(self, optimizer: Optimizer, max_norm: float) -> None:
         self._optimizer = watchable(optimizer)
         self._max_norm = _checked(max_norm)
+        self._former: float | None = None
         self._watch: _Watch | None = None
 
     def clip(self, parameters: Iterable[Tensor]) -> Tensor:
@@ -43,17 +45,18 @@ class ClipNorm:
 
     def write(self, value: float) -> None:
         """Clip to `value` from now on. Raises InvalidInput unless it is finite and above 0."""
-        self._max_norm = _checked(value)
+        self._former, self._max_norm = self._max_norm, _checked(value)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report the first optimizer step whose gradients have the norm that `clip` gave them, and any later loss.
+        """Report the first optimizer step whose gradients have the norm that only this value gives, and any later loss.
 
-        A loss is: a step without a call of `clip` since the step before, or with gradients that were clipped while they
-        were still scaled. Steps that mixed precision skips do not count.
+        The use is open while no gradients reach this norm or the former one, and while a weight of the optimizer has a
+        gradient that `clip` was not given. A loss is: a step without a call of `clip` since the step before, or with
+        gradients that were clipped while they were still scaled. Steps that mixed precision skips do not count.
         """
         if self._watch is not None:
             self._watch.end()
-        self._watch = None if report is None else _Watch(self._optimizer, self._max_norm, report)
+        self._watch = None if report is None else _Watch(self._optimizer, self._max_norm, self._former, report)
 
     def state(self) -> dict[str, float]:
         """The norm."""
@@ -63,61 +66,111 @@ class ClipNorm:
         """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
         if state.keys() != {"max_norm"}:
             raise InvalidInput(f"clip-norm state: expected ['max_norm'], found {sorted(state)}")
-        self._max_norm = _checked(state["max_norm"])
+        self._former, self._max_norm = None, _checked(state["max_norm"])
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """One call of `clip`: the limit, the norm before, and the weights that it was given."""
+
+    max_norm: float
+    norm: Tensor
+    weights: list[Tensor]
 
 
 @final
 class _Watch:
-    """Compares the gradients at the beginning of a step with those after the last call of `clip`."""
+    """Compares the gradients at the beginning of a step with those after the last calls of `clip`.
 
-    def __init__(self, optimizer: Optimizer, expected: float, report: Callable[[UseReport], None]) -> None:
+    `former` is the norm before the change, None when nobody knows it any more.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, expected: float, former: float | None, report: Callable[[UseReport], None]
+    ) -> None:
         self._optimizer, self._expected, self._report = optimizer, expected, report
-        self._clip: tuple[float, Tensor, list[Tensor]] | None = None
+        self._former = inf if former is None or former == expected else former
+        self._clips: list[_Clip] = []
         self._seen = False
+        self._open = ""
         self._steps = StepWatch(optimizer, self._look, self._forget)
 
     def end(self) -> None:
         """End the watch."""
-        self._clip = None
+        self._clips = []
         self._steps.end()
 
     def note(self, max_norm: float, norm: Tensor, clipped: list[Tensor]) -> None:
         """The loop clipped the gradients of these weights; their norm was `norm` before."""
-        self._clip = (max_norm, norm, [] if self._seen else clipped)
+        if self._seen:
+            self._clips = [_Clip(max_norm, norm, [])]
+            return
+        ids = set(map(id, clipped))
+        self._clips = [each for each in self._clips if ids.isdisjoint(map(id, each.weights)) and each.weights]
+        self._clips.append(_Clip(max_norm, norm, clipped))
 
     def _forget(self, _step: int) -> None:
-        self._clip = None  # a closure may be called more than once in a step
+        self._clips = []  # a closure may be called more than once in a step
 
     def _look(self, step: int) -> None:
-        clip, self._clip = self._clip, None
-        if clip is None:
+        clips, self._clips = self._clips, []
+        other = next((each.max_norm for each in clips if each.max_norm != self._expected), None)
+        if not clips:
             self._report_loss(step, 0.0, "the optimizer stepped and clip had not been called since its last step")
-        elif clip[0] != self._expected:
-            self._report_loss(step, clip[0], "it was clipped to another norm")
+        elif other is not None:
+            self._report_loss(step, other, "it was clipped to another norm")
         elif not self._seen:
-            self._compare_norms(step, float(clip[1]), clip[2])
+            self._compare_norms(step, clips)
 
-    def _compare_norms(self, step: int, norm: float, clipped: list[Tensor]) -> None:
-        expected = min(norm, self._expected)
+    def _compare_norms(self, step: int, clips: Sequence[_Clip]) -> None:
+        norms = [float(each.norm) for each in clips]
         if vars(self._optimizer).get("grad_scale") is not None:
-            self._report_loss(
-                step, expected, "gradients were clipped while scaled: call scaler.unscale_(optimizer) before clip"
-            )
+            why = "gradients were clipped while scaled: call scaler.unscale_(optimizer) before clip"
+            self._report_loss(step, min(norms[0], self._expected), why)
             return
-        found = _norm(clipped)
-        if not (isfinite(norm) and isfinite(found)):
+        held = [_norm(each.weights) for each in clips]
+        if not all(map(isfinite, [*norms, *held])):
             return  # such a step proves nothing; the next one may
-        if isclose(found, expected, rel_tol=0.02, abs_tol=1e-6):  # bfloat16 keeps two to three digits
+        for norm, found in zip(norms, held, strict=True):
+            left = min(norm, self._expected)
+            if not isclose(found, left, rel_tol=0.02, abs_tol=1e-6):  # bfloat16 keeps two to three digits
+                why = f"clip left gradients of norm {left:g} and the step began with {found:g}: other code changed them"
+                self._report_loss(step, found, why)
+                return
+        self._prove(step, clips, norms, held)
+
+    def _prove(self, step: int, clips: Sequence[_Clip], norms: Sequence[float], held: Sequence[float]) -> None:
+        """The gradients are as clip left them: a proof if it had all of them, and the former norm leaves others."""
+        clipped = {id(weight) for each in clips for weight in each.weights}
+        weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
+        with_gradient = [weight for weight in weights if weight.grad is not None]
+        missed = sum(id(weight) not in clipped for weight in with_gradient)
+        if missed or not with_gradient:
+            self._report_open(
+                step,
+                f"clip was given {len(with_gradient) - missed} of the {len(with_gradient)} weights with a gradient",
+            )
+        elif any(self._tells(norm, found) for norm, found in zip(norms, held, strict=True)):
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, self._expected, self._expected))
+            self._report(UseReport(step, self._expected, self._expected, Use.USED))
         else:
-            why = f"clip left gradients of norm {expected:g} and the step began with {found:g}: other code changed them"
-            self._report_loss(step, found, why)
+            self._report_open(step, "no step's gradients reached a limit, the new or the former one")
+
+    def _tells(self, norm: float, found: float) -> bool:
+        """Whether gradients of that norm before would have another one now with the former limit."""
+        new, former = min(norm, self._expected), min(norm, self._former)
+        return new != former and abs(found - new) < abs(found - former)
+
+    def _report_open(self, step: int, why: str) -> None:
+        if why != self._open:
+            self._open = why
+            self._report(UseReport(step, self._expected, self._expected, Use.OPEN, why))
 
     def _report_loss(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, self._expected, found, why))
+        self._report(UseReport(step, self._expected, found, Use.LOST, why))
 
 
 def _norm(weights: Iterable[Tensor]) -> float:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, final
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._finding import Finding, Verdict
+from seedbed.change.bindings._finding import NOT_FINITE, Match, UpdateFinding
 from seedbed.change.bindings._optimizers import unhooked_step
 from seedbed.change.bindings._twin import settings_of
 
@@ -65,20 +66,24 @@ class ClosureProof:
             kept = loss.detach().clone() if isinstance(loss, Tensor) else loss
             self._calls.append(_Call([each.detach().clone() for each in weights], kept, gradients))
 
-    def finish(self) -> Finding:
+    def finish(self) -> UpdateFinding:
         """Replay the step with either value."""
         calls, self._calls = self._calls, []
         if self._too_large:
-            return Finding(Verdict.OPEN, "its weights are too large to record the step")
+            return UpdateFinding(Match.OPEN, "its weights are too large to record the step")
         if not calls or all(gradient is None for gradient in calls[0].gradients):
-            return Finding(Verdict.OPEN, "no weight of its groups had a gradient")
+            return UpdateFinding(Match.OPEN, "no weight of its groups had a gradient")
         with torch.no_grad():
+            if not all(torch.isfinite(each).all() for each in self._weights()):
+                return UpdateFinding(Match.OPEN, NOT_FINITE)
             new, former = (self._leads_here(calls, each) for each in (self._settings, self._former))
         if new and former:
-            return Finding(Verdict.OPEN, "the update is the same with the former value")
+            return UpdateFinding(Match.OPEN, "the update is the same with the former value")
         if new or former:
-            return Finding(Verdict.USED if new else Verdict.NOT_USED)
-        return Finding(Verdict.OPEN, "the update is neither the one that the new value gives nor that of the former")
+            return UpdateFinding(Match.NEW if new else Match.FORMER)
+        return UpdateFinding(
+            Match.OPEN, "the update is neither the one that the new value gives nor that of the former"
+        )
 
     def _leads_here(self, calls: Sequence[_Call], settings: dict[int, dict[str, Any]]) -> bool:
         """Whether a step with these settings comes to the same points, in the same order, and ends where it ended."""
@@ -116,7 +121,7 @@ def _is_near(one: Tensor, other: Tensor) -> bool:
     if torch.equal(one, other):
         return True
     limit = _ROUNDING * torch.finfo(one.dtype).eps * float(other.abs().max())
-    return float((one - other).abs().max()) <= limit
+    return isfinite(limit) and float((one - other).abs().max()) <= limit
 
 
 def _kept(value: Any) -> Any:

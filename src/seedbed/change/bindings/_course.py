@@ -1,10 +1,21 @@
 """Whether a number that other code rewrote still carries a change: judged by proportions. Pure."""
 
 from collections.abc import Sequence
-from math import inf, isclose, log
+from enum import StrEnum
+from math import inf, isclose, isinf, log
 from typing import final
 
-__all__ = ["Course", "is_rounding"]
+__all__ = ["Carry", "Course", "is_rounding", "rewritten"]
+
+_LIKENESS = 0.25  # of the distance between both explanations: so near to one, a second factor is of its kind
+
+
+class Carry(StrEnum):
+    """What a rewrite did to a change: CARRIED on, LOST, or OPEN: it may have done either."""
+
+    CARRIED = "carried"
+    LOST = "lost"
+    OPEN = "open"
 
 
 def is_rounding(found: float, expected: float) -> bool:
@@ -12,19 +23,34 @@ def is_rounding(found: float, expected: float) -> bool:
     return isclose(found, expected, rel_tol=1e-6, abs_tol=1e-12)
 
 
+def rewritten(found: float, step: int) -> str:
+    """Why a use is open after a rewrite that may have lost the change."""
+    return (
+        f"something else wrote {found:g} before step {step} after the change; whether it carries the change on was not "
+        "seen"
+    )
+
+
 @final
 class Course:
     """Follows numbers that were changed from `former` to `written`, while code that nobody declared rewrites them.
 
     Such code either multiplies what it finds, and carries the change on, or computes a number of its own, and loses it.
-    It is taken to do what moves the numbers less: from those that it found, or from those that it would have found
-    without the change. A second rewrite by the same factor as the first confirms the one or the other.
+    One rewrite that is nearer to what it would have found without the change is a loss. One that is nearer to what it
+    found leaves both open: its factor is either the one from there or the one from the number without the change. A
+    later factor is the same in both cases, so that it tells which of both the first one was.
     """
 
     def __init__(self, former: Sequence[float], written: Sequence[float]) -> None:
         self._former = list(former)
-        self._first: tuple[float, float] | None = None
         self._written = list(written)
+        self._first: dict[int, tuple[float, float]] = {}
+        self._confirmed = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something rewrote the numbers, and whether it carries the change on was not seen."""
+        return not self._confirmed
 
     def former(self, found: Sequence[float]) -> list[float]:
         """What would stand there without the change, in proportion to what is found."""
@@ -36,29 +62,47 @@ class Course:
         self._former.extend(numbers)
         self._written.extend(numbers)
 
-    def carries(self, expected: Sequence[float], found: Sequence[float]) -> bool:
-        """Whether `found` in the place of `expected` carries the change on."""
-        moved = [
-            (old, new, now)
-            for old, new, now in zip(self.former(expected), expected, found, strict=False)
+    def follow(self, expected: Sequence[float], found: Sequence[float]) -> Carry:
+        """What was done to the change by the code that wrote `found` in the place of `expected`."""
+        moved = {
+            place: (old, new, now)
+            for place, (old, new, now) in enumerate(zip(self.former(expected), expected, found, strict=False))
             if not is_rounding(now, new)
-        ]
-        if any(now == 0 for _, _, now in moved):
-            return all(now == 0 and old != 0 for old, _, now in moved)
-        if any(new <= 0 for _, new, _ in moved):
-            return False
+        }
         if not moved:
-            return True
-        factors = [log(now / new) for _, new, now in moved]
-        rivals = [log(now / old) if old > 0 else inf for old, _, now in moved]
-        alone = len(moved) < len(found) and max(factors) > 0  # nobody's schedule raises some groups and not the others
-        if alone or sum(map(abs, factors)) >= sum(map(abs, rivals)):
-            return False
-        return self._is_steady(*max(zip(factors, rivals, strict=True), key=lambda pair: abs(pair[0] - pair[1])))
+            return Carry.OPEN if self.is_open else Carry.CARRIED
+        if any(now == 0 for _, _, now in moved.values()):
+            self._confirmed = False
+            return Carry.OPEN if all(now == 0 and old != 0 for old, _, now in moved.values()) else Carry.LOST
+        if any(new <= 0 for _, new, _ in moved.values()):
+            return Carry.LOST
+        factors = {
+            place: (log(now / new), log(now / old) if old > 0 else inf) for place, (old, new, now) in moved.items()
+        }
+        # Nobody's schedule raises some groups and not the others.
+        alone = len(moved) < len(found) and max(factor for factor, _ in factors.values()) > 0
+        if alone or sum(abs(factor) for factor, _ in factors.values()) >= sum(abs(own) for _, own in factors.values()):
+            return Carry.LOST
+        return self._compare(factors)
 
-    def _is_steady(self, factor: float, rival: float) -> bool:
-        first, self._first = self._first, (factor, rival)
-        if first is None:
-            return True
-        multiplied, computed = (isclose(factor, each, rel_tol=1e-4, abs_tol=1e-6) for each in first)
-        return multiplied or not computed
+    def _compare(self, factors: dict[int, tuple[float, float]]) -> Carry:
+        """Compare the factors with those of the first rewrite, and keep those of numbers that had none."""
+        pairs = [(self._first[place], factor) for place, (factor, _) in factors.items() if place in self._first]
+        if len(pairs) < len(factors):
+            self._confirmed, self._first = False, {**factors, **self._first}
+        if (
+            pairs
+            and self.is_open
+            and all(isclose(factor, own, rel_tol=1e-4, abs_tol=1e-6) for (_, own), factor in pairs)
+        ):
+            return Carry.LOST
+        if len(pairs) == len(self._first) and all(map(_is_alike, pairs)):
+            self._confirmed = True
+        return Carry.OPEN if self.is_open else Carry.CARRIED
+
+
+def _is_alike(pair: tuple[tuple[float, float], float]) -> bool:
+    """Whether a later factor is like the first one, taken as a multiplication."""
+    (first, own), factor = pair
+    apart = 0.0 if isinf(own) else abs(first - own)
+    return isclose(factor, first, rel_tol=1e-4, abs_tol=max(1e-6, _LIKENESS * apart))

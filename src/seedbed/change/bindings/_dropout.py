@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
+import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
@@ -52,6 +53,7 @@ class DropoutRate:
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose forward passes in training mode all used the present probability.
 
+        Passes without gradients are no use, and neither are those before a step without any gradient.
         Each module notes its probability when it runs, also in compiled code: a new probability compiles it again, and
         the note with it. Code that was compiled to skip such guards keeps the old probability and notes nothing, so the
         change is not proven. During the watch the model can be copied and its state_dict saved, but the model itself
@@ -80,7 +82,9 @@ class DropoutRate:
             _put(self._model.get_submodule(path), value)
 
     def _used(self) -> set[float]:
-        return {value for each in self._notes if (value := each.take()) is not None}
+        used = {value for each in self._notes if (value := each.take()) is not None}
+        weights = (weight for group in self._optimizer.param_groups for weight in group["params"])
+        return used if any(weight.grad is not None for weight in weights) else set()
 
 
 @final
@@ -96,7 +100,7 @@ class _UseNote:
         use_note, key = self, _key(module)
 
         def note(running: nn.Module, _args: tuple[Any, ...]) -> None:
-            if running is module and running.training:
+            if running is module and running.training and torch.is_grad_enabled():
                 use_note.last = getattr(running, key)
 
         self._handle: RemovableHandle = module.register_forward_pre_hook(note)

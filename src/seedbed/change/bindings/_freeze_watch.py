@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._step_watch import StepWatch
 
 __all__ = ["FrozenWatch", "UnfrozenWatch"]
@@ -63,11 +63,11 @@ class FrozenWatch:
         elif not self._seen:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, 1.0, 1.0))
+            self._report(UseReport(step, 1.0, 1.0, Use.USED))
 
     def _report_loss(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, 1.0, found, why))
+        self._report(UseReport(step, 1.0, found, Use.LOST, why))
 
 
 @final
@@ -89,15 +89,16 @@ class UnfrozenWatch:
         share = self._read()
         if share:
             self.end()
-            self._report(UseReport(step, 0.0, share, "requires_grad was turned off by code outside the bindings"))
+            why = "requires_grad was turned off by code outside the bindings"
+            self._report(UseReport(step, 0.0, share, Use.LOST, why))
         elif not self._seen and any(each.grad is not None for each in self._named().values()):
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, 0.0, 0.0))
+            self._report(UseReport(step, 0.0, 0.0, Use.USED))
         elif not self._seen and step > 1:
             self.end()
             why = "no gradient reached it in two optimizer steps: look for no_grad, detach or an old graph"
-            self._report(UseReport(step, 0.0, 1.0, why))
+            self._report(UseReport(step, 0.0, 1.0, Use.LOST, why))
 
 
 def _is_weight(each: Tensor) -> bool:

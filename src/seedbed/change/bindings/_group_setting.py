@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._course import Course
-from seedbed.change.bindings._finding import Verdict
+from seedbed.change.bindings._binding import Use, UseReport
+from seedbed.change.bindings._course import Carry, Course, rewritten
+from seedbed.change.bindings._finding import Match
 from seedbed.change.bindings._groups import GroupName, group_index, is_number
 from seedbed.change.bindings._schedulers import momentum_cyclers
 from seedbed.change.bindings._step_watch import StepWatch, watchable
@@ -201,7 +201,7 @@ class _Watch:
         self._course = Course(self._former, self._expected)
         self._proof = proof_of(live.optimizer, live.setting.value)
         self._seen = False
-        self._unused = ""
+        self._open = self._course_why = ""
         self._steps = StepWatch(live.optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
     def end(self) -> None:
@@ -211,36 +211,46 @@ class _Watch:
     def _look(self, step: int) -> None:
         found = self._live.held()
         lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)
-        if lost is not None and not self._is_carried(found):
+        if lost is not None and not self._is_carried(step, lost, found):
             self._report_loss(step, self._expected[lost], found[lost], self._why())
             return
         added, self._expected = found[len(self._expected) :], found
         if added and not self._takes_added(step, added):
             return
-        if not self._seen:
+        if self._seen:
+            return
+        if self._course.is_open:
+            self._report_open(step, self._course_why)
+        else:
             self._proof.begin(self._live.places(), self._put_former)
 
     def _prove(self, step: int) -> None:
-        if self._seen:
+        if self._seen or self._course.is_open:
             return
         finding, value = self._proof.finish(), self._expected[0]
-        if finding.verdict is Verdict.USED:
+        if finding.match is Match.NEW:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, value, value))
-        elif finding.verdict is Verdict.NOT_USED:
+            self._report(UseReport(step, value, value, Use.USED))
+        elif finding.match is Match.FORMER:
             self._report_loss(
                 step, value, self._former[0], "the update was not made with it, but with the former value"
             )
         elif (now := self._live.held()) != self._expected:
             self._report_loss(step, value, now[0], "a hook of the optimizer set it, and the step used that")
-        elif finding.why != self._unused:
-            self._unused = finding.why
-            self._report(UseReport(step, value, value, unused=finding.why))
+        else:
+            self._report_open(step, finding.why)
 
-    def _is_carried(self, found: list[float]) -> bool:
+    def _report_open(self, step: int, why: str) -> None:
+        if why != self._open:
+            self._open, value = why, self._expected[0]
+            self._report(UseReport(step, value, value, Use.OPEN, why))
+
+    def _is_carried(self, step: int, lost: int, found: list[float]) -> bool:
+        """Whether the change is carried on, or may be."""
         is_decay = self._live.setting is OptimizerSetting.WEIGHT_DECAY
-        return is_decay and self._known and self._course.carries(self._expected, found)
+        self._course_why = rewritten(found[lost], step)
+        return is_decay and self._known and self._course.follow(self._expected, found) is not Carry.LOST
 
     def _put_former(self, settings: dict[int, dict[str, Any]]) -> None:
         is_decay = self._live.setting is OptimizerSetting.WEIGHT_DECAY
@@ -274,7 +284,7 @@ class _Watch:
 
     def _report_loss(self, step: int, expected: float, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, expected, found, why))
+        self._report(UseReport(step, expected, found, Use.LOST, why))
 
     def _why(self) -> str:
         setting = self._live.setting

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import reduce
-from math import isfinite
+from math import isfinite, nan
 from typing import final
 
 import torch
@@ -38,9 +38,11 @@ class LossWeights:
                 f"loss terms: expected {sorted(self._weights)}, found {sorted(losses)}; without its loss a term "
                 "would be ignored silently"
             )
-        for term, weight in self._weights.items():
-            self._uses[term].note(weight)
-        return reduce(torch.add, [weight * losses[term] for term, weight in self._weights.items()])
+        total = reduce(torch.add, [weight * losses[term] for term, weight in self._weights.items()])
+        if total.requires_grad:
+            used = {term: weight if losses[term].requires_grad else nan for term, weight in self._weights.items()}
+            total.register_hook(lambda _: self._note(used))  # type: ignore[no-untyped-call]
+        return total
 
     def __getitem__(self, term: str) -> float:
         """The weight of a term. Raises InvalidInput when there is none of that name."""
@@ -53,8 +55,15 @@ class LossWeights:
         self._weights[term] = _checked(term, weight)
 
     def used(self, term: str) -> set[float]:
-        """The weights that `combine` used for the term since the last call of `used`."""
+        """The weights of the term in the sums that were backpropagated since the last call of `used`.
+
+        It holds NaN for a sum in which the term was a constant.
+        """
         return self._uses[term].take()
+
+    def _note(self, used: Mapping[str, float]) -> None:
+        for term, weight in used.items():
+            self._uses[term].note(weight)
 
     def _require(self, term: str) -> None:
         if term not in self._weights:
@@ -79,11 +88,15 @@ class LossWeight:
         self._weights.put(self._term, value)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
-        """Report the first optimizer step for which every sum used the weight, and any later loss of it."""
+        """Report the first optimizer step for which every sum that was backpropagated used the weight, and any loss.
+
+        A sum that is only logged is no use, and neither is one in which the term is a constant, without a gradient.
+        """
         if self._watch is not None:
             self._watch.end()
-        unused = "combine was not called in two optimizer steps"
-        reading = ValueReader(self.read, lambda: self._weights.used(self._term), unused)
+        unused = "no sum that combine made was backpropagated in two optimizer steps"
+        idle = f"no sum in which term {self._term!r} has a gradient was backpropagated"
+        reading = ValueReader(self.read, lambda: self._weights.used(self._term), unused, idle)
         self._watch = None if report is None else UseWatch(self._optimizer, reading, report)
 
     def state(self) -> dict[str, float]:

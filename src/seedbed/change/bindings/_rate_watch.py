@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._course import Course, is_rounding
-from seedbed.change.bindings._finding import Verdict
+from seedbed.change.bindings._binding import Use, UseReport
+from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
+from seedbed.change.bindings._finding import Match
 from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.change.bindings._update_proof import proof_of
@@ -46,7 +46,7 @@ class RateWatch:
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
         self._proof = proof_of(optimizer, "lr")
         self._seen = self._replaced = False
-        self._unused = ""
+        self._open = self._course_why = ""
         self._alive: list[weakref.ref[LRScheduler]] | None = None
         self._steps = StepWatch(optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
 
@@ -74,23 +74,31 @@ class RateWatch:
         if self._replaced:
             self.end()
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
-            self._report(UseReport(step, self._first_expected, found[self._of][0], why))
-        elif not self._seen:
+            self._report(UseReport(step, self._first_expected, found[self._of][0], Use.LOST, why))
+        elif self._seen:
+            return
+        elif self._course.is_open:
+            self._report_open(step, self._course_why)
+        else:
             self._proof.begin(self._places(), self._put_former)
 
     def _prove(self, step: int) -> None:
-        if self._seen:
+        if self._seen or self._course.is_open:
             return
         finding, rate = self._proof.finish(), self._expected[0]
-        if finding.verdict is Verdict.USED:
+        if finding.match is Match.NEW:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, rate, rate))
-        elif finding.verdict is Verdict.NOT_USED or rates_of(self._optimizer)[self._of] != self._expected:
+            self._report(UseReport(step, rate, rate, Use.USED))
+        elif finding.match is Match.FORMER or rates_of(self._optimizer)[self._of] != self._expected:
             self._report_unused_rate(step, rate)
-        elif finding.why != self._unused:
-            self._unused = finding.why
-            self._report(UseReport(step, rate, rate, unused=finding.why))
+        else:
+            self._report_open(step, finding.why)
+
+    def _report_open(self, step: int, why: str) -> None:
+        if why != self._open:
+            self._open, rate = why, self._expected[0]
+            self._report(UseReport(step, rate, rate, Use.OPEN, why))
 
     def _report_unused_rate(self, step: int, rate: float) -> None:
         now = rates_of(self._optimizer)[self._of]
@@ -99,7 +107,9 @@ class RateWatch:
         self.end()
         former = self._course.former(self._all)[self._of][0]
         found, by = (now[0], "a hook of the optimizer") if now != self._expected else (former, "the former rate")
-        self._report(UseReport(step, rate, found, f"the update was not made with it, but with what is left by {by}"))
+        self._report(
+            UseReport(step, rate, found, Use.LOST, f"the update was not made with it, but with what is left by {by}")
+        )
 
     def _places(self) -> list[int]:
         return [*range(len(self._all))][self._of]
@@ -124,7 +134,7 @@ class RateWatch:
             f"group {len(found) - len(added) + added.index(float(default))} was added after the change and runs with "
             "the optimizer's default, which the change did not reach: give add_param_group an lr"
         )
-        self._report(UseReport(step, found[0], float(default), why))
+        self._report(UseReport(step, found[0], float(default), Use.LOST, why))
         return False
 
     def _look_elsewhere(self, other: Optimizer, step: int) -> None:
@@ -137,13 +147,13 @@ class RateWatch:
                 f"another optimizer, {type(other).__name__}, steps these weights since then: it was built without the "
                 "change; bind it, and make the change in it"
             )
-            self._report(UseReport(step, self._expected[0], strange[0], why))
+            self._report(UseReport(step, self._expected[0], strange[0], Use.LOST, why))
 
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
         fits = any(all(map(is_rounding, found[self._of], rates[self._of])) for rates in allowed)
-        if fits or self._is_carried(allowed[0], found):
+        if fits or self._is_carried(step, allowed[0], found):
             if self._forecast is not None:
                 self._forecast.go_on_from(found)
             self._all = found
@@ -152,14 +162,17 @@ class RateWatch:
         expected, now = allowed[0][self._of], found[self._of]
         worst = next(i for i in range(len(now)) if not is_rounding(now[i], expected[i]))
         why = f"group {worst + (self._group or 0)}'s rate was overwritten by {self._overwriters()}"
-        self._report(UseReport(step, expected[worst], now[worst], why))
+        self._report(UseReport(step, expected[worst], now[worst], Use.LOST, why))
         return False
 
-    def _is_carried(self, expected: Rates, found: Rates) -> bool:
+    def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
+        """Whether the change is carried on, or may be."""
         known = [multiplied for each in self._writers() if (multiplied := multiplies(each)) is not None]
         if known:
             return all(known)
-        return self._former is not None and self._course.carries(expected, found)
+        pairs = zip(expected[self._of], found[self._of], strict=True)
+        self._course_why = rewritten(next(now for allowed, now in pairs if not is_rounding(now, allowed)), step)
+        return self._former is not None and self._course.follow(expected, found) is not Carry.LOST
 
     def _writers(self) -> list[LRScheduler]:
         """The undeclared schedulers that wrote the present rates, among those that were alive at the first rewrite.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, final
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.parameters._registry import Registry
 from seedbed.errors import Conflict, ContractBroken, NotFound
 from seedbed.records import atomic_write_json
@@ -115,12 +115,12 @@ class SettingsFile:
         """Note that one step ran with these values, as the consumer's own step says."""
         for key, watch in list(self._watches.items()):
             watch.steps += 1
-            use = _use_report(watch, used.get(key))
-            if use is not None:
+            report = _use_report(watch, used.get(key))
+            if report is not None:
                 watch.seen = True
-                if use.why:
+                if report.use is Use.LOST:
                     self._watches.pop(key, None)
-                watch.report(use)
+                watch.report(report)
 
     def state(self) -> dict[str, dict[str, float]]:
         """The values, in the form of `Target.state`."""
@@ -177,12 +177,13 @@ class SettingsFile:
 def _use_report(watch: _Watch, found: float | None) -> UseReport | None:
     """The report of a step's use of a watched value; None while the value may still come into use."""
     if found == watch.value:
-        return UseReport(watch.steps, watch.value, watch.value)
+        return UseReport(watch.steps, watch.value, watch.value, Use.USED)
     if found == watch.former and not watch.seen and watch.age_steps < watch.lag_steps:
         return None
     if found is None:
-        return UseReport(watch.steps, watch.value, float("nan"), "the step did not say what it ran with")
+        why = "the step did not say what it ran with"
+        return UseReport(watch.steps, watch.value, float("nan"), Use.LOST, why)
     still = (
         f"still, {watch.age_steps} steps after" if found == watch.former and not watch.seen else "which nobody set here"
     )
-    return UseReport(watch.steps, watch.value, found, f"the step ran with {found:g}, {still}")
+    return UseReport(watch.steps, watch.value, found, Use.LOST, f"the step ran with {found:g}, {still}")

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._closure_proof import ClosureProof
-from seedbed.change.bindings._finding import Finding, Verdict, compared
+from seedbed.change.bindings._finding import Match, UpdateFinding, compared
 from seedbed.change.bindings._optimizers import READING, UPDATES, UpdateKind, foreign_reason, known_class
 from seedbed.change.bindings._twin import Part, Settings, State, parts_of, settings_of, state_of, stepped
 
@@ -29,7 +29,7 @@ class Proof(Protocol):
     def evaluated(self, loss: Any) -> None:
         """The closure of the step was called and gave this loss."""
 
-    def finish(self) -> Finding:
+    def finish(self) -> UpdateFinding:
         """The step has ended."""
 
 
@@ -48,7 +48,7 @@ class _NoProof:
     """For an optimizer whose updates nobody here knows."""
 
     def __init__(self, why: str) -> None:
-        self._finding = Finding(Verdict.OPEN, why)
+        self._finding = UpdateFinding(Match.OPEN, why)
 
     def begin(self, places: Sequence[int], put_former: Former) -> None:
         """Nothing to take."""
@@ -56,7 +56,7 @@ class _NoProof:
     def evaluated(self, loss: Any) -> None:
         """Nothing to take."""
 
-    def finish(self) -> Finding:
+    def finish(self) -> UpdateFinding:
         """Always open."""
         return self._finding
 
@@ -79,6 +79,7 @@ class _UpdateProof:
         self._former: Settings = {}
         self._num_looks = 0
         self._looks = True
+        self._last = UpdateFinding(Match.OPEN, "no step was looked at")
 
     def begin(self, places: Sequence[int], put_former: Former) -> None:
         """Take the sample, its state and its gradients, and both settings."""
@@ -96,15 +97,18 @@ class _UpdateProof:
     def evaluated(self, loss: Any) -> None:
         """Nothing to take: these classes call the closure once, before the step."""
 
-    def finish(self) -> Finding:
-        """Compare what was made with both twins."""
-        if not self._looks:
-            return Finding(Verdict.OPEN, self._reading)
+    def finish(self) -> UpdateFinding:
+        """Compare what was made with both twins; a step that is not looked at says what the last one said."""
+        if self._looks:
+            self._last = self._found()
+        return self._last
+
+    def _found(self) -> UpdateFinding:
         if not self._parts:
-            return Finding(Verdict.OPEN, "no weight of its groups had a gradient")
+            return UpdateFinding(Match.OPEN, "no weight of its groups had a gradient")
         with torch.no_grad():
             finding = self._compared()
-        return Finding(finding.verdict, self._reading) if finding.why and self._reading else finding
+        return UpdateFinding(Match.OPEN, self._reading) if finding.match is Match.OPEN and self._reading else finding
 
     def _continue_or_sample(self, places: Sequence[int]) -> None:
         left, self._left = self._left, None
@@ -116,10 +120,10 @@ class _UpdateProof:
         gradients = [part.gradient() for part in self._parts]
         self._start = [(*each, gradient) for each, gradient in zip(here, gradients, strict=True)]
 
-    def _compared(self) -> Finding:
+    def _compared(self) -> UpdateFinding:
         made = [part.take(part.weight) for part in self._parts]
         finding, new, former = self._against(made, self._start)
-        if finding.verdict is not Verdict.USED:
+        if finding.match is not Match.NEW:
             # A hook that ran after the sample was taken may have changed the gradients.
             later = [
                 (weight, state, part.gradient())
@@ -127,15 +131,15 @@ class _UpdateProof:
             ]
             if not _equal(later, self._start):
                 again, new_later, former_later = self._against(made, later)
-                if again.verdict is not Verdict.OPEN:
+                if again.match is not Match.OPEN:
                     finding, new, former = again, new_later, former_later
-        if finding.verdict is Verdict.OPEN:
+        if finding.match is Match.OPEN:
             self._carry(new, former, made)
         return finding
 
     def _against(
         self, made: Sequence[Tensor], start: Sequence[tuple[Tensor, State, Tensor | None]]
-    ) -> tuple[Finding, list[tuple[Tensor, State]], list[tuple[Tensor, State]]]:
+    ) -> tuple[UpdateFinding, list[tuple[Tensor, State]], list[tuple[Tensor, State]]]:
         states = self._former_state or [state for _, state, _ in start]
         theirs = [(weight, state, gradient) for (weight, _, gradient), state in zip(start, states, strict=True)]
         new = stepped(self._optimizer, self._cls, self._parts, start, self._settings)

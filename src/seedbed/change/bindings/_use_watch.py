@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.weak import TensorWeakRef
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Use, UseReport
 from seedbed.change.bindings._step_watch import StepWatch
 
 __all__ = ["UseWatch", "Uses", "ValueReader"]
@@ -35,11 +35,14 @@ class ValueReader:
     """How a watch reads a live object: `held` gives the present value, `used` the values used since its last call.
 
     `unused` is the reason to report when two optimizer steps in a row used no value at all. It is empty where that is
-    normal: batches are fetched ahead, and parts of a model may not run.
+    normal: batches are fetched ahead, and parts of a model may not run. `idle` is why the use stays open after a step
+    that used other values only.
     """
 
-    def __init__(self, held: Callable[[], float], used: Callable[[], set[float]], unused: str = "") -> None:
-        self.held, self.used, self.unused = held, used, unused
+    def __init__(
+        self, held: Callable[[], float], used: Callable[[], set[float]], unused: str = "", idle: str = ""
+    ) -> None:
+        self.held, self.used, self.unused, self.idle = held, used, unused, idle
 
 
 @final
@@ -54,7 +57,7 @@ class UseWatch:
         self._reading, self._report = reading, report
         self._expected = reading.held()
         self._old_gradients = _OldGradients(optimizer)
-        self._seen = False
+        self._seen = self._said_idle = False
         reading.used()  # uses before the watch do not count
         self._steps = StepWatch(optimizer, self._look)
 
@@ -72,13 +75,16 @@ class UseWatch:
         elif used == {self._expected}:
             self._seen = True
             self._steps.proven()
-            self._report(UseReport(step, self._expected, self._expected))
+            self._report(UseReport(step, self._expected, self._expected, Use.USED))
         elif not used and step > 1 and self._reading.unused:
             self._report_loss(step, held, self._reading.unused)
+        elif used and self._expected not in used and self._reading.idle and not self._said_idle:
+            self._said_idle = True
+            self._report(UseReport(step, self._expected, self._expected, Use.OPEN, self._reading.idle))
 
     def _report_loss(self, step: int, found: float, why: str) -> None:
         self.end()
-        self._report(UseReport(step, self._expected, found, why))
+        self._report(UseReport(step, self._expected, found, Use.LOST, why))
 
 
 @final

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from seedbed.cli.console._render import compact, plain_table, section
 from seedbed.cli.console._sparkline import sparkline
-from seedbed.dashboard._history import Series, history_of
+from seedbed.dashboard._history import StepSeries, history_of
 from seedbed.dashboard._measured import Measured, measured
 from seedbed.dashboard._novelty import MEANING, NoveltyTable, novelty_names, novelty_of
 from seedbed.dashboard._results import Results, Row, Standing, label, results_of, tabled
@@ -128,6 +128,6 @@ def _words(values: Sequence[float], note: str) -> str:
     return ", ".join(filter(None, (*facts, note)))
 
 
-def _not_finite(series: Series) -> str:
+def _not_finite(series: StepSeries) -> str:
     count = len(series.not_finite)
     return f"{count} not finite, first at step {series.not_finite[0]}" if count else ""

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,9 +45,15 @@ def init(
       seedbed init events.csv
       seedbed init events.csv.gz --out job.yaml
     """
-    if events is not None and former is None and (events.suffix.lower() in _YAML or not _is_events(events)):
+    if events is not None and former is None and _is_yaml(events):
         events, former = None, events
+    if former is not None and not _is_yaml(former):
+        raise InvalidInput(f"{former}: expected one file of events; give the place to write to by --out, as job.yaml")
     path = place(out, former, "PATH") or _DEFAULT
+    if _is_events(path):
+        raise InvalidInput(f"{path} has the suffix of a file of events; give --out another one, as in job.yaml")
+    if events is not None and not events.is_dir() and not _is_events(events):
+        raise _unreadable(events)
     if path.exists() and not force:  # before a long look at the events
         raise _exists(path)
     if events is None:
@@ -61,10 +68,18 @@ def init(
 
 
 def _propose(events: Path, path: Path, *, force: bool) -> None:
+    from seedbed.stages._enough import settings_for
     from seedbed.temporal import propose
 
     proposal = propose(events)
-    _write(path, _proposed(events, proposal), force=force)
+    training = settings_for(proposal.num_events) if proposal.num_events else {}
+    if training:
+        why = "larger ones leave too few steps to learn, or too few batches for the interval that the gate needs"
+        reason = (
+            f"batch_size {training['batch_size']}, warmup_steps {training['warmup_steps']}: {proposal.num_events:,}"
+        )
+        proposal = replace(proposal, reasons=(*proposal.reasons, f"{reason} events are few: {why}"))
+    _write(path, _proposed(events, proposal, training), force=force)
     console = errors()
     console.print(f"looked at {events} and guessed:", soft_wrap=True)
     for reason in proposal.reasons:
@@ -76,8 +91,8 @@ def _propose(events: Path, path: Path, *, force: bool) -> None:
     console.print(f"wrote {path}; check it, then:\n  {train}{sort}", soft_wrap=True)
 
 
-def _proposed(events: Path, proposal: "FileProposal") -> str:
-    """The template with the proposal in its section `data`, and the reasons above it."""
+def _proposed(events: Path, proposal: "FileProposal", training: dict[str, int]) -> str:
+    """The template with the proposal in its section `data`, the reasons above it, and these settings of `training`."""
     from seedbed.stages import DataSettings
 
     data = DataSettings(columns=proposal.columns, file=proposal.file, time_unit=proposal.time_unit)
@@ -86,26 +101,43 @@ def _proposed(events: Path, proposal: "FileProposal") -> str:
         r"(?<=\n)(data:.*?\n)(?=\nmodel:)", TEMPLATE.read_text(encoding="utf-8"), flags=re.DOTALL
     )
     lines = [_with_value(line, values) for line in section.splitlines()]
+    lines += [_with_value(line, dict(training)) for line in ("\n" + rest).splitlines()]
     reasons = "".join(f"# {reason}\n" for reason in proposal.reasons)
-    return f"{head}# Guessed from {events.name}:\n{reasons}" + "\n".join(lines) + "\n" + rest
+    return f"{head}# Guessed from {events.name}:\n{reasons}" + "\n".join(lines) + "\n"
 
 
 def _with_value(line: str, values: dict[str, object]) -> str:
-    """A line `  name: value   # comment` with the proposed value of that name, if there is one."""
-    found = re.fullmatch(r"(\s+)(\w+): (\S.*?)(\s+)(#.*)", line)
+    """A line `  name: value   # comment`, or without one, with the proposed value of that name, if there is one."""
+    found = re.fullmatch(r"(\s+)(\w+): (\S.*?)(?:\s+(#.*))?", line)
     if found is None or found[2] not in values:
         return line
-    indent, name, old, _, comment = found.groups()
+    indent, name, old, comment = found.groups()
     value = values[name]
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z]\w+", value) and value.lower() not in _YAML_WORDS
     shown = str(value) if plain else json.dumps(value, ensure_ascii=False)  # JSON is YAML too
-    return line if shown == old else f"{indent}{name}: {shown}  ".ljust(line.index("#")) + comment
+    if shown == old or comment is None:
+        return f"{indent}{name}: {shown}" if comment is None else line
+    return f"{indent}{name}: {shown}  ".ljust(line.index("#")) + comment
 
 
 def _is_events(path: Path) -> bool:
     from seedbed.temporal import EVENT_SUFFIXES
 
-    return path.is_dir() or path.name.lower().endswith(EVENT_SUFFIXES)
+    return path.name.lower().endswith(EVENT_SUFFIXES)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in _YAML
+
+
+def _unreadable(path: Path) -> InvalidInput:
+    from seedbed.temporal import EVENT_SUFFIXES
+
+    read = ", ".join(suffix for suffix in EVENT_SUFFIXES if suffix.count(".") == 1)
+    return InvalidInput(
+        f"{path} is no file of events that can be read: expected {read} (text and JSON lines also as .gz or .zst); "
+        "convert it, for example in a spreadsheet by a save as CSV, or give --out to write a configuration there"
+    )
 
 
 def _write(path: Path, content: str, *, force: bool) -> None:

@@ -25,7 +25,7 @@ from seedbed.records.snapshot._snapshot import (
 )
 from seedbed.records.storage._layout import log_folder
 
-__all__ = ["EarlierCommit", "diff", "diff_since", "numbers", "shortened"]
+__all__ = ["EarlierCommit", "Replicates", "diff", "diff_since", "numbers", "shortened"]
 
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
@@ -39,6 +39,13 @@ class EarlierCommit(NamedTuple):
     metrics: Mapping[str, float]
 
 
+class Replicates(NamedTuple):
+    """The metrics, as `numbers`, of one run for each seed, oldest first, and how many further runs repeat a seed."""
+
+    metrics: Sequence[Mapping[str, float]]
+    num_repeats: int = 0
+
+
 def diff(
     previous: Commit | None,
     current: Snapshot,
@@ -47,20 +54,19 @@ def diff(
 ) -> Diff:
     """The diff from `previous` to `current`; without a policy, under the strictest one that allows it.
 
-    `replicates` are the metrics, as returned by `numbers`, of runs with the configuration of `previous`, oldest first.
+    `replicates` are the metrics, as returned by `numbers`, of runs with the configuration of `previous`, oldest first,
+    one for each seed.
     A first run has no predecessor: its diff is empty and `comparable` is None.
     """
     if previous is None:
         return NO_PREDECESSOR
     before = previous.snapshot
     return diff_since(
-        EarlierCommit(previous.seq, previous.digest, before, numbers(before)), current, policy, replicates
+        EarlierCommit(previous.seq, previous.digest, before, numbers(before)), current, policy, Replicates(replicates)
     )
 
 
-def diff_since(
-    earlier: EarlierCommit, current: Compared, policy: Policy | None, replicates: Sequence[Mapping[str, float]]
-) -> Diff:
+def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None, replicates: Replicates) -> Diff:
     """As `diff`, from the parts of both snapshots that a comparison needs."""
     before = earlier.side
     changes = tuple(differences(_subject(before), _subject(current)))
@@ -137,20 +143,21 @@ def _subject(snapshot: Compared) -> Json:
 
 
 def _metric_deltas(
-    before: Mapping[str, float], after: Mapping[str, float], replicates: Sequence[Mapping[str, float]]
+    before: Mapping[str, float], after: Mapping[str, float], replicates: Replicates
 ) -> dict[str, MetricDelta]:
     known = {
-        pointer: [metrics[pointer] for metrics in replicates if pointer in metrics]
+        pointer: [metrics[pointer] for metrics in replicates.metrics if pointer in metrics]
         for pointer in after
         if pointer in before
     }
-    return {pointer: _delta(before[pointer], after[pointer], found) for pointer, found in known.items()}
+    repeats = replicates.num_repeats
+    return {pointer: _delta(before[pointer], after[pointer], found, repeats) for pointer, found in known.items()}
 
 
-def _delta(previous: float, current: float, replicates: Sequence[float]) -> MetricDelta:
+def _delta(previous: float, current: float, replicates: Sequence[float], num_repeats: int) -> MetricDelta:
     absolute = current - previous
     percent = 100 * absolute / abs(previous) if previous else math.inf
-    noise = noise_of(replicates, current)
+    noise = noise_of(replicates, current, num_repeats)
     return MetricDelta(
         previous=previous,
         current=current,

@@ -1,6 +1,7 @@
 """Whether a metric changed by more than chance, measured by its replicates.
 
-Replicates are earlier runs of one configuration that differ only in their seed and in what follows from it. Given k of
+Replicates are earlier runs of one configuration that differ only in their seed and in what follows from it, one for
+each seed. A run that repeats a seed is none: what differs at one seed is at most the noise between seeds. Given k of
 them, a further run of the same configuration lies within mean +- t * s * sqrt(1 + 1/k) in 95 of 100 cases, where t is
 Student's 97.5 % point for k - 1 degrees of freedom (the prediction interval for one future observation; Hahn & Meeker,
 Statistical Intervals, 1991). A run outside differs by more than its seed explains.
@@ -8,7 +9,7 @@ Statistical Intervals, 1991). A run outside differs by more than its seed explai
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seedbed.records.snapshot._snapshot import NOT_ENOUGH_REPLICATES
 
@@ -38,8 +39,20 @@ _TOO_FEW = [
 ]
 
 
-def noise_of(replicates: Sequence[float], current: float) -> Noise:
-    """How far `current` is from `replicates`, of which the last MOST_REPLICATES are used."""
+def noise_of(replicates: Sequence[float], current: float, num_repeats: int = 0) -> Noise:
+    """How far `current` is from `replicates`, one for each seed, of which the last MOST_REPLICATES are used.
+
+    `num_repeats` further runs repeat a seed, which the words say.
+    """
+    found = _noise_of(replicates, current)
+    return replace(found, words=f"{found.words}; {_repeats_text(num_repeats)}") if num_repeats else found
+
+
+def _repeats_text(count: int) -> str:
+    return "1 more run repeats a seed" if count == 1 else f"{count} more runs repeat a seed"
+
+
+def _noise_of(replicates: Sequence[float], current: float) -> Noise:
     known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value * value)]
     if len(known) < REPLICATES_NEEDED:
         return _TOO_FEW[len(known)]

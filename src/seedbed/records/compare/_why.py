@@ -1,15 +1,15 @@
 """Why two snapshots differ: what forbids comparing them, and what may have moved a metric, the likeliest first.
 
 Likelihood is counted, not guessed: of the earlier diffs in which a setting changed, in how many did the metric move by
-more than noise? When several settings changed at once, each gets an equal share of the credit. A prior for each kind of
-setting counts as one more observation.
+more than noise? Diffs that repeat each other in every value count once. When several settings changed at once, each
+gets an equal share of the credit. A prior for each kind of setting counts as one more observation.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seedbed.errors import InvalidInput
-from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._canonical import Json, encode, plain
 from seedbed.records.canonical._json_pointer import Difference, differences
 from seedbed.records.compare._comparison import (
     compare_under_each,
@@ -80,7 +80,7 @@ def why(
     """
     chosen = _metric(found, metric)
     delta = found.metric_deltas[chosen] if chosen else None
-    past = [diff for diff in history if chosen in diff.metric_deltas] if chosen else []
+    past = _once_each(diff for diff in history if chosen in diff.metric_deltas) if chosen else []
     causes = [_cause(difference, past, chosen) for difference in _candidates(previous, current)]
     return Explanation(
         metric=chosen,
@@ -90,6 +90,17 @@ def why(
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
         policies=compare_under_each(previous, current),
     )
+
+
+def _once_each(history: Iterable[Diff]) -> list[Diff]:
+    """The diffs without those that another one repeats in every changed key, value and metric."""
+    return list({_repeated(diff): diff for diff in history}.values())
+
+
+def _repeated(found: Diff) -> bytes:
+    """What two diffs have in common when the runs of one repeat those of the other, seed included."""
+    deltas = {name: [delta.previous, delta.current] for name, delta in found.metric_deltas.items()}
+    return encode(plain([found.details, list(found.patch), deltas]))
 
 
 def _metric(found: Diff, metric: str | None) -> str | None:

@@ -1,15 +1,17 @@
 """The commits that a new snapshot is compared with: its predecessor, its group's baseline, and the replicates."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from typing import NamedTuple
 
-from seedbed.records.compare._diff import EarlierCommit, diff_since, numbers, shortened
+from seedbed.records.compare._diff import EarlierCommit, Replicates, diff_since, numbers, shortened
 from seedbed.records.compare._noise import MOST_REPLICATES
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._headers import Headers
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Side
+from seedbed.records.snapshot._draw import draw_of
 from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR, Diff
 from seedbed.records.storage._blobs import Blobs
@@ -17,7 +19,15 @@ from seedbed.records.storage._files import Files
 
 __all__ = ["Predecessors"]
 
-_CACHED_COMMITS = 64
+_MOST_RUNS = 64  # the newest runs of a configuration among which replicates are looked for
+_CACHED_COMMITS = 2 * _MOST_RUNS  # more than are looked through each time, or none would be found again
+
+
+class _Known(NamedTuple):
+    """What is needed of a replicate: its draw and its metrics, as `numbers`."""
+
+    draw: str
+    metrics: Mapping[str, float]
 
 
 class Predecessors:
@@ -27,7 +37,7 @@ class Predecessors:
         self._blobs = Blobs(files)
         self._baselines = baselines
         self._read = read
-        self._numbers = functools.lru_cache(_CACHED_COMMITS)(lambda seq: numbers(read(seq).side))
+        self._known = functools.lru_cache(_CACHED_COMMITS)(lambda seq: _known(read(seq).side))
 
     def diffs(self, headers: Headers, current: Side) -> dict[str, Diff]:
         """`diff_prev` and `diff_baseline` of `current`; full lists that are too long are stored as blobs first."""
@@ -52,13 +62,28 @@ class Predecessors:
     def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
         """The diff from `earlier` to `current`, with the noise of the replicates of `earlier`."""
         newest = reversed(headers.replicating(headers[earlier.seq - 1].replicates))
-        others = islice((seq for seq in newest if headers.run_id(seq) != current.run_id), MOST_REPLICATES)
-        replicates = [self._numbers(seq) for seq in others][::-1]
-        before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, self._numbers(earlier.seq))
-        return diff_since(before, current, policy, replicates)
+        others = (seq for seq in newest if headers.run_id(seq) != current.run_id)
+        before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, self._known(earlier.seq).metrics)
+        return diff_since(before, current, policy, self._replicates(islice(others, _MOST_RUNS)))
+
+    def _replicates(self, newest: Iterable[int]) -> Replicates:
+        """The newest run of each seed, until MOST_REPLICATES are found."""
+        found: dict[str, Mapping[str, float]] = {}
+        num_runs = 0
+        for seq in newest:
+            known = self._known(seq)
+            found.setdefault(known.draw, known.metrics)
+            num_runs += 1
+            if len(found) == MOST_REPLICATES:
+                break
+        return Replicates(tuple(found.values())[::-1], num_runs - len(found))
 
     def _shortened_diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
         found, details = shortened(self.diff(headers, earlier, current))
         if details is not None:
             self._blobs.put(details)
         return found
+
+
+def _known(side: Side) -> _Known:
+    return _Known(draw_of(side), numbers(side))

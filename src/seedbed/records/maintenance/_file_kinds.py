@@ -60,11 +60,15 @@ def _in_folder(name: str) -> FileKind:
         return FileKind.JOURNALS
     if _CLAIM.fullmatch(name):
         return FileKind.CLAIMS
-    if _CHECKPOINT.fullmatch(name):
-        return FileKind.CHECKPOINTS
+    if name in _VIEWS or _is_document(name):
+        return FileKind.DERIVED
+    return FileKind.CHECKPOINTS if _CHECKPOINT.fullmatch(name) else FileKind.OTHER
+
+
+def _is_document(name: str) -> bool:
+    """Whether a file has the name of a document, which may begin as that of a checkpoint does."""
     stem, dot, ending = name.rpartition(".")
-    is_document = (dot, ending) == (".", "json") and is_document_name(stem)
-    return FileKind.DERIVED if name in _VIEWS or is_document else FileKind.OTHER
+    return (dot, ending) == (".", "json") and is_document_name(stem)
 
 
 def _elsewhere(key: str) -> FileKind:

@@ -2,8 +2,9 @@
 
 The slope is the Theil-Sen estimator: the median of the slopes between all pairs of commits, which a few outliers do not
 move; its interval is Sen's, by Kendall's variance without ties (Sen, JASA 63, 1968; Hollander & Wolfe, Nonparametric
-Statistical Methods, 1999, sec. 9.2-9.3). Runs are assumed to be independent. The smoothed curve is an exponentially
-weighted mean with alpha = 2 / (span + 1) that begins at the first value.
+Statistical Methods, 1999, sec. 9.2-9.3). Runs are assumed to be independent, so a run counts once, however often it is
+repeated. The smoothed curve is an exponentially weighted mean with alpha = 2 / (span + 1) that begins at the first
+value.
 """
 
 import math
@@ -19,6 +20,7 @@ from seedbed.records.log._log import CommitLog
 from seedbed.records.query._facts import facts
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._course import course_words
+from seedbed.records.snapshot._draw import draw_of
 
 __all__ = ["MOST_POINTS", "Slope", "Trend", "TrendPoint", "trend", "trend_slope"]
 
@@ -58,17 +60,25 @@ class Slope:
 
 @dataclass(frozen=True)
 class Trend:
-    """A metric over the newest commits of one comparison group, oldest first; with fewer than five, `slope` is None."""
+    """A metric over the newest commits of one comparison group, oldest first; with fewer than five, `slope` is None.
+
+    Commits that repeat another, with all inputs the same and the seed too, are points but no evidence: the slope is of
+    the others, and `num_repeats` says how many were left out.
+    """
 
     metric: str
     group: str
     points: tuple[TrendPoint, ...]
     slope: Slope | None
+    num_repeats: int = 0
 
     @property
     def words(self) -> str:
         """The trend in a sentence."""
-        count = len(self.points)
+        repeats = f"; {self.num_repeats} more repeat one of them, seed included" if self.num_repeats else ""
+        return f"{self._slope_text(len(self.points) - self.num_repeats)}{repeats}"
+
+    def _slope_text(self, count: int) -> str:
         if self.slope is None:
             return f"{count} of {_FEWEST} commits that a trend needs"
         slope = self.slope
@@ -105,7 +115,9 @@ def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: 
         )
         for (item, value), smoothed in zip(found, _smoothed(values, span), strict=True)
     )
-    return Trend(metric, group, points, trend_slope(values) if len(values) >= _FEWEST else None)
+    distinct = _first_of_each(log, found)
+    slope = trend_slope(distinct) if len(distinct) >= _FEWEST else None
+    return Trend(metric, group, points, slope, len(values) - len(distinct))
 
 
 def trend_slope(values: Sequence[float]) -> Slope:
@@ -123,6 +135,14 @@ def _newest(log: CommitLog, group: str, metric: str, until: int, last: int) -> l
     commits = (log.read(seq) for seq in reversed(log.in_group(group)) if seq <= until)
     valued = ((item, metric_at(item.snapshot, metric)) for item in commits)
     return list(islice(((item, value) for item, value in valued if value is not None), last))[::-1]
+
+
+def _first_of_each(log: CommitLog, found: Sequence[tuple[Commit, float]]) -> list[float]:
+    """The values without those of commits that repeat an earlier one: the same inputs, and the same seed."""
+    headers, values = log.headers(), dict[tuple[str, str], float]()
+    for item, value in found:
+        values.setdefault((headers[item.seq - 1].replicates, draw_of(item.snapshot)), value)
+    return list(values.values())
 
 
 def _smoothed(values: Iterable[float], span: float) -> Iterable[float]:

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._json_pointer import differences
 
-__all__ = ["DERIVED", "course_of", "course_words", "resumes_of"]
+__all__ = ["DERIVED", "change_summaries", "course_of", "course_words", "resumes_of"]
 
 DERIVED = "/course/derived/"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
@@ -24,7 +25,9 @@ _STALL_RULE, _REPLAY, _SETTINGS = "stall rule", "replay of ", "change"
 def course_of(
     documents: Mapping[str, Any], config: Json, resumes: int, *, says_who_registered: bool = True
 ) -> dict[str, Any]:
-    """What happened in a run, from its `documents` named `changes` and `audit_run`, and how often it was resumed.
+    """What happened in a run, from its `documents`, and how often it was resumed.
+
+    Every document that is a summary of changes counts, since a run may have several engines, and `audit_run`.
 
     `changes` and `derived` hold, for each parameter, every value that was set and the step from which it was used:
     `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when
@@ -35,9 +38,19 @@ def course_of(
     was degraded. Documents of another form give nothing.
     """
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
-    for change, item, is_derived in _uses(documents.get("changes"), config, says_who_registered):
-        made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
+    for _, summary in sorted(change_summaries(documents).items()):
+        for change, item, is_derived in _uses(summary, config, says_who_registered):
+            made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
     return {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": resumes}
+
+
+def change_summaries(documents: Mapping[str, Any]) -> dict[str, ChangeSummary]:
+    """The documents that are summaries of changes, by name."""
+    found = {}
+    for name, document in documents.items():
+        with suppress(ValidationError):
+            found[name] = ChangeSummary.model_validate(document)
+    return found
 
 
 def resumes_of(attempt: int, points: Iterable[tuple[int, int]]) -> int:
@@ -74,11 +87,7 @@ def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _uses(document: object, config: Json, says_who_registered: bool) -> Iterator[tuple[ChangeReport, Json, bool]]:
-    try:
-        found = ChangeSummary.model_validate(document)
-    except ValidationError:
-        return
+def _uses(found: ChangeSummary, config: Json, says_who_registered: bool) -> Iterator[tuple[ChangeReport, Json, bool]]:
     registered = {name for name, settings in found.proposers.items() if _stands_in(config, plain(settings))}
     of_training = not says_who_registered and isinstance(config, dict) and isinstance(config.get(_SETTINGS), dict)
     for change in found.changes:

@@ -12,7 +12,7 @@ from seedbed.records.canonical._canonical import Json, frozen, plain
 from seedbed.records.canonical._json_pointer import without
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
-from seedbed.records.snapshot._course import course_of
+from seedbed.records.snapshot._course import change_summaries, course_of
 from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._schema import (
     NOT_APPLICABLE,
@@ -31,6 +31,7 @@ from seedbed.records.snapshot._snapshot import (
 __all__ = ["SnapshotDraft", "build_body"]
 
 _NAMES = ("run_id", "cohort_id")
+_OF_CHANGES = "changes"
 _GROUPED_FINGERPRINTS = ("data", "split", "target")
 _REQUIRED_FINGERPRINTS = (*_GROUPED_FINGERPRINTS, "feature")
 _COMPUTED_SOURCES = {
@@ -205,6 +206,12 @@ def _problems(draft: SnapshotDraft) -> list[str]:
         f"documents.{name} cannot be a file in the run's folder, expected {DOCUMENT_RULE}"
         for name in draft.documents
         if not is_document_name(name)
+    ]
+    told = change_summaries(draft._plain["documents"])
+    problems += [
+        f"documents.{name} is no summary of changes; give what seedbed.change.summary makes, or name it otherwise"
+        for name in draft.documents
+        if name.startswith(_OF_CHANGES) and name not in told
     ]
     return problems
 

@@ -101,19 +101,6 @@ class MetadataSchema:
         return {"name": self.name, "version": self.version, "stages": stages}
 
 
-def required_fields(stage: Stage, schema: MetadataSchema | None = None) -> tuple[str, ...]:
-    """The names of the metadata fields that `stage` requires, by default in PANEL."""
-    return tuple(each.name for each in (schema or PANEL).fields(stage) if not each.may_be_left_out)
-
-
-def not_applicable(stage: Stage, schema: MetadataSchema | None = None) -> dict[str, object]:
-    """Metadata of `stage` in which every required field is NOT_APPLICABLE, to be updated with those that apply.
-
-    By default of PANEL. Metadata of EXPERIMENT needs no such start: its fields may be left out.
-    """
-    return dict.fromkeys(required_fields(stage, schema), NOT_APPLICABLE)
-
-
 def default_schema(metadata: Mapping[str, object]) -> MetadataSchema:
     """The schema of metadata that comes without one: EXPERIMENT, or PANEL if a field is named that only PANEL has."""
     return PANEL if metadata.keys() & {each.name for each in _PANEL} else EXPERIMENT
@@ -126,14 +113,11 @@ def completed(stage: Stage, run_id: str, metadata: Mapping[str, Any], schema: Me
     return {**{name: own.get(name, NOT_APPLICABLE) for name in optional}, **metadata}
 
 
-def metadata_problems(
-    stage: Stage, run_id: str, metadata: Mapping[str, object], schema: MetadataSchema | None = None
-) -> list[str]:
+def metadata_problems(stage: Stage, run_id: str, metadata: Mapping[str, object], schema: MetadataSchema) -> list[str]:
     """Everything that is wrong with `metadata` for `stage` of `run_id`, one sentence each; empty when it is valid."""
-    chosen = schema or PANEL
-    if stage not in chosen.stages:
-        return [f"metadata is for {stage.value}, but {chosen.label} declares only {', '.join(chosen.stages)}"]
-    known = {each.name: each for each in chosen.fields(stage)}
+    if stage not in schema.stages:
+        return [f"metadata is for {stage.value}, but {schema.label} declares only {', '.join(schema.stages)}"]
+    known = {each.name: each for each in schema.fields(stage)}
     problems = [_field_problem(each, metadata) for each in known.values()]
     problems += [_unknown(name, stage, tuple(known)) for name in sorted(metadata.keys() - known.keys())]
     problems += _wrong_identity(stage, run_id, metadata)
@@ -256,3 +240,17 @@ EXPERIMENT = MetadataSchema(
 )
 # The schemas that come with Seedbed; the declaration of any other is stored with its records.
 SHIPPED = (PANEL, EXPERIMENT)
+
+
+def required_fields(stage: Stage, schema: MetadataSchema = PANEL) -> tuple[str, ...]:
+    """The names of the metadata fields that `stage` requires; EXPERIMENT, the schema of most drafts, requires none."""
+    return tuple(each.name for each in schema.fields(stage) if not each.may_be_left_out)
+
+
+def not_applicable(stage: Stage, schema: MetadataSchema = PANEL) -> dict[str, object]:
+    """Metadata of `stage` in which every required field is NOT_APPLICABLE, to be updated with those that apply.
+
+    A draft of what this returns for PANEL is of PANEL, since it names fields that only PANEL has. Metadata of
+    EXPERIMENT needs no such start: its fields may be left out.
+    """
+    return dict.fromkeys(required_fields(stage, schema), NOT_APPLICABLE)

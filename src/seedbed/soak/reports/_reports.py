@@ -179,7 +179,7 @@ def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | N
 def calibrate_readback(
     readback: SoakReadback, report: GateReport, *, verified: bool, spec: GateSpec | None = None
 ) -> GateReport:
-    """The report with the false-pass rate of each check, by simulation on series like the soak's own."""
+    """The report with the false-pass rate of each check by the report's rules, simulated on the soak's own series."""
     gate = _gate_of(readback, spec, verified=verified)
     return calibrated(report, gate, soak_gate_record(readback, verified=verified))
 
@@ -190,9 +190,11 @@ def _gate_of(readback: SoakReadback, spec: GateSpec | None, *, verified: bool) -
     required = [] if verified else [_VERIFIED]
     if readback.plan.is_bound and readback.plan.fault is not None:
         required.append(_FAULT_SEEN)
-    asked = {check.metric for check in gate.checks}
-    added = [each for each in required if each["metric"] not in asked]
-    return gate.model_copy(update={"checks": (*gate.checks, *parse_gate({"checks": added}).checks)}) if added else gate
+    if not required:
+        return gate
+    # Only the very same check is enough: one that asks the contrary of the same metric would let everything pass.
+    added = [each for each in parse_gate({"checks": required}).checks if each not in gate.checks]
+    return gate.model_copy(update={"checks": (*gate.checks, *added)})
 
 
 def _fault_report(readback: SoakReadback) -> FaultReport | None:

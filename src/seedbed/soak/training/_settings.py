@@ -28,8 +28,8 @@ def training_registry() -> Registry:
 def training_config(seed: int, learning_rate: float = 1e-3) -> TrainConfig:
     """12,000 flights and a TGAT of one layer and width 32, at a constant rate: 20 steps take a fraction of a second.
 
-    `epochs` is no limit here: the plant repeats the training events for as long as it is measured. The rules were found
-    without pair features, so it has none.
+    `epochs` is no limit here: the plant repeats the training events for as long as it is measured. Its rules are
+    those of a model without pair features, so it has none.
     """
     return TrainConfig(
         project="soak",

@@ -1,0 +1,67 @@
+"""The answer on a quantile: the order statistic on the side that the demand asks for decides."""
+
+from math import ceil, inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.contracts import Interval, Verdict
+from seedbed.gate._answer import HOLDS, Answer, apart
+from seedbed.gate._arms import FEWEST_FOR_RANKS, Shortage, plural, too_few
+from seedbed.gate._check import Check, CheckOperator
+from seedbed.gate._estimate import alpha_of
+from seedbed.gate._quantile import QuantileRanks, fewest_to_bound, quantile_ranks
+
+__all__ = ["answer_quantile"]
+
+_Samples = NDArray[np.float64]
+_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
+
+
+def answer_quantile(check: Check, samples: _Samples, share: float, confidence: float) -> Answer | Shortage:
+    """The answer on at least one sample. Each bound holds at `confidence`, and one may be missing, or both."""
+    if samples.size < FEWEST_FOR_RANKS:
+        return too_few(samples.size, FEWEST_FOR_RANKS, "order statistics")
+    alpha, value = alpha_of(confidence), float(check.value)
+    ranks = quantile_ranks(samples, share, confidence=1 - 2 * alpha)
+    low, found, high = _bounds(samples, share, ranks)
+    asked, other = (high, low) if check.op in _BELOW else (low, high)
+    if HOLDS[check.op](asked, value):
+        verdict, bound = Verdict.PASS, asked
+    elif not HOLDS[check.op](other, value):
+        verdict, bound = Verdict.FAIL, other
+    elif abs(asked) == inf:
+        return _shortage(check, share, ranks, samples.size, alpha)
+    else:
+        verdict, bound = Verdict.INCONCLUSIVE, asked
+    side = f"at {'most' if bound == high else 'least'} {apart(bound, value)}"
+    reason = f"found {apart(found, value)}, {side} at {100 * (1 - alpha):g}% from {plural(samples.size, 'sample')}"
+    more = ": collect more samples" if verdict is Verdict.INCONCLUSIVE else ""
+    shown = _interval((low, found, high), samples.size, alpha)
+    return Answer(verdict, f"{reason}{more}", shown, "order statistics of blocks", samples.size)
+
+
+def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[float, float, float]:
+    """The lower bound, the quantile and the upper bound; a bound that is missing is infinite."""
+    ordered, found = np.sort(samples), float(np.quantile(samples, share))
+    low = -inf if ranks.low is None else min(float(ordered[ranks.low]), found)
+    high = inf if ranks.high is None else max(float(ordered[ranks.high]), found)
+    return low, found, high
+
+
+def _shortage(check: Check, share: float, ranks: QuantileRanks, num_samples: int, alpha: float) -> Shortage:
+    side = "above" if check.op in _BELOW else "below"
+    bounds = (
+        f"{num_samples} samples do not bound the {100 * share:g}th percentile from {side} at {100 * (1 - alpha):g}%"
+    )
+    fewest = fewest_to_bound(share if check.op in _BELOW else 1 - share, alpha)
+    return Shortage(bounds, max(1, ceil(ranks.inflation * fewest) + ceil(ranks.inflation - 1) - num_samples))
+
+
+def _interval(bounds: tuple[float, float, float], num_samples: int, alpha: float) -> Interval | float:
+    """The two bounds as one interval, which holds at twice the level; the quantile alone where a bound is missing."""
+    low, found, high = bounds
+    confidence = 1 - 2 * alpha
+    if low == -inf or high == inf or confidence <= 0:
+        return found
+    return Interval(value=found, low=low, high=high, n=num_samples, confidence=round(confidence, 12))

@@ -1,0 +1,44 @@
+"""Numbers as people write them: with a point or a comma before the fraction, and with the other between thousands."""
+
+from typing import Literal
+
+import polars as pl
+
+__all__ = ["Decimal", "fits_decimal", "plain_decimals"]
+
+Decimal = Literal[".", ","]
+
+_GROUPED = {  # every group has three digits, and a number does not begin with a 0
+    ",": r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?$",
+    ".": r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$",
+}
+_COMMA_IS_NO_FRACTION = r"[,.]\d+[,.]"  # 1,450.31 or 1,234,567, where 1,450 alone may also be 1.45
+_WITH_COMMA = r"^[+-]?\d+(?:,\d+)?$"
+
+
+def plain_decimals(cells: pl.Series, decimal: Decimal) -> pl.Series:
+    """The cells without signs between thousands, and with a point before the fraction; null where it cannot be so.
+
+    Thousands are read where every cell that has their sign is of whole groups, as 1.450,31 or, for a point, 1,450.31.
+    As `decimal` is a point where nothing was said, one cell must then show that a comma begins no fraction.
+    """
+    grouped = cells.str.contains(_GROUPED[decimal])
+    if decimal == ",":
+        plain = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+        return _where(~cells.str.contains(".", literal=True) | grouped, plain)
+    marked = cells.str.contains(",", literal=True)
+    if not (marked.any() and (grouped | ~marked).all() and cells.str.contains(_COMMA_IS_NO_FRACTION).any()):
+        return cells
+    return cells.str.replace_all(",", "", literal=True)
+
+
+def fits_decimal(cells: pl.Series, decimal: Decimal) -> bool:
+    """Whether all cells, of which none is empty, are numbers of this decimal sign, and some show that it is the one."""
+    if decimal == ".":
+        return plain_decimals(cells, ".").cast(pl.Float64, strict=False).null_count() == 0
+    written = cells.str.contains(_WITH_COMMA) | cells.str.contains(_GROUPED[","])
+    return bool(written.all()) and bool(cells.str.contains(",", literal=True).any())
+
+
+def _where(holds: pl.Series, values: pl.Series) -> pl.Series:
+    return pl.select(pl.when(holds).then(values)).to_series().alias(values.name)

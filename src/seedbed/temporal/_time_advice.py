@@ -1,0 +1,23 @@
+"""What helps against a text that could not be read as a time."""
+
+import re
+
+import polars as pl
+
+from seedbed.temporal._instants import fitting_patterns
+
+__all__ = ["advice_on_time"]
+
+_ZONE_NAME = re.compile(r"\d\s*([A-Za-z]{2,5}|[A-Z][A-Za-z]+/[A-Za-z_/]+)(\s+\d{4})?\s*$")
+_NO_ZONES = ("am", "pm")
+
+
+def advice_on_time(cells: pl.Series) -> str:
+    """Which `time_format` reads these texts, or how to write a time; of the zone of the first, if it is a name."""
+    patterns = fitting_patterns(cells)
+    if patterns:
+        return f"set data.file.time_format to {' or to '.join(repr(pattern) for pattern in patterns)}"
+    zone = _ZONE_NAME.search(str(cells[0])) if len(cells) else None
+    if zone is not None and zone[1].lower() not in _NO_ZONES:
+        return f"{zone[1]} may be the name of a zone, which is not read: write how far it is from UTC, as +02:00 or Z"
+    return "write it as 2024-03-01T10:00:00, or set data.file.time_format to its pattern, as in %d.%m.%Y %H:%M"

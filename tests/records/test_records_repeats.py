@@ -1,0 +1,119 @@
+"""Runs that repeat a seed show nothing of what a seed does: each seed is evidence once."""
+
+from dataclasses import replace
+
+import pytest
+from records_world import PROJECT, commit, snapshot
+
+from seedbed.contracts import Severity
+from seedbed.records import Store, trend
+from seedbed.records.compare._noise import noise_of
+from seedbed.records.snapshot._draw import draw_of
+
+AP = "/test/ap"
+UNSEEDED = {"config": {"optimizer": {"lr": 0.001}}, "factors": {}}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(tmp_path / "store", create=True)
+
+
+def committed(store, values, **options):
+    """One run for each pair of a seed and a value of the metric; the newest one's diff from its predecessor."""
+    for number, (seed, ap) in enumerate(values):
+        found = commit(store, f"r{number}", ap=ap, seed=seed, **options)
+    return found.snapshot.diff_prev
+
+
+def noise(store, values, **options):
+    return committed(store, values, **options).metric_deltas[AP].noise
+
+
+def test_exact_repeats_of_one_seed_make_no_finding_of_another_seed(store):
+    diff = committed(store, [(0, 0.300)] * 5 + [(1, 0.301)])
+    assert diff.metric_deltas[AP].noise == "not enough replicates: 1 of 4; 4 more runs repeat a seed"
+    assert diff.severity is Severity.MINOR
+    assert diff.severity_reason == f"{AP} moved; {diff.metric_deltas[AP].noise}"
+
+
+def test_repeats_that_differ_make_no_finding_either_since_seeds_may_differ_more(store):
+    repeats = [(0, 0.300 + number * 1e-6) for number in range(6)]
+    assert noise(store, [*repeats, (1, 0.4)]) == "not enough replicates: 1 of 4; 5 more runs repeat a seed"
+
+
+def test_two_identical_runs_are_one_replicate(store):
+    found = noise(store, [(0, 0.3), (0, 0.3), (1, 0.4)])
+    assert found == "not enough replicates: 1 of 4; 1 more run repeats a seed"
+
+
+def test_from_four_seeds_on_the_verdict_is_that_of_the_newest_run_of_each(store):
+    seeds = [(0, 0.5), (1, 0.302), (0, 0.300), (2, 0.301), (3, 0.299)]
+    z = (0.31 - 0.3005) / ((5 / 3) ** 0.5 * 1e-3 * (1 + 1 / 4) ** 0.5)  # of .300, .302, .301 and .299 by hand
+    found = committed(store, [*seeds, (4, 0.31)]).metric_deltas[AP]
+    assert found.noise == "exceeds noise of 4 replicates; 1 more run repeats a seed"
+    assert found.z == pytest.approx(z)
+
+
+def test_seeds_behind_many_repeats_are_found(store):
+    values = [(seed, 0.3 + seed / 1000) for seed in range(4)] + [(3, 0.303)] * 20
+    assert noise(store, [*values, (9, 0.3)]) == "within noise of 4 replicates; 20 more runs repeat a seed"
+
+
+def test_after_twelve_seeds_no_more_runs_are_looked_at(store):
+    values = [(0, 0.3)] * 3 + [(seed, 0.3 + seed / 1000) for seed in range(1, 14)]
+    assert noise(store, [*values, (99, 0.305)]) == "within noise of 12 replicates"
+
+
+def test_without_a_recorded_seed_runs_with_the_same_metrics_repeat_each_other(store):
+    values = [(None, ap) for ap in (0.300, 0.300, 0.302, 0.301)]
+    assert noise(store, values, **UNSEEDED) == "not enough replicates: 2 of 4; 1 more run repeats a seed"
+    store.log(PROJECT)
+    commit(store, "another", ap=0.299, **UNSEEDED)
+    last = commit(store, "last", ap=0.303, **UNSEEDED).snapshot.diff_prev.metric_deltas[AP]
+    assert last.noise == "within noise of 4 replicates; 1 more run repeats a seed"
+
+
+@pytest.mark.parametrize("place", ["config", "factors", "nested"])
+def test_a_seed_counts_wherever_it_stands_and_the_metrics_then_do_not(place):
+    def at(seed, ap):
+        found = {"seed": seed}
+        config = {"nested": {"training": found}, "config": found}.get(place, {})
+        return draw_of(snapshot("r", ap=ap, config=config, factors=found if place == "factors" else {}))
+
+    assert at(0, 0.1) == at(0, 0.2) != at(1, 0.1)
+    assert at(None, 0.1) != at(None, 0.2)
+
+
+def test_a_volatile_seed_is_none():
+    zero, one = (snapshot("r", seed=seed, volatile_settings=("/seed",), factors={}) for seed in (0, 1))
+    assert draw_of(zero) == draw_of(one)
+
+
+def test_repeats_are_no_evidence_of_a_trend(store):
+    values = [(0, 0.1)] * 9
+    committed(store, values)
+    log = store.log(PROJECT)
+    found = trend(log, log.read(9), "metrics.test.ap")
+    assert (len(found.points), found.num_repeats, found.slope) == (9, 8, None)
+    assert found.words == "1 of 5 commits that a trend needs; 8 more repeat one of them, seed included"
+
+
+def test_a_trend_is_that_of_the_first_run_of_each_seed_and_configuration(store):
+    committed(store, [(seed, seed / 10) for seed in range(6)])
+    log = store.log(PROJECT)
+    alone = trend(log, log.read(6), "metrics.test.ap")
+    for number, seed in enumerate((0, 0, 1)):
+        last = commit(store, f"again-{number}", seed=seed, ap=seed / 10)
+    repeated = trend(log, last, "metrics.test.ap")
+    assert (repeated.slope, repeated.num_repeats) == (alone.slope, 3)
+    assert repeated.words == f"{alone.words}; 3 more repeat one of them, seed included"
+    other = commit(store, "other", seed=0, ap=0.6, config={"optimizer": {"lr": 0.1}, "seed": 0})
+    assert trend(log, other, "metrics.test.ap").num_repeats == 3
+
+
+def test_the_words_of_repeats_follow_any_verdict():
+    alone = noise_of([0.1, 0.2, 0.3, 0.4], 9.0)
+    assert noise_of([0.1, 0.2, 0.3, 0.4], 9.0, 2) == replace(
+        alone, words="exceeds noise of 4 replicates; 2 more runs repeat a seed"
+    )
