@@ -12,7 +12,7 @@ from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in, value_in
 from seedbed.change.bindings._schedulers import momentum_cyclers
 from seedbed.change.bindings._setting_watch import SettingWatch
-from seedbed.change.bindings._step_watch import watchable
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["GroupSetting"]
