@@ -6,7 +6,7 @@ from typing import Protocol, final
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import Use, UseReport
-from seedbed.change.bindings._finding import Finding, Match
+from seedbed.change.bindings._finding import Match, UpdateFinding
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.change.bindings._update_proof import Former, proof_of
 
@@ -49,11 +49,11 @@ class ProvenUse:
         if not self.is_seen:
             self._proof.begin(places, put_former)
 
-    def finish(self) -> Finding:
+    def finish(self) -> UpdateFinding:
         """The step has ended; to be called while the use is not seen."""
         return self._proof.finish()
 
-    def tell(self, step: int, value: float, finding: Finding) -> None:
+    def tell(self, step: int, value: float, finding: UpdateFinding) -> None:
         """Report that the step used this value, or why nobody can tell."""
         if finding.match is Match.NEW:
             self.is_seen = True

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
-from seedbed.change.bindings._finding import Finding, Match
+from seedbed.change.bindings._finding import Match, UpdateFinding
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
 from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
 
@@ -81,7 +81,7 @@ class RateWatch:
         if self._use.is_seen:
             return
         if self._course.is_open:
-            self._use.tell(step, self._expected[0], Finding(Match.OPEN, self._rewritten))
+            self._use.tell(step, self._expected[0], UpdateFinding(Match.OPEN, self._rewritten))
             return
         finding, rate = self._use.finish(), self._expected[0]
         moved = rates_of(self._optimizer)[self._of] != self._expected

@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, rewritten
-from seedbed.change.bindings._finding import Finding, Match
+from seedbed.change.bindings._finding import Match, UpdateFinding
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
 from seedbed.change.bindings._schedulers import momentum_cyclers
@@ -55,7 +55,7 @@ class SettingWatch:
         if self._use.is_seen:
             return
         if self._course.is_open:
-            self._use.tell(step, self._expected[0], Finding(Match.OPEN, self._rewritten))
+            self._use.tell(step, self._expected[0], UpdateFinding(Match.OPEN, self._rewritten))
             return
         finding, value = self._use.finish(), self._expected[0]
         if finding.match is Match.FORMER:
