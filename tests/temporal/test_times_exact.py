@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from seedbed.errors import InvalidInput
-from seedbed.temporal import FileFormat, StreamSchema, read_events
+from seedbed.temporal import FileFormat, StreamSchema, TimeUnit, read_events
 from seedbed.temporal._instants import Instants
 from seedbed.temporal._number_texts import whole_texts
 
@@ -21,8 +21,8 @@ PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanos
 INT64 = range(-(2**63), 2**63)
 
 
-def at(*when: int) -> datetime:
-    return datetime(*when, tzinfo=UTC).replace(tzinfo=None)
+def at(year: int, month: int, day: int, microsecond: int = 0) -> datetime:
+    return datetime(year, month, day, microsecond=microsecond, tzinfo=UTC).replace(tzinfo=None)
 
 
 number_texts = st.one_of(
@@ -33,12 +33,12 @@ number_texts = st.one_of(
 )
 
 
-def read(folder: Path, cells: list[str], unit: str = "seconds", name: str = "events.csv", **form) -> list[int]:
+def read(folder: Path, cells: list[str], unit: TimeUnit = "seconds", name: str = "events.csv", **form) -> list[int]:
     (folder / name).write_text("src;dst;t\n" + "".join(f"1;2;{cell}\n" for cell in cells))
     return read_events(folder / name, StreamSchema(), file=FileFormat(**form), time_unit=unit, sort=True).t.tolist()
 
 
-def refusal(folder: Path, cells: list[str], unit: str = "seconds", **form) -> str:
+def refusal(folder: Path, cells: list[str], unit: TimeUnit = "seconds", **form) -> str:
     with pytest.raises(InvalidInput) as caught:
         read(folder, cells, unit, **form)
     return str(caught.value)
@@ -80,7 +80,7 @@ def test_unix_seconds_are_the_moment_that_a_fraction_finds_or_unread(text, unit)
 )
 @example(at(2300, 1, 1), "nanoseconds", "%d.%m.%Y %H:%M:%S.%f")
 @example(at(1500, 1, 1), "nanoseconds", "%d.%m.%Y %H:%M:%S.%f")
-@example(at(2262, 6, 1, 0, 0, 0, 1), "nanoseconds", "%d.%m.%Y %H:%M:%S.%f")
+@example(at(2262, 6, 1, microsecond=1), "nanoseconds", "%d.%m.%Y %H:%M:%S.%f")
 def test_a_pattern_reads_the_moment_that_datetime_finds_or_refuses_the_unit(when, unit, pattern):
     moment = Instants.from_pattern(pl.Series([when.strftime(pattern)]), pattern)
     assert moment.read.all()
