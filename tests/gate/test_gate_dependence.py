@@ -9,11 +9,11 @@ from gate_samples import report_on
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.gate import Series
-from seedbed.gate._bounded_rows import rows_refuting
-from seedbed.gate._dependence import dependence_of_rows
-from seedbed.gate._season import seasons_of_rows
-from seedbed.gate._share import largest_share_refuted
-from seedbed.gate._simulated import autoregressive
+from seedbed.gate.bounds._bounded_rows import rows_refuting
+from seedbed.gate.bounds._dependence import dependence_of_rows
+from seedbed.gate.bounds._season import seasons_of_rows
+from seedbed.gate.bounds._share import largest_share_refuted
+from seedbed.gate.bounds._simulated import autoregressive
 
 NUM_SERIES = 600
 Rows = np.ndarray

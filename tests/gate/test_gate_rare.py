@@ -10,10 +10,10 @@ from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, block_bootstrap, bounded_mean, fewest_samples, parse_gate
 from seedbed.gate._answer_series import answer_series
-from seedbed.gate._bounded import BoundedMean
-from seedbed.gate._bounded_rows import rows_refuting
 from seedbed.gate._check import Method
-from seedbed.gate._share import chance_of_at_least, largest_share_refuted
+from seedbed.gate.bounds._bounded import BoundedMean
+from seedbed.gate.bounds._bounded_rows import rows_refuting
+from seedbed.gate.bounds._share import chance_of_at_least, largest_share_refuted
 
 MOST_WRONG = 0.064  # the lower end of the 99 % interval of a share of 2,000 series is above 5 % from here on
 

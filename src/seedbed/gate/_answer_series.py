@@ -12,15 +12,15 @@ from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_quantile import answer_quantile
 from seedbed.gate._answer_question import answer_constant, answer_question
 from seedbed.gate._arms import Arms, Estimate, Shortage, plural, without_confidence
-from seedbed.gate._bounded import exact_mean
 from seedbed.gate._check import Check, Method
-from seedbed.gate._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
-from seedbed.gate._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
 from seedbed.gate._estimate import Question, estimate, outside_range
 from seedbed.gate._estimate_former import estimate_former
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._statistics import probability
+from seedbed.gate.bounds._bounded import exact_mean
+from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
+from seedbed.gate.bounds._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
 
 __all__ = ["LEAST_POWER", "answer_arms", "answer_series", "drift_trial", "threshold_of"]
 

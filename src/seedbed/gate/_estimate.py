@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.gate._arms import Arms, Estimate, Shortage, too_few, without_confidence
-from seedbed.gate._bounded import BoundedMean, Range, exact_mean
 from seedbed.gate._check import Check, Method
-from seedbed.gate._dependence import alike
-from seedbed.gate._spread import spread
 from seedbed.gate._statistics import SPREADS
+from seedbed.gate.bounds._bounded import BoundedMean, Range, exact_mean
+from seedbed.gate.bounds._dependence import alike
+from seedbed.gate.bounds._spread import spread
 
 __all__ = ["Question", "alpha_of", "estimate", "outside_range", "question_of"]
 

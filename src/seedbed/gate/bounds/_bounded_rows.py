@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._betting import capital_of_mixtures, most_capital, rounds_of
-from seedbed.gate._dependence import ENOUGH_SWITCHES, dependence_of_rows, in_blocks, switches_of_rows
-from seedbed.gate._share import largest_share_refuted
+from seedbed.gate.bounds._betting import capital_of_mixtures, most_capital, rounds_of
+from seedbed.gate.bounds._dependence import ENOUGH_SWITCHES, dependence_of_rows, in_blocks, switches_of_rows
+from seedbed.gate.bounds._share import largest_share_refuted
 
 __all__ = ["rows_refuting"]
 

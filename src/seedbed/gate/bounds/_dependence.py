@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._season import seasons_of_rows
+from seedbed.gate.bounds._season import seasons_of_rows
 
 __all__ = [
     "ENOUGH_SWITCHES",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate._betting import Rounds, capital_of_mixture, fewest_for_mixture, most_capital, rounds_of
-from seedbed.gate._dependence import (
+from seedbed.gate.bounds._betting import Rounds, capital_of_mixture, fewest_for_mixture, most_capital, rounds_of
+from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
     Dependence,
     block_length,
@@ -20,8 +20,8 @@ from seedbed.gate._dependence import (
     in_blocks,
     switches_of_rows,
 )
-from seedbed.gate._samples import Samples, finite_samples
-from seedbed.gate._share import largest_share_refuted
+from seedbed.gate.bounds._samples import Samples, finite_samples
+from seedbed.gate.bounds._share import largest_share_refuted
 
 __all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean", "fewest_to_refute"]
 
