@@ -72,6 +72,14 @@ def test_a_fault_is_the_exit_code_of_run_and_gate_but_no_accusation(cli, fault, 
 
 
 @pytest.mark.slow
+def test_the_progress_says_what_is_rolled_back_and_counts_in_iterations_only(cli):
+    told = cli("soak", "run", "--mock", "--auto-tune", "--iterations", "12", "--inject", "dropped").err
+    assert re.search(r"^    base_spread_bps rolled back: 14.4 -> 16$", told, re.MULTILINE)
+    assert re.search(r"^change 12 of base_spread_bps failed: at iteration 9: .* 1 iteration after$", told, re.MULTILINE)
+    assert not re.search(r"\bsteps?\b", told)
+
+
+@pytest.mark.slow
 def test_an_altered_file_is_named_and_ends_with_4(cli):
     cli(*RUN)
     overrides = SOAKS / "latest" / "runtime_overrides.json"

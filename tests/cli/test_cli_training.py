@@ -33,7 +33,7 @@ def test_training_ends_with_the_gates_code_a_summary_and_a_report(cli, tmp_path)
         "try next",
     ):
         assert part in answer.out
-    run_id = answer.out.split("seedbed runs diff ")[1].split()[0]
+    run_id = answer.out.split("seedbed runs verify ")[1].split()[0]
     assert next(Path(".seedbed").glob(f"runs/small/{run_id}/TRAINING/report.html")).is_file()
     assert f"seedbed {' '.join(job[:4])} --seed 1" in answer.out
     assert "train 9/9" in answer.err

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from typing import Any
 
 import pytest
 from planted_job import Watcher, job, snapshot_of
@@ -10,7 +11,7 @@ from planted_job import Watcher, job, snapshot_of
 from seedbed.errors import Conflict, StoreCorrupt
 from seedbed.stages import Job, ModelSettings, configuration_of, train
 
-FORMER = {
+FORMER: dict[str, Any] = {
     "model": ModelSettings(num_neighbours=(4, 4), node_width=16, time_width=8, embedding_width=16, pair_features=False),
     "training": job().config.training.model_copy(update={"negatives": "all"}),
 }
@@ -44,6 +45,7 @@ def test_a_run_that_a_former_version_began_goes_on_as_it_began(store):
     begin(store, job(**FORMER))
     rewrite(store, as_version_1)
     configuration = configuration_of(store.find("cut"))
+    assert configuration is not None
     assert configuration == job(**FORMER).config.model_copy(update={"runtime": configuration.runtime})
     with pytest.raises(Conflict, match="began with other settings under model, training"):
         train(job(), store, Watcher(), run_id="cut")

@@ -1,9 +1,12 @@
 """The baselines beside the model, the strongest of them, and how far the model is above it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from planted_job import Watcher, job, number, planted_stream, snapshot_of
 
+from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate import gate_record, judge, parse_gate
 from seedbed.stages import TrainConfig, prepare, train
@@ -45,6 +48,7 @@ def test_the_margin_is_the_difference_and_its_interval_is_on_the_right_side(mode
     for kind, of_kind in margins(evaluation, seed=0).items():
         for metric, found in of_kind.items():
             expected = evaluation.metrics("model")[kind][metric] - evaluation.metrics("strong")[kind][metric]
+            assert isinstance(found, Interval)
             assert found.value == pytest.approx(expected)
             assert min(sign * found.low, sign * found.high) > 0
 
@@ -55,6 +59,7 @@ def test_a_predictor_has_no_margin_over_one_that_scores_the_same():
         for name in ("model", "twin"):
             evaluation.add(name, dict.fromkeys(NEGATIVE_KINDS, part))
     found = margins(evaluation, seed=0)["random"]["ap"]
+    assert isinstance(found, Interval)
     assert found.value == 0
     assert found.low == pytest.approx(-found.high)
     assert 0.2 < found.high < 0.6
@@ -67,6 +72,7 @@ def test_a_perfect_model_over_few_batches_is_no_certainty():
         for name, true in (("model", ones), ("level", 0 * ones), ("opposite", -ones)):
             evaluation.add(name, dict.fromkeys(NEGATIVE_KINDS, RankingScores(true, 0 * ones, many)))
     found = margins(evaluation, seed=0)["random"]["auc"]
+    assert isinstance(found, Interval)
     assert (found.value, found.n) == (0.5, 10)
     assert 0 < found.low < 0.4
     assert 0.6 < found.high <= 1
@@ -75,6 +81,7 @@ def test_a_perfect_model_over_few_batches_is_no_certainty():
         for part in evaluation.parts(name)["random"]:
             alone.add(name, dict.fromkeys(NEGATIVE_KINDS, part))
     whole = margins(alone, seed=0)["random"]["auc"]
+    assert isinstance(whole, Interval)
     assert (whole.value, whole.high) == (1, 1)
     assert whole.low == pytest.approx(2 * 0.025**0.1 - 1)  # of ten hits in ten, on [-1, 1]
 
@@ -98,7 +105,7 @@ def test_a_record_holds_every_baseline_on_the_same_questions_and_a_gate_can_ask_
         "metrics.strongest.random.ap <= 1",
         "metrics.baselines.boosting.random.ap > 0",
     )
-    metrics = snapshot_of(train(job(gate=gate), store, Watcher(), run_id="one")).metrics
+    metrics: dict[str, Any] = snapshot_of(train(job(gate=gate), store, Watcher(), run_id="one")).metrics
     assert set(metrics["baselines"]) == set(baselines.baseline_names())
     assert baselines.BOOSTING in metrics["baselines"]
     for kind in KINDS:

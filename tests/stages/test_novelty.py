@@ -1,6 +1,7 @@
 """How new a test is, on streams whose shares can be counted by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,13 +68,13 @@ def test_the_split_is_that_of_the_events_taken_one_by_one():
     stream = stream_of([(int(rng.integers(0, 200)), int(rng.integers(0, 200))) for _ in range(300)])
     data, draw, settings, novelty = looked_at(stream)
     evaluation = evaluated(data, draw, settings)
-    first = {}
+    first: dict[int, int] = {}
     for event in range(300):
         for end in (int(stream.src[event]), int(stream.dst[event])):
             first.setdefault(end, event)
     seen = [first[int(stream.src[i])] < i and first[int(stream.dst[i])] < i for i in data.split.test]
     assert novelty.seen.tolist() == seen
-    ranks = {True: [], False: []}
+    ranks: dict[bool, list[float]] = {True: [], False: []}
     position = 0
     for part in evaluation.parts("model")["random"]:
         for true, many in zip(part.true, part.many, strict=True):
@@ -98,7 +99,7 @@ def test_where_every_end_is_new_the_record_says_so_and_never_seen_is_at_least_as
     events = [(event, event) for event in range(600)]
     training = TrainingSettings(epochs=1, batch_size=30, warmup_steps=2)
     novel = replace(job(training=training, data={"time_unit": "other"}), stream=stream_of(events))
-    metrics = snapshot_of(train(novel, store, Watcher(), run_id="one")).metrics
+    metrics: dict[str, Any] = snapshot_of(train(novel, store, Watcher(), run_id="one")).metrics
     novelty = metrics["novelty"]
     assert (novelty["new_destinations"], novelty["seen_events"]) == (1, 0)
     assert metrics["by_novelty"]["seen"]["model"]["random"]["ap"] is None

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +23,11 @@ from seedbed.stages import (
     prepare,
     train,
 )
+from seedbed.stages._evaluation import NegativeKind
 from seedbed.temporal import EventStream, RankingScores, reciprocal_rank, write_sessions
 
 SMALL = ModelSettings(num_neighbours=(4, 4), node_width=16, time_width=8, embedding_width=16)
-KINDS = ("random", "historical")
+KINDS: tuple[NegativeKind, ...] = ("random", "historical")
 FORMER_TARGET = {"task": "link prediction", "negatives": ["random", "historical"]}
 
 
@@ -35,7 +37,7 @@ def contacts(num_events=600, num_nodes=14) -> EventStream:
     ends = rng.integers(0, num_nodes, (2, num_events)).astype(np.int32)
     t = 1_700_000_000 + 20 * np.sort(rng.integers(0, num_events // 2, num_events))
     nothing = np.zeros((num_events, 0), np.float32)
-    return EventStream(*ends, t, nothing, nothing, t, tuple(map(str, range(num_nodes))), num_nodes)
+    return EventStream(ends[0], ends[1], t, nothing, nothing, t, tuple(map(str, range(num_nodes))), num_nodes)
 
 
 def asked_in(size, draw, data, scorer):
@@ -89,10 +91,13 @@ def test_neither_training_nor_evaluation_draws_a_destination_before_it_appears(m
     planted = job(training=TrainingSettings(batch_size=30))
     data = prepare(stream, planted.config.data, SMALL)
     trainer = Trainer(planted.config, data, declare(planted.runtime, device=torch.device("cpu")))
-    seen = []
-    monkeypatch.setattr(
-        trainer, "_logits", lambda *asked: seen.append(asked) or torch.zeros(asked[1].shape).requires_grad_()
-    )
+    seen: list[tuple[np.ndarray, ...]] = []
+
+    def nothing_known(*asked: np.ndarray) -> torch.Tensor:
+        seen.append(asked)
+        return torch.zeros(asked[1].shape).requires_grad_()
+
+    monkeypatch.setattr(trainer, "_logits", nothing_known)
     for step in range(trainer.steps_per_epoch):
         trainer.step(step)
     seen += [
@@ -143,10 +148,12 @@ def test_undirected_settings_reach_every_index_and_are_refused_for_two_kinds_of_
 
 def test_a_stream_doubled_by_hand_is_noticed_and_the_option_is_named(tmp_path, caplog):
     once = contacts(120)
-    ends = {"src": np.repeat(once.src, 2), "dst": np.repeat(once.dst, 2)}
-    ends["src"][1::2], ends["dst"][1::2] = once.dst, once.src
-    twice = {name: np.repeat(getattr(once, name), 2, axis=0) for name in ("t", "known_at", "features", "late")}
-    doubled = replace(once, **ends, **twice)
+    src, dst = np.repeat(once.src, 2), np.repeat(once.dst, 2)
+    src[1::2], dst[1::2] = once.dst, once.src
+    twice: dict[str, Any] = {
+        name: np.repeat(getattr(once, name), 2, axis=0) for name in ("t", "known_at", "features", "late")
+    }
+    doubled = replace(once, src=src, dst=dst, **twice)
     for name, stream, told in (("twice", doubled, True), ("once", once, False)):
         write_sessions(stream, tmp_path / name)
         caplog.clear()

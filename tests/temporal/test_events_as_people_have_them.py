@@ -21,8 +21,9 @@ PLAIN = StreamSchema()
 X = StreamSchema(features=("x",))
 
 
-def seconds(*when: int, hours_east: int = 0) -> int:
-    return int(datetime(*when, tzinfo=timezone(timedelta(hours=hours_east))).timestamp())
+def seconds(year: int, month: int, day: int, hour: int = 0, minute: int = 0, *, hours_east: int = 0) -> int:
+    zone = timezone(timedelta(hours=hours_east))
+    return int(datetime(year, month, day, hour, minute, tzinfo=zone).timestamp())
 
 
 def write(folder: Path, content: str | bytes | pl.DataFrame, name: str = "events.csv") -> Path:

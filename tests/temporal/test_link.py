@@ -51,7 +51,7 @@ def test_equal_candidates_have_one_score_and_every_score_is_the_one_of_its_quest
     torch.manual_seed(0)
     model = tiny_model()
     together = scored(model, stream, source, candidates, time).numpy()
-    first = {}
+    first: dict[tuple[int, int, int], float] = {}
     for row, (node, when) in enumerate(zip(source, time, strict=True)):
         for column, candidate in enumerate(candidates[row]):
             score = first.setdefault((node, candidate, when), together[row, column])

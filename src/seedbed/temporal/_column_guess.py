@@ -7,7 +7,7 @@ import polars as pl
 
 from seedbed.temporal._decimals import Decimal, fits_decimal, plain_decimals
 from seedbed.temporal._event_file import EMPTY_WORDS, booleans
-from seedbed.temporal._instants import Instants, fitting_patterns
+from seedbed.temporal._instants import Instants, compact_pattern, fitting_patterns
 from seedbed.temporal._time_unit import TimeUnit, likely_unit
 
 __all__ = ["ColumnGuess", "ColumnKind", "guess_column"]
@@ -90,6 +90,8 @@ def _of_text(name: str, cells: pl.Series) -> ColumnGuess:
 
 def _of_numbers(name: str, filled: pl.Series, whole: pl.Series, null: tuple[str, ...]) -> ColumnGuess:
     low, high = whole.min(), whole.max()
+    if pattern := compact_pattern(whole):
+        return ColumnGuess(name, "time", len(filled), filled.n_unique(), null=null, time_format=pattern, unit="seconds")
     unit = likely_unit(low, high) if isinstance(low, int) and isinstance(high, int) else None
     return ColumnGuess(name, "whole", len(filled), filled.n_unique(), null=null, unit=unit)
 

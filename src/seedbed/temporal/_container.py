@@ -14,6 +14,7 @@ import polars as pl
 
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.temporal._file_format import FileFormat
+from seedbed.temporal._json_lines import mixed_key, number_texts, repeated_key
 from seedbed.temporal._packing import PACKINGS, PackedFile
 
 __all__ = ["EVENT_SUFFIXES", "Container"]
@@ -86,6 +87,7 @@ class Container:
             for column in columns or ():
                 if column not in found:
                     raise self._no_column(column, found)
+            self._refuse_repeated(columns or (), found)
             chosen = lazy if columns is None else lazy.select(columns)
             frame = (chosen if rows is None else chosen.head(rows)).collect()
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # torn, in many ways
@@ -178,6 +180,24 @@ class Container:
                 f"{self.path}: expected {encoding} ({error}); set data.file.encoding to its own"
             ) from None
 
+    def number_texts(self, column: str) -> list[str | None]:
+        """The numbers of a column of JSON lines as they are written."""
+        return number_texts(self._content, column)
+
+    def _refuse_repeated(self, columns: Sequence[str], found: list[str]) -> None:
+        """Raise InvalidInput if a column stands twice in the header, or a key twice in one line of JSON."""
+        twice: tuple[int, str] | None = None
+        if self.kind == "lines":
+            twice = repeated_key(self._content, columns)
+        elif self.kind == "text" and self.form.header:
+            names = self._first_record(self.separator(columns))
+            renamed = [column for column in columns if f"{column}_duplicated_0" in found and names.count(column) > 1]
+            twice = (1, renamed[0]) if renamed else None
+        if twice is not None:
+            raise InvalidInput(
+                f"{self.path}: line {twice[0]}: column {twice[1]!r} stands there twice; remove or rename one"
+            )
+
     def _no_column(self, column: str, found: list[str]) -> InvalidInput:
         known = ", ".join(found)
         advice = "name the column in data.columns, or let `seedbed init EVENTS` propose what each column means"
@@ -194,6 +214,11 @@ class Container:
                 content.decode()
             except UnicodeDecodeError:
                 return self._not_utf8(content)
+            if self.kind == "lines" and (mixed := mixed_key(content)):
+                return InvalidInput(
+                    f"{self.path}: line {mixed[0]}: {mixed[1]!r} is true or false in some lines, a number in others; "
+                    "write 1 and 0 for true and false"
+                )
         first_line = str(error).partition("\n")[0]
         return InvalidInput(f"{self.path}: torn, or not what its suffix says ({first_line}); write it again")
 

@@ -62,7 +62,7 @@ class EventFile:
 
     def whole(self, column: str) -> Int64:
         """The column as int64 [N], exact; empty, fractional and non-finite cells are refused."""
-        values = self._filled(column)
+        values = self._as_written(self._filled(column))
         if values.dtype.is_integer():
             exact = values.cast(pl.Int64, strict=False)
         elif values.dtype.is_float():
@@ -78,7 +78,7 @@ class EventFile:
 
     def times(self, column: str, unit: TimeUnit) -> Int64:
         """The column as times in `unit`, int64 [N], exact: whole numbers as they are, dates from 1970 in UTC."""
-        values = self._filled(column)
+        values = self._as_written(self._filled(column))
         pattern = self.container.form.time_format
         if values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
             return self._in_unit(column, Instants.from_calendar(values), unit)
@@ -176,6 +176,13 @@ class EventFile:
     def _without_quoted_nothing(self, column: str) -> pl.Series:
         """The column; in a text file a cell of blanks, or of nothing between quotes, is an empty one."""
         return _emptied(self.frame[column], ("",)) if self.container.has_text_cells else self.frame[column]
+
+    def _as_written(self, values: pl.Series) -> pl.Series:
+        """The column; floats of JSON lines as the texts that stand there: a float may have lost digits."""
+        if not (self.container.kind == "lines" and values.dtype.is_float()):
+            return values
+        texts = self.container.number_texts(values.name)[: len(values)]
+        return pl.Series(values.name, texts, dtype=pl.String) if None not in texts else values
 
     def _filled(self, column: str) -> pl.Series:
         values = self.frame[column]

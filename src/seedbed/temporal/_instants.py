@@ -11,7 +11,7 @@ from seedbed.temporal._arrays import Int64
 from seedbed.temporal._number_texts import plain_texts
 from seedbed.temporal._time_unit import NANOSECONDS, TimeUnit
 
-__all__ = ["Instants", "exact_below", "fitting_patterns"]
+__all__ = ["Instants", "compact_pattern", "exact_below", "fitting_patterns"]
 
 _ISO = (
     r"^\s*(?<date>\d{4}-\d{2}-\d{2})"
@@ -23,6 +23,11 @@ _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECOND = NANOSECONDS["seconds"]
 _MICROSECONDS = 10**6
 _NO_FRACTION = 10**9  # marks a fraction that has more than nine digits
+_COMPACT = {
+    "%Y%m%d": (19_000_101, 21_001_231),
+    "%Y%m%d%H%M": (190_001_010_000, 210_012_312_359),
+    "%Y%m%d%H%M%S": (19_000_101_000_000, 21_001_231_235_959),
+}
 _FULL_YEAR = ("%Y", "%F")
 _FIRST_YEAR = 1000  # %Y reads fewer digits too, so that 24 would be a year of the Romans
 _FINER_THAN_MICROSECONDS = r"\.\d{6}\d*[1-9]"
@@ -40,6 +45,18 @@ _PATTERNS = (
 def fitting_patterns(cells: pl.Series) -> list[str]:
     """The usual patterns with which every one of these cells is a time."""
     return [pattern for pattern in _PATTERNS if Instants.from_pattern(cells, pattern).read.all()]
+
+
+def compact_pattern(numbers: pl.Series) -> str | None:
+    """The pattern with which all these whole numbers are dates of 1900 to 2100, as 20240331 is; None if there is none.
+
+    The differences of such numbers are no lengths of time: between 20240331 and 20240401 lies one day.
+    """
+    low, high = numbers.min(), numbers.max()
+    for pattern, (first, last) in _COMPACT.items():
+        if isinstance(low, int) and isinstance(high, int) and first <= low <= high <= last:
+            return pattern if Instants.from_pattern(numbers.cast(pl.String), pattern).read.all() else None
+    return None
 
 
 def exact_below(dtype: pl.DataType) -> int:

@@ -34,4 +34,6 @@ def _plain(cell: str) -> str:
         value = Decimal(cell)
     except InvalidOperation:  # an exponent beyond all bounds
         return cell
+    if value == 0:
+        return "0"
     return f"{value:f}" if -_MOST_DIGITS < value.adjusted() < _MOST_DIGITS else cell

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from seedbed.temporal._doubled import is_doubled
+from seedbed.temporal._instants import compact_pattern
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._time_unit import TimeUnit, date_of, likely_unit
 
@@ -26,11 +27,23 @@ def _oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> It
     """One sentence for each oddity, with its count and the setting that helps."""
     first, last = int(stream.t[0]), int(stream.t[-1])
     likely = likely_unit(first, last)
-    if unit != "other" and likely is not None and likely != unit:
+    if pattern := compact_pattern(pl.Series(stream.t)):
+        yield (
+            f"times {first} to {last} are read as numbers of {unit}, but all are dates as {pattern} writes them: "
+            f"set data.file.time_format to {pattern}"
+        )
+    elif unit != "other" and likely is not None and likely != unit:
         yield (
             f"times {first} to {last} are read as {unit}, which is {_span(first, last, unit)}; as {likely} they are "
             f"{_span(first, last, likely)}: set data.time_unit to {likely}, or to other if they count from elsewhere"
         )
+    split = stream.num_sources if stream.bipartite else stream.num_nodes
+    for names in (stream.names[:split], stream.names[split:]):
+        if same := _same_number(names):
+            yield (
+                f"{same[0]!r} and {same[1]!r} are two nodes, though they are one number: "
+                "write the ids of one node in one way, or ignore this if they are names"
+            )
     copies = 0 if has_event_ids else len(stream) - _num_distinct(stream)
     if copies:
         yield (
@@ -50,9 +63,23 @@ def _oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> It
         )
 
 
+def _same_number(names: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first two names that are the same number, as 7 and 07.0 are."""
+    written = pl.DataFrame({"name": list(names)}, schema={"name": pl.String}).filter(
+        pl.col("name").str.contains(r"^[+-]?\d+(\.\d*)?$")
+    )
+    plain = written["name"].str.replace(r"^\+?(-?)0*(\d)", "$1$2").str.replace(r"\.0*$|(\.\d*?)0+$", "$1")
+    again = (~plain.is_first_distinct()).arg_true()
+    if not len(again):
+        return None
+    second = int(again[0])
+    first = int((plain == plain[second]).arg_true()[0])
+    return written["name"][first], written["name"][second]
+
+
 def _span(first: int, last: int, unit: TimeUnit) -> str:
     dates = [date_of(time, unit) for time in (first, last)]
-    shown = ["beyond the year 9999" if date is None else f"{date:%Y-%m-%d}" for date in dates]
+    shown = ["not within the years 1 to 9999" if date is None else f"{date:%Y-%m-%d}" for date in dates]
     return " to ".join(dict.fromkeys(shown))
 
 

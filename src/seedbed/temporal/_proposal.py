@@ -16,6 +16,7 @@ from seedbed.temporal._decimals import plain_decimals
 from seedbed.temporal._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._schema import StreamSchema
+from seedbed.temporal._time_advice import advice_on_time
 from seedbed.temporal._time_unit import TimeUnit
 
 __all__ = ["FileProposal", "propose"]
@@ -131,6 +132,13 @@ class _Columns:
         dated = [guess for guess in self._left.values() if guess.unit is not None]
         rising = [guess for guess in self._left.values() if guess.kind == "whole" and self._rises(guess.name)]
         chosen = next((guess for guess in (*named, *dated, *rising) if guess.kind in kinds), None)
+        if chosen is None and named:
+            cells = self._frame[named[0].name].drop_nulls().cast(pl.String)
+            found = repr(cells[0]) if len(cells) else "empty cells"
+            raise InvalidInput(
+                f"{self._container.path}: column {named[0].name!r}: expected times, as its name says, found {found}; "
+                f"{advice_on_time(cells.head(1))}"
+            )
         if chosen is None:
             raise self._missing("a time: whole numbers, dates, or a column named t, time or timestamp")
         why = (

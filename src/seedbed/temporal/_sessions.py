@@ -43,7 +43,7 @@ def write_sessions(
         raise InvalidInput(
             "write_sessions: some node has no event; write stream.head(len(stream)), which leaves it out"
         )
-    window = stream.t // length
+    window = stream.t // min(length, np.iinfo(np.int64).max)  # a longer one is no int64, and cuts in the same place
     starts = np.flatnonzero(window[1:] != window[:-1]) + 1
     bounds = list(pairwise([0, *starts.tolist(), len(stream)]))
     shared = StreamMeta(

@@ -7,9 +7,10 @@ from seedbed.change.bindings._coverage import require_coverage
 from seedbed.change.bindings._delivered_batches import BatchListener, num_rows, track_batches
 from seedbed.change.bindings._dropout import DropoutRate
 from seedbed.change.bindings._freezing import Freeze, OnUnfreeze
-from seedbed.change.bindings._group_setting import GroupSetting, OptimizerSetting
+from seedbed.change.bindings._group_setting import GroupSetting
 from seedbed.change.bindings._groups import GroupName
 from seedbed.change.bindings._learning_rate import LearningRate
+from seedbed.change.bindings._live_setting import OptimizerSetting
 from seedbed.change.bindings._loss_weights import LossWeight, LossWeights
 from seedbed.change.bindings._mixture import MixtureSampler, MixtureWeight
 from seedbed.change.bindings._settings_file import Consumer, SettingsFile

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import Use, UseReport
-from seedbed.change.bindings._step_watch import StepWatch, watchable
+from seedbed.change.bindings._step_watch import StepWatch
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["ClipNorm"]

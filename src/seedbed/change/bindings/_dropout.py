@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._step_watch import watchable
 from seedbed.change.bindings._use_watch import UseWatch, ValueReader
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["DropoutRate"]

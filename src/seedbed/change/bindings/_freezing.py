@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._freeze_watch import FrozenWatch, UnfrozenWatch
-from seedbed.change.bindings._step_watch import watchable
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["Freeze", "OnUnfreeze"]

@@ -19,7 +19,7 @@ from seedbed.change.bindings._schedulers import (
     require_numbers,
     schedule_slots,
 )
-from seedbed.change.bindings._step_watch import watchable
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["LearningRate"]

@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
 from seedbed.change.bindings._binding import UseReport
-from seedbed.change.bindings._step_watch import watchable
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = ["MixtureSampler", "MixtureWeight"]

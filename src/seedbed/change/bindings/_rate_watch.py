@@ -8,12 +8,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import Use, UseReport
+from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
-from seedbed.change.bindings._finding import Match
+from seedbed.change.bindings._finding import Match, UpdateFinding
+from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
 from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
-from seedbed.change.bindings._step_watch import StepWatch
-from seedbed.change.bindings._update_proof import proof_of
 
 __all__ = ["RateWatch"]
 
@@ -37,18 +36,17 @@ class RateWatch:
         report: Callable[[UseReport], None],
         former: Rates | None = None,
     ) -> None:
-        self._optimizer, self._scheduler, self._group, self._report = optimizer, scheduler, group, report
+        self._optimizer, self._scheduler, self._group = optimizer, scheduler, group
         self._of = slice(None) if group is None else slice(group, group + 1)
         self._all = rates_of(optimizer)
         self._first_expected = self._expected[0]
         self._forecast = None if scheduler is None else Forecast(scheduler)
         self._former = None if former is None or former == self._all else former
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
-        self._proof = proof_of(optimizer, "lr")
-        self._seen = self._replaced = False
-        self._open = self._course_why = ""
+        self._replaced = False
+        self._rewritten = ""
         self._alive: list[weakref.ref[LRScheduler]] | None = None
-        self._steps = StepWatch(optimizer, self._look, self._prove, self._proof.evaluated, self._look_elsewhere)
+        self._use = ProvenUse(optimizer, "lr", self, report)
 
     @property
     def _expected(self) -> Rates:
@@ -56,15 +54,16 @@ class RateWatch:
 
     def end(self) -> None:
         """End the watch."""
-        self._steps.end()
+        self._use.end()
 
     def rebase(self) -> None:
         """Expect the present rates from now on: they were written through the same binding."""
         self._all = rates_of(self._optimizer)
         self._forecast = None if self._scheduler is None else Forecast(self._scheduler)
-        self._replaced = not self._seen and self._expected[0] != self._first_expected
+        self._replaced = not self._use.is_seen and self._expected[0] != self._first_expected
 
-    def _look(self, step: int) -> None:
+    def before(self, step: int) -> None:
+        """Compare the rates with those that are allowed, and take what a proof needs."""
         found = rates_of(self._optimizer)
         stepped = self._forecast is not None and self._forecast.has_stepped()
         if (stepped or found[: len(self._all)] != self._all) and not self._follow(step, found[: len(self._all)]):
@@ -72,44 +71,32 @@ class RateWatch:
         if len(found) > len(self._all) and not self._takes_added(step, found):
             return
         if self._replaced:
-            self.end()
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
-            self._report(UseReport(step, self._first_expected, found[self._of][0], Use.LOST, why))
-        elif self._seen:
-            return
-        elif self._course.is_open:
-            self._report_open(step, self._course_why)
-        else:
-            self._proof.begin(self._places(), self._put_former)
+            self._use.lose(step, self._first_expected, found[self._of][0], why)
+        elif not self._course.is_open:
+            self._use.begin(self._places(), self._put_former)
 
-    def _prove(self, step: int) -> None:
-        if self._seen or self._course.is_open:
+    def after(self, step: int) -> None:
+        """Compare the update that was made, until the use is seen."""
+        if self._use.is_seen:
             return
-        finding, rate = self._proof.finish(), self._expected[0]
-        if finding.match is Match.NEW:
-            self._seen = True
-            self._steps.proven()
-            self._report(UseReport(step, rate, rate, Use.USED))
-        elif finding.match is Match.FORMER or rates_of(self._optimizer)[self._of] != self._expected:
+        if self._course.is_open:
+            self._use.tell(step, self._expected[0], UpdateFinding(Match.OPEN, self._rewritten))
+            return
+        finding, rate = self._use.finish(), self._expected[0]
+        moved = rates_of(self._optimizer)[self._of] != self._expected
+        if finding.match is Match.FORMER or (finding.match is Match.OPEN and moved):
             self._report_unused_rate(step, rate)
         else:
-            self._report_open(step, finding.why)
-
-    def _report_open(self, step: int, why: str) -> None:
-        if why != self._open:
-            self._open, rate = why, self._expected[0]
-            self._report(UseReport(step, rate, rate, Use.OPEN, why))
+            self._use.tell(step, rate, finding)
 
     def _report_unused_rate(self, step: int, rate: float) -> None:
         now = rates_of(self._optimizer)[self._of]
         if now != self._expected and self._forecast is not None and self._forecast.has_stepped():
             return  # a hook after the step moved the schedule on; the next step shows what it used
-        self.end()
         former = self._course.former(self._all)[self._of][0]
         found, by = (now[0], "a hook of the optimizer") if now != self._expected else (former, "the former rate")
-        self._report(
-            UseReport(step, rate, found, Use.LOST, f"the update was not made with it, but with what is left by {by}")
-        )
+        self._use.lose(step, rate, found, f"the update was not made with it, but with what is left by {by}")
 
     def _places(self) -> list[int]:
         return [*range(len(self._all))][self._of]
@@ -129,25 +116,17 @@ class RateWatch:
             return True
         if float(default) not in added or is_rounding(float(default), found[0]):
             return True
-        self.end()
-        why = (
-            f"group {len(found) - len(added) + added.index(float(default))} was added after the change and runs with "
-            "the optimizer's default, which the change did not reach: give add_param_group an lr"
-        )
-        self._report(UseReport(step, found[0], float(default), Use.LOST, why))
+        place = len(found) - len(added) + added.index(float(default))
+        self._use.lose(step, found[0], float(default), added_group(place, "an lr"))
         return False
 
-    def _look_elsewhere(self, other: Optimizer, step: int) -> None:
+    def elsewhere(self, other: Optimizer, step: int) -> None:
+        """Compare the rates of the other optimizer."""
         own = {id(weight) for place in self._places() for weight in self._optimizer.param_groups[place]["params"]}
         rates = [float(g["lr"]) for g in other.param_groups if any(id(weight) in own for weight in g["params"])]
         strange = [rate for rate in rates if not any(is_rounding(rate, each) for each in self._expected)]
         if strange:
-            self.end()
-            why = (
-                f"another optimizer, {type(other).__name__}, steps these weights since then: it was built without the "
-                "change; bind it, and make the change in it"
-            )
-            self._report(UseReport(step, self._expected[0], strange[0], Use.LOST, why))
+            self._use.lose(step, self._expected[0], strange[0], rebuilt_optimizer(other))
 
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
@@ -158,11 +137,10 @@ class RateWatch:
                 self._forecast.go_on_from(found)
             self._all = found
             return True
-        self.end()
         expected, now = allowed[0][self._of], found[self._of]
         worst = next(i for i in range(len(now)) if not is_rounding(now[i], expected[i]))
         why = f"group {worst + (self._group or 0)}'s rate was overwritten by {self._overwriters()}"
-        self._report(UseReport(step, expected[worst], now[worst], Use.LOST, why))
+        self._use.lose(step, expected[worst], now[worst], why)
         return False
 
     def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
@@ -171,7 +149,7 @@ class RateWatch:
         if known:
             return all(known)
         pairs = zip(expected[self._of], found[self._of], strict=True)
-        self._course_why = rewritten(next(now for allowed, now in pairs if not is_rounding(now, allowed)), step)
+        self._rewritten = rewritten(next(now for allowed, now in pairs if not is_rounding(now, allowed)), step)
         return self._former is not None and self._course.follow(expected, found) is not Carry.LOST
 
     def _writers(self) -> list[LRScheduler]:

@@ -21,7 +21,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._groups import is_number
-from seedbed.change.bindings._step_watch import watchable
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = [

@@ -1,0 +1,154 @@
+"""One pair of hooks around the steps of an optimizer, for all that listen to them."""
+
+import weakref
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast, final
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.utils.hooks import RemovableHandle
+
+__all__ = ["StepHub", "hub_of"]
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+Traced = TypeVar("Traced", bound=Callable[..., Any])
+_HUB = "_seedbed_hub"
+
+
+class StepListener(Protocol):
+    """What is told of the steps of an optimizer."""
+
+    def on_begin(self, optimizer: Optimizer) -> None:
+        """A step begins, and its gradients are there."""
+
+    def on_evaluated(self, loss: Any) -> None:
+        """The closure of a step was called and gave this loss."""
+
+    def on_end(self) -> None:
+        """A step has ended."""
+
+    def on_elsewhere(self, optimizer: Optimizer) -> None:
+        """Another optimizer has stepped these weights twice."""
+
+
+@final
+class StepHub:
+    """One pair of hooks for all watches of an optimizer; it exists as long as there is a watch.
+
+    PyTorch iterates over a dictionary of hooks during a step, so that none may be added or removed then; but a watch
+    that sees a loss ends during a step. A hub without watches therefore removes its hooks when the step ends, unless
+    other hooks come after its own; then it stays, without effect, until a watch ends outside a step.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.watches: list[StepListener] = []
+        self._optimizer = optimizer
+        self._running = False
+        self._num_strange_steps = 0
+        self._shares: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
+        _see_every_step()
+        _hubs.add(self)
+        self._handles: tuple[RemovableHandle, ...] = (
+            optimizer.register_step_pre_hook(_untraced(self._begin)),
+            optimizer.register_step_post_hook(_untraced(self._finish)),
+        )
+
+    def on_other(self, other: Optimizer) -> None:
+        """Another optimizer begins a step."""
+        if other is self._optimizer or not self.watches or not self._has_weights_of(other):
+            return
+        self._num_strange_steps += 1
+        if self._num_strange_steps == 2:
+            for watch in tuple(self.watches):
+                watch.on_elsewhere(other)
+
+    def drop(self, watch: StepListener) -> None:
+        """Remove this watch."""
+        self.watches = [each for each in self.watches if each is not watch]
+        if not self.watches and not self._running:
+            self._remove_hooks()
+
+    def _begin(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
+        self._running, self._num_strange_steps = True, 0
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
+            self._ready(optimizer)
+            return None
+        observed = self._observed(optimizer, closure)
+        return ((args[0], observed, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": observed})
+
+    def _observed(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """The closure, which tells the watches that it was called."""
+        is_first = True
+
+        def observed() -> Any:
+            nonlocal is_first
+            loss = closure()
+            if is_first:
+                is_first = False
+                self._ready(optimizer)
+            for watch in tuple(self.watches):
+                watch.on_evaluated(loss)
+            return loss
+
+        return _untraced(observed)
+
+    def _ready(self, optimizer: Optimizer) -> None:
+        for watch in tuple(self.watches):
+            watch.on_begin(optimizer)
+
+    def _has_weights_of(self, other: Optimizer) -> bool:
+        found = self._shares.get(other)
+        if found is None:
+            own, theirs = (
+                {id(w) for group in o.param_groups for w in group["params"]} for o in (self._optimizer, other)
+            )
+            found = self._shares[other] = not own.isdisjoint(theirs)
+        return found
+
+    def _finish(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+        for watch in tuple(self.watches):
+            watch.on_end()
+        self._running = False
+        if not self.watches and self._is_last():
+            self._remove_hooks()
+
+    def _is_last(self) -> bool:
+        hooks = self._handles[-1].hooks_dict_ref()
+        return hooks is not None and next(reversed(hooks), None) == self._handles[-1].id
+
+    def _remove_hooks(self) -> None:
+        if vars(self._optimizer).get(_HUB) is self:
+            del vars(self._optimizer)[_HUB]
+        for handle in self._handles:
+            handle.remove()
+
+
+def hub_of(optimizer: Optimizer) -> StepHub:
+    """The hub of this optimizer; it is made when there is none."""
+    # Kept on the optimizer, as GradScaler keeps its state: it is deleted with it, and not copied or pickled.
+    hub: StepHub = vars(optimizer).get(_HUB) or StepHub(optimizer)
+    vars(optimizer)[_HUB] = hub
+    return hub
+
+
+# The hubs that exist, for the one hook that sees the steps of all optimizers. It is registered with the first watch
+# and never removed: the garbage collector may end a hub while PyTorch iterates over such hooks.
+_hubs: weakref.WeakSet[StepHub] = weakref.WeakSet()
+
+
+@cache
+def _see_every_step() -> None:
+    def hook(optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+        for hub in tuple(_hubs):
+            hub.on_other(optimizer)
+
+    register_optimizer_step_pre_hook(_untraced(hook))
+
+
+def _untraced(hook: Traced) -> Traced:
+    """The same hook, run as plain Python in a compiled step: if it were traced, its numbers would become guards."""
+    disable = cast("Callable[[Traced], Traced]", torch.compiler.disable)  # PyTorch declares no types for it
+    return disable(hook)

@@ -1,0 +1,108 @@
+"""What a file says twice or in two ways is refused or warned of, not read as something else."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.errors import InvalidInput
+from seedbed.temporal import FileFormat, StreamSchema, propose, read_events, read_sessions, write_sessions
+from seedbed.temporal._oddities import _same_number
+
+FEATURE = StreamSchema(features=("f",))
+
+
+def written(folder, text, name="events.csv"):
+    (folder / name).write_text(text)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "pattern"),
+    [
+        (datetime(2024, 3, 25, tzinfo=UTC), timedelta(days=1), "%Y%m%d"),
+        (datetime(2023, 12, 31, 22, tzinfo=UTC), timedelta(hours=1), "%Y%m%d%H%M"),
+        (datetime(2023, 12, 31, 23, 59, tzinfo=UTC), timedelta(seconds=7), "%Y%m%d%H%M%S"),
+    ],
+)
+def test_dates_that_look_like_numbers_are_proposed_as_dates_and_warned_of_as_numbers(
+    tmp_path, caplog, start, step, pattern
+):
+    times = [start + step * number for number in range(15)]
+    rows = "".join(f"{number % 4},{number % 3 + 9},{time:{pattern}}\n" for number, time in enumerate(times))
+    path = written(tmp_path, "src,dst,t\n" + rows)
+    proposal = propose(path)
+    assert (proposal.file.time_format, proposal.time_unit) == (pattern, "seconds")
+    read = read_events(path, proposal.columns, file=proposal.file)
+    assert read.t.tolist() == [int(time.timestamp()) for time in times]
+    assert caplog.messages == []
+    read_events(path, StreamSchema(), time_unit="other")
+    assert f"set data.file.time_format to {pattern}" in caplog.text
+
+
+def test_whole_numbers_of_which_one_is_no_date_stay_numbers(tmp_path, caplog):
+    path = written(tmp_path, "src,dst,t\n1,2,20240229\n1,3,20240230\n1,2,20240301\n")
+    assert propose(path).file.time_format is None
+    read_events(path, StreamSchema())
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("header", "name"), [("src,dst,t,t", "t"), ("src,dst,t,dst", "dst")])
+def test_a_column_that_stands_twice_is_refused_with_its_name(tmp_path, header, name):
+    with pytest.raises(InvalidInput, match=f"line 1: column '{name}' stands there twice"):
+        read_events(written(tmp_path, f"{header}\n1,2,5,9\n"), StreamSchema())
+
+
+def test_a_key_that_stands_twice_in_a_line_is_refused_and_in_a_text_or_record_it_is_not(tmp_path):
+    good = json.dumps({"src": "dst", "dst": 'a"t":', "t": 3, "more": {"t": 1}})
+    path = written(tmp_path, f"{good}\n", "events.jsonl")
+    assert read_events(path, StreamSchema()).t.tolist() == [3]
+    path = written(tmp_path, f'{good}\n\n{{"src": 1, "dst": 2, "t": 4, "t": 9}}\n', "events.jsonl")
+    with pytest.raises(InvalidInput, match="line 3: column 't' stands there twice"):
+        read_events(path, StreamSchema())
+
+
+def test_a_truth_value_among_numbers_is_named(tmp_path):
+    rows = ['{"src": 1, "dst": 2, "t": 1, "f": true}', '{"src": 1, "dst": 2, "t": 2, "f": 2}']
+    for order in (rows, rows[::-1]):
+        with pytest.raises(InvalidInput, match="line 2: 'f' is true or false in some lines, a number in others"):
+            read_events(written(tmp_path, "\n".join(order), "events.jsonl"), FEATURE)
+
+
+@given(st.lists(st.from_regex(r"[+-]?[0-9]{1,3}(\.[0-9]{0,3})?|[a-c]", fullmatch=True), unique=True))
+def test_two_names_are_the_same_number_where_python_says_so(names):
+    numbers = [float(name) if name[-1] not in "abc" else name for name in names]
+    repeated = next((i for i, number in enumerate(numbers) if str(number) in map(str, numbers[:i])), None)
+    found = _same_number(tuple(names))
+    assert (found is None) == (repeated is None)
+    assert found is None or (found[1] == names[repeated] and float(found[0]) == float(found[1]))
+
+
+def test_ids_that_are_one_number_but_two_nodes_are_warned_of(tmp_path, caplog):
+    read_events(written(tmp_path, "src,dst,t\n7,8,1\n7.0,9,2\n"), StreamSchema())
+    assert "'7' and '7.0' are two nodes" in caplog.text
+    caplog.clear()
+    read_events(written(tmp_path, "src,dst,t\n7,07,1\n"), StreamSchema(bipartite=True))
+    assert caplog.messages == []
+
+
+def test_init_says_what_is_wrong_with_the_cells_of_a_column_named_time(tmp_path):
+    rows = "".join(f"{i},{i + 9},2024-01-01 0{i}:00:00 EST\n" for i in range(5))
+    with pytest.raises(InvalidInput, match=r"column 'time': expected times.*00:00:00 EST'; EST may be the name"):
+        propose(written(tmp_path, "user,item,time\n" + rows))
+
+
+def test_the_first_day_of_each_month_is_a_date_and_its_distance_none(tmp_path):
+    days = [date(2024, month, 1) for month in range(1, 13)]
+    path = written(tmp_path, "src,dst,t\n" + "".join(f"1,2,{day:%Y%m%d}\n" for day in days))
+    read = read_events(path, StreamSchema(), file=FileFormat(time_format="%Y%m%d"), time_unit="days")
+    assert [b - a for a, b in pairwise(read.t.tolist())] == [(b - a).days for a, b in pairwise(days)]
+
+
+def test_a_session_longer_than_64_bits_holds_every_time_of_one_sign(tmp_path):
+    stream = read_events(written(tmp_path, "src,dst,t\n1,2,-5\n1,2,3\n2,1,9223372036854775806\n"), StreamSchema())
+    assert write_sessions(stream, tmp_path / "sessions", by=2**70) == 2
+    assert read_sessions(tmp_path / "sessions").t.tolist() == stream.t.tolist()
