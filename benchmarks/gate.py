@@ -27,11 +27,11 @@ from rich.table import Table
 from seedbed.gate import parse_gate
 from seedbed.gate._answer_series import answer_arms
 from seedbed.gate._arms import Arms
-from seedbed.gate._bounded_rows import rows_refuting
 from seedbed.gate._calibrate_drift import drift_alarms
 from seedbed.gate._check import Check
-from seedbed.gate._share import largest_share_refuted
-from seedbed.gate._simulated import autoregressive
+from seedbed.gate.bounds._bounded_rows import rows_refuting
+from seedbed.gate.bounds._share import largest_share_refuted
+from seedbed.gate.bounds._simulated import autoregressive
 
 Series = NDArray[np.float64]
 Draw = Callable[[int, int, np.random.Generator], Series]

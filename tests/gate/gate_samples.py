@@ -6,7 +6,7 @@ import numpy as np
 
 from seedbed.contracts import CheckReport, Verdict
 from seedbed.gate import judge, parse_gate
-from seedbed.gate._simulated import autoregressive
+from seedbed.gate.bounds._simulated import autoregressive
 
 
 def one_series(lag_one: float = 0.0, num_samples: int = 240, *, seed: int = 0, mean: float = 0.0) -> np.ndarray:

@@ -8,8 +8,8 @@ from gate_samples import one_series
 
 from seedbed.errors import InvalidInput
 from seedbed.gate import Check, Series, block_bootstrap, calibrate, calibrated, judge, parse_gate
-from seedbed.gate._sequence import sequence_reach
-from seedbed.gate._simulated import autoregressive
+from seedbed.gate.bounds._sequence import sequence_reach
+from seedbed.gate.bounds._simulated import autoregressive
 
 NOMINAL = 0.05
 

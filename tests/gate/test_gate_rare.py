@@ -10,10 +10,10 @@ from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, block_bootstrap, bounded_mean, fewest_samples, parse_gate
 from seedbed.gate._answer_series import answer_series
-from seedbed.gate._bounded import BoundedMean
-from seedbed.gate._bounded_rows import rows_refuting
 from seedbed.gate._check import Method
-from seedbed.gate._share import chance_of_at_least, largest_share_refuted
+from seedbed.gate.bounds._bounded import BoundedMean
+from seedbed.gate.bounds._bounded_rows import rows_refuting
+from seedbed.gate.bounds._share import chance_of_at_least, largest_share_refuted
 
 MOST_WRONG = 0.064  # the lower end of the 99 % interval of a share of 2,000 series is above 5 % from here on
 
@@ -47,7 +47,14 @@ def test_without_a_range_no_number_of_samples_bounds_a_mean_or_a_spread(ones: li
     [
         ("mean(k) >= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
         ("mean(k) <= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
-        ("mean(k) >= 0.1 in [0, 1] @ 95%", [0.1] * 77, Verdict.PASS),
+        ("mean(k) >= 0.1 in [0, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
+        ("mean(k) <= 0.1 in [0.6, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
+        ("mean(k) <= 0.1 @ 95%", [0.1] * 58, Verdict.INCONCLUSIVE),
+        ("mean(k) <= 0.1 @ 95%", [0.1] * 59, Verdict.PASS),
+        ("mean(k) <= 0.1 @ 99%", [0.1] * 458, Verdict.INCONCLUSIVE),
+        ("mean(k) <= 0.1 @ 99%", [0.1] * 459, Verdict.PASS),
+        ("difference(k, c) >= 0.5 @ 95%", [0.5] * 58, Verdict.INCONCLUSIVE),
+        ("difference(k, c) >= 0.5 @ 95%", [0.5] * 59, Verdict.PASS),
         ("mean(k) > 0.1 @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
         ("mean(k) <= 0 @ 95%", [0.0] * 50, Verdict.INCONCLUSIVE),
         ("mean(k) >= 1 in [0, 1] @ 95%", [1.0] * 50, Verdict.INCONCLUSIVE),
@@ -57,10 +64,49 @@ def test_without_a_range_no_number_of_samples_bounds_a_mean_or_a_spread(ones: li
         ("mean(k) >= 0.1", [0.1] * 3, Verdict.PASS),
     ],
 )
-def test_a_constant_at_the_threshold_was_set_unless_rare_events_could_hide_behind_it(
+def test_a_constant_at_the_threshold_passes_without_a_range_where_enough_samples_show_other_values_to_be_rare(
     check: str, samples: list[float], verdict: Verdict
 ) -> None:
-    assert verdict_on(check, {"k": Series(samples)}) is verdict
+    assert verdict_on(check, {"k": Series(samples), "c": Series([0.0] * len(samples))}) is verdict
+    assert 0.95**59 < 0.05 < 0.95**58
+    assert 0.99**459 < 0.01 < 0.99**458
+
+
+def test_a_constant_that_passes_says_what_is_assumed() -> None:
+    reason = report_on("mean(k) >= 0.1 @ 95%", {"k": Series([0.1] * 77)}).reason
+    assert "every one of 77 samples is 0.1" in reason
+    assert "other values make up less than 5% of the time, at 95%, and are assumed to weigh nothing" in reason
+
+
+def test_nearly_constant_samples_whose_true_mean_is_below_the_threshold_pass_no_range() -> None:
+    rows = np.where(np.random.default_rng(3).random((100, 50)) < 0.01, 0.0, 0.5)
+    assert (rows == 0.5).all(axis=1).mean() > 0.5
+    check = "mean(k) >= 0.5 in [0, 1] @ 95%"
+    assert np.mean([verdict_on(check, {"k": Series(row)}) is Verdict.PASS for row in rows]) <= 0.05
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["mean(k) >= 0.7 in [0, 1]", "max(k) >= 0.7 in [0, 1]", "median(k) >= 0.2 in [0, 1] @ 95%", "std(k) < 9 in [0, 1]"],
+)
+def test_samples_outside_the_range_pass_nothing_with_confidence_or_without(check: str) -> None:
+    report = report_on(check, {"k": Series([*np.random.default_rng(0).uniform(0.8, 0.9, 40), 5.0])})
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "1 of 41 samples lie outside the declared range [0, 1], such as 5" in report.reason
+    assert (
+        verdict_on(check, {"k": Series([*np.random.default_rng(0).uniform(0.8, 0.9, 40), 1.0])})
+        is not Verdict.INCONCLUSIVE
+    )
+
+
+def test_a_value_outside_the_range_passes_nothing_without_confidence() -> None:
+    interval = {"value": 0.79, "low": 0.75, "high": 0.95, "n": 10, "confidence": 0.95}
+    for value in (0.9, interval):
+        report = report_on("k >= 0.7 in [0, 0.8]", {"k": value})
+        assert report.verdict is Verdict.INCONCLUSIVE
+        assert "the declared range [0, 0.8]" in report.reason
+    assert verdict_on("k >= 0.7 in [0, 0.8]", {"k": 0.75}) is Verdict.PASS
+    assert verdict_on("k >= 0.7 in [0, 0.8]", {"k": 0.6}) is Verdict.FAIL
 
 
 def test_samples_outside_the_declared_range_are_named_and_never_pass() -> None:

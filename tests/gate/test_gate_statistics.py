@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Drift, Series, block_quantile, confidence_sequence, cusum, page_hinkley
-from seedbed.gate._bootstrap import lag_one
-from seedbed.gate._drift_power import lag_one_without_step
-from seedbed.gate._sequence import sequence_reach
-from seedbed.gate._simulated import autoregressive
-from seedbed.gate._spread import spread_interval
+from seedbed.gate.bounds._bootstrap import lag_one
+from seedbed.gate.bounds._drift_power import lag_one_without_step
+from seedbed.gate.bounds._sequence import sequence_reach
+from seedbed.gate.bounds._simulated import autoregressive
+from seedbed.gate.bounds._spread import spread_interval
 
 
 def stepped(size: float, *, lag_one: float = 0.0, num_samples: int = 96, seed: int = 0) -> Series:

@@ -50,6 +50,8 @@ def answer_value(check: Check, found: Interval | bool | float | str | None, rule
         return Answer(Verdict.FAIL, f"{value} is not a finite number, which keeps no threshold")
     if check.confidence is not None and not check.is_drift:
         return Answer(*_with_confidence(check, found, check.confidence, rules), found)
+    if rules > FORMER_RULES and check.statistic is None and (left := _leaves_range(check, found)):
+        return Answer(Verdict.INCONCLUSIVE, left, found)
     shown = _shown(value) if rules <= FORMER_RULES else _shown_apart(value, check.value)
     if HOLDS[check.op](value, check.value):
         return Answer(Verdict.PASS, f"found {shown}", found)
@@ -93,12 +95,23 @@ def _objection(check: Check, found: Interval) -> str:
             f"the interval is {found.low:.6g} alone, with no width, which {found.n} samples cannot show; record one "
             "that holds for rare events too, such as by seedbed.gate.bounded_mean"
         )
-    if check.range is not None and not (check.range[0] <= found.low and found.high <= check.range[1]):
-        ends, limits = f"[{found.low:.6g}, {found.high:.6g}]", f"[{check.range[0]:g}, {check.range[1]:g}]"
+    return _leaves_range(check, found)
+
+
+def _leaves_range(check: Check, found: Interval | bool | float | str) -> str:
+    """Says where a recorded value or interval lies outside the declared range; empty where it does not."""
+    if check.range is None or isinstance(found, bool | str):
+        return ""
+    ends = (found.low, found.value, found.high) if isinstance(found, Interval) else (found,)
+    if check.range[0] <= min(ends) and max(ends) <= check.range[1]:
+        return ""
+    limits = f"[{check.range[0]:g}, {check.range[1]:g}]"
+    if isinstance(found, Interval):
+        shown = f"[{found.low:.6g}, {found.high:.6g}]"
         return (
-            f"the interval {ends} leaves the declared range {limits}, so it was made for other values; record it anew"
+            f"the interval {shown} leaves the declared range {limits}, so it was made for other values; record it anew"
         )
-    return ""
+    return f"{found:.6g} lies outside the declared range {limits}: the value or the range is wrong; correct it"
 
 
 def num_missing(interval: Interval, threshold: float) -> str:

@@ -10,7 +10,7 @@ from seedbed.gate._answer import HOLDS, Answer, apart
 from seedbed.gate._arms import FEWEST_FOR_RANKS, Shortage, plural, too_few
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._estimate import alpha_of
-from seedbed.gate._quantile import QuantileRanks, fewest_to_bound, quantile_ranks
+from seedbed.gate.bounds._quantile import QuantileRanks, fewest_to_bound, quantile_ranks
 
 __all__ = ["answer_quantile"]
 

@@ -1,6 +1,6 @@
 """The answer on a mean or a spread whose range is declared."""
 
-from math import ceil, inf
+from math import ceil, inf, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,17 @@ _NOT_STRICT = frozenset({CheckOperator.AT_LEAST, CheckOperator.AT_MOST})
 
 
 def answer_question(check: Check, question: Question, num_samples: int, confidence: float) -> Answer:
-    """The answer: one bound decides, at the confidence that the check demands."""
+    """The answer: one bound decides, at the confidence demanded, unless the value found contradicts it."""
     value, alpha = float(check.value), alpha_of(confidence)
     ends = question.ends(alpha)
     interval = _interval(question, ends, num_samples, alpha)
     if all(HOLDS[check.op](bound, value) for bound in question.bounds):
         certain = f"no value within the range could make it anything but {check.op.value} {value:g}"
         return Answer(Verdict.PASS, certain, interval, question.method, num_samples)
-    below, above = question.is_below(value, alpha), question.is_above(value, alpha)
+    below = question.found < value and question.is_below(value, alpha)
+    above = question.found > value and question.is_above(value, alpha)
     if below or above:
-        holds = below and (not above or question.found < value)
+        holds = below
         bound = min(ends[1], value) if holds else max(ends[0], value)
         side = "below" if holds else "above"
         verdict = Verdict.PASS if holds is (check.op in _BELOW) else Verdict.FAIL
@@ -83,6 +84,10 @@ def _remedy(check: Check, question: Question, ends: tuple[float, float], num_sam
     missing = ceil((fewest - check.warmup) * question.about(float(check.value))[0].num_alike) - num_samples
     if missing > 0:
         return f"it takes {num_samples + missing:,} samples to show it at all: collect {missing:,} more"
+    switches = question.about(float(check.value))[0].num_switches_missing
+    if switches:
+        moves = plural(switches, "more move")
+        return f"they may be one run of a slow series until they made {moves} across their mean; collect more samples"
     if ends[1] == inf or question.found == float(check.value):
         return "collect more samples"
     interval = Interval(value=question.found, low=ends[0], high=ends[1], n=max(num_samples, 2), confidence=0.5)
@@ -90,15 +95,25 @@ def _remedy(check: Check, question: Question, ends: tuple[float, float], num_sam
 
 
 def answer_constant(check: Check, samples: _Samples) -> Answer | None:
-    """A pass where every sample is the threshold itself, which a demand that is not strict allows; else None.
+    """A pass where every one of enough samples is the threshold itself, which a demand that is not strict allows.
 
-    Such a constant was set and not drawn. That cannot be told of whole numbers, which is what series in which something
-    rare may happen are made of, nor of an end of the declared range, beyond which nothing could have shown.
+    Where a range is declared, its bounds decide instead. Without one, nothing bounds how much a rare other value
+    weighs; enough samples only show how rare it is, and the reason says that. Whole numbers are left out: series in
+    which something rare may happen are made of them. None where this is no such constant.
     """
     value = float(check.value)
     if check.op not in _NOT_STRICT or value.is_integer() or not bool((samples == value).all()):
         return None
-    if check.statistic not in {"mean", "difference"} or (check.range is not None and value in check.range):
+    if check.statistic not in {"mean", "difference"} or check.range is not None:
         return None
-    reason = f"every one of {plural(samples.size, 'sample')} is {value:g} itself, which {check.op.value} allows"
+    alpha = alpha_of(check.confidence or 0.5)
+    fewest = ceil(log(alpha) / log(1 - alpha) - 1e-9)
+    shown = f"every one of {plural(samples.size, 'sample')} is {value:g}"
+    if samples.size < fewest:
+        rare = f"it takes {fewest:,} to show that other values make up less than {100 * alpha:g}% of the time"
+        return Answer(
+            Verdict.INCONCLUSIVE, f"{shown}: {rare}; collect {fewest - samples.size:,} more", value, n=samples.size
+        )
+    rare = f"other values make up less than {100 * alpha:.4g}% of the time, at {100 * (1 - alpha):.4g}%"
+    reason = f"{shown} itself, which {check.op.value} allows: {rare}, and are assumed to weigh nothing"
     return Answer(Verdict.PASS, reason, value, "constant", samples.size)

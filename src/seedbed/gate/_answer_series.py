@@ -12,15 +12,15 @@ from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_quantile import answer_quantile
 from seedbed.gate._answer_question import answer_constant, answer_question
 from seedbed.gate._arms import Arms, Estimate, Shortage, plural, without_confidence
-from seedbed.gate._bounded import exact_mean
 from seedbed.gate._check import Check, Method
-from seedbed.gate._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
-from seedbed.gate._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
-from seedbed.gate._estimate import Question, estimate
+from seedbed.gate._estimate import Question, estimate, outside_range
 from seedbed.gate._estimate_former import estimate_former
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._statistics import probability
+from seedbed.gate.bounds._bounded import exact_mean
+from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
+from seedbed.gate.bounds._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
 
 __all__ = ["LEAST_POWER", "answer_arms", "answer_series", "drift_trial", "threshold_of"]
 
@@ -47,6 +47,9 @@ def answer_series(check: Check, series: Series, control: Series | None = None, r
     if unfit:
         of_them = f"{unfit} of {plural(samples.size, 'sample')}"
         return Answer(Verdict.FAIL, f"{of_them} is not a finite number, which keeps no threshold", n=samples.size)
+    outside = outside_range(check, arms) if rules > FORMER_RULES else None
+    if outside is not None:
+        return _short_of(check, arms, outside, rules)
     return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms, rules=rules)
 
 
@@ -78,9 +81,7 @@ def answer_arms(check: Check, arms: Arms, *, rules: int = RULES, resamples: int 
             return constant
     found = estimate_former(check, arms, resamples=resamples) if is_former else _estimate(check, arms)
     if isinstance(found, Shortage):
-        more = f": collect about {found.num_missing:,} more" if found.num_missing else ""
-        value = None if is_former else _value_alone(check, arms)
-        return Answer(Verdict.INCONCLUSIVE, f"{found.reason}{more}", value, n=num_samples)
+        return _short_of(check, arms, found, rules)
     if isinstance(found, Answer):
         return found
     if isinstance(found, Question):
@@ -94,6 +95,12 @@ def _estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question | Answ
     if share is None or check.confidence is None:
         return estimate(check, arms)
     return answer_quantile(check, arms.samples, share, check.confidence)
+
+
+def _short_of(check: Check, arms: Arms, shortage: Shortage, rules: int) -> Answer:
+    more = f": collect about {shortage.num_missing:,} more" if shortage.num_missing else ""
+    value = None if rules <= FORMER_RULES or check.is_drift else _value_alone(check, arms)
+    return Answer(Verdict.INCONCLUSIVE, f"{shortage.reason}{more}", value, n=arms.samples.size)
 
 
 def _value_alone(check: Check, arms: Arms) -> float | None:

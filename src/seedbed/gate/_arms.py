@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.gate._check import Check
-from seedbed.gate._quantile import quantile_ranks
 from seedbed.gate._statistics import SPREADS, point
+from seedbed.gate.bounds._quantile import quantile_ranks
 
 __all__ = [
     "FEWEST_FOR_RANKS",

@@ -12,19 +12,19 @@ from seedbed.contracts import CheckReport, GateReport, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate._answer_series import answer_arms
 from seedbed.gate._arms import Arms, Shortage
-from seedbed.gate._bootstrap import lag_one
-from seedbed.gate._bounded_rows import rows_refuting
 from seedbed.gate._calibrate_drift import drift_alarms
 from seedbed.gate._check import Check, CheckOperator, Method
-from seedbed.gate._drift import FEWEST_FOR_DRIFT
 from seedbed.gate._estimate import alpha_of, question_of
 from seedbed.gate._record_values import RecordValue, record_values
-from seedbed.gate._resample import at_mean, at_quantile
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
-from seedbed.gate._simulated import autoregressive
 from seedbed.gate._spec import GateSpec
 from seedbed.gate._statistics import WITH_INTERVAL, probability
+from seedbed.gate.bounds._bootstrap import lag_one
+from seedbed.gate.bounds._bounded_rows import rows_refuting
+from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT
+from seedbed.gate.bounds._resample import at_mean, at_quantile
+from seedbed.gate.bounds._simulated import autoregressive
 
 __all__ = ["Calibration", "calibrate", "calibrated"]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seedbed.gate._answer_series import LEAST_POWER, drift_trial, threshold_of
 from seedbed.gate._check import Check
-from seedbed.gate._drift_power import STEP, DriftTrial, lag_one_without_step, power
+from seedbed.gate.bounds._drift_power import STEP, DriftTrial, lag_one_without_step, power
 
 __all__ = ["DriftAlarms", "drift_alarms"]
 

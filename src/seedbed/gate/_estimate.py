@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.gate._arms import Arms, Estimate, Shortage, too_few, without_confidence
-from seedbed.gate._bounded import BoundedMean, Range, exact_mean
 from seedbed.gate._check import Check, Method
-from seedbed.gate._spread import spread
 from seedbed.gate._statistics import SPREADS
+from seedbed.gate.bounds._bounded import BoundedMean, Range, exact_mean
+from seedbed.gate.bounds._dependence import alike
+from seedbed.gate.bounds._spread import spread
 
-__all__ = ["Question", "alpha_of", "estimate", "question_of"]
+__all__ = ["Question", "alpha_of", "estimate", "outside_range", "question_of"]
 
 _Samples = NDArray[np.float64]
 _FEWEST_FOR_SPREAD = 4
@@ -32,12 +33,14 @@ class Question:
 
     `about(value)` gives these samples and the mean that stands for `value`; `found` is the statistic itself, `bounds`
     what it can be at all, and `ends(alpha)` its bounds at that level each, infinite where there is none.
+    `about_from_above` takes the place of `about` for "it is above", where that needs other samples.
     """
 
     found: float
     about: Callable[[float], tuple[BoundedMean, float]]
     bounds: Range
     ends: Callable[[float], Range]
+    about_from_above: Callable[[float], tuple[BoundedMean, float]] | None = None
 
     @property
     def method(self) -> str:
@@ -46,7 +49,7 @@ class Question:
 
     def is_above(self, value: float, alpha: float) -> bool:
         """Whether it is refuted, at level `alpha`, that the statistic is at most `value`."""
-        mean, at = self.about(value)
+        mean, at = (self.about_from_above or self.about)(value)
         return mean.is_above(at, alpha)
 
     def is_below(self, value: float, alpha: float) -> bool:
@@ -69,9 +72,9 @@ def question_of(check: Check, arms: Arms) -> Question | Shortage:
     """The question of a check on a mean or a spread; a shortage without a range, which no samples make up for."""
     if check.range is None:
         return Shortage(_without_range(check), 0)
-    outside = [_outside(each, check.range) for each in _ranged(check, arms)]
-    if any(outside):
-        return Shortage(next(filter(None, outside)), 0)
+    outside = outside_range(check, arms)
+    if outside is not None:
+        return outside
     if check.statistic not in SPREADS:
         return _of_mean(check, _mean_of(arms), check.range)
     if arms.samples.size < _FEWEST_FOR_SPREAD:
@@ -85,6 +88,13 @@ def _without_range(check: Check) -> str:
         f"no number of samples bounds a {check.statistic} of values that may be of any size: declare their range, such "
         f"as 'range: [0, 1]' or '{check.op.value} {check.value:g} in [0, 1]', or ask for {instead}, which needs none"
     )
+
+
+def outside_range(check: Check, arms: Arms) -> Shortage | None:
+    """The shortage of a check whose declared range some samples leave; None where none does, or none is declared."""
+    limits = check.range
+    problems = [] if limits is None else [_outside(each, limits) for each in _ranged(check, arms)]
+    return next((Shortage(problem, 0) for problem in problems if problem), None)
 
 
 def _ranged(check: Check, arms: Arms) -> list[_Samples]:
@@ -114,15 +124,25 @@ def _of_mean(check: Check, samples: _Samples, limits: Range) -> Question:
 
 
 def _of_std(samples: _Samples, limits: Range) -> Question:
-    """Half the square of the difference of two samples far apart has the variance as its mean."""
-    most = (limits[1] - limits[0]) ** 2 / 2
-    squares = BoundedMean(np.minimum(_half_squares(samples), most), (0.0, most))
+    """The squares of the deviations have the variance as their mean, or a little less: see `_Deviations`."""
+    deviations = _Deviations.of(samples, limits)
+    at_least, at_most = (
+        BoundedMean(squares, (0.0, deviations.most), least_alike=deviations.num_alike)
+        for squares in (deviations.squares, deviations.enlarged)
+    )
+    largest = (limits[1] - limits[0]) / sqrt(2)
 
     def ends(alpha: float) -> Range:
-        low, high = squares.ends(alpha)
-        return sqrt(max(low, 0.0)), sqrt(high)
+        low, high = at_least.ends(alpha)[0], at_most.ends(alpha)[1]
+        return sqrt(max(low, 0.0)), min(sqrt(high), largest)
 
-    return Question(spread(samples), lambda value: (squares, max(value, 0.0) ** 2), (0.0, sqrt(most)), ends)
+    return Question(
+        spread(samples),
+        lambda value: (at_most, max(value, 0.0) ** 2),
+        (0.0, largest),
+        ends,
+        lambda value: (at_least, max(value, 0.0) ** 2),
+    )
 
 
 def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
@@ -130,32 +150,58 @@ def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
     control = arms.control if arms.control is not None else arms.samples
     if spread(control) == 0:
         return Shortage("the control arm does not vary at all, which is no measure", 0)
-    own, other, most = _half_squares(arms.samples), _half_squares(control), (limits[1] - limits[0]) ** 2 / 2
+    own, other = _Deviations.of(arms.samples, limits), _Deviations.of(control, limits)
+    least_alike = max(own.num_alike, other.num_alike)
+
+    def mean_of(own_squares: _Samples, other_squares: _Samples, value: float) -> tuple[BoundedMean, float]:
+        share = max(value, 0.0) ** 2
+        limits = (-share * other.most, own.most)
+        return BoundedMean(own_squares - share * other_squares, limits, least_alike=least_alike), 0.0
 
     def about(value: float) -> tuple[BoundedMean, float]:
-        share = max(value, 0.0) ** 2
-        return BoundedMean(own - share * other, (-share * most, most)), 0.0
+        return mean_of(own.enlarged, other.squares, value)
+
+    def about_from_above(value: float) -> tuple[BoundedMean, float]:
+        return mean_of(own.squares, other.enlarged, value)
 
     found = spread(arms.samples) / spread(control)
-    return Question(found, about, (0.0, inf), lambda alpha: _ends_by_trial(found, about, alpha))
+    question = Question(found, about, (0.0, inf), lambda alpha: _ends_by_trial(question, alpha), about_from_above)
+    return question
 
 
-def _ends_by_trial(found: float, about: Callable[[float], tuple[BoundedMean, float]], alpha: float) -> Range:
+@final
+@dataclass(frozen=True)
+class _Deviations:
+    """The squares of the deviations from the mean, from 0 to `most`; as many samples as `num_alike` count as one.
+
+    The samples' own mean is nearer to them than the true one, by the variance of that mean. So where a variance is to
+    be shown to be small, the squares are `enlarged` as by Bessel, with the number of samples that count; where it is to
+    be shown to be large, they stay as they are.
+    """
+
+    squares: _Samples
+    enlarged: _Samples
+    most: float
+    num_alike: float
+
+    @classmethod
+    def of(cls, samples: _Samples, limits: Range) -> "_Deviations":
+        """Of samples within `limits`."""
+        most = (limits[1] - limits[0]) ** 2
+        squares = (samples - exact_mean(samples)) ** 2
+        num_alike = alike(samples)
+        counted = max(samples.size / num_alike, 2.0)
+        return cls(squares, np.minimum(squares * counted / (counted - 1), most), most, num_alike)
+
+
+def _ends_by_trial(question: Question, alpha: float) -> Range:
     """The bounds of what is asked anew for every value, by halving; each is tried often enough to be near."""
-    low, not_low = 0.0, found
+    low, not_low = 0.0, question.found
     for _ in range(_HALVINGS):
         middle = (low + not_low) / 2
-        mean, at = about(middle)
-        low, not_low = (middle, not_low) if mean.is_above(at, alpha) else (low, middle)
-    high, not_high = inf, found
+        low, not_low = (middle, not_low) if question.is_above(middle, alpha) else (low, middle)
+    high, not_high = inf, question.found
     for _ in range(_HALVINGS):
         middle = 2 * (not_high or 1.0) if high == inf else (high + not_high) / 2
-        mean, at = about(middle)
-        high, not_high = (middle, not_high) if mean.is_below(at, alpha) else (high, middle)
+        high, not_high = (middle, not_high) if question.is_below(middle, alpha) else (high, middle)
     return low, high
-
-
-def _half_squares(samples: _Samples) -> _Samples:
-    half = samples.size // 2
-    squares: _Samples = (samples[:half] - samples[samples.size - half :]) ** 2 / 2
-    return squares

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.gate._arms import Arms, Estimate, Shortage, mean_by_numpy, quantile, too_few, without_confidence
-from seedbed.gate._bootstrap import FEWEST, block_bootstrap
 from seedbed.gate._check import Check, Method
-from seedbed.gate._sequence import FEWEST_FOR_SEQUENCE, sequence_reach
-from seedbed.gate._spread import spread, spread_interval, spread_ratio_interval
 from seedbed.gate._statistics import SPREADS, probability
+from seedbed.gate.bounds._bootstrap import FEWEST, block_bootstrap
+from seedbed.gate.bounds._sequence import FEWEST_FOR_SEQUENCE, sequence_reach
+from seedbed.gate.bounds._spread import spread, spread_interval, spread_ratio_interval
 
 __all__ = ["estimate_former"]
 

@@ -5,11 +5,11 @@ from math import floor
 from seedbed.errors import InvalidInput
 from seedbed.gate._answer import HOLDS
 from seedbed.gate._arms import FEWEST_FOR_RANKS
-from seedbed.gate._bounded import fewest_to_refute
 from seedbed.gate._check import Check, CheckOperator, Method
-from seedbed.gate._drift import FEWEST_FOR_DRIFT
-from seedbed.gate._quantile import fewest_to_bound
 from seedbed.gate._statistics import SPREADS, WITH_INTERVAL, probability
+from seedbed.gate.bounds._bounded import fewest_to_refute
+from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT
+from seedbed.gate.bounds._quantile import fewest_to_bound
 
 __all__ = ["fewest_samples"]
 

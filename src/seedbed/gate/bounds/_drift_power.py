@@ -6,9 +6,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._bootstrap import lag_one
-from seedbed.gate._drift import Detector, heights
-from seedbed.gate._simulated import autoregressive
+from seedbed.gate.bounds._bootstrap import lag_one
+from seedbed.gate.bounds._drift import Detector, heights
+from seedbed.gate.bounds._simulated import autoregressive
 
 __all__ = ["STEP", "DriftTrial", "drift_threshold", "lag_one_without_step", "power"]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._betting import capital_of_mixtures, most_capital, rounds_of
-from seedbed.gate._dependence import alike_of_rows, block_length, in_blocks
-from seedbed.gate._share import largest_share_refuted
+from seedbed.gate.bounds._betting import capital_of_mixtures, most_capital, rounds_of
+from seedbed.gate.bounds._dependence import ENOUGH_SWITCHES, dependence_of_rows, in_blocks, switches_of_rows
+from seedbed.gate.bounds._share import largest_share_refuted
 
 __all__ = ["rows_refuting"]
 
@@ -20,14 +20,16 @@ def rows_refuting(samples: _Rows, mean: float, alpha: float, *, any_look: bool =
 
     `mean` lies above 0 and below 1. With `any_look`, as a look among many.
     """
-    num_alike = alike_of_rows(samples)
+    dependence = dependence_of_rows(samples)
+    num_alike, lengths = dependence.num_alike, dependence.lengths
     if any_look:
-        return _by_length(samples, num_alike, lambda blocks: capital_of_mixtures(blocks, mean) * alpha >= 1)
+        refuted = _by_length(samples, lengths, lambda blocks: capital_of_mixtures(blocks, mean) * alpha >= 1)
+        return refuted & (switches_of_rows(samples) >= ENOUGH_SWITCHES)
     shares = ((samples == 0) | (samples == 1)).all(axis=1)
     refuted = np.zeros(len(samples), dtype=np.bool_)
     refuted[shares] = _shares(samples[shares], num_alike[shares], mean, alpha)
     others = _by_length(
-        samples[~shares], num_alike[~shares], lambda blocks: most_capital(rounds_of(blocks), mean, alpha) * alpha >= 1
+        samples[~shares], lengths[~shares], lambda blocks: most_capital(rounds_of(blocks), mean, alpha) * alpha >= 1
     )
     refuted[~shares] = others
     return refuted
@@ -40,8 +42,7 @@ def _shares(samples: _Rows, num_alike: NDArray[np.float64], mean: float, alpha: 
     return np.array([bounds[pair] >= mean for pair in pairs], dtype=np.bool_)
 
 
-def _by_length(samples: _Rows, num_alike: NDArray[np.float64], refute: Callable[[_Rows], _Flags]) -> _Flags:
-    lengths = np.array([block_length(samples.shape[1], each) for each in num_alike], dtype=np.int64)
+def _by_length(samples: _Rows, lengths: NDArray[np.int64], refute: Callable[[_Rows], _Flags]) -> _Flags:
     refuted = np.zeros(len(samples), dtype=np.bool_)
     for length in np.unique(lengths).tolist():
         chosen = np.flatnonzero(lengths == length)

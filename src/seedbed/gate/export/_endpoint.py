@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from prometheus_client import make_wsgi_app
 
 from seedbed.errors import InvalidInput
-from seedbed.gate._exposition import MetricFamily, registry_of
+from seedbed.gate.export._exposition import MetricFamily, registry_of
 
 __all__ = ["serve_metrics"]
 

@@ -9,7 +9,7 @@ from typing import final
 from prometheus_client import delete_from_gateway, push_to_gateway
 
 from seedbed.errors import StoreUnavailable
-from seedbed.gate._exposition import MetricFamily, registry_of
+from seedbed.gate.export._exposition import MetricFamily, registry_of
 
 __all__ = ["PushTarget", "pushing"]
 

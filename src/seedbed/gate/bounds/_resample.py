@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._dependence import alike, block_length
+from seedbed.gate.bounds._dependence import alike, block_length
 
 __all__ = ["at_mean", "at_quantile"]
 

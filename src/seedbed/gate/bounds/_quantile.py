@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate._bootstrap import block_length, block_means
-from seedbed.gate._samples import Samples, finite_samples
+from seedbed.gate.bounds._bootstrap import block_length, block_means
+from seedbed.gate.bounds._samples import Samples, finite_samples
 
 __all__ = ["QuantileRanks", "block_quantile", "fewest_to_bound", "quantile_ranks"]
 

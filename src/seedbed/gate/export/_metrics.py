@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from seedbed.contracts import CheckReport, GateReport, Interval, Verdict
-from seedbed.gate._exposition import GaugeFamily, InfoFamily, MetricFamily, exposition
+from seedbed.gate.export._exposition import GaugeFamily, InfoFamily, MetricFamily, exposition
 
 __all__ = ["gate_metrics", "metrics_text"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
-from seedbed.gate._samples import Samples, finite_samples
+from seedbed.gate.bounds._samples import Samples, finite_samples
 
 __all__ = ["FEWEST", "block_bootstrap", "block_length", "block_means", "lag_one"]
 

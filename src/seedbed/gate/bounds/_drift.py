@@ -6,7 +6,7 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._samples import Samples, finite_samples
+from seedbed.gate.bounds._samples import Samples, finite_samples
 
 __all__ = ["FEWEST_FOR_DRIFT", "Detector", "Drift", "cusum", "heights", "page_hinkley"]
 

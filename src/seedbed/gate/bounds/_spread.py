@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
-from seedbed.gate._bootstrap import block_bootstrap, lag_one
+from seedbed.gate.bounds._bootstrap import block_bootstrap, lag_one
 
 __all__ = ["spread", "spread_interval", "spread_ratio_interval"]
 

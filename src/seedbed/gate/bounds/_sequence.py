@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate._bootstrap import lag_one
-from seedbed.gate._samples import Samples, finite_samples
+from seedbed.gate.bounds._bootstrap import lag_one
+from seedbed.gate.bounds._samples import Samples, finite_samples
 
 __all__ = ["FEWEST_FOR_SEQUENCE", "Reach", "confidence_sequence", "sequence_reach"]
 

@@ -1,11 +1,24 @@
 """How many successive samples say as much as one: what dependent samples are worth, from the series itself."""
 
+from dataclasses import dataclass
 from math import ceil, sqrt
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["alike", "alike_of_rows", "block_length", "in_blocks", "lag_one_of_rows"]
+from seedbed.gate.bounds._season import seasons_of_rows
+
+__all__ = [
+    "ENOUGH_SWITCHES",
+    "Dependence",
+    "alike",
+    "block_length",
+    "dependence_of_rows",
+    "in_blocks",
+    "lag_one_of_rows",
+    "switches_of_rows",
+]
 
 _Rows = NDArray[np.float64]
 _MOST_CORRELATED, _MOST_CORRELATED_BLOCKS = 0.97, 0.9
@@ -16,15 +29,45 @@ _ERRORS, _ERRORS_OF_FEW, _FEW = 1.15, 0.75, 32
 _LEAST_ALIKE = 1.05
 _NUM_LAGS = 4
 _LENGTHENED, _CLEARLY_ALIKE = 1.5, 2.0
+ENOUGH_SWITCHES = 8
+"""With fewer switches a series may hold one long run alone, which looks like many samples that agree."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """For each series: how many samples say as much as one, and how long blocks are that count as independent."""
+
+    num_alike: NDArray[np.float64]
+    lengths: NDArray[np.int64]
 
 
 def alike(samples: NDArray[np.float64]) -> float:
     """How many successive samples say as much about the mean as one independent sample, at least 1."""
-    return float(alike_of_rows(samples.reshape(1, -1))[0])
+    return float(dependence_of_rows(samples.reshape(1, -1)).num_alike[0])
 
 
-def alike_of_rows(samples: _Rows) -> NDArray[np.float64]:
-    """The same for each of several series of one length, in rows.
+def dependence_of_rows(samples: _Rows) -> Dependence:
+    """The dependence of each of several series of one length, in rows.
+
+    What comes again after a season counts on top of what neighbours show; its blocks are whole seasons, as many as are
+    alike by the season's own autocorrelation or by the means of the seasons.
+    """
+    num_samples = samples.shape[1]
+    near = _alike_nearby(samples)
+    lengths = np.array([block_length(num_samples, each) for each in near], dtype=np.int64)
+    seasons, num_alike = seasons_of_rows(samples), near.copy()
+    for period in np.unique(seasons.periods[seasons.periods > 0]).tolist():
+        rows, num_periods = np.flatnonzero(seasons.periods == period), num_samples // period
+        alike_periods = np.maximum(seasons.num_alike[rows], _alike_nearby(in_blocks(samples[rows], period)))
+        num_alike[rows] = np.minimum(near[rows] * alike_periods, num_samples / 2)
+        whole = np.maximum(np.ceil(alike_periods), np.ceil(near[rows] / period))
+        lengths[rows] = period * np.minimum(whole, num_periods // 2).astype(np.int64)
+    return Dependence(num_alike, lengths)
+
+
+def _alike_nearby(samples: _Rows) -> NDArray[np.float64]:
+    """How many samples count as one by what neighbours show.
 
     It is (1 + rho) / (1 - rho) for an autoregression of order one (Bayley and Hammersley, 1946). The first four
     autocorrelations and the means of blocks as long as the square root of the number of samples are asked too, which
@@ -58,6 +101,13 @@ def _alike_of_blocks(samples: _Rows, errors: float) -> NDArray[np.float64]:
     rho = lag_one_of_rows(blocks) - errors / sqrt(num_blocks)
     of_blocks = np.clip(rho, 0.0, _MOST_CORRELATED_BLOCKS)
     return np.where(ratio > 1 + errors * sqrt(2 / num_blocks), ratio * (1 + of_blocks) / (1 - of_blocks), 1.0)
+
+
+def switches_of_rows(samples: _Rows) -> NDArray[np.int64]:
+    """How often each series in rows goes from above its mean to below or back."""
+    above = samples > samples.mean(axis=1, keepdims=True)
+    switches: NDArray[np.int64] = (above[:, 1:] != above[:, :-1]).sum(axis=1)
+    return switches
 
 
 def in_blocks(samples: _Rows, length: int) -> _Rows:

@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate._betting import Rounds, capital_of_mixture, fewest_for_mixture, most_capital, rounds_of
-from seedbed.gate._dependence import alike, block_length, in_blocks
-from seedbed.gate._samples import Samples, finite_samples
-from seedbed.gate._share import largest_share_refuted
+from seedbed.gate.bounds._betting import Rounds, capital_of_mixture, fewest_for_mixture, most_capital, rounds_of
+from seedbed.gate.bounds._dependence import (
+    ENOUGH_SWITCHES,
+    Dependence,
+    block_length,
+    dependence_of_rows,
+    in_blocks,
+    switches_of_rows,
+)
+from seedbed.gate.bounds._samples import Samples, finite_samples
+from seedbed.gate.bounds._share import largest_share_refuted
 
 __all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean", "fewest_to_refute"]
 
@@ -55,11 +62,16 @@ def bounded_mean(values: Samples, low: float = 0.0, high: float = 1.0, *, confid
 @final
 @dataclass(frozen=True)
 class BoundedMean:
-    """What finite samples within `range` show of their mean; with `any_look`, at every number of samples together."""
+    """What finite samples within `range` show of their mean; with `any_look`, at every number of samples together.
+
+    At least `least_alike` successive samples count as one. With `any_look`, nothing is shown before the samples went
+    from one side of their mean to the other eight times: until then they may be a run or two of a slow series.
+    """
 
     samples: _Floats
     range: Range
     any_look: bool = False
+    least_alike: float = 1.0
 
     @property
     def method(self) -> str:
@@ -72,22 +84,30 @@ class BoundedMean:
     @cached_property
     def num_alike(self) -> float:
         """How many successive samples count as one."""
-        return alike(self.samples)
+        return max(float(self._dependence.num_alike[0]), self.least_alike)
 
     def is_above(self, value: float, alpha: float) -> bool:
         """Whether the samples refute, at level `alpha`, that the mean is at most `value`."""
-        return self._upright.refute(self._share_of(value), alpha)
+        return self.num_switches_missing == 0 and self._upright.refute(self._share_of(value), alpha)
 
     def is_below(self, value: float, alpha: float) -> bool:
         """Whether the samples refute, at level `alpha`, that the mean is at least `value`."""
-        return self._mirrored.refute(1 - self._share_of(value), alpha)
+        return self.num_switches_missing == 0 and self._mirrored.refute(1 - self._share_of(value), alpha)
 
     def ends(self, alpha: float) -> Range:
         """The largest mean that is refuted from above and the smallest that is from below, each at level `alpha`."""
         bottom, top = self.range
+        if self.num_switches_missing:
+            return self.range
         low = bottom + (top - bottom) * self._upright.largest_refuted(alpha)
         high = top - (top - bottom) * self._mirrored.largest_refuted(alpha)
         return min(low, self.found), max(high, self.found)
+
+    @cached_property
+    def num_switches_missing(self) -> int:
+        """How many more times the samples must go from one side of their mean to the other to show anything."""
+        seen = int(switches_of_rows(self.samples.reshape(1, -1))[0]) if self.any_look else ENOUGH_SWITCHES
+        return max(ENOUGH_SWITCHES - seen, 0)
 
     @cached_property
     def found(self) -> float:
@@ -102,16 +122,24 @@ class BoundedMean:
         return scaled
 
     @cached_property
+    def _dependence(self) -> Dependence:
+        return dependence_of_rows(self.samples.reshape(1, -1))
+
+    @cached_property
+    def _block_length(self) -> int:
+        return max(int(self._dependence.lengths[0]), block_length(self.samples.size, self.least_alike))
+
+    @cached_property
     def _is_share(self) -> bool:
         return bool(((self.scaled == 0) | (self.scaled == 1)).all())
 
     @cached_property
     def _upright(self) -> "_OneSide":
-        return _OneSide(self.scaled, self.num_alike, self._is_share, self.any_look)
+        return _OneSide(self.scaled, self.num_alike, self._block_length, self._is_share, self.any_look)
 
     @cached_property
     def _mirrored(self) -> "_OneSide":
-        return _OneSide(1 - self.scaled, self.num_alike, self._is_share, self.any_look)
+        return _OneSide(1 - self.scaled, self.num_alike, self._block_length, self._is_share, self.any_look)
 
     def _share_of(self, value: float) -> float:
         bottom, top = self.range
@@ -125,6 +153,7 @@ class _OneSide:
 
     samples: _Floats
     num_alike: float
+    block_length: int
     is_share: bool
     any_look: bool
 
@@ -156,8 +185,7 @@ class _OneSide:
 
     @cached_property
     def _blocks(self) -> _Floats:
-        length = block_length(self.samples.size, self.num_alike)
-        blocks: _Floats = in_blocks(self.samples.reshape(1, -1), length)[0]
+        blocks: _Floats = in_blocks(self.samples.reshape(1, -1), self.block_length)[0]
         return blocks
 
     @cached_property

@@ -1,0 +1,166 @@
+"""Samples that are alike: after a day or a week, under an alternation, in long runs; and periods in a spread."""
+
+from collections.abc import Callable
+from math import pi, sqrt
+
+import numpy as np
+import pytest
+from gate_samples import report_on
+
+from seedbed.contracts import Interval, Verdict
+from seedbed.gate import Series
+from seedbed.gate.bounds._bounded_rows import rows_refuting
+from seedbed.gate.bounds._dependence import dependence_of_rows
+from seedbed.gate.bounds._season import seasons_of_rows
+from seedbed.gate.bounds._share import largest_share_refuted
+from seedbed.gate.bounds._simulated import autoregressive
+
+NUM_SERIES = 600
+Rows = np.ndarray
+Draw = Callable[[np.random.Generator, int], Rows]
+
+
+def seasonal(lag: int, rho: float) -> Draw:
+    """As many independent autoregressions as the season has samples, dealt out one after the other."""
+
+    def draw(generator: np.random.Generator, num_samples: int) -> Rows:
+        periods = num_samples // lag + 1
+        each = autoregressive(rho, periods, NUM_SERIES * lag, generator).reshape(NUM_SERIES, lag, periods)
+        return np.clip(each.transpose(0, 2, 1).reshape(NUM_SERIES, -1)[:, :num_samples], -4, 4) / 8 + 0.5
+
+    return draw
+
+
+def weekly(generator: np.random.Generator, num_samples: int) -> Rows:
+    """A pattern of seven zeros and ones, each of which is drawn anew one time in ten."""
+    days = [generator.random((NUM_SERIES, 7)) < 0.5]
+    for _ in range(num_samples // 7):
+        anew = generator.random((NUM_SERIES, 7)) < 0.1
+        days.append(np.where(anew, generator.random((NUM_SERIES, 7)) < 0.5, days[-1]))
+    return np.concatenate(days, axis=1)[:, :num_samples].astype(float)
+
+
+def slow_under_alternation(generator: np.random.Generator, num_samples: int) -> Rows:
+    slow = 0.06 * autoregressive(0.95, num_samples, NUM_SERIES, generator)
+    sides = 0.15 * (-1.0) ** np.arange(num_samples) * generator.normal(1, 0.1, (NUM_SERIES, num_samples))
+    return np.clip(0.5 + slow + sides, 0, 1)
+
+
+def switching(chance: float) -> Draw:
+    """Zeros and ones that change with this chance after every sample."""
+
+    def draw(generator: np.random.Generator, num_samples: int) -> Rows:
+        changes = np.cumsum(generator.random((NUM_SERIES, num_samples)) < chance, axis=1)
+        return ((changes + generator.integers(0, 2, (NUM_SERIES, 1))) % 2).astype(float)
+
+    return draw
+
+
+def within_five_percent(refuted: np.ndarray) -> bool:
+    """Whether the lower end of the 99 % interval of the share is at most 5 %."""
+    return largest_share_refuted(float(refuted.sum()), refuted.size, 0.005) <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("draw", "num_samples"),
+    [
+        (seasonal(7, 0.8), 60),
+        (seasonal(7, 0.8), 200),
+        (seasonal(24, 0.8), 96),
+        (seasonal(24, 0.8), 240),
+        (weekly, 56),
+        (weekly, 210),
+        (slow_under_alternation, 60),
+        (slow_under_alternation, 200),
+    ],
+)
+def test_what_comes_again_after_a_season_counts_for_less(draw: Draw, num_samples: int) -> None:
+    rows = draw(np.random.default_rng(num_samples), num_samples)
+    assert within_five_percent(rows_refuting(rows, 0.5, 0.05))
+    assert within_five_percent(rows_refuting(1 - rows, 0.5, 0.05))
+
+
+def test_a_season_is_found_at_its_lag_and_none_where_there_is_none() -> None:
+    generator = np.random.default_rng(0)
+    found = seasons_of_rows(seasonal(24, 0.9)(generator, 240)).periods
+    assert (found % 24 == 0).mean() > 0.95
+    assert (found == 24).mean() > 0.8
+    for rows in (generator.random((500, 240)), autoregressive(0.8, 240, 500, generator)):
+        assert (seasons_of_rows(rows).periods == 0).mean() > 0.94
+    few = seasons_of_rows(np.array([[0.0, 1.0, 0.0, 1.0, 0.0]]))
+    assert (few.periods.tolist(), few.num_alike.tolist()) == ([0], [1.0])
+    assert seasons_of_rows(np.full((1, 60), 0.1)).periods.tolist() == [0]
+
+
+def test_two_rare_events_are_no_season() -> None:
+    rows = np.zeros((1, 300))
+    rows[0, [20, 90]] = 1.0
+    assert seasons_of_rows(rows).periods.tolist() == [0]
+    assert dependence_of_rows(rows).num_alike.tolist() == [1.0]
+
+
+def test_blocks_of_a_season_are_whole_seasons_and_at_least_two() -> None:
+    rows = np.tile([1.0, 0.2, 0.3, 0.9, 0.1, 0.6, 0.2], 10)[None]
+    found = dependence_of_rows(rows)
+    assert found.lengths.tolist() == [35]
+    assert found.num_alike[0] >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chance", [0.5, 0.2, 0.05])
+def test_a_sequence_holds_for_long_runs_of_zeros_and_ones(chance: float) -> None:
+    rows = switching(chance)(np.random.default_rng(1), 240)
+    for samples in (rows, 1 - rows):
+        looks = [rows_refuting(samples[:, :n], 0.5, 0.05, any_look=True) for n in range(4, 241, 4)]
+        assert within_five_percent(np.any(looks, axis=0))
+
+
+def test_a_sequence_waits_until_its_samples_moved_across_their_mean() -> None:
+    check = {"metric": "x", "statistic": "mean", "op": ">", "value": 0.5, "confidence": 0.95, "range": [0, 1]}
+    run = [1.0] * 60
+    early = report_on(check | {"method": "sequence"}, {"x": Series([0.0, 1.0, 0.0, *run])})
+    assert early.verdict is Verdict.INCONCLUSIVE
+    assert "until they made 5 more moves across their mean" in early.reason
+    mixed = np.where(np.random.default_rng(0).random(200) < 0.1, 0.0, 0.9)
+    assert report_on(check | {"method": "sequence"}, {"x": Series(mixed)}).verdict is Verdict.PASS
+
+
+def sine(num_samples: int, period: int, size: float = 0.3) -> Rows:
+    noise = 0.02 * np.random.default_rng(0).normal(size=num_samples)
+    return 0.5 + size * np.sin(2 * pi * np.arange(num_samples) / period) + noise
+
+
+@pytest.mark.parametrize(("num_samples", "period"), [(192, 24), (160, 40), (480, 24), (100, 10), (70, 7)])
+def test_a_period_does_not_cancel_out_of_a_spread(num_samples: int, period: int) -> None:
+    samples = sine(num_samples, period)
+    true = sqrt(0.3**2 / 2 + 0.02**2)
+    assert samples.std() == pytest.approx(true, rel=0.02)
+    for limit in (0.1, 0.2):
+        assert report_on(f"std(x) < {limit} in [0, 1] @ 95%", {"x": Series(samples)}).verdict is not Verdict.PASS
+    control = 0.5 + 0.06 * np.random.default_rng(1).normal(size=num_samples)
+    record = {"x": Series(samples), "y": Series(control)}
+    assert report_on("spread_ratio(x, y) < 2 in [0, 1] @ 95%", record).verdict is not Verdict.PASS
+
+
+@pytest.mark.parametrize("check", ["std(x) {} {} in [0, 1] @ 95%", "mean(x) {} {} in [0, 1] @ 95%"])
+@pytest.mark.parametrize("samples", [sine(192, 24), np.random.default_rng(2).random(300), np.tile([0.0, 1.0], 100)])
+def test_no_decision_contradicts_what_was_found(check: str, samples: Rows) -> None:
+    for value in np.linspace(0.02, 0.98, 25):
+        for op in ("<", ">"):
+            report = report_on(check.format(op, float(value)), {"x": Series(samples)})
+            found = report.found.value if isinstance(report.found, Interval) else report.found
+            holds = bool(found < value if op == "<" else found > value)
+            assert report.verdict is Verdict.INCONCLUSIVE or holds is (report.verdict is Verdict.PASS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_samples", [24, 100])
+def test_a_spread_at_the_threshold_is_refuted_from_neither_side_more_often_than_promised(num_samples: int) -> None:
+    rows = np.random.default_rng(5).random((60, num_samples))
+    for op in ("<", ">"):
+        check = f"std(x) {op} {sqrt(1 / 12)!r} in [0, 1] @ 95%"
+        assert within_five_percent(np.array([report_on(check, {"x": Series(row)}).verdict == "PASS" for row in rows]))
+    wide = f"std(x) < {1.4 * sqrt(1 / 12)!r} in [0, 1] @ 95%"
+    passes = [report_on(wide, {"x": Series(row)}).verdict == "PASS" for row in rows[:20]]
+    assert num_samples < 100 or np.mean(passes) >= 0.8
