@@ -155,7 +155,7 @@ def test_a_soak_that_only_measures_has_no_ratio_and_does_not_pass(tmp_path: Path
     done = soaked(tmp_path, tuner="none")
     verdicts = {check.metric: check.verdict for check in done.report.checks}
     assert (done.readback.tally.ratio, verdicts["apply_ratio"]) == (None, Verdict.NO_DATA)
-    assert done.report.exit_code == 1
+    assert done.report.exit_code == 3
 
 
 @pytest.mark.slow
