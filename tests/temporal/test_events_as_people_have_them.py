@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from seedbed.errors import InvalidInput
 from seedbed.temporal import FileFormat, StreamSchema, propose, read_events
-from seedbed.temporal._instants import Instants
+from seedbed.temporal.files._instants import Instants
 
 TABLE = "src,dst,t\nzoë,2,5\n3,4,6\n"
 PLAIN = StreamSchema()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput
 from seedbed.temporal import FileFormat, StreamSchema, propose, read_events
-from seedbed.temporal._column_guess import guess_column
-from seedbed.temporal._decimals import plain_decimals
+from seedbed.temporal.files._column_guess import guess_column
+from seedbed.temporal.files._decimals import plain_decimals
 
 X = StreamSchema(src="a", dst="b", t="t", features=("x",))
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from seedbed.errors import InvalidInput
 from seedbed.temporal import FileFormat, StreamSchema, TimeUnit, read_events
-from seedbed.temporal._instants import Instants
-from seedbed.temporal._number_texts import whole_texts
+from seedbed.temporal.files._instants import Instants
+from seedbed.temporal.files._number_texts import whole_texts
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}

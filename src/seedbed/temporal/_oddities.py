@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from seedbed.temporal._doubled import is_doubled
-from seedbed.temporal._instants import compact_pattern
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._time_unit import TimeUnit, date_of, likely_unit
+from seedbed.temporal.files._instants import compact_pattern
 
 __all__ = ["warn_of_oddities"]
 

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from seedbed.temporal._arrays import Float32, Int32, Int64
-from seedbed.temporal._event_file import EventFile
-from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._oddities import warn_of_oddities
 from seedbed.temporal._schema import FLIGHTS_SCHEMA, StreamSchema
 from seedbed.temporal._stream import EventStream
 from seedbed.temporal._time_unit import TimeUnit
+from seedbed.temporal.files._event_file import EventFile
+from seedbed.temporal.files._file_format import FileFormat
 
 __all__ = ["load_flights", "read_events"]
 

@@ -8,16 +8,16 @@ from typing import final
 import polars as pl
 
 from seedbed.errors import InvalidInput
-from seedbed.temporal._column_guess import ColumnGuess, guess_column
-from seedbed.temporal._column_names import ACTORS, LATER, ONE_KIND, THINGS, TIMES, plain_name
-from seedbed.temporal._contacts import why_directed
-from seedbed.temporal._container import Container
-from seedbed.temporal._decimals import plain_decimals
-from seedbed.temporal._event_file import MAX_CATEGORIES, EventFile
-from seedbed.temporal._file_format import FileFormat
 from seedbed.temporal._schema import StreamSchema
-from seedbed.temporal._time_advice import advice_on_time
 from seedbed.temporal._time_unit import TimeUnit
+from seedbed.temporal.files._column_guess import ColumnGuess, guess_column
+from seedbed.temporal.files._column_names import ACTORS, LATER, ONE_KIND, THINGS, TIMES, plain_name
+from seedbed.temporal.files._contacts import why_directed
+from seedbed.temporal.files._container import Container
+from seedbed.temporal.files._decimals import plain_decimals
+from seedbed.temporal.files._event_file import MAX_CATEGORIES, EventFile
+from seedbed.temporal.files._file_format import FileFormat
+from seedbed.temporal.files._time_advice import advice_on_time
 
 __all__ = ["FileProposal", "propose"]
 

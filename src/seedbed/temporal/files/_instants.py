@@ -8,8 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from seedbed.temporal._arrays import Int64
-from seedbed.temporal._number_texts import plain_texts
 from seedbed.temporal._time_unit import NANOSECONDS, TimeUnit
+from seedbed.temporal.files._number_texts import plain_texts
 
 __all__ = ["Instants", "compact_pattern", "exact_below", "fitting_patterns"]
 

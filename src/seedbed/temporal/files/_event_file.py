@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
 from seedbed.temporal._arrays import Float32, Int64
-from seedbed.temporal._container import Container
-from seedbed.temporal._decimals import fits_decimal, plain_decimals
-from seedbed.temporal._file_format import FileFormat
-from seedbed.temporal._instants import Instants, exact_below, fitting_patterns
-from seedbed.temporal._number_texts import whole_texts
-from seedbed.temporal._time_advice import advice_on_time
 from seedbed.temporal._time_unit import TimeUnit
+from seedbed.temporal.files._container import Container
+from seedbed.temporal.files._decimals import fits_decimal, plain_decimals
+from seedbed.temporal.files._file_format import FileFormat
+from seedbed.temporal.files._instants import Instants, exact_below, fitting_patterns
+from seedbed.temporal.files._number_texts import whole_texts
+from seedbed.temporal.files._time_advice import advice_on_time
 
 __all__ = ["EventFile", "booleans"]
 

@@ -5,10 +5,10 @@ from typing import Literal, final
 
 import polars as pl
 
-from seedbed.temporal._decimals import Decimal, fits_decimal, plain_decimals
-from seedbed.temporal._event_file import EMPTY_WORDS, booleans
-from seedbed.temporal._instants import Instants, compact_pattern, fitting_patterns
 from seedbed.temporal._time_unit import TimeUnit, likely_unit
+from seedbed.temporal.files._decimals import Decimal, fits_decimal, plain_decimals
+from seedbed.temporal.files._event_file import EMPTY_WORDS, booleans
+from seedbed.temporal.files._instants import Instants, compact_pattern, fitting_patterns
 
 __all__ = ["ColumnGuess", "ColumnKind", "guess_column"]
 

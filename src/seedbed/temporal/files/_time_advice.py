@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 
-from seedbed.temporal._instants import fitting_patterns
+from seedbed.temporal.files._instants import fitting_patterns
 
 __all__ = ["advice_on_time"]
 

@@ -13,9 +13,9 @@ from typing import Self
 import polars as pl
 
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.temporal._file_format import FileFormat
-from seedbed.temporal._json_lines import mixed_key, number_texts, repeated_key
-from seedbed.temporal._packing import PACKINGS, PackedFile
+from seedbed.temporal.files._file_format import FileFormat
+from seedbed.temporal.files._json_lines import mixed_key, number_texts, repeated_key
+from seedbed.temporal.files._packing import PACKINGS, PackedFile
 
 __all__ = ["EVENT_SUFFIXES", "Container"]
 
