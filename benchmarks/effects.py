@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from rich.console import Console
@@ -158,7 +158,8 @@ class _Loop:
             self._scaler.step(self._optimizer)
             self._scaler.update()
         elif self._situation == "closure" or self._cls is torch.optim.LBFGS:
-            self._optimizer.step(backward)
+            # A loss as a tensor, as torch's examples return it, though its types ask for a float.
+            self._optimizer.step(cast("Callable[[], float]", backward))
         else:
             backward()
             self._optimizer.step()

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Optimizer, lr_scheduler
 
 from seedbed.change import (
@@ -32,14 +32,14 @@ from seedbed.records import MemoryJournal
 class Halving(lr_scheduler.LRScheduler):
     """A scheduler of somebody's own that multiplies what it finds."""
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         return [group["lr"] * (0.5 if self.last_epoch else 1.0) for group in self.optimizer.param_groups]
 
 
 class Computing(lr_scheduler.LRScheduler):
     """A scheduler of somebody's own that computes its rates from their bases."""
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         return [base * 0.95**self.last_epoch for base in self.base_lrs]
 
 
@@ -192,6 +192,10 @@ def test_a_number_that_was_zero_before_the_change_is_lost_when_it_is_zero_again(
     assert Course([0.0], [0.5]).follow([0.5], [0.0]) is Carry.LOST
 
 
+def always(rate: float) -> Callable[[Optimizer], Callable[[], None]]:
+    return set_by_hand(lambda _: rate)
+
+
 AFTER_A_MILESTONE = set_by_hand(lambda t: 0.1 * 0.1 ** ((t + 29) // 30))
 
 
@@ -199,9 +203,9 @@ AFTER_A_MILESTONE = set_by_hand(lambda t: 0.1 * 0.1 ** ((t + 29) // 30))
     ("move", "change", "at"),
     [
         (AFTER_A_MILESTONE, Scale(0.5), 5),
-        (set_by_hand(lambda _: 0.01), Set(0.02), 1),
-        *((set_by_hand(lambda _, own=own: own), Set(0.2), 1) for own in (0.15, 0.5, 1.0)),
-        (set_by_hand(lambda _: 0.0), Scale(0.5), 1),
+        (always(0.01), Set(0.02), 1),
+        *((always(own), Set(0.2), 1) for own in (0.15, 0.5, 1.0)),
+        (always(0.0), Scale(0.5), 1),
         (set_by_hand(lambda t: 0.01 * 0.99**t), Scale(0.5), 1),
     ],
 )

@@ -19,7 +19,7 @@ from seedbed.change import (
     Scale,
     UseReport,
 )
-from seedbed.change.bindings._optimizers import UPDATES, known_class
+from seedbed.change.bindings.proof._optimizers import UPDATES, known_class
 from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 

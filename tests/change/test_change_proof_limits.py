@@ -20,7 +20,7 @@ from seedbed.change import (
     Use,
     UseReport,
 )
-from seedbed.change.bindings._finding import Match, compared
+from seedbed.change.bindings.proof._finding import Match, compared
 from seedbed.contracts import Outcome
 from seedbed.errors import InvalidInput
 from seedbed.records import MemoryJournal

@@ -15,6 +15,7 @@ def said(sources_without_past):
         "negatives": {"random": SHARES, "historical": SHARES},
     }
     table = novelty_of(make_snapshot(metrics={"novelty": novelty}))
+    assert table is not None
     return [remark for remark in table.remarks if "negatives" in remark.words]
 
 

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from soak_world import after, copied, finished, go_on, small_plan
+from soak_world import Silent, after, copied, finished, go_on, small_plan
 
 from seedbed.cli.soak._options import altered_files_break_the_contract
 from seedbed.dashboard import soak_drawing
@@ -34,6 +34,11 @@ def content(folder):
 
 def written(path, data):
     path.write_bytes(data)
+
+
+def made_a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
 
 
 def lines_of(path):
@@ -70,7 +75,7 @@ BYTES = {
     "first-line-gone": lambda path: written(path, b"".join(lines_of(path)[1:])),
     "middle-byte": lambda path: written(path, flipped(path.read_bytes())),
     "a-folder": lambda path: (path.unlink(), path.mkdir()),
-    "a-pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a-pipe": made_a_pipe,
     "a-link": lambda path: (path.unlink(), path.symlink_to("nowhere")),
 }
 # Torn ends of the logs are what a killed process leaves: these resume.
@@ -215,7 +220,7 @@ def test_what_was_refused_goes_on_when_the_file_is_restored(stopped, tmp_path):
     whole = folder.evidence_path.read_bytes()
     written(folder.evidence_path, flipped(whole))
     with pytest.raises(StoreCorrupt, match=r"evidence\.log"):
-        Soak(folder, assemble(folder.plan()), None)
+        Soak(folder, assemble(folder.plan()), Silent())
     written(folder.evidence_path, whole)
     assert refused(folder) is None
 

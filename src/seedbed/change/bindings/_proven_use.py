@@ -6,9 +6,9 @@ from typing import Protocol, final
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import Use, UseReport
-from seedbed.change.bindings._finding import Match, UpdateFinding
 from seedbed.change.bindings._step_watch import StepWatch
-from seedbed.change.bindings._update_proof import Former, proof_of
+from seedbed.change.bindings.proof._finding import Match, UpdateFinding
+from seedbed.change.bindings.proof._update_proof import Former, proof_of
 
 __all__ = ["ProvenUse", "SettingLook", "added_group", "rebuilt_optimizer"]
 

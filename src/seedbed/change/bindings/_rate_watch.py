@@ -10,9 +10,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
-from seedbed.change.bindings._finding import Match, UpdateFinding
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
 from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
+from seedbed.change.bindings.proof._finding import Match, UpdateFinding
 
 __all__ = ["RateWatch"]
 

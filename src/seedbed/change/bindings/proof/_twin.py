@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._optimizers import UPDATES, UpdateKind, unhooked_step
+from seedbed.change.bindings.proof._optimizers import UPDATES, UpdateKind, unhooked_step
 
 __all__ = ["Part", "Settings", "State", "parts_of", "settings_of", "state_of", "stepped"]
 

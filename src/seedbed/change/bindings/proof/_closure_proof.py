@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._finding import NOT_FINITE, Match, UpdateFinding
-from seedbed.change.bindings._optimizers import unhooked_step
-from seedbed.change.bindings._twin import settings_of
+from seedbed.change.bindings.proof._finding import NOT_FINITE, Match, UpdateFinding
+from seedbed.change.bindings.proof._optimizers import unhooked_step
+from seedbed.change.bindings.proof._twin import settings_of
 
 __all__ = ["ClosureProof"]
 

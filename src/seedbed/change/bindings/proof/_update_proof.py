@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._closure_proof import ClosureProof
-from seedbed.change.bindings._finding import Match, UpdateFinding, compared
-from seedbed.change.bindings._optimizers import READING, UPDATES, UpdateKind, foreign_reason, known_class
-from seedbed.change.bindings._twin import Part, Settings, State, parts_of, settings_of, state_of, stepped
+from seedbed.change.bindings.proof._closure_proof import ClosureProof
+from seedbed.change.bindings.proof._finding import Match, UpdateFinding, compared
+from seedbed.change.bindings.proof._optimizers import READING, UPDATES, UpdateKind, foreign_reason, known_class
+from seedbed.change.bindings.proof._twin import Part, Settings, State, parts_of, settings_of, state_of, stepped
 
 __all__ = ["Proof", "proof_of"]
 
