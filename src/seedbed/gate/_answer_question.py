@@ -10,7 +10,7 @@ from seedbed.gate._answer import HOLDS, Answer, apart, num_missing
 from seedbed.gate._arms import plural
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._estimate import Question, alpha_of
-from seedbed.gate._fewest import fewest_samples
+from seedbed.gate._fewest import fewest_samples, is_number_known
 
 __all__ = ["answer_constant", "answer_question"]
 
@@ -79,9 +79,9 @@ def _worth(check: Check, question: Question, num_samples: int) -> str:
 
 def _remedy(check: Check, question: Question, ends: tuple[float, float], num_samples: int) -> str:
     fewest = fewest_samples(check)
-    if fewest is None:
+    if fewest is None and is_number_known(check):
         return f"no samples can show {check.op.value} {check.value:g} within the declared range; move the threshold"
-    missing = ceil((fewest - check.warmup) * question.about(float(check.value))[0].num_alike) - num_samples
+    missing = ceil(((fewest or 0) - check.warmup) * question.about(float(check.value))[0].num_alike) - num_samples
     if missing > 0:
         return f"it takes {num_samples + missing:,} samples to show it at all: collect {missing:,} more"
     switches = question.about(float(check.value))[0].num_switches_missing

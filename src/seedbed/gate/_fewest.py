@@ -11,9 +11,8 @@ from seedbed.gate.bounds._bounded import fewest_to_refute
 from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT
 from seedbed.gate.bounds._quantile import fewest_to_bound
 
-__all__ = ["fewest_samples"]
+__all__ = ["fewest_samples", "is_number_known"]
 
-_FEWEST_OF_SPREAD = 4
 _BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
 
 
@@ -21,9 +20,10 @@ def fewest_samples(check: Check) -> int | None:
     """The fewest samples, its warmup included, with which a check on a series can pass if all of them are ideal.
 
     299 for `mean(missed) < 0.01 in [0, 1] @ 95%`. None where no number of samples is enough: for a mean or a spread
-    without a range, and for a threshold that lies outside the range on the wrong side. A series that is the threshold
-    itself throughout, which some demands accept, counts for nothing here. Raises InvalidInput for a check on a single
-    value.
+    without a range, and for a threshold that lies outside the range on the wrong side. None too where no such number is
+    known: for a spread and for `method: sequence`, where it depends on how the samples follow each other. A series that
+    is the threshold itself throughout, which some demands accept, counts for nothing here. Raises InvalidInput for a
+    check on a single value.
     """
     if check.statistic is None:
         raise InvalidInput(f"fewest_samples: {check.subject} is one value; ask for a check on a series, such as a mean")
@@ -31,6 +31,11 @@ def fewest_samples(check: Check) -> int | None:
         return _fewest_to_count(check)
     fewest = _fewest(check)
     return None if fewest is None else check.warmup + max(fewest, check.min_samples or 1)
+
+
+def is_number_known(check: Check) -> bool:
+    """Whether the number of samples that a check takes does not depend on how they follow each other."""
+    return check.confidence is None or not (check.statistic in SPREADS or check.method is Method.SEQUENCE)
 
 
 def _fewest_to_count(check: Check) -> int | None:
@@ -49,7 +54,7 @@ def _fewest(check: Check) -> int | None:
     if share is not None:
         bounded = share if check.op in _BELOW else 1 - share
         return max(FEWEST_FOR_RANKS, fewest_to_bound(bounded, min(1 - check.confidence, 0.5)))
-    if check.range is None or check.statistic not in WITH_INTERVAL:
+    if check.range is None or not is_number_known(check) or check.statistic not in WITH_INTERVAL:
         return None
     return _fewest_within(check, check.range, 1 - check.confidence)
 
@@ -59,15 +64,9 @@ def _fewest_within(check: Check, limits: tuple[float, float], alpha: float) -> i
     claim = 1 - share if check.op in _BELOW else share
     if claim >= 1:
         return None
-    fewest = 1 if claim <= 0 else fewest_to_refute(claim, min(alpha, 0.5), any_look=check.method is Method.SEQUENCE)
-    return max(2 * fewest, _FEWEST_OF_SPREAD) if check.statistic in SPREADS else fewest
+    return 1 if claim <= 0 else fewest_to_refute(claim, min(alpha, 0.5), any_look=False)
 
 
 def _threshold_as_share(check: Check, limits: tuple[float, float]) -> float:
-    """Where the threshold lies between the least that the question's samples can be, 0, and the most, 1."""
-    value, width = float(check.value), limits[1] - limits[0]
-    if check.statistic == "std":
-        return 2 * max(value, 0.0) ** 2 / width**2
-    if check.statistic == "spread_ratio":
-        return max(value, 0.0) ** 2 / (1 + max(value, 0.0) ** 2)
-    return (value - limits[0]) / width
+    """Where the threshold lies between the least that the samples can be, 0, and the most, 1."""
+    return (float(check.value) - limits[0]) / (limits[1] - limits[0])

@@ -225,9 +225,10 @@ def _verdict(
     remarks += drawn.remarks
     if ended:
         remarks += missing_remarks(folder)
-    yield from drawn.accusations
     snapshot = post_soak_snapshot(readback, report, verified=core.clean, drawing=drawn.sealed)
-    yield from report_flaws(folder.snapshot_path, snapshot, ended=ended)
+    of_snapshot = tuple(report_flaws(folder.snapshot_path, snapshot, ended=ended))
+    # A snapshot that cannot be read is the cause, and that nothing seals the drawing then only follows.
+    yield from (*of_snapshot, *drawn.accusations) if drawn.sealed is None else (*drawn.accusations, *of_snapshot)
     page = verification_page(replace(core, repeated=True, strict=True))
     yield from text_flaws(folder.page_path, page)
     families = (*soak_metrics(soak_counts(readback)), *gate_metrics(report, {"run_id": readback.plan.soak_id}))
