@@ -9,6 +9,7 @@ import pytest
 from records_world import CUT, PROJECT, change_report, change_summary, commit, draft, snapshot
 
 from seedbed.contracts import Outcome, Severity
+from seedbed.errors import InvalidInput
 from seedbed.records import (
     EXACT,
     REPLICATE,
@@ -100,12 +101,9 @@ def test_what_happened_is_compared_and_an_ablation_may_name_it(first, second, po
         change_summary(change_report(1, 0.5, 10, None, Outcome.BLOCKED)),
         change_summary(change_report(1, 0.5, 10, None, Outcome.NO_OP)),
         change_summary(change_report(1, 0.5, 10, None, Outcome.FAILED)),
-        {"effective": 3},
-        ["no", "summary"],
-        "none",
     ],
 )
-def test_what_was_not_used_and_what_is_no_summary_changes_nothing(same):
+def test_what_was_not_used_changes_nothing(same):
     before, after = ran("a"), ran(changes=same)
     assert compare(before, after, EXACT).comparable
     assert before.digests["replicates"] == after.digests["replicates"]
@@ -324,3 +322,24 @@ def test_an_attempt_that_died_before_its_first_step_makes_no_other_run(tmp_path)
     assert compare(plain.snapshot, resumed.snapshot, EXACT).reasons == ("course/resumes differs: 0 / 1",)
     assert second.finish(draft("r3", attempt=2)) == resumed
     assert fsck(store) == []
+
+
+def test_the_changes_of_a_second_engine_count_like_those_of_the_first():
+    second = change_summary(change_report(1, 0.25, 20, 21))
+    alone, both, other = (
+        snapshot(name, documents=documents)
+        for name, documents in (
+            ("one", {"changes": CUT}),
+            ("two", {"changes": CUT, "changes_growth": second}),
+            ("three", {"changes": CUT, "changes_growth": change_summary(change_report(1, 0.125, 20, 21))}),
+        )
+    )
+    assert len(both.course["changes"]["optimizer.lr"]) == 2
+    assert not compare(both, alone, REPLICATE).comparable
+    assert not compare(both, other, EXACT).comparable
+
+
+@pytest.mark.parametrize("document", [[CUT], {"first": CUT}, {"requested": 1}, "none", 3])
+def test_a_document_of_changes_that_is_no_summary_of_them_is_refused(document):
+    with pytest.raises(InvalidInput, match=r"documents\.changes_growth is no summary of changes; give what"):
+        draft("r", documents={"changes_growth": document})
