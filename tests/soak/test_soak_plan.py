@@ -53,10 +53,7 @@ def test_a_gate_edited_after_the_fact_is_named_and_no_gate_passes(soaks, tmp_pat
     assert "the soak began with a plan of" in found.accusations[0].what
     assert json.loads(folder.snapshot_path.read_bytes())["verdict"] == "PASS"  # as the forger has it
     report = judge_soak(folder, assemble)
-    assert [check.metric for check in report.checks] == [
-        "finished",
-        "verify.clean",
-    ]  # the forger's gate asks only for one
+    assert [check.metric for check in report.checks] == ["finished", "verify.clean", "fault.seen"]  # one was asked for
     assert (report.verdict.value, report.exit_code) == ("FAIL", 4)
 
 
