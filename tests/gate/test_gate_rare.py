@@ -355,7 +355,6 @@ def test_one_in_a_thousand_is_shown_to_be_below_one_in_a_hundred_by_a_thousand_s
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="dependence is seen in one series of seven that has none, and then counts for too much")
 def test_scores_like_those_of_the_demo_are_shown_to_be_above_eight_tenths() -> None:
     rows = np.random.default_rng(7).beta(60, 5.2, (200, 45))
     assert rows_refuting(rows, 0.8, 0.05).all()

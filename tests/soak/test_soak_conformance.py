@@ -169,3 +169,9 @@ def test_verification_writes_nothing(soaks):
 def test_the_suite_has_many_different_corruptions():
     assert len(CORRUPTIONS) >= 40
     assert len({corruption.what for corruption in CORRUPTIONS.values()}) == len(CORRUPTIONS)
+
+
+def test_a_corruption_that_alters_nothing_is_an_error_and_no_attack(soaks, tmp_path):
+    idle = Corruption("nothing", lambda scene: scene.path("soak.json").read_text() and "soak.json")
+    with pytest.raises(ValueError, match="nothing: nothing was altered in healthy"):
+        falsified(soaks, idle, tmp_path)

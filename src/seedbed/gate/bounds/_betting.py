@@ -6,13 +6,14 @@ capital reaches 1 / alpha with a probability of at most alpha, whatever the samp
 Waudby-Smith and Ramdas, 2023).
 
 For one look at the end, the stake is that which replicates a digital option on reaching 1 / alpha in time (Browne,
-1999): with many samples it has the power of the z test. For any number of looks, the capital is shared out between 24
-gamblers with constant stakes.
+1999): with many samples it has the power of the z test. Samples that are alike are bet on in blocks; then a quarter of
+the capital is staked on each sample as it is, all of it every time, less what samples that are alike add to its growth.
+For any number of looks, the capital is shared out between 24 gamblers with constant stakes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from math import pi, sqrt
 from statistics import NormalDist
@@ -21,7 +22,9 @@ from typing import Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Rounds", "capital_of_mixture", "capital_of_mixtures", "fewest_for_mixture", "most_capital", "rounds_of"]
+from seedbed.gate.bounds._dependence import in_blocks
+
+__all__ = ["Bets", "capital_of_mixture", "capital_of_mixtures", "fewest_for_mixture"]
 
 _Floats = NDArray[np.float64]
 _PRIOR_VARIANCE = 0.0625  # counted as one sample; a quarter of the range, squared
@@ -29,21 +32,72 @@ _MOST_ROUNDS, _ROUNDS_OF_MOMENTS = 1000, 300
 _MANY, _MOST_WITH_MOMENTS = 20_000, 0.5  # with half of the largest stake, the series below holds
 _NUM_STAKES, _SMALLEST_STAKE = 24, 1e-3
 _LOG_NOTHING = -700.0
+# By simulation, in benchmarks/gate.py: dependence that is seen where there is none costs no pass, and too little of it
+# that is seen makes none.
+_ALL_AT_STAKE = 0.25
+_ALIKE_SLOPE, _ALIKE_MORE = 1.5, 1.5
 
 
-def rounds_of(samples: _Floats) -> "Rounds":
-    """The rounds that are bet on, of one series in [0, 1] or of several in rows.
+@final
+@dataclass(frozen=True)
+class Bets:
+    """The bets that one look at the end makes on series in [0, 1], in rows, of which blocks of `length` count as one.
+
+    Of each series `num_alike` successive samples say as much as one.
+    """
+
+    samples: _Floats
+    num_alike: _Floats
+    length: int
+
+    def refute(self, means: _Floats | float, alpha: float) -> NDArray[np.bool_]:
+        """Whether each series refutes, at level `alpha`, that its mean is at most `means`, above 0 and below 1.
+
+        `means` is one number, or one for each series, or several for one series.
+        """
+        all_at_stake = np.where(self.num_alike > 1, _ALL_AT_STAKE, 0.0)
+        capital = (1 - all_at_stake) * _most_capital(self._rounds, means, alpha * (1 - all_at_stake))
+        if self.num_alike.max() > 1:
+            capital = capital + all_at_stake * self._capital_of_whole_stakes(means)
+        refuted: NDArray[np.bool_] = capital * alpha >= 1
+        return refuted
+
+    @cached_property
+    def _rounds(self) -> "Rounds":
+        return _rounds_of(in_blocks(self.samples, self.length))
+
+    def _capital_of_whole_stakes(self, means: _Floats | float) -> _Floats:
+        """The product of samples over the mean, less what their covariance adds to its expectation.
+
+        A claim is answered by that larger one against which most is won, since it says less.
+        """
+        logs, excess = self._whole_stakes
+        claim = np.maximum(np.asarray(means, dtype=np.float64), np.minimum(np.sqrt(2 * excess), 1.0))
+        won = self.samples.shape[1] * (logs - np.log(claim) - excess / claim**2)
+        capital: _Floats = np.exp(np.clip(won, _LOG_NOTHING, -_LOG_NOTHING))
+        return capital
+
+    @cached_property
+    def _whole_stakes(self) -> tuple[_Floats, _Floats]:
+        """Of each series, the mean of the logarithms, and half the variance that is to be taken off for each sample."""
+        with np.errstate(divide="ignore"):
+            logs = np.log(self.samples).mean(axis=1)
+        excess = (_ALIKE_SLOPE * self.num_alike + _ALIKE_MORE) * self.samples.var(axis=1)
+        return logs, excess
+
+
+def _rounds_of(rows: _Floats) -> "Rounds":
+    """The rounds that are bet on, of series in [0, 1] in rows.
 
     More than a thousand samples make a thousand rounds of equal length. Of very many, only the first four moments of a
     round are kept, by which a gambler is credited with a little less than is won.
     """
-    rows = np.atleast_2d(samples)
     if rows.shape[1] > _MANY:
         return Rounds(_moments(rows), len(rows), rows.shape[1], _MOST_WITH_MOMENTS)
     return Rounds(_whole(rows), len(rows), rows.shape[1], 1.0)
 
 
-def most_capital(rounds: "Rounds", means: _Floats | float, alpha: float) -> _Floats:
+def _most_capital(rounds: "Rounds", means: _Floats | float, alpha: _Floats) -> _Floats:
     """The most that is ever held by a gambler against "the mean is at most `means`", above 0 and below 1.
 
     `means` is one number, or one for each series, or several for one series. Reaching 1 / `alpha` refutes the claim at

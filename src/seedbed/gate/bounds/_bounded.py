@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate.bounds._betting import Rounds, capital_of_mixture, fewest_for_mixture, most_capital, rounds_of
+from seedbed.gate.bounds._betting import Bets, capital_of_mixture, fewest_for_mixture
 from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
     Dependence,
@@ -179,7 +179,7 @@ class _OneSide:
 
     def _refuted(self, means: _Floats, alpha: float) -> NDArray[np.bool_]:
         if not self.any_look:
-            return most_capital(self._rounds, means, alpha) * alpha >= 1
+            return self._bets.refute(means, alpha)
         values, counts = self._values
         return np.array([capital_of_mixture(values, counts, float(mean)) * alpha >= 1 for mean in means])
 
@@ -189,8 +189,8 @@ class _OneSide:
         return blocks
 
     @cached_property
-    def _rounds(self) -> Rounds:
-        return rounds_of(self._blocks)
+    def _bets(self) -> Bets:
+        return Bets(self.samples.reshape(1, -1), np.array([self.num_alike]), self.block_length)
 
     @cached_property
     def _values(self) -> tuple[_Floats, _Floats]:

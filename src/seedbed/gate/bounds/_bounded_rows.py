@@ -1,11 +1,9 @@
 """Which of many series of one length refute a mean: the bounds of `_bounded`, for simulations."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate.bounds._betting import capital_of_mixtures, most_capital, rounds_of
+from seedbed.gate.bounds._betting import Bets, capital_of_mixtures
 from seedbed.gate.bounds._dependence import ENOUGH_SWITCHES, dependence_of_rows, in_blocks, switches_of_rows
 from seedbed.gate.bounds._share import largest_share_refuted
 
@@ -22,17 +20,16 @@ def rows_refuting(samples: _Rows, mean: float, alpha: float, *, any_look: bool =
     """
     dependence = dependence_of_rows(samples)
     num_alike, lengths = dependence.num_alike, dependence.lengths
-    if any_look:
-        refuted = _by_length(samples, lengths, lambda blocks: capital_of_mixtures(blocks, mean) * alpha >= 1)
-        return refuted & (switches_of_rows(samples) >= ENOUGH_SWITCHES)
-    shares = ((samples == 0) | (samples == 1)).all(axis=1)
     refuted = np.zeros(len(samples), dtype=np.bool_)
+    shares = ((samples == 0) | (samples == 1)).all(axis=1) & (not any_look)
     refuted[shares] = _shares(samples[shares], num_alike[shares], mean, alpha)
-    others = _by_length(
-        samples[~shares], lengths[~shares], lambda blocks: most_capital(rounds_of(blocks), mean, alpha) * alpha >= 1
-    )
-    refuted[~shares] = others
-    return refuted
+    for length in np.unique(lengths[~shares]).tolist():
+        rows = np.flatnonzero(~shares & (lengths == length))
+        if any_look:
+            refuted[rows] = capital_of_mixtures(in_blocks(samples[rows], length), mean) * alpha >= 1
+        else:
+            refuted[rows] = Bets(samples[rows], num_alike[rows], length).refute(mean, alpha)
+    return refuted & (switches_of_rows(samples) >= ENOUGH_SWITCHES) if any_look else refuted
 
 
 def _shares(samples: _Rows, num_alike: NDArray[np.float64], mean: float, alpha: float) -> _Flags:
@@ -40,11 +37,3 @@ def _shares(samples: _Rows, num_alike: NDArray[np.float64], mean: float, alpha: 
     pairs = list(zip((samples.mean(axis=1) * numbers).tolist(), numbers.tolist(), strict=True))
     bounds = {pair: largest_share_refuted(*pair, alpha) for pair in set(pairs)}
     return np.array([bounds[pair] >= mean for pair in pairs], dtype=np.bool_)
-
-
-def _by_length(samples: _Rows, lengths: NDArray[np.int64], refute: Callable[[_Rows], _Flags]) -> _Flags:
-    refuted = np.zeros(len(samples), dtype=np.bool_)
-    for length in np.unique(lengths).tolist():
-        chosen = np.flatnonzero(lengths == length)
-        refuted[chosen] = refute(in_blocks(samples[chosen], length))
-    return refuted

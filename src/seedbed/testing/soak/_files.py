@@ -232,8 +232,7 @@ def _drawings() -> Iterator[tuple[str, Corruption]]:
 
 
 def _other_verdict(data: bytes) -> bytes:
-    other = {b"PASS": b"FAIL", b"FAIL": b"PASS"}
-    return re.sub(rb"\b(PASS|FAIL)\b", lambda found: other[found[1]], data)
+    return re.sub(rb"\b(PASS|FAIL|INCONCLUSIVE)\b", lambda found: b"FAIL" if found[1] == b"PASS" else b"PASS", data)
 
 
 def _other_number(data: bytes) -> bytes:

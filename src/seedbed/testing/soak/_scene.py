@@ -1,5 +1,6 @@
 """The types of a corruption: which soak it alters, what it gets, and what it returns."""
 
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,11 +42,30 @@ class Scene:
 @final
 @dataclass(frozen=True, slots=True)
 class Corruption:
-    """One way to falsify a soak. `inflict` does it, and returns the place that verification must name first."""
+    """One way to falsify a soak. `falsify` does it, and returns the place that verification must name first."""
 
     what: str
-    inflict: Callable[[Scene], str]
+    falsify: Callable[[Scene], str]
     base: Base = Base.HEALTHY
+
+    def inflict(self, scene: Scene) -> str:
+        """Falsify the scene's folder, and return the place that verification must name first.
+
+        ValueError when every file is as it was: nobody could find a corruption that alters nothing.
+        """
+        before = _state(scene.folder)
+        place = self.falsify(scene)
+        if _state(scene.folder) == before:
+            raise ValueError(f"{self.what}: nothing was altered in {scene.folder.name}")
+        return place
+
+
+def _state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Of every name in the folder what it is, and of a file the bytes."""
+    return {
+        each.name: (stat.S_IFMT(each.lstat().st_mode), each.read_bytes() if each.is_file() else b"")
+        for each in folder.iterdir()
+    }
 
 
 def names_place(found: SoakVerification, place: str) -> bool:
