@@ -137,6 +137,17 @@ def test_asked_to_stop_at_every_iteration_in_turn_a_soak_comes_to_the_same_end(t
 
 
 @pytest.mark.slow
+def test_a_rollback_that_had_nothing_to_set_is_not_made_up_for_when_a_soak_is_resumed(tmp_path):
+    """At iteration 8 of this soak a rollback is lost whose setting is back already, and another change is made."""
+    plan = plan_of("reverted").model_copy(update={"iterations": 12, "fault_from": 5, "seed": 99, "control": False})
+    assert go_on(tmp_path / "whole", plan)
+    while not go_on(tmp_path / "cut", plan, stop=calls_of(2)):
+        pass
+    assert content_of(tmp_path / "cut", plan) == content_of(tmp_path / "whole", plan)
+    assert verified(tmp_path / "cut", plan) == []
+
+
+@pytest.mark.slow
 def test_a_soak_that_had_ended_is_resumed_to_what_it_is(tmp_path, whole):
     for _ in range(2):
         assert go_on(tmp_path, PLAN)

@@ -186,10 +186,13 @@ class Soak:
         self._observer.iterated(SoakProgress(iteration, self._controller.length, decided, records))
 
     def _carry_out(self, decision: IterationDecision) -> tuple[ChangeRecord, ...]:
-        """Carry out a decision, or the part of it that is not yet in the journal."""
+        """Carry out a decision, or the part of it that is not yet in the journal.
+
+        What was lost is rolled back first: once anything was proposed, that was done, even if nothing was to be set.
+        """
         iteration = decision.iteration
         proposed = [each.delta.proposer == ROLLBACK for each in self._engine.history.at_step(iteration)]
-        back = self._engine.rollback(iteration) if decision.lost and True not in proposed else ()
+        back = self._engine.rollback(iteration) if decision.lost and not proposed else ()
         if not decision.deltas or False in proposed:
             return back
         return (*back, *self._engine.propose_all(decision.deltas, iteration, rules=decision.rules))
