@@ -134,10 +134,13 @@ def test_a_failed_change_counts_unless_it_never_began_or_was_seen_to_be_undone(s
     [
         ({}, {"augment": {}}, ()),
         ({"factor": True}, {"rule": {"factor": 1}}, ()),
+        ({"factor": 0.5}, {"factor": 0.5}, ()),
+        ({"factor": 0.5}, {"augment": {"factor": 0.5}}, ()),
+        ({"factor": 0.5}, {"change": {"factor": 0.5}}, ()),
         ({"factor": 0.5}, {"rule": {"factor": 0.5}}, ("/rule",)),
     ],
 )
-def test_settings_that_are_empty_of_another_type_or_volatile_derive_nothing(settings, config, volatile):
+def test_settings_that_are_empty_of_another_type_of_another_name_or_volatile_derive_nothing(settings, config, volatile):
     changes = change_summary(change_report(1, 0.5, 10, 11, proposer="rule"), proposers={"rule": settings})
     found = snapshot("a", config=config, volatile_settings=volatile, documents={"changes": changes}).course
     assert (found["derived"], found["changes"]) == ({}, {"optimizer.lr": [[11, 0.5]]})
@@ -150,7 +153,7 @@ def test_a_clamped_change_counts_as_what_was_let_through():
 
 def derived(seed: int, step: int, settings: Mapping[str, Any] = STALL, name: str = "rule") -> Snapshot:
     changes = change_summary(change_report(1, 0.5, step, step + 1, proposer="rule"), proposers={name: settings})
-    config = {"optimizer": {"lr": 0.001}, "change": STALL, "seed": seed}
+    config = {"optimizer": {"lr": 0.001}, "rules": {"rule": STALL}, "seed": seed}
     return snapshot(f"s{seed}-{step}", seed=seed, config=config, documents={"changes": changes})
 
 

@@ -37,8 +37,9 @@ class ChangeEngine:
     `target` holds the settings that `parameters` declare: a mapping of bindings by key, or another `Target`; keys that
     differ raise InvalidInput. Each of `invariants` is called after every change; if one raises, the change is undone.
     `proposers` are the settings of those that decide by rules of the run's configuration, by the name that their deltas
-    carry. They are registered when the journal is new: then, if these settings stand in the config of the record, their
-    changes follow from the configuration, and runs of other seeds that they changed otherwise are still replicates.
+    carry. They are registered when the journal is new: then, if these settings stand under that name in the config of
+    the record, their changes follow from the configuration, and runs of other seeds that they changed otherwise are
+    still replicates.
     In a journal begun without any they are ignored; other settings than the registered ones raise Conflict.
     The history is a fold over the journal and nothing else. When the journal already holds records, call `resume` (in a
     new process) or `settle` (with the same live objects) before the first proposal.

@@ -18,7 +18,7 @@ DERIVED = "/course/derived/"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
 _FACTS = ("requested", "used")
 _USE = re.compile(r"effective: step (\d+) used ")
-# In a training that a record of version 2 is of, nobody else could propose, and their settings stood in its config.
+# In a training that a record of version 2 is of, nobody else could propose. Their settings stand here in its config.
 _STALL_RULE, _REPLAY, _SETTINGS = "stall rule", "replay of ", "change"
 
 
@@ -31,10 +31,10 @@ def course_of(
 
     `changes` and `derived` hold, for each parameter, every value that was set and the step from which it was used:
     `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when
-    its proposer was registered before the first change, and the settings that it was registered with are in
-    `config`, which is given without what is volatile: it follows from the configuration and the seed. Records of
-    version 2 do not say who was registered: then a change is derived when only the rule of a training can have made
-    it. `runtime` holds the contract's mode, which features it requested and which were used, and whether the run
+    its proposer was registered before the first change, and the settings that it was registered with stand under its
+    name in `config`, which is given without what is volatile: it follows from the configuration and the seed. Those
+    of a training's rule stand under "change". Records of version 2 do not say who was registered: then a change is
+    derived when only the rule of a training can have made it. `runtime` holds the contract's mode, which features it requested and which were used, and whether the run
     was degraded. Documents of another form give nothing.
     """
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
@@ -88,11 +88,10 @@ def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _uses(found: ChangeSummary, config: Json, says_who_registered: bool) -> Iterator[tuple[ChangeReport, Json, bool]]:
-    registered = {name for name, settings in found.proposers.items() if _stands_in(config, plain(settings))}
+    registered = {name for name, settings in found.proposers.items() if _stand_in(config, name, plain(settings))}
     of_training = not says_who_registered and isinstance(config, dict) and isinstance(config.get(_SETTINGS), dict)
     for change in found.changes:
-        name = change.proposer
-        is_derived = name in registered or (of_training and (name == _STALL_RULE or name.startswith(_REPLAY)))
+        is_derived = change.proposer in registered or (of_training and _is_of_training(change.proposer))
         if item := _use(change):
             yield change, item, is_derived
 
@@ -113,11 +112,18 @@ def _may_have_stayed(change: ChangeReport) -> bool:
     return begun and not any(sentence.startswith("rolled back: ") for sentence in change.story)
 
 
-def _stands_in(config: Json, settings: Json) -> bool:
-    """Whether `settings`, which are not empty, are `config` itself, or an object anywhere in it."""
-    if settings and not any(differences(config, settings)):
+def _is_of_training(proposer: str) -> bool:
+    return proposer == _STALL_RULE or proposer.startswith(_REPLAY)
+
+
+def _stand_in(config: Json, name: str, settings: Json) -> bool:
+    """Whether `settings`, which are not empty, stand under the proposer's name, at any place in `config`."""
+    if not isinstance(config, dict) or not settings:
+        return False
+    keys = {name, _SETTINGS} if _is_of_training(name) else {name}
+    if any(key in config and not any(differences(config[key], settings)) for key in keys):
         return True
-    return isinstance(config, dict) and any(_stands_in(value, settings) for value in config.values())
+    return any(_stand_in(value, name, settings) for value in config.values())
 
 
 def _runtime(document: object) -> dict[str, Json]:
