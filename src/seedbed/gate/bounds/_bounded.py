@@ -18,6 +18,7 @@ from seedbed.gate.bounds._dependence import (
     block_length,
     dependence_of_rows,
     in_blocks,
+    lengths_for_looks,
     switches_of_rows,
 )
 from seedbed.gate.bounds._samples import Samples, finite_samples
@@ -127,7 +128,9 @@ class BoundedMean:
 
     @cached_property
     def _block_length(self) -> int:
-        return max(int(self._dependence.lengths[0]), block_length(self.samples.size, self.least_alike))
+        found = self._dependence.lengths
+        lengths = lengths_for_looks(found, self.samples.size) if self.any_look else found
+        return max(int(lengths[0]), block_length(self.samples.size, self.least_alike))
 
     @cached_property
     def _is_share(self) -> bool:

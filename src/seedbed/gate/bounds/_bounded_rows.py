@@ -4,7 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.gate.bounds._betting import Bets, capital_of_mixtures
-from seedbed.gate.bounds._dependence import ENOUGH_SWITCHES, dependence_of_rows, in_blocks, switches_of_rows
+from seedbed.gate.bounds._dependence import (
+    ENOUGH_SWITCHES,
+    dependence_of_rows,
+    in_blocks,
+    lengths_for_looks,
+    switches_of_rows,
+)
 from seedbed.gate.bounds._share import largest_share_refuted
 
 __all__ = ["rows_refuting"]
@@ -19,7 +25,8 @@ def rows_refuting(samples: _Rows, mean: float, alpha: float, *, any_look: bool =
     `mean` lies above 0 and below 1. With `any_look`, as a look among many.
     """
     dependence = dependence_of_rows(samples)
-    num_alike, lengths = dependence.num_alike, dependence.lengths
+    num_alike = dependence.num_alike
+    lengths = lengths_for_looks(dependence.lengths, samples.shape[1]) if any_look else dependence.lengths
     refuted = np.zeros(len(samples), dtype=np.bool_)
     shares = ((samples == 0) | (samples == 1)).all(axis=1) & (not any_look)
     refuted[shares] = _shares(samples[shares], num_alike[shares], mean, alpha)

@@ -17,6 +17,7 @@ __all__ = [
     "dependence_of_rows",
     "in_blocks",
     "lag_one_of_rows",
+    "lengths_for_looks",
     "switches_of_rows",
 ]
 
@@ -28,7 +29,7 @@ _FEWEST_BLOCKS = 4
 _ERRORS, _ERRORS_OF_FEW, _FEW = 1.15, 0.75, 32
 _LEAST_ALIKE = 1.05
 _NUM_LAGS = 4
-_LENGTHENED, _CLEARLY_ALIKE = 1.5, 2.0
+_LENGTHENED, _CLEARLY_ALIKE, _LENGTHENED_FOR_LOOKS = 1.5, 2.0, 1.25
 ENOUGH_SWITCHES = 8
 """With fewer switches a series may hold one long run alone, which looks like many samples that agree."""
 
@@ -121,6 +122,15 @@ def in_blocks(samples: _Rows, length: int) -> _Rows:
 def block_length(num_samples: int, num_alike: float) -> int:
     """How many samples make a block, to count as one: as many as are alike, and at most half of them."""
     return max(1, min(ceil(num_alike), num_samples // 2))
+
+
+def lengths_for_looks(lengths: NDArray[np.int64], num_samples: int) -> NDArray[np.int64]:
+    """Block lengths for a look among many, each of which is one more chance to take the dependence for too little.
+
+    Blocks of more than one sample are made a quarter as large again, and no larger than half of the samples.
+    """
+    longer = np.minimum(np.ceil(_LENGTHENED_FOR_LOOKS * lengths), num_samples // 2).astype(np.int64)
+    return np.where(lengths > 1, np.maximum(longer, lengths), lengths)
 
 
 def lag_one_of_rows(samples: _Rows) -> NDArray[np.float64]:
