@@ -208,9 +208,9 @@ def test_every_attempt_of_a_run_appends_to_its_journal(store):
     assert [entry.kind for entry in second.journal().entries()] == ["proposed"]
 
 
-@pytest.mark.parametrize("name", ["events", "../up", ""])
-def test_a_journal_cannot_have_the_name_of_the_step_metrics_or_leave_the_folder(store, name):
-    with pytest.raises(InvalidInput, match=r"holds the step metrics|cannot be a name"):
+@pytest.mark.parametrize("name", ["events", "status", "../up", ""])
+def test_a_journal_cannot_have_the_name_of_a_file_of_the_run_or_leave_the_folder(store, name):
+    with pytest.raises(InvalidInput, match=r"holds the step metrics|cannot be a file"):
         store.start(PROJECT).journal(name)
 
 

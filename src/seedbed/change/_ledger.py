@@ -1,11 +1,12 @@
 """The change journal together with the history folded from it."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Protocol, final
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
+from seedbed.change._summary import summary
 from seedbed.records import Entry
 
 __all__ = ["ChangeJournal", "Ledger", "Note"]
@@ -25,6 +26,9 @@ class ChangeJournal(Protocol):
     def entries(self) -> list[Entry]:
         """Every record, oldest first."""
 
+    def summarise_with(self, summary: Callable[[], Mapping[str, Any]]) -> None:
+        """Take what makes the document that the record of a run keeps of this journal."""
+
 
 @final
 class Ledger:
@@ -34,6 +38,7 @@ class Ledger:
         self._journal = journal
         entries = journal.entries()
         self.history: ChangeHistory = fold(entries)
+        journal.summarise_with(lambda: summary(self.history).model_dump(mode="json"))
         self.head = entries[-1].digest if entries else None
 
     def note(self, kind: Kind, **facts: Any) -> None:

@@ -73,9 +73,12 @@ class ActiveRun:
         """The journal in the file `name`.log of the run's folder; `changes` is the one that a ChangeEngine takes.
 
         All attempts of the run append to it, and no other run does. It is closed when the attempt ends.
-        Raises InvalidInput when that is no plain name or that of the step metrics, otherwise as `Journal.open`.
+        Raises InvalidInput for a name that no document can have, or that of the step metrics, otherwise as
+        `Journal.open`.
         """
-        file = require_name("journal", name) + ".log"
+        if not is_document_name(name):
+            raise InvalidInput(f"the journal {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
+        file = f"{name}.log"
         if file == EVENTS:
             raise InvalidInput(f"{EVENTS} holds the step metrics of the run; give the journal another name")
         self._require_running()
@@ -145,6 +148,8 @@ class ActiveRun:
     def finish(self, draft: SnapshotDraft) -> Commit:
         """Commit `draft` and end the run: durable on return. Calling it again with the same content is a no-op.
 
+        A summary of the changes in each journal of this attempt is added to the documents, under the journal's name,
+        unless the draft has a document of that name or has the same summary under another.
         Raises InvalidInput when the draft belongs to another run; NotFound when a blob is missing; Conflict when other
         content is committed under this run, stage and attempt; StoreUnavailable: then the same call can be repeated.
         """
@@ -152,7 +157,8 @@ class ActiveRun:
         self._close_events()
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
-        complete = dataclasses.replace(draft, blobs={**self._blobs, **draft.blobs}) if self._blobs else draft
+        blobs, documents = {**self._blobs, **draft.blobs}, {**self._summaries(draft), **draft.documents}
+        complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
         commit = self._commits.append(complete, self._log_heads(), self._clock.now(), self._resumes())
@@ -194,6 +200,11 @@ class ActiveRun:
         if self._events:
             events, self._events = self._events, None
             events.close()
+
+    def _summaries(self, draft: SnapshotDraft) -> dict[str, object]:
+        made = {name: journal.summary() for name, journal in self._journals.items() if name not in draft.documents}
+        given = [plain(document) for document in draft.documents.values()]
+        return {name: document for name, document in made.items() if document and document not in given}
 
     def _log_heads(self) -> dict[str, LogHead]:
         heads = {}

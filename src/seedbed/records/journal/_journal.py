@@ -1,6 +1,6 @@
 """Append-only logs for writing: a journal that is synced after every record, and the file under it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,6 +67,7 @@ class Journal:
         self._file = file
         self._entries = list(entries)
         self._is_closed = False
+        self._summary: Callable[[], Mapping[str, Any]] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -101,6 +102,14 @@ class Journal:
     def entries(self) -> list[Entry]:
         """Every record, oldest first."""
         return list(self._entries)
+
+    def summarise_with(self, summary: Callable[[], Mapping[str, Any]]) -> None:
+        """Set what makes, from all that was appended, the document that a record keeps of it."""
+        self._summary = summary
+
+    def summary(self) -> Mapping[str, Any] | None:
+        """The document that a record keeps of this journal; None when nobody set how it is made."""
+        return self._summary() if self._summary else None
 
     def close(self) -> None:
         """Close the file; everything appended is durable already."""
@@ -140,6 +149,9 @@ class MemoryJournal:
     def entries(self) -> list[Entry]:
         """Every record, oldest first."""
         return list(self._entries)
+
+    def summarise_with(self, summary: Callable[[], Mapping[str, Any]]) -> None:
+        """Do nothing: no record keeps anything of this journal."""
 
 
 def read_journal(path: Path) -> list[Entry]:

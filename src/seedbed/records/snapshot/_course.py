@@ -34,8 +34,8 @@ def course_of(
     its proposer was registered before the first change, and the settings that it was registered with stand under its
     name in `config`, which is given without what is volatile: it follows from the configuration and the seed. Those
     of a training's rule stand under "change". Records of version 2 do not say who was registered: then a change is
-    derived when only the rule of a training can have made it. `runtime` holds the contract's mode, which features it requested and which were used, and whether the run
-    was degraded. Documents of another form give nothing.
+    derived when only the rule of a training can have made it. `runtime` holds the contract's mode, which features it
+    requested and which were used, and whether the run was degraded. Documents of another form give nothing.
     """
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
     for _, summary in sorted(change_summaries(documents).items()):

@@ -1,0 +1,61 @@
+"""A record holds the changes of the journals of its run, whether or not anybody thought of them."""
+
+from pathlib import Path
+
+import pytest
+from change_knob import Knob
+
+from seedbed.change import ChangeEngine, Delta, Parameter, Scale, summary
+from seedbed.records import NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, compare
+from seedbed.records.compare import EXACT
+
+LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1.0)
+INPUTS = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "store", create=True)
+
+
+def engine_of(journal: Journal, *, is_changed: bool = True) -> ChangeEngine:
+    """An engine that made a change, which a step used, if `is_changed`."""
+    knob = Knob()
+    engine = ChangeEngine(journal, {LR.key: knob}, [LR])
+    if is_changed:
+        engine.propose(Delta(LR.key, Scale(0.5), reason="by hand", proposer="me"), step=10)
+        knob.step()
+    return engine
+
+
+def ended(run: ActiveRun, **documents: object) -> Commit:
+    return run.finish(run.draft(fingerprints=INPUTS, documents=documents))
+
+
+def test_a_change_that_nobody_put_into_the_record_stands_in_it_and_is_an_input(store: Store) -> None:
+    changed, unchanged = store.start("a"), store.start("a")
+    engine = engine_of(changed.journal())
+    engine_of(unchanged.journal(), is_changed=False).close()
+    found, other = ended(changed), ended(unchanged)
+    assert found.snapshot.documents["changes"] == summary(engine.history).model_dump(mode="json")
+    assert found.snapshot.course["changes"] == {"optimizer.lr": [[11, 0.005]]}
+    assert not compare(found.snapshot, other.snapshot, EXACT).comparable
+    assert ended(store.start("a")).snapshot.documents == {}
+
+
+def test_each_journal_has_its_summary_under_its_name_and_none_is_there_twice(store: Store) -> None:
+    run = store.start("a")
+    by_hand, growth = (engine_of(run.journal(name)) for name in ("changes", "growth"))
+    found = ended(run, mine=summary(by_hand.history).model_dump(mode="json")).snapshot
+    assert sorted(found.documents) == ["growth", "mine"]
+    assert found.documents["growth"] == summary(growth.history).model_dump(mode="json")
+    assert found.course["changes"] == {"optimizer.lr": [[11, 0.005], [11, 0.005]]}
+
+
+def test_a_document_of_the_name_of_a_journal_is_kept_as_it_is_given(store: Store) -> None:
+    run = store.start("a")
+    engine_of(run.journal("notes"))
+    run.journal("empty")
+    commit = ended(run, notes={"text": "mine"})
+    assert commit.snapshot.documents == {"notes": {"text": "mine"}}
+    assert ended(run, notes={"text": "mine"}) == commit
