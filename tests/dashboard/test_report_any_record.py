@@ -7,18 +7,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_page import section, text_of
 from report_sample import NUM_STEPS, audit_run, change, change_summary, make_events, make_snapshot
 
 from seedbed.dashboard import render_report
 from seedbed.records import Event
-
-
-def text_of(element: ET.Element) -> str:
-    return " ".join(" ".join(element.itertext()).split())
-
-
-def section(page: str, name: str) -> ET.Element:
-    return next(found for found in ET.fromstring(page).iter("section") if found.get("id") == name)
 
 
 def rows(page: str) -> dict[str, str]:
