@@ -1,4 +1,6 @@
-"""What holds for every test."""
+"""What holds for every test, and a record that several rooms show."""
+
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -12,3 +14,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the slow tests, the trainings and soaks before all, so that no worker waits for one at the end."""
     slow = [item for item in items if item.get_closest_marker("slow")]
     items[:] = [*reversed(slow), *(item for item in items if not item.get_closest_marker("slow"))]
+
+
+@pytest.fixture
+def foreign_metrics() -> dict[str, Any]:
+    """Metrics of every form that a record can hold, as no stage of this project records them."""
+    return {
+        "test": {
+            "accuracy": {"value": 0.6125, "low": 0.5625, "high": 0.6875, "n": 311, "confidence": 0.9},
+            "by_class": {"cat": 0.3125, "dog": 0.4375},
+            "confusion": [[5, 2], [1, 7]],
+        },
+        "perplexity": 17.25,
+        "train": {"loss": [2.5, 1.25, 0.625]},
+        "kept": True,
+        "note": "early",
+        "nothing": None,
+        "empty": {},
+        "curve": [float(place * place) for place in range(50)],
+    }

@@ -1,8 +1,8 @@
-"""A live setting in memory, as several tests turn it."""
+"""Live settings, as several tests turn them."""
 
 from collections.abc import Callable, Mapping
 
-from seedbed.change import Use, UseReport
+from seedbed.change import Binding, Use, UseReport
 
 
 class Knob:
@@ -35,3 +35,11 @@ class Knob:
         why = "" if found == self.value else "a rival set it"
         if self.report is not None:
             self.report(UseReport(1, self.value, found, Use.LOST if why else Use.USED, why))
+
+
+def turned(binding: Binding, value: float) -> list[UseReport]:
+    """Set a binding to a value; what its watch reports from then on is added to the list."""
+    seen: list[UseReport] = []
+    binding.write(value)
+    binding.watch(seen.append)
+    return seen

@@ -4,6 +4,7 @@ from math import sqrt
 
 import pytest
 import torch
+from change_knob import turned
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
@@ -82,12 +83,10 @@ def test_the_short_batch_that_ends_a_pass_proves_nothing() -> None:
     batches = ResizableBatchSampler(range(6), 5)
     loader = DataLoader(TensorDataset(torch.zeros(6)), batch_sampler=batches)
     optimizer = an_optimizer()
-    seen: list[UseReport] = []
     binding = BatchSize(batches, optimizer)
     feed = track_batches(loader, batches)
     next(feed)
-    binding.write(4.0)
-    binding.watch(seen.append)
+    seen = turned(binding, 4.0)
     next(feed)
     a_step(optimizer)
     assert seen == []
@@ -99,11 +98,8 @@ def test_the_short_batch_that_ends_a_pass_proves_nothing() -> None:
 def test_a_window_of_mixed_sizes_proves_nothing() -> None:
     batches = ResizableBatchSampler(range(96), 4)
     optimizer = an_optimizer()
-    seen: list[UseReport] = []
     feed = track_batches(DataLoader(DATA, batch_sampler=batches, num_workers=0), batches)
-    binding = BatchSize(batches, optimizer)
-    binding.write(8.0)
-    binding.watch(seen.append)
+    seen = turned(BatchSize(batches, optimizer), 8.0)
     batches.delivered(4)  # fetched before
     next(feed)
     a_step(optimizer)
@@ -154,13 +150,11 @@ def test_a_state_that_holds_no_size_restores_neither() -> None:
 @pytest.mark.slow
 def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
     optimizer = an_optimizer()
-    seen: list[UseReport] = []
     scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)  # and nobody declares it
     batches = ResizableBatchSampler(range(96), 4)
     binding = BatchSize(batches, optimizer, LearningRate(optimizer), RateRule.LINEAR)
     feed = track_batches(DataLoader(DATA, batch_sampler=batches), batches)
-    binding.write(8.0)
-    binding.watch(seen.append)
+    seen = turned(binding, 8.0)
     for _ in range(3):
         next(feed)
         a_step(optimizer)
@@ -175,10 +169,8 @@ def test_a_rate_that_is_taken_back_is_a_loss_of_the_change() -> None:
 
 def test_the_rates_own_watch_takes_no_offence_at_the_rule() -> None:
     optimizer = an_optimizer()
-    seen: list[UseReport] = []
     rate = LearningRate(optimizer)
-    rate.write(0.2)
-    rate.watch(seen.append)
+    seen = turned(rate, 0.2)
     a_step(optimizer)
     batches = ResizableBatchSampler(range(96), 4)
     BatchSize(batches, optimizer, rate, RateRule.LINEAR).write(8.0)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from change_knob import turned
 from torch import nn
 from torch.optim import SGD
 
@@ -71,15 +72,12 @@ def test_compiled_code_that_skips_the_guard_keeps_the_old_probability_and_never_
     torch.manual_seed(0)
     model = Dropping()
     optimizer = SGD([model.scale], lr=0.0)
-    seen: list[UseReport] = []
     skipping: dict[str, str | int | bool | Callable[..., object]] = {
         "guard_filter_fn": torch.compiler.skip_guard_on_inbuilt_nn_modules_unsafe
     }
     run = torch.compile(model, backend="eager", options=skipping)
     a_step(run, optimizer)
-    binding = DropoutRate(model, optimizer)
-    binding.write(0.1)
-    binding.watch(seen.append)
+    seen = turned(DropoutRate(model, optimizer), 0.1)
     assert a_step(run, optimizer) == pytest.approx(0.25, abs=0.02), "the fault: the frame is stale"
     a_step(run, optimizer)
     assert seen == []
@@ -96,10 +94,7 @@ def test_only_the_modules_named_are_set() -> None:
 def test_a_forward_pass_in_evaluation_mode_is_no_use() -> None:
     model = Dropping()
     optimizer = SGD([model.scale], lr=0.0)
-    seen: list[UseReport] = []
-    binding = DropoutRate(model, optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(DropoutRate(model, optimizer), 0.25)
     model.eval()
     a_step(model, optimizer)
     assert seen == []
@@ -111,10 +106,7 @@ def test_a_forward_pass_in_evaluation_mode_is_no_use() -> None:
 def test_a_pass_without_gradients_is_no_use() -> None:
     model = Dropping()
     optimizer = SGD([model.scale], lr=0.0)
-    seen: list[UseReport] = []
-    binding = DropoutRate(model, optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(DropoutRate(model, optimizer), 0.25)
     for _ in range(2):
         with torch.no_grad():
             model()  # for the log; the gradients come from elsewhere
@@ -148,10 +140,7 @@ def test_a_module_that_was_replaced_is_found_again_by_its_name() -> None:
 )
 def test_the_dropout_of_attention_and_recurrent_layers_and_of_every_kind_is_meant(layer: nn.Module) -> None:
     optimizer = SGD([*layer.parameters(), nn.Parameter(torch.ones(1))], lr=0.0)
-    seen: list[UseReport] = []
-    binding = DropoutRate(layer, optimizer)
-    binding.write(0.0)
-    binding.watch(seen.append)
+    seen = turned(DropoutRate(layer, optimizer), 0.0)
     x = torch.randn(2, 3, 4)
     once, again = layer(x), layer(x)
     torch.testing.assert_close(once, again)
@@ -176,10 +165,7 @@ def test_modules_that_differ_or_are_not_there_are_refused() -> None:
 def test_one_module_that_is_set_apart_is_caught() -> None:
     model = Dropping()
     optimizer = SGD([model.scale], lr=0.0)
-    seen: list[UseReport] = []
-    binding = DropoutRate(model, optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(DropoutRate(model, optimizer), 0.25)
     a_step(model, optimizer)
     inner(model).p = 0.75
     a_step(model, optimizer)

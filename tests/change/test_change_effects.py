@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from change_knob import turned
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -17,7 +18,6 @@ from seedbed.change import (
     OptimizerSetting,
     Parameter,
     Scale,
-    UseReport,
 )
 from seedbed.change.bindings.proof._optimizers import UPDATES, known_class
 from seedbed.contracts import Outcome
@@ -271,10 +271,7 @@ def test_two_optimizers_that_take_turns_on_the_same_weights_are_not_taken_for_a_
 
 def test_a_rebuilt_optimizer_with_the_former_setting_is_named_too() -> None:
     theirs = weights()
-    seen: list[UseReport] = []
-    decay = GroupSetting(SGD(theirs, lr=0.1, weight_decay=0.2), OptimizerSetting.WEIGHT_DECAY)
-    decay.write(0.1)
-    decay.watch(seen.append)
+    seen = turned(GroupSetting(SGD(theirs, lr=0.1, weight_decay=0.2), OptimizerSetting.WEIGHT_DECAY), 0.1)
     rebuilt = SGD(theirs, lr=0.1, weight_decay=0.2)
     for _ in range(3):
         a_step(rebuilt)

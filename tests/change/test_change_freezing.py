@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from change_knob import turned
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
@@ -68,11 +69,8 @@ def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
 def test_a_frozen_submodule_does_not_move_and_the_rest_does(kind: str) -> None:
     model = a_model()
     optimizer = OPTIMIZERS[kind](model.parameters())
-    seen: list[UseReport] = []
     a_step(model, optimizer)
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     frozen, head = weights_of(model.encoder), weights_of(model.head)
     for _ in range(3):
         a_step(model, optimizer)
@@ -86,11 +84,8 @@ def test_a_frozen_submodule_does_not_move_and_the_rest_does(kind: str) -> None:
 def test_what_requires_grad_alone_does_and_that_the_watch_names_the_weight_that_moved(kind: str, gradient: str) -> None:
     model = a_model()
     optimizer = OPTIMIZERS[kind](model.parameters())
-    seen: list[UseReport] = []
     a_step(model, optimizer)
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     for weight in model.encoder.parameters():  # the fault: as if freezing had left the gradients there
         weight.grad = torch.full_like(weight, 0.5 if gradient == "stale" else 0.0)
     frozen = weights_of(model.encoder)
@@ -106,11 +101,8 @@ def test_what_requires_grad_alone_does_and_that_the_watch_names_the_weight_that_
 def test_a_weight_that_is_moved_steps_later_is_caught_too() -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
     a_step(model, optimizer)
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     for step in range(4):
         optimizer.zero_grad()
         model(torch.randn(8, 2)).square().sum().backward()
@@ -124,10 +116,7 @@ def test_a_weight_that_is_moved_steps_later_is_caught_too() -> None:
 def test_a_later_step_that_writes_the_same_bits_again_has_moved_nothing() -> None:
     model = a_model()
     optimizer = SGD(model.parameters(), lr=0.0)
-    seen: list[UseReport] = []
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     for _ in range(3):
         for weight in model.encoder.parameters():
             weight.grad = torch.zeros_like(weight)
@@ -149,10 +138,7 @@ class Writes(SGD):
 def test_an_optimizer_that_writes_to_weights_without_a_gradient_is_caught_at_any_step(when: int) -> None:
     model = a_model()
     optimizer = Writes(model.parameters(), lr=0.1)
-    seen: list[UseReport] = []
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     for _ in range(when):
         SGD.step(optimizer)
     optimizer.step()
@@ -192,10 +178,7 @@ def test_bits_are_compared_and_not_numbers() -> None:
 def test_weights_of_every_width_are_compared(dtype: torch.dtype) -> None:
     model = nn.ModuleDict({"part": nn.ParameterList([nn.Parameter(torch.ones(2, 3, dtype=dtype).T)])})
     optimizer = Writes(model.parameters(), lr=0.1)
-    seen: list[UseReport] = []
-    binding = Freeze(model, "part", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "part", optimizer), 1.0)
     optimizer.step()
     assert seen[0].why == "frozen, but changed: part.0"
 
@@ -203,12 +186,9 @@ def test_weights_of_every_width_are_compared(dtype: torch.dtype) -> None:
 def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weight() -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
     a_step(model, optimizer)
     loss = model(torch.randn(8, 2)).square().sum()
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     loss.backward()
     optimizer.step()
     assert seen == [UseReport(1, 1.0, 1.0, Use.USED)]
@@ -218,12 +198,10 @@ def test_a_backward_pass_that_was_under_way_leaves_no_gradient_on_a_frozen_weigh
 def test_statistics_of_normalisation_stand_still_unless_declared_otherwise(holds: bool) -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
     a_step(model, optimizer)
     norm = norm_of(model)
     binding = Freeze(model, "encoder", optimizer, hold_statistics=holds)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(binding, 1.0)
     assert norm.running_mean is not None
     mean = norm.running_mean.clone()
     model.train()
@@ -240,10 +218,7 @@ def test_statistics_of_normalisation_stand_still_unless_declared_otherwise(holds
 def test_statistics_that_move_although_held_are_named() -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     norm_of(model).momentum = 0.1  # the fault
     a_step(model, optimizer)
     assert seen[0].why == "frozen, but changed: encoder.1.running_mean, encoder.1.running_var"
@@ -252,10 +227,7 @@ def test_statistics_that_move_although_held_are_named() -> None:
 def test_a_part_that_is_replaced_before_the_step_did_not_stand_still() -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
-    binding = Freeze(model, "encoder", optimizer)
-    binding.write(1.0)
-    binding.watch(seen.append)
+    seen = turned(Freeze(model, "encoder", optimizer), 1.0)
     model.encoder[1] = nn.Identity()
     a_step(model, optimizer)
     assert seen[0].why == "frozen, but changed: encoder.1.running_mean, encoder.1.running_var"
@@ -276,13 +248,11 @@ def test_a_cumulative_average_is_held_and_brought_back() -> None:
 def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(on_unfreeze: OnUnfreeze, steps: int) -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
     a_step(model, optimizer)
     binding = Freeze(model, "encoder", optimizer, on_unfreeze=on_unfreeze)
     binding.write(1.0)
     a_step(model, optimizer)
-    binding.write(0.0)
-    binding.watch(seen.append)
+    seen = turned(binding, 0.0)
     a_step(model, optimizer)
     assert seen == [UseReport(1, 0.0, 0.0, Use.USED)]
     assert float(optimizer.state[linear_of(model).weight]["step"]) == steps
@@ -292,11 +262,9 @@ def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(on_unfre
 def test_an_unfrozen_part_that_no_gradient_reaches_is_a_loss_after_two_steps() -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
-    binding.write(0.0)
-    binding.watch(seen.append)
+    seen = turned(binding, 0.0)
     for _ in range(2):
         assert seen == []
         optimizer.zero_grad()
@@ -308,11 +276,9 @@ def test_an_unfrozen_part_that_no_gradient_reaches_is_a_loss_after_two_steps() -
 def test_an_unfrozen_part_that_somebody_freezes_again_is_a_loss() -> None:
     model = a_model()
     optimizer = OPTIMIZERS["AdamW"](model.parameters())
-    seen: list[UseReport] = []
     binding = Freeze(model, "encoder", optimizer)
     binding.write(1.0)
-    binding.write(0.0)
-    binding.watch(seen.append)
+    seen = turned(binding, 0.0)
     a_step(model, optimizer)
     model.encoder.requires_grad_(False)
     a_step(model, optimizer)

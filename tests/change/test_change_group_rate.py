@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import pytest
 import torch
+from change_knob import turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_change_learning_rate import STOCK, an_optimizer, train_step, trained
@@ -69,10 +70,7 @@ def test_a_group_moved_alone_through_a_cycle_is_scaled_and_the_other_stands(kind
 @pytest.mark.parametrize("before", [0, 3, 11])
 def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kind: str, before: int) -> None:
     optimizer, scheduler = trained(kind, before)
-    rate = LearningRate(optimizer, scheduler, group=1)
-    seen: list[UseReport] = []
-    rate.write(7e-4)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer, scheduler, group=1), 7e-4)
     for step in range(25):
         train_step(optimizer, scheduler if step % 3 else None)
     assert seen == [UseReport(1, 7e-4, 7e-4, Use.USED)]
@@ -83,9 +81,7 @@ def test_a_declared_schedule_carries_the_groups_change_and_the_watch_says_so(kin
 def test_an_undeclared_scheduler_that_takes_the_groups_rate_back_is_named(kind: str) -> None:
     optimizer, scheduler = trained(kind, 1)
     rate = LearningRate(optimizer, group=1)
-    seen: list[UseReport] = []
-    rate.write(7e-4)
-    rate.watch(seen.append)
+    seen = turned(rate, 7e-4)
     for _ in range(3):
         train_step(optimizer, scheduler)
     assert f"group 1's rate was overwritten by {kind}, which is not declared" in seen[-1].why
@@ -108,9 +104,7 @@ def test_state_of_one_group_brings_it_back_and_leaves_the_other(kind: str) -> No
 def test_two_groups_bound_apart_do_not_mislead_each_others_watch() -> None:
     optimizer, scheduler = trained("CosineAnnealingLR", 2)
     first, second = LearningRate(optimizer, scheduler, group=0), LearningRate(optimizer, scheduler, group=1)
-    seen: list[UseReport] = []
-    second.write(7e-4)
-    second.watch(seen.append)
+    seen = turned(second, 7e-4)
     for value in (5e-3, 4e-3, 3e-3):
         first.write(value)
         train_step(optimizer, scheduler)
@@ -168,9 +162,7 @@ def test_the_only_group_moves_its_floor_along() -> None:
 def test_a_write_through_the_binding_that_is_watched_is_no_loss_once_the_first_was_seen() -> None:
     optimizer, scheduler = trained("StepLR", 1)
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 3e-3)
     train_step(optimizer, scheduler)
     rate.write(2e-3)
     for _ in range(6):
@@ -181,9 +173,7 @@ def test_a_write_through_the_binding_that_is_watched_is_no_loss_once_the_first_w
 def test_a_write_before_the_first_was_seen_leaves_the_first_unproven() -> None:
     optimizer, scheduler = trained("StepLR", 1)
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 3e-3)
     rate.write(2e-3)
     train_step(optimizer, scheduler)
     assert [(each.expected, each.found) for each in seen] == [(3e-3, 2e-3)]

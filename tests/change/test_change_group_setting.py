@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from change_knob import turned
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, lr_scheduler
 
 from seedbed.change import GroupSetting, LearningRate, OptimizerSetting, Use, UseReport
@@ -99,10 +100,7 @@ def test_a_compiled_step_after_the_change_is_the_step_of_an_optimizer_that_was_b
 @pytest.mark.parametrize("kind", [SGD, RMSprop])
 def test_momentum_is_held_where_it_exists(kind: Kind) -> None:
     optimizer, twin = kind(weights(), lr=1e-2, momentum=0.9), kind(weights(), lr=1e-2, momentum=0.5)
-    seen: list[UseReport] = []
-    binding = GroupSetting(optimizer, OptimizerSetting.MOMENTUM)
-    binding.write(0.5)
-    binding.watch(seen.append)
+    seen = turned(GroupSetting(optimizer, OptimizerSetting.MOMENTUM), 0.5)
     for _ in range(4):
         assert moved(optimizer) == moved(twin)
     assert proven(seen) == [UseReport(2, 0.5, 0.5, Use.USED)], "the first step has nothing to carry on"
@@ -192,10 +190,7 @@ def test_a_momentum_that_the_declared_schedule_cycles_is_refused_and_others_are_
 def test_an_undeclared_schedule_that_cycles_the_momentum_is_named_when_it_takes_it_back(place: int) -> None:
     optimizer = AdamW(weights(), lr=1e-2)
     scheduler = cyclic(optimizer)[place]
-    binding = GroupSetting(optimizer, OptimizerSetting.BETA1)
-    seen: list[UseReport] = []
-    binding.write(0.5)
-    binding.watch(seen.append)
+    seen = turned(GroupSetting(optimizer, OptimizerSetting.BETA1), 0.5)
     for _ in range(3):
         train_step(optimizer)
         scheduler.step()
@@ -238,9 +233,7 @@ def test_a_load_of_older_groups_takes_the_setting_back_and_is_caught() -> None:
     train_step(optimizer)
     old = copy.deepcopy(optimizer.state_dict())
     binding = GroupSetting(optimizer, OptimizerSetting.WEIGHT_DECAY)
-    seen: list[UseReport] = []
-    binding.write(0.5)
-    binding.watch(seen.append)
+    seen = turned(binding, 0.5)
     train_step(optimizer)
     optimizer.load_state_dict(old)
     train_step(optimizer)

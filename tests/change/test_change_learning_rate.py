@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from change_knob import turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import SGD, Adam, Optimizer, lr_scheduler
@@ -107,9 +108,7 @@ def test_a_rebased_schedule_is_the_same_curve_scaled(kind: str, before: int) -> 
 def test_a_declared_schedule_carries_the_change_and_the_watch_says_so(kind: str, before: int) -> None:
     optimizer, scheduler = trained(kind, before)
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 3e-3)
     for step in range(25):
         train_step(optimizer, scheduler if step % 3 else None)  # not every step is the end of an epoch
     assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]
@@ -124,9 +123,7 @@ def test_an_undeclared_scheduler_that_multiplies_is_not_accused_beside_a_declare
     optimizer, scheduler = trained(kind, 1)
     hidden = lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.3)  # first moves the rate in the third epoch
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 3e-3)
     for _ in range(3):
         for _ in range(4):
             train_step(optimizer, scheduler)
@@ -140,10 +137,7 @@ def test_an_undeclared_scheduler_that_multiplies_is_not_accused_beside_a_declare
 def test_an_undeclared_scheduler_beside_a_declared_one_is_caught_epochs_later(kind: str) -> None:
     optimizer, scheduler = trained(kind, 1)
     hidden = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)
-    rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer, scheduler), 3e-3)
     for _ in range(4):
         train_step(optimizer, scheduler)
     assert [each.why for each in seen] == [""]
@@ -164,10 +158,7 @@ def test_an_undeclared_scheduler_beside_a_declared_one_is_caught_epochs_later(ki
 )
 def test_a_schedule_that_is_set_back_to_its_start_carries_the_change(kind: str) -> None:
     optimizer, scheduler = trained(kind, 2)
-    rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer, scheduler), 3e-3)
     for _ in range(2):
         for epoch in range(4):
             train_step(optimizer, None)
@@ -182,9 +173,7 @@ def test_a_plateau_that_reduces_more_than_once_between_two_steps_carries_the_cha
     optimizer = an_optimizer()
     scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(8e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 8e-3)
     for _ in range(4):
         train_step(optimizer, scheduler)
         scheduler.step(1.0)
@@ -195,10 +184,7 @@ def test_a_plateau_that_reduces_more_than_once_between_two_steps_carries_the_cha
 def test_a_schedule_at_its_end_leaves_the_optimizer_alone() -> None:
     optimizer = an_optimizer()
     scheduler = lr_scheduler.OneCycleLR(optimizer, max_lr=[1e-2, 1e-3], total_steps=3)
-    rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer, scheduler), 3e-3)
     for _ in range(3):
         train_step(optimizer, scheduler)
     for _ in range(2):
@@ -216,9 +202,7 @@ COMPUTING = ("LambdaLR", "CosineAnnealingWarmRestarts", "OneCycleLR", "CyclicLR"
 def test_an_undeclared_scheduler_that_takes_the_rate_back_is_named_with_both_values(kind: str) -> None:
     optimizer, scheduler = trained(kind, 1)
     rate = LearningRate(optimizer)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 3e-3)
     used = [train_step(optimizer, scheduler)[0] for _ in range(8)]
     assert seen[0] == UseReport(1, 3e-3, 3e-3, Use.USED)
     assert len(seen) == 2, "every one of these moves an undeclared rate within eight steps"
@@ -238,9 +222,7 @@ def test_an_undeclared_scheduler_that_multiplies_what_it_finds_carries_the_chang
     optimizer, scheduler = trained(kind, 1)
     twin, twin_scheduler = trained(kind, 1)
     rate = LearningRate(optimizer)
-    seen: list[UseReport] = []
-    rate.write(0.3 * rate.read())
-    rate.watch(seen.append)
+    seen = turned(rate, 0.3 * rate.read())
     used = [train_step(optimizer, scheduler)[0] for _ in range(8)]
     assert used == pytest.approx([0.3 * train_step(twin, twin_scheduler)[0] for _ in range(8)])
     assert [(each.steps_after, each.why) for each in seen] == [(1, "")]
@@ -281,10 +263,7 @@ def an_optimizer_after_one_more_step(optimizer: Optimizer, scheduler: LRSchedule
 @pytest.mark.parametrize("kind", ["LambdaLR", "OneCycleLR"])
 def test_a_forgotten_rebase_of_a_declared_schedule_would_be_caught(kind: str) -> None:
     optimizer, scheduler = trained(kind, 3)
-    rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer, scheduler), 3e-3)
     # The fault: the schedule's own numbers go back to what they were, as a late load_state_dict does.
     stale = trained(kind, 3)[1]
     scheduler.base_lrs = stale.base_lrs
@@ -299,10 +278,7 @@ def test_a_schedule_stepped_by_fractions_of_an_epoch_carries_the_change() -> Non
     optimizer = an_optimizer()
     scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2, T_mult=2)
     scheduler.step(0.25)
-    rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer, scheduler), 3e-3)
     for epoch in (0.5, 0.75, 1.0):
         train_step(optimizer, None)
         scheduler.step(epoch)
@@ -314,10 +290,7 @@ def test_a_schedule_stepped_by_fractions_of_an_epoch_carries_the_change() -> Non
 @pytest.mark.parametrize("kind", ["StepLR", "ExponentialLR", "CosineAnnealingLR", "PolynomialLR"])
 def test_a_schedule_stepped_to_a_named_epoch_carries_the_change(kind: str) -> None:
     optimizer, scheduler = trained(kind, 3)
-    rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer, scheduler), 3e-3)
     train_step(optimizer, None)
     scheduler.step(5)
     train_step(optimizer, None)
@@ -328,9 +301,7 @@ def test_a_schedule_stepped_to_a_named_epoch_carries_the_change(kind: str) -> No
 def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> None:
     optimizer, scheduler = trained("StepLR", 1)
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 3e-3)
     optimizer.param_groups[1]["lr"] = 0.5
     train_step(optimizer, scheduler)
     assert seen[0].expected == pytest.approx(3e-4)
@@ -341,10 +312,7 @@ def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> N
 @pytest.mark.slow
 def test_only_the_container_of_a_guilty_scheduler_is_named() -> None:
     optimizer, scheduler = trained("SequentialLR", 1)
-    rate = LearningRate(optimizer)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer), 3e-3)
     for _ in range(7):
         train_step(optimizer, scheduler)
     assert "overwritten by SequentialLR, which" in seen[-1].why
@@ -364,10 +332,8 @@ def test_a_rate_set_by_hand_before_does_not_mislead_the_schedule() -> None:
 def test_the_binding_works_after_load_state_dict_replaced_the_groups(kind: str) -> None:
     optimizer, scheduler = trained(kind, 2)
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
     optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 3e-3)
     optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     train_step(optimizer, scheduler)
     train_step(optimizer, scheduler)
@@ -395,9 +361,7 @@ def test_a_rate_held_in_a_tensor_is_filled_in_place_once() -> None:
     scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (1 + t))
     held = optimizer.param_groups[0]["lr"]
     rate = LearningRate(optimizer, scheduler)
-    seen: list[UseReport] = []
-    rate.write(5e-3)
-    rate.watch(seen.append)
+    seen = turned(rate, 5e-3)
     assert optimizer.param_groups[0]["lr"] is held
     assert rate.read() == float(torch.tensor(5e-3))
     used = [train_step(optimizer, scheduler)[0] for _ in range(3)]
@@ -414,10 +378,7 @@ def test_a_rate_of_zero_has_no_ratio_to_keep() -> None:
 
 def test_a_group_added_during_the_watch_is_no_loss() -> None:
     optimizer = an_optimizer()
-    rate = LearningRate(optimizer)
-    seen: list[UseReport] = []
-    rate.write(3e-3)
-    rate.watch(seen.append)
+    seen = turned(LearningRate(optimizer), 3e-3)
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 1.0})
     train_step(optimizer, None)
     assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]

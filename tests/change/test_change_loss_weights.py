@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from change_knob import turned
 from torch.optim import SGD
 
 from seedbed.change import LossWeight, LossWeights, Use, UseReport
@@ -50,10 +51,7 @@ def test_terms_and_weights_that_cannot_be_are_refused() -> None:
 
 def test_a_loop_that_does_not_use_the_sum_is_found_after_two_steps() -> None:
     optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
-    seen: list[UseReport] = []
-    binding = LossWeight(weights, "aux", optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(LossWeight(weights, "aux", optimizer), 0.25)
     a_step(optimizer, None)
     assert seen == []
     a_step(optimizer, None)
@@ -64,10 +62,7 @@ def test_a_loop_that_does_not_use_the_sum_is_found_after_two_steps() -> None:
 
 def test_a_sum_that_is_only_logged_is_no_use() -> None:
     optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
-    seen: list[UseReport] = []
-    binding = LossWeight(weights, "aux", optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(LossWeight(weights, "aux", optimizer), 0.25)
     weight = optimizer.param_groups[0]["params"][0]
     with torch.no_grad():
         weights.combine({"link": weight.sum(), "aux": 2 * weight.sum()})
@@ -80,10 +75,7 @@ def test_a_sum_that_is_only_logged_is_no_use() -> None:
 
 def test_the_weight_of_a_term_without_a_gradient_stays_open() -> None:
     optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
-    seen: list[UseReport] = []
-    binding = LossWeight(weights, "aux", optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(LossWeight(weights, "aux", optimizer), 0.25)
     weight = optimizer.param_groups[0]["params"][0]
     for _ in range(3):
         optimizer.zero_grad()
@@ -109,11 +101,8 @@ def test_two_terms_are_watched_apart() -> None:
 
 def test_uses_before_the_change_are_no_uses_of_it() -> None:
     optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
-    seen: list[UseReport] = []
     a_step(optimizer, weights)
-    binding = LossWeight(weights, "aux", optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(LossWeight(weights, "aux", optimizer), 0.25)
     a_step(optimizer, None)
     assert seen == []
     a_step(optimizer, weights)
@@ -122,11 +111,8 @@ def test_uses_before_the_change_are_no_uses_of_it() -> None:
 
 def test_gradients_zeroed_in_place_cost_one_step_of_proof_and_no_more() -> None:
     optimizer, weights = an_optimizer(), LossWeights({"link": 1.0, "aux": 0.5})
-    seen: list[UseReport] = []
     a_step(optimizer, weights)
-    binding = LossWeight(weights, "aux", optimizer)
-    binding.write(0.25)
-    binding.watch(seen.append)
+    seen = turned(LossWeight(weights, "aux", optimizer), 0.25)
     weight = optimizer.param_groups[0]["params"][0]
     for _ in range(2):
         optimizer.zero_grad(set_to_none=False)

@@ -5,6 +5,7 @@ from itertools import islice
 
 import pytest
 import torch
+from change_knob import turned
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import SGD
@@ -100,11 +101,8 @@ def test_the_report_waits_for_a_batch_that_was_wholly_drawn_by_the_weight(worker
 def test_a_batch_that_was_half_drawn_before_proves_nothing() -> None:
     mixture = MixtureSampler(LENGTHS, EVEN, 100, seed=2)
     optimizer, draws = an_optimizer(), iter(mixture)
-    seen: list[UseReport] = []
     list(islice(draws, 4))
-    binding = MixtureWeight(mixture, "far", optimizer)
-    binding.write(3.0)
-    binding.watch(seen.append)
+    seen = turned(MixtureWeight(mixture, "far", optimizer), 3.0)
     list(islice(draws, 12))
     mixture.delivered(8)
     a_step(optimizer)

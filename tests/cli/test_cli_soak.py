@@ -90,20 +90,25 @@ def test_an_altered_file_is_named_and_ends_with_4(cli):
     assert cli("soak", "gate").code == 4
 
 
-@pytest.mark.slow
-def test_an_interrupted_soak_goes_on_to_the_same_end(cli, monkeypatch):
-    whole = cli(*RUN, "--json").json
+def interrupted(cli, *options):
+    """Run a soak that Ctrl-C stops when nine iterations are decided."""
     iterate = Soak._iterate
 
-    def interrupted(soak):
+    def iterate_until_ctrl_c(soak):
         iterate(soak)
         if len(soak._decided) == 9:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Soak, "_iterate", interrupted)
-    stopped = cli(*RUN, "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Soak, "_iterate", iterate_until_ctrl_c)
+        return cli(*RUN, *options)
+
+
+@pytest.mark.slow
+def test_an_interrupted_soak_goes_on_to_the_same_end(cli):
+    whole = cli(*RUN, "--json").json
+    stopped = interrupted(cli, "--json")
     assert (stopped.code, "--resume" in stopped.err) == (130, True)
-    monkeypatch.setattr(Soak, "_iterate", iterate)
     resumed = cli("soak", "run", "--resume", "latest", "--json")
     assert resumed.code == 0
     assert "measuring again gave the same samples" in resumed.err
@@ -181,17 +186,8 @@ def test_a_soak_that_is_run_by_another_process_is_left_alone(cli):
 
 
 @pytest.mark.slow
-def test_tampered_samples_end_a_resume_with_4_and_the_file_is_named(cli, monkeypatch):
-    iterate = Soak._iterate
-
-    def interrupted(soak):
-        iterate(soak)
-        if len(soak._decided) == 9:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Soak, "_iterate", interrupted)
-    assert cli(*RUN).code == 130
-    monkeypatch.setattr(Soak, "_iterate", iterate)
+def test_tampered_samples_end_a_resume_with_4_and_the_file_is_named(cli):
+    assert interrupted(cli).code == 130
     logs = Logs.of((SOAKS / "latest").resolve())
     logs.evidence[logs.measured()[-1]].payload["samples"]["net_bps"][0] += 1.0
     logs.sign()

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
+from report_page import section, text_of
 from report_sample import CUT_AT, KERNEL, audit_run, change, change_summary, make_events, make_gate, make_snapshot
 
 from seedbed.contracts import Stage, Verdict
@@ -37,12 +38,8 @@ def parsed(page: str) -> ET.Element:
     return ET.fromstring(page)
 
 
-def text_of(element: ET.Element) -> str:
-    return " ".join(" ".join(element.itertext()).split())
-
-
-def section(page: str, name: str) -> str:
-    return text_of(next(found for found in parsed(page).iter("section") if found.get("id") == name))
+def section_text(page: str, name: str) -> str:
+    return text_of(section(page, name))
 
 
 def attribute(element: ET.Element, name: str) -> str:
@@ -113,7 +110,7 @@ def test_hostile_text_stays_text_everywhere(snapshot, events):
 
 def test_a_name_cannot_smuggle_a_command_into_the_shell(events):
     page = render_report(make_snapshot(run_id="a; rm -rf b"), events)
-    assert "seedbed runs show 'a; rm -rf b'" in section(page, "next")
+    assert "seedbed runs show 'a; rm -rf b'" in section_text(page, "next")
 
 
 def hostile_snapshot():
@@ -172,7 +169,7 @@ def test_every_score_shown_is_one_of_the_record(snapshot, events):
     assert set(shown) <= known
     moved = make_snapshot(metrics={**snapshot.metrics, "test": {"random": {"ap": 0.1234}}})
     assert "0.1234" not in known
-    assert "0.1234" in section(render_report(moved, events), "results")
+    assert "0.1234" in section_text(render_report(moved, events), "results")
 
 
 def score_tables(page: str) -> list[ET.Element]:
@@ -186,7 +183,7 @@ def numbers(value):
 
 
 def test_the_model_is_above_or_below_only_with_its_whole_interval(snapshot, events):
-    text = section(render_report(snapshot, events), "results")
+    text = section_text(render_report(snapshot, events), "results")
     against_random, against_historical = text.split("Test, historical negatives")
     assert "AP: above the strongest baseline, pair counter (0.9093)." in against_random
     assert "AUC: above the strongest baseline, pair counter (0.9281)." in against_random
@@ -249,7 +246,7 @@ def test_a_change_that_took_no_effect_is_not_marked_as_one_that_did(events):
     page = render_report(make_snapshot(documents={"changes": summary}), events)
     classes = [group.get("class") for group in training_figures(page)[0].iter("g")]
     assert classes == ["marker", "marker unreached"]
-    text = section(page, "changes")
+    text = section_text(page, "changes")
     assert "optimizer.lr stays 0.0005, 0.00025 was asked for blocked" in text
     assert "Held back by the guard cooldown." in text
     assert "-> 0.0005" not in text
@@ -278,37 +275,37 @@ def test_the_last_attempt_of_a_step_is_the_one_drawn(snapshot, events):
 def test_a_loss_that_is_not_finite_is_named_and_not_drawn(snapshot, events):
     broken = [Event(99, 1, {"loss": float("nan")}), Event(100, 1, {"loss": float("inf")})]
     page = render_report(snapshot, [*events[:98], *broken, *events[100:]])
-    assert "Not finite, therefore not drawn: loss at 2 steps, first at 99." in section(page, "training")
+    assert "Not finite, therefore not drawn: loss at 2 steps, first at 99." in section_text(page, "training")
     assert not re.search(r'[ "ML,](nan|inf)\b', page)
 
 
 def test_validation_comes_from_the_record_and_else_from_the_events(snapshot, events):
     logged = [*events, Event(60, 1, {"validation_ap": 0.7351})]
-    assert "best 0.9219 at step 400" in section(render_report(snapshot, logged), "training")
+    assert "best 0.9219 at step 400" in section_text(render_report(snapshot, logged), "training")
     bare = make_snapshot(metrics={})
-    assert "best 0.7351 at step 60" in section(render_report(bare, logged), "training")
+    assert "best 0.7351 at step 60" in section_text(render_report(bare, logged), "training")
 
 
 def test_what_the_record_lacks_is_said_to_be_missing():
     page = render_report(
         make_snapshot(metrics={}, documents={}, diff_prev={"summary": "no predecessor"}, timing={}, config={}), []
     )
-    assert "holds no metrics" in section(page, "results")
-    assert not re.search(r"\d\.\d", section(page, "results") + section(page, "training"))
-    assert "No parameter was changed" in section(page, "course")
-    assert "no step metrics" in section(page, "training")
-    assert "holds no document changes" in section(page, "changes")
-    assert "holds no document audit_run" in section(page, "witness")
-    assert "No predecessor" in section(page, "predecessor")
-    assert "without a gate" in section(page, "verdict")
+    assert "holds no metrics" in section_text(page, "results")
+    assert not re.search(r"\d\.\d", section_text(page, "results") + section_text(page, "training"))
+    assert "No parameter was changed" in section_text(page, "course")
+    assert "no step metrics" in section_text(page, "training")
+    assert "holds no document changes" in section_text(page, "changes")
+    assert "holds no document audit_run" in section_text(page, "witness")
+    assert "No predecessor" in section_text(page, "predecessor")
+    assert "without a gate" in section_text(page, "verdict")
 
 
 def test_a_document_of_another_shape_is_reported_and_the_rest_still_shown(events):
     audit = {**audit_run(), "schema_version": 9}
     page = render_report(make_snapshot(documents={"audit_run": audit, "changes": [1, 2]}), events)
-    assert "audit_run cannot be read: audit_run.schema_version" in section(page, "witness")
-    assert "changes cannot be read" in section(page, "changes")
-    assert "0.9214" in section(page, "results")
+    assert "audit_run cannot be read: audit_run.schema_version" in section_text(page, "witness")
+    assert "changes cannot be read" in section_text(page, "changes")
+    assert "0.9214" in section_text(page, "results")
 
 
 @pytest.mark.parametrize(
@@ -326,7 +323,7 @@ def test_metrics_of_another_shape_are_shown_as_they_are_and_never_compared(metri
         make_snapshot(metrics={**metrics, "baselines": baselines, "validation": {"step": [1], "ap": []}, "train": 4}),
         events,
     )
-    text = section(page, "results")
+    text = section_text(page, "results")
     assert shown in text
     assert "baselines.pair_counter.random.ap 0.2500" in text
     assert score_tables(page) == []
@@ -336,7 +333,7 @@ def test_metrics_of_another_shape_are_shown_as_they_are_and_never_compared(metri
 def test_another_stage_gets_a_plain_page_of_its_metrics(snapshot):
     other = make_snapshot(stage=Stage.FEATURE_SELECTION, metrics={"kept": 12, "scores": {"a": 0.25}}, documents={})
     page = render_report(other, [])
-    assert "kept 12 scores.a 0.25" in section(page, "results")
+    assert "kept 12 scores.a 0.25" in section_text(page, "results")
     assert 'id="training"' not in page
 
 
@@ -350,7 +347,7 @@ def test_the_contract_is_kept_only_where_everything_asked_was_observed(events):
         page = render_report(make_snapshot(documents={"audit_run": audit}), events)
         answers += re.findall(r"Runtime contract (Kept|Degraded|Not proven)", text_of(parsed(page)))[:1]
     assert answers == ["Kept", "Degraded", "Not proven"]
-    text = section(render_report(make_snapshot(documents={"audit_run": degraded}), events), "witness")
+    text = section_text(render_report(make_snapshot(documents={"audit_run": degraded}), events), "witness")
     assert "FLASH: dropout is 0.1" in text
     assert "aten::math \N{MULTIPLICATION SIGN} 84" in text
     assert f"{KERNEL} \N{MULTIPLICATION SIGN} 84" in text
@@ -360,13 +357,13 @@ def test_the_contract_is_kept_only_where_everything_asked_was_observed(events):
 def test_the_gate_speaks_for_itself(verdict, snapshot, events):
     page = render_report(snapshot, events, make_gate(verdict))
     assert f"Gate {verdict.value.capitalize().replace('_', ' ')} demo" in text_of(parsed(page))
-    assert "0.9214 (0.9153 to 0.9275)" in section(page, "verdict")
+    assert "0.9214 (0.9153 to 0.9275)" in section_text(page, "verdict")
     green = [tile for tile in parsed(page).iter("div") if tile.get("class") == "tile good" and "Gate" in text_of(tile)]
     assert bool(green) is (verdict is Verdict.PASS)
 
 
 def test_the_predecessor_is_shown_with_what_moved_and_what_may_differ(snapshot, events):
-    text = section(render_report(snapshot, events), "predecessor")
+    text = section_text(render_report(snapshot, events), "predecessor")
     assert "20260701-174003-b07c , number 6 of the log: comparable: a replicate" in text
     assert "test.random.mrr 0.6900 0.6812 \N{MINUS SIGN}0.0088 \N{MINUS SIGN}1.27 % not enough replicates" in text
     assert "/factors/seed 1 0" in text

@@ -7,30 +7,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_page import section, text_of
 from report_sample import NUM_STEPS, audit_run, change, change_summary, make_events, make_snapshot
 
 from seedbed.dashboard import render_report
 from seedbed.records import Event
-
-INTERVAL = {"value": 0.6125, "low": 0.5625, "high": 0.6875, "n": 311, "confidence": 0.9}
-PLANTED = {
-    "test": {"accuracy": INTERVAL, "by_class": {"cat": 0.3125, "dog": 0.4375}, "confusion": [[5, 2], [1, 7]]},
-    "perplexity": 17.25,
-    "train": {"loss": [2.5, 1.25, 0.625]},
-    "kept": True,
-    "note": "early",
-    "nothing": None,
-    "empty": {},
-    "curve": [float(place * place) for place in range(50)],
-}
-
-
-def text_of(element: ET.Element) -> str:
-    return " ".join(" ".join(element.itertext()).split())
-
-
-def section(page: str, name: str) -> ET.Element:
-    return next(found for found in ET.fromstring(page).iter("section") if found.get("id") == name)
 
 
 def rows(page: str) -> dict[str, str]:
@@ -42,8 +23,8 @@ def rows(page: str) -> dict[str, str]:
     }
 
 
-def test_every_metric_of_a_foreign_record_is_on_the_page_once_with_its_value():
-    page = render_report(make_snapshot(metrics=PLANTED, config={}, documents={}), [])
+def test_every_metric_of_a_foreign_record_is_on_the_page_once_with_its_value(foreign_metrics):
+    page = render_report(make_snapshot(metrics=foreign_metrics, config={}, documents={}), [])
     assert rows(page) == {
         "curve": "50 values, first 0.0000, last 2401.0000, least 0.0000, most 2401.0000",
         "empty": "{}",

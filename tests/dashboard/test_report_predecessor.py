@@ -3,8 +3,8 @@
 import xml.etree.ElementTree as ET
 
 import pytest
+from report_page import section, text_of
 from report_sample import make_snapshot
-from test_report_any_record import section, text_of
 
 from seedbed.dashboard import render_report
 from seedbed.records import MetricDelta

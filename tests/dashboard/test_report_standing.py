@@ -4,10 +4,10 @@ import io
 import xml.etree.ElementTree as ET
 
 import pytest
+from report_page import section, text_of
 from report_sample import make_snapshot
 from rich.console import Console
 from rich.text import Text
-from test_report_any_record import section, text_of
 
 from seedbed.cli.runs._run_metrics import metrics_text
 from seedbed.dashboard import render_report

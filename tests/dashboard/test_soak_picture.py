@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from report_page import text_of
 
 from seedbed.contracts import GateReport
 from seedbed.dashboard import _soak_drawing, render_soak, soak_drawing
@@ -37,10 +38,6 @@ def picture(folder) -> ET.Element:
     return picture_of(folder)
 
 
-def words(element: ET.Element) -> str:
-    return " ".join(" ".join(element.itertext()).split())
-
-
 def texts(picture: ET.Element) -> list[ET.Element]:
     return list(picture.iter(f"{SVG}text"))
 
@@ -57,20 +54,20 @@ def test_its_text_can_be_read_on_a_phone_and_fits_the_width(picture):
     assert sizes
     assert min(sizes) * PHONE / width >= LEAST_PIXELS
     for text in texts(picture):
-        reach = LETTER * max(sizes) * len(words(text))
+        reach = LETTER * max(sizes) * len(text_of(text))
         anchor, x = text.get("text-anchor", "start"), float(text.attrib["x"])
         begin = {"start": x, "middle": x - reach / 2, "end": x - reach}[anchor]
         assert begin >= 0
-        assert begin + reach <= width, words(text)
+        assert begin + reach <= width, text_of(text)
 
 
 def test_every_kpi_has_its_unit_its_good_side_and_its_limits(picture):
-    said = " ".join(words(text) for text in texts(picture))
+    said = " ".join(text_of(text) for text in texts(picture))
     assert "edge_bps_per_hour_mean bps per hour, mean" in said
     assert "the objective, higher is better" in said
     assert "latency_ms_mean ms, mean" in said
     assert "no good side is declared" in said
-    limits = {words(text) for text in texts(picture) if text.get("class") == "limit"}
+    limits = {text_of(text) for text in texts(picture) if text.get("class") == "limit"}
     # The profile `standard` of the mock, as docs/soak.md's plant runs with it.
     assert limits == {"good: at least 20", "good: at most 0.7", "freeze: at least 27", "freeze: at most 0.56"}
 
@@ -78,9 +75,9 @@ def test_every_kpi_has_its_unit_its_good_side_and_its_limits(picture):
 def test_a_limit_is_drawn_at_its_value(picture):
     """Read from the ticks of the first panel, whose labels are numbers: 20 is a tick, and the limit lies on it."""
     ticks = [
-        text for text in texts(picture) if text.get("text-anchor") == "end" and re.fullmatch(r"[\d.]+", words(text))
+        text for text in texts(picture) if text.get("text-anchor") == "end" and re.fullmatch(r"[\d.]+", text_of(text))
     ]
-    first = [(float(words(tick)), float(tick.attrib["y"]) - 5) for tick in ticks[:5]]
+    first = [(float(text_of(tick)), float(tick.attrib["y"]) - 5) for tick in ticks[:5]]
     (low, at_low), (high, at_high) = min(first), max(first)
     lines = [float(line.attrib["y1"]) for line in picture.iter(f"{SVG}line") if line.get("class") == "good"]
     expected = at_low + (20 - low) / (high - low) * (at_high - at_low)
@@ -98,7 +95,7 @@ def test_every_request_is_drawn_at_the_value_it_asked_for_and_none_twice(folder,
     assert asked
     assert len(circles) == len(asked)
     keys = {key for _, key, _ in asked}
-    assert {words(text).split()[0] for text in texts(picture)} >= keys
+    assert {text_of(text).split()[0] for text in texts(picture)} >= keys
 
 
 def test_what_was_held_back_says_what_it_asked_for(folder, picture):
@@ -108,7 +105,7 @@ def test_what_was_held_back_says_what_it_asked_for(folder, picture):
         for outcome in each["tuning"]["outcomes"].values()
         if outcome["outcome"] == "BLOCKED"
     ]
-    titles = " ".join(words(title) for title in picture.iter(f"{SVG}title"))
+    titles = " ".join(text_of(title) for title in picture.iter(f"{SVG}title"))
     assert held
     for before, wanted, guard in held:
         assert f"stays {before:g}, {wanted:g} was asked for: blocked by {guard}" in titles
@@ -116,9 +113,9 @@ def test_what_was_held_back_says_what_it_asked_for(folder, picture):
 
 def test_the_legend_names_what_is_drawn_and_nothing_else():
     whole, faulty = (picture_of(SoakFolder(path)) for path in SOAKS)
-    assert not [text for text in texts(whole) if "rolled back" in words(text)]
-    assert [text for text in texts(faulty) if words(text) == "rolled back"]
-    assert [text for text in texts(faulty) if words(text) == "changed, nothing seen in use"]
+    assert not [text for text in texts(whole) if "rolled back" in text_of(text)]
+    assert [text for text in texts(faulty) if text_of(text) == "rolled back"]
+    assert [text for text in texts(faulty) if text_of(text) == "changed, nothing seen in use"]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +136,7 @@ def test_every_rollback_is_marked_in_the_panels_of_the_kpis(folder, picture):
     """Also in an iteration that made new changes too."""
     undone = [each["iteration"] for each in artifacts(folder) if each["tuning"]["rolled_back"]]
     marks = [path for path in picture.iter(f"{SVG}path") if path.get("class") == "mark back"]
-    assert [words(mark).split(": ")[:2] for mark in marks] == [[f"iteration {at}", "rolled back"] for at in undone]
+    assert [text_of(mark).split(": ")[:2] for mark in marks] == [[f"iteration {at}", "rolled back"] for at in undone]
     made = [each for each in artifacts(folder) if each["tuning"]["outcomes"]]
     assert len([path for path in picture.iter(f"{SVG}path") if "mark" in (path.get("class") or "")]) == len(made) + len(
         undone

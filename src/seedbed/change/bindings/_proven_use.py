@@ -49,8 +49,16 @@ class ProvenUse:
         if not self.is_seen:
             self._proof.begin(places, put_former)
 
-    def finish(self) -> UpdateFinding:
-        """The step has ended; to be called while the use is not seen."""
+    def finish(self, step: int, value: float, rewritten: str | None) -> UpdateFinding | None:
+        """The step has ended: what its update shows. None when the use is seen already, or the value was rewritten.
+
+        `rewritten` is why the use is open since something rewrote the value, which is reported; None if nothing did.
+        """
+        if self.is_seen:
+            return None
+        if rewritten is not None:
+            self.tell(step, value, UpdateFinding(Match.OPEN, rewritten))
+            return None
         return self._proof.finish()
 
     def tell(self, step: int, value: float, finding: UpdateFinding) -> None:

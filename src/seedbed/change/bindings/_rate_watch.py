@@ -10,9 +10,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
+from seedbed.change.bindings._forecast import Forecast
+from seedbed.change.bindings._overwriters import class_names, multiplies, overwriters, wrote
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
-from seedbed.change.bindings._schedulers import Forecast, Rates, multiplies, overwriters, rates_of, wrote
-from seedbed.change.bindings.proof._finding import Match, UpdateFinding
+from seedbed.change.bindings._schedulers import Rates, rates_of
+from seedbed.change.bindings.proof._finding import Match
 
 __all__ = ["RateWatch"]
 
@@ -78,12 +80,10 @@ class RateWatch:
 
     def after(self, step: int) -> None:
         """Compare the update that was made, until the use is seen."""
-        if self._use.is_seen:
+        rate = self._expected[0]
+        finding = self._use.finish(step, rate, self._rewritten if self._course.is_open else None)
+        if finding is None:
             return
-        if self._course.is_open:
-            self._use.tell(step, self._expected[0], UpdateFinding(Match.OPEN, self._rewritten))
-            return
-        finding, rate = self._use.finish(), self._expected[0]
         moved = rates_of(self._optimizer)[self._of] != self._expected
         if finding.match is Match.FORMER or (finding.match is Match.OPEN and moved):
             self._report_unused_rate(step, rate)
@@ -168,7 +168,7 @@ class RateWatch:
         schedulers = overwriters(self._optimizer, self._group)
         if not schedulers:
             return "code outside all live schedulers: look for writes to optimizer.param_groups"
-        names = " and ".join(sorted({type(each).__name__ for each in schedulers}))
+        names = class_names(schedulers)
         if any(each is self._scheduler for each in schedulers):
             return f"the declared {names}, whose own numbers were changed by other code: look for its load_state_dict"
         return f"{names}, which is not declared: pass it as LearningRate(optimizer, scheduler)"

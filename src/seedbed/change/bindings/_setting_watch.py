@@ -8,9 +8,9 @@ from torch.optim import Optimizer
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, rewritten
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in
+from seedbed.change.bindings._overwriters import class_names, momentum_cyclers
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
-from seedbed.change.bindings._schedulers import momentum_cyclers
-from seedbed.change.bindings.proof._finding import Match, UpdateFinding
+from seedbed.change.bindings.proof._finding import Match
 
 __all__ = ["SettingWatch"]
 
@@ -52,12 +52,10 @@ class SettingWatch:
 
     def after(self, step: int) -> None:
         """Compare the update that was made, until the use is seen."""
-        if self._use.is_seen:
+        value = self._expected[0]
+        finding = self._use.finish(step, value, self._rewritten if self._course.is_open else None)
+        if finding is None:
             return
-        if self._course.is_open:
-            self._use.tell(step, self._expected[0], UpdateFinding(Match.OPEN, self._rewritten))
-            return
-        finding, value = self._use.finish(), self._expected[0]
         if finding.match is Match.FORMER:
             self._use.lose(step, value, self._former[0], "the update was not made with it, but with the former value")
         elif finding.match is Match.OPEN and (now := self._live.held()) != self._expected:
@@ -97,7 +95,7 @@ class SettingWatch:
     def _why(self) -> str:
         setting = self._live.setting
         cyclers = momentum_cyclers(self._live.optimizer) if setting in CYCLED else []
-        names = " and ".join(sorted({type(each).__name__ for each in cyclers}))
+        names = class_names(cyclers)
         by = f"{names}, which cycles it" if names else "code outside the bindings: look for writes to param_groups"
         return f"the {setting.value} was overwritten by {by}"
 

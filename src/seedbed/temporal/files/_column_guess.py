@@ -6,15 +6,13 @@ from typing import Literal, final
 import polars as pl
 
 from seedbed.temporal._time_unit import TimeUnit, likely_unit
+from seedbed.temporal.files._cells import EMPTY_WORDS, TEXT, booleans
 from seedbed.temporal.files._decimals import Decimal, fits_decimal, plain_decimals
-from seedbed.temporal.files._event_file import EMPTY_WORDS, booleans
 from seedbed.temporal.files._instants import Instants, compact_pattern, fitting_patterns
 
 __all__ = ["ColumnGuess", "ColumnKind", "guess_column"]
 
 ColumnKind = Literal["time", "whole", "fraction", "truth", "text", "empty"]
-
-_TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 @final
@@ -41,7 +39,7 @@ class ColumnGuess:
 
 def guess_column(values: pl.Series) -> ColumnGuess:
     """Look at the cells of one column, of any type; cells of text may be numbers or dates."""
-    if values.dtype in _TEXT:
+    if values.dtype in TEXT:
         return _of_text(values.name, values.cast(pl.String).str.strip_chars())
     filled = values.drop_nulls()
     counts = len(filled), filled.n_unique()

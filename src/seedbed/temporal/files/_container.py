@@ -15,6 +15,7 @@ import polars as pl
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._json_lines import mixed_key, number_texts, repeated_key
+from seedbed.temporal.files._number_texts import is_number
 from seedbed.temporal.files._packing import PACKINGS, PackedFile
 
 __all__ = ["EVENT_SUFFIXES", "Container"]
@@ -201,7 +202,7 @@ class Container:
     def _no_column(self, column: str, found: list[str]) -> InvalidInput:
         known = ", ".join(found)
         advice = "name the column in data.columns, or let `seedbed init EVENTS` propose what each column means"
-        if self.kind == "text" and self.form.header and any(_is_number(name) for name in found):
+        if self.kind == "text" and self.form.header and any(is_number(name) for name in found):
             advice = "if the first line is an event, set data.file.header to false: columns are column_1, column_2, …"
         return InvalidInput(f"{self.path}: row 1, column {column!r}: no such column; the file has {known}; {advice}")
 
@@ -260,11 +261,3 @@ def _first_bad_line(content: bytes) -> int | None:
         except ValueError:
             return number
     return None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -11,21 +11,17 @@ from numpy.typing import NDArray
 from seedbed.errors import InvalidInput
 from seedbed.temporal._arrays import Float32, Int64
 from seedbed.temporal._time_unit import TimeUnit
+from seedbed.temporal.files._cells import EMPTY_WORDS, TEXT, booleans, emptied, whole_floats
 from seedbed.temporal.files._container import Container
 from seedbed.temporal.files._decimals import fits_decimal, plain_decimals
 from seedbed.temporal.files._file_format import FileFormat
-from seedbed.temporal.files._instants import Instants, exact_below, fitting_patterns
-from seedbed.temporal.files._number_texts import whole_texts
+from seedbed.temporal.files._instants import Instants, fitting_patterns
+from seedbed.temporal.files._number_texts import is_number, whole_texts
 from seedbed.temporal.files._time_advice import advice_on_time
 
-__all__ = ["EventFile", "booleans"]
+__all__ = ["MAX_CATEGORIES", "EventFile"]
 
 MAX_CATEGORIES = 256
-EMPTY_WORDS = (  # noqa: SIM905  in small letters
-    "na n/a n.a. #n/a #na <na> nan nat null none nil - -- ? . k.a. k.a k/a n.v. #nv leer"
-).split()
-_TRUE, _FALSE = ("true", "yes", "t", "y", "on"), ("false", "no", "f", "n", "off")
-_TEXT = (pl.String, pl.Categorical, pl.Enum)
 _FULL_YEAR = re.compile(r"[1-9]\d{3}")
 _NO_UNIT = "no unit holds all these times in 64 bits: leave out digits of the second, or times far away"
 _DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
@@ -57,8 +53,8 @@ class EventFile:
         """These columns, as read from the container. Raises InvalidInput when there is no event in them."""
         if frame.is_empty():
             raise InvalidInput(f"{container.path}: expected at least 1 event, found none; check what wrote the file")
-        emptied = [_emptied(frame[name], container.form.null) for name in frame.columns]
-        return cls(container.path, frame.with_columns(emptied), container)
+        columns = [emptied(frame[name], container.form.null) for name in frame.columns]
+        return cls(container.path, frame.with_columns(columns), container)
 
     def whole(self, column: str) -> Int64:
         """The column as int64 [N], exact; empty, fractional and non-finite cells are refused."""
@@ -66,7 +62,7 @@ class EventFile:
         if values.dtype.is_integer():
             exact = values.cast(pl.Int64, strict=False)
         elif values.dtype.is_float():
-            exact = _whole_floats(values)
+            exact = whole_floats(values)
         elif self._is_text(values):
             exact = whole_texts(values)
         else:
@@ -88,9 +84,9 @@ class EventFile:
             return self._in_unit(column, Instants.from_unix(self._with_points(values)), unit)
         if pattern is not None and values.dtype.is_float():  # as a table of numbers with an empty cell becomes
             values = pl.Series(self.whole(column))
-        if pattern is not None and (values.dtype in _TEXT or values.dtype.is_integer()):
+        if pattern is not None and (values.dtype in TEXT or values.dtype.is_integer()):
             return self._in_unit(column, Instants.from_pattern(values.cast(pl.String), pattern), unit)
-        if values.dtype in _TEXT and _DATE.match(str(values[0])):
+        if values.dtype in TEXT and _DATE.match(str(values[0])):
             return self._in_unit(column, Instants.from_iso(values.cast(pl.String)), unit)
         return self.whole(column)
 
@@ -100,7 +96,7 @@ class EventFile:
         A column whose every cell is a word such as true, no or Y is 1 and 0.
         """
         values = self._without_quoted_nothing(column)
-        if values.dtype in _TEXT and (truth := booleans(values.cast(pl.String))) is not None:
+        if values.dtype in TEXT and (truth := booleans(values.cast(pl.String))) is not None:
             return truth.cast(pl.Float32).to_numpy()
         if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or self._is_text(values)):
             raise self._wrong_type(column, "numbers")
@@ -114,7 +110,7 @@ class EventFile:
     def identities(self, column: str) -> pl.Series:
         """The column as text, one name for each row. Ids that are numbers must be in 0 .. 2**63 - 1."""
         values = self._filled(column)
-        if not (values.dtype.is_integer() or values.dtype in _TEXT):
+        if not (values.dtype.is_integer() or values.dtype in TEXT):
             raise self._wrong_type(column, "whole numbers or text")
         names = values.cast(pl.String)
         self.refuse(column, names == "", "expected an id", "name every node")
@@ -175,7 +171,7 @@ class EventFile:
 
     def _without_quoted_nothing(self, column: str) -> pl.Series:
         """The column; in a text file a cell of blanks, or of nothing between quotes, is an empty one."""
-        return _emptied(self.frame[column], ("",)) if self.container.has_text_cells else self.frame[column]
+        return emptied(self.frame[column], ("",)) if self.container.has_text_cells else self.frame[column]
 
     def _as_written(self, values: pl.Series) -> pl.Series:
         """The column; floats of JSON lines as the texts that stand there: a float may have lost digits."""
@@ -196,9 +192,9 @@ class EventFile:
     def _wrong_type(self, column: str, expected: str) -> InvalidInput:
         values = self.frame[column]
         advice = "convert the column"
-        if values.dtype in _TEXT and expected == "numbers":
+        if values.dtype in TEXT and expected == "numbers":
             advice = self._advice_on_number(column, values.drop_nulls().cast(pl.String)[0])
-        elif values.dtype in _TEXT and fitting_patterns(values.head(1).cast(pl.String)):
+        elif values.dtype in TEXT and fitting_patterns(values.head(1).cast(pl.String)):
             advice = advice_on_time(values.head(1).cast(pl.String))
         return self._refusal(column, 0, f"expected {expected} in this column", advice)
 
@@ -222,7 +218,7 @@ class EventFile:
             return f'if {text} has a decimal comma, set data.file.decimal to ","; if it means thousands, drop the comma'
         if fits_decimal(pl.Series([text]), ","):
             return 'set data.file.decimal to "," for numbers with a decimal comma'
-        if not isinstance(cell, str) or text.lower().lstrip("+-").startswith("inf") or _is_float(text):
+        if not isinstance(cell, str) or text.lower().lstrip("+-").startswith("inf") or is_number(text):
             return "fix it, or leave the cell empty"
         if self._is_mostly_numbers(column):
             return f"most cells are numbers: if {text} means an empty cell, add it to data.file.null; else fix it"
@@ -247,38 +243,3 @@ class EventFile:
         if cell.dtype.is_float() or _NUMBER.fullmatch(str(cell[0])):
             return "write it whole, as a number of a finer data.time_unit"
         return advice_on_time(cell.cast(pl.String))
-
-
-def booleans(values: pl.Series) -> pl.Series | None:
-    """The truth of each cell, if every cell that is not empty is such a word (true, no, Y, …) and one is; else None."""
-    words = values.str.strip_chars().str.to_lowercase()
-    is_true, is_false = words.is_in(_TRUE), words.is_in(_FALSE)
-    if words.null_count() == len(words) or not (is_true | is_false).fill_null(True).all():
-        return None
-    return is_true
-
-
-def _emptied(values: pl.Series, null: tuple[str, ...]) -> pl.Series:
-    """The column with the texts of `null` as empty cells; a NaN of a column of floats is the text NaN."""
-    if not null:
-        return values
-    if values.dtype.is_float() and any(text.lower() == "nan" for text in null):
-        return values.fill_nan(None)
-    if values.dtype not in _TEXT:
-        return values
-    texts = values.cast(pl.String)
-    return texts.to_frame("it").select(pl.when(~pl.col("it").is_in(null)).then("it")).to_series().alias(values.name)
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _whole_floats(values: pl.Series) -> pl.Series:
-    """The values as Int64 where a float is whole and so small that no other whole number is the same float."""
-    exact = values.is_finite() & (values == values.floor()) & (values.abs() < exact_below(values.dtype))
-    return values.to_frame("value").select(pl.when(exact).then("value").cast(pl.Int64)).to_series()

@@ -4,7 +4,7 @@ from decimal import Decimal, InvalidOperation
 
 import polars as pl
 
-__all__ = ["plain_texts", "whole_texts"]
+__all__ = ["is_number", "plain_texts", "whole_texts"]
 
 _WHOLE = r"^([+-]?\d+)(?:\.0*)?$"
 _EXPONENT = r"^[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+$"
@@ -27,6 +27,15 @@ def plain_texts(cells: pl.Series) -> pl.Series:
 def whole_texts(cells: pl.Series) -> pl.Series:
     """The texts as Int64, null where one is no whole number of 64 bits; 7.0 and 7e0 are whole."""
     return plain_texts(cells).str.extract(_WHOLE).cast(pl.Int64, strict=False)
+
+
+def is_number(text: str) -> bool:
+    """Whether the text is written as a float may be."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(cell: str) -> str:

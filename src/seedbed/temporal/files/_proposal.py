@@ -17,6 +17,7 @@ from seedbed.temporal.files._container import Container
 from seedbed.temporal.files._decimals import plain_decimals
 from seedbed.temporal.files._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal.files._file_format import FileFormat
+from seedbed.temporal.files._form_guess import with_form
 from seedbed.temporal.files._time_advice import advice_on_time
 
 __all__ = ["FileProposal", "propose"]
@@ -48,45 +49,12 @@ def propose(path: Path) -> FileProposal:
     Raises NotFound without the file, InvalidInput when it cannot be read, or when no source, destination or time is to
     be seen in it.
     """
-    container, reasons = _text_format(Container.of(path, FileFormat()))
+    container, reasons = with_form(Container.of(path, FileFormat()), _ROWS)
     frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
-
-
-def _text_format(container: Container) -> tuple[Container, list[str]]:
-    """A text file with its encoding and header; any other as it is."""
-    if not container.has_text_cells:
-        return container, []
-    reasons = []
-    encodings = (None, "cp1252", "latin-1")
-    container = next(each for name in encodings if (each := _decoded(container, name)) is not None)
-    encoding = container.form.encoding
-    if encoding is not None:
-        reasons.append(f"encoding {encoding}: the text is not UTF-8, and this is the usual other one")
-    if container.kind == "lines":
-        return container, reasons
-    separator = container.separator(None)
-    if separator != ",":
-        reasons.append(f"separator {separator!r}: with it the first line has the most fields")
-    first = container.read(None, rows=1).columns
-    if any(guess_column(pl.Series([name])).kind in ("whole", "fraction", "time") for name in first if name):
-        container = container.written_as(FileFormat(encoding=encoding, header=False))
-        reasons.append("no header: the first line holds numbers or a time, so columns are named column_1, column_2, …")
-    return container, reasons
-
-
-def _decoded(container: Container, encoding: str | None) -> Container | None:
-    decoded = container.written_as(FileFormat(encoding=encoding))
-    try:
-        decoded.read(None, rows=_ROWS)
-    except InvalidInput:
-        if encoding == "latin-1":
-            raise
-        return None
-    return decoded
 
 
 @final

@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from seedbed.testing.soak._files import EASY_GATE, file_corruptions, replanned
+from seedbed.testing.soak._files import file_corruptions
 from seedbed.testing.soak._forge import Logs, reseal, rewrite
 from seedbed.testing.soak._logs import log_corruptions
+from seedbed.testing.soak._plans import EASY_GATE, replanned
 from seedbed.testing.soak._scene import Base, Corruption, Scene
 
 __all__ = ["ANCHORED", "CORRUPTIONS"]

@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterator
 from seedbed.records.canonical import digest_bytes
 from seedbed.testing.soak._forge import Logs, reframe, rewrite
 from seedbed.testing.soak._forgeries import BINDING, FAILED, HEALTHY, Forgery
-from seedbed.testing.soak._scene import Base, Corruption, Numbers, Scene, altered_numbers
+from seedbed.testing.soak._scene import ALTERATIONS, Base, Corruption, Numbers, Scene, altered_numbers
 
 __all__ = ["log_corruptions"]
 
 _CHANGES, _EVIDENCE = "changes.log", "evidence.log"
-_ALTER: dict[str, Numbers] = {
-    "scaled": lambda number: number * 1000,
-    "zeroed": lambda _: 0.0,
-    "negated": lambda number: -number,
-}
 
 
 def log_corruptions() -> Iterator[tuple[str, Corruption]]:
@@ -30,7 +25,7 @@ def log_corruptions() -> Iterator[tuple[str, Corruption]]:
         yield f"another-soaks-{name}", Corruption(f"{name} of another soak is put in its place", _other(name))
         yield f"{log}-spliced", Corruption(f"{name} goes on as another soak's, signed again", _spliced(name))
         yield f"{log}-resigned", Corruption(f"{name} alone is altered and signed to its end", _resigned(name))
-        for how, alter in _ALTER.items():
+        for how, alter in ALTERATIONS.items():
             what = f"a number of {name} is {how}, everything signed and rewritten"
             yield f"{log}-{how}", Corruption(what, _forged(_number(name, alter)))
         yield f"{log}-number-as-text", Corruption(f"a number of {name} becomes text, all signed", _forged(_text(name)))
@@ -131,7 +126,9 @@ def _resigned(name: str) -> Callable[[Scene], str]:
             each for each in records[: len(records) // 2] if "wanted" in each.payload or "used" in each.payload
         ]
         record = scene.random.choice(alterable)
-        altered_numbers(record.payload, scene.random, _ALTER["scaled"], frozenset({"id", "batch", "step", "changes"}))
+        altered_numbers(
+            record.payload, scene.random, ALTERATIONS["scaled"], frozenset({"id", "batch", "step", "changes"})
+        )
         reframe(scene.path(name), records)
         return name
 

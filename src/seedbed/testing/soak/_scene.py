@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any, final
 
 from seedbed.soak import SoakVerification
 
-__all__ = ["Base", "Corruption", "Numbers", "Scene", "altered_numbers", "names_place"]
+__all__ = ["ALTERATIONS", "Base", "Corruption", "Numbers", "Scene", "altered_numbers", "names_place"]
 
 
 class Base(StrEnum):
@@ -74,6 +75,15 @@ def names_place(found: SoakVerification, place: str) -> bool:
 
 
 Numbers = Callable[[float], float]
+
+ALTERATIONS: Mapping[str, Numbers] = MappingProxyType(
+    {
+        "scaled": lambda number: number * 1000,
+        "zeroed": lambda _: 0.0,
+        "negated": lambda number: -number,
+    }
+)
+"""What may be done to a number, by the word for it."""
 
 
 def altered_numbers(value: Any, random: Random, alter: Numbers, skip: frozenset[str] = frozenset()) -> bool:
