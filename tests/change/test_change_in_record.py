@@ -6,8 +6,7 @@ import pytest
 from change_knob import Knob
 
 from seedbed.change import ChangeEngine, Delta, Parameter, Scale, summary
-from seedbed.records import NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, compare
-from seedbed.records.compare import EXACT
+from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, compare
 
 LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1.0)
 INPUTS = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)

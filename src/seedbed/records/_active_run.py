@@ -202,9 +202,16 @@ class ActiveRun:
             events.close()
 
     def _summaries(self, draft: SnapshotDraft) -> dict[str, object]:
-        made = {name: journal.summary() for name, journal in self._journals.items() if name not in draft.documents}
+        """Every journal's summary by its name, unless it is given; one given document is of one journal."""
         given = [plain(document) for document in draft.documents.values()]
-        return {name: document for name, document in made.items() if document and document not in given}
+        found: dict[str, object] = {}
+        for name, journal in self._journals.items():
+            made = None if name in draft.documents else journal.summary()
+            if made in given:
+                given.remove(plain(made))
+            elif made is not None:
+                found[name] = made
+        return found
 
     def _log_heads(self) -> dict[str, LogHead]:
         heads = {}
