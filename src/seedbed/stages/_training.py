@@ -69,6 +69,8 @@ def train(
     run = store.start(job.config.project, run_id, Stage.TRAINING)
     if begun is None:
         this.write(run)
+    else:
+        begun.warn_of_other_neighbours(run_id)
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
             proposer = None if replay is None else ReplayProposer(replay, job.config.change)
