@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seedbed.errors import InvalidInput
 from seedbed.temporal import StreamSchema, read_events
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -62,6 +63,15 @@ def without_blanks(names):
 def test_an_id_ends_before_a_form_feed_or_a_fixed_space_in_every_container(suffix):
     frame = pl.DataFrame({"src": ["n\x0c", "\xa0n", "n"], "dst": ["m\u2003", "m", "m\u200b"], "t": [1, 2, 3]})
     assert read(frame, suffix, StreamSchema()).names == ("n", "m", "m\u200b")  # no width, and yet no blank
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_column_without_any_value_is_one_of_missing_values_in_every_container(suffix):
+    frame = pl.DataFrame({"src": ["n"] * 2, "dst": ["m"] * 2, "t": [1, 2], "x": [None, None], "k": [None, None]})
+    stream = read(frame, suffix, StreamSchema(features=("x", "k"), categorical=("k",)))
+    assert (stream.feature_names, np.isnan(stream.features).all(), stream.features.shape) == (("x",), True, (2, 1))
+    with pytest.raises(InvalidInput, match="row 1, column 'x': expected a value"):
+        read(frame, suffix, StreamSchema(t="x"))
 
 
 @pytest.mark.slow
