@@ -1,10 +1,16 @@
 """Finished runs as a training leaves them, made without a training; and a job that takes a second."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, FeatureAudit, Outcome, RuntimeMode, Stage
 from seedbed.records import Commit, SnapshotDraft, Store, digest
+from seedbed.stages import Trainer
 
 PROJECT = "flights"
 FLASH = "aten::_scaled_dot_product_flash_attention_for_cpu"
@@ -25,6 +31,25 @@ def small_job(folder: Path) -> list[str]:
     (folder / "events.csv").write_text(f"src,dst,t\n{rows}\n")
     (folder / "small.yaml").write_text(SMALL_CONFIG)
     return ["train", str(folder / "events.csv"), "--config", str(folder / "small.yaml"), "--no-open"]
+
+
+@contextmanager
+def signalled(number: signal.Signals, step: int) -> Iterator[None]:
+    """Within the block this process gets the signal in the middle of every training step `step`.
+
+    A signal sent from another process may come after the last step of a training so short, or not be told from one that
+    somebody sends to the tests.
+    """
+    take = Trainer.step
+
+    def step_with_signal(trainer: Trainer, now: int) -> float:
+        if now + 1 == step:
+            signal.raise_signal(number)
+        return take(trainer, now)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Trainer, "step", step_with_signal)
+        yield
 
 
 def finished(

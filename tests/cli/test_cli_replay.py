@@ -1,13 +1,11 @@
 """`seedbed changes replay`: the same result again, and what is printed when it differs."""
 
-import json
+import re
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
-from cli_world import SMALL_CONFIG, small_job
+from cli_world import SMALL_CONFIG, signalled, small_job
 
 from seedbed.errors import Conflict, NotFound
 
@@ -43,6 +41,7 @@ def test_a_replay_is_the_same_and_ends_with_0_and_json_is_alone_on_stdout(cli, t
     assert answer.json["replayed"]
     assert next(iter(answer.json.items())) == ("schema_version", 2)
     assert "train 18/18" in answer.err
+    assert answer.json["warnings"] == re.findall("^warning: (.+)$", answer.err, re.MULTILINE) != []
     shown = cli("changes", "show", answer.json["run_id"]).out
     assert f"replay of {run_id}, stall rule proposed optimizer.lr" in shown
     replica = cli("runs", "diff", answer.json["run_id"], run_id, "--policy", "exact")
@@ -73,16 +72,12 @@ def test_other_events_and_unknown_runs_are_refused(cli, trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, trained, tmp_path):
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, trained):
     _, words = trained()
-    command = [sys.executable, "-m", "seedbed", *words, "--json"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        assert child.stderr is not None
-        next(line for line in child.stderr if line.startswith("validation"))
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate()
-    assert child.returncode == 130, err
-    stopped = json.loads(out)
+    with signalled(signal.SIGINT, 7):
+        answer = cli(*words, "--json")
+    stopped = answer.json
+    assert (answer.code, stopped["status"], stopped["reason"]) == (130, "INTERRUPTED", "Ctrl-C")
     assert stopped["resume"] == f"seedbed {' '.join(words)} --resume {stopped['run_id']}"
     resumed = cli(*words, "--resume", stopped["run_id"], "--json")
     assert (resumed.code, resumed.json["run_id"], resumed.json["same"]) == (0, stopped["run_id"], True)

@@ -1,15 +1,12 @@
 """`seedbed train`, `demo`, `init` and `doctor`, run for real on a job that takes a second."""
 
-import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cli_world import SMALL_CONFIG, small_job
+from cli_world import SMALL_CONFIG, signalled, small_job
 
 from seedbed.cli.training._init import TEMPLATE
 from seedbed.cli.training._reading import note_reading
@@ -102,21 +99,19 @@ def test_a_torn_log_is_cut_and_the_run_goes_on_to_the_same_metrics(cli, tmp_path
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(cli, tmp_path):
+@pytest.mark.parametrize(("number", "named"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_a_signal_ends_with_130_and_says_which_it_was_and_how_to_go_on(number, named, cli, tmp_path):
     job = small_job(tmp_path)
-    whole = cli(*job, "--epochs", "15", "--json").json
-    command = [sys.executable, "-m", "seedbed", *job, "--epochs", "15", "--json"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        assert child.stderr is not None
-        next(line for line in child.stderr if line.startswith("validation"))
-        child.send_signal(signal.SIGINT)
-        out, _ = child.communicate()
-    assert child.returncode == 130
-    stopped = json.loads(out)
-    assert stopped["status"] == "INTERRUPTED"
-    assert f" --resume {stopped['run_id']}" in stopped["resume"]
-    resumed = cli(*job, "--resume", stopped["run_id"][:-1], "--json").json
-    assert resumed["run_id"] == stopped["run_id"]
+    whole = cli(*job, "--epochs", "3", "--json").json
+    with signalled(number, 14):
+        stopped = cli(*job, "--epochs", "3", "--json")
+    assert stopped.code == 130
+    assert (stopped.json["status"], stopped.json["reason"]) == ("INTERRUPTED", named)
+    assert f"interrupted by {named}: run {stopped.json['run_id']} is checkpointed" in stopped.err
+    assert stopped.json["warnings"] == whole["warnings"]
+    assert f" --resume {stopped.json['run_id']}" in stopped.json["resume"]
+    resumed = cli(*job, "--resume", stopped.json["run_id"][:-1], "--json").json
+    assert resumed["run_id"] == stopped.json["run_id"]
     assert resumed["metrics"] == whole["metrics"]
 
 

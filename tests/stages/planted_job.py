@@ -73,7 +73,7 @@ def job(*, runtime: Mapping[str, object] | None = None, num_events: int = 2000, 
 
 def snapshot_of(run: TrainingResult | RunView) -> Snapshot:
     """The snapshot that a finished run committed."""
-    assert run.commit is not None
+    assert run.commit is not None, f"{run.run_id} is {run.status}: {run.reason or 'no reason'}"
     return run.commit.snapshot
 
 

@@ -1,6 +1,7 @@
 """job.json: what a run began with is what it goes on with, also when a former version wrote it."""
 
 import json
+import logging
 import os
 import signal
 from typing import Any
@@ -54,10 +55,25 @@ def test_a_run_that_a_former_version_began_goes_on_as_it_began(store):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("version", "neighbours"), [(1, "uniform"), (2, "uniform"), (2, "recent"), (3, "uniform")])
+def test_a_run_whose_uniform_neighbours_are_drawn_otherwise_now_goes_on_with_a_warning(
+    store, caplog, version, neighbours
+):
+    sections = FORMER | {"model": FORMER["model"].model_copy(update={"neighbours": neighbours})}
+    begin(store, job(**sections))
+    rewrite(store, lambda document: document.update(schema_version=version) if version > 1 else as_version_1(document))
+    with caplog.at_level(logging.WARNING, "seedbed.stages"):
+        assert train(job(**sections), store, Watcher(), run_id="cut").commit is not None
+    told = "run cut began under a former version, whose uniform neighbours depended on the batch" in caplog.text
+    assert told is (version < 3 and neighbours == "uniform")
+
+
+@pytest.mark.slow
 def test_a_new_run_says_in_its_file_what_it_began_with(store):
     begin(store, job())
     document = json.loads((store.find("cut").folder / "job.json").read_bytes())
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
+    assert "neighbours_by_batch" not in document
     assert document["config"]["model"]["pair_features"] is True
     assert document["config"]["training"]["negatives"] == "met"
 
@@ -67,8 +83,8 @@ def test_a_new_run_says_in_its_file_what_it_began_with(store):
     ("change", "problem"),
     [
         (
-            lambda document: document.update(schema_version=3),
-            "expected schema version 2 or less, found 3; upgrade seedbed to resume the run, or start a new one$",
+            lambda document: document.update(schema_version=4),
+            "expected schema version 3 or less, found 4; upgrade seedbed to resume the run, or start a new one$",
         ),
         (lambda document: document.pop("schema_version"), "no job of a training"),
         (lambda document: document.pop("config"), "config|Field required"),

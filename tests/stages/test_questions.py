@@ -24,7 +24,7 @@ from seedbed.stages import (
     train,
 )
 from seedbed.stages._evaluation import NegativeKind
-from seedbed.temporal import EventStream, RankingScores, reciprocal_rank, write_sessions
+from seedbed.temporal import BlockBuilder, EventStream, RankingScores, reciprocal_rank, write_sessions
 
 SMALL = ModelSettings(num_neighbours=(4, 4), node_width=16, time_width=8, embedding_width=16)
 KINDS: tuple[NegativeKind, ...] = ("random", "historical")
@@ -46,11 +46,13 @@ def asked_in(size, draw, data, scorer):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("neighbours", ["recent", "uniform"])
 @pytest.mark.parametrize("stream", [planted_stream(), contacts()], ids=["planted", "contacts"])
-def test_ranks_do_not_depend_on_the_batch_size(stream):
+def test_ranks_do_not_depend_on_the_batch_size(stream, neighbours):
     """With many negatives among few destinations the true one is drawn, often several times, and must tie exactly."""
-    planted = job()
-    data = prepare(stream, planted.config.data, SMALL)
+    model = SMALL.model_copy(update={"neighbours": neighbours})
+    planted = job(model=model)
+    data = prepare(stream, planted.config.data, model)
     trainer = Trainer(planted.config, data, declare(planted.runtime, device=torch.device("cpu")))
     for step in range(20):
         trainer.step(step)
@@ -69,6 +71,26 @@ def test_ranks_do_not_depend_on_the_batch_size(stream):
         same = drawn[:, 21 * number + 1 : 21 * (number + 1)] == truth
         tied = whole[kind].many == whole[kind].true[:, None]
         assert tied[same].all()
+
+
+def test_uniform_neighbours_are_new_in_every_step_and_the_same_in_every_evaluation(monkeypatch):
+    model = SMALL.model_copy(update={"neighbours": "uniform"})
+    planted = job(model=model)
+    data = prepare(planted.stream, planted.config.data, model)
+    trainer = Trainer(planted.config, data, declare(planted.runtime, device=torch.device("cpu")))
+    build, draws = BlockBuilder.build, []
+
+    def seen(builder, node, time, *, draw):
+        draws.append(draw)
+        return build(builder, node, time, draw=draw)
+
+    monkeypatch.setattr(BlockBuilder, "build", seen)
+    trainer.step(0)
+    asked_in(200, CandidateDraw(KINDS, 1, 0), data, trainer.score)
+    trainer.step(1)
+    asked_in(300, CandidateDraw(KINDS, 1, 0), data, trainer.score)
+    assert len(set(draws)) == 3
+    assert [draws.count(draw) for draw in dict.fromkeys(draws)] == [1, 3, 1]
 
 
 def test_the_candidates_of_an_event_depend_on_the_seed_and_the_event_alone():

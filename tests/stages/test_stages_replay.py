@@ -11,7 +11,7 @@ from planted_job import Watcher, changes_of, job, snapshot_of
 from seedbed.change._history import fold
 from seedbed.errors import Conflict, NotFound
 from seedbed.records import Snapshot, Store, merged_events, read_journal
-from seedbed.stages import ChangeSettings, Fault, Observer, TrainingSettings, replay, train
+from seedbed.stages import ChangeSettings, Fault, Observer, Replay, TrainingSettings, replay, train
 
 EAGER = ChangeSettings(patience=1, min_delta=1.0, cooldown_steps=5)  # nothing is ever good enough: always a stall
 CLAMPED = EAGER.model_copy(update={"factor": 0.1, "low": 4e-3, "cooldown_steps": 100})
@@ -57,6 +57,12 @@ def one(tmp_path_factory):
     return store
 
 
+def require_same(done: Replay) -> None:
+    """Fail with what differs, or with the signal that ended the replay."""
+    snapshot_of(done.result)
+    assert (done.difference, done.not_repeated, done.is_same) == (None, (), True)
+
+
 def proposed(snapshot: Snapshot, outcomes: set[str]) -> list[tuple[int, float]]:
     return [(each.step, each.after) for each in changes_of(snapshot).changes if each.outcome in outcomes]
 
@@ -66,7 +72,7 @@ def test_a_replay_comes_out_the_same_with_the_same_changes(one):
     original = snapshot_of(one.find("one"))
     done = replay(one.find("one"), small(), one, Watcher(), run_id="again")
     again = snapshot_of(done.result)
-    assert done.is_same
+    require_same(done)
     assert again.digests["metrics"] == original.digests["metrics"]
     assert len(proposed(original, USED)) > 1
     assert proposed(again, {"EFFECTIVE"}) == proposed(original, USED)
@@ -79,10 +85,11 @@ def test_a_clamped_change_is_replayed_as_what_was_let_through_and_no_change_as_n
     done = replay(store.find("clamped"), small(CLAMPED), store, Watcher(), run_id="again")
     assert proposed(snapshot_of(store.find("clamped")), {"CLAMPED"}) == [(10, 4e-3)]
     assert proposed(snapshot_of(done.result), {"EFFECTIVE"}) == [(10, 4e-3)]
-    assert done.is_same
+    require_same(done)
     train(small(QUIET), store, Watcher(), run_id="quiet")
     done = replay(store.find("quiet"), small(QUIET), store, Watcher())
-    assert (done.is_same, done.rule.replayed) == (True, ())
+    require_same(done)
+    assert done.rule.replayed == ()
 
 
 @pytest.mark.slow
@@ -125,13 +132,13 @@ def test_a_replay_that_was_interrupted_goes_on_as_a_replay_and_only_so(one):
     assert (cut.result.commit, cut.difference, cut.is_same) == (None, None, False)
     with pytest.raises(Conflict, match="began as the replay of one, but this would resume it as an ordinary run"):
         train(small(), one, Watcher(), run_id="two")
-    assert replay(original, small(), one, Watcher(), run_id="two").is_same
+    require_same(replay(original, small(), one, Watcher(), run_id="two"))
 
 
 @pytest.mark.slow
 def test_a_replay_of_a_resumed_run_leaves_lost_work_out(store):
     train(small(), store, Watcher(), run_id="torn", fault=Fault.TORN_LOG)
-    assert replay(store.find("torn"), small(), store, Watcher(), run_id="again").is_same
+    require_same(replay(store.find("torn"), small(), store, Watcher(), run_id="again"))
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_streams import NUM_NODES, SCALE, START, builder_of, events_between, plain_stream, stream_of, tiny_model
 
-from seedbed.temporal import EventHistory
+from seedbed.temporal import EventHistory, QuestionDraw
 from seedbed.temporal._link_queries import link_queries
 
 NOW = START + 10  # the property's query time: what happens before is the past
@@ -151,9 +151,40 @@ def test_a_node_without_a_past_depends_on_no_other_node():
     assert encoder.nodes.weight.grad[1].abs().sum() > 0  # a node with a past does depend on whom it met
 
 
-def test_uniform_neighbours_are_used_when_a_generator_is_given():
+def test_uniform_neighbours_are_used_when_a_draw_is_given():
     stream = plain_stream([(0, 1 + t % 6, t) for t in range(50)])
-    drawn = builder_of(stream).build(np.array([0]), np.array([50]), rng=np.random.default_rng(0)).layers[-1]
+    drawn = builder_of(stream).build(np.array([0]), np.array([50]), draw=QuestionDraw((0,))).layers[-1]
     recent = builder_of(stream).build(np.array([0]), np.array([50])).layers[-1]
     assert recent.elapsed.tolist() == [[3.0, 2.0, 1.0]]
     assert drawn.elapsed.tolist() != recent.elapsed.tolist()
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=50)
+@given(
+    events_between(0, 9, min_size=1, max_size=25),
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 12))).filter(bool),
+    st.integers(0, 2**70),
+)
+def test_the_uniform_neighbours_of_a_question_are_the_same_whatever_else_is_asked(events, asked, seed):
+    builder, draw = builder_of(stream_of(events)), QuestionDraw((seed, 2))
+    node, time = (np.array(column) for column in zip(*asked, strict=True))
+    together = builder.build(node, START + time, draw=draw)
+    for row, (n, t) in enumerate(asked):
+        alone = builder.build(np.array([n]), np.array([START + t]), draw=draw)
+        assert seen_from(together, int(together.root[row])) == seen_from(alone, int(alone.root[0]))
+
+
+def seen_from(blocks, row):
+    """All that a row of the last layer sees, through every layer, as one nested value."""
+    depth = len(blocks.layers) - 1
+    return _seen(blocks, depth, row)
+
+
+def _seen(blocks, depth, row):
+    if depth < 0:
+        return row
+    block = blocks.layers[depth]
+    own = _seen(blocks, depth - 1, int(block.distinct[block.own[row]]))
+    below = [_seen(blocks, depth - 1, int(neighbour)) for neighbour in block.neighbour[row]]
+    return own, below, block.elapsed[row].tolist(), block.features[row].tolist(), block.mask[row].tolist()

@@ -63,7 +63,7 @@ def test_most_recent_neighbours_are_those_of_brute_force(events, asked, k):
 def test_uniform_neighbours_are_drawn_from_the_whole_past_and_only_from_it(events, asked, seed):
     stream = stream_of(events, 7)
     node, time = np.array([q[0] for q in asked]), np.array([q[1] for q in asked])
-    found = TemporalGraph(stream).uniform(node, time, 4, np.random.default_rng(seed))
+    found = TemporalGraph(stream).uniform(node, time, np.random.default_rng(seed).random((len(node), 4)))
     for i, (n, t) in enumerate(asked):
         past = brute_force(stream, n, t)
         assert found.real[i].all() == bool(past)
@@ -75,7 +75,9 @@ def test_uniform_neighbours_are_drawn_from_the_whole_past_and_only_from_it(event
 
 def test_uniform_neighbours_reach_every_earlier_event():
     stream = stream_of([(0, 1, t) for t in range(10)], 2)
-    found = TemporalGraph(stream).uniform(np.zeros(200, int), np.full(200, 99), 4, np.random.default_rng(0))
+    found = TemporalGraph(stream).uniform(
+        np.zeros(200, int), np.full(200, 99), np.random.default_rng(0).random((200, 4))
+    )
     assert set(found.event.ravel()) == set(range(10))
 
 
@@ -91,7 +93,7 @@ def test_an_event_of_a_node_with_itself_fills_one_slot():
     found = graph.most_recent(np.array([0]), np.array([9]), 4)
     assert found.event[found.real].tolist() == [0, 1, 2]
     assert found.node[found.real].tolist() == [1, 0, 2]
-    drawn = graph.uniform(np.zeros(300, int), np.full(300, 9), 4, np.random.default_rng(0)).event
+    drawn = graph.uniform(np.zeros(300, int), np.full(300, 9), np.random.default_rng(0).random((300, 4))).event
     np.testing.assert_allclose(np.bincount(drawn.ravel()) / drawn.size, 1 / 3, atol=0.05)
 
 

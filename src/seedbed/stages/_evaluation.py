@@ -35,7 +35,7 @@ __all__ = [
 NegativeKind = Literal["random", "historical"]
 NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
 _DRAWN_TOGETHER = 128
-CandidateScorer = Callable[[Int64, Int64, Int64, np.random.Generator], Float64]
+CandidateScorer = Callable[[Int64, Int64, Int64], Float64]
 
 
 def batches(events: range, size: int) -> Iterator[range]:
@@ -65,8 +65,7 @@ class CandidateDraw:
     def score(self, data: LinkDataset, batch: range, scorer: CandidateScorer) -> dict[NegativeKind, RankingScores]:
         """The scores of one batch by kind of negative; the scorer gets all candidates in one call."""
         source, _, time = data.events(batch)
-        rng = np.random.default_rng((self.seed, 2, batch.start))
-        return self.ranking(scorer(source, self.candidates(data, batch), time, rng))
+        return self.ranking(scorer(source, self.candidates(data, batch), time))
 
     def candidates(self, data: LinkDataset, batch: range) -> Int64:
         """int64 [B, 1 + kinds * (1 + num_ranked)]: the true destination, then the negatives of each kind."""

@@ -1,10 +1,11 @@
 """One training job, and the file job.json, written once before the first step, that lets a run of it resume."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from seedbed.contracts import Message
@@ -18,8 +19,10 @@ from seedbed.temporal import EventStream
 __all__ = ["BegunJob", "Job", "configuration_of"]
 
 _FILE = "job.json"
-_VERSION = 2
+_VERSION = 3
 _MAY_CHANGE: dict[str, Any] = {"gate": True, "runtime": {"mode", "sample_every"}, "training": {"checkpoint_every"}}
+
+_logger = logging.getLogger("seedbed.stages")
 
 
 @final
@@ -45,13 +48,16 @@ class BegunJob(Message):
     """What a run began with: its configuration, the digest of its events, and the run that it replays, if any.
 
     Version 1 was written before there were pair features, when negatives were drawn among all destinations and the
-    stall rule did not know the noise of a score. A run that began so goes on so.
+    stall rule did not know the noise of a score. A run that began so goes on so. Version 2 was written when uniform
+    neighbours depended on the batch (`neighbours_by_batch`, which is not stored). A run that began so goes on with
+    other ones, and with a warning.
     """
 
     schema_version: int = _VERSION
     config: TrainConfig
     data: str
     replay_of: str | None = None
+    neighbours_by_batch: bool = Field(default=False, exclude=True)
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -83,6 +89,15 @@ class BegunJob(Message):
         document["config"]["runtime"] = self.config.runtime.model_dump(mode="json", exclude_unset=True)
         create(run.path(_FILE), canonical_json(document))
 
+    def warn_of_other_neighbours(self, run_id: str) -> None:
+        """Log a warning when the run began with uniform neighbours that are no longer drawn so."""
+        if self.neighbours_by_batch:
+            _logger.warning(
+                "run %s began under a former version, whose uniform neighbours depended on the batch; this version "
+                "draws other ones, so the results are not those that it would have had: to compare, start a new run",
+                run_id,
+            )
+
     def require_same(self, other: Self) -> None:
         """Raise Conflict when `other` is not the same work: other events, another replay, or settings that matter."""
         if other.data != self.data:
@@ -106,14 +121,16 @@ class BegunJob(Message):
 
 def _of_this_version(document: dict[str, Any]) -> dict[str, Any]:
     """The document as the present version writes it."""
-    if document["schema_version"] >= _VERSION:
+    version, config = document["schema_version"], document["config"]
+    if version >= _VERSION:
         return document
-    config = document["config"]
-    model = {"pair_features": False} | config["model"]
-    training = {"negatives": "all"} | config["training"]
-    change = {"confidence": None} | config["change"]
-    former = config | {"model": model, "training": training, "change": change}
-    return document | {"schema_version": _VERSION, "config": former}
+    if version < 2:
+        model = {"pair_features": False} | config["model"]
+        training = {"negatives": "all"} | config["training"]
+        change = {"confidence": None} | config["change"]
+        config = config | {"model": model, "training": training, "change": change}
+    by_batch = config["model"].get("neighbours") == "uniform"
+    return document | {"schema_version": _VERSION, "config": config, "neighbours_by_batch": by_batch}
 
 
 def _unreadable(path: Path, problem: str) -> StoreCorrupt:

@@ -63,6 +63,7 @@ def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run
     if begun is None or not journal.exists():
         raise NotFound(f"run {original.run_id}: {original.folder} lacks the job.json or changes.log to replay it from")
     _require_same_work(begun, job)
+    begun.warn_of_other_neighbours(original.run_id)
     rule = replay_rule(fold(read_journal(journal)), original.run_id)
     result = train(job, store, observer, run_id=run_id, replay=rule)
     if result.commit is None:

@@ -1,7 +1,8 @@
 """The live training state: model, optimizer and scheduler, one step at a time.
 
-Every step draws its negatives, neighbours and dropout from generators seeded with (seed, step). So a resumed run gives
-the same results as an uninterrupted one, without the stored state of any generator.
+Every step draws its negatives, neighbours and dropout by (seed, step), and an evaluation its neighbours by the seed and
+the question alone. So a resumed run gives the same results as an uninterrupted one, without the stored state of any
+generator, and scores do not depend on the batches of an evaluation.
 """
 
 import math
@@ -16,7 +17,7 @@ from seedbed.errors import Diverged
 from seedbed.runtime import Contract
 from seedbed.stages._config import TrainConfig, TrainingSettings
 from seedbed.stages._dataset import LinkDataset
-from seedbed.temporal import LinkPredictor, TGATConfig
+from seedbed.temporal import LinkPredictor, QuestionDraw, TGATConfig
 from seedbed.temporal._arrays import Float64, Int64
 from seedbed.temporal._link_queries import PairScale, link_queries
 
@@ -70,7 +71,7 @@ class Trainer:
         torch.manual_seed(int(rng.integers(2**62)))
         source, destination, time = self.data.events(self.batch(step))
         candidates = np.column_stack([destination, self.data.negatives.random(time, 1, rng, self._among)])
-        loss = self._loss(self._logits(source, candidates, time, rng))
+        loss = self._loss(self._logits(source, candidates, time, QuestionDraw((self._seed, 1, step))))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise Diverged(f"step {step + 1}: the loss is {value}; {_DIVERGED}")
@@ -81,20 +82,20 @@ class Trainer:
         return value
 
     @torch.no_grad()
-    def score(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> Float64:
+    def score(self, source: Int64, candidates: Int64, time: Int64) -> Float64:
         """Logits float64 [B, M] of sources [B] against candidates [B, M] at times [B], in evaluation mode.
 
         Raises Diverged when any is not finite.
         """
         self.model.eval()
-        scores: Float64 = self._logits(source, candidates, time, rng).double().cpu().numpy()
+        scores: Float64 = self._logits(source, candidates, time, QuestionDraw((self._seed, 2))).double().cpu().numpy()
         if not np.isfinite(scores).all():
             raise Diverged(f"an evaluation's scores are not all finite; {_DIVERGED}")
         return scores
 
-    def _logits(self, source: Int64, candidates: Int64, time: Int64, rng: np.random.Generator) -> torch.Tensor:
+    def _logits(self, source: Int64, candidates: Int64, time: Int64, draw: QuestionDraw) -> torch.Tensor:
         device, asked = self._contract.device, link_queries(source, candidates, time)
-        blocks = self.data.builder.build(asked.node, asked.time, rng=rng if self._uniform else None).to(device)
+        blocks = self.data.builder.build(asked.node, asked.time, draw=draw if self._uniform else None).to(device)
         links = asked.links(self._history, self._pair_scale).to(device)
         with self._contract.autocast():
             logits: torch.Tensor = self.model(blocks, links)

@@ -29,11 +29,12 @@ __all__ = ["TrainingResult", "train"]
 @final
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training ended: FINISHED with its commit, or INTERRUPTED without one."""
+    """How a training ended: FINISHED with its commit, or INTERRUPTED without one, and by what (Ctrl-C, or a signal)."""
 
     run_id: str
     status: RunStatus
     commit: Commit | None
+    reason: str = ""
 
 
 def train(
@@ -68,6 +69,8 @@ def train(
     run = store.start(job.config.project, run_id, Stage.TRAINING)
     if begun is None:
         this.write(run)
+    else:
+        begun.warn_of_other_neighbours(run_id)
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
             proposer = None if replay is None else ReplayProposer(replay, job.config.change)
@@ -92,7 +95,7 @@ def _attempt(
             evaluation = execution.evaluate(requested) if execution.train(requested) else None
             if evaluation is None:
                 run.interrupted(requested.reason)
-                return TrainingResult(run.run_id, RunStatus.INTERRUPTED, None)
+                return TrainingResult(run.run_id, RunStatus.INTERRUPTED, None, requested.reason)
             draft = make_draft(job.config, job.cohort, data, run, execution.finish(), evaluation)
         finally:
             run.write_document("audit_run", execution.evidence().model_dump(mode="json"))

@@ -3,6 +3,7 @@
 from seedbed.temporal._baselines import BASELINE_RULES
 from seedbed.temporal._blocks import BlockBuilder
 from seedbed.temporal._boosting import HistoryBoosting, has_boosting, history_columns
+from seedbed.temporal._draw import QuestionDraw
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._history import EventHistory, Occurred, Past
 from seedbed.temporal._link import LinkPredictor
@@ -34,6 +35,7 @@ __all__ = [
     "Neighbours",
     "Occurred",
     "Past",
+    "QuestionDraw",
     "RankingScores",
     "StreamSchema",
     "TGATConfig",

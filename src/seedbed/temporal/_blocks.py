@@ -1,6 +1,5 @@
 """Blocks: what one batch of queries needs from the past, for every layer, with identical queries computed once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, final
 
@@ -8,12 +7,11 @@ import numpy as np
 import torch
 
 from seedbed.temporal._arrays import Int64
+from seedbed.temporal._draw import QuestionDraw
 from seedbed.temporal._graph import Neighbours, TemporalGraph
 from seedbed.temporal._stream import EventStream
 
 __all__ = ["Block", "BlockBuilder", "Blocks", "distinct_queries"]
-
-SampleNeighbours = Callable[[Int64, Int64, int], Neighbours]
 
 
 @final
@@ -80,18 +78,15 @@ class BlockBuilder:
         """The width E of the blocks' features."""
         return self._features.shape[1]
 
-    def build(self, node: Int64, time: Int64, *, rng: np.random.Generator | None = None) -> Blocks:
-        """Blocks for int64 [R] queries: the most recent neighbours, or uniform ones when a generator is given."""
-        if rng is None:
-            return self._build(node, time, self._graph.most_recent)
-        generator = rng
-        return self._build(node, time, lambda n, t, k: self._graph.uniform(n, t, k, generator))
-
-    def _build(self, node: Int64, time: Int64, sample: SampleNeighbours) -> Blocks:
+    def build(self, node: Int64, time: Int64, *, draw: QuestionDraw | None = None) -> Blocks:
+        """Blocks for int64 [R] queries: of the most recent neighbours, or of uniform ones when a draw is given."""
         node, time, root = distinct_queries(node, time)
         layers: list[Block] = []
         for depth, k in enumerate(reversed(self._num_neighbours)):
-            found = sample(node, time, k)
+            if draw is None:
+                found = self._graph.most_recent(node, time, k)
+            else:
+                found = self._graph.uniform(node, time, draw.uniform(node, time, depth, k))
             is_first_layer = depth == len(self._num_neighbours) - 1
             own, neighbour = node, found.node
             below_node, below_time = node, time

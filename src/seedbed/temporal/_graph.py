@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import InvalidInput
-from seedbed.temporal._arrays import Int64
+from seedbed.temporal._arrays import Float64, Int64
 from seedbed.temporal._order import by_owner
 from seedbed.temporal._stream import EventStream
 
@@ -70,14 +70,17 @@ class TemporalGraph:
         slot = end[:, None] - np.arange(k, 0, -1)
         return self._gather(slot, slot >= self._row[node][:, None], time)
 
-    def uniform(self, node: Int64, time: Int64, k: int, rng: np.random.Generator) -> Neighbours:
-        """k earlier events of each query drawn with replacement, in time order. node, time: int64 [Q]."""
+    def uniform(self, node: Int64, time: Int64, drawn: Float64) -> Neighbours:
+        """The earlier events at these shares of each query's past, in time order; an event may come several times.
+
+        node, time: int64 [Q]; drawn: float64 [Q, K], uniform numbers in [0, 1).
+        """
         begin = self._row[node]
         count = np.searchsorted(self._key, self._keys(node, time)) - begin
-        drawn = (rng.random((len(node), k)) * count[:, None]).astype(np.int64)
-        drawn.sort(axis=1)
-        real = np.broadcast_to((count > 0)[:, None], drawn.shape)
-        return self._gather(begin[:, None] + drawn, real, time)
+        place = (drawn * count[:, None]).astype(np.int64)
+        place.sort(axis=1)
+        real = np.broadcast_to((count > 0)[:, None], place.shape)
+        return self._gather(begin[:, None] + place, real, time)
 
     def _keys(self, node: Int64, time: Int64) -> Int64:
         """One int64 for each (node, time), in the order of the pairs; a time beyond the stream counts as its end."""

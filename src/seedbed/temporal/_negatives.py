@@ -51,7 +51,7 @@ class NegativeSampler:
         self, source: Int64, time: Int64, num_negatives: int, rng: np.random.Generator, among: Among = "met"
     ) -> Int64:
         """int64 [B, num_negatives] of destinations that each source [B] met strictly before its time [B]."""
-        past = self._met.uniform(source, time, num_negatives, rng)
+        past = self._met.uniform(source, time, rng.random((len(source), num_negatives)))
         return np.where(past.real, past.node, self.random(time, num_negatives, rng, among))
 
     def before_any_destination(self, time: Int64) -> npt.NDArray[np.bool_]:

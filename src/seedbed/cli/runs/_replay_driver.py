@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from seedbed.cli.console._command_line import command
+from seedbed.cli.console._interrupted import tell_interrupted
 from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
@@ -47,7 +48,7 @@ def run_replay(request: ReplayRequest) -> int:
     runtime = resolve_config(file=config.runtime.model_dump(exclude_unset=True), environment=os.environ)
     resumed = None if request.resume is None else find_run(request.store, request.resume).run_id
     console = errors()
-    with warnings_shown(console):
+    with warnings_shown(console) as warned:
         job = Job(config, _events(request, config), str(snapshot.metadata["cohort_id"]), runtime)
         with watching(console, time.monotonic) as progress:
             try:
@@ -57,9 +58,9 @@ def run_replay(request: ReplayRequest) -> int:
                     error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
                 raise
     if done.result.commit is None:
-        return _interrupted(request, original, done)
+        return tell_interrupted(done.result, _again(request, original, done), warned, as_json=request.as_json)
     if request.as_json:
-        print_json(_as_json(original, done), schema_version=_SCHEMA_VERSION)
+        print_json({**_as_json(original, done), "warnings": warned}, schema_version=_SCHEMA_VERSION)
     else:
         out().print(_result_text(original, done), soft_wrap=True)
     return ExitCode.PASS if done.is_same else ExitCode.FAIL
@@ -71,14 +72,11 @@ def _events(request: ReplayRequest, config: TrainConfig) -> EventStream:
     return load_events(request.events, config.data, sort=request.sort)
 
 
-def _interrupted(request: ReplayRequest, original: RunView, done: Replay) -> int:
+def _again(request: ReplayRequest, original: RunView, done: Replay) -> str:
+    """The command that continues an interrupted replay."""
     given = [str(request.events)] if request.events else []
     words = ["changes", "replay", original.run_id, *given, *(["--sort"] if request.sort else [])]
-    again = command(request.store, *words, "--resume", done.result.run_id)
-    if request.as_json:
-        print_json({"run_id": done.result.run_id, "status": done.result.status.value, "resume": again})
-    errors().print(f"interrupted: the replay is checkpointed. Continue with\n  {again}", soft_wrap=True)
-    return ExitCode.INTERRUPTED
+    return command(request.store, *words, "--resume", done.result.run_id)
 
 
 def _as_json(original: RunView, done: Replay) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._gate_text import gate_text
+from seedbed.cli.console._interrupted import tell_interrupted
 from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
@@ -23,11 +24,11 @@ from seedbed.cli.runs._select import find_run
 from seedbed.cli.training._request import Request
 from seedbed.contracts import GateReport
 from seedbed.dashboard import write_report
-from seedbed.errors import ExitCode, InvalidInput, SeedbedError
+from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.gate import judge_run
 from seedbed.records import Commit, RunView, Store, merged_events
 from seedbed.runtime import resolve_config
-from seedbed.stages import Fault, Job, TrainConfig, TrainingResult, configuration_of, train
+from seedbed.stages import Fault, Job, TrainConfig, configuration_of, train
 from seedbed.temporal import EventStream
 
 __all__ = ["cohort_of", "run_job"]
@@ -61,7 +62,8 @@ def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[
                     error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
                 raise
     if result.commit is None:
-        return _interrupted(request, result)
+        again = command(request.store, *request.words, "--resume", result.run_id)
+        return tell_interrupted(result, again, warned, as_json=request.as_json)
     return _finished(request, store, result.commit, warned)
 
 
@@ -87,14 +89,6 @@ def _resumed(request: Request, config: TrainConfig) -> RunView | None:
             "resume it with the command that started it"
         )
     return view
-
-
-def _interrupted(request: Request, result: TrainingResult) -> int:
-    again = command(request.store, *request.words, "--resume", result.run_id)
-    if request.as_json:
-        print_json({"run_id": result.run_id, "status": result.status.value, "resume": again})
-    errors().print(f"interrupted: run {result.run_id} is checkpointed. Continue with\n  {again}", soft_wrap=True)
-    return ExitCode.INTERRUPTED
 
 
 def _finished(request: Request, store: Store, commit: Commit, warned: list[str]) -> int:

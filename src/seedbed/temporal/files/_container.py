@@ -78,7 +78,8 @@ class Container:
     def read(self, columns: Sequence[str] | None, *, rows: int | None = None) -> pl.DataFrame:
         """The columns (all, if None) of the first `rows` rows; cells of a text file stay text.
 
-        Blanks around a text or a name in the header mean nothing, and are left out.
+        Blanks around a text, in Parquet and Arrow too, or around a name in the header of a text file mean nothing, and
+        are left out: all that Unicode calls White_Space.
 
         Raises InvalidInput when the file is torn or of another encoding, or lacks a column.
         """

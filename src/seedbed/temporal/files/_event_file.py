@@ -98,7 +98,7 @@ class EventFile:
         values = self._without_quoted_nothing(column)
         if values.dtype in TEXT and (truth := booleans(values.cast(pl.String))) is not None:
             return truth.cast(pl.Float32).to_numpy()
-        if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or self._is_text(values)):
+        if not (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null) or self._is_text(values)):
             raise self._wrong_type(column, "numbers")
         numbers = self._with_points(values).cast(pl.Float64, strict=False).cast(pl.Float32)
         bad = values.is_not_null() & ~numbers.is_finite().fill_null(False)
