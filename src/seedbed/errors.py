@@ -43,7 +43,7 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.NO_ANSWER: "inconclusive, or no data",
     ExitCode.CONTRACT_BROKEN: "contract broken",
     ExitCode.INTERNAL_ERROR: "internal error",
-    ExitCode.INTERRUPTED: "ended by Ctrl-C",
+    ExitCode.INTERRUPTED: "ended by Ctrl-C or SIGTERM",
 }
 """What each code means, in the words of the README and of `seedbed --help`."""
 
