@@ -45,8 +45,6 @@ def make_draft(
     evaluation: Evaluation,
 ) -> SnapshotDraft:
     """The snapshot of a finished training. Measurements that depend on the clock are in `timing` only."""
-    progress, settings = finished.progress, config.training
-    novelty = Novelty.of(data, CandidateDraw.for_test(settings), settings.batch_size)
     return SnapshotDraft(
         project=config.project,
         run_id=run.run_id,
@@ -54,20 +52,7 @@ def make_draft(
         attempt=run.attempt,
         schema=PANEL,
         metadata=_metadata(config, cohort, data, run),
-        metrics={
-            "test": _as_json(evaluation.intervals("model", settings.seed)),
-            "baselines": {name: evaluation.metrics(name) for name in evaluation.baselines},
-            "strongest": strongest(evaluation),
-            "strongest_name": strongest_names(evaluation),
-            "margin": _as_json(margins(evaluation, settings.seed)),
-            "novelty": novelty.as_json(),
-            "by_novelty": novelty.split(evaluation),
-            "validation": {
-                "step": [step for step, _ in progress.validation],
-                "ap": [ap for _, ap in progress.validation],
-            },
-            "train": {"loss": list(progress.losses)},
-        },
+        metrics=_metrics(config, data, finished, evaluation),
         predictions=evaluation.digest("model"),
         fingerprints={
             "data": data.digest,
@@ -93,7 +78,7 @@ def make_draft(
         config=config.model_dump(mode="json"),
         volatile_settings=_VOLATILE,
         factors={
-            "seed": settings.seed,
+            "seed": config.training.seed,
             "device": finished.audit.device_name,
             "threads": torch.get_num_threads(),
             "parameters": finished.num_parameters,
@@ -103,6 +88,27 @@ def make_draft(
             "changes": finished.changes.model_dump(mode="json"),
         },
     )
+
+
+def _metrics(
+    config: TrainConfig, data: LinkDataset, finished: FinishedAttempt, evaluation: Evaluation
+) -> dict[str, Any]:
+    progress, settings = finished.progress, config.training
+    novelty = Novelty.of(data, CandidateDraw.for_test(settings), settings.batch_size)
+    return {
+        "test": _as_json(evaluation.intervals("model", settings.seed)),
+        "baselines": {name: evaluation.metrics(name) for name in evaluation.baselines},
+        "strongest": strongest(evaluation),
+        "strongest_name": strongest_names(evaluation),
+        "margin": _as_json(margins(evaluation, settings.seed)),
+        "novelty": novelty.as_json(),
+        "by_novelty": novelty.split(evaluation),
+        "validation": {
+            "step": [step for step, _ in progress.validation],
+            "ap": [ap for _, ap in progress.validation],
+        },
+        "train": {"loss": list(progress.losses)},
+    }
 
 
 def lint_gate(checks: Sequence[Check]) -> None:
