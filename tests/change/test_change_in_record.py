@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from change_knob import Knob
 
-from seedbed.change import ChangeEngine, Delta, Parameter, Scale, summary
+from seedbed.change import ChangeEngine, ChangeHistory, Delta, Parameter, Scale, summary
+from seedbed.errors import InvalidInput
 from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, compare
 
 LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1.0)
@@ -51,10 +52,23 @@ def test_each_journal_has_its_summary_under_its_name_and_none_is_there_twice(sto
     assert found.course["changes"] == {"optimizer.lr": [[11, 0.005], [11, 0.005]]}
 
 
-def test_a_document_of_the_name_of_a_journal_is_kept_as_it_is_given(store: Store) -> None:
+@pytest.mark.parametrize("given", [("changes",), ("growth",), ("changes", "growth"), ()])
+def test_a_summary_under_the_name_of_its_journal_stands_for_no_other(store: Store, given: tuple[str, ...]) -> None:
     run = store.start("a")
-    engine_of(run.journal("notes"))
-    run.journal("empty")
-    commit = ended(run, notes={"text": "mine"})
-    assert commit.snapshot.documents == {"notes": {"text": "mine"}}
-    assert ended(run, notes={"text": "mine"}) == commit
+    engines = {name: engine_of(run.journal(name)) for name in ("changes", "growth")}
+    summaries = {name: summary(engine.history).model_dump(mode="json") for name, engine in engines.items()}
+    commit = ended(run, **{name: summaries[name] for name in given})
+    assert commit.snapshot.documents == summaries
+    assert ended(run) == commit
+
+
+@pytest.mark.parametrize("given", [{"text": "mine"}, summary(ChangeHistory()).model_dump(mode="json")])
+def test_something_else_under_the_name_of_a_journal_is_refused_and_the_run_can_still_end(
+    store: Store, given: dict[str, object]
+) -> None:
+    run = store.start("a")
+    engine_of(run.journal("growth"))
+    run.journal("notes")
+    with pytest.raises(InvalidInput, match=r"'growth' is not the summary of the changes in the journal growth\.log"):
+        ended(run, growth=given)
+    assert sorted(ended(run, mine=given, notes={"text": "mine"}).snapshot.documents) == ["growth", "mine", "notes"]

@@ -6,7 +6,7 @@ from math import inf, nan
 
 import pytest
 import torch
-from torch.optim import LBFGS, SGD, Adam, Optimizer
+from torch.optim import ASGD, LBFGS, SGD, Adam, Optimizer, Rprop
 
 from seedbed.change import (
     Binding,
@@ -52,10 +52,60 @@ def test_steps_without_a_proof_prove_nothing_however_many_they_are(kind: str, nu
     engine.close()
     why = "is the same with the former value" if gradient == 0 else "holds numbers that are not finite"
     assert engine.history[1].outcome is Outcome.UNKNOWN
-    assert engine.history[1].reason == f"the run ended before a step used it: the update {why}"
+    told = "" if num_steps <= 65 else "; 2 steps in 16 are looked at by now"
+    assert engine.history[1].reason == f"the run ended before a step used it: the update {why}{told}"
 
 
-@pytest.mark.parametrize(("num_steps", "first_look"), [(70, 80), (200, 208)])
+@pytest.mark.parametrize("num_idle", [0, 63, 64, 200])
+@pytest.mark.parametrize(("cls", "first"), [(SGD, 1), (ASGD, 2)])
+def test_steps_without_gradients_use_up_no_look(cls: type[SGD | ASGD], first: int, num_idle: int) -> None:
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimizer = cls([weight], lr=0.1)
+    weight.grad = torch.ones(4)
+    optimizer.step()
+    engine = ChangeEngine(MemoryJournal(), {"x": LearningRate(optimizer)}, [Parameter("x", "1", low=1e-9, high=1e3)])
+    engine.propose(Delta("x", Scale(0.5), "test", "me"), 0)
+    for step in range(num_idle + 2):
+        weight.grad = None if step < num_idle else torch.full_like(weight, 1.0 + step)
+        optimizer.step()
+    assert (engine.history[1].outcome, engine.history[1].story[-1][1]["step"]) == (Outcome.EFFECTIVE, num_idle + first)
+
+
+def test_a_weight_that_takes_its_first_step_late_shows_the_rate_that_rprop_gives_it() -> None:
+    early, late = (torch.nn.Parameter(torch.ones(4)) for _ in range(2))
+    optimizer = Rprop([early, late], lr=0.1)
+    early.grad = torch.ones(4)
+    optimizer.step()
+    engine = ChangeEngine(MemoryJournal(), {"x": LearningRate(optimizer)}, [Parameter("x", "1", low=1e-9, high=1e3)])
+    engine.propose(Delta("x", Scale(0.5), "test", "me"), 0)
+    for _ in range(100):
+        early.grad = torch.randn(4)
+        optimizer.step()
+    assert engine.history[1].outcome is Outcome.UNKNOWN
+    late.grad = torch.ones(4)
+    optimizer.step()
+    assert torch.equal(late, torch.full((4,), 0.95))  # 1 - 0.05, the new rate
+    assert (engine.history[1].outcome, engine.history[1].story[-1][1]["step"]) == (Outcome.EFFECTIVE, 101)
+
+
+@pytest.mark.parametrize("has_stepped", [False, True])
+def test_an_optimizer_that_is_given_the_weights_later_is_seen_to_step_them(has_stepped: bool) -> None:
+    weight, other = (torch.nn.Parameter(torch.ones(4)) for _ in range(2))
+    weight.grad = other.grad = torch.ones(4)
+    optimizer, rival = SGD([weight], lr=0.1), SGD([other], lr=0.1)
+    engine = ChangeEngine(MemoryJournal(), {"x": LearningRate(optimizer)}, [Parameter("x", "1", low=1e-9, high=1e3)])
+    engine.propose(Delta("x", Scale(0.5), "test", "me"), 0)
+    optimizer.step()
+    if has_stepped:
+        rival.step()
+    rival.add_param_group({"params": [weight]})
+    for _ in range(2):
+        rival.step()
+    assert engine.history[1].outcome is Outcome.FAILED
+    assert "another optimizer, SGD, steps these weights since then" in engine.history[1].reason
+
+
+@pytest.mark.parametrize(("num_steps", "first_look"), [(70, 81), (200, 209)])
 def test_a_step_that_is_looked_at_after_many_that_were_not_is_still_a_proof(num_steps: int, first_look: int) -> None:
     weight, optimizer, engine = halved("lr")
     for _ in range(num_steps):

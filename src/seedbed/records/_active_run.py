@@ -149,9 +149,10 @@ class ActiveRun:
         """Commit `draft` and end the run: durable on return. Calling it again with the same content is a no-op.
 
         A summary of the changes in each journal of this attempt is added to the documents, under the journal's name,
-        unless the draft has a document of that name or has the same summary under another.
-        Raises InvalidInput when the draft belongs to another run; NotFound when a blob is missing; Conflict when other
-        content is committed under this run, stage and attempt; StoreUnavailable: then the same call can be repeated.
+        unless the draft has the same summary there or under a name of no journal.
+        Raises InvalidInput when the draft belongs to another run or has something else under a journal's name; NotFound
+        when a blob is missing; Conflict when other content is committed under this run, stage and attempt;
+        StoreUnavailable: then the same call can be repeated.
         """
         self._require_own(draft)
         self._close_events()
@@ -202,16 +203,19 @@ class ActiveRun:
             events.close()
 
     def _summaries(self, draft: SnapshotDraft) -> dict[str, object]:
-        """Every journal's summary by its name, unless it is given; one given document is of one journal."""
-        given = [plain(document) for document in draft.documents.values()]
-        found: dict[str, object] = {}
-        for name, journal in self._journals.items():
-            made = None if name in draft.documents else journal.summary()
-            if made in given:
-                given.remove(plain(made))
-            elif made is not None:
-                found[name] = made
-        return found
+        """The summary of each journal that has one, by its name, unless it is given under the name of no journal."""
+        made = {name: found for name, journal in self._journals.items() if (found := journal.summary()) is not None}
+        others = [plain(document) for name, document in draft.documents.items() if name not in made]
+        for name, summary in tuple(made.items()):
+            if name in draft.documents and plain(draft.documents[name]) != summary:
+                raise InvalidInput(
+                    f"the document {name!r} is not the summary of the changes in the journal {name}.log, which has "
+                    "that name: leave it out, since finish adds it, or give it another name"
+                )
+            if name not in draft.documents and summary in others:
+                others.remove(plain(summary))
+                del made[name]
+        return made
 
     def _log_heads(self) -> dict[str, LogHead]:
         heads = {}

@@ -47,7 +47,7 @@ class StepHub:
         self._optimizer = optimizer
         self._running = False
         self._num_strange_steps = 0
-        self._shares: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
+        self._shares: weakref.WeakKeyDictionary[Optimizer, tuple[int, int, bool]] = weakref.WeakKeyDictionary()
         _see_every_step()
         _hubs.add(self)
         self._handles: tuple[RemovableHandle, ...] = (
@@ -100,13 +100,16 @@ class StepHub:
             watch.on_begin(optimizer)
 
     def _has_weights_of(self, other: Optimizer) -> bool:
-        found = self._shares.get(other)
-        if found is None:
+        """Whether both hold a weight; it is asked again when either was given more of them."""
+        sizes = _num_weights(self._optimizer), _num_weights(other)
+        *known, shares = self._shares.get(other, (0, 0, False))
+        if tuple(known) != sizes:
             own, theirs = (
                 {id(w) for group in o.param_groups for w in group["params"]} for o in (self._optimizer, other)
             )
-            found = self._shares[other] = not own.isdisjoint(theirs)
-        return found
+            shares = not own.isdisjoint(theirs)
+            self._shares[other] = (*sizes, shares)
+        return shares
 
     def _finish(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         for watch in tuple(self.watches):
@@ -124,6 +127,10 @@ class StepHub:
             del vars(self._optimizer)[_HUB]
         for handle in self._handles:
             handle.remove()
+
+
+def _num_weights(optimizer: Optimizer) -> int:
+    return sum(len(group["params"]) for group in optimizer.param_groups)
 
 
 def hub_of(optimizer: Optimizer) -> StepHub:

@@ -14,7 +14,9 @@ from seedbed.change.bindings.proof._twin import Part, Settings, State, parts_of,
 
 __all__ = ["Proof", "proof_of"]
 
-_PATIENCE, _THEN_EACH = 64, 16  # steps: a watch that nothing decides looks at each of the first, then at one in a few
+# Steps with gradients: a watch that nothing decides looks at each of the first, then at two in succession of a few,
+# since what a step reads for the next shows only in the next.
+_PATIENCE, _TOGETHER, _THEN_OF = 64, 2, 16
 
 Former = Callable[[dict[int, dict[str, Any]]], None]
 """Sets the former value in a copy of the groups' settings."""
@@ -77,19 +79,20 @@ class _UpdateProof:
         self._left: list[tuple[Tensor, State]] | None = None
         self._settings: Settings = {}
         self._former: Settings = {}
-        self._num_looks = 0
+        self._num_used = 0
         self._looks = True
         self._last = UpdateFinding(Match.OPEN, "no step was looked at")
 
     def begin(self, places: Sequence[int], put_former: Former) -> None:
         """Take the sample, its state and its gradients, and both settings."""
-        self._num_looks += 1
-        self._looks = self._num_looks <= _PATIENCE or self._num_looks % _THEN_EACH == 0
+        self._looks = bool(self._reading) or self._num_used < _PATIENCE or self._num_used % _THEN_OF < _TOGETHER
         if not self._looks:
+            self._num_used += 1
             self._left = None
             return
         with torch.no_grad():
             self._continue_or_sample(places)
+            self._num_used += bool(self._parts)
             self._settings, former = settings_of(self._optimizer), settings_of(self._optimizer)
         put_former(former)
         self._former = former
@@ -98,10 +101,11 @@ class _UpdateProof:
         """Nothing to take: these classes call the closure once, before the step."""
 
     def finish(self) -> UpdateFinding:
-        """Compare what was made with both twins; a step that is not looked at says what the last one said."""
+        """Compare what was made with both twins; a step that is not looked at says what the last one said, and that."""
         if self._looks:
             self._last = self._found()
-        return self._last
+            return self._last
+        return UpdateFinding(Match.OPEN, f"{self._last.why}; {_TOGETHER} steps in {_THEN_OF} are looked at by now")
 
     def _found(self) -> UpdateFinding:
         if not self._parts:
