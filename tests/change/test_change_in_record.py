@@ -6,7 +6,7 @@ import pytest
 from change_knob import Knob
 
 from seedbed.change import ChangeEngine, ChangeHistory, Delta, Parameter, Scale, summary
-from seedbed.errors import InvalidInput
+from seedbed.errors import Conflict, InvalidInput
 from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, compare
 
 LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1.0)
@@ -72,3 +72,43 @@ def test_something_else_under_the_name_of_a_journal_is_refused_and_the_run_can_s
     with pytest.raises(InvalidInput, match=r"'growth' is not the summary of the changes in the journal growth\.log"):
         ended(run, growth=given)
     assert sorted(ended(run, mine=given, notes={"text": "mine"}).snapshot.documents) == ["growth", "mine", "notes"]
+
+
+def interrupted(store: Store, *, is_changed: bool) -> ActiveRun:
+    """The second attempt of a run; in the first, a change was made if `is_changed`."""
+    run = store.start("a")
+    engine_of(run.journal(), is_changed=is_changed).close()
+    run.log(1, {"loss": 1.0})
+    run.interrupted("Ctrl-C")
+    again = store.start("a", run.run_id)
+    again.log(2, {"loss": 1.0})
+    return again
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_changes_of_an_earlier_attempt_that_no_engine_takes_over_are_no_secret(store: Store, opens: bool) -> None:
+    changed, unchanged = (interrupted(store, is_changed=is_changed) for is_changed in (True, False))
+    if opens:
+        changed.journal()
+    found, other = ended(changed), ended(unchanged)
+    assert found.snapshot.course["untold"] == {"changes.log": found.snapshot.logs["changes.log"].digest}
+    assert "untold" not in other.snapshot.course
+    compared = compare(other.snapshot, found.snapshot, EXACT)
+    assert not compared.comparable
+    assert compared.reasons == ("one run has changes in a journal that no document of the record tells of",)
+
+
+def test_an_engine_that_takes_the_journal_over_tells_of_them(store: Store) -> None:
+    run = interrupted(store, is_changed=True)
+    ChangeEngine(run.journal(), {LR.key: Knob()}, [LR])
+    assert ended(run).snapshot.course["changes"] == {"optimizer.lr": [[11, 0.005]]}
+
+
+def test_two_engines_on_one_journal_are_refused_and_what_the_first_made_is_kept(store: Store) -> None:
+    run = store.start("a")
+    first, second = (engine_of(run.journal(), is_changed=False) for _ in range(2))
+    half = Delta(LR.key, Scale(0.5), reason="by hand", proposer="me")
+    first.propose(half, step=10)
+    with pytest.raises(Conflict, match="give each engine a journal of its own"):
+        second.propose(half, step=10)
+    assert ended(run).snapshot.course["changes"] == {"optimizer.lr": [[11, 0.005, "UNKNOWN"]]}

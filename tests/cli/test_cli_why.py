@@ -59,4 +59,4 @@ def test_a_first_run_has_nothing_to_be_explained_by(cli):
     assert refused.code == 2
     assert "name the run to compare it with" in refused.err
     finished(STORE, "run-b", seed=0)
-    assert "no setting, fingerprint, applied change or kernel differs" in cli("runs", "why", "run-b").out
+    assert "no recorded setting, fingerprint, change or kernel differs" in cli("runs", "why", "run-b").out

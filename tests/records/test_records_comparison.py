@@ -257,6 +257,13 @@ CUT = change_report(1, 0.005, 50, 51)
     [
         (snapshot("r1"), snapshot("r2"), None, "comparable: every input is the same"),
         (snapshot("r1"), snapshot("r2"), ablation("lr"), "comparable: every input is the same"),
+        (
+            snapshot("r1"),
+            snapshot("r2", ap=0.5),
+            None,
+            "comparable: every recorded input is the same and the results are not: something that is not recorded "
+            "differs, such as the environment, of which the record has no fingerprint, or the run is not deterministic",
+        ),
         (snapshot("r1"), snapshot("r2", seed=2), None, "comparable: a replicate, only the seed differs"),
         (
             changed("r1", CUT),

@@ -111,6 +111,14 @@ def test_chance_is_named_where_it_suffices():
     assert explained(before, after).summary.endswith("exceeds noise of 5 replicates")
 
 
+def test_results_that_differ_although_no_recorded_input_does_are_laid_to_no_seed():
+    before, after = snapshot("r1"), snapshot("r2", ap=0.901)
+    found = explained(before, after, noise=f"{WITHIN} of 6 replicates").summary
+    assert "chance" not in found
+    assert found.startswith("/test/ap moved by +0.001: every recorded input is the same and the results are not")
+    assert "such as the environment, of which the record has no fingerprint" in found
+
+
 def test_a_metric_that_the_two_do_not_share_is_refused():
     with pytest.raises(InvalidInput, match="share no metric /test/auc; they share /test/ap"):
         explained(snapshot("r1"), snapshot("r2"), metric="/test/auc")

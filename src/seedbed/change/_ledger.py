@@ -7,6 +7,7 @@ from typing import Any, Protocol, final
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._summary import summary
+from seedbed.errors import Conflict
 from seedbed.records import Entry
 
 __all__ = ["ChangeJournal", "Ledger", "Note"]
@@ -38,7 +39,7 @@ class Ledger:
         self._journal = journal
         entries = journal.entries()
         self.history: ChangeHistory = fold(entries)
-        journal.summarise_with(lambda: summary(self.history).model_dump(mode="json"))
+        journal.summarise_with(lambda: summary(fold(journal.entries())).model_dump(mode="json"))
         self.head = entries[-1].digest if entries else None
 
     def note(self, kind: Kind, **facts: Any) -> None:
@@ -46,7 +47,13 @@ class Ledger:
         self.note_all([(kind, facts)])
 
     def note_all(self, notes: Iterable[Note]) -> None:
-        """As `note`, for several entries with one sync."""
+        """As `note`, for several entries with one sync. Raises Conflict when somebody else wrote to the journal."""
+        entries = self._journal.entries()
+        if (entries[-1].digest if entries else None) != self.head:
+            raise Conflict(
+                "another engine has written to this journal, so it no longer holds the history of this one: "
+                "give each engine a journal of its own, such as run.journal() and run.journal('growth')"
+            )
         for entry in self._journal.append_all([(kind.value, facts) for kind, facts in notes]):
             self.history.advance(entry)
             self.head = entry.digest

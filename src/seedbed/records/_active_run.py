@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput
@@ -19,7 +19,7 @@ from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
-from seedbed.records.snapshot._course import resumes_of
+from seedbed.records.snapshot._course import change_summaries, resumes_of
 from seedbed.records.snapshot._draft import SnapshotDraft
 from seedbed.records.snapshot._schema import SCHEMA_BLOB, SHIPPED, MetadataSchema
 from seedbed.records.snapshot._snapshot import LogHead
@@ -31,6 +31,7 @@ from seedbed.records.storage._location import StoreLocation
 __all__ = ["ActiveRun"]
 
 _HEARTBEAT_EVERY = timedelta(seconds=5)
+_PROPOSED = "proposed"  # the first record of every change in a journal
 
 
 class ActiveRun:
@@ -162,7 +163,8 @@ class ActiveRun:
         complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        commit = self._commits.append(complete, self._log_heads(), self._clock.now(), self._resumes())
+        heads, untold = self._log_heads(), self._untold(documents)
+        commit = self._commits.append(complete, heads, self._clock.now(), self._resumes(), untold)
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)
         write_latest(self._files, self._commits, commit)
@@ -202,7 +204,7 @@ class ActiveRun:
             events, self._events = self._events, None
             events.close()
 
-    def _summaries(self, draft: SnapshotDraft) -> dict[str, object]:
+    def _summaries(self, draft: SnapshotDraft) -> dict[str, Mapping[str, Any]]:
         """The summary of each journal that has one, by its name, unless it is given under the name of no journal."""
         made = {name: found for name, journal in self._journals.items() if (found := journal.summary()) is not None}
         others = [plain(document) for name, document in draft.documents.items() if name not in made]
@@ -216,6 +218,19 @@ class ActiveRun:
                 others.remove(plain(summary))
                 del made[name]
         return made
+
+    def _untold(self, documents: Mapping[str, Any]) -> dict[str, str]:
+        """The run's journals that hold changes and have no summary among `documents`, with their last digests.
+
+        So it is when an attempt goes on after one that changed something, and takes no engine for its journal.
+        """
+        told = change_summaries({name: plain(document) for name, document in documents.items()})
+        found = {path: read_frames(path) for path in sorted(self.folder.glob("*.log")) if path.stem not in told}
+        return {
+            path.name: frames.head[1]
+            for path, frames in found.items()
+            if any(entry.kind == _PROPOSED for entry in frames.entries)
+        }
 
     def _log_heads(self) -> dict[str, LogHead]:
         heads = {}

@@ -69,7 +69,7 @@ def why(
     for line in (*(f"not comparable: {reason}" for reason in found.disqualifying), *each_policy(found.policies)):
         out().print(f"  {line}", soft_wrap=True)
     if not found.causes:
-        out().print("no setting, fingerprint, applied change or kernel differs")
+        out().print("no recorded setting, fingerprint, change or kernel differs")
         return
     table = plain_table("possible cause", "before", "after", "likelihood", "because", numeric=("likelihood",))
     for cause in found.causes:

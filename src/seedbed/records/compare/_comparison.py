@@ -8,6 +8,7 @@ from seedbed.records.canonical._json_pointer import Difference, differences
 from seedbed.records.snapshot._compared import Compared
 from seedbed.records.snapshot._course import DERIVED
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
+from seedbed.records.snapshot._schema import NOT_APPLICABLE
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
 
 __all__ = [
@@ -22,11 +23,14 @@ __all__ = [
     "reason_of",
     "short_text",
     "strictest_comparison",
+    "unrecorded",
 ]
 
 _SHOWN = 60
 _MADE = {"/course/changes/": "changed while it ran", DERIVED: "changed by the run's own rules"}
+_UNTOLD = "/course/untold"
 _INPUTS = ("/config/", "/factors/", "/fingerprints/", "/course/")
+_NOT_ALWAYS_RECORDED = ("code", "environment")
 
 
 def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Comparison:
@@ -118,6 +122,9 @@ def reason_of(difference: Difference) -> str:
         if difference.pointer.startswith(start):
             uses = (_uses_text(value) for value in (difference.previous, difference.current))
             return f"{difference.pointer.removeprefix(start)} was {made}: {' / '.join(uses)}"
+    if difference.pointer.startswith(_UNTOLD):
+        which = "both runs have" if difference.op == "replace" else "one run has"
+        return f"{which} changes in a journal that no document of the record tells of"
     name = difference.pointer.removeprefix("/").replace("_", " ")
     if difference.op == "add":
         return f"{name} is {short_text(difference.current)}, which the earlier run lacks"
@@ -130,6 +137,17 @@ def _uses_text(uses: Any) -> str:
     """The values of one parameter's changes, each with the step from which it was used."""
     found = [f"{value} from step {step}" + "".join(f" ({each})" for each in rest) for step, value, *rest in uses or ()]
     return short_text(", ".join(found)) or "never"
+
+
+def unrecorded(current: Compared) -> str:
+    """What to think of results that differ although every recorded input is the same: no seed explains them."""
+    given = current.fingerprints
+    missing = [name for name in _NOT_ALWAYS_RECORDED if given.get(name, NOT_APPLICABLE) == NOT_APPLICABLE]
+    such_as = f", such as the {' or the '.join(missing)}, of which the record has no fingerprint" if missing else ""
+    return (
+        "every recorded input is the same and the results are not: something that is not recorded differs"
+        f"{such_as}, or the run is not deterministic"
+    )
 
 
 def short_text(value: Json) -> str:

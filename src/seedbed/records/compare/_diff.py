@@ -7,7 +7,13 @@ from typing import NamedTuple
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
 from seedbed.records.canonical._json_pointer import Difference, differences, leaves
 from seedbed.records.canonical._names import commit_file
-from seedbed.records.compare._comparison import compare_differences, inputs_among, reason_of, strictest_comparison
+from seedbed.records.compare._comparison import (
+    compare_differences,
+    inputs_among,
+    reason_of,
+    strictest_comparison,
+    unrecorded,
+)
 from seedbed.records.compare._noise import noise_of
 from seedbed.records.compare._severity import with_severity
 from seedbed.records.snapshot._commit import Commit
@@ -76,9 +82,10 @@ def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None,
         if policy
         else strictest_comparison(before, current, inputs)
     )
+    deltas = _metric_deltas(earlier.metrics, numbers(current), replicates)
     return with_severity(
         Diff(
-            summary=_summary(comparison, inputs),
+            summary=_summary(comparison, inputs, current, differs=any(each.absolute != 0 for each in deltas.values())),
             prev_run_id=before.run_id,
             prev_snapshot_seq=earlier.seq,
             prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
@@ -90,7 +97,7 @@ def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None,
             num_changes=len(changes),
             changed_keys=tuple(change.pointer for change in changes),
             patch=tuple(change.operation() for change in changes),
-            metric_deltas=_metric_deltas(earlier.metrics, numbers(current), replicates),
+            metric_deltas=deltas,
         )
     )
 
@@ -114,7 +121,7 @@ def numbers(snapshot: Compared) -> dict[str, float]:
     }
 
 
-def _summary(comparison: Comparison, inputs: Sequence[Difference]) -> str:
+def _summary(comparison: Comparison, inputs: Sequence[Difference], current: Compared, *, differs: bool) -> str:
     """The answer in a sentence; of runs that an ablation compares, first what makes them no replicates."""
     if not comparison.comparable:
         return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
@@ -124,7 +131,9 @@ def _summary(comparison: Comparison, inputs: Sequence[Difference]) -> str:
         return f"no replicate: {reason_of(ablated[0])}{more}; comparable only as an ablation of {them}"
     if any(difference.pointer.startswith(DERIVED) for difference in inputs):
         return "comparable: a replicate, only the seed and the changes that follow from it differ"
-    return "comparable: a replicate, only the seed differs" if inputs else "comparable: every input is the same"
+    if inputs:
+        return "comparable: a replicate, only the seed differs"
+    return f"comparable: {unrecorded(current) if differs else 'every input is the same'}"
 
 
 def _subject(snapshot: Compared) -> Json:

@@ -17,6 +17,7 @@ from seedbed.records.compare._comparison import (
     input_differences,
     is_input,
     reason_of,
+    unrecorded,
 )
 from seedbed.records.compare._noise import EXCEEDS, WITHIN
 from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
@@ -85,7 +86,7 @@ def why(
     return Explanation(
         metric=chosen,
         delta=delta,
-        summary=_summary(chosen, delta),
+        summary=_summary(chosen, delta, current, is_explained=bool(causes)),
         disqualifying=tuple(map(reason_of, group_differences(previous, current))),
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
         policies=compare_under_each(previous, current),
@@ -115,9 +116,11 @@ def _distance(delta: MetricDelta) -> tuple[bool, float, float]:
     return delta.z is not None, abs(delta.z or 0.0), abs(delta.percent or 0.0)
 
 
-def _summary(metric: str | None, delta: MetricDelta | None) -> str:
+def _summary(metric: str | None, delta: MetricDelta | None, current: Snapshot, *, is_explained: bool) -> str:
     if metric is None or delta is None or not delta.absolute:
         return "no metric moved"
+    if not is_explained:
+        return f"{metric} moved by {delta.absolute:+.4g}: {unrecorded(current)}"
     if delta.noise.startswith(WITHIN):
         return f"{metric} moved by {delta.absolute:+.4g}, {delta.noise}: chance can explain this"
     beyond = f", {delta.noise}" if delta.noise.startswith(EXCEEDS) else f"; unknown whether by chance: {delta.noise}"
@@ -166,5 +169,6 @@ def _evidence(changed: Sequence[Diff], judged: Sequence[Diff], moved: Sequence[D
     if not changed:
         return "no earlier run changed it: this is the usual likelihood for its kind"
     if not judged:
-        return f"{len(changed)} earlier runs changed it, but with too few replicates to judge"
+        runs = "1 earlier run" if len(changed) == 1 else f"{len(changed)} earlier runs"
+        return f"{runs} changed it, but with too few replicates to judge"
     return f"the metric moved in {len(moved)} of {len(judged)} earlier runs that changed it"

@@ -6,6 +6,7 @@ A writer that loses the race for a number reads the winner's commit, finds its p
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -100,14 +101,19 @@ class CommitLog:
         return self._records.key(seq)
 
     def append(
-        self, draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime, resumes: int | None = None
+        self,
+        draft: SnapshotDraft,
+        logs: Mapping[str, LogHead],
+        timestamp: datetime,
+        resumes: int | None = None,
+        untold: Mapping[str, str] = MappingProxyType({}),
     ) -> Commit:
         """Commit `draft`: durable on return. If the same content is committed already, return that commit.
 
         `resumes` is how often the run was resumed; by default, as often as it had attempts before.
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
-        unplaced = build_body(draft, logs, timestamp, resumes)
+        unplaced = build_body(draft, logs, timestamp, resumes, untold)
         self._current_headers()  # read most of what others wrote now, so that the turn is short
         with self._turn():
             while True:

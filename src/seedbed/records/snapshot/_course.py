@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,7 +24,12 @@ _STALL_RULE, _REPLAY, _SETTINGS = "stall rule", "replay of ", "change"
 
 
 def course_of(
-    documents: Mapping[str, Any], config: Json, resumes: int, *, says_who_registered: bool = True
+    documents: Mapping[str, Any],
+    config: Json,
+    resumes: int,
+    untold: Mapping[str, str] = MappingProxyType({}),
+    *,
+    says_who_registered: bool = True,
 ) -> dict[str, Any]:
     """What happened in a run, from its `documents`, and how often it was resumed.
 
@@ -35,13 +41,15 @@ def course_of(
     name in `config`, which is given without what is volatile: it follows from the configuration and the seed. Those
     of a training's rule stand under "change". Records of version 2 do not say who was registered: then a change is
     derived when only the rule of a training can have made it. `runtime` holds the contract's mode, which features it
-    requested and which were used, and whether the run was degraded. Documents of another form give nothing.
+    requested and which were used, and whether the run was degraded. Documents of another form give nothing. `untold` is
+    there where the run has journals of changes that no document tells of: their last digests, by the file's name.
     """
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
     for _, summary in sorted(change_summaries(documents).items()):
         for change, item, is_derived in _uses(summary, config, says_who_registered):
             made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
-    return {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": resumes}
+    found = {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": resumes}
+    return {**found, "untold": dict(untold)} if untold else found
 
 
 def change_summaries(documents: Mapping[str, Any]) -> dict[str, ChangeSummary]:
@@ -82,6 +90,7 @@ def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:
     runtime, resumes = course["runtime"], course["resumes"]
     return (
         *(f"{parameter} was changed" for parameter in sorted(course["changes"])),
+        *(f"changes in {name} that no document tells of" for name in sorted(course.get("untold", ()))),
         *(["degraded"] if runtime.get("degraded") else []),
         *([f"resumed {resumes} times" if resumes > 1 else "resumed"] if resumes else []),
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from seedbed.contracts import Stage
@@ -135,11 +136,16 @@ class SnapshotDraft:
 
 
 def build_body(
-    draft: SnapshotDraft, logs: Mapping[str, LogHead], timestamp: datetime, resumes: int | None = None
+    draft: SnapshotDraft,
+    logs: Mapping[str, LogHead],
+    timestamp: datetime,
+    resumes: int | None = None,
+    untold: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The JSON of the snapshot of `draft`, without its number in the log and its diffs.
 
-    `resumes` is how often the run was resumed, if that is known better than by the number of its attempt.
+    `resumes` is how often the run was resumed, if that is known better than by the number of its attempt; `untold` are
+    its journals of changes that no document tells of, as `course_of` takes them.
     """
     given: dict[str, Any] = draft._plain
     resumes = draft.attempt - 1 if resumes is None else resumes
@@ -159,7 +165,7 @@ def build_body(
         "symbol": draft.symbol,
         "volatile_settings": list(draft.volatile_settings),
         "logs": {name: head.model_dump() for name, head in logs.items()},
-        "course": course_of(given["documents"], without(given["config"], draft.volatile_settings), resumes),
+        "course": course_of(given["documents"], without(given["config"], draft.volatile_settings), resumes, untold),
         "comparison_group": draft.comparison_group,
         "fingerprints": {**given["fingerprints"], **computed},
         "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
