@@ -28,7 +28,9 @@ def block_bootstrap(
     Circular block bootstrap (Politis and Romano, 1992). Blocks are twice as long as Andrews' (1991) AR(1) rule for a
     Bartlett kernel says, and the interval is widened by a factor for the small number of blocks. Both were chosen by
     simulation, since the usual choices cover the mean too rarely at a few hundred samples. The same seed gives the same
-    interval. Raises InvalidInput for fewer than 8 samples, and for any that is not finite.
+    interval. It holds for samples whose distribution is nearly symmetric, as differences and logarithms often are. Rare
+    or skewed samples break it: of zeros alone the interval has no width. There use `bounded_mean`. Raises InvalidInput
+    for fewer than 8 samples, and for any that is not finite.
     """
     samples = finite_samples(values, fewest=FEWEST, needed_by="block_bootstrap")
     num_samples = samples.size
