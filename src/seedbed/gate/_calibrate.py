@@ -36,7 +36,6 @@ _MOST_SAMPLES = 1000
 _NUM_LOOKS = 8
 _RESAMPLES = 200
 _MOST_CORRELATED = 0.95
-_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
 
 
 @final
@@ -149,7 +148,7 @@ def _calibrate_bounded(check: Check, arms: Arms, shape: tuple[int, int], generat
             f"calibrate: no series within the declared range varies around the threshold of {check.subject} "
             f"{check.expected}; calibrate a threshold inside the range"
         )
-    alpha, is_below = alpha_of(check.confidence or 0.5), check.op in _BELOW
+    alpha, is_below = alpha_of(check.confidence or 0.5), check.op.is_upper_limit
     passes, fails = [0.0], [0.0]
     for rows in at_mean(mean.scaled, share, shape, generator):
         below = _ever_refuted(1 - rows, 1 - share, alpha, any_look=mean.any_look)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, fsum, log, sqrt
+from math import fsum, sqrt
 from typing import final
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate.bounds._betting import Bets, capital_of_mixture, fewest_for_mixture
+from seedbed.gate.bounds._betting import Bets, capital_of_mixture
 from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
     Dependence,
@@ -24,7 +24,7 @@ from seedbed.gate.bounds._dependence import (
 from seedbed.gate.bounds._samples import Samples, finite_samples
 from seedbed.gate.bounds._share import largest_share_refuted
 
-__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean", "fewest_to_refute"]
+__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean"]
 
 _Floats = NDArray[np.float64]
 Range = tuple[float, float]
@@ -219,8 +219,3 @@ def _last_refuted(refuted: Callable[[_Floats], NDArray[np.bool_]], samples: _Flo
             low, high = (points[first - 1] if first else low), (points[first] if first < points.size else high)
         points = np.linspace(low, high, _POINTS + 2)[1:-1]
     return float(low)
-
-
-def fewest_to_refute(mean: float, alpha: float, *, any_look: bool) -> int:
-    """How many samples of 1 it takes to refute that the mean is at most `mean`, which lies above 0 and below 1."""
-    return fewest_for_mixture(mean, alpha) if any_look else ceil(log(alpha) / log(mean) - 1e-9)

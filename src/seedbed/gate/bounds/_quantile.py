@@ -12,7 +12,7 @@ from seedbed.errors import InvalidInput
 from seedbed.gate.bounds._bootstrap import block_length, block_means
 from seedbed.gate.bounds._samples import Samples, finite_samples
 
-__all__ = ["QuantileRanks", "block_quantile", "fewest_to_bound", "quantile_ranks"]
+__all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
 
 
 @final
@@ -74,14 +74,6 @@ def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confiden
         num_missing=max(1, fewest + ceil(inflation) - num_samples),
         inflation=inflation,
     )
-
-
-def fewest_to_bound(share: float, alpha: float) -> int:
-    """How many independent samples it takes to bound a quantile from above, at level `alpha`, with `share` below it.
-
-    For a bound from below, give the share above it.
-    """
-    return ceil(log(alpha) / log(share) - 1e-9)
 
 
 def _inflation(below: NDArray[np.float64]) -> float:
