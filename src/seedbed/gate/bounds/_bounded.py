@@ -15,9 +15,9 @@ from seedbed.gate.bounds._betting import Bets, capital_of_mixture
 from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
     Dependence,
-    block_length,
     dependence_of_rows,
     in_blocks,
+    independent_length,
     lengths_for_looks,
     switches_of_rows,
 )
@@ -130,7 +130,7 @@ class BoundedMean:
     def _block_length(self) -> int:
         found = self._dependence.lengths
         lengths = lengths_for_looks(found, self.samples.size) if self.any_look else found
-        return max(int(lengths[0]), block_length(self.samples.size, self.least_alike))
+        return max(int(lengths[0]), independent_length(self.samples.size, self.least_alike))
 
     @cached_property
     def _is_share(self) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate.bounds._bootstrap import block_length, block_means
+from seedbed.gate.bounds._bootstrap import andrews_length, block_means
 from seedbed.gate.bounds._samples import Samples, finite_samples
 
 __all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
@@ -78,7 +78,7 @@ def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confiden
 
 def _inflation(below: NDArray[np.float64]) -> float:
     """The variance of the mean of dependent samples over that of independent ones, at least 1."""
-    length, variance = block_length(below), float(below.var())
+    length, variance = andrews_length(below), float(below.var())
     if variance == 0:
         return 1.0
     widened = below.size / (below.size - length)
