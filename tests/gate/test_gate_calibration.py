@@ -94,8 +94,10 @@ def at_zero(lag_one: float, num_samples: int, *, seed: int = 3) -> Series:
         "median(x) <= 2.5 @ 95%",
         "p90(x) < 2.5 @ 95%",
         "std(x) < 1 in [-4, 4] @ 95%",
+        "std(x) > 1 in [-4, 4] @ 95%",
         "difference(x, y) >= 0 in [-8, 8] @ 95%",
         "spread_ratio(x, y) < 1 in [-4, 4] @ 95%",
+        "spread_ratio(x, y) > 1 in [-4, 4] @ 95%",
         {
             "metric": "x",
             "statistic": "mean",
@@ -114,6 +116,12 @@ def test_a_check_with_confidence_is_calibrated(written: object) -> None:
     assert found.false_pass <= bar(400)
     assert found.false_fail <= bar(400)
     assert 0 < found.standard_error < 0.012
+
+
+def test_a_spread_is_calibrated_by_the_rule_that_judged_it() -> None:
+    in_runs = np.sign(one_series(0.9, 96, seed=2)) * np.random.default_rng(2).random(96)  # their squares are in none
+    found = calibrate(check_of("std(x) > 0.55 in [-1, 1] @ 80%"), Series(in_runs))
+    assert found.false_pass < 0.08  # 12 % if the squares were taken for as independent as they look
 
 
 def test_fifty_zeros_are_calibrated_by_what_they_may_have_missed() -> None:

@@ -298,6 +298,8 @@ def test_many_series_are_refuted_as_each_alone_is(num_samples: int, any_look: bo
         for alpha in (0.05, 0.3):
             alone = [BoundedMean(row, (0.0, 1.0), any_look).is_above(mean, alpha) for row in rows]
             assert rows_refuting(rows, mean, alpha, any_look=any_look).tolist() == alone
+    alone = [BoundedMean(row, (0.0, 1.0), any_look, least_alike=2.5).is_above(0.3, 0.05) for row in rows]
+    assert rows_refuting(rows, 0.3, 0.05, any_look=any_look, least_alike=2.5).tolist() == alone
 
 
 SHAPES = {

@@ -116,6 +116,19 @@ def test_a_corrupted_file_is_a_plain_refusal_that_names_it_and_nothing_is_writte
     assert name in str(problem) or (name == "soak.json" and str(folder.path) in str(problem))
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("runtime_overrides.json", "runtime_overrides.json: is missing; restore the file from a copy, then resume"),
+        ("evidence.log", "evidence.log: is missing; changes.log or evidence.log was altered or cut: restore both"),
+    ],
+)
+def test_a_file_that_is_missing_though_the_soak_has_begun_is_to_be_restored(name, remedy, stopped, tmp_path):
+    folder = copied(stopped, tmp_path)
+    (folder.path / name).unlink()
+    assert f"{folder.path}: {remedy}" in str(refused(folder))
+
+
 def records(alter):
     """Alter the records of the plant's log and sign both logs again."""
 

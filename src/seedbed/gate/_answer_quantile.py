@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval, Verdict
 from seedbed.gate._answer import HOLDS, Answer, apart
 from seedbed.gate._arms import FEWEST_FOR_RANKS, Shortage, plural, too_few
-from seedbed.gate._check import Check, CheckOperator
+from seedbed.gate._check import Check
 from seedbed.gate._estimate import alpha_of
-from seedbed.gate.bounds._quantile import QuantileRanks, fewest_to_bound, quantile_ranks
+from seedbed.gate.bounds._quantile import QuantileRanks, quantile_ranks
+from seedbed.gate.bounds._share import fewest_to_refute
 
 __all__ = ["answer_quantile"]
 
 _Samples = NDArray[np.float64]
-_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
 
 
 def answer_quantile(check: Check, samples: _Samples, share: float, confidence: float) -> Answer | Shortage:
@@ -25,7 +25,7 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
     alpha, value = alpha_of(confidence), float(check.value)
     ranks = quantile_ranks(samples, share, confidence=1 - 2 * alpha)
     low, found, high = _bounds(samples, share, ranks)
-    asked, other = (high, low) if check.op in _BELOW else (low, high)
+    asked, other = (high, low) if check.op.is_upper_limit else (low, high)
     if HOLDS[check.op](asked, value):
         verdict, bound = Verdict.PASS, asked
     elif not HOLDS[check.op](other, value):
@@ -50,11 +50,11 @@ def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[floa
 
 
 def _shortage(check: Check, share: float, ranks: QuantileRanks, num_samples: int, alpha: float) -> Shortage:
-    side = "above" if check.op in _BELOW else "below"
+    side = "above" if check.op.is_upper_limit else "below"
     bounds = (
         f"{num_samples} samples do not bound the {100 * share:g}th percentile from {side} at {100 * (1 - alpha):g}%"
     )
-    fewest = fewest_to_bound(share if check.op in _BELOW else 1 - share, alpha)
+    fewest = fewest_to_refute(share if check.op.is_upper_limit else 1 - share, alpha)
     return Shortage(bounds, max(1, ceil(ranks.inflation * fewest) + ceil(ranks.inflation - 1) - num_samples))
 
 

@@ -1,6 +1,6 @@
 """The answer on a mean or a spread whose range is declared."""
 
-from math import ceil, inf, log
+from math import ceil, inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,11 @@ from seedbed.gate._arms import plural
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._estimate import Question, alpha_of
 from seedbed.gate._fewest import fewest_samples, is_number_known
+from seedbed.gate.bounds._share import fewest_to_refute
 
 __all__ = ["answer_constant", "answer_question"]
 
 _Samples = NDArray[np.float64]
-_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
 _NOT_STRICT = frozenset({CheckOperator.AT_LEAST, CheckOperator.AT_MOST})
 
 
@@ -33,7 +33,7 @@ def answer_question(check: Check, question: Question, num_samples: int, confiden
         holds = below
         bound = min(ends[1], value) if holds else max(ends[0], value)
         side = "below" if holds else "above"
-        verdict = Verdict.PASS if holds is (check.op in _BELOW) else Verdict.FAIL
+        verdict = Verdict.PASS if holds is (check.op.is_upper_limit) else Verdict.FAIL
         shown = f"found {apart(question.found, value)}, {side} {_rounded(bound, value, holds)}"
         reason = f"{shown} at {100 * (1 - alpha):g}% from {_worth(check, question, num_samples)}"
         return Answer(verdict, reason, interval, question.method, num_samples)
@@ -107,7 +107,7 @@ def answer_constant(check: Check, samples: _Samples) -> Answer | None:
     if check.statistic not in {"mean", "difference"} or check.range is not None:
         return None
     alpha = alpha_of(check.confidence or 0.5)
-    fewest = ceil(log(alpha) / log(1 - alpha) - 1e-9)
+    fewest = fewest_to_refute(1 - alpha, alpha)
     shown = f"every one of {plural(samples.size, 'sample')} is {value:g}"
     if samples.size < fewest:
         rare = f"it takes {fewest:,} to show that other values make up less than {100 * alpha:g}% of the time"

@@ -14,13 +14,14 @@ from seedbed.gate._answer_series import answer_arms
 from seedbed.gate._arms import Arms, Shortage
 from seedbed.gate._calibrate_drift import drift_alarms
 from seedbed.gate._check import Check, CheckOperator, Method
-from seedbed.gate._estimate import alpha_of, question_of
+from seedbed.gate._estimate import Question, alpha_of, question_of
 from seedbed.gate._record_values import RecordValue, record_values
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec
 from seedbed.gate._statistics import WITH_INTERVAL, probability
 from seedbed.gate.bounds._bootstrap import lag_one
+from seedbed.gate.bounds._bounded import BoundedMean
 from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT
 from seedbed.gate.bounds._resample import at_mean, at_quantile
@@ -36,7 +37,6 @@ _MOST_SAMPLES = 1000
 _NUM_LOOKS = 8
 _RESAMPLES = 200
 _MOST_CORRELATED = 0.95
-_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
 
 
 @final
@@ -72,12 +72,14 @@ def calibrate(
 
     Blocks of the series are drawn again and again, in such shares that the true value is the threshold; a second time,
     where a range is declared, with the far end of the range among them, which is what a series in which nothing rare
-    happened may have missed. The larger rates count. For drift, normal autoregressions take the place of blocks, which
-    would hold the drift. Series of more than a thousand samples are drawn with a thousand. A sequence is asked eight
-    times on the way, and one pass or fail among the answers counts. By default there are at most 400 series, fewer for
-    long ones. The same seed gives the same rates. Raises InvalidInput for a statistic that has no true value, such as a
-    maximum, for fewer than eight finite samples, and where the check has no answer: for a mean or a spread with
-    confidence and without a range, for samples outside the range, and for a threshold that no series can vary around.
+    happened may have missed. The larger rates count. For a spread, the squares of the deviations are drawn, not the
+    samples, and count as alike as the series did that was judged: an approximation. For drift, normal autoregressions
+    take the place of blocks, which would hold the drift. Series of more than a thousand samples are drawn with a
+    thousand. A sequence is asked eight times on the way, and one pass or fail among the answers counts. By default
+    there are at most 400 series, fewer for long ones. The same seed gives the same rates. Raises InvalidInput for a
+    statistic that has no true value, such as a maximum, for fewer than eight finite samples, and where the check has no
+    answer: for a mean or a spread with confidence and without a range, for samples outside the range, and for a
+    threshold that no series can vary around.
     """
     samples = _judged(check, series, control)
     fewest = FEWEST_FOR_DRIFT if check.is_drift else _FEWEST
@@ -94,7 +96,7 @@ def calibrate(
         return _calibrate_drift(check, samples, (num_series, num_samples), generator)
     if rules > FORMER_RULES and check.confidence is not None and probability(check.statistic or "") is None:
         arms = Arms(series.without(check.warmup), None if control is None else control.without(check.warmup))
-        return _calibrate_bounded(check, arms, (num_series, num_samples), generator)
+        return _calibrate_bounded(check, arms, (num_series, num_samples), seed)
     return _calibrate_by_answers(check, samples, (num_series, num_samples), generator, rules)
 
 
@@ -136,34 +138,41 @@ def _has_truth(check: Check) -> bool:
     return check.is_drift or check.statistic in WITH_INTERVAL or probability(check.statistic or "") is not None
 
 
-def _calibrate_bounded(check: Check, arms: Arms, shape: tuple[int, int], generator: np.random.Generator) -> Calibration:
+def _calibrate_bounded(check: Check, arms: Arms, shape: tuple[int, int], seed: int) -> Calibration:
     question = question_of(check, arms)
     if isinstance(question, Shortage):
         raise InvalidInput(
             f"calibrate: {check.subject} {check.expected} has no answer, right or wrong: {question.reason}"
         )
-    mean, at = question.about(float(check.value))
+    below, above = (_share_refuted(check, question, shape, seed, above=above) for above in (False, True))
+    passes, fails = (below, above) if check.op.is_upper_limit else (above, below)
+    return Calibration(passes, fails, shape[0])
+
+
+def _share_refuted(check: Check, question: Question, shape: tuple[int, int], seed: int, *, above: bool) -> float:
+    """How often series at the threshold are taken for ones above it, or below it."""
+    mean, at = question.asked(float(check.value), above=above)
     share = (at - mean.range[0]) / (mean.range[1] - mean.range[0])
     if not 0 < share < 1:
         raise InvalidInput(
             f"calibrate: no series within the declared range varies around the threshold of {check.subject} "
             f"{check.expected}; calibrate a threshold inside the range"
         )
-    alpha, is_below = alpha_of(check.confidence or 0.5), check.op in _BELOW
-    passes, fails = [0.0], [0.0]
-    for rows in at_mean(mean.scaled, share, shape, generator):
-        below = _ever_refuted(1 - rows, 1 - share, alpha, any_look=mean.any_look)
-        above = _ever_refuted(rows, share, alpha, any_look=mean.any_look)
-        passes.append(float((below if is_below else above).mean()))
-        fails.append(float((above if is_below else below).mean()))
-    return Calibration(max(passes), max(fails), shape[0])
+    alpha, shares = alpha_of(check.confidence or 0.5), [0.0]
+    for rows in at_mean(mean.scaled, share, shape, np.random.default_rng(seed)):
+        refuted = _ever_refuted(mean, rows, share, alpha) if above else _ever_refuted(mean, 1 - rows, 1 - share, alpha)
+        shares.append(float(refuted.mean()))
+    return max(shares)
 
 
-def _ever_refuted(rows: _Samples, mean: float, alpha: float, *, any_look: bool) -> NDArray[np.bool_]:
+def _ever_refuted(judged: BoundedMean, rows: _Samples, mean: float, alpha: float) -> NDArray[np.bool_]:
+    """Whether each series is refuted at any look by the rule that `judged` was."""
     looks = [rows.shape[1]]
-    if any_look:
+    if judged.any_look:
         looks = sorted({int(n) for n in np.linspace(min(_FEWEST, rows.shape[1]), rows.shape[1], _NUM_LOOKS)})
-    found = [rows_refuting(rows[:, :n], mean, alpha, any_look=any_look) for n in looks]
+    found = [
+        rows_refuting(rows[:, :n], mean, alpha, any_look=judged.any_look, least_alike=judged.least_alike) for n in looks
+    ]
     refuted: NDArray[np.bool_] = np.any(found, axis=0)
     return refuted
 

@@ -29,6 +29,11 @@ class CheckOperator(StrEnum):
         """Whether it is an order, which only numbers have."""
         return self not in {CheckOperator.EQUAL, CheckOperator.UNEQUAL}
 
+    @property
+    def is_upper_limit(self) -> bool:
+        """Whether the value found must lie below the one declared, or at it."""
+        return self in {CheckOperator.BELOW, CheckOperator.AT_MOST}
+
 
 class Method(StrEnum):
     """How a statistic is bounded, or how drift is detected.

@@ -49,13 +49,17 @@ class Question:
 
     def is_above(self, value: float, alpha: float) -> bool:
         """Whether it is refuted, at level `alpha`, that the statistic is at most `value`."""
-        mean, at = (self.about_from_above or self.about)(value)
+        mean, at = self.asked(value, above=True)
         return mean.is_above(at, alpha)
 
     def is_below(self, value: float, alpha: float) -> bool:
         """Whether it is refuted, at level `alpha`, that the statistic is at least `value`."""
-        mean, at = self.about(value)
+        mean, at = self.asked(value, above=False)
         return mean.is_below(at, alpha)
+
+    def asked(self, value: float, *, above: bool) -> tuple[BoundedMean, float]:
+        """The samples that are asked whether it is above `value`, or below, and the mean that stands for `value`."""
+        return (self.about_from_above or self.about)(value) if above else self.about(value)
 
 
 def alpha_of(confidence: float) -> float:

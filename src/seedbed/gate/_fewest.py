@@ -5,15 +5,13 @@ from math import floor
 from seedbed.errors import InvalidInput
 from seedbed.gate._answer import HOLDS
 from seedbed.gate._arms import FEWEST_FOR_RANKS
-from seedbed.gate._check import Check, CheckOperator, Method
+from seedbed.gate._check import Check, Method
+from seedbed.gate._estimate import alpha_of
 from seedbed.gate._statistics import SPREADS, WITH_INTERVAL, probability
-from seedbed.gate.bounds._bounded import fewest_to_refute
 from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT
-from seedbed.gate.bounds._quantile import fewest_to_bound
+from seedbed.gate.bounds._share import fewest_to_refute
 
 __all__ = ["fewest_samples", "is_number_known"]
-
-_BELOW = frozenset({CheckOperator.BELOW, CheckOperator.AT_MOST})
 
 
 def fewest_samples(check: Check) -> int | None:
@@ -52,19 +50,19 @@ def _fewest(check: Check) -> int | None:
     if check.confidence is None:
         return 2 if check.statistic in SPREADS else 1
     if share is not None:
-        bounded = share if check.op in _BELOW else 1 - share
-        return max(FEWEST_FOR_RANKS, fewest_to_bound(bounded, min(1 - check.confidence, 0.5)))
+        bounded = share if check.op.is_upper_limit else 1 - share
+        return max(FEWEST_FOR_RANKS, fewest_to_refute(bounded, alpha_of(check.confidence)))
     if check.range is None or not is_number_known(check) or check.statistic not in WITH_INTERVAL:
         return None
-    return _fewest_within(check, check.range, 1 - check.confidence)
+    return _fewest_within(check, check.range, alpha_of(check.confidence))
 
 
 def _fewest_within(check: Check, limits: tuple[float, float], alpha: float) -> int | None:
     share = _threshold_as_share(check, limits)
-    claim = 1 - share if check.op in _BELOW else share
+    claim = 1 - share if check.op.is_upper_limit else share
     if claim >= 1:
         return None
-    return 1 if claim <= 0 else fewest_to_refute(claim, min(alpha, 0.5), any_look=False)
+    return 1 if claim <= 0 else fewest_to_refute(claim, alpha)
 
 
 def _threshold_as_share(check: Check, limits: tuple[float, float]) -> float:

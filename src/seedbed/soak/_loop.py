@@ -130,10 +130,7 @@ class Soak:
 
     def _start(self, reader: FileReader) -> list[MeasuredIteration]:
         entries = self._evidence.entries()
-        is_new = not self._folder.settings_path.exists()
-        if is_new and entries:
-            raise StoreCorrupt(f"{self._folder.settings_path} is missing, though the soak has begun; restore it")
-        if is_new:
+        if not self._folder.settings_path.exists():
             self._file.create(self._arms.initial)
         self._engine = ChangeEngine(self._changes, self._file, self._registry)
         if not entries:

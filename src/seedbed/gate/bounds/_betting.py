@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from seedbed.gate.bounds._dependence import in_blocks
 
-__all__ = ["Bets", "capital_of_mixture", "capital_of_mixtures", "fewest_for_mixture"]
+__all__ = ["Bets", "capital_of_mixture", "capital_of_mixtures"]
 
 _Floats = NDArray[np.float64]
 _PRIOR_VARIANCE = 0.0625  # counted as one sample; a quarter of the range, squared
@@ -233,16 +233,3 @@ def capital_of_mixtures(samples: _Floats, mean: float) -> _Floats:
         totals = [np.log(np.maximum(1 + stake / mean * away, 0.0)).sum(axis=1) for stake in _stakes()]
     capital: _Floats = np.exp(np.clip(np.array(totals), _LOG_NOTHING, -_LOG_NOTHING)).mean(axis=0)
     return capital
-
-
-def fewest_for_mixture(mean: float, alpha: float) -> int:
-    """How many samples of 1 it takes the mixture to refute "the mean is at most `mean`"."""
-    gains = np.log1p(_stakes() / mean * (1 - mean))
-    low, high = 0, 1
-    while np.exp(np.minimum(high * gains, -_LOG_NOTHING)).mean() * alpha < 1:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        reached = np.exp(np.minimum(middle * gains, -_LOG_NOTHING)).mean() * alpha >= 1
-        low, high = (low, middle) if reached else (middle, high)
-    return high

@@ -2,6 +2,7 @@
 
 from math import ceil, sqrt
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.gate.bounds._samples import Samples, finite_samples
 
-__all__ = ["FEWEST", "block_bootstrap", "block_length", "block_means", "lag_one"]
+__all__ = ["FEWEST", "andrews_length", "block_bootstrap", "block_means", "lag_one", "without_bias"]
 
 FEWEST = 8
 _FEWEST_BLOCKS = 4
 _MOST_AT_ONCE = 1_000_000
+_Correlation = TypeVar("_Correlation", float, NDArray[np.float64])
 
 
 def block_bootstrap(
@@ -28,11 +30,13 @@ def block_bootstrap(
     Circular block bootstrap (Politis and Romano, 1992). Blocks are twice as long as Andrews' (1991) AR(1) rule for a
     Bartlett kernel says, and the interval is widened by a factor for the small number of blocks. Both were chosen by
     simulation, since the usual choices cover the mean too rarely at a few hundred samples. The same seed gives the same
-    interval. Raises InvalidInput for fewer than 8 samples, and for any that is not finite.
+    interval. It holds for samples whose distribution is nearly symmetric, as differences and logarithms often are. Rare
+    or skewed samples break it: of zeros alone the interval has no width. There use `bounded_mean`. Raises InvalidInput
+    for fewer than 8 samples, and for any that is not finite.
     """
     samples = finite_samples(values, fewest=FEWEST, needed_by="block_bootstrap")
     num_samples = samples.size
-    length = block_length(samples)
+    length = andrews_length(samples)
     num_blocks = ceil(num_samples / length)
     means = _resampled_means(samples, length, num_blocks, resamples, np.random.default_rng(seed))
     mean, tail = float(samples.mean()), (1 - confidence) / 2
@@ -42,17 +46,22 @@ def block_bootstrap(
 
 
 def lag_one(samples: NDArray[np.float64]) -> float:
-    """The correlation of finite samples with their predecessors, corrected for its bias of -(1 + 3 rho) / n.
-
-    Source of the correction: Kendall, 1954. Samples that are all equal count as uncorrelated.
-    """
+    """The correlation of finite samples with their predecessors, `without_bias`; 0 if all samples are equal."""
     centred = samples - samples.mean()
     variance = float(centred @ centred)
     found = float(centred[1:] @ centred[:-1]) / variance if variance > 0 else 0.0
-    return found + (1 + 3 * found) / samples.size
+    return without_bias(found, samples.size)
 
 
-def block_length(samples: NDArray[np.float64]) -> int:
+def without_bias(found: _Correlation, num_samples: int) -> _Correlation:
+    """A correlation of `num_samples` with their predecessors, corrected for its bias of -(1 + 3 rho) / n.
+
+    Source: Kendall, 1954.
+    """
+    return found + (1 + 3 * found) / num_samples
+
+
+def andrews_length(samples: NDArray[np.float64]) -> int:
     """How many neighbouring samples are kept together: twice Andrews' rule, and at most a quarter of them."""
     rho = min(max(lag_one(samples), 0.0), 0.97)  # negative autocorrelation counts as none
     andrews: float = 1.1447 * (4 * rho**2 / (1 - rho**2) ** 2 * samples.size) ** (1 / 3)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, fsum, log, sqrt
+from math import fsum, sqrt
 from typing import final
 
 import numpy as np
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate.bounds._betting import Bets, capital_of_mixture, fewest_for_mixture
+from seedbed.gate.bounds._betting import Bets, capital_of_mixture
 from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
     Dependence,
-    block_length,
     dependence_of_rows,
     in_blocks,
+    independent_length,
     lengths_for_looks,
     switches_of_rows,
 )
 from seedbed.gate.bounds._samples import Samples, finite_samples
 from seedbed.gate.bounds._share import largest_share_refuted
 
-__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean", "fewest_to_refute"]
+__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean"]
 
 _Floats = NDArray[np.float64]
 Range = tuple[float, float]
@@ -130,7 +130,7 @@ class BoundedMean:
     def _block_length(self) -> int:
         found = self._dependence.lengths
         lengths = lengths_for_looks(found, self.samples.size) if self.any_look else found
-        return max(int(lengths[0]), block_length(self.samples.size, self.least_alike))
+        return max(int(lengths[0]), independent_length(self.samples.size, self.least_alike))
 
     @cached_property
     def _is_share(self) -> bool:
@@ -219,8 +219,3 @@ def _last_refuted(refuted: Callable[[_Floats], NDArray[np.bool_]], samples: _Flo
             low, high = (points[first - 1] if first else low), (points[first] if first < points.size else high)
         points = np.linspace(low, high, _POINTS + 2)[1:-1]
     return float(low)
-
-
-def fewest_to_refute(mean: float, alpha: float, *, any_look: bool) -> int:
-    """How many samples of 1 it takes to refute that the mean is at most `mean`, which lies above 0 and below 1."""
-    return fewest_for_mixture(mean, alpha) if any_look else ceil(log(alpha) / log(mean) - 1e-9)

@@ -8,6 +8,7 @@ from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
     dependence_of_rows,
     in_blocks,
+    independent_length,
     lengths_for_looks,
     switches_of_rows,
 )
@@ -19,14 +20,17 @@ _Rows = NDArray[np.float64]
 _Flags = NDArray[np.bool_]
 
 
-def rows_refuting(samples: _Rows, mean: float, alpha: float, *, any_look: bool = False) -> _Flags:
+def rows_refuting(
+    samples: _Rows, mean: float, alpha: float, *, any_look: bool = False, least_alike: float = 1.0
+) -> _Flags:
     """For each series in [0, 1], in rows: whether it refutes, at level `alpha`, that its mean is at most `mean`.
 
-    `mean` lies above 0 and below 1. With `any_look`, as a look among many.
+    `mean` lies above 0 and below 1. With `any_look`, as a look among many. At least `least_alike` samples count as one.
     """
     dependence = dependence_of_rows(samples)
-    num_alike = dependence.num_alike
+    num_alike = np.maximum(dependence.num_alike, least_alike)
     lengths = lengths_for_looks(dependence.lengths, samples.shape[1]) if any_look else dependence.lengths
+    lengths = np.maximum(lengths, independent_length(samples.shape[1], least_alike))
     refuted = np.zeros(len(samples), dtype=np.bool_)
     shares = ((samples == 0) | (samples == 1)).all(axis=1) & (not any_look)
     refuted[shares] = _shares(samples[shares], num_alike[shares], mean, alpha)

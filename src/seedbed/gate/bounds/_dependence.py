@@ -7,15 +7,16 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.gate.bounds._bootstrap import without_bias
 from seedbed.gate.bounds._season import seasons_of_rows
 
 __all__ = [
     "ENOUGH_SWITCHES",
     "Dependence",
     "alike",
-    "block_length",
     "dependence_of_rows",
     "in_blocks",
+    "independent_length",
     "lag_one_of_rows",
     "lengths_for_looks",
     "switches_of_rows",
@@ -56,7 +57,7 @@ def dependence_of_rows(samples: _Rows) -> Dependence:
     """
     num_samples = samples.shape[1]
     near = _alike_nearby(samples)
-    lengths = np.array([block_length(num_samples, each) for each in near], dtype=np.int64)
+    lengths = np.array([independent_length(num_samples, each) for each in near], dtype=np.int64)
     seasons, num_alike = seasons_of_rows(samples), near.copy()
     for period in np.unique(seasons.periods[seasons.periods > 0]).tolist():
         rows, num_periods = np.flatnonzero(seasons.periods == period), num_samples // period
@@ -119,7 +120,7 @@ def in_blocks(samples: _Rows, length: int) -> _Rows:
     return means
 
 
-def block_length(num_samples: int, num_alike: float) -> int:
+def independent_length(num_samples: int, num_alike: float) -> int:
     """How many samples make a block, to count as one: as many as are alike, and at most half of them."""
     return max(1, min(ceil(num_alike), num_samples // 2))
 
@@ -134,13 +135,16 @@ def lengths_for_looks(lengths: NDArray[np.int64], num_samples: int) -> NDArray[n
 
 
 def lag_one_of_rows(samples: _Rows) -> NDArray[np.float64]:
-    """The correlation with the sample before, corrected for its bias (Kendall, 1954); 0 where nothing varies."""
+    """As `lag_one`, of each of several series in rows; 0 where nothing varies.
+
+    Neither calls the other: their sums are rounded in different ways, and stored verdicts rest on both.
+    """
     centred = samples - samples.mean(axis=1, keepdims=True)
     variance = np.einsum("ij,ij->i", centred, centred)
     varies = _vary(samples) & (variance > 0)
     products = np.einsum("ij,ij->i", centred[:, 1:], centred[:, :-1])
     found = products / np.where(varies, variance, 1.0)
-    corrected: NDArray[np.float64] = np.where(varies, found + (1 + 3 * found) / samples.shape[1], 0.0)
+    corrected: NDArray[np.float64] = np.where(varies, without_bias(found, samples.shape[1]), 0.0)
     return corrected
 
 

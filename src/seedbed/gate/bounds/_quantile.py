@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
-from seedbed.gate.bounds._bootstrap import block_length, block_means
+from seedbed.gate.bounds._bootstrap import andrews_length, block_means
 from seedbed.gate.bounds._samples import Samples, finite_samples
 
-__all__ = ["QuantileRanks", "block_quantile", "fewest_to_bound", "quantile_ranks"]
+__all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
 
 
 @final
@@ -76,17 +76,9 @@ def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confiden
     )
 
 
-def fewest_to_bound(share: float, alpha: float) -> int:
-    """How many independent samples it takes to bound a quantile from above, at level `alpha`, with `share` below it.
-
-    For a bound from below, give the share above it.
-    """
-    return ceil(log(alpha) / log(share) - 1e-9)
-
-
 def _inflation(below: NDArray[np.float64]) -> float:
     """The variance of the mean of dependent samples over that of independent ones, at least 1."""
-    length, variance = block_length(below), float(below.var())
+    length, variance = andrews_length(below), float(below.var())
     if variance == 0:
         return 1.0
     widened = below.size / (below.size - length)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate.bounds._dependence import alike, block_length
+from seedbed.gate.bounds._dependence import alike, independent_length
 
 __all__ = ["at_mean", "at_quantile"]
 
@@ -49,7 +49,7 @@ def at_quantile(
 def _blocks(samples: NDArray[np.float64]) -> _Rows:
     """All blocks of successive samples, around a circle, twice as long as samples are alike."""
     num_alike = alike(samples)
-    length = 1 if num_alike <= 1 else min(2 * block_length(samples.size, num_alike), max(1, samples.size // 4))
+    length = 1 if num_alike <= 1 else min(2 * independent_length(samples.size, num_alike), max(1, samples.size // 4))
     circle = np.concatenate([samples, samples[: length - 1]])
     blocks: _Rows = np.lib.stride_tricks.sliding_window_view(circle, length)
     return blocks

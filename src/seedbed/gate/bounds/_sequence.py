@@ -41,8 +41,10 @@ def confidence_sequence(values: Samples, *, confidence: float = 0.95) -> Interva
     2023), at the effective sample size of an autoregression of order one (Bayley and Hammersley, 1946), whose
     autocorrelation is taken one standard error higher than found. The same is computed from the means of blocks, with
     their autocorrelation as found, which also detects slow movement under noise; the wider interval is returned. The
-    promise is exact for independent normal samples, and by simulation for others. Raises InvalidInput for fewer than 16
-    finite samples, and for an effective sample size so small that the interval is infinite.
+    promise is exact for independent normal samples, and holds by simulation for others that are nearly symmetric. Rare
+    or skewed ones break it: of zeros alone the interval has no width. There see `bounded_mean` for one look at the end,
+    and a check's `method: sequence` for any number. Raises InvalidInput for fewer than 16 finite samples, and for an
+    effective sample size so small that the interval is infinite.
     """
     samples = finite_samples(values, fewest=FEWEST_FOR_SEQUENCE, needed_by="confidence_sequence")
     reach = sequence_reach(samples, confidence=confidence)

@@ -1,8 +1,8 @@
 """Exact bounds for a share: how many of so many samples were ones (Clopper and Pearson, 1934)."""
 
-from math import exp, lgamma, log, log1p
+from math import ceil, exp, lgamma, log, log1p
 
-__all__ = ["chance_of_at_least", "largest_share_refuted"]
+__all__ = ["chance_of_at_least", "fewest_to_refute", "largest_share_refuted"]
 
 _TINY, _CLOSE = 1e-300, 1e-15
 _MOST_TERMS, _HALVINGS = 100_000, 80
@@ -23,6 +23,15 @@ def largest_share_refuted(ones: float, num_samples: float, alpha: float) -> floa
         middle = (low + high) / 2
         low, high = (middle, high) if chance_of_at_least(ones, num_samples, middle) <= alpha else (low, middle)
     return low
+
+
+def fewest_to_refute(share: float, alpha: float) -> int:
+    """How many independent ones, and nothing else, refute at level `alpha` that their share is at most `share`.
+
+    `share` is above 0 and below 1. Among so many samples of any kind, the largest bounds the quantile with `share`
+    below it from above; for a bound from below, give the share above it.
+    """
+    return ceil(log(alpha) / log(share) - 1e-9)
 
 
 def chance_of_at_least(ones: float, num_samples: float, share: float) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from seedbed.change import Kind
 from seedbed.change._history import fold
@@ -111,22 +112,22 @@ def unreadable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> 
     )
     if irregular:
         return
-    reads: tuple[tuple[Flaw, str, Callable[[], object]], ...] = (
-        (Flaw.PLAN, folder.plan_path.name, lambda: assemble(folder.plan())),
-        (Flaw.LOG, folder.changes_path.name, lambda: fold(read_journal(folder.changes_path))),
-        (Flaw.LOG, folder.evidence_path.name, lambda: parse_evidence(read_journal(folder.evidence_path))),
+    reads: tuple[tuple[Flaw, Path, Callable[[], object]], ...] = (
+        (Flaw.PLAN, folder.plan_path, lambda: assemble(folder.plan())),
+        (Flaw.LOG, folder.changes_path, lambda: fold(read_journal(folder.changes_path))),
+        (Flaw.LOG, folder.evidence_path, lambda: parse_evidence(read_journal(folder.evidence_path))),
         (
             Flaw.SETTINGS,
-            folder.settings_path.name,
+            folder.settings_path,
             lambda: assemble(folder.plan()).registry.get_all(read_json_with_hash(folder.settings_path)[0]),
         ),
     )
     is_whole = True
-    for flaw, name, read in reads:
+    for flaw, path, read in reads:
         try:
             read()
         except _FOREIGN_ERRORS as problem:
-            yield Accusation(flaw, name, _message(problem))
+            yield Accusation(flaw, path.name, _message(problem) if path.exists() else "is missing")
             if flaw is Flaw.PLAN:
                 return
             is_whole = False

@@ -17,7 +17,7 @@ _SHARE = 0.02  # of the distance between both updates: rounding of kernels that 
 
 
 class Match(StrEnum):
-    """NEW: the update is that of the new value, and not that of the former. FORMER: the reverse. OPEN: neither."""
+    """NEW: the update is the new value's, and not the former's. FORMER: the reverse. OPEN: both or neither."""
 
     NEW = "new"
     FORMER = "former"
