@@ -8,7 +8,9 @@ import pytest
 from gate_samples import report_on
 
 from seedbed.contracts import Interval, Verdict
-from seedbed.gate import Series
+from seedbed.gate import Series, parse_gate
+from seedbed.gate._arms import Arms
+from seedbed.gate._estimate import Question, question_of
 from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._dependence import dependence_of_rows
 from seedbed.gate.bounds._season import seasons_of_rows
@@ -157,10 +159,18 @@ def test_no_decision_contradicts_what_was_found(check: str, samples: Rows) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [24, 100])
 def test_a_spread_at_the_threshold_is_refuted_from_neither_side_more_often_than_promised(num_samples: int) -> None:
-    rows = np.random.default_rng(5).random((60, num_samples))
-    for op in ("<", ">"):
-        check = f"std(x) {op} {sqrt(1 / 12)!r} in [0, 1] @ 95%"
-        assert within_five_percent(np.array([report_on(check, {"x": Series(row)}).verdict == "PASS" for row in rows]))
+    rows, true = np.random.default_rng(5).random((500, num_samples)), sqrt(1 / 12)  # of 500, 8 % would be too many
+    check = parse_gate({"checks": [f"std(x) < {true!r} in [0, 1] @ 95%"]}).checks[0]
+    questions = [found for row in rows if isinstance(found := question_of(check, Arms(row, None)), Question)]
+    assert len(questions) == len(rows)
+    below = np.array([question.is_below(true, 0.05) for question in questions])
+    above = np.array([question.is_above(true, 0.05) for question in questions])
+    assert within_five_percent(below)
+    assert within_five_percent(above)
+    for op, refuted in (("<", below), (">", above)):  # the verdict is what was asked
+        for at in np.argsort(~refuted)[:4]:  # first those that are refuted, if any are
+            judged = report_on(f"std(x) {op} {true!r} in [0, 1] @ 95%", {"x": Series(rows[at])})
+            assert (judged.verdict is Verdict.PASS) is bool(refuted[at])
     wide = f"std(x) < {1.4 * sqrt(1 / 12)!r} in [0, 1] @ 95%"
     passes = [report_on(wide, {"x": Series(row)}).verdict == "PASS" for row in rows[:20]]
     assert num_samples < 100 or np.mean(passes) >= 0.8

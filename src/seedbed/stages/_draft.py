@@ -16,7 +16,7 @@ from seedbed.records import NOT_APPLICABLE, PANEL, ActiveRun, SnapshotDraft, dig
 from seedbed.stages._baselines import baseline_names
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._dataset import LinkDataset, Split
-from seedbed.stages._evaluation import NEGATIVE_KINDS, CandidateDraw, Evaluation
+from seedbed.stages._evaluation import NEGATIVE_KINDS, RANKING_METRICS, CandidateDraw, Evaluation
 from seedbed.stages._execution import FinishedAttempt
 from seedbed.stages._novelty import NEGATIVE_SHARES, NOVELTY_FACTS, Novelty
 from seedbed.stages._strongest import margins, strongest, strongest_names
@@ -123,7 +123,7 @@ def lint_gate(checks: Sequence[Check]) -> None:
 
 def _known_facts() -> Iterator[str]:
     for kind in NEGATIVE_KINDS:
-        for metric in ("ap", "auc", "mrr"):
+        for metric in RANKING_METRICS:
             yield f"metrics.test.{kind}.{metric}"
             yield from (f"metrics.{part}.{kind}.{metric}" for part in ("strongest", "strongest_name", "margin"))
             yield from (f"metrics.by_novelty.{part}.{who}.{kind}.{metric}" for part, who in _SPLIT)

@@ -25,6 +25,7 @@ from seedbed.temporal._negatives import Among
 
 __all__ = [
     "NEGATIVE_KINDS",
+    "RANKING_METRICS",
     "CandidateDraw",
     "CandidateScorer",
     "Evaluation",
@@ -34,6 +35,7 @@ __all__ = [
 
 NegativeKind = Literal["random", "historical"]
 NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("random", "historical")
+RANKING_METRICS = ("ap", "auc", "mrr")
 _DRAWN_TOGETHER = 128
 CandidateScorer = Callable[[Int64, Int64, Int64], Float64]
 

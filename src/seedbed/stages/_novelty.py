@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.stages._dataset import LinkDataset
-from seedbed.stages._evaluation import NEGATIVE_KINDS, CandidateDraw, Evaluation, NegativeKind, batches
+from seedbed.stages._evaluation import NEGATIVE_KINDS, RANKING_METRICS, CandidateDraw, Evaluation, NegativeKind, batches
 from seedbed.temporal import RankingScores
 from seedbed.temporal._arrays import Int64
 from seedbed.temporal._history import flat_questions
@@ -21,7 +21,6 @@ __all__ = ["NEGATIVE_SHARES", "NOVELTY_FACTS", "Novelty"]
 
 NOVELTY_FACTS = ("new_sources", "new_destinations", "new_pairs", "sources_without_past", "seen_events", "new_events")
 NEGATIVE_SHARES = ("true", "all_true", "unmet")
-_METRICS = ("ap", "auc", "mrr")
 _Metrics = dict[str, dict[str, float | None]]
 
 
@@ -74,14 +73,15 @@ def _on(evaluation: Evaluation, events: Int64) -> dict[str, _Metrics]:
     """The model's metrics on some of the test events, and the best baseline's."""
     others = [_metrics(evaluation, name, events) for name in evaluation.baselines]
     strongest: _Metrics = {
-        kind: {metric: _best(other[kind][metric] for other in others) for metric in _METRICS} for kind in NEGATIVE_KINDS
+        kind: {metric: _best(other[kind][metric] for other in others) for metric in RANKING_METRICS}
+        for kind in NEGATIVE_KINDS
     }
     return {"model": _metrics(evaluation, "model", events), "strongest": strongest}
 
 
 def _metrics(evaluation: Evaluation, predictor: str, events: Int64) -> _Metrics:
     if not len(events):
-        return {kind: dict.fromkeys(_METRICS) for kind in NEGATIVE_KINDS}
+        return {kind: dict.fromkeys(RANKING_METRICS) for kind in NEGATIVE_KINDS}
     parts = evaluation.parts(predictor)
     return {kind: dict(RankingScores.joined(parts[kind]).take(events).metrics()) for kind in NEGATIVE_KINDS}
 

@@ -6,12 +6,10 @@ The strongest of several is chosen on the same events, which favours the baselin
 
 from seedbed.contracts import Interval
 from seedbed.gate import block_bootstrap, bounded_mean
-from seedbed.stages._evaluation import NEGATIVE_KINDS, Evaluation, NegativeKind
+from seedbed.stages._evaluation import NEGATIVE_KINDS, RANKING_METRICS, Evaluation, NegativeKind
 from seedbed.stages._intervals import FEWEST_BATCHES, ROUNDING
 
 __all__ = ["margins", "strongest", "strongest_names"]
-
-_METRICS = ("ap", "auc", "mrr")
 
 
 def strongest(evaluation: Evaluation) -> dict[str, dict[str, float]]:
@@ -46,7 +44,7 @@ def _names(evaluation: Evaluation, kind: NegativeKind) -> dict[str, str]:
     def score(name: str, metric: str) -> float:
         return evaluation.jackknife(name, kind).whole[metric]
 
-    return {metric: max(evaluation.baselines, key=lambda name: score(name, metric)) for metric in _METRICS}
+    return {metric: max(evaluation.baselines, key=lambda name: score(name, metric)) for metric in RANKING_METRICS}
 
 
 def _margin(evaluation: Evaluation, kind: NegativeKind, metric: str, name: str, seed: int) -> Interval | float:
