@@ -84,10 +84,14 @@ def test_an_altered_file_is_named_and_ends_with_4(cli):
     cli(*RUN)
     overrides = SOAKS / "latest" / "runtime_overrides.json"
     overrides.write_text(overrides.read_text().replace('"base_spread_bps":', '"base_spread_bps":1'))
+    before = {path.name: path.read_bytes() for path in (SOAKS / "latest").iterdir()}
     verified = cli("soak", "verify")
     assert verified.code == 4
     assert "runtime_overrides.json" in verified.out
+    assert re.search("counted +result", verified.out)
+    assert "consumer's word" not in verified.out
     assert cli("soak", "gate").code == 4
+    assert {path.name: path.read_bytes() for path in (SOAKS / "latest").iterdir()} == before
 
 
 def interrupted(cli, *options):
