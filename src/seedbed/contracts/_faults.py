@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-__all__ = ["Fault", "faults_of", "plain_words"]
+__all__ = ["FieldFault", "faults_of", "plain_words"]
 
 _LIBRARY_WORDS = ("Value error, ", "Assertion failed, ")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldFault:
     """One fault: the dotted place of the field, empty for the whole, what is wrong there, and the value found."""
 
     place: str
@@ -22,12 +22,12 @@ class Fault:
         return f"{self.place or whole}: {self.what}"
 
 
-def faults_of(problem: ValidationError) -> list[Fault]:
+def faults_of(problem: ValidationError) -> list[FieldFault]:
     """The faults of `problem`, in order. A field is not blamed again for one of its parts."""
     errors = problem.errors(include_url=False)
     places = [each["loc"] for each in errors]
     return [
-        Fault(".".join(map(str, each["loc"])), plain_words(each["msg"]), each["input"])
+        FieldFault(".".join(map(str, each["loc"])), plain_words(each["msg"]), each["input"])
         for each in errors
         if not any(place != each["loc"] and place[: len(each["loc"])] == each["loc"] for place in places)
     ]
