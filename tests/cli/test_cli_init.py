@@ -1,5 +1,6 @@
 """`seedbed init EVENTS`: what it guesses, why, and that `train` then reads the file as it is."""
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -258,3 +259,13 @@ def test_a_large_file_keeps_the_default_training(cli):
     Path("e.csv").write_text("src,dst,t\n" + "".join(f"{i % 5},{i % 7},{i}\n" for i in range(10_000)))
     assert cli("init", "e.csv").code == 0
     assert load_config(Path("seedbed.yaml")).training == TrainingSettings()
+
+
+@pytest.mark.parametrize(
+    ("name", "project"), [("shop.csv", "shop"), ("shop.csv.gz", "shop"), ("my shop.csv", "default"), ("1.csv", '"1"')]
+)
+def test_the_project_is_called_as_the_file_if_it_may_be(name, project, cli):
+    rows = "src,dst,t\n" + "".join(f"{at % 7},{at % 5},{at}\n" for at in range(50))
+    Path(name).write_bytes(gzip.compress(rows.encode()) if name.endswith(".gz") else rows.encode())
+    assert cli("init", name).code == 0
+    assert f"project: {project} " in Path("seedbed.yaml").read_text()

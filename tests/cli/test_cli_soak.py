@@ -84,10 +84,12 @@ def test_an_altered_file_is_named_and_ends_with_4(cli):
     cli(*RUN)
     overrides = SOAKS / "latest" / "runtime_overrides.json"
     overrides.write_text(overrides.read_text().replace('"base_spread_bps":', '"base_spread_bps":1'))
+    before = {path.name: path.read_bytes() for path in (SOAKS / "latest").iterdir()}
     verified = cli("soak", "verify")
     assert verified.code == 4
     assert "runtime_overrides.json" in verified.out
     assert cli("soak", "gate").code == 4
+    assert {path.name: path.read_bytes() for path in (SOAKS / "latest").iterdir()} == before
 
 
 def interrupted(cli, *options):
@@ -205,6 +207,8 @@ def test_a_forged_drawing_and_an_edited_gate_end_with_4_and_a_stranger_is_a_rema
     (SOAKS / "latest" / "notes.txt").write_text("seen by me")
     verified = cli("soak", "verify", "--strict")
     assert (verified.code, "remark  notes.txt" in verified.out) == (0, True)
+    assert re.search("counted +result", verified.out)
+    assert "consumer's word" not in verified.out
     drawing.write_bytes(true.replace(b"PASS", b"FAIL"))
     for words in (("verify",), ("verify", "--strict"), ("gate",)):
         assert cli("soak", *words).code == 4

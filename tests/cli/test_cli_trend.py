@@ -63,3 +63,52 @@ def test_runs_in_which_something_happened_are_marked(cli):
     assert lines[0].endswith("remarks")
     assert [line.split()[0] for line in lines if line.endswith("  degraded")] == ["worse"]
     assert [line.split()[0] for line in lines if line.endswith("  optimizer.lr was changed")] == ["cut"]
+
+
+SPELLINGS = ("test.random.ap", "/test/random/ap", "metrics.test.random.ap", "/metrics/test/random/ap")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_that_a_screen_shows_names_the_metric(spelling, rising):
+    assert rising("runs", "trend", "latest", "--metric", spelling, "--json").json["metric"] == "metrics.test.random.ap"
+    listed = rising("runs", "list", "--sort", spelling, "--limit", "1", "--column", spelling, "--json").json["runs"]
+    assert [each["run_id"] for each in listed] == ["run-11"]
+    assert listed[0]["columns"] == {"metrics.test.random.ap": pytest.approx(0.81)}
+    assert "run-11" in rising("runs", "promote", "--best", spelling).out
+    assert "metrics.test.random.ap" in rising("runs", "promote", "--rule", spelling, "--project", "flights").out
+
+
+@pytest.mark.parametrize("spelling", ["loss", "/loss", "metrics.loss"])
+def test_a_metric_of_the_steps_has_as_many_spellings(spelling, rising):
+    assert list(rising("runs", "steps", "latest", "--metric", spelling, "--json").json["metrics"]) == ["loss"]
+
+
+@pytest.mark.parametrize("words", [("trend", "latest", "--metric"), ("list", "--sort"), ("promote", "--best")])
+@pytest.mark.parametrize("wrong", ["metrics.test.random.app", "test.random.app", "/test/random/app", "random.ap"])
+def test_a_name_that_is_no_metric_gets_the_nearest_one(words, wrong, rising):
+    answer = rising("runs", *words, wrong)
+    if words[0] == "list" and wrong == "random.ap":  # the end of a name is one in queries
+        assert answer.code == 0
+        return
+    assert answer.code != 0
+    assert "did you mean" in answer.err
+    assert "metrics.test.random.ap" in answer.err
+
+
+def test_a_trend_without_a_metric_says_which_there_are(rising):
+    answer = rising("runs", "trend", "latest")
+    assert answer.code == 2
+    assert "give --metric NAME; the metrics of run-11 are" in answer.err
+    assert "metrics.test.random.ap" in answer.err
+
+
+def test_the_number_of_a_commit_is_a_run_where_no_name_begins_so(cli):
+    for name in ("first", "second", "3-of-mine", "32"):
+        finished(STORE, name)
+    assert cli("runs", "diff", "2", "1", "--json").json["run_id"] == "second"
+    ambiguous = cli("runs", "show", "3")
+    assert ambiguous.code == 2
+    assert "'3' fits 2 runs" in ambiguous.err
+    assert "commit 3 is run 3-of-mine of flights" in ambiguous.err
+    assert cli("runs", "show", "32", "--json").json["run_id"] == "32"
+    assert "no run of" in cli("runs", "show", "7").err

@@ -146,7 +146,7 @@ def test_every_bad_line_is_named_and_nothing_is_imported(tmp_path):
         "line 4: run: Field required",
         "line 7: seed: Extra inputs are not permitted",
         "metrics.x at a step is 'high', expected a number",
-        "line 14: Value error, a line with a step has metrics, and neither params nor tags",
+        "line 14: a line with a step has metrics, and neither params nor tags",
         "line 15: params.lr is 2, but an earlier line says 1",
         "line 16: a name appears twice among ['run', 'run']",
     ):

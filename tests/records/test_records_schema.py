@@ -247,17 +247,17 @@ stages:
     assert said.startswith("the metadata schema mine.yaml is refused:\n")
     for fault in (
         "height appears twice under one heading",
-        "name is 'PANEL': Value error, this is the name of a schema that comes with Seedbed",
+        "name is 'PANEL': this is the name of a schema that comes with Seedbed",
         "version is True",
         "author is 'me': Extra inputs are not permitted",
-        "stages.TRAINING.stage is 'stage': Value error, every schema has this field; leave it out",
-        "stages.TRAINING.2x is '2x': Value error, expected 1 to 64 of A-Z a-z 0-9 _, beginning with a letter",
+        "stages.TRAINING.stage is 'stage': every schema has this field; leave it out",
+        "stages.TRAINING.2x is '2x': expected 1 to 64 of A-Z a-z 0-9 _, beginning with a letter",
         "stages.TRAINING.weight.type is 'WEIGHT'",
         "stages.TRAINING.height.nullable is 1",
-        "stages.TRAINING.season is {'type': 'choice'}: Value error, choices and type: choice go together",
+        "stages.TRAINING.season is {'type': 'choice'}: choices and type: choice go together",
         "stages.TRAINING.colour is",
         "a choice appears twice",
-        "stages.TRAINING.size.choices.0 is 'NOT_APPLICABLE': Value error, write may_not_apply: true instead",
+        "stages.TRAINING.size.choices.0 is 'NOT_APPLICABLE': write may_not_apply: true instead",
         "stages.FORECAST is 'FORECAST'",
     ):
         assert f"\n  - {fault}" in said or fault in said.partition("shape is")[2], fault

@@ -13,7 +13,7 @@ import pytest
 from soak_world import copied, finished, small_plan
 
 from seedbed.dashboard import soak_drawing
-from seedbed.soak import Flaw, SoakFolder, assemble, verify_soak
+from seedbed.soak import Flaw, SoakFolder, assemble, finish, verify_soak
 from seedbed.testing.soak import CORRUPTIONS, Scene
 
 REPOSITORY = Path(__file__).parents[2]
@@ -136,3 +136,61 @@ def test_the_renderer_is_another_one_when_any_file_that_draws_is(monkeypatch, tm
     template = copy / "templates" / "soak.svg.j2"
     template.write_text(template.read_text() + " ")
     assert soak_drawing().renderer != here
+
+
+def edited(folder, name, change):
+    """The JSON file of that name changed by hand, with its seal as it was."""
+    path = folder.path / name
+    body = json.loads(path.read_bytes())
+    change(body)
+    path.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")
+
+
+def test_one_edited_number_accuses_one_file_and_says_which_number(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    kpi, true = next(iter(json.loads(whole.summary_path(7).read_bytes())["summary"]["kpis"].items()))
+    edited(folder, "ITER_SUMMARY_7.json", lambda body: body["summary"]["kpis"].update({kpi: 32.5}))
+    found = verify_soak(folder, assemble, strict=True, repeat=False, drawing=soak_drawing())
+    (accused,) = found.accusations
+    assert accused.where == "ITER_SUMMARY_7.json"
+    assert accused.what.startswith(f"summary.kpis.{kpi} is 32.5, the logs give {true}; ")
+    assert "its seal says" in accused.what
+    assert {each.where for each in found.remarks} == {
+        *("POST_SOAK_SNAPSHOT.json", "KPIS.svg", "DELTA_VERIFY_REPORT.md", "POST_SOAK_METRICS.prom")
+    }
+
+
+@pytest.mark.parametrize("name", ["POST_SOAK_SNAPSHOT.json", "DELTA_VERIFY_REPORT.md", "POST_SOAK_METRICS.prom"])
+def test_a_file_of_the_verdict_that_no_verdict_gives_is_accused_beside_another_one(name, whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    edited(folder, "ITER_SUMMARY_7.json", lambda body: body["tuning"].update(applied="so"))
+    path = folder.path / name
+    path.write_bytes(path.read_bytes().replace(b"9", b"8", 1))
+    accused, _ = named(folder)
+    assert accused[0] == "ITER_SUMMARY_7.json"
+    assert accused[1:] == [name] or (name == "POST_SOAK_SNAPSHOT.json" and name in accused)
+
+
+def test_the_files_of_the_verdict_that_tells_of_the_accusation_are_not_accused(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    edited(folder, "ITER_SUMMARY_7.json", lambda body: body["tuning"].update(applied="so"))
+    finish(folder, assemble, drawing=soak_drawing())
+    assert named(folder) == (["ITER_SUMMARY_7.json"], [])
+
+
+def test_a_drawing_that_was_edited_is_said_to_be_another_drawing(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    drawn = folder.drawing_path.read_bytes()
+    for forged in (b"\n" + drawn, drawn.replace(b"PASS", b"FAIL")):
+        folder.drawing_path.write_bytes(forged)
+        (accused,) = verify_soak(folder, assemble, repeat=False, drawing=soak_drawing()).accusations
+        assert accused.what.startswith("is not the drawing that the logs give: ")
+        assert "''" not in accused.what
+
+
+def test_a_forged_name_that_no_encoding_writes_is_shown_escaped(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    edited(folder, "ITER_SUMMARY_7.json", lambda body: body["tuning"].update({"\ud800": 1}))
+    (accused,) = verify_soak(folder, assemble, repeat=False, drawing=soak_drawing()).accusations
+    assert "tuning.\\ud800 is not expected" in accused.what
+    assert accused.what.encode()

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message
+from seedbed.contracts._faults import faults_of
 from seedbed.contracts._move import move_words
 from seedbed.dashboard._course import contract_words, resume_words, uses_of
 from seedbed.dashboard._differences import metric_rows, new_values
@@ -106,6 +107,6 @@ def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, s
     try:
         return kind.model_validate(snapshot.documents[name]), ""
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, (name, *first["loc"])))
-        return None, f"The record's document {name} cannot be read: {where}: {first['msg']}."
+        first = faults_of(error)[0]
+        where = f"{name}.{first.place}" if first.place else name
+        return None, f"The record's document {name} cannot be read: {where}: {first.what}."

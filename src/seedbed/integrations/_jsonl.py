@@ -17,6 +17,7 @@ from typing import Annotated, Any, Self, final
 from pydantic import Field, ValidationError, model_validator
 
 from seedbed.contracts import Message
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.integrations._outside import OutsideRun, last_values
 
@@ -126,8 +127,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _error_text(problem: Exception) -> str:
     if not isinstance(problem, ValidationError):
         return str(problem)
-    faults = problem.errors(include_url=False)
-    return "; ".join(": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in faults)
+    return "; ".join(": ".join(filter(None, (fault.place, fault.what))) for fault in faults_of(problem))
 
 
 def _refusal(path: Path, faults: list[str]) -> str:

@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from seedbed.contracts import Message
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate import Check, parse_gate
 from seedbed.runtime import RuntimeConfig
@@ -168,5 +169,5 @@ def load_config(path: Path) -> TrainConfig:
     except yaml.YAMLError as error:
         raise InvalidInput(f"{path}: not YAML: {error}") from None
     except ValidationError as error:
-        fields = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        fields = "; ".join(fault.told("file") for fault in faults_of(error))
         raise InvalidInput(f"{path}: {fields}; `seedbed init` writes a commented example") from None

@@ -38,7 +38,10 @@ JsonOption = Annotated[
 ProjectOption = Annotated[str | None, typer.Option(help="Only this project.")]
 ReasonOption = Annotated[str, typer.Option(help="The reason, recorded for later readers.")]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's name, a beginning that only one run has, or `latest`.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's name, a beginning that only one run has, a commit's number, or `latest`."
+    ),
 ]
 
 ModeOption = Annotated[

@@ -53,15 +53,16 @@ def list_runs(
       seedbed runs list --sort metrics.test.random.ap --column params.seed --limit 5 --json
     """
     from seedbed.cli.runs._run_summary import run_json
-    from seedbed.cli.runs._search import search
+    from seedbed.cli.runs._search import column_name, search
     from seedbed.records import Store
 
     found = search(Store.open(store), project, where, sort, limit)
+    columns = None if column is None else [column_name(each, found.views) for each in column]
     if as_json:
-        print_json({"runs": [run_json(view, column or ()) for view in found.views], "more": found.more})
+        print_json({"runs": [run_json(view, columns or ()) for view in found.views], "more": found.more})
     else:
         none = "no run yet; `seedbed demo` makes one" if where is None else "no finished run matches this query"
-        out().print(_table(found.views, column) if found.views else none)
+        out().print(_table(found.views, columns) if found.views else none)
         if found.more:
             errors().print(f"and {found.more:,} more finished runs; --limit shows them")
 

@@ -1,11 +1,14 @@
 """`seedbed runs promote`: which run later ones are compared with as their baseline."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, ReasonOption, StoreOption
 from seedbed.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from seedbed.records import Store
 
 __all__ = ["promote"]
 
@@ -42,6 +45,7 @@ def promote(
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import PromotionRule, Store
     from seedbed.records.log import best_of_groups
+    from seedbed.records.query import metric_name
 
     if (run is not None) + (best is not None) + (rule is not None) != 1:
         raise InvalidInput("name a RUN, or give --best METRIC, or --rule METRIC: exactly one of the three")
@@ -51,7 +55,8 @@ def promote(
         commit = require_commit(find_run(store, run))
         made = [opened.log(commit.snapshot.project).baselines.promote(commit, reason or "by hand", now)]
     else:
-        chosen = PromotionRule(metric=best or rule or _NO_METRIC, better=better)
+        name = metric_name(rule or _NO_METRIC) if best is None else _known(opened, best)
+        chosen = PromotionRule(metric=name, better=better)
         logs = [opened.log(name) for name in ([project] if project else opened.projects())]
         if best is None:
             made = [log.baselines.set_rule(chosen if rule else None, reason or "by hand", now) for log in logs]
@@ -59,3 +64,13 @@ def promote(
             found = [(log, commit) for log in logs for commit in best_of_groups(log.commits(), chosen)]
             made = [log.baselines.promote(commit, reason or f"the best by {chosen}", now) for log, commit in found]
     show_promotions(made, as_json)
+
+
+def _known(store: "Store", metric: str) -> str:
+    """The name of a metric that some finished run has. Raises NotFound."""
+    from seedbed.records import Catalog
+    from seedbed.records.query import metric_name, require_metric
+
+    with Catalog.open(store) as catalog:
+        known = catalog.names("metrics")
+    return require_metric(metric, known, f"the store {store.name}") if known else metric_name(metric)

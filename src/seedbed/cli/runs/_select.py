@@ -1,26 +1,51 @@
 """Find the run that an argument names, and its commit."""
 
+import re
+
 from seedbed.cli.runs._run_summary import status_line
-from seedbed.errors import NotFound
+from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import Commit, RunView, Store
 
 __all__ = ["find_run", "require_commit"]
 
 _LATEST = "latest"
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def find_run(store: str, name: str) -> RunView:
     """The run called `name` in the store at `store`; `latest` is the newest by the time on its record.
 
+    A commit's number stands for its run if no run's name begins so and no other project has a commit of that number.
+
     Raises NotFound when there is none, InvalidInput when several names begin with `name`, and StoreCorrupt.
     """
     opened = Store.open(store)
     if name != _LATEST:
-        return opened.find(name)
+        return _numbered_or_named(opened, name) if _NUMBER.fullmatch(name) else opened.find(name)
     newest = opened.newest()
     if newest is None:
         raise NotFound(f"the store {store} holds no run yet; `seedbed demo` makes one")
     return newest
+
+
+def _numbered_or_named(store: Store, number: str) -> RunView:
+    """The run whose name begins with `number`; without one, the only one whose commit has this number."""
+    numbered = [
+        store.finished(project, int(number))
+        for project in store.projects()
+        if 1 <= int(number) <= store.log(project).head()
+    ]
+    told = " or ".join(f"{view.run_id} of {view.project}" for view in numbered)
+    try:
+        return store.find(number)
+    except NotFound:
+        if len(numbered) > 1:
+            raise InvalidInput(f"commit {number} is run {told}; give the run's name") from None
+        if not numbered:
+            raise
+        return numbered[0]
+    except InvalidInput as problem:
+        raise InvalidInput(f"{problem}; commit {number} is run {told}" if numbered else str(problem)) from None
 
 
 def require_commit(view: RunView) -> Commit:

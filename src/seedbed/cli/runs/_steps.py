@@ -81,10 +81,13 @@ def _series(events: "Iterable[Event]") -> dict[str, list[float]]:
 def _with_metrics(events: "Iterable[Event]", metrics: Sequence[str] | None) -> "Iterable[Event]":
     from dataclasses import replace
 
+    from seedbed.records.query import metric_name
+
     if not metrics:
         return events
+    wanted = {metric_name(metric) for metric in metrics}
     kept = (
-        replace(event, values={name: value for name, value in event.values.items() if name in metrics})
+        replace(event, values={name: value for name, value in event.values.items() if metric_name(name) in wanted})
         for event in events
     )
     return (event for event in kept if event.values)

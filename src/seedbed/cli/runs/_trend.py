@@ -23,7 +23,10 @@ _SHOWN = 10
 
 def trend(
     run: RunArgument,
-    metric: Annotated[str, typer.Option(metavar="NAME", help="The metric, such as metrics.test.random.ap.")],
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The metric, such as test.random.ap; by default, says which exist."),
+    ] = None,
     last: Annotated[int, typer.Option(min=1, max=500, help="Use at most this many runs, the newest.")] = 50,
     span: Annotated[float, typer.Option(min=1, help="Smooth over about this many runs.")] = 10.0,
     file: Annotated[
@@ -46,12 +49,17 @@ def trend(
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import Store
     from seedbed.records import trend as find_trend
+    from seedbed.records.query._facts import metric_names
+    from seedbed.records.query._metric_names import enumerated
     from seedbed.records.storage import replace
 
     plot = place(file, plot, "--plot")
     if plot is not None and plot.suffix != ".svg":
         raise InvalidInput(f"--out is {plot}, expected a name that ends in .svg")
     commit = require_commit(find_run(store, run))
+    if metric is None:
+        known = enumerated(metric_names(commit.snapshot)) or "none"
+        raise InvalidInput(f"give --metric NAME; the metrics of {commit.snapshot.run_id} are {known}")
     found = find_trend(Store.open(store).log(commit.snapshot.project), commit, metric, last=last, span=span)
     if plot is not None:
         from seedbed.dashboard import render_trend

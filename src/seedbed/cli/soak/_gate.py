@@ -36,7 +36,10 @@ def gate(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a soak: verify it, apply every check, and write the snapshot with the verdict.
+    """Judge a soak: verify it, and apply every check.
+
+    The snapshot is written again with the verdict, unless verification finds
+    an altered file, or --spec judges by another gate: then it stays as it is.
 
     Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 when
     the plant did not use what it had acknowledged or verification failed.

@@ -82,6 +82,7 @@ def run(
     from pydantic import ValidationError
 
     from seedbed.cli.soak._driver import RunOptions, run_soak
+    from seedbed.contracts._faults import faults_of
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id
@@ -102,9 +103,7 @@ def run(
         try:
             plan = SoakPlan.model_validate(plan_fields)
         except ValidationError as problem:
-            problems = "; ".join(
-                f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in problem.errors()
-            )
+            problems = "; ".join(fault.told("options") for fault in faults_of(problem))
             raise InvalidInput(f"soak: {problems}") from None
         assemble(plan)  # an impossible plan is refused before anything is written
         soak_folder = SoakFolder.create(folder, plan)

@@ -26,6 +26,8 @@ def verify(
 ) -> None:
     """Compute again, from its two logs, everything that a soak's files claim.
 
+    Nothing is written: what is wrong is said here, and by --json.
+
     Exits with 0 when nothing is wrong and enough proposals were seen in use,
     1 when too few were, 4 when a file contradicts the logs. A remark, such
     as that nothing binds a file of a former version, changes no exit code.
@@ -41,7 +43,8 @@ def verify(
     from rich.text import Text
 
     from seedbed.dashboard import soak_drawing
-    from seedbed.soak import SoakFolder, assemble, verification_page, verify_soak
+    from seedbed.soak import SoakFolder, assemble, verify_soak
+    from seedbed.soak.verify._page import verification_shown
 
     found = verify_soak(
         SoakFolder.find(same or path), assemble, strict=strict, repeat=repeat, anchor=anchor, drawing=soak_drawing()
@@ -50,7 +53,7 @@ def verify(
         tally = None if found.tally is None else found.tally.model_dump(mode="json")
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})
     else:
-        out().print(Markdown(verification_page(found)))
+        out().print(Markdown(verification_shown(found)))
         for remark in found.remarks:
             out().print(Text.assemble(("remark  ", "bold"), f"{remark.where} {remark.what}"), soft_wrap=True)
     if not found.clean:

@@ -103,12 +103,22 @@ def _proposed(events: Path, proposal: "FileProposal", training: dict[str, int]) 
     lines = [_with_value(line, values) for line in section.splitlines()]
     lines += [_with_value(line, dict(training)) for line in ("\n" + rest).splitlines()]
     reasons = "".join(f"# {reason}\n" for reason in proposal.reasons)
+    if project := _project_of(events):
+        head = "".join(f"{_with_value(line, {'project': project})}\n" for line in head.splitlines())
     return f"{head}# Guessed from {events.name}:\n{reasons}" + "\n".join(lines) + "\n"
+
+
+def _project_of(events: Path) -> str | None:
+    """The file's name without its suffixes as the name of a project; None if it is no valid one."""
+    from seedbed.records.canonical._names import is_name
+
+    name = events.name.partition(".")[0]
+    return name if is_name(name) else None
 
 
 def _with_value(line: str, values: dict[str, object]) -> str:
     """A line `  name: value   # comment`, or without one, with the proposed value of that name, if there is one."""
-    found = re.fullmatch(r"(\s+)(\w+): (\S.*?)(?:\s+(#.*))?", line)
+    found = re.fullmatch(r"(\s*)(\w+): (\S.*?)(?:\s+(#.*))?", line)
     if found is None or found[2] not in values:
         return line
     indent, name, old, comment = found.groups()

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from seedbed.contracts import Message, Stage
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import readable_json
@@ -122,6 +123,5 @@ def _foreign(key: str, entry: object) -> IndexEntry:
     try:
         return IndexEntry.model_validate({**known, "run_id": run_id, "stage": stage.upper()})
     except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"the index's entry {key!r} cannot be read: {place}: {first['msg']}") from None
+        fault = faults_of(problem)[0].told("it")
+        raise InvalidInput(f"the index's entry {key!r} cannot be read: {fault}") from None

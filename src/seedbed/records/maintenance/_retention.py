@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from seedbed.contracts import Message, Stage
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 
 __all__ = ["Dated", "RetentionPolicy", "RetentionRule", "expired_commits", "load_retention"]
@@ -81,7 +82,7 @@ def load_retention(path: Path) -> RetentionPolicy:
     try:
         return RetentionPolicy.model_validate(found)
     except ValidationError as problem:
-        problems = (f"{_place(item['loc'])}: {item['msg']}" for item in problem.errors())
+        problems = (fault.told("the file") for fault in faults_of(problem))
         listed = "\n  - ".join(problems)
         raise InvalidInput(f"the retention file {path} is refused:\n  - {listed}") from None
 
@@ -122,7 +123,3 @@ def _newest(commits: Iterable[Dated]) -> Mapping[tuple[str, Stage], int]:
         place = (commit.cohort_id, commit.stage)
         newest[place] = max(commit.seq, newest.get(place, 0))
     return newest
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location)) or "the file"

@@ -2,6 +2,7 @@
 
 from seedbed.records.query._catalog import Catalog, SearchHit
 from seedbed.records.query._facts import Fact, facts
+from seedbed.records.query._metric_names import metric_name, require_metric
 from seedbed.records.query._query import Name, Query, matches, parse_name, parse_query
 from seedbed.records.query._read_steps import follow_events, merged_events, read_step_events, run_events
 from seedbed.records.query._trend import Slope, Trend, TrendPoint, trend
@@ -19,9 +20,11 @@ __all__ = [
     "follow_events",
     "matches",
     "merged_events",
+    "metric_name",
     "parse_name",
     "parse_query",
     "read_step_events",
+    "require_metric",
     "run_events",
     "trend",
 ]

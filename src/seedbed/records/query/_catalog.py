@@ -100,6 +100,19 @@ class Catalog:
         """The number of commits that match `query`."""
         return len(self.search(query, project=project, limit=-1))
 
+    def holds(self, name: Name) -> bool:
+        """Whether any commit has a value called `name`."""
+        named = _named(name)
+        found = self._connection.execute(f"SELECT 1 FROM facts WHERE {named.sql} LIMIT 1", named.values)  # noqa: S608  see _Clause
+        return found.fetchone() is not None
+
+    def names(self, head: str) -> list[str]:
+        """The full names of all numbers below `head`, such as metrics, in any commit."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT path FROM facts WHERE head = ? AND number IS NOT NULL ORDER BY path", [head]
+        )
+        return [str(Name(head, path)) for (path,) in rows]
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

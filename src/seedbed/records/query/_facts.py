@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.snapshot._snapshot import Snapshot
 
-__all__ = ["FIELDS", "HEADS", "Fact", "facts"]
+__all__ = ["FIELDS", "HEADS", "Fact", "facts", "metric_names"]
 
 FIELDS = (
     *("project", "seq", "run_id", "stage", "attempt", "timestamp", "experiment_id", "cohort_id"),
@@ -56,6 +56,11 @@ def facts(snapshot: Snapshot) -> Iterator[Fact]:
     yield from _leaves("", fields)
     for head in HEADS:
         yield from _leaves(head, snapshot.config if head == "params" else getattr(snapshot, head))
+
+
+def metric_names(snapshot: Snapshot) -> list[str]:
+    """The names of all metrics of `snapshot`, such as metrics.test.ap."""
+    return [f"metrics.{fact.path}" for fact in facts(snapshot) if fact.head == "metrics"]
 
 
 def _leaves(head: str, values: Mapping[str, Json], prefix: str = "") -> Iterator[Fact]:

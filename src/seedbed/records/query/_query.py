@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 from seedbed.errors import InvalidInput
 from seedbed.records.query._facts import FIELDS, HEADS, Fact
+from seedbed.records.query._metric_names import dotted
 
 __all__ = ["And", "Name", "Not", "Or", "Predicate", "Query", "Value", "matches", "parse_name", "parse_query"]
 
@@ -44,6 +45,7 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None}
+_POINTED = {"config": "params"}  # what a pointer and a name call differently
 _WORDS = {"and", "or", "not", "in"}
 
 
@@ -53,6 +55,9 @@ class Name:
 
     head: str
     path: str
+
+    def __str__(self) -> str:
+        return f"{self.head}.{self.path}" if self.head else self.path
 
     def matches(self, fact: Fact) -> bool:
         """Whether the name means `fact`."""
@@ -98,8 +103,14 @@ def parse_query(text: str) -> Query:
 
 
 def parse_name(text: str) -> Name:
-    """Parse `text`, such as metrics.test.ap, as a name. Raises InvalidInput that suggests the nearest valid name."""
+    """Parse `text`, such as metrics.test.ap or its pointer /test/ap, as a name.
+
+    Raises InvalidInput that suggests the nearest valid name.
+    """
     head, _, path = text.partition(".")
+    if text.startswith("/"):  # a pointer, as differences name settings and metrics
+        head, _, path = dotted(text).partition(".")
+        head, path = (_POINTED.get(head, head), path) if head in {*HEADS, *_POINTED} else ("metrics", dotted(text))
     if head in HEADS and path:
         return Name(head, path)
     if text in FIELDS:

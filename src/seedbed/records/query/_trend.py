@@ -14,13 +14,15 @@ from datetime import datetime
 from itertools import combinations, islice
 from statistics import median
 
-from seedbed.errors import InvalidInput, NotFound
+from seedbed.errors import InvalidInput
 from seedbed.records.log._baselines import metric_at
 from seedbed.records.log._log import CommitLog
-from seedbed.records.query._facts import facts
+from seedbed.records.query._facts import metric_names
+from seedbed.records.query._metric_names import metric_name, require_metric
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._course import course_words
 from seedbed.records.snapshot._draw import draw_of
+from seedbed.records.snapshot._snapshot import Snapshot
 
 __all__ = ["MOST_POINTS", "Slope", "Trend", "TrendPoint", "trend", "trend_slope"]
 
@@ -91,16 +93,14 @@ class Trend:
 def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: float = 10.0) -> Trend:
     """`metric`, such as metrics.test.ap, over the newest `last` commits that are comparable with `commit`, up to it.
 
-    Commits without the metric are skipped. Raises NotFound when `commit` has none, InvalidInput for a `last` or `span`
-    out of range, and as `CommitLog.read`.
+    Any spelling of `metric_name` will do. Commits without the metric are skipped. Raises NotFound when `commit` has
+    none, InvalidInput for a `last` or `span` out of range, and as `CommitLog.read`.
     """
     if not 1 <= last <= MOST_POINTS:
         raise InvalidInput(f"a trend over {last} commits was asked for, expected 1 to {MOST_POINTS}")
     if not 1 <= span < math.inf:
         raise InvalidInput(f"the span of the smoothing is {span}, expected a number of commits of at least 1")
-    if metric_at(commit.snapshot, metric) is None:
-        known = [f"metrics.{fact.path}" for fact in facts(commit.snapshot) if fact.head == "metrics"]
-        raise NotFound(f"{commit.snapshot.run_id} has no number {metric!r}; it has {', '.join(known)}")
+    metric = _known(commit.snapshot, metric)
     group = commit.snapshot.digests["comparison_group"]
     found = _newest(log, group, metric, commit.seq, last)
     values = [value for _, value in found]
@@ -118,6 +118,14 @@ def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: 
     distinct = _first_of_each(log, found)
     slope = trend_slope(distinct) if len(distinct) >= _FEWEST else None
     return Trend(metric, group, points, slope, len(values) - len(distinct))
+
+
+def _known(snapshot: Snapshot, metric: str) -> str:
+    name = metric_name(metric)
+    if metric_at(snapshot, name) is not None:
+        return name
+    known = [name for name in metric_names(snapshot) if metric_at(snapshot, name) is not None]
+    return require_metric(metric, known, snapshot.run_id)
 
 
 def trend_slope(values: Sequence[float]) -> Slope:

@@ -18,6 +18,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from seedbed.contracts import Message, Stage
+from seedbed.contracts._faults import plain_words
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records.canonical._names import require_name
 from seedbed.records.snapshot._schema import (
@@ -132,7 +133,7 @@ def _faults(problem: ValidationError) -> Iterator[str]:
     for fault in problem.errors(include_url=False):
         where = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "it"
         found = "missing" if fault["type"] == "missing" else f"{fault['input']!r}"
-        yield f"{where} is {found}: {fault['msg']}"
+        yield f"{where} is {found}: {plain_words(fault['msg'])}"
 
 
 def _repeated_keys(root: yaml.Node | None) -> Iterator[str]:

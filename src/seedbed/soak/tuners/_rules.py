@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from seedbed.change import Delta, Parameter, Registry, Set
 from seedbed.change.parameters import nearest_on_grid
 from seedbed.contracts import Message
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak._kpis import STATISTICS
 from seedbed.soak.tuners._tuner import Observation
@@ -117,7 +118,10 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
         return _RulesFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).rules
     except OSError as problem:
         raise NotFound(f"rules {path}: cannot be read: {problem.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as problem:
+    except ValidationError as problem:
+        faults = "; ".join(fault.told("the file") for fault in faults_of(problem))
+        raise InvalidInput(f"rules {path}: {faults}; expected `rules:` and a list of when, then and reason") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise InvalidInput(f"rules {path}: {problem}; expected `rules:` and a list of when, then and reason") from None
 
 

@@ -49,7 +49,8 @@ def check_drawing(
         return DrawingCheck(found, sealed=stated)
     if drawing is not None and drawing.renderer == stated.renderer:
         data, sealed = drawing.draw(readback, report)
-        return DrawingCheck(tuple(text_flaws(path, data.decode())), sealed=sealed)
+        differs = tuple(text_flaws(path, data.decode(), what="the drawing that the logs give"))
+        return DrawingCheck(differs, sealed=sealed)
     there = digest_bytes(path.read_bytes())
     what = f"has the digest {there[:12]}…, the snapshot seals {stated.digest[:12]}…"
     found = (Accusation(Flaw.REPORT, path.name, what),) if there != stated.digest else ()

@@ -27,6 +27,8 @@ __all__ = [
     "text_flaws",
 ]
 
+_SHORT = 100
+
 
 def flaw_of(folder: SoakFolder, path: Path) -> Flaw:
     """The kind of a flaw of the whole file at `path`."""
@@ -136,19 +138,28 @@ def report_flaws(path: Path, expected: Message, *, ended: bool) -> Iterator[Accu
         yield from _document(path, expected, Flaw.REPORT)
 
 
-def text_flaws(path: Path, expected: str) -> Iterator[Accusation]:
-    """A text file must be correct if it exists."""
+def text_flaws(path: Path, expected: str, *, what: str = "what the logs give") -> Iterator[Accusation]:
+    """A text file must be correct if it exists; an accusation says that it is not `what`."""
     if not path.exists():
         return
     there, wanted = path.read_bytes().split(b"\n"), expected.encode().split(b"\n")
+    if there == wanted:
+        return
     pairs = enumerate(zip(there, wanted, strict=False), start=1)
     differing = next((at for at, (found, line) in pairs if found != line), None)
-    if differing is not None:
-        line = there[differing - 1].decode(errors="replace")
-        what = f"line {differing} is {line!r}, the logs give {wanted[differing - 1].decode()!r}"
-        yield Accusation(Flaw.REPORT, path.name, what)
-    elif len(there) != len(wanted):
-        yield Accusation(Flaw.REPORT, path.name, f"has {len(there)} lines, the logs give {len(wanted)}")
+    if differing is None:
+        first = f"it has {len(there)} lines instead of {len(wanted)}"
+    else:
+        first = _line_difference(differing, there[differing - 1], wanted[differing - 1])
+    yield Accusation(Flaw.REPORT, path.name, f"is not {what}: {first}")
+
+
+def _line_difference(number: int, found: bytes, expected: bytes) -> str:
+    """How a line differs; in full only where both can be read at a glance."""
+    shown = [each.decode(errors="replace").strip() for each in (found, expected)]
+    if all(0 < len(each) <= _SHORT for each in shown) and shown[0] != shown[1]:
+        return f"line {number} is {shown[0]!r}, the logs give {shown[1]!r}"
+    return f"the first difference is in line {number}"
 
 
 def missing_remarks(folder: SoakFolder) -> Iterator[Remark]:
@@ -178,30 +189,48 @@ def _stated_by_both_reports(folder: SoakFolder, name: str) -> object:
 
 
 def _document(path: Path, expected: Message, flaw: Flaw) -> Iterator[Accusation]:
+    wanted = json.loads(sealed(expected))
     try:
         there = unsealed(path)
     except NotFound:
         yield Accusation(flaw, path.name, "is missing")
         return
     except StoreCorrupt as problem:
-        yield Accusation(flaw, path.name, str(problem))
+        yield Accusation(flaw, path.name, f"{_altered_value(path, wanted)}{problem}")
         return
     if path.read_bytes() == sealed(expected):
         return
-    difference = _difference(json.loads(sealed(expected)), {**there, "digest": json.loads(path.read_bytes())["digest"]})
+    difference = _difference(wanted, {**there, "digest": json.loads(path.read_bytes())["digest"]})
     yield Accusation(flaw, path.name, f"is not what the logs give: {difference or 'it is spelled otherwise'}")
+
+
+def _altered_value(path: Path, wanted: Mapping[str, object]) -> str:
+    """The first value that differs in a file whose seal does not fit, with "; "; empty where none can be told."""
+    try:
+        there = json.loads(path.read_bytes())
+        if not isinstance(there, dict):
+            return ""
+        found = _difference({**wanted, "digest": ""}, {**there, "digest": ""})
+    except (ValueError, RecursionError):
+        return ""
+    return found and f"{found.encode(errors='backslashreplace').decode()}; "
 
 
 def _difference(expected: object, found: object, path: str = "") -> str:
     """The first difference between two JSON values, with `digest` compared last; empty without one."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in sorted({*expected, *found}, key=lambda each: (each == "digest", each)):
+            name = f"{path}.{key}" if path else key
             if key not in expected or key not in found:
-                return f"{path}/{key} is {'not expected' if key in found else 'missing'}"
-            if difference := _difference(expected[key], found[key], f"{path}/{key}"):
+                return f"{name} is {'not expected' if key in found else 'missing'}"
+            if difference := _difference(expected[key], found[key], name):
                 return difference
         return ""
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         pairs = enumerate(zip(expected, found, strict=True))
-        return next((difference for at, (e, f) in pairs if (difference := _difference(e, f, f"{path}/{at}"))), "")
-    return "" if expected == found and type(expected) is type(found) else f"{path} is {found!r}, expected {expected!r}"
+        return next((difference for at, (e, f) in pairs if (difference := _difference(e, f, f"{path}.{at}"))), "")
+    if expected == found and type(expected) is type(found):
+        return ""
+    if isinstance(expected, list) and isinstance(found, list):
+        return f"{path} has {len(found)} items, the logs give {len(expected)}"
+    return f"{path} is {json.dumps(found)}, the logs give {json.dumps(expected)}"

@@ -4,12 +4,22 @@ from collections.abc import Iterator
 
 from seedbed.soak.verify._verification import SoakVerification
 
-__all__ = ["verification_page"]
+__all__ = ["verification_page", "verification_shown"]
+
+# The files of soaks of former versions hold these words, and are compared with the page byte for byte.
+_HEAD, _BREAKS = "| | |", "iterations that broke the consumer's word"
+_BREAKS_TODAY = "iterations whose plant ran with other values than it said it held"
 
 
 def verification_page(found: SoakVerification) -> str:
     """The page in Markdown."""
     return "\n".join(_lines(found)) + "\n"
+
+
+def verification_shown(found: SoakVerification) -> str:
+    """The page as a terminal shows it: its table has a head, and its words are today's."""
+    page = verification_page(found)
+    return page.replace(_HEAD, "| counted | result |", 1).replace(_BREAKS, _BREAKS_TODAY, 1)
 
 
 def _lines(found: SoakVerification) -> Iterator[str]:
@@ -50,9 +60,9 @@ def _counts(found: SoakVerification) -> Iterator[str]:
         ("skip reasons", reasons),
         ("deltas by outcome", ", ".join(f"{name} {count}" for name, count in counted.outcomes.items() if count)),
         ("rolled back", counted.rollbacks),
-        ("iterations that broke the consumer's word", len(counted.breaks)),
+        (_BREAKS, len(counted.breaks)),
     ]
-    yield "| | |"
+    yield _HEAD
     yield "|---|---|"
     yield from (f"| {name} | {value} |" for name, value in rows)
     yield ""

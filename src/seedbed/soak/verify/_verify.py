@@ -8,7 +8,6 @@ from seedbed.change import Kind
 from seedbed.change._history import fold
 from seedbed.contracts import Outcome
 from seedbed.errors import InvalidInput, SeedbedError
-from seedbed.gate import exposition, gate_metrics
 from seedbed.records import digest, read_journal, read_json_with_hash
 from seedbed.soak._evidence import DeliveryRecord, MeasurementRecord, parse_evidence
 from seedbed.soak._folder import SoakFolder
@@ -16,27 +15,23 @@ from seedbed.soak._plan import Assembly, SoakPlan
 from seedbed.soak._readback import SoakReadback, read_soak
 from seedbed.soak._sealed import unsealed
 from seedbed.soak.reports._drawing import SoakDrawing
-from seedbed.soak.reports._metrics import soak_metrics
-from seedbed.soak.reports._reports import judge_readback, post_soak_snapshot, soak_counts, tuning_report
+from seedbed.soak.reports._reports import tuning_report
 from seedbed.soak.verify._changes import ChangeJournalCheck
-from seedbed.soak.verify._drawing_check import check_drawing
 from seedbed.soak.verify._evidence_check import delivery_flaws, evidence_flaws
 from seedbed.soak.verify._files import (
     flaw_of,
     has_ended,
     log_flaws,
-    missing_remarks,
     plan_flaws,
     plan_remarks,
     report_flaws,
     settings_flaws,
     stranger_remarks,
     summary_flaws,
-    text_flaws,
 )
 from seedbed.soak.verify._outcome import outcome_by_evidence
-from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._segment import segments
+from seedbed.soak.verify._verdict_files import verdict_flaws
 from seedbed.soak.verify._verification import Accusation, Flaw, Remark, SoakVerification
 
 __all__ = ["examine_soak", "unreadable", "verify_soak"]
@@ -72,7 +67,7 @@ def verify_soak(
     readback, core = examine_soak(folder, assemble, strict=strict, repeat=repeat)
     remarks: list[Remark] = []
     if readback is not None:
-        verdict = _collected(folder.snapshot_path.name, _verdict(folder, readback, core, drawing, remarks))
+        verdict = _collected(folder.snapshot_path.name, verdict_flaws(folder, readback, core, drawing, remarks))
         core = replace(core, accusations=(*core.accusations, *verdict))
     anchored = [] if anchor is None else list(_anchored(folder, anchor))
     remarks += stranger_remarks(folder)
@@ -210,30 +205,6 @@ def _repetition(readback: SoakReadback) -> Iterator[Accusation]:
         except _FOREIGN_ERRORS as difference:
             yield Accusation(Flaw.REPETITION, f"evidence.log, record {number}", _message(difference))
             return
-
-
-def _verdict(
-    folder: SoakFolder,
-    readback: SoakReadback,
-    core: SoakVerification,
-    drawing: SoakDrawing | None,
-    remarks: list[Remark],
-) -> Iterator[Accusation]:
-    """Check the files that hold the results of verification and gate, and add what to know of them to `remarks`."""
-    report = judge_readback(readback, verified=core.clean)
-    ended = has_ended(folder, readback)
-    drawn = check_drawing(folder, readback, report, drawing)
-    remarks += drawn.remarks
-    if ended:
-        remarks += missing_remarks(folder)
-    snapshot = post_soak_snapshot(readback, report, verified=core.clean, drawing=drawn.sealed)
-    of_snapshot = tuple(report_flaws(folder.snapshot_path, snapshot, ended=ended))
-    # A snapshot that cannot be read is the cause, and that nothing seals the drawing then only follows.
-    yield from (*of_snapshot, *drawn.accusations) if drawn.sealed is None else (*drawn.accusations, *of_snapshot)
-    page = verification_page(replace(core, repeated=True, strict=True))
-    yield from text_flaws(folder.page_path, page)
-    families = (*soak_metrics(soak_counts(readback)), *gate_metrics(report, {"run_id": readback.plan.soak_id}))
-    yield from text_flaws(folder.metrics_path, exposition(families))
 
 
 def _anchored(folder: SoakFolder, anchor: str) -> Iterator[Accusation]:
