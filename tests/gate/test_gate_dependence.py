@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import pi, sqrt
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -58,6 +59,21 @@ def switching(chance: float) -> Draw:
     return draw
 
 
+def weak_and_slow(generator: np.random.Generator, num_samples: int) -> Rows:
+    """Noise in [0, 1], of which slow movement makes three tenths of the variance."""
+    slowly = autoregressive(0.95, num_samples, NUM_SERIES, generator)
+    found = sqrt(0.3) * slowly + sqrt(0.7) * generator.normal(size=(NUM_SERIES, num_samples))
+    places = np.linspace(-8, 8, 20_001)
+    return np.interp(found, places, [NormalDist().cdf(place) for place in places])
+
+
+def on_and_off(generator: np.random.Generator, num_samples: int) -> Rows:
+    """Noise in [0, 1] while it is on and 0 while it is off, each for twenty samples on average: the mean is 0.25."""
+    switches = np.cumsum(generator.random((NUM_SERIES, num_samples)) < 0.05, axis=1)
+    is_on = (switches + (generator.random((NUM_SERIES, 1)) < 0.5)) % 2
+    return is_on * generator.random((NUM_SERIES, num_samples))
+
+
 def within_five_percent(refuted: np.ndarray) -> bool:
     """Whether the lower end of the 99 % interval of the share is at most 5 %."""
     return largest_share_refuted(float(refuted.sum()), refuted.size, 0.005) <= 0.05
@@ -81,6 +97,17 @@ def test_what_comes_again_after_a_season_counts_for_less(draw: Draw, num_samples
     rows = draw(np.random.default_rng(num_samples), num_samples)
     assert within_five_percent(rows_refuting(rows, 0.5, 0.05))
     assert within_five_percent(rows_refuting(1 - rows, 0.5, 0.05))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("draw", "mean"), [(weak_and_slow, 0.5), (on_and_off, 0.25)])
+@pytest.mark.parametrize("num_samples", [240, 1000])
+def test_slow_movement_counts_for_what_it_adds_although_it_is_a_small_share_of_the_noise(
+    draw: Draw, mean: float, num_samples: int
+) -> None:
+    rows = draw(np.random.default_rng(num_samples), num_samples)
+    assert within_five_percent(rows_refuting(rows, mean, 0.05))
+    assert within_five_percent(rows_refuting(1 - rows, 1 - mean, 0.05))
 
 
 def test_a_season_is_found_at_its_lag_and_none_where_there_is_none() -> None:

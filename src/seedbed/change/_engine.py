@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Any, final
 
 from seedbed.change._checkpoint import ChangeState
-from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
+from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas
+from seedbed.change._summary import summary
 from seedbed.change.bindings._binding import Binding, Use, UseReport
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
@@ -64,6 +65,7 @@ class ChangeEngine:
         self._rules = Rules(self._registry, tuple(guards))
         self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
+        journal.summarise_with(lambda: summary(fold(journal.entries())).model_dump(mode="json"))
         self._watched: dict[str, int] = {}
         self._open: dict[int, str] = {}
         self._settled = not journal.entries()

@@ -6,7 +6,6 @@ from math import isfinite
 from typing import Any, Protocol, final
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
-from seedbed.change._summary import summary
 from seedbed.errors import Conflict
 from seedbed.records import Entry
 
@@ -39,7 +38,6 @@ class Ledger:
         self._journal = journal
         entries = journal.entries()
         self.history: ChangeHistory = fold(entries)
-        journal.summarise_with(lambda: summary(fold(journal.entries())).model_dump(mode="json"))
         self.head = entries[-1].digest if entries else None
 
     def note(self, kind: Kind, **facts: Any) -> None:

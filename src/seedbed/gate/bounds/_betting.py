@@ -32,6 +32,7 @@ _MOST_ROUNDS, _ROUNDS_OF_MOMENTS = 1000, 300
 _MANY, _MOST_WITH_MOMENTS = 20_000, 0.5  # with half of the largest stake, the series below holds
 _NUM_STAKES, _SMALLEST_STAKE = 24, 1e-3
 _LOG_NOTHING = -700.0
+_SMALLEST_CLAIM = 1e-150  # whose square and inverse are numbers too
 # By simulation, in benchmarks/gate.py: dependence that is seen where there is none costs no pass, and too little of it
 # that is seen makes none.
 _ALL_AT_STAKE = 0.25
@@ -43,12 +44,14 @@ _ALIKE_SLOPE, _ALIKE_MORE = 1.5, 1.5
 class Bets:
     """The bets that one look at the end makes on series in [0, 1], in rows, of which blocks of `length` count as one.
 
-    Of each series `num_alike` successive samples say as much as one.
+    Of each series `num_alike` successive samples say as much as one, and the variance of its mean is `excess` times as
+    large as if its blocks were independent.
     """
 
     samples: _Floats
     num_alike: _Floats
     length: int
+    excess: _Floats
 
     def refute(self, means: _Floats | float, alpha: float) -> NDArray[np.bool_]:
         """Whether each series refutes, at level `alpha`, that its mean is at most `means`, above 0 and below 1.
@@ -56,7 +59,7 @@ class Bets:
         `means` is one number, or one for each series, or several for one series.
         """
         all_at_stake = np.where(self.num_alike > 1, _ALL_AT_STAKE, 0.0)
-        capital = (1 - all_at_stake) * _most_capital(self._rounds, means, alpha * (1 - all_at_stake))
+        capital = (1 - all_at_stake) * _most_capital(self._rounds, means, alpha * (1 - all_at_stake), self.excess)
         if self.num_alike.max() > 1:
             capital = capital + all_at_stake * self._capital_of_whole_stakes(means)
         refuted: NDArray[np.bool_] = capital * alpha >= 1
@@ -97,20 +100,22 @@ def _rounds_of(rows: _Floats) -> "Rounds":
     return Rounds(_whole(rows), len(rows), rows.shape[1], 1.0)
 
 
-def _most_capital(rounds: "Rounds", means: _Floats | float, alpha: _Floats) -> _Floats:
+def _most_capital(rounds: "Rounds", means: _Floats | float, alpha: _Floats, excess: _Floats) -> _Floats:
     """The most that is ever held by a gambler against "the mean is at most `means`", above 0 and below 1.
 
     `means` is one number, or one for each series, or several for one series. Reaching 1 / `alpha` refutes the claim at
-    that level.
+    that level. Where the sum varies `excess` times as much as of independent samples, the stakes are smaller, and what
+    its variance adds to the expectation of the capital is taken off.
     """
-    claim = np.atleast_1d(np.asarray(means, dtype=np.float64))
+    claim = np.maximum(np.atleast_1d(np.asarray(means, dtype=np.float64)), _SMALLEST_CLAIM)
     num_samples, most_at_stake = rounds.num_samples, rounds.most_at_stake
     capital = np.ones(max(rounds.num_series, claim.size))
     top, squares, done = capital.copy(), np.full(capital.size, _PRIOR_VARIANCE), 0
     for each in rounds.rounds:
-        spread = np.sqrt(squares / (done + 1) * (num_samples - done))
+        spread = np.sqrt(excess * squares / (done + 1) * (num_samples - done))
         stake = np.minimum(_option_stake(alpha * capital) / spread, most_at_stake / claim)
         growth, more = each.play(stake, claim)
+        growth = growth * np.exp(-(excess - 1) / 2 * stake**2 * more)
         capital = np.where(top * alpha >= 1, capital, capital * growth)
         top = np.maximum(top, capital)
         squares, done = squares + more, done + each.num_samples
@@ -214,22 +219,22 @@ def _stakes() -> _Floats:
     return np.geomspace(_SMALLEST_STAKE, 1, _NUM_STAKES)
 
 
-def capital_of_mixture(samples: _Floats, counts: _Floats, mean: float) -> float:
+def capital_of_mixture(samples: _Floats, counts: _Floats, mean: float, excess: float = 1.0) -> float:
     """The capital after all samples, of gamblers with constant stakes against "the mean is at most `mean`".
 
     `counts` says how often each of `samples` was drawn. For independent samples it is a fair game at every look, in
-    whatever order they came.
+    whatever order they came. Where `excess` samples say as much as one, the root of that degree of the capital is.
     """
     with np.errstate(divide="ignore"):
         logs = np.log(np.maximum(1 + np.outer(_stakes() / mean, samples - mean), 0.0))
-    totals = np.where(counts > 0, logs * np.where(counts > 0, counts, 1), 0.0).sum(axis=1)
+    totals = np.where(counts > 0, logs * np.where(counts > 0, counts, 1), 0.0).sum(axis=1) / excess
     return float(np.exp(np.clip(totals, _LOG_NOTHING, -_LOG_NOTHING)).mean())
 
 
-def capital_of_mixtures(samples: _Floats, mean: float) -> _Floats:
+def capital_of_mixtures(samples: _Floats, mean: float, excess: _Floats) -> _Floats:
     """The same for each of several series in rows, after all of its samples."""
     away = samples - mean
     with np.errstate(divide="ignore"):
         totals = [np.log(np.maximum(1 + stake / mean * away, 0.0)).sum(axis=1) for stake in _stakes()]
-    capital: _Floats = np.exp(np.clip(np.array(totals), _LOG_NOTHING, -_LOG_NOTHING)).mean(axis=0)
+    capital: _Floats = np.exp(np.clip(np.array(totals) / excess, _LOG_NOTHING, -_LOG_NOTHING)).mean(axis=0)
     return capital

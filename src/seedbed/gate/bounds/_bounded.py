@@ -138,11 +138,15 @@ class BoundedMean:
 
     @cached_property
     def _upright(self) -> "_OneSide":
-        return _OneSide(self.scaled, self.num_alike, self._block_length, self._is_share, self.any_look)
+        return self._side(self.scaled)
 
     @cached_property
     def _mirrored(self) -> "_OneSide":
-        return _OneSide(1 - self.scaled, self.num_alike, self._block_length, self._is_share, self.any_look)
+        return self._side(1 - self.scaled)
+
+    def _side(self, samples: _Floats) -> "_OneSide":
+        excess = float(self._dependence.excess[0])
+        return _OneSide(samples, self.num_alike, self._block_length, excess, self._is_share, self.any_look)
 
     def _share_of(self, value: float) -> float:
         bottom, top = self.range
@@ -157,6 +161,7 @@ class _OneSide:
     samples: _Floats
     num_alike: float
     block_length: int
+    excess: float
     is_share: bool
     any_look: bool
 
@@ -184,7 +189,7 @@ class _OneSide:
         if not self.any_look:
             return self._bets.refute(means, alpha)
         values, counts = self._values
-        return np.array([capital_of_mixture(values, counts, float(mean)) * alpha >= 1 for mean in means])
+        return np.array([capital_of_mixture(values, counts, float(mean), self.excess) * alpha >= 1 for mean in means])
 
     @cached_property
     def _blocks(self) -> _Floats:
@@ -193,7 +198,7 @@ class _OneSide:
 
     @cached_property
     def _bets(self) -> Bets:
-        return Bets(self.samples.reshape(1, -1), np.array([self.num_alike]), self.block_length)
+        return Bets(self.samples.reshape(1, -1), np.array([self.num_alike]), self.block_length, np.array([self.excess]))
 
     @cached_property
     def _values(self) -> tuple[_Floats, _Floats]:

@@ -28,7 +28,7 @@ def rows_refuting(
     `mean` lies above 0 and below 1. With `any_look`, as a look among many. At least `least_alike` samples count as one.
     """
     dependence = dependence_of_rows(samples)
-    num_alike = np.maximum(dependence.num_alike, least_alike)
+    num_alike, excess = np.maximum(dependence.num_alike, least_alike), dependence.excess
     lengths = lengths_for_looks(dependence.lengths, samples.shape[1]) if any_look else dependence.lengths
     lengths = np.maximum(lengths, independent_length(samples.shape[1], least_alike))
     refuted = np.zeros(len(samples), dtype=np.bool_)
@@ -37,9 +37,9 @@ def rows_refuting(
     for length in np.unique(lengths[~shares]).tolist():
         rows = np.flatnonzero(~shares & (lengths == length))
         if any_look:
-            refuted[rows] = capital_of_mixtures(in_blocks(samples[rows], length), mean) * alpha >= 1
+            refuted[rows] = capital_of_mixtures(in_blocks(samples[rows], length), mean, excess[rows]) * alpha >= 1
         else:
-            refuted[rows] = Bets(samples[rows], num_alike[rows], length).refute(mean, alpha)
+            refuted[rows] = Bets(samples[rows], num_alike[rows], length, excess[rows]).refute(mean, alpha)
     return refuted & (switches_of_rows(samples) >= ENOUGH_SWITCHES) if any_look else refuted
 
 

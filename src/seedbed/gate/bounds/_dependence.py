@@ -30,6 +30,9 @@ _FEWEST_BLOCKS = 4
 _ERRORS, _ERRORS_OF_FEW, _FEW = 1.15, 0.75, 32
 _LEAST_ALIKE = 1.05
 _NUM_LAGS = 4
+# Of eight means a variance is often too small, for which Student's t of seven degrees makes up: (1.895 / 1.645)^2. One
+# that is three times what it should be comes about by chance in one series of three hundred.
+_NUM_EIGHTHS, _LARGER, _CLEARLY_LARGER = 8, 1.3, 3.0
 _LENGTHENED, _CLEARLY_ALIKE, _LENGTHENED_FOR_LOOKS = 1.5, 2.0, 1.25
 ENOUGH_SWITCHES = 8
 """With fewer switches a series may hold one long run alone, which looks like many samples that agree."""
@@ -38,10 +41,14 @@ ENOUGH_SWITCHES = 8
 @final
 @dataclass(frozen=True, slots=True)
 class Dependence:
-    """For each series: how many samples say as much as one, and how long blocks are that count as independent."""
+    """For each series: how many samples say as much as one, and how long blocks are that count as one.
+
+    `excess` is how many times the variance of the mean is larger than that of so many independent blocks.
+    """
 
     num_alike: NDArray[np.float64]
     lengths: NDArray[np.int64]
+    excess: NDArray[np.float64]
 
 
 def alike(samples: NDArray[np.float64]) -> float:
@@ -65,7 +72,31 @@ def dependence_of_rows(samples: _Rows) -> Dependence:
         num_alike[rows] = np.minimum(near[rows] * alike_periods, num_samples / 2)
         whole = np.maximum(np.ceil(alike_periods), np.ceil(near[rows] / period))
         lengths[rows] = period * np.minimum(whole, num_periods // 2).astype(np.int64)
-    return Dependence(num_alike, lengths)
+    return _with_excess(samples, num_alike, lengths)
+
+
+def _with_excess(samples: _Rows, num_alike: NDArray[np.float64], lengths: NDArray[np.int64]) -> Dependence:
+    """The dependence, with what eighths of the series show of slow movement that is a small share of the noise.
+
+    Few samples count as one then, so that blocks are short, but the blocks go on resembling each other for long.
+    """
+    whole, excess = _LARGER * _times_larger(samples, samples.shape[1] // _NUM_EIGHTHS), np.ones(len(samples))
+    is_clear = (num_alike > 1) & (whole > _LARGER * _CLEARLY_LARGER)
+    for length in np.unique(lengths[is_clear]).tolist():
+        rows = np.flatnonzero(is_clear & (lengths == length))
+        excess[rows] = np.maximum(whole[rows] / np.maximum(_times_larger(samples[rows], length), 1e-9), 1.0)
+    largest = np.minimum(np.maximum(num_alike, whole), samples.shape[1] / 2)
+    return Dependence(np.where(is_clear, largest, num_alike), lengths, excess)
+
+
+def _times_larger(samples: _Rows, length: int) -> NDArray[np.float64]:
+    """How many times the variance of the means of blocks is that of as many independent samples; 1 for no blocks."""
+    variance = samples.var(axis=1)
+    varies = _vary(samples) & (variance > 0)
+    if length < 1 or samples.shape[1] // length < 2:
+        return np.ones(len(samples))
+    found = length * in_blocks(samples, length).var(axis=1, ddof=1) / np.where(varies, variance, np.inf)
+    return np.where(varies, found, 1.0)
 
 
 def _alike_nearby(samples: _Rows) -> NDArray[np.float64]:
@@ -97,9 +128,7 @@ def _alike_of_blocks(samples: _Rows, errors: float) -> NDArray[np.float64]:
     if num_blocks < _FEWEST_BLOCKS:
         return np.ones(len(samples))
     blocks = in_blocks(samples, length)
-    variance = samples.var(axis=1)
-    variance = np.where(_vary(samples) & (variance > 0), variance, np.inf)
-    ratio = length * blocks.var(axis=1, ddof=1) / variance
+    ratio = _times_larger(samples, length)
     rho = lag_one_of_rows(blocks) - errors / sqrt(num_blocks)
     of_blocks = np.clip(rho, 0.0, _MOST_CORRELATED_BLOCKS)
     return np.where(ratio > 1 + errors * sqrt(2 / num_blocks), ratio * (1 + of_blocks) / (1 - of_blocks), 1.0)
