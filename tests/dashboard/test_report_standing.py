@@ -61,8 +61,8 @@ def test_the_margin_decides_wherever_the_record_holds_it(margin, verdict, answer
     found = metrics(margin)
     by = f"[{margin['low']:+.3f}, {margin['high']:+.3f}]"
     html, text = on_page(found), plain(on_terminal(found))
-    assert f"AUC: {verdict} the strongest baseline, never seen (0.7600), by " in html
-    assert f"AUC: {verdict} the strongest baseline (*), never seen 0.760, by " in text
+    assert f"AUC: {verdict} the strongest baseline, never seen (0.7600), margin " in html
+    assert f"AUC: {verdict} the strongest baseline (*), never seen 0.760, margin " in text
     assert by in html
     assert by in text
     assert f"Baselines {answer}" in text_of(ET.fromstring(page(found)))

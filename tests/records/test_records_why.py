@@ -119,6 +119,24 @@ def test_results_that_differ_although_no_recorded_input_does_are_laid_to_no_seed
     assert "such as the environment, of which the record has no fingerprint" in found
 
 
+def test_the_end_of_an_interval_is_no_metric_that_moved():
+    def moved(*names):
+        shown = {"value", "low", "high"}
+        return Diff(
+            summary="",
+            metric_deltas={
+                f"/test/ap/{name}": MetricDelta(
+                    previous=0.9, current=0.9 + (name in names), absolute=float(name in names), percent=1, noise=EXCEEDS
+                )
+                for name in shown
+            },
+        )
+
+    runs = snapshot("r1"), snapshot("r2", seed=1)
+    assert why(*runs, moved("high", "low"), ()).metric is None
+    assert why(*runs, moved("high", "value"), ()).metric == "/test/ap/value"
+
+
 def test_a_metric_that_the_two_do_not_share_is_refused():
     with pytest.raises(InvalidInput, match="share no metric /test/auc; they share /test/ap"):
         explained(snapshot("r1"), snapshot("r2"), metric="/test/auc")

@@ -59,9 +59,7 @@ class Standing:
             return "no interval"
         if self.margin is None or self.margin.interval is None:
             return ""
-        value, low, high = self.margin.value, self.margin.low, self.margin.high
-        by = f"{value:+.3f}" if self.is_level else f"{abs(value):.3f}"
-        return f"by {by} [{low:+.3f}, {high:+.3f}]"
+        return f"margin {self.margin.value:+.3f} [{self.margin.low:+.3f}, {self.margin.high:+.3f}]"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from seedbed.contracts import Message
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate._check import Check
 
@@ -24,10 +25,7 @@ def parse_gate(data: object, *, source: str = "the given gate") -> GateSpec:
     try:
         return GateSpec.model_validate(data)
     except ValidationError as problem:
-        lines = [
-            f"  {'.'.join(map(str, each['loc'])) or 'the top'}: {each['msg']} (found {each['input']!r})"
-            for each in problem.errors()
-        ]
+        lines = [f"  {each.told('the top')} (found {each.found!r})" for each in faults_of(problem)]
         raise InvalidInput("\n".join([f"{source}: {len(lines)} problem(s); fix them and try again", *lines])) from None
 
 

@@ -97,9 +97,12 @@ def _difference(run_id: str, found: "Diff", policies: Sequence[str]) -> Renderab
 
 
 def _metrics(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
-    moved = {name: delta for name, delta in deltas.items() if delta.absolute != 0}
+    from seedbed.records.compare._diff import is_part_of_interval
+
+    shown = {name: delta for name, delta in deltas.items() if not is_part_of_interval(name, deltas)}
+    moved = {name: delta for name, delta in shown.items() if delta.absolute != 0}
     if not moved:
-        return Text(f"none of {len(deltas)} metrics differs")
+        return Text(f"none of {len(shown)} metrics differs")
     numeric = ("before", "after", "change", "%")
     table = plain_table("metric", *numeric, "against the replicates", numeric=numeric)
     for name, delta in moved.items():

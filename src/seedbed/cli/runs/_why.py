@@ -47,6 +47,7 @@ def why(
     from seedbed.errors import InvalidInput
     from seedbed.records import Store
     from seedbed.records import why as explain
+    from seedbed.records.query import metric_name
 
     commit = require_commit(find_run(store, run))
     earlier = other or commit.snapshot.diff_prev.prev_run_id
@@ -58,7 +59,7 @@ def why(
     before = require_commit(find_run(store, earlier))
     opened = Store.open(store)
     log = opened.log(commit.snapshot.project)
-    pointer = None if metric is None else "/" + metric.removeprefix("metrics.").replace(".", "/")
+    pointer = None if metric is None else "/" + metric_name(metric).removeprefix("metrics.").replace(".", "/")
     since = opened.log(before.snapshot.project).diff(before, commit)
     found = explain(before.snapshot, commit.snapshot, since, _history(log, commit.seq), pointer)
     if as_json:

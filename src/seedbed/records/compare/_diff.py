@@ -1,7 +1,7 @@
 """The diff of two snapshots: whether they may be compared, changed keys, a patch and metric deltas."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
@@ -31,8 +31,9 @@ from seedbed.records.snapshot._snapshot import (
 )
 from seedbed.records.storage._layout import log_folder
 
-__all__ = ["EarlierCommit", "Replicates", "diff", "diff_since", "numbers", "shortened"]
+__all__ = ["EarlierCommit", "Replicates", "diff", "diff_since", "is_part_of_interval", "numbers", "shortened"]
 
+_PARTS_OF_INTERVAL = frozenset({"low", "high", "n", "confidence"})
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
 
@@ -119,6 +120,12 @@ def numbers(snapshot: Compared) -> dict[str, float]:
         for pointer, value in leaves(snapshot.metrics)
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
+
+
+def is_part_of_interval(pointer: str, known: Container[str]) -> bool:
+    """Whether a number is an end of an interval, or its n or confidence, which move with the value or tell less."""
+    interval, _, part = pointer.rpartition("/")
+    return part in _PARTS_OF_INTERVAL and f"{interval}/value" in known
 
 
 def _summary(comparison: Comparison, inputs: Sequence[Difference], current: Compared, *, differs: bool) -> str:

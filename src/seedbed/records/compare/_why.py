@@ -19,6 +19,7 @@ from seedbed.records.compare._comparison import (
     reason_of,
     unrecorded,
 )
+from seedbed.records.compare._diff import is_part_of_interval
 from seedbed.records.compare._noise import EXCEEDS, WITHIN
 from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
 
@@ -108,7 +109,7 @@ def _metric(found: Diff, metric: str | None) -> str | None:
     deltas = found.metric_deltas
     if metric is not None and metric not in deltas:
         raise InvalidInput(f"the two runs share no metric {metric}; they share {', '.join(sorted(deltas)) or 'none'}")
-    moved = [name for name, delta in deltas.items() if delta.absolute]
+    moved = [name for name, delta in deltas.items() if delta.absolute and not is_part_of_interval(name, deltas)]
     return metric or max(moved, key=lambda name: _distance(deltas[name]), default=None)
 
 
