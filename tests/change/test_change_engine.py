@@ -677,3 +677,9 @@ def test_a_change_survives_a_resume_even_if_the_schedule_was_not_loaded(tmp_path
     assert read_journal(tmp_path / "changes.log")[-1].payload.get("restored", []) == (
         [] if loads_schedule else ["optimizer.lr"]
     )
+
+
+def test_a_proposer_whose_settings_hold_a_path_is_the_same_when_the_run_is_resumed(tmp_path: Path) -> None:
+    settings = {"my rule": {"table": str(Path.home() / "rates.json")}}
+    for _ in range(2):
+        assert registering(tmp_path, settings).history.proposers != settings  # the journal keeps no path

@@ -153,7 +153,7 @@ def test_a_clamped_change_counts_as_what_was_let_through():
 
 def derived(seed: int, step: int, settings: Mapping[str, Any] = STALL, name: str = "rule") -> Snapshot:
     changes = change_summary(change_report(1, 0.5, step, step + 1, proposer="rule"), proposers={name: settings})
-    config = {"optimizer": {"lr": 0.001}, "rules": {"rule": STALL}, "seed": seed}
+    config = {"optimizer": {"lr": 0.001}, "rules": [{"rule": STALL}], "seed": seed}
     return snapshot(f"s{seed}-{step}", seed=seed, config=config, documents={"changes": changes})
 
 

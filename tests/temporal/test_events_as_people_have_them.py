@@ -403,3 +403,22 @@ def test_names_that_differ_only_by_blanks_stay_two_columns(tmp_path):
     path = write(tmp_path, "src,dst,t,x, x\n1,2,3,4,5\n")
     assert read_events(path, X).features.tolist() == [[4]]
     assert read_events(path, StreamSchema(features=(" x",))).features.tolist() == [[5]]
+
+
+@pytest.mark.parametrize("cell", ["\u0663", "\u0968", "\uff13"])
+@pytest.mark.parametrize("time_format", [None, "unix"])
+def test_digits_of_other_scripts_are_no_time_and_the_refusal_names_them(
+    tmp_path: Path, cell: str, time_format: str | None
+) -> None:
+    path = write(tmp_path, f"src,dst,t\n1,2,3\n1,2,{cell}\n")
+    with pytest.raises(InvalidInput, match=cell):
+        read_events(path, PLAIN, file=FileFormat(time_format=time_format))
+
+
+@pytest.mark.parametrize("text", ["\\ud800x", "\\udbffx", "\\u0000x"])
+def test_half_of_a_pair_is_refused_as_two_names_may_be_read_as_one(tmp_path: Path, text: str) -> None:
+    path = write(
+        tmp_path, '{"src": "' + text + '", "dst": 2, "t": 3}\n{"src": "y", "dst": 2, "t": 4}\n', "events.jsonl"
+    )
+    with pytest.raises(InvalidInput, match="column 'src' holds a text with a zero byte or half of a UTF-16 pair"):
+        read_events(path, PLAIN)

@@ -1,6 +1,5 @@
 """The path of a change: proposed, guarded, intended, applied, read back, and seen in use."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import c_float
 from types import MappingProxyType
@@ -21,7 +20,7 @@ from seedbed.change.parameters._parameter import Parameter
 from seedbed.change.parameters._registry import Registry
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError, StoreUnavailable
-from seedbed.records import canonical_json
+from seedbed.records.canonical import redacted_object
 
 __all__ = ["ChangeEngine"]
 
@@ -212,7 +211,7 @@ class ChangeEngine:
 
     def _register(self, proposers: Mapping[str, Mapping[str, Any]]) -> None:
         """Register in a new journal; in one that was begun, what is registered cannot change any more."""
-        wanted, found = json.loads(canonical_json(proposers)), self.history.proposers
+        wanted, found = redacted_object(proposers), self.history.proposers
         if self._settled and wanted:
             self._ledger.note(Kind.REGISTERED, proposers=wanted)
         elif found and found != wanted:

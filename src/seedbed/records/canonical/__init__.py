@@ -2,6 +2,6 @@
 
 from seedbed.records.canonical._canonical import Json, canonical_json, digest, digest_bytes
 from seedbed.records.canonical._names import new_run_id
-from seedbed.records.canonical._redaction import redact_text
+from seedbed.records.canonical._redaction import redact_text, redacted_object
 
-__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "new_run_id", "redact_text"]
+__all__ = ["Json", "canonical_json", "digest", "digest_bytes", "new_run_id", "redact_text", "redacted_object"]

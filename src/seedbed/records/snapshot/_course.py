@@ -127,6 +127,8 @@ def _is_of_training(proposer: str) -> bool:
 
 def _stand_in(config: Json, name: str, settings: Json) -> bool:
     """Whether `settings`, which are not empty, stand under the proposer's name, at any place in `config`."""
+    if isinstance(config, list):
+        return any(_stand_in(value, name, settings) for value in config)
     if not isinstance(config, dict) or not settings:
         return False
     keys = {name, _SETTINGS} if _is_of_training(name) else {name}

@@ -95,7 +95,18 @@ class Container:
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # torn, in many ways
             raise self._torn(error) from error
         frame = frame.with_columns(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.strip_chars())
+        self._refuse_zero_bytes(frame)
         return _without_blank_end(frame) if self.has_text_cells else frame
+
+    def _refuse_zero_bytes(self, frame: pl.DataFrame) -> None:
+        """JSON may write half of a UTF-16 pair, which is no character and is read as a zero byte, whichever it was."""
+        held = frame.select(pl.col(pl.String).str.contains("\0", literal=True).any())
+        wrong = [column for column in held.columns if held[column].item()]
+        if wrong:
+            raise InvalidInput(
+                f"{self.path}: column {wrong[0]!r} holds a text with a zero byte or half of a UTF-16 pair (such as "
+                "\\ud800), so that different names may be read as one; write the file again as UTF-8"
+            )
 
     def line_of(self, row: int) -> int | None:
         """The line, from 1, on which a row, from 0, begins; None where a file has no lines."""

@@ -9,11 +9,11 @@ __all__ = ["Decimal", "fits_decimal", "plain_decimals"]
 Decimal = Literal[".", ","]
 
 _GROUPED = {  # every group has three digits, and a number does not begin with a 0
-    ",": r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?$",
-    ".": r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$",
+    ",": r"^[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?$",
+    ".": r"^[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?$",
 }
-_COMMA_IS_NO_FRACTION = r"[,.]\d+[,.]"  # 1,450.31 or 1,234,567, where 1,450 alone may also be 1.45
-_WITH_COMMA = r"^[+-]?\d+(?:,\d+)?$"
+_COMMA_IS_NO_FRACTION = r"[,.][0-9]+[,.]"  # 1,450.31 or 1,234,567, where 1,450 alone may also be 1.45
+_WITH_COMMA = r"^[+-]?[0-9]+(?:,[0-9]+)?$"
 
 
 def plain_decimals(cells: pl.Series, decimal: Decimal) -> pl.Series:

@@ -22,13 +22,13 @@ from seedbed.temporal.files._time_advice import advice_on_time
 __all__ = ["MAX_CATEGORIES", "EventFile"]
 
 MAX_CATEGORIES = 256
-_FULL_YEAR = re.compile(r"[1-9]\d{3}")
+_FULL_YEAR = re.compile(r"[1-9][0-9]{3}")
 _NO_UNIT = "no unit holds all these times in 64 bits: leave out digits of the second, or times far away"
-_DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
-_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
+_DATE = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*")
 _LAST_SECOND = 4_102_444_800  # of the year 2099; a greater number is none of seconds
-_POINTED = re.compile(r"[+-]?[\d.,]*\d[\d.,]*")
-_THOUSANDS_OR_NOT = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_POINTED = re.compile(r"[+-]?[0-9.,]*[0-9][0-9.,]*")
+_THOUSANDS_OR_NOT = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class EventFile:
             raise self._wrong_type(column, "whole numbers or text")
         names = values.cast(pl.String)
         self.refuse(column, names == "", "expected an id", "name every node")
-        if names.str.contains(r"^-?\d+$").all():
+        if names.str.contains(r"^-?[0-9]+$").all():
             numbers = names.cast(pl.Int64, strict=False).fill_null(-1)
             self.refuse(
                 column, numbers < 0, "expected an id in 0 .. 2**63 - 1", "number the nodes from 0, or name them"

@@ -14,11 +14,11 @@ from seedbed.temporal.files._number_texts import plain_texts
 __all__ = ["Instants", "compact_pattern", "exact_below", "fitting_patterns"]
 
 _ISO = (
-    r"^\s*(?<date>\d{4}-\d{2}-\d{2})"
-    r"(?:[Tt ]+(?<hour>[01]\d|2[0-3]):(?<minute>[0-5]\d)(?::(?<second>[0-5]\d)(?:[.,](?<fraction>\d+))?)?"
-    r"\s*(?:(?<utc>[Zz]|UTC)|(?<sign>[+-])(?<zone_hour>\d{2}):?(?<zone_minute>\d{2})?)?)?\s*$"
+    r"^\s*(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ]+(?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9])(?::(?<second>[0-5][0-9])(?:[.,](?<fraction>[0-9]+))?)?"
+    r"\s*(?:(?<utc>[Zz]|UTC)|(?<sign>[+-])(?<zone_hour>[0-9]{2}):?(?<zone_minute>[0-9]{2})?)?)?\s*$"
 )
-_DECIMAL = r"^\s*(?<sign>[+-])?0*(?<whole>\d{1,18})(?:\.(?<fraction>\d*))?\s*$"
+_DECIMAL = r"^\s*(?<sign>[+-])?0*(?<whole>[0-9]{1,18})(?:\.(?<fraction>[0-9]*))?\s*$"
 _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECOND = NANOSECONDS["seconds"]
 _MICROSECONDS = 10**6
@@ -30,8 +30,8 @@ _COMPACT = {
 }
 _FULL_YEAR = ("%Y", "%F")
 _FIRST_YEAR = 1000  # %Y reads fewer digits too, so that 24 would be a year of the Romans
-_FINER_THAN_MICROSECONDS = r"\.\d{6}\d*[1-9]"
-_FINER_THAN_NANOSECONDS = r"\.\d{9}\d*[1-9]"
+_FINER_THAN_MICROSECONDS = r"\.[0-9]{6}[0-9]*[1-9]"
+_FINER_THAN_NANOSECONDS = r"\.[0-9]{9}[0-9]*[1-9]"
 _PATTERNS = (
     *(
         f"{date}{time}"

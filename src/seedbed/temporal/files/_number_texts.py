@@ -6,8 +6,8 @@ import polars as pl
 
 __all__ = ["is_number", "plain_texts", "whole_texts"]
 
-_WHOLE = r"^([+-]?\d+)(?:\.0*)?$"
-_EXPONENT = r"^[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+$"
+_WHOLE = r"^([+-]?[0-9]+)(?:\.0*)?$"
+_EXPONENT = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+$"
 _MOST_DIGITS = 40  # a time has fewer; 1e999999 would otherwise be a million of them
 
 

@@ -163,7 +163,7 @@ class _Columns:
         for guess in used:
             cells = self._frame[guess.name].cast(pl.String)
             commas = cells.filter(cells.str.contains(",", literal=True))
-            if guess.decimal == "," and commas.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$").all():
+            if guess.decimal == "," and commas.str.contains(r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$").all():
                 plain = str(commas[0]).replace(",", "")
                 self._reasons.append(
                     f"{guess.name}: {commas[0]} is read as {plain_decimals(commas, ',')[0]}; "
@@ -174,7 +174,7 @@ class _Columns:
         """Leave out the columns of numbers that cannot be read with the decimal comma that other columns have."""
         for guess in [guess for guess in self._left.values() if guess.kind in ("whole", "fraction")]:
             cells = self._frame[guess.name]
-            if cells.dtype != pl.String or not cells.str.contains(r"\d\.\d").any():
+            if cells.dtype != pl.String or not cells.str.contains(r"[0-9]\.[0-9]").any():
                 continue
             filled = cells.filter(~cells.is_in(["", *guess.null]))
             if plain_decimals(filled, ",").null_count():

@@ -8,7 +8,7 @@ from seedbed.temporal.files._instants import fitting_patterns
 
 __all__ = ["advice_on_time"]
 
-_ZONE_NAME = re.compile(r"\d\s*([A-Za-z]{2,5}|[A-Z][A-Za-z]+/[A-Za-z_/]+)(\s+\d{4})?\s*$")
+_ZONE_NAME = re.compile(r"[0-9]\s*([A-Za-z]{2,5}|[A-Z][A-Za-z]+/[A-Za-z_/]+)(\s+[0-9]{4})?\s*$")
 _NO_ZONES = ("am", "pm")
 
 
