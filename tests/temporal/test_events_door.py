@@ -108,9 +108,9 @@ def test_a_bad_cell_is_refused_with_its_place(tmp_path, suffix, column, values, 
 @pytest.mark.parametrize(
     ("column", "values", "words"),
     [
-        ("t", ["5", "6", "7"], ["whole numbers", "String"]),
+        ("t", ["5", "6", "7"], ["whole numbers", "the text '5'"]),
         ("t", [True, True, True], ["whole numbers", "Boolean"]),
-        ("weight", ["1", "2", "3"], ["numbers", "String"]),
+        ("weight", ["1", "2", "3"], ["numbers", "the text '1'"]),
         ("src", [0.0, 1.0, 2.0], ["whole numbers or text", "Float64"]),
         ("kind", [0.5, 1.5, 2.5], ["whole numbers or text", "Float64"]),
     ],

@@ -201,7 +201,8 @@ class EventFile:
     def _refusal(self, column: str, row: int, expected: str, advice: str) -> InvalidInput:
         values = self.frame[column]
         kind = "" if values.dtype in TEXT else f" ({values.dtype})"
-        found = "an empty cell" if values[row] is None else f"{values[row]!r}{kind}"
+        told = "the text " if values.dtype in TEXT and not self.container.has_text_cells else ""
+        found = "an empty cell" if values[row] is None else f"{told}{values[row]!r}{kind}"
         line = self.container.line_of(row)
         where = "" if line is None else f" on line {line}"
         return InvalidInput(
