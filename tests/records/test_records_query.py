@@ -9,6 +9,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records import parse_query
 from seedbed.records.query import matches
 from seedbed.records.query._facts import Fact, facts
+from seedbed.records.query._metric_names import nearest
 from seedbed.records.query._query import And, Name, Not, Or, Predicate
 
 METRICS = {"test": {"ap": {"value": 0.9, "low": 0.88, "high": 0.92}, "loss": 1}, "flag": True, "curve": [1, 2]}
@@ -127,3 +128,8 @@ def test_a_name_alone_means_every_path_that_ends_in_it():
     assert not name.matches(Fact("params", "alr", 1))
     assert not name.matches(Fact("metrics", "lr", 1))
     assert not Name("params", "b.lr").matches(Fact("params", "a.lr", 1))
+
+
+def test_a_name_that_is_like_none_is_answered_with_all_of_them():
+    assert nearest("metrics.qqq", {"metrics.test.loss"}) == "there are metrics.test.loss"
+    assert nearest("metrics.qqq", set()) == "there is none"
