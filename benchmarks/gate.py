@@ -271,9 +271,8 @@ def show(found: list[Rate]) -> None:
 
 
 def is_hidden(rate: Rate) -> bool:
-    """Whether so few samples may not show how they depend on each other; a sequence has looked at few of them too."""
-    fewest = EIGHTH if rate.check.startswith("sequence") else rate.num_samples
-    return fewest < SHAPES[rate.shape].hidden_below
+    """Whether so few samples may not show how they depend on each other."""
+    return rate.num_samples < SHAPES[rate.shape].hidden_below
 
 
 def _cell(rate: Rate) -> str:
