@@ -31,7 +31,7 @@ from seedbed.soak.verify._files import (
 )
 from seedbed.soak.verify._outcome import outcome_by_evidence
 from seedbed.soak.verify._segment import segments
-from seedbed.soak.verify._verdict_files import verdict_flaws
+from seedbed.soak.verify._verdict_files import VerdictFiles
 from seedbed.soak.verify._verification import Accusation, Flaw, Remark, SoakVerification
 
 __all__ = ["examine_soak", "unreadable", "verify_soak"]
@@ -67,7 +67,8 @@ def verify_soak(
     readback, core = examine_soak(folder, assemble, strict=strict, repeat=repeat)
     remarks: list[Remark] = []
     if readback is not None:
-        verdict = _collected(folder.snapshot_path.name, verdict_flaws(folder, readback, core, drawing, remarks))
+        files = VerdictFiles(folder, readback, drawing)
+        verdict = _collected(folder.snapshot_path.name, files.flaws(core, remarks))
         core = replace(core, accusations=(*core.accusations, *verdict))
     anchored = [] if anchor is None else list(_anchored(folder, anchor))
     remarks += stranger_remarks(folder)
