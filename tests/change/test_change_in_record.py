@@ -98,10 +98,28 @@ def test_changes_of_an_earlier_attempt_that_no_engine_takes_over_are_no_secret(s
     assert compared.reasons == ("one run has changes in a journal that no document of the record tells of",)
 
 
-def test_an_engine_that_takes_the_journal_over_tells_of_them(store: Store) -> None:
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_an_engine_that_takes_the_journal_over_tells_of_them_once_it_settled_them(
+    store: Store, *, is_settled: bool
+) -> None:
     run = interrupted(store, is_changed=True)
-    ChangeEngine(run.journal(), {LR.key: Knob()}, [LR])
-    assert ended(run).snapshot.course["changes"] == {"optimizer.lr": [[11, 0.005]]}
+    knob = Knob(0.005)
+    engine = ChangeEngine(run.journal(), {LR.key: knob}, [LR])
+    if is_settled:
+        engine.settle(10)
+    course = ended(run).snapshot.course
+    assert course["changes"] == ({"optimizer.lr": [[11, 0.005]]} if is_settled else {})
+    assert ("untold" in course) is not is_settled
+
+
+def test_an_earlier_summary_under_another_name_is_refused(store: Store) -> None:
+    run = store.start("a")
+    engine = engine_of(run.journal())
+    early = summary(engine.history).model_dump(mode="json")
+    engine.propose(Delta(LR.key, Scale(0.5), reason="again", proposer="me"), step=20)
+    with pytest.raises(InvalidInput, match="'mine' is a summary of the changes in the journal changes"):
+        ended(run, mine=early)
+    assert ended(run).snapshot.course["changes"] == {"optimizer.lr": [[11, 0.005], [21, 0.0025, "UNKNOWN"]]}
 
 
 def test_two_engines_on_one_journal_are_refused_and_what_the_first_made_is_kept(store: Store) -> None:

@@ -64,7 +64,10 @@ class ChangeEngine:
         self._rules = Rules(self._registry, tuple(guards))
         self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
-        journal.summarise_with(lambda: summary(fold(journal.entries())).model_dump(mode="json"))
+        # Until it is settled what became of an earlier process's changes, nobody can tell of them.
+        journal.summarise_with(
+            lambda: summary(fold(journal.entries())).model_dump(mode="json") if self._settled else None
+        )
         self._watched: dict[str, int] = {}
         self._open: dict[int, str] = {}
         self._settled = not journal.entries()

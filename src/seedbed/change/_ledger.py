@@ -26,8 +26,8 @@ class ChangeJournal(Protocol):
     def entries(self) -> list[Entry]:
         """Every record, oldest first."""
 
-    def summarise_with(self, summary: Callable[[], Mapping[str, Any]]) -> None:
-        """Take what makes the document that the record of a run keeps of this journal."""
+    def summarise_with(self, summary: Callable[[], Mapping[str, Any] | None]) -> None:
+        """Take what makes the document that the record of a run keeps of this journal, or None."""
 
 
 @final

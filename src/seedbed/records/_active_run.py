@@ -207,16 +207,23 @@ class ActiveRun:
     def _summaries(self, draft: SnapshotDraft) -> dict[str, Mapping[str, Any]]:
         """The summary of each journal that has one, by its name, unless it is given under the name of no journal."""
         made = {name: found for name, journal in self._journals.items() if (found := journal.summary()) is not None}
-        others = [plain(document) for name, document in draft.documents.items() if name not in made]
-        for name, summary in tuple(made.items()):
-            if name in draft.documents and plain(draft.documents[name]) != summary:
+        given = {name: plain(document) for name, document in draft.documents.items()}
+        for name in made.keys() & given.keys():
+            if given.pop(name) != made[name]:
                 raise InvalidInput(
                     f"the document {name!r} is not the summary of the changes in the journal {name}.log, which has "
                     "that name: leave it out, since finish adds it, or give it another name"
                 )
-            if name not in draft.documents and summary in others:
-                others.remove(plain(summary))
-                del made[name]
+        for journal in [name for name in made if name not in draft.documents]:
+            for name, document in given.items():
+                if document == made[journal]:
+                    del given[name], made[journal]
+                    break
+                if _is_earlier(document, made[journal]):
+                    raise InvalidInput(
+                        f"the document {name!r} is a summary of the changes in the journal {journal}.log that does not "
+                        "tell all of them: leave it out, since finish adds the whole one"
+                    )
         return made
 
     def _untold(self, documents: Mapping[str, Any]) -> dict[str, str]:
@@ -273,6 +280,21 @@ class ActiveRun:
             raise InvalidInput(
                 f"the draft belongs to {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
             )
+
+
+def _is_earlier(document: object, summary: object) -> bool:
+    """Whether `document` is a summary of the same journal as `summary`, taken before its last changes or outcomes."""
+    found = _proposals(document)
+    return bool(found) and found == _proposals(summary)[: len(found)]
+
+
+def _proposals(summary: object) -> list[tuple[object, ...]]:
+    """What no later record of a journal alters of its changes; none for a document that is no summary."""
+    return [
+        (change.id, change.parameter, change.step, change.wanted, change.reason, change.proposer)
+        for each in change_summaries({"": summary}).values()
+        for change in each.changes
+    ]
 
 
 def _encoded(status: Status) -> bytes:

@@ -67,7 +67,7 @@ class Journal:
         self._file = file
         self._entries = list(entries)
         self._is_closed = False
-        self._summary: Callable[[], Mapping[str, Any]] | None = None
+        self._summary: Callable[[], Mapping[str, Any] | None] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -103,12 +103,12 @@ class Journal:
         """Every record, oldest first."""
         return list(self._entries)
 
-    def summarise_with(self, summary: Callable[[], Mapping[str, Any]]) -> None:
+    def summarise_with(self, summary: Callable[[], Mapping[str, Any] | None]) -> None:
         """Set what makes, from all that was appended, the document that a record keeps of it."""
         self._summary = summary
 
     def summary(self) -> Mapping[str, Any] | None:
-        """The document that a record keeps of this journal; None when nobody set how it is made."""
+        """The document that a record keeps of this journal; None where none can be made."""
         return self._summary() if self._summary else None
 
     def close(self) -> None:
@@ -150,7 +150,7 @@ class MemoryJournal:
         """Every record, oldest first."""
         return list(self._entries)
 
-    def summarise_with(self, summary: Callable[[], Mapping[str, Any]]) -> None:
+    def summarise_with(self, summary: Callable[[], Mapping[str, Any] | None]) -> None:
         """Do nothing: no record keeps anything of this journal."""
 
 
