@@ -4,8 +4,9 @@
 
 A false pass is a pass although the true value is exactly at the threshold; the table shows the rate from either
 side, the larger one. Power is how often a true value three standard errors inside is passed. A row with "every eighth"
-looks after each eighth sample until it passes, as a closed loop does; the others look once, at the end. For drift, a
-false pass misses a step of two standard deviations half-way, and a false fail finds drift where there is none.
+looks after each eighth sample until it passes, as a closed loop does, and after each fortieth beyond 240; the others
+look once, at the end. For drift, a false pass misses a step of two standard deviations half-way, and a false fail finds
+drift where there is none.
 
 A cell is beyond its limit where the lower end of the 99 % interval (Clopper and Pearson) of its rate is above the
 limit: 5 %, that is 1 - confidence; for drift 20 %, and 5 % for a false fail. Each shape has a declared range, which its
@@ -39,8 +40,8 @@ Draw = Callable[[int, int, np.random.Generator], Series]
 
 NOMINAL, MISSED, ERRORS_INSIDE = 0.05, 0.2, 3.0
 SIZES = (16, 24, 48, 96, 240, 1000)
-LARGEST_IN_ORDER = 240  # looking on the way, and drift
-EIGHTH = 8
+LARGEST_IN_ORDER = 240  # for quantiles and drift
+LOOKS = (*range(8, 240, 8), *range(240, 1001, 40))
 
 
 @final
@@ -199,11 +200,11 @@ def _refuted(rows: Series, mean: float) -> float:
 
 
 def sequences(name: str, num_series: int) -> Iterator[Rate]:
-    """Rates of a sequence that is asked after every eighth sample until it passes, on either side."""
+    """Rates of a sequence that is asked at each look until it passes, on either side."""
     shape = _measured(name)
-    rows = shape.draw(num_series, LARGEST_IN_ORDER, np.random.default_rng(2))
+    rows = shape.draw(num_series, LOOKS[-1], np.random.default_rng(2))
     ever = np.zeros((2, num_series), dtype=np.bool_)
-    for n in range(EIGHTH, LARGEST_IN_ORDER + 1, EIGHTH):
+    for n in LOOKS:
         for side, (samples, mean) in enumerate(((rows, shape.mean), (1 - rows, 1 - shape.mean))):
             ever[side] |= rows_refuting(samples[:, :n], mean, NOMINAL, any_look=True)
         if n in SIZES:

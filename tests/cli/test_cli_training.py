@@ -124,6 +124,17 @@ def test_a_run_is_resumed_only_by_the_job_that_it_began_with(cli, tmp_path):
     assert "belongs to project small" in answer.err
 
 
+def test_a_run_is_not_resumed_with_other_settings_than_it_began_with(cli, tmp_path):
+    job = small_job(tmp_path)
+    assert cli(*job, "--inject", "math-attention", "--epochs", "2").code == 4
+    others = SMALL_CONFIG.replace("batch_size: 50", "batch_size: 40").replace("patience: 1", "patience: 2")
+    (tmp_path / "small.yaml").write_text(others)
+    answer = cli(*job, "--resume", "latest")
+    assert answer.code == 2
+    assert "change.patience was 1, not 2; training.batch_size was 50, not 40" in answer.err
+    assert "resume it without --config, or start a new run" in answer.err
+
+
 @pytest.mark.slow
 def test_a_finished_run_cannot_be_resumed(cli, tmp_path):
     job = small_job(tmp_path)

@@ -145,6 +145,15 @@ def test_a_sequence_holds_for_long_runs_of_zeros_and_ones(chance: float) -> None
         assert within_five_percent(np.any(looks, axis=0))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("draw", "mean"), [(weak_and_slow, 0.5), (on_and_off, 0.25)])
+def test_a_sequence_holds_although_few_samples_do_not_show_slow_movement(draw: Draw, mean: float) -> None:
+    rows = draw(np.random.default_rng(2), 400)
+    for samples, claim in ((rows, mean), (1 - rows, 1 - mean)):
+        looks = [rows_refuting(samples[:, :n], claim, 0.05, any_look=True) for n in range(8, 401, 8)]
+        assert within_five_percent(np.any(looks, axis=0))
+
+
 def test_a_sequence_waits_until_its_samples_moved_across_their_mean() -> None:
     check = {"metric": "x", "statistic": "mean", "op": ">", "value": 0.5, "confidence": 0.95, "range": [0, 1]}
     run = [1.0] * 60

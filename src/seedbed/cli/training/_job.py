@@ -6,10 +6,11 @@ import re
 import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from rich.console import Group
 from rich.text import Text
 
@@ -33,16 +34,27 @@ from seedbed.temporal import EventStream
 
 __all__ = ["cohort_of", "run_job"]
 
+_BY_OPTION = {"training.": {"epochs", "seed"}, "data.": {"limit"}}
 _DIFFERS = "what differs from the previous comparable run"
 
 
-def run_job(request: Request, config: TrainConfig, cohort: str, load: Callable[[TrainConfig], EventStream]) -> int:
+def run_job(
+    request: Request,
+    config: TrainConfig,
+    cohort: str,
+    load: Callable[[TrainConfig], EventStream],
+    *,
+    config_file: Path | None = None,
+) -> int:
     """Train as asked and report; returns the exit code: the gate's, or 130 when it was interrupted.
 
+    `config_file` is where the user wrote `config`; a run goes on as it began, so it is not resumed with another one.
     Raises what reading the events or training raises, with a note on how to see what was recorded.
     """
     resumed = _resumed(request, config)
     configured = None if resumed is None else configuration_of(resumed)
+    if configured is not None and config_file is not None:
+        _refuse_other_settings(config_file, config, configured)
     config = _overridden(configured or config, request)
     runtime = resolve_config(
         file=config.runtime.model_dump(exclude_unset=True),
@@ -89,6 +101,24 @@ def _resumed(request: Request, config: TrainConfig) -> RunView | None:
             "resume it with the command that started it"
         )
     return view
+
+
+def _refuse_other_settings(path: Path, config: TrainConfig, begun: TrainConfig) -> None:
+    """Refuse a file that states what the run did not begin with, but for what an option may have overridden then."""
+    if others := list(_contradicted(config, begun)):
+        raise InvalidInput(
+            f"{path} states other settings than the run began with ({'; '.join(others)}), and a run goes on as it "
+            "began; resume it without --config, or start a new run"
+        )
+
+
+def _contradicted(stated: BaseModel, begun: BaseModel, section: str = "") -> Iterator[str]:
+    for name in sorted(stated.model_fields_set - _BY_OPTION.get(section, set())):
+        here, there = getattr(stated, name), getattr(begun, name)
+        if isinstance(here, BaseModel) and isinstance(there, BaseModel):
+            yield from _contradicted(here, there, f"{section}{name}.")
+        elif here != there:
+            yield f"{section}{name} was {there}, not {here}"
 
 
 def _finished(request: Request, store: Store, commit: Commit, warned: list[str]) -> int:

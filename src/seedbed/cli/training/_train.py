@@ -66,4 +66,8 @@ def train(
     request = Request(words, mode, inject, resume, events, epochs, seed, threads, open_report, store, as_json)
     note_reading(path)
     job_config = with_unit_of(path, TrainConfig() if config is None else load_config(config))
-    raise typer.Exit(run_job(request, job_config, cohort_of(path), lambda job: load_events(path, job.data, sort=sort)))
+    raise typer.Exit(
+        run_job(
+            request, job_config, cohort_of(path), lambda job: load_events(path, job.data, sort=sort), config_file=config
+        )
+    )

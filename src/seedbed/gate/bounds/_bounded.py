@@ -15,10 +15,10 @@ from seedbed.gate.bounds._betting import Bets, capital_of_mixture
 from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
     Dependence,
+    dependence_for_looks,
     dependence_of_rows,
     in_blocks,
     independent_length,
-    lengths_for_looks,
     switches_of_rows,
 )
 from seedbed.gate.bounds._samples import Samples, finite_samples
@@ -65,8 +65,9 @@ def bounded_mean(values: Samples, low: float = 0.0, high: float = 1.0, *, confid
 class BoundedMean:
     """What finite samples within `range` show of their mean; with `any_look`, at every number of samples together.
 
-    At least `least_alike` successive samples count as one. With `any_look`, nothing is shown before the samples went
-    from one side of their mean to the other eight times: until then they may be a run or two of a slow series.
+    At least `least_alike` successive samples count as one. With `any_look`, few samples count for less, and
+    nothing is shown before they went from one side of their mean to the other eight times: until then they may be a
+    run or two of a slow series.
     """
 
     samples: _Floats
@@ -124,13 +125,12 @@ class BoundedMean:
 
     @cached_property
     def _dependence(self) -> Dependence:
-        return dependence_of_rows(self.samples.reshape(1, -1))
+        found = dependence_of_rows(self.samples.reshape(1, -1))
+        return dependence_for_looks(found, self.samples.size) if self.any_look else found
 
     @cached_property
     def _block_length(self) -> int:
-        found = self._dependence.lengths
-        lengths = lengths_for_looks(found, self.samples.size) if self.any_look else found
-        return max(int(lengths[0]), independent_length(self.samples.size, self.least_alike))
+        return max(int(self._dependence.lengths[0]), independent_length(self.samples.size, self.least_alike))
 
     @cached_property
     def _is_share(self) -> bool:

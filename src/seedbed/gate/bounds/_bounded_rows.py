@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from seedbed.gate.bounds._betting import Bets, capital_of_mixtures
 from seedbed.gate.bounds._dependence import (
     ENOUGH_SWITCHES,
+    dependence_for_looks,
     dependence_of_rows,
     in_blocks,
     independent_length,
-    lengths_for_looks,
     switches_of_rows,
 )
 from seedbed.gate.bounds._share import largest_share_refuted
@@ -28,9 +28,10 @@ def rows_refuting(
     `mean` lies above 0 and below 1. With `any_look`, as a look among many. At least `least_alike` samples count as one.
     """
     dependence = dependence_of_rows(samples)
+    if any_look:
+        dependence = dependence_for_looks(dependence, samples.shape[1])
     num_alike, excess = np.maximum(dependence.num_alike, least_alike), dependence.excess
-    lengths = lengths_for_looks(dependence.lengths, samples.shape[1]) if any_look else dependence.lengths
-    lengths = np.maximum(lengths, independent_length(samples.shape[1], least_alike))
+    lengths = np.maximum(dependence.lengths, independent_length(samples.shape[1], least_alike))
     refuted = np.zeros(len(samples), dtype=np.bool_)
     shares = ((samples == 0) | (samples == 1)).all(axis=1) & (not any_look)
     refuted[shares] = _shares(samples[shares], num_alike[shares], mean, alpha)

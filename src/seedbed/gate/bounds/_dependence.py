@@ -14,11 +14,11 @@ __all__ = [
     "ENOUGH_SWITCHES",
     "Dependence",
     "alike",
+    "dependence_for_looks",
     "dependence_of_rows",
     "in_blocks",
     "independent_length",
     "lag_one_of_rows",
-    "lengths_for_looks",
     "switches_of_rows",
 ]
 
@@ -33,7 +33,8 @@ _NUM_LAGS = 4
 # Of eight means a variance is often too small, for which Student's t of seven degrees makes up: (1.895 / 1.645)^2. One
 # that is three times what it should be comes about by chance in one series of three hundred.
 _NUM_EIGHTHS, _LARGER, _CLEARLY_LARGER = 8, 1.3, 3.0
-_LENGTHENED, _CLEARLY_ALIKE, _LENGTHENED_FOR_LOOKS = 1.5, 2.0, 1.25
+_LENGTHENED, _CLEARLY_ALIKE = 1.5, 2.0
+_LENGTHENED_FOR_LOOKS, _SHOW_HALF = 1.25, 200
 ENOUGH_SWITCHES = 8
 """With fewer switches a series may hold one long run alone, which looks like many samples that agree."""
 
@@ -154,13 +155,17 @@ def independent_length(num_samples: int, num_alike: float) -> int:
     return max(1, min(ceil(num_alike), num_samples // 2))
 
 
-def lengths_for_looks(lengths: NDArray[np.int64], num_samples: int) -> NDArray[np.int64]:
-    """Block lengths for a look among many, each of which is one more chance to take the dependence for too little.
+def dependence_for_looks(dependence: Dependence, num_samples: int) -> Dependence:
+    """The dependence as a look among many takes it, each of which is one more chance to take it for too little.
 
-    Blocks of more than one sample are made a quarter as large again, and no larger than half of the samples.
+    Blocks of more than one sample are made a quarter as large again, and no larger than half of the samples. Few
+    samples do not show slow movement at all, so of n the mean is taken to vary 1 + 200 / n times as much as they show.
     """
+    lengths = dependence.lengths
     longer = np.minimum(np.ceil(_LENGTHENED_FOR_LOOKS * lengths), num_samples // 2).astype(np.int64)
-    return np.where(lengths > 1, np.maximum(longer, lengths), lengths)
+    lengths = np.where(lengths > 1, np.maximum(longer, lengths), lengths)
+    unseen = 1 + _SHOW_HALF / num_samples
+    return Dependence(dependence.num_alike, lengths, dependence.excess * unseen)
 
 
 def lag_one_of_rows(samples: _Rows) -> NDArray[np.float64]:

@@ -155,7 +155,8 @@ class Container:
             return pl.scan_parquet(self.path, glob=False)
         if self.kind == "arrow":
             return pl.scan_ipc(self.path, glob=False)
-        plain = not self.file.packing and self._encoding is None
+        is_marked = self.kind == "lines" and self.file.head(3) == codecs.BOM_UTF8  # which JSON may not begin with
+        plain = not self.file.packing and self._encoding is None and not is_marked
         source = self.path if plain else io.BytesIO(self._content)
         if self.kind == "lines":
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
@@ -185,7 +186,7 @@ class Container:
         """The whole file as UTF-8, without a packing and without a mark."""
         content, encoding = self.file.content, self._encoding
         if encoding is None:
-            return content
+            return content.removeprefix(codecs.BOM_UTF8)
         try:
             return content.decode(encoding).removeprefix("\ufeff").encode()
         except (UnicodeError, LookupError) as error:
