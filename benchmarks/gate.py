@@ -40,19 +40,23 @@ Draw = Callable[[int, int, np.random.Generator], Series]
 
 NOMINAL, MISSED, ERRORS_INSIDE = 0.05, 0.2, 3.0
 SIZES = (16, 24, 48, 96, 240, 1000)
-LARGEST_IN_ORDER = 240  # for quantiles and drift
+LARGEST_FOR_DRIFT = 240
 LOOKS = (*range(8, 240, 8), *range(240, 1001, 40))
 
 
 @final
 @dataclass(frozen=True)
 class Shape:
-    """Series in [0, 1] whose mean is `mean`; fewer than `hidden_below` samples may not show their dependence."""
+    """Series in [0, 1] whose mean is `mean`; fewer than `hidden_below` samples may not show their dependence.
+
+    Nor may fewer than `hidden_for_ranks_below`, for a quantile.
+    """
 
     draw: Draw
     mean: float
     spread: float
     hidden_below: int = 0
+    hidden_for_ranks_below: int = 0
 
 
 @final
@@ -159,7 +163,7 @@ SHAPES: Mapping[str, Shape] = {
     "independent": Shape(normal(0.0), 0.5, 1 / 8),
     "AR(1) 0.5": Shape(normal(0.5), 0.5, 1 / 8),
     "AR(1) 0.8": Shape(normal(0.8), 0.5, 1 / 8),
-    "slow + noise": Shape(slow, 0.5, 1 / 8),
+    "slow + noise": Shape(slow, 0.5, 1 / 8, hidden_for_ranks_below=240),
     "weak and slow": Shape(weak_and_slow, 0.5, sqrt(1 / 12), hidden_below=240),
     "on and off": Shape(on_and_off, 0.25, sqrt(1 / 6 - 1 / 16), hidden_below=240),
     "heavy tails": Shape(heavy, 0.5, sqrt(3) / 80),
@@ -217,7 +221,7 @@ def quantiles(name: str, num_series: int) -> Iterator[Rate]:
     long = shape.draw(2000, 1000, np.random.default_rng(3))
     for text, share in (("median(x) < {!r} @ 95%", 0.5), ("p95(x) < {!r} @ 95%", 0.95)):
         check = _check(text.format(float(np.quantile(long, share))))
-        for n in (size for size in SIZES if size <= LARGEST_IN_ORDER):
+        for n in SIZES:
             rows = shape.draw(num_series, n, np.random.default_rng([3, n]))
             passed = np.mean([answer_arms(check, Arms(row)).verdict.value == "PASS" for row in rows])
             yield Rate(name, text.partition(" <")[0], n, num_series, float(passed), NOMINAL)
@@ -228,7 +232,7 @@ def drift_checks(name: str, num_series: int) -> Iterator[Rate]:
     shape = SHAPES[name]
     for method in ("page_hinkley", "cusum"):
         check = _check({"metric": "x", "statistic": "drift", "op": "==", "value": False, "method": method})
-        for n in (size for size in SIZES if 24 <= size <= LARGEST_IN_ORDER):
+        for n in (size for size in SIZES if 24 <= size <= LARGEST_FOR_DRIFT):
             rows = (shape.draw(num_series, n, np.random.default_rng([4, n])) - shape.mean) / shape.spread
             alarms = drift_alarms(check, rows)
             missed, false = float(alarms.missed.mean()), float(alarms.false_alarms.mean())
@@ -247,8 +251,9 @@ def measure(num_series: int) -> list[Rate]:
         progress.print(f"{name} ...")
         found += means(name, num_series)
         found += sequences(name, num_series)
-        if name in {"independent", "AR(1) 0.5", "heavy tails"}:
+        if name in {"independent", "AR(1) 0.5", "AR(1) 0.8", "slow + noise", "weak and slow", "heavy tails"}:
             found += quantiles(name, num_series // 2)
+        if name in {"independent", "AR(1) 0.5", "heavy tails"}:
             found += drift_checks(name, num_series // 2)
     return found
 
@@ -273,7 +278,9 @@ def show(found: list[Rate]) -> None:
 
 def is_hidden(rate: Rate) -> bool:
     """Whether so few samples may not show how they depend on each other."""
-    return rate.num_samples < SHAPES[rate.shape].hidden_below
+    shape, is_of_ranks = SHAPES[rate.shape], rate.check.startswith(("median", "p95"))
+    fewest = max(shape.hidden_below, shape.hidden_for_ranks_below if is_of_ranks else 0)
+    return rate.num_samples < fewest
 
 
 def _cell(rate: Rate) -> str:

@@ -13,7 +13,8 @@ from seedbed.gate import Series, parse_gate
 from seedbed.gate._arms import Arms
 from seedbed.gate._estimate import Question, question_of
 from seedbed.gate.bounds._bounded_rows import rows_refuting
-from seedbed.gate.bounds._dependence import dependence_of_rows
+from seedbed.gate.bounds._dependence import alike, dependence_of_rows
+from seedbed.gate.bounds._quantile import worth_one
 from seedbed.gate.bounds._season import seasons_of_rows
 from seedbed.gate.bounds._share import largest_share_refuted
 from seedbed.gate.bounds._simulated import autoregressive
@@ -67,6 +68,12 @@ def weak_and_slow(generator: np.random.Generator, num_samples: int) -> Rows:
     return np.interp(found, places, [NormalDist().cdf(place) for place in places])
 
 
+def slow_under_noise(generator: np.random.Generator, num_samples: int) -> Rows:
+    """Half of the variance is slow movement."""
+    noise = generator.normal(size=(NUM_SERIES, num_samples))
+    return autoregressive(0.95, num_samples, NUM_SERIES, generator) + noise
+
+
 def on_and_off(generator: np.random.Generator, num_samples: int) -> Rows:
     """Noise in [0, 1] while it is on and 0 while it is off, each for twenty samples on average: the mean is 0.25."""
     switches = np.cumsum(generator.random((NUM_SERIES, num_samples)) < 0.05, axis=1)
@@ -108,6 +115,26 @@ def test_slow_movement_counts_for_what_it_adds_although_it_is_a_small_share_of_t
     rows = draw(np.random.default_rng(num_samples), num_samples)
     assert within_five_percent(rows_refuting(rows, mean, 0.05))
     assert within_five_percent(rows_refuting(1 - rows, 1 - mean, 0.05))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", [slow_under_noise, weak_and_slow])
+@pytest.mark.parametrize("check", ["median(x) > {} @ 95%", "median(x) < {} @ 95%", "p95(x) < {} @ 95%"])
+def test_a_quantile_of_slow_samples_is_bounded_by_as_many_as_they_are_worth(draw: Draw, check: str) -> None:
+    rows = draw(np.random.default_rng(5), 240)
+    share = 0.95 if check.startswith("p95") else 0.5
+    truth = float(np.quantile(draw(np.random.default_rng(6), 4000), share))
+    passed = [report_on(check.format(repr(truth)), {"x": Series(row)}).verdict is Verdict.PASS for row in rows]
+    assert within_five_percent(np.array(passed))
+
+
+def test_what_shows_in_the_ranks_counts_less_in_a_tail_and_ties_are_no_trend() -> None:
+    slow = autoregressive(0.9, 400, 1, np.random.default_rng(0))[0]
+    median, tail = worth_one(slow, 0.5), worth_one(slow, 0.95)
+    assert median > tail > 3
+    assert median >= alike(np.argsort(np.argsort(slow)).astype(float))
+    assert worth_one(np.full(100, 0.3), 0.5) == 1.0
+    assert worth_one(np.repeat([1.0, 2.0], 5)[np.random.default_rng(1).permutation(10)], 0.5) < 3
 
 
 def test_a_season_is_found_at_its_lag_and_none_where_there_is_none() -> None:

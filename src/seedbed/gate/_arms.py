@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.gate._check import Check
 from seedbed.gate._statistics import SPREADS, point
-from seedbed.gate.bounds._quantile import quantile_ranks
 
 __all__ = [
     "FEWEST_FOR_RANKS",
@@ -20,7 +19,6 @@ __all__ = [
     "Shortage",
     "mean_by_numpy",
     "plural",
-    "quantile",
     "too_few",
     "without_confidence",
 ]
@@ -86,15 +84,3 @@ def without_confidence(check: Check, arms: Arms, mean: _Mean) -> Estimate | Shor
         return Estimate(mean(arms.samples - arms.control), None)
     own, other = point("std", arms.samples), point("std", arms.control)
     return Estimate(own / other if other > 0 else inf, None)
-
-
-def quantile(samples: _Samples, share: float, confidence: float) -> Estimate | Shortage:
-    """The quantile with its interval, whatever the distribution."""
-    if samples.size < FEWEST_FOR_RANKS:
-        return too_few(samples.size, FEWEST_FOR_RANKS, "order statistics")
-    ranks = quantile_ranks(samples, share, confidence=confidence)
-    interval = ranks.interval(samples, share, confidence)
-    if interval is None:
-        bounds = f"{samples.size} samples do not bound the {100 * share:g}th percentile at {100 * confidence:g}%"
-        return Shortage(bounds, ranks.num_missing)
-    return Estimate(interval, "order statistics of blocks")

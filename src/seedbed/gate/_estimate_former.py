@@ -8,10 +8,11 @@ from math import ceil, inf
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._arms import Arms, Estimate, Shortage, mean_by_numpy, quantile, too_few, without_confidence
+from seedbed.gate._arms import FEWEST_FOR_RANKS, Arms, Estimate, Shortage, mean_by_numpy, too_few, without_confidence
 from seedbed.gate._check import Check, Method
 from seedbed.gate._statistics import SPREADS, probability
 from seedbed.gate.bounds._bootstrap import FEWEST, block_bootstrap
+from seedbed.gate.bounds._quantile import quantile_ranks, worth_one_formerly
 from seedbed.gate.bounds._sequence import FEWEST_FOR_SEQUENCE, sequence_reach
 from seedbed.gate.bounds._spread import spread, spread_interval, spread_ratio_interval
 
@@ -28,7 +29,7 @@ def estimate_former(check: Check, arms: Arms, *, resamples: int = 2000) -> Estim
         return without_confidence(check, arms, mean_by_numpy)
     share = probability(check.statistic or "")
     if share is not None:
-        return quantile(arms.samples, share, check.confidence)
+        return _quantile(arms.samples, share, check.confidence)
     if check.method is Method.SEQUENCE:
         return _sequence(_mean_of(check, arms), check.confidence)
     if check.statistic in SPREADS:
@@ -44,6 +45,18 @@ def _mean(samples: _Samples, confidence: float, resamples: int) -> Estimate | Sh
     if samples.size < _FEWEST_FOR_MEAN:
         return too_few(samples.size, _FEWEST_FOR_MEAN, "the block bootstrap")
     return Estimate(block_bootstrap(samples, confidence=confidence, resamples=resamples), "block bootstrap")
+
+
+def _quantile(samples: _Samples, share: float, confidence: float) -> Estimate | Shortage:
+    if samples.size < FEWEST_FOR_RANKS:
+        return too_few(samples.size, FEWEST_FOR_RANKS, "order statistics")
+    inflation = worth_one_formerly(samples, share)
+    ranks = quantile_ranks(samples, share, confidence=confidence, inflation=inflation)
+    interval = ranks.interval(samples, share, confidence)
+    if interval is None:
+        bounds = f"{samples.size} samples do not bound the {100 * share:g}th percentile at {100 * confidence:g}%"
+        return Shortage(bounds, ranks.num_missing)
+    return Estimate(interval, "order statistics of blocks")
 
 
 def _sequence(samples: _Samples, confidence: float) -> Estimate | Shortage:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil, exp, lgamma, log
+from statistics import NormalDist
 from typing import final
 
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate.bounds._bootstrap import andrews_length, block_means
+from seedbed.gate.bounds._dependence import alike
 from seedbed.gate.bounds._samples import Samples, finite_samples
 
-__all__ = ["QuantileRanks", "block_quantile", "quantile_ranks"]
+__all__ = ["QuantileRanks", "block_quantile", "quantile_ranks", "worth_one", "worth_one_formerly"]
 
 
 @final
@@ -41,16 +43,15 @@ class QuantileRanks:
 def block_quantile(values: Samples, probability: float, *, confidence: float = 0.95) -> Interval:
     """The quantile of `values`, in the order they were sampled, with a two-sided confidence interval.
 
-    The bounds are order statistics (Thompson, 1936), for any distribution, at the effective sample size. That is the
-    number of samples divided by a variance ratio: of the share of samples below the quantile, in the circular blocks of
-    the block bootstrap against single samples. Resampling the quantile itself would pass a 95th percentile at its true
-    value four to eight times as often, since a resampled tail is never longer than the sampled one. Raises InvalidInput
-    for too few samples to bound the quantile.
+    The bounds are order statistics (Thompson, 1936), for any distribution, at the number of independent samples that
+    these are worth, as `worth_one` says. Resampling the quantile itself would pass a 95th percentile at its true value
+    four to eight times as often, since a resampled tail is never longer than the sampled one. Raises InvalidInput for
+    too few samples to bound the quantile.
     """
     if not 0 < probability < 1:
         raise InvalidInput(f"block_quantile: expected a probability between 0 and 1, found {probability}; 0.95 for p95")
     samples = finite_samples(values, fewest=2, needed_by="block_quantile")
-    ranks = quantile_ranks(samples, probability, confidence=confidence)
+    ranks = quantile_ranks(samples, probability, confidence=confidence, inflation=worth_one(samples, probability))
     interval = ranks.interval(samples, probability, confidence)
     if interval is None:
         raise InvalidInput(
@@ -60,10 +61,42 @@ def block_quantile(values: Samples, probability: float, *, confidence: float = 0
     return interval
 
 
-def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confidence: float) -> QuantileRanks:
-    """The ranks of the order statistics that bound the quantile of at least two samples."""
+def worth_one(samples: NDArray[np.float64], probability: float) -> float:
+    """How many successive samples are worth one, by which of them lie below the quantile, and by their ranks.
+
+    Few samples lie beyond a quantile in the tail, and they show little of how they depend on each other. The ranks show
+    more, but what they show counts for less in a tail: by Hermite's first polynomial, phi(z)^2 / (p (1 - p)), where z
+    is the normal quantile at p, against the same at the median.
+    """
+    ranks = np.unique(samples, return_inverse=True)[1].astype(np.float64)
+    by_ranks = 1 + _first_hermite(probability) / _first_hermite(0.5) * (alike(ranks) - 1)
+    return max(alike(_below(samples, probability)), by_ranks)
+
+
+def _first_hermite(probability: float) -> float:
+    normal = NormalDist()
+    return normal.pdf(normal.inv_cdf(probability)) ** 2 / (probability * (1 - probability))
+
+
+def worth_one_formerly(samples: NDArray[np.float64], probability: float) -> float:
+    """As `worth_one` by the former rules: the variance of the mean of blocks over that of independent samples."""
+    below = _below(samples, probability)
+    length, variance = andrews_length(below), float(below.var())
+    if variance == 0:
+        return 1.0
+    widened = below.size / (below.size - length)
+    return max(1.0, widened * length * float(block_means(below, length).var()) / variance)
+
+
+def _below(samples: NDArray[np.float64], probability: float) -> NDArray[np.float64]:
+    return np.asarray(samples <= np.quantile(samples, probability), dtype=np.float64)
+
+
+def quantile_ranks(
+    samples: NDArray[np.float64], probability: float, *, confidence: float, inflation: float
+) -> QuantileRanks:
+    """The ranks of the order statistics that bound the quantile, of two or more samples, `inflation` worth one."""
     num_samples, tail = samples.size, (1 - confidence) / 2
-    inflation = _inflation(np.asarray(samples <= np.quantile(samples, probability), dtype=np.float64))
     effective_samples = max(1, int(num_samples / inflation))
     above = _first_rank_above(effective_samples, probability, tail)
     below = effective_samples + 1 - _first_rank_above(effective_samples, 1 - probability, tail)
@@ -74,15 +107,6 @@ def quantile_ranks(samples: NDArray[np.float64], probability: float, *, confiden
         num_missing=max(1, fewest + ceil(inflation) - num_samples),
         inflation=inflation,
     )
-
-
-def _inflation(below: NDArray[np.float64]) -> float:
-    """The variance of the mean of dependent samples over that of independent ones, at least 1."""
-    length, variance = andrews_length(below), float(below.var())
-    if variance == 0:
-        return 1.0
-    widened = below.size / (below.size - length)
-    return max(1.0, widened * length * float(block_means(below, length).var()) / variance)
 
 
 def _first_rank_above(num_samples: int, probability: float, tail: float) -> int:
