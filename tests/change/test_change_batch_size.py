@@ -12,17 +12,25 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from seedbed.change import (
     BatchSize,
+    ChangeEngine,
+    Delta,
     LearningRate,
+    Parameter,
     RateRule,
     ResizableBatchSampler,
+    Set,
     Use,
     UseReport,
     num_rows,
+    summary,
     track_batches,
 )
 from seedbed.errors import InvalidInput
+from seedbed.records import MemoryJournal
+from seedbed.records.snapshot._course import course_of
 
 DATA = TensorDataset(torch.arange(96.0))
+SIZE = Parameter("size", unit="1", low=1, high=96)
 
 
 def an_optimizer(lr: float = 0.1) -> SGD:
@@ -124,6 +132,22 @@ def test_the_rate_follows_by_the_rule_and_its_schedule_with_it(rule: RateRule, f
     binding.restore(before)
     assert binding.state() == before
     assert RateRule.SQRT.factor(2.0) == sqrt(2.0)
+
+
+@pytest.mark.parametrize(("rule", "rate"), [(RateRule.LINEAR, 0.4), (RateRule.SQRT, 0.2), (RateRule.NONE, None)])
+def test_the_rate_that_followed_stands_in_the_record_as_an_input(rule: RateRule, rate: float | None) -> None:
+    batches, optimizer = ResizableBatchSampler(range(96), 4), an_optimizer()
+    coupled = None if rate is None else LearningRate(optimizer)
+    engine = ChangeEngine(MemoryJournal(), {"size": BatchSize(batches, optimizer, coupled, rule)}, [SIZE])
+    for number, _ in enumerate(track_batches(DataLoader(DATA, batch_sampler=batches), batches)):
+        if number == 1:
+            engine.propose(Delta("size", Set(16), "larger", "me"), number)
+        a_step(optimizer)
+    engine.close()
+    document = summary(engine.history).model_dump(mode="json")
+    course = course_of({"changes": document}, {}, 0)["changes"]
+    assert course == {"size": [[3, 16]]} | ({} if rate is None else {"size.rate": [[3, rate]]})
+    assert optimizer.param_groups[0]["lr"] == (rate or 0.1)
 
 
 def test_a_rate_that_cannot_follow_leaves_the_size_as_it_was() -> None:

@@ -130,3 +130,32 @@ def test_two_engines_on_one_journal_are_refused_and_what_the_first_made_is_kept(
     with pytest.raises(Conflict, match="give each engine a journal of its own"):
         second.propose(half, step=10)
     assert ended(run).snapshot.course["changes"] == {"optimizer.lr": [[11, 0.005, "UNKNOWN"]]}
+
+
+def test_to_begin_again_with_a_value_that_a_change_left_is_refused(store: Store) -> None:
+    run = interrupted(store, is_changed=True)
+    engine = ChangeEngine(run.journal(), {LR.key: Knob(0.005)}, [LR])
+    with pytest.raises(InvalidInput, match=r"reads 0\.005, as change 1 left it, and was 0\.01 before all changes"):
+        engine.resume(None)
+    again = ChangeEngine(run.journal(), {LR.key: Knob()}, [LR])
+    again.resume(None)
+    assert again.history.records == ()
+
+
+@pytest.mark.parametrize(("first_step", "is_kept"), [(21, True), (1, False)])
+def test_a_change_that_a_resume_calls_lost_is_told_by_nobody_where_its_steps_were_kept(
+    store: Store, first_step: int, *, is_kept: bool
+) -> None:
+    run = store.start("a")
+    for step in range(1, 11):
+        run.log(step, {"lr": 0.01})
+    engine = engine_of(run.journal())
+    for step in range(11, 21):
+        run.log(step, {"lr": 0.005})
+    engine.close()
+    run.interrupted("Ctrl-C")
+    later = store.start("a", run.run_id)
+    ChangeEngine(later.journal(), {LR.key: Knob()}, [LR]).resume(None)
+    for step in range(first_step, 31):
+        later.log(step, {"lr": 0.01})
+    assert ("untold" in ended(later).snapshot.course) is is_kept

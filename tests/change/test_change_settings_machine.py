@@ -149,6 +149,8 @@ class SettingsMachine(RuleBasedStateMachine):
     @rule()
     def resume_from_what_was_kept(self) -> None:
         self._again()
+        if self.kept is None:
+            self.file.write(FIRST, self.file.read())
         self.engine.resume(self.kept)
         self.step_number = 0 if self.kept is None else self.kept.step
         self.by_rivals.append(self.file.read())

@@ -1,5 +1,6 @@
 """`seedbed train`, `demo`, `init` and `doctor`, run for real on a job that takes a second."""
 
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,19 @@ def test_a_run_is_not_resumed_with_other_settings_than_it_began_with(cli, tmp_pa
     assert answer.code == 2
     assert "change.patience was 1, not 2; training.batch_size was 50, not 40" in answer.err
     assert "resume it without --config, or start a new run" in answer.err
+
+
+@pytest.mark.slow
+def test_the_command_that_a_stopped_run_names_goes_on_with_what_options_had_changed(cli, tmp_path):
+    job = small_job(tmp_path)
+    options = ("--epochs", "3", "--seed", "4", "--mode", "compat", "--threads", "1")
+    whole = cli(*job, *options, "--json").json
+    with signalled(signal.SIGINT, 14):
+        stopped = cli(*job, *options, "--json")
+    again = shlex.split(stopped.json["resume"])
+    found = cli(*again[1:], "--json")
+    assert found.json["metrics"] == whole["metrics"]
+    assert "warning: the resumed run goes on as it began: training.epochs was 3, not 1" in found.err.replace("\n", " ")
 
 
 @pytest.mark.slow

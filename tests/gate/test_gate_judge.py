@@ -117,6 +117,13 @@ def test_values_of_different_types_are_not_compared(check: str) -> None:
         verdict_of(check)
 
 
+def test_a_path_that_two_values_have_is_refused_where_it_is_asked_for() -> None:
+    record = {"a": {"b": 7}, "a.b": 1, "c": 0}
+    assert judge(parse_gate({"checks": ["c < 1"]}), record).verdict is Verdict.PASS
+    with pytest.raises(InvalidInput, match=r"two values have the path a\.b, one by a key with a dot in it"):
+        judge(parse_gate({"checks": ["a.b < 5"]}), record)
+
+
 def test_an_interval_is_one_value_and_one_that_contradicts_itself_is_refused() -> None:
     interval = {"value": 0.5, "low": 0.6, "high": 0.4, "n": 10, "confidence": 0.95}
     assert record_values(RECORD)["metrics.test.auc"] == Interval(

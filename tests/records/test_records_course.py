@@ -25,7 +25,7 @@ from seedbed.records import (
     verify,
 )
 from seedbed.records.log._headers import header_of
-from seedbed.records.snapshot._course import course_of, course_words, resumes_of
+from seedbed.records.snapshot._course import course_of, course_words, is_kept, resumes_of
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._migrations import upgraded
 
@@ -36,6 +36,19 @@ CONFIG: dict[str, Any] = {"optimizer": {"lr": 0.001}, "change": STALL, "seed": 0
 def audit(*, degraded: bool = False, used: bool = True, mode: str = "STRICT") -> dict[str, Any]:
     fused = {"requested": True, "used": used, "kernels": {"aten::flash": 3}}
     return {"mode": mode, "degraded": degraded, "sdpa": fused, "wall_time": 3.0}
+
+
+def lost_at(step: int, found: str) -> Any:
+    """A change to 0.5, in use from step 11, in whose place another value was found at `step`."""
+    story = ("intent journalled: 1 -> 0.5", "effective: step 11 used 0.5", f"failed: at step {step}: expected 0.5, ")
+    changed = change_report(1, 0.5, 10, 11, Outcome.FAILED)
+    return changed.model_copy(update={"story": (*story[:2], f"{story[2]}found {found}; other code")})
+
+
+def with_coupled(words: str) -> Any:
+    """The change of CUT, which changed other settings too."""
+    changed = change_report(1, 0.5, 10, 11)
+    return changed.model_copy(update={"story": (f"applied: 0.5 read back{words}", *changed.story)})
 
 
 def ran(run_id: str = "b", *, changes: Any = None, audited: Any = None, attempt: int = 1, **options: Any) -> Snapshot:
@@ -76,6 +89,24 @@ def ran(run_id: str = "b", *, changes: Any = None, audited: Any = None, attempt:
             {"changes": change_summary(change_report(1, 0.5, 10, 11, Outcome.FAILED))},
             "/course/changes/optimizer.lr",
             "never / 0.5 from step 11 (FAILED)",
+        ),
+        (
+            {"changes": change_summary(lost_at(17, "0.1"))},
+            {"changes": change_summary(lost_at(27, "0.1"))},
+            "/course/changes/optimizer.lr",
+            "0.5 from step 11 (FAILED at step 17, to 0.1) / 0.5 from step 11 (FAILED at step 27, to 0.1)",
+        ),
+        (
+            {"changes": change_summary(lost_at(17, "0.1"))},
+            {"changes": change_summary(lost_at(17, "0.01"))},
+            "/course/changes/optimizer.lr",
+            "0.5 from step 11 (FAILED at step 17, to 0.1) / 0.5 from step 11 (FAILED at step 17, to 0.01)",
+        ),
+        (
+            {"changes": CUT},
+            {"changes": change_summary(with_coupled(", with rate 0.2"))},
+            "/course/changes/optimizer.lr.rate",
+            "never / 0.2 from step 11",
         ),
         ({"audited": audit()}, {"audited": audit(degraded=True)}, "/course/runtime/degraded", "False / True"),
         ({"audited": audit()}, {"audited": audit(used=False)}, "/course/runtime/sdpa/used", "True / False"),
@@ -303,6 +334,25 @@ def points(**attempts: range) -> list[tuple[int, int]]:
 )
 def test_an_attempt_is_a_resume_when_a_later_one_went_on_from_steps_of_it(attempt, logged, resumes):
     assert resumes_of(attempt, logged) == resumes
+
+
+@pytest.mark.parametrize(
+    ("attempt", "logged", "kept"),
+    [
+        (2, points(), False),  # nothing is known
+        (2, points(a1=range(1, 9), a2=range(9, 12)), True),  # the second went on at 9
+        (2, points(a1=range(1, 9), a2=range(1, 12)), False),  # it began again
+        (2, points(a1=range(1, 9), a2=range(5, 12)), False),  # at the first step after the change
+        (2, points(a1=range(1, 9), a2=range(6, 12)), True),  # one step too late
+        (2, points(a1=range(1, 5), a2=range(5, 9)), False),  # no step of the first was logged after the change
+        (2, points(a1=range(0, 30, 10), a2=range(10, 60, 10)), False),  # every tenth step is logged
+        (2, points(a1=range(0, 30, 10), a2=range(20, 60, 10)), True),
+        (3, points(a1=range(1, 9), a2=range(1, 3), a3=range(9, 12)), False),  # the second began again
+        (3, points(a1=range(1, 9), a2=range(9, 10), a3=range(10, 12)), True),
+    ],
+)
+def test_a_superseded_change_of_step_4_was_kept_where_no_later_attempt_took_its_steps_again(attempt, logged, kept):
+    assert is_kept(4, logged, attempt) is kept
 
 
 def test_an_attempt_that_died_before_its_first_step_makes_no_other_run(tmp_path):

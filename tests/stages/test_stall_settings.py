@@ -46,6 +46,17 @@ def test_a_run_of_a_former_version_keeps_the_rule_that_it_began_with(tmp_path):
     assert second[0].reason.startswith("validation AP has not improved by more than 0 for 1 evaluations")
 
 
+@pytest.mark.parametrize("confidence", [None, 0.5, 0.95])
+def test_the_confidence_that_a_run_began_with_is_read_again(tmp_path, confidence):
+    change = TrainConfig.model_validate({"change": {"confidence": confidence}}).change
+    config = job().config.model_copy(update={"change": change})
+    document = BegunJob(config=config, data="d").model_dump(mode="json", exclude={"replay_of"})
+    (tmp_path / "job.json").write_text(json.dumps(document))
+    begun = BegunJob.read(tmp_path)
+    assert begun is not None
+    assert begun.config.change == change
+
+
 def test_a_new_configuration_knows_the_noise_even_where_it_sets_other_values():
     config = TrainConfig.model_validate({"change": {"patience": 3}})
     assert config.change.confidence == 0.95

@@ -199,6 +199,8 @@ def json_lines(text: str) -> str:
         ("events.csv", TABLE.encode("utf-8-sig")),
         ("events.csv.gz", gzip.compress(TABLE.encode("utf-8-sig"), mtime=0)),
         ("events.jsonl", json_lines(TABLE).encode("utf-8-sig")),
+        ("events.jsonl", json_lines(TABLE).replace("\n", "\r")),
+        ("events.jsonl", json_lines(TABLE).replace("\n", "\r\n")),
         ("events.jsonl.gz", gzip.compress(json_lines(TABLE).encode("utf-8-sig"), mtime=0)),
         ("events.csv", TABLE.replace("\n", "\r\n")),
         ("events.csv", TABLE + "\n\n"),

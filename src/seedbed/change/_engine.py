@@ -16,7 +16,7 @@ from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
 from seedbed.change.parameters._delta import Delta
-from seedbed.change.parameters._parameter import Parameter
+from seedbed.change.parameters._parameter import Parameter, exactly
 from seedbed.change.parameters._registry import Registry
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, SeedbedError, StoreUnavailable
@@ -165,10 +165,12 @@ class ChangeEngine:
 
         Changes made after the checkpoint belong to lost work and are superseded. A live value that loading did not
         restore is restored here, and every change that is still live is watched again. Raises InvalidInput when the
-        state has other parameters, or belongs to another journal, ContractBroken when the live object does not take a
-        value.
+        state has other parameters, or belongs to another journal, and when there is no state although a live value is
+        what a change left, ContractBroken when the live object does not take a value.
         """
-        if state is not None:
+        if state is None:
+            self._require_anew()
+        else:
             self._require_own(state)
         state = state or self.state(0).model_copy(update={"last_change": 0})
         values, live = state.values, self._target.state()
@@ -211,6 +213,16 @@ class ChangeEngine:
                 f"resume: the state, taken after change {state.last_change}, belongs to another journal than this one, "
                 f"which holds {newest} changes; open the journal of the run that the checkpoint is of"
             )
+
+    def _require_anew(self) -> None:
+        for key, live in self._target.read().items():
+            first, held = self.history.first_touched(key), self.history.held(key)
+            if first and held and live == held.after != first.before:
+                raise InvalidInput(
+                    f"resume(None) begins again, but {key} reads {live:g}, as change {held.id} left it, and was "
+                    f"{first.before:g} before all changes: the state of a checkpoint was loaded; resume with the "
+                    "engine's state of that checkpoint"
+                )
 
     def _register(self, proposers: Mapping[str, Mapping[str, Any]]) -> None:
         """Register in a new journal; in one that was begun, what is registered cannot change any more."""
@@ -300,7 +312,11 @@ class ChangeEngine:
         self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
     ) -> None:
         state = self._registry.state_hash(found)
-        self._ledger.note_all([(Kind.APPLIED, _applied_facts(record, found, held, state)) for record in records])
+        facts = [_applied_facts(record, found, held, state) for record in records]
+        for record, each in zip(records, facts, strict=True):
+            if isinstance(self._target, Bindings) and (coupled := self._target.coupled(record.delta.parameter)):
+                each["coupled"] = dict(coupled)
+        self._ledger.note_all([(Kind.APPLIED, each) for each in facts])
 
     def _wrong(
         self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
@@ -401,7 +417,7 @@ class ChangeEngine:
         if report.use is Use.OPEN:
             self._open[change_id] = report.why
         elif report.use is Use.LOST:
-            numbers = f"expected {report.expected:g}, found {report.found:g}"
+            numbers = f"expected {report.expected:g}, found {exactly(report.found)}"
             self._ledger.fail(record, f"at step {step}: {numbers}; {report.why}", report.found, step)
         elif record.phase is not Kind.EFFECTIVE:
             self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=report.found)
@@ -424,7 +440,7 @@ def _is_intended(records: Sequence[ChangeRecord]) -> bool:
 
 def _applied_facts(
     record: ChangeRecord, found: Mapping[str, float], held: Mapping[str, float] | None, state: str
-) -> dict[str, float | str | None]:
+) -> dict[str, Any]:
     key = record.delta.parameter
     return {"id": record.id, "found": found[key], "held": None if held is None else held.get(key), "state": state}
 

@@ -174,6 +174,11 @@ class ChangeHistory:
         newest = None if not touched else self._records[touched[-1]]
         return newest if newest is not None and newest.reached else None
 
+    def first_touched(self, parameter: str) -> ChangeRecord | None:
+        """The first change that the live object took, or may have; None where none did."""
+        touched = self._touched.get(parameter)
+        return self._records[touched[0]] if touched else None
+
     def open(self) -> tuple[ChangeRecord, ...]:
         """The changes that were proposed, and are not yet denied, applied or ended."""
         return tuple(record for record in self.in_phase(*_OPEN) if record.is_open)

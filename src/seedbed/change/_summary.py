@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
-from seedbed.change.parameters._parameter import in_unit
+from seedbed.change.parameters._parameter import exactly, in_unit
 from seedbed.contracts import ChangeReport, ChangeSummary
 
 __all__ = ["summary"]
@@ -50,7 +50,8 @@ def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str
         case Kind.INTENT:
             return f"intent journalled: {facts['before']:g} -> {facts['after']:g}"
         case Kind.APPLIED:
-            return f"applied: {facts['found']:g} read back"
+            coupled = "".join(f", with {name} {exactly(value)}" for name, value in facts.get("coupled", {}).items())
+            return f"applied: {facts['found']:g} read back{coupled}"
         case Kind.EFFECTIVE:
             return f"effective: step {facts['step']} used {facts['found']:g}"
         case _:

@@ -15,7 +15,7 @@ from seedbed.gate._arms import Arms, Shortage
 from seedbed.gate._calibrate_drift import drift_alarms
 from seedbed.gate._check import Check, CheckOperator, Method
 from seedbed.gate._estimate import Question, alpha_of, question_of
-from seedbed.gate._record_values import RecordValue, record_values
+from seedbed.gate._record_values import RecordValue, asked_of, record_values
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec
@@ -106,7 +106,7 @@ def calibrated(report: GateReport, spec: GateSpec, record: Mapping[str, object])
     The rules are those that the report was made by. A check that has no answer on such series has no rate.
     """
     rules = FORMER_RULES if report.rules is None else report.rules
-    values = record_values(record)
+    values = record_values(record, asked_of(spec))
     pairs = zip(report.checks, spec.checks, strict=True)
     return report.model_copy(
         update={"checks": tuple(_with_rate(found, check, values, rules) for found, check in pairs)}

@@ -7,7 +7,7 @@ from seedbed.errors import ExitCode
 from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_series import answer_series
 from seedbed.gate._check import Check
-from seedbed.gate._record_values import RecordValue, lint, lint_kinds, record_values
+from seedbed.gate._record_values import RecordValue, asked_of, lint, lint_kinds, record_values
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec
@@ -32,7 +32,7 @@ def judge(spec: GateSpec, record: Mapping[str, object], *, known: Iterable[str] 
     InvalidInput for an unknown metric, with the nearest names, for a statistic of a single value, for a series without
     a statistic, and for values of different types.
     """
-    values = record_values(record)
+    values = record_values(record, asked_of(spec))
     lint(spec, {*values, *known})
     lint_kinds(spec, values)
     checks = tuple(_report(check, values, rules) for check in spec.checks)

@@ -11,27 +11,39 @@ from seedbed.gate._check import Check
 from seedbed.gate._series import Series, as_float, as_series
 from seedbed.gate._spec import GateSpec
 
-__all__ = ["RecordValue", "lint", "lint_kinds", "record_values"]
+__all__ = ["RecordValue", "asked_of", "lint", "lint_kinds", "record_values"]
 
 RecordValue = Interval | Series | bool | float | str | None
 
 _INTERVAL_FIELDS = frozenset(Interval.model_fields)
 
 
-def record_values(record: Mapping[str, object]) -> dict[str, RecordValue]:
+def record_values(record: Mapping[str, object], asked: Iterable[str] = ()) -> dict[str, RecordValue]:
     """Every value in the record by its dotted path. A mapping with exactly an interval's fields is one value.
 
     A list of numbers is one value too, a series, in which null means a sample that is not finite. Other lists are left
-    out. Raises InvalidInput for an interval that contradicts itself.
+    out. Raises InvalidInput for an interval that contradicts itself, and where two values have a path that is `asked`.
     """
-    return dict(_walk(record, ""))
+    found: dict[str, RecordValue] = {}
+    twice: set[str] = set()
+    for path, value in _walk(record, ""):
+        if path in found:
+            twice.add(path)
+        found[path] = value
+    for path in twice.intersection(asked):
+        raise InvalidInput(f"record: two values have the path {path}, one by a key with a dot in it; rename that key")
+    return found
+
+
+def asked_of(spec: GateSpec) -> Iterator[str]:
+    """The metrics that a gate asks for, with the controls."""
+    return (name for check in spec.checks for name in (check.metric, check.control) if name is not None)
 
 
 def lint(spec: GateSpec, names: Iterable[str]) -> None:
     """Raise InvalidInput for metrics that are not in `names`, each with the nearest names."""
     known = sorted(names)
-    asked = [name for check in spec.checks for name in (check.metric, check.control) if name is not None]
-    lines = [_unknown(name, known) for name in asked if name not in known]
+    lines = [_unknown(name, known) for name in asked_of(spec) if name not in known]
     if lines:
         raise InvalidInput("\n".join([f"gate {spec.gate!r}: {len(lines)} unknown metric(s)", *lines]))
 

@@ -1,7 +1,7 @@
 """One attempt at one stage of a run, from its start to its commit, failure or interruption."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -14,12 +14,12 @@ from seedbed.records._views import write_latest, write_views
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records.canonical._redaction import redact_text, redacted
-from seedbed.records.journal._frames import read_frames
+from seedbed.records.journal._frames import Frames, read_frames
 from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
-from seedbed.records.snapshot._course import change_summaries, resumes_of
+from seedbed.records.snapshot._course import change_summaries, is_kept, resumes_of
 from seedbed.records.snapshot._draft import SnapshotDraft
 from seedbed.records.snapshot._schema import SCHEMA_BLOB, SHIPPED, MetadataSchema
 from seedbed.records.snapshot._snapshot import LogHead
@@ -31,7 +31,8 @@ from seedbed.records.storage._location import StoreLocation
 __all__ = ["ActiveRun"]
 
 _HEARTBEAT_EVERY = timedelta(seconds=5)
-_PROPOSED = "proposed"  # the first record of every change in a journal
+# Kinds of records in a journal of changes: the first of every change, and that of a resume.
+_PROPOSED, _RESUMED = "proposed", "resumed"
 
 
 class ActiveRun:
@@ -163,8 +164,9 @@ class ActiveRun:
         complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        heads, untold = self._log_heads(), self._untold(documents)
-        commit = self._commits.append(complete, heads, self._clock.now(), self._resumes(), untold)
+        heads, points = self._log_heads(), self._points()
+        resumes, untold = resumes_of(self.attempt, points), self._untold(documents, points)
+        commit = self._commits.append(complete, heads, self._clock.now(), resumes, untold)
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)
         write_latest(self._files, self._commits, commit)
@@ -226,17 +228,21 @@ class ActiveRun:
                     )
         return made
 
-    def _untold(self, documents: Mapping[str, Any]) -> dict[str, str]:
-        """The run's journals that hold changes and have no summary among `documents`, with their last digests.
+    def _untold(self, documents: Mapping[str, Any], points: Sequence[tuple[int, int]]) -> dict[str, str]:
+        """The run's journals that hold changes which the documents do not tell of, with their last digests.
 
-        So it is when an attempt goes on after one that changed something, and takes no engine for its journal.
+        So it is when an attempt goes on after one that changed something, and takes no engine for its journal; or an
+        engine that begins again, although the steps after the change were kept.
         """
         told = change_summaries({name: plain(document) for name, document in documents.items()})
-        found = {path: read_frames(path) for path in sorted(self.folder.glob("*.log")) if path.stem not in told}
+        found = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
         return {
             path.name: frames.head[1]
             for path, frames in found.items()
-            if any(entry.kind == _PROPOSED for entry in frames.entries)
+            if any(
+                path.stem not in told or (is_lost and is_kept(step, points, self.attempt))
+                for step, is_lost in _proposed(frames)
+            )
         }
 
     def _log_heads(self) -> dict[str, LogHead]:
@@ -246,11 +252,12 @@ class ActiveRun:
             self._upload(path)
         return {name: LogHead(sequence=head[0], digest=head[1]) for name, head in heads.items() if head[0]}
 
-    def _resumes(self) -> int:
+    def _points(self) -> list[tuple[int, int]]:
+        """The attempt and step of every point that was logged; of a first attempt nobody needs them."""
         path = self.path(EVENTS)
         entries = read_frames(path).entries if self.attempt > 1 and path.exists() else ()
         events = (event for entry in entries for event in events_of(entry.kind, entry.payload))
-        return resumes_of(self.attempt, ((event.attempt, event.step) for event in events))
+        return [(event.attempt, event.step) for event in events]
 
     def _upload(self, log: Path) -> None:
         """Copy a log from the local folder into the store, if the store is remote."""
@@ -280,6 +287,19 @@ class ActiveRun:
             raise InvalidInput(
                 f"the draft belongs to {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
             )
+
+
+def _proposed(frames: Frames) -> Iterator[tuple[int, bool]]:
+    """The step of each change that was proposed in a journal, and whether a resume called it lost work."""
+    steps: dict[int, int] = {}
+    for entry in frames.entries:
+        if entry.kind == _PROPOSED:
+            steps[entry.payload["id"]] = entry.payload["step"]
+        elif entry.kind == _RESUMED:
+            lost = {change: step for change, step in steps.items() if change > entry.payload["kept"]}
+            yield from ((step, True) for step in lost.values())
+            steps = {change: step for change, step in steps.items() if change not in lost}
+    yield from ((step, False) for step in steps.values())
 
 
 def _is_earlier(document: object, summary: object) -> bool:

@@ -122,13 +122,14 @@ class BegunJob(Message):
 def _of_this_version(document: dict[str, Any]) -> dict[str, Any]:
     """The document as the present version writes it."""
     version, config = document["schema_version"], document["config"]
+    # A null confidence is not written, as before there was one.
+    config = config | {"change": {"confidence": None} | config["change"]}
     if version >= _VERSION:
-        return document
+        return document | {"config": config}
     if version < 2:
         model = {"pair_features": False} | config["model"]
         training = {"negatives": "all"} | config["training"]
-        change = {"confidence": None} | config["change"]
-        config = config | {"model": model, "training": training, "change": change}
+        config = config | {"model": model, "training": training}
     by_batch = config["model"].get("neighbours") == "uniform"
     return document | {"schema_version": _VERSION, "config": config, "neighbours_by_batch": by_batch}
 

@@ -123,6 +123,10 @@ class BatchSize:
             self._rate.write(self._rate.read() * self._rule.factor(size / self.read()))
         self._batches.resize(size)
 
+    def coupled(self) -> Mapping[str, float]:
+        """The rate that changes with the size, where one does."""
+        return {} if self._rate is None else {"rate": self._rate.read()}
+
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step all of whose batches had the new size, and any later loss of the size.
 

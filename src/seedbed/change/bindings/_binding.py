@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Binding", "Use", "UseReport"]
+__all__ = ["Binding", "CoupledBinding", "Use", "UseReport"]
 
 
 class Use(StrEnum):
@@ -64,3 +64,11 @@ class Binding(Protocol):
 
     def restore(self, state: Mapping[str, float]) -> None:
         """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
+
+
+@runtime_checkable
+class CoupledBinding(Protocol):
+    """A binding that changes other settings together with its own."""
+
+    def coupled(self) -> Mapping[str, float]:
+        """The values of the other settings now, by name."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, final
 
-from seedbed.change.bindings._binding import Binding, UseReport
+from seedbed.change.bindings._binding import Binding, CoupledBinding, UseReport
 from seedbed.errors import Conflict
 
 __all__ = ["Bindings", "Target"]
@@ -67,6 +67,11 @@ class Bindings:
     def held(self) -> Mapping[str, float] | None:
         """The live values: the object that keeps a value is its user."""
         return self.read()
+
+    def coupled(self, key: str) -> Mapping[str, float]:
+        """The other settings that the binding changes with its own, and their values; most change no other."""
+        binding = self._bindings[key]
+        return binding.coupled() if isinstance(binding, CoupledBinding) else {}
 
     def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
         """Begin or end the binding's watch."""

@@ -7,7 +7,7 @@ from math import isfinite
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Number", "Parameter", "in_unit"]
+__all__ = ["Number", "Parameter", "exactly", "in_unit"]
 
 _FINEST = 2**-40
 """The finest grid, relative to the larger bound: a thousandth of its increment is still well above rounding."""
@@ -104,6 +104,12 @@ class Parameter:
         if self.number is Number.BOOL:
             yield "low", self.low >= 0, "0 or 1 for BOOL"
             yield "high", self.high <= 1, "0 or 1 for BOOL"
+
+
+def exactly(value: float) -> str:
+    """The value with six digits where these are all, else with as many as it has."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def in_unit(quantity: str, unit: str) -> str:

@@ -1,6 +1,7 @@
 """One training from its arguments to the exit code: train, judge, write the report, print the result."""
 
 import dataclasses
+import logging
 import os
 import re
 import sys
@@ -34,7 +35,8 @@ from seedbed.temporal import EventStream
 
 __all__ = ["cohort_of", "run_job"]
 
-_BY_OPTION = {"training.": {"epochs", "seed"}, "data.": {"limit"}}
+_logger = logging.getLogger("seedbed.cli")
+_BY_OPTION = ("training.epochs", "training.seed", "data.limit", "runtime.")
 _DIFFERS = "what differs from the previous comparable run"
 
 
@@ -53,8 +55,7 @@ def run_job(
     """
     resumed = _resumed(request, config)
     configured = None if resumed is None else configuration_of(resumed)
-    if configured is not None and config_file is not None:
-        _refuse_other_settings(config_file, config, configured)
+    kept = [] if configured is None or config_file is None else _require_stated(config_file, config, configured)
     config = _overridden(configured or config, request)
     runtime = resolve_config(
         file=config.runtime.model_dump(exclude_unset=True),
@@ -64,6 +65,8 @@ def run_job(
     fault = None if request.inject is None else Fault(request.inject)
     console = errors()
     with warnings_shown(console) as warned:
+        for setting in kept:
+            _logger.warning("the resumed run goes on as it began: %s", setting)
         job = Job(config, load(config), cohort, runtime)
         store = Store.open(request.store, create=True)
         with watching(console, time.monotonic) as progress:
@@ -103,22 +106,26 @@ def _resumed(request: Request, config: TrainConfig) -> RunView | None:
     return view
 
 
-def _refuse_other_settings(path: Path, config: TrainConfig, begun: TrainConfig) -> None:
-    """Refuse a file that states what the run did not begin with, but for what an option may have overridden then."""
-    if others := list(_contradicted(config, begun)):
+def _require_stated(path: Path, config: TrainConfig, begun: TrainConfig) -> list[str]:
+    """Refuse a file that states what the run did not begin with; return what an option may have overridden then."""
+    others = dict(_contradicted(config, begun))
+    kept = {name: others.pop(name) for name in list(others) if name.startswith(_BY_OPTION)}
+    if others:
         raise InvalidInput(
-            f"{path} states other settings than the run began with ({'; '.join(others)}), and a run goes on as it "
-            "began; resume it without --config, or start a new run"
+            f"{path} states other settings than the run began with ({'; '.join(others.values())}), and a run goes on "
+            "as it began; resume it without --config, or start a new run"
         )
+    return list(kept.values())
 
 
-def _contradicted(stated: BaseModel, begun: BaseModel, section: str = "") -> Iterator[str]:
-    for name in sorted(stated.model_fields_set - _BY_OPTION.get(section, set())):
+def _contradicted(stated: BaseModel, begun: BaseModel, section: str = "") -> Iterator[tuple[str, str]]:
+    """Each setting that `stated` sets and `begun` has otherwise, by name, with both values in words."""
+    for name in sorted(stated.model_fields_set):
         here, there = getattr(stated, name), getattr(begun, name)
         if isinstance(here, BaseModel) and isinstance(there, BaseModel):
             yield from _contradicted(here, there, f"{section}{name}.")
         elif here != there:
-            yield f"{section}{name} was {there}, not {here}"
+            yield f"{section}{name}", f"{section}{name} was {there}, not {here}"
 
 
 def _finished(request: Request, store: Store, commit: Commit, warned: list[str]) -> int:

@@ -135,8 +135,12 @@ def reason_of(difference: Difference) -> str:
 
 def _uses_text(uses: Any) -> str:
     """The values of one parameter's changes, each with the step from which it was used."""
-    found = [f"{value} from step {step}" + "".join(f" ({each})" for each in rest) for step, value, *rest in uses or ()]
-    return short_text(", ".join(found)) or "never"
+    return short_text(", ".join(_use_text(*use) for use in uses or ())) or "never"
+
+
+def _use_text(step: int, value: float, outcome: str = "", *lost: float) -> str:
+    to = f" at step {lost[0]}, to {lost[1]}" if lost else ""
+    return f"{value} from step {step}" + (f" ({outcome}{to})" if outcome else "")
 
 
 def unrecorded(current: Compared) -> str:

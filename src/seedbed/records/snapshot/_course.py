@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -13,12 +14,14 @@ from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._json_pointer import differences
 
-__all__ = ["DERIVED", "change_summaries", "course_of", "course_words", "resumes_of"]
+__all__ = ["DERIVED", "change_summaries", "course_of", "course_words", "is_kept", "resumes_of"]
 
 DERIVED = "/course/derived/"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
 _FACTS = ("requested", "used")
 _USE = re.compile(r"effective: step (\d+) used ")
+_COUPLED = re.compile(r", with (\w+) (\S+?)(?=,|$)")
+_LOST = re.compile(r"failed: at step (\d+): expected \S+, found (\S+);")
 # In a training that a record of version 2 is of, nobody else could propose. Their settings stand here in its config.
 _STALL_RULE, _REPLAY, _SETTINGS = "stall rule", "replay of ", "change"
 
@@ -36,7 +39,9 @@ def course_of(
     Every document that is a summary of changes counts, since a run may have several engines, and `audit_run`.
 
     `changes` and `derived` hold, for each parameter, every value that was set and the step from which it was used:
-    `[step, value]`, with the outcome as a third item when that is not known for certain. A change is derived when
+    `[step, value]`, with the outcome as a third item when that is not known for certain, and for one that was lost at a
+    later step that step and the value that was found. A setting that a change moved together with its own stands under
+    the name of both, such as `batch_size.rate`. A change is derived when
     its proposer was registered before the first change, and the settings that it was registered with stand under its
     name in `config`, which is given without what is volatile: it follows from the configuration and the seed. Those
     of a training's rule stand under "change". Records of version 2 do not say who was registered: then a change is
@@ -47,7 +52,10 @@ def course_of(
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
     for _, summary in sorted(change_summaries(documents).items()):
         for change, item, is_derived in _uses(summary, config, says_who_registered):
-            made["derived" if is_derived else "changes"].setdefault(change.parameter, []).append(item)
+            of = made["derived" if is_derived else "changes"]
+            of.setdefault(change.parameter, []).append(item)
+            for name, value in _coupled(change):
+                of.setdefault(f"{change.parameter}.{name}", []).append([item[0], value, *item[2:3]])
     found = {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": resumes}
     return {**found, "untold": dict(untold)} if untold else found
 
@@ -96,7 +104,25 @@ def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _uses(found: ChangeSummary, config: Json, says_who_registered: bool) -> Iterator[tuple[ChangeReport, Json, bool]]:
+def is_kept(step: int, points: Iterable[tuple[int, int]], attempt: int) -> bool:
+    """Whether work after `step` of an attempt before `attempt` was kept, by the logged (attempt, step).
+
+    It was lost where a later attempt began again at the next step that was logged, or before. Without a later step of
+    an earlier attempt nothing is known, and nothing is said to be kept.
+    """
+    logged: dict[int, list[int]] = {}
+    for number, at in points:
+        logged.setdefault(number, []).append(at)
+    following = {number: min((at for at in found if at > step), default=None) for number, found in logged.items()}
+    earlier = {number: at for number, at in following.items() if at is not None and number < attempt}
+    return bool(earlier) and not any(
+        min(found) <= at for number, at in earlier.items() for later, found in logged.items() if later > number
+    )
+
+
+def _uses(
+    found: ChangeSummary, config: Json, says_who_registered: bool
+) -> Iterator[tuple[ChangeReport, list[Any], bool]]:
     registered = {name for name, settings in found.proposers.items() if _stand_in(config, name, plain(settings))}
     of_training = not says_who_registered and isinstance(config, dict) and isinstance(config.get(_SETTINGS), dict)
     for change in found.changes:
@@ -105,14 +131,33 @@ def _uses(found: ChangeSummary, config: Json, says_who_registered: bool) -> Iter
             yield change, item, is_derived
 
 
-def _use(change: ChangeReport) -> list[Json]:
+def _use(change: ChangeReport) -> list[Any]:
     """The step from which the change was used, its value, and its outcome if it is not certain; empty if it was not."""
     step = next((int(found[1]) for sentence in change.story if (found := _USE.match(sentence))), None)
     if change.outcome in {Outcome.EFFECTIVE, Outcome.CLAMPED}:
         return [change.step + 1 if step is None else step, change.after]
     if change.outcome is Outcome.UNKNOWN or (change.outcome is Outcome.FAILED and _may_have_stayed(change)):
-        return [change.step + 1 if step is None else step, change.after, change.outcome.value]
+        return [change.step + 1 if step is None else step, change.after, change.outcome.value, *_loss(change)]
     return []
+
+
+def _loss(change: ChangeReport) -> list[Json]:
+    """The step at which the value of a failed change was lost, and what was found in its place; empty if none was."""
+    lost = next((found for sentence in change.story if (found := _LOST.match(sentence))), None)
+    return [] if lost is None else [int(lost[1]), _number(lost[2])]
+
+
+def _coupled(change: ChangeReport) -> Iterator[tuple[str, Json]]:
+    """The other settings that were changed together with the parameter, and their values."""
+    for sentence in change.story:
+        if sentence.startswith("applied: "):
+            yield from ((found[1], _number(found[2])) for found in _COUPLED.finditer(sentence))
+
+
+def _number(text: str) -> Json:
+    """The number, or the text of one that JSON has not."""
+    value = float(text)
+    return value if isfinite(value) else text
 
 
 def _may_have_stayed(change: ChangeReport) -> bool:

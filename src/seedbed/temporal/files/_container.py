@@ -155,8 +155,7 @@ class Container:
             return pl.scan_parquet(self.path, glob=False)
         if self.kind == "arrow":
             return pl.scan_ipc(self.path, glob=False)
-        is_marked = self.kind == "lines" and self.file.head(3) == codecs.BOM_UTF8  # which JSON may not begin with
-        plain = not self.file.packing and self._encoding is None and not is_marked
+        plain = not self.file.packing and self._encoding is None and not self._is_odd_json
         source = self.path if plain else io.BytesIO(self._content)
         if self.kind == "lines":
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
@@ -182,11 +181,18 @@ class Container:
         return "utf-16" if self.file.head(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
 
     @cached_property
+    def _is_odd_json(self) -> bool:
+        """Whether JSON lines begin with a mark, or end in CR alone."""
+        return self.kind == "lines" and (self.file.head(3) == codecs.BOM_UTF8 or "\n" not in self.head)
+
+    @cached_property
     def _content(self) -> bytes:
-        """The whole file as UTF-8, without a packing and without a mark."""
+        """The whole file as UTF-8, without a packing and without a mark; of JSON, lines that end in CR end in LF."""
         content, encoding = self.file.content, self._encoding
         if encoding is None:
-            return content.removeprefix(codecs.BOM_UTF8)
+            content = content.removeprefix(codecs.BOM_UTF8)
+            is_old = self.kind == "lines" and b"\n" not in content
+            return content.replace(b"\r", b"\n") if is_old else content
         try:
             return content.decode(encoding).removeprefix("\ufeff").encode()
         except (UnicodeError, LookupError) as error:
