@@ -38,7 +38,8 @@ class Course:
     Such code either multiplies what it finds, and carries the change on, or computes a number of its own, and loses it.
     One rewrite that is nearer to what it would have found without the change is a loss. One that is nearer to what it
     found leaves both open: its factor is either the one from there or the one from the number without the change. A
-    later factor is the same in both cases, so that it tells which of both the first one was.
+    later factor is the same in both cases, so that it tells which of both the first one was. What became 0 is in
+    proportion to any number but 0, and tells nothing; nothing multiplies a 0 to another number.
     """
 
     def __init__(self, former: Sequence[float], written: Sequence[float]) -> None:
@@ -67,14 +68,11 @@ class Course:
         moved = {
             place: (old, new, now)
             for place, (old, new, now) in enumerate(zip(self.former(expected), expected, found, strict=False))
-            if not is_rounding(now, new)
+            if not is_rounding(now, new) and (now or not old)
         }
         if not moved:
             return Carry.OPEN if self.is_open else Carry.CARRIED
-        if any(now == 0 for _, _, now in moved.values()):
-            self._confirmed = False
-            return Carry.OPEN if all(now == 0 and old != 0 for old, _, now in moved.values()) else Carry.LOST
-        if any(new <= 0 for _, new, _ in moved.values()):
+        if any(new <= 0 or now <= 0 for _, new, now in moved.values()):
             return Carry.LOST
         factors = {
             place: (log(now / new), log(now / old) if old > 0 else inf) for place, (old, new, now) in moved.items()

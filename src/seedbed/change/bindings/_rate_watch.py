@@ -131,25 +131,29 @@ class RateWatch:
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
-        fits = any(all(map(is_rounding, found[self._of], rates[self._of])) for rates in allowed)
-        if fits or self._is_carried(step, allowed[0], found):
+        moved = [self._moved(rates, found) for rates in allowed]
+        if not all(moved) or self._is_carried(step, allowed[0], found):
             if self._forecast is not None:
                 self._forecast.go_on_from(found)
             self._all = found
             return True
-        expected, now = allowed[0][self._of], found[self._of]
-        worst = next(i for i in range(len(now)) if not is_rounding(now[i], expected[i]))
-        why = f"group {worst + (self._group or 0)}'s rate was overwritten by {self._overwriters()}"
-        self._use.lose(step, expected[worst], now[worst], why)
+        worst, expected, now = moved[0][0]
+        why = f"group {worst}'s rate was overwritten by {self._overwriters()}"
+        self._use.lose(step, expected, now, why)
         return False
 
+    def _moved(self, allowed: Rates, found: Rates) -> list[tuple[int, float, float]]:
+        """The bound groups with another rate than the allowed, and both; one that became 0 is in proportion to any."""
+        groups = zip(self._places(), allowed[self._of], found[self._of], strict=False)
+        return [(place, rate, now) for place, rate, now in groups if now and not is_rounding(now, rate)]
+
     def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
-        """Whether the change is carried on, or may be."""
+        """Whether the change is carried on, or may be. Nothing multiplies a rate of 0 to another."""
+        moved = self._moved(expected, found)
         known = [multiplied for each in self._writers() if (multiplied := multiplies(each)) is not None]
         if known:
-            return all(known)
-        pairs = zip(expected[self._of], found[self._of], strict=True)
-        self._rewritten = rewritten(next(now for allowed, now in pairs if not is_rounding(now, allowed)), step)
+            return all(known) and all(rate for _, rate, _ in moved)
+        self._rewritten = rewritten(moved[0][2], step)
         return self._former is not None and self._course.follow(expected, found) is not Carry.LOST
 
     def _writers(self) -> list[LRScheduler]:
