@@ -290,15 +290,18 @@ class ActiveRun:
 
 
 def _proposed(frames: Frames) -> Iterator[tuple[int, bool]]:
-    """The step of each change that was proposed in a journal, and whether a resume called it lost work."""
+    """The step of each change that was proposed in a journal, and whether a resume called it lost work.
+
+    A journal of another kind may have records of the same names, of which nothing is known to be lost.
+    """
     steps: dict[int, int] = {}
-    for entry in frames.entries:
+    for number, entry in enumerate(frames.entries):
+        change, step, kept = (entry.payload.get(name) for name in ("id", "step", "kept"))
         if entry.kind == _PROPOSED:
-            steps[entry.payload["id"]] = entry.payload["step"]
-        elif entry.kind == _RESUMED:
-            lost = {change: step for change, step in steps.items() if change > entry.payload["kept"]}
-            yield from ((step, True) for step in lost.values())
-            steps = {change: step for change, step in steps.items() if change not in lost}
+            steps[change if isinstance(change, int) else -number] = step if isinstance(step, int) else 0
+        elif entry.kind == _RESUMED and isinstance(kept, int):
+            lost = [change for change in steps if change > kept]
+            yield from ((steps.pop(change), True) for change in lost)
     yield from ((step, False) for step in steps.values())
 
 
