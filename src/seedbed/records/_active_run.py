@@ -17,6 +17,7 @@ from seedbed.records.canonical._redaction import redact_text, redacted
 from seedbed.records.journal._frames import Frames, read_frames
 from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
+from seedbed.records.journal._tail import tail_path
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._course import change_summaries, is_kept, resumes_of
@@ -27,6 +28,7 @@ from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
 from seedbed.records.storage._layout import EVENTS, run_folder
 from seedbed.records.storage._location import StoreLocation
+from seedbed.records.storage._owner import Owner
 
 __all__ = ["ActiveRun"]
 
@@ -50,6 +52,7 @@ class ActiveRun:
         self._commits = log
         self._clock = clock
         self._status = status
+        self._owner = Owner()
         self._events: EventsLog | None = None
         self._journals: dict[str, Journal] = {}
         self._blobs: dict[str, str] = {}
@@ -157,6 +160,7 @@ class ActiveRun:
         StoreUnavailable: then the same call can be repeated.
         """
         self._require_own(draft)
+        self._owner.require_here(f"{self.run_id}:{self.stage}")
         self._close_events()
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
@@ -187,8 +191,8 @@ class ActiveRun:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, _: object) -> None:
-        if self._status.status != RunStatus.RUNNING:
-            return
+        if self._status.status != RunStatus.RUNNING or not self._owner.is_here:
+            return  # a forked child that leaves the block does not end the run of its parent
         if kind is None:
             self.failed("left without a commit: finish(draft) was not called")
         elif issubclass(kind, Exception):
@@ -198,10 +202,13 @@ class ActiveRun:
 
     def _open_events(self) -> EventsLog:
         if self._events is None:
-            self._events = EventsLog.open(self.path(EVENTS), attempt=self.attempt, clock=self._clock)
+            self._events = EventsLog.open(self.path(EVENTS), attempt=self.attempt)
         return self._events
 
     def _close_events(self) -> None:
+        """Seal every point of the tail, also what an earlier call left there. Raises StoreUnavailable."""
+        if self._events is None and tail_path(self.folder / EVENTS).exists():
+            self._open_events()
         if self._events:
             events, self._events = self._events, None
             events.close()
@@ -265,6 +272,7 @@ class ActiveRun:
             self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
+        self._owner.require_here(f"{self.run_id}:{self.stage}")
         ended = {"status": status, "reason": redact_text(reason) if reason else "", "heartbeat": self._clock.now()}
         self._write_status(self._status.model_copy(update=ended), durable=durable)
         for journal in self._journals.values():
@@ -275,6 +283,7 @@ class ActiveRun:
         self._status = status
 
     def _require_running(self) -> None:
+        self._owner.require_here(f"{self.run_id}:{self.stage}")
         if self._status.status != RunStatus.RUNNING:
             raise Conflict(
                 f"{self.run_id}:{self.stage} has ended as {self._status.status}; start another attempt or run"
