@@ -234,7 +234,7 @@ def faults(path, _):
 
 def events(path, _):
     """A log of step metrics cut at every byte: every whole record is read, and the next one is appended behind them."""
-    with EventsLog.open(path, clock=FakeClock()) as log:
+    with EventsLog.open(path) as log:
         for step in range(20):
             log.append(step, {"loss": 1 / (step + 1), "odd": float("nan") if step % 3 else float("inf")})
             log.commit()
@@ -244,7 +244,7 @@ def events(path, _):
         cut.write_bytes(data[:upto])
         steps = [event.step for event in read_step_events(cut)]
         assert steps == list(range(data[:upto].count(b"\n"))), upto
-        with EventsLog.open(cut, clock=FakeClock()) as log:
+        with EventsLog.open(cut) as log:
             log.append(99, {"loss": 0.0})
         assert [event.step for event in read_step_events(cut)] == [*steps, 99], upto
         whole += len(steps) == 20

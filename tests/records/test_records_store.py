@@ -333,7 +333,7 @@ def test_a_heartbeat_makes_the_steps_logged_so_far_durable(store, clock):
     clock.advance(6)
     with durable_faults() as calls:
         run.beat()
-    assert calls == ["fsync", "open", "write", "replace"]
+    assert calls == ["write", "fsync", "open", "write", "replace"]
     with durable_faults() as calls:
         clock.advance(6)
         run.beat()

@@ -127,7 +127,7 @@ class EventsLog:
         self.close()
 
     def _seal(self, *more: bytes) -> None:
-        """Write the points of the tail, and `more`, as one record of the log. Where that fails, they stay in the tail."""
+        """Write the points of the tail, and `more`, as one record. Where that fails, those of the tail stay there."""
         self._file.append_encoded(_STEPS, _sealed(self._attempt, [*self._unsealed, *more]))
         self._dirty = True
         self._unsealed.clear()
