@@ -17,7 +17,6 @@ from seedbed.records.canonical._redaction import redact_text, redacted
 from seedbed.records.journal._frames import Frames, read_frames
 from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
-from seedbed.records.journal._tail import tail_path
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._course import change_summaries, is_kept, resumes_of
@@ -26,7 +25,7 @@ from seedbed.records.snapshot._schema import SCHEMA_BLOB, SHIPPED, MetadataSchem
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
-from seedbed.records.storage._layout import EVENTS, run_folder
+from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, run_folder
 from seedbed.records.storage._location import StoreLocation
 from seedbed.records.storage._owner import Owner
 
@@ -207,7 +206,7 @@ class ActiveRun:
 
     def _close_events(self) -> None:
         """Seal every point of the tail, also what an earlier call left there. Raises StoreUnavailable."""
-        if self._events is None and tail_path(self.folder / EVENTS).exists():
+        if self._events is None and (self.folder / EVENTS_TAIL).exists():
             self._open_events()
         if self._events:
             events, self._events = self._events, None
