@@ -260,6 +260,7 @@ def flat_out(path, options):
     for kill in range(options.kills):
         log, taken = path.with_name(f"{kill}.log"), path.with_name(f"{kill}.taken")
         with subprocess.Popen([sys.executable, "-c", LOGS, log, taken], stdout=subprocess.PIPE) as logging:
+            assert logging.stdout
             logging.stdout.readline()
             time.sleep(rng.uniform(0, 1.5))  # the moment of the kill
             logging.kill()

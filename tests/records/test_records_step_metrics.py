@@ -79,7 +79,7 @@ def test_a_record_of_points_is_the_one_that_the_same_payload_makes(tmp_path):
     path = tmp_path / "events.log"
     with EventsLog.open(path, attempt=3, commit_seconds=NEVER) as log:
         log.append(7, {"b": 1e-9, "a": 2.0, "\uffff": 0.1, "\U0001f331": math.nan})
-    values = {"b": 1e-9, "a": 2, "\uffff": 0.1, "\U0001f331": {"$float": "NaN"}}
+    values: dict[str, Any] = {"b": 1e-9, "a": 2, "\uffff": 0.1, "\U0001f331": {"$float": "NaN"}}
     data, _ = frame((0, "0" * 64), "steps", {"attempt": 3, "points": [[7, values]]})
     assert path.read_bytes() == data
 

@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput
-from seedbed.records._status import Status, claim_key, status_key
+from seedbed.records._status import Status, claim_key, write_status
 from seedbed.records._views import write_latest, write_views
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
-from seedbed.records.canonical._redaction import redact_text, redacted
+from seedbed.records.canonical._redaction import redacted
 from seedbed.records.journal._frames import Frames, read_frames
 from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
@@ -61,7 +61,7 @@ class ActiveRun:
         """Claim the attempt that `status` names. Raises Conflict when another process claimed it first."""
         run = cls(place, log, status, clock)
         try:
-            place.files.create(claim_key(run._key, status.attempt), _encoded(status))
+            place.files.create(claim_key(run._key, status.attempt), status.encoded())
         except FileExistsError:
             raise Conflict(
                 f"attempt {status.attempt} of {status.run_id}:{status.stage} was just taken by another process; "
@@ -272,13 +272,12 @@ class ActiveRun:
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
         self._owner.require_here(f"{self.run_id}:{self.stage}")
-        ended = {"status": status, "reason": redact_text(reason) if reason else "", "heartbeat": self._clock.now()}
-        self._write_status(self._status.model_copy(update=ended), durable=durable)
+        self._write_status(self._status.ended(status, reason, self._clock.now()), durable=durable)
         for journal in self._journals.values():
             journal.close()
 
     def _write_status(self, status: Status, *, durable: bool) -> None:
-        self._files.replace(status_key(self._key), _encoded(status), durable=durable)
+        write_status(self._files, self._key, status, durable=durable)
         self._status = status
 
     def _require_running(self) -> None:
@@ -326,7 +325,3 @@ def _proposals(summary: object) -> list[tuple[object, ...]]:
         for each in change_summaries({"": summary}).values()
         for change in each.changes
     ]
-
-
-def _encoded(status: Status) -> bytes:
-    return readable_json(status.model_dump(mode="json"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
+from unicodedata import normalize
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
@@ -93,7 +94,8 @@ class SnapshotDraft:
 
     def __post_init__(self) -> None:
         identity = Identity.of_process()
-        metadata = completed(self.stage, self.run_id, self.metadata, self.metadata_schema)
+        given = {name: _composed(value) for name, value in self.metadata.items()}
+        metadata = completed(self.stage, self.run_id, given, self.metadata_schema)
         object.__setattr__(self, "schema", self.metadata_schema)
         object.__setattr__(self, "metadata", metadata)
         for name in _OBJECTS:
@@ -101,7 +103,7 @@ class SnapshotDraft:
             self._plain[name] = clean
             object.__setattr__(self, name, frozen(clean))
         for name in ("symbol", "experiment_id"):
-            object.__setattr__(self, name, redact_text(getattr(self, name), identity))
+            object.__setattr__(self, name, redact_text(_composed(getattr(self, name)), identity))
         volatile = tuple(redacted_pointer(pointer, identity) for pointer in self.volatile_settings)
         object.__setattr__(self, "volatile_settings", volatile)
         problems = _problems(self)
@@ -172,6 +174,11 @@ def build_body(
         "digests": {"predictions": draft.predictions},
     }
     return {**body, "digests": {**body["digests"], **content_digests(body)}}
+
+
+def _composed(value: Any) -> Any:
+    """A text in Unicode's composed form: in another one, the same letters would make another comparison group."""
+    return normalize("NFC", value) if isinstance(value, str) else value
 
 
 def _clean(what: str, value: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
