@@ -1,11 +1,13 @@
 """Numbers as training code has them (of numpy, of torch, fractions, decimals), and as JSON keeps them."""
 
 import math
+from collections.abc import Mapping
+from numbers import Number
 from typing import Any
 
 from seedbed.records.canonical._canonical import Json
 
-__all__ = ["FLOAT_TAG", "tagged", "untagged", "used_as_number"]
+__all__ = ["FLOAT_TAG", "tagged", "untagged", "used_as_number", "with_plain_numbers"]
 
 FLOAT_TAG = "$float"
 _LARGEST_EXACT = 2**53 - 1
@@ -24,6 +26,18 @@ def used_as_number(value: object) -> int | float:
         return float(number) if isinstance(number, int) and abs(number) > _LARGEST_EXACT else number
     except (OverflowError, RuntimeError) as problem:
         raise ValueError(str(problem)) from None
+
+
+def with_plain_numbers(value: Any) -> Any:
+    """A copy of JSON in which numbers of numpy, torch, decimals and fractions are ints, floats or truth values."""
+    if isinstance(value, Mapping):
+        return {key: with_plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_plain_numbers(item) for item in value]
+    if isinstance(value, int | float | str) or value is None or getattr(value, "ndim", False):
+        return value
+    single = value.item() if hasattr(value, "item") else value
+    return used_as_number(single) if isinstance(single, Number) and not isinstance(single, bool | complex) else single
 
 
 def tagged(number: float) -> Json:

@@ -13,6 +13,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, frozen, plain
 from seedbed.records.canonical._json_pointer import without
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
+from seedbed.records.canonical._numbers import with_plain_numbers
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
 from seedbed.records.snapshot._course import change_summaries, course_of
 from seedbed.records.snapshot._digests import content_digests, own_digests
@@ -32,6 +33,7 @@ from seedbed.records.snapshot._snapshot import (
 
 __all__ = ["SnapshotDraft", "build_body"]
 
+_MEASURED = ("metrics", "timing")
 _NAMES = ("run_id", "cohort_id")
 _OF_CHANGES = "changes"
 _GROUPED_FINGERPRINTS = ("data", "split", "target")
@@ -58,8 +60,9 @@ _OBJECTS = (
 class SnapshotDraft:
     """The record of a finished stage, before it has a number in the log. Every mapping is JSON.
 
-    `metrics` hold deterministic values only, `timing` the others (seconds, bytes). `volatile_settings` are JSON
-    Pointers to settings in `config` that cannot change a result. `fingerprints` are digests of the inputs: `data`,
+    `metrics` hold deterministic values only, `timing` the others (seconds, bytes): numbers of any kind, of numpy and
+    torch too. `volatile_settings` are JSON Pointers to settings in `config` that cannot change a result.
+    `fingerprints` are digests of the inputs: `data`,
     `split`, `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say what each was computed from.
     `factors` are conditions that a policy may allow to differ (seed, device, threads). `inputs`, `process` and
     `outputs` describe what was read, done and produced, if no other field does. `blobs` are digests of stored payloads
@@ -94,12 +97,13 @@ class SnapshotDraft:
 
     def __post_init__(self) -> None:
         identity = Identity.of_process()
-        given = {name: _composed(value) for name, value in self.metadata.items()}
-        metadata = completed(self.stage, self.run_id, given, self.metadata_schema)
+        composed = {name: _composed(value) for name, value in self.metadata.items()}
+        metadata = completed(self.stage, self.run_id, composed, self.metadata_schema)
         object.__setattr__(self, "schema", self.metadata_schema)
         object.__setattr__(self, "metadata", metadata)
         for name in _OBJECTS:
-            clean = _clean(name, getattr(self, name), identity)
+            given = getattr(self, name)
+            clean = _clean(name, with_plain_numbers(given) if name in _MEASURED else given, identity)
             self._plain[name] = clean
             object.__setattr__(self, name, frozen(clean))
         for name in ("symbol", "experiment_id"):
