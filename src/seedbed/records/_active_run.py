@@ -281,7 +281,8 @@ class ActiveRun:
         self._status = status
 
     def _require_running(self) -> None:
-        self._owner.require_here(f"{self.run_id}:{self.stage}")
+        if not self._owner.is_here:  # `log` asks this for every point, so no text is made in vain
+            self._owner.require_here(f"{self.run_id}:{self.stage}")
         if self._status.status != RunStatus.RUNNING:
             raise Conflict(
                 f"{self.run_id}:{self.stage} has ended as {self._status.status}; start another attempt or run"
