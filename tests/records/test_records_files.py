@@ -148,6 +148,7 @@ def test_a_put_that_finds_its_own_bytes_was_the_one_that_put_them(bucket):
 @pytest.mark.parametrize("answer", [refuses, hangs_up])
 def test_a_put_whose_answer_is_lost_is_found_to_have_been_made(bucket, lossy, answer):
     files = open_cloud(bucket)
+    files.create("first", b"")  # before which the process tries whether the service knows conditions
     lossy.lose(1, answer)
     files.create("commit", b"attempt 1 of r1")
     assert lossy.puts == 2  # the client sent it again, and was told that the key is taken: by itself

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records import read_step_events
 from seedbed.records.journal import EventsLog
 from seedbed.records.journal._frames import frame, read_frames
@@ -186,6 +186,16 @@ def test_a_kind_of_record_that_is_not_known_yet_is_passed_over(tmp_path):
         log._file.append("histogram", {"step": 1})
         log.append(2, {"loss": 1.0})
     assert [event.step for event in read_step_events(tmp_path / "events.log")] == [2]
+
+
+def test_a_point_that_a_former_version_wrote_alone_is_read(tmp_path):
+    path = tmp_path / "events.log"
+    data, _ = frame((0, "0" * 64), "step", {"attempt": 1, "step": 7, "values": {"loss": 0.5}})
+    path.write_bytes(data)
+    with EventsLog.open(path, attempt=2) as log:
+        log.append(8, {"loss": 0.25})
+    found = [(event.step, event.attempt, dict(event.values)) for event in read_step_events(path)]
+    assert found == [(7, 1, {"loss": 0.5}), (8, 2, {"loss": 0.25})]
 
 
 def test_a_later_attempt_appends_to_the_same_log(tmp_path):
@@ -401,3 +411,14 @@ def test_a_forked_child_is_refused_and_its_parent_goes_on(tmp_path):
     found = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True)
     assert found.stdout.split() == ["3"]
     assert steps_of(path) == [0, 2]
+
+
+def test_what_belongs_to_another_process_is_not_written(tmp_path):
+    with EventsLog.open(tmp_path / "events.log") as log:
+        log.append(1, {"loss": 1.0})
+        log._owner.pid += 1  # as a child that was forked would see it
+        for write in (lambda: log.append(2, {"loss": 1.0}), log.close):
+            with pytest.raises(Conflict, match=r"was forked from process .*, to which this log belongs"):
+                write()
+        log._owner.pid -= 1
+    assert steps_of(tmp_path / "events.log") == [1]
