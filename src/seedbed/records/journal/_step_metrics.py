@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.records.canonical._canonical import Json
-from seedbed.records.canonical._redaction import redacted_object
+from seedbed.records.canonical._redaction import redacted_names
 from seedbed.records.journal._journal import FramedFile
 from seedbed.records.storage._clock import Clock, SystemClock
 
@@ -72,7 +72,7 @@ class EventsLog:
             tagged[name] = value if type(value) is float and math.isfinite(value) else _tagged(name, value)
         if not self._clean_names.issuperset(tagged):
             # The same few names come at every step: each name that redaction does not change is checked only once.
-            tagged = redacted_object(tagged)
+            tagged = redacted_names(tagged)
             self._clean_names |= tagged.keys() & values.keys()
         now = self._clock.monotonic()
         with self._lock:
