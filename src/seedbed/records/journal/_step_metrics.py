@@ -17,7 +17,7 @@ from typing import Any, Self
 from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.records.canonical._canonical import Json, encode, encode_ordinary, is_ordinary, parse_json
 from seedbed.records.canonical._numbers import tagged, untagged, used_as_number
-from seedbed.records.canonical._redaction import redacted_object
+from seedbed.records.canonical._redaction import redacted_names
 from seedbed.records.journal._frames import FrameReader
 from seedbed.records.journal._journal import FramedFile
 from seedbed.records.journal._tail import TailFile, read_tail
@@ -86,7 +86,7 @@ class EventsLog:
                 clean[name], written = _number(name, value), encode
         if not self._clean_names.issuperset(clean):
             # The same few names come at every step: each name that redaction does not change is checked only once.
-            clean = redacted_object(clean)
+            clean = redacted_names(clean)
             self._clean_names |= clean.keys() & values.keys()
         point = written([number, clean])
         if getpid() != self._owner.pid:

@@ -50,6 +50,7 @@ _SCHEMA_VERSIONS = {
     "changes": "1",
 }
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGESTS = ("blobs", "fingerprints")
 _OBJECTS = (
     *("metadata", "metrics", "timing", "config", "factors", "inputs", "process", "outputs"),
     *("documents", "blobs", "fingerprints", "fingerprint_sources"),
@@ -187,6 +188,10 @@ def _composed(value: Any) -> Any:
 
 def _clean(what: str, value: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
     clean = redacted_object(value, identity)
+    if what in _DIGESTS:
+        # A digest tells nothing, whatever its name is.
+        named = {redact_text(name, identity): item for name, item in value.items() if _is_digest(item)}
+        return {**clean, **named}
     # These names are used in the store's paths, so they are not redacted in the metadata either.
     kept = {name: value[name] for name in _NAMES if is_name(value.get(name))} if what == "metadata" else {}
     return {**clean, **kept}
@@ -238,5 +243,9 @@ def _digest_problems(what: str, values: Mapping[str, str], also: tuple[str, ...]
     return [
         f"{what}.{name} is {value!r}, expected {expected}"
         for name, value in values.items()
-        if value not in also and not (isinstance(value, str) and _DIGEST.fullmatch(value))
+        if value not in also and not _is_digest(value)
     ]
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
