@@ -5,12 +5,12 @@ in records of the log, many in one, and made durable after `commit_seconds` at t
 a thread of the log does that. So a crash of the machine loses at most `commit_seconds`.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
-from os import getpid
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,7 +89,7 @@ class EventsLog:
             clean = redacted_names(clean)
             self._clean_names |= clean.keys() & values.keys()
         point = written([number, clean])
-        if getpid() != self._owner.pid:
+        if os.getpid() != self._owner.pid:
             self._owner.require_here("this log")
         with self._lock:
             self._committer.start()
