@@ -164,18 +164,20 @@ def writer(options: argparse.Namespace) -> Found:
 
 
 def points(options: argparse.Namespace) -> Found:
-    """Metric points, one call each, in turns with plain appends of the same records."""
+    """Metric points, one call each, in turns with sealed records of the same, and with one bare write for each."""
     store = Store.open(options.store, create=True)
     run = store.start(PROJECT, "points", Stage.TRAINING)
     bare, _ = FramedFile.open(options.store.with_name(f"{options.store.name}-bare.log"))
-    spent: dict[str, list[float]] = {"log": [], "bare": []}
+    written = (options.store.with_name(f"{options.store.name}-written.jsonl")).open("ab", buffering=0)
+    spent: dict[str, list[float]] = {"log": [], "bare": [], "written": []}
 
     def append(step: int) -> None:
         bare.append("step", {"attempt": 1, "step": step, "values": {"loss": 1 / (1 + step)}})
 
-    ways: dict[str, Callable[[int], None]] = {
+    ways: dict[str, Callable[[int], object]] = {
         "log": lambda step: run.log(step, {"loss": 1 / (1 + step)}),
         "bare": append,
+        "written": lambda step: written.write(b'{"loss":%r,"step":%d}\n' % (1 / (1 + step), step)),
     }
     for start in range(0, options.count, BLOCK_POINTS):
         for name, way in ways.items():
@@ -184,6 +186,7 @@ def points(options: argparse.Namespace) -> Found:
                 way(step)
             spent[name].append(time.perf_counter() - began)
     run.interrupted("all points are logged")
+    written.close()
     return {f"{name}_per_second": options.count / sum(times) for name, times in spent.items()}
 
 

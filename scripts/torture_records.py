@@ -2,8 +2,9 @@
 
 Every durable call of a run, of the attempt after a killed one and of a repair is killed in turn; every state that a
 power cut may leave after each call is checked; every call fails with EIO, ENOSPC, EROFS and EMFILE; a log of step
-metrics is cut at every byte; and 8 writers are killed and stopped at random beside a reader that never stops. Exits
-with 1 when something that was acknowledged is lost, or a store cannot be used further. Takes about fifteen minutes.
+metrics is cut at every byte; loops that log as fast as they can are killed; and 8 writers are killed and stopped at
+random beside a reader that never stops. Exits with 1 when something that was acknowledged is lost, or a store cannot be
+used further. Takes about fifteen minutes.
 
     python scripts/torture_records.py
     python scripts/torture_records.py --only commit --only hammer --json
@@ -28,6 +29,7 @@ WHAT = {
     "repair": "killed at every durable call of a repair",
     "faults": "every call of a run fails: EIO, ENOSPC, EROFS, EMFILE",
     "events": "step metrics cut at every byte",
+    "flat-out": "a loop that logs as fast as it can killed at 20 random moments",
     "power": "power lost after every call of two runs",
     "power-again": "power lost in the attempt after a killed one",
     "hammer": "8 writers x 200 runs, killed and stopped at random, beside a reader",
@@ -60,6 +62,8 @@ def tried(name: str, seed: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
         command = [sys.executable, str(CRASH), name, str(store)]
+        if name == "flat-out":
+            command += ["--seed", str(seed)]
         if name == "hammer":
             command = [sys.executable, str(HAMMER), name, str(store), "--processes", "8", "--count", "200"]
             command += ["--seed", str(seed)]

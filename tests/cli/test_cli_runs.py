@@ -1,6 +1,7 @@
 """`seedbed runs`, `changes`, `gate` and `report` over runs that are already recorded."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -341,3 +342,17 @@ def test_a_report_opens_only_when_asked(two, monkeypatch):
 def test_brackets_in_a_record_are_brackets(cli):
     finished(STORE, "brackets", config={"gate": ["metrics.score >= 0.5"]}, metrics={"score": 0.9, "[bold]x": 1.0})
     assert "[bold]x" in cli("runs", "show", "brackets").out
+
+
+def test_a_run_of_a_machine_that_is_gone_is_ended(cli, tmp_path):
+    run = Store.open(tmp_path / "store", create=True).start("p", "gone")
+    status = json.loads(run.path("attempt-1.json").read_bytes())
+    status["process"]["place"] = "0" * 64
+    status["heartbeat"] = "2100-01-01T00:00:00Z"
+    run.path("attempt-1.json").write_text(json.dumps(status))
+    where = ("--store", str(tmp_path / "store"))
+    ended = cli("runs", "end", "gone", "--reason", "the node was taken away", *where)
+    assert (ended.code, ended.out.strip()) == (0, "gone:TRAINING of p is INTERRUPTED: the node was taken away")
+    again = cli("runs", "end", "gone", *where)
+    assert again.code == 2
+    assert "does not run: it is INTERRUPTED; there is nothing to end" in again.err

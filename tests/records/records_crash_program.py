@@ -1,12 +1,13 @@
 """Run by the crash tests in a process of its own: dies at every durable call, in turn, and loses power after every one.
 
-    python records_crash_program.py commit|again|repair|power|power-again|faults|events STORE [--every 1] [--random 2]
+    python records_crash_program.py commit|again|repair|power|power-again|faults|events|flat-out STORE [--every 1]
 
 After every death the store must open, hold all that was acknowledged, show no damage, and accept the next writer; what
 was not acknowledged is absent or whole. `again` kills the next attempt in turn, and `power-again` cuts the power while
 it goes on in what the dead one left. `faults` lets every call fail instead, and `events` cuts a log at every byte.
+`flat-out` kills loops that log as fast as they can, at random moments.
 `--every` leaves points out, `--random` adds states that a power cut may leave.
-Prints one JSON line: `points`, and in how many of them the commit `stood`.
+Prints one JSON line: `points`, and in how many of them the commit `stood`; of `flat-out` the points that were logged.
 """
 
 import argparse
@@ -16,7 +17,9 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -234,7 +237,7 @@ def faults(path, _):
 
 def events(path, _):
     """A log of step metrics cut at every byte: every whole record is read, and the next one is appended behind them."""
-    with EventsLog.open(path, clock=FakeClock()) as log:
+    with EventsLog.open(path) as log:
         for step in range(20):
             log.append(step, {"loss": 1 / (step + 1), "odd": float("nan") if step % 3 else float("inf")})
             log.commit()
@@ -244,11 +247,47 @@ def events(path, _):
         cut.write_bytes(data[:upto])
         steps = [event.step for event in read_step_events(cut)]
         assert steps == list(range(data[:upto].count(b"\n"))), upto
-        with EventsLog.open(cut, clock=FakeClock()) as log:
+        with EventsLog.open(cut) as log:
             log.append(99, {"loss": 0.0})
         assert [event.step for event in read_step_events(cut)] == [*steps, 99], upto
         whole += len(steps) == 20
     return len(data) + 1, whole
+
+
+def flat_out(path, options):
+    """A loop that logs as fast as it can is killed at random moments: each point that `log` took is there, once."""
+    rng, num_points = random.Random(options.seed), 0
+    for kill in range(options.kills):
+        log, taken = path.with_name(f"{kill}.log"), path.with_name(f"{kill}.taken")
+        with subprocess.Popen([sys.executable, "-c", LOGS, log, taken], stdout=subprocess.PIPE) as logging:
+            assert logging.stdout
+            logging.stdout.readline()
+            time.sleep(rng.uniform(0, 1.5))  # the moment of the kill
+            logging.kill()
+        acknowledged = int.from_bytes(taken.read_bytes(), sys.byteorder)
+        steps = [event.step for event in read_step_events(log)]
+        assert steps == list(range(len(steps))), kill
+        assert len(steps) >= acknowledged, (kill, len(steps), acknowledged)
+        EventsLog.open(log).close()
+        assert [event.step for event in read_step_events(log)] == steps, kill
+        num_points += acknowledged
+    return num_points, options.kills
+
+
+# Counts the points that `log` has taken in a mapped file of its own, which a kill leaves as it is.
+LOGS = """
+import mmap, sys
+from pathlib import Path
+from seedbed.records.journal import EventsLog
+Path(sys.argv[2]).write_bytes(bytes(8))
+with open(sys.argv[2], "r+b") as file:
+    taken = memoryview(mmap.mmap(file.fileno(), 8)).cast("Q")
+log = EventsLog.open(Path(sys.argv[1]))
+print(flush=True)
+while True:
+    log.append(taken[0], {"loss": 1 / (taken[0] + 1), "ap": 0.5})
+    taken[0] += 1
+"""
 
 
 @contextlib.contextmanager
@@ -305,12 +344,14 @@ def later(path):
 
 def main():
     programs = {"commit": commits, "again": again, "repair": repairs, "power": power, "power-again": power_again}
-    programs |= {"faults": faults, "events": events}
+    programs |= {"faults": faults, "events": events, "flat-out": flat_out}
     parser = argparse.ArgumentParser()
     parser.add_argument("program", choices=programs)
     parser.add_argument("store", type=Path)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--random", type=int, default=2)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     _log.CHECKPOINT_EVERY = 1
     points, stood = programs[options.program](options.store, options)

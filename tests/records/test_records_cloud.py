@@ -10,7 +10,7 @@ from records_lossy_server import hangs_up, refuses
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from seedbed.records import FindingKind, Store, fsck, read_step_events, repair, verify
 from seedbed.records.storage._cloud import open_cloud
 from seedbed.testing import FakeClock
@@ -163,9 +163,34 @@ def test_step_metrics_stay_in_the_working_folder_until_the_run_finishes(bucket, 
 
 @pytest.mark.slow
 def test_no_store_is_made_where_conditions_are_passed_over(unconditional, tmp_path):
-    with pytest.raises(InvalidInput, match="no store can be made here"):
+    with pytest.raises(InvalidInput, match="nothing can be recorded here"):
         Store.open(unconditional, create=True, work=tmp_path)
     assert list(open_cloud(unconditional).list("")) == []
+
+
+@pytest.mark.slow
+def test_a_store_is_not_written_through_an_endpoint_that_passes_conditions_over(bucket, tmp_path, request):
+    made = Store.open(bucket, create=True, work=tmp_path)
+    commit(made, "r1")
+    request.getfixturevalue("unconditional")  # from here on, the environment names that endpoint
+    other = Store.open(bucket, work=tmp_path / "other")
+    assert other.find("r1").status is RunStatus.FINISHED
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="nothing can be recorded here"):
+            other.start(PROJECT, "r2", Stage.TRAINING)
+    assert [view.run_id for view in other.runs()] == ["r1"]
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket, tmp_path):
+    nowhere = "s3://no-such-bucket/stores/one"
+    with pytest.raises(NotFound, match="there is no store at s3://no-such-bucket"):
+        Store.open(nowhere, work=tmp_path)
+    for write in (
+        lambda: Store.open(nowhere, create=True, work=tmp_path),
+        lambda: open_cloud(nowhere).replace("a", b""),
+    ):
+        with pytest.raises(StoreUnavailable, match="the bucket of s3://no-such-bucket/stores/one does not exist"):
+            write()
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):

@@ -9,7 +9,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import StoreUnavailable
-from seedbed.records import Store, fsck, read_step_events, repair
+from seedbed.records import Store, fsck, repair
 from seedbed.testing import durable_faults, fails_with
 
 HERE = Path(__file__).parent
@@ -131,15 +131,7 @@ def test_writers_killed_and_stopped_at_random_lose_nothing_and_a_reader_never_se
 
 
 @pytest.mark.slow
-def test_events_of_a_loop_that_is_killed_are_all_there(tmp_path):
-    code = (
-        "import os, sys; from pathlib import Path; from seedbed.records.journal import EventsLog\n"
-        "from seedbed.testing import FakeClock\n"
-        "clock = FakeClock(); log = EventsLog.open(Path(sys.argv[1]), clock=clock)\n"
-        "for step in range(500): clock.advance(0.03); log.append(step, {'loss': 1.0})\n"
-        "os.kill(os.getpid(), 9)"
-    )
-    path = tmp_path / "events.log"
-    killed = subprocess.run([sys.executable, "-c", code, path], check=False)
-    assert killed.returncode == -9
-    assert [event.step for event in read_step_events(path)] == list(range(500))
+def test_a_loop_that_logs_flat_out_and_is_killed_loses_no_point_that_was_taken(tmp_path):
+    found = run_program("records_crash_program.py", "flat-out", tmp_path / "events.log", "--kills", "4")
+    assert found["stood"] == 4
+    assert found["points"] > 10_000

@@ -1,9 +1,13 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from records_world import draft, metadata, snapshot
@@ -183,3 +187,32 @@ def test_what_always_applies_must_be_said(tmp_path):
         run.draft(not_applicable(Stage.TRAINING), {}, FINGERPRINTS)
     assert "metadata.target always applies" in str(refusal.value)
     assert "run_id" not in str(refusal.value).partition("refused")[2]
+
+
+def test_metrics_are_numbers_of_any_kind():
+    given = {
+        "a": np.float32(0.5),
+        "b": {"c": np.int64(3), "d": torch.tensor(0.25), "e": [np.array(2), Decimal("0.5")]},
+        "f": Fraction(1, 4),
+        "g": np.bool_(True),
+        "h": torch.tensor(7),
+        "i": "text",
+        "j": None,
+    }
+    found = draft("r1", metrics=given, timing={"seconds": np.float64(1.5)})
+    assert found.metrics == {
+        "a": 0.5,
+        "b": {"c": 3, "d": 0.25, "e": (2, 0.5)},
+        "f": 0.25,
+        "g": True,
+        "h": 7,
+        "i": "text",
+        "j": None,
+    }
+    assert found.timing == {"seconds": 1.5}
+
+
+@pytest.mark.parametrize("value", [np.ones(2), torch.ones(2), np.array(["a"]), object(), 1j, np.complex64(1j)])
+def test_what_is_no_single_number_is_no_metric(value):
+    with pytest.raises(InvalidInput, match="cannot write canonical JSON at '/a'"):
+        draft("r1", metrics={"a": value})

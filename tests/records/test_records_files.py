@@ -105,10 +105,23 @@ def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(tm
         LocalFiles(tmp_path).read("view")
 
 
-def test_a_file_that_vanishes_while_it_is_listed_is_left_out(tmp_path):
-    (tmp_path / "gone").symlink_to("nowhere")
+def test_a_file_that_vanishes_while_it_is_listed_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "gone").write_bytes(b"x")
     (tmp_path / "here").write_bytes(b"x")
+    real = _local._children
+
+    def children(folder):
+        found = real(folder)
+        (tmp_path / "gone").unlink()
+        return found
+
+    monkeypatch.setattr(_local, "_children", children)
     assert [item.key for item in LocalFiles(tmp_path).list("")] == ["here"]
+
+
+def test_a_link_that_leads_nowhere_takes_its_name_and_is_listed(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    assert [item.key for item in LocalFiles(tmp_path).list("")] == ["link"]
 
 
 @pytest.mark.parametrize("url", ["gs://bucket/x", "s3://", "s3://key:secret@bucket/x", "s3://bucket/x?token=secret"])
@@ -135,6 +148,7 @@ def test_a_put_that_finds_its_own_bytes_was_the_one_that_put_them(bucket):
 @pytest.mark.parametrize("answer", [refuses, hangs_up])
 def test_a_put_whose_answer_is_lost_is_found_to_have_been_made(bucket, lossy, answer):
     files = open_cloud(bucket)
+    files.create("first", b"")  # before which the process tries whether the service knows conditions
     lossy.lose(1, answer)
     files.create("commit", b"attempt 1 of r1")
     assert lossy.puts == 2  # the client sent it again, and was told that the key is taken: by itself

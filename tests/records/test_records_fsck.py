@@ -460,6 +460,7 @@ def test_a_log_rewritten_as_a_whole_is_found_by_the_head_that_the_commit_holds(s
 def test_the_files_of_a_run_that_still_writes_are_left_alone(store):
     run = store.start(PROJECT, "r5", Stage.TRAINING)
     run.log(1, {"loss": 1.0})
+    run._open_events().commit()
     run.path("events.log").write_bytes(run.path("events.log").read_bytes() + b'{"bo')
     (run.folder / ".tmp-new").write_bytes(b"half")
     assert fsck(store) == []

@@ -32,7 +32,7 @@ ALICE = Identity(
         ("https://alice:hunter2@git.example/x.git", "https://<secret>@git.example/x.git"),
         ("https://api.example/v1?access_token=abc123&page=2", "https://api.example/v1?access_token=<secret>&page=2"),
         ("Authorization: Bearer abcdef0123456789", "Authorization: Bearer <secret>"),
-        ("ghp_abcdefghijklmnop and hf_abcdefghijkl", "<secret> and <secret>"),
+        ("ghp_abcdefghijklmnop and hf_abcdefGHIJKLmnop", "<secret> and <secret>"),
         ("the key is correct-horse-battery.", "the key is <secret>."),
         ("https://app.example/back#access_token=abc123", "https://app.example/back#access_token=<secret>"),
         ("host=db1 password=hunter2 user=x", "host=db1 password=<secret> user=x"),
@@ -60,6 +60,11 @@ def test_what_identifies_is_removed(text, expected):
         "palice and alices",
         "keys=3 tokens=512 the secret is out",
         "the password must be long",
+        "hf_transformers_model_name, sk-learn-regressor-v2 and basic features",
+        "the first pass: loss=0.3, PASS: 3 of 3, unexpected token: x12",
+        "max_token=512 pad_token=<pad> token=None auth=True",
+        "train.py --num-tokens 512 --tokenizer bert --pass-through x --use-auth y.py --patience 3",
+        "https://example.com:8080/@scope/pkg and git@github.com:org/repo.git",
     ],
 )
 def test_what_does_not_identify_is_left_alone(text):
@@ -70,6 +75,8 @@ PIECES = st.sampled_from(
     [
         *("alice", "node17", "node17.cluster.example", "correct-horse-battery", "hunter2"),
         *("/people/alice smith", "/tmp/x/y.py", "/home/bob", "C:\\Users\\alice\\x", "https://", "s3://alice:hunter2@b"),
+        *("--x-token hunter2", "token: hunter2", "x_auth=hunter2", "Cookie: a=hunter2", "-u bob:hunter2", "pass=", "@"),
+        *("aB3xK9Lm2QpR7sT1vW5yZ0cD", "x/", "eyJhbGciOiJIUzI1", "Basic Ym9iOmh1bnRlcjI=", "['--password', 'hunter2']"),
         *("?token=hunter2", "&sig=hunter2", "password: hunter2", "'api_key': 'hunter2'", "Bearer hunter2hunter2"),
         *(" ", "_", "<", ">", "/", "-", "\n", "x", "Ü", "="),
     ]

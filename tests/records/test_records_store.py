@@ -327,13 +327,41 @@ def test_a_heartbeat_is_written_at_most_every_five_seconds(store, clock):
     assert calls.count("replace") == 2
 
 
+def as_in_a_forked_child(run):
+    """What a child that was forked within the run's block may try, and how it leaves the block."""
+    journal = run.journal()
+    with run:
+        run._owner.pid = journal._owner.pid = -1
+        for write in (
+            lambda: run.log(2, {"loss": 1.0}),
+            lambda: run.finish(draft("r1")),
+            lambda: run.failed("in the child"),
+            lambda: journal.append("noted", {}),
+        ):
+            with pytest.raises(Conflict, match=r"was forked from process .*, to which .* belongs"):
+                write()
+        raise SystemExit
+
+
+def test_a_child_that_was_forked_writes_nothing_and_does_not_end_the_run(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.log(1, {"loss": 1.0})
+    with pytest.raises(SystemExit):
+        as_in_a_forked_child(run)
+    run._owner.pid = os.getpid()
+    assert store.find("r1").status == RunStatus.RUNNING
+    run.finish(draft("r1"))
+    assert [event.step for event in run_events(store, store.find("r1"))] == [1]
+    assert fsck(store) == []
+
+
 def test_a_heartbeat_makes_the_steps_logged_so_far_durable(store, clock):
     run = store.start(PROJECT, "r1", TRAINING)
     run.log(1, {"loss": 1.0})
     clock.advance(6)
     with durable_faults() as calls:
         run.beat()
-    assert calls == ["fsync", "open", "write", "replace"]
+    assert calls == ["write", "fsync", "open", "write", "replace"]
     with durable_faults() as calls:
         clock.advance(6)
         run.beat()

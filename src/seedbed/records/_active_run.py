@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput
-from seedbed.records._status import Status, claim_key, status_key
+from seedbed.records._status import Status, claim_key, write_status
 from seedbed.records._views import write_latest, write_views
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
-from seedbed.records.canonical._redaction import redact_text, redacted
+from seedbed.records.canonical._redaction import redacted
 from seedbed.records.journal._frames import Frames, read_frames
 from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
@@ -25,8 +25,9 @@ from seedbed.records.snapshot._schema import SCHEMA_BLOB, SHIPPED, MetadataSchem
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
-from seedbed.records.storage._layout import EVENTS, run_folder
+from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, run_folder
 from seedbed.records.storage._location import StoreLocation
+from seedbed.records.storage._owner import Owner
 
 __all__ = ["ActiveRun"]
 
@@ -50,6 +51,7 @@ class ActiveRun:
         self._commits = log
         self._clock = clock
         self._status = status
+        self._owner = Owner()
         self._events: EventsLog | None = None
         self._journals: dict[str, Journal] = {}
         self._blobs: dict[str, str] = {}
@@ -59,7 +61,7 @@ class ActiveRun:
         """Claim the attempt that `status` names. Raises Conflict when another process claimed it first."""
         run = cls(place, log, status, clock)
         try:
-            place.files.create(claim_key(run._key, status.attempt), _encoded(status))
+            place.files.create(claim_key(run._key, status.attempt), status.encoded())
         except FileExistsError:
             raise Conflict(
                 f"attempt {status.attempt} of {status.run_id}:{status.stage} was just taken by another process; "
@@ -157,6 +159,7 @@ class ActiveRun:
         StoreUnavailable: then the same call can be repeated.
         """
         self._require_own(draft)
+        self._owner.require_here(f"{self.run_id}:{self.stage}")
         self._close_events()
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
@@ -187,8 +190,8 @@ class ActiveRun:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, _: object) -> None:
-        if self._status.status != RunStatus.RUNNING:
-            return
+        if self._status.status != RunStatus.RUNNING or not self._owner.is_here:
+            return  # a forked child that leaves the block does not end the run of its parent
         if kind is None:
             self.failed("left without a commit: finish(draft) was not called")
         elif issubclass(kind, Exception):
@@ -198,10 +201,13 @@ class ActiveRun:
 
     def _open_events(self) -> EventsLog:
         if self._events is None:
-            self._events = EventsLog.open(self.path(EVENTS), attempt=self.attempt, clock=self._clock)
+            self._events = EventsLog.open(self.path(EVENTS), attempt=self.attempt)
         return self._events
 
     def _close_events(self) -> None:
+        """Seal every point of the tail, also what an earlier call left there. Raises StoreUnavailable."""
+        if self._events is None and (self.folder / EVENTS_TAIL).exists():
+            self._open_events()
         if self._events:
             events, self._events = self._events, None
             events.close()
@@ -265,16 +271,18 @@ class ActiveRun:
             self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
-        ended = {"status": status, "reason": redact_text(reason) if reason else "", "heartbeat": self._clock.now()}
-        self._write_status(self._status.model_copy(update=ended), durable=durable)
+        self._owner.require_here(f"{self.run_id}:{self.stage}")
+        self._write_status(self._status.ended(status, reason, self._clock.now()), durable=durable)
         for journal in self._journals.values():
             journal.close()
 
     def _write_status(self, status: Status, *, durable: bool) -> None:
-        self._files.replace(status_key(self._key), _encoded(status), durable=durable)
+        write_status(self._files, self._key, status, durable=durable)
         self._status = status
 
     def _require_running(self) -> None:
+        if not self._owner.is_here:  # `log` asks this for every point, so no text is made in vain
+            self._owner.require_here(f"{self.run_id}:{self.stage}")
         if self._status.status != RunStatus.RUNNING:
             raise Conflict(
                 f"{self.run_id}:{self.stage} has ended as {self._status.status}; start another attempt or run"
@@ -318,7 +326,3 @@ def _proposals(summary: object) -> list[tuple[object, ...]]:
         for each in change_summaries({"": summary}).values()
         for change in each.changes
     ]
-
-
-def _encoded(status: Status) -> bytes:
-    return readable_json(status.model_dump(mode="json"))

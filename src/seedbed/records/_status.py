@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from pydantic import ValidationError
 
 from seedbed.contracts import Message, RunStatus, Stage
 from seedbed.errors import NotFound, StoreCorrupt
-from seedbed.records.canonical._canonical import digest
+from seedbed.records.canonical._canonical import digest, readable_json
+from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.storage._files import Files
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "status_key",
     "status_of",
     "this_process",
+    "write_status",
 ]
 
 STALE_AFTER = timedelta(seconds=60)
@@ -56,6 +59,15 @@ class Status(Message):
     heartbeat: datetime
     process: ProcessIdentity
     reason: str = ""
+
+    def ended(self, status: RunStatus, reason: str, now: datetime) -> Self:
+        """The same attempt, ended."""
+        clean = redact_text(reason) if reason else ""
+        return self.model_copy(update={"status": status, "reason": clean, "heartbeat": now})
+
+    def encoded(self) -> bytes:
+        """The bytes of its file."""
+        return readable_json(self.model_dump(mode="json"))
 
 
 def this_process() -> ProcessIdentity:
@@ -87,6 +99,11 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
     """
     attempts = claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False))
     return status_of(files, folder, attempts[-1], now) if attempts else None
+
+
+def write_status(files: Files, folder: str, status: Status, *, durable: bool = True) -> None:
+    """Replace the status view in a run's folder. Raises StoreUnavailable."""
+    files.replace(status_key(folder), status.encoded(), durable=durable)
 
 
 def claimed(names: Iterable[str]) -> list[int]:

@@ -1,7 +1,6 @@
 """A store: a folder, or a prefix of a bucket, that holds every run of every project. It needs no server."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +10,9 @@ from typing import Self
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._active_run import ActiveRun
-from seedbed.records._status import Status, read_status, this_process
-from seedbed.records.canonical._canonical import readable_json
-from seedbed.records.canonical._names import new_run_id, require_name
+from seedbed.records._status import Status, is_alive, read_status, this_process, write_status
+from seedbed.records.canonical._canonical import parse_json, readable_json
+from seedbed.records.canonical._names import is_name, new_run_id, require_name, require_new_name
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 from seedbed.records.storage._blobs import Blobs
@@ -116,6 +115,21 @@ class Store:
             )
         return self._claim(project, run_id, stage, chosen)
 
+    def end(self, run: RunView, reason: str) -> RunView:
+        """Call the newest attempt of `run` interrupted, whose process cannot be seen from here.
+
+        Then it can be started again. Raises Conflict when it has ended, or when its process is alive on this machine.
+        """
+        who = f"attempt {run.attempt} of {run.run_id}:{run.stage}"
+        folder = run_folder(run.project, run.run_id, run.stage)
+        status = read_status(self.files, folder, self.clock.now())
+        if run.commit is not None or status is None or status.status != RunStatus.RUNNING:
+            raise Conflict(f"{who} does not run: it is {run.status}; there is nothing to end")
+        if is_alive(status.process):
+            raise Conflict(f"{who} still runs, as process {status.process.pid} of this machine; stop that process")
+        write_status(self.files, folder, status.ended(RunStatus.INTERRUPTED, reason, self.clock.now()))
+        return self.find(run.run_id, project=run.project, stage=run.stage)
+
     def _start_new(self, project: str, stage: Stage, attempt: int) -> ActiveRun:
         for _ in range(_NAMES_TRIED - 1):
             with contextlib.suppress(Conflict):  # somebody made the same name at the same moment
@@ -129,6 +143,8 @@ class Store:
         return self._claim(project, run_id, stage, attempt)
 
     def _claim(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
+        require_new_name("project", project)
+        require_new_name("run_id", run_id)
         now = self.clock.now()
         status = Status(
             project=project,
@@ -190,8 +206,8 @@ class Store:
         if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
             raise Conflict(
-                f"{who} still runs, as process {status.process.pid}; wait for it to end or end it, then start it again "
-                f"to resume it; or {_ANOTHER}"
+                f"{who} still runs, as process {status.process.pid}; wait for it to end or end it (`seedbed runs end` "
+                f"where its machine is gone), then start it again to resume it; or {_ANOTHER}"
             )
         return status
 
@@ -253,13 +269,14 @@ class Store:
 
     def _folders(self, folder: str) -> list[str]:
         found = (item.key for item in self.files.list(folder, deep=False))
-        return [key.rstrip("/").rpartition("/")[2] for key in found if key.endswith("/")]
+        names = (key.rstrip("/").rpartition("/")[2] for key in found if key.endswith("/"))
+        return [name for name in names if is_name(name)]  # other tools leave folders of theirs, such as lost+found
 
 
 def check_marker(files: Files, name: str) -> None:
     """Refuse anything but a store in a format that this version reads. Raises as `Store.open`."""
     try:
-        found = json.loads(files.read(MARKER))
+        found = parse_json(files.read(MARKER))
     except NotFound:
         raise NotFound(
             f"there is no store at {name}; run `seedbed demo` there, or name one by --store or SEEDBED_STORE"

@@ -10,7 +10,9 @@ from seedbed.records.storage import _durable
 
 __all__ = ["DURABLE_CALLS", "dies", "durable_faults", "fails_with"]
 
-DURABLE_CALLS = frozenset({"fsync", "ftruncate", "link", "mkdir", "open", "replace", "unlink", "write"})
+DURABLE_CALLS = frozenset(
+    {"fsync", "ftruncate", "link", "mkdir", "open", "posix_fallocate", "replace", "unlink", "write"}
+)
 
 
 @contextlib.contextmanager

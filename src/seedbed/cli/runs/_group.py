@@ -5,6 +5,7 @@ import typer
 from seedbed.cli.runs._baselines import baselines
 from seedbed.cli.runs._demote import demote
 from seedbed.cli.runs._diff import diff
+from seedbed.cli.runs._end import end
 from seedbed.cli.runs._export import export_runs
 from seedbed.cli.runs._fsck import fsck
 from seedbed.cli.runs._gc import gc
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 
 app.command("list")(list_runs)
-for _command in (show, diff, verify, fsck, steps, why, trend, promote, demote, baselines, stats, gc, index):
+for _command in (show, diff, verify, fsck, steps, why, trend, promote, demote, baselines, stats, gc, index, end):
     app.command()(_command)
 app.command("import")(import_runs)
 app.command("export")(export_runs)

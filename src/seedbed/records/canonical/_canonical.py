@@ -27,8 +27,10 @@ __all__ = [
     "digest_bytes",
     "digest_plain",
     "encode",
+    "encode_ordinary",
     "escape",
     "frozen",
+    "is_ordinary",
     "parse_json",
     "plain",
     "readable_json",
@@ -56,7 +58,21 @@ def canonical_json(value: object) -> bytes:
 
 def encode(value: Json) -> bytes:
     """The canonical JSON of what `plain` or `parse_json` returned. Its types are not checked again."""
-    written: Any = _exact(value) if _needs_exact_numbers(value) else value
+    return _encode(value, _exact(value) if _needs_exact_numbers(value) else value)
+
+
+def encode_ordinary(value: Json) -> bytes:
+    """As `encode`, several times as fast, of a value whose numbers are all `is_ordinary` or integers."""
+    data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return data if data.isascii() else _encode(value, value)
+
+
+def is_ordinary(number: float) -> bool:
+    """Whether orjson writes `number` as the RFC does; of many others it does not, and the RFC writes 1.0 as 1."""
+    return _SMALLEST_PLAIN <= abs(number) <= _LARGEST_PLAIN and not number.is_integer()
+
+
+def _encode(value: Json, written: Any) -> bytes:
     data = orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
     if not data.isascii() and _BEYOND_BASIC_PLANE.search(data):
         return rfc8785.dumps(value)
@@ -236,7 +252,7 @@ def _has_long_integer(value: Json) -> bool:
 
 
 def _needs_exact_numbers(value: Json) -> bool:
-    return any(map(_orjson_differs, _numbers(value, float)))
+    return not all(map(is_ordinary, _numbers(value, float)))
 
 
 def _numbers(value: Any, wanted: type) -> list[Any]:
@@ -253,15 +269,10 @@ def _numbers(value: Any, wanted: type) -> list[Any]:
     return numbers
 
 
-def _orjson_differs(number: float) -> bool:
-    """Whether orjson may write `number` differently from the RFC, which writes 1.0 as 1."""
-    return not _SMALLEST_PLAIN <= abs(number) <= _LARGEST_PLAIN or number.is_integer()
-
-
 def _exact(value: Json) -> Any:
     """A copy of `value` in which rfc8785 has already written every number that orjson may write differently."""
     if isinstance(value, float):
-        return orjson.Fragment(rfc8785.dumps(value)) if _orjson_differs(value) else value
+        return value if is_ordinary(value) else orjson.Fragment(rfc8785.dumps(value))
     if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list):

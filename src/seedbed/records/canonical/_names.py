@@ -6,14 +6,26 @@ from datetime import datetime
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["DOCUMENT_RULE", "NAME_RULE", "commit_file", "is_document_name", "is_name", "new_run_id", "require_name"]
+__all__ = [
+    "DOCUMENT_RULE",
+    "NAME_RULE",
+    "commit_file",
+    "is_document_name",
+    "is_name",
+    "is_new_name",
+    "new_run_id",
+    "require_name",
+    "require_new_name",
+]
 
 NAME_RULE = "1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
+NEW_NAME_RULE = f"{NAME_RULE}, not ending in a dot, and none that Windows keeps for itself, such as CON or NUL.txt"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KEPT_BY_WINDOWS = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 # The other files in a run's folder: its claims, its job, its status and the views of its commit.
-_OWN_FILES = ("attempt-N", "diff_prev", "job", "metadata", "metrics", "snapshot", "status")
+_OWN_FILES = ("attempt-N", "diff_baseline", "diff_prev", "job", "metadata", "metrics", "snapshot", "status")
 _CLAIM = re.compile(r"attempt-[0-9]+")
-DOCUMENT_RULE = f"{NAME_RULE}, and none of the run's own {', '.join(_OWN_FILES)}"
+DOCUMENT_RULE = f"{NEW_NAME_RULE}, and none of the run's own {', '.join(_OWN_FILES)}"
 
 
 def commit_file(seq: int) -> str:
@@ -26,9 +38,18 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
+def is_new_name(value: object) -> bool:
+    """Whether something new can have this name on every file system; a store may hold others, made before."""
+    return is_name(value) and not str(value).endswith(".") and not _KEPT_BY_WINDOWS.fullmatch(str(value))
+
+
 def is_document_name(value: object) -> bool:
-    """Whether `value` can name a document of a run: it is a name, and not that of one of the run's own files."""
-    return is_name(value) and value not in _OWN_FILES and not _CLAIM.fullmatch(str(value))
+    """Whether `value` can name a document of a run: it is a name, and not that of one of the run's own files.
+
+    On many file systems the case of letters makes no other file.
+    """
+    lower = str(value).lower()
+    return is_new_name(value) and lower not in _OWN_FILES and not _CLAIM.fullmatch(lower)
 
 
 def new_run_id(now: datetime) -> str:
@@ -40,4 +61,11 @@ def require_name(what: str, value: str) -> str:
     """Return `value` if it is a valid name. Raises InvalidInput, in which `what` says what the name is for."""
     if not is_name(value):
         raise InvalidInput(f"the {what} {value!r} cannot be a name in the store; expected {NAME_RULE}")
+    return value
+
+
+def require_new_name(what: str, value: str) -> str:
+    """As `require_name`, for something new."""
+    if not is_new_name(value):
+        raise InvalidInput(f"the {what} {value!r} cannot be a name in the store; expected {NEW_NAME_RULE}")
     return value

@@ -18,10 +18,19 @@ from typing import Any, Self
 
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, escape, plain
+from seedbed.records.canonical._secrets import (
+    SECRET,
+    Telling,
+    hides,
+    is_plain,
+    names_secret,
+    telling,
+    without_random,
+    without_secrets,
+)
 
-__all__ = ["Identity", "redact_text", "redacted", "redacted_object", "redacted_pointer"]
+__all__ = ["Identity", "redact_text", "redacted", "redacted_names", "redacted_object", "redacted_pointer"]
 
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 # Common user and host names that identify nobody and are also words in settings and texts.
 _COMMON_NAMES = {
@@ -36,37 +45,16 @@ _ROOTS = (
     *("/etc", "/mnt", "/media", "/srv", "/private", "/scratch", "/nfs", "/lustre", "/gpfs"),
     *("/Volumes", "/workspace", "/workspaces", "/kaggle"),
 )
-_SECRET = "<secret>"  # noqa: S105  replaces a secret
-# Names of settings that always hold secrets. `key` or `token` alone is as often a column, a count or a word.
-_SENSITIVE_NAMES = (
-    r"passw(?:or)?d|passphrase|pwd|secret|credential"
-    r"|(?:api|access|account|auth|private|signing)[_-]?key|(?:api|access|auth|bearer|refresh|session)[_-]?token"
-)
+_PASSWORD_OF_URL = re.compile(r"\w://[^\s/:@]*:(?P<password>[^\s/]+)@")
 _PATH_END = r"[^\s'\"`:,;()<>\[\]{}|]"
 # A match directly after one of our marks is the rest of a redacted path or word.
 _AFTER_NO_MARK = r"(?<!<path>)(?<!<secret>)(?<!<user>)(?<!<host>)"
-_QUOTES = r"[\\\"']*"
-_VALUE = rf"(?:\"[^\"]*\"|'[^']*'|{_QUOTES}[^\s,;&\"']+)"
-_SHAPES = (
-    (re.compile(r"(\w+://)[^\s/@]+@"), rf"\1{_SECRET}@"),
-    (
-        re.compile(
-            r"([?&;#](?:[\w-]*(?:token|key|secret|passw|sig|auth|credential)[\w-]*)=)[^\s&;#'\"]+", re.IGNORECASE
-        ),
-        rf"\1{_SECRET}",
-    ),
-    (
-        re.compile(rf"((?:{_SENSITIVE_NAMES})[\w-]*{_QUOTES}\s*[=:]\s*)(?!{_SECRET}){_VALUE}", re.IGNORECASE),
-        rf"\1{_SECRET}",
-    ),
-    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {_SECRET}"),
-    (re.compile(r"\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|AKIA)[\w-]{8,}"), _SECRET),
-    (re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*"), r"<path>\\"),
-)
-# Every text that a shape or a prefix matches contains one of these.
-_SUSPICIOUS = rf"[/\\=]|bearer|basic|gh[pousr]_|github_pat_|hf_|sk-|xox[abp]-|akia|{_SENSITIVE_NAMES}"
+_WINDOWS_PATH = re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*")
 # Longer texts are rarely repeated and would fill the memory.
 _LONGEST_CACHED = 256
+_MOST_PASSES = 8
+_NESTED = (dict, list)
+_WEAKER = (None, Telling.LIKELY)
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,8 @@ class Identity:
         roots = {f"/{place.parts[1]}" for place in places if len(place.parts) > 1}
         # The home folder is listed too: it may hold spaces, which other paths are assumed not to.
         prefixes = sorted({*roots, *_ROOTS, str(Path.home())} - {"/"}, key=len, reverse=True)
-        hidden = (value for name, value in environment if _SECRET_NAME.search(name))
+        hidden = [value for name, value in environment if names_secret(name)]
+        hidden += [found["password"] for _, value in environment for found in _PASSWORD_OF_URL.finditer(value)]
         secrets = sorted({value for value in hidden if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
         return cls(getpass.getuser(), host, tuple(prefixes), tuple(secrets))
 
@@ -110,22 +99,26 @@ def redact_text(text: str, identity: Identity | None = None) -> str:
 @functools.lru_cache(maxsize=4)
 def _redactor(identity: Identity) -> Callable[[str], str]:
     names = [(name, mark) for name, mark in identity.names() if _identifies(name)]
-    given = "|".join(map(re.escape, [*identity.secrets, *(name for name, _ in names)]))
     # Nearly all texts are names of settings and metrics, which contain none of these.
-    suspicious = re.compile(rf"{_SUSPICIOUS}|{given}" if given else _SUSPICIOUS, re.IGNORECASE)
+    given = tuple(text.lower() for text in (*identity.secrets, *(name for name, _ in names)))
     prefixes = "|".join(map(re.escape, identity.prefixes))
     path = re.compile(rf"(?<!\w){_AFTER_NO_MARK}(?:{prefixes})(?:/{_PATH_END}*|(?!\w))")
 
-    def clean(text: str) -> str:
-        if not suspicious.search(text):
-            return text
+    def once(text: str) -> str:
         for secret in identity.secrets:
-            text = text.replace(secret, _SECRET)
-        for shape, replacement in _SHAPES:
-            text = shape.sub(replacement, text)
+            text = text.replace(secret, SECRET)
+        text = _WINDOWS_PATH.sub(r"<path>\\", without_secrets(text))
         text = path.sub(lambda match: _shortened_path(match.group(), identity.prefixes), text)
         for name, mark in names:
             text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", mark, text, flags=re.IGNORECASE)
+        return without_random(text)
+
+    def clean(text: str) -> str:
+        # A mark may stand where a word hid what follows from the rules; so redacting again changes nothing.
+        for _ in range(_MOST_PASSES):
+            if is_plain(text, given) or (cleaner := once(text)) == text:
+                break
+            text = cleaner
         return text
 
     known = functools.lru_cache(maxsize=8192)(clean)
@@ -149,34 +142,54 @@ def redacted_pointer(pointer: str, identity: Identity | None = None) -> str:
 def redacted(value: Json, identity: Identity | None = None) -> Json:
     """A copy of JSON `value` in which every text, keys included, is redacted by `redact_text`.
 
-    A text under a key such as api_key or password is replaced completely.
+    A text below a key such as api_key or password is replaced completely, also in a list or mapping there, and so is
+    one that follows a flag such as --password in a list.
     """
-    return _redacted(value, _redactor(identity or Identity.of_process()))
+    return _redacted(value, _redactor(identity or Identity.of_process()), None)
 
 
-def _redacted(value: Json, redact: Callable[[str], str]) -> Json:
-    if isinstance(value, str):
-        return redact(value)
+def redacted_names(value: Mapping[str, Json], identity: Identity | None = None) -> dict[str, Json]:
+    """A JSON object of numbers, whose names alone are redacted. Raises InvalidInput as `redacted_object`."""
+    plain(value)  # refuses a name that is no text
+    redact = _redactor(identity or Identity.of_process())
+    return _whole({redact(name): number for name, number in value.items()}, value)
+
+
+def _redacted(value: Json, redact: Callable[[str], str], below: Telling | None) -> Json:
     if isinstance(value, list):
-        return [_redacted(item, redact) for item in value]
-    return _redacted_members(value, redact) if isinstance(value, dict) else value
+        return _redacted_items(value, redact, below)
+    if isinstance(value, dict):
+        return _redacted_members(value, redact, below)
+    if below and hides(below, value):
+        return SECRET
+    return redact(value) if isinstance(value, str) else value
 
 
-def _redacted_members(value: dict[str, Json], redact: Callable[[str], str]) -> dict[str, Json]:
-    clean: dict[str, Json] = {}
-    for key, item in value.items():
-        if isinstance(item, str):
-            clean[redact(key)] = _SECRET if item and _holds_secret(key) else redact(item)
-        else:
-            clean[redact(key)] = _redacted(item, redact) if isinstance(item, dict | list) else item
-    if len(clean) < len(value):
-        raise InvalidInput(f"keys {sorted(value)} are the same after redaction; give them different names")
+def _redacted_items(value: list[Json], redact: Callable[[str], str], below: Telling | None) -> list[Json]:
+    clean: list[Json] = []
+    flagged: Telling | None = None
+    for item in value:
+        is_flag = isinstance(item, str) and item.startswith("-")
+        clean.append(_redacted(item, redact, below if is_flag else below or flagged))
+        flagged = telling(item.lstrip("-")) if is_flag else None  # type: ignore[union-attr]
     return clean
 
 
-@functools.lru_cache(maxsize=8192)
-def _holds_secret(key: str) -> bool:
-    return re.fullmatch(rf"[\w.-]*(?:{_SENSITIVE_NAMES})[\w.-]*", key, re.IGNORECASE) is not None
+def _redacted_members(value: dict[str, Json], redact: Callable[[str], str], below: Telling | None) -> dict[str, Json]:
+    clean: dict[str, Json] = {}
+    for key, item in value.items():
+        what = telling(key) or below if below in _WEAKER else below
+        if what or isinstance(item, _NESTED):
+            clean[redact(key)] = _redacted(item, redact, what)
+        else:
+            clean[redact(key)] = redact(item) if isinstance(item, str) else item
+    return _whole(clean, value)
+
+
+def _whole(clean: dict[str, Json], given: Mapping[str, Json]) -> dict[str, Json]:
+    if len(clean) < len(given):
+        raise InvalidInput(f"keys {sorted(given)} are the same after redaction; give them different names")
+    return clean
 
 
 def _shortened_path(path: str, prefixes: tuple[str, ...]) -> str:

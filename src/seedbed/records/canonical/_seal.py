@@ -4,7 +4,7 @@ from typing import Any
 
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, parse_json
 
-__all__ = ["seal", "unseal"]
+__all__ = ["seal", "seal_encoded", "unseal"]
 
 _HEAD = b'{"body":'
 _MIDDLE = b',"digest":"'
@@ -14,7 +14,11 @@ _TRAILER_BYTES = len(_MIDDLE) + 64 + len(_TAIL)
 
 def seal(body: Json) -> tuple[bytes, str]:
     """Seal `body`, which `plain` returned: the bytes `{"body":...,"digest":"..."}`, and the digest."""
-    encoded = encode(body)
+    return seal_encoded(encode(body))
+
+
+def seal_encoded(encoded: bytes) -> tuple[bytes, str]:
+    """As `seal`, of a body that is canonical JSON already."""
     digest = digest_bytes(encoded)
     return _HEAD + encoded + _MIDDLE + digest.encode() + _TAIL, digest
 

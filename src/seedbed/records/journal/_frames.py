@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records.canonical._canonical import Json
-from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.canonical._canonical import Json, encode
+from seedbed.records.canonical._seal import seal_encoded, unseal
 
-__all__ = ["Entry", "FrameReader", "Frames", "frame", "parse_frames", "read_frames"]
+__all__ = ["Entry", "FrameReader", "Frames", "encoded_frame", "frame", "parse_frames", "read_frames"]
 
 _GENESIS = "0" * 64
 _SCHEMA_VERSION = 1
@@ -92,16 +92,22 @@ class FrameReader:
 
 def frame(head: tuple[int, str], kind: str, payload: dict[str, Json]) -> tuple[bytes, Entry]:
     """Make the record that follows `head`: its bytes, and the Entry. `payload` is what `plain` returned."""
+    data, (sequence, digest) = encoded_frame(head, kind, encode(payload))
+    return data, Entry(sequence, kind, payload, head[1], digest)
+
+
+def encoded_frame(head: tuple[int, str], kind: str, payload: bytes) -> tuple[bytes, tuple[int, str]]:
+    """As `frame`, of a payload that is canonical JSON already; returns the bytes and the new head."""
     sequence, previous = head[0] + 1, head[1]
-    body: dict[str, Json] = {
-        "kind": kind,
-        "payload": payload,
-        "previous": previous,
-        "schema_version": _SCHEMA_VERSION,
-        "sequence": sequence,
-    }
-    data, digest = seal(body)
-    return data + b"\n", Entry(sequence, kind, payload, previous, digest)
+    body = b'{"kind":%b,"payload":%b,"previous":"%b","schema_version":%d,"sequence":%d}' % (
+        encode(kind),
+        payload,
+        previous.encode(),
+        _SCHEMA_VERSION,
+        sequence,
+    )
+    data, digest = seal_encoded(body)
+    return data + b"\n", (sequence, digest)
 
 
 def read_frames(path: Path) -> Frames:

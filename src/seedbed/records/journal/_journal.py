@@ -7,8 +7,9 @@ from typing import Any, Self
 from seedbed.errors import StoreUnavailable
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object
-from seedbed.records.journal._frames import Entry, Frames, frame, read_frames
+from seedbed.records.journal._frames import Entry, Frames, encoded_frame, frame, read_frames
 from seedbed.records.storage._durable import AppendFile
+from seedbed.records.storage._owner import Owner
 
 __all__ = ["FramedFile", "Journal", "MemoryJournal", "read_journal"]
 
@@ -37,17 +38,31 @@ class FramedFile:
             raise
         return cls(file, frames), frames
 
+    @property
+    def num_records(self) -> int:
+        """The number of the last record."""
+        return self._known_head()[0]
+
     def append(self, kind: str, payload: dict[str, Json]) -> Entry:
         """Write one record. Raises InvalidInput before anything is written, and StoreUnavailable."""
-        head = self._head
-        if head is None:
+        data, entry = frame(self._known_head(), kind, payload)
+        self._write(data, (entry.sequence, entry.digest))
+        return entry
+
+    def append_encoded(self, kind: str, payload: bytes) -> None:
+        """As `append`, of a payload that is canonical JSON already."""
+        self._write(*encoded_frame(self._known_head(), kind, payload))
+
+    def _known_head(self) -> tuple[int, str]:
+        if self._head is None:
             raise StoreUnavailable("an earlier append to this log was interrupted; open it again to see what it holds")
-        data, entry = frame(head, kind, payload)
+        return self._head
+
+    def _write(self, data: bytes, head: tuple[int, str]) -> None:
         # An interrupt may come before or after the write; the chain must not continue from an unknown head.
         self._head = None
         self._file.append(data)
-        self._head = (entry.sequence, entry.digest)
-        return entry
+        self._head = head
 
     def sync(self) -> None:
         """Make every appended record durable. Raises StoreUnavailable; after that every call does."""
@@ -67,6 +82,7 @@ class Journal:
         self._file = file
         self._entries = list(entries)
         self._is_closed = False
+        self._owner = Owner()
         self._summary: Callable[[], Mapping[str, Any] | None] | None = None
 
     @classmethod
@@ -92,6 +108,7 @@ class Journal:
                 f"the journal {self.path} is closed, as that of a run is when the run ends; close the engine that "
                 "writes to it before that, and give the next run's engine the journal of that run"
             )
+        self._owner.require_here("the journal")
         identity = Identity.of_process()
         clean = [(redact_text(kind, identity), redacted_object(payload, identity)) for kind, payload in records]
         entries = [self._file.append(kind, payload) for kind, payload in clean]

@@ -1,30 +1,33 @@
 """Step metrics: a log like the journal, but without a sync for each record, so that it hardly slows training.
 
-Points that come slowly are each written at once. Points that come fast share a record, which is written within
-`_FLUSH_SECONDS` while more come. A thread of the log makes every point durable after `commit_seconds` at the latest,
-also when no more are logged. So a killed process loses nothing of a slow loop and at most `commit_seconds` of a fast
-one; a crash of the machine loses at most `commit_seconds` of either.
+A point is written to the log's tail before `append` returns, so a process that is killed loses none. Points are sealed
+in records of the log, many in one, and made durable after `commit_seconds` at the latest, also when no more are logged:
+a thread of the log does that. So a crash of the machine loses at most `commit_seconds`.
 """
 
-import math
+import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import index
 from pathlib import Path
 from typing import Any, Self
 
 from seedbed.errors import InvalidInput, SeedbedError
-from seedbed.records.canonical._canonical import Json
-from seedbed.records.canonical._redaction import redacted_object
+from seedbed.records.canonical._canonical import Json, encode, encode_ordinary, is_ordinary, parse_json
+from seedbed.records.canonical._numbers import tagged, untagged, used_as_number
+from seedbed.records.canonical._redaction import redacted_names
+from seedbed.records.journal._frames import FrameReader
 from seedbed.records.journal._journal import FramedFile
-from seedbed.records.storage._clock import Clock, SystemClock
+from seedbed.records.journal._tail import TailFile, read_tail
+from seedbed.records.storage._owner import Owner
 
-__all__ = ["Event", "EventsLog", "events_of"]
+__all__ = ["Event", "EventsLog", "StepReader", "events_of"]
 
 _STEP, _STEPS = "step", "steps"  # kinds of records: one point, and many points of one attempt
-_TAG = "$float"
-_FLUSH_SECONDS = 0.02
-_MAX_PENDING_POINTS = 500
+_MOST_IN_RECORD = 500
+_LARGEST_EXACT = 2**53 - 1  # beyond it JSON rounds
 
 
 @dataclass(frozen=True)
@@ -39,69 +42,83 @@ class Event:
 class EventsLog:
     """The step metrics of a run, for writing. One process appends, from any of its threads."""
 
-    def __init__(self, file: FramedFile, *, attempt: int, clock: Clock, commit_seconds: float) -> None:
+    def __init__(self, file: FramedFile, tail: TailFile, *, attempt: int, commit_seconds: float) -> None:
         self.torn_bytes = file.torn_bytes
         self._file = file
+        self._tail = tail
         self._attempt = attempt
-        self._clock = clock
-        self._commit_seconds = commit_seconds
         self._clean_names: set[str] = set()
-        self._pending: list[list[Json]] = []
-        self._flushed_at, self._synced_at = -math.inf, clock.monotonic()
+        self._unsealed: list[bytes] = []  # the points that are in the tail
         self._dirty = False
         self._lock = threading.RLock()
+        self._owner = Owner()
         self._committer = _BackgroundCommitter(self.commit, commit_seconds)
 
     @classmethod
-    def open(cls, path: Path, *, attempt: int = 1, clock: Clock | None = None, commit_seconds: float = 1.0) -> Self:
-        """Open or create the log at `path`; a torn tail is cut off, and `torn_bytes` is its size.
+    def open(cls, path: Path, *, attempt: int = 1, commit_seconds: float = 1.0) -> Self:
+        """Open or create the log at `path`; a torn record at its end is cut off, and `torn_bytes` is its size.
 
-        Raises StoreCorrupt, with the byte offset, for a damaged record elsewhere, and StoreUnavailable.
+        Points that a killed process left in the tail are sealed. Raises StoreCorrupt, with the byte offset, for a
+        damaged record elsewhere, InvalidInput for a tail of a later version, and StoreUnavailable.
         """
+        left = read_tail(path)
         file, _ = FramedFile.open(path)
-        return cls(file, attempt=attempt, clock=clock or SystemClock(), commit_seconds=commit_seconds)
+        if left.points and left.after >= file.num_records:
+            file.append_encoded(_STEPS, _sealed(left.attempt, left.points))
+            file.sync()
+        tail = TailFile(path, attempt, file.num_records)
+        return cls(file, tail, attempt=attempt, commit_seconds=commit_seconds)
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
-        """Log `values` at `step`; names are redacted, NaN and infinities are kept.
+        """Log `values` at `step`, which is any kind of integer; names are redacted, NaN and infinities are kept.
 
-        Raises InvalidInput for values that are not numbers and for names that are not texts or are the same after
-        redaction; StoreUnavailable when this write, or an earlier one by the log's thread, failed.
+        When this returns, a killed process does not lose the point. Raises InvalidInput for a step that is no integer,
+        for values that are not numbers and for names that are not texts or are the same after redaction; Conflict in a
+        forked child; StoreUnavailable when this write, or an earlier one by the log's thread, failed.
         """
-        tagged: dict[str, Json] = {}
+        number = step if type(step) is int and -_LARGEST_EXACT <= step <= _LARGEST_EXACT else _integer(step)
+        clean: dict[str, Json] = {}
+        written = encode_ordinary
         for name, value in values.items():
-            tagged[name] = value if type(value) is float and math.isfinite(value) else _tagged(name, value)
-        if not self._clean_names.issuperset(tagged):
+            if type(value) is float and is_ordinary(value):
+                clean[name] = value
+            else:
+                clean[name], written = _number(name, value), encode
+        if not self._clean_names.issuperset(clean):
             # The same few names come at every step: each name that redaction does not change is checked only once.
-            tagged = redacted_object(tagged)
-            self._clean_names |= tagged.keys() & values.keys()
-        now = self._clock.monotonic()
+            clean = redacted_names(clean)
+            self._clean_names |= clean.keys() & values.keys()
+        point = written([number, clean])
+        if os.getpid() != self._owner.pid:
+            self._owner.require_here("this log")
         with self._lock:
-            self._committer.raise_problem()
-            self._pending.append([step, tagged])
-            if now - self._flushed_at >= _FLUSH_SECONDS or len(self._pending) >= _MAX_PENDING_POINTS:
-                self._flush(now)
-            if now - self._synced_at >= self._commit_seconds:
-                self.commit()
+            self._committer.start()
+            if len(self._unsealed) >= _MOST_IN_RECORD:
+                self._seal()
+            if self._tail.append(point):
+                self._unsealed.append(point)
+            else:
+                self._seal(point)
 
     def commit(self) -> None:
         """Make everything logged so far durable. Raises StoreUnavailable."""
         with self._lock:
-            now = self._clock.monotonic()
-            if self._pending:
-                self._flush(now)
+            if self._unsealed:
+                self._seal()
             if self._dirty:
                 self._file.sync()
                 self._dirty = False
-            self._synced_at = now
 
     def close(self) -> None:
         """Commit and close the file. Raises StoreUnavailable, also when a write by the log's thread failed."""
+        self._owner.require_here("this log")
         self._committer.stop()
         try:
             self._committer.raise_problem()
             self.commit()
         finally:
             self._file.close()
+            self._tail.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,17 +126,12 @@ class EventsLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _flush(self, now: float) -> None:
-        pending, self._pending = self._pending, []
-        self._flushed_at = now
+    def _seal(self, *more: bytes) -> None:
+        """Write the points of the tail, and `more`, as one record. Where that fails, those of the tail stay there."""
+        self._file.append_encoded(_STEPS, _sealed(self._attempt, [*self._unsealed, *more]))
         self._dirty = True
-        if len(pending) == 1:
-            step, values = pending[0]
-            self._file.append(_STEP, {"attempt": self._attempt, "step": step, "values": values})
-        else:
-            points: list[Json] = [*pending]
-            self._file.append(_STEPS, {"attempt": self._attempt, "points": points})
-        self._committer.start()
+        self._unsealed.clear()
+        self._tail.restart(self._file.num_records)
 
 
 class _BackgroundCommitter:
@@ -133,6 +145,9 @@ class _BackgroundCommitter:
         self._problem: SeedbedError | None = None
 
     def start(self) -> None:
+        """Start the thread, once. Raises the error of an earlier commit."""
+        if self._problem:
+            raise self._problem
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="seedbed-events", daemon=True)
             self._thread.start()
@@ -161,23 +176,53 @@ def events_of(kind: str, payload: Mapping[str, Any]) -> Iterator[Event]:
             yield _event(step, payload["attempt"], values)
 
 
-def _event(step: int, attempt: int, values: Mapping[str, Any]) -> Event:
-    return Event(step, attempt, {name: _untagged(value) for name, value in values.items()})
+class StepReader:
+    """Reads the points of a log as `FrameReader` reads its records, those that are still in the tail too, each once."""
+
+    def __init__(self, reader: FrameReader, log: Path) -> None:
+        self._reader = reader
+        self._log = log
+        self._given = (0, 0)  # the record after which points of the tail were given, and how many
+
+    def more(self) -> Iterator[Event]:
+        """The events since the last call, oldest first. Raises as `FrameReader.more`."""
+        # The tail first: its points are sealed in the next record by the time that one is read, or not at all.
+        tail = read_tail(self._log)
+        for entry in self._reader.more():
+            events = events_of(entry.kind, entry.payload)
+            after, given = self._given
+            yield from islice(events, given if entry.sequence == after + 1 else 0, None)
+        head = self._reader.head[0]
+        if tail.points and tail.after >= head:
+            given = self._given[1] if self._given[0] == tail.after else 0
+            self._given = (tail.after, max(given, len(tail.points)))
+            for point in tail.points[given:]:
+                step, values = parse_json(point)
+                yield _event(step, tail.attempt, values)
 
 
-def _tagged(name: str, value: object) -> Json:
+def _sealed(attempt: int, points: Sequence[bytes]) -> bytes:
+    return b'{"attempt":%d,"points":[%b]}' % (attempt, b",".join(points))
+
+
+def _integer(step: object) -> int:
     try:
-        if isinstance(value, str | bytes | bool):
+        if isinstance(step, bool):
             raise TypeError
-        number = value if isinstance(value, int) else float(value)  # type: ignore[arg-type]
+        found = index(step)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InvalidInput(f"the step is {step!r}, expected an integer; nothing was logged") from None
+    if abs(found) > _LARGEST_EXACT:
+        raise InvalidInput("the step is beyond 2^53, where JSON rounds; nothing was logged")
+    return found
+
+
+def _event(step: int, attempt: int, values: Mapping[str, Any]) -> Event:
+    return Event(step, attempt, {name: untagged(value) for name, value in values.items()})
+
+
+def _number(name: str, value: object) -> Json:
+    try:
+        return tagged(used_as_number(value))
     except (TypeError, ValueError):
         raise InvalidInput(f"the metric {name!r} is {value!r}, expected a number; nothing was logged") from None
-    if isinstance(number, int):
-        return number if abs(number) < 2**53 else float(number)
-    if math.isfinite(number):
-        return number
-    return {_TAG: "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"}
-
-
-def _untagged(value: Any) -> float:
-    return float(value[_TAG]) if isinstance(value, dict) else value

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seedbed.records.compare._diff import EarlierCommit, Replicates, diff_since, numbers, shortened
 from seedbed.records.compare._noise import MOST_REPLICATES
@@ -43,9 +43,18 @@ class Predecessors:
         """`diff_prev` and `diff_baseline` of `current`; full lists that are too long are stored as blobs first."""
         earlier, baseline = self._predecessor(headers, current), self._baseline(current)
         return {
-            "diff_prev": self._shortened_diff(headers, earlier, current) if earlier else NO_PREDECESSOR,
+            "diff_prev": self._shortened_diff(headers, earlier, current) if earlier else self._none(headers, current),
             "diff_baseline": self._shortened_diff(headers, baseline, current) if baseline else NO_BASELINE,
         }
+
+    def _none(self, headers: Headers, current: Side) -> Diff:
+        """No predecessor; with the newest commit's name, if only the case of letters keeps the two apart."""
+        newest = self._read(len(headers)).side if len(headers) else None
+        fields = [] if newest is None else _apart_by_case(newest.comparison_group, current.comparison_group)
+        if newest is None or not fields:
+            return NO_PREDECESSOR
+        which = f"{newest.run_id} would, but for upper and lower case in {', '.join(fields)}"
+        return NO_PREDECESSOR.model_copy(update={"summary": f"{NO_PREDECESSOR.summary}; {which}"})
 
     def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
         for seq in reversed(headers.in_group(current.digests["comparison_group"])):
@@ -83,6 +92,13 @@ class Predecessors:
         if details is not None:
             self._blobs.put(details)
         return found
+
+
+def _apart_by_case(earlier: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """The fields in which the two differ, if they differ in nothing but the case of letters."""
+    differing = [name for name in current if current[name] != earlier.get(name)]
+    alike = all(str(current[name]).casefold() == str(earlier.get(name)).casefold() for name in differing)
+    return differing if alike and earlier.keys() == current.keys() else []
 
 
 def _known(side: Side) -> _Known:

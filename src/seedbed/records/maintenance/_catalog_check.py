@@ -49,6 +49,11 @@ def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | 
     if found != "ok":
         return f"its tables are damaged: {found}"
     rows = connection.execute("SELECT id, project, seq, digest FROM commits ORDER BY project, seq").fetchall()
+    expected: dict[str, int] = {}
+    for _, project, seq, _ in rows:
+        expected[project] = expected.get(project, 0) + 1
+        if seq != expected[project]:
+            return f"it lacks commit {expected[project]} of {project}"
     for done, row in enumerate(rows, 1):
         problem = _row_problem(connection, store, *row)
         if problem:

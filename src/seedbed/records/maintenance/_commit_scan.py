@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from seedbed.contracts import Stage
-from seedbed.errors import StoreCorrupt
+from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.log._headers import Headers, header_of
-from seedbed.records.maintenance._findings import RESTORE, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE, RESTORE, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._digests import content_digests, own_digests
@@ -141,6 +141,9 @@ def readable_records(
         last = seq
         try:
             record = log.read(seq)
+        except NotFound:
+            key, problem = log.key(seq), "a link that leads nowhere stands in the place of a record"
+            findings.setdefault(key, Finding(FindingKind.SLOT_TAKEN, key, problem, MOVE))
         except StoreCorrupt as damage:
             add_finding(findings, damaged, log.key(seq), str(damage))
         else:

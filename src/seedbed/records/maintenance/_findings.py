@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["GC", "REPAIR", "RESTORE", "Finding", "FindingKind"]
+__all__ = ["GC", "MOVE", "REPAIR", "RESTORE", "Finding", "FindingKind"]
 
 RESTORE = "restore the file from a copy of the store; it cannot be rebuilt"
 REPAIR = "run `seedbed runs fsck --repair`"
+MOVE = "move it away: no version of Seedbed makes one, and nothing can be recorded before it is gone"
 GC = "run `seedbed runs gc`"
 
 
@@ -37,6 +38,7 @@ class FindingKind(StrEnum):
     CATALOG_STALE = "CATALOG_STALE"
     INDEX_STALE = "INDEX_STALE"
     BLOB_ORPHAN = "BLOB_ORPHAN"
+    SLOT_TAKEN = "SLOT_TAKEN"
 
     @property
     def is_damage(self) -> bool:

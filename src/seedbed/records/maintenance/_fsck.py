@@ -7,12 +7,13 @@ from seedbed.records._status import STALE_AFTER
 from seedbed.records._store import Store, check_marker
 from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck
-from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE, REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability, find_reachable
 from seedbed.records.maintenance._tail_check import find_lost_tails
 from seedbed.records.storage._layout import MARKER
+from seedbed.records.storage._numbered_log import record_number
 
 __all__ = ["examine", "fsck"]
 
@@ -34,6 +35,7 @@ def examine(store: Store, progress: Progress | None = None) -> tuple[Reachabilit
     find_lost_tails(store, reachable, records)
     return reachable, [
         *_marker(store),
+        *_slots(store, reachable),
         *records.values(),
         *blob_findings(store, reachable, progress),
         *FolderCheck(store, reachable, records).findings(progress),
@@ -48,6 +50,15 @@ def _marker(store: Store) -> Iterator[Finding]:
     except (StoreCorrupt, NotFound) as problem:
         advice = "copy it from another store of the same version"
         yield Finding(FindingKind.MARKER_DAMAGED, MARKER, str(problem), advice)
+
+
+def _slots(store: Store, reachable: Reachability) -> Iterator[Finding]:
+    """Folders in the place of numbered records, whose numbers no writer can take then."""
+    for top, project in sorted(reachable.inventory.numbers):
+        for item in store.files.list(f"{top}/{project}", deep=False):
+            key = item.key.rstrip("/")
+            if key != item.key and record_number(key) is not None:
+                yield Finding(FindingKind.SLOT_TAKEN, key, "a folder stands in the place of a record", MOVE)
 
 
 def _stray(store: Store, reachable: Reachability) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ It is derived, and no part of Seedbed reads it. Entries are keyed by project, th
 reads the indices of other trackers, which have no projects, and some of which are keyed by `run_id` alone.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,7 +13,7 @@ from seedbed.contracts import Message, Stage
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput
 from seedbed.records._store import Store
-from seedbed.records.canonical._canonical import readable_json
+from seedbed.records.canonical._canonical import parse_json, readable_json
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability, find_reachable, require_undamaged
 from seedbed.records.storage._layout import INDEX
@@ -95,7 +94,7 @@ def read_index(data: bytes) -> list[IndexEntry]:
     one of a later version.
     """
     try:
-        found = json.loads(data)
+        found = parse_json(data)
     except ValueError as problem:
         raise InvalidInput(f"the index is not JSON: {problem}; export it again") from None
     if not isinstance(found, dict):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from seedbed.contracts import Stage
+from seedbed.records.canonical._names import is_name
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._durable import TEMPORARY_PREFIX
 from seedbed.records.storage._files import Files, StoredFile
@@ -57,11 +58,11 @@ def _put(found: Inventory, item: StoredFile) -> None:
         found.temporary.append(item)
     elif blob_digest(item.key):
         found.blobs.append(item)
-    elif parts[0] == RUNS and len(parts) > 4 and parts[3] in Stage.__members__:
+    elif parts[0] == RUNS and len(parts) > 4 and parts[3] in Stage.__members__ and all(map(is_name, parts[1:3])):
         files = found.folders.setdefault("/".join(parts[:4]), {})
         files[sys.intern("/".join(parts[4:]))] = item.size_bytes
     else:
         found.others[item.key] = item.size_bytes
         number = record_number(item.key)
-        if number is not None and parts[0] in _NUMBERED and len(parts) == 3:
+        if number is not None and parts[0] in _NUMBERED and len(parts) == 3 and is_name(parts[1]):
             found.numbers.setdefault((parts[0], parts[1]), []).append(number)

@@ -1,11 +1,11 @@
 """Finds commits that were lost from the end of a log: no gap shows this, but other files still name them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
+from seedbed.records.canonical._canonical import parse_json
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
 from seedbed.records.maintenance._commit_scan import add_finding, gap_problem, readable_records
@@ -57,7 +57,7 @@ def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | 
 def read_object(files: Files, key: str) -> Mapping[str, object] | None:
     """The JSON object at `key`; None when there is none."""
     try:
-        found = json.loads(files.read(key))
+        found = parse_json(files.read(key))
     except (NotFound, ValueError):
         return None
     return found if isinstance(found, dict) else None

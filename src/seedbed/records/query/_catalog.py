@@ -82,17 +82,18 @@ class Catalog:
 
         Newest means the highest number within a project, and the latest timestamp across projects.
         """
-        where = _Clause("1") if query is None else _where(query)
-        order = _Clause("moment DESC, id DESC")
+        where, order = _Clause("1") if query is None else _where(query), _Clause("moment DESC, id DESC")
+        best = _Clause("")
         if project is not None:
             where, order = _joined(" AND ", [_Clause("project = ?", (project,)), where]), _Clause("seq DESC")
         if sort is not None:
             named = _named(sort)
-            best = f"(SELECT max(number) FROM facts WHERE commit_id = commits.id AND {named.sql}) DESC NULLS LAST"  # noqa: S608  see _Clause
-            order = _joined(", ", [_Clause(best, named.values), order])
+            highest = f"SELECT commit_id, max(number) AS best FROM facts WHERE {named.sql} GROUP BY commit_id"  # noqa: S608  see _Clause
+            best = _Clause(f"LEFT JOIN ({highest}) ON commit_id = id", named.values)
+            order = _joined(", ", [_Clause("best DESC NULLS LAST"), order])
         rows = self._connection.execute(
-            f"SELECT project, seq FROM commits WHERE {where.sql} ORDER BY {order.sql} LIMIT ?",  # noqa: S608  see _Clause
-            (*where.values, *order.values, limit),
+            f"SELECT project, seq FROM commits {best.sql} WHERE {where.sql} ORDER BY {order.sql} LIMIT ?",  # noqa: S608  see _Clause
+            (*best.values, *where.values, *order.values, limit),
         )
         return [SearchHit(*row) for row in rows]
 
@@ -135,15 +136,18 @@ class Catalog:
                 progress(min(start + _BATCH, len(todo)), len(todo))
 
     def _known(self, store: Store, project: str) -> int:
-        """The newest commit of `project` in the catalog, or 0. Entries of another log of the same name are deleted."""
-        row = self._connection.execute(
-            "SELECT seq, digest FROM commits WHERE project = ? ORDER BY seq DESC LIMIT 1", [project]
+        """The newest commit of `project` in the catalog, or 0.
+
+        Entries of another log of the same name, or among which one is missing, are deleted.
+        """
+        count, newest, digest = self._connection.execute(
+            "SELECT count(*), max(seq), digest FROM commits WHERE project = ?", [project]
         ).fetchone()
-        if row is None:
+        if newest is None:
             return 0
         with contextlib.suppress(NotFound):
-            if store.log(project).read(row[0]).digest == row[1]:
-                return int(row[0])
+            if count == newest and store.log(project).read(newest).digest == digest:
+                return int(newest)
         with _transaction(self._connection):
             self._connection.execute(
                 "DELETE FROM facts WHERE commit_id IN (SELECT id FROM commits WHERE project = ?)", [project]

@@ -13,7 +13,7 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import NotFound
 from seedbed.records._store import RunView, Store
 from seedbed.records.journal._frames import FrameReader
-from seedbed.records.journal._step_metrics import Event, events_of
+from seedbed.records.journal._step_metrics import Event, StepReader
 from seedbed.records.storage._layout import EVENTS, run_folder
 
 __all__ = ["follow_events", "merged_events", "read_step_events", "run_events"]
@@ -28,7 +28,7 @@ def read_step_events(path: Path) -> list[Event]:
     tail.
     """
     try:
-        return list(_more(FrameReader(lambda: path.open("rb"), path)))
+        return list(StepReader(FrameReader(lambda: path.open("rb"), path), path).more())
     except FileNotFoundError:
         raise NotFound(f"there is no log at {path}; the run may not have written one") from None
 
@@ -39,7 +39,7 @@ def run_events(store: Store, view: RunView) -> Iterator[Event]:
     Raises NotFound when its commit names a log that is missing, and StoreCorrupt as `read_step_events`.
     """
     try:
-        yield from _more(_reader(store, view))
+        yield from _reader(store, view).more()
     except NotFound:
         if view.commit and EVENTS in view.commit.snapshot.logs:
             raise
@@ -62,7 +62,7 @@ def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_
         # Read before the log, so that everything logged before the end is seen.
         running = store.find(view.run_id, project=view.project, stage=view.stage).status is RunStatus.RUNNING
         with contextlib.suppress(NotFound):
-            yield from _more(reader)
+            yield from reader.more()
         if running:
             pause()
 
@@ -82,13 +82,9 @@ def _newest_of(event: Event, newest: Mapping[tuple[int, str], int]) -> dict[str,
     return {name: value for name, value in event.values.items() if newest[event.step, name] == event.attempt}
 
 
-def _more(reader: FrameReader) -> Iterator[Event]:
-    return (event for entry in reader.more() for event in events_of(entry.kind, entry.payload))
-
-
-def _reader(store: Store, view: RunView) -> FrameReader:
+def _reader(store: Store, view: RunView) -> StepReader:
     key = f"{run_folder(view.project, view.run_id, view.stage)}/{EVENTS}"
-    return FrameReader(partial(_opened, store, key), key)
+    return StepReader(FrameReader(partial(_opened, store, key), key), store.work / key)
 
 
 def _opened(store: Store, key: str) -> BinaryIO:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
+from unicodedata import normalize
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, frozen, plain
 from seedbed.records.canonical._json_pointer import without
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
+from seedbed.records.canonical._numbers import with_plain_numbers
 from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
 from seedbed.records.snapshot._course import change_summaries, course_of
 from seedbed.records.snapshot._digests import content_digests, own_digests
@@ -31,6 +33,7 @@ from seedbed.records.snapshot._snapshot import (
 
 __all__ = ["SnapshotDraft", "build_body"]
 
+_MEASURED = ("metrics", "timing")
 _NAMES = ("run_id", "cohort_id")
 _OF_CHANGES = "changes"
 _GROUPED_FINGERPRINTS = ("data", "split", "target")
@@ -47,6 +50,7 @@ _SCHEMA_VERSIONS = {
     "changes": "1",
 }
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGESTS = ("blobs", "fingerprints")
 _OBJECTS = (
     *("metadata", "metrics", "timing", "config", "factors", "inputs", "process", "outputs"),
     *("documents", "blobs", "fingerprints", "fingerprint_sources"),
@@ -57,8 +61,9 @@ _OBJECTS = (
 class SnapshotDraft:
     """The record of a finished stage, before it has a number in the log. Every mapping is JSON.
 
-    `metrics` hold deterministic values only, `timing` the others (seconds, bytes). `volatile_settings` are JSON
-    Pointers to settings in `config` that cannot change a result. `fingerprints` are digests of the inputs: `data`,
+    `metrics` hold deterministic values only, `timing` the others (seconds, bytes): numbers of any kind, of numpy and
+    torch too. `volatile_settings` are JSON Pointers to settings in `config` that cannot change a result.
+    `fingerprints` are digests of the inputs: `data`,
     `split`, `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say what each was computed from.
     `factors` are conditions that a policy may allow to differ (seed, device, threads). `inputs`, `process` and
     `outputs` describe what was read, done and produced, if no other field does. `blobs` are digests of stored payloads
@@ -93,15 +98,17 @@ class SnapshotDraft:
 
     def __post_init__(self) -> None:
         identity = Identity.of_process()
-        metadata = completed(self.stage, self.run_id, self.metadata, self.metadata_schema)
+        composed = {name: _composed(value) for name, value in self.metadata.items()}
+        metadata = completed(self.stage, self.run_id, composed, self.metadata_schema)
         object.__setattr__(self, "schema", self.metadata_schema)
         object.__setattr__(self, "metadata", metadata)
         for name in _OBJECTS:
-            clean = _clean(name, getattr(self, name), identity)
+            given = getattr(self, name)
+            clean = _clean(name, with_plain_numbers(given) if name in _MEASURED else given, identity)
             self._plain[name] = clean
             object.__setattr__(self, name, frozen(clean))
         for name in ("symbol", "experiment_id"):
-            object.__setattr__(self, name, redact_text(getattr(self, name), identity))
+            object.__setattr__(self, name, redact_text(_composed(getattr(self, name)), identity))
         volatile = tuple(redacted_pointer(pointer, identity) for pointer in self.volatile_settings)
         object.__setattr__(self, "volatile_settings", volatile)
         problems = _problems(self)
@@ -174,8 +181,17 @@ def build_body(
     return {**body, "digests": {**body["digests"], **content_digests(body)}}
 
 
+def _composed(value: Any) -> Any:
+    """A text in Unicode's composed form: in another one, the same letters would make another comparison group."""
+    return normalize("NFC", value) if isinstance(value, str) else value
+
+
 def _clean(what: str, value: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
     clean = redacted_object(value, identity)
+    if what in _DIGESTS:
+        # A digest tells nothing, whatever its name is.
+        named = {redact_text(name, identity): item for name, item in value.items() if _is_digest(item)}
+        return {**clean, **named}
     # These names are used in the store's paths, so they are not redacted in the metadata either.
     kept = {name: value[name] for name in _NAMES if is_name(value.get(name))} if what == "metadata" else {}
     return {**clean, **kept}
@@ -227,5 +243,9 @@ def _digest_problems(what: str, values: Mapping[str, str], also: tuple[str, ...]
     return [
         f"{what}.{name} is {value!r}, expected {expected}"
         for name, value in values.items()
-        if value not in also and not (isinstance(value, str) and _DIGEST.fullmatch(value))
+        if value not in also and not _is_digest(value)
     ]
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None

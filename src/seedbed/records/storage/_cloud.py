@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seedbed.errors import InvalidInput, NotFound, StoreUnavailable
-from seedbed.records.storage._files import Files, StoredFile, require_key
+from seedbed.records.storage._files import Files, StoredFile, require_create_only, require_key
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore
@@ -22,6 +22,8 @@ __all__ = ["CloudFiles", "open_cloud"]
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _READ_BACK_BYTES = 2**20
+# The stores, each with its endpoint, that this process saw refuse a put where a file was.
+_CONDITIONAL: set[tuple[str, str]] = set()
 
 
 def open_cloud(url: str) -> Files:
@@ -57,17 +59,37 @@ class CloudFiles:
         """As `Files.create`, by a conditional put."""
         from obstore.exceptions import AlreadyExistsError
 
+        self._require_conditions()
         try:
             with self._service_errors("create", key):
                 self.store.put(require_key(key), data, mode="create", use_multipart=False)
         except AlreadyExistsError:
             if not self._is_own(key, data):
                 raise FileExistsError(f"{key} exists already in {self.url}") from None
+        except FileNotFoundError:
+            raise self._no_bucket() from None
+
+    def _require_conditions(self) -> None:
+        """Try once in a process whether a put is refused where a file is: the service may be another one by now.
+
+        A store may be reached through another endpoint than the one that it was made by.
+        """
+        place = (self.url, os.environ.get("AWS_ENDPOINT_URL", ""))
+        if place not in _CONDITIONAL:
+            _CONDITIONAL.add(place)  # the trial creates files itself
+            try:
+                require_create_only(self)
+            except BaseException:
+                _CONDITIONAL.discard(place)
+                raise
 
     def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002  every put is durable
         """As `Files.replace`; every put is durable."""
-        with self._service_errors("replace", key):
-            self.store.put(require_key(key), data)
+        try:
+            with self._service_errors("replace", key):
+                self.store.put(require_key(key), data)
+        except FileNotFoundError:
+            raise self._no_bucket() from None
 
     def read(self, key: str) -> bytes:
         """As `Files.read`."""
@@ -90,6 +112,9 @@ class CloudFiles:
                 return False
             self.store.delete(require_key(key))
         return True
+
+    def _no_bucket(self) -> StoreUnavailable:
+        return StoreUnavailable(f"the bucket of {self.url} does not exist; make it first, or correct the name")
 
     def _is_own(self, key: str, data: bytes) -> bool:
         """Whether the file at `key` was put there by this very call.

@@ -89,6 +89,6 @@ def require_create_only(files: Files) -> None:
     finally:
         files.remove(key)
     raise InvalidInput(
-        "no store can be made here: an existing file was created again, expected a refusal; choose a file system "
-        "with hard links, or a service that supports `If-None-Match: *`"
+        "nothing can be recorded here: an existing file was created again, expected a refusal; choose a file system "
+        "with hard links, or a service or endpoint that supports `If-None-Match: *`"
     )

@@ -8,6 +8,7 @@ __all__ = [
     "BLOBS",
     "CATALOG",
     "EVENTS",
+    "EVENTS_TAIL",
     "EXPIRIES",
     "INDEX",
     "LATEST",
@@ -31,6 +32,7 @@ LATEST = "latest"
 BASELINES = "baselines"
 EXPIRIES = "released"
 EVENTS = "events.log"  # of each run, in its folder
+EVENTS_TAIL = "events.tail"  # beside it, while the run logs
 
 
 def log_folder(project: str) -> str:

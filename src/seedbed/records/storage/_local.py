@@ -95,5 +95,7 @@ def _stored(key: str, entry: "os.DirEntry[str]") -> Iterator[StoredFile]:
     try:
         found = entry.stat()
     except FileNotFoundError:
-        return
+        if not entry.is_symlink():
+            return
+        found = entry.stat(follow_symlinks=False)  # a link that leads nowhere takes its name all the same
     yield StoredFile(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
