@@ -9,7 +9,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import StoreUnavailable
-from seedbed.records import Store, fsck, repair
+from seedbed.records import Store, fsck, repair, run_events
 from seedbed.testing import durable_faults, fails_with
 
 HERE = Path(__file__).parent
@@ -91,6 +91,8 @@ def test_a_finish_that_failed_may_be_tried_again_and_commits_once(tmp_path):
     for at in range(1, 200):
         store = Store.open(tmp_path / f"store-{at}", create=True)
         run = store.start(PROJECT, "r1", Stage.TRAINING)
+        for step in range(3):
+            run.log(step, {"loss": 1 / (step + 1)})
         with durable_faults(at, fails_with(errno.EIO)) as calls:
             try:
                 run.finish(draft("r1"))
@@ -98,6 +100,7 @@ def test_a_finish_that_failed_may_be_tried_again_and_commits_once(tmp_path):
                 run.finish(draft("r1"))
         assert [item.snapshot.run_id for item in Store.open(store.work).log(PROJECT).commits()] == ["r1"]
         assert store.find("r1").status == RunStatus.FINISHED
+        assert [event.step for event in run_events(store, store.find("r1"))] == [0, 1, 2]
         assert fsck(store) == []
         if len(calls) < at:
             break

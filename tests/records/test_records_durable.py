@@ -158,6 +158,10 @@ def test_short_writes_are_continued(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:3]))
     create(tmp_path / "file", b"a longer text")
     assert (tmp_path / "file").read_bytes() == b"a longer text"
+    file = AppendFile.open(tmp_path / "log")
+    file.append(b"a longer record")
+    file.close()
+    assert (tmp_path / "log").read_bytes() == b"a longer record"
 
 
 @pytest.mark.parametrize("error", ERRORS)

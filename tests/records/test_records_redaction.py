@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from seedbed.errors import InvalidInput
 from seedbed.records import Json, environment_facts, read_step_events, redact_text
+from seedbed.records.canonical import _redaction
 from seedbed.records.canonical._canonical import escape
 from seedbed.records.canonical._redaction import Identity, redacted, redacted_object, redacted_pointer
 from seedbed.records.journal import EventsLog
@@ -189,3 +190,8 @@ def test_the_environment_facts_are_a_closed_list():
     assert isinstance(packages, dict)
     assert packages["no-such-package"] is None
     assert packages["pydantic"]
+
+
+def test_a_text_is_searched_again_until_nothing_changes_and_so_often_at_most(monkeypatch):
+    monkeypatch.setattr(_redaction, "_MOST_PASSES", 1)
+    assert redact_text("once only: password=hunter2hunter2") == "once only: password=<secret>"

@@ -102,6 +102,17 @@ def test_a_row_that_the_catalog_lost_is_found_and_made_again(store: Store) -> No
     assert fsck(store) == []
 
 
+def test_a_row_of_a_commit_that_the_log_has_not_is_found(store: Store) -> None:
+    commit(store, "r1")
+    Catalog.open(store).close()
+    with closing(sqlite3.connect(store.work / "catalog.sqlite3")) as rows:
+        rows.execute("INSERT INTO commits VALUES (2, ?, 2, ?, ?)", [PROJECT, "0" * 64, "2026-01-01T00:00:00+00:00"])
+        rows.commit()
+    found = fsck(store)
+    assert [finding.kind for finding in found] == [FindingKind.CATALOG_STALE]
+    assert f"it has commit 2 of {PROJECT}, which is not in the log" in found[0].problem
+
+
 @pytest.mark.parametrize("kind", ["link", "folder"])
 def test_what_takes_the_next_number_and_is_no_record_is_named(store: Store, kind: str) -> None:
     commit(store, "r1")

@@ -19,7 +19,3 @@ class FakeClock:
     def now(self) -> datetime:
         """The time of day in UTC."""
         return self._start + timedelta(seconds=self._seconds)
-
-    def monotonic(self) -> float:
-        """Seconds since the clock was made."""
-        return self._seconds

@@ -1,6 +1,5 @@
 """The clock, passed as an argument, so that a test can set the time."""
 
-import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -8,14 +7,10 @@ __all__ = ["Clock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """A source of the time of day, and of a monotonic time for measuring durations."""
+    """A source of the time of day."""
 
     def now(self) -> datetime:
         """The time of day in UTC, for people and for the age of files; nothing is ordered by it."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never decreases."""
         ...
 
 
@@ -25,7 +20,3 @@ class SystemClock:
     def now(self) -> datetime:
         """The time of day in UTC."""
         return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary moment."""
-        return time.monotonic()
