@@ -129,21 +129,6 @@ def test_what_the_logs_own_thread_could_not_write_is_heard_when_the_log_is_close
         log.close()
 
 
-@pytest.mark.slow
-def test_a_process_killed_in_a_rush_loses_no_point_that_was_logged(tmp_path):
-    code = (
-        "import os, sys, time; from seedbed.records.journal import EventsLog; from pathlib import Path\n"
-        "log = EventsLog.open(Path(sys.argv[1])); began = time.monotonic(); step = 0\n"
-        "while time.monotonic() - began < 1.5: log.append(step, {'at': time.monotonic() - began}); step += 1\n"
-        "print(step, flush=True); os.kill(os.getpid(), 9)"
-    )
-    path = tmp_path / "events.log"
-    killed = subprocess.run([sys.executable, "-c", code, path], check=False, capture_output=True, text=True)
-    assert killed.returncode == -9
-    events = read_step_events(path)
-    assert [event.step for event in events] == list(range(int(killed.stdout)))
-
-
 @pytest.mark.parametrize(
     "value", ["0.5", b"1", True, None, [1], np.bool_(True), torch.tensor(False), np.ones(2), 10**400, 1j]
 )
