@@ -37,9 +37,17 @@ class Knob:
             self.report(UseReport(1, self.value, found, Use.LOST if why else Use.USED, why))
 
 
-def turned(binding: Binding, value: float) -> list[UseReport]:
+class Reports(list[UseReport]):
+    """What a watch reported. It keeps the binding, as an engine does: a dead binding's optimizer is no rival."""
+
+    def __init__(self, binding: Binding) -> None:
+        super().__init__()
+        self.binding = binding
+
+
+def turned(binding: Binding, value: float) -> Reports:
     """Set a binding to a value; what its watch reports from then on is added to the list."""
-    seen: list[UseReport] = []
+    seen = Reports(binding)
     binding.write(value)
     binding.watch(seen.append)
     return seen
