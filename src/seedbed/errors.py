@@ -19,6 +19,7 @@ __all__ = [
     "NotFound",
     "SeedbedError",
     "StoreCorrupt",
+    "StoreDamaged",
     "StoreUnavailable",
     "exit_codes",
 ]
@@ -78,6 +79,12 @@ class StoreUnavailable(SeedbedError, OSError):
 
 class StoreCorrupt(SeedbedError, RuntimeError):
     """Stored bytes are not the bytes that were acknowledged: run `seedbed runs fsck`."""
+
+    exit_code = ExitCode.FAIL
+
+
+class StoreDamaged(UserWarning):
+    """A record of the store cannot be read, and was passed over: run `seedbed runs fsck`."""
 
 
 class Diverged(SeedbedError, ArithmeticError):

@@ -215,7 +215,9 @@ def test_a_damaged_commit_fails_verification_and_is_found_by_fsck(two):
     assert list(answer.json) == ["schema_version", "checks", "holds", "problem", "run"]
     assert (answer.json["schema_version"], answer.json["holds"]) == (2, False)
     assert "damaged" in answer.err
-    assert two("runs", "list").code == 70
+    listed = two("runs", "list")
+    assert (listed.code, "run-b" in listed.out, "0001.json is damaged" in listed.err) == (1, True, True)
+    assert two("runs", "show", "run-b").code == 1
     answer = two("runs", "fsck", "--json")
     assert answer.code == 1
     assert list(answer.json) == ["schema_version", "damaged", "findings", "repaired"]

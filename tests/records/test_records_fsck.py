@@ -7,7 +7,7 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
-from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.errors import NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records import (
     Catalog,
     Expired,
@@ -355,11 +355,14 @@ def test_a_catalog_that_nobody_filled_is_no_damage(store):
     assert fsck(store) == []
 
 
-def test_a_commit_that_is_none_is_refused_by_whoever_opens_the_log(store):
+def test_a_commit_that_is_none_is_passed_over_by_whoever_opens_the_log(store):
     plant(store, COMMIT, resealed(lambda body: body.pop("metadata")))
     (store.work / CHECKPOINT).unlink()
+    log = Store.open(store.work).log(PROJECT)
+    with pytest.warns(StoreDamaged, match="it is no snapshot: KeyError"):
+        assert (log.head(), log.lost()) == (3, [1])
     with pytest.raises(StoreCorrupt, match="it is no snapshot: KeyError"):
-        Store.open(store.work).log(PROJECT).head()
+        log.read(1)
 
 
 def test_a_damaged_claim_does_not_hide_what_else_is_wrong(store):

@@ -13,6 +13,7 @@ from seedbed._before_torch import prepare_environment
 from seedbed.cli._doctor import doctor
 from seedbed.cli._gate import gate
 from seedbed.cli._report import report
+from seedbed.cli.console._damage import damage_shown
 from seedbed.cli.console._docs import docs
 from seedbed.cli.console._render import errors, out
 from seedbed.cli.runs import _changes_group as _changes
@@ -73,11 +74,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     prepare_environment()
     given = sys.argv[1:] if arguments is None else arguments
     wanted = [argument for argument in given if argument != _TRACEBACK]
+    with damage_shown(errors()) as damage:
+        code = _run(wanted, with_traceback=_TRACEBACK in given)
+    # An answer over records that were passed over is no whole answer; what trains or judges one run goes on.
+    sys.exit(ExitCode.FAIL if damage and not code and wanted[:1] == ["runs"] else code)
+
+
+def _run(wanted: Sequence[str], *, with_traceback: bool) -> str | int | None:
     try:
         app(wanted, prog_name="seedbed")
+    except SystemExit as end:
+        return end.code
     except Exception as error:
-        sys.exit(_explain(error, with_traceback=_TRACEBACK in given))
-    sys.exit(0)
+        return _explain(error, with_traceback=with_traceback)
+    return ExitCode.PASS
 
 
 def _explain(error: Exception, *, with_traceback: bool) -> int:

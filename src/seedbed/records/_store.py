@@ -27,6 +27,7 @@ FORMAT_VERSION = 1
 _FORMAT = "seedbed-store"
 _NAMES_TRIED = 8  # names of one millisecond differ in 16 bits; what goes on after that, no name cures
 _ANOTHER = "start another run: leave the run_id out and one is made, or give a new run_id"
+_NO_COMMIT = "its commit is missing or damaged: see `seedbed runs fsck`"
 _SAME_MARKER = "copy this file from another store, it is the same in all"
 
 
@@ -161,7 +162,7 @@ class Store:
     def runs(self, project: str | None = None) -> list[RunView]:
         """Every stage of every run, project by project: first the committed by seq, then the unfinished by start time.
 
-        Raises StoreCorrupt when a commit is missing or damaged.
+        A finished run whose commit cannot be read is among the unfinished, and its `reason` says so.
         """
         names = self.projects() if project is None else [require_name("project", project)]
         return [view for name in names for view in self._runs_of(name)]
@@ -194,7 +195,7 @@ class Store:
     def newest(self) -> RunView | None:
         """The run with the latest finish or, if unfinished, start time; None in an empty store."""
         logs = [self.log(project) for project in self.projects()]
-        views = [self._finished_view(log.read(log.head())) for log in logs if log.head()]
+        views = [self._finished_view(commit) for log in logs if (commit := log.newest_commit())]
         views += [view for log in logs for view in self._unfinished_views(log.project)]
         return max(views, key=lambda view: view.when, default=None)
 
@@ -203,6 +204,8 @@ class Store:
         if header:
             raise Conflict(f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; {_ANOTHER}")
         status = read_status(self.files, run_folder(project, run_id, stage), self.clock.now())
+        if status and status.status == RunStatus.FINISHED:
+            raise Conflict(f"{run_id}:{stage} of {project} is finished; {_ANOTHER}")
         if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
             raise Conflict(
@@ -255,6 +258,8 @@ class Store:
         status = read_status(self.files, folder, self.clock.now())
         if status is None:
             return None
+        if status.status is RunStatus.FINISHED and (header := self.log(project).find(run_id, stage)):
+            return self.finished(project, header.seq)  # it was committed a moment ago
         return RunView(
             project=project,
             run_id=run_id,
@@ -262,7 +267,7 @@ class Store:
             attempt=status.attempt,
             status=status.status,
             when=status.started,
-            reason=status.reason,
+            reason=_NO_COMMIT if status.status is RunStatus.FINISHED else status.reason,
             folder=self.work / folder,
             commit=None,
         )

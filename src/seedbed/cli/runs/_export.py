@@ -77,7 +77,8 @@ def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[
 def _commits(store: "Store", found: "Sequence[SearchHit]") -> "Iterator[Commit]":
     with progress_bar("exporting") as progress:
         for number, item in enumerate(found, start=1):
-            yield store.log(item.project).read(item.seq)
+            if commit := store.log(item.project).readable(item.seq):
+                yield commit
             progress(number, len(found))
 
 

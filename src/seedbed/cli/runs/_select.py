@@ -3,7 +3,8 @@
 import re
 
 from seedbed.cli.runs._run_summary import status_line
-from seedbed.errors import InvalidInput, NotFound
+from seedbed.contracts import RunStatus
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Commit, RunView, Store
 
 __all__ = ["find_run", "require_commit"]
@@ -33,7 +34,7 @@ def _numbered_or_named(store: Store, number: str) -> RunView:
     numbered = [
         store.finished(project, int(number))
         for project in store.projects()
-        if 1 <= int(number) <= store.log(project).head()
+        if 1 <= int(number) <= store.log(project).head() and store.log(project).readable(int(number))
     ]
     told = " or ".join(f"{view.run_id} of {view.project}" for view in numbered)
     try:
@@ -49,7 +50,9 @@ def _numbered_or_named(store: Store, number: str) -> RunView:
 
 
 def require_commit(view: RunView) -> Commit:
-    """The commit of a finished run. Raises NotFound for any other, since only a finished run has a record."""
+    """The commit of a finished run. Raises NotFound for any other, and StoreCorrupt where the commit is lost."""
+    if view.commit is None and view.status is RunStatus.FINISHED:
+        raise StoreCorrupt(status_line(view))
     if view.commit is None:
         raise NotFound(
             f"{status_line(view)} and has no record; resume it, or name a finished run of `seedbed runs list`"

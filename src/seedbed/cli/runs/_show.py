@@ -56,5 +56,6 @@ def _unfinished_text(view: "RunView") -> str:
     from seedbed.cli.runs._run_summary import status_line
     from seedbed.contracts import RunStatus
 
-    resume = f"resume it with the command that started it and --resume {view.run_id}; "
-    return f"{status_line(view)}; {'' if view.status is RunStatus.RUNNING else resume}its files are in {view.folder}"
+    has_no_next = view.status in (RunStatus.RUNNING, RunStatus.FINISHED)
+    resume = "" if has_no_next else f"resume it with the command that started it and --resume {view.run_id}; "
+    return f"{status_line(view)}; {resume}its files are in {view.folder}"

@@ -1,7 +1,7 @@
 """`seedbed runs why`: why two runs may not be compared, and what may have moved a metric."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -83,7 +83,7 @@ def why(
 def _history(log: "CommitLog", seq: int) -> "Iterator[Diff]":
     """What each commit before `seq` changed."""
     with progress_bar("reading the history") as progress:
-        for item in islice(log.commits(), seq - 1):
+        for item in takewhile(lambda item: item.seq < seq, log.commits()):
             yield item.snapshot.diff_prev
             progress(item.seq, seq - 1)
 

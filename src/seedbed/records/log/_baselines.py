@@ -5,13 +5,14 @@ record of a group counts. A rule promotes automatically every commit that is bet
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from seedbed.contracts import Message
-from seedbed.errors import InvalidInput, StoreCorrupt
+from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal
@@ -19,7 +20,7 @@ from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._snapshot import Snapshot
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import baselines_folder
-from seedbed.records.storage._numbered_log import NumberedLog, parsed
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, parsed
 
 __all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at"]
 
@@ -80,12 +81,12 @@ class Baselines:
         return parsed(Promotion, self._records.read(seq).body, self.key(seq))
 
     def of(self, group: str) -> Promotion | None:
-        """The baseline of a comparison group. Raises StoreCorrupt when a record is missing or damaged."""
+        """The baseline of a comparison group; None, too, when a record that cannot be read may have ended it."""
         self._catch_up()
         return self._by_group.get(group)
 
     def current(self) -> list[Promotion]:
-        """The baseline of every group that has one, in the order of their commits. Raises as `of`."""
+        """The baseline of every group that has one, in the order of their commits; as `of`."""
         self._catch_up()
         return sorted(self._by_group.values(), key=lambda item: item.snapshot_seq or 0)
 
@@ -95,12 +96,12 @@ class Baselines:
         return self._rule
 
     def history(self) -> Iterator[Promotion]:
-        """Every record, oldest first. Raises as `of`."""
-        self._records.require_gapless()
+        """Every record that can be read, oldest first."""
         seq = 0
-        while record := self._records.next_after(seq):
-            seq = record.seq
-            yield parsed(Promotion, record.body, self.key(seq))
+        while found := self._followed(seq + 1):
+            seq += 1
+            if isinstance(found, Promotion):
+                yield found
 
     def promote(self, commit: Commit, reason: str, now: datetime, rule: PromotionRule | None = None) -> Promotion:
         """Make `commit` the baseline of its group; a no-op when it already is. Raises StoreUnavailable."""
@@ -158,19 +159,37 @@ class Baselines:
         return record
 
     def _catch_up(self) -> None:
-        if not self._num_read:
-            self._records.require_gapless()
-        while record := self._records.next_after(self._num_read):
-            self._apply(parsed(Promotion, record.body, self.key(record.seq)))
+        while found := self._followed(self._num_read + 1):
+            self._apply(found)
 
-    def _apply(self, record: Promotion) -> None:
+    def _followed(self, seq: int) -> Promotion | LostRecord | None:
+        found = self._records.follow(seq)
+        if not isinstance(found, Sealed):
+            return found
+        try:
+            return parsed(Promotion, found.body, self.key(seq))
+        except (StoreCorrupt, InvalidInput) as problem:
+            return LostRecord(seq, str(problem))
+
+    def _apply(self, record: Promotion | LostRecord) -> None:
         self._num_read += 1
-        if record.kind is PromotionKind.RULE:
+        if isinstance(record, LostRecord):
+            self._forget(record)
+        elif record.kind is PromotionKind.RULE:
             self._rule = record.rule
         elif record.kind is PromotionKind.PROMOTED:
             self._by_group[record.group or ""] = record
         else:
             self._by_group.pop(record.group or "", None)
+
+    def _forget(self, lost: LostRecord) -> None:
+        """Hold no baseline and no rule from here on: what the record did is not known."""
+        if lost.is_known:
+            return
+        self._rule = None
+        self._by_group.clear()
+        why = "no baseline and no rule stand before the next promotion, since any of them may have ended there"
+        warnings.warn(f"{lost.problem}; {why}; `seedbed runs fsck` shows more", StoreDamaged, stacklevel=2)
 
 
 def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:

@@ -17,12 +17,13 @@ __all__ = ["CHECKPOINT_EVERY", "Checkpoint", "checkpoint_key", "read_checkpoint"
 
 CHECKPOINT_EVERY = 1000
 _SCHEMA_VERSION = 2  # 1 found replicates by a rule that left out what happened in a run
+_WITH_LOST = 3  # some numbers have no commit, which a reader of 2 does not expect
 _LARGEST_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The headers of commits 1 to `len(headers)`; `digest` is the digest of the last of these commits."""
+    """The headers of commits 1 to `headers.last`; `digest` is the digest of the last of these commits."""
 
     headers: Headers
     digest: str
@@ -52,7 +53,7 @@ def encoded(checkpoint: Checkpoint) -> bytes:
     body: dict[str, Json] = {
         "columns": checkpoint.headers.columns(),
         "digest": checkpoint.digest,
-        "schema_version": _SCHEMA_VERSION,
+        "schema_version": _WITH_LOST if checkpoint.headers.lost() else _SCHEMA_VERSION,
     }
     return compressed(seal(body)[0])
 
@@ -63,6 +64,6 @@ def decoded(data: bytes) -> Checkpoint | None:
     Raises ValueError, KeyError, TypeError or IndexError when it is no checkpoint.
     """
     body, _ = unseal(decompressed(data, _LARGEST_BYTES))
-    if body["schema_version"] != _SCHEMA_VERSION:
+    if body["schema_version"] not in (_SCHEMA_VERSION, _WITH_LOST):
         return None
     return Checkpoint(Headers.from_columns(body["columns"]), str(body["digest"]))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 from seedbed.contracts import Stage
 from seedbed.records.snapshot._digests import replicates_digest
@@ -42,16 +42,20 @@ def header_of(body: Mapping[str, Any]) -> Header:
     )
 
 
-class Headers(Sequence[Header]):
-    """The headers of commits 1 to n, in order, with the look-ups that writers and readers need. Append-only."""
+class Headers:
+    """The headers of commits 1 to n, with the look-ups that writers and readers need.
+
+    A number may be lost, when its commit cannot be read: no look-up finds it, and iterating passes over it.
+    """
 
     def __init__(self) -> None:
-        self._keys: list[str] = []
+        self._keys: list[str] = []  # "" for a lost number
         self._cohorts = _Column()
         self._groups = _Column()
         self._replicates = _Column()
         self._by_key: dict[str, int] = {}
         self._newest_of_stage: dict[str, int] = {}
+        self._num_lost = 0
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> "Headers":
@@ -61,12 +65,18 @@ class Headers(Sequence[Header]):
         headers._cohorts, headers._groups, headers._replicates = (
             _Column.from_json(columns[name], len(headers._keys)) for name in ("cohorts", "groups", "replicates")
         )
-        numbers = range(len(headers._keys), 0, -1)
-        # Filled backwards, so that the first of equal keys remains; below forwards, so that the newest attempt remains.
-        headers._by_key = dict(zip(reversed(headers._keys), numbers, strict=True))
-        stages = (key.rpartition(":")[0] for key in headers._keys)
-        headers._newest_of_stage = dict(zip(stages, reversed(numbers), strict=True))
+        headers._index()
         return headers
+
+    def _index(self) -> None:
+        numbers = range(len(self._keys), 0, -1)
+        # Filled backwards, so that the first of equal keys remains; below forwards, so that the newest attempt remains.
+        self._by_key = dict(zip(reversed(self._keys), numbers, strict=True))
+        stages = (key.rpartition(":")[0] for key in self._keys)
+        self._newest_of_stage = dict(zip(stages, reversed(numbers), strict=True))
+        self._num_lost = self._keys.count("")
+        self._by_key.pop("", None)
+        self._newest_of_stage.pop("", None)
 
     def columns(self) -> dict[str, Any]:
         """The headers as JSON, for `from_columns`."""
@@ -85,6 +95,32 @@ class Headers(Sequence[Header]):
         self._replicates.append(header.replicates)
         self._by_key.setdefault(header.key, header.seq)
         self._newest_of_stage[f"{header.run_id}:{header.stage.value}"] = header.seq
+
+    def append_lost(self) -> None:
+        """Add the next number, whose commit cannot be read."""
+        self._keys.append("")
+        for column in (self._cohorts, self._groups, self._replicates):
+            column.append("")
+        self._num_lost += 1
+
+    def lose(self, seq: int) -> None:
+        """Take out commit `seq`, which cannot be read any more."""
+        self._keys[seq - 1] = ""
+        for column in (self._cohorts, self._groups, self._replicates):
+            column.clear(seq)
+        self._index()
+
+    def is_lost(self, seq: int) -> bool:
+        """Whether number `seq` is lost."""
+        return not self._keys[seq - 1]
+
+    def lost(self) -> list[int]:
+        """The numbers that are lost, ascending."""
+        return [seq for seq, key in enumerate(self._keys, 1) if not key] if self._num_lost else []
+
+    def newest(self) -> int | None:
+        """The number of the newest commit that can be read; None when there is none."""
+        return next((seq for seq in range(len(self._keys), 0, -1) if self._keys[seq - 1]), None)
 
     def with_key(self, key: str) -> int | None:
         """The number of the first commit with the key `run_id:STAGE:attempt`; None when there is none."""
@@ -115,20 +151,17 @@ class Headers(Sequence[Header]):
         """The numbers of the commits with this digest of replicates, oldest first."""
         return self._replicates.rows(replicates)
 
-    def __len__(self) -> int:
+    @property
+    def last(self) -> int:
+        """The newest number, lost or not; 0 when there is none."""
         return len(self._keys)
 
-    @overload
-    def __getitem__(self, index: int) -> Header: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Header]: ...
-    def __getitem__(self, index: int | slice) -> Header | list[Header]:
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self)))]
-        row = range(len(self))[index]
+    def of(self, seq: int) -> Header:
+        """The header of commit `seq`. Raises IndexError for a number that is not there, ValueError for a lost one."""
+        row = range(len(self._keys))[seq - 1]
         run_id, stage, attempt = self._keys[row].split(":")
         return Header(
-            seq=row + 1,
+            seq=seq,
             run_id=run_id,
             stage=Stage(stage),
             attempt=int(attempt),
@@ -138,7 +171,7 @@ class Headers(Sequence[Header]):
         )
 
     def __iter__(self) -> Iterator[Header]:
-        return (self[row] for row in range(len(self)))
+        return (self.of(seq) for seq, key in enumerate(self._keys, 1) if key)
 
 
 class _Column:
@@ -164,12 +197,22 @@ class _Column:
     def to_json(self) -> dict[str, Any]:
         return {"texts": self._texts, "codes": self._codes}
 
+    def clear(self, row: int) -> None:
+        """Put the text "" into `row`, counted from 1."""
+        rows = self._rows[self._codes[row - 1]]
+        self._rows[self._codes[row - 1]] = [each for each in rows if each != row]
+        self._codes[row - 1] = self._code("")
+
     def append(self, text: str) -> None:
+        code = self._code(text)
+        self._codes.append(code)
+        self._rows[code].append(len(self._codes))
+
+    def _code(self, text: str) -> int:
         code = self._code_of.setdefault(text, len(self._texts))
         if code == len(self._texts):
             self._texts.append(text)
-        self._codes.append(code)
-        self._rows[code].append(len(self._codes))
+        return code
 
     def rows(self, text: str) -> Sequence[int]:
         code = self._code_of.get(text)

@@ -4,6 +4,7 @@ A writer that loses the race for a number reads the winner's commit, finds its p
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seedbed.contracts import Stage
-from seedbed.errors import Conflict, NotFound, StoreCorrupt
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._seal import seal
 from seedbed.records.log._baselines import Baselines, Promotion
@@ -27,7 +28,7 @@ from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import NO_BASELINE, Diff, LogHead
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import NumberedLog, Sealed, damaged
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, damaged
 
 __all__ = ["CommitLog"]
 
@@ -38,6 +39,8 @@ _NO_BASELINE_JSON = plain(NO_BASELINE.model_dump(mode="json"))
 class CommitLog:
     """One project's commits. Any number of processes may append; a commit is never changed.
 
+    A commit that cannot be read (damaged, missing, or of a later version of Seedbed) is passed over, with a warning
+    StoreDamaged, and its number stays taken: `lost` tells them. Only who asks for its number gets the error.
     `turn` makes the writers of one machine wait for each other: fewer races are lost, but nothing depends on it.
     """
 
@@ -52,37 +55,66 @@ class CommitLog:
         self.files = files
         self._records = NumberedLog(files, log_folder(project))
         self._headers: Headers | None = None
+        self._has_damage = False
         self._recent: dict[int, Commit] = {}
         self.baselines = Baselines(files, project)
-        self._predecessors = Predecessors(files, self.baselines, self._unchecked)
+        self._predecessors = Predecessors(files, self.baselines, self.readable)
         self._covered: int  # the number of commits covered by the checkpoint that was found, or that was due since
 
     def head(self) -> int:
-        """The newest number; 0 for an empty log. Raises StoreCorrupt when a commit is missing or damaged."""
-        return len(self.headers())
+        """The newest number, lost or not; 0 for an empty log."""
+        return self._current_headers().last
 
-    def headers(self) -> Sequence[Header]:
-        """The headers of all commits, oldest first. Only commits since the last call are read. Raises as `head`."""
-        return self._current_headers()
+    def headers(self) -> Iterator[Header]:
+        """The headers of all commits, oldest first. Only commits since the last call are read."""
+        return iter(self._current_headers())
+
+    def header(self, seq: int) -> Header:
+        """The header of commit `seq`. Raises IndexError when there is no such number, ValueError when it is lost."""
+        return self._current_headers().of(seq)
+
+    def lost(self) -> list[int]:
+        """The numbers whose commits cannot be read or stand in quarantine, ascending."""
+        return self._current_headers().lost()
 
     def read(self, seq: int) -> Commit:
         """Commit `seq`, its digest verified.
 
-        Raises NotFound; StoreCorrupt when its bytes are not the committed ones; InvalidInput when a later
-        version of Seedbed wrote it.
+        Raises NotFound; StoreCorrupt when its bytes are not the committed ones, Quarantined when it is known to be
+        lost; InvalidInput when a later version of Seedbed wrote it.
         """
         return self._checked(_commit(self._records.read(seq)))
 
+    def readable(self, seq: int) -> Commit | None:
+        """Commit `seq`, without validation of its body; None, with a warning, when it cannot be read."""
+        headers = self._current_headers()
+        if headers.is_lost(seq):
+            return None
+        try:
+            return self._unchecked(seq)
+        except (NotFound, StoreCorrupt) as problem:
+            headers.lose(seq)  # the checkpoint told of it, but it was damaged since
+            self._warn(LostRecord(seq, str(problem)))
+            return None
+
     def commits(self) -> Iterator[Commit]:
-        """Every commit, oldest first. Raises as `head`."""
+        """Every commit that can be read, oldest first."""
         for seq in range(1, self.head() + 1):
-            yield self._checked(self._unchecked(seq))
+            if found := self.readable(seq):
+                yield self._checked(found)
+
+    def newest_commit(self) -> Commit | None:
+        """The newest commit that can be read; None when there is none."""
+        while seq := self._current_headers().newest():
+            if found := self.readable(seq):
+                return self._checked(found)
+        return None
 
     def find(self, run_id: str, stage: Stage) -> Header | None:
         """The header of the newest commit of the run's stage, of whichever attempt; None when it never finished."""
         headers = self._current_headers()
         seq = headers.newest_of_stage(run_id, stage)
-        return None if seq is None else headers[seq - 1]
+        return None if seq is None else headers.of(seq)
 
     def run_ids(self) -> set[str]:
         """The names of all runs with a commit."""
@@ -123,7 +155,7 @@ class CommitLog:
                 existing = self._existing(headers, draft.key, unplaced)
                 if existing:
                     return existing
-                commit, data = self._numbered(headers, unplaced, len(headers) + 1)
+                commit, data = self._numbered(headers, unplaced, headers.last + 1)
                 if self._records.publish(commit.seq, data):
                     break
                 self._require_progress(commit.seq)
@@ -139,32 +171,54 @@ class CommitLog:
         return self._predecessors.diff(self._current_headers(), earlier, later.side, policy)
 
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
-        """Promote `commit` to its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""
+        """Promote `commit` to its group's baseline if the project's rule prefers it. Raises StoreUnavailable.
+
+        A baseline that cannot be read is not replaced: nobody knows which of the two is better.
+        """
         if self.baselines.rule is None:
             return None
         current = self.baselines.of(commit.snapshot.digests["comparison_group"])
-        seq = current.snapshot_seq if current else None
-        return self.baselines.consider(commit, None if seq is None else self._unchecked(seq), now)
+        if current is None or current.snapshot_seq is None:
+            return self.baselines.consider(commit, None, now)
+        baseline = self.readable(current.snapshot_seq)
+        return None if baseline is None else self.baselines.consider(commit, baseline, now)
 
     def _current_headers(self) -> Headers:
         if self._headers is None:
             self._headers = self._open()
-        while found := self._records.next_after(len(self._headers)):
-            commit = _commit(found)
-            self._remember(self._headers, self._header(commit), commit)
+        while found := self._records.follow(self._headers.last + 1):
+            self._take(self._headers, found)
         return self._headers
+
+    def _take(self, headers: Headers, found: Sealed | LostRecord) -> None:
+        """Take up what stands at the next number."""
+        if isinstance(found, Sealed):
+            try:
+                commit = _commit(found)
+                self._remember(headers, self._header(commit), commit)
+            except (StoreCorrupt, InvalidInput) as problem:  # it is no snapshot, or one of a later version
+                found = LostRecord(found.seq, str(problem))
+            else:
+                return
+        headers.append_lost()
+        if not found.is_known:
+            self._warn(found)
+
+    def _warn(self, lost: LostRecord) -> None:
+        self._has_damage = True
+        told = f"passed over: {lost.problem}; `seedbed runs fsck` says what can be done"
+        warnings.warn(told, StoreDamaged, stacklevel=2)
 
     def _open(self) -> Headers:
         checkpoint = read_checkpoint(self.files, self._records.folder)
         headers = checkpoint.headers if checkpoint and self._covers(checkpoint) else Headers()
-        self._covered = len(headers)
-        self._records.require_gapless(after=len(headers))
+        self._covered = headers.last
         return headers
 
     def _covers(self, checkpoint: Checkpoint) -> bool:
         """Whether `checkpoint` belongs to this log: its last commit is here, with the digest that it names."""
         try:
-            return self._records.read(len(checkpoint.headers)).digest == checkpoint.digest
+            return self._records.read(checkpoint.headers.last).digest == checkpoint.digest
         except (NotFound, StoreCorrupt):
             return False
 
@@ -225,7 +279,10 @@ class CommitLog:
         self._recent.pop(header.seq - _CACHED_COMMITS, None)
 
     def _write_checkpoint_if_due(self, headers: Headers, commit: Commit) -> None:
-        # The writer of every thousandth commit writes the checkpoint; if it fails to, a later writer does.
+        # The writer of every thousandth commit writes the checkpoint; if it fails to, a later writer does. None is
+        # written over damage: everybody who opens the log is to be told of it.
+        if self._has_damage:
+            return
         if commit.seq % CHECKPOINT_EVERY == 0 or commit.seq - self._covered >= 2 * CHECKPOINT_EVERY:
             write_checkpoint(self.files, self._records.folder, Checkpoint(headers, commit.digest))
         self._covered = commit.seq

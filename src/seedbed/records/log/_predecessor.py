@@ -31,25 +31,29 @@ class _Known(NamedTuple):
 
 
 class Predecessors:
-    """Finds what a snapshot is compared with among one project's commits; `read` returns a commit by number."""
+    """Finds what a snapshot is compared with among one project's commits.
 
-    def __init__(self, files: Files, baselines: Baselines, read: Callable[[int], Commit]) -> None:
+    `read` returns a commit by number; None when it cannot be read.
+    """
+
+    def __init__(self, files: Files, baselines: Baselines, read: Callable[[int], Commit | None]) -> None:
         self._blobs = Blobs(files)
         self._baselines = baselines
         self._read = read
-        self._known = functools.lru_cache(_CACHED_COMMITS)(lambda seq: _known(read(seq).side))
+        self._known = functools.lru_cache(_CACHED_COMMITS)(self._read_known)
 
     def diffs(self, headers: Headers, current: Side) -> dict[str, Diff]:
         """`diff_prev` and `diff_baseline` of `current`; full lists that are too long are stored as blobs first."""
-        earlier, baseline = self._predecessor(headers, current), self._baseline(current)
+        earlier = self._predecessor(headers, current) or self._none(headers, current)
+        found = {"diff_prev": earlier, "diff_baseline": self._baseline(current)}
         return {
-            "diff_prev": self._shortened_diff(headers, earlier, current) if earlier else self._none(headers, current),
-            "diff_baseline": self._shortened_diff(headers, baseline, current) if baseline else NO_BASELINE,
+            name: what if isinstance(what, Diff) else self._shortened_diff(headers, what, current)
+            for name, what in found.items()
         }
 
     def _none(self, headers: Headers, current: Side) -> Diff:
         """No predecessor; with the newest commit's name, if only the case of letters keeps the two apart."""
-        newest = self._read(len(headers)).side if len(headers) else None
+        newest = self._newest(headers)
         fields = [] if newest is None else _apart_by_case(newest.comparison_group, current.comparison_group)
         if newest is None or not fields:
             return NO_PREDECESSOR
@@ -58,21 +62,28 @@ class Predecessors:
 
     def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
         for seq in reversed(headers.in_group(current.digests["comparison_group"])):
-            if headers.run_id(seq) != current.run_id:
-                return self._read(seq)
+            if headers.run_id(seq) != current.run_id and (found := self._read(seq)):
+                return found
         return None
 
-    def _baseline(self, current: Side) -> Commit | None:
+    def _newest(self, headers: Headers) -> Side | None:
+        seq = headers.newest()
+        found = None if seq is None else self._read(seq)
+        return None if found is None else found.side
+
+    def _baseline(self, current: Side) -> Commit | Diff:
+        """The baseline of the group; or the diff that says why there is none."""
         found = self._baselines.of(current.digests["comparison_group"])
         if found is None or found.snapshot_seq is None or found.run_id == current.run_id:
-            return None
-        return self._read(found.snapshot_seq)
+            return NO_BASELINE
+        why = f"no baseline: commit {found.snapshot_seq} is promoted, but cannot be read"
+        return self._read(found.snapshot_seq) or NO_BASELINE.model_copy(update={"summary": why})
 
     def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
         """The diff from `earlier` to `current`, with the noise of the replicates of `earlier`."""
-        newest = reversed(headers.replicating(headers[earlier.seq - 1].replicates))
+        newest = reversed(headers.replicating(headers.of(earlier.seq).replicates))
         others = (seq for seq in newest if headers.run_id(seq) != current.run_id)
-        before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, self._known(earlier.seq).metrics)
+        before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, _known(earlier.side).metrics)
         return diff_since(before, current, policy, self._replicates(islice(others, _MOST_RUNS)))
 
     def _replicates(self, newest: Iterable[int]) -> Replicates:
@@ -81,11 +92,17 @@ class Predecessors:
         num_runs = 0
         for seq in newest:
             known = self._known(seq)
+            if known is None:
+                continue
             found.setdefault(known.draw, known.metrics)
             num_runs += 1
             if len(found) == MOST_REPLICATES:
                 break
         return Replicates(tuple(found.values())[::-1], num_runs - len(found))
+
+    def _read_known(self, seq: int) -> _Known | None:
+        commit = self._read(seq)
+        return None if commit is None else _known(commit.side)
 
     def _shortened_diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
         found, details = shortened(self.diff(headers, earlier, current))

@@ -5,6 +5,7 @@ from seedbed.records.maintenance._findings import Finding, FindingKind
 from seedbed.records.maintenance._fsck import fsck
 from seedbed.records.maintenance._gc import GcPlan, GcReason, GcResult, PlannedExpiry, Sweepable, gc, plan_gc, sweep
 from seedbed.records.maintenance._index import IndexEntry, export_index, read_index
+from seedbed.records.maintenance._losses import Recovered, quarantine, recover
 from seedbed.records.maintenance._repair import repair
 from seedbed.records.maintenance._retention import RetentionPolicy, RetentionRule, load_retention
 from seedbed.records.maintenance._stats import KindUsage, LargeBlob, ProjectUsage, StoreStats, stats
@@ -25,6 +26,7 @@ __all__ = [
     "LargeBlob",
     "PlannedExpiry",
     "ProjectUsage",
+    "Recovered",
     "RetentionPolicy",
     "RetentionRule",
     "StoreStats",
@@ -34,7 +36,9 @@ __all__ = [
     "gc",
     "load_retention",
     "plan_gc",
+    "quarantine",
     "read_index",
+    "recover",
     "repair",
     "stats",
     "sweep",

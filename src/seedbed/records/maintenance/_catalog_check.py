@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 
 from seedbed.errors import NotFound
@@ -49,11 +50,11 @@ def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | 
     if found != "ok":
         return f"its tables are damaged: {found}"
     rows = connection.execute("SELECT id, project, seq, digest FROM commits ORDER BY project, seq").fetchall()
-    expected: dict[str, int] = {}
+    expected = {project: _numbers(store, project) for _, project, _, _ in rows}
     for _, project, seq, _ in rows:
-        expected[project] = expected.get(project, 0) + 1
-        if seq != expected[project]:
-            return f"it lacks commit {expected[project]} of {project}"
+        following = next(expected[project], seq)
+        if seq != following:
+            return f"it lacks commit {following} of {project}"
     for done, row in enumerate(rows, 1):
         problem = _row_problem(connection, store, *row)
         if problem:
@@ -61,6 +62,11 @@ def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | 
         if progress and done % _REPORT_EVERY == 0:
             progress("reading the catalog", done, len(rows))
     return None
+
+
+def _numbers(store: Store, project: str) -> Iterator[int]:
+    """The numbers of the commits that can be read, ascending."""
+    return (header.seq for header in store.log(project).headers())
 
 
 def _row_problem(

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from seedbed.contracts import Stage
-from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.log._headers import Headers, header_of
-from seedbed.records.maintenance._findings import MOVE, RESTORE, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE, NO_COPY, UPGRADE, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._digests import content_digests, own_digests
@@ -20,6 +20,7 @@ from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import LOGS, latest_key, log_folder, run_folder
+from seedbed.records.storage._numbered_log import Quarantined
 
 __all__ = [
     "CommitScan",
@@ -96,7 +97,7 @@ class CommitScan:
 
 
 def scan_commits(store: Store, inventory: Inventory, progress: Progress | None = None) -> CommitScan:
-    """Read all commits that `inventory` lists. Raises InvalidInput when a later version of Seedbed wrote one."""
+    """Read all commits that `inventory` lists."""
     stored = frozenset(filter(None, (blob_digest(blob.key) for blob in inventory.blobs)))
     found = CommitScan()
     total = sum(len(numbers) for (top, _), numbers in inventory.numbers.items() if top == LOGS)
@@ -109,6 +110,8 @@ def scan_commits(store: Store, inventory: Inventory, progress: Progress | None =
             digests[commit.seq] = commit.digest
             for seq, problem in _disagreements(commit, digests):
                 add_finding(found.findings, FindingKind.DIGEST_WRONG, log.key(seq), problem)
+            while headers.last < commit.seq - 1:
+                headers.append_lost()
             headers.append(header_of(upgraded(commit.body, log.key(commit.seq))))
             commits.append(_scanned(commit, stored))
             done += 1
@@ -132,7 +135,10 @@ class Records(Protocol[Record]):
 def readable_records(
     log: Records[Record], numbers: Sequence[int], kinds: tuple[FindingKind, FindingKind], findings: dict[str, Finding]
 ) -> Iterator[Record]:
-    """The undamaged records among `numbers`, ascending. Adds the missing and the damaged to `findings`, as `kinds`."""
+    """The undamaged records among `numbers`, ascending.
+
+    Adds the missing and the damaged to `findings`, as `kinds`, and those in quarantine or of a later version.
+    """
     missing, damaged = kinds
     last = 0
     for seq in numbers:
@@ -144,6 +150,12 @@ def readable_records(
         except NotFound:
             key, problem = log.key(seq), "a link that leads nowhere stands in the place of a record"
             findings.setdefault(key, Finding(FindingKind.SLOT_TAKEN, key, problem, MOVE))
+        except Quarantined as loss:
+            key = log.key(seq)
+            findings.setdefault(key, Finding(FindingKind.QUARANTINED, key, str(loss), "nothing is to be done"))
+        except InvalidInput as newer:
+            key = log.key(seq)
+            findings.setdefault(key, Finding(FindingKind.RECORD_NEWER, key, str(newer), UPGRADE))
         except StoreCorrupt as damage:
             add_finding(findings, damaged, log.key(seq), str(damage))
         else:
@@ -152,7 +164,7 @@ def readable_records(
 
 def add_finding(findings: dict[str, Finding], kind: FindingKind, key: str, problem: str) -> None:
     """Add damage that only a copy of the store can repair to `findings`, unless `key` has a finding already."""
-    findings.setdefault(key, Finding(kind, key, problem, RESTORE))
+    findings.setdefault(key, Finding(kind, key, problem, NO_COPY))
 
 
 def gap_problem(last: int, until: int, because: str) -> str:

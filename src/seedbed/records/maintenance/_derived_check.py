@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 
 from seedbed.errors import NotFound
 from seedbed.records._store import Store
@@ -11,12 +12,13 @@ from seedbed.records.log._checkpoint import Checkpoint, checkpoint_key, decoded
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._catalog_check import catalog_problem
 from seedbed.records.maintenance._commit_scan import ScannedCommit
+from seedbed.records.maintenance._copies import read_object
 from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import confirmed
 from seedbed.records.maintenance._index import index_problem
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
-from seedbed.records.maintenance._tail_check import pointed_at, read_object
+from seedbed.records.maintenance._tail_check import pointed_at
 from seedbed.records.storage._layout import CATALOG, INDEX, LATEST, LOGS, log_folder
 
 __all__ = ["DerivedCheck", "checkpoint_of"]
@@ -88,8 +90,8 @@ class DerivedCheck:
         if checkpoint is None:
             yield Finding(FindingKind.CHECKPOINT_STALE, key, "it is of another version", REPAIR)
             return
-        num, known = len(checkpoint.headers), len(self.reachable.scan.commits[project])
-        if num > known:  # it was written after the listing
+        num = checkpoint.headers.last
+        if num > self.reachable.scan.headers[project].last:  # it was written after the listing
             return
         expected = checkpoint_of(self.reachable, project, num)
         if (expected.digest, expected.headers.columns()) != (checkpoint.digest, checkpoint.headers.columns()):
@@ -103,12 +105,15 @@ class DerivedCheck:
 
 
 def checkpoint_of(reachable: Reachability, project: str, num: int) -> Checkpoint:
-    """The right checkpoint of the first `num` commits of `project`."""
-    headers = Headers()
-    for header in reachable.scan.headers[project][:num]:
+    """The right checkpoint of the numbers 1 to `num` of `project`."""
+    headers, digest = Headers(), ""
+    commits = zip(reachable.scan.headers[project], reachable.scan.commits[project], strict=True)
+    for header, commit in takewhile(lambda item: item[1].seq <= num, commits):
+        while headers.last < header.seq - 1:
+            headers.append_lost()
         headers.append(header)
-    commits = reachable.scan.commits[project]
-    return Checkpoint(headers, commits[num - 1].digest if num else "")
+        digest = commit.digest
+    return Checkpoint(headers, digest)
 
 
 def _bytes(store: Store, key: str) -> bytes | None:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["GC", "MOVE", "REPAIR", "RESTORE", "Finding", "FindingKind"]
+__all__ = ["GC", "MOVE", "NO_COPY", "RECOVER", "REPAIR", "RESTORE", "UPGRADE", "Finding", "FindingKind"]
 
 RESTORE = "restore the file from a copy of the store; it cannot be rebuilt"
+RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
+NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
+UPGRADE = "upgrade Seedbed: a later version wrote it; nothing is deleted before it can be read"
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and nothing can be recorded before it is gone"
 GC = "run `seedbed runs gc`"
@@ -39,11 +42,14 @@ class FindingKind(StrEnum):
     INDEX_STALE = "INDEX_STALE"
     BLOB_ORPHAN = "BLOB_ORPHAN"
     SLOT_TAKEN = "SLOT_TAKEN"
+    COMMIT_LOST = "COMMIT_LOST"
+    RECORD_NEWER = "RECORD_NEWER"
+    QUARANTINED = "QUARANTINED"
 
     @property
     def is_damage(self) -> bool:
         """Whether data was lost or changed: a killed process alone cannot cause this."""
-        return self not in _LEFTOVERS
+        return self not in _LEFTOVERS and self not in _TOLD
 
     @property
     def is_derived(self) -> bool:
@@ -65,6 +71,9 @@ _LEFTOVERS = frozenset(
         FindingKind.BLOB_ORPHAN,
     }
 )
+
+
+_TOLD = frozenset({FindingKind.RECORD_NEWER, FindingKind.QUARANTINED})
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.journal._frames import Frames, parse_frames
 from seedbed.records.maintenance._commit_scan import ScannedCommit
+from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, is_committed, read_object
 from seedbed.records.maintenance._expiries import Expiries
-from seedbed.records.maintenance._findings import REPAIR, RESTORE, Finding, FindingKind
+from seedbed.records.maintenance._findings import RECOVER, REPAIR, RESTORE, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
-from seedbed.records.maintenance._tail_check import SNAPSHOT_VIEW, read_object
+from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._layout import EVENTS, LOGS
 
@@ -45,11 +46,25 @@ class FolderCheck:
 
     def _check_folder(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
         found = list(self._logs(folder, commit))
+        key = f"{folder}/{SNAPSHOT_VIEW}"
         if commit is None:
-            return [*found, *self._view_without_commit(folder)]
-        if commit.key not in self.damaged:
-            found += self._views(commit)
-        return found
+            shown = list(self._view_without_commit(folder))
+        else:
+            shown = [] if commit.key in self.damaged else list(self._views(commit))
+        if commit is None or any(view.path == key for view in shown):
+            copy = self._lost_copy(folder)
+            if copy:  # nothing may replace or delete it
+                problem = f"it is a whole copy of commit {copy.seq} ({copy.digest[:12]}…), which the log does not hold"
+                found.append(Finding(FindingKind.COMMIT_LOST, key, problem, RECOVER))
+                shown = [view for view in shown if view.path != key]
+        return [*found, *shown]
+
+    def _lost_copy(self, folder: str) -> Commit | None:
+        """The commit of which the folder holds a whole copy, and the log nothing."""
+        if SNAPSHOT_VIEW not in self.reachable.inventory.folders.get(folder, ()):
+            return None
+        copy = commit_copy(self.store.files, folder)
+        return copy if copy and not is_committed(self.store, copy) else None
 
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {name for name in self.reachable.inventory.folders.get(folder, ()) if _LOG.fullmatch(name)}

@@ -10,7 +10,7 @@ from seedbed.records.maintenance._derived_check import DerivedCheck
 from seedbed.records.maintenance._findings import MOVE, REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Reachability, find_reachable
+from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
 from seedbed.records.maintenance._tail_check import find_lost_tails
 from seedbed.records.storage._layout import MARKER
 from seedbed.records.storage._numbered_log import record_number
@@ -38,8 +38,8 @@ def examine(store: Store, progress: Progress | None = None) -> tuple[Reachabilit
         *_slots(store, reachable),
         *records.values(),
         *blob_findings(store, reachable, progress),
-        *FolderCheck(store, reachable, records).findings(progress),
-        *DerivedCheck(store, reachable, records).findings(progress),
+        *FolderCheck(store, reachable, unsettled(records)).findings(progress),
+        *DerivedCheck(store, reachable, unsettled(records)).findings(progress),
         *_stray(store, reachable),
     ]
 

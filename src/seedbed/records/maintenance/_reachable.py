@@ -16,7 +16,7 @@ from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._files import StoredFile
 from seedbed.records.storage._layout import EXPIRIES
 
-__all__ = ["DEFAULT_GRACE", "Reachability", "find_reachable", "require_undamaged"]
+__all__ = ["DEFAULT_GRACE", "Reachability", "find_reachable", "require_undamaged", "unsettled"]
 
 DEFAULT_GRACE = timedelta(hours=24)
 _KINDS = (FindingKind.RELEASE_MISSING, FindingKind.RELEASE_DAMAGED)
@@ -57,10 +57,7 @@ class Reachability:
 
 
 def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Progress | None = None) -> Reachability:
-    """List the files of `store` and read its records; it changes nothing.
-
-    Raises InvalidInput when a later version of Seedbed wrote a part of it, and StoreUnavailable.
-    """
+    """List the files of `store` and read its records; it changes nothing. Raises StoreUnavailable."""
     now = store.clock.now()
     inventory = take_inventory(store.files, progress)
     found = scan_commits(store, inventory, progress)
@@ -80,10 +77,15 @@ def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Pro
 
 
 def require_undamaged(reachable: Reachability) -> Reachability:
-    """Return `reachable` if no record is missing or damaged. Raises StoreCorrupt."""
-    for item in reachable.findings.values():
+    """Return `reachable` if every record can be read, but for those in quarantine. Raises StoreCorrupt."""
+    for item in unsettled(reachable.findings).values():
         raise StoreCorrupt(f"{item.kind} {item.path}: {item.problem}; {item.advice}; nothing was done")
     return reachable
+
+
+def unsettled(findings: Mapping[str, Finding]) -> dict[str, Finding]:
+    """The findings without those whose loss was accepted."""
+    return {key: item for key, item in findings.items() if item.kind is not FindingKind.QUARANTINED}
 
 
 def _running(

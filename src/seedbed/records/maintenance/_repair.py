@@ -88,7 +88,7 @@ def _repair_stray(store: Store, key: str) -> None:
 
 def _repair_checkpoint(store: Store, reachable: Reachability, key: str) -> None:
     project = key.split("/")[1]
-    covered = len(reachable.scan.commits[project]) // CHECKPOINT_EVERY * CHECKPOINT_EVERY
+    covered = reachable.scan.headers[project].last // CHECKPOINT_EVERY * CHECKPOINT_EVERY
     if covered:
         write_checkpoint(store.files, log_folder(project), checkpoint_of(reachable, project, covered))
     else:

@@ -9,7 +9,7 @@ from seedbed.records._store import Store
 from seedbed.records.maintenance._file_kinds import files_by_kind
 from seedbed.records.maintenance._gc import plan_of
 from seedbed.records.maintenance._inventory import Inventory, Progress
-from seedbed.records.maintenance._reachable import Reachability, find_reachable
+from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import log_folder
 
@@ -69,7 +69,7 @@ def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = Non
         usage=tuple(_usage(reachable.inventory)),
         projects=tuple(_projects(reachable)),
         largest=tuple(_largest(reachable, num_largest)),
-        reclaimable_bytes=None if reachable.findings else plan_of(store, reachable).size_bytes,
+        reclaimable_bytes=None if unsettled(reachable.findings) else plan_of(store, reachable).size_bytes,
     )
 
 

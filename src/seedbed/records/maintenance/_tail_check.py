@@ -5,19 +5,17 @@ from typing import NamedTuple
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
-from seedbed.records.canonical._canonical import parse_json
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
 from seedbed.records.maintenance._commit_scan import add_finding, gap_problem, readable_records
+from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, read_object
 from seedbed.records.maintenance._findings import Finding, FindingKind
 from seedbed.records.maintenance._reachable import Reachability
-from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import BASELINES, LATEST, LOGS, log_folder
 from seedbed.records.storage._numbered_log import record_number
 
-__all__ = ["SNAPSHOT_VIEW", "CommitMention", "find_lost_tails", "pointed_at", "read_object"]
+__all__ = ["CommitMention", "find_lost_tails", "pointed_at"]
 
-SNAPSHOT_VIEW = "snapshot.json"
 _KINDS = (FindingKind.BASELINE_MISSING, FindingKind.BASELINE_DAMAGED)
 
 
@@ -54,15 +52,6 @@ def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | 
     return CommitMention(project, record_number(path) or 0, key) if is_valid else None
 
 
-def read_object(files: Files, key: str) -> Mapping[str, object] | None:
-    """The JSON object at `key`; None when there is none."""
-    try:
-        found = parse_json(files.read(key))
-    except (NotFound, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _exists(store: Store, project: str, seq: int) -> bool:
     """Whether the commit was written after the listing, damaged or not."""
     try:
@@ -79,7 +68,7 @@ def _mentions(store: Store, reachable: Reachability, findings: dict[str, Finding
     for project in inventory.projects(LOGS):
         checkpoint = read_checkpoint(store.files, log_folder(project))
         if checkpoint:
-            yield CommitMention(project, len(checkpoint.headers), checkpoint_key(log_folder(project)))
+            yield CommitMention(project, checkpoint.headers.last, checkpoint_key(log_folder(project)))
     for project in inventory.projects(BASELINES):
         yield from _promoted(store, reachable, project, findings)
     for folder, names in inventory.folders.items():

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from seedbed.contracts import RunStatus
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import RunView, Store
 from seedbed.records.canonical._canonical import digest_bytes
@@ -39,8 +40,10 @@ class DigestCheck:
 def verify(store: Store, run: RunView) -> list[DigestCheck]:
     """Every digest of a committed run, recomputed from what is stored now.
 
-    Raises NotFound when the run has no commit and StoreCorrupt when the commit itself is damaged.
+    Raises NotFound when the run has no commit and StoreCorrupt when the commit itself is damaged or lost.
     """
+    if run.commit is None and run.status is RunStatus.FINISHED:
+        raise StoreCorrupt(f"{run.run_id}:{run.stage} of {run.project} is finished, but {run.reason}")
     if run.commit is None:
         raise NotFound(f"{run.run_id}:{run.stage} is {run.status} and has no commit to verify; finish it first")
     commit = store.log(run.project).read(run.commit.seq)

@@ -13,6 +13,7 @@ from typing import Self, TypeAlias
 
 from seedbed.errors import NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records._store import Store
+from seedbed.records.log._log import CommitLog
 from seedbed.records.query._facts import Fact, facts
 from seedbed.records.query._query import And, Name, Not, Or, Query, Value
 from seedbed.records.snapshot._commit import Commit
@@ -55,7 +56,7 @@ class Catalog:
     def open(cls, store: Store, *, progress: CatalogProgress | None = None) -> Self:
         """Open the catalog of `store`, after building or updating it; calls `progress` with commits done and total.
 
-        Raises StoreCorrupt when a commit is missing or damaged, StoreUnavailable when another process locks it.
+        Commits that cannot be read are left out. Raises StoreUnavailable when another process locks it.
         """
         path = store.work / CATALOG
         for attempt in ("existing", "rebuilt"):
@@ -125,34 +126,40 @@ class Catalog:
         self.close()
 
     def _catch_up(self, store: Store, progress: CatalogProgress | None) -> None:
-        heads = {project: store.log(project).head() for project in store.projects()}
-        known = {project: self._known(store, project) for project in heads}
-        todo = [(name, seq) for name, head in heads.items() for seq in range(known[name] + 1, head + 1)]
+        todo = [(name, seq) for name in store.projects() for seq in self._unknown(store, name)]
         for start in range(0, len(todo), _BATCH):
             with _transaction(self._connection):
                 for project, seq in todo[start : start + _BATCH]:
-                    self._add(store.log(project).read(seq))
+                    if commit := store.log(project).readable(seq):
+                        self._add(commit)
             if progress:
                 progress(min(start + _BATCH, len(todo)), len(todo))
 
-    def _known(self, store: Store, project: str) -> int:
-        """The newest commit of `project` in the catalog, or 0.
+    def _unknown(self, store: Store, project: str) -> list[int]:
+        """The numbers of `project`'s commits that are not in the catalog, without the lost ones."""
+        log = store.log(project)
+        head, lost = log.head(), set(log.lost())
+        return [seq for seq in range(self._known(log) + 1, head + 1) if seq not in lost]
+
+    def _known(self, log: CommitLog) -> int:
+        """The newest commit of the log in the catalog, or 0.
 
         Entries of another log of the same name, or among which one is missing, are deleted.
         """
         count, newest, digest = self._connection.execute(
-            "SELECT count(*), max(seq), digest FROM commits WHERE project = ?", [project]
+            "SELECT count(*), max(seq), digest FROM commits WHERE project = ?", [log.project]
         ).fetchone()
         if newest is None:
             return 0
-        with contextlib.suppress(NotFound):
-            if count == newest and store.log(project).read(newest).digest == digest:
+        num_lost = sum(seq < newest for seq in log.lost())
+        with contextlib.suppress(NotFound, StoreCorrupt):
+            if count + num_lost == newest and log.read(newest).digest == digest:
                 return int(newest)
         with _transaction(self._connection):
             self._connection.execute(
-                "DELETE FROM facts WHERE commit_id IN (SELECT id FROM commits WHERE project = ?)", [project]
+                "DELETE FROM facts WHERE commit_id IN (SELECT id FROM commits WHERE project = ?)", [log.project]
             )
-            self._connection.execute("DELETE FROM commits WHERE project = ?", [project])
+            self._connection.execute("DELETE FROM commits WHERE project = ?", [log.project])
         return 0
 
     def _add(self, commit: Commit) -> None:

@@ -140,16 +140,16 @@ def trend_slope(values: Sequence[float]) -> Slope:
 
 def _newest(log: CommitLog, group: str, metric: str, until: int, last: int) -> list[tuple[Commit, float]]:
     """The newest commits of the group, up to number `until`, that have the metric, oldest first."""
-    commits = (log.read(seq) for seq in reversed(log.in_group(group)) if seq <= until)
-    valued = ((item, metric_at(item.snapshot, metric)) for item in commits)
+    commits = (log.readable(seq) for seq in reversed(log.in_group(group)) if seq <= until)
+    valued = ((item, metric_at(item.snapshot, metric)) for item in commits if item)
     return list(islice(((item, value) for item, value in valued if value is not None), last))[::-1]
 
 
 def _first_of_each(log: CommitLog, found: Sequence[tuple[Commit, float]]) -> list[float]:
     """The values without those of commits that repeat an earlier one: the same inputs, and the same seed."""
-    headers, values = log.headers(), dict[tuple[str, str], float]()
+    values: dict[tuple[str, str], float] = {}
     for item, value in found:
-        values.setdefault((headers[item.seq - 1].replicates, draw_of(item.snapshot)), value)
+        values.setdefault((log.header(item.seq).replicates, draw_of(item.snapshot)), value)
     return list(values.values())
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
-from seedbed.errors import InvalidInput
+from seedbed.errors import InvalidInput, StoreUnavailable
 from seedbed.records.storage._durable import TEMPORARY_PREFIX
 
-__all__ = ["Files", "StoredFile", "require_create_only", "require_key"]
+__all__ = ["Files", "StoredFile", "Unreadable", "require_create_only", "require_key"]
 
 # Parts of "/key/" if the key is absolute, has an empty part, or a part that leads out of the store.
 _OUTSIDE = ("//", "/./", "/../", "\\", "\0")
@@ -30,6 +30,10 @@ class StoredFile:
     def folder(cls, key: str) -> Self:
         """The entry of a folder, whose key ends with a slash."""
         return cls(key, 0, datetime.fromtimestamp(0, UTC))
+
+
+class Unreadable(StoreUnavailable):
+    """This one file cannot be read, such as for want of the right to; what else is in the store may well be."""
 
 
 class Files(Protocol):
@@ -55,7 +59,7 @@ class Files(Protocol):
         ...
 
     def read(self, key: str) -> bytes:
-        """The bytes at `key`. Raises NotFound."""
+        """The bytes at `key`. Raises NotFound, and Unreadable where the fault is of this one file."""
         ...
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:

@@ -14,6 +14,7 @@ __all__ = [
     "LATEST",
     "LOGS",
     "MARKER",
+    "QUARANTINE",
     "RUNS",
     "baselines_folder",
     "expiries_folder",
@@ -31,6 +32,7 @@ BLOBS = "blobs/sha256"
 LATEST = "latest"
 BASELINES = "baselines"
 EXPIRIES = "released"
+QUARANTINE = "quarantine"
 EVENTS = "events.log"  # of each run, in its folder
 EVENTS_TAIL = "events.tail"  # beside it, while the run logs
 

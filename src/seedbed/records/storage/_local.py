@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seedbed.errors import NotFound, StoreUnavailable
 from seedbed.records.storage import _durable
-from seedbed.records.storage._files import StoredFile, require_key
+from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
 __all__ = ["LocalFiles"]
 
@@ -39,6 +39,8 @@ class LocalFiles:
             return _read(self._at(key))
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"there is no file {key} in {self.root}") from None
+        except PermissionError as problem:
+            raise Unreadable(str(_unavailable("read", self._at(key), problem))) from problem
         except OSError as problem:
             raise _unavailable("read", self._at(key), problem) from problem
 

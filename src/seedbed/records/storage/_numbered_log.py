@@ -10,15 +10,21 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._names import commit_file
-from seedbed.records.canonical._seal import unseal
-from seedbed.records.storage._files import Files
+from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.storage._files import Files, Unreadable
 
-__all__ = ["NumberedLog", "Sealed", "damaged", "parsed", "record_number"]
+__all__ = ["LostRecord", "NumberedLog", "Quarantined", "Sealed", "damaged", "parsed", "record_number", "tombstone"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
+TOMBSTONE = "TOMBSTONE"
 _RECORD = re.compile(r"(\d{20})\.json")
+
+
+class Quarantined(StoreCorrupt):
+    """The record is known to be lost: a tombstone stands in its place."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +36,57 @@ class Sealed:
     body: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class LostRecord:
+    """A number whose record is missing or cannot be read; `is_known` where a tombstone says that it is lost."""
+
+    seq: int
+    problem: str
+    is_known: bool = False
+
+
 class NumberedLog:
     """The records in one folder of a store."""
 
     def __init__(self, files: Files, folder: str) -> None:
         self.folder = folder
         self._files = files
+        self._taken: int | None = None  # the highest number that was there when the log was first followed
 
     def key(self, seq: int) -> str:
         """The key of record `seq`."""
         return f"{self.folder}/{commit_file(seq)}"
 
     def read(self, seq: int) -> Sealed:
-        """Record `seq`. Raises NotFound, and StoreCorrupt when its bytes have changed."""
-        data = self._files.read(self.key(seq))
+        """Record `seq`. Raises NotFound, and StoreCorrupt when its bytes have changed or cannot be read.
+
+        Quarantined, which is a StoreCorrupt, says that a tombstone stands there.
+        """
+        key = self.key(seq)
         try:
-            body, sealed = unseal(data)
+            body, sealed = unseal(self._files.read(key))
         except ValueError as problem:
-            raise damaged(self.key(seq), str(problem)) from None
+            raise damaged(key, str(problem)) from None
+        except Unreadable as problem:
+            raise StoreCorrupt(f"the record {key} is there, but: {problem}") from None
+        if body.get("kind") == TOMBSTONE:
+            raise Quarantined(f"the record {key} is lost, and quarantined since {body['timestamp']}: {body['reason']}")
         return Sealed(seq, sealed, body)
+
+    def follow(self, seq: int) -> Sealed | LostRecord | None:
+        """What stands at number `seq`, where all before it were followed; None where the log ends.
+
+        A record that is missing or damaged is a `LostRecord`, so one fault does not hide the records after it.
+        """
+        if self._taken is None:
+            self._taken = max(self.numbers(seq - 1), default=0)
+        try:
+            return self.read(seq)
+        except NotFound:
+            missing = f"the record {self.key(seq)} is missing, while number {self._taken} exists"
+            return LostRecord(seq, missing) if seq < self._taken else None
+        except StoreCorrupt as damage:
+            return LostRecord(seq, str(damage), isinstance(damage, Quarantined))
 
     def publish(self, seq: int, data: bytes) -> bool:
         """Claim the number `seq` for `data`, durable on return; False when it is taken. Raises StoreUnavailable."""
@@ -72,13 +110,6 @@ class NumberedLog:
                     "restore the file from a copy of the store: it cannot be rebuilt"
                 )
 
-    def next_after(self, seq: int) -> Sealed | None:
-        """The record after `seq`; None when there is none."""
-        try:
-            return self.read(seq + 1)
-        except NotFound:
-            return None
-
 
 def record_number(key: str) -> int | None:
     """The number of the record that `key` names; None when it names none."""
@@ -89,6 +120,12 @@ def record_number(key: str) -> int | None:
 def damaged(key: str, found: str) -> StoreCorrupt:
     """The error for a damaged record."""
     return StoreCorrupt(f"the record {key} is damaged: {found}; restore the file from a copy of the store")
+
+
+def tombstone(seq: int, lost: str, reason: str, timestamp: str) -> bytes:
+    """The record that takes the place of number `seq`; `lost` is the digest of what was there, "" if not known."""
+    body: dict[str, Json] = {"kind": TOMBSTONE, "lost": lost, "reason": reason, "seq": seq, "timestamp": timestamp}
+    return seal(body)[0]
 
 
 def parsed(model: type[Model], body: dict[str, Any], key: str) -> Model:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
-from seedbed.cli.console._render import out, print_json
+from seedbed.cli.console._render import counted, out, print_json
 from seedbed.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -61,12 +61,16 @@ def _findings_json(findings: "Sequence[Finding]") -> list[dict[str, Any]]:
 
 def _findings_text(repaired: "Sequence[Finding]", left: "Sequence[Finding]") -> Text:
     """What was repaired, then what is left, with what to do about each."""
+    from seedbed.records import FindingKind
+
     lines = [
         Text.assemble(("repaired ", "green"), f"{item.kind.value}  {item.path}: {item.problem}") for item in repaired
     ]
     for item in left:
         style = "bold red" if item.kind.is_damage else "yellow"
         lines.append(Text.assemble((item.kind.value, style), f"  {item.path}: {item.problem}\n  {item.advice}"))
+    num_accepted = sum(item.kind is FindingKind.QUARANTINED for item in left)
     if not any(item.kind.is_damage for item in left):
-        lines.append(Text("no damage: every acknowledged byte is there", style="green"))
+        but = f", but for {counted(num_accepted, 'record')} in quarantine" if num_accepted else ""
+        lines.append(Text(f"no damage: every acknowledged byte is there{but}", style="green"))
     return Text("\n").join(lines)

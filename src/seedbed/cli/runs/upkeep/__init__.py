@@ -1,0 +1,1 @@
+"""The commands of `seedbed runs` that check a store, bring back what was lost, and free its disk space."""

@@ -1,0 +1,38 @@
+"""`seedbed runs quarantine`: the loss of a record is accepted, and readers pass over it."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ReasonOption, StoreOption
+from seedbed.cli.console._render import out, print_json
+
+__all__ = ["quarantine"]
+
+
+def quarantine(
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="The path that `seedbed runs fsck` names.")],
+    reason: ReasonOption = "",
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Accept that a damaged or missing record is lost: readers then pass over it, and say nothing.
+
+    Try `seedbed runs recover` and a copy of the store first. A tombstone takes
+    the record's place; the damaged bytes are kept under quarantine/. A record
+    that can be read, or that a later version wrote, is refused.
+
+    \b
+    Examples:
+      seedbed runs quarantine log/flights/00000000000000000003.json --reason "the disk of May"
+    """
+    from seedbed.records import Store
+    from seedbed.records import quarantine as accept
+
+    kept = accept(Store.open(store), record, reason or "accepted by hand")
+    if as_json:
+        print_json({"record": record, "kept": kept})
+    else:
+        what = f"its bytes are kept at {kept}" if kept else "there were no bytes to keep"
+        out().print(Text(f"{record} counts as lost from now on; {what}"), soft_wrap=True)

@@ -1,0 +1,44 @@
+"""`seedbed runs recover`: lost commits, brought back from the copies in the folders of their runs."""
+
+import typer
+from rich.text import Text
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
+from seedbed.cli.console._progress_bar import labelled_progress_bar
+from seedbed.cli.console._render import out, print_json
+from seedbed.errors import ExitCode
+
+__all__ = ["recover"]
+
+
+def recover(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Bring lost commits back, byte for byte, from the copies that the folders of their runs hold.
+
+    `seedbed runs fsck` names such a copy as COMMIT_LOST. Bytes that stand in
+    the commit's place are kept under quarantine/. Where another commit has its
+    number, nothing is changed and the copy stays; then this exits with 1.
+
+    \b
+    Examples:
+      seedbed runs recover
+      seedbed runs recover --store backup/runs --json
+    """
+    from dataclasses import asdict
+
+    from seedbed.records import Store
+    from seedbed.records import recover as recover_store
+
+    with labelled_progress_bar() as progress:
+        found = recover_store(Store.open(store), progress=progress)
+    if as_json:
+        print_json({"commits": [asdict(item) for item in found]})
+    else:
+        for item in found:
+            what = f"commit {item.seq} of {item.project}, run {item.run_id}"
+            done = (
+                Text(f"brought back {what}") if not item.problem else Text(f"not brought back: {what}: {item.problem}")
+            )
+            out().print(done, soft_wrap=True)
+        if not found:
+            out().print("no run's folder holds a commit that its log lacks")
+    raise typer.Exit(ExitCode.FAIL if any(item.problem for item in found) else ExitCode.PASS)
