@@ -40,6 +40,7 @@ Draw = Callable[[int, int, np.random.Generator], Series]
 
 NOMINAL, MISSED, ERRORS_INSIDE = 0.05, 0.2, 3.0
 SIZES = (16, 24, 48, 96, 240, 1000)
+BURSTS = "bursts over noise"
 LARGEST_FOR_DRIFT = 240
 LOOKS = (*range(8, 240, 8), *range(240, 1001, 40))
 
@@ -153,6 +154,15 @@ def on_and_off(num: int, n: int, generator: np.random.Generator) -> Series:
     return ((switches + (generator.random((num, 1)) < 0.5)) % 2) * generator.random((num, n))
 
 
+def bursts_over_noise(num: int, n: int, generator: np.random.Generator) -> Series:
+    """Uniform noise below 1/3, and 2/3 more one time in twenty, in bursts of ten on average: p95 is between the two."""
+    above = np.empty((num, n))
+    above[:, 0] = generator.random(num) < 0.05
+    for i in range(1, n):
+        above[:, i] = generator.random(num) < np.where(above[:, i - 1] == 1, 0.9, 0.1 * 0.05 / 0.95)
+    return (generator.random((num, n)) + 2 * above) / 3
+
+
 def _normal_cdf(samples: Series) -> Series:
     """The normal distribution, interpolated to 1e-7."""
     places = np.linspace(-8, 8, 20_001)
@@ -215,6 +225,15 @@ def sequences(name: str, num_series: int) -> Iterator[Rate]:
             yield Rate(name, "sequence, every eighth", n, num_series, float(ever.mean(axis=1).max()), NOMINAL)
 
 
+def tails(num_series: int) -> Iterator[Rate]:
+    """Rates of a check on a quantile that lies at the edge of bursts; 240 samples hold about one burst."""
+    check = _check("p95(x) < 0.5 @ 95%")
+    for n in (1000, 4000):
+        rows = bursts_over_noise(num_series, n, np.random.default_rng([5, n]))
+        passed = np.mean([answer_arms(check, Arms(row)).verdict.value == "PASS" for row in rows])
+        yield Rate(BURSTS, "p95(x)", n, num_series, float(passed), NOMINAL)
+
+
 def quantiles(name: str, num_series: int) -> Iterator[Rate]:
     """Rates of checks on quantiles, which need no range; the true quantiles are those of a long series."""
     shape = SHAPES[name]
@@ -255,18 +274,20 @@ def measure(num_series: int) -> list[Rate]:
             found += quantiles(name, num_series // 2)
         if name in {"independent", "AR(1) 0.5", "heavy tails"}:
             found += drift_checks(name, num_series // 2)
-    return found
+    progress.print(f"{BURSTS} ...")
+    return [*found, *tails(num_series // 2)]
 
 
 def show(found: list[Rate]) -> None:
     """Print one table for each shape; rates beyond their limits are marked."""
     console = Console(width=132)
-    for name in SHAPES:
-        table = Table("check", *(f"n = {n}" for n in SIZES), title=f"{name}: false pass / power (or false fail), %")
+    for name in dict.fromkeys(rate.shape for rate in found):
         rates = [rate for rate in found if rate.shape == name]
+        sizes = sorted({rate.num_samples for rate in rates})
+        table = Table("check", *(f"n = {n}" for n in sizes), title=f"{name}: false pass / power (or false fail), %")
         for check in dict.fromkeys(rate.check for rate in rates):
             by_size = {rate.num_samples: rate for rate in rates if rate.check == check}
-            table.add_row(check, *(_cell(by_size[n]) if n in by_size else "" for n in SIZES))
+            table.add_row(check, *(_cell(by_size[n]) if n in by_size else "" for n in sizes))
         console.print(table)
     beyond = [rate for rate in found if not rate.met]
     hidden = sum(is_hidden(rate) for rate in beyond)
@@ -278,9 +299,10 @@ def show(found: list[Rate]) -> None:
 
 def is_hidden(rate: Rate) -> bool:
     """Whether so few samples may not show how they depend on each other."""
-    shape, is_of_ranks = SHAPES[rate.shape], rate.check.startswith(("median", "p95"))
-    fewest = max(shape.hidden_below, shape.hidden_for_ranks_below if is_of_ranks else 0)
-    return rate.num_samples < fewest
+    shape, is_of_ranks = SHAPES.get(rate.shape), rate.check.startswith(("median", "p95"))
+    if shape is None:
+        return False
+    return rate.num_samples < max(shape.hidden_below, shape.hidden_for_ranks_below if is_of_ranks else 0)
 
 
 def _cell(rate: Rate) -> str:

@@ -14,7 +14,7 @@ from seedbed.gate._arms import Arms
 from seedbed.gate._estimate import Question, question_of
 from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._dependence import alike, dependence_of_rows
-from seedbed.gate.bounds._quantile import worth_one
+from seedbed.gate.bounds._quantile import dependent_ranks, worth_one
 from seedbed.gate.bounds._season import seasons_of_rows
 from seedbed.gate.bounds._share import largest_share_refuted
 from seedbed.gate.bounds._simulated import autoregressive
@@ -126,6 +126,33 @@ def test_a_quantile_of_slow_samples_is_bounded_by_as_many_as_they_are_worth(draw
     truth = float(np.quantile(draw(np.random.default_rng(6), 4000), share))
     passed = [report_on(check.format(repr(truth)), {"x": Series(row)}).verdict is Verdict.PASS for row in rows]
     assert within_five_percent(np.array(passed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_quantile_at_the_edge_of_bursts_is_bounded_by_how_the_bursts_come(side: int) -> None:
+    # One time in twenty above 1, in bursts of ten: exactly 95 % are below 1, so that p95 < 1 is false. Where few bursts
+    # were sampled, the sampled quantile lies among the rest, which is independent.
+    generator, rows = np.random.default_rng(8), 200
+    above = np.zeros((rows, 1000), dtype=bool)
+    above[:, 0] = generator.random(rows) < 0.05
+    for at in range(1, 1000):
+        above[:, at] = generator.random(rows) < np.where(above[:, at - 1], 0.9, 0.1 * 0.05 / 0.95)
+    series = side * (generator.random(above.shape) + 2 * above)
+    check = "p95(x) < 1 @ 95%" if side == 1 else "p5(x) > -1 @ 95%"
+    passed = [report_on(check, {"x": Series(row)}).verdict is Verdict.PASS for row in series]
+    assert within_five_percent(np.array(passed))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_a_quantile_of_independent_samples_is_bounded_about_as_closely_as_by_the_exact_ranks(share: float) -> None:
+    samples = np.random.default_rng(3).permutation(1000).astype(float)
+    found = dependent_ranks(samples, share, confidence=0.9)
+    spread = 1.645 * sqrt(1000 * share * (1 - share))  # of a binomial number, as the normal distribution has it
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.9 * spread < 1000 * share - found.low < 1.4 * spread
+    assert 0.9 * spread < found.high - 1000 * share < 1.4 * spread
 
 
 def test_what_shows_in_the_ranks_counts_less_in_a_tail_and_ties_are_no_trend() -> None:

@@ -10,7 +10,7 @@ from seedbed.gate._answer import HOLDS, Answer, apart
 from seedbed.gate._arms import FEWEST_FOR_RANKS, Shortage, plural, too_few
 from seedbed.gate._check import Check
 from seedbed.gate._estimate import alpha_of
-from seedbed.gate.bounds._quantile import QuantileRanks, quantile_ranks, worth_one
+from seedbed.gate.bounds._quantile import QuantileRanks, dependent_ranks
 from seedbed.gate.bounds._share import fewest_to_refute
 
 __all__ = ["answer_quantile"]
@@ -23,7 +23,7 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
     if samples.size < FEWEST_FOR_RANKS:
         return too_few(samples.size, FEWEST_FOR_RANKS, "order statistics")
     alpha, value = alpha_of(confidence), float(check.value)
-    ranks = quantile_ranks(samples, share, confidence=1 - 2 * alpha, inflation=worth_one(samples, share))
+    ranks = dependent_ranks(samples, share, confidence=1 - 2 * alpha)
     low, found, high = _bounds(samples, share, ranks)
     asked, other = (high, low) if check.op.is_upper_limit else (low, high)
     if HOLDS[check.op](asked, value):

@@ -1,6 +1,6 @@
 """A confidence interval for a quantile of dependent samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, exp, lgamma, log
 from statistics import NormalDist
 from typing import final
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate.bounds._bootstrap import andrews_length, block_means
-from seedbed.gate.bounds._dependence import alike
+from seedbed.gate.bounds._dependence import alike, dependence_of_rows
 from seedbed.gate.bounds._samples import Samples, finite_samples
+from seedbed.gate.bounds._share import largest_share_refuted
 
-__all__ = ["QuantileRanks", "block_quantile", "quantile_ranks", "worth_one", "worth_one_formerly"]
+__all__ = ["QuantileRanks", "block_quantile", "dependent_ranks", "quantile_ranks", "worth_one", "worth_one_formerly"]
+
+_STEP = 1.25  # of the numbers of samples beyond a bound that are tried
 
 
 @final
@@ -43,15 +46,14 @@ class QuantileRanks:
 def block_quantile(values: Samples, probability: float, *, confidence: float = 0.95) -> Interval:
     """The quantile of `values`, in the order they were sampled, with a two-sided confidence interval.
 
-    The bounds are order statistics (Thompson, 1936), for any distribution, at the number of independent samples that
-    these are worth, as `worth_one` says. Resampling the quantile itself would pass a 95th percentile at its true value
-    four to eight times as often, since a resampled tail is never longer than the sampled one. Raises InvalidInput for
-    too few samples to bound the quantile.
+    The bounds are order statistics (Thompson, 1936), for any distribution, as `dependent_ranks` finds them. Resampling
+    the quantile itself would pass a 95th percentile at its true value four to eight times as often, since a resampled
+    tail is never longer than the sampled one. Raises InvalidInput for too few samples to bound the quantile.
     """
     if not 0 < probability < 1:
         raise InvalidInput(f"block_quantile: expected a probability between 0 and 1, found {probability}; 0.95 for p95")
     samples = finite_samples(values, fewest=2, needed_by="block_quantile")
-    ranks = quantile_ranks(samples, probability, confidence=confidence, inflation=worth_one(samples, probability))
+    ranks = dependent_ranks(samples, probability, confidence=confidence)
     interval = ranks.interval(samples, probability, confidence)
     if interval is None:
         raise InvalidInput(
@@ -61,16 +63,58 @@ def block_quantile(values: Samples, probability: float, *, confidence: float = 0
     return interval
 
 
+def dependent_ranks(samples: NDArray[np.float64], probability: float, *, confidence: float) -> QuantileRanks:
+    """The ranks of the order statistics that bound the quantile of two or more samples, however they depend.
+
+    First at the number of independent samples that these are worth by the sampled quantile. What lies in the tail may
+    come in bursts that this does not show, when few bursts were sampled and the sampled quantile lies among the rest.
+    So a bound on the side of the tail is moved outward until, at every place beyond it, the share of the samples there
+    refutes the quantile by how the samples beyond that very place depend on each other.
+    """
+    tail, by_ranks = (1 - confidence) / 2, _worth_by_ranks(samples, probability)
+    inflation = max(alike(_below(samples, probability)), by_ranks)
+    found = quantile_ranks(samples, probability, confidence=confidence, inflation=inflation)
+    last, low, high = samples.size - 1, found.low, found.high
+    if low is not None and probability <= 0.5:
+        outer = _moved_outward(-samples, 1 - probability, last - low, tail, by_ranks)
+        low = None if outer is None else last - outer
+    if high is not None and probability >= 0.5:
+        high = _moved_outward(samples, probability, high, tail, by_ranks)
+    return replace(found, low=low, high=high)
+
+
+def _moved_outward(
+    samples: NDArray[np.float64], probability: float, rank: int, tail: float, least_worth: float
+) -> int | None:
+    """The rank at or above `rank` from which on all larger samples refute that the quantile is as large as they."""
+    numbers = [samples.size - 1 - rank]
+    while numbers[-1] > 0:
+        numbers.append(min(numbers[-1] - 1, int(numbers[-1] / _STEP)))
+    ordered, bound = np.sort(samples), None
+    beyond = np.array([samples > ordered[samples.size - 1 - number] for number in numbers], dtype=np.float64)
+    worth = np.maximum(dependence_of_rows(beyond).num_alike, least_worth)
+    below = samples.size - beyond.sum(axis=1)
+    for number, count, one in reversed(list(zip(numbers, below.tolist(), worth.tolist(), strict=True))):
+        if largest_share_refuted(count / one, samples.size / one, tail) < probability:
+            break
+        bound = samples.size - 1 - number
+    return bound
+
+
 def worth_one(samples: NDArray[np.float64], probability: float) -> float:
-    """How many successive samples are worth one, by which of them lie below the quantile, and by their ranks.
+    """How many successive samples count as one, by which of them lie below the quantile, and by their ranks."""
+    return max(alike(_below(samples, probability)), _worth_by_ranks(samples, probability))
+
+
+def _worth_by_ranks(samples: NDArray[np.float64], probability: float) -> float:
+    """How many successive samples count as one by their ranks alone.
 
     Few samples lie beyond a quantile in the tail, and they show little of how they depend on each other. The ranks show
     more, but what they show counts for less in a tail: by Hermite's first polynomial, phi(z)^2 / (p (1 - p)), where z
     is the normal quantile at p, against the same at the median.
     """
     ranks = np.unique(samples, return_inverse=True)[1].astype(np.float64)
-    by_ranks = 1 + _first_hermite(probability) / _first_hermite(0.5) * (alike(ranks) - 1)
-    return max(alike(_below(samples, probability)), by_ranks)
+    return 1 + _first_hermite(probability) / _first_hermite(0.5) * (alike(ranks) - 1)
 
 
 def _first_hermite(probability: float) -> float:
@@ -95,7 +139,7 @@ def _below(samples: NDArray[np.float64], probability: float) -> NDArray[np.float
 def quantile_ranks(
     samples: NDArray[np.float64], probability: float, *, confidence: float, inflation: float
 ) -> QuantileRanks:
-    """The ranks of the order statistics that bound the quantile, of two or more samples, `inflation` worth one."""
+    """The ranks of the order statistics that bound the quantile, where `inflation` successive samples count as one."""
     num_samples, tail = samples.size, (1 - confidence) / 2
     effective_samples = max(1, int(num_samples / inflation))
     above = _first_rank_above(effective_samples, probability, tail)
