@@ -337,6 +337,42 @@ def test_an_attempt_is_a_resume_when_a_later_one_went_on_from_steps_of_it(attemp
 
 
 @pytest.mark.parametrize(
+    ("resumed", "resumes"),
+    [
+        ([], 0),
+        ([50], 1),
+        ([0], 0),  # begun again
+        ([50, 50], 1),  # the second attempt made no step that is left
+        ([50, 80], 2),
+        ([50, 80, 20], 1),
+        ([50, 0, 30], 1),
+    ],
+)
+def test_an_attempt_of_which_no_step_was_logged_is_a_resume_by_its_journal_of_changes(resumed, resumes):
+    once_an_epoch = points(**{f"a{len(resumed) + 1}": range(1, 3)})
+    assert resumes_of(len(resumed) + 1, once_an_epoch, [resumed]) == resumes
+    assert resumes_of(len(resumed) + 1, once_an_epoch, [[], resumed]) == resumes
+
+
+def test_a_run_that_died_in_its_first_epoch_after_a_checkpoint_was_resumed(tmp_path):
+    store = Store.open(tmp_path, create=True)
+    whole = commit(store, "whole")
+    store.start(PROJECT, "again").failed("killed before it logged its first epoch")
+    run = store.start(PROJECT, "again")
+    run.journal().append("resumed", {"step": 50, "kept": 0, "restored": []})
+    run.log(1, {"loss": 0.5})
+    again = run.finish(draft("again", attempt=2))
+    assert compare(whole.snapshot, again.snapshot, EXACT).reasons == ("course/resumes differs: 0 / 1",)
+
+
+def test_a_change_is_kept_or_lost_with_the_attempt_that_made_it():
+    logged = points(a1=range(1, 61), a2=range(45, 101), a3=range(101, 120))
+    assert is_kept(50, logged, 3, made_in=2)
+    assert not is_kept(50, logged, 3, made_in=1)
+    assert not is_kept(50, logged, 3)  # it may have been either
+
+
+@pytest.mark.parametrize(
     ("attempt", "logged", "kept"),
     [
         (2, points(), False),  # nothing is known

@@ -1,6 +1,6 @@
 """What happened in a run, as words: the course of its parameters, whether it kept its contract, its resumes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -19,17 +19,28 @@ _FEATURES = ("sdpa", "flash", "amp", "cdc")
 
 @dataclass(frozen=True)
 class ValueUse:
-    """One value of a parameter, and the first step that used it; `certain` is false where nobody saw the use."""
+    """One value of a parameter, and the first step that used it; `certain` is false where nobody saw the use.
+
+    `lost_at` is the step at which another value was found in its place, `found` that value; None where none was.
+    """
 
     parameter: str
     step: int
     value: float
     origin: str
     certain: bool
+    lost_at: int | None = None
+    found: float | str | None = None
 
     @property
     def words(self) -> str:
         """The value, the step and how sure that is: `from step 151: 0.00075`."""
+        if self.lost_at is not None and self.lost_at > self.step:
+            last = self.lost_at - 1
+            steps = f"step {self.step}" if last == self.step else f"steps {self.step} to {last}"
+            return f"{steps}: {self.value:g}; from step {self.lost_at}: {_short(self.found)}, which overwrote it"
+        if self.lost_at is not None:
+            return f"from step {self.step}: {_short(self.found)}, which overwrote {self.value:g}"
         doubt = "" if self.certain else ", perhaps: nobody saw whether it was used"
         return f"from step {self.step}: {self.value:g}{doubt}"
 
@@ -71,7 +82,17 @@ def _uses(values: JsonValue, origin: str) -> Iterator[ValueUse]:
     for parameter, items in values.items() if isinstance(values, dict) else ():
         for item in items if isinstance(items, list) else ():
             if isinstance(item, list) and len(item) > 1 and isinstance(item[0], int) and is_number(item[1]):
-                yield ValueUse(parameter, item[0], item[1], origin, len(item) == 2)
+                yield ValueUse(parameter, item[0], item[1], origin, len(item) == 2, *_loss(item))
+
+
+def _loss(item: Sequence[JsonValue]) -> tuple[int, float | str] | tuple[()]:
+    """The step at which the value was lost, and what was found there; empty where it was not."""
+    step, found = (*item[3:5], None, None)[:2]
+    return (step, found) if isinstance(step, int) and isinstance(found, int | float | str) else ()
+
+
+def _short(value: float | str | None) -> str:
+    return f"{value:g}" if is_number(value) else str(value)
 
 
 def _fact(runtime: Mapping[str, JsonValue], feature: str, fact: str) -> bool:

@@ -167,9 +167,11 @@ class ActiveRun:
         complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        heads, points = self._log_heads(), self._points()
-        resumes, untold = resumes_of(self.attempt, points), self._untold(documents, points)
-        commit = self._commits.append(complete, heads, self._clock.now(), resumes, untold)
+        logs = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
+        points = self._points(logs)
+        resumes = resumes_of(self.attempt, points, map(_resumed, logs.values()))
+        untold = self._untold(logs, documents, points)
+        commit = self._commits.append(complete, self._log_heads(logs), self._clock.now(), resumes, untold)
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)
         write_latest(self._files, self._commits, commit)
@@ -234,34 +236,39 @@ class ActiveRun:
                     )
         return made
 
-    def _untold(self, documents: Mapping[str, Any], points: Sequence[tuple[int, int]]) -> dict[str, str]:
+    def _untold(
+        self, logs: Mapping[Path, Frames], documents: Mapping[str, Any], points: Sequence[tuple[int, int]]
+    ) -> dict[str, str]:
         """The run's journals that hold changes which the documents do not tell of, with their last digests.
 
         So it is when an attempt goes on after one that changed something, and takes no engine for its journal; or an
         engine that begins again, although the steps after the change were kept.
         """
         told = change_summaries({name: plain(document) for name, document in documents.items()})
-        found = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
         return {
             path.name: frames.head[1]
-            for path, frames in found.items()
-            if any(
-                path.stem not in told or (is_lost and is_kept(step, points, self.attempt))
-                for step, is_lost in _proposed(frames)
-            )
+            for path, frames in logs.items()
+            if self._holds_untold(frames, points, is_told=path.stem in told)
         }
 
-    def _log_heads(self) -> dict[str, LogHead]:
-        heads = {}
-        for path in sorted(self.folder.glob("*.log")):
-            heads[path.name] = read_frames(path).head
+    def _holds_untold(self, frames: Frames, points: Sequence[tuple[int, int]], *, is_told: bool) -> bool:
+        every_attempt_had_an_engine = len(_resumed(frames)) == self.attempt - 1
+        return any(
+            not is_told or is_kept(step, points, self.attempt, lost_in if every_attempt_had_an_engine else None)
+            for step, lost_in in _proposed(frames)
+            if lost_in or not is_told
+        )
+
+    def _log_heads(self, logs: Mapping[Path, Frames]) -> dict[str, LogHead]:
+        for path in logs:
             self._upload(path)
+        heads = {path.name: frames.head for path, frames in logs.items()}
         return {name: LogHead(sequence=head[0], digest=head[1]) for name, head in heads.items() if head[0]}
 
-    def _points(self) -> list[tuple[int, int]]:
+    def _points(self, logs: Mapping[Path, Frames]) -> list[tuple[int, int]]:
         """The attempt and step of every point that was logged; of a first attempt nobody needs them."""
-        path = self.path(EVENTS)
-        entries = read_frames(path).entries if self.attempt > 1 and path.exists() else ()
+        found = logs.get(self.path(EVENTS)) if self.attempt > 1 else None
+        entries = () if found is None else found.entries
         events = (event for entry in entries for event in events_of(entry.kind, entry.payload))
         return [(event.attempt, event.step) for event in events]
 
@@ -297,20 +304,29 @@ class ActiveRun:
             )
 
 
-def _proposed(frames: Frames) -> Iterator[tuple[int, bool]]:
-    """The step of each change that was proposed in a journal, and whether a resume called it lost work.
+def _resumed(frames: Frames) -> list[int]:
+    """The steps at which a journal of changes was resumed; 0 where it began again."""
+    found = (entry.payload for entry in frames.entries if entry.kind == _RESUMED)
+    return [each["step"] for each in found if isinstance(each.get("step"), int) and isinstance(each.get("kept"), int)]
 
-    A journal of another kind may have records of the same names, of which nothing is known to be lost.
+
+def _proposed(frames: Frames) -> Iterator[tuple[int, int]]:
+    """The step of each change that was proposed in a journal, and which beginning's lost work it is; 0 for none's.
+
+    It is the first that an engine made, or that of the first, second, … resume before it. A journal of another kind may
+    have records of the same names, of which nothing is known to be lost.
     """
     steps: dict[int, int] = {}
+    beginning = 1
     for number, entry in enumerate(frames.entries):
         change, step, kept = (entry.payload.get(name) for name in ("id", "step", "kept"))
         if entry.kind == _PROPOSED:
             steps[change if isinstance(change, int) else -number] = step if isinstance(step, int) else 0
         elif entry.kind == _RESUMED and isinstance(kept, int):
             lost = [change for change in steps if change > kept]
-            yield from ((steps.pop(change), True) for change in lost)
-    yield from ((step, False) for step in steps.values())
+            yield from ((steps.pop(change), beginning) for change in lost)
+            beginning += 1
+    yield from ((step, 0) for step in steps.values())
 
 
 def _is_earlier(document: object, summary: object) -> bool:

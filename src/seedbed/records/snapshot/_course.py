@@ -69,12 +69,27 @@ def change_summaries(documents: Mapping[str, Any]) -> dict[str, ChangeSummary]:
     return found
 
 
-def resumes_of(attempt: int, points: Iterable[tuple[int, int]]) -> int:
+def resumes_of(attempt: int, points: Iterable[tuple[int, int]], resumed: Iterable[Sequence[int]] = ()) -> int:
     """How many attempts before `attempt` made steps that its result rests on, by the logged (attempt, step).
 
     Steps that a later attempt took again are lost work. An attempt of which no step is left is counted unless the log
     has no room for one: the next step that was logged follows at once. A log without points says nothing: all count.
+    `resumed` are the steps at which each journal of changes was resumed, in order: what they show counts too, since a
+    run that logs once an epoch shows no step of an attempt that ended within the first one.
     """
+    return max(_resumes_by_steps(attempt, points), *(_resumes_by_journal(steps) for steps in ((), *resumed)))
+
+
+def _resumes_by_journal(steps: Sequence[int]) -> int:
+    begun = [0]  # the steps at which those attempts began whose work is left
+    for step in steps:
+        while begun and begun[-1] >= step:
+            begun.pop()
+        begun.append(step)
+    return len(begun) - 1
+
+
+def _resumes_by_steps(attempt: int, points: Iterable[tuple[int, int]]) -> int:
     logged: dict[int, list[int]] = {}
     for number, step in points:
         logged.setdefault(number, []).append(step)
@@ -104,17 +119,19 @@ def course_words(course: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def is_kept(step: int, points: Iterable[tuple[int, int]], attempt: int) -> bool:
+def is_kept(step: int, points: Iterable[tuple[int, int]], attempt: int, made_in: int | None = None) -> bool:
     """Whether work after `step` of an attempt before `attempt` was kept, by the logged (attempt, step).
 
-    It was lost where a later attempt began again at the next step that was logged, or before. Without a later step of
-    an earlier attempt nothing is known, and nothing is said to be kept.
+    It is asked of the attempt `made_in`; of all earlier ones where that is not known. It counts as lost where a later
+    attempt began again at the next step that was logged, or before. Without a later step of an earlier attempt nothing
+    is known, and nothing is said to be kept.
     """
     logged: dict[int, list[int]] = {}
     for number, at in points:
         logged.setdefault(number, []).append(at)
     following = {number: min((at for at in found if at > step), default=None) for number, found in logged.items()}
-    earlier = {number: at for number, at in following.items() if at is not None and number < attempt}
+    asked = range(1, attempt) if made_in is None else [made_in]
+    earlier = {number: at for number, at in following.items() if at is not None and number in asked}
     return bool(earlier) and not any(
         min(found) <= at for number, at in earlier.items() for later, found in logged.items() if later > number
     )
