@@ -277,7 +277,8 @@ def test_damage_is_found_named_and_not_repaired(store, name):
     where, how, kind = DAMAGES[name]
     path = plant(store, where, how)
     found = fsck(Store(StoreLocation.of(store.work, None), store.clock))
-    assert [finding.kind for finding in found] == [kind], found
+    # A lost commit has a whole copy in the folder of its run, which is named too.
+    assert [finding.kind for finding in found if finding.kind is not FindingKind.COMMIT_LOST] == [kind], found
     assert path.startswith(found[0].path.removesuffix(".zst"))
     assert kind.is_damage
     before = {path: path.read_bytes() for path in store.work.rglob("*") if path.is_file()}

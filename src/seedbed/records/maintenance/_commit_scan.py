@@ -149,7 +149,9 @@ def readable_records(
             record = log.read(seq)
         except NotFound:
             key, problem = log.key(seq), "a link that leads nowhere stands in the place of a record"
-            findings.setdefault(key, Finding(FindingKind.SLOT_TAKEN, key, problem, MOVE))
+            # At the end, nothing may ever have been recorded there.
+            kind, advice = (FindingKind.SLOT_TAKEN, MOVE) if seq == numbers[-1] else (missing, NO_COPY)
+            findings.setdefault(key, Finding(kind, key, problem, advice))
         except Quarantined as loss:
             key = log.key(seq)
             findings.setdefault(key, Finding(FindingKind.QUARANTINED, key, str(loss), "nothing is to be done"))

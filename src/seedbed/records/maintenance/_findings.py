@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["GC", "MOVE", "NO_COPY", "RECOVER", "REPAIR", "RESTORE", "UPGRADE", "Finding", "FindingKind"]
+__all__ = ["GC", "MOVE", "NO_COPY", "RECOVER", "REPAIR", "RESTORE", "RESTORE_LOG", "UPGRADE", "Finding", "FindingKind"]
 
 RESTORE = "restore the file from a copy of the store; it cannot be rebuilt"
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
 NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
 UPGRADE = "upgrade Seedbed: a later version wrote it; nothing is deleted before it can be read"
+RESTORE_LOG = (
+    "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
+)
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and nothing can be recorded before it is gone"
 GC = "run `seedbed runs gc`"

@@ -7,19 +7,20 @@ from functools import partial
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import NotFound, StoreCorrupt
-from seedbed.records._status import read_status
+from seedbed.records._status import Status, read_status, status_key
 from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.journal._frames import Frames, parse_frames
+from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, is_committed, read_object
 from seedbed.records.maintenance._expiries import Expiries
-from seedbed.records.maintenance._findings import RECOVER, REPAIR, RESTORE, Finding, FindingKind
+from seedbed.records.maintenance._findings import RECOVER, REPAIR, RESTORE, RESTORE_LOG, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._snapshot import LogHead
-from seedbed.records.storage._layout import EVENTS, LOGS
+from seedbed.records.storage._layout import EVENTS, LOGS, log_folder
 
 __all__ = ["FolderCheck", "confirmed"]
 
@@ -57,7 +58,25 @@ class FolderCheck:
                 problem = f"it is a whole copy of commit {copy.seq} ({copy.digest[:12]}…), which the log does not hold"
                 found.append(Finding(FindingKind.COMMIT_LOST, key, problem, RECOVER))
                 shown = [view for view in shown if view.path != key]
+            elif commit is None:
+                shown += self._finished_without_commit(folder)
         return [*found, *shown]
+
+    def _finished_without_commit(self, folder: str) -> Iterator[Finding]:
+        """A run that says it is finished, where the log has neither its commit nor any loss that may have been it."""
+        project = folder.split("/")[1]
+        headers = self.reachable.scan.headers.get(project, Headers())
+        is_told = headers.lost() or any(key.startswith(f"{log_folder(project)}/") for key in self.reachable.findings)
+        try:
+            status = read_status(self.store.files, folder, self.store.clock.now())
+        except StoreCorrupt:  # reported already
+            return
+        if status and status.status is RunStatus.FINISHED and not is_told and self._has_no_commit(status):
+            problem = "it says that the run finished, but the log holds no commit of it"
+            yield Finding(FindingKind.COMMIT_LOST, status_key(folder), problem, RESTORE_LOG)
+
+    def _has_no_commit(self, status: Status) -> bool:
+        return self.store.log(status.project).find(status.run_id, status.stage) is None
 
     def _lost_copy(self, folder: str) -> Commit | None:
         """The commit of which the folder holds a whole copy, and the log nothing."""

@@ -7,7 +7,7 @@ from seedbed.records._status import STALE_AFTER
 from seedbed.records._store import Store, check_marker
 from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck
-from seedbed.records.maintenance._findings import MOVE, REPAIR, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE, NO_COPY, REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
@@ -54,11 +54,13 @@ def _marker(store: Store) -> Iterator[Finding]:
 
 def _slots(store: Store, reachable: Reachability) -> Iterator[Finding]:
     """Folders in the place of numbered records, whose numbers no writer can take then."""
-    for top, project in sorted(reachable.inventory.numbers):
+    for (top, project), numbers in sorted(reachable.inventory.numbers.items()):
         for item in store.files.list(f"{top}/{project}", deep=False):
             key = item.key.rstrip("/")
-            if key != item.key and record_number(key) is not None:
-                yield Finding(FindingKind.SLOT_TAKEN, key, "a folder stands in the place of a record", MOVE)
+            number = None if key == item.key else record_number(key)
+            if number is not None:
+                advice = MOVE if number > max(numbers) else f"move it away; {NO_COPY}"
+                yield Finding(FindingKind.SLOT_TAKEN, key, "a folder stands in the place of a record", advice)
 
 
 def _stray(store: Store, reachable: Reachability) -> Iterator[Finding]:

@@ -33,15 +33,15 @@ def find_lost_tails(store: Store, reachable: Reachability, findings: dict[str, F
     for mention in _mentions(store, reachable, findings):
         furthest[mention.project] = max(furthest.get(mention.project, mention), mention, key=lambda item: item.seq)
     for project, mention in furthest.items():
+        log = store.log(project)
         last = max(reachable.inventory.numbers.get((LOGS, project), [0]))
+        in_place = findings.get(log.key(last))
+        if in_place and in_place.kind is FindingKind.SLOT_TAKEN:  # a link is listed as what it should be
+            last -= 1
         if mention.seq > last and not _exists(store, project, last + 1):
-            key = store.log(project).key(last + 1)
-            add_finding(
-                findings,
-                FindingKind.COMMIT_MISSING,
-                key,
-                gap_problem(last, mention.seq, f"{mention.key} names {mention.seq}"),
-            )
+            key, because = log.key(last + 1), f"{mention.key} names {mention.seq}"
+            findings.pop(key, None)
+            add_finding(findings, FindingKind.COMMIT_MISSING, key, gap_problem(last, mention.seq, because))
 
 
 def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | None:

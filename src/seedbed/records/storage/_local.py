@@ -39,7 +39,7 @@ class LocalFiles:
             return _read(self._at(key))
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"there is no file {key} in {self.root}") from None
-        except PermissionError as problem:
+        except (PermissionError, IsADirectoryError) as problem:
             raise Unreadable(str(_unavailable("read", self._at(key), problem))) from problem
         except OSError as problem:
             raise _unavailable("read", self._at(key), problem) from problem

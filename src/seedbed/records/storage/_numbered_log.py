@@ -68,7 +68,7 @@ class NumberedLog:
         except ValueError as problem:
             raise damaged(key, str(problem)) from None
         except Unreadable as problem:
-            raise StoreCorrupt(f"the record {key} is there, but: {problem}") from None
+            raise StoreCorrupt(f"the record {key} is taken, but: {problem}") from None
         if body.get("kind") == TOMBSTONE:
             raise Quarantined(f"the record {key} is lost, and quarantined since {body['timestamp']}: {body['reason']}")
         return Sealed(seq, sealed, body)
@@ -76,7 +76,8 @@ class NumberedLog:
     def follow(self, seq: int) -> Sealed | LostRecord | None:
         """What stands at number `seq`, where all before it were followed; None where the log ends.
 
-        A record that is missing or damaged is a `LostRecord`, so one fault does not hide the records after it.
+        A record that is missing or damaged is a `LostRecord`, so one fault does not hide the records after it. Raises
+        StoreCorrupt when a folder stands at the next number: nothing was recorded there, and nothing can be.
         """
         if self._taken is None:
             self._taken = max(self.numbers(seq - 1), default=0)
@@ -86,6 +87,8 @@ class NumberedLog:
             missing = f"the record {self.key(seq)} is missing, while number {self._taken} exists"
             return LostRecord(seq, missing) if seq < self._taken else None
         except StoreCorrupt as damage:
+            if seq > self._taken and seq not in self.numbers(seq - 1):
+                raise
             return LostRecord(seq, str(damage), isinstance(damage, Quarantined))
 
     def publish(self, seq: int, data: bytes) -> bool:

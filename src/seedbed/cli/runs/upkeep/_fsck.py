@@ -27,7 +27,7 @@ def fsck(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every file of the store against its digest.
+    """Check every record, blob, log and view of the store against its digest or its commit.
 
     Exits with 1 when acknowledged bytes are damaged. What a killed process
     leaves behind is listed, but is no damage.
