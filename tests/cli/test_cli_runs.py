@@ -358,3 +358,41 @@ def test_a_run_of_a_machine_that_is_gone_is_ended(cli, tmp_path):
     again = cli("runs", "end", "gone", *where)
     assert again.code == 2
     assert "does not run: it is INTERRUPTED; there is nothing to end" in again.err
+
+
+def test_a_commit_is_recovered_or_its_loss_is_accepted(two):
+    commit = next(STORE.glob("log/*/*1.json"))
+    whole = commit.read_bytes()
+    commit.write_bytes(whole[:-9])
+    shown = two("runs", "show", "run-a")
+    assert (shown.code, "is FINISHED (its commit is missing or damaged" in shown.out) == (1, True)
+    assert "resume it" not in shown.out
+    assert two("runs", "diff", "run-a").code == 1
+    assert two("runs", "show", "1").code == 2
+    recovered = two("runs", "recover", "--json")
+    assert [(each["run_id"], each["problem"]) for each in recovered.json["commits"]] == [("run-a", "")]
+    assert (recovered.code, commit.read_bytes()) == (0, whole)
+    assert "no run's folder holds a commit that its log lacks" in two("runs", "recover").out
+    commit.write_bytes(whole[:-9])
+    record = commit.relative_to(STORE).as_posix()
+    assert "its bytes are kept at quarantine/" in two("runs", "quarantine", record, "--reason", "old disk").out
+    assert two("runs", "list").code == 0
+    assert two("runs", "fsck").code == 1  # a whole copy is there all the same
+    assert "brought back commit 1" in two("runs", "recover").out
+    commit.unlink()
+    next(STORE.glob("runs/*/run-a/*/snapshot.json")).unlink()
+    assert two("runs", "quarantine", record, "--json").json == {"kept": "", "record": record}
+    checked = two("runs", "fsck")
+    assert (checked.code, "but for 1 record in quarantine" in checked.out) == (0, True)
+
+
+def test_a_copy_whose_number_another_run_has_is_not_brought_back(two):
+    shutil.copytree(STORE / "log", "before")
+    finished(STORE, "run-d", ap=0.8, seed=2)
+    shutil.rmtree(STORE / "log")
+    shutil.copytree("before", STORE / "log")
+    finished(STORE, "run-e", ap=0.8, seed=3)
+    told = two("runs", "recover")
+    assert told.code == 1
+    assert "not brought back: commit 3" in told.out
+    assert "run run-e has the number 3 now" in told.out
