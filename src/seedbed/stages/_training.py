@@ -61,7 +61,12 @@ def train(
     warn_of_shortages(job.config, data.split)
     warn_of_many_nodes(job.config.model, data.stream.num_nodes)
     run_id = run_id or new_run_id(store.clock.now())
-    this = BegunJob(config=job.config, data=data.digest, replay_of=None if replay is None else replay.of)
+    this = BegunJob(
+        config=job.config,
+        data=data.digest,
+        replay_of=None if replay is None else replay.of,
+        overridden={name: list(values) for name, values in job.overridden.items()},
+    )
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
     if begun is not None:
         begun.require_same(this)
