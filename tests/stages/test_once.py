@@ -19,8 +19,8 @@ def stream(src: list[int], dst: list[int], num_sources: int) -> EventStream:
     nothing = np.empty((num_events, 0), np.float32)
     t = np.arange(num_events)
     names = tuple(map(str, range(num_nodes)))
-    ends = (np.array(end, np.int32) for end in (src, dst))
-    return EventStream(*ends, t, nothing, nothing, t, names, num_sources)
+    sources, destinations = np.array(src, np.int32), np.array(dst, np.int32)
+    return EventStream(sources, destinations, t, nothing, nothing, t, names, num_sources)
 
 
 def test_sources_that_occur_once_are_said_with_their_share_of_the_sources():
