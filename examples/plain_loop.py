@@ -34,16 +34,16 @@ with errors.exit_codes(), store.start("digits") as run:
         if step == 150:
             engine.propose(change.Delta(limits.key, change.Scale(0.5), "half of the steps are done", "the loop"), step)
     engine.close()
-    audit, story = witness.audit(time.monotonic() - began), change.summary(engine.history)
+    audit = witness.audit(time.monotonic() - began)
     correct = model(images[1400:]).argmax(1) == labels[1400:]
     draft = run.draft(
         metadata={"target": "digit", "model_family": "encoder"},
         metrics={"test": {"accuracy": gate.bounded_mean(correct.double().numpy()).model_dump()}},
         fingerprints={"data": records.digest(digits.data.tolist()), **ABOUT},
         config={"gate": GATE},
-        documents={"audit_run": audit.model_dump(mode="json"), "changes": story.model_dump(mode="json")},
+        documents={"audit_run": audit.model_dump(mode="json")},  # `finish` adds the changes
     )
     report = gate.judge(gate.parse_gate({"checks": GATE}), gate.gate_record(run.finish(draft).snapshot))
-    print("observed", audit.flash.kernels, *story.changes[0].story, sep="\n  ")
+    print("observed", audit.flash.kernels, *change.summary(engine.history).changes[0].story, sep="\n  ")
     print(f"gate: {report.verdict}", *(f"{check.metric}: {check.reason}" for check in report.checks), sep="\n  ")
     raise SystemExit(report.exit_code)

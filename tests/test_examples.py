@@ -86,3 +86,20 @@ def test_the_usual_dropout_turns_attention_into_math_and_stops_the_plain_loop(tm
     assert "aten::_scaled_dot_product_attention_math ran instead: dropout_p is 0.1" in done.stderr
     (view,) = Store.open(tmp_path / ".seedbed").runs()
     assert (view.status, view.commit) == (RunStatus.FAILED, None)
+
+
+@pytest.mark.slow
+def test_a_summary_of_the_changes_written_by_hand_gives_the_same_record(ran, tmp_path):
+    plain, shorter = EXAMPLE.read_text(encoding="utf-8"), 'mode="json")},  # `finish` adds the changes'
+    assert plain.count(shorter) == 1
+    by_hand = 'mode="json"), "changes": change.summary(engine.history).model_dump(mode="json")},'
+    assert run(tmp_path, plain.replace(shorter, by_hand)).returncode == 0
+    first, second = (
+        view.commit.snapshot
+        for folder in (ran[0], tmp_path)
+        for view in Store.open(folder / ".seedbed").runs()
+        if view.commit
+    )
+    assert second.documents["changes"] == first.documents["changes"]
+    assert set(second.documents) == set(first.documents)
+    assert second.digests["metrics"] == first.digests["metrics"]

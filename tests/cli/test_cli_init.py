@@ -130,12 +130,12 @@ def test_typed_files_are_looked_at_too(cli, name):
 
 def test_empty_words_booleans_labels_and_long_texts(cli):
     table = rows(
-        "src=i%5 | dst=i%7 | t=i | x=['NA','1.5','-','2'][i%4] | ok=['yes','no'][i%2] | label=i%2 | note='n%d'%i"
+        "src=i%5 | dst=i%7 | t=i | x=['NA','1.5','-','2'][i%4] | ok=['yes','no'][i%2] | label=i%2 | note='n%d'%(i//2)"
     )
     Path("e.csv").write_text(table)
     said, data = proposed(cli, "e.csv")
     assert (data.file.null, data.columns.features, data.columns.label) == (("-", "NA"), ("x", "ok"), "label")
-    assert "note is left out: text of 120 values" in said
+    assert "note is left out: text of 60 values" in said
 
 
 def test_a_date_that_may_be_read_in_two_ways_is_said(cli):
@@ -245,6 +245,73 @@ def test_what_is_known_only_later_by_its_name_is_named(cli):
     assert data.columns.features == ("call_duration", "backend")
     assert "features call_duration, backend: taken as known when the event happens" in said
     assert "  call_duration: by the name, known only after the event" in said
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Vorgangs-Nr.='V%07d'%i | Kundennummer=i%7 | Artikelcode=i%5 | t=i",
+        "Kundennummer=i%7 | uuid='%032x'%(i*i+7) | Artikelcode=i%5 | t=i",
+        "Beleg=4711+i*3 | Kundennummer=i%7 | Artikelcode=i%5 | t=i",
+        "user='V%07d'%i | Kundennummer=i%7 | Artikelcode=i%5 | t=i",
+    ],
+)
+def test_a_column_whose_values_never_repeat_is_no_node(cli, template):
+    Path("e.csv").write_text(rows(template))
+    said, data = proposed(cli, "e.csv")
+    assert (data.columns.src, data.columns.dst) == ("Kundennummer", "Artikelcode")
+    number = next(name for name in ("Vorgangs-Nr.", "uuid", "Beleg", "user") if name in template)
+    assert data.columns.event_id == number
+    assert f"event_id {number}: every value is different: a document number, not a node" in said
+
+
+def test_a_document_number_of_which_one_comes_again_is_left_out(cli):
+    Path("e.csv").write_text(rows("Vorgang='V%d'%max(i,1) | Kundennummer=i%7 | Artikelcode=i%5 | t=i"))
+    said, data = proposed(cli, "e.csv")
+    assert (data.columns.src, data.columns.event_id) == ("Kundennummer", None)
+    assert "Vorgang is left out: 119 of 120 values are different: a document number, not a node" in said
+
+
+def test_where_too_few_rows_tell_it_is_asked(cli):
+    Path("e.csv").write_text("Vorgang,Kunde,t\n" + "".join(f"V{i},{i % 5},{i}\n" for i in range(99)))
+    assert "Vorgang, but check it: every value is different so far" in cli("init", "e.csv").err
+    Path("f.csv").write_text("Vorgang,Kunde,t\n" + "".join(f"V{i},{i % 5},{i}\n" for i in range(100)))
+    refused = cli("init", "f.csv", "--force").err
+    assert "the columns are Vorgang (text, every value is different), Kunde (whole)" in refused
+
+
+def test_of_a_long_file_the_first_rows_tell_only_if_all_are_different(cli):
+    def long(name, repeated):
+        numbers = [f"V{i - 1 if i == repeated else i}" for i in range(10_000)]
+        lines = (f"{number},{i % 7},{i % 5},{i}\n" for i, number in enumerate(numbers))
+        Path(name).write_text("Vorgang,Kundennummer,Artikelcode,t\n" + "".join(lines))
+        return cli("init", name, "--force").err
+
+    assert "Vorgang is left out: every value is different: a document number, not a node; if that" in long("a.csv", 0)
+    assert "src Vorgang, dst Kundennummer" in (said := long("b.csv", 9_000))
+    assert "Vorgang, but check it: 9,999 of 10,000 values are different so far" in said
+
+
+@pytest.mark.parametrize(
+    ("features", "named"),
+    [
+        ("latency_ms=i/8 | backend=i%3", "latency_ms"),
+        ("Reklamiert=i%2 | Reklamation bekannt am=(when.isoformat()) | Menge=i%3", "Reklamiert"),
+        ("Gemahnt=i%2 | Gemahnt am=(when.isoformat()) | order_value=i%3 | order_date=(when.isoformat())", "Gemahnt"),
+    ],
+)
+def test_a_name_that_tells_an_outcome_is_named(cli, features, named):
+    Path("e.csv").write_text(rows(f"caller=i%5 | callee=i%7 | t=i | {features}"))
+    said, _ = proposed(cli, "e.csv")
+    assert f"  {named}: by the name, known only after the event" in said
+
+
+@pytest.mark.parametrize(("num_events", "cdc"), [(9_999, "OFF"), (10_000, "AUTO")])
+def test_a_small_file_is_not_compiled_for_and_the_reason_is_written(cli, num_events, cdc):
+    Path("e.csv").write_text("src,dst,t\n" + "".join(f"{i % 5},{i % 7},{i}\n" for i in range(num_events)))
+    assert cli("init", "e.csv").code == 0
+    assert load_config(Path("seedbed.yaml")).runtime.cdc == cdc
+    assert ("# cdc off: compiling the model takes" in Path("seedbed.yaml").read_text()) is (cdc == "OFF")
 
 
 def test_a_small_file_gets_a_batch_size_with_which_nothing_is_short(cli):

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shlex
 import signal
 import sys
 import urllib.request
@@ -50,6 +51,11 @@ def test_a_soak_runs_is_verified_and_judged(cli):
     assert cli("soak", "verify", "--anchor", "0" * 16).code == 4
     judged = cli("soak", "gate", "--prometheus", "--json")
     assert (judged.code, judged.json["verdict"]) == (0, "PASS")
+    assert "this soak ended" not in judged.err
+    name = latest.resolve().name
+    for words in (("latest",), (name,), (name, "--path", SOAKS)):
+        assert cli("soak", "verify", *words).code == 0
+        assert cli("soak", "gate", *words, "--json").json["soak_id"] == name
 
 
 @pytest.mark.slow
@@ -111,7 +117,10 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli):
     whole = cli(*RUN, "--json").json
     stopped = interrupted(cli, "--json")
     assert (stopped.code, "--resume" in stopped.err) == (130, True)
-    resumed = cli("soak", "run", "--resume", "latest", "--json")
+    judged = cli("soak", "gate", "latest")
+    said, again = judged.err.splitlines()
+    assert (judged.code, said) == (1, "this soak ended at 9 of 24 iterations; go on with")
+    resumed = cli(*shlex.split(again)[1:], "--json")
     assert resumed.code == 0
     assert "measuring again gave the same samples" in resumed.err
     same = ("settings", "tally", "windows", "anomalies", "verdict")
@@ -170,6 +179,8 @@ def test_a_gate_of_ones_own_judges_and_leaves_the_snapshot(cli):
         (("run", "--resume", "nope"), "no soak at"),
         (("verify", "--path", "nowhere"), "no soak at nowhere"),
         (("gate", "--path", "nowhere"), "no soak at nowhere"),
+        (("gate", "nope"), "no soak at artifacts/soak/nope"),
+        (("verify", "nope", "--path", "nowhere"), "no soak at nowhere/nope"),
     ],
 )
 def test_bad_input_ends_with_2_and_nothing_is_written(cli, words, said):

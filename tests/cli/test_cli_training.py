@@ -1,6 +1,8 @@
 """`seedbed train`, `demo`, `init` and `doctor`, run for real on a job that takes a second."""
 
+import json
 import shlex
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import yaml
 from cli_world import SMALL_CONFIG, signalled, small_job
 
 from seedbed.cli.training._init import TEMPLATE
+from seedbed.cli.training._job import cohort_of
 from seedbed.cli.training._reading import note_reading
 from seedbed.stages import TrainConfig, load_config
 from seedbed.stages._draft import lint_gate
@@ -122,7 +125,7 @@ def test_a_run_is_resumed_only_by_the_job_that_it_began_with(cli, tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL_CONFIG.replace("project: small", "project: other"))
     answer = cli(*job, "--resume", run_id)
     assert answer.code == 2
-    assert "belongs to project small" in answer.err
+    assert "small.yaml states other settings than the run began with (project was small, not other)" in answer.err
 
 
 def test_a_run_is_not_resumed_with_other_settings_than_it_began_with(cli, tmp_path):
@@ -136,6 +139,117 @@ def test_a_run_is_not_resumed_with_other_settings_than_it_began_with(cli, tmp_pa
     assert "resume it without --config, or start a new run" in answer.err
 
 
+def begun(cli, *job):
+    """Begin a run that ends at its first step, and return its name."""
+    assert cli(*job, "--inject", "math-attention").code == 4
+    return cli("runs", "list", "--json").json["runs"][0]["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("began", "edit", "options", "said", "without"),
+    [
+        ((), ("epochs: 1", "epochs: 3"), (), "training.epochs was 1, not 3", "--config"),
+        ((), ("training: {", "training: {seed: 4, "), (), "training.seed was 0, not 4", "--config"),
+        ((), ("", ""), ("--epochs", "3"), "training.epochs was 1, not 3", "--epochs"),
+        ((), ("", ""), ("--mode", "compat"), "runtime.mode was strict, not compat", "--mode"),
+        (("--epochs", "6"), ("epochs: 1", "epochs: 3"), (), "training.epochs was 6, not 3", "--config"),
+        (
+            ("--seed", "2"),
+            ("batch_size: 50", "batch_size: 40"),
+            ("--seed", "4"),
+            "training.batch_size was 50, not 40; training.seed was 2, not 4",
+            "--config and --seed",
+        ),
+        (
+            (),
+            ("changes.failed == 0]", "metrics.test.random.ap >= 0.9 @ 95%, changes.unknown == 0]"),
+            (),
+            "gate check 2 was `changes.failed == 0`, not `metrics.test.random.ap >= 0.9 @ 95%`; "
+            "gate check 3 `changes.unknown == 0` is new",
+            "--config",
+        ),
+        ((), ("failed == 0]", "failed == 1]"), (), "gate check 2 was `changes.failed == 0`, not `== 1`", "--config"),
+        (
+            (),
+            (", kind: contract", ""),
+            (),
+            "gate check 1 `audit.degraded == false`: kind was contract, not threshold",
+            "--config",
+        ),
+    ],
+)
+def test_whatever_is_stated_otherwise_on_resume_is_refused_by_one_rule(
+    began, edit, options, said, without, cli, tmp_path
+):
+    job = small_job(tmp_path)
+    run_id = begun(cli, *job, *began)
+    (tmp_path / "small.yaml").write_text(SMALL_CONFIG.replace(*edit) if edit[0] else SMALL_CONFIG)
+    before = {path: path.read_bytes() for path in Path(".seedbed").rglob("*") if path.is_file()}
+    answer = cli(*job, "--resume", run_id, *options)
+    assert answer.code == 2
+    assert f"than the run began with ({said}), and a run goes on as it began" in answer.err
+    assert f"resume it without {without}, or start a new run" in answer.err
+    assert {path: path.read_bytes() for path in Path(".seedbed").rglob("*") if path.is_file()} == before
+
+
+def goes_on(cli, *words):
+    """Whether the run is begun again: it stops at the same fault, and not because of what was stated."""
+    answer = cli(*words, "--inject", "math-attention")
+    return answer.code == 4 and "warning: the resumed run goes on as it began" not in answer.err
+
+
+def test_what_something_stronger_overrode_when_the_run_began_may_still_be_stated(cli, tmp_path, monkeypatch):
+    job = small_job(tmp_path)
+    monkeypatch.setenv("SEEDBED_RUNTIME_THREADS", "2")
+    options = ("--epochs", "3", "--threads", "1")
+    run_id = begun(cli, *job, *options)
+    assert goes_on(cli, *job, *options, "--resume", run_id)
+    assert goes_on(cli, *job, "--resume", run_id)
+    monkeypatch.setenv("SEEDBED_RUNTIME_THREADS", "3")
+    answer = cli(*job, "--resume", run_id)
+    assert "SEEDBED_RUNTIME_THREADS states other settings than the run began with (runtime.threads was 1, not 3)" in (
+        answer.err
+    )
+
+
+def test_where_a_former_version_did_not_note_what_was_overridden_it_is_a_warning(cli, tmp_path):
+    job = small_job(tmp_path)
+    run_id = begun(cli, *job, "--epochs", "3")
+    (path,) = Path(".seedbed").rglob("job.json")
+    document = json.loads(path.read_bytes())
+    del document["overridden"]
+    path.write_text(json.dumps(document | {"schema_version": 3}))
+    answer = cli(*job, "--resume", run_id, "--inject", "math-attention")
+    assert answer.code == 4
+    assert "warning: the resumed run goes on as it began: training.epochs was 3, not 1" in answer.err
+
+
+def test_a_run_of_any_project_is_resumed_without_its_configuration(cli, tmp_path):
+    job = small_job(tmp_path)
+    run_id = begun(cli, *job)
+    assert goes_on(cli, *job[:2], "--no-open", "--resume", run_id)
+    assert goes_on(cli, *job[:2], "--no-open", "--resume", run_id[:-2])
+
+
+def test_of_a_name_that_several_projects_hold_the_file_says_which_is_meant(cli, tmp_path):
+    job = small_job(tmp_path)
+    run_id = begun(cli, *job)
+    shutil.copytree(f".seedbed/runs/small/{run_id}", f".seedbed/runs/other/{run_id}")
+    answer = cli(*job[:2], "--no-open", "--resume", run_id)
+    assert answer.code == 2
+    assert f"run {run_id} is in the projects other and small; say which is meant by --config FILE" in answer.err
+    assert goes_on(cli, *job, "--resume", run_id)
+
+
+def test_a_run_that_crashed_before_it_wrote_its_job_goes_on_in_its_own_project(cli, tmp_path):
+    job = small_job(tmp_path)
+    run_id = begun(cli, *job)
+    next(Path(".seedbed").rglob("job.json")).unlink()
+    (tmp_path / "small.yaml").write_text(SMALL_CONFIG.replace("project: small", ""))
+    assert goes_on(cli, *job, "--resume", run_id)
+    assert [run["project"] for run in cli("runs", "list", "--json").json["runs"]] == ["small"]
+
+
 @pytest.mark.slow
 def test_the_command_that_a_stopped_run_names_goes_on_with_what_options_had_changed(cli, tmp_path):
     job = small_job(tmp_path)
@@ -144,16 +258,20 @@ def test_the_command_that_a_stopped_run_names_goes_on_with_what_options_had_chan
     with signalled(signal.SIGINT, 14):
         stopped = cli(*job, *options, "--json")
     again = shlex.split(stopped.json["resume"])
-    found = cli(*again[1:], "--json")
+    assert sorted(again[5:-2]) == sorted([*options, "--no-open", "--json"])
+    found = cli(*again[1:])
     assert found.json["metrics"] == whole["metrics"]
-    assert "warning: the resumed run goes on as it began: training.epochs was 3, not 1" in found.err.replace("\n", " ")
+    assert found.json["warnings"] == whole["warnings"] == []
 
 
 @pytest.mark.slow
 def test_a_finished_run_cannot_be_resumed(cli, tmp_path):
     job = small_job(tmp_path)
     run_id = cli(*job, "--json").json["run_id"]
-    assert cli(*job, "--resume", run_id).code == 2
+    answer = cli(*job, "--resume", run_id)
+    assert answer.code == 2
+    assert f"run {run_id} is finished, as commit 1 of small, so nothing of it is left to do" in answer.err
+    assert f"see it with `seedbed runs show {run_id}`, or leave out --resume to start a new run" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -290,6 +408,14 @@ def test_too_few_events_are_warned_of_before_the_training_and_in_json(cli, tmp_p
     assert "make 1 steps in all: no model learns from so few" in answer.err
     assert any("no model learns" in warning for warning in answer.json["warnings"])
     assert answer.err.index("no model learns") < answer.err.index("train 1/1")
+
+
+@pytest.mark.parametrize(
+    ("name", "cohort"),
+    [("sales.csv.gz", "sales.csv.gz"), ("sales.csv", "sales.csv"), ("my sales.csv", "my-sales.csv"), ("_.", "events")],
+)
+def test_the_cohort_is_the_file_as_it_is_called_where_a_store_takes_it(name, cohort):
+    assert cohort_of(Path("there") / name) == cohort
 
 
 def test_a_large_file_is_said_to_be_read(tmp_path, monkeypatch, capsys):

@@ -48,7 +48,10 @@ def test_a_run_that_a_former_version_began_goes_on_as_it_began(store):
     configuration = configuration_of(store.find("cut"))
     assert configuration is not None
     assert configuration == job(**FORMER).config.model_copy(update={"runtime": configuration.runtime})
-    with pytest.raises(Conflict, match="began with other settings under model, training"):
+    with pytest.raises(
+        Conflict,
+        match=r"model\.pair_features was false, not true; training\.negatives was all, not met",
+    ):
         train(job(), store, Watcher(), run_id="cut")
     resumed = snapshot_of(train(job(**FORMER), store, Watcher(), run_id="cut"))
     assert resumed.digests["metrics"] == whole.digests["metrics"]
@@ -72,7 +75,7 @@ def test_a_run_whose_uniform_neighbours_are_drawn_otherwise_now_goes_on_with_a_w
 def test_a_new_run_says_in_its_file_what_it_began_with(store):
     begin(store, job())
     document = json.loads((store.find("cut").folder / "job.json").read_bytes())
-    assert document["schema_version"] == 3
+    assert document["schema_version"] == 4
     assert "neighbours_by_batch" not in document
     assert document["config"]["model"]["pair_features"] is True
     assert document["config"]["training"]["negatives"] == "met"
@@ -83,8 +86,8 @@ def test_a_new_run_says_in_its_file_what_it_began_with(store):
     ("change", "problem"),
     [
         (
-            lambda document: document.update(schema_version=4),
-            "expected schema version 3 or less, found 4; upgrade seedbed to resume the run, or start a new one$",
+            lambda document: document.update(schema_version=5),
+            "expected schema version 4 or less, found 5; upgrade seedbed to resume the run, or start a new one$",
         ),
         (lambda document: document.pop("schema_version"), "no job of a training"),
         (lambda document: document.pop("config"), "config|Field required"),

@@ -148,7 +148,9 @@ def test_only_a_finished_run_is_replayed_with_its_own_job(store):
         replay(store.find("cut"), small(), store, Watcher())
     train(small(), store, Watcher(), run_id="one")
     original = store.find("one")
-    with pytest.raises(Conflict, match="not be a replay: the run began with other settings under change"):
+    with pytest.raises(
+        Conflict, match=r"a replay: the run began with other settings \(change\.cooldown_steps was 5, not 100"
+    ):
         replay(original, small(QUIET), store, Watcher())
     with pytest.raises(Conflict, match="not be a replay: the run began with events of digest"):
         replay(original, small(num_events=599), store, Watcher())

@@ -8,7 +8,7 @@ from typing import final
 from safetensors.torch import save
 
 from seedbed.change import ChangeEngine, ChangeRecord, LearningRate, Parameter, summary
-from seedbed.contracts import AuditRun, ChangeSummary
+from seedbed.contracts import AuditRun, ChangeSummary, Feature
 from seedbed.contracts._move import move_words
 from seedbed.records import ActiveRun
 from seedbed.runtime import Contract
@@ -80,6 +80,7 @@ class Execution:
         self._progress = self._resume()
         self._began = time.perf_counter() - self._progress.elapsed_seconds
         self._observed: Mapping[str, int] = {}
+        self._to_compile = {"training", "evaluation"} if contract.selected(Feature.CDC) else set()
         self._train_seconds, self._first_step = 0.0, self._progress.step
 
     def train(self, interruption: Interruption) -> bool:
@@ -143,6 +144,7 @@ class Execution:
 
     def _step(self) -> None:
         step, batch = self._progress.step, self._trainer.batch(self._progress.step)
+        self._tell_of_compiling("training")
         began = time.perf_counter()
         with self._witness.step(step, "train"):
             loss = self._trainer.step(step)
@@ -182,8 +184,15 @@ class Execution:
                 self._observer.noted(_described(record))
 
     def _score(self, batch: range, draw: CandidateDraw) -> dict[NegativeKind, RankingScores]:
+        self._tell_of_compiling("evaluation")
         with self._witness.step(self._progress.step, "eval", f"{draw.num_ranked} ranked"):
             return draw.score(self._data, batch, self._trainer.score)
+
+    def _tell_of_compiling(self, part: str) -> None:
+        """Say before the first step of each part that it compiles; without a word it looks as if it hung."""
+        if part in self._to_compile:
+            self._to_compile.remove(part)
+            self._observer.noted(f"compiling the model for {part} (runtime.cdc): the next steps may take a minute")
 
     def _checkpoint(self) -> None:
         step = self._progress.step

@@ -1,7 +1,8 @@
 """One training job, and the file job.json, written once before the first step, that lets a run of it resume."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -14,13 +15,14 @@ from seedbed.records import ActiveRun, RunView, canonical_json
 from seedbed.records.storage import create
 from seedbed.runtime import ResolvedConfig
 from seedbed.stages._config import TrainConfig
+from seedbed.stages._settings import differences, settings
 from seedbed.temporal import EventStream
 
 __all__ = ["BegunJob", "Job", "configuration_of"]
 
 _FILE = "job.json"
-_VERSION = 3
-_MAY_CHANGE: dict[str, Any] = {"gate": True, "runtime": {"mode", "sample_every"}, "training": {"checkpoint_every"}}
+_VERSION = 4
+_MAY_CHANGE = ("gate", "runtime.mode", "runtime.sample_every", "training.checkpoint_every")
 
 _logger = logging.getLogger("seedbed.stages")
 
@@ -30,13 +32,16 @@ _logger = logging.getLogger("seedbed.stages")
 class Job:
     """One training job: a configuration, its events, and `cohort`, a name for the events.
 
-    `runtime` is the resolved runtime section of the configuration, and is recorded instead of it.
+    `runtime` is the resolved runtime section of the configuration, and is recorded instead of it. `overridden` notes
+    what a configuration file or the environment said of settings for which something stronger said otherwise: when the
+    run is resumed, they may still say so.
     """
 
     config: TrainConfig
     stream: EventStream
     cohort: str
     runtime: ResolvedConfig
+    overridden: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 class _LaterVersion(ValueError):
@@ -50,13 +55,14 @@ class BegunJob(Message):
     Version 1 was written before there were pair features, when negatives were drawn among all destinations and the
     stall rule did not know the noise of a score. A run that began so goes on so. Version 2 was written when uniform
     neighbours depended on the batch (`neighbours_by_batch`, which is not stored). A run that began so goes on with
-    other ones, and with a warning.
+    other ones, and with a warning. Version 3 did not note what was `overridden`, which is then None.
     """
 
     schema_version: int = _VERSION
     config: TrainConfig
     data: str
     replay_of: str | None = None
+    overridden: dict[str, list[Any]] | None = None
     neighbours_by_batch: bool = Field(default=False, exclude=True)
 
     @classmethod
@@ -110,12 +116,13 @@ class BegunJob(Message):
                 f"the run began as {_kind(self.replay_of)}, but this would resume it as {_kind(other.replay_of)}; "
                 "resume it with the command that it began with"
             )
-        ours, theirs = (job.config.model_dump(mode="json", exclude=_MAY_CHANGE) for job in (self, other))
-        differing = [name for name in ours if ours[name] != theirs[name]]
+        differing = differences(
+            self.config, (each for each in settings(other.config, stated=False) if each[0] not in _MAY_CHANGE)
+        )
         if differing:
             raise Conflict(
-                f"the run began with other settings under {', '.join(differing)}; "
-                "resume it without options, or start a new run"
+                f"the run began with other settings ({'; '.join(differing.values())}); "
+                "resume it with those that it began with, or start a new run"
             )
 
 
@@ -124,8 +131,9 @@ def _of_this_version(document: dict[str, Any]) -> dict[str, Any]:
     version, config = document["schema_version"], document["config"]
     # A null confidence is not written, as before there was one.
     config = config | {"change": {"confidence": None} | config["change"]}
-    if version >= _VERSION:
-        return document | {"config": config}
+    if version >= 3:
+        noted: dict[str, Any] = {"overridden": {}} if version >= _VERSION else {}
+        return noted | document | {"schema_version": _VERSION, "config": config}
     if version < 2:
         model = {"pair_features": False} | config["model"]
         training = {"negatives": "all"} | config["training"]

@@ -21,6 +21,7 @@ from seedbed.stages._interrupt import interruption
 from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._many_nodes import warn_of_many_nodes
 from seedbed.stages._observer import Observer
+from seedbed.stages._once import warn_of_document_numbers
 from seedbed.stages._proposer import ReplayProposer
 
 __all__ = ["TrainingResult", "train"]
@@ -60,8 +61,14 @@ def train(
     lint_gate(job.config.gate)
     warn_of_shortages(job.config, data.split)
     warn_of_many_nodes(job.config.model, data.stream.num_nodes)
+    warn_of_document_numbers(data.stream)
     run_id = run_id or new_run_id(store.clock.now())
-    this = BegunJob(config=job.config, data=data.digest, replay_of=None if replay is None else replay.of)
+    this = BegunJob(
+        config=job.config,
+        data=data.digest,
+        replay_of=None if replay is None else replay.of,
+        overridden={name: list(values) for name, values in job.overridden.items()},
+    )
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
     if begun is not None:
         begun.require_same(this)

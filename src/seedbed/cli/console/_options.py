@@ -58,7 +58,11 @@ InjectOption = Annotated[
 ]
 ResumeOption = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="Continue this unfinished run, as it was configured."),
+    typer.Option(
+        metavar="RUN",
+        help="Continue this unfinished run, of whatever project, as it was configured: a setting that is stated "
+        "otherwise now is refused.",
+    ),
 ]
 OpenOption = Annotated[
     bool | None,

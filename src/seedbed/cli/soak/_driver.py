@@ -17,6 +17,7 @@ from seedbed.change import ChangeRecord
 from seedbed.change._rollback import ROLLBACK
 from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._render import errors, out, print_json
+from seedbed.cli.soak._options import resuming
 from seedbed.contracts import Outcome
 from seedbed.contracts._move import move_words
 from seedbed.dashboard import soak_drawing
@@ -62,8 +63,7 @@ def run_soak(folder: SoakFolder, options: RunOptions) -> int:
         watcher.update_metrics = resources.enter_context(_published(options, plan.soak_id, soak))
         interrupt = resources.enter_context(interruption())
         if not soak.run(lambda: bool(interrupt.reason), _deadline(options.hours)):
-            again = f"seedbed soak run --out {folder.path.parent} --resume {plan.soak_id}"
-            errors().print(f"interrupted after a whole iteration. Continue with\n  {again}", soft_wrap=True)
+            errors().print(f"interrupted after a whole iteration. Continue with\n  {resuming(folder)}", soft_wrap=True)
             return ExitCode.INTERRUPTED
     return _finished(folder, options)
 

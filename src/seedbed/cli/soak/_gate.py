@@ -12,7 +12,10 @@ from seedbed.cli.soak._options import (
     GateOption,
     PathOption,
     SameOutOption,
+    SoakArgument,
     altered_files_break_the_contract,
+    resuming,
+    soak_at,
 )
 
 __all__ = ["gate"]
@@ -24,6 +27,7 @@ _FORMER = (
 
 
 def gate(
+    name: SoakArgument = None,
     path: PathOption = DEFAULT_FOLDER,
     same: SameOutOption = None,
     spec: GateOption = None,
@@ -43,22 +47,24 @@ def gate(
 
     Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 when
     the plant did not use what it had acknowledged or verification failed.
+    A soak that was interrupted is judged by what it measured, and it is said
+    how to go on with it.
     Only --anchor can show that the whole soak, with its gate, is another.
 
     \b
     Examples:
-      seedbed soak gate --path artifacts/soak --prometheus
+      seedbed soak gate latest --prometheus
       seedbed soak gate --path artifacts/soak --spec gate.yaml --calibrate
     """
     from seedbed.cli.console._gate_text import gate_text
     from seedbed.dashboard import soak_drawing
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
-    from seedbed.soak import SoakFolder, assemble, judge_soak
+    from seedbed.soak import assemble, judge_soak, read_soak
 
     if spec is not None and prometheus:
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
-    soak_folder = SoakFolder.find(same or path)
+    soak_folder = soak_at(same or path, name)
     own_gate = None if spec is None else load_gate(spec)
     with altered_files_break_the_contract():
         report = judge_soak(
@@ -70,7 +76,12 @@ def gate(
             metrics=prometheus,
             calibrate=calibrate,
         )
-    if anchor is None and not soak_folder.plan().is_bound:
+    plan = soak_folder.plan()
+    soak = read_soak(soak_folder, plan, assemble(plan))
+    if not soak.is_finished:
+        ended = f"this soak ended at {len(soak.iterations)} of {soak.length} iterations"
+        errors().print(f"{ended}; go on with\n  {resuming(soak_folder)}", soft_wrap=True)
+    if anchor is None and not plan.is_bound:
         former = (
             "its log does not name its plan, so nothing shows that the gate is the one it began with; give --anchor"
         )

@@ -6,13 +6,21 @@ import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import out, print_json
-from seedbed.cli.soak._options import DEFAULT_FOLDER, AnchorOption, PathOption, SameOutOption
+from seedbed.cli.soak._options import (
+    DEFAULT_FOLDER,
+    AnchorOption,
+    PathOption,
+    SameOutOption,
+    SoakArgument,
+    soak_at,
+)
 from seedbed.errors import ExitCode
 
 __all__ = ["verify"]
 
 
 def verify(
+    name: SoakArgument = None,
     path: PathOption = DEFAULT_FOLDER,
     same: SameOutOption = None,
     strict: Annotated[
@@ -34,7 +42,7 @@ def verify(
 
     \b
     Examples:
-      seedbed soak verify --path artifacts/soak --strict
+      seedbed soak verify latest --strict
       seedbed soak verify --path artifacts/soak/latest --json
     """
     from dataclasses import asdict
@@ -43,11 +51,11 @@ def verify(
     from rich.text import Text
 
     from seedbed.dashboard import soak_drawing
-    from seedbed.soak import SoakFolder, assemble, verify_soak
+    from seedbed.soak import assemble, verify_soak
     from seedbed.soak.verify._page import verification_shown
 
     found = verify_soak(
-        SoakFolder.find(same or path), assemble, strict=strict, repeat=repeat, anchor=anchor, drawing=soak_drawing()
+        soak_at(same or path, name), assemble, strict=strict, repeat=repeat, anchor=anchor, drawing=soak_drawing()
     )
     if as_json:
         tally = None if found.tally is None else found.tally.model_dump(mode="json")

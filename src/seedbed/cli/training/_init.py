@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,7 +80,12 @@ def _propose(events: Path, path: Path, *, force: bool) -> None:
             f"batch_size {training['batch_size']}, warmup_steps {training['warmup_steps']}: {proposal.num_events:,}"
         )
         proposal = replace(proposal, reasons=(*proposal.reasons, f"{reason} events are few: {why}"))
-    _write(path, _proposed(events, proposal, training), force=force)
+    compiler = {}
+    if proposal.num_events:
+        compiler = {"cdc": "off"}
+        reason = f"cdc off: compiling the model takes about a minute, a training on {proposal.num_events:,} events less"
+        proposal = replace(proposal, reasons=(*proposal.reasons, reason))
+    _write(path, _proposed(events, proposal, {**training, **compiler}), force=force)
     console = errors()
     console.print(f"looked at {events} and guessed:", soft_wrap=True)
     for reason in proposal.reasons:
@@ -91,8 +97,8 @@ def _propose(events: Path, path: Path, *, force: bool) -> None:
     console.print(f"wrote {path}; check it, then:\n  {train}{sort}", soft_wrap=True)
 
 
-def _proposed(events: Path, proposal: "FileProposal", training: dict[str, int]) -> str:
-    """The template with the proposal in its section `data`, the reasons above it, and these settings of `training`."""
+def _proposed(events: Path, proposal: "FileProposal", others: Mapping[str, object]) -> str:
+    """The template with the proposal in its section `data`, the reasons above it, and these settings below it."""
     from seedbed.stages import DataSettings
 
     data = DataSettings(columns=proposal.columns, file=proposal.file, time_unit=proposal.time_unit)
@@ -101,7 +107,7 @@ def _proposed(events: Path, proposal: "FileProposal", training: dict[str, int]) 
         r"(?<=\n)(data:.*?\n)(?=\nmodel:)", TEMPLATE.read_text(encoding="utf-8"), flags=re.DOTALL
     )
     lines = [_with_value(line, values) for line in section.splitlines()]
-    lines += [_with_value(line, dict(training)) for line in ("\n" + rest).splitlines()]
+    lines += [_with_value(line, dict(others)) for line in ("\n" + rest).splitlines()]
     reasons = "".join(f"# {reason}\n" for reason in proposal.reasons)
     if project := _project_of(events):
         head = "".join(f"{_with_value(line, {'project': project})}\n" for line in head.splitlines())

@@ -7,11 +7,10 @@ import re
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from rich.console import Group
 from rich.text import Text
 
@@ -22,21 +21,21 @@ from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
 from seedbed.cli.runs._run_details import run_details
-from seedbed.cli.runs._select import find_run
 from seedbed.cli.training._request import Request
+from seedbed.cli.training._resumed import Stated, resumed_run
 from seedbed.contracts import GateReport
 from seedbed.dashboard import write_report
-from seedbed.errors import InvalidInput, SeedbedError
+from seedbed.errors import SeedbedError
 from seedbed.gate import judge_run
-from seedbed.records import Commit, RunView, Store, merged_events
+from seedbed.records import Commit, Store, merged_events
 from seedbed.runtime import resolve_config
-from seedbed.stages import Fault, Job, TrainConfig, configuration_of, train
+from seedbed.stages import Fault, Job, TrainConfig, train
+from seedbed.stages._job import BegunJob
 from seedbed.temporal import EventStream
 
 __all__ = ["cohort_of", "run_job"]
 
 _logger = logging.getLogger("seedbed.cli")
-_BY_OPTION = ("training.epochs", "training.seed", "data.limit", "runtime.")
 _DIFFERS = "what differs from the previous comparable run"
 
 
@@ -50,24 +49,30 @@ def run_job(
 ) -> int:
     """Train as asked and report; returns the exit code: the gate's, or 130 when it was interrupted.
 
-    `config_file` is where the user wrote `config`; a run goes on as it began, so it is not resumed with another one.
+    `config_file` is where the user wrote `config`. A resumed run goes on as it began, in its own project; whatever is
+    stated otherwise, there, in the environment or by an option, is refused before anything is written.
     Raises what reading the events or training raises, with a note on how to see what was recorded.
     """
-    resumed = _resumed(request, config)
-    configured = None if resumed is None else configuration_of(resumed)
-    kept = [] if configured is None or config_file is None else _require_stated(config_file, config, configured)
-    config = _overridden(configured or config, request)
-    runtime = resolve_config(
-        file=config.runtime.model_dump(exclude_unset=True),
-        environment=os.environ,
-        code={name: value for name in ("mode", "threads") if (value := getattr(request, name)) is not None},
-    )
+    stated, kept = Stated.of(request, config_file, config), []
+    resumed = None if request.resume is None else resumed_run(request, request.resume, stated)
+    begun = None if resumed is None else BegunJob.read(resumed.folder)
+    if begun is not None:
+        kept, config = stated.require_begun(begun), begun.config
+        runtime = resolve_config(file=config.runtime.model_dump(exclude_unset=True))
+    else:
+        config = _overridden(config, request)
+        config = config if resumed is None else config.model_copy(update={"project": resumed.project})
+        runtime = resolve_config(
+            file=config.runtime.model_dump(exclude_unset=True),
+            environment=os.environ,
+            code={name: value for name in ("mode", "threads") if (value := getattr(request, name)) is not None},
+        )
     fault = None if request.inject is None else Fault(request.inject)
     console = errors()
     with warnings_shown(console) as warned:
         for setting in kept:
             _logger.warning("the resumed run goes on as it began: %s", setting)
-        job = Job(config, load(config), cohort, runtime)
+        job = Job(config, load(config), cohort, runtime, stated.overridden())
         store = Store.open(request.store, create=True)
         with watching(console, time.monotonic) as progress:
             try:
@@ -77,14 +82,14 @@ def run_job(
                     error.add_note(f"See what was recorded: {command(request.store, 'runs', 'show', progress.run_id)}")
                 raise
     if result.commit is None:
-        again = command(request.store, *request.words, "--resume", result.run_id)
+        again = request.again("--resume", result.run_id)
         return tell_interrupted(result, again, warned, as_json=request.as_json)
     return _finished(request, store, result.commit, warned)
 
 
 def cohort_of(path: Path) -> str:
     """A name that a store accepts for the events in the file at `path`."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:100] or "events"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.name).lstrip("._-")[:100] or "events"
 
 
 def _overridden(config: TrainConfig, request: Request) -> TrainConfig:
@@ -92,40 +97,6 @@ def _overridden(config: TrainConfig, request: Request) -> TrainConfig:
     training = config.training.model_copy(update=given)
     data = config.data if request.events is None else config.data.model_copy(update={"limit": request.events})
     return config.model_copy(update={"training": training, "data": data})
-
-
-def _resumed(request: Request, config: TrainConfig) -> RunView | None:
-    if request.resume is None:
-        return None
-    view = find_run(request.store, request.resume)
-    if view.project != config.project:
-        raise InvalidInput(
-            f"run {view.run_id} belongs to project {view.project}, this job to project {config.project}; "
-            "resume it with the command that started it"
-        )
-    return view
-
-
-def _require_stated(path: Path, config: TrainConfig, begun: TrainConfig) -> list[str]:
-    """Refuse a file that states what the run did not begin with; return what an option may have overridden then."""
-    others = dict(_contradicted(config, begun))
-    kept = {name: others.pop(name) for name in list(others) if name.startswith(_BY_OPTION)}
-    if others:
-        raise InvalidInput(
-            f"{path} states other settings than the run began with ({'; '.join(others.values())}), and a run goes on "
-            "as it began; resume it without --config, or start a new run"
-        )
-    return list(kept.values())
-
-
-def _contradicted(stated: BaseModel, begun: BaseModel, section: str = "") -> Iterator[tuple[str, str]]:
-    """Each setting that `stated` sets and `begun` has otherwise, by name, with both values in words."""
-    for name in sorted(stated.model_fields_set):
-        here, there = getattr(stated, name), getattr(begun, name)
-        if isinstance(here, BaseModel) and isinstance(there, BaseModel):
-            yield from _contradicted(here, there, f"{section}{name}.")
-        elif here != there:
-            yield f"{section}{name}", f"{section}{name} was {there}, not {here}"
 
 
 def _finished(request: Request, store: Store, commit: Commit, warned: list[str]) -> int:

@@ -38,4 +38,6 @@ class Request:
             "--threads": self.threads,
         }
         given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
-        return command(self.store, *self.words, *given, *words)
+        if self.open_report is not None:
+            given.append("--open" if self.open_report else "--no-open")
+        return command(self.store, *self.words, *given, *(["--json"] if self.as_json else []), *words)

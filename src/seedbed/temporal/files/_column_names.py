@@ -33,7 +33,8 @@ THINGS = (  # noqa: SIM905
 
 LATER = (  # noqa: SIM905
     "duration dauer delay verspätung verspaetung air_time elapsed outcome result ergebnis returned refunded cancelled "
-    "canceled churned end ende end_time finished_at ended_at closed_at"
+    "canceled churned end ende end_time finished_at ended_at closed_at latency latenz complaint complained reklamiert "
+    "reklamation storniert retoure chargeback fraud defaulted resolved delivered geliefert"
 ).split()
 """Words in names of what is known only after an event."""
 

@@ -24,6 +24,9 @@ __all__ = ["FileProposal", "propose"]
 
 _ROWS = 10_000
 _MOST_CATEGORIES = 20
+_FEWEST_TO_TELL = 100  # rows: among fewer, a node may well not have come again yet
+_NEARLY_ALL = 0.98  # of the values are different
+_ALIKE = 5  # first letters that two names share
 
 
 @final
@@ -70,6 +73,7 @@ class _Columns:
     def proposal(self) -> FileProposal:
         time = self._take_time()
         src, dst, bipartite = self._take_ends()
+        event_id = self._take_event_id()
         label = self._take_label()
         decimal = "," if any(guess.decimal == "," for guess in (*self._left.values(), time)) else "."
         if decimal == ",":
@@ -87,10 +91,17 @@ class _Columns:
         found = {"null": null, "decimal": decimal, "time_format": time.time_format}
         form = FileFormat.model_validate({**self._container.form.model_dump(), **found})
         columns = StreamSchema(
-            src=src, dst=dst, t=time.name, features=features, categorical=categorical, label=label, bipartite=bipartite
+            src=src,
+            dst=dst,
+            t=time.name,
+            features=features,
+            categorical=categorical,
+            label=label,
+            event_id=event_id,
+            bipartite=bipartite,
         )
         unit = time.unit or time.whole_in or "other"
-        num_events = len(self._frame) if len(self._frame) < _ROWS else None
+        num_events = len(self._frame) if self._is_whole_file else None
         is_sorted = self._is_sorted(time.name, form, unit)
         return FileProposal(columns, form, unit, tuple(self._reasons), is_sorted, num_events)
 
@@ -138,15 +149,20 @@ class _Columns:
                 return self._ends(
                     by_name[one], by_name[other], "from their names, which are of one kind", bipartite=False
                 )
+        by_name = {name: column for name, column in by_name.items() if not self._is_document(self._left[column])}
         actor = next((by_name[name] for name in ACTORS if name in by_name), None)
         thing = next((by_name[name] for name in THINGS if name in by_name), None)
         if actor and thing:
             return self._ends(actor, thing, "from their names, which are of two kinds", bipartite=True)
-        ids = [name for name in self._left if _may_be_id(self._left[name]) and not self._is_counter(name)]
+        ids = [
+            name
+            for name, guess in self._left.items()
+            if _may_be_id(guess) and not self._is_counter(name) and not self._is_document(guess)
+        ]
         first = actor or next((name for name in ids if name != thing), None)
         second = thing or next((name for name in ids if name != first), None)
         if first is None or second is None:
-            raise self._missing("a source and a destination: two columns of whole numbers or texts")
+            raise self._missing("a source and a destination: two columns of whole numbers or texts that come again")
         met = set(self._texts(first)) & set(self._texts(second))
         why = "the first columns left that can hold ids; " + ("some ids are in both" if met else "no id is in both")
         return self._ends(first, second, why, bipartite=not met)
@@ -154,6 +170,12 @@ class _Columns:
     def _ends(self, src: str, dst: str, why: str, *, bipartite: bool) -> tuple[str, str, bool]:
         kinds = "two kinds of node (bipartite)" if bipartite else "nodes of one kind"
         self._reasons.append(f"src {src}, dst {dst}: {why}; taken for {kinds}")
+        for guess in (self._left[src], self._left[dst]):
+            if guess.num_filled > 1 and guess.num_distinct >= _NEARLY_ALL * guess.num_filled:
+                self._reasons.append(
+                    f"{guess.name}, but check it: {_different(guess)} so far; if it is a document number, it is no "
+                    "node, so name another column"
+                )
         if not bipartite:
             self._reasons.append(why_directed(self._frame[src], self._frame[dst]))
         del self._left[src], self._left[dst]
@@ -180,6 +202,17 @@ class _Columns:
             if plain_decimals(filled, ",").null_count():
                 self._reasons.append(f"{guess.name} is left out: its numbers have a decimal point, others a comma")
                 del self._left[guess.name]
+
+    def _take_event_id(self) -> str | None:
+        """The first document number of which every row has its own, in a file of which every row was looked at."""
+        for guess in self._left.values():
+            if not (self._is_whole_file and self._names_rows(guess) and guess.num_distinct == len(self._frame)):
+                continue
+            if not self._frame[guess.name].cast(pl.String).str.strip_chars().str.contains(r"\s").any():
+                self._reasons.append(f"event_id {guess.name}: {_different(guess)}: a document number, not a node")
+                del self._left[guess.name]
+                return guess.name
+        return None
 
     def _take_label(self) -> str | None:
         name = next((name for name in self._left if plain_name(name) in ("label", "state_label", "y")), None)
@@ -210,7 +243,8 @@ class _Columns:
                 f"features {', '.join(names)}: taken as known when the event happens; "
                 "move what is known only later to late_features"
             )
-        later = [name for name in names if any(f"_{word}_" in f"_{plain_name(name)}_" for word in LATER)]
+        times = [plain_name(guess.name) for guess in self._left.values() if guess.unit is not None]
+        later = [name for name in names if _tells_an_outcome(plain_name(name), times)]
         if later:
             self._reasons.append(
                 f"{', '.join(later)}: by the name, known only after the event; then move it to late_features, and name "
@@ -224,12 +258,33 @@ class _Columns:
             return "it holds another time; if it says when something became known, it may be known_at"
         if guess.name == "" or self._is_counter(guess.name):
             return "it counts the rows"
+        if self._names_rows(guess):
+            may_be = "" if self._is_whole_file else "; if that holds for the whole file, it may be event_id"
+            return f"{_different(guess)}: a document number, not a node{may_be}"
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
             if guess.num_distinct > MAX_CATEGORIES:
                 return f"text of {guess.num_distinct:,} values, more than the {MAX_CATEGORIES} that a category may have"
             return f"text of {guess.num_distinct} values; to use it, add it to features and categorical"
         nested = self._frame[guess.name].dtype.is_nested()
         return "it holds lists or records" if nested else None
+
+    @property
+    def _is_whole_file(self) -> bool:
+        """Whether every row was looked at."""
+        return len(self._frame) < _ROWS
+
+    def _is_document(self, guess: ColumnGuess) -> bool:
+        """Whether its values (nearly) never repeat, so that it names rows and no node, by rows enough to tell.
+
+        The first rows of a long file may hold nodes that come again only later, so there all values must be different.
+        """
+        fewest = _NEARLY_ALL * guess.num_filled if self._is_whole_file else guess.num_filled
+        return guess.num_filled >= _FEWEST_TO_TELL and guess.num_distinct >= fewest
+
+    def _names_rows(self, guess: ColumnGuess) -> bool:
+        """Whether it is a document number; other numbers that are all different may be measured values."""
+        is_named = guess.kind == "text" or (guess.kind == "whole" and self._rises(guess.name))
+        return is_named and _may_be_id(guess) and self._is_document(guess)
 
     def _is_counter(self, name: str) -> bool:
         if self._left[name].kind != "whole" or self._left[name].num_filled < len(self._frame):
@@ -250,7 +305,10 @@ class _Columns:
         return self._frame[name].drop_nulls().cast(pl.String).to_list()
 
     def _missing(self, what: str) -> InvalidInput:
-        found = ", ".join(f"{guess.name} ({guess.kind})" for guess in self._left.values())
+        found = ", ".join(
+            f"{guess.name} ({guess.kind}{f', {_different(guess)}' if self._names_rows(guess) else ''})"
+            for guess in self._left.values()
+        )
         return InvalidInput(
             f"{self._container.path}: expected {what}; the columns are {found}; name them in data.columns yourself"
         )
@@ -258,3 +316,16 @@ class _Columns:
 
 def _may_be_id(guess: ColumnGuess) -> bool:
     return guess.kind in ("whole", "text") and guess.unit is None and not guess.null
+
+
+def _different(guess: ColumnGuess) -> str:
+    if guess.num_distinct == guess.num_filled:
+        return "every value is different"
+    return f"{guess.num_distinct:,} of {guess.num_filled:,} values are different"
+
+
+def _tells_an_outcome(name: str, times: Sequence[str]) -> bool:
+    """Whether it has a word of LATER, or is one word that begins as a time's name does: returned, return_known."""
+    is_word = any(f"_{word}_" in f"_{name}_" for word in LATER)
+    is_one_word = "_" not in name and len(name) >= _ALIKE
+    return is_word or (is_one_word and any(time.startswith(name[:_ALIKE]) for time in times))
