@@ -11,8 +11,12 @@ from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records import (
     Catalog,
+    CommitLog,
+    Expired,
+    Expiries,
     FindingKind,
     PromotionRule,
+    RetentionRule,
     Store,
     fsck,
     gc,
@@ -27,6 +31,10 @@ from seedbed.records import (
 )
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.log._checkpoint import write_checkpoint
+from seedbed.records.maintenance import _losses
+from seedbed.records.maintenance._derived_check import checkpoint_of
+from seedbed.records.maintenance._reachable import find_reachable
 from seedbed.records.storage import _local
 
 SECOND = f"log/{PROJECT}/{2:020d}.json"
@@ -320,3 +328,103 @@ def test_a_run_that_says_it_is_finished_without_a_commit_is_damage(store: Store)
     assert repair(again(store)) == []
     (store.work / f"runs/{PROJECT}/r4/TRAINING/attempt-1.json").write_text("{")
     assert [finding.kind for finding in fsck(again(store))] == [FindingKind.CLAIM_DAMAGED]
+
+
+def test_a_replicate_that_was_damaged_since_is_left_out(store: Store) -> None:
+    log = again(store).log(PROJECT)
+    assert log.head() == 3
+    flipped(store.work / SECOND)
+    log._recent.clear()  # as in a process that opened the log by its checkpoint
+    with pytest.warns(StoreDamaged, match="0002.json is damaged"):
+        found = log.diff(log.read(3), log.read(1))
+    assert found.prev_run_id == "r3"
+    assert log.lost() == [2]
+
+
+def test_the_newest_commit_is_the_newest_that_can_be_read(store: Store) -> None:
+    log = store.log(PROJECT)
+    assert log.head() == 3
+    flipped(store.work / SECOND.replace("2.json", "3.json"))
+    log._recent.clear()
+    with pytest.warns(StoreDamaged, match="0003.json is damaged"):
+        newest = log.newest_commit()
+    assert newest is not None
+    assert newest.seq == 2
+
+
+def test_the_only_commit_that_was_damaged_since_is_no_near_miss(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "one", create=True)
+    commit(store, "r1")
+    flipped(store.work / SECOND.replace("2.json", "1.json"))
+    store.log(PROJECT)._recent.clear()
+    with pytest.warns(StoreDamaged, match="0001.json is damaged"):
+        made = commit(store, "r2", data="other")
+    assert made.snapshot.diff_prev.prev_run_id is None
+
+
+def test_a_catalog_leaves_out_what_was_damaged_since_the_checkpoint(store: Store) -> None:
+    log = store.log(PROJECT)
+    assert log.head() == 3
+    flipped(store.work / SECOND)
+    log._recent.clear()
+    with pytest.warns(StoreDamaged, match="0002.json is damaged"), Catalog.open(store) as catalog:
+        assert [hit.seq for hit in catalog.search()] == [3, 1]
+
+
+def test_a_checkpoint_over_a_tombstone_is_right(store: Store) -> None:
+    (store.work / SECOND).unlink()
+    quarantine(again(store), SECOND, "")
+    write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(find_reachable(again(store)), PROJECT, 3))
+    (store.work / f"runs/{PROJECT}/r2/TRAINING/snapshot.json").unlink()
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
+    log = again(store).log(PROJECT)
+    assert (log.lost(), [commit.seq for commit in log.commits()]) == ([2], [1, 3])
+
+
+def test_a_run_that_is_committed_while_it_is_looked_for_is_found(store: Store, monkeypatch) -> None:
+    reader = again(store)
+    find, calls = type(reader.log(PROJECT)).find, []
+
+    def late(log: CommitLog, run_id: str, stage: Stage) -> object:
+        calls.append(run_id)
+        return None if calls.count(run_id) == 1 else find(log, run_id, stage)
+
+    monkeypatch.setattr(CommitLog, "find", late)
+    views = reader.unfinished(PROJECT)
+    assert [(view.run_id, view.commit is None) for view in views] == [("r1", False), ("r2", False), ("r3", False)]
+
+
+def test_a_gap_in_what_has_expired_is_named(store: Store) -> None:
+    expiries = Expiries(store.files, PROJECT)
+    item = store.log(PROJECT).read(1)
+    for _ in range(2):
+        gone = Expired(snapshot_seq=1, digest=item.digest, run_id="r1", stage=Stage.TRAINING)
+        expiries.record([gone], RetentionRule(keep_last=0), store.clock.now())
+    (store.work / expiries.key(1)).unlink()
+    with pytest.raises(StoreCorrupt, match="record 1 of released/flights is missing, while 2 exists"):
+        Expiries(store.files, PROJECT).history()
+
+
+def test_recovering_tells_how_far_it_is(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(_losses, "_REPORT_EVERY", 2)
+    heard: list[tuple[str, int, int]] = []
+    assert recover(store, progress=lambda *told: heard.append(told)) == []
+    assert heard == [("reading runs", 2, 3)]
+
+
+def test_the_digest_of_what_was_lost_is_that_which_a_later_commit_names(store: Store) -> None:
+    lost = store.log(PROJECT).read(1).digest
+    for seq in (1, 3):
+        flipped(store.work / f"log/{PROJECT}/{seq:020d}.json")
+    quarantine(again(store), f"log/{PROJECT}/{1:020d}.json", "")
+    assert unseal((store.work / f"log/{PROJECT}/{1:020d}.json").read_bytes())[0]["lost"] == lost
+    quarantine(again(store), f"log/{PROJECT}/{3:020d}.json", "")
+    assert unseal((store.work / f"log/{PROJECT}/{3:020d}.json").read_bytes())[0]["lost"] == ""
+
+
+def test_nobody_names_what_no_later_commit_was_compared_with(store: Store) -> None:
+    first = f"log/{PROJECT}/{1:020d}.json"
+    flipped(store.work / first)
+    (store.work / SECOND).unlink()
+    quarantine(again(store), first, "")
+    assert unseal((store.work / first).read_bytes())[0]["lost"] == ""

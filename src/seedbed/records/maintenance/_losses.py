@@ -1,7 +1,6 @@
 """What can be done about a record that is lost: bring it back from a copy in the store, or accept that it is gone."""
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
@@ -135,13 +134,11 @@ def _set_aside(files: Files, key: str) -> str:
 def _digest_of(store: Store, key: str, seq: int) -> str:
     """The digest of the commit that was at `key`, as a later commit names it; "" if none does."""
     top, project, _ = key.split("/")
-    return next(_digests_named(store, project, seq), "") if top == LOGS else ""
-
-
-def _digests_named(store: Store, project: str, seq: int) -> Iterator[str]:
-    for later in NumberedLog(store.files, log_folder(project)).numbers(seq):
+    later = NumberedLog(store.files, log_folder(project)).numbers(seq) if top == LOGS else ()
+    for number in later:
         with contextlib.suppress(NotFound, StoreCorrupt, InvalidInput):
-            snapshot = store.log(project).read(later).snapshot
-            for diff in (snapshot.diff_prev, snapshot.diff_baseline):
-                if diff.prev_snapshot_seq == seq and diff.prev_digest:
-                    yield diff.prev_digest
+            snapshot = store.log(project).read(number).snapshot
+            named = {diff.prev_snapshot_seq: diff.prev_digest for diff in (snapshot.diff_prev, snapshot.diff_baseline)}
+            if found := named.get(seq):
+                return found
+    return ""
