@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import SGD, Adam, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import SWALR
 
 from seedbed.change import LearningRate, Use, UseReport
 from seedbed.errors import InvalidInput
@@ -42,6 +43,8 @@ STOCK: dict[str, Build] = {
         [lr_scheduler.ConstantLR(o, factor=0.5, total_iters=6), lr_scheduler.ExponentialLR(o, 0.9)]
     ),
     "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=2),
+    "SWALR": lambda o: SWALR(o, swa_lr=4e-3, anneal_epochs=9),
+    "SWALR, linear": lambda o: SWALR(o, swa_lr=4e-3, anneal_epochs=9, anneal_strategy="linear"),
 }
 
 
