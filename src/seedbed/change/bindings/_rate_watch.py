@@ -12,7 +12,7 @@ from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
 from seedbed.change.bindings._forecast import Forecast
 from seedbed.change.bindings._overwriters import class_names, multiplies, overwriters, wrote
-from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
+from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
 from seedbed.change.bindings._schedulers import Rates, rates_of
 from seedbed.change.bindings.proof._finding import Match
 
@@ -126,7 +126,7 @@ class RateWatch:
         rates = [float(g["lr"]) for g in other.param_groups if any(id(weight) in own for weight in g["params"])]
         strange = [rate for rate in rates if not any(is_rounding(rate, each) for each in self._expected)]
         if strange:
-            self._use.lose(step, self._expected[0], strange[0], rebuilt_optimizer(other))
+            self._use.lose(step, self._expected[0], strange[0], other_optimizer(other))
 
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
