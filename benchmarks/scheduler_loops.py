@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import SWALR
 from torch.utils.data import DataLoader, TensorDataset
 
 from seedbed.change import ResizableBatchSampler, track_batches
@@ -48,6 +49,11 @@ def _sequential(o: Optimizer, recipe: Recipe) -> LRScheduler:
     return lr_scheduler.SequentialLR(o, [warm_up, cosine], milestones=[4])
 
 
+def _swa(o: Optimizer, recipe: Recipe) -> LRScheduler:
+    targets = [0.3 * rate * factor for rate, factor in zip(RATES, recipe.factors, strict=True)]
+    return SWALR(o, swa_lr=targets, anneal_epochs=15)  # type: ignore[arg-type]  # it takes one for each group too
+
+
 def _chained(o: Optimizer, _recipe: Recipe) -> LRScheduler:
     return lr_scheduler.ChainedScheduler(
         [lr_scheduler.ConstantLR(o, factor=0.5, total_iters=10), lr_scheduler.ExponentialLR(o, 0.95)]
@@ -67,6 +73,7 @@ SCHEDULES: dict[str, Build] = {
     "LinearLR": lambda o, _: lr_scheduler.LinearLR(o, start_factor=0.2, total_iters=15),
     "ExponentialLR": lambda o, _: lr_scheduler.ExponentialLR(o, 0.9),
     "ReduceLROnPlateau": lambda o, _: lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=2),
+    "SWALR": _swa,
     "SequentialLR": _sequential,
     "ChainedScheduler": _chained,
 }

@@ -126,3 +126,28 @@ def test_a_norm_that_no_gradients_reach_stays_open_until_some_do(before: float |
         optimizer.step()
     assert [(each.steps_after, each.use) for each in seen] == [(1, Use.OPEN), (3, Use.USED)]
     assert seen[0].why == "no step's gradients reached a limit, the new or the former one"
+
+
+@pytest.mark.parametrize("factor", [1.0, 5.0])
+@pytest.mark.parametrize("max_norm", [1e-9, 1e-7, 1e-6, 1e-3, 1.0, 1e6])
+def test_small_norms_are_told_apart_as_large_ones_are(max_norm: float, factor: float) -> None:
+    weight, optimizer, clip, seen = clipped(max_norm=10 * max_norm, size=50 * max_norm)
+    clip.write(max_norm)
+    clip.watch(seen.append)
+    clip.clip([weight])
+    assert weight.grad is not None
+    weight.grad.mul_(factor)  # by other code
+    optimizer.step()
+    assert [each.use for each in seen] == [Use.USED if factor == 1.0 else Use.LOST]
+
+
+def test_gradients_that_clipping_made_too_small_for_half_precision_were_changed_by_nobody() -> None:
+    weight, optimizer, clip, seen = clipped()
+    weight.data = torch.zeros(10_000).half()
+    weight.grad = torch.full((10_000,), 3e-7).half()
+    clip.write(3e-6)
+    clip.watch(seen.append)
+    clip.clip([weight])
+    assert not weight.grad.any(), "a tenth of 3e-7 is less than half of 6e-8, the least number above 0"
+    optimizer.step()
+    assert [each.use for each in seen] == [Use.USED]

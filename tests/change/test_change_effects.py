@@ -276,7 +276,22 @@ def test_a_rebuilt_optimizer_with_the_former_setting_is_named_too() -> None:
     for _ in range(3):
         a_step(rebuilt)
     assert [(each.steps_after, each.expected, each.found) for each in seen] == [(1, 0.1, 0.2)]
-    assert "was built without the change" in seen[0].why
+    assert "another optimizer, SGD, steps these weights with a value that the change did not reach" in seen[0].why
+
+
+def test_an_optimizer_that_was_there_before_the_change_is_not_said_to_have_been_built_since() -> None:
+    theirs = weights()
+    optimizer, other = SGD(theirs, lr=0.1), SGD(theirs, lr=0.3)
+    engine = an_engine(optimizer)
+    for is_changed in (False, True):
+        if is_changed:
+            halve(engine, 1)
+        for each in (optimizer, other, other):
+            a_step(each)
+    change = engine.history[1]
+    assert change.outcome is Outcome.FAILED
+    assert "two such steps came without one of the bound optimizer between them" in change.reason
+    assert "built" not in change.reason
 
 
 @pytest.mark.parametrize("rate", [None, 0.3, 0.05])

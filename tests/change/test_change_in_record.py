@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from change_knob import Knob
 
-from seedbed.change import ChangeEngine, ChangeHistory, Delta, Parameter, Scale, summary
+from seedbed.change import ChangeEngine, ChangeHistory, Delta, Parameter, Scale, Set, summary
 from seedbed.errors import Conflict, InvalidInput
 from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, compare
 
@@ -139,6 +139,21 @@ def test_to_begin_again_with_a_value_that_a_change_left_is_refused(store: Store)
         engine.resume(None)
     again = ChangeEngine(run.journal(), {LR.key: Knob()}, [LR])
     again.resume(None)
+    assert again.history.records == ()
+
+
+def test_to_begin_again_is_allowed_where_the_last_change_led_back_to_the_value_from_before_all(store: Store) -> None:
+    run = store.start("a")
+    knob = Knob()
+    engine = ChangeEngine(run.journal(), {LR.key: knob}, [LR])
+    for step, value in ((10, 0.005), (30, 0.01)):
+        engine.propose(Delta(LR.key, Set(value), reason="by hand", proposer="me"), step)
+        knob.step()
+    engine.close()
+    assert [record.after for record in engine.history.records] == [0.005, 0.01]
+    run.interrupted("Ctrl-C")
+    again = ChangeEngine(store.start("a", run.run_id).journal(), {LR.key: Knob(0.01)}, [LR])
+    again.resume(None)  # 0.01 is what the last change left, and what a beginning has
     assert again.history.records == ()
 
 

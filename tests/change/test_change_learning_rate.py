@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import SGD, Adam, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import SWALR
 
 from seedbed.change import LearningRate, Use, UseReport
 from seedbed.errors import InvalidInput
@@ -42,6 +43,8 @@ STOCK: dict[str, Build] = {
         [lr_scheduler.ConstantLR(o, factor=0.5, total_iters=6), lr_scheduler.ExponentialLR(o, 0.9)]
     ),
     "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=2),
+    "SWALR": lambda o: SWALR(o, swa_lr=4e-3, anneal_epochs=9),
+    "SWALR, linear": lambda o: SWALR(o, swa_lr=4e-3, anneal_epochs=9, anneal_strategy="linear"),
 }
 
 
@@ -272,6 +275,33 @@ def test_a_forgotten_rebase_of_a_declared_schedule_would_be_caught(kind: str) ->
     for _ in range(2):
         train_step(optimizer, scheduler)
     assert "the declared " + kind in seen[-1].why
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+def test_a_swalr_takes_one_step_to_whatever_epoch_it_is_stepped() -> None:
+    optimizer, scheduler = trained("SWALR", 3)
+    twin, twin_scheduler = trained("SWALR", 3)
+    rate = LearningRate(optimizer, scheduler)
+    seen = turned(rate, 0.97 * rate.read())
+    for epoch in (7, 0, 12):
+        used, untouched = train_step(optimizer, None), train_step(twin, None)
+        assert used == pytest.approx([0.97 * each for each in untouched])
+        scheduler.step(epoch)
+        twin_scheduler.step(epoch)
+    train_step(optimizer, None)
+    assert [each.why for each in seen] == [""]
+
+
+def test_the_target_of_an_undeclared_swalr_is_left_alone_and_the_step_that_arrives_there_is_a_loss() -> None:
+    optimizer, scheduler = trained("ExponentialLR", 1)
+    after_it = SWALR(optimizer, swa_lr=4e-3, anneal_epochs=3)
+    seen = turned(LearningRate(optimizer, scheduler), 1e-3)
+    assert [group["swa_lr"] for group in optimizer.param_groups] == [4e-3, 4e-3]
+    for _ in range(4):
+        train_step(optimizer, after_it)
+    assert [group["lr"] for group in optimizer.param_groups] == [4e-3, 4e-3]
+    assert [(each.steps_after, each.use) for each in seen] == [(1, Use.USED), (4, Use.LOST)]
+    assert "overwritten by SWALR, which is not declared" in seen[-1].why
 
 
 def test_a_schedule_stepped_by_fractions_of_an_epoch_carries_the_change() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isclose, isfinite
+from math import inf, isclose, isfinite, sqrt
 from typing import final
 
 import torch
@@ -133,9 +133,9 @@ class _Watch:
         held = [_norm(each.weights) for each in clips]
         if not all(map(isfinite, [*norms, *held])):
             return  # such a step proves nothing; the next one may
-        for norm, found in zip(norms, held, strict=True):
-            left = min(norm, self._expected)
-            if not isclose(found, left, rel_tol=0.02, abs_tol=1e-6):  # bfloat16 keeps two to three digits
+        for norm, found, each in zip(norms, held, clips, strict=True):
+            left = _left(norm, self._expected)
+            if not isclose(found, left, rel_tol=0.02, abs_tol=_grain(each.weights)):  # bfloat16 keeps two digits
                 why = f"clip left gradients of norm {left:g} and the step began with {found:g}: other code changed them"
                 self._report_loss(step, found, why)
                 return
@@ -161,7 +161,7 @@ class _Watch:
 
     def _tells(self, norm: float, found: float) -> bool:
         """Whether gradients of that norm before would have another one now with the former limit."""
-        new, former = min(norm, self._expected), min(norm, self._former)
+        new, former = _left(norm, self._expected), _left(norm, self._former)
         return new != former and abs(found - new) < abs(found - former)
 
     def _report_open(self, step: int, why: str) -> None:
@@ -172,6 +172,18 @@ class _Watch:
     def _report_loss(self, step: int, found: float, why: str) -> None:
         self.end()
         self._report(UseReport(step, self._expected, found, Use.LOST, why))
+
+
+def _left(norm: float, max_norm: float) -> float:
+    """The norm that `clip_grad_norm_` leaves of gradients of this norm; its 1e-6 counts where gradients are small."""
+    return norm * min(1.0, max_norm / (norm + 1e-6))
+
+
+def _grain(weights: Iterable[Tensor]) -> float:
+    """The norm of gradients that all are the least number above 0: so much is lost where numbers are too small."""
+    grads = [weight.grad for weight in weights if weight.grad is not None]
+    kinds = [torch.finfo(grad.dtype) for grad in grads]
+    return max((kind.tiny * kind.eps for kind in kinds), default=0.0) * sqrt(sum(grad.numel() for grad in grads))
 
 
 def _norm(weights: Iterable[Tensor]) -> float:

@@ -19,8 +19,8 @@ class Carry(StrEnum):
 
 
 def is_rounding(found: float, expected: float) -> bool:
-    """Whether they differ by no more than a schedule's closed form and its recursion do in float32."""
-    return isclose(found, expected, rel_tol=1e-6, abs_tol=1e-12)
+    """Whether both differ as little as a schedule's closed form and its recursion do in float32; only 0 is near 0."""
+    return isclose(found, expected, rel_tol=1e-6)
 
 
 def rewritten(found: float, step: int) -> str:
@@ -38,8 +38,8 @@ class Course:
     Such code either multiplies what it finds, and carries the change on, or computes a number of its own, and loses it.
     One rewrite that is nearer to what it would have found without the change is a loss. One that is nearer to what it
     found leaves both open: its factor is either the one from there or the one from the number without the change. A
-    later factor is the same in both cases, so that it tells which of both the first one was. What became 0 is in
-    proportion to any number but 0, and tells nothing; nothing multiplies a 0 to another number.
+    later factor is the same in both cases, so that it tells which of both the first one was. A number that became 0
+    tells nothing, since any number times 0 is 0. A 0 that became another number is a loss, since 0 times anything is 0.
     """
 
     def __init__(self, former: Sequence[float], written: Sequence[float]) -> None:
@@ -63,12 +63,16 @@ class Course:
         self._former.extend(numbers)
         self._written.extend(numbers)
 
+    def moved(self, place: int, expected: float, found: float) -> bool:
+        """Whether `found` is not what was expected there, and no 0 that a multiplication may have made."""
+        return not is_rounding(found, expected) and (found != 0 or self._former[place] == 0)
+
     def follow(self, expected: Sequence[float], found: Sequence[float]) -> Carry:
         """What was done to the change by the code that wrote `found` in the place of `expected`."""
         moved = {
             place: (old, new, now)
             for place, (old, new, now) in enumerate(zip(self.former(expected), expected, found, strict=False))
-            if not is_rounding(now, new) and (now or not old)
+            if self.moved(place, new, now)
         }
         if not moved:
             return Carry.OPEN if self.is_open else Carry.CARRIED

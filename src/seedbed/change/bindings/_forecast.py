@@ -7,6 +7,7 @@ from typing import final
 
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import SWALR
 
 from seedbed.change.bindings._schedulers import CONTAINERS, Rates, Slot, last_set, schedule_slots, schedule_tree
 
@@ -109,6 +110,8 @@ class _Groups:
 def _num_steps(scheduler: LRScheduler) -> int:
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):  # it keeps no count of its own
         return _num_steps(scheduler._schedulers[0])
+    if isinstance(scheduler, SWALR):  # it counts its steps, and takes no notice of an epoch that it is given
+        return scheduler._step_count
     return scheduler.last_epoch
 
 

@@ -83,8 +83,8 @@ class LearningRate:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
 
         A declared schedule may change the value as it predicts; other code may only multiply it. A group that is added
-        with the optimizer's default is a loss, and so are steps of another optimizer that was built over the same
-        weights with another rate. The watch lasts until it has reported a loss, or is replaced or ended. Steps that
+        with the optimizer's default is a loss, and so are two steps in succession of other optimizers over the same
+        weights, with another rate. The watch lasts until it has reported a loss, or is replaced or ended. Steps that
         mixed precision skips do not count.
         """
         if self._watch is not None:

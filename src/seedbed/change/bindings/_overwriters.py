@@ -9,7 +9,15 @@ from typing import Any
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._schedulers import CONTAINERS, Rates, is_known, last_set, rates_of, schedule_tree
+from seedbed.change.bindings._schedulers import (
+    CONTAINERS,
+    Rates,
+    is_known,
+    last_set,
+    own_rates,
+    rates_of,
+    schedule_tree,
+)
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
@@ -55,26 +63,26 @@ def wrote(scheduler: LRScheduler, rates: Rates, of: slice) -> bool:
     return last_set(scheduler)[of] == rates[of]
 
 
-def multiplies(scheduler: LRScheduler) -> bool | None:
-    """Whether it has just multiplied the rate that it found, or computed a rate; None for what is not PyTorch's own.
+def multiplies(scheduler: LRScheduler, place: int) -> bool | None:
+    """Whether it has just multiplied the rate of the group that it found; None for what is not PyTorch's own.
 
-    A scheduler that multiplies computes the rate when it is told to step to a given epoch, and a cosine at its turn.
+    The others computed a rate of their own. Those that multiply do so when they are told to step to a given epoch, a
+    cosine at its turn, a SWALR where it has reached its target, and a ReduceLROnPlateau at its min_lr.
     """
     if not all(map(is_known, schedule_tree(scheduler))):
         return None
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
-        return all(map(multiplies, scheduler._schedulers))
+        return all(multiplies(each, place) for each in scheduler._schedulers)
     if isinstance(scheduler, lr_scheduler.SequentialLR):
-        place = bisect_right(scheduler._milestones, scheduler.last_epoch)
-        begins = scheduler.last_epoch in scheduler._milestones
-        return not begins and multiplies(scheduler._schedulers[place])
+        current = scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)]
+        # A schedule that begins is told to step to epoch 0.
+        begins = scheduler.last_epoch in scheduler._milestones and hasattr(current, "_get_closed_form_lr")
+        return not begins and multiplies(current, place)
     if isinstance(scheduler, _COMPUTING):
         return False
-    closed_form = getattr(scheduler, "_get_closed_form_lr", None)
-    if closed_form is None:
-        return True
-    pairs = zip(last_set(scheduler), closed_form(), strict=False)
-    return any(not isclose(one, other, rel_tol=1e-6) for one, other in pairs)
+    own = own_rates(scheduler) or ()
+    pairs = [*zip(last_set(scheduler), own, strict=False)][place : place + 1]
+    return not any(isclose(one, other, rel_tol=1e-6) for one, other in pairs)
 
 
 def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:

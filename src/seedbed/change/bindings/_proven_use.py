@@ -10,7 +10,7 @@ from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.change.bindings.proof._finding import Match, UpdateFinding
 from seedbed.change.bindings.proof._update_proof import Former, proof_of
 
-__all__ = ["ProvenUse", "SettingLook", "added_group", "rebuilt_optimizer"]
+__all__ = ["ProvenUse", "SettingLook", "added_group", "other_optimizer"]
 
 
 class SettingLook(Protocol):
@@ -85,9 +85,9 @@ def added_group(place: int, key: str) -> str:
     )
 
 
-def rebuilt_optimizer(other: Optimizer) -> str:
-    """Why a change is lost when another optimizer steps the weights."""
+def other_optimizer(other: Optimizer) -> str:
+    """Why a change is lost when others step the weights; whether they were built before or after it is not known."""
     return (
-        f"another optimizer, {type(other).__name__}, steps these weights since then: it was built without the "
-        "change; bind it, and make the change in it"
+        f"another optimizer, {type(other).__name__}, steps these weights with a value that the change did not reach, "
+        "and two such steps came without one of the bound optimizer between them: bind it, and make the change in it"
     )

@@ -12,7 +12,7 @@ from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
 from seedbed.change.bindings._forecast import Forecast
 from seedbed.change.bindings._overwriters import class_names, multiplies, overwriters, wrote
-from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
+from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
 from seedbed.change.bindings._schedulers import Rates, rates_of
 from seedbed.change.bindings.proof._finding import Match
 
@@ -126,7 +126,7 @@ class RateWatch:
         rates = [float(g["lr"]) for g in other.param_groups if any(id(weight) in own for weight in g["params"])]
         strange = [rate for rate in rates if not any(is_rounding(rate, each) for each in self._expected)]
         if strange:
-            self._use.lose(step, self._expected[0], strange[0], rebuilt_optimizer(other))
+            self._use.lose(step, self._expected[0], strange[0], other_optimizer(other))
 
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
@@ -143,14 +143,15 @@ class RateWatch:
         return False
 
     def _moved(self, allowed: Rates, found: Rates) -> list[tuple[int, float, float]]:
-        """The bound groups with another rate than the allowed, and both; one that became 0 is in proportion to any."""
+        """The bound groups with another rate than the allowed, and both."""
         groups = zip(self._places(), allowed[self._of], found[self._of], strict=False)
-        return [(place, rate, now) for place, rate, now in groups if now and not is_rounding(now, rate)]
+        return [(place, rate, now) for place, rate, now in groups if self._course.moved(place, rate, now)]
 
     def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
         """Whether the change is carried on, or may be. Nothing multiplies a rate of 0 to another."""
         moved = self._moved(expected, found)
-        known = [multiplied for each in self._writers() if (multiplied := multiplies(each)) is not None]
+        told = [multiplies(each, place) for each in self._writers() for place, _, _ in moved]
+        known = [multiplied for multiplied in told if multiplied is not None]
         if known:
             return all(known) and all(rate for _, rate, _ in moved)
         self._rewritten = rewritten(moved[0][2], step)

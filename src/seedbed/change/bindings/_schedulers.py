@@ -4,7 +4,7 @@ There are two families. Schedulers that multiply the present rate (StepLR, Expon
 value that was set by hand. Schedulers that compute the rate from stored numbers (LambdaLR, OneCycleLR, CyclicLR ...)
 overwrite it at their next step. One remedy works for both: scale every number that the schedule computes from, so that
 it follows the same curve, scaled.
-Read from torch/optim/lr_scheduler.py of PyTorch 2.13.
+Read from torch/optim/lr_scheduler.py and torch/optim/swa_utils.py of PyTorch 2.13.
 """
 
 from bisect import bisect_right
@@ -14,6 +14,7 @@ from typing import Any, final
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import SWALR
 
 from seedbed.change.bindings._groups import is_number
 from seedbed.change.bindings._watchable import watchable
@@ -27,6 +28,7 @@ __all__ = [
     "group_slots",
     "is_known",
     "last_set",
+    "own_rates",
     "rates_of",
     "require_known",
     "require_numbers",
@@ -52,10 +54,12 @@ _RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
     lr_scheduler.CyclicLR: ("base_lrs", "max_lrs"),
     lr_scheduler.OneCycleLR: ("base_lrs",),
     lr_scheduler.ReduceLROnPlateau: (),
+    SWALR: ("base_lrs",),
     lr_scheduler.SequentialLR: (),
     lr_scheduler.ChainedScheduler: (),
 }
 _GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
+_SWA_RATE = "swa_lr"  # of each group; left alone where SWALR is not declared, since it is then the loop's own target
 
 CONTAINERS = (lr_scheduler.SequentialLR, lr_scheduler.ChainedScheduler)
 """Schedulers that consist of others."""
@@ -137,10 +141,11 @@ def group_slots(optimizer: Optimizer) -> list[Slot]:
 
 def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
     """Every other place that holds a rate for the schedule. Two slots may share one number."""
+    anneals = any(isinstance(each, SWALR) for each in schedule_tree(scheduler))
     found = [
         Slot(f"groups.{i}.{key}", group, key, i)
         for i, group in enumerate(scheduler.optimizer.param_groups)
-        for key in _GROUP_KEYS
+        for key in (*_GROUP_KEYS, *([_SWA_RATE] if anneals else []))
         if key in group
     ]
     for i, each in enumerate(schedule_tree(scheduler)):
@@ -175,6 +180,19 @@ def _floor(scheduler: LRScheduler) -> float:
     if isinstance(scheduler, lr_scheduler.CosineAnnealingLR | lr_scheduler.CosineAnnealingWarmRestarts):
         return float(scheduler.eta_min)
     return 0.0
+
+
+def own_rates(scheduler: LRScheduler) -> Rates | None:
+    """The rates that it gives now or in the end, whatever it finds: its curve, its target or its floor; None if none.
+
+    A rate that stands there carries nothing on of what the schedule found.
+    """
+    if isinstance(scheduler, SWALR):
+        return tuple(float(group[_SWA_RATE]) for group in scheduler.optimizer.param_groups)
+    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+        return tuple(map(float, scheduler.min_lrs))
+    closed_form = getattr(scheduler, "_get_closed_form_lr", None)
+    return None if closed_form is None else tuple(map(float, closed_form()))
 
 
 def schedule_tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:

@@ -9,7 +9,7 @@ from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, rewritten
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in
 from seedbed.change.bindings._overwriters import class_names, momentum_cyclers
-from seedbed.change.bindings._proven_use import ProvenUse, added_group, rebuilt_optimizer
+from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
 from seedbed.change.bindings.proof._finding import Match
 
 __all__ = ["SettingWatch"]
@@ -90,7 +90,7 @@ class SettingWatch:
         """Compare the setting of the other optimizer."""
         strange = [value for value in self._live.in_other(other) if value not in self._expected]
         if strange:
-            self._use.lose(step, self._expected[0], strange[0], rebuilt_optimizer(other))
+            self._use.lose(step, self._expected[0], strange[0], other_optimizer(other))
 
     def _why(self) -> str:
         setting = self._live.setting

@@ -99,7 +99,8 @@ def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None,
             changed_keys=tuple(change.pointer for change in changes),
             patch=tuple(change.operation() for change in changes),
             metric_deltas=deltas,
-        )
+        ),
+        _missing(changes),
     )
 
 
@@ -126,6 +127,29 @@ def is_part_of_interval(pointer: str, known: Container[str]) -> bool:
     """Whether a number is an end of an interval, or its n or confidence, which move with the value or tell less."""
     interval, _, part = pointer.rpartition("/")
     return part in _PARTS_OF_INTERVAL and f"{interval}/value" in known
+
+
+def _missing(changes: Sequence[Difference]) -> str:
+    """Which metric the earlier snapshot has and the later one lacks, as a sentence; of an interval its value first."""
+    gone: dict[str, str] = {}
+    for change in changes:
+        if not change.pointer.startswith("/metrics/"):
+            continue
+        lost = {
+            pointer: f"is no longer {kind}"
+            for pointer, value in leaves(change.previous, change.pointer)
+            if (kind := _kind(value)) and (pointer != change.pointer or kind != _kind(change.current))
+        }
+        gone |= {change.pointer: "is no longer recorded"} if change.op == "remove" else lost
+    name = min(gone, key=lambda each: is_part_of_interval(each, gone), default="")
+    return f"the metric {name.removeprefix('/metrics')} {gone[name]}" if name else ""
+
+
+def _kind(metric: Json) -> str:
+    """What a metric that was measured is; empty for null, a text, true or false, an object and an empty list."""
+    if isinstance(metric, list):
+        return "a list of numbers" if any(map(_kind, metric)) else ""
+    return "a number" if isinstance(metric, int | float) and not isinstance(metric, bool) else ""
 
 
 def _summary(comparison: Comparison, inputs: Sequence[Difference], current: Compared, *, differs: bool) -> str:

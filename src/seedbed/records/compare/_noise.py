@@ -8,18 +8,21 @@ Statistical Intervals, 1991). A run outside differs by more than its seed explai
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.records.snapshot._snapshot import NOT_ENOUGH_REPLICATES
 
-__all__ = ["EXCEEDS", "MOST_REPLICATES", "REPLICATES_NEEDED", "WITHIN", "Noise", "noise_of"]
+__all__ = ["BEYOND_NUMBERS", "EXCEEDS", "MOST_REPLICATES", "REPLICATES_NEEDED", "WITHIN", "Noise", "noise_of"]
 
 REPLICATES_NEEDED = 4
 MOST_REPLICATES = 12
 # Student's t, 97.5 %, for 3 to 11 degrees of freedom.
 _STUDENT = (3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010)
 EXCEEDS, WITHIN = "exceeds noise", "within noise"
+BEYOND_NUMBERS = "more than a number can hold"
+_LAST_BITS = 4 * sys.float_info.epsilon  # of a value: as much as the order of a sum changes
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,29 @@ def _repeats_text(count: int) -> str:
 
 
 def _noise_of(replicates: Sequence[float], current: float) -> Noise:
-    known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value * value)]
+    known = [value for value in replicates[-MOST_REPLICATES:] if math.isfinite(value)]
     if len(known) < REPLICATES_NEEDED:
         return _TOO_FEW[len(known)]
-    mean, spread = _mean_and_spread(known)
-    # Equal values may differ from their own mean in the last bit.
-    if spread <= 1e-12 * abs(mean):
-        same = math.isclose(current, mean, rel_tol=1e-9)
+    # In units of the largest value, and from the least one on, squares neither overflow nor underflow nor lose digits.
+    unit = math.frexp(max(map(abs, known)))[1]
+    values, new = [math.ldexp(value, -unit) for value in known], _in_units(current, unit)
+    least, most = min(values), max(values)
+    rounding = _LAST_BITS * max(map(abs, values))
+    if most - least <= rounding:
+        same = least - rounding <= new <= most + rounding
         return Noise(None, not same, f"{WITHIN if same else EXCEEDS}: {len(known)} replicates agree exactly")
-    z = (current - mean) / spread
+    mean, spread = _mean_and_spread([value - least for value in values])
+    z = (new - least - mean) / spread
     exceeds = abs(z) > _STUDENT[len(known) - REPLICATES_NEEDED]
     return Noise(z, exceeds, f"{EXCEEDS if exceeds else WITHIN} of {len(known)} replicates")
+
+
+def _in_units(value: float, unit: int) -> float:
+    """The value in units of two to the power `unit`; infinite where that is too many."""
+    try:
+        return math.ldexp(value, -unit)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:

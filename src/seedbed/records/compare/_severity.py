@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seedbed.contracts import Severity
-from seedbed.records.compare._noise import EXCEEDS
-from seedbed.records.snapshot._snapshot import Diff
+from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, WITHIN
+from seedbed.records.snapshot._snapshot import Diff, MetricDelta
 
 __all__ = ["with_severity"]
 
@@ -18,9 +18,9 @@ class _Rule:
     reason: Callable[[Diff], str]
 
 
-def with_severity(found: Diff) -> Diff:
-    """`found` with its severity and the reason."""
-    for rule in _RULES:
+def with_severity(found: Diff, missing: str) -> Diff:
+    """`found` with its severity and the reason; `missing` says which metric is missing, and is empty if none is."""
+    for rule in (_FIRST, _Rule(Severity.MAJOR, lambda _: missing), *_RULES):
         reason = rule.reason(found)
         if reason:
             return found.model_copy(update={"severity": rule.severity, "severity_reason": reason})
@@ -31,15 +31,18 @@ def _not_comparable(found: Diff) -> str:
     return "" if found.comparable else f"not comparable: {found.reasons[0]}"
 
 
-def _metric_missing(found: Diff) -> str:
-    removed = [change["path"] for change in found.patch if change["op"] == "remove"]
-    metrics = [str(path).removeprefix("/metrics") for path in removed if str(path).startswith("/metrics/")]
-    return f"the metric {metrics[0]} is no longer recorded" if metrics else ""
+def _moved(found: Diff) -> dict[str, MetricDelta]:
+    """The metrics that moved; a difference too large for a number is null."""
+    return {name: delta for name, delta in found.metric_deltas.items() if delta.absolute != 0}
 
 
 def _moved_beyond_noise(found: Diff) -> str:
-    moved = [name for name, delta in found.metric_deltas.items() if delta.absolute and delta.noise.startswith(EXCEEDS)]
-    return f"{moved[0]} moved by more than its seed explains" if moved else ""
+    for name, delta in _moved(found).items():
+        if delta.noise.startswith(EXCEEDS):
+            return f"{name} moved by more than its seed explains"
+        if delta.absolute is None and not delta.noise.startswith(WITHIN):
+            return f"{name} moved by {BEYOND_NUMBERS}"
+    return ""
 
 
 def _fingerprint_differs(found: Diff) -> str:
@@ -48,23 +51,21 @@ def _fingerprint_differs(found: Diff) -> str:
 
 
 def _moved_with_unknown_noise(found: Diff) -> str:
-    moved = [name for name, delta in found.metric_deltas.items() if delta.absolute and delta.z is None]
-    unknown = [name for name in moved if found.metric_deltas[name].noise.startswith("not")]
-    return f"{unknown[0]} moved; {found.metric_deltas[unknown[0]].noise}" if unknown else ""
+    unknown = [(name, delta.noise) for name, delta in _moved(found).items() if delta.noise.startswith("not")]
+    return "{} moved; {}".format(*unknown[0]) if unknown else ""
 
 
 def _within_noise(found: Diff) -> str:
-    moved = [name for name, delta in found.metric_deltas.items() if delta.absolute]
-    return f"{moved[0]} moved, {found.metric_deltas[moved[0]].noise}" if moved else ""
+    moved = [(name, delta.noise) for name, delta in _moved(found).items()]
+    return "{} moved, {}".format(*moved[0]) if moved else ""
 
 
 def _anything_differs(found: Diff) -> str:
     return f"{found.changed_keys[0]} differs" if found.changed_keys else ""
 
 
+_FIRST = _Rule(Severity.CRITICAL, _not_comparable)
 _RULES = (
-    _Rule(Severity.CRITICAL, _not_comparable),
-    _Rule(Severity.MAJOR, _metric_missing),
     _Rule(Severity.MAJOR, _moved_beyond_noise),
     _Rule(Severity.MAJOR, _fingerprint_differs),
     _Rule(Severity.MINOR, _moved_with_unknown_noise),

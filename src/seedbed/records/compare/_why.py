@@ -20,7 +20,7 @@ from seedbed.records.compare._comparison import (
     unrecorded,
 )
 from seedbed.records.compare._diff import is_part_of_interval
-from seedbed.records.compare._noise import EXCEEDS, WITHIN
+from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, WITHIN
 from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
 
 __all__ = ["Cause", "Explanation", "why"]
@@ -109,23 +109,25 @@ def _metric(found: Diff, metric: str | None) -> str | None:
     deltas = found.metric_deltas
     if metric is not None and metric not in deltas:
         raise InvalidInput(f"the two runs share no metric {metric}; they share {', '.join(sorted(deltas)) or 'none'}")
-    moved = [name for name, delta in deltas.items() if delta.absolute and not is_part_of_interval(name, deltas)]
+    moved = [name for name, delta in deltas.items() if delta.absolute != 0 and not is_part_of_interval(name, deltas)]
     return metric or max(moved, key=lambda name: _distance(deltas[name]), default=None)
 
 
-def _distance(delta: MetricDelta) -> tuple[bool, float, float]:
-    return delta.z is not None, abs(delta.z or 0.0), abs(delta.percent or 0.0)
+def _distance(delta: MetricDelta) -> tuple[bool, bool, float, float]:
+    # A difference that is too large for a number is larger than all that are none.
+    return delta.absolute is None, delta.z is not None, abs(delta.z or 0.0), abs(delta.percent or 0.0)
 
 
 def _summary(metric: str | None, delta: MetricDelta | None, current: Snapshot, *, is_explained: bool) -> str:
-    if metric is None or delta is None or not delta.absolute:
+    if metric is None or delta is None or delta.absolute == 0:
         return "no metric moved"
+    moved = f"{metric} moved by " + (BEYOND_NUMBERS if delta.absolute is None else f"{delta.absolute:+.4g}")
     if not is_explained:
-        return f"{metric} moved by {delta.absolute:+.4g}: {unrecorded(current)}"
+        return f"{moved}: {unrecorded(current)}"
     if delta.noise.startswith(WITHIN):
-        return f"{metric} moved by {delta.absolute:+.4g}, {delta.noise}: chance can explain this"
+        return f"{moved}, {delta.noise}: chance can explain this"
     beyond = f", {delta.noise}" if delta.noise.startswith(EXCEEDS) else f"; unknown whether by chance: {delta.noise}"
-    return f"{metric} moved by {delta.absolute:+.4g}{beyond}"
+    return f"{moved}{beyond}"
 
 
 def _candidates(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
