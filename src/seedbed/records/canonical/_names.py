@@ -13,6 +13,7 @@ __all__ = [
     "is_document_name",
     "is_name",
     "is_new_name",
+    "may_be_document",
     "new_run_id",
     "require_name",
     "require_new_name",
@@ -48,8 +49,13 @@ def is_document_name(value: object) -> bool:
 
     On many file systems the case of letters makes no other file.
     """
+    return is_new_name(value) and may_be_document(value)
+
+
+def may_be_document(value: object) -> bool:
+    """As `is_document_name`, of a file that is there already: it may have a name that no new one can have."""
     lower = str(value).lower()
-    return is_new_name(value) and lower not in _OWN_FILES and not _CLAIM.fullmatch(lower)
+    return is_name(value) and lower not in _OWN_FILES and not _CLAIM.fullmatch(lower)
 
 
 def new_run_id(now: datetime) -> str:
