@@ -1,5 +1,6 @@
 """What other tools, other machines and other file systems leave in a store, or make of a name."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -16,7 +17,7 @@ from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreUnavailable
 from seedbed.records import ActiveRun, Catalog, LocalFiles, Store, fsck, parse_query, repair, stats
 from seedbed.records.maintenance import FindingKind
-from seedbed.testing import FakeClock
+from seedbed.testing import FakeClock, durable_faults, fails_with
 
 FOLDERS = (".ipynb_checkpoints", "@eaDir", "lost+found", "a b", "#recycle")
 
@@ -250,6 +251,27 @@ def test_an_attempt_that_another_ended_writes_nothing_more(tmp_path: Path, does:
     assert run._events is not None
     assert run._events._committer._stopped.is_set()
     assert store.log(PROJECT).head() == 0
+
+
+def test_an_attempt_that_logged_nothing_is_ended_from_elsewhere_too(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store", create=True, clock=FakeClock())
+    first = store.start(PROJECT, "r1")
+    status = json.loads(first.path("attempt-1.json").read_bytes())
+    first.path("status.json").write_text(json.dumps({**status, "status": "INTERRUPTED"}))
+    with pytest.raises(Conflict, match="to this process no more: the store has attempt 1 as INTERRUPTED"):
+        first.failed("no")
+
+
+def test_a_heartbeat_that_could_not_be_written_is_written_by_the_next(tmp_path: Path) -> None:
+    clock = FakeClock()
+    run = Store.open(tmp_path / "store", create=True, clock=clock).start(PROJECT, "r1")
+    clock.advance(6)
+    run.beat()
+    clock.advance(6)
+    with durable_faults(1, fails_with(errno.ENOSPC)), pytest.raises(StoreUnavailable):
+        run.beat()
+    run.beat()
+    assert json.loads(run.path("status.json").read_bytes())["heartbeat"] == "2026-01-01T00:00:12Z"
 
 
 def test_an_end_whose_answer_was_lost_can_be_written_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._status import STALE_AFTER, Status, is_alive, read_status, this_process, write_status
 from seedbed.records.canonical._canonical import parse_json, readable_json
-from seedbed.records.canonical._names import is_name, is_new_name, new_run_id, require_name, require_new_name
+from seedbed.records.canonical._names import is_name, is_new_name, new_run_id, no_new_name, require_name
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 from seedbed.records.storage._blobs import Blobs
@@ -155,9 +155,9 @@ class Store:
     def _claim(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
         # A name that the store has already goes on, also one that nothing new can have.
         if not is_new_name(project) and project not in self.projects():
-            require_new_name("project", project)
+            raise no_new_name("project", project)
         if not is_new_name(run_id) and run_id not in self._run_ids(project):
-            require_new_name("run_id", run_id)
+            raise no_new_name("run_id", run_id)
         now = self.clock.now()
         status = Status(
             project=project,

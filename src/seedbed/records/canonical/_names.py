@@ -15,8 +15,8 @@ __all__ = [
     "is_new_name",
     "may_be_document",
     "new_run_id",
+    "no_new_name",
     "require_name",
-    "require_new_name",
 ]
 
 NAME_RULE = "1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
@@ -70,8 +70,6 @@ def require_name(what: str, value: str) -> str:
     return value
 
 
-def require_new_name(what: str, value: str) -> str:
-    """As `require_name`, for something new."""
-    if not is_new_name(value):
-        raise InvalidInput(f"the {what} {value!r} cannot be a name in the store; expected {NEW_NAME_RULE}")
-    return value
+def no_new_name(what: str, value: str) -> InvalidInput:
+    """The error for something new that cannot have the name `value`; `what` says what the name is for."""
+    return InvalidInput(f"the {what} {value!r} cannot be a name in the store; expected {NEW_NAME_RULE}")
