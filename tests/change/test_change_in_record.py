@@ -122,6 +122,48 @@ def test_an_earlier_summary_under_another_name_is_refused(store: Store) -> None:
     assert ended(run).snapshot.course["changes"] == {"optimizer.lr": [[11, 0.005], [21, 0.0025, "UNKNOWN"]]}
 
 
+@pytest.mark.parametrize("first", ["changes", "growth"])
+def test_of_two_engines_that_began_alike_each_summary_stands_for_its_own_journal(store: Store, first: str) -> None:
+    run = store.start("a")
+    others = {"changes", "growth"} - {first}
+    engines = {name: engine_of(run.journal(name)) for name in (first, *others)}
+    engines["changes"].propose(Delta(LR.key, Scale(0.5), reason="again", proposer="me"), step=20)
+    # What the one made is the beginning of what the other did.
+    whole = {name: summary(engine.history).model_dump(mode="json") for name, engine in engines.items()}
+    found = ended(run, mine=whole["growth"]).snapshot
+    assert found.documents == {"mine": whole["growth"], "changes": whole["changes"]}
+    assert "untold" not in found.course
+
+
+def test_a_document_stands_for_one_journal_only(store: Store) -> None:
+    run = store.start("a")
+    engines = [engine_of(run.journal(name)) for name in ("changes", "growth")]
+    same = [summary(engine.history).model_dump(mode="json") for engine in engines]
+    assert same[0] == same[1]
+    assert len(ended(run, mine=same[0]).snapshot.documents) == 2
+
+
+def test_a_summary_under_another_name_tells_of_its_journal(store: Store) -> None:
+    run, plain = store.start("a"), store.start("a")
+    for each in (run, plain):
+        engine = engine_of(each.journal())
+    mine = ended(run, mine=summary(engine.history).model_dump(mode="json"))
+    found = ended(plain)
+    assert sorted(mine.snapshot.documents) == ["mine"]
+    assert "untold" not in mine.snapshot.course
+    assert mine.snapshot.course == found.snapshot.course
+    assert "one run has changes in a journal" not in " ".join(compare(mine.snapshot, found.snapshot, EXACT).reasons)
+
+
+def test_of_several_documents_that_are_wrong_the_first_by_name_is_told(store: Store) -> None:
+    run = store.start("a")
+    names = [f"journal{number}" for number in range(8)]
+    for name in names:
+        engine_of(run.journal(name))
+    with pytest.raises(InvalidInput, match="the document 'journal0' is not the summary"):
+        ended(run, **{name: {"text": "mine"} for name in reversed(names)})
+
+
 def test_two_engines_on_one_journal_are_refused_and_what_the_first_made_is_kept(store: Store) -> None:
     run = store.start("a")
     first, second = (engine_of(run.journal(), is_changed=False) for _ in range(2))

@@ -1,8 +1,10 @@
 """The same store, on a disk and on S3: what holds for the one holds for the other."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from records_world import PROJECT, commit, draft
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from seedbed.records import FindingKind, Store, fsck, read_step_events, repair, verify
+from seedbed.records.storage import _cloud
 from seedbed.records.storage._cloud import open_cloud
 from seedbed.testing import FakeClock
 
@@ -182,6 +185,63 @@ def test_a_store_is_not_written_through_an_endpoint_that_passes_conditions_over(
         with pytest.raises(InvalidInput, match="nothing can be recorded here"):
             other.start(PROJECT, "r2", Stage.TRAINING)
     assert [view.run_id for view in other.runs()] == ["r1"]
+
+
+def test_a_second_thread_waits_for_the_trial_of_the_first(unconditional, monkeypatch):
+    files, told, real = open_cloud(unconditional), [], _cloud.require_create_only
+    second = threading.Thread(target=lambda: told.append(refusal(files)))
+    lock, tried = threading.Lock(), []
+
+    class Seen:
+        """The lock of the trial, which starts the second thread within the first's, and says that it came."""
+
+        def __enter__(self):
+            waits.set()
+            lock.acquire()
+
+        def __exit__(self, *_):
+            lock.release()
+
+    waits = threading.Event()
+
+    def trial(create, remove):
+        tried.append(1)
+        if len(tried) == 1:
+            waits.clear()
+            second.start()
+            # A thread that passed by the lock would end here, without having been refused.
+            assert waits.wait(30)
+            assert told == []
+        real(create, remove)
+
+    monkeypatch.setattr(_cloud, "_TRIAL", Seen())
+    monkeypatch.setattr(_cloud, "require_create_only", trial)
+    first = refusal(files)
+    second.join(30)
+    assert [first, *told] == ["nothing can be recorded here"] * 2
+    assert list(files.list("")) == []
+
+
+def refusal(files):
+    """How a put is refused; "" where it is not."""
+    try:
+        files.create("key", b"")
+    except InvalidInput as problem:
+        return str(problem).partition(":")[0]
+    return ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT", "AWS_ENDPOINT_URL_S3"])
+def test_every_variable_that_names_an_endpoint_is_asked(bucket, tmp_path, request, monkeypatch, variable):
+    monkeypatch.setenv(variable, os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    commit(Store.open(bucket, create=True, work=tmp_path), "r1")
+    request.getfixturevalue("unconditional")
+    monkeypatch.setenv(variable, os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    with pytest.raises(InvalidInput, match="nothing can be recorded here"):
+        Store.open(bucket, work=tmp_path / "other").start(PROJECT, "r2", Stage.TRAINING)
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket, tmp_path):

@@ -155,7 +155,7 @@ def test_the_names_of_step_metrics_are_redacted_and_never_lost(tmp_path, monkeyp
         log.append(2, {"loss": 0.25, "swordfish-9": 2.0})
         with pytest.raises(InvalidInput, match="give them different names"):
             log.append(3, {"swordfish-9": 1.0, "<secret>": 2.0})
-        with pytest.raises(InvalidInput, match="text keys"):
+        with pytest.raises(InvalidInput, match="expected a text"):
             log.append(3, {3: 1.0})  # type: ignore[dict-item]
         log.append(4, {"loss": 0.125})
     assert [dict(event.values) for event in read_step_events(tmp_path / "events.log")] == [

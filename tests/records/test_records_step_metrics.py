@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import torch
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records import read_step_events
-from seedbed.records.journal import EventsLog
-from seedbed.records.journal._frames import frame, read_frames
+from seedbed.records.journal import EventsLog, _step_metrics
+from seedbed.records.journal._frames import FrameReader, frame, read_frames
+from seedbed.records.journal._step_metrics import StepReader
 from seedbed.records.journal._tail import read_tail, tail_path
 from seedbed.testing import durable_faults, fails_with
 
@@ -136,6 +138,62 @@ def test_what_is_no_number_is_refused_with_its_name_and_nothing_is_logged(tmp_pa
     with EventsLog.open(tmp_path / "events.log") as log, pytest.raises(InvalidInput, match="the metric 'loss' is"):
         log.append(1, {"ok": 1.0, "loss": value})
     assert read_step_events(tmp_path / "events.log") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (10**400, "an integer of 1329 bits"),
+        (10**5000, "an integer of 16610 bits"),
+        ([10**5000], "[an integer of 16610 bits]"),
+        ("x" * 900, f"'{'x' * 27}...{'x' * 28}'"),
+        (2**64 - 1 + 1j, "(1.8446744073709552e+19+1j)"),
+    ],
+    ids=["integer", "that has no text", "within", "text", "complex"],
+)
+def test_what_is_no_number_is_named_in_a_few_words_however_long_it_is(tmp_path, value, said):
+    with EventsLog.open(tmp_path / "events.log") as log, pytest.raises(InvalidInput) as refusal:
+        log.append(1, {"loss": value})
+    assert str(refusal.value) == f"the metric 'loss' is {said}, expected a number; nothing was logged"
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [(2**53, "9007199254740992"), (-(2**53), "-9007199254740992"), (10**400, "an integer of 1329 bits")],
+)
+def test_a_step_that_is_too_large_is_named_with_the_largest_and_what_to_do(tmp_path, step, said):
+    with EventsLog.open(tmp_path / "events.log") as log, pytest.raises(InvalidInput) as refusal:
+        log.append(step, {"loss": 1.0})
+    expected = rf"^the step is {said}, expected at most 2\^53 - 1 .*; log a smaller count, such as batches; nothing"
+    refusal.match(expected)
+
+
+@pytest.mark.parametrize("step", [2**53 - 1, 1 - 2**53, np.int64(2**53 - 1)])
+def test_the_largest_steps_are_kept_exactly(tmp_path, step):
+    with EventsLog.open(tmp_path / "events.log") as log:
+        log.append(step, {"loss": 1.0})
+    assert steps_of(tmp_path / "events.log") == [int(step)]
+
+
+class Metric(StrEnum):
+    LOSS = "loss"
+
+
+@pytest.mark.parametrize("name", [Metric.LOSS, np.str_("loss")])
+def test_a_text_of_another_type_is_the_name_that_it_says(tmp_path, name):
+    with EventsLog.open(tmp_path / "events.log") as log:
+        for step, given in enumerate((name, "loss", name)):  # before and after the name is known
+            log.append(step, {given: 0.5})
+    assert [dict(event.values) for event in read_step_events(tmp_path / "events.log")] == [{"loss": 0.5}] * 3
+
+
+@pytest.mark.parametrize(("name", "said"), [(1, "1"), (None, "None"), (b"loss", "b'loss'"), (10**400, "an integer of")])
+def test_what_is_no_text_names_no_metric(tmp_path, name, said):
+    with EventsLog.open(tmp_path / "events.log") as log:
+        with pytest.raises(InvalidInput, match=f"the name of a metric is {said}.*expected a text; nothing was logged"):
+            log.append(1, {"ok": 1.0, name: 0.5})
+        log.append(2, {"ok": 1.0})
+    assert steps_of(tmp_path / "events.log") == [2]
 
 
 @pytest.mark.parametrize("step", [np.int64(2), np.uint8(2), np.array(2), torch.tensor(2), 2])
@@ -260,6 +318,38 @@ def test_the_tail_of_a_killed_process_is_read_and_sealed_by_the_next_one(tmp_pat
     assert len(read_frames(path).entries) == 3
 
 
+def test_what_a_killed_process_left_is_on_the_disk_before_anything_is_logged_after_it(tmp_path):
+    log = unsealed(tmp_path / "events.log")
+    path = left_behind(tmp_path / "events.log", tmp_path / "left")
+    log.close()
+    with durable_faults() as calls:
+        later = EventsLog.open(path, commit_seconds=NEVER)
+    assert calls[-2:] == ["write", "fsync"]
+    later.close()
+
+
+def opened_files(folder: Path) -> list[Path]:
+    """The files in `folder` that this process has open."""
+    found = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [path for path in found if path.is_relative_to(folder)]
+
+
+@pytest.mark.parametrize("at", ["write", "fsync"])
+def test_a_log_that_cannot_be_opened_leaves_no_file_open(tmp_path, at):
+    log = unsealed(tmp_path / "events.log")
+    path = left_behind(tmp_path / "events.log", tmp_path / "left")
+    log.close()
+    with durable_faults() as calls:
+        EventsLog.open(left_behind(path, tmp_path / "twin"), commit_seconds=NEVER).close()
+    place = calls.index("write") + 1 + (at == "fsync")
+    with durable_faults(place, fails_with(errno.ENOSPC)) as calls, pytest.raises(StoreUnavailable, match="No space"):
+        EventsLog.open(path)
+    assert calls[-1] == at
+    assert opened_files(tmp_path) == []
+    EventsLog.open(path).close()
+    assert steps_of(path) == [0, 1, 2, 3, 4]
+
+
 def test_of_a_tail_that_is_cut_or_changed_at_any_byte_nothing_or_all_is_read(tmp_path):
     log = unsealed(tmp_path / "events.log")
     path = left_behind(tmp_path / "events.log", tmp_path / "left")
@@ -375,6 +465,174 @@ def test_what_is_no_tail_is_none(tmp_path, content):
     unsealed(path).close()
     tail_path(path).write_bytes(content)
     assert steps_of(path) == [0, 1, 2, 3, 4]
+
+
+def interrupts(log: EventsLog, monkeypatch: pytest.MonkeyPatch, *, written: float) -> None:
+    """Ctrl-C comes at the next write of a record, when so much of it is written: none, a part or all."""
+    file, real = log._file._file, log._file._file.append
+
+    def append(data: bytes) -> None:
+        monkeypatch.setattr(file, "append", real)
+        if written:
+            real(data[: int(len(data) * written)])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(file, "append", append)
+
+
+@pytest.mark.parametrize("written", [0, 0.5, 1])
+@pytest.mark.parametrize("at", ["the next point", "a commit", "the end"])
+def test_an_interrupt_while_points_are_sealed_loses_none_and_writes_none_twice(tmp_path, monkeypatch, written, at):
+    path = tmp_path / "events.log"
+    log = EventsLog.open(path, commit_seconds=NEVER)
+    for step in range(500):
+        log.append(step, {"loss": 1.0})
+    interrupts(log, monkeypatch, written=written)
+    seal = {"the next point": lambda: log.append(500, {"loss": 1.0}), "a commit": log.commit, "the end": log.close}[at]
+    with pytest.raises(KeyboardInterrupt):
+        seal()
+    if at == "the end":
+        log = EventsLog.open(path, commit_seconds=NEVER)
+    for step in range(500, 503):
+        log.append(step, {"loss": 1.0})
+        assert steps_of(path) == list(range(step + 1))  # what a kill would leave
+    log.close()
+    assert steps_of(path) == list(range(503))
+    assert [len(entry.payload["points"]) for entry in read_frames(path).entries] == [500, 3]
+
+
+def test_an_interrupt_between_the_record_and_the_tail_loses_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "events.log"
+    log = unsealed(path)
+
+    def restart(after: int) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(log._tail, "restart", restart)
+    with pytest.raises(KeyboardInterrupt):
+        log.commit()
+    log.append(5, {"loss": 1.0})
+    assert steps_of(path) == [0, 1, 2, 3, 4, 5]
+    with durable_faults() as calls:
+        log.close()
+    assert calls[:2] == ["write", "fsync"]
+    assert steps_of(path) == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_was_sealed_before_an_interrupt_is_made_durable_by_the_next_commit(tmp_path, monkeypatch):
+    log = unsealed(tmp_path / "events.log")
+    interrupts(log, monkeypatch, written=1)
+    with pytest.raises(KeyboardInterrupt):
+        log.commit()
+    with durable_faults() as calls:
+        log.commit()
+    assert calls == ["fsync"]
+    log.close()
+
+
+def test_a_handler_of_signals_cannot_log_in_the_middle_of_a_record(tmp_path, monkeypatch):
+    log = unsealed(tmp_path / "events.log")
+    real = log._file._file.append
+
+    def append(data: bytes) -> None:
+        monkeypatch.undo()
+        with pytest.raises(StoreUnavailable, match="was interrupted"):
+            log.append(5, {"loss": 1.0})
+        real(data)
+
+    monkeypatch.setattr(log._file._file, "append", append)
+    log.commit()
+    log.append(6, {"loss": 1.0})
+    assert steps_of(tmp_path / "events.log") == [0, 1, 2, 3, 4, 6]
+    log.close()
+
+
+def test_a_closed_log_takes_no_point_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "events.log"
+    log = unsealed(path)
+    log.close()
+    with pytest.raises(Conflict, match=r"events\.log is closed and takes no more points; log them before, or open"):
+        log.append(5, {"loss": 1.0})
+    assert [path.name for path in tmp_path.iterdir()] == ["events.log"]
+    later = unsealed(path)
+    log.close()  # again: the tail beside it is the later one's
+    log.commit()
+    assert steps_of(path) == [0, 1, 2, 3, 4] * 2
+    later.close()
+
+
+def test_a_log_that_is_left_to_another_process_is_not_written_any_more(tmp_path):
+    log = unsealed(tmp_path / "events.log")
+    before = left_behind(tmp_path / "events.log", tmp_path / "left")
+    log.abandon()
+    log.commit()  # as the log's own thread may yet ask
+    log.close()
+    after = left_behind(tmp_path / "events.log", tmp_path / "after")
+    assert [path.read_bytes() for path in (after, tail_path(after))] == [
+        path.read_bytes() for path in (before, tail_path(before))
+    ]
+    assert log._committer._stopped.is_set()
+    assert opened_files(tmp_path) == []
+
+
+def followed(path: Path) -> StepReader:
+    return StepReader(FrameReader(lambda: path.open("rb"), path), path)
+
+
+def more(reader: StepReader) -> list[int]:
+    return [event.step for event in reader.more()]
+
+
+def test_a_reader_gives_each_point_once_wherever_it_is_by_then(tmp_path):
+    path = tmp_path / "events.log"
+    log, steps = EventsLog.open(path, commit_seconds=NEVER), iter(range(100))
+
+    def append(points: int) -> list[int]:
+        made = [next(steps) for _ in range(points)]
+        for step in made:
+            log.append(step, {"loss": 1.0})
+        return made
+
+    reader = followed(path)
+    assert append(3) == more(reader)
+    one = append(1)
+    log.commit()  # of the four points in this record three were given
+    three = append(3)
+    log.commit()  # of the three in this one, none
+    assert more(reader) == one + three
+    assert append(2) == more(reader)
+    log.commit()
+    assert append(4) == more(reader)  # none of this tail was given, though two of the former one were
+    assert append(1) == more(reader)
+    log.close()
+    assert more(reader) == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_reader_passes_over_no_point_that_is_sealed_while_it_reads(tmp_path, monkeypatch, when):
+    path = tmp_path / "events.log"
+    log = EventsLog.open(path, commit_seconds=NEVER)
+    for step in range(3):
+        log.append(step, {"loss": 1.0})
+
+    def go_on() -> None:
+        log.commit()
+        log.append(3, {"loss": 1.0})
+
+    def read(at: Path) -> Any:
+        monkeypatch.undo()
+        if when == "before":
+            go_on()
+        found = read_tail(at)
+        if when == "after":
+            go_on()
+        return found
+
+    monkeypatch.setattr(_step_metrics, "read_tail", read)
+    reader = followed(path)
+    assert more(reader) + more(reader) == [0, 1, 2, 3]
+    log.close()
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
+import errno
 import json
 import os
 import re
 import secrets
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,9 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, Store
 from seedbed.records import ActiveRun, Store, fsck, plan_gc, read_step_events, run_events, stats, trend, verify
 from seedbed.records._status import Status, is_alive, this_process
 from seedbed.records.storage import create
-from seedbed.testing import FakeClock, durable_faults
+from seedbed.testing import FakeClock, durable_faults, fails_with
 
+NEVER = 1e6  # seconds until a log's own thread makes anything durable
 TRAINING = Stage.TRAINING
 
 
@@ -336,6 +339,10 @@ def as_in_a_forked_child(run):
             lambda: run.log(2, {"loss": 1.0}),
             lambda: run.finish(draft("r1")),
             lambda: run.failed("in the child"),
+            lambda: run.interrupted("in the child"),
+            run.recover_log,
+            lambda: run.write_document("mine", {}),
+            lambda: run.save_blob("weights", b"mine"),
             lambda: journal.append("noted", {}),
         ):
             with pytest.raises(Conflict, match=r"was forked from process .*, to which .* belongs"):
@@ -355,8 +362,48 @@ def test_a_child_that_was_forked_writes_nothing_and_does_not_end_the_run(store):
     assert fsck(store) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "does",
+    [
+        "run.failed('x')",
+        "run.interrupted('x')",
+        "run.finish(run.draft(fingerprints=inputs))",
+        "run.recover_log()",
+        "run.log(9, {'loss': 1.0})",
+        "run.write_document('mine', {})",
+        "run.save_blob('weights', b'mine')",
+        "run.journal()",
+    ],
+)
+def test_a_child_that_was_forked_before_the_first_point_touches_nothing_of_its_parents_run(tmp_path, does):
+    code = (
+        "import os, sys; from seedbed.errors import Conflict; from seedbed.records import NOT_APPLICABLE, Store\n"
+        "inputs = dict.fromkeys(('data', 'split', 'target', 'feature'), NOT_APPLICABLE)\n"
+        "run = Store.open(sys.argv[1], create=True).start('p', 'r1'); run._commit_seconds = 1e6\n"
+        "go_read, go = os.pipe(); child = os.fork()\n"
+        "if not child:\n"
+        "    os.read(go_read, 1)\n"
+        f"    try: {does}\n"
+        "    except Conflict as problem: os._exit(7 if 'was forked from process' in str(problem) else 8)\n"
+        "    os._exit(9)\n"
+        "for step in range(5): run.log(step, {'loss': 1.0})\n"
+        "before = {path: path.read_bytes() for path in run.folder.parents[3].rglob('*') if path.is_file()}\n"
+        "os.write(go, b'!'); status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "assert {path: path.read_bytes() for path in before} == before\n"
+        "assert {path for path in run.folder.parents[3].rglob('*') if path.is_file()} == set(before)\n"
+        "run._events.commit(); run.log(5, {'loss': 1.0}); run.failed('enough'); print(status)"
+    )
+    found = subprocess.run([sys.executable, "-c", code, tmp_path / "store"], check=True, capture_output=True, text=True)
+    assert found.stdout.split() == ["7"]
+    store = Store.open(tmp_path / "store")
+    assert [event.step for event in run_events(store, store.find("r1"))] == [0, 1, 2, 3, 4, 5]
+    assert fsck(store) == []
+
+
 def test_a_heartbeat_makes_the_steps_logged_so_far_durable(store, clock):
     run = store.start(PROJECT, "r1", TRAINING)
+    run._commit_seconds = NEVER
     run.log(1, {"loss": 1.0})
     clock.advance(6)
     with durable_faults() as calls:
@@ -388,6 +435,130 @@ def test_leaving_the_block_without_a_commit_says_how_it_ended(store, problem, st
     view = store.find("r1")
     assert view.status == status
     assert view.reason.startswith(reason)
+
+
+def damaged_with_a_tail(store):
+    """An attempt whose predecessor left points in the tail, and whose events.log was damaged since."""
+    first = store.start(PROJECT, "r1", TRAINING)
+    first._commit_seconds = NEVER
+    first.log(1, {"loss": 1.0})
+    first._events.commit()
+    first.log(2, {"loss": 1.0})
+    first._events.abandon()  # as if its process had been killed
+    (log,) = first.folder.glob("events.log")
+    log.write_bytes(log.read_bytes().replace(b"loss", b"less") * 2)
+    pretend_process(first, start_ticks=1)
+    return store.start(PROJECT, "r1", TRAINING)
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"), [(ZeroDivisionError, RunStatus.FAILED), (KeyboardInterrupt, RunStatus.INTERRUPTED)]
+)
+def test_a_run_whose_log_is_damaged_ends_and_its_own_trouble_is_what_is_seen(store, cause, status):
+    with pytest.raises(cause) as seen, damaged_with_a_tail(store):
+        raise cause
+    assert store.find("r1").status == status
+    assert any("could not be closed as it should be: the log" in note for note in seen.value.__notes__)
+
+
+@pytest.mark.parametrize("end", ["failed", "interrupted"])
+def test_an_attempt_with_a_damaged_log_ends_by_hand_too_and_says_so(store, end):
+    run = damaged_with_a_tail(store)
+    with pytest.raises(StoreCorrupt, match="damaged record"):
+        getattr(run, end)("by hand")
+    assert (store.find("r1").status, store.find("r1").reason) == (RunStatus[end.upper()], "by hand")
+
+
+def test_a_damaged_log_stops_a_finish_and_leaves_the_run_running(store):
+    run = damaged_with_a_tail(store)
+    with pytest.raises(StoreCorrupt, match="damaged record"):
+        run.finish(draft("r1", attempt=2))
+    assert store.find("r1").status == RunStatus.RUNNING
+
+
+def test_a_block_that_is_left_by_itself_says_what_could_not_be_written(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    with durable_faults(1, fails_with(errno.ENOSPC)), pytest.raises(StoreUnavailable, match="No space left"), run:
+        pass
+    run.failed("and again")
+    assert store.find("r1").reason == "and again"
+
+
+def ends_while_a_thread_logs(run, monkeypatch, end):
+    """End `run`, and let a thread log once its points are sealed; what the thread was told."""
+    told = []
+
+    def log():
+        try:
+            run.log(2, {"loss": 1.0})
+        except Conflict as problem:
+            told.append(str(problem))
+
+    def at_the_end(real):
+        def call(*arguments, **options):
+            thread = threading.Thread(target=log)
+            thread.start()
+            thread.join()
+            return real(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(run, "_points", at_the_end(run._points))
+    monkeypatch.setattr(run, "_end", at_the_end(run._end))
+    end()
+    return told
+
+
+@pytest.mark.parametrize("has_logged", [True, False])
+@pytest.mark.parametrize("how", ["finish", "failed"])
+def test_what_a_thread_logs_while_the_run_ends_is_refused_and_leaves_nothing(store, monkeypatch, how, has_logged):
+    run = store.start(PROJECT, "r1", TRAINING)
+    if has_logged:
+        run.log(1, {"loss": 1.0})
+    end = {"finish": lambda: run.finish(draft("r1")), "failed": lambda: run.failed("no")}[how]
+    told = ends_while_a_thread_logs(run, monkeypatch, end)
+    assert len(told) == (2 if how == "finish" else 1)
+    assert all("is about to end and takes nothing more; let every thread that logs end" in each for each in told)
+    assert run._events is None
+    assert not (run.folder / "events.tail").exists()
+    assert fsck(store) == []
+
+
+def test_a_thread_that_was_at_its_point_when_the_log_was_closed_is_refused_too(store, monkeypatch):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.log(1, {"loss": 1.0})
+    events = run._events
+    run.failed("no")
+    with pytest.raises(Conflict, match="is closed and takes no more points"):
+        events.append(2, {"loss": 1.0})
+    assert not (run.folder / "events.tail").exists()
+
+
+def test_after_a_finish_that_was_refused_the_run_goes_on(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.log(1, {"loss": 1.0})
+    with pytest.raises(NotFound, match="there is no blob"):
+        run.finish(draft("r1", blobs={"weights": "0" * 64}))
+    run.log(2, {"loss": 1.0})
+    run.finish(draft("r1"))
+    assert [event.step for event in run_events(store, store.find("r1"))] == [1, 2]
+
+
+def test_threads_that_log_their_first_point_at_once_share_one_log(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    together = threading.Barrier(4)
+
+    def log(step):
+        together.wait()
+        run.log(step, {"loss": 1.0})
+
+    threads = [threading.Thread(target=log, args=(step,)) for step in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run.finish(draft("r1"))
+    assert sorted(event.step for event in run_events(store, store.find("r1"))) == [0, 1, 2, 3]
 
 
 def test_leaving_the_block_after_a_commit_changes_nothing(store):

@@ -1,9 +1,11 @@
 """What other tools, other machines and other file systems leave in a store, or make of a name."""
 
+import errno
 import json
 import os
 import sqlite3
 import unicodedata
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +15,9 @@ from records_world import PROJECT, commit, draft, metadata
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreUnavailable
-from seedbed.records import Catalog, Store, fsck, parse_query, repair
+from seedbed.records import ActiveRun, Catalog, LocalFiles, Store, fsck, parse_query, repair, stats
 from seedbed.records.maintenance import FindingKind
-from seedbed.testing import FakeClock
+from seedbed.testing import FakeClock, durable_faults, fails_with
 
 FOLDERS = (".ipynb_checkpoints", "@eaDir", "lost+found", "a b", "#recycle")
 
@@ -59,6 +61,31 @@ def test_a_name_that_some_file_system_refuses_is_no_new_name(store: Store, name:
 @pytest.mark.parametrize("name", ["console", "null", "com", "com10", "auxiliary", "a.con", "lpt"])
 def test_a_name_that_only_begins_so_is_one(store: Store, name: str) -> None:
     assert store.start(name, name).run_id == name
+
+
+@pytest.mark.parametrize("name", ["aux", "v1.", "CON.txt"])
+def test_a_project_and_a_run_that_have_such_a_name_already_go_on(store: Store, name: str) -> None:
+    store.start("old", "r1").failed("no matter")
+    (store.work / "runs" / "old" / "r1").rename(store.work / "runs" / "old" / name)
+    for path in store.work.rglob("*.json"):
+        path.write_text(path.read_text().replace('"r1"', f'"{name}"').replace('"old"', f'"{name}"'))
+    (store.work / "runs" / "old").rename(store.work / "runs" / name)
+    resumed = store.start(name, name)
+    assert resumed.attempt == 2
+    resumed.failed("again")
+    assert store.start(name, name, Stage.FEATURE_SELECTION).attempt == 1  # another stage of the run that is there
+    assert store.start(name, "new").run_id == "new"
+    for start in (lambda: store.start(name, f"nul{name}."), lambda: store.start("prn", name)):
+        with pytest.raises(InvalidInput, match="cannot be a name in the store"):
+            start()
+
+
+def test_a_document_that_has_such_a_name_already_is_counted_as_one(store: Store) -> None:
+    run = store.start(PROJECT, "r1")
+    run.write_document("mine", {})
+    before = stats(store).usage
+    run.path("mine.json").rename(run.path("aux.json"))
+    assert stats(store).usage == before
 
 
 def test_a_run_that_has_such_a_name_already_is_read(store: Store) -> None:
@@ -153,12 +180,129 @@ def test_a_run_that_lives_here_or_has_ended_is_not_ended(store: Store) -> None:
     run = store.start(PROJECT, "r1")
     with pytest.raises(Conflict, match=f"still runs, as process {os.getpid()} of this machine; stop that process"):
         store.end(store.find("r1"), "by hand")
+    assert store.find("r1").status is RunStatus.RUNNING
     run.failed("itself")
     with pytest.raises(Conflict, match="does not run: it is FAILED; there is nothing to end"):
         store.end(store.find("r1"), "by hand")
     commit(store, "r2")
     with pytest.raises(Conflict, match="does not run: it is FINISHED"):
         store.end(store.find("r2"), "by hand")
+
+
+@pytest.mark.parametrize("age", [0, 12, 60])
+def test_a_run_that_may_be_alive_on_another_machine_is_not_ended(tmp_path: Path, age: int) -> None:
+    clock = FakeClock()
+    seen = of_another_machine(Store.open(tmp_path / "store", create=True, clock=clock), timedelta())
+    clock.advance(age)
+    expected = f"its last heartbeat is {age} s old; .* 60 s after its last heartbeat it counts as crashed"
+    with pytest.raises(Conflict, match=expected):
+        seen.end(seen.find("r1"), "it is in the way")
+    assert seen.find("r1").status is RunStatus.RUNNING
+    clock.advance(61 - age)
+    assert seen.find("r1").status is RunStatus.CRASHED
+    with pytest.raises(Conflict, match="does not run: it is CRASHED"):
+        seen.end(seen.find("r1"), "it is in the way")
+    assert seen.start(PROJECT, "r1").attempt == 2
+
+
+def taken_over(store: Store, *, is_resumed: bool) -> ActiveRun:
+    """An attempt that logged two points, of which one is sealed, and was ended by another, and resumed if so."""
+    run = store.start(PROJECT, "r1")
+    run._commit_seconds = 1e6
+    run.log(1, {"loss": 1.0})
+    run._open_events().commit()
+    run.log(2, {"loss": 1.0})
+    run.journal().append("noted", {})
+    for path in (run.path("status.json"), run.path("attempt-1.json")):
+        if path.exists():
+            status = json.loads(path.read_bytes())
+            path.write_text(json.dumps({**status, "heartbeat": (store.clock.now() + timedelta(9)).isoformat()}))
+    status = json.loads(run.path("attempt-1.json").read_bytes())
+    status["process"]["place"] = "0" * 64
+    run.path("attempt-1.json").write_text(json.dumps(status))
+    store.end(store.find("r1"), "its machine is gone")
+    if is_resumed:
+        second = store.start(PROJECT, "r1")
+        store.clock.advance(6)  # type: ignore[attr-defined]
+        second.beat()
+    return run
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+@pytest.mark.parametrize("does", ["beat", "log", "failed", "interrupted", "finish"])
+def test_an_attempt_that_another_ended_writes_nothing_more(tmp_path: Path, does: str, *, is_resumed: bool) -> None:
+    store = Store.open(tmp_path / "store", create=True, clock=FakeClock())
+    run = taken_over(store, is_resumed=is_resumed)
+    store.clock.advance(6)  # type: ignore[attr-defined]
+    before = {path: path.read_bytes() for path in run.folder.iterdir()}
+    call: dict[str, Callable[[], object]] = {"beat": run.beat, "log": lambda: run.log(3, {"loss": 1.0})}
+    call["finish"] = lambda: run.finish(draft("r1"))
+    call |= {"failed": lambda: run.failed("no"), "interrupted": lambda: run.interrupted("no")}
+    found = "attempt 2 as RUNNING" if is_resumed else "attempt 1 as INTERRUPTED"
+    with run:
+        with pytest.raises(Conflict, match=f"to this process no more: the store has {found}; nothing more is written"):
+            call[does]()
+        for again in call.values():
+            with pytest.raises(Conflict, match="to this process no more"):
+                again()
+        with pytest.raises(StoreUnavailable, match="is closed"):
+            run._journals["changes"].append("noted", {})
+    assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
+    assert run._events is not None
+    assert run._events._committer._stopped.is_set()
+    assert store.log(PROJECT).head() == 0
+
+
+def test_an_attempt_that_logged_nothing_is_ended_from_elsewhere_too(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store", create=True, clock=FakeClock())
+    first = store.start(PROJECT, "r1")
+    status = json.loads(first.path("attempt-1.json").read_bytes())
+    first.path("status.json").write_text(json.dumps({**status, "status": "INTERRUPTED"}))
+    with pytest.raises(Conflict, match="to this process no more: the store has attempt 1 as INTERRUPTED"):
+        first.failed("no")
+
+
+def test_a_heartbeat_that_could_not_be_written_is_written_by_the_next(tmp_path: Path) -> None:
+    clock = FakeClock()
+    run = Store.open(tmp_path / "store", create=True, clock=clock).start(PROJECT, "r1")
+    clock.advance(6)
+    run.beat()
+    clock.advance(6)
+    with durable_faults(1, fails_with(errno.ENOSPC)), pytest.raises(StoreUnavailable):
+        run.beat()
+    run.beat()
+    assert json.loads(run.path("status.json").read_bytes())["heartbeat"] == "2026-01-01T00:00:12Z"
+
+
+def test_an_end_whose_answer_was_lost_can_be_written_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.start(PROJECT, "r1")
+    replace = LocalFiles.replace
+
+    def unanswered(files: LocalFiles, key: str, data: bytes, *, durable: bool = True) -> None:
+        replace(files, key, data, durable=durable)
+        raise StoreUnavailable("the answer was lost")
+
+    monkeypatch.setattr(LocalFiles, "replace", unanswered)
+    with pytest.raises(StoreUnavailable, match="the answer was lost"):
+        run.failed("first")
+    monkeypatch.undo()
+    run.failed("second")
+    assert store.find("r1").reason == "second"
+
+
+def test_a_status_that_cannot_be_read_is_held_against_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.start(PROJECT, "r1")
+    read = store.files.read
+
+    def refused(_: object, key: str) -> bytes:
+        if key.endswith("status.json"):
+            raise StoreUnavailable("the mount does not answer")
+        return read(key)
+
+    monkeypatch.setattr(LocalFiles, "read", refused)
+    run.failed("no")
+    monkeypatch.undo()
+    assert store.find("r1").status is RunStatus.FAILED
 
 
 def test_the_same_letters_are_the_same_group_however_they_are_composed(store: Store) -> None:

@@ -1,6 +1,8 @@
 """One attempt at one stage of a run, from its start to its commit, failure or interruption."""
 
+import contextlib
 import dataclasses
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -8,8 +10,8 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import Conflict, InvalidInput
-from seedbed.records._status import Status, claim_key, write_status
+from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreUnavailable
+from seedbed.records._status import Status, claim_key, last_written, write_status
 from seedbed.records._views import write_latest, write_views
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
@@ -50,8 +52,13 @@ class ActiveRun:
         self._is_remote = place.is_remote
         self._commits = log
         self._clock = clock
-        self._status = status
+        self._status = self._sent_status = status
         self._owner = Owner()
+        # Held while events.log is opened or left and while the status is written: any thread may log.
+        self._lock = threading.RLock()
+        self._is_ending = False
+        self._lost = ""  # why this attempt is another's to end, once it is
+        self._commit_seconds = 1.0  # how long a point may wait to be durable
         self._events: EventsLog | None = None
         self._journals: dict[str, Journal] = {}
         self._blobs: dict[str, str] = {}
@@ -91,23 +98,34 @@ class ActiveRun:
         return self._journals[name]
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Log metrics at `step` to events.log and record a heartbeat. Raises StoreUnavailable."""
+        """Log metrics at `step` to events.log and record a heartbeat, from any thread, until the run ends.
+
+        Raises InvalidInput for a step that is no integer and values that are no numbers, StoreUnavailable, and Conflict
+        as `beat` and once the run ends.
+        """
         self._require_running()
-        self._open_events().append(step, values)
-        self.beat()
+        self.beat()  # first, so that an attempt that another has taken writes nothing
+        (self._events or self._open_events()).append(step, values)
 
     def recover_log(self) -> int:
         """Open events.log before the first `log`; returns how many bytes of a torn last record were cut off."""
         return self._open_events().torn_bytes
 
     def beat(self) -> None:
-        """Record a heartbeat. It is written every five seconds at most, so call this as often as you like."""
+        """Record a heartbeat. It is written every five seconds at most, so call this as often as you like.
+
+        Raises Conflict when the run has ended, also when somebody else has ended it (`Store.end`) or begun its next
+        attempt: then nothing more is written.
+        """
         now = self._clock.now()
         if now - self._status.heartbeat >= _HEARTBEAT_EVERY:
-            self._require_running()
-            if self._events:
-                self._events.commit()
-            self._write_status(self._status.model_copy(update={"heartbeat": now}), durable=False)
+            self._require_here()
+            with self._lock:
+                self._require_not_ended()
+                self._require_not_taken()
+                if self._events:
+                    self._events.commit()
+                self._write_status(self._status.model_copy(update={"heartbeat": now}), durable=False)
 
     def write_document(self, name: str, value: object) -> None:
         """Write `name`.json for people to read during the run. To keep a document, put it into the draft.
@@ -116,10 +134,12 @@ class ActiveRun:
         """
         if not is_document_name(name):
             raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
+        self._require_here()
         self._files.replace(f"{self._key}/{name}.json", readable_json(redacted(plain(value))), durable=False)
 
     def save_blob(self, name: str, data: bytes) -> str:
         """Store `data` durably as a blob; `finish` records it under `name`. Returns its digest."""
+        self._require_here()
         self._blobs[name] = Blobs(self._files, self._clock).put(data)
         return self._blobs[name]
 
@@ -155,22 +175,26 @@ class ActiveRun:
         A summary of the changes in each journal of this attempt is added to the documents, under the journal's name,
         unless the draft has the same summary there or under a name of no journal.
         Raises InvalidInput when the draft belongs to another run or has something else under a journal's name; NotFound
-        when a blob is missing; Conflict when other content is committed under this run, stage and attempt;
-        StoreUnavailable: then the same call can be repeated.
+        when a blob is missing; Conflict as `beat`, and when other content is committed under this run, stage and
+        attempt; StoreCorrupt when a log of the run is damaged; StoreUnavailable: then the same call can be repeated.
         """
         self._require_own(draft)
-        self._owner.require_here(f"{self.run_id}:{self.stage}")
+        with self._ending():
+            return self._committed(draft)
+
+    def _committed(self, draft: SnapshotDraft) -> Commit:
         self._close_events()
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
-        blobs, documents = {**self._blobs, **draft.blobs}, {**self._summaries(draft), **draft.documents}
+        made, told = self._summaries(draft)
+        blobs, documents = {**self._blobs, **draft.blobs}, {**made, **draft.documents}
         complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
         logs = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
         points = self._points(logs)
         resumes = resumes_of(self.attempt, points, map(_resumed, logs.values()))
-        untold = self._untold(logs, documents, points)
+        untold = self._untold(logs, documents, told, points)
         commit = self._commits.append(complete, self._log_heads(logs), self._clock.now(), resumes, untold)
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)
@@ -179,14 +203,16 @@ class ActiveRun:
         return commit
 
     def interrupted(self, reason: str) -> None:
-        """End the attempt as interrupted; the stage can be started again. Raises StoreUnavailable."""
-        self._close_events()
-        self._end(RunStatus.INTERRUPTED, reason)
+        """End the attempt as interrupted; the stage can be started again.
+
+        Raises StoreUnavailable, and StoreCorrupt for a damaged events.log, but the attempt has ended then if it can be
+        written that it has; Conflict as `beat`.
+        """
+        self._give_up(RunStatus.INTERRUPTED, reason)
 
     def failed(self, reason: str) -> None:
-        """End the attempt as failed; the stage can be started again. Raises StoreUnavailable."""
-        self._close_events()
-        self._end(RunStatus.FAILED, reason)
+        """End the attempt as failed; the stage can be started again. Raises as `interrupted`."""
+        self._give_up(RunStatus.FAILED, reason)
 
     def __enter__(self) -> Self:
         return self
@@ -194,57 +220,106 @@ class ActiveRun:
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, _: object) -> None:
         if self._status.status != RunStatus.RUNNING or not self._owner.is_here:
             return  # a forked child that leaves the block does not end the run of its parent
-        if kind is None:
+        if problem is None:
             self.failed("left without a commit: finish(draft) was not called")
-        elif issubclass(kind, Exception):
-            self.failed(f"{kind.__name__}: {problem}")
-        else:
-            self.interrupted(kind.__name__)
+            return
+        name = type(problem).__name__
+        try:
+            if isinstance(problem, Exception):
+                self.failed(f"{name}: {problem}")
+            else:
+                self.interrupted(name)
+        except SeedbedError as trouble:  # what ended the block is what must be seen
+            problem.add_note(f"Besides, the attempt {self.run_id} could not be closed as it should be: {trouble}")
+
+    def _give_up(self, status: RunStatus, reason: str) -> None:
+        with self._ending():
+            try:
+                self._close_events()
+            finally:  # nobody goes on with it, so it must not seem to run, however its log is
+                self._end(status, reason)
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Within the block nothing more is logged; where it raises, the run may go on."""
+        self._require_here()
+        with self._lock:
+            if self._lost:
+                raise Conflict(self._lost)
+            if self._status.status == RunStatus.RUNNING:
+                self._require_not_taken()
+            self._is_ending = True
+        try:
+            yield
+        finally:
+            self._is_ending = False
 
     def _open_events(self) -> EventsLog:
+        self._require_running()  # before the lock too: a child may be forked while another thread holds it
+        with self._lock:
+            self._require_running()
+            return self._opened_events()
+
+    def _opened_events(self) -> EventsLog:
         if self._events is None:
-            self._events = EventsLog.open(self.path(EVENTS), attempt=self.attempt)
+            path = self.path(EVENTS)
+            self._events = EventsLog.open(path, attempt=self.attempt, commit_seconds=self._commit_seconds)
         return self._events
 
     def _close_events(self) -> None:
         """Seal every point of the tail, also what an earlier call left there. Raises StoreUnavailable."""
-        if self._events is None and (self.folder / EVENTS_TAIL).exists():
-            self._open_events()
-        if self._events:
+        with self._lock:
+            if self._events is None and (self.folder / EVENTS_TAIL).exists():
+                self._opened_events()
             events, self._events = self._events, None
+        if events:
             events.close()
 
-    def _summaries(self, draft: SnapshotDraft) -> dict[str, Mapping[str, Any]]:
-        """The summary of each journal that has one, by its name, unless it is given under the name of no journal."""
+    def _summaries(self, draft: SnapshotDraft) -> tuple[dict[str, Mapping[str, Any]], set[str]]:
+        """The summary of each journal that has one, by its name, unless the draft has it under the name of no journal.
+
+        Beside them the names of the journals of which it has.
+        """
         made = {name: found for name, journal in self._journals.items() if (found := journal.summary()) is not None}
         given = {name: plain(document) for name, document in draft.documents.items()}
-        for name in made.keys() & given.keys():
+        for name in sorted(made.keys() & given.keys()):
             if given.pop(name) != made[name]:
                 raise InvalidInput(
                     f"the document {name!r} is not the summary of the changes in the journal {name}.log, which has "
                     "that name: leave it out, since finish adds it, or give it another name"
                 )
-        for journal in [name for name in made if name not in draft.documents]:
-            for name, document in given.items():
-                if document == made[journal]:
-                    del given[name], made[journal]
-                    break
-                if _is_earlier(document, made[journal]):
+        told = set()
+        others = [journal for journal in made if journal not in draft.documents]
+        for journal in others:
+            # Each document stands for one journal: two engines may have made the same changes.
+            whole = next((name for name in given if given[name] == made[journal]), None)
+            if whole is not None:
+                del given[whole], made[journal]
+                told.add(journal)
+        for name, document in given.items():
+            for journal in others:
+                if journal in made and _is_earlier(document, made[journal]):
                     raise InvalidInput(
                         f"the document {name!r} is a summary of the changes in the journal {journal}.log that does not "
                         "tell all of them: leave it out, since finish adds the whole one"
                     )
-        return made
+        return made, told
 
     def _untold(
-        self, logs: Mapping[Path, Frames], documents: Mapping[str, Any], points: Sequence[tuple[int, int]]
+        self,
+        logs: Mapping[Path, Frames],
+        documents: Mapping[str, Any],
+        elsewhere: set[str],
+        points: Sequence[tuple[int, int]],
     ) -> dict[str, str]:
         """The run's journals that hold changes which the documents do not tell of, with their last digests.
+
+        A document tells of the journal that has its name, and of those `elsewhere` one of another name does.
 
         So it is when an attempt goes on after one that changed something, and takes no engine for its journal; or an
         engine that begins again, although the steps after the change were kept.
         """
-        told = change_summaries({name: plain(document) for name, document in documents.items()})
+        told = change_summaries({name: plain(document) for name, document in documents.items()}).keys() | elsewhere
         return {
             path.name: frames.head[1]
             for path, frames in logs.items()
@@ -278,22 +353,58 @@ class ActiveRun:
             self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
 
     def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
-        self._owner.require_here(f"{self.run_id}:{self.stage}")
-        self._write_status(self._status.ended(status, reason, self._clock.now()), durable=durable)
+        with self._lock:
+            self._write_status(self._status.ended(status, reason, self._clock.now()), durable=durable)
         for journal in self._journals.values():
             journal.close()
 
     def _write_status(self, status: Status, *, durable: bool) -> None:
+        self._sent_status = status
         write_status(self._files, self._key, status, durable=durable)
         self._status = status
 
     def _require_running(self) -> None:
+        self._require_here()
+        self._require_not_ended()
+        if self._is_ending:
+            raise Conflict(
+                f"{self.run_id}:{self.stage} is about to end and takes nothing more; let every thread that logs end "
+                "before the run does"
+            )
+
+    def _require_here(self) -> None:
         if not self._owner.is_here:  # `log` asks this for every point, so no text is made in vain
             self._owner.require_here(f"{self.run_id}:{self.stage}")
+
+    def _require_not_ended(self) -> None:
         if self._status.status != RunStatus.RUNNING:
             raise Conflict(
-                f"{self.run_id}:{self.stage} has ended as {self._status.status}; start another attempt or run"
+                self._lost
+                or f"{self.run_id}:{self.stage} has ended as {self._status.status}; start another attempt or run"
             )
+
+    def _require_not_taken(self) -> None:
+        """Leave the run's files alone, and raise Conflict, once another has ended this attempt or begun the next.
+
+        Two writers must not share a log. A status that cannot be read says nothing.
+        """
+        found = None
+        with contextlib.suppress(StoreUnavailable):
+            found = last_written(self._files, self._key)
+        if found is None or found == self._sent_status or found.attempt < self.attempt:
+            return
+        if found.attempt == self.attempt and found.status == RunStatus.RUNNING:
+            return
+        self._lost = (
+            f"attempt {self.attempt} of {self.run_id}:{self.stage} belongs to this process no more: the store has "
+            f"attempt {found.attempt} as {found.status}; nothing more is written; start another attempt or run"
+        )
+        self._status = self._status.model_copy(update={"status": RunStatus.INTERRUPTED})
+        if self._events:
+            self._events.abandon()
+        for journal in self._journals.values():
+            journal.close()
+        raise Conflict(self._lost)
 
     def _require_own(self, draft: SnapshotDraft) -> None:
         own = (self.project, self.run_id, self.stage, self.attempt)

@@ -27,6 +27,7 @@ __all__ = [
     "claim_key",
     "claimed",
     "is_alive",
+    "last_written",
     "read_status",
     "status_key",
     "status_of",
@@ -114,12 +115,16 @@ def claimed(names: Iterable[str]) -> list[int]:
 def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
     """The status at `now` of `attempt`, the newest in `folder`. Raises StoreCorrupt or NotFound for its claim."""
     claim = _read(files, claim_key(folder, attempt))
-    try:
-        latest = _read(files, status_key(folder))
-    except (NotFound, StoreCorrupt):
-        # A crash may lose or tear the view; the claim is durable.
-        latest = claim
+    latest = last_written(files, folder) or claim
     return _as_observed(latest if latest.attempt == claim.attempt else claim, now)
+
+
+def last_written(files: Files, folder: str) -> Status | None:
+    """The status view in `folder` as it stands; None where there is none yet, or a crash lost or tore it."""
+    try:
+        return _read(files, status_key(folder))
+    except (NotFound, StoreCorrupt):
+        return None
 
 
 def _read(files: Files, key: str) -> Status:

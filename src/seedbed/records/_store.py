@@ -10,9 +10,9 @@ from typing import Self
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._active_run import ActiveRun
-from seedbed.records._status import Status, is_alive, read_status, this_process, write_status
+from seedbed.records._status import STALE_AFTER, Status, is_alive, read_status, this_process, write_status
 from seedbed.records.canonical._canonical import parse_json, readable_json
-from seedbed.records.canonical._names import is_name, new_run_id, require_name, require_new_name
+from seedbed.records.canonical._names import is_name, is_new_name, new_run_id, no_new_name, require_name
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 from seedbed.records.storage._blobs import Blobs
@@ -117,18 +117,27 @@ class Store:
         return self._claim(project, run_id, stage, chosen)
 
     def end(self, run: RunView, reason: str) -> RunView:
-        """Call the newest attempt of `run` interrupted, whose process cannot be seen from here.
+        """Call the newest attempt of `run` interrupted, whose machine is gone and had a clock that was ahead.
 
-        Then it can be started again. Raises Conflict when it has ended, or when its process is alive on this machine.
+        Then it can be started again. Only a heartbeat that lies in the future needs this: a run whose process cannot be
+        seen from here counts as crashed 60 s after its last one. Raises Conflict for every other run: one that has
+        ended, that lives on this machine, or whose heartbeat is not in the future.
         """
         who = f"attempt {run.attempt} of {run.run_id}:{run.stage}"
         folder = run_folder(run.project, run.run_id, run.stage)
-        status = read_status(self.files, folder, self.clock.now())
+        now = self.clock.now()
+        status = read_status(self.files, folder, now)
         if run.commit is not None or status is None or status.status != RunStatus.RUNNING:
             raise Conflict(f"{who} does not run: it is {run.status}; there is nothing to end")
         if is_alive(status.process):
             raise Conflict(f"{who} still runs, as process {status.process.pid} of this machine; stop that process")
-        write_status(self.files, folder, status.ended(RunStatus.INTERRUPTED, reason, self.clock.now()))
+        if status.heartbeat <= now:
+            age, limit = (now - status.heartbeat).total_seconds(), STALE_AFTER.total_seconds()
+            raise Conflict(
+                f"{who} may be alive on another machine: its last heartbeat is {age:.0f} s old; stop it there, or "
+                f"wait: {limit:.0f} s after its last heartbeat it counts as crashed, and can be started again"
+            )
+        write_status(self.files, folder, status.ended(RunStatus.INTERRUPTED, reason, now))
         return self.find(run.run_id, project=run.project, stage=run.stage)
 
     def _start_new(self, project: str, stage: Stage, attempt: int) -> ActiveRun:
@@ -144,8 +153,11 @@ class Store:
         return self._claim(project, run_id, stage, attempt)
 
     def _claim(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
-        require_new_name("project", project)
-        require_new_name("run_id", run_id)
+        # A name that the store has already goes on, also one that nothing new can have.
+        if not is_new_name(project) and project not in self.projects():
+            raise no_new_name("project", project)
+        if not is_new_name(run_id) and run_id not in self._run_ids(project):
+            raise no_new_name("run_id", run_id)
         now = self.clock.now()
         status = Status(
             project=project,
@@ -209,8 +221,9 @@ class Store:
         if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
             raise Conflict(
-                f"{who} still runs, as process {status.process.pid}; wait for it to end or end it (`seedbed runs end` "
-                f"where its machine is gone), then start it again to resume it; or {_ANOTHER}"
+                f"{who} still runs, as process {status.process.pid}; wait for it to end, or "
+                f"{STALE_AFTER.total_seconds():.0f} s where it is gone (`seedbed runs end` where its machine is gone "
+                f"and its clock was ahead), then start it again to resume it; or {_ANOTHER}"
             )
         return status
 
@@ -299,6 +312,6 @@ def _make_marker(files: Files) -> None:
     try:
         files.read(MARKER)
     except NotFound:
-        require_create_only(files)
+        require_create_only(files.create, files.remove)
         with contextlib.suppress(FileExistsError):  # another process may make the same store at the same moment
             files.create(MARKER, readable_json({"format": _FORMAT, "format_version": FORMAT_VERSION}))

@@ -21,6 +21,7 @@ import rfc8785
 from seedbed.errors import InvalidInput
 
 __all__ = [
+    "LARGEST_EXACT",
     "Json",
     "canonical_json",
     "digest",
@@ -39,7 +40,7 @@ __all__ = [
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
-_LARGEST_EXACT_INTEGER = 2**53 - 1
+LARGEST_EXACT = 2**53 - 1  # beyond it JSON rounds integers
 _DEEPEST = 100
 # Between these orjson writes a number as the RFC does: without an exponent.
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-5, 1e15
@@ -212,9 +213,9 @@ def _text(value: str) -> str:
 
 
 def _integer(value: int) -> int:
-    if abs(value) > _LARGEST_EXACT_INTEGER:
+    if abs(value) > LARGEST_EXACT:
         raise _Refused(
-            f"an integer of {value.bit_length()} bits is beyond 2^53, JSON would round it", "write it as text"
+            f"an integer of {value.bit_length()} bits is beyond 2^53 - 1, JSON would round it", "write it as text"
         )
     return value
 
@@ -223,7 +224,7 @@ def _number(value: float) -> int | float:
     if not math.isfinite(value):
         raise _Refused(f"{value} is not a JSON number", "leave it out, or record why it is not finite")
     # 1.0 is written 1 and read back as an integer; converting it now makes a value equal to itself after reading.
-    return int(value) if value.is_integer() and abs(value) <= _LARGEST_EXACT_INTEGER else value
+    return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value
 
 
 def _date_text(value: date) -> str:
@@ -244,11 +245,11 @@ def _key(key: object) -> str:
 
 
 def _parsed_integer(text: str) -> int | float:
-    return int(text) if abs(int(text)) <= _LARGEST_EXACT_INTEGER else float(text)
+    return int(text) if abs(int(text)) <= LARGEST_EXACT else float(text)
 
 
 def _has_long_integer(value: Json) -> bool:
-    return any(not -_LARGEST_EXACT_INTEGER <= item <= _LARGEST_EXACT_INTEGER for item in _numbers(value, int))
+    return any(not -LARGEST_EXACT <= item <= LARGEST_EXACT for item in _numbers(value, int))
 
 
 def _needs_exact_numbers(value: Json) -> bool:

@@ -13,9 +13,10 @@ __all__ = [
     "is_document_name",
     "is_name",
     "is_new_name",
+    "may_be_document",
     "new_run_id",
+    "no_new_name",
     "require_name",
-    "require_new_name",
 ]
 
 NAME_RULE = "1 to 100 of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
@@ -48,8 +49,13 @@ def is_document_name(value: object) -> bool:
 
     On many file systems the case of letters makes no other file.
     """
+    return is_new_name(value) and may_be_document(value)
+
+
+def may_be_document(value: object) -> bool:
+    """As `is_document_name`, of a file that is there already: it may have a name that no new one can have."""
     lower = str(value).lower()
-    return is_new_name(value) and lower not in _OWN_FILES and not _CLAIM.fullmatch(lower)
+    return is_name(value) and lower not in _OWN_FILES and not _CLAIM.fullmatch(lower)
 
 
 def new_run_id(now: datetime) -> str:
@@ -64,8 +70,6 @@ def require_name(what: str, value: str) -> str:
     return value
 
 
-def require_new_name(what: str, value: str) -> str:
-    """As `require_name`, for something new."""
-    if not is_new_name(value):
-        raise InvalidInput(f"the {what} {value!r} cannot be a name in the store; expected {NEW_NAME_RULE}")
-    return value
+def no_new_name(what: str, value: str) -> InvalidInput:
+    """The error for something new that cannot have the name `value`; `what` says what the name is for."""
+    return InvalidInput(f"the {what} {value!r} cannot be a name in the store; expected {NEW_NAME_RULE}")

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from numbers import Number
 from typing import Any
 
-from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._canonical import LARGEST_EXACT, Json
 
 __all__ = ["FLOAT_TAG", "tagged", "untagged", "used_as_number", "with_plain_numbers"]
 
 FLOAT_TAG = "$float"
-_LARGEST_EXACT = 2**53 - 1
 
 
 def used_as_number(value: object) -> int | float:
@@ -23,7 +22,7 @@ def used_as_number(value: object) -> int | float:
         if isinstance(single, str | bytes | bool | complex):
             raise TypeError(f"{single!r} is no number")
         number = single if isinstance(single, int) else float(single)
-        return float(number) if isinstance(number, int) and abs(number) > _LARGEST_EXACT else number
+        return float(number) if isinstance(number, int) and abs(number) > LARGEST_EXACT else number
     except (OverflowError, RuntimeError) as problem:
         raise ValueError(str(problem)) from None
 

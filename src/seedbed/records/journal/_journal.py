@@ -17,10 +17,12 @@ __all__ = ["FramedFile", "Journal", "MemoryJournal", "read_journal"]
 class FramedFile:
     """A log file opened for appending by one process. Records are durable only after `sync`."""
 
-    def __init__(self, file: AppendFile, frames: Frames) -> None:
+    def __init__(self, path: Path, file: AppendFile, frames: Frames) -> None:
         self.torn_bytes = frames.torn_bytes
+        self._path = path
         self._file = file
         self._head: tuple[int, str] | None = frames.head
+        self._was_cut_short = False  # the last append, by an error or an interrupt
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, Frames]:
@@ -36,7 +38,7 @@ class FramedFile:
         except BaseException:
             file.close()
             raise
-        return cls(file, frames), frames
+        return cls(path, file, frames), frames
 
     @property
     def num_records(self) -> int:
@@ -61,8 +63,23 @@ class FramedFile:
     def _write(self, data: bytes, head: tuple[int, str]) -> None:
         # An interrupt may come before or after the write; the chain must not continue from an unknown head.
         self._head = None
-        self._file.append(data)
+        try:
+            self._file.append(data)
+        except BaseException:
+            self._was_cut_short = True
+            raise
         self._head = head
+
+    def look_again(self) -> None:
+        """Find out what the file holds, where an append was cut short. Raises as `open`.
+
+        Not while one goes on, in which a handler of signals may ask for this: then the head stays unknown.
+        """
+        if self._was_cut_short:
+            frames = read_frames(self._path)
+            if frames.torn_bytes:
+                self._file.cut(frames.whole_bytes)
+            self._head, self._was_cut_short = frames.head, False
 
     def sync(self) -> None:
         """Make every appended record durable. Raises StoreUnavailable; after that every call does."""

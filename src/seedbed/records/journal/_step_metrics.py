@@ -6,6 +6,7 @@ a thread of the log does that. So a crash of the machine loses at most `commit_s
 """
 
 import os
+import reprlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,15 @@ from operator import index
 from pathlib import Path
 from typing import Any, Self
 
-from seedbed.errors import InvalidInput, SeedbedError
-from seedbed.records.canonical._canonical import Json, encode, encode_ordinary, is_ordinary, parse_json
+from seedbed.errors import Conflict, InvalidInput, SeedbedError
+from seedbed.records.canonical._canonical import (
+    LARGEST_EXACT,
+    Json,
+    encode,
+    encode_ordinary,
+    is_ordinary,
+    parse_json,
+)
 from seedbed.records.canonical._numbers import tagged, untagged, used_as_number
 from seedbed.records.canonical._redaction import redacted_names
 from seedbed.records.journal._frames import FrameReader
@@ -27,7 +35,6 @@ __all__ = ["Event", "EventsLog", "StepReader", "events_of"]
 
 _STEP, _STEPS = "step", "steps"  # kinds of records: one point, and many points of one attempt
 _MOST_IN_RECORD = 500
-_LARGEST_EXACT = 2**53 - 1  # beyond it JSON rounds
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,16 @@ class Event:
 class EventsLog:
     """The step metrics of a run, for writing. One process appends, from any of its threads."""
 
-    def __init__(self, file: FramedFile, tail: TailFile, *, attempt: int, commit_seconds: float) -> None:
+    def __init__(self, path: Path, file: FramedFile, tail: TailFile, *, attempt: int, commit_seconds: float) -> None:
         self.torn_bytes = file.torn_bytes
+        self._path = path
         self._file = file
         self._tail = tail
         self._attempt = attempt
         self._clean_names: set[str] = set()
         self._unsealed: list[bytes] = []  # the points that are in the tail
         self._dirty = False
+        self._is_closed = False
         self._lock = threading.RLock()
         self._owner = Owner()
         self._committer = _BackgroundCommitter(self.commit, commit_seconds)
@@ -63,23 +72,29 @@ class EventsLog:
         """
         left = read_tail(path)
         file, _ = FramedFile.open(path)
-        if left.points and left.after >= file.num_records:
-            file.append_encoded(_STEPS, _sealed(left.attempt, left.points))
-            file.sync()
-        tail = TailFile(path, attempt, file.num_records)
-        return cls(file, tail, attempt=attempt, commit_seconds=commit_seconds)
+        try:
+            if left.points and left.after >= file.num_records:
+                file.append_encoded(_STEPS, _sealed(left.attempt, left.points))
+                file.sync()
+            tail = TailFile(path, attempt, file.num_records)
+            return cls(path, file, tail, attempt=attempt, commit_seconds=commit_seconds)
+        except BaseException:
+            file.close()
+            raise
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
         """Log `values` at `step`, which is any kind of integer; names are redacted, NaN and infinities are kept.
 
         When this returns, a killed process does not lose the point. Raises InvalidInput for a step that is no integer,
         for values that are not numbers and for names that are not texts or are the same after redaction; Conflict in a
-        forked child; StoreUnavailable when this write, or an earlier one by the log's thread, failed.
+        forked child and when the log is closed; StoreUnavailable when this write, or an earlier one by the log's
+        thread, failed.
         """
-        number = step if type(step) is int and -_LARGEST_EXACT <= step <= _LARGEST_EXACT else _integer(step)
+        number = step if type(step) is int and -LARGEST_EXACT <= step <= LARGEST_EXACT else _integer(step)
         clean: dict[str, Json] = {}
         written = encode_ordinary
-        for name, value in values.items():
+        for given, value in values.items():
+            name = given if type(given) is str else _text(given)
             if type(value) is float and is_ordinary(value):
                 clean[name] = value
             else:
@@ -92,7 +107,12 @@ class EventsLog:
         if os.getpid() != self._owner.pid:
             self._owner.require_here("this log")
         with self._lock:
+            if self._is_closed:
+                raise Conflict(
+                    f"the log {self._path} is closed and takes no more points; log them before, or open the log again"
+                )
             self._committer.start()
+            self._settle()
             if len(self._unsealed) >= _MOST_IN_RECORD:
                 self._seal()
             if self._tail.append(point):
@@ -101,8 +121,11 @@ class EventsLog:
                 self._seal(point)
 
     def commit(self) -> None:
-        """Make everything logged so far durable. Raises StoreUnavailable."""
+        """Make everything logged so far durable, which closing the log did too. Raises StoreUnavailable."""
         with self._lock:
+            if self._is_closed:
+                return
+            self._settle()
             if self._unsealed:
                 self._seal()
             if self._dirty:
@@ -110,15 +133,23 @@ class EventsLog:
                 self._dirty = False
 
     def close(self) -> None:
-        """Commit and close the file. Raises StoreUnavailable, also when a write by the log's thread failed."""
+        """Commit and close the file, once. Raises StoreUnavailable, also when a write by the log's thread failed."""
         self._owner.require_here("this log")
-        self._committer.stop()
-        try:
-            self._committer.raise_problem()
-            self.commit()
-        finally:
-            self._file.close()
-            self._tail.close()
+        with self._lock:
+            if self._is_closed:
+                return
+            try:
+                self._committer.raise_problem()
+                self.commit()
+            finally:
+                self._shut()
+                self._tail.close()
+
+    def abandon(self) -> None:
+        """Close the file and write nothing, since another process writes the log now; its tail stays as it is."""
+        with self._lock:
+            self._shut()
+            self._tail.release()
 
     def __enter__(self) -> Self:
         return self
@@ -126,12 +157,26 @@ class EventsLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _shut(self) -> None:
+        self._is_closed = True
+        self._committer.stop()
+        self._file.close()
+
     def _seal(self, *more: bytes) -> None:
         """Write the points of the tail, and `more`, as one record. Where that fails, those of the tail stay there."""
-        self._file.append_encoded(_STEPS, _sealed(self._attempt, [*self._unsealed, *more]))
         self._dirty = True
-        self._unsealed.clear()
-        self._tail.restart(self._file.num_records)
+        self._file.append_encoded(_STEPS, _sealed(self._attempt, [*self._unsealed, *more]))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Forget the points of the tail once a record holds them, also where an interrupt came after it was written.
+
+        Points written behind them would be taken for sealed ones, and be lost with the process.
+        """
+        self._file.look_again()
+        if self._tail.after != self._file.num_records:
+            self._unsealed.clear()
+            self._tail.restart(self._file.num_records)
 
 
 class _BackgroundCommitter:
@@ -146,8 +191,7 @@ class _BackgroundCommitter:
 
     def start(self) -> None:
         """Start the thread, once. Raises the error of an earlier commit."""
-        if self._problem:
-            raise self._problem
+        self.raise_problem()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="seedbed-events", daemon=True)
             self._thread.start()
@@ -211,9 +255,12 @@ def _integer(step: object) -> int:
             raise TypeError
         found = index(step)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InvalidInput(f"the step is {step!r}, expected an integer; nothing was logged") from None
-    if abs(found) > _LARGEST_EXACT:
-        raise InvalidInput("the step is beyond 2^53, where JSON rounds; nothing was logged")
+        raise InvalidInput(f"the step is {_SHORT.repr(step)}, expected an integer; nothing was logged") from None
+    if abs(found) > LARGEST_EXACT:
+        raise InvalidInput(
+            f"the step is {_SHORT.repr(found)}, expected at most 2^53 - 1 (or at least -(2^53 - 1)), since JSON rounds "
+            "beyond; log a smaller count, such as batches; nothing was logged"
+        )
     return found
 
 
@@ -221,8 +268,30 @@ def _event(step: int, attempt: int, values: Mapping[str, Any]) -> Event:
     return Event(step, attempt, {name: untagged(value) for name, value in values.items()})
 
 
+def _text(name: object) -> str:
+    if not isinstance(name, str):
+        raise InvalidInput(f"the name of a metric is {_SHORT.repr(name)}, expected a text; nothing was logged")
+    return str.__str__(name)  # of a member of an enumeration its value
+
+
 def _number(name: str, value: object) -> Json:
     try:
         return tagged(used_as_number(value))
     except (TypeError, ValueError):
-        raise InvalidInput(f"the metric {name!r} is {value!r}, expected a number; nothing was logged") from None
+        raise InvalidInput(
+            f"the metric {name!r} is {_SHORT.repr(value)}, expected a number; nothing was logged"
+        ) from None
+
+
+class _Short(reprlib.Repr):
+    """Writes a value into an error, shortened where it is long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxother = self.maxstring = 60
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002  the name of a hook
+        return repr(x) if x.bit_length() <= 64 else f"an integer of {x.bit_length()} bits"
+
+
+_SHORT = _Short()

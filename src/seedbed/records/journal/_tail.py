@@ -19,6 +19,7 @@ from zlib import crc32
 
 from seedbed.errors import InvalidInput, StoreUnavailable
 from seedbed.records.storage._durable import mapped, remove
+from seedbed.records.storage._layout import TAIL
 
 __all__ = ["Tail", "TailFile", "read_tail", "tail_path"]
 
@@ -45,7 +46,7 @@ class TailFile:
     def __init__(self, log: Path, attempt: int, after: int) -> None:
         self._path = tail_path(log)
         self._attempt = attempt
-        self._after = self._checksum = after
+        self.after = self._checksum = after  # the log's record after which its points come
         self._end = _HEAD_BYTES
         self._bytes: mmap.mmap | None = None
         self._words: memoryview[int] | None = None
@@ -64,20 +65,24 @@ class TailFile:
 
     def restart(self, after: int) -> None:
         """Forget the points: they are in the log, up to its record `after`."""
-        self._after = self._checksum = after
-        self._end = _HEAD_BYTES
         if self._words is not None:
             self._words[_WORD] = 0
             self._words[_AFTER] = after
+        self._end, self._checksum = _HEAD_BYTES, after
+        self.after = after  # at the end: an interrupt may come before, and then this is done again
 
     def close(self) -> None:
         """Close the file, and remove it unless it holds points. Raises StoreUnavailable."""
+        self.release()
+        if self._end == _HEAD_BYTES:
+            remove(self._path)
+
+    def release(self) -> None:
+        """Close the file, and leave it."""
         if self._words is not None and self._bytes is not None:
             self._words.release()
             self._bytes.close()
             self._words = self._bytes = None
-        if self._end == _HEAD_BYTES:
-            remove(self._path)
 
     def _opened(self) -> "memoryview[int] | None":
         if self._is_refused:
@@ -87,15 +92,16 @@ class TailFile:
         except StoreUnavailable:
             self._is_refused = True
             return None
-        self._words = memoryview(self._bytes)[:_HEAD_BYTES].cast("Q")
-        self._words[_AFTER], self._words[_ATTEMPT] = self._after, self._attempt
+        words = memoryview(self._bytes)[:_HEAD_BYTES].cast("Q")
+        words[_AFTER], words[_ATTEMPT] = self.after, self._attempt
         self._bytes[: len(_FORMAT + _VERSION)] = _FORMAT + _VERSION
-        return self._words
+        self._words = words  # at the end: after an interrupt no point is written behind half a head
+        return words
 
 
 def tail_path(log: Path) -> Path:
     """The path of the tail of `log`."""
-    return log.with_suffix(".tail")
+    return log.with_suffix(TAIL)
 
 
 def read_tail(log: Path) -> Tail:

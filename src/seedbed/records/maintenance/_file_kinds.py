@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from seedbed.records.canonical._names import is_document_name
+from seedbed.records.canonical._names import may_be_document
 from seedbed.records.maintenance._inventory import Inventory
 from seedbed.records.storage._layout import (
     BASELINES,
@@ -69,7 +69,7 @@ def _in_folder(name: str) -> FileKind:
 def _is_document(name: str) -> bool:
     """Whether a file has the name of a document, which may begin as that of a checkpoint does."""
     stem, dot, ending = name.rpartition(".")
-    return (dot, ending) == (".", "json") and is_document_name(stem)
+    return (dot, ending) == (".", "json") and may_be_document(stem)
 
 
 def _elsewhere(key: str) -> FileKind:

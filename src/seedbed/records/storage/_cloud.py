@@ -6,6 +6,7 @@ AWS_ENDPOINT_URL, ...), and are never kept.
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +23,11 @@ __all__ = ["CloudFiles", "open_cloud"]
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _READ_BACK_BYTES = 2**20
+# Every variable that names the endpoint to an S3 client.
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 # The stores, each with its endpoint, that this process saw refuse a put where a file was.
-_CONDITIONAL: set[tuple[str, str]] = set()
+_CONDITIONAL: set[tuple[str, ...]] = set()
+_TRIAL = threading.Lock()
 
 
 def open_cloud(url: str) -> Files:
@@ -39,9 +43,9 @@ def open_cloud(url: str) -> Files:
             f"the store {parts.scheme}://{parts.hostname or ''}{parts.path} cannot be opened; "
             "expected the form s3://bucket/prefix, and credentials in the environment"
         )
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    hosts = {urlsplit(endpoint).hostname for endpoint in _endpoints() if endpoint}
     # Plain HTTP sends secrets unencrypted, so it is only used to this machine, unless AWS_ALLOW_HTTP is set.
-    client_options: ClientConfig = {"allow_http": True} if urlsplit(endpoint).hostname in _LOOPBACK else {}
+    client_options: ClientConfig = {"allow_http": True} if hosts and hosts <= _LOOPBACK else {}
     try:
         return CloudFiles(S3Store.from_url(url, client_options=client_options), url)
     except (BaseError, ValueError) as problem:
@@ -57,9 +61,12 @@ class CloudFiles:
 
     def create(self, key: str, data: bytes) -> None:
         """As `Files.create`, by a conditional put."""
+        self._require_conditions()
+        self._put_if_absent(key, data)
+
+    def _put_if_absent(self, key: str, data: bytes) -> None:
         from obstore.exceptions import AlreadyExistsError
 
-        self._require_conditions()
         try:
             with self._service_errors("create", key):
                 self.store.put(require_key(key), data, mode="create", use_multipart=False)
@@ -74,14 +81,13 @@ class CloudFiles:
 
         A store may be reached through another endpoint than the one that it was made by.
         """
-        place = (self.url, os.environ.get("AWS_ENDPOINT_URL", ""))
-        if place not in _CONDITIONAL:
-            _CONDITIONAL.add(place)  # the trial creates files itself
-            try:
-                require_create_only(self)
-            except BaseException:
-                _CONDITIONAL.discard(place)
-                raise
+        place = (self.url, *_endpoints())
+        if place in _CONDITIONAL:
+            return
+        with _TRIAL:  # whoever comes while another tries waits for what it finds
+            if place not in _CONDITIONAL:
+                require_create_only(self._put_if_absent, self.remove)
+                _CONDITIONAL.add(place)
 
     def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002  every put is durable
         """As `Files.replace`; every put is durable."""
@@ -150,6 +156,10 @@ class CloudFiles:
                 f"cannot {doing} {key or 'the root'} in {self.url}: {_first_line(problem)}; "
                 "nothing was acknowledged; check the service, the credentials and the network, then try again"
             ) from problem
+
+
+def _endpoints() -> tuple[str, ...]:
+    return tuple(os.environ.get(name, "") for name in _ENDPOINTS)
 
 
 def _first_line(problem: Exception) -> str:

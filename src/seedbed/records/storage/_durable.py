@@ -112,7 +112,10 @@ def _modified(directory: int, name: str) -> datetime:
 
 
 class AppendFile:
-    """A file that is only appended to, created durably. After one failed call every further call fails."""
+    """A file that is only appended to, created durably. After one failed call every further call fails.
+
+    An append that an interrupt ended has not failed: all, a part or nothing of it is written, and who appends looks.
+    """
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
@@ -138,14 +141,13 @@ class AppendFile:
         # As the other calls, without their two context managers, which take twice as long as the write.
         if self._broken or self._descriptor < 0:
             raise self._refusal("append to")
-        self._broken = True
         try:
             written = os.write(self._descriptor, data)
             if written != len(data):
                 _write_all(self._descriptor, data[written:])
         except OSError as problem:
+            self._broken = True
             raise _unavailable("append to", self._path, problem) from problem
-        self._broken = False
 
     def sync(self) -> None:
         """Make everything appended durable. Raises StoreUnavailable; after that every call does."""

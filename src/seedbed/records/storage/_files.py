@@ -1,7 +1,7 @@
 """The interface between a store and its files: five methods over keys, for a local folder or a bucket."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
@@ -82,16 +82,16 @@ def require_key(key: str) -> str:
     raise InvalidInput(f"{key!r} is not a key of a file in a store; expected relative names joined by single slashes")
 
 
-def require_create_only(files: Files) -> None:
-    """Raise InvalidInput if `files` can create an existing key again: then writers would overwrite each other."""
+def require_create_only(create: Callable[[str, bytes], None], remove: Callable[[str], object]) -> None:
+    """Raise InvalidInput if `create` can create an existing key again: then writers would overwrite each other."""
     key = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     try:
-        files.create(key, b"first")
-        files.create(key, b"second")
+        create(key, b"first")
+        create(key, b"second")
     except FileExistsError:
         return
     finally:
-        files.remove(key)
+        remove(key)
     raise InvalidInput(
         "nothing can be recorded here: an existing file was created again, expected a refusal; choose a file system "
         "with hard links, or a service or endpoint that supports `If-None-Match: *`"

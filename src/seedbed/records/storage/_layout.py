@@ -16,6 +16,7 @@ __all__ = [
     "MARKER",
     "QUARANTINE",
     "RUNS",
+    "TAIL",
     "baselines_folder",
     "expiries_folder",
     "latest_key",
@@ -34,7 +35,8 @@ BASELINES = "baselines"
 EXPIRIES = "released"
 QUARANTINE = "quarantine"
 EVENTS = "events.log"  # of each run, in its folder
-EVENTS_TAIL = "events.tail"  # beside it, while the run logs
+TAIL = ".tail"  # the ending of the file beside it, while the run logs
+EVENTS_TAIL = EVENTS.replace(".log", TAIL)
 
 
 def log_folder(project: str) -> str:

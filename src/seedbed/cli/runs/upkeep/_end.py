@@ -16,7 +16,8 @@ def end(
     A run of another machine counts as running while its last heartbeat is
     younger than a minute; if that machine's clock was ahead, it does so for
     long. Ended, it can be started again. Refused for a run whose process is
-    alive on this machine: stop that process.
+    alive on this machine: stop that process. Refused, too, where the last
+    heartbeat is not in the future: stop the process there, or wait a minute.
 
     \b
     Examples:
