@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from seedbed.records.canonical._canonical import Json
-from seedbed.records.canonical._json_pointer import Difference, differences
+from seedbed.records.canonical._json_pointer import Difference, differences, is_under, unescaped
 from seedbed.records.snapshot._compared import Compared
-from seedbed.records.snapshot._course import DERIVED
+from seedbed.records.snapshot._course import DERIVED, HIDDEN
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records.snapshot._schema import NOT_APPLICABLE
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
@@ -96,9 +96,18 @@ def inputs_among(found: Iterable[Difference], previous: Compared, current: Compa
     ignored = {f"/fingerprints/{name.removesuffix('_fingerprint')}" for name in groups}
     ignored |= {f"/fingerprints/{name}" for name in COMPUTED_FINGERPRINTS}
     volatile = {f"/config{pointer}" for pointer in {*previous.volatile_settings} & {*current.volatile_settings}}
-    for difference in found:
+    for difference in _each_hidden(found):
         pointer = difference.pointer
-        if is_input(pointer) and pointer not in ignored and not _is_under(pointer, volatile):
+        if is_input(pointer) and pointer not in ignored and not is_under(pointer, volatile):
+            yield difference
+
+
+def _each_hidden(found: Iterable[Difference]) -> Iterator[Difference]:
+    """`found`, with one difference for each input that was replaced as a secret, also where one side has no such."""
+    for difference in found:
+        if f"{difference.pointer}/" == HIDDEN:
+            yield from differences(difference.previous or {}, difference.current or {}, difference.pointer)
+        else:
             yield difference
 
 
@@ -112,10 +121,6 @@ def is_input(pointer: str) -> bool:
     return pointer.startswith(_INPUTS)
 
 
-def _is_under(pointer: str, places: Iterable[str]) -> bool:
-    return any(pointer == place or pointer.startswith(f"{place}/") for place in places)
-
-
 def reason_of(difference: Difference) -> str:
     """The difference as a sentence."""
     for start, made in _MADE.items():
@@ -125,6 +130,10 @@ def reason_of(difference: Difference) -> str:
     if difference.pointer.startswith(_UNTOLD):
         which = "both runs have" if difference.op == "replace" else "one run has"
         return f"{which} changes in a journal that no document of the record tells of"
+    if difference.pointer.startswith(HIDDEN):
+        place = unescaped(difference.pointer.removeprefix(HIDDEN)).removeprefix("/")
+        which = "both runs" if difference.op == "replace" else "one run"
+        return f"{place} was replaced as a secret in {which}, so whether it differs is not known"
     name = difference.pointer.removeprefix("/").replace("_", " ")
     if difference.op == "add":
         return f"{name} is {short_text(difference.current)}, which the earlier run lacks"
