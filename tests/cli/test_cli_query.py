@@ -60,6 +60,16 @@ def test_a_query_that_is_not_understood_is_pointed_at_and_exits_with_2(many):
     assert "^" in refused.err
 
 
+def test_a_metric_may_be_written_as_a_screen_shows_it(many):
+    for name in ("test.random.ap", "/test/random/ap", "test.random.ap.value"):
+        assert names(many("runs", "list", "--where", f"{name} > 0.65 and params.seed < 4")) == ["run-2", "run-3"]
+    refused = many("runs", "list", "--where", "seq > 1 and tset.random.ap > 0.65")
+    assert refused.code == 2
+    assert "'tset.random.ap' is no field of a commit; did you mean metrics.test.random.ap" in refused.err
+    assert "timestamp" not in refused.err
+    assert refused.err.splitlines()[-1].index("^") == refused.err.splitlines()[-2].index("tset")
+
+
 def test_metrics_of_another_kind_have_columns_of_their_own(cli):
     finished(STORE, "other", metrics={"score": {"mean": 0.25, "loss": 2}})
     assert "score.loss" in cli("runs", "list").out.splitlines()[0]

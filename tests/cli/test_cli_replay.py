@@ -2,10 +2,11 @@
 
 import re
 import signal
+from pathlib import Path
 
 import pytest
 import torch
-from cli_world import SMALL_CONFIG, signalled, small_job
+from cli_world import SMALL_CONFIG, finished, signalled, small_job
 
 from seedbed.errors import Conflict, NotFound
 
@@ -69,6 +70,14 @@ def test_other_events_and_unknown_runs_are_refused(cli, trained, tmp_path):
     assert refused.code == Conflict.exit_code
     assert "not be a replay: the run began with events of digest" in refused.err
     assert cli("changes", "replay", "nobody").code == NotFound.exit_code
+
+
+def test_a_run_of_somebodys_own_loop_cannot_be_replayed(cli):
+    finished(Path(".seedbed"), "mine")
+    refused = cli("changes", "replay", "mine")
+    assert refused.code == NotFound.exit_code
+    assert "only runs of `seedbed train` and `seedbed demo` can be replayed" in refused.err.replace("\n", " ").lower()
+    assert "no longer" not in refused.err
 
 
 @pytest.mark.slow

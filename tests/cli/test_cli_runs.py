@@ -111,6 +111,58 @@ def test_a_first_run_has_no_predecessor(two):
     assert "no predecessor" in two("runs", "diff", "run-a").out
 
 
+def noises(shown):
+    return [line.strip() for line in shown.out.splitlines() if line.strip().startswith("noise:")]
+
+
+def test_a_verdict_on_noise_says_of_which_runs_it_is(cli):
+    for seed, ap in enumerate((0.900, 0.902, 0.901, 0.899, 0.9005)):
+        finished(STORE, f"run-{seed}", ap=ap, seed=seed)
+    recorded, now = "noise: as recorded at its commit, of the runs before it", "noise: with the runs there are now"
+    assert noises(cli("runs", "diff", "run-1")) == [recorded]
+    assert "not enough replicates: 1 of 4" in cli("runs", "diff", "run-1").out
+    for words in (("diff", "run-1", "run-0"), ("diff", "run-1", "--policy", "replicate"), ("why", "run-1")):
+        assert noises(cli("runs", *words)) == [now]
+    assert "of 4 replicates" in cli("runs", "diff", "run-1", "run-0").out
+    found = [cli("runs", "diff", *words, "--json").json["noise_of"] for words in (["run-1"], ["run-1", "run-0"])]
+    assert found == ["COMMIT", "NOW"]
+    assert noises(cli("runs", "diff", "run-0")) == []
+
+
+def test_where_the_newest_of_the_group_is_no_replicate_a_replicate_is_named(cli):
+    other = {"training": {"seed": 0, "learning_rate": 1e-4}}
+    finished(STORE, "plain-0", seed=0)
+    finished(STORE, "plain-1", seed=1)
+    finished(STORE, "other-0", seed=0, config=other)
+    finished(STORE, "plain-2", seed=2)
+    told = "run plain-1 is a replicate of it: seedbed runs diff plain-2 plain-1"
+    shown = cli("runs", "diff", "plain-2").out
+    assert "plain-2 since other-0: no replicate" in shown
+    assert told in shown
+    assert "policy: REPLICATE" in cli("runs", "diff", "plain-2", "plain-1").out
+    for words in (("plain-2", "other-0"), ("plain-1",), ("other-0",), ("plain-2", "--policy", "exact")):
+        assert "is a replicate of it" not in cli("runs", "diff", *words).out
+
+
+def test_the_policy_that_a_summary_names_is_one_that_allows_it(cli):
+    finished(STORE, "first", config={"training": {"seed": 0, "rate": 0.1}})
+    finished(STORE, "second", config={"training": {"seed": 1, "rate": 0.2}}, seed=1)
+    asked = ["--factor", "training.rate", "--factor", "seed"]
+    assert f"; comparable as `--policy ablation {' '.join(asked)}`" in " ".join(
+        cli("runs", "diff", "second").out.split()
+    )
+    assert cli("runs", "diff", "second", "first", "--policy", "ablation", *asked).code == 0
+    assert cli("runs", "diff", "second", "first", "--policy", "ablation", *asked[2:]).code == 1
+
+
+def test_values_are_cut_where_they_do_not_differ(cli):
+    for run_id, note in (("first", "x" * 100 + "a"), ("second", "x" * 100 + "b")):
+        finished(STORE, run_id, config={"note": [note]})
+    for word in ("diff", "why"):
+        shown = cli("runs", word, "second", "first").out
+        assert {'a"]', 'b"]'} <= {part[-3:] for part in shown.split()}
+
+
 @pytest.mark.slow
 def test_a_diff_fails_only_under_a_policy_that_was_asked_for_and_does_not_hold(two):
     assert two("runs", "diff", "run-b", "run-a").code == 0
@@ -136,7 +188,7 @@ def test_a_diff_without_a_policy_says_which_one_it_used_and_what_the_stricter_on
         return [
             line.strip()
             for line in cli("runs", "diff", run, "first").out.splitlines()
-            if "policy" in line or "does not" in line
+            if "policy:" in line or "no policy" in line or "does not" in line
         ]
 
     assert policies("again") == ["policy: EXACT, the strictest that allows it"]

@@ -6,6 +6,9 @@ from xml.etree import ElementTree
 import pytest
 from cli_world import finished
 
+from seedbed.cli.runs import _select
+from seedbed.records import NOT_APPLICABLE, Store
+
 STORE = Path(".seedbed")
 METRIC = ("--metric", "metrics.test.random.ap")
 
@@ -102,13 +105,34 @@ def test_a_trend_without_a_metric_says_which_there_are(rising):
     assert "metrics.test.random.ap" in answer.err
 
 
-def test_the_number_of_a_commit_is_a_run_where_no_name_begins_so(cli):
-    for name in ("first", "second", "3-of-mine", "32"):
+def test_a_short_number_is_a_commit_though_names_begin_so(cli):
+    for name in ("20260102-030405-678-abcd", "20260102-030405-679-abcd", "3-of-mine", "2", "32"):
         finished(STORE, name)
-    assert cli("runs", "diff", "2", "1", "--json").json["run_id"] == "second"
-    ambiguous = cli("runs", "show", "3")
-    assert ambiguous.code == 2
-    assert "'3' fits 2 runs" in ambiguous.err
-    assert "commit 3 is run 3-of-mine of flights" in ambiguous.err
-    assert cli("runs", "show", "32", "--json").json["run_id"] == "32"
+
+    def shown(number):
+        return cli("runs", "show", number, "--json").json["run_id"]
+
+    assert shown("1") == "20260102-030405-678-abcd"
+    assert shown("2") == "2"  # a whole name comes first
+    assert (shown("3"), shown("4"), shown("5")) == ("3-of-mine", "2", "32")
+    assert shown("32") == "32"
+    assert "'20260102' fits 2 runs" in cli("runs", "show", "20260102").err
+    assert "'202' fits 2 runs" in cli("runs", "show", "202").err
     assert "no run of" in cli("runs", "show", "7").err
+
+
+def test_a_number_of_eight_digits_is_the_beginning_of_a_name_first(cli, monkeypatch):
+    for name in ("20260102-a", "20260102-b"):
+        finished(STORE, name)
+    monkeypatch.setattr(_select, "_DIGITS_OF_A_DATE", 1)  # a log of eight digits is not made in a test
+    refused = cli("runs", "show", "2")
+    assert refused.code == 2
+    assert "'2' fits 2 runs" in refused.err
+    assert "commit 2 is run 20260102-b of flights" in refused.err
+
+
+def test_a_number_that_two_projects_have_is_no_name_of_a_run(cli):
+    finished(STORE, "here")
+    run = Store.open(STORE).start("elsewhere", "there")
+    run.finish(run.draft(fingerprints=dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)))
+    assert "commit 1 is run there of elsewhere or here of flights" in cli("runs", "show", "1").err

@@ -23,6 +23,7 @@ from seedbed.records import Journal, PromotionRule, Store
 ALNUM = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
 CAPITALS = string.ascii_uppercase + "234567"
+SMALL = string.ascii_lowercase + string.digits
 URLSAFE, BASE64 = ALNUM + "_-", ALNUM + "+/"
 
 
@@ -63,6 +64,16 @@ def below(key: str) -> Shape:
 
     def made(rng: random.Random) -> Made:
         core = "".join(rng.choices(string.ascii_lowercase, k=11))
+        return Made(core, f"{key}={core}", key=key, value=core)
+
+    return made
+
+
+def mixed_below(key: str) -> Shape:
+    """Small letters and digits, as no word has them, below a key that may lead to a word as well."""
+
+    def made(rng: random.Random) -> Made:
+        core = drawn(rng, 20, SMALL)
         return Made(core, f"{key}={core}", key=key, value=core)
 
     return made
@@ -153,13 +164,17 @@ SHAPES: dict[str, Shape] = {
     **{
         f"key {key}": below(key)
         for key in (
-            *("api_key", "password", "client_secret", "aws_session_token", "hub_token", "token", "githubToken", "auth"),
-            *("x-auth", "authorization", "cookie", "sentry_dsn", "db_pass", "azure_pat", "user_jwt", "slack_webhook"),
-            *("connection_string", "webhook_url", "encryption_key", "smtp.pass", "DB_PWD"),
+            *("api_key", "password", "client_secret", "aws_session_token", "authorization", "cookie", "sentry_dsn"),
+            *("db_pass", "azure_pat", "user_jwt", "slack_webhook", "connection_string", "webhook_url", "smtp.pass"),
+            "DB_PWD",
         )
     },
+    **{
+        f"key {key}": mixed_below(key)
+        for key in ("hub_token", "token", "githubToken", "auth", "x-auth", "encryption_key", "account_key")
+    },
+    "flag of an ambiguous key": within("train.py --encryption-key CORE"),
 }
-SMALL = string.ascii_lowercase + string.digits
 # Less known vendors, which go through the rules alone. Small letters do not look random, so only the shape tells.
 OTHERS: dict[str, Shape] = {
     "Age": token("AGE-", "SECRET-KEY-1", length=58, alphabet=CAPITALS),

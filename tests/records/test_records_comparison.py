@@ -8,7 +8,8 @@ from seedbed.records import EXACT, REPLICATE, Commit, Json, ablation, compare, c
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._json_pointer import differences, leaves, without
 from seedbed.records.compare import _comparison
-from seedbed.records.compare._comparison import input_differences, short_text
+from seedbed.records.compare._comparison import cut_pair, input_differences, short_text
+from seedbed.records.snapshot._policy import factor_of
 
 JSON_OBJECTS = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(alphabet="a~/", max_size=2),
@@ -270,15 +271,97 @@ CUT = change_report(1, 0.005, 50, 51)
             changed("r2"),
             None,
             "no replicate: optimizer.lr was changed while it ran: 0.005 from step 51 / never; "
-            "comparable only as an ablation of it",
+            "comparable as `--policy ablation --factor optimizer.lr`",
         ),
         (
             changed("r1", CUT, config={"lr": 1, "width": 2}),
             changed("r2", config={"lr": 2}, seed=2),
             None,
-            "no replicate: config/lr differs: 1 / 2, and 2 more; comparable only as an ablation of them",
+            "no replicate: config/lr differs: 1 / 2, and 2 more; "
+            "comparable as `--policy ablation --factor lr --factor width --factor optimizer.lr --factor seed`",
         ),
     ],
 )
 def test_the_summary_names_what_makes_two_runs_no_replicates(before, after, policy, summary):
     assert diff(committed(1, before), after, policy).summary == summary
+
+
+RATE = 0.0008058629261089049
+
+
+def used(*uses):
+    return {"changes": change_summary(*(change_report(1, value, step - 1, step) for step, value in uses))}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ([(151, RATE)], [(152, RATE)], "0.000805863 from step 151 / 0.000805863 from step 152"),
+        (
+            [(151, RATE)],
+            [(151, 0.0008058629261089051)],
+            "0.0008058629261089049 from step 151 / 0.0008058629261089051 from step 151",
+        ),
+        (
+            [(step, RATE) for step in (151, 201, 301)],
+            [(step, RATE) for step in (151, 201, 302)],
+            "…ep 151, 0.000805863 from step 201, 0.000805863 from step 301 / "
+            "…ep 151, 0.000805863 from step 201, 0.000805863 from step 302",
+        ),
+    ],
+)
+def test_rates_are_shown_short_and_where_they_differ(before, after, said):
+    (reason,) = compare(snapshot("r1", documents=used(*before)), snapshot("r2", documents=used(*after))).reasons
+    assert reason == f"optimizer.lr was changed while it ran: {said}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("x" * 500 + "a", "x" * 500 + "b", ("…" + "x" * 59 + "a", "…" + "x" * 59 + "b")),
+        ("x" * 500, "x" * 501, ("…" + "x" * 59, "…" + "x" * 60)),
+        ("a" * 70, "b" * 60, ("a" * 60 + "…", "b" * 60)),
+        ("x" * 30 + "a" * 40, "x" * 30, ("…" + "x" * 20 + "a" * 40, "…" + "x" * 20)),
+        ("x" * 31 + "a" * 70, "x" * 31, ("…" + "x" * 15 + "a" * 45 + "…", "…" + "x" * 15)),
+        ("x" * 60, "x" * 59 + "y", ("x" * 60, "x" * 59 + "y")),
+    ],
+)
+def test_two_texts_are_cut_where_they_differ(first, second, said):
+    assert cut_pair(first, second) == said
+
+
+def test_values_whose_short_forms_agree_are_told_apart():
+    def reason(before, after):
+        (found,) = compare(snapshot("r1", config={"x": before}), snapshot("r2", config={"x": after})).reasons
+        return found
+
+    assert reason("y" * 100 + "a", "y" * 100 + "b") == f"config/x differs: …{'y' * 59}a / …{'y' * 59}b"
+    first, second = "0123abcd" * 8, "0123abcd" * 7 + "0123abce"  # two digests
+    assert reason(first, second) == f"config/x differs: …{first[4:]} / …{second[4:]}"
+    assert reason(1, True) == "config/x differs: 1 / True"
+
+
+@pytest.mark.parametrize(
+    ("pointer", "factor"),
+    [
+        ("/config/optimizer/lr", "optimizer.lr"),
+        ("/config/seed", "seed"),
+        ("/fingerprints/code", "code"),
+        ("/course/changes/optimizer.lr", "optimizer.lr"),
+        ("/course/runtime/flash/used", "flash.used"),
+        ("/course/resumes", "resumes"),
+        ("/course/hidden/~1config~1model~1token", "model.token"),
+        ("/course/hidden/~1symbol", "symbol"),
+        ("/config/a~1b", "a/b"),
+    ],
+)
+def test_the_factor_that_a_summary_names_is_one_that_the_policy_takes(pointer, factor):
+    assert factor_of(pointer) == factor
+    assert ablation(factor).allows(pointer)
+    assert not ablation("else").allows(pointer)
+
+
+def test_many_factors_are_counted():
+    config = {f"x{number}": number for number in range(9)}
+    found = diff(committed(1, snapshot("r1", config={})), snapshot("r2", config=config))
+    assert found.summary.endswith(", and 8 more; comparable as an ablation of 9 factors")

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -216,3 +217,33 @@ def test_metrics_are_numbers_of_any_kind():
 def test_what_is_no_single_number_is_no_metric(value):
     with pytest.raises(InvalidInput, match="cannot write canonical JSON at '/a'"):
         draft("r1", metrics={"a": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (Fraction(10**400), "no float holds this Fraction"),
+        (Fraction(10**400, 3), "no float holds this Fraction"),
+        (Decimal("sNaN"), "no float holds this Decimal"),
+        (Decimal("NaN"), "nan is not a JSON number"),
+        (Decimal("Infinity"), "inf is not a JSON number"),
+        (Decimal(2**60 + 1), "an integer of 61 bits is beyond 2^53"),
+        (np.int64(2**60 + 1), "an integer of 61 bits is beyond 2^53"),
+        (torch.tensor(2**60 + 1), "an integer of 61 bits is beyond 2^53"),
+        (torch.ones((), device="meta"), "no float holds this Tensor"),
+        (2**60 + 1, "an integer of 61 bits is beyond 2^53"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_number_that_json_cannot_hold_is_refused_with_its_place(value, said):
+    place = "cannot write canonical JSON at '/a~1b/0': "
+    with pytest.raises(InvalidInput, match=f"^{place}{re.escape(said)}"):
+        draft("r1", metrics={"a/b": [value]})
+    assert draft("r1", metrics={"a": Decimal(2**60), "b": Fraction(2**60)}).metrics == {"a": 2.0**60, "b": 2.0**60}
+
+
+def test_metrics_that_hold_themselves_are_refused():
+    cycle: dict[str, object] = {}
+    cycle["a"] = [cycle]
+    with pytest.raises(InvalidInput, match="nested deeper than 100 levels"):
+        draft("r1", metrics=cycle)

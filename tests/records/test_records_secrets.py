@@ -2,6 +2,7 @@ import json
 import random
 import re
 import string
+import time
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from records_secrets_table import BASE64, MADE, OTHERS, SHAPES, drawn, every_byt
 
 from seedbed.errors import InvalidInput
 from seedbed.records import NOT_APPLICABLE, Json, Store, canonical_json, digest, redact_text
-from seedbed.records.canonical._redaction import Identity, redacted, redacted_object
+from seedbed.records.canonical._redaction import Identity, doubtful, redacted, redacted_object
 from seedbed.records.canonical._secrets import _TOKENS, is_plain, telling, without_random, without_secrets
 from seedbed.records.journal import EventsLog, Journal
 
@@ -95,9 +96,11 @@ TRAINERS: dict[str, dict[str, Json]] = json.loads(
       "overrides": ["model=resnet50", "+trainer.max_epochs=3", "++data.sort_key=time", "optimizer.lr=0.1,0.01"],
       "argv": ["train.py", "--num-tokens", "512", "--tokenizer", "bert-base", "--max-token", "9"],
       "sweep": "multirun/2026-11-29/08-03-33", "target": "my_project.models.EncoderDecoderWithCrossAttention2",
-      "author": "a team", "authority": "none", "keyboard": "us", "n_passes": 2, "bypass": "no", "path": "data/x.csv",
-      "pattern": "*.parquet", "compat": "v2", "primary_key": "flight_id", "band_pass": "0.5-40", "auth": "none",
-      "tests": {"pass": 1800, "fail": 3}, "token": {"dim": 512, "position": 0.5}, "auth_retries": 3, "secret_n": 5000
+      "author": "a team", "secretary": "a team", "authority": "none", "keyboard": "us", "n_passes": 2, "bypass": "no",
+      "path": "data/x.csv", "pattern": "*.parquet", "compat": "v2", "primary_key": "flight_id", "band_pass": "0.5-40",
+      "auth": "none", "tests": {"pass": 1800, "fail": 3}, "token": {"dim": 512, "position": 0.5}, "auth_retries": 3,
+      "pooling_token": "mean", "sampling_token": "top_p", "attention": {"token": "cls_pool"}, "secret_n": 5000,
+      "account_key": "user_id", "private_key_column": "uid", "dataset": {"auth": "open"}
     }
     }"""
 )
@@ -229,18 +232,18 @@ def test_below_a_telling_key_texts_go_and_what_cannot_be_a_secret_stays():
         "secret": 7,
         "num_secrets": 5000,
         "token": "123456",
-        "argv": ["--password", "x1", "-v", "--max_token", "512", "--api-key", "-n"],
+        "argv": ["--password", "x1", "-v", "--max_token", "512", "--api-key", "-n", "--token", "mean"],
     }
     assert redacted(given, SOMEONE) == {
         "credentials": {"user": "<secret>", "port": "<secret>", "retries": 3, "tls": True, "proxy": None},
         "tokens": ["the", "cat"],
         "api_tokens": ["<secret>", ["<secret>"]],
-        "auth": {"method": "oauth2", "who": "<secret>", "timeout": 30.5, "enabled": False, "password": "<secret>"},
+        "auth": {"method": "oauth2", "who": "bob", "timeout": 30.5, "enabled": False, "password": "<secret>"},
         "password": "<secret>",
         "secret": 7,
         "num_secrets": 5000,
         "token": "<secret>",
-        "argv": ["--password", "<secret>", "-v", "--max_token", "512", "--api-key", "-n"],
+        "argv": ["--password", "<secret>", "-v", "--max_token", "512", "--api-key", "-n", "--token", "<secret>"],
     }
     assert redacted(redacted(given, SOMEONE), SOMEONE) == redacted(given, SOMEONE)
 
@@ -329,3 +332,80 @@ def test_a_journal_reads_back_what_was_redacted(tmp_path):
 def test_two_secrets_as_keys_are_refused():
     with pytest.raises(InvalidInput, match="give them different names"):
         redacted({"--token V1": 1, "--token V2": 2}, SOMEONE)
+
+
+@pytest.mark.parametrize(
+    "word", ["mean", "cls", "cls_pool", "user_id", "vit-b-16", "resnet50", "a" * 15, "l2", "top_p", "x1-y2-z3"]
+)
+def test_a_word_below_a_key_that_may_lead_to_one_is_a_setting(word):
+    given: Json = {"model": {"pooling_token": word, "attention": {"token": [word]}}, "auth": word, "account_key": word}
+    assert redacted(given, SOMEONE) == given
+    for certain in ("api_key", "password", "secrets", "cookie", "db_pass", "auth_token_2"):
+        assert redacted({certain: word}, SOMEONE) == {certain: "<secret>"}
+    assert redacted(["--pooling-token", word], SOMEONE) == ["--pooling-token", "<secret>"]
+
+
+@pytest.mark.parametrize(
+    "value", ["Mean", "two words", "a" * 16, "x1-y2-z3-q4", "a_" * 20 + "a", "1st", "a__b", "é", "q7f3k9z2m5x8", "_a"]
+)
+def test_what_is_no_word_below_such_a_key_is_replaced(value):
+    assert redacted({"pooling_token": value}, SOMEONE) == {"pooling_token": "<secret>"}
+
+
+def test_of_two_keys_that_lead_to_a_value_the_stronger_one_counts():
+    hidden: Json = {"password": "<secret>"}
+    for above in ("auth", "cookie", "secrets_config", "model", "password"):
+        given: Json = {above: {"password": 12345678}}
+        assert redacted(given, SOMEONE) == {above: hidden}
+        assert redacted({"password": {above: 12345678}}, SOMEONE) == {"password": {above: "<secret>"}}
+    assert redacted({"secrets_config": {"size": 12345678}}, SOMEONE) == {"secrets_config": {"size": 12345678}}
+
+
+@pytest.mark.parametrize("number", [999, 1000.5, 12345.25, True, None])
+def test_a_number_that_is_short_or_not_whole_is_no_password(number):
+    assert redacted({"password": number}, SOMEONE) == {"password": number}
+    assert redacted({"password": 1000.0}, SOMEONE) == {"password": "<secret>"}
+
+
+RANDOM = "aB3xK9Lm2QpR7sT1vW5yZ0cD"
+
+
+@pytest.mark.parametrize(
+    ("given", "places"),
+    [
+        ({"model": {"pooling_token": "Mean"}}, ["/model/pooling_token"]),
+        ({"a": [1, {"cookie": ["word"]}]}, ["/a/1/cookie/0"]),
+        ({"weights": f"from {RANDOM} on"}, ["/weights"]),
+        ({RANDOM: 1}, ["/<secret>"]),
+        ({"a/b": {"token": "X9"}}, ["/a~1b/token"]),
+        ({"password_strategy": "hash"}, ["/password_strategy"]),
+        (
+            {"overrides": ["pooling_token=cls", "auth_token_pool=max", "/x?page_key=3"]},
+            [f"/overrides/{number}" for number in range(3)],
+        ),
+        ({"argv": ["--pooling-token", "cls", "--password", "x1"]}, ["/argv/1"]),
+        ({"command": "train.py --pooling-token cls"}, ["/command"]),
+        ({"api_key": "x1", "password": {"of": "x2", "pin": 12345}}, []),
+        ({"hub_token": "hf_" + RANDOM, "cookie": "Bearer " + RANDOM, "url": "postgres://bob:x1@db/x"}, []),
+        ({"command": "train.py --password hunter2 --lr 1", "said": "password=hunter2 api_key: x1"}, []),
+        ({"path": "/home/bob/x/y.py", "who": "alice", "auth": "<secret>", "secret_file": "<secret>"}, []),
+    ],
+)
+def test_what_was_replaced_although_it_may_be_no_secret_is_named(given, places):
+    assert list(doubtful(given, SOMEONE)) == places
+    assert list(doubtful(redacted(given, SOMEONE), SOMEONE)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('token=\\"' + "\\" * 200_000, "x://a:" * 20_000, "-u" + "=" * 200_000, '--a"' + " " * 200_000 + "x"),
+        *("token=" + ")" * 200_000 + "x", "password" * 25_000, "?" + "key" * 60_000, ".-a" * 60_000),
+    ],
+    ids=lambda text: text[:10],
+)
+def test_a_long_text_does_not_take_quadratic_time(text):
+    # Where each character is looked at from many places, the processor is busy for minutes or hours.
+    start = time.process_time()
+    redact_text(text, SOMEONE)
+    assert time.process_time() - start < 20

@@ -16,6 +16,7 @@ from records_world import PROJECT, commit, draft, metadata
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreUnavailable
 from seedbed.records import ActiveRun, Catalog, LocalFiles, Store, fsck, parse_query, repair, stats
+from seedbed.records.log._predecessor import _apart_by_case
 from seedbed.records.maintenance import FindingKind
 from seedbed.testing import FakeClock, durable_faults, fails_with
 
@@ -312,9 +313,24 @@ def test_the_same_letters_are_the_same_group_however_they_are_composed(store: St
     assert found.snapshot.diff_prev.prev_run_id == "r0"
 
 
+@pytest.mark.parametrize(
+    ("earlier", "current", "fields"),
+    [
+        ({"a": "X", "b": 1}, {"a": "x", "b": 1}, ["a"]),
+        ({"a": "X", "b": "Y"}, {"a": "x", "b": "y"}, ["a", "b"]),
+        ({"a": "X", "b": "Y"}, {"a": "x", "b": "z"}, []),
+        ({"a": "X", "b": 1}, {"a": "x"}, []),
+        ({"a": "X"}, {"a": "x", "b": "none"}, []),
+        ({"a": "x"}, {"a": "x"}, []),
+    ],
+)
+def test_groups_with_other_fields_are_not_apart_by_case(earlier, current, fields) -> None:
+    assert _apart_by_case(earlier, current) == fields
+
+
 def test_a_group_that_differs_in_upper_and_lower_case_alone_is_named(store: Store) -> None:
     for number, view in enumerate(("CROSS_SECTIONAL", "cross_sectional", "other")):
         found = commit(store, f"r{number}", described=metadata(f"r{number}", view=view))
         said = found.snapshot.diff_prev.summary
-        assert ("r0 would, but for upper and lower case in view" in said) is (number == 1)
+        assert ("r0 would be the predecessor, but `view` differs in upper and lower case" in said) is (number == 1)
         assert found.snapshot.diff_prev.prev_run_id is None

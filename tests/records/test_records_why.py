@@ -104,11 +104,42 @@ def test_applied_changes_and_kernels_may_explain_it_too():
 
 
 def test_chance_is_named_where_it_suffices():
-    before, after = snapshot("r1"), snapshot("r2", seed=1, ap=0.901)
+    before, after = snapshot("r1"), snapshot("r2", factors={"seed": 0, "threads": 4}, ap=0.901)
     assert "chance can explain this" in explained(before, after, noise=f"{WITHIN} of 6 replicates").summary
     open_ = explained(before, after, noise="not enough replicates: 2 of 4").summary
     assert open_.endswith("unknown whether by chance: not enough replicates: 2 of 4")
     assert explained(before, after).summary.endswith("exceeds noise of 5 replicates")
+
+
+@pytest.mark.parametrize(
+    ("noise", "z", "often"),
+    [
+        ("exceeds noise of 5 replicates", 3.1, "; of 100 replicates 5 exceed noise so, in each metric"),
+        ("exceeds noise: 5 replicates agree exactly", None, ""),
+        ("within noise of 5 replicates", 1.2, ""),
+        ("not enough replicates: 1 of 4", None, ""),
+    ],
+)
+def test_between_replicates_there_is_chance_and_no_cause(noise, z, often):
+    before, after = snapshot("r1"), snapshot("r2", seed=1, ap=0.8)
+    delta = MetricDelta(previous=0.9, current=0.8, absolute=-0.1, percent=-11, noise=noise, z=z)
+    history = [earlier("/config/seed", "/factors/seed", moved=False) for _ in range(5)]
+    found = why(before, after, Diff(summary="", metric_deltas={METRIC: delta}), history)
+    assert found.summary == (
+        f"/test/ap moved by -0.1, {noise}: nothing that is recorded differs but the seed and what follows from it, so "
+        f"this is chance{often}"
+    )
+    assert {(cause.name, cause.likelihood) for cause in found.causes} == {("/config/seed", 1), ("/factors/seed", 1)}
+    assert all(cause.evidence.endswith(": chance") for cause in found.causes)
+
+
+def test_a_kernel_beside_another_seed_is_judged_by_history_as_ever():
+    audit = {"flash": {"kernels": {"flash": 3}}}
+    before = snapshot("r1", documents={"audit_run": {"flash": {}}})
+    found = explained(before, snapshot("r2", seed=1, documents={"audit_run": audit}, ap=0.8))
+    assert {cause.name: cause.likelihood for cause in found.causes}["/kernels/flash"] == 0.5
+    same = explained(before, snapshot("r2", documents={"audit_run": audit}, ap=0.8))
+    assert "chance" not in same.summary
 
 
 def test_results_that_differ_although_no_recorded_input_does_are_laid_to_no_seed():

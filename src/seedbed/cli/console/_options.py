@@ -12,6 +12,7 @@ __all__ = [
     "JsonOption",
     "ModeOption",
     "OpenOption",
+    "OtherArgument",
     "ProjectOption",
     "ReasonOption",
     "ResumeOption",
@@ -40,7 +41,15 @@ ReasonOption = Annotated[str, typer.Option(help="The reason, recorded for later 
 RunArgument = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="A run's name, a beginning that only one run has, a commit's number, or `latest`."
+        metavar="RUN",
+        help="A run's name, a beginning that only one run has, `latest`, or a commit's number: up to seven digits are "
+        "the number if only one project has it and no run is named so.",
+    ),
+]
+OtherArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="OTHER", help="The earlier run, named as RUN; by default the newest before it of its comparison group."
     ),
 ]
 

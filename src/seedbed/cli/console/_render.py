@@ -161,7 +161,18 @@ def number(value: object, digits: int = 3) -> Text:
     return Text(f"{value:.{digits}f}")
 
 
+def compact_pair(before: object, after: object) -> tuple[str, str]:
+    """Two JSON values, each on one line, cut around the place where they begin to differ."""
+    from seedbed.records.compare._comparison import cut_pair
+
+    return cut_pair(_one_line(before), _one_line(after))
+
+
+def _one_line(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
 def compact(value: object, width: int = 60) -> str:
     """A JSON value on one line, cut at its end when it is longer than `width`."""
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    text = _one_line(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"

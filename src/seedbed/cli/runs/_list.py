@@ -29,7 +29,9 @@ def list_runs(
     project: ProjectOption = None,
     where: Annotated[
         str | None,
-        typer.Option(metavar="QUERY", help="Only finished runs that match, see `seedbed docs query`."),
+        typer.Option(
+            metavar="QUERY", help="Only finished runs that match, such as test.loss<0.2; see `seedbed docs query`."
+        ),
     ] = None,
     sort: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only finished runs, the highest value of this number first.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seedbed.records import Comparison
 
-__all__ = ["each_policy", "policies_json", "strictest"]
+__all__ = ["each_policy", "noise_words", "policies_json", "strictest"]
 
 _SHOWN = 2
 _MAY_DIFFER = {"EXACT": "nothing", "REPLICATE": "the seed and what follows from it"}
@@ -38,6 +38,12 @@ def policies_json(found: "Sequence[Comparison]") -> list[dict[str, object]]:
         }
         for each in found
     ]
+
+
+def noise_words(*, is_recorded: bool) -> str:
+    """Of which replicates a verdict on noise is: it changes as more runs finish."""
+    which = "as recorded at its commit, of the runs before it" if is_recorded else "with the runs there are now"
+    return f"noise: {which}"
 
 
 def _line(each: "Comparison") -> str:

@@ -44,7 +44,10 @@ def run_replay(request: ReplayRequest) -> int:
     original = find_run(request.store, request.run)
     snapshot, config = require_commit(original).snapshot, configuration_of(original)
     if config is None:
-        raise NotFound(f"run {original.run_id}: its configuration is no longer in {original.folder}")
+        raise NotFound(
+            f"run {original.run_id} cannot be replayed: {original.folder} holds no configuration of a training. Only "
+            "runs of `seedbed train` and `seedbed demo` can be replayed; run a training loop of your own again yourself"
+        )
     runtime = resolve_config(file=config.runtime.model_dump(exclude_unset=True), environment=os.environ)
     resumed = None if request.resume is None else find_run(request.store, request.resume).run_id
     console = errors()

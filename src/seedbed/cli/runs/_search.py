@@ -25,11 +25,11 @@ def search(store: Store, project: str | None, where: str | None, sort: str | Non
 
     Raises InvalidInput for a query or a name that cannot be read.
     """
-    query = None if where is None else parse_query(where)
     with (
         progress_bar("reading new commits into the catalog") as progress,
         Catalog.open(store, progress=progress) as catalog,
     ):
+        query = None if where is None else parse_query(where, catalog.names("metrics"))
         name = None if sort is None else _sorted_by(sort, catalog)
         found = catalog.search(query, project=project, limit=limit, sort=name)
         more = catalog.count(query, project=project) - len(found)

@@ -11,12 +11,15 @@ __all__ = ["find_run", "require_commit"]
 
 _LATEST = "latest"
 _NUMBER = re.compile(r"[0-9]{1,9}")
+# Names that Seedbed makes begin with a date of so many digits; fewer are rather a number than the beginning of a name.
+_DIGITS_OF_A_DATE = 8
 
 
 def find_run(store: str, name: str) -> RunView:
     """The run called `name` in the store at `store`; `latest` is the newest by the time on its record.
 
-    A commit's number stands for its run if no run's name begins so and no other project has a commit of that number.
+    A commit's number stands for its run if no run has it as its name and no other project has a commit of that number.
+    From eight digits on, the beginning of a name counts first.
 
     Raises NotFound when there is none, InvalidInput when several names begin with `name`, and StoreCorrupt.
     """
@@ -30,12 +33,14 @@ def find_run(store: str, name: str) -> RunView:
 
 
 def _numbered_or_named(store: Store, number: str) -> RunView:
-    """The run whose name begins with `number`; without one, the only one whose commit has this number."""
+    """The run with the name `number`, the only one whose commit has this number, or whose name begins so."""
     numbered = [
         store.finished(project, int(number))
         for project in store.projects()
         if 1 <= int(number) <= store.log(project).head() and store.log(project).readable(int(number))
     ]
+    if len(numbered) == 1 and len(number) < _DIGITS_OF_A_DATE and not _is_name(store, number):
+        return numbered[0]
     told = " or ".join(f"{view.run_id} of {view.project}" for view in numbered)
     try:
         return store.find(number)
@@ -47,6 +52,14 @@ def _numbered_or_named(store: Store, number: str) -> RunView:
         return numbered[0]
     except InvalidInput as problem:
         raise InvalidInput(f"{problem}; commit {number} is run {told}" if numbered else str(problem)) from None
+
+
+def _is_name(store: Store, name: str) -> bool:
+    """Whether a run has exactly this name."""
+    try:
+        return store.find(name).run_id == name
+    except (NotFound, InvalidInput):  # no name begins so, or several longer ones do
+        return False
 
 
 def require_commit(view: RunView) -> Commit:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
-from seedbed.cli.console._render import compact, out, plain_table, print_json
+from seedbed.cli.console._render import compact_pair, out, plain_table, print_json
 
 if TYPE_CHECKING:
     from seedbed.records import CommitLog, Diff
@@ -18,9 +18,7 @@ __all__ = ["why"]
 
 def why(
     run: RunArgument,
-    other: Annotated[
-        str | None, typer.Argument(metavar="OTHER", help="The earlier run; by default the newest comparable one.")
-    ] = None,
+    other: OtherArgument = None,
     metric: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Such as metrics.test.ap; by default the one that moved most."),
@@ -33,7 +31,9 @@ def why(
     It says for each policy of `runs diff` whether it allows the comparison,
     and if not, why. The most likely cause comes first. The project's own history says how
     likely: in how many of the earlier runs that changed the same setting did
-    the metric move by more than noise?
+    the metric move by more than noise? Replicates are counted as there are
+    now, also those that finished after RUN. Between two of them there is only
+    chance, and no cause.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def why(
     """
     from dataclasses import asdict
 
-    from seedbed.cli.runs._policies import each_policy, policies_json
+    from seedbed.cli.runs._policies import each_policy, noise_words, policies_json
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.errors import InvalidInput
     from seedbed.records import Store
@@ -67,6 +67,8 @@ def why(
         print_json({**names, **_json(asdict(found)), "policies": policies_json(found.policies)})
         return
     out().print(f"{commit.snapshot.run_id} since {before.snapshot.run_id}: {found.summary}", soft_wrap=True)
+    if found.delta is not None:
+        out().print(f"  {noise_words(is_recorded=False)}", soft_wrap=True)
     for line in (*(f"not comparable: {reason}" for reason in found.disqualifying), *each_policy(found.policies)):
         out().print(f"  {line}", soft_wrap=True)
     if not found.causes:
@@ -74,9 +76,8 @@ def why(
         return
     table = plain_table("possible cause", "before", "after", "likelihood", "because", numeric=("likelihood",))
     for cause in found.causes:
-        table.add_row(
-            cause.name, compact(cause.previous), compact(cause.current), f"{cause.likelihood:.2f}", cause.evidence
-        )
+        before_after = compact_pair(cause.previous, cause.current)
+        table.add_row(cause.name, *before_after, f"{cause.likelihood:.2f}", cause.evidence)
     out().print(table)
 
 

@@ -139,7 +139,7 @@ def _below(samples: NDArray[np.float64], probability: float) -> NDArray[np.float
 def quantile_ranks(
     samples: NDArray[np.float64], probability: float, *, confidence: float, inflation: float
 ) -> QuantileRanks:
-    """The ranks of the order statistics that bound the quantile, where `inflation` successive samples count as one."""
+    """The ranks of the order statistics that bound the quantile; `inflation` successive samples count as one."""
     num_samples, tail = samples.size, (1 - confidence) / 2
     effective_samples = max(1, int(num_samples / inflation))
     above = _first_rank_above(effective_samples, probability, tail)

@@ -1,12 +1,12 @@
 """Differences between two JSON values, with JSON Pointers (RFC 6901) and patch operations (RFC 6902)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from seedbed.records.canonical._canonical import Json, escape
 
-__all__ = ["Difference", "differences", "leaves", "without"]
+__all__ = ["Difference", "differences", "is_under", "leaves", "unescaped", "without"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,16 @@ def leaves(value: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
             yield from leaves(value[key], f"{pointer}/{escape(key)}")
     else:
         yield pointer, value
+
+
+def is_under(pointer: str, places: Iterable[str]) -> bool:
+    """Whether `pointer` is one of `places` or leads to something in one."""
+    return any(pointer == place or pointer.startswith(f"{place}/") for place in places)
+
+
+def unescaped(token: str) -> str:
+    """The key that `token` of a JSON Pointer stands for."""
+    return token.replace("~1", "/").replace("~0", "~")
 
 
 def without(value: Json, pointers: Sequence[str]) -> Json:

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Number
 from typing import Any
 
-from seedbed.records.canonical._canonical import LARGEST_EXACT, Json
+from seedbed.errors import InvalidInput
+from seedbed.records.canonical._canonical import LARGEST_EXACT, Json, escape
 
-__all__ = ["FLOAT_TAG", "tagged", "untagged", "used_as_number", "with_plain_numbers"]
+__all__ = ["tagged", "untagged", "used_as_number", "with_plain_numbers"]
 
-FLOAT_TAG = "$float"
+_FLOAT_TAG = "$float"
+_DEEPEST = 200  # deeper than JSON may be nested, which is refused later
 
 
 def used_as_number(value: object) -> int | float:
@@ -27,27 +31,45 @@ def used_as_number(value: object) -> int | float:
         raise ValueError(str(problem)) from None
 
 
-def with_plain_numbers(value: Any) -> Any:
-    """A copy of JSON in which numbers of numpy, torch, decimals and fractions are ints, floats or truth values."""
-    if isinstance(value, Mapping):
-        return {key: with_plain_numbers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [with_plain_numbers(item) for item in value]
+def with_plain_numbers(value: Any, pointer: str = "") -> Any:
+    """A copy of JSON in which numbers of numpy, torch, decimals and fractions are ints, floats or truth values.
+
+    An integer stays one, however large. `pointer` leads to `value`. Raises InvalidInput with the JSON Pointer to a
+    number that no float can hold.
+    """
+    if isinstance(value, Mapping) and pointer.count("/") < _DEEPEST:
+        return {key: with_plain_numbers(item, f"{pointer}/{escape(str(key))}") for key, item in value.items()}
+    if isinstance(value, list | tuple) and pointer.count("/") < _DEEPEST:
+        return [with_plain_numbers(item, f"{pointer}/{number}") for number, item in enumerate(value)]
     if isinstance(value, int | float | str) or value is None or getattr(value, "ndim", False):
         return value
-    single = value.item() if hasattr(value, "item") else value
-    return used_as_number(single) if isinstance(single, Number) and not isinstance(single, bool | complex) else single
+    try:
+        return _plain_number(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise InvalidInput(
+            f"cannot write canonical JSON at {pointer!r}: no float holds this {type(value).__name__} ({problem}); "
+            "leave it out, or write it as text"
+        ) from None
+
+
+def _plain_number(single: Any) -> Any:
+    if isinstance(single, int | complex) or not isinstance(single, Number):
+        return single
+    number = used_as_number(single)
+    if isinstance(single, Decimal | Fraction) and abs(number) > LARGEST_EXACT and number != single:
+        return int(single)  # refused as every integer that JSON would round
+    return number
 
 
 def tagged(number: float) -> Json:
     """`number` in JSON, which has no NaN and no infinities: of these an object that names them."""
     if math.isfinite(number):
         return number
-    return {FLOAT_TAG: "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"}
+    return {_FLOAT_TAG: "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"}
 
 
 def untagged(value: Any) -> Any:
     """The NaN or infinity that `value` names, and any other value as it is."""
-    if isinstance(value, dict) and value.keys() == {FLOAT_TAG}:
-        return float(str(value[FLOAT_TAG]))
+    if isinstance(value, dict) and value.keys() == {_FLOAT_TAG}:
+        return float(str(value[_FLOAT_TAG]))
     return value

@@ -11,13 +11,14 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, escape, plain
+from seedbed.records.canonical._json_pointer import unescaped
 from seedbed.records.canonical._secrets import (
     SECRET,
     Telling,
@@ -25,11 +26,13 @@ from seedbed.records.canonical._secrets import (
     is_plain,
     names_secret,
     telling,
+    telling_of_flag,
+    without_certain,
     without_random,
     without_secrets,
 )
 
-__all__ = ["Identity", "redact_text", "redacted", "redacted_names", "redacted_object", "redacted_pointer"]
+__all__ = ["Identity", "doubtful", "redact_text", "redacted", "redacted_names", "redacted_object", "redacted_pointer"]
 
 _SHORTEST_SECRET = 8
 # Common user and host names that identify nobody and are also words in settings and texts.
@@ -54,7 +57,6 @@ _WINDOWS_PATH = re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*")
 _LONGEST_CACHED = 256
 _MOST_PASSES = 8
 _NESTED = (dict, list)
-_WEAKER = (None, Telling.LIKELY)
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ def redact_text(text: str, identity: Identity | None = None) -> str:
     return _redactor(identity or Identity.of_process())(text)
 
 
-@functools.lru_cache(maxsize=4)
-def _redactor(identity: Identity) -> Callable[[str], str]:
+@functools.lru_cache(maxsize=8)
+def _redactor(identity: Identity, *, certain_only: bool = False) -> Callable[[str], str]:
+    """The function that redacts a text; with `certain_only`, it leaves what may be no secret."""
     names = [(name, mark) for name, mark in identity.names() if _identifies(name)]
     # Nearly all texts are names of settings and metrics, which contain none of these.
     given = tuple(text.lower() for text in (*identity.secrets, *(name for name, _ in names)))
@@ -107,14 +110,15 @@ def _redactor(identity: Identity) -> Callable[[str], str]:
     def once(text: str) -> str:
         for secret in identity.secrets:
             text = text.replace(secret, SECRET)
-        text = _WINDOWS_PATH.sub(r"<path>\\", without_secrets(text))
+        text = without_certain(text) if certain_only else without_secrets(text)
+        text = _WINDOWS_PATH.sub(r"<path>\\", text)
         text = path.sub(lambda match: _shortened_path(match.group(), identity.prefixes), text)
         for name, mark in names:
             text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", mark, text, flags=re.IGNORECASE)
-        return without_random(text)
+        return text if certain_only else without_random(text)
 
     def clean(text: str) -> str:
-        # A mark may stand where a word hid what follows from the rules; so redacting again changes nothing.
+        # Replacing a secret can expose another one behind it, so repeat until nothing changes.
         for _ in range(_MOST_PASSES):
             if is_plain(text, given) or (cleaner := once(text)) == text:
                 break
@@ -135,7 +139,7 @@ def redacted_object(value: Mapping[str, Any], identity: Identity | None = None) 
 
 def redacted_pointer(pointer: str, identity: Identity | None = None) -> str:
     """The JSON Pointer to the same value after its object was redacted."""
-    tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
+    tokens = map(unescaped, pointer.split("/"))
     return "/".join(escape(redact_text(token, identity)) for token in tokens)
 
 
@@ -145,7 +149,7 @@ def redacted(value: Json, identity: Identity | None = None) -> Json:
     A text below a key such as api_key or password is replaced completely, also in a list or mapping there, and so is
     one that follows a flag such as --password in a list.
     """
-    return _redacted(value, _redactor(identity or Identity.of_process()), None)
+    return _redacted(value, _redactor(identity or Identity.of_process()), Telling.NOTHING)
 
 
 def redacted_names(value: Mapping[str, Json], identity: Identity | None = None) -> dict[str, Json]:
@@ -155,9 +159,9 @@ def redacted_names(value: Mapping[str, Json], identity: Identity | None = None) 
     return _whole({redact(name): number for name, number in value.items()}, value)
 
 
-def _redacted(value: Json, redact: Callable[[str], str], below: Telling | None) -> Json:
+def _redacted(value: Json, redact: Callable[[str], str], below: Telling) -> Json:
     if isinstance(value, list):
-        return _redacted_items(value, redact, below)
+        return [_redacted(item, redact, what) for item, what in _items(value, below)]
     if isinstance(value, dict):
         return _redacted_members(value, redact, below)
     if below and hides(below, value):
@@ -165,25 +169,52 @@ def _redacted(value: Json, redact: Callable[[str], str], below: Telling | None) 
     return redact(value) if isinstance(value, str) else value
 
 
-def _redacted_items(value: list[Json], redact: Callable[[str], str], below: Telling | None) -> list[Json]:
-    clean: list[Json] = []
-    flagged: Telling | None = None
+def _items(value: list[Json], below: Telling) -> Iterator[tuple[Json, Telling]]:
+    """The items of a list, each with what leads to it: the keys above, or the flag before it."""
+    flagged = Telling.NOTHING
     for item in value:
         is_flag = isinstance(item, str) and item.startswith("-")
-        clean.append(_redacted(item, redact, below if is_flag else below or flagged))
-        flagged = telling(item.lstrip("-")) if is_flag else None  # type: ignore[union-attr]
-    return clean
+        yield item, below if is_flag else max(below, flagged)
+        flagged = telling_of_flag(item) if is_flag else Telling.NOTHING  # type: ignore[arg-type]
 
 
-def _redacted_members(value: dict[str, Json], redact: Callable[[str], str], below: Telling | None) -> dict[str, Json]:
+def _redacted_members(value: dict[str, Json], redact: Callable[[str], str], below: Telling) -> dict[str, Json]:
     clean: dict[str, Json] = {}
     for key, item in value.items():
-        what = telling(key) or below if below in _WEAKER else below
+        what = max(below, telling(key))
         if what or isinstance(item, _NESTED):
             clean[redact(key)] = _redacted(item, redact, what)
         else:
             clean[redact(key)] = redact(item) if isinstance(item, str) else item
     return _whole(clean, value)
+
+
+def doubtful(value: Json, identity: Identity | None = None) -> tuple[str, ...]:
+    """JSON Pointers into `redacted(value)` to what it replaced as a secret although it may be none.
+
+    Beyond doubt are the known shapes of tokens, headers and URLs, the secrets of the environment, and what stands
+    below a name such as password or api_key. A last word such as `token` and a random look leave a doubt.
+    """
+    identity = identity or Identity.of_process()
+    return tuple(_doubtful(value, _redactor(identity), _redactor(identity, certain_only=True), Telling.NOTHING, ""))
+
+
+def _doubtful(
+    value: Json, redact: Callable[[str], str], redact_certain: Callable[[str], str], below: Telling, at: str
+) -> Iterator[str]:
+    if isinstance(value, list):
+        for number, (item, what) in enumerate(_items(value, below)):
+            yield from _doubtful(item, redact, redact_certain, what, f"{at}/{number}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            place = f"{at}/{escape(redact(key))}"
+            if redact(key) != redact_certain(key):
+                yield place
+            yield from _doubtful(item, redact, redact_certain, max(below, telling(key)), place)
+    elif isinstance(value, str) and below is not Telling.ALL:
+        certain = redact_certain(value)
+        if SECRET not in certain if hides(below, value) else redact(value) != certain:
+            yield at
 
 
 def _whole(clean: dict[str, Json], given: Mapping[str, Json]) -> dict[str, Json]:

@@ -9,11 +9,22 @@ import binascii
 import functools
 import re
 from collections.abc import Callable, Collection
-from enum import Enum
+from enum import IntEnum
 
 from seedbed.records.canonical._canonical import Json
 
-__all__ = ["SECRET", "Telling", "hides", "is_plain", "names_secret", "telling", "without_random", "without_secrets"]
+__all__ = [
+    "SECRET",
+    "Telling",
+    "hides",
+    "is_plain",
+    "names_secret",
+    "telling",
+    "telling_of_flag",
+    "without_certain",
+    "without_random",
+    "without_secrets",
+]
 
 SECRET = "<secret>"  # noqa: S105  replaces a secret
 
@@ -62,19 +73,24 @@ _WEBHOOK = re.compile(r"((?:hooks\.slack\.com|/api/webhooks|webhook\.office\.com
 
 # Names that lead to a secret wherever they stand in a key.
 _SURE = (
-    r"passw(?:or)?d|passphrase|passcode|pwd|secret|credential"
-    r"|(?:api|access|account|auth|private|signing)[_-]?key|(?:api|access|auth|bearer|refresh|session)[_-]?token"
+    r"passw(?:or)?d|passphrase|passcode|pwd|secret(?!ar[iy])|credential"
+    r"|(?:api|access|auth|private|signing)[_-]?key|(?:api|access|auth|bearer|refresh|session)[_-]?token"
 )
+# After those words they make the name of a column.
+_OF_A_COLUMN = {"column", "columns", "col", "cols", "field", "fields"}
 # Names that lead to one as the last word of a key. `key` or `tokens` alone is as often a column, a count or a word.
 _LAST_WORDS = {
-    *("auth", "authorization", "cookie", "cookies", "dsn", "dsns", "jwt", "jwts", "pass", "pat", "pats"),
-    *("webhook", "webhooks"),
+    *("authorization", "cookie", "cookies", "dsn", "dsns", "jwt", "jwts", "pass", "pat", "pats", "webhook", "webhooks"),
 }
-_LAST_TWO_WORDS = {
+_LAST_TWO_WORDS = (
     *("connectionstring", "connectionstr", "connstr", "connstring", "webhookurl", "webhookurls", "webhookuri"),
-    *(f"{what}key" for what in ("encryption", "ssh", "license", "master", "storage", "subscription", "deploy")),
-    *(f"{what}key" for what in ("anthropic", "comet", "gemini", "neptune", "openai", "wandb")),
-}
+)
+# The same for names that lead as often to a way of working, a part of a text or a column; so does a last word `token`.
+_AMBIGUOUS_LAST_WORD = "auth"
+_AMBIGUOUS_LAST_TWO_WORDS = (
+    *(f"{what}key" for what in ("account", "encryption", "ssh", "license", "master", "storage", "subscription")),
+    *(f"{what}key" for what in ("deploy", "anthropic", "comet", "gemini", "neptune", "openai", "wandb")),
+)
 # Before those words they make a count, a part of a text, a stage of work or a switch.
 _NO_SECRET_AFTER = {
     *("n", "num", "number", "count", "max", "min", "total", "mean", "avg", "per", "each", "by", "of"),
@@ -96,30 +112,28 @@ _HARMLESS = re.compile(
     r"|bearer|basic|token|digest|negotiate|apikey|oauth2?|oidc|ldap|kerberos|iam|sso|anonymous",
     re.IGNORECASE,
 )
+# Under an ambiguous name, what is plainly a word or two: cls, cls_pool, user_id, vit-b-16. Tokens are longer and mixed.
+_WORDS = re.compile(r"(?=.{1,40}\Z)(?=\D*(?:\d\D*){0,3}\Z)[a-z][a-z0-9]{0,14}(?:[_-][a-z0-9]{1,15})*")
 _SMALLEST_NUMBER = 1000
 
+# Nothing here looks twice at an unbounded stretch from each of many places: a long text must not take quadratic time.
+_LONGEST_NAME = 100
 _QUOTES = r"[\\\"']*"
-_QUOTED = r"\\+\".*?\\+\"|\\+'.*?\\+'|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
+_QUOTED = r"\\+\".*?\\\"|\\+'.*?\\'|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 _VALUE = rf"(?:{_QUOTED}|{_QUOTES}[^\s,;&\"']+)"
 # The same without the brackets that close what surrounds it.
-_ENCLOSED = rf"(?:{_QUOTED}|{_QUOTES}[^\s,;&\"']+?(?=[)\]}}]*(?:[\s,;&\"']|$)))"
+_ENCLOSED = rf"(?:{_QUOTED}|{_QUOTES}[^\s,;&\"']+?(?=[)\]}}]{{0,20}}(?:[\s,;&\"']|$)))"
 _LIKELY = (
     r"token|auth|authorization|cookies?|dsns?|jwts?|pass|pats?|webhooks?|webhook[_-]?ur[li]s?"
     r"|conn(?:ection)?[_-]?str(?:ing)?|[a-z]{3}[_-]?key"
 )
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+# What is a secret beyond doubt.
+_CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (_PEM, SECRET),
     (_ANY_TOKEN, SECRET),
     (_WEBHOOK, rf"\1{SECRET}"),
     # A password may hold an @, and one that follows a user also a slash; a port and a path are none.
     (re.compile(r"(\w://)(?:[^\s/'\"]+|[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\",;]{0,200})@"), rf"\1{SECRET}@"),
-    (
-        re.compile(
-            r"([?&;#](?:[\w-]*(?:token|key|secret|passw|sig|auth|credential)[\w-]*|pass|pat|jwt)=)[^\s&;#'\"]+",
-            re.IGNORECASE,
-        ),
-        rf"\1{SECRET}",
-    ),
     (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
     (
         re.compile(
@@ -129,12 +143,23 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{SECRET}",
     ),
+    (re.compile(rf"((?:{_SURE})s?{_QUOTES}\s*[=:]\s*)(?!{SECRET}){_VALUE}", re.IGNORECASE), rf"\1{SECRET}"),
+    (re.compile(r"\b(Bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
+    (re.compile(r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]++[^\s:]++:)\S+"), rf"\1{SECRET}"),
+)
+_UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (
-        re.compile(rf"((?:{_SURE})[\w-]*{_QUOTES}\s*[=:]\s*)(?!{SECRET}){_VALUE}", re.IGNORECASE),
+        re.compile(
+            rf"([?&;#](?:[\w-]{{0,{_LONGEST_NAME}}}(?:token|key|secret|passw|sig|auth|credential)"
+            rf"[\w-]{{0,{_LONGEST_NAME}}}|pass|pat|jwt)=)[^\s&;#'\"]+",
+            re.IGNORECASE,
+        ),
         rf"\1{SECRET}",
     ),
-    (re.compile(r"\b(Bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
-    (re.compile(r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]+[^\s:]+:)\S+"), rf"\1{SECRET}"),
+    (
+        re.compile(rf"((?:{_SURE})[\w-]{{0,{_LONGEST_NAME}}}{_QUOTES}\s*[=:]\s*)(?!{SECRET}){_VALUE}", re.IGNORECASE),
+        rf"\1{SECRET}",
+    ),
 )
 _BASIC = re.compile(r"\b(Basic\s+)([A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
 _LIKELY_VALUE = re.compile(
@@ -142,7 +167,8 @@ _LIKELY_VALUE = re.compile(
     re.IGNORECASE,
 )
 _FLAG_VALUE = re.compile(
-    rf"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]*)(?P<is>\s+|[\"']\s*,?\s*(?=[\"']))(?!-|[\"']-)(?P<value>{_ENCLOSED})"
+    rf"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]{{0,{_LONGEST_NAME}}})(?P<is>\s+|[\"']\s*+(?:,\s*+)?(?=[\"']))"
+    rf"(?!-|[\"']-)(?P<value>{_ENCLOSED})"
 )
 
 # A run of letters and digits that may be random: cut at each change of case or kind, words give long pieces and random
@@ -170,36 +196,55 @@ _KEY_HINTS = (
 )
 
 
-class Telling(Enum):
-    """What a key says of the values below it."""
+class Telling(IntEnum):
+    """What a key says of the values below it; of several keys that lead to a value the highest counts."""
 
-    LIKELY = "texts are secrets, unless they are plainly something else"
-    TEXTS = "every text is a secret"
-    ALL = "every text and every longer whole number is a secret"
+    NOTHING = 0
+    """They are no more secret than others."""
+    AMBIGUOUS = 1
+    """Texts are secrets, unless they are plainly something else or a word."""
+    LIKELY = 2
+    """Texts are secrets, unless they are plainly something else; a word is one."""
+    TEXTS = 3
+    """Every text is a secret."""
+    ALL = 4
+    """Every text and every longer whole number is a secret, and nothing else ever stands there."""
 
 
 @functools.lru_cache(maxsize=8192)
-def telling(key: str) -> Telling | None:
-    """What `key` says of the values below it; None if they are no more secret than others."""
+def telling(key: str) -> Telling:
+    """What `key` says of the values below it."""
     lower = key.lower()
     if not any(hint in lower for hint in _KEY_HINTS) or not _KEY.fullmatch(key):
-        return None
+        return Telling.NOTHING
     words = [word.lower() for word in _WORD.findall(key)]
     last, before = (words[-1], words[-2] if len(words) > 1 else "") if words else ("", "")
     is_counted = before in _NO_SECRET_AFTER
     if _SURE_KEY.fullmatch(key):
+        if last in _OF_A_COLUMN:
+            return Telling.AMBIGUOUS
         is_last = _SURE_LAST.fullmatch(last) or _SURE_LAST.fullmatch(before + last)
         return Telling.ALL if is_last and not is_counted else Telling.TEXTS
-    if (before + last).endswith(tuple(_LAST_TWO_WORDS)):
+    if (before + last).endswith(_LAST_TWO_WORDS) or (last in _LAST_WORDS and not is_counted):
         return Telling.LIKELY
-    is_likely = last in _LAST_WORDS or (last.endswith("token") and last.removesuffix("token") not in _NO_SECRET_AFTER)
-    return Telling.LIKELY if is_likely and not is_counted else None
+    is_token = last.endswith("token") and last.removesuffix("token") not in _NO_SECRET_AFTER
+    is_ambiguous = (last == _AMBIGUOUS_LAST_WORD or is_token) and not is_counted
+    return Telling(is_ambiguous or (before + last).endswith(_AMBIGUOUS_LAST_TWO_WORDS))
+
+
+def telling_of_flag(flag: str) -> Telling:
+    """What a flag, or a name within a text, says of the value after it: there a plain word is a secret too."""
+    what = telling(flag.lstrip("-"))
+    return Telling.LIKELY if what is Telling.AMBIGUOUS else what
 
 
 def hides(what: Telling, value: Json) -> bool:
-    """Whether `value`, no list and no mapping, is a secret below a key that says `what`."""
+    """Whether `value`, no list and no mapping, is a secret below keys that say `what`."""
     if isinstance(value, str):
-        return not _HARMLESS.fullmatch(value) if what is Telling.LIKELY else bool(value)
+        if what > Telling.LIKELY:
+            return bool(value)
+        is_harmless = _HARMLESS.fullmatch(value) or (what is Telling.AMBIGUOUS and _WORDS.fullmatch(value))
+        return what > Telling.NOTHING and not is_harmless
     if what is not Telling.ALL or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) >= _SMALLEST_NUMBER and value == value // 1
@@ -228,11 +273,19 @@ def is_plain(text: str, others: Collection[str] = ()) -> bool:
     return len(text) < _SHORTEST_TOKEN or not _MIXED_RUN.search(text)
 
 
-def without_secrets(text: str) -> str:
-    """`text` with what its shape or the name before it tells to be a secret replaced by <secret>."""
-    for shape, replacement in _SHAPES:
+def without_certain(text: str) -> str:
+    """`text` with what is a secret beyond doubt replaced by <secret>; the names that lead to it mean nothing else."""
+    for shape, replacement in _CERTAIN:
         text = shape.sub(replacement, text)
     text = _BASIC.sub(_without_user, text)
+    return _FLAG_VALUE.sub(functools.partial(_without_value, least=Telling.ALL), text)
+
+
+def without_secrets(text: str) -> str:
+    """`text` with what its shape or the name before it tells to be a secret replaced by <secret>."""
+    text = without_certain(text)
+    for shape, replacement in _UNCERTAIN:
+        text = shape.sub(replacement, text)
     text = _LIKELY_VALUE.sub(_without_value, text)
     return _FLAG_VALUE.sub(_without_value, text)
 
@@ -251,11 +304,11 @@ def _without_user(found: re.Match[str]) -> str:
         return found.group()
 
 
-def _without_value(found: re.Match[str]) -> str:
+def _without_value(found: re.Match[str], least: Telling = Telling.LIKELY) -> str:
     key, between, value = found.group("key", "is", "value")
     is_prose = between.lstrip().startswith(":") and _WORD.fullmatch(key) and _is_prose(found)
-    what = None if is_prose else telling(key)
-    hidden = what is not None and hides(what, value.strip("\\\"'"))
+    what = Telling.NOTHING if is_prose else telling_of_flag(key)
+    hidden = what >= least and hides(what, value.strip("\\\"'"))
     return f"{found.group()[: -len(value)]}{SECRET}" if hidden else found.group()
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from seedbed.records.canonical._canonical import Json
-from seedbed.records.canonical._json_pointer import Difference, differences
+from seedbed.records.canonical._json_pointer import Difference, differences, is_under, unescaped
 from seedbed.records.snapshot._compared import Compared
-from seedbed.records.snapshot._course import DERIVED
+from seedbed.records.snapshot._course import DERIVED, HIDDEN
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records.snapshot._schema import NOT_APPLICABLE
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
@@ -15,6 +15,7 @@ __all__ = [
     "compare",
     "compare_differences",
     "compare_under_each",
+    "cut_pair",
     "group_differences",
     "input_differences",
     "inputs_among",
@@ -96,9 +97,18 @@ def inputs_among(found: Iterable[Difference], previous: Compared, current: Compa
     ignored = {f"/fingerprints/{name.removesuffix('_fingerprint')}" for name in groups}
     ignored |= {f"/fingerprints/{name}" for name in COMPUTED_FINGERPRINTS}
     volatile = {f"/config{pointer}" for pointer in {*previous.volatile_settings} & {*current.volatile_settings}}
-    for difference in found:
+    for difference in _each_hidden(found):
         pointer = difference.pointer
-        if is_input(pointer) and pointer not in ignored and not _is_under(pointer, volatile):
+        if is_input(pointer) and pointer not in ignored and not is_under(pointer, volatile):
+            yield difference
+
+
+def _each_hidden(found: Iterable[Difference]) -> Iterator[Difference]:
+    """`found`, with one difference for each input that was replaced as a secret, also where one side has no such."""
+    for difference in found:
+        if f"{difference.pointer}/" == HIDDEN:
+            yield from differences(difference.previous or {}, difference.current or {}, difference.pointer)
+        else:
             yield difference
 
 
@@ -112,35 +122,65 @@ def is_input(pointer: str) -> bool:
     return pointer.startswith(_INPUTS)
 
 
-def _is_under(pointer: str, places: Iterable[str]) -> bool:
-    return any(pointer == place or pointer.startswith(f"{place}/") for place in places)
-
-
 def reason_of(difference: Difference) -> str:
     """The difference as a sentence."""
     for start, made in _MADE.items():
         if difference.pointer.startswith(start):
-            uses = (_uses_text(value) for value in (difference.previous, difference.current))
+            uses = _uses_texts(difference.previous, difference.current)
             return f"{difference.pointer.removeprefix(start)} was {made}: {' / '.join(uses)}"
     if difference.pointer.startswith(_UNTOLD):
         which = "both runs have" if difference.op == "replace" else "one run has"
         return f"{which} changes in a journal that no document of the record tells of"
+    if difference.pointer.startswith(HIDDEN):
+        place = unescaped(difference.pointer.removeprefix(HIDDEN)).removeprefix("/")
+        which = "both runs" if difference.op == "replace" else "one run"
+        return f"{place} was replaced as a secret in {which}, so whether it differs is not known"
     name = difference.pointer.removeprefix("/").replace("_", " ")
     if difference.op == "add":
         return f"{name} is {short_text(difference.current)}, which the earlier run lacks"
     if difference.op == "remove":
         return f"{name} was {short_text(difference.previous)}, which the later run lacks"
-    return f"{name} differs: {short_text(difference.previous)} / {short_text(difference.current)}"
+    return f"{name} differs: {' / '.join(_short_texts(difference.previous, difference.current))}"
 
 
-def _uses_text(uses: Any) -> str:
-    """The values of one parameter's changes, each with the step from which it was used."""
-    return short_text(", ".join(_use_text(*use) for use in uses or ())) or "never"
+def _uses_texts(previous: Any, current: Any) -> tuple[str, str]:
+    """The values of one parameter's changes in both runs, each with the step from which it was used."""
+    before, after = (_uses_text(uses, "{:.6g}") for uses in (previous, current))
+    if before == after:
+        before, after = (_uses_text(uses, "{}") for uses in (previous, current))
+    return cut_pair(before, after)
 
 
-def _use_text(step: int, value: float, outcome: str = "", *lost: float) -> str:
-    to = f" at step {lost[0]}, to {lost[1]}" if lost else ""
-    return f"{value} from step {step}" + (f" ({outcome}{to})" if outcome else "")
+def _uses_text(uses: Any, number: str) -> str:
+    return ", ".join(_use_text(number, *use) for use in uses or ()) or "never"
+
+
+def _use_text(number: str, step: int, value: Json, outcome: str = "", *lost: Json) -> str:
+    used, *rest = (number.format(each) if isinstance(each, float) else str(each) for each in (value, *lost[1:]))
+    to = f" at step {lost[0]}, to {rest[0]}" if rest else ""
+    return f"{used} from step {step}" + (f" ({outcome}{to})" if outcome else "")
+
+
+def _short_texts(previous: Json, current: Json) -> tuple[str, str]:
+    """Both values as short texts that differ if their types or long forms do."""
+    short = short_text(previous), short_text(current)
+    return short if short[0] != short[1] else cut_pair(str(previous), str(current))
+
+
+def cut_pair(first: str, second: str, width: int = _SHOWN) -> tuple[str, str]:
+    """Two texts, each cut to about `width` characters around the place where they begin to differ."""
+    longest = max(len(first), len(second))
+    if longest <= width:
+        return first, second
+    pairs = enumerate(zip(first, second, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(first), len(second)))
+    start = max(0, min(same - width // 4, longest - width))
+    return _window(first, start, width), _window(second, start, width)
+
+
+def _window(text: str, start: int, width: int) -> str:
+    before, after = "…" if start else "", "…" if len(text) > start + width else ""
+    return f"{before}{text[start : start + width]}{after}"
 
 
 def unrecorded(current: Compared) -> str:

@@ -1,6 +1,7 @@
 """The diff of two snapshots: whether they may be compared, changed keys, a patch and metric deltas."""
 
 import math
+import shlex
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from seedbed.records.compare._severity import with_severity
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Compared
 from seedbed.records.snapshot._course import DERIVED
-from seedbed.records.snapshot._policy import REPLICATE, Policy
+from seedbed.records.snapshot._policy import REPLICATE, Policy, ablation, factor_of
 from seedbed.records.snapshot._snapshot import (
     COMPUTED_FINGERPRINTS,
     NO_PREDECESSOR,
@@ -34,6 +35,7 @@ from seedbed.records.storage._layout import log_folder
 __all__ = ["EarlierCommit", "Replicates", "diff", "diff_since", "is_part_of_interval", "numbers", "shortened"]
 
 _PARTS_OF_INTERVAL = frozenset({"low", "high", "n", "confidence"})
+_MOST_FACTORS = 8
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
 
@@ -158,13 +160,29 @@ def _summary(comparison: Comparison, inputs: Sequence[Difference], current: Comp
         return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
     ablated = [difference for difference in inputs if not REPLICATE.allows(difference.pointer)]
     if ablated:
-        more, them = (f", and {len(ablated) - 1} more", "them") if len(ablated) > 1 else ("", "it")
-        return f"no replicate: {reason_of(ablated[0])}{more}; comparable only as an ablation of {them}"
+        more = f", and {len(ablated) - 1} more" if len(ablated) > 1 else ""
+        return f"no replicate: {reason_of(ablated[0])}{more}; comparable as {_asked(inputs)}"
     if any(difference.pointer.startswith(DERIVED) for difference in inputs):
         return "comparable: a replicate, only the seed and the changes that follow from it differ"
     if inputs:
         return "comparable: a replicate, only the seed differs"
     return f"comparable: {unrecorded(current) if differs else 'every input is the same'}"
+
+
+def _asked(inputs: Sequence[Difference]) -> str:
+    """The options of `runs diff` under which all of `inputs` may differ; changes by rules of the run always may."""
+    named = {each.pointer: factor_of(each.pointer) for each in inputs if not each.pointer.startswith(DERIVED)}
+    factors = dict.fromkeys(named.values())
+    if len(factors) > _MOST_FACTORS:
+        return f"an ablation of {len(factors)} factors"
+    # `seed` allows `training.seed` too.
+    needed = {
+        factor
+        for pointer, factor in named.items()
+        if not ablation(*(other for other in factors if other != factor)).allows(pointer)
+    }
+    options = " ".join(f"--factor {shlex.quote(factor)}" for factor in factors if factor in needed)
+    return f"`--policy ablation {options}`"
 
 
 def _subject(snapshot: Compared) -> Json:

@@ -14,10 +14,20 @@ from dataclasses import dataclass, replace
 
 from seedbed.records.snapshot._snapshot import NOT_ENOUGH_REPLICATES
 
-__all__ = ["BEYOND_NUMBERS", "EXCEEDS", "MOST_REPLICATES", "REPLICATES_NEEDED", "WITHIN", "Noise", "noise_of"]
+__all__ = [
+    "BEYOND_NUMBERS",
+    "EXCEEDS",
+    "MOST_REPLICATES",
+    "PERCENT_BEYOND",
+    "REPLICATES_NEEDED",
+    "WITHIN",
+    "Noise",
+    "noise_of",
+]
 
 REPLICATES_NEEDED = 4
 MOST_REPLICATES = 12
+PERCENT_BEYOND = 5  # of further replicates, by chance
 # Student's t, 97.5 %, for 3 to 11 degrees of freedom.
 _STUDENT = (3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010)
 EXCEEDS, WITHIN = "exceeds noise", "within noise"

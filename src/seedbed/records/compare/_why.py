@@ -20,7 +20,8 @@ from seedbed.records.compare._comparison import (
     unrecorded,
 )
 from seedbed.records.compare._diff import is_part_of_interval
-from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, WITHIN
+from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, PERCENT_BEYOND, WITHIN
+from seedbed.records.snapshot._policy import REPLICATE
 from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
 
 __all__ = ["Cause", "Explanation", "why"]
@@ -83,14 +84,21 @@ def why(
     chosen = _metric(found, metric)
     delta = found.metric_deltas[chosen] if chosen else None
     past = _once_each(diff for diff in history if chosen in diff.metric_deltas) if chosen else []
-    causes = [_cause(difference, past, chosen) for difference in _candidates(previous, current)]
+    policies = compare_under_each(previous, current)
+    is_replicate = [each.policy for each in policies if each.comparable][:1] == [REPLICATE.name]
+    causes = [
+        _chance(difference)
+        if is_replicate and REPLICATE.allows(difference.pointer)
+        else _cause(difference, past, chosen)
+        for difference in _candidates(previous, current)
+    ]
     return Explanation(
         metric=chosen,
         delta=delta,
-        summary=_summary(chosen, delta, current, is_explained=bool(causes)),
+        summary=_summary(chosen, delta, current, is_explained=bool(causes), is_replicate=is_replicate),
         disqualifying=tuple(map(reason_of, group_differences(previous, current))),
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
-        policies=compare_under_each(previous, current),
+        policies=policies,
     )
 
 
@@ -118,12 +126,21 @@ def _distance(delta: MetricDelta) -> tuple[bool, bool, float, float]:
     return delta.absolute is None, delta.z is not None, abs(delta.z or 0.0), abs(delta.percent or 0.0)
 
 
-def _summary(metric: str | None, delta: MetricDelta | None, current: Snapshot, *, is_explained: bool) -> str:
+def _summary(
+    metric: str | None, delta: MetricDelta | None, current: Snapshot, *, is_explained: bool, is_replicate: bool
+) -> str:
     if metric is None or delta is None or delta.absolute == 0:
         return "no metric moved"
     moved = f"{metric} moved by " + (BEYOND_NUMBERS if delta.absolute is None else f"{delta.absolute:+.4g}")
     if not is_explained:
         return f"{moved}: {unrecorded(current)}"
+    if is_replicate:
+        is_rare = delta.noise.startswith(EXCEEDS) and delta.z is not None
+        often = f"; of 100 replicates {PERCENT_BEYOND} exceed noise so, in each metric" if is_rare else ""
+        return (
+            f"{moved}, {delta.noise}: nothing that is recorded differs but the seed and what follows from it, so this "
+            f"is chance{often}"
+        )
     if delta.noise.startswith(WITHIN):
         return f"{moved}, {delta.noise}: chance can explain this"
     beyond = f", {delta.noise}" if delta.noise.startswith(EXCEEDS) else f"; unknown whether by chance: {delta.noise}"
@@ -157,6 +174,12 @@ def _cause(difference: Difference, past: Sequence[Diff], metric: str | None) -> 
     return Cause(
         pointer, difference.previous, difference.current, round(likelihood, 3), _evidence(changed, judged, moved)
     )
+
+
+def _chance(difference: Difference) -> Cause:
+    """The seed, or what follows from it, where nothing else differs: no history can say more."""
+    evidence = "nothing but the seed and what follows from it differs: chance"
+    return Cause(difference.pointer, difference.previous, difference.current, 1.0, evidence)
 
 
 def _share(diff: Diff) -> float:

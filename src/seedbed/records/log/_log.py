@@ -170,6 +170,14 @@ class CommitLog:
         """
         return self._predecessors.diff(self._current_headers(), earlier, later.side, policy)
 
+    def replicate_of(self, commit: Commit) -> Commit | None:
+        """The newest commit before `commit` that differs from it in the seed, and what follows from it, at most."""
+        headers = self._current_headers()
+        own = headers.of(commit.seq)
+        earlier = reversed([seq for seq in headers.replicating(own.replicates) if seq < commit.seq])
+        found = (self.readable(seq) for seq in earlier if headers.run_id(seq) != own.run_id)
+        return next(filter(None, found), None)
+
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
         """Promote `commit` to its group's baseline if the project's rule prefers it. Raises StoreUnavailable.
 

@@ -52,12 +52,13 @@ class Predecessors:
         }
 
     def _none(self, headers: Headers, current: Side) -> Diff:
-        """No predecessor; with the newest commit's name, if only the case of letters keeps the two apart."""
+        """No predecessor; with the name of the newest commit, if only the case of letters keeps that one from it."""
         newest = self._newest(headers)
         fields = [] if newest is None else _apart_by_case(newest.comparison_group, current.comparison_group)
         if newest is None or not fields:
             return NO_PREDECESSOR
-        which = f"{newest.run_id} would, but for upper and lower case in {', '.join(fields)}"
+        names, differ = ", ".join(f"`{field}`" for field in fields), "differs" if len(fields) == 1 else "differ"
+        which = f"{newest.run_id} would be the predecessor, but {names} {differ} in upper and lower case"
         return NO_PREDECESSOR.model_copy(update={"summary": f"{NO_PREDECESSOR.summary}; {which}"})
 
     def _predecessor(self, headers: Headers, current: Side) -> Commit | None:

@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from seedbed.errors import InvalidInput
 from seedbed.records.query._facts import FIELDS, HEADS, Fact
-from seedbed.records.query._metric_names import dotted
+from seedbed.records.query._metric_names import dotted, metric_name, near_names
 
 __all__ = ["And", "Name", "Not", "Or", "Predicate", "Query", "Value", "matches", "parse_name", "parse_query"]
 
@@ -97,9 +97,12 @@ class Or:
 Query: TypeAlias = Predicate | Not | And | Or
 
 
-def parse_query(text: str) -> Query:
-    """Parse `text` as a query. Raises InvalidInput that points at the part that was not understood."""
-    return _Parser(text).whole()
+def parse_query(text: str, metrics: Collection[str] = ()) -> Query:
+    """Parse `text` as a query. Raises InvalidInput that points at the part that was not understood.
+
+    With the names of `metrics`, such as metrics.test.ap, one of them may be written without its first part.
+    """
+    return _Parser(text, metrics).whole()
 
 
 def parse_name(text: str) -> Name:
@@ -148,8 +151,9 @@ def _holds(found: Value, operator: str, wanted: Value) -> bool:
 class _Parser:
     """Reads a query from left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, metrics: Collection[str] = ()) -> None:
         self._text = text
+        self._metrics = metrics
         self._at = 0
         self._next: re.Match[str] | None = None
         self._advance()
@@ -186,9 +190,18 @@ class _Parser:
         try:
             name = parse_name(token["word"])
         except InvalidInput as refused:
-            raise self._error(str(refused)) from None
+            name = self._metric(token["word"], refused)
         self._advance()
         return name
+
+    def _metric(self, word: str, refused: InvalidInput) -> Name:
+        """The metric whose name ends in `word`, which is `refused` as a name."""
+        path = metric_name(word).removeprefix("metrics.")
+        if any(known.endswith(f".{path}") for known in self._metrics):
+            return Name("metrics", path)
+        near = near_names(f"metrics.{path}", self._metrics)
+        told = f"{word!r} is no field of a commit; did you mean {' or '.join(near[:3])}?" if near else str(refused)
+        raise self._error(told) from None
 
     def _sign(self) -> str:
         sign = "" if self._next is None else (self._next["sign"] or "")

@@ -14,9 +14,10 @@ from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._json_pointer import differences
 
-__all__ = ["DERIVED", "change_summaries", "course_of", "course_words", "is_kept", "resumes_of"]
+__all__ = ["DERIVED", "HIDDEN", "change_summaries", "course_of", "course_words", "is_kept", "resumes_of"]
 
 DERIVED = "/course/derived/"
+HIDDEN = "/course/hidden/"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
 _FACTS = ("requested", "used")
 _USE = re.compile(r"effective: step (\d+) used ")
@@ -31,6 +32,7 @@ def course_of(
     config: Json,
     resumes: int,
     untold: Mapping[str, str] = MappingProxyType({}),
+    hidden: Mapping[str, str] = MappingProxyType({}),
     *,
     says_who_registered: bool = True,
 ) -> dict[str, Any]:
@@ -48,6 +50,8 @@ def course_of(
     derived when only the rule of a training can have made it. `runtime` holds the contract's mode, which features it
     requested and which were used, and whether the run was degraded. Documents of another form give nothing. `untold` is
     there where the run has journals of changes that no document tells of: their last digests, by the file's name.
+    `hidden` is there where inputs were replaced as secrets and may be none: the run that had them, by JSON Pointer, so
+    that no other run has the same.
     """
     made: dict[str, dict[str, list[Json]]] = {"changes": {}, "derived": {}}
     for _, summary in sorted(change_summaries(documents).items()):
@@ -57,7 +61,8 @@ def course_of(
             for name, value in _coupled(change):
                 of.setdefault(f"{change.parameter}.{name}", []).append([item[0], value, *item[2:3]])
     found = {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": resumes}
-    return {**found, "untold": dict(untold)} if untold else found
+    others = {"untold": dict(untold), "hidden": dict(hidden)}
+    return found | {name: told for name, told in others.items() if told}
 
 
 def change_summaries(documents: Mapping[str, Any]) -> dict[str, ChangeSummary]:

@@ -1,5 +1,6 @@
 """The draft of a snapshot, which a run passes to be committed: checked, redacted, copied and frozen."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,11 @@ from unicodedata import normalize
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, frozen, plain
-from seedbed.records.canonical._json_pointer import without
+from seedbed.records.canonical._json_pointer import is_under, without
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records.canonical._numbers import with_plain_numbers
-from seedbed.records.canonical._redaction import Identity, redact_text, redacted_object, redacted_pointer
+from seedbed.records.canonical._redaction import Identity, doubtful, redact_text, redacted_object, redacted_pointer
+from seedbed.records.canonical._secrets import SECRET
 from seedbed.records.snapshot._course import change_summaries, course_of
 from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._schema import (
@@ -49,6 +51,8 @@ _SCHEMA_VERSIONS = {
     "events": "1",
     "changes": "1",
 }
+_GROUPED_METADATA = ("target", "view", "model_family")
+_logger = logging.getLogger("seedbed.records")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DIGESTS = ("blobs", "fingerprints")
 _OBJECTS = (
@@ -93,6 +97,9 @@ class SnapshotDraft:
     symbol: str = NOT_APPLICABLE
     experiment_id: str = NOT_APPLICABLE
     schema: MetadataSchema | None = None
+    # JSON Pointers to the inputs that were replaced as secrets and may be none. What was replaced is gone, so a copy of
+    # the draft takes them over.
+    _hidden: tuple[str, ...] = field(default=(), repr=False)
     # The same objects in plain JSON types: the public fields are frozen copies, these are written to the log.
     _plain: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -102,6 +109,7 @@ class SnapshotDraft:
         metadata = completed(self.stage, self.run_id, composed, self.metadata_schema)
         object.__setattr__(self, "schema", self.metadata_schema)
         object.__setattr__(self, "metadata", metadata)
+        compared = self._compared()
         for name in _OBJECTS:
             given = getattr(self, name)
             clean = _clean(name, with_plain_numbers(given) if name in _MEASURED else given, identity)
@@ -111,11 +119,35 @@ class SnapshotDraft:
             object.__setattr__(self, name, redact_text(_composed(getattr(self, name)), identity))
         volatile = tuple(redacted_pointer(pointer, identity) for pointer in self.volatile_settings)
         object.__setattr__(self, "volatile_settings", volatile)
+        self._tell_hidden(compared, identity)
         problems = _problems(self)
         if problems:
             listed = "\n  - ".join(problems)
             raise InvalidInput(
                 f"the snapshot of {self.run_id}:{self.stage} is refused, nothing was written:\n  - {listed}"
+            )
+
+    def _compared(self) -> dict[str, Any]:
+        """What is compared and may hold any text: in a comparison group, or as an input."""
+        grouped = {name: self.metadata[name] for name in _GROUPED_METADATA if name in self.metadata}
+        return {"config": self.config, "factors": self.factors, "metadata": grouped, "symbol": self.symbol}
+
+    def _tell_hidden(self, given: Mapping[str, Any], identity: Identity) -> None:
+        """Note and warn of what of `given` was replaced although it may be no secret, but for volatile settings."""
+        if SECRET not in str(self._compared()):
+            return  # nearly always, and it spares a walk through all settings
+        volatile = [f"/config{pointer}" for pointer in self.volatile_settings]
+        kept = [place for place in doubtful(plain(given), identity) if not is_under(place, volatile)]
+        object.__setattr__(self, "_hidden", (*self._hidden, *kept))
+        if kept:
+            _logger.warning(
+                "the record of %s:%s holds %s as <secret>, since the name or the look of what stood there is that of a "
+                "secret; nobody can tell later whether it differs from that of another run, so this run is comparable "
+                "only as an ablation of it. If it cannot change a result, list it in volatile_settings; if it is no "
+                "secret, give it another name",
+                self.run_id,
+                self.stage.value,
+                ", ".join(kept),
             )
 
     @property
@@ -157,6 +189,8 @@ def build_body(
     given: dict[str, Any] = draft._plain
     resumes = draft.attempt - 1 if resumes is None else resumes
     computed = own_digests(given["config"], draft.volatile_settings)
+    settings = without(given["config"], draft.volatile_settings)
+    hidden = dict.fromkeys(draft._hidden, draft.key)
     body = {
         **given,
         "schema_version": SNAPSHOT_SCHEMA_VERSION,
@@ -172,7 +206,7 @@ def build_body(
         "symbol": draft.symbol,
         "volatile_settings": list(draft.volatile_settings),
         "logs": {name: head.model_dump() for name, head in logs.items()},
-        "course": course_of(given["documents"], without(given["config"], draft.volatile_settings), resumes, untold),
+        "course": course_of(given["documents"], settings, resumes, untold, hidden),
         "comparison_group": draft.comparison_group,
         "fingerprints": {**given["fingerprints"], **computed},
         "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
