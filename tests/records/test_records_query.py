@@ -1,4 +1,5 @@
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -133,3 +134,30 @@ def test_a_name_alone_means_every_path_that_ends_in_it():
 def test_a_name_that_is_like_none_is_answered_with_all_of_them():
     assert nearest("metrics.qqq", {"metrics.test.loss"}) == "there are metrics.test.loss"
     assert nearest("metrics.qqq", set()) == "there is none"
+
+
+METRIC_NAMES = ("metrics.test.ap", "metrics.test.ap.value", "metrics.test.loss", "metrics.train.loss")
+
+
+@pytest.mark.parametrize(
+    ("word", "path"), [("test.loss", "test.loss"), ("loss", "loss"), ("/test/ap", "test.ap"), ("ap.value", "ap.value")]
+)
+def test_a_metric_that_is_known_needs_no_first_part(word, path):
+    assert parse_query(f"seq=7 and {word} > 0.5", METRIC_NAMES) == And(
+        (Predicate(Name("", "seq"), "=", (7,)), Predicate(Name("metrics", path), ">", (0.5,)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("test.los", "'test.los' is no field of a commit; did you mean metrics.test.loss"),
+        ("stagee", "did you mean stage?"),
+        ("oss", "'oss' is no field of a commit"),
+    ],
+)
+def test_what_is_near_a_metric_is_told(word, hint):
+    with pytest.raises(InvalidInput, match=re.escape(hint)):
+        parse_query(f"{word} > 1", METRIC_NAMES)
+    with pytest.raises(InvalidInput, match="is no field of a commit"):
+        parse_query("test.loss > 1")

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from records_world import PROJECT, commit, snapshot
+from records_world import PROJECT, commit, draft, snapshot
 
-from seedbed.contracts import Severity
+from seedbed.contracts import Severity, Stage
+from seedbed.errors import StoreDamaged
 from seedbed.records import Store, trend
 from seedbed.records.compare._noise import noise_of
 from seedbed.records.snapshot._draw import draw_of
@@ -117,3 +118,26 @@ def test_the_words_of_repeats_follow_any_verdict():
     assert noise_of([0.1, 0.2, 0.3, 0.4], 9.0, 2) == replace(
         alone, words="exceeds noise of 4 replicates; 2 more runs repeat a seed"
     )
+
+
+def test_the_newest_replicate_before_a_run_is_found_among_others(store):
+    for run_id, seed, rate in (("r0", 0, 1), ("r1", 1, 1), ("r2", 2, 1), ("x0", 0, 2), ("r3", 3, 1), ("r4", 4, 1)):
+        commit(store, run_id, seed=seed, config={"rate": rate, "seed": seed})
+    log = store.log(PROJECT)
+    found = {seq: log.replicate_of(log.read(seq)) for seq in range(1, 7)}
+    assert {seq: each and each.snapshot.run_id for seq, each in found.items()} == {
+        1: None, 2: "r0", 3: "r1", 4: None, 5: "r2", 6: "r3"
+    }  # fmt: skip
+    other = store.start(PROJECT, "r3", Stage.FEATURE_SELECTION)
+    other.finish(draft("r3", stage=Stage.FEATURE_SELECTION, seed=3, config={"rate": 1, "seed": 3}))
+    assert log.replicate_of(log.read(7)) is None
+
+
+def test_a_replicate_that_cannot_be_read_is_passed_over(store):
+    for seed in range(3):
+        last = commit(store, f"r{seed}", seed=seed)
+    store.files.path(store.log(PROJECT).key(2)).write_bytes(b"torn")
+    with pytest.warns(StoreDamaged):
+        found = Store.open(store.name).log(PROJECT).replicate_of(last)
+    assert found is not None
+    assert found.seq == 1
