@@ -94,6 +94,13 @@ def test_it_is_told_once_for_a_draft_and_not_again_when_the_run_ends(tmp_path, c
     assert first.snapshot.course["hidden"] == dict.fromkeys(("/config/token", "/config/auth"), "r1:TRAINING:1")
 
 
+def test_of_many_the_first_are_told(caplog):
+    draft("r1", config={f"s{number}": {"token": "X9"} for number in range(7)})
+    (said,) = caplog.records
+    assert "/config/s0/token, /config/s1/token, /config/s2/token, " in said.getMessage()
+    assert "/config/s4/token and 2 more as <secret>" in said.getMessage()
+
+
 def test_a_copy_of_a_draft_still_knows():
     made = draft("r1", config={"token": "X9"})
     assert dataclasses.replace(made, documents={"changes": CUT})._hidden == made._hidden == ("/config/token",)

@@ -70,7 +70,8 @@ def test_a_difference_that_no_number_can_hold_is_a_move_beyond_noise():
     found = judged({"a": 1.0, "l": 1.5e308}, {"a": 2.0, "l": -1.5e308})
     assert found.metric_deltas["/l"].absolute is None
     assert (found.severity, found.severity_reason) == (Severity.MAJOR, "/l moved by more than a number can hold")
-    explained = why(snapshot("r1", metrics={"l": 1.5e308}), snapshot("r2", metrics={"l": -1.5e308}, seed=1), found, [])
+    before = snapshot("r1", metrics={"l": 1.5e308}, config={"lr": 0.1})
+    explained = why(before, snapshot("r2", metrics={"l": -1.5e308}, config={"lr": 0.2}), found, [])
     assert explained.metric == "/l"
     assert explained.summary == (
         "/l moved by more than a number can hold; unknown whether by chance: not enough replicates: 0 of 4"

@@ -67,6 +67,13 @@ def test_what_history_shows_to_move_the_metric_comes_first():
     assert found.causes[1].likelihood == pytest.approx(0.5 / 4, abs=1e-3)
 
 
+@pytest.mark.parametrize(("count", "runs"), [(1, "1 earlier run"), (2, "2 earlier runs")])
+def test_history_without_replicates_judges_nothing(count, runs):
+    before, after = snapshot("r1", config=config()), snapshot("r2", config=config(lr=0.01), ap=0.8)
+    (cause,) = explained(before, after, [earlier("/config/optimizer/lr", moved=None) for _ in range(count)]).causes
+    assert cause.evidence == f"{runs} changed it, but with too few replicates to judge"
+
+
 def test_earlier_runs_that_repeat_each_other_are_evidence_once():
     before, after = snapshot("r1", config=config()), snapshot("r2", config=config(lr=0.01), ap=0.8)
     repeats = [earlier("/config/optimizer/lr", moved=moved, before=0.5) for moved in (None, True, True, True)]

@@ -52,6 +52,7 @@ _SCHEMA_VERSIONS = {
     "changes": "1",
 }
 _GROUPED_METADATA = ("target", "view", "model_family")
+_MOST_TOLD = 5
 _logger = logging.getLogger("seedbed.records")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DIGESTS = ("blobs", "fingerprints")
@@ -140,6 +141,7 @@ class SnapshotDraft:
         kept = [place for place in doubtful(plain(given), identity) if not is_under(place, volatile)]
         object.__setattr__(self, "_hidden", (*self._hidden, *kept))
         if kept:
+            more = f" and {len(kept) - _MOST_TOLD} more" if len(kept) > _MOST_TOLD else ""
             _logger.warning(
                 "the record of %s:%s holds %s as <secret>, since the name or the look of what stood there is that of a "
                 "secret; nobody can tell later whether it differs from that of another run, so this run is comparable "
@@ -147,7 +149,7 @@ class SnapshotDraft:
                 "secret, give it another name",
                 self.run_id,
                 self.stage.value,
-                ", ".join(kept),
+                ", ".join(kept[:_MOST_TOLD]) + more,
             )
 
     @property
