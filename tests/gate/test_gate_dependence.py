@@ -16,7 +16,7 @@ from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._dependence import alike, dependence_of_rows
 from seedbed.gate.bounds._quantile import dependent_ranks, worth_one
 from seedbed.gate.bounds._season import seasons_of_rows
-from seedbed.gate.bounds._share import largest_share_refuted
+from seedbed.gate.bounds._share import largest_share_refuted, refutes
 from seedbed.gate.bounds._simulated import autoregressive
 
 NUM_SERIES = 600
@@ -264,3 +264,9 @@ def test_a_spread_at_the_threshold_is_refuted_from_neither_side_more_often_than_
     wide = f"std(x) < {1.4 * sqrt(1 / 12)!r} in [0, 1] @ 95%"
     passes = [report_on(wide, {"x": Series(row)}).verdict == "PASS" for row in rows[:20]]
     assert num_samples < 100 or np.mean(passes) >= 0.8
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
+@pytest.mark.parametrize("ones", [0.0, 0.5, 7.0, 19.5, 20.0])
+def test_ones_refute_a_share_where_the_exact_bound_lies_above_it(ones: float, share: float) -> None:
+    assert refutes(ones, 20.0, share, 0.05) == (largest_share_refuted(ones, 20.0, 0.05) > share)

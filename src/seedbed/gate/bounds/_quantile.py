@@ -13,7 +13,7 @@ from seedbed.errors import InvalidInput
 from seedbed.gate.bounds._bootstrap import andrews_length, block_means
 from seedbed.gate.bounds._dependence import alike, dependence_of_rows
 from seedbed.gate.bounds._samples import Samples, finite_samples
-from seedbed.gate.bounds._share import largest_share_refuted
+from seedbed.gate.bounds._share import refutes
 
 __all__ = ["QuantileRanks", "block_quantile", "dependent_ranks", "quantile_ranks", "worth_one", "worth_one_formerly"]
 
@@ -95,7 +95,7 @@ def _moved_outward(
     worth = np.maximum(dependence_of_rows(beyond).num_alike, least_worth)
     below = samples.size - beyond.sum(axis=1)
     for number, count, one in reversed(list(zip(numbers, below.tolist(), worth.tolist(), strict=True))):
-        if largest_share_refuted(count / one, samples.size / one, tail) < probability:
+        if not refutes(count / one, samples.size / one, probability, tail):
             break
         bound = samples.size - 1 - number
     return bound

@@ -2,7 +2,7 @@
 
 from math import ceil, exp, lgamma, log, log1p
 
-__all__ = ["chance_of_at_least", "fewest_to_refute", "largest_share_refuted"]
+__all__ = ["chance_of_at_least", "fewest_to_refute", "largest_share_refuted", "refutes"]
 
 _TINY, _CLOSE = 1e-300, 1e-15
 _MOST_TERMS, _HALVINGS = 100_000, 80
@@ -23,6 +23,13 @@ def largest_share_refuted(ones: float, num_samples: float, alpha: float) -> floa
         middle = (low + high) / 2
         low, high = (middle, high) if chance_of_at_least(ones, num_samples, middle) <= alpha else (low, middle)
     return low
+
+
+def refutes(ones: float, num_samples: float, share: float, alpha: float) -> bool:
+    """Whether `ones` of `num_samples` refute at level `alpha` that their share is at most `share`, within (0, 1)."""
+    if ones >= num_samples:
+        return bool(share**num_samples <= alpha)
+    return ones > 0 and chance_of_at_least(ones, num_samples, share) <= alpha
 
 
 def fewest_to_refute(share: float, alpha: float) -> int:
