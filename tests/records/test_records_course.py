@@ -188,6 +188,16 @@ def derived(seed: int, step: int, settings: Mapping[str, Any] = STALL, name: str
     return snapshot(f"s{seed}-{step}", seed=seed, config=config, documents={"changes": changes})
 
 
+def test_a_replicate_whose_own_rule_changed_something_else_is_said_to_be_one(tmp_path):
+    store = Store.open(tmp_path / "store", create=True)
+    for seed, step in ((0, 10), (1, 40)):
+        changes = change_summary(change_report(1, 0.5, step, step + 1, proposer="rule"), proposers={"rule": STALL})
+        config = {"optimizer": {"lr": 0.001}, "rules": [{"rule": STALL}], "seed": seed}
+        made = commit(store, f"r{seed}", seed=seed, config=config, documents={"changes": changes})
+    told = "comparable: a replicate, only the seed and the changes that follow from it differ"
+    assert (made.snapshot.diff_prev.policy, made.snapshot.diff_prev.summary) == ("REPLICATE", told)
+
+
 def test_what_a_registered_rule_of_the_configuration_changed_may_differ_between_seeds_but_not_under_exact():
     before, after = derived(0, 10), derived(1, 40)
     assert compare(before, after, REPLICATE).comparable
