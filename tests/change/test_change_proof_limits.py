@@ -102,7 +102,7 @@ def test_an_optimizer_that_is_given_the_weights_later_is_seen_to_step_them(has_s
     for _ in range(2):
         rival.step()
     assert engine.history[1].outcome is Outcome.FAILED
-    assert "another optimizer, SGD, steps these weights with a value that the change did not reach" in engine.history[1].reason
+    assert "another optimizer, SGD, steps these weights with a value" in engine.history[1].reason
 
 
 @pytest.mark.parametrize(("num_steps", "first_look"), [(70, 81), (200, 209)])
