@@ -1,14 +1,14 @@
 """Seedbed's warnings, one line each: those of the module `warnings` and those that are logged."""
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO, final
+from typing import final
 
 from rich.console import Console
 from rich.text import Text
 
+from seedbed.cli.console._damage import handed_on
 from seedbed.runtime import RuntimeDegraded
 
 __all__ = ["warnings_shown"]
@@ -26,26 +26,10 @@ def warnings_shown(console: Console) -> Iterator[list[str]]:
         shown.append(message)
         console.print(Text.assemble(("warning: ", "bold yellow"), message), soft_wrap=True)
 
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if issubclass(category, RuntimeDegraded):
-            warn(str(message))
-        else:
-            usual(message, category, filename, lineno, file, line)
-
     logger, handler = logging.getLogger("seedbed"), _Warnings(warn)
     logger.addHandler(handler)
     try:
-        with warnings.catch_warnings():
-            usual = warnings.showwarning
-            warnings.showwarning = show
-            warnings.simplefilter("always", RuntimeDegraded)
+        with handed_on(RuntimeDegraded, warn):
             yield shown
     finally:
         logger.removeHandler(handler)
