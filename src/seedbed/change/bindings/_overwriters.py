@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from seedbed.change.bindings._schedulers import (
     CONTAINERS,
     Rates,
+    curve_before,
     is_known,
     last_set,
     own_rates,
@@ -63,26 +64,35 @@ def wrote(scheduler: LRScheduler, rates: Rates, of: slice) -> bool:
     return last_set(scheduler)[of] == rates[of]
 
 
-def multiplies(scheduler: LRScheduler, place: int) -> bool | None:
-    """Whether it has just multiplied the rate of the group that it found; None for what is not PyTorch's own.
+def multiplies(scheduler: LRScheduler, place: int, before: float) -> bool | None:
+    """Whether it has just multiplied the rate `before` of the group; None for what is not PyTorch's own.
 
     The others computed a rate of their own. Those that multiply do so when they are told to step to a given epoch, a
-    cosine at its turn, a SWALR where it has reached its target, and a ReduceLROnPlateau at its min_lr.
+    cosine at its turn, a SWALR where it has reached its target, and a ReduceLROnPlateau at its min_lr. A rate that
+    stood on the schedule's curve before the step too is none of these: multiplying it leads along the curve.
     """
     if not all(map(is_known, schedule_tree(scheduler))):
         return None
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
-        return all(multiplies(each, place) for each in scheduler._schedulers)
+        found = [
+            before,
+            *(last_set(each)[place] for each in scheduler._schedulers),
+        ]
+        return all(multiplies(each, place, rate) for each, rate in zip(scheduler._schedulers, found, strict=False))
     if isinstance(scheduler, lr_scheduler.SequentialLR):
         current = scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)]
         # A schedule that begins is told to step to epoch 0.
         begins = scheduler.last_epoch in scheduler._milestones and hasattr(current, "_get_closed_form_lr")
-        return not begins and multiplies(current, place)
+        return not begins and multiplies(current, place, before)
     if isinstance(scheduler, _COMPUTING):
         return False
-    own = own_rates(scheduler) or ()
-    pairs = [*zip(last_set(scheduler), own, strict=False)][place : place + 1]
-    return not any(isclose(one, other, rel_tol=1e-6) for one, other in pairs)
+    stands = _is_at(own_rates(scheduler), place, *last_set(scheduler)[place : place + 1])
+    return not stands or _is_at(curve_before(scheduler), place, before)
+
+
+def _is_at(rates: Rates | None, place: int, *found: float) -> bool:
+    """Whether the rate found is the one of the group among these."""
+    return any(isclose(one, other, rel_tol=1e-6) for one, other in zip((rates or ())[place:], found, strict=False))
 
 
 def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:

@@ -150,7 +150,7 @@ class RateWatch:
     def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
         """Whether the change is carried on, or may be. Nothing multiplies a rate of 0 to another."""
         moved = self._moved(expected, found)
-        told = [multiplies(each, place) for each in self._writers() for place, _, _ in moved]
+        told = [multiplies(each, place, rate) for each in self._writers() for place, rate, _ in moved]
         known = [multiplied for multiplied in told if multiplied is not None]
         if known:
             return all(known) and all(rate for _, rate, _ in moved)

@@ -7,6 +7,7 @@ it follows the same curve, scaled.
 Read from torch/optim/lr_scheduler.py and torch/optim/swa_utils.py of PyTorch 2.13.
 """
 
+import copy
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any, final
@@ -24,6 +25,7 @@ __all__ = [
     "CONTAINERS",
     "Rates",
     "Slot",
+    "curve_before",
     "floor_in_force",
     "group_slots",
     "is_known",
@@ -193,6 +195,19 @@ def own_rates(scheduler: LRScheduler) -> Rates | None:
         return tuple(map(float, scheduler.min_lrs))
     closed_form = getattr(scheduler, "_get_closed_form_lr", None)
     return None if closed_form is None else tuple(map(float, closed_form()))
+
+
+def curve_before(scheduler: LRScheduler) -> Rates | None:
+    """The rates of its curve one epoch ago, its bases where it has just begun; None at a target, or without a curve."""
+    if isinstance(scheduler, SWALR) or not hasattr(scheduler, "_get_closed_form_lr"):
+        return None
+    if (floor := _floor(scheduler)) and floor in (own_rates(scheduler) or ()):  # a cosine at its turn
+        return None
+    if scheduler.last_epoch < 1:
+        return tuple(map(float, scheduler.base_lrs))
+    earlier = copy.copy(scheduler)
+    earlier.last_epoch -= 1
+    return own_rates(earlier)
 
 
 def schedule_tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:
