@@ -65,7 +65,7 @@ def looped(
     return used, engine
 
 
-def in_proportion(rates: list[float], factor: float) -> list[float]:
+def in_proportion(rates: list[float], factor: float) -> list[object]:
     return [pytest.approx(factor * rate, rel=1e-6, abs=1e-15) for rate in rates]
 
 
