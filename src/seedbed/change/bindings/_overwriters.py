@@ -74,10 +74,7 @@ def multiplies(scheduler: LRScheduler, place: int, before: float) -> bool | None
     if not all(map(is_known, schedule_tree(scheduler))):
         return None
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
-        found = [
-            before,
-            *(last_set(each)[place] for each in scheduler._schedulers),
-        ]
+        found = [before, *(last_set(each)[place] for each in scheduler._schedulers)]
         return all(multiplies(each, place, rate) for each, rate in zip(scheduler._schedulers, found, strict=False))
     if isinstance(scheduler, lr_scheduler.SequentialLR):
         current = scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)]
