@@ -141,3 +141,18 @@ def test_a_blocked_change_is_shown_with_what_it_asked_for(cli):
         shown = cli(*command, "held").out
         assert "step 40: optimizer.lr stays 0.001, 0.0005 was asked for" in shown
         assert "DENY by cooldown" in shown
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["show", "latest"], ["trend", "latest", "--metric", "metrics.acc"], ["diff", "r2"]]
+)
+def test_a_result_that_is_not_finite_is_shown_by_its_name(command, cli):
+    foreign(STORE, "r1", {"acc": 0.9, "curve": [0.5, 0.25]}, {})
+    foreign(STORE, "r2", {"acc": float("nan"), "curve": [0.5, float("inf")]}, {})
+    assert "NaN" in cli("runs", *command).out
+    json.loads(cli("runs", *command, "--json").out, parse_constant=pytest.fail)  # JSON has no NaN
+
+
+def test_a_list_says_how_many_of_its_numbers_are_not_finite(cli):
+    foreign(STORE, "r1", {"curve": [0.5, float("inf"), 0.25]}, {})
+    assert "0.5, 0.25, 1 not finite" in cli("runs", "show", "latest").out

@@ -56,17 +56,16 @@ def test_each_run_becomes_one_commit_with_its_settings_results_and_steps(lines, 
     assert fsck(Store.open(tmp_path / "store")) == []
 
 
-def test_results_that_are_no_numbers_stand_apart_as_texts(lines, tmp_path):
+def test_results_that_are_not_finite_are_named_among_the_metrics(lines, tmp_path):
     imported(JsonLines(lines), tmp_path / "store")
     snapshot = commit_of(tmp_path / "store").snapshot
-    assert snapshot.metrics == {"test": {"ap": 0.91}}
-    assert snapshot.outputs == {"not_finite": {"test": {"worst": "NaN", "curve": [1, "-Infinity"]}}}
+    assert snapshot.metrics == {"test": {"ap": 0.91, "worst": "NaN", "curve": [1, "-Infinity"]}}
 
 
 def test_a_run_without_results_has_the_last_value_of_each_step_metric(lines, tmp_path):
     imported(JsonLines(lines), tmp_path / "store")
     snapshot = commit_of(tmp_path / "store", 2).snapshot
-    assert (snapshot.metrics, snapshot.outputs) == ({"ap": 0.5}, {"not_finite": {"loss": "Infinity"}})
+    assert snapshot.metrics == {"ap": 0.5, "loss": "Infinity"}
     assert steps_of(tmp_path / "store", 2) == [(7, {"ap": "0.5", "loss": "inf"})]
 
 

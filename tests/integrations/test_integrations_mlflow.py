@@ -100,8 +100,7 @@ def test_a_run_of_mlflow_becomes_a_commit(database, tmp_path):
     snapshot = commit_of(tmp_path / "store").snapshot
     typed = {"lr": 1e-05, "epochs": 3, "amp": True, "name": "adam", "layers": [64, 32], "id": "007"}
     assert snapshot.config == typed
-    assert snapshot.metrics == {"ap": 0.9, "loss": 0.25}
-    assert snapshot.outputs == {"not_finite": {"grad": "Infinity"}}
+    assert snapshot.metrics == {"ap": 0.9, "grad": "Infinity", "loss": 0.25}
     assert snapshot.experiment_id == "sweep"
     assert snapshot.inputs["source"]["run_id"] == run
     assert snapshot.timing == {"wall_seconds": 90}
@@ -224,7 +223,7 @@ def test_what_is_exported_and_imported_again_is_the_same(database, tmp_path):
 {"run": "a", "step": 1, "metrics": {"loss": 0.5, "ap": 0.1, "lr": 0.1}}
 {"run": "a", "step": 2, "metrics": {"loss": NaN, "ap": 0.2}}
 {"run": "a", "step": 2, "metrics": {"ap": 0.3, "low": -Infinity}}
-{"run": "a", "metrics": {"test": {"ap": 0.91, "events": 9000}, "ap": 0.3, "lr": 7}}
+{"run": "a", "metrics": {"test": {"ap": 0.91, "events": 9000, "worst": Infinity}, "ap": 0.3, "lr": 7, "loss": NaN}}
 {"run": "b", "metrics": {"ap": 0.5}}
 """,
     )
@@ -237,7 +236,8 @@ def test_what_is_exported_and_imported_again_is_the_same(database, tmp_path):
         assert series_of(again, seq) == series_of(tmp_path / "store", seq)
     first = commit_of(again).snapshot
     # A result that is called like a series and is not its end has to have a name of its own.
-    assert first.metrics == {"test.ap": 0.91, "test.events": 9000, "ap": 0.3, "final.lr": 7}
+    results = {"test.ap": 0.91, "test.events": 9000, "test.worst": "Infinity", "ap": 0.3, "loss": "NaN"}
+    assert first.metrics == results | {"final.lr": 7}
     assert first.documents["tags"] == {"mlflow.runName": "jsonl-a", "team": "red", "n": "3"}
 
 

@@ -13,6 +13,7 @@ from seedbed.errors import InvalidInput, StoreUnavailable
 from seedbed.records import LocalFiles
 from seedbed.records.storage import _local
 from seedbed.records.storage._cloud import CloudFiles, open_cloud
+from seedbed.records.storage._files import Unreadable
 from seedbed.testing import FilesContract
 
 if TYPE_CHECKING:
@@ -79,8 +80,10 @@ class TestCloudFilesInMemory(FilesContract):
 
 def test_what_cannot_be_read_is_no_missing_file(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StoreUnavailable, match="repair the mount"):
-        LocalFiles(tmp_path).read("folder")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("folder", "loop"):
+        with pytest.raises(Unreadable, match="repair the mount"):
+            LocalFiles(tmp_path).read(name)
 
 
 def test_what_cannot_be_listed_is_no_empty_folder(tmp_path):

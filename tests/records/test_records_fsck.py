@@ -143,6 +143,12 @@ def other_index(path):
         catalog.execute(f"UPDATE sqlite_schema SET sql = {swapped} WHERE name = 'facts_by_number'")
 
 
+def loop(path):
+    """A link to itself: the name is there, and reading it fails, whoever reads."""
+    path.unlink()
+    path.symlink_to(path.name)
+
+
 def of_other_commits(path):
     body, _ = unseal(decompressed(path.read_bytes(), 10**6))
     body["columns"]["keys"][0] = "r9:TRAINING:1"
@@ -192,10 +198,20 @@ DAMAGES = {
     "a release flipped": (RELEASE, flip, FindingKind.RELEASE_DAMAGED),
     "a release that is none": (RELEASE, resealed(lambda body: body.pop("rule")), FindingKind.RELEASE_DAMAGED),
     "a release missing": (RELEASE, os.unlink, FindingKind.RELEASE_MISSING),
+    "a blob that cannot be read": (lambda store: blob(store, ".zst"), loop, FindingKind.BLOB_DAMAGED),
+    "events that cannot be read": (f"{RUN}/events.log", loop, FindingKind.LOG_DAMAGED),
+    "a claim that cannot be read": (f"runs/{PROJECT}/r4/TRAINING/attempt-1.json", loop, FindingKind.CLAIM_DAMAGED),
+    "a release that cannot be read": (RELEASE, loop, FindingKind.RELEASE_DAMAGED),
+    "a promotion that cannot be read": (BASELINE, loop, FindingKind.BASELINE_DAMAGED),
+    "the marker that cannot be read": ("seedbed.json", loop, FindingKind.MARKER_DAMAGED),
 }
 LEFTOVERS = {
     "a view missing": (f"{RUN}/metrics.json", os.unlink, FindingKind.VIEW_MISSING),
     "a view altered": (f"{RUN}/diff_prev.json", flip, FindingKind.VIEW_STALE),
+    "a view that cannot be read": (f"{RUN}/metrics.json", loop, FindingKind.VIEW_STALE),
+    "LATEST that cannot be read": (LATEST, loop, FindingKind.LATEST_STALE),
+    "a checkpoint that cannot be read": (CHECKPOINT, loop, FindingKind.CHECKPOINT_DAMAGED),
+    "an index that cannot be read": ("snapshot_index.json", loop, FindingKind.INDEX_STALE),
     "a view emptied": (f"{RUN}/audit_run.json", empty, FindingKind.VIEW_STALE),
     "a view of no commit": (
         f"runs/{PROJECT}/r4/TRAINING/snapshot.json",
@@ -263,6 +279,20 @@ def plant(store, where, how):
     path = where(store) if callable(where) else store.work / where
     how(path)
     return path.relative_to(store.work).as_posix()
+
+
+@pytest.mark.parametrize("replaced", [1, 2, 3])
+def test_a_commit_that_a_foreign_one_replaced_is_blamed_and_not_its_neighbour(tmp_path, replaced):
+    one, other = (Store.open(tmp_path / name, create=True) for name in ("one", "other"))
+    for place, ap in enumerate([0.5, 0.6, 0.7, 0.8]):
+        commit(one, f"r{place}", ap=ap)
+        commit(other, f"r{place}", ap=ap + 0.01)
+    key = one.log(PROJECT).key(replaced)
+    (one.work / key).write_bytes((other.work / key).read_bytes())
+    found = fsck(Store.open(one.work))
+    wrong = [(finding.path, finding.problem) for finding in found if finding.kind is FindingKind.DIGEST_WRONG]
+    assert [path for path, _ in wrong] == [key]
+    assert f"but commit {replaced + 1}, which was compared with it, recorded" in wrong[0][1]
 
 
 def test_nothing_is_invented_on_a_healthy_store(store):

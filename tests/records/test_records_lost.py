@@ -401,8 +401,27 @@ def test_a_gap_in_what_has_expired_is_named(store: Store) -> None:
         gone = Expired(snapshot_seq=1, digest=item.digest, run_id="r1", stage=Stage.TRAINING)
         expiries.record([gone], RetentionRule(keep_last=0), store.clock.now())
     (store.work / expiries.key(1)).unlink()
-    with pytest.raises(StoreCorrupt, match="record 1 of released/flights is missing, while 2 exists"):
-        Expiries(store.files, PROJECT).history()
+    with pytest.warns(StoreDamaged, match=r"01\.json is missing, while number 2 exists; what it let expire seems"):
+        assert len(Expiries(store.files, PROJECT).history()) == 1
+    with pytest.warns(StoreDamaged):
+        expiries.record([gone], RetentionRule(keep_last=0), store.clock.now())
+    assert expiries.read(3).commits == (gone,)
+
+
+@pytest.mark.parametrize("body", [{}, {"schema_version": 99}], ids=["none", "later"])
+def test_what_has_expired_is_known_beside_a_record_that_is_no_expiry(store: Store, body: dict) -> None:
+    expiries = Expiries(store.files, PROJECT)
+    item = store.log(PROJECT).read(1)
+    gone = Expired(snapshot_seq=1, digest=item.digest, run_id="r1", stage=Stage.TRAINING)
+    for _ in range(2):
+        expiries.record([gone], RetentionRule(keep_last=0), store.clock.now())
+    (store.work / expiries.key(1)).write_bytes(seal(body)[0])
+    with pytest.warns(StoreDamaged, match="passed over"):
+        assert expiries.by_commit().keys() == {item.digest}
+    quarantined = again(store)
+    if not body:
+        quarantine(quarantined, expiries.key(1), "looked at")
+        assert len(Expiries(quarantined.files, PROJECT).history()) == 1, "a known loss is no news"
 
 
 def test_recovering_tells_how_far_it_is(store: Store, monkeypatch) -> None:

@@ -41,6 +41,8 @@ def judged(before, after, replicates=()):
         ({"acc": [0.9]}, {"acc": 0.9}, "/test/acc is no longer a list of numbers"),
         ({"acc": [0.9]}, {"acc": []}, "/test/acc is no longer a list of numbers"),
         ({"a/b": 0.9}, {"a/b": None}, "/test/a~1b is no longer a number"),
+        ({"acc": 0.9}, {"acc": float("nan")}, "/test/acc is NaN"),
+        ({"acc": INTERVAL}, {"acc": INTERVAL | {"value": float("-inf")}}, "/test/acc/value is -Infinity"),
     ],
 )
 def test_a_metric_that_was_measured_and_is_not_any_more_is_missing(before, after, reason):
@@ -52,6 +54,7 @@ def test_a_metric_that_was_measured_and_is_not_any_more_is_missing(before, after
     ("before", "after"),
     [
         ({"acc": None}, {"acc": 0.9}),
+        ({"acc": float("nan")}, {"acc": 0.9}),
         ({"acc": "n/a"}, {"acc": None}),
         ({"acc": True}, {"acc": None}),
         ({"acc": []}, {"acc": None}),

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._scores import better, is_number
+from seedbed.dashboard._scores import better
 from seedbed.records import Event, Snapshot
+from seedbed.records.canonical._numbers import read_number, spelled
 
 __all__ = ["Points", "StepSeries", "history_of", "thinned", "trailing_mean"]
 
@@ -61,11 +62,11 @@ def history_of(snapshot: Snapshot, events: Sequence[Event], settings: Sequence[s
     """
     recorded = dict(_recorded(snapshot.metrics, ""))
     logged = {name: _logged(events, name) for name in sorted({name for event in events for name in event.values})}
-    held = [(name.replace(".", "_"), set(points)) for name, points in recorded.items()]
+    held = [(name.replace(".", "_"), _comparable(points)) for name, points in recorded.items()]
     kept = {
         name: points
         for name, points in logged.items()
-        if not any(name.replace(".", "_") == other and set(points) <= found for other, found in held)
+        if not any(name.replace(".", "_") == other and _comparable(points) <= found for other, found in held)
     }
     rates = _RATES | {part for name in settings for part in (name, name.rpartition(".")[2])}
     found = [_series(name, points, rates) for name, points in (*kept.items(), *recorded.items())]
@@ -118,7 +119,7 @@ def _logged(events: Sequence[Event], name: str) -> Points:
 def _recorded(value: JsonValue, path: str) -> Iterator[tuple[str, Points]]:
     if not isinstance(value, dict):
         return
-    steps = _numbers(value.get(_STEP))
+    steps = tuple(filter(math.isfinite, _numbers(value.get(_STEP))))
     rises = all(before < after for before, after in pairwise(steps))
     for name in sorted(value):
         below, values = f"{path}.{name}" if path else name, _numbers(value[name])
@@ -128,6 +129,13 @@ def _recorded(value: JsonValue, path: str) -> Iterator[tuple[str, Points]]:
             yield from _recorded(value[name], below)
 
 
+def _comparable(points: Points) -> set[tuple[float, float | str]]:
+    """The points as values that are equal where they are the same, NaN too."""
+    return {(step, spelled(value)) for step, value in points}
+
+
 def _numbers(value: JsonValue) -> tuple[float, ...]:
-    found = tuple(item for item in value if is_number(item)) if isinstance(value, list) else ()
-    return found if isinstance(value, list) and len(found) == len(value) else ()
+    """The numbers of a list that holds no other values, with NaN and infinities; nothing of any other."""
+    read = list(map(read_number, value)) if isinstance(value, list) else []
+    found = tuple(number for number in read if number is not None)
+    return found if len(found) == len(read) else ()

@@ -2,22 +2,28 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._scores import Score, is_number, score_of
+from seedbed.dashboard._scores import Score, score_of
+from seedbed.records.canonical._numbers import read_number
 
 __all__ = ["Measured", "measured"]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric. Of `score`, `numbers` and `other`, one is given; `other` is any JSON value that is neither."""
+    """One metric. Of `score`, `numbers` and `other`, one is given; `other` is any JSON value that is neither.
+
+    `numbers` are the finite ones of a list, and `num_not_finite` says how many more it has.
+    """
 
     path: str
     score: Score | None = None
     numbers: tuple[float, ...] = ()
     other: JsonValue = None
+    num_not_finite: int = 0
 
 
 def measured(metrics: JsonValue, path: str = "") -> Iterator[Measured]:
@@ -28,12 +34,19 @@ def measured(metrics: JsonValue, path: str = "") -> Iterator[Measured]:
             yield from _each({name: metrics[name] for name in sorted(metrics) if name not in _told(score)}, path)
     elif isinstance(metrics, dict) and metrics:
         yield from _each({name: metrics[name] for name in sorted(metrics)}, path)
-    elif isinstance(metrics, list) and metrics and all(map(is_number, metrics)):
-        yield Measured(path, numbers=tuple(item for item in metrics if is_number(item)))
+    elif isinstance(metrics, list) and (numbers := _finite(metrics)):
+        yield Measured(path, numbers=numbers, num_not_finite=len(metrics) - len(numbers))
     elif isinstance(metrics, list) and any(isinstance(item, dict | list) for item in metrics):
         yield from _each({str(place): item for place, item in enumerate(metrics)}, path)
     elif path or metrics:
         yield Measured(path, other=metrics)
+
+
+def _finite(metrics: list[JsonValue]) -> tuple[float, ...]:
+    """The finite numbers of a list that holds numbers alone, and at least one of them finite; nothing of any other."""
+    read = list(map(read_number, metrics))
+    found = [number for number in read if number is not None]
+    return tuple(filter(isfinite, found)) if len(found) == len(read) else ()
 
 
 def _each(items: dict[str, JsonValue], above: str) -> Iterator[Measured]:

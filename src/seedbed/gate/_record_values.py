@@ -10,6 +10,7 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._check import Check
 from seedbed.gate._series import Series, as_float, as_series
 from seedbed.gate._spec import GateSpec
+from seedbed.records.canonical._numbers import NOT_FINITE
 
 __all__ = ["RecordValue", "asked_of", "lint", "lint_kinds", "record_values"]
 
@@ -22,7 +23,8 @@ def record_values(record: Mapping[str, object], asked: Iterable[str] = ()) -> di
     """Every value in the record by its dotted path. A mapping with exactly an interval's fields is one value.
 
     A list of numbers is one value too, a series, in which null means a sample that is not finite. Other lists are left
-    out. Raises InvalidInput for an interval that contradicts itself, and where two values have a path that is `asked`.
+    out. The texts that a record has for NaN and the infinities are these numbers. Raises InvalidInput for an interval
+    that contradicts itself, and where two values have a path that is `asked`.
     """
     found: dict[str, RecordValue] = {}
     twice: set[str] = set()
@@ -89,7 +91,7 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue]]:
     elif value is None or isinstance(value, bool | Interval):
         yield path, value
     elif isinstance(value, str):
-        yield path, str(value)  # an enumeration's member becomes its text
+        yield path, NOT_FINITE.get(value, str(value))  # an enumeration's member becomes its text
     elif isinstance(value, int | float):
         yield path, as_float(value)
     else:
@@ -99,8 +101,9 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue]]:
 
 
 def _interval(value: Mapping[str, object], path: str) -> RecordValue:
-    if value["value"] is None:
-        return None
+    middle = value["value"]
+    if middle is None or (isinstance(middle, str) and middle in NOT_FINITE):
+        return None if middle is None else NOT_FINITE[middle]
     try:
         found = Interval.model_validate(value)
     except ValidationError as problem:

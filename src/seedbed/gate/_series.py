@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
-from typing import final
+from math import inf, nan
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
+from seedbed.records.canonical._numbers import NOT_FINITE
 
 __all__ = ["Series", "as_float", "as_series"]
+
+_NOT_FINITE = dict[str | None, float](NOT_FINITE) | {None: nan}
 
 
 @final
@@ -43,14 +46,15 @@ class Series:
 
 
 def as_series(value: object) -> Series | None:
-    """A series from a record: a `Series`, or a list of numbers in which null means a sample that is not finite.
+    """A series from a record: a `Series`, or a list of numbers, in which null is a sample that is not finite too.
 
     None for any other value.
     """
     if isinstance(value, Series):
         return value
-    if isinstance(value, list | tuple) and all(each is None or _is_number(each) for each in value):
-        return Series([float("nan") if each is None else each for each in value])
+    if isinstance(value, list | tuple):
+        samples: list[Any] = [_NOT_FINITE.get(each, each) if isinstance(each, str | None) else each for each in value]
+        return Series(samples) if all(map(_is_number, samples)) else None
     return None
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput
-from seedbed.integrations._outside import OutsideRun, RunSource, split_finite
+from seedbed.integrations._outside import OutsideRun, RunSource
 from seedbed.records import (
     NOT_APPLICABLE,
     FieldKind,
@@ -131,7 +131,6 @@ def _origin(system: str, outside: OutsideRun) -> dict[str, Json]:
 
 def _draft(outside: OutsideRun, origin: Mapping[str, Json], described: ImportDescription, run_id: str) -> SnapshotDraft:
     _require_names(outside)
-    metrics, not_finite = split_finite(outside.metrics)
     fingerprints, sources = _fingerprints(outside, described, origin)
     return SnapshotDraft(
         project=described.project,
@@ -140,14 +139,13 @@ def _draft(outside: OutsideRun, origin: Mapping[str, Json], described: ImportDes
         attempt=1,
         schema=IMPORTED,
         metadata=_metadata(described, run_id),
-        metrics=metrics,
+        metrics=outside.metrics,
         timing=_timing(outside),
         config=outside.params,
         fingerprints=fingerprints,
         fingerprint_sources=sources,
         inputs={_SOURCE: origin, **({"data": outside.data} if outside.data else {})},
         process=_process(outside),
-        outputs={"not_finite": not_finite} if not_finite else {},
         documents={"tags": outside.tags} if outside.tags else {},
         experiment_id=outside.experiment or NOT_APPLICABLE,
     )

@@ -9,6 +9,7 @@ from seedbed.integrations._mlflow import DIGEST_TAG, SERIES_TAG
 from seedbed.integrations._outside import last_values
 from seedbed.integrations._spelling import flattened, to_text
 from seedbed.records import Commit, Event, Json, Snapshot
+from seedbed.records.canonical._numbers import read_number, spelled
 
 __all__ = ["MLflowRun", "planned"]
 
@@ -36,8 +37,9 @@ def planned(commit: Commit, events: Sequence[Event]) -> MLflowRun:
     results = _numbers(snapshot)
     # MLflow has one last value for each metric, so a result that differs from its series gets another name.
     last = last_values(steps)
-    series: dict[str, Json] = {name: results.get(name) == value for name, value in sorted(last.items())}
-    finals = {f"final.{name}" if name in last else name: v for name, v in results.items() if last.get(name) != v}
+    series: dict[str, Json] = {name: _same(results.get(name), value) for name, value in sorted(last.items())}
+    apart = {name: value for name, value in results.items() if not _same(last.get(name), value)}
+    finals = {f"final.{name}" if name in last else name: value for name, value in apart.items()}
     points = [(name, value, 0) for name, value in finals.items()]
     points += [(name, value, step) for step, values in steps for name, value in values.items()]
     params = {name: to_text(value) for name, value in flattened(snapshot.config).items()}
@@ -56,9 +58,14 @@ def planned(commit: Commit, events: Sequence[Event]) -> MLflowRun:
     )
 
 
+def _same(one: float | None, other: float) -> bool:
+    """Whether both are the same number; NaN is the same as NaN."""
+    return one is not None and spelled(one) == spelled(other)
+
+
 def _numbers(snapshot: Snapshot) -> dict[str, float]:
     leaves = flattened(snapshot.metrics).items()
-    return {name: value for name, value in leaves if isinstance(value, int | float) and not isinstance(value, bool)}
+    return {name: number for name, value in leaves if (number := read_number(value)) is not None}
 
 
 def _non_numbers(snapshot: Snapshot, numbers: Collection[str]) -> set[str]:

@@ -1,6 +1,5 @@
 """Runs that other systems recorded, in the form in which Seedbed imports them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +7,9 @@ from hashlib import sha256
 from typing import Protocol, cast
 
 from seedbed.records import Json, canonical_json
+from seedbed.records.canonical._numbers import spelled
 
-__all__ = ["OutsideRun", "RunSource", "as_json", "last_values", "split_finite"]
+__all__ = ["OutsideRun", "RunSource", "as_json", "last_values"]
 
 
 @dataclass(frozen=True)
@@ -69,27 +69,12 @@ def last_values(steps: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, f
     return last
 
 
-def split_finite(metrics: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """Split `metrics` into values that JSON can hold, and NaN and infinities, which become texts."""
-    kept: dict[str, object] = {}
-    apart: dict[str, object] = {}
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            kept[name], rest = split_finite(value)
-            apart |= {name: rest} if rest else {}
-        elif as_json(value) == value:
-            kept[name] = value
-        else:
-            apart[name] = as_json(value)
-    return kept, apart
-
-
 def as_json(value: object) -> Json:
     """`value` as JSON, with NaN and infinities as texts."""
     if isinstance(value, Mapping):
         return {name: as_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, float):
+        return spelled(value)
     return cast("Json", value)  # other values that are not JSON are refused when they are hashed

@@ -8,6 +8,7 @@ import polars as pl
 
 from seedbed.integrations._spelling import flattened, to_text
 from seedbed.records import Commit, Json
+from seedbed.records.canonical._numbers import NOT_FINITE
 from seedbed.records.storage import replace
 
 __all__ = ["write_csv", "write_parquet"]
@@ -25,6 +26,7 @@ _FIRST: Mapping[str, type[pl.DataType]] = {
 }
 # By the same heads as in a query.
 _FLATTENED = ("params", "metrics", "timing", "factors", "fingerprints", "metadata", "inputs", "process", "outputs")
+_MEASURED = ("metrics", "timing")
 
 
 def write_parquet(commits: Iterable[Commit], path: Path) -> int:
@@ -90,4 +92,10 @@ def _row(commit: Commit) -> dict[str, Json]:
         "severity": None if diff.severity is None else diff.severity.value,
     }
     parts = {head: snapshot.config if head == "params" else getattr(snapshot, head) for head in _FLATTENED}
-    return first | {name: value for head, part in parts.items() for name, value in flattened(part, f"{head}.").items()}
+    rows = ((head, flattened(part, f"{head}.")) for head, part in parts.items())
+    return first | {name: _read(head, value) for head, row in rows for name, value in row.items()}
+
+
+def _read(head: str, value: Json) -> Json:
+    """The value, or the NaN or infinity that it stands for among numbers."""
+    return NOT_FINITE.get(value, value) if head in _MEASURED and isinstance(value, str) else value

@@ -112,6 +112,8 @@ def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableT
         f"may differ: {item.name} {' -> '.join(compact_pair(item.previous, item.current))}"
         for item in found.excluded_factors
     ]
+    if found.comparable and found.severity:
+        said.append(f"severity {found.severity.value}: {found.severity_reason}")
     lines = [Text(f"  {line}") for line in said]
     return Group(head, *lines, Text(), _metrics(found.metric_deltas), Text(), _keys(found.changed_keys))
 

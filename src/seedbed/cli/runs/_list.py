@@ -86,11 +86,12 @@ def _table(views: "Sequence[RunView]", columns: Sequence[str] | None = None) -> 
 
 def _default_columns(views: "Sequence[RunView]") -> Sequence[str]:
     """The test AP of link prediction where there is one, else the first two metrics of the newest run."""
+    from seedbed.records.canonical._numbers import NOT_FINITE
     from seedbed.records.query import facts
 
     newest = next((view.commit.snapshot for view in reversed(views) if view.commit), None)
     metrics = [] if newest is None else [fact for fact in facts(newest) if fact.head == "metrics"]
-    paths = [fact.path for fact in metrics if isinstance(fact.value, int | float)]
+    paths = [fact.path for fact in metrics if isinstance(fact.value, int | float) or fact.value in NOT_FINITE]
     # An interval is shown by its value, which has the same name as the interval.
     names = [f"metrics.{path}" for path in paths if path.rpartition(".")[0] not in paths]
     return [_LINK_METRIC] if _LINK_METRIC in names else names[:2]

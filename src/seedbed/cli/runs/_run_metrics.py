@@ -31,7 +31,7 @@ def metrics_text(snapshot: Snapshot) -> RenderableType:
     if values := [item for item in rest if not item.numbers]:
         parts += [_values(values), Text()]
     if lists := [item for item in rest if item.numbers]:
-        parts += [_curves("list", [(item.path, item.numbers, "") for item in lists]), Text()]
+        parts += [_curves("list", [(item.path, item.numbers, _lost(item)) for item in lists]), Text()]
     return Group(*(parts or [Text("the record holds no metrics", style="dim"), Text()]))
 
 
@@ -126,6 +126,10 @@ def _words(values: Sequence[float], note: str) -> str:
         ends = {"first": values[0], "last": values[-1], "least": min(values), "most": max(values)}
         facts = [f"{len(values):,} values", *(f"{name} {value:.4g}" for name, value in ends.items())]
     return ", ".join(filter(None, (*facts, note)))
+
+
+def _lost(item: Measured) -> str:
+    return f"{item.num_not_finite} not finite" if item.num_not_finite else ""
 
 
 def _not_finite(series: StepSeries) -> str:

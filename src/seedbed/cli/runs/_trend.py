@@ -76,7 +76,13 @@ def trend(
 def _json(found: "Trend") -> dict[str, object]:
     points = [{**asdict(point), "timestamp": point.timestamp.isoformat()} for point in found.points]
     slope = None if found.slope is None else {**asdict(found.slope), "words": found.slope.words}
-    return {"metric": found.metric, "group": found.group, "points": points, "slope": slope}
+    return {
+        "metric": found.metric,
+        "group": found.group,
+        "points": points,
+        "slope": slope,
+        "not_finite": list(found.not_finite),
+    }
 
 
 def _print(found: "Trend") -> None:

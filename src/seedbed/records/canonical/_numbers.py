@@ -10,7 +10,10 @@ from typing import Any
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import LARGEST_EXACT, Json, escape
 
-__all__ = ["tagged", "untagged", "used_as_number", "with_plain_numbers"]
+__all__ = ["NOT_FINITE", "read_number", "spelled", "tagged", "untagged", "used_as_number", "with_plain_numbers"]
+
+NOT_FINITE: Mapping[str, float] = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""The texts that stand for a result which is no finite number, since JSON has none of them; as in protobuf's JSON."""
 
 _FLOAT_TAG = "$float"
 _DEEPEST = 200  # deeper than JSON may be nested, which is refused later
@@ -34,14 +37,16 @@ def used_as_number(value: object) -> int | float:
 def with_plain_numbers(value: Any, pointer: str = "") -> Any:
     """A copy of JSON in which numbers of numpy, torch, decimals and fractions are ints, floats or truth values.
 
-    An integer stays one, however large. `pointer` leads to `value`. Raises InvalidInput with the JSON Pointer to a
-    number that no float can hold.
+    An integer stays one, however large; NaN and the infinities become the texts of NOT_FINITE. `pointer` leads to
+    `value`. Raises InvalidInput with the JSON Pointer to a number that no float can hold.
     """
     if isinstance(value, Mapping) and pointer.count("/") < _DEEPEST:
         return {key: with_plain_numbers(item, f"{pointer}/{escape(str(key))}") for key, item in value.items()}
     if isinstance(value, list | tuple) and pointer.count("/") < _DEEPEST:
         return [with_plain_numbers(item, f"{pointer}/{number}") for number, item in enumerate(value)]
-    if isinstance(value, int | float | str) or value is None or getattr(value, "ndim", False):
+    if isinstance(value, float):
+        return spelled(value)
+    if isinstance(value, int | str) or value is None or getattr(value, "ndim", False):
         return value
     try:
         return _plain_number(value.item() if hasattr(value, "item") else value)
@@ -58,14 +63,27 @@ def _plain_number(single: Any) -> Any:
     number = used_as_number(single)
     if isinstance(single, Decimal | Fraction) and abs(number) > LARGEST_EXACT and number != single:
         return int(single)  # refused as every integer that JSON would round
-    return number
+    return spelled(number)
+
+
+def spelled(number: float) -> float | str:
+    """`number`, or the text of NOT_FINITE that stands for it."""
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+def read_number(value: object) -> float | None:
+    """The number that `value`, of a record's metrics or timing, is or stands for; None for any other value."""
+    if isinstance(value, str):
+        return NOT_FINITE.get(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def tagged(number: float) -> Json:
     """`number` in JSON, which has no NaN and no infinities: of these an object that names them."""
-    if math.isfinite(number):
-        return number
-    return {_FLOAT_TAG: "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"}
+    name = spelled(number)
+    return {_FLOAT_TAG: name} if isinstance(name, str) else name
 
 
 def untagged(value: Any) -> Any:

@@ -6,8 +6,9 @@ from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
-from seedbed.records.canonical._json_pointer import Difference, differences, leaves
+from seedbed.records.canonical._json_pointer import Difference, differences, is_under, leaves
 from seedbed.records.canonical._names import commit_file
+from seedbed.records.canonical._numbers import NOT_FINITE
 from seedbed.records.compare._comparison import (
     compare_differences,
     inputs_among,
@@ -86,9 +87,10 @@ def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None,
         else strictest_comparison(before, current, inputs)
     )
     deltas = _metric_deltas(earlier.metrics, numbers(current), replicates)
+    differs = any(is_under(change.pointer, ["/metrics"]) for change in changes)
     return with_severity(
         Diff(
-            summary=_summary(comparison, inputs, current, differs=any(each.absolute != 0 for each in deltas.values())),
+            summary=_summary(comparison, inputs, current, differs=differs),
             prev_run_id=before.run_id,
             prev_snapshot_seq=earlier.seq,
             prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
@@ -132,15 +134,17 @@ def is_part_of_interval(pointer: str, known: Container[str]) -> bool:
 
 
 def _missing(changes: Sequence[Difference]) -> str:
-    """Which metric the earlier snapshot has and the later one lacks, as a sentence; of an interval its value first."""
+    """Which metric of the earlier snapshot the later one lacks or has as NaN, in words; of an interval its value."""
     gone: dict[str, str] = {}
     for change in changes:
         if not change.pointer.startswith("/metrics/"):
             continue
+        current = change.current
+        is_text = isinstance(current, str) and current in NOT_FINITE
         lost = {
-            pointer: f"is no longer {kind}"
+            pointer: f"is {current}" if is_text else f"is no longer {kind}"
             for pointer, value in leaves(change.previous, change.pointer)
-            if (kind := _kind(value)) and (pointer != change.pointer or kind != _kind(change.current))
+            if (kind := _kind(value)) and (pointer != change.pointer or kind != _kind(current))
         }
         gone |= {change.pointer: "is no longer recorded"} if change.op == "remove" else lost
     name = min(gone, key=lambda each: is_part_of_interval(each, gone), default="")

@@ -14,6 +14,7 @@ from typing import Literal
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
 from seedbed.records.canonical._canonical import plain
+from seedbed.records.canonical._numbers import read_number
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal
 from seedbed.records.snapshot._commit import Commit
@@ -22,7 +23,7 @@ from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import baselines_folder
 from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, parsed
 
-__all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at"]
+__all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at", "number_at"]
 
 _SCHEMA_VERSION = 1
 
@@ -203,11 +204,17 @@ def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commi
 
 
 def metric_at(snapshot: Snapshot, path: str) -> float | None:
+    """The metric of a snapshot as `number_at`; None if it is not finite."""
+    found = number_at(snapshot, path)
+    return None if found is None or not math.isfinite(found) else found
+
+
+def number_at(snapshot: Snapshot, path: str) -> float | None:
     """The metric of a snapshot at `path`, such as metrics.test.ap (of an interval, its value); None if it has none."""
     value: object = {"metrics": snapshot.metrics}
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     if isinstance(value, dict):
         value = value.get("value")
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+    found = read_number(value)
+    return None if found is None else float(found)

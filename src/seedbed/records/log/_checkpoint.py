@@ -6,7 +6,7 @@ the digest of the last commit that it covers, so the summary of another log is a
 
 from dataclasses import dataclass
 
-from seedbed.errors import NotFound
+from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log._headers import Headers
@@ -44,7 +44,7 @@ def read_checkpoint(files: Files, folder: str) -> Checkpoint | None:
     try:
         data = files.read(checkpoint_key(folder))
         return decoded(data)
-    except (NotFound, ValueError, KeyError, TypeError, IndexError):
+    except (NotFound, StoreCorrupt, ValueError, KeyError, TypeError, IndexError):
         return None
 
 

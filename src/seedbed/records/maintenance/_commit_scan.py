@@ -1,10 +1,10 @@
 """Reads every commit of a store once, and keeps the parts that the checks, sweeps and statistics need."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
@@ -106,10 +106,10 @@ def scan_commits(store: Store, inventory: Inventory, progress: Progress | None =
         log = store.log(project)
         commits, headers = found.commits.setdefault(project, []), found.headers.setdefault(project, Headers())
         digests: dict[int, str] = {}
+        claims: list[_Claim] = []
         for commit in readable_records(log, inventory.numbers[LOGS, project], _KINDS, found.findings):
             digests[commit.seq] = commit.digest
-            for seq, problem in _disagreements(commit, digests):
-                add_finding(found.findings, FindingKind.DIGEST_WRONG, log.key(seq), problem)
+            claims.extend(_disagreements(commit, digests))
             while headers.last < commit.seq - 1:
                 headers.append_lost()
             headers.append(header_of(upgraded(commit.body, log.key(commit.seq))))
@@ -117,6 +117,8 @@ def scan_commits(store: Store, inventory: Inventory, progress: Progress | None =
             done += 1
             if progress and done % _REPORT_EVERY == 0:
                 progress("reading commits", done, total)
+        for claim in _credible(claims):
+            add_finding(found.findings, FindingKind.DIGEST_WRONG, log.key(claim.against), claim.problem)
     return found
 
 
@@ -212,16 +214,38 @@ def _digests_in(value: object) -> Iterator[str]:
             yield from _digests_in(item)
 
 
-def _disagreements(commit: Commit, digests: Mapping[int, str]) -> Iterator[tuple[int, str]]:
-    """Wrong digests: those of `commit` itself, and those that it recorded of earlier commits; each with the number."""
+class _Claim(NamedTuple):
+    """That the commit `against` is not what it was, because of what the commit `by` holds."""
+
+    by: int
+    against: int
+    problem: str
+
+
+def _credible(claims: Iterable[_Claim]) -> Iterator[_Claim]:
+    """The claims by commits that are themselves what they were.
+
+    A commit that another has replaced holds digests of the commits that were before the other one. So a claim counts
+    only where no credible claim of a later commit, nor one of its own, is against the commit that makes it.
+    """
+    wrong: set[int] = set()
+    for claim in sorted(claims, key=lambda item: (-item.by, item.by != item.against)):
+        if claim.by not in wrong:
+            wrong.add(claim.against)
+            yield claim
+
+
+def _disagreements(commit: Commit, digests: Mapping[int, str]) -> Iterator[_Claim]:
+    """Wrong digests: those of `commit` itself, and those that it recorded of earlier commits."""
     body = upgraded(commit.body, f"commit {commit.seq}")
     recorded = {**body["fingerprints"], **body["digests"]}
     computed = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
     wrong = sorted(name for name, digest in computed.items() if recorded.get(name) != digest)
     if wrong:
-        yield commit.seq, f"its recorded digests of {', '.join(wrong)} do not match its content"
+        yield _Claim(commit.seq, commit.seq, f"its recorded digests of {', '.join(wrong)} do not match its content")
     for diff in (commit.snapshot.diff_prev, commit.snapshot.diff_baseline):
         found = digests.get(diff.prev_snapshot_seq or 0, diff.prev_digest)
         if diff.prev_digest and found != diff.prev_digest:
             recorded_then = f"commit {commit.seq}, which was compared with it, recorded {diff.prev_digest[:12]}…"
-            yield diff.prev_snapshot_seq or 0, f"its digest is {(found or '')[:12]}…, but {recorded_then}"
+            problem = f"its digest is {(found or '')[:12]}…, but {recorded_then}"
+            yield _Claim(commit.seq, diff.prev_snapshot_seq or 0, problem)

@@ -18,10 +18,10 @@ SNAPSHOT_VIEW = "snapshot.json"
 
 
 def read_object(files: Files, key: str) -> Mapping[str, Any] | None:
-    """The JSON object at `key`; None when there is none."""
+    """The JSON object at `key`; None when there is none that can be read."""
     try:
         found = parse_json(files.read(key))
-    except (NotFound, ValueError):
+    except (NotFound, StoreCorrupt, ValueError):
         return None
     return found if isinstance(found, dict) else None
 

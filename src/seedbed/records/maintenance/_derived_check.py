@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
-from seedbed.errors import NotFound
+from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records._views import latest_pointer
 from seedbed.records.log._checkpoint import Checkpoint, checkpoint_key, decoded
@@ -121,3 +121,5 @@ def _bytes(store: Store, key: str) -> bytes | None:
         return store.files.read(key)
     except NotFound:
         return None
+    except StoreCorrupt:  # nothing can be read there, which no derived file is
+        return b""

@@ -4,19 +4,20 @@ Each record is sealed, numbered, and published before anything is deleted. So a 
 explained by its rule and time, and is not mistaken for damage.
 """
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import Field
 
 from seedbed.contracts import Message, Stage
-from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal
 from seedbed.records.maintenance._retention import RetentionRule
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import expiries_folder
-from seedbed.records.storage._numbered_log import NumberedLog, parsed
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, parsed
 
 __all__ = ["Expired", "Expiries", "Expiry"]
 
@@ -48,6 +49,7 @@ class Expiries:
     """The expiries of one project. A record is never changed."""
 
     def __init__(self, files: Files, project: str) -> None:
+        self._files = files
         self._records = NumberedLog(files, expiries_folder(project))
 
     def key(self, seq: int) -> str:
@@ -59,26 +61,38 @@ class Expiries:
         return parsed(Expiry, self._records.read(seq).body, self.key(seq))
 
     def history(self) -> list[Expiry]:
-        """Every record, oldest first. Raises StoreCorrupt when one is missing or damaged, InvalidInput as `read`."""
-        self._records.require_gapless()
-        found: list[Expiry] = []
-        while True:
-            try:
-                found.append(self.read(len(found) + 1))
-            except NotFound:
-                return found
+        """Every record that can be read, oldest first; of another one a warning StoreDamaged tells."""
+        return [found for found in self._followed() if isinstance(found, Expiry)]
 
     def by_commit(self) -> dict[str, Expiry]:
-        """The first expiry of each expired commit, by the digest of the commit. Raises as `history`."""
+        """The first expiry of each expired commit, by the digest of the commit; as `history`."""
         return {item.digest: record for record in reversed(self.history()) for item in record.commits}
 
     def record(self, commits: Sequence[Expired], rule: RetentionRule, now: datetime) -> Expiry:
         """Record durably that `commits` expire. Raises StoreUnavailable."""
         expiry = Expiry(timestamp=now, rule=rule, commits=tuple(commits))
         data, _ = seal(plain(expiry.model_dump(mode="json")))
-        seq = len(self.history()) + 1
+        seq = len(self._followed()) + 1
         while not self._records.publish(seq, data):
-            if len(self.history()) < seq:
-                raise StoreCorrupt(f"{self.key(seq)} is taken but cannot be read; run `seedbed runs fsck`")
-            seq = len(self.history()) + 1
+            taken, seq = seq, len(self._followed()) + 1
+            if seq <= taken:
+                raise StoreCorrupt(f"{self.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
         return expiry
+
+    def _followed(self) -> list[Expiry | LostRecord]:
+        records: list[Expiry | LostRecord] = []
+        log = NumberedLog(self._files, self._records.folder)  # which finds anew how far it goes
+        while found := log.follow(len(records) + 1):
+            records.append(self._parsed(found))
+        return records
+
+    def _parsed(self, found: Sealed | LostRecord) -> Expiry | LostRecord:
+        if isinstance(found, Sealed):
+            try:
+                return parsed(Expiry, found.body, self.key(found.seq))
+            except (StoreCorrupt, InvalidInput) as problem:
+                found = LostRecord(found.seq, str(problem))
+        if not found.is_known:
+            why = "what it let expire seems to be missing; `seedbed runs fsck` says what can be done"
+            warnings.warn(f"passed over: {found.problem}; {why}", StoreDamaged, stacklevel=2)
+        return found

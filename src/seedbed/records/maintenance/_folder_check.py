@@ -117,6 +117,8 @@ class FolderCheck:
                 found = self.store.files.read(key)
             except NotFound:
                 yield Finding(FindingKind.VIEW_MISSING, key, "it is missing", REPAIR)
+            except StoreCorrupt as damage:
+                yield Finding(FindingKind.VIEW_STALE, key, str(damage), REPAIR)
             else:
                 if found != expected:
                     yield Finding(FindingKind.VIEW_STALE, key, f"it does not show commit {commit.seq}", REPAIR)

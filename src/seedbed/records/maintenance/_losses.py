@@ -1,14 +1,19 @@
 """What can be done about a record that is lost: bring it back from a copy in the store, or accept that it is gone."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import digest_bytes, plain
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal
+from seedbed.records.log._baselines import Baselines
+from seedbed.records.maintenance._commit_scan import Records
 from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, is_committed
+from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._inventory import Progress, take_inventory
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._files import Files, Unreadable
@@ -111,12 +116,14 @@ def _record(files: Files, key: str) -> tuple[NumberedLog, int]:
 def _require_unreadable(store: Store, key: str, seq: int) -> None:
     """Raise InvalidInput if the sealed record is a valid one of its kind, or one of a later version."""
     top, project, _ = key.split("/")
-    if top == LOGS:
-        with contextlib.suppress(StoreCorrupt):
-            store.log(project).read(seq)
-            raise InvalidInput(f"{key} can be read; there is nothing to quarantine")
-        return
-    raise InvalidInput(f"{key} can be read; there is nothing to quarantine")
+    kinds: dict[str, Callable[[str], Records[object]]] = {
+        LOGS: store.log,
+        BASELINES: partial(Baselines, store.files),
+        EXPIRIES: partial(Expiries, store.files),
+    }
+    with contextlib.suppress(StoreCorrupt):
+        kinds[top](project).read(seq)
+        raise InvalidInput(f"{key} can be read; there is nothing to quarantine")
 
 
 def _set_aside(files: Files, key: str) -> str:

@@ -15,7 +15,7 @@ from itertools import combinations, islice
 from statistics import median
 
 from seedbed.errors import InvalidInput
-from seedbed.records.log._baselines import metric_at
+from seedbed.records.log._baselines import number_at
 from seedbed.records.log._log import CommitLog
 from seedbed.records.query._facts import metric_names
 from seedbed.records.query._metric_names import metric_name, require_metric
@@ -27,6 +27,7 @@ from seedbed.records.snapshot._snapshot import Snapshot
 __all__ = ["MOST_POINTS", "Slope", "Trend", "TrendPoint", "trend", "trend_slope"]
 
 MOST_POINTS = 500  # their pairs take a tenth of a second
+_MOST_NAMED = 5
 _FEWEST = 5  # with fewer the interval covers all slopes
 _NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
 
@@ -65,7 +66,8 @@ class Trend:
     """A metric over the newest commits of one comparison group, oldest first; with fewer than five, `slope` is None.
 
     Commits that repeat another, with all inputs the same and the seed too, are points but no evidence: the slope is of
-    the others, and `num_repeats` says how many were left out.
+    the others, and `num_repeats` says how many were left out. `not_finite` are the runs of which the metric is NaN or
+    infinite, which no curve can show.
     """
 
     metric: str
@@ -73,12 +75,16 @@ class Trend:
     points: tuple[TrendPoint, ...]
     slope: Slope | None
     num_repeats: int = 0
+    not_finite: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """The trend in a sentence."""
         repeats = f"; {self.num_repeats} more repeat one of them, seed included" if self.num_repeats else ""
-        return f"{self._slope_text(len(self.points) - self.num_repeats)}{repeats}"
+        names = ", ".join(self.not_finite[-_MOST_NAMED:])
+        among = "among them " if len(self.not_finite) > _MOST_NAMED else ""
+        lost = f"; {len(self.not_finite)} more NaN or infinite, left out: {among}{names}" if names else ""
+        return f"{self._slope_text(len(self.points) - self.num_repeats)}{repeats}{lost}"
 
     def _slope_text(self, count: int) -> str:
         if self.slope is None:
@@ -102,7 +108,8 @@ def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: 
         raise InvalidInput(f"the span of the smoothing is {span}, expected a number of commits of at least 1")
     metric = _known(commit.snapshot, metric)
     group = commit.snapshot.digests["comparison_group"]
-    found = _newest(log, group, metric, commit.seq, last)
+    newest = _newest(log, group, metric, commit.seq, last)
+    found = [(item, value) for item, value in newest if math.isfinite(value)]
     values = [value for _, value in found]
     points = tuple(
         TrendPoint(
@@ -117,14 +124,15 @@ def trend(log: CommitLog, commit: Commit, metric: str, *, last: int = 50, span: 
     )
     distinct = _first_of_each(log, found)
     slope = trend_slope(distinct) if len(distinct) >= _FEWEST else None
-    return Trend(metric, group, points, slope, len(values) - len(distinct))
+    lost = tuple(item.snapshot.run_id for item, value in newest if not math.isfinite(value))
+    return Trend(metric, group, points, slope, len(values) - len(distinct), lost)
 
 
 def _known(snapshot: Snapshot, metric: str) -> str:
     name = metric_name(metric)
-    if metric_at(snapshot, name) is not None:
+    if number_at(snapshot, name) is not None:
         return name
-    known = [name for name in metric_names(snapshot) if metric_at(snapshot, name) is not None]
+    known = [name for name in metric_names(snapshot) if number_at(snapshot, name) is not None]
     return require_metric(metric, known, snapshot.run_id)
 
 
@@ -141,7 +149,7 @@ def trend_slope(values: Sequence[float]) -> Slope:
 def _newest(log: CommitLog, group: str, metric: str, until: int, last: int) -> list[tuple[Commit, float]]:
     """The newest commits of the group, up to number `until`, that have the metric, oldest first."""
     commits = (log.readable(seq) for seq in reversed(log.in_group(group)) if seq <= until)
-    valued = ((item, metric_at(item.snapshot, metric)) for item in commits if item)
+    valued = ((item, number_at(item.snapshot, metric)) for item in commits if item)
     return list(islice(((item, value) for item, value in valued if value is not None), last))[::-1]
 
 

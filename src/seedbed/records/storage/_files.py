@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
-from seedbed.errors import InvalidInput, StoreUnavailable
+from seedbed.errors import InvalidInput, StoreCorrupt
 from seedbed.records.storage._durable import TEMPORARY_PREFIX
 
 __all__ = ["Files", "StoredFile", "Unreadable", "require_create_only", "require_key"]
@@ -32,7 +32,7 @@ class StoredFile:
         return cls(key, 0, datetime.fromtimestamp(0, UTC))
 
 
-class Unreadable(StoreUnavailable):
+class Unreadable(StoreCorrupt):
     """This one file cannot be read, such as for want of the right to; what else is in the store may well be."""
 
 

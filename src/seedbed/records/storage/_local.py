@@ -13,6 +13,11 @@ from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
 __all__ = ["LocalFiles"]
 
+# A file without the right to read it, a folder or an endless link in its place, a bad sector, a checksum that is wrong.
+_OF_ONE_FILE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ}
+)
+
 
 @dataclass(frozen=True)
 class LocalFiles:
@@ -39,10 +44,9 @@ class LocalFiles:
             return _read(self._at(key))
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"there is no file {key} in {self.root}") from None
-        except (PermissionError, IsADirectoryError) as problem:
-            raise Unreadable(str(_unavailable("read", self._at(key), problem))) from problem
         except OSError as problem:
-            raise _unavailable("read", self._at(key), problem) from problem
+            refused = _unavailable("read", self._at(key), problem)
+            raise (Unreadable(str(refused)) if problem.errno in _OF_ONE_FILE else refused) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`; files that disappear during the listing are left out."""
@@ -86,17 +90,28 @@ def _children(folder: str) -> list[tuple[str, "os.DirEntry[str]"]]:
     # A folder sorts by its name with the slash, as the keys under it do.
     try:
         with os.scandir(folder) as entries:
-            return sorted((entry.name + "/" * entry.is_dir(), entry) for entry in entries)
+            return sorted((entry.name + "/" * _is_folder(entry), entry) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as problem:
         raise _unavailable("list", folder, problem) from problem
 
 
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as problem:
+        if problem.errno != errno.ELOOP:  # a link to itself
+            raise
+        return False
+
+
 def _stored(key: str, entry: "os.DirEntry[str]") -> Iterator[StoredFile]:
     try:
         found = entry.stat()
-    except FileNotFoundError:
+    except OSError as problem:
+        if problem.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
         if not entry.is_symlink():
             return
         found = entry.stat(follow_symlinks=False)  # a link that leads nowhere takes its name all the same

@@ -104,15 +104,6 @@ class NumberedLog:
         listed = self._files.list(self.folder, after=self.key(after), deep=False)
         return [number for item in listed if (number := record_number(item.key)) is not None]
 
-    def require_gapless(self, after: int = 0) -> None:
-        """Raise StoreCorrupt when a number after `after` is missing while a later one exists."""
-        for expected, found in enumerate(self.numbers(after), after + 1):
-            if found != expected:
-                raise StoreCorrupt(
-                    f"record {expected} of {self.folder} is missing, while {found} exists; "
-                    "restore the file from a copy of the store: it cannot be rebuilt"
-                )
-
 
 def record_number(key: str) -> int | None:
     """The number of the record that `key` names; None when it names none."""
