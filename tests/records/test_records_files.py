@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_no_missing_file(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     for name in ("folder", "loop"):
-        with pytest.raises(Unreadable, match="repair the mount"):
+        with pytest.raises(Unreadable, match="move away what stands in its place"):
             LocalFiles(tmp_path).read(name)
 
 

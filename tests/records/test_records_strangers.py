@@ -223,9 +223,7 @@ def taken_over(store: Store, *, is_resumed: bool) -> ActiveRun:
     run.path("attempt-1.json").write_text(json.dumps(status))
     store.end(store.find("r1"), "its machine is gone")
     if is_resumed:
-        second = store.start(PROJECT, "r1")
-        store.clock.advance(6)  # type: ignore[attr-defined]
-        second.beat()
+        assert store.start(PROJECT, "r1").attempt == 2
     return run
 
 
@@ -239,7 +237,7 @@ def test_an_attempt_that_another_ended_writes_nothing_more(tmp_path: Path, does:
     call: dict[str, Callable[[], object]] = {"beat": run.beat, "log": lambda: run.log(3, {"loss": 1.0})}
     call["finish"] = lambda: run.finish(draft("r1"))
     call |= {"failed": lambda: run.failed("no"), "interrupted": lambda: run.interrupted("no")}
-    found = "attempt 2 as RUNNING" if is_resumed else "attempt 1 as INTERRUPTED"
+    found = "attempt 2" if is_resumed else "attempt 1 as INTERRUPTED"
     with run:
         with pytest.raises(Conflict, match=f"to this process no more: the store has {found}; nothing more is written"):
             call[does]()
@@ -252,6 +250,40 @@ def test_an_attempt_that_another_ended_writes_nothing_more(tmp_path: Path, does:
     assert run._events is not None
     assert run._events._committer._stopped.is_set()
     assert store.log(PROJECT).head() == 0
+
+
+def test_an_attempt_that_wakes_up_after_the_next_began_writes_nothing_more(tmp_path: Path) -> None:
+    clock = FakeClock()
+    store = Store.open(tmp_path / "store", create=True, clock=clock)
+    first = store.start(PROJECT, "r1")
+    first.log(1, {"loss": 1.0})
+    claim = json.loads(first.path("attempt-1.json").read_bytes())
+    claim["process"]["place"] = "0" * 64  # of another machine, which sleeps
+    first.path("attempt-1.json").write_text(json.dumps(claim))
+    clock.advance(61)
+    second = Store.open(store.work, clock=clock).start(PROJECT, "r1")
+    second.log(1, {"loss": 2.0})
+    with pytest.raises(Conflict, match="to this process no more: the store has attempt 2; nothing more is written"):
+        first.log(2, {"loss": 3.0})
+    with pytest.raises(Conflict, match="to this process no more"):
+        first.write_document("notes", {})
+    assert second.finish(draft("r1", attempt=2)).snapshot.attempt_id == 2
+    assert fsck(store) == []
+
+
+@pytest.mark.parametrize("end", ["failed", "interrupted"])
+def test_an_attempt_ends_once(store: Store, end: str) -> None:
+    done, given_up = store.start(PROJECT, "r1"), store.start(PROJECT, "r2")
+    made = done.finish(draft("r1"))
+    assert done.finish(draft("r1")).digest == made.digest
+    getattr(given_up, end)("first")
+    store.start(PROJECT, "r2")
+    for again in (lambda: done.failed("later"), lambda: given_up.failed("later"), lambda: given_up.finish(draft("r2"))):
+        with pytest.raises(Conflict, match="has ended as"):
+            again()
+    assert store.find("r1").status is RunStatus.FINISHED
+    assert store.find("r2").status is RunStatus.RUNNING
+    assert store.log(PROJECT).head() == 1
 
 
 def test_an_attempt_that_logged_nothing_is_ended_from_elsewhere_too(tmp_path: Path) -> None:

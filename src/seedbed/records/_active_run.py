@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreUnavailable
-from seedbed.records._status import Status, claim_key, last_written, write_status
+from seedbed.records._status import Status, claim_key, last_written, newest_attempt, write_status
 from seedbed.records._views import write_latest, write_views
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
@@ -130,11 +130,12 @@ class ActiveRun:
     def write_document(self, name: str, value: object) -> None:
         """Write `name`.json for people to read during the run. To keep a document, put it into the draft.
 
-        Raises InvalidInput for a value that is not JSON or a name of one of the run's own files, and StoreUnavailable.
+        Raises InvalidInput for a value that is not JSON or a name of one of the run's own files, StoreUnavailable, and
+        Conflict once the run ends.
         """
         if not is_document_name(name):
             raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
-        self._require_here()
+        self._require_running()
         self._files.replace(f"{self._key}/{name}.json", readable_json(redacted(plain(value))), durable=False)
 
     def save_blob(self, name: str, data: bytes) -> str:
@@ -179,7 +180,7 @@ class ActiveRun:
         attempt; StoreCorrupt when a log of the run is damaged; StoreUnavailable: then the same call can be repeated.
         """
         self._require_own(draft)
-        with self._ending():
+        with self._ending(again=RunStatus.FINISHED):
             return self._committed(draft)
 
     def _committed(self, draft: SnapshotDraft) -> Commit:
@@ -240,13 +241,15 @@ class ActiveRun:
                 self._end(status, reason)
 
     @contextlib.contextmanager
-    def _ending(self) -> Iterator[None]:
-        """Within the block nothing more is logged; where it raises, the run may go on."""
+    def _ending(self, again: RunStatus | None = None) -> Iterator[None]:
+        """Within the block nothing more is logged; where it raises, the run may go on.
+
+        An attempt ends once; one that has ended as `again` may do so again.
+        """
         self._require_here()
         with self._lock:
-            if self._lost:
-                raise Conflict(self._lost)
-            if self._status.status == RunStatus.RUNNING:
+            if self._status.status != again:
+                self._require_not_ended()
                 self._require_not_taken()
             self._is_ending = True
         try:
@@ -388,16 +391,14 @@ class ActiveRun:
 
         Two writers must not share a log. A status that cannot be read says nothing.
         """
-        found = None
+        taken = ""
         with contextlib.suppress(StoreUnavailable):
-            found = last_written(self._files, self._key)
-        if found is None or found == self._sent_status or found.attempt < self.attempt:
-            return
-        if found.attempt == self.attempt and found.status == RunStatus.RUNNING:
+            taken = self._taken()
+        if not taken:
             return
         self._lost = (
             f"attempt {self.attempt} of {self.run_id}:{self.stage} belongs to this process no more: the store has "
-            f"attempt {found.attempt} as {found.status}; nothing more is written; start another attempt or run"
+            f"{taken}; nothing more is written; start another attempt or run"
         )
         self._status = self._status.model_copy(update={"status": RunStatus.INTERRUPTED})
         if self._events:
@@ -405,6 +406,16 @@ class ActiveRun:
         for journal in self._journals.values():
             journal.close()
         raise Conflict(self._lost)
+
+    def _taken(self) -> str:
+        """By what another has ended this attempt or begun the next, in words; empty when nobody has."""
+        newest = newest_attempt(self._files, self._key)
+        if newest > self.attempt:
+            return f"attempt {newest}"
+        found = last_written(self._files, self._key)
+        if found is None or found == self._sent_status or found.attempt < self.attempt:
+            return ""
+        return "" if found.status == RunStatus.RUNNING else f"attempt {self.attempt} as {found.status}"
 
     def _require_own(self, draft: SnapshotDraft) -> None:
         own = (self.project, self.run_id, self.stage, self.attempt)

@@ -98,8 +98,13 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
 
     Raises StoreCorrupt when the claim cannot be read.
     """
-    attempts = claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False))
-    return status_of(files, folder, attempts[-1], now) if attempts else None
+    attempt = newest_attempt(files, folder)
+    return status_of(files, folder, attempt, now) if attempt else None
+
+
+def newest_attempt(files: Files, folder: str) -> int:
+    """The number of the newest attempt that was claimed in `folder`; 0 when none was."""
+    return max(claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False)), default=0)
 
 
 def write_status(files: Files, folder: str, status: Status, *, durable: bool = True) -> None:

@@ -239,9 +239,10 @@ class Store:
     def _stages_of(self, project: str, run_id: str) -> Iterator[RunView]:
         """The stages of one run: first the committed by seq, then the unfinished by start time."""
         log = self.log(project)
-        headers = sorted((header for stage in Stage if (header := log.find(run_id, stage))), key=lambda item: item.seq)
-        yield from (self._finished_view(log.read(header.seq)) for header in headers)
-        finished = {header.stage for header in headers}
+        headers = (header for stage in Stage if (header := log.find(run_id, stage)))
+        commits = sorted(filter(None, (log.readable(header.seq) for header in headers)), key=lambda item: item.seq)
+        yield from map(self._finished_view, commits)
+        finished = {commit.snapshot.stage for commit in commits}
         views = [self._unfinished_view(project, run_id, stage) for stage in Stage if stage not in finished]
         yield from sorted((view for view in views if view), key=lambda view: view.when)
 

@@ -55,11 +55,8 @@ def _numbered_or_named(store: Store, number: str) -> RunView:
 
 
 def _is_name(store: Store, name: str) -> bool:
-    """Whether a run has exactly this name."""
-    try:
-        return store.find(name).run_id == name
-    except (NotFound, InvalidInput):  # no name begins so, or several longer ones do
-        return False
+    """Whether a run of any project has exactly this name."""
+    return any(view.run_id == name for project in store.projects() for view in store.stages(project, name))
 
 
 def require_commit(view: RunView) -> Commit:

@@ -56,6 +56,8 @@ _WINDOWS_PATH = re.compile(r"\b[A-Za-z]:\\(?:[^\s\\]+\\)*")
 # Longer texts are rarely repeated and would fill the memory.
 _LONGEST_CACHED = 256
 _MOST_PASSES = 8
+# The mark, what names it before it (api_key=, Authorization: Bearer), and the scheme of a URL that is all secret.
+_NAME_OF_SECRET = re.compile(rf"(?:[\w-]+\s*[=:]\s*)?(?:\b(?:bearer|basic|token|digest)\s+)?{SECRET}", re.IGNORECASE)
 _NESTED = (dict, list)
 
 
@@ -213,8 +215,13 @@ def _doubtful(
             yield from _doubtful(item, redact, redact_certain, max(below, telling(key)), place)
     elif isinstance(value, str) and below is not Telling.ALL:
         certain = redact_certain(value)
-        if SECRET not in certain if hides(below, value) else redact(value) != certain:
+        if not _is_secret_alone(certain) if hides(below, value) else redact(value) != certain:
             yield at
+
+
+def _is_secret_alone(redacted_text: str) -> bool:
+    """Whether a text holds secrets and their names, and nothing else that could tell two runs apart."""
+    return SECRET in redacted_text and not re.search(r"\w", _NAME_OF_SECRET.sub("", redacted_text))
 
 
 def _whole(clean: dict[str, Json], given: Mapping[str, Json]) -> dict[str, Json]:

@@ -58,7 +58,7 @@ class CommitLog:
         self._has_damage = False
         self._recent: dict[int, Commit] = {}
         self.baselines = Baselines(files, project)
-        self._predecessors = Predecessors(files, self.baselines, self.readable)
+        self._predecessors = Predecessors(files, self.baselines, self._comparable)
         self._covered: int  # the number of commits covered by the checkpoint that was found, or that was due since
 
     def head(self) -> int:
@@ -86,12 +86,19 @@ class CommitLog:
         return self._checked(_commit(self._records.read(seq)))
 
     def readable(self, seq: int) -> Commit | None:
-        """Commit `seq`, without validation of its body; None, with a warning, when it cannot be read."""
+        """Commit `seq`; None, with a warning, when it cannot be read."""
+        return self._or_none(seq, self._checked)
+
+    def _comparable(self, seq: int) -> Commit | None:
+        """As `readable`, without validation of what no comparison needs."""
+        return self._or_none(seq, lambda commit: commit)
+
+    def _or_none(self, seq: int, checked: Callable[[Commit], Commit]) -> Commit | None:
         headers = self._current_headers()
-        if headers.is_lost(seq):
+        if not 1 <= seq <= headers.last or headers.is_lost(seq):
             return None
         try:
-            return self._unchecked(seq)
+            return checked(self._unchecked(seq))
         except (NotFound, StoreCorrupt) as problem:
             headers.lose(seq)  # the checkpoint told of it, but it was damaged since
             self._warn(LostRecord(seq, str(problem)))
@@ -101,13 +108,13 @@ class CommitLog:
         """Every commit that can be read, oldest first."""
         for seq in range(1, self.head() + 1):
             if found := self.readable(seq):
-                yield self._checked(found)
+                yield found
 
     def newest_commit(self) -> Commit | None:
         """The newest commit that can be read; None when there is none."""
         while seq := self._current_headers().newest():
             if found := self.readable(seq):
-                return self._checked(found)
+                return found
         return None
 
     def find(self, run_id: str, stage: Stage) -> Header | None:
@@ -186,9 +193,9 @@ class CommitLog:
         if self.baselines.rule is None:
             return None
         current = self.baselines.of(commit.snapshot.digests["comparison_group"])
-        if current is None or current.snapshot_seq is None:
+        if current is None:
             return self.baselines.consider(commit, None, now)
-        baseline = self.readable(current.snapshot_seq)
+        baseline = self._predecessors.promoted(current)
         return None if baseline is None else self.baselines.consider(commit, baseline, now)
 
     def _current_headers(self) -> Headers:
@@ -243,7 +250,8 @@ class CommitLog:
                 f"({found[:12]}…, now {wanted[:12]}…); start another run: leave the run_id "
                 "out and one is made, or give a new run_id"
             )
-        self._records.publish(seq, seal(dict(commit.body))[0])
+        with contextlib.suppress(FileExistsError):
+            self.files.create(self.key(seq), seal(dict(commit.body))[0])
         return commit
 
     def _numbered(self, headers: Headers, unplaced: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
@@ -278,7 +286,9 @@ class CommitLog:
         except ValidationError as problem:
             first = problem.errors()[0]
             raise damaged(key, f"it is no snapshot: {first['msg']} at {first['loc']}") from None
-        except (KeyError, TypeError, AttributeError) as problem:
+        except InvalidInput:  # of a later version
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise damaged(key, f"it is no snapshot: {problem!r}") from None
 
     def _remember(self, headers: Headers, header: Header, commit: Commit) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from seedbed.records.compare._diff import EarlierCommit, Replicates, diff_since, numbers, shortened
 from seedbed.records.compare._noise import MOST_REPLICATES
-from seedbed.records.log._baselines import Baselines
+from seedbed.records.log._baselines import Baselines, Promotion
 from seedbed.records.log._headers import Headers
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Side
@@ -78,7 +78,12 @@ class Predecessors:
         if found is None or found.snapshot_seq is None or found.run_id == current.run_id:
             return NO_BASELINE
         why = f"no baseline: commit {found.snapshot_seq} is promoted, but cannot be read"
-        return self._read(found.snapshot_seq) or NO_BASELINE.model_copy(update={"summary": why})
+        return self.promoted(found) or NO_BASELINE.model_copy(update={"summary": why})
+
+    def promoted(self, promotion: Promotion) -> Commit | None:
+        """The commit that was promoted; None when it cannot be read, or another one has its number."""
+        commit = self._read(promotion.snapshot_seq or 0)
+        return commit if commit and commit.digest == promotion.digest else None
 
     def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
         """The diff from `earlier` to `current`, with the noise of the replicates of `earlier`."""

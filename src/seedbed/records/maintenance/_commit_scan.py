@@ -12,13 +12,14 @@ from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.log._headers import Headers, header_of
-from seedbed.records.maintenance._findings import MOVE, NO_COPY, UPGRADE, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE, NO_COPY, READ, UPGRADE, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import blob_digest
+from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._layout import LOGS, latest_key, log_folder, run_folder
 from seedbed.records.storage._numbered_log import Quarantined
 
@@ -160,6 +161,9 @@ def readable_records(
         except InvalidInput as newer:
             key = log.key(seq)
             findings.setdefault(key, Finding(FindingKind.RECORD_NEWER, key, str(newer), UPGRADE))
+        except Unreadable as refused:
+            key, advice = log.key(seq), READ if refused.is_whole else NO_COPY
+            findings.setdefault(key, Finding(damaged, key, str(refused), advice))
         except StoreCorrupt as damage:
             add_finding(findings, damaged, log.key(seq), str(damage))
         else:

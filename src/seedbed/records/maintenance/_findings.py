@@ -3,12 +3,29 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["GC", "MOVE", "NO_COPY", "RECOVER", "REPAIR", "RESTORE", "RESTORE_LOG", "UPGRADE", "Finding", "FindingKind"]
+__all__ = [
+    "GC",
+    "KEEP",
+    "MOVE",
+    "NO_COPY",
+    "READ",
+    "RECOVER",
+    "REPAIR",
+    "RESTORE",
+    "RESTORE_LOG",
+    "RESTORE_TAIL",
+    "UPGRADE",
+    "Finding",
+    "FindingKind",
+]
 
 RESTORE = "restore the file from a copy of the store; it cannot be rebuilt"
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
 NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
 UPGRADE = "upgrade Seedbed: a later version wrote it; nothing is deleted before it can be read"
+READ = "its bytes may be whole: do what is said there, then check again"
+RESTORE_TAIL = "restore the file from a copy of the store before the next run takes its number"
+KEEP = "another commit has its number: copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
 )

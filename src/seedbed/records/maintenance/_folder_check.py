@@ -15,7 +15,7 @@ from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, is_committed, read_object
 from seedbed.records.maintenance._expiries import Expiries
-from seedbed.records.maintenance._findings import RECOVER, REPAIR, RESTORE, RESTORE_LOG, Finding, FindingKind
+from seedbed.records.maintenance._findings import KEEP, RECOVER, REPAIR, RESTORE, RESTORE_LOG, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.snapshot._commit import Commit
@@ -56,7 +56,8 @@ class FolderCheck:
             copy = self._lost_copy(folder)
             if copy:  # nothing may replace or delete it
                 problem = f"it is a whole copy of commit {copy.seq} ({copy.digest[:12]}…), which the log does not hold"
-                found.append(Finding(FindingKind.COMMIT_LOST, key, problem, RECOVER))
+                advice = KEEP if self._has_another(copy) else RECOVER
+                found.append(Finding(FindingKind.COMMIT_LOST, key, problem, advice))
                 shown = [view for view in shown if view.path != key]
             elif commit is None:
                 shown += self._finished_without_commit(folder)
@@ -84,6 +85,11 @@ class FolderCheck:
             return None
         copy = commit_copy(self.store.files, folder)
         return copy if copy and not is_committed(self.store, copy) else None
+
+    def _has_another(self, copy: Commit) -> bool:
+        """Whether another commit, which can be read, has the number of the copy."""
+        scanned = self.reachable.scan.commits.get(copy.snapshot.project, ())
+        return any(item.seq == copy.seq for item in scanned)
 
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {name for name in self.reachable.inventory.folders.get(folder, ()) if _LOG.fullmatch(name)}

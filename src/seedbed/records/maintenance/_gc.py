@@ -17,6 +17,7 @@ from seedbed.records.maintenance._expiries import Expired, Expiries
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import DEFAULT_GRACE, Reachability, find_reachable, require_undamaged
 from seedbed.records.maintenance._retention import Dated, RetentionPolicy, RetentionRule, expired_commits
+from seedbed.records.maintenance._tail_check import find_lost_tails
 from seedbed.records.storage._blobs import REFRESH_AFTER, blob_digest
 from seedbed.records.storage._layout import EVENTS
 
@@ -107,7 +108,11 @@ def plan_gc(
     """
     if grace < _LEAST_GRACE:
         raise InvalidInput(f"the grace is {grace}, expected at least {_LEAST_GRACE}: writers rely on it")
-    return plan_of(store, require_undamaged(find_reachable(store, grace, progress)), policy)
+    reachable = find_reachable(store, grace, progress)
+    records = dict(reachable.findings)
+    find_lost_tails(store, reachable, records)
+    require_undamaged(records)
+    return plan_of(store, reachable, policy)
 
 
 def plan_of(store: Store, reachable: Reachability, policy: RetentionPolicy | None = None) -> GcPlan:

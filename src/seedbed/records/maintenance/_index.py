@@ -69,7 +69,9 @@ def export_index(
 
     Raises StoreCorrupt when a commit is missing or damaged, and StoreUnavailable.
     """
-    data = index_of(require_undamaged(reachable or find_reachable(store, progress=progress)))
+    found = reachable or find_reachable(store, progress=progress)
+    require_undamaged(found.findings)
+    data = index_of(found)
     store.files.replace(INDEX, data)
     return read_index(data)
 

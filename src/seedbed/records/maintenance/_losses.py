@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
@@ -11,6 +11,7 @@ from seedbed.records.canonical._canonical import digest_bytes, plain
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal
 from seedbed.records.log._baselines import Baselines
+from seedbed.records.log._checkpoint import checkpoint_key
 from seedbed.records.maintenance._commit_scan import Records
 from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, is_committed
 from seedbed.records.maintenance._expiries import Expiries
@@ -59,19 +60,26 @@ def recover(store: Store, *, progress: Progress | None = None) -> list[Recovered
 def _put_back(store: Store, copy: Commit) -> Recovered:
     log = store.log(copy.snapshot.project)
     told = Recovered(copy.snapshot.project, copy.seq, copy.snapshot.run_id, copy.digest)
+    key, data = log.key(copy.seq), seal(dict(copy.body))[0]
     try:
         other = log.read(copy.seq)
     except NotFound:
-        with contextlib.suppress(FileExistsError):
-            store.files.create(log.key(copy.seq), seal(dict(copy.body))[0])
+        try:
+            store.files.create(key, data)
+        except FileExistsError:  # a link that leads nowhere, or another process was faster
+            problem = f"something else stands at {key}; move it away if it is no commit, and run this again"
+            return told if is_committed(store, copy) else replace(told, problem=problem)
     except InvalidInput as newer:
-        return Recovered(told.project, told.seq, told.run_id, told.digest, str(newer))
-    except StoreCorrupt:
-        _set_aside(store.files, log.key(copy.seq))
-        store.files.replace(log.key(copy.seq), seal(dict(copy.body))[0])
+        return replace(told, problem=str(newer))
+    except StoreCorrupt as damage:
+        if isinstance(damage, Unreadable) and damage.is_whole:
+            return replace(told, problem=str(damage))
+        _set_aside(store.files, key)
+        store.files.replace(key, data)
     else:
         taken = f"run {other.snapshot.run_id} has the number {copy.seq} now; the copy stays in the run's folder"
-        return Recovered(told.project, told.seq, told.run_id, told.digest, taken)
+        return replace(told, problem=taken)
+    store.files.remove(checkpoint_key(log_folder(copy.snapshot.project)))  # it may tell of the loss
     return told
 
 
@@ -127,10 +135,15 @@ def _require_unreadable(store: Store, key: str, seq: int) -> None:
 
 
 def _set_aside(files: Files, key: str) -> str:
-    """Keep the bytes at `key` under `quarantine/`, and return where; "" where there are none that can be read."""
+    """Keep the bytes at `key` under `quarantine/`, and return where; "" where there are none that can be read.
+
+    Raises Unreadable where there may be, and this process may not read them.
+    """
     try:
         data = files.read(key)
-    except (NotFound, Unreadable):
+    except (NotFound, Unreadable) as problem:
+        if isinstance(problem, Unreadable) and problem.is_whole:
+            raise
         return ""
     kept = f"{QUARANTINE}/{key}.{digest_bytes(data)[:16]}"
     with contextlib.suppress(FileExistsError):

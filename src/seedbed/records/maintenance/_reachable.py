@@ -8,7 +8,14 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import StoreCorrupt
 from seedbed.records._status import Status, claimed, status_of
 from seedbed.records._store import Store
-from seedbed.records.maintenance._commit_scan import CommitScan, ScannedCommit, readable_records, scan_commits
+from seedbed.records.maintenance._commit_scan import (
+    CommitScan,
+    ScannedCommit,
+    named_blobs,
+    readable_records,
+    scan_commits,
+)
+from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, read_object
 from seedbed.records.maintenance._expiries import Expiries, Expiry
 from seedbed.records.maintenance._findings import Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress, take_inventory
@@ -27,7 +34,8 @@ class Reachability:
     """The files and commits of a store, the expiries (by the digest of the commit), and the damage found (by key).
 
     `running` are the attempts that have not ended, by folder. No writer relies on an unreferenced blob from before
-    `cutoff`. `held_by` is the running attempt that makes the cutoff earlier, if there is one.
+    `cutoff`. `held_by` is the running attempt that makes the cutoff earlier, if there is one. `in_copies` are the blobs
+    that a lost commit needs, of which its run's folder holds a whole copy.
     """
 
     inventory: Inventory
@@ -37,6 +45,7 @@ class Reachability:
     running: Mapping[str, Status]
     cutoff: datetime
     held_by: Status | None
+    in_copies: frozenset[str] = frozenset()
 
     def expiry_of(self, commit: ScannedCommit) -> Expiry | None:
         """The record by which `commit` expired; None when it has not."""
@@ -50,7 +59,7 @@ class Reachability:
 
     def unreferenced(self, retained: Iterable[ScannedCommit]) -> Iterator[tuple[StoredFile, bool]]:
         """The blobs whose digest appears in none of `retained`, and whether each is old enough to be deleted."""
-        live = {digest for commit in retained for digest in commit.mentioned}
+        live = {digest for commit in retained for digest in commit.mentioned} | self.in_copies
         for blob in self.inventory.blobs:
             if blob_digest(blob.key) not in live:
                 yield blob, blob.modified < self.cutoff
@@ -73,14 +82,24 @@ def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Pro
         running=running,
         cutoff=(held_by.started if held_by else now) - grace,
         held_by=held_by,
+        in_copies=_in_copies(store, inventory, found),
     )
 
 
-def require_undamaged(reachable: Reachability) -> Reachability:
-    """Return `reachable` if every record can be read, but for those in quarantine. Raises StoreCorrupt."""
-    for item in unsettled(reachable.findings).values():
+def _in_copies(store: Store, inventory: Inventory, found: CommitScan) -> frozenset[str]:
+    committed = {commit.digest for commit in found.all_commits()}
+    needed: set[str] = set()
+    for folder, names in inventory.folders.items():
+        shown = read_object(store.files, f"{folder}/{SNAPSHOT_VIEW}") if SNAPSHOT_VIEW in names else None
+        if shown and shown.get("digest") not in committed and (copy := commit_copy(store.files, folder)):
+            needed.update(named_blobs(copy.body))
+    return frozenset(needed)
+
+
+def require_undamaged(findings: Mapping[str, Finding]) -> None:
+    """Raise StoreCorrupt unless every record can be read, but for those in quarantine."""
+    for item in unsettled(findings).values():
         raise StoreCorrupt(f"{item.kind} {item.path}: {item.problem}; {item.advice}; nothing was done")
-    return reachable
 
 
 def unsettled(findings: Mapping[str, Finding]) -> dict[str, Finding]:

@@ -9,7 +9,7 @@ from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
 from seedbed.records.maintenance._commit_scan import add_finding, gap_problem, readable_records
 from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, read_object
-from seedbed.records.maintenance._findings import Finding, FindingKind
+from seedbed.records.maintenance._findings import RESTORE_TAIL, Finding, FindingKind
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._layout import BASELINES, LATEST, LOGS, log_folder
 from seedbed.records.storage._numbered_log import record_number
@@ -40,8 +40,8 @@ def find_lost_tails(store: Store, reachable: Reachability, findings: dict[str, F
             last -= 1
         if mention.seq > last and not _exists(store, project, last + 1):
             key, because = log.key(last + 1), f"{mention.key} names {mention.seq}"
-            findings.pop(key, None)
-            add_finding(findings, FindingKind.COMMIT_MISSING, key, gap_problem(last, mention.seq, because))
+            problem = gap_problem(last, mention.seq, because)
+            findings[key] = Finding(FindingKind.COMMIT_MISSING, key, problem, RESTORE_TAIL)
 
 
 def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | None:

@@ -177,8 +177,11 @@ def _coupled(change: ChangeReport) -> Iterator[tuple[str, Json]]:
 
 
 def _number(text: str) -> Json:
-    """The number, or the text of one that JSON has not."""
-    value = float(text)
+    """The number; the text as it is where it is none, or one that JSON has not."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
     return value if isfinite(value) else text
 
 

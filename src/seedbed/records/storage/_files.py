@@ -33,7 +33,14 @@ class StoredFile:
 
 
 class Unreadable(StoreCorrupt):
-    """This one file cannot be read, such as for want of the right to; what else is in the store may well be."""
+    """This one file cannot be read, such as for want of the right to; what else is in the store may well be.
+
+    `is_whole` says that its bytes may be whole all the same, so that nothing may replace it.
+    """
+
+    def __init__(self, problem: str, *, is_whole: bool = False) -> None:
+        super().__init__(problem)
+        self.is_whole = is_whole
 
 
 class Files(Protocol):

@@ -13,10 +13,13 @@ from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
 __all__ = ["LocalFiles"]
 
-# A file without the right to read it, a folder or an endless link in its place, a bad sector, a checksum that is wrong.
-_OF_ONE_FILE = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ}
-)
+_MAY_BE_WHOLE = (errno.EACCES, errno.EPERM, errno.EISDIR)
+# What keeps one file from being read, and what to do.
+_OF_ONE_FILE = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "give this process the right to read it"),
+    **dict.fromkeys((errno.EISDIR, errno.ELOOP), "move away what stands in its place"),
+    **dict.fromkeys((errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ), "look at the disk"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"there is no file {key} in {self.root}") from None
         except OSError as problem:
-            refused = _unavailable("read", self._at(key), problem)
-            raise (Unreadable(str(refused)) if problem.errno in _OF_ONE_FILE else refused) from problem
+            if problem.errno in _OF_ONE_FILE:
+                told = f"cannot read {self._at(key)}: {problem.strerror}; {_OF_ONE_FILE[problem.errno]}"
+                raise Unreadable(told, is_whole=problem.errno in _MAY_BE_WHOLE) from problem
+            raise _unavailable("read", self._at(key), problem) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`; files that disappear during the listing are left out."""

@@ -5,6 +5,7 @@ It needs no lock and no clock: writers race for the next number, and the loser r
 
 import re
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,7 @@ __all__ = ["LostRecord", "NumberedLog", "Quarantined", "Sealed", "damaged", "par
 Model = TypeVar("Model", bound=BaseModel)
 
 TOMBSTONE = "TOMBSTONE"
+_LOOK_AGAIN_SECONDS = 60.0
 _RECORD = re.compile(r"(\d{20})\.json")
 
 
@@ -51,7 +53,8 @@ class NumberedLog:
     def __init__(self, files: Files, folder: str) -> None:
         self.folder = folder
         self._files = files
-        self._taken: int | None = None  # the highest number that was there when the log was first followed
+        self._taken: int | None = None  # the highest number that was there when the log was last looked through
+        self._looked_at = 0.0
 
     def key(self, seq: int) -> str:
         """The key of record `seq`."""
@@ -68,7 +71,8 @@ class NumberedLog:
         except ValueError as problem:
             raise damaged(key, str(problem)) from None
         except Unreadable as problem:
-            raise StoreCorrupt(f"the record {key} is taken, but: {problem}") from None
+            told = f"the record {key} is taken, but: {problem}"
+            raise Unreadable(told, is_whole=problem.is_whole) from None
         if body.get("kind") == TOMBSTONE:
             raise Quarantined(f"the record {key} is lost, and quarantined since {body['timestamp']}: {body['reason']}")
         return Sealed(seq, sealed, body)
@@ -80,24 +84,35 @@ class NumberedLog:
         StoreCorrupt when a folder stands at the next number: nothing was recorded there, and nothing can be.
         """
         if self._taken is None:
-            self._taken = max(self.numbers(seq - 1), default=0)
+            self._look(seq - 1)
+        taken = self._taken or 0
         try:
             return self.read(seq)
         except NotFound:
-            missing = f"the record {self.key(seq)} is missing, while number {self._taken} exists"
-            return LostRecord(seq, missing) if seq < self._taken else None
+            missing = f"the record {self.key(seq)} is missing, while number {taken} exists"
+            return LostRecord(seq, missing) if seq < taken else None
         except StoreCorrupt as damage:
-            if seq > self._taken and seq not in self.numbers(seq - 1):
+            if seq > taken and seq not in self.numbers(seq - 1):
                 raise
             return LostRecord(seq, str(damage), isinstance(damage, Quarantined))
 
     def publish(self, seq: int, data: bytes) -> bool:
-        """Claim the number `seq` for `data`, durable on return; False when it is taken. Raises StoreUnavailable."""
+        """Claim the number `seq` for `data`, durable on return; False when it is taken. Raises StoreUnavailable.
+
+        The number of a record that was lost stays taken: where a later one exists, `follow` tells of the loss.
+        """
+        if monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:  # listing a long log takes longer than publishing
+            self._look(seq - 1)
+            if seq < (self._taken or 0):
+                return False
         try:
             self._files.create(self.key(seq), data)
         except FileExistsError:
             return False
         return True
+
+    def _look(self, after: int) -> None:
+        self._taken, self._looked_at = max(self.numbers(after), default=0), monotonic()
 
     def numbers(self, after: int = 0) -> list[int]:
         """The numbers of the records after number `after`, ascending, damaged ones included."""
