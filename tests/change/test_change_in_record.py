@@ -6,8 +6,9 @@ import pytest
 from change_knob import Knob
 
 from seedbed.change import ChangeEngine, ChangeHistory, Delta, Parameter, Scale, Set, summary
+from seedbed.dashboard._course import unknown_words
 from seedbed.errors import Conflict, InvalidInput
-from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, compare
+from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, ablation, compare
 
 LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1.0)
 INPUTS = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
@@ -86,16 +87,24 @@ def interrupted(store: Store, *, is_changed: bool) -> ActiveRun:
 
 
 @pytest.mark.parametrize("opens", [False, True])
-def test_changes_of_an_earlier_attempt_that_no_engine_takes_over_are_no_secret(store: Store, opens: bool) -> None:
+def test_changes_of_an_earlier_attempt_that_no_engine_takes_over_are_no_secret(
+    store: Store, opens: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     changed, unchanged = (interrupted(store, is_changed=is_changed) for is_changed in (True, False))
     if opens:
         changed.journal()
     found, other = ended(changed), ended(unchanged)
     assert found.snapshot.course["untold"] == {"changes.log": found.snapshot.logs["changes.log"].digest}
     assert "untold" not in other.snapshot.course
+    assert [record.getMessage()[:55] for record in caplog.records] == [
+        f"no document tells of the changes in changes.log of {found.snapshot.run_id}"[:55]
+    ]
+    assert unknown_words(found.snapshot) == ("no document tells of the changes in changes.log: comparable with no run",)
+    assert unknown_words(other.snapshot) == ()
     compared = compare(other.snapshot, found.snapshot, EXACT)
     assert not compared.comparable
     assert compared.reasons == ("one run has changes in a journal that no document of the record tells of",)
+    assert not compare(other.snapshot, found.snapshot, ablation("untold", "resumes", "/course/untold")).comparable
 
 
 @pytest.mark.parametrize("is_settled", [False, True])

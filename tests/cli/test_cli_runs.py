@@ -236,7 +236,28 @@ def test_many_reasons_are_cut_short_and_counted(cli):
 
 def test_an_ablation_must_name_its_factors(two):
     assert two("runs", "diff", "run-b", "run-a", "--policy", "ablation").code == 2
-    assert two("runs", "diff", "run-b", "run-a", "--factor", "seed").code == 2
+    assert two("runs", "diff", "run-b", "run-a", "--policy", "exact", "--factor", "seed").code == 2
+    asked = two("runs", "diff", "run-b", "run-a", "--factor", "seed", "--factor", "sed")
+    assert "policy: ABLATION, as asked for" in asked.out
+    assert "--factor sed: no input of that name differs; did you mean " in asked.out
+    assert "--factor seed:" not in asked.out
+
+
+def test_what_is_no_number_in_both_runs_is_said_to_differ_and_is_not_compared(cli):
+    metrics = {"scores": [0.8, 0.9], "name": "a", "loss": 0.5, "acc": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    finished(STORE, "first", metrics=metrics)
+    finished(STORE, "second", metrics=metrics | {"scores": [0.2, 0.3], "loss": None})
+    finished(STORE, "third", metrics=metrics | {"loss": 0.25})
+    shown = cli("runs", "diff", "second", "first").out
+    assert "severity MAJOR: the metric /loss is no longer a number" in shown
+    assert "no number in both runs, but different: /loss, /scores" in shown
+    assert "no number moved, but /loss differs, and 1 more" in cli("runs", "why", "second", "first").out
+    refused = cli("runs", "why", "second", "first", "--metric", "scores")
+    assert (refused.code, "is no number in both runs, so it is not compared" in refused.err) == (2, True)
+    for name in ("loss", "metrics.loss", "/loss"):
+        assert "/loss moved by -0.25" in cli("runs", "why", "third", "first", "--metric", name).out
+    assert "no metric moved" in cli("runs", "why", "third", "first", "--metric", "metrics.acc").out
+    assert "did you mean metrics.loss?" in cli("runs", "why", "third", "first", "--metric", "los").err
 
 
 def test_runs_on_other_data_are_not_comparable(two):
@@ -420,7 +441,7 @@ def test_a_commit_is_recovered_or_its_loss_is_accepted(two):
     assert (shown.code, "is FINISHED (its commit is missing or damaged" in shown.out) == (1, True)
     assert "resume it" not in shown.out
     assert two("runs", "diff", "run-a").code == 1
-    assert two("runs", "show", "1").code == 2
+    assert two("runs", "show", "1").code == 1
     recovered = two("runs", "recover", "--json")
     assert [(each["run_id"], each["problem"]) for each in recovered.json["commits"]] == [("run-a", "")]
     assert (recovered.code, commit.read_bytes()) == (0, whole)

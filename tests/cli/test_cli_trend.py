@@ -135,4 +135,9 @@ def test_a_number_that_two_projects_have_is_no_name_of_a_run(cli):
     finished(STORE, "here")
     run = Store.open(STORE).start("elsewhere", "there")
     run.finish(run.draft(fingerprints=dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)))
-    assert "commit 1 is run there of elsewhere or here of flights" in cli("runs", "show", "1").err
+    assert "commit 1 is run there of elsewhere or run here of flights" in cli("runs", "show", "1").err
+    for path in STORE.glob("log/elsewhere/*1.json"):
+        path.write_bytes(path.read_bytes()[:-9])
+    refused = cli("runs", "show", "1")
+    told = "commit 1 is one of elsewhere that cannot be read or run here of flights"
+    assert (refused.code, told in refused.err) == (2, True)

@@ -278,7 +278,7 @@ CUT = change_report(1, 0.005, 50, 51)
             changed("r2", config={"lr": 2}, seed=2),
             None,
             "no replicate: config/lr differs: 1 / 2, and 2 more; "
-            "comparable as `--policy ablation --factor lr --factor width --factor optimizer.lr --factor seed`",
+            "comparable as `--policy ablation --factor lr --factor width --factor seed`",
         ),
     ],
 )

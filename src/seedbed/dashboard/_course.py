@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from seedbed.dashboard._scores import is_number
 from seedbed.records import Snapshot
 
-__all__ = ["ValueUse", "contract_words", "resume_words", "uses_of"]
+__all__ = ["ValueUse", "contract_words", "resume_words", "unknown_words", "uses_of"]
 
 _ORIGINS = {
     "changes": "changed from outside: an input of this run",
@@ -76,6 +76,16 @@ def resume_words(snapshot: Snapshot) -> str:
     if not isinstance(count, int):
         return ""
     return "never resumed" if count == 0 else "resumed once" if count == 1 else f"resumed {count} times"
+
+
+def unknown_words(snapshot: Snapshot) -> tuple[str, ...]:
+    """What nobody can tell of the run, so that it is not comparable: changes in journals, inputs that were redacted."""
+    untold, hidden = (snapshot.course.get(name) for name in ("untold", "hidden"))
+    journals, places = (sorted(found) if isinstance(found, dict) else [] for found in (untold, hidden))
+    return (
+        *(f"no document tells of the changes in {name}: comparable with no run" for name in journals),
+        *(f"{place} was replaced as a secret: comparable as an ablation of it alone" for place in places),
+    )
 
 
 def _uses(values: JsonValue, origin: str) -> Iterator[ValueUse]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message
 from seedbed.contracts._faults import faults_of
 from seedbed.contracts._move import move_words
-from seedbed.dashboard._course import contract_words, resume_words, uses_of
+from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
 from seedbed.dashboard._differences import metric_rows, new_values
 from seedbed.dashboard._epochs import epoch_ends
 from seedbed.dashboard._history import history_of
@@ -74,6 +74,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
             uses=uses_of(snapshot),
             contract=contract_words(snapshot),
             resumes=resume_words(snapshot),
+            unknown=unknown_words(snapshot),
             audit=audit,
             audit_note=audit_note,
             features={feature: audit.of(feature) for feature in Feature} if audit else {},

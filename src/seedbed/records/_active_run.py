@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -33,6 +34,7 @@ from seedbed.records.storage._owner import Owner
 
 __all__ = ["ActiveRun"]
 
+_logger = logging.getLogger("seedbed.records")
 _HEARTBEAT_EVERY = timedelta(seconds=5)
 # Kinds of records in a journal of changes: the first of every change, and that of a resume.
 _PROPOSED, _RESUMED = "proposed", "resumed"
@@ -196,6 +198,14 @@ class ActiveRun:
         points = self._points(logs)
         resumes = resumes_of(self.attempt, points, map(_resumed, logs.values()))
         untold = self._untold(logs, documents, told, points)
+        for name in untold:
+            _logger.warning(
+                "no document tells of the changes in %s of %s:%s, so the run is comparable with none: an attempt that "
+                "goes on takes an engine for that journal, and resumes it with the state of its checkpoint",
+                name,
+                self.run_id,
+                self.stage.value,
+            )
         commit = self._commits.append(complete, self._log_heads(logs), self._clock.now(), resumes, untold)
         self._commits.promote_by_rule(commit, self._clock.now())
         write_views(self._files, commit)

@@ -1,6 +1,7 @@
 """`seedbed runs diff`: what differs between two runs, and whether they may be compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -14,7 +15,7 @@ from seedbed.cli.console._render import compact_pair, out, plain_table, print_js
 from seedbed.errors import ExitCode, InvalidInput
 
 if TYPE_CHECKING:
-    from seedbed.records import Commit, Comparison, Diff, MetricDelta, Store
+    from seedbed.records import Commit, Comparison, Diff, MetricDelta, Snapshot, Store
 
 __all__ = ["diff"]
 
@@ -32,7 +33,7 @@ def diff(
         ),
     ] = None,
     factor: Annotated[
-        list[str] | None, typer.Option(help="With --policy ablation: a setting or factor that may differ. Repeatable.")
+        list[str] | None, typer.Option(help="A setting, factor or change that may differ, by an ablation. Repeatable.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -53,12 +54,13 @@ def diff(
     Examples:
       seedbed runs diff latest
       seedbed runs diff latest 20260102 --policy replicate
-      seedbed runs diff latest 20260102 --policy ablation --factor learning_rate
+      seedbed runs diff latest 20260102 --factor learning_rate
     """
     from seedbed.cli.runs._policies import noise_words, policies_json, strictest
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import EXACT, REPLICATE, Store, ablation, compare_under_each
 
+    policy = policy or ("ablation" if factor else None)
     if bool(factor) != (policy == "ablation"):
         raise InvalidInput("--policy ablation and --factor go together: name each factor that may differ with --factor")
     wanted = {"exact": EXACT, "replicate": REPLICATE, "ablation": ablation(*factor or ())}[policy] if policy else None
@@ -80,6 +82,7 @@ def diff(
         said = strictest(policies) if policies else [f"policy: {found.policy}, as asked for"]
         said += [] if other or wanted else _replicate(opened, store, commit, found)
         said += [noise_words(is_recorded=is_recorded)] if found.metric_deltas else []
+        said += _idle(before, snapshot, factor or ()) if before else []
         out().print(_difference(snapshot.run_id, found, said))
     raise typer.Exit(ExitCode.FAIL if wanted is not None and found.comparable is False else ExitCode.PASS)
 
@@ -102,6 +105,21 @@ def _replicate(opened: "Store", store: str, commit: "Commit", found: "Diff") -> 
     return [f"run {name} is a replicate of it: {command(store, 'runs', 'diff', commit.snapshot.run_id, name)}"]
 
 
+def _idle(before: "Commit", current: "Snapshot", factors: Sequence[str]) -> Iterator[str]:
+    """The factors of the command line that allow nothing, each with what may have been meant."""
+    from seedbed.records import ablation
+    from seedbed.records.compare._comparison import input_differences
+    from seedbed.records.snapshot._policy import factor_of
+
+    pointers = [difference.pointer for difference in input_differences(before.snapshot, current)]
+    for factor in factors:
+        if not any(map(ablation(factor).allows, pointers)):
+            near = get_close_matches(factor, map(factor_of, pointers), n=3)
+            yield f"--factor {factor}: no input of that name differs" + (
+                f"; did you mean {' or '.join(near)}?" if near else ""
+            )
+
+
 def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableType:
     """The difference as text: may the runs be compared, by which policy, what may differ, and which metrics moved."""
     if found.prev_run_id is None:
@@ -115,16 +133,26 @@ def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableT
     if found.comparable and found.severity:
         said.append(f"severity {found.severity.value}: {found.severity_reason}")
     lines = [Text(f"  {line}") for line in said]
-    return Group(head, *lines, Text(), _metrics(found.metric_deltas), Text(), _keys(found.changed_keys))
+    return Group(head, *lines, Text(), *_metrics(found), Text(), _keys(found.changed_keys))
 
 
-def _metrics(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
+def _metrics(found: "Diff") -> Iterator[Table | Text]:
+    """The numbers that moved; and what differs among the metrics besides, which is compared as no number is."""
+    from seedbed.records.compare._diff import beside_numbers
+
+    yield _numbers(found.metric_deltas)
+    if others := beside_numbers(found):
+        more = f" and {len(others) - _SHOWN_KEYS} more" if len(others) > _SHOWN_KEYS else ""
+        yield Text(f"no number in both runs, but different: {', '.join(others[:_SHOWN_KEYS])}{more}")
+
+
+def _numbers(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
     from seedbed.records.compare._diff import is_part_of_interval
 
     shown = {name: delta for name, delta in deltas.items() if not is_part_of_interval(name, deltas)}
     moved = {name: delta for name, delta in shown.items() if delta.absolute != 0}
     if not moved:
-        return Text(f"none of {len(shown)} metrics differs")
+        return Text(f"none of {len(shown)} numbers differs" if shown else "no number is among the metrics of both")
     numeric = ("before", "after", "change", "%")
     table = plain_table("metric", *numeric, "against the replicates", numeric=numeric)
     for name, delta in moved.items():

@@ -9,7 +9,7 @@ from seedbed.cli.console._render import compact, duration, moment, section, size
 from seedbed.cli.runs._run_metrics import metrics_text, steps_text
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
 from seedbed.contracts._move import move_words
-from seedbed.dashboard._course import contract_words, resume_words, uses_of
+from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
 from seedbed.records import Commit, Diff, Event, Snapshot
 
 __all__ = ["change_text", "outcome_text", "run_details"]
@@ -83,6 +83,7 @@ def _course(snapshot: Snapshot) -> RenderableType:
     rows = [(use.parameter, f"{use.words}, {use.origin}") for use in uses_of(snapshot)]
     facts = {"contract": contract_words(snapshot), "attempts": resume_words(snapshot)}
     rows += [(name, words) for name, words in facts.items() if words]
+    rows += [("not known", words) for words in unknown_words(snapshot)]
     return section(Text("what happened", style="bold"), rows or [_MISSING])
 
 

@@ -1,11 +1,12 @@
 """Find the run that an argument names, and its commit."""
 
+import contextlib
 import re
 
 from seedbed.cli.runs._run_summary import status_line
 from seedbed.contracts import RunStatus
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Commit, RunView, Store
+from seedbed.records import Commit, CommitLog, RunView, Store
 
 __all__ = ["find_run", "require_commit"]
 
@@ -34,29 +35,34 @@ def find_run(store: str, name: str) -> RunView:
 
 def _numbered_or_named(store: Store, number: str) -> RunView:
     """The run with the name `number`, the only one whose commit has this number, or whose name begins so."""
-    numbered = [
-        store.finished(project, int(number))
-        for project in store.projects()
-        if 1 <= int(number) <= store.log(project).head() and store.log(project).readable(int(number))
-    ]
-    if len(numbered) == 1 and len(number) < _DIGITS_OF_A_DATE and not _is_name(store, number):
-        return numbered[0]
-    told = " or ".join(f"{view.run_id} of {view.project}" for view in numbered)
+    logs = [log for log in map(store.log, store.projects()) if 1 <= int(number) <= log.head()]
+    commits = [log.readable(int(number)) for log in logs]
+    if len(commits) == 1 and commits[0] and len(number) < _DIGITS_OF_A_DATE and not _is_name(store, number):
+        return store.finished(logs[0].project, int(number))
+    told = " or ".join(map(_told, logs, commits))
     try:
         return store.find(number)
     except NotFound:
-        if len(numbered) > 1:
-            raise InvalidInput(f"commit {number} is run {told}; give the run's name") from None
-        if not numbered:
+        if len(commits) > 1:
+            raise InvalidInput(f"commit {number} is {told}; give the run's name") from None
+        if not commits:
             raise
-        return numbered[0]
+        return store.finished(logs[0].project, int(number))
     except InvalidInput as problem:
-        raise InvalidInput(f"{problem}; commit {number} is run {told}" if numbered else str(problem)) from None
+        raise InvalidInput(f"{problem}; commit {number} is {told}" if commits else str(problem)) from None
+
+
+def _told(log: CommitLog, commit: Commit | None) -> str:
+    return f"run {commit.snapshot.run_id} of {log.project}" if commit else f"one of {log.project} that cannot be read"
 
 
 def _is_name(store: Store, name: str) -> bool:
     """Whether a run of any project has exactly this name."""
-    return any(view.run_id == name for project in store.projects() for view in store.stages(project, name))
+    for project in store.projects():
+        with contextlib.suppress(NotFound, InvalidInput):  # no name begins so, or several longer ones do
+            if store.find(name, project=project).run_id == name:
+                return True
+    return False
 
 
 def require_commit(view: RunView) -> Commit:

@@ -9,6 +9,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.cli.console._render import compact_pair, out, plain_table, print_json
+from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
     from seedbed.records import CommitLog, Diff
@@ -44,10 +45,8 @@ def why(
 
     from seedbed.cli.runs._policies import each_policy, noise_words, policies_json
     from seedbed.cli.runs._select import find_run, require_commit
-    from seedbed.errors import InvalidInput
     from seedbed.records import Store
     from seedbed.records import why as explain
-    from seedbed.records.query import metric_name
 
     commit = require_commit(find_run(store, run))
     earlier = other or commit.snapshot.diff_prev.prev_run_id
@@ -59,8 +58,8 @@ def why(
     before = require_commit(find_run(store, earlier))
     opened = Store.open(store)
     log = opened.log(commit.snapshot.project)
-    pointer = None if metric is None else "/" + metric_name(metric).removeprefix("metrics.").replace(".", "/")
     since = opened.log(before.snapshot.project).diff(before, commit)
+    pointer = None if metric is None else _pointer(metric, since)
     found = explain(before.snapshot, commit.snapshot, since, _history(log, commit.seq), pointer)
     if as_json:
         names = {"run_id": commit.snapshot.run_id, "other": before.snapshot.run_id}
@@ -79,6 +78,19 @@ def why(
         before_after = compact_pair(cause.previous, cause.current)
         table.add_row(cause.name, *before_after, f"{cause.likelihood:.2f}", cause.evidence)
     out().print(table)
+
+
+def _pointer(metric: str, since: "Diff") -> str:
+    """The number that both runs have and `metric` spells; the name of an interval means its value."""
+    from seedbed.records.compare._diff import beside_numbers, is_part_of_interval
+    from seedbed.records.query import metric_name, require_metric
+
+    deltas = since.metric_deltas
+    names = {metric_name(pointer): pointer for pointer in deltas if not is_part_of_interval(pointer, deltas)}
+    names = {name.removesuffix(".value"): pointer for name, pointer in names.items()} | names
+    if metric_name(metric) in map(metric_name, beside_numbers(since)):
+        raise InvalidInput(f"{metric} is no number in both runs, so it is not compared; of a list, record its mean too")
+    return names[require_metric(metric, names, "the pair of runs")]
 
 
 def _history(log: "CommitLog", seq: int) -> "Iterator[Diff]":

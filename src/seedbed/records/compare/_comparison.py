@@ -6,7 +6,7 @@ from typing import Any
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._json_pointer import Difference, differences, is_under, unescaped
 from seedbed.records.snapshot._compared import Compared
-from seedbed.records.snapshot._course import DERIVED, HIDDEN
+from seedbed.records.snapshot._course import DERIVED, HIDDEN, UNTOLD
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records.snapshot._schema import NOT_APPLICABLE
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
@@ -29,7 +29,6 @@ __all__ = [
 
 _SHOWN = 60
 _MADE = {"/course/changes/": "changed while it ran", DERIVED: "changed by the run's own rules"}
-_UNTOLD = "/course/untold"
 _INPUTS = ("/config/", "/factors/", "/fingerprints/", "/course/")
 _NOT_ALWAYS_RECORDED = ("code", "environment")
 
@@ -66,10 +65,10 @@ def compare_differences(
     if is_same_run(previous, current):
         reason = f"both are {current.run_id}:{current.stage}; a run is never compared with itself"
         return Comparison(policy=policy.name, comparable=False, reasons=(reason,))
-    reasons = (
-        *map(reason_of, group_differences(previous, current)),
-        *(reason_of(difference) for difference in found if not policy.allows(difference.pointer)),
-    )
+    refused = [difference for difference in found if not policy.allows(difference.pointer)]
+    # Of a run with changes that nobody tells of, "never changed" is no fact, so this is said first.
+    refused.sort(key=lambda difference: not difference.pointer.startswith(UNTOLD))
+    reasons = tuple(map(reason_of, (*group_differences(previous, current), *refused)))
     return Comparison(
         policy=policy.name,
         comparable=not reasons,
@@ -128,7 +127,7 @@ def reason_of(difference: Difference) -> str:
         if difference.pointer.startswith(start):
             uses = _uses_texts(difference.previous, difference.current)
             return f"{difference.pointer.removeprefix(start)} was {made}: {' / '.join(uses)}"
-    if difference.pointer.startswith(_UNTOLD):
+    if difference.pointer.startswith(UNTOLD):
         which = "both runs have" if difference.op == "replace" else "one run has"
         return f"{which} changes in a journal that no document of the record tells of"
     if difference.pointer.startswith(HIDDEN):
@@ -163,8 +162,10 @@ def _use_text(number: str, step: int, value: Json, outcome: str = "", *lost: Jso
 
 def _short_texts(previous: Json, current: Json) -> tuple[str, str]:
     """Both values as short texts that differ if their types or long forms do."""
-    short = short_text(previous), short_text(current)
-    return short if short[0] != short[1] else cut_pair(str(previous), str(current))
+    for texts in ((short_text(previous), short_text(current)), cut_pair(str(previous), str(current))):
+        if texts[0] != texts[1]:
+            return texts
+    return cut_pair(repr(previous), repr(current))  # 0.1 and the text 0.1
 
 
 def cut_pair(first: str, second: str, width: int = _SHOWN) -> tuple[str, str]:

@@ -33,7 +33,16 @@ from seedbed.records.snapshot._snapshot import (
 )
 from seedbed.records.storage._layout import log_folder
 
-__all__ = ["EarlierCommit", "Replicates", "diff", "diff_since", "is_part_of_interval", "numbers", "shortened"]
+__all__ = [
+    "EarlierCommit",
+    "Replicates",
+    "beside_numbers",
+    "diff",
+    "diff_since",
+    "is_part_of_interval",
+    "numbers",
+    "shortened",
+]
 
 _PARTS_OF_INTERVAL = frozenset({"low", "high", "n", "confidence"})
 _MOST_FACTORS = 8
@@ -131,6 +140,12 @@ def is_part_of_interval(pointer: str, known: Container[str]) -> bool:
     """Whether a number is an end of an interval, or its n or confidence, which move with the value or tell less."""
     interval, _, part = pointer.rpartition("/")
     return part in _PARTS_OF_INTERVAL and f"{interval}/value" in known
+
+
+def beside_numbers(found: Diff) -> list[str]:
+    """The metrics that differ and are no single numbers in both: lists, texts, and what only one of the two has."""
+    keys = (key.removeprefix("/metrics") for key in found.changed_keys if key.startswith("/metrics/"))
+    return [key for key in keys if key not in found.metric_deltas]
 
 
 def _missing(changes: Sequence[Difference]) -> str:

@@ -19,7 +19,7 @@ from seedbed.records.compare._comparison import (
     reason_of,
     unrecorded,
 )
-from seedbed.records.compare._diff import is_part_of_interval
+from seedbed.records.compare._diff import beside_numbers, is_part_of_interval
 from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, PERCENT_BEYOND, WITHIN
 from seedbed.records.snapshot._policy import REPLICATE
 from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
@@ -95,7 +95,7 @@ def why(
     return Explanation(
         metric=chosen,
         delta=delta,
-        summary=_summary(chosen, delta, current, is_explained=bool(causes), is_replicate=is_replicate),
+        summary=_summary(found, chosen, current, is_explained=bool(causes), is_replicate=is_replicate),
         disqualifying=tuple(map(reason_of, group_differences(previous, current))),
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
         policies=policies,
@@ -126,11 +126,12 @@ def _distance(delta: MetricDelta) -> tuple[bool, bool, float, float]:
     return delta.absolute is None, delta.z is not None, abs(delta.z or 0.0), abs(delta.percent or 0.0)
 
 
-def _summary(
-    metric: str | None, delta: MetricDelta | None, current: Snapshot, *, is_explained: bool, is_replicate: bool
-) -> str:
+def _summary(found: Diff, metric: str | None, current: Snapshot, *, is_explained: bool, is_replicate: bool) -> str:
+    delta = found.metric_deltas[metric] if metric else None
     if metric is None or delta is None or delta.absolute == 0:
-        return "no metric moved"
+        others = beside_numbers(found)
+        more = f", and {len(others) - 1} more" if len(others) > 1 else ""
+        return f"no number moved, but {others[0]} differs{more}" if others else "no metric moved"
     moved = f"{metric} moved by " + (BEYOND_NUMBERS if delta.absolute is None else f"{delta.absolute:+.4g}")
     if not is_explained:
         return f"{moved}: {unrecorded(current)}"

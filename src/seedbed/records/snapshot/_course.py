@@ -14,10 +14,11 @@ from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._json_pointer import differences
 
-__all__ = ["DERIVED", "HIDDEN", "change_summaries", "course_of", "course_words", "is_kept", "resumes_of"]
+__all__ = ["DERIVED", "HIDDEN", "UNTOLD", "change_summaries", "course_of", "course_words", "is_kept", "resumes_of"]
 
 DERIVED = "/course/derived/"
 HIDDEN = "/course/hidden/"
+UNTOLD = "/course/untold"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
 _FACTS = ("requested", "used")
 _USE = re.compile(r"effective: step (\d+) used ")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from seedbed.records.canonical._json_pointer import unescaped
-from seedbed.records.snapshot._course import DERIVED, HIDDEN
+from seedbed.records.snapshot._course import DERIVED, HIDDEN, UNTOLD
 
 __all__ = ["EXACT", "REPLICATE", "Policy", "ablation", "factor_of"]
 
@@ -15,6 +15,7 @@ class Policy:
     Each is a full pointer (`/config/optimizer/lr`), or its last names (`optimizer.lr`, `lr`, `seed`). What rules of its
     own configuration changed in a run follows from the other inputs, so it may differ wherever any of them may. Of an
     input that was replaced as a secret nobody knows whether it differs, which is allowed where the input itself may.
+    Changes of which no document tells are allowed by none: nobody can say what differs.
     """
 
     name: str
@@ -22,10 +23,13 @@ class Policy:
 
     def allows(self, pointer: str) -> bool:
         """Whether the value at `pointer` may differ."""
+        if pointer.startswith(UNTOLD):
+            return False
         if pointer.startswith(DERIVED) and self.may_differ:
             return True
         place = _place(pointer)
-        names = list(map(unescaped, place.split("/")[1:]))
+        # A key may itself have dots in it, as the parameter optimizer.lr has.
+        names = ".".join(map(unescaped, place.split("/")[1:])).split(".")
         ends = (".".join(names[start:]) for start in range(len(names)))
         return not self.may_differ.isdisjoint((pointer, place, place.rpartition("/")[2], *ends))
 

@@ -114,7 +114,8 @@ def _modified(directory: int, name: str) -> datetime:
 class AppendFile:
     """A file that is only appended to, created durably. After one failed call every further call fails.
 
-    An append that an interrupt ended has not failed: all, a part or nothing of it is written, and who appends looks.
+    A call that an interrupt ended has not failed. Of an append, all, a part or nothing is written, and who appends
+    looks; the disk has reported no error to a sync, so the next one makes everything durable.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -170,10 +171,12 @@ class AppendFile:
     def _call(self, doing: str) -> Iterator[None]:
         if self._broken or self._descriptor < 0:
             raise self._refusal(doing)
-        self._broken = True
-        with _durable_call(doing, self._path):
-            yield
-        self._broken = False
+        try:
+            with _durable_call(doing, self._path):
+                yield
+        except StoreUnavailable:
+            self._broken = True
+            raise
 
     def _refusal(self, doing: str) -> StoreUnavailable:
         state = "an earlier durable call on it failed" if self._broken else "it is closed"
