@@ -438,7 +438,7 @@ def test_a_commit_is_recovered_or_its_loss_is_accepted(two):
     whole = commit.read_bytes()
     commit.write_bytes(whole[:-9])
     shown = two("runs", "show", "run-a")
-    assert (shown.code, "is FINISHED (its commit is missing or damaged" in shown.out) == (1, True)
+    assert (shown.code, "is FINISHED (its commit is lost" in shown.out) == (1, True)
     assert "resume it" not in shown.out
     assert two("runs", "diff", "run-a").code == 1
     assert two("runs", "show", "1").code == 1

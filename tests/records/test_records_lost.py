@@ -85,12 +85,12 @@ def test_one_lost_commit_hides_nothing_else_and_stops_nobody(
     with pytest.warns(StoreDamaged, match=told):
         views = found.runs(PROJECT)
     assert [(view.run_id, view.commit is None) for view in views] == [("r1", False), ("r3", False), ("r2", True)]
-    assert "its commit is missing or damaged" in views[-1].reason
+    assert "its commit is lost" in views[-1].reason
     assert found.log(PROJECT).lost() == [2]
     assert found.find("r3", project=PROJECT).status is RunStatus.FINISHED
     with pytest.raises((NotFound, StoreCorrupt, InvalidInput)):
         found.finished(PROJECT, 2)
-    with pytest.raises(StoreCorrupt, match="r2:TRAINING of flights is finished, but its commit is missing or damaged"):
+    with pytest.raises(StoreCorrupt, match="r2:TRAINING of flights is finished, but its commit is lost"):
         verify(found, found.find("r2"))
     with pytest.raises(Conflict, match="is finished; start another run"):
         found.start(PROJECT, "r2", Stage.TRAINING)

@@ -13,7 +13,7 @@ from seedbed.records import Catalog, FindingKind, PromotionRule, Store, fsck, gc
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log
-from seedbed.records.maintenance._findings import KEEP, READ, RESTORE_TAIL
+from seedbed.records.maintenance._findings import KEEP, READ, RECOVER, RESTORE_TAIL
 from seedbed.records.storage import _local, _numbered_log
 
 AP = "metrics.test.ap"
@@ -57,8 +57,16 @@ def test_a_promoted_commit_that_is_lost_from_the_end_keeps_nobody_from_finishing
 
 def test_the_end_of_a_log_is_asked_back_before_its_number_is_given_again(store: Store) -> None:
     (store.work / key(3)).unlink()
+    baselines = store.log(PROJECT).baselines
+    baselines.promote(store.log(PROJECT).read(2), "", store.clock.now())
+    advice = {finding.kind: finding.advice for finding in fsck(again(store))}
+    assert advice == dict.fromkeys((FindingKind.COMMIT_MISSING, FindingKind.COMMIT_LOST), RECOVER)
+    view = store.work / f"runs/{PROJECT}/r3/TRAINING/snapshot.json"
+    whole = view.read_bytes()
+    view.write_bytes(whole.replace(b'"ap": 0.9', b'"ap": 0.8'))
     advice = {finding.kind: finding.advice for finding in fsck(again(store))}
     assert advice[FindingKind.COMMIT_MISSING] == RESTORE_TAIL
+    view.write_bytes(whole)
     commit(again(store), "r4")
     [lost] = fsck(again(store))
     assert (lost.kind, lost.advice) == (FindingKind.COMMIT_LOST, KEEP)

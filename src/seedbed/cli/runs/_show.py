@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.contracts import RunStatus
+from seedbed.errors import ExitCode, NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
     from seedbed.records import Event, RunView
@@ -17,7 +20,8 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
 
     Names and values are those of the record, whatever it holds. The model is
     compared with the strongest baseline where the record holds the same
-    metrics of both, at metrics.test and at metrics.baselines.
+    metrics of both, at metrics.test and at metrics.baselines. Exits with 1
+    where a part of the record is lost.
 
     \b
     Examples:
@@ -39,6 +43,9 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         out().print(run_details(view.commit, events))
         if note:
             errors().print(note, soft_wrap=True)
+            raise typer.Exit(ExitCode.FAIL)
+    if view.commit is None and view.status is RunStatus.FINISHED:
+        raise typer.Exit(ExitCode.FAIL)
 
 
 def _events(store: str, view: "RunView") -> "tuple[list[Event], str]":
@@ -54,7 +61,6 @@ def _events(store: str, view: "RunView") -> "tuple[list[Event], str]":
 def _unfinished_text(view: "RunView") -> str:
     """A run without a record: its status, how to resume it, and where its files are."""
     from seedbed.cli.runs._run_summary import status_line
-    from seedbed.contracts import RunStatus
 
     has_no_next = view.status in (RunStatus.RUNNING, RunStatus.FINISHED)
     resume = "" if has_no_next else f"resume it with the command that started it and --resume {view.run_id}; "

@@ -127,6 +127,14 @@ _LIKELY = (
     r"token|auth|authorization|cookies?|dsns?|jwts?|pass|pats?|webhooks?|webhook[_-]?ur[li]s?"
     r"|conn(?:ection)?[_-]?str(?:ing)?|[a-z]{3}[_-]?key"
 )
+_ONE_WORD = rf"{_QUOTES}[A-Za-z]+(?:[^\w=+/.-]|$)"
+
+
+def _assigned(unless: str) -> re.Pattern[str]:
+    """What is assigned to a name of a secret, unless it matches."""
+    return re.compile(rf"((?:{_SURE})s?{_QUOTES}\s*[=:]\s*)(?!{SECRET}){unless}{_VALUE}", re.IGNORECASE)
+
+
 # What is a secret beyond doubt.
 _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (_PEM, SECRET),
@@ -134,7 +142,7 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (_WEBHOOK, rf"\1{SECRET}"),
     # A password may hold an @, and one that follows a user also a slash; a port and a path are none.
     (re.compile(r"(\w://)(?:[^\s/'\"]+|[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\",;]{0,200})@"), rf"\1{SECRET}@"),
-    (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
+    (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n]*=)[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
     (
         re.compile(
             rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}(?:basic|token|digest|negotiate|apikey)\s+)(?!{SECRET})"
@@ -143,11 +151,15 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{SECRET}",
     ),
-    (re.compile(rf"((?:{_SURE})s?{_QUOTES}\s*[=:]\s*)(?!{SECRET}){_VALUE}", re.IGNORECASE), rf"\1{SECRET}"),
-    (re.compile(r"\b(Bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
+    (_assigned(rf"(?!{_ONE_WORD})"), rf"\1{SECRET}"),
+    (re.compile(r"\b(Bearer)\s+(?![A-Za-z]+\b)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
     (re.compile(r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]++[^\s:]++:)\S+"), rf"\1{SECRET}"),
 )
+# The same where it may be a word of a sentence.
 _UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
+    (_assigned(""), rf"\1{SECRET}"),
+    (re.compile(r"\b(Bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
     (
         re.compile(
             rf"([?&;#](?:[\w-]{{0,{_LONGEST_NAME}}}(?:token|key|secret|passw|sig|auth|credential)"

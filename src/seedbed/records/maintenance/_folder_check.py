@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from seedbed.contracts import RunStatus
@@ -30,11 +30,15 @@ _REPORT_EVERY = 100
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """Checks one folder after another. Views of `damaged` commits are skipped: their right content is unknown."""
+    """Checks one folder after another. Views of `damaged` commits are skipped: their right content is unknown.
+
+    `copied` are the keys of the lost commits of which a folder that was checked holds a whole copy.
+    """
 
     store: Store
     reachable: Reachability
     damaged: Mapping[str, Finding]
+    copied: set[str] = field(default_factory=set, init=False)
 
     def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Everything that is wrong with the folders."""
@@ -56,7 +60,10 @@ class FolderCheck:
             copy = self._lost_copy(folder)
             if copy:  # nothing may replace or delete it
                 problem = f"it is a whole copy of commit {copy.seq} ({copy.digest[:12]}…), which the log does not hold"
-                advice = KEEP if self._has_another(copy) else RECOVER
+                has_another = self._has_another(copy)
+                advice = KEEP if has_another else RECOVER
+                if not has_another:
+                    self.copied.add(self.store.log(copy.snapshot.project).key(copy.seq))
                 found.append(Finding(FindingKind.COMMIT_LOST, key, problem, advice))
                 shown = [view for view in shown if view.path != key]
             elif commit is None:

@@ -16,11 +16,22 @@ from seedbed.records.canonical._names import commit_file
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.storage._files import Files, Unreadable
 
-__all__ = ["LostRecord", "NumberedLog", "Quarantined", "Sealed", "damaged", "parsed", "record_number", "tombstone"]
+__all__ = [
+    "RESTORE_RECORD",
+    "LostRecord",
+    "NumberedLog",
+    "Quarantined",
+    "Sealed",
+    "damaged",
+    "parsed",
+    "record_number",
+    "tombstone",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 
 TOMBSTONE = "TOMBSTONE"
+RESTORE_RECORD = "restore the file from a copy of the store"
 _LOOK_AGAIN_SECONDS = 60.0
 _RECORD = re.compile(r"(\d{20})\.json")
 
@@ -128,7 +139,7 @@ def record_number(key: str) -> int | None:
 
 def damaged(key: str, found: str) -> StoreCorrupt:
     """The error for a damaged record."""
-    return StoreCorrupt(f"the record {key} is damaged: {found}; restore the file from a copy of the store")
+    return StoreCorrupt(f"the record {key} is damaged: {found}; {RESTORE_RECORD}")
 
 
 def tombstone(seq: int, lost: str, reason: str, timestamp: str) -> bytes:
