@@ -34,7 +34,7 @@ def why(
     likely: in how many of the earlier runs that changed the same setting did
     the metric move by more than noise? Replicates are counted as there are
     now, also those that finished after RUN. Between two of them there is only
-    chance, and no cause.
+    chance, and the seed alone.
 
     \b
     Examples:
