@@ -1,6 +1,7 @@
 """Rare events and skew: what fifty zeros do not show, what three hundred do, and what no number of samples shows."""
 
-from math import comb
+import re
+from math import ceil, comb
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from seedbed.gate._check import Method
 from seedbed.gate.bounds._bounded import BoundedMean
 from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._share import chance_of_at_least, largest_share_refuted
+from seedbed.gate.bounds._simulated import autoregressive
 
 # The lower end of the 99 % interval of a share is above 5 % from here on for 2,000 series, and from 7 % on for 1,000.
 MOST_WRONG = 0.064
@@ -27,11 +29,83 @@ def test_fifty_zeros_show_no_rate_below_a_hundredth_and_299_do() -> None:
     check = "mean(k) < 0.01 in [0, 1] @ 95%"
     few = report_on(check, {"k": Series([0.0] * 50)})
     assert few.verdict is Verdict.INCONCLUSIVE
-    assert "it takes 299 samples to show it at all: collect 249 more" in few.reason
+    assert "it takes 299 samples to show it at all: collect at least 249 more" in few.reason
     assert verdict_on(check, {"k": Series([0.0] * 298)}) is Verdict.INCONCLUSIVE
     assert verdict_on(check, {"k": Series([0.0] * 299)}) is Verdict.PASS
     assert fewest_samples(check_of(check)) == 299
     assert 0.99**299 < 0.05 < 0.99**298
+
+
+def spread_ones(num_samples: int, *places: int) -> Series:
+    return Series([float(place in places) for place in range(num_samples)])
+
+
+def fewest_by_chance(ones: int, share: float) -> int:
+    """Of how many samples at least so few ones have a chance of at most 5 % at this share."""
+    return next(n for n in range(ones, 9999) if chance_of_at_most(ones, n, share) <= 0.05)
+
+
+def chance_of_at_most(ones: int, num_samples: int, share: float) -> float:
+    return sum(comb(num_samples, k) * share**k * (1 - share) ** (num_samples - k) for k in range(ones + 1))
+
+
+def test_the_fewest_samples_are_called_the_fewest() -> None:
+    check, thirty = "mean(k) < 0.01 in [0, 1] @ 95%", spread_ones(30, 11)
+    assert fewest_by_chance(0, 0.01) == 299
+    assert report_on(check, {"k": thirty}).reason.endswith(
+        "it takes 299 samples to show it at all: collect at least 269 more"
+    )
+    # With the one that was seen, and nothing but zeros after it, it takes more than the fewest.
+    takes = fewest_by_chance(1, 0.01)
+    assert takes > 299
+    assert verdict_on(check, {"k": spread_ones(takes - 1, 11)}) is Verdict.INCONCLUSIVE
+    assert verdict_on(check, {"k": spread_ones(takes, 11)}) is Verdict.PASS
+
+
+def test_what_the_spread_of_the_samples_asks_for_is_said_where_it_is_more_than_the_fewest() -> None:
+    four = spread_ones(96, 9, 31, 58, 88)
+    report = report_on("mean(k) < 0.02 in [0, 1] @ 95%", {"k": four})
+    assert isinstance(report.found, Interval)
+    estimated = ceil((((4 / 96 - report.found.low) / (4 / 96 - 0.02)) ** 2 - 1) * 96)
+    assert estimated > fewest_by_chance(0, 0.02) - 96 == 53
+    assert report.reason.endswith(f"collect more samples, about {estimated} if the value stays where it is")
+    assert fewest_by_chance(4, 0.02) - 96 > estimated  # so many, all of them zeros, to pass: not even then a promise
+
+
+@pytest.mark.parametrize("check", ["mean(k) < 0.04 in [0, 1] @ 95%", "mean(k) >= 0.04 in [0, 1] @ 95%"])
+def test_where_the_value_found_is_the_threshold_no_samples_are_asked_for(check: str) -> None:
+    report = report_on(check, {"k": spread_ones(100, 9, 31, 58, 88)})
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.reason.endswith(
+        "no number of samples decides while the value found is the threshold itself; move the threshold"
+    )
+
+
+def test_where_the_quantile_found_is_the_threshold_no_samples_are_asked_for() -> None:
+    samples = np.random.default_rng(0).normal(size=101)
+    middle = float(sorted(samples)[50])
+    reason = report_on(f"median(k) < {middle!r} @ 95%", {"k": Series(samples)}).reason
+    assert "no number of samples decides" in reason
+    assert "collect" not in reason
+
+
+@pytest.mark.parametrize(("check", "share"), [("p95(k) < 300 @ 95%", 0.95), ("p99.9(k) < 300 @ 95%", 0.999)])
+@pytest.mark.parametrize("num_samples", [1, 5, 20])
+def test_too_few_samples_for_a_quantile_are_told_from_what_it_takes(check: str, share: float, num_samples: int) -> None:
+    takes = next(n for n in range(1, 9999) if share**n <= 0.05)
+    samples = np.random.default_rng(4).normal(200, 5, num_samples)
+    reason = report_on(check, {"k": Series(samples)}).reason
+    assert f"which takes {takes:,}: collect at least {takes - num_samples:,} more" in reason
+
+
+def test_a_quantile_of_dependent_samples_says_what_they_are_worth() -> None:
+    alike = autoregressive(0.9, 59, 1, np.random.default_rng(1))[0]
+    reason = report_on("p95(k) < 3 @ 95%", {"k": Series(alike)}).reason
+    said = re.match(
+        r"59 samples, worth about (\d+) independent ones, do not bound .* takes 59 of those: collect", reason
+    )
+    assert said is not None
+    assert int(said[1]) < 30
 
 
 @pytest.mark.parametrize("ones", [[0.0] * 50, [1.0] * 50, [0.0] * 40 + [1.0] * 10, [-99.0] + [1.0] * 300, [7.5] * 300])
