@@ -9,9 +9,10 @@ from gate_samples import report_on, verdict_on
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import Series, block_bootstrap, bounded_mean, fewest_samples, parse_gate
+from seedbed.gate import GateSpec, Series, block_bootstrap, bounded_mean, fewest_samples, judge, parse_gate
 from seedbed.gate._answer_series import answer_series
 from seedbed.gate._check import Method
+from seedbed.gate._spec import declared_gate
 from seedbed.gate.bounds._bounded import BoundedMean
 from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._share import chance_of_at_least, largest_share_refuted
@@ -123,7 +124,7 @@ def test_without_a_range_no_number_of_samples_bounds_a_mean_or_a_spread(ones: li
         ("mean(k) >= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
         ("mean(k) <= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
         ("mean(k) >= 0.1 in [0, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
-        ("mean(k) <= 0.1 in [0.6, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
+        ("mean(k) >= 0.1 in [0.6, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
         ("mean(k) <= 0.1 @ 95%", [0.1] * 58, Verdict.INCONCLUSIVE),
         ("mean(k) <= 0.1 @ 95%", [0.1] * 59, Verdict.PASS),
         ("mean(k) <= 0.1 @ 99%", [0.1] * 458, Verdict.INCONCLUSIVE),
@@ -323,6 +324,56 @@ def test_a_check_on_one_value_takes_no_samples() -> None:
 def test_a_range_that_is_none_is_refused(written: str, problem: str) -> None:
     with pytest.raises(InvalidInput, match=problem):
         parse_gate({"checks": [written]})
+
+
+@pytest.mark.parametrize("at", [" @ 95%", ""])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("mean(k) >= 7 in [0, 1]", "within the declared range [0, 1] it is at most 1"),
+        ("mean(k) > 1.5 in [0, 1]", "within the declared range [0, 1] it is at most 1"),
+        ("mean(k) < -0.25 in [0, 1]", "within the declared range [0, 1] it is at least 0"),
+        ("p95(k) <= 2 in [3, 4]", "within the declared range [3, 4] it is at least 3"),
+        ("difference(k, c) > 2 in [-1, 1]", "within the declared range [-1, 1] it is at most 1"),
+        ("ap >= 7 in [0, 1]", "within the declared range [0, 1] it is at most 1"),
+        # Two samples at both ends have the largest standard deviation: 3 / sqrt(2).
+        ("std(k) > 2.2 in [5, 8]", "within the declared range [5, 8] it is at most 2.12132"),
+        ("std(k) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
+        ("spread_ratio(k, c) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
+    ],
+)
+def test_a_threshold_beyond_the_range_on_the_side_that_no_value_keeps_is_refused(
+    written: str, said: str, at: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_gate({"checks": ["a == 1", f"{written}{at}"]}, source="gate.yaml")
+    assert f"checks.1: {written}{at} can never hold: {said}; correct the threshold or the range" in str(caught.value)
+    assert "gate.yaml: 1 problem(s)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("mean(k) >= 1 in [0, 1]", "mean(k) > 1 in [0, 1]", "mean(k) < 0 in [0, 1]", "mean(k) <= 0 in [0, 1]"),
+        *("mean(k) < 7 in [0, 1]", "mean(k) > -7 in [0, 1]", "mean(k) != 7 in [0, 1]", "count(k) >= 48 in [0, 1]"),
+        *("std(k) < 3 in [5, 8]", "std(k) > 2.12 in [5, 8]", "spread_ratio(k, c) > 20 in [0, 1]"),
+    ],
+)
+def test_a_threshold_that_some_value_keeps_or_that_is_an_end_of_the_range_is_let_through(written: str) -> None:
+    assert parse_gate({"checks": [written]})
+
+
+def test_a_value_equal_to_what_the_range_leaves_out_is_refused() -> None:
+    for value in (-1, 2):
+        with pytest.raises(InvalidInput, match="can never hold"):
+            parse_gate({"checks": [f"mode == {value} in [0, 1]"]})
+
+
+def test_a_check_that_was_declared_before_is_judged_and_fails_though_it_can_never_hold() -> None:
+    declared = {"checks": ["mean(k) >= 7 in [0, 1] @ 95%"]}
+    spec = declared_gate(declared, source="the record")
+    assert judge(spec, {"k": Series([0.0, 1.0] * 200)}).verdict is Verdict.FAIL
+    assert spec == GateSpec.model_validate(declared)
 
 
 def test_a_range_is_written_before_or_after_the_confidence_or_as_a_field_and_left_out_where_there_is_none() -> None:

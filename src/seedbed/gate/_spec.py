@@ -9,8 +9,9 @@ from seedbed.contracts import Message
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate._check import Check
+from seedbed.gate._reachable import refuse_unreachable
 
-__all__ = ["GateSpec", "load_gate", "parse_gate"]
+__all__ = ["GateSpec", "declared_gate", "load_gate", "parse_gate"]
 
 
 class GateSpec(Message):
@@ -21,7 +22,20 @@ class GateSpec(Message):
 
 
 def parse_gate(data: object, *, source: str = "the given gate") -> GateSpec:
-    """A gate from parsed YAML or JSON. Raises InvalidInput naming `source` and each wrong field."""
+    """A gate from parsed YAML or JSON.
+
+    Raises InvalidInput naming `source` and each wrong field, and each check that no value within its range can keep.
+    """
+    spec = declared_gate(data, source=source)
+    refuse_unreachable(spec.checks, source)
+    return spec
+
+
+def declared_gate(data: object, *, source: str) -> GateSpec:
+    """A gate that was declared before, as a record holds it. Raises InvalidInput naming `source` and each wrong field.
+
+    A check that can never hold is let through: it is judged, and fails.
+    """
     try:
         return GateSpec.model_validate(data)
     except ValidationError as problem:
