@@ -10,8 +10,9 @@ from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate._check import Check
 from seedbed.gate._reachable import refuse_unreachable
+from seedbed.gate._terse import QUOTES
 
-__all__ = ["GateSpec", "declared_gate", "load_gate", "parse_gate"]
+__all__ = ["GateSpec", "declared_gate", "load_gate", "parse_gate", "unquoted_check"]
 
 
 class GateSpec(Message):
@@ -52,5 +53,16 @@ def load_gate(path: Path) -> GateSpec:
     except OSError as problem:
         raise InvalidInput(f"the gate file {path} cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise InvalidInput(f"{path} is neither YAML nor JSON: {problem}") from None
+        raise InvalidInput(f"{path} is neither YAML nor JSON: {problem}{unquoted_check(problem)}") from None
     return parse_gate(data, source=str(path))
+
+
+def unquoted_check(problem: Exception) -> str:
+    """What to do about YAML that a check in a list in brackets may have spoilt; empty where none did.
+
+    Such a list takes the brackets of a range and its @ for its own.
+    """
+    if not isinstance(problem, yaml.MarkedYAMLError):
+        return ""
+    is_of_list = (problem.context or "").startswith("while parsing a flow") or "'@'" in (problem.problem or "")
+    return f"\nif a check stands there, {QUOTES}" if is_of_list else ""
