@@ -82,6 +82,22 @@ def test_where_the_value_found_is_the_threshold_no_samples_are_asked_for(check: 
     )
 
 
+@pytest.mark.parametrize("num_samples", [4, 5, 8, 30])
+@pytest.mark.parametrize("threshold", [0.5, 1.0, 3.0, 50.0])
+@pytest.mark.parametrize("op", ["<", ">"])
+def test_a_ratio_without_an_upper_bound_is_answered_too(num_samples: int, threshold: float, op: str) -> None:
+    own, other = np.random.default_rng(num_samples).random((2, num_samples))
+    report = report_on(f"spread_ratio(k, c) {op} {threshold} in [0, 1] @ 95%", {"k": Series(own), "c": Series(other)})
+    if report.verdict is Verdict.INCONCLUSIVE and "everything above" in report.reason:
+        assert report.reason.endswith("collect more samples")
+
+
+def test_two_arms_that_are_one_are_on_the_threshold_of_one_whatever_their_number() -> None:
+    arm = Series(np.random.default_rng(0).random(6))
+    reason = report_on("spread_ratio(k, c) < 1 in [0, 1] @ 95%", {"k": arm, "c": arm}).reason
+    assert "no number of samples decides" in reason
+
+
 def test_where_the_quantile_found_is_the_threshold_no_samples_are_asked_for() -> None:
     samples = np.random.default_rng(0).normal(size=101)
     middle = float(sorted(samples)[50])

@@ -82,7 +82,8 @@ def _remedy(check: Check, question: Question, ends: tuple[float, float], num_sam
     if fewest is None and is_number_known(check):
         return f"no samples can show {check.op.value} {check.value:g} within the declared range; move the threshold"
     mean, estimated = question.about(value)[0], None
-    interval = Interval(value=question.found, low=ends[0], high=ends[1], n=max(num_samples, 2), confidence=0.5)
+    high = ends[1] if ends[1] < inf else max(question.found, value)
+    interval = Interval(value=question.found, low=ends[0], high=high, n=max(num_samples, 2), confidence=0.5)
     if ends[1] < inf and np.ptp(mean.samples) > 0:  # samples that are all alike show nothing of how they vary
         estimated = num_missing(interval, value)
     least = ceil((fewest or 0) * mean.num_alike) - num_samples
