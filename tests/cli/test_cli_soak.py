@@ -127,6 +127,71 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli):
     assert {name: resumed.json[name] for name in same} == {name: whole[name] for name in same}
 
 
+@pytest.fixture
+def short_soak(cli):
+    """A soak of three iterations that only measures."""
+    assert cli("soak", "run", "--mock", "--iterations", "3", "--seed", "5", "--out", "soaks").code == 3
+    return next(path for path in Path("soaks").iterdir() if path.name != "latest")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--iterations 50", "--iterations states another plan than the soak {} began with (iterations was 3, not 50)"),
+        ("--seed 6", "(seed was 5, not 6)"),
+        ("--plant market", "(plant was mock, not market)"),
+        ("--profile quick", "(profile was standard, not quick)"),
+        ("--no-control", "(it began with a control arm, not without one)"),
+        ("--auto-tune --tuner model", "(tuner was none, not model)"),
+        ("--inject late --inject-at 2", "(inject was none, not late; inject-at was 8, not 2)"),
+        ("--spec own.yaml", "(its gate was that of its profile, not 'gate' with `stuck == 0`)"),
+        ("--seed 6 --iterations 4", "resume it without --iterations and --seed, or start a new soak"),
+    ],
+)
+def test_a_resumed_soak_goes_on_by_its_plan_and_what_states_another_is_refused(cli, short_soak, words, said):
+    Path("own.yaml").write_text("checks: [stuck == 0]\n")
+    before = {path.name: path.read_bytes() for path in short_soak.iterdir()}
+    refused = cli("soak", "run", "--resume", "latest", "--out", "soaks", *shlex.split(words))
+    assert refused.code == 2
+    assert said.format(short_soak.name) in refused.err
+    assert {path.name: path.read_bytes() for path in short_soak.iterdir()} == before
+
+
+def test_what_the_plan_says_may_be_stated_again(cli, short_soak):
+    same = "--iterations 3 --seed 5 --mock --plant market --tuner rules --profile standard --control --inject-at 8"
+    resumed = cli("soak", "run", "--resume", "latest", "--out", "soaks", *shlex.split(same), "--hours", "9")
+    assert (resumed.code, "resumed after iteration 3" in resumed.err) == (3, True)
+
+
+def test_a_soak_whose_folder_is_named_in_place_of_its_name_is_told_of_the_option(cli, short_soak):
+    name = short_soak.name
+    for words, option in ((("verify",), "--path"), (("gate",), "--path"), (("run", "--resume"), "--out")):
+        refused = cli("soak", *words, f"soaks/{name}")
+        assert (refused.code, f"name its parent by {option} soaks, and the soak {name}" in refused.err) == (2, True)
+        refused = cli("soak", *words, "soaks")
+        assert (refused.code, f"soaks is a folder: name it by {option} soaks" in refused.err) == (2, True)
+    assert cli("soak", "verify", name, "--path", "soaks").code == 0
+
+
+def test_without_proposals_verification_says_that_there_were_none(cli, short_soak):
+    page = (short_soak / "DELTA_VERIFY_REPORT.md").read_text()
+    for strict in ((), ("--strict",)):
+        shown = cli("soak", "verify", "--path", "soaks", *strict)
+        assert shown.code == 0
+        assert "no proposals were made" in shown.out
+        assert "must have" not in shown.out
+    assert "at least 95% of proposals must have\nbeen seen in use whole." in page  # as former versions wrote it
+
+
+def test_a_plan_without_a_seal_is_said_to_have_none(cli, short_soak):
+    plan = short_soak / "soak.json"
+    body = json.loads(plan.read_text())
+    del body["digest"]
+    plan.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")
+    answer = cli("soak", "gate", "--path", "soaks")
+    assert (answer.code, "soak.json: it has no seal" in answer.err, "None" in answer.err) == (4, True, False)
+
+
 @pytest.mark.slow
 def test_its_metrics_are_served_while_it_runs(cli, monkeypatch):
     scraped: list[str] = []
@@ -174,7 +239,11 @@ def test_a_gate_of_ones_own_judges_and_leaves_the_snapshot(cli):
     ("words", "said"),
     [
         (("run", "--mock", "--inject", "nope"), "'dropped', 'late'"),
-        (("run", "--mock", "--iterations", "6", "--inject", "dropped", "--inject-at", "6"), "fault_from is 6"),
+        (("run", "--mock", "--iterations", "6", "--inject", "dropped", "--inject-at", "6"), "(--inject-at) is 6"),
+        (("run", "--mock", "--iterations", "6", "--inject", "dropped"), "(--inject-at) is 8, expected less than the 6"),
+        (("run", "--mock", "--iterations", "6", "--auto-tune"), "none of 6 iterations tunes"),
+        (("run", "--mock", "--iterations", "4", "--auto-tune", "--profile", "quick"), "expected more than 4"),
+        (("run", "--plant", "training", "--iterations", "3", "--auto-tune"), "expected more than 3"),
         (("run", "--mock", "--profile", "nope"), "no profile 'nope'"),
         (("run", "--resume", "nope"), "no soak at"),
         (("verify", "--path", "nowhere"), "no soak at nowhere"),

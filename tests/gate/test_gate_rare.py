@@ -1,6 +1,7 @@
 """Rare events and skew: what fifty zeros do not show, what three hundred do, and what no number of samples shows."""
 
-from math import comb
+import re
+from math import ceil, comb
 
 import numpy as np
 import pytest
@@ -8,12 +9,14 @@ from gate_samples import report_on, verdict_on
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import Series, block_bootstrap, bounded_mean, fewest_samples, parse_gate
+from seedbed.gate import GateSpec, Series, block_bootstrap, bounded_mean, fewest_samples, judge, parse_gate
 from seedbed.gate._answer_series import answer_series
 from seedbed.gate._check import Method
+from seedbed.gate._spec import declared_gate
 from seedbed.gate.bounds._bounded import BoundedMean
 from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._share import chance_of_at_least, largest_share_refuted
+from seedbed.gate.bounds._simulated import autoregressive
 
 # The lower end of the 99 % interval of a share is above 5 % from here on for 2,000 series, and from 7 % on for 1,000.
 MOST_WRONG = 0.064
@@ -27,11 +30,99 @@ def test_fifty_zeros_show_no_rate_below_a_hundredth_and_299_do() -> None:
     check = "mean(k) < 0.01 in [0, 1] @ 95%"
     few = report_on(check, {"k": Series([0.0] * 50)})
     assert few.verdict is Verdict.INCONCLUSIVE
-    assert "it takes 299 samples to show it at all: collect 249 more" in few.reason
+    assert "it takes 299 samples to show it at all: collect at least 249 more" in few.reason
     assert verdict_on(check, {"k": Series([0.0] * 298)}) is Verdict.INCONCLUSIVE
     assert verdict_on(check, {"k": Series([0.0] * 299)}) is Verdict.PASS
     assert fewest_samples(check_of(check)) == 299
     assert 0.99**299 < 0.05 < 0.99**298
+
+
+def spread_ones(num_samples: int, *places: int) -> Series:
+    return Series([float(place in places) for place in range(num_samples)])
+
+
+def fewest_by_chance(ones: int, share: float) -> int:
+    """Of how many samples at least so few ones have a chance of at most 5 % at this share."""
+    return next(n for n in range(ones, 9999) if chance_of_at_most(ones, n, share) <= 0.05)
+
+
+def chance_of_at_most(ones: int, num_samples: int, share: float) -> float:
+    return sum(comb(num_samples, k) * share**k * (1 - share) ** (num_samples - k) for k in range(ones + 1))
+
+
+def test_the_fewest_samples_are_called_the_fewest() -> None:
+    check, thirty = "mean(k) < 0.01 in [0, 1] @ 95%", spread_ones(30, 11)
+    assert fewest_by_chance(0, 0.01) == 299
+    assert report_on(check, {"k": thirty}).reason.endswith(
+        "it takes 299 samples to show it at all: collect at least 269 more"
+    )
+    # With the one that was seen, and nothing but zeros after it, it takes more than the fewest.
+    takes = fewest_by_chance(1, 0.01)
+    assert takes > 299
+    assert verdict_on(check, {"k": spread_ones(takes - 1, 11)}) is Verdict.INCONCLUSIVE
+    assert verdict_on(check, {"k": spread_ones(takes, 11)}) is Verdict.PASS
+
+
+def test_what_the_spread_of_the_samples_asks_for_is_said_where_it_is_more_than_the_fewest() -> None:
+    four = spread_ones(96, 9, 31, 58, 88)
+    report = report_on("mean(k) < 0.02 in [0, 1] @ 95%", {"k": four})
+    assert isinstance(report.found, Interval)
+    estimated = ceil((((4 / 96 - report.found.low) / (4 / 96 - 0.02)) ** 2 - 1) * 96)
+    assert estimated > fewest_by_chance(0, 0.02) - 96 == 53
+    assert report.reason.endswith(f"collect more samples, about {estimated} if the value stays where it is")
+    assert fewest_by_chance(4, 0.02) - 96 > estimated  # so many, all of them zeros, to pass: not even then a promise
+
+
+@pytest.mark.parametrize("check", ["mean(k) < 0.04 in [0, 1] @ 95%", "mean(k) >= 0.04 in [0, 1] @ 95%"])
+def test_where_the_value_found_is_the_threshold_no_samples_are_asked_for(check: str) -> None:
+    report = report_on(check, {"k": spread_ones(100, 9, 31, 58, 88)})
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.reason.endswith(
+        "no number of samples decides while the value found is the threshold itself; move the threshold"
+    )
+
+
+@pytest.mark.parametrize("num_samples", [4, 5, 8, 30])
+@pytest.mark.parametrize("threshold", [0.5, 1.0, 3.0, 50.0])
+@pytest.mark.parametrize("op", ["<", ">"])
+def test_a_ratio_without_an_upper_bound_is_answered_too(num_samples: int, threshold: float, op: str) -> None:
+    own, other = np.random.default_rng(num_samples).random((2, num_samples))
+    report = report_on(f"spread_ratio(k, c) {op} {threshold} in [0, 1] @ 95%", {"k": Series(own), "c": Series(other)})
+    if report.verdict is Verdict.INCONCLUSIVE and "everything above" in report.reason:
+        assert report.reason.endswith("collect more samples")
+
+
+def test_two_arms_that_are_one_are_on_the_threshold_of_one_whatever_their_number() -> None:
+    arm = Series(np.random.default_rng(0).random(6))
+    reason = report_on("spread_ratio(k, c) < 1 in [0, 1] @ 95%", {"k": arm, "c": arm}).reason
+    assert "no number of samples decides" in reason
+
+
+def test_where_the_quantile_found_is_the_threshold_no_samples_are_asked_for() -> None:
+    samples = np.random.default_rng(0).normal(size=101)
+    middle = float(sorted(samples)[50])
+    reason = report_on(f"median(k) < {middle!r} @ 95%", {"k": Series(samples)}).reason
+    assert "no number of samples decides" in reason
+    assert "collect" not in reason
+
+
+@pytest.mark.parametrize(("check", "share"), [("p95(k) < 300 @ 95%", 0.95), ("p99.9(k) < 300 @ 95%", 0.999)])
+@pytest.mark.parametrize("num_samples", [1, 5, 20])
+def test_too_few_samples_for_a_quantile_are_told_from_what_it_takes(check: str, share: float, num_samples: int) -> None:
+    takes = next(n for n in range(1, 9999) if share**n <= 0.05)
+    samples = np.random.default_rng(4).normal(200, 5, num_samples)
+    reason = report_on(check, {"k": Series(samples)}).reason
+    assert f"which takes {takes:,}: collect at least {takes - num_samples:,} more" in reason
+
+
+def test_a_quantile_of_dependent_samples_says_what_they_are_worth() -> None:
+    alike = autoregressive(0.9, 59, 1, np.random.default_rng(1))[0]
+    reason = report_on("p95(k) < 3 @ 95%", {"k": Series(alike)}).reason
+    said = re.match(
+        r"59 samples, worth about (\d+) independent ones, do not bound .* takes 59 of those: collect", reason
+    )
+    assert said is not None
+    assert int(said[1]) < 30
 
 
 @pytest.mark.parametrize("ones", [[0.0] * 50, [1.0] * 50, [0.0] * 40 + [1.0] * 10, [-99.0] + [1.0] * 300, [7.5] * 300])
@@ -49,7 +140,7 @@ def test_without_a_range_no_number_of_samples_bounds_a_mean_or_a_spread(ones: li
         ("mean(k) >= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
         ("mean(k) <= 0.1 @ 95%", [0.1] * 77, Verdict.PASS),
         ("mean(k) >= 0.1 in [0, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
-        ("mean(k) <= 0.1 in [0.6, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
+        ("mean(k) >= 0.1 in [0.6, 1] @ 95%", [0.1] * 77, Verdict.INCONCLUSIVE),
         ("mean(k) <= 0.1 @ 95%", [0.1] * 58, Verdict.INCONCLUSIVE),
         ("mean(k) <= 0.1 @ 95%", [0.1] * 59, Verdict.PASS),
         ("mean(k) <= 0.1 @ 99%", [0.1] * 458, Verdict.INCONCLUSIVE),
@@ -249,6 +340,56 @@ def test_a_check_on_one_value_takes_no_samples() -> None:
 def test_a_range_that_is_none_is_refused(written: str, problem: str) -> None:
     with pytest.raises(InvalidInput, match=problem):
         parse_gate({"checks": [written]})
+
+
+@pytest.mark.parametrize("at", [" @ 95%", ""])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("mean(k) >= 7 in [0, 1]", "within the declared range [0, 1] it is at most 1"),
+        ("mean(k) > 1.5 in [0, 1]", "within the declared range [0, 1] it is at most 1"),
+        ("mean(k) < -0.25 in [0, 1]", "within the declared range [0, 1] it is at least 0"),
+        ("p95(k) <= 2 in [3, 4]", "within the declared range [3, 4] it is at least 3"),
+        ("difference(k, c) > 2 in [-1, 1]", "within the declared range [-1, 1] it is at most 1"),
+        ("ap >= 7 in [0, 1]", "within the declared range [0, 1] it is at most 1"),
+        # Two samples at both ends have the largest standard deviation: 3 / sqrt(2).
+        ("std(k) > 2.2 in [5, 8]", "within the declared range [5, 8] it is at most 2.12132"),
+        ("std(k) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
+        ("spread_ratio(k, c) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
+    ],
+)
+def test_a_threshold_beyond_the_range_on_the_side_that_no_value_keeps_is_refused(
+    written: str, said: str, at: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_gate({"checks": ["a == 1", f"{written}{at}"]}, source="gate.yaml")
+    assert f"checks.1: {written}{at} can never hold: {said}; correct the threshold or the range" in str(caught.value)
+    assert "gate.yaml: 1 problem(s)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("mean(k) >= 1 in [0, 1]", "mean(k) > 1 in [0, 1]", "mean(k) < 0 in [0, 1]", "mean(k) <= 0 in [0, 1]"),
+        *("mean(k) < 7 in [0, 1]", "mean(k) > -7 in [0, 1]", "mean(k) != 7 in [0, 1]", "count(k) >= 48 in [0, 1]"),
+        *("std(k) < 3 in [5, 8]", "std(k) > 2.12 in [5, 8]", "spread_ratio(k, c) > 20 in [0, 1]"),
+    ],
+)
+def test_a_threshold_that_some_value_keeps_or_that_is_an_end_of_the_range_is_let_through(written: str) -> None:
+    assert parse_gate({"checks": [written]})
+
+
+def test_a_value_equal_to_what_the_range_leaves_out_is_refused() -> None:
+    for value in (-1, 2):
+        with pytest.raises(InvalidInput, match="can never hold"):
+            parse_gate({"checks": [f"mode == {value} in [0, 1]"]})
+
+
+def test_a_check_that_was_declared_before_is_judged_and_fails_though_it_can_never_hold() -> None:
+    declared = {"checks": ["mean(k) >= 7 in [0, 1] @ 95%"]}
+    spec = declared_gate(declared, source="the record")
+    assert judge(spec, {"k": Series([0.0, 1.0] * 200)}).verdict is Verdict.FAIL
+    assert spec == GateSpec.model_validate(declared)
 
 
 def test_a_range_is_written_before_or_after_the_confidence_or_as_a_field_and_left_out_where_there_is_none() -> None:

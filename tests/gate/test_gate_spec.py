@@ -121,6 +121,38 @@ def test_a_missing_file_and_one_that_is_no_yaml(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "checks",
+    [
+        *("mean(m) < 1 in [0, 1] @ 95%", "mean(m) < 1 in [0, 1], stuck == 0", "@ 95%"),
+        *("difference(a, b) > 0", "difference(a, b) > 0 in [-1, 1] @ 95%"),
+    ],
+)
+def test_a_check_that_a_list_in_brackets_cuts_up_is_told_to_be_quoted_or_written_with_dashes(
+    checks: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(f"checks: [{checks}]\n", "utf-8")
+    with pytest.raises(InvalidInput, match="put the check in quotes, or write the list with dashes"):
+        load_gate(path)
+
+
+def test_a_check_in_a_list_is_read_in_quotes_and_with_dashes_as_the_refusal_says(tmp_path: Path) -> None:
+    text, path = "difference(a, b) > 0 in [-1, 1] @ 95%", tmp_path / "gate.yaml"
+    path.write_text(f"checks: ['{text}']\n", "utf-8")
+    quoted = load_gate(path)
+    path.write_text(f"checks:\n  - {text}\n", "utf-8")
+    assert load_gate(path) == quoted == parse_gate({"checks": [text]})
+
+
+def test_yaml_that_no_check_spoilt_is_told_nothing_of_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text("gate: 'open\nchecks:\n  - a == 1\n", "utf-8")
+    with pytest.raises(InvalidInput) as caught:
+        load_gate(path)
+    assert "quotes, or" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("text", "fields"),
     [
         ("p95(latency_ms) < 350", {"metric": "latency_ms", "statistic": "p95", "op": "<", "value": 350.0}),

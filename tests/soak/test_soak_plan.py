@@ -10,7 +10,7 @@ from soak_world import after, copied, finished, go_on, small_plan
 
 from seedbed.dashboard import soak_drawing
 from seedbed.errors import InvalidInput
-from seedbed.gate import parse_gate
+from seedbed.gate import GateSpec, parse_gate
 from seedbed.records import digest, read_journal
 from seedbed.soak import Flaw, SoakFolder, SoakPlan, assemble, finish, judge_soak, verify_soak
 from seedbed.testing.soak import ANCHORED, CORRUPTIONS, Scene
@@ -99,6 +99,15 @@ def test_a_plan_of_a_later_version_is_refused_with_what_to_do(soaks, tmp_path):
     with pytest.raises(InvalidInput, match="schema version 3, this Seedbed reads up to 2; upgrade it"):
         folder.plan()
     assert verify_soak(folder, assemble).accusations[0].where == "soak.json"
+
+
+def test_a_plan_whose_gate_can_never_hold_is_read_as_it_was_sealed(tmp_path):
+    gate = GateSpec.model_validate({"checks": ["apply_ratio >= 7 in [0, 1]"]})
+    with pytest.raises(InvalidInput, match="can never hold"):
+        parse_gate(gate.model_dump(mode="json"))
+    plan = small_plan(gate=gate)
+    folder = SoakFolder.create(tmp_path, plan)
+    assert SoakFolder(folder.path).plan() == plan
 
 
 def test_the_digest_of_a_plan_with_a_gate_is_the_same_in_every_version():

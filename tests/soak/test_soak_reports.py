@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from soak_world import finished, small_plan
 
+from seedbed.contracts import Verdict
 from seedbed.errors import StoreCorrupt
+from seedbed.gate import parse_gate
 from seedbed.soak import assemble
 from seedbed.soak._evidence import DeliveryRecord
 from seedbed.soak._iterations import decided_iterations
@@ -52,6 +54,36 @@ def test_the_windows_are_the_first_and_last_iterations_of_the_profile(readbacks)
     readback = readbacks["healthy"]
     windows = post_soak_snapshot(readback, judge_readback(readback, verified=True), verified=True).windows
     assert {name: (each.first, each.last) for name, each in windows.items()} == {"first": (1, 3), "last": (7, 9)}
+
+
+def test_a_window_has_as_many_samples_in_a_longer_soak_and_the_kpis_have_more(readbacks, tmp_path):
+    folder = finished(tmp_path, small_plan("longer", iterations=12, tuner="none"))
+    longer = read_soak(folder, folder.plan(), assemble(folder.plan()))
+    records = [soak_gate_record(each, verified=True) for each in (readbacks["healthy"], longer)]
+    for part in ("window", "control_window"):
+        assert len({len(record[part]["edge_bps_per_hour"]) for record in records}) == 1
+    num_samples = [len(record["kpi"]["edge_bps_per_hour"]) for record in records]
+    assert num_samples[1] * 7 == num_samples[0] * 10  # without the two of the warm-up
+
+
+@pytest.mark.parametrize("of", ["mean(window.{0})", "difference(window.{0}, control_window.{0})"])
+def test_more_samples_of_a_window_are_not_asked_of_a_longer_soak(readbacks, of):
+    readback = readbacks["healthy"]
+    asked = f"{of.format('edge_bps_per_hour')} > {{}} in [-1000, 1000] @ 95%"
+    said = "which is the last 3 iterations of any soak; ask the same of kpi and control"
+    (open_one,) = judge_by(readback, asked.format(10))
+    assert open_one.verdict is Verdict.INCONCLUSIVE
+    assert "collect" in open_one.reason
+    assert open_one.reason.endswith(f"{said}, which hold all after the warm-up")
+    (of_all,) = judge_by(readback, asked.format(10).replace("control_window", "control").replace("window", "kpi"))
+    assert "window" not in of_all.reason
+    short = replace(readback, iterations=readback.iterations[:2])  # whose window is not full yet
+    (of_short,) = judge_by(short, asked.format(10))
+    assert (of_short.verdict, said in of_short.reason) == (Verdict.INCONCLUSIVE, False)
+
+
+def judge_by(readback, *checks):
+    return judge_readback(readback, verified=True, spec=parse_gate({"checks": list(checks)})).checks
 
 
 def test_without_a_control_arm_a_gate_that_asks_for_one_has_no_data(readbacks):

@@ -166,6 +166,8 @@ def test_times_that_are_no_dates_and_checks_on_what_no_record_holds_are_refused_
         train(replace(job(), stream=coarse), store, Watcher())
     with pytest.raises(InvalidInput, match=r"metrics\.test\.random\.app: did you mean metrics\.test\.random\.ap"):
         train(job(gate=("metrics.test.random.app >= 0.8",)), store, Watcher())
+    with pytest.raises(InvalidInput, match=r"metrics\.test\.random\.ap >= 8 in \[0, 1\] can never hold"):
+        train(job(gate=("metrics.test.random.ap >= 8 in [0, 1]",)), store, Watcher())
     assert store.runs() == []
 
 

@@ -11,7 +11,7 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._rules import FORMER_RULES, RULES
 
-__all__ = ["HOLDS", "Answer", "answer_value", "apart", "num_missing"]
+__all__ = ["HOLDS", "Answer", "answer_value", "apart", "num_missing", "remedy"]
 
 HOLDS: Mapping[CheckOperator, Callable[[Any, Any], bool]] = {
     CheckOperator.AT_LEAST: operator.ge,
@@ -84,8 +84,8 @@ def _with_confidence(
         return Verdict.PASS, f"all of {stated} is {check.op.value} {check.value:g}"
     if not any(ends):
         return Verdict.FAIL, f"none of {stated} is {check.op.value} {check.value:g}"
-    more = num_missing(found, float(check.value))
-    return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: collect more samples, {more}"
+    more = (_remedy_formerly if rules <= FORMER_RULES else remedy)(found, float(check.value))
+    return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: {more}"
 
 
 def _objection(check: Check, found: Interval) -> str:
@@ -114,13 +114,34 @@ def _leaves_range(check: Check, found: Interval | bool | float | str) -> str:
     return f"{found:.6g} lies outside the declared range {limits}: the value or the range is wrong; correct it"
 
 
-def num_missing(interval: Interval, threshold: float) -> str:
-    """How many more samples would decide: an interval narrows with the square root of their number."""
+def remedy(interval: Interval, threshold: float) -> str:
+    """What to do where the threshold lies inside the interval."""
+    missing = num_missing(interval, threshold)
+    if missing is not None:
+        return f"collect more samples, about {missing:,} if the value stays where it is"
+    if interval.value == threshold:
+        return "no number of samples decides while the value found is the threshold itself; move the threshold"
+    near = f"not even {_MOST_TIMES_MORE} times as many samples would decide, so near is the value to the threshold"
+    return f"{near}; move the threshold"
+
+
+def num_missing(interval: Interval, threshold: float) -> int | None:
+    """About how many more samples would decide: an interval narrows with the square root of their number.
+
+    None where the value found lies so near to the threshold that not even a thousand times as many would.
+    """
     distance = abs(interval.value - threshold)
     half_width = interval.value - interval.low if threshold < interval.value else interval.high - interval.value
     if half_width > sqrt(_MOST_TIMES_MORE) * distance or distance == 0:
-        return f"though not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
-    return f"about {max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n)):,} if the value stays where it is"
+        return None
+    return max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n))
+
+
+def _remedy_formerly(interval: Interval, threshold: float) -> str:
+    if num_missing(interval, threshold) is not None:
+        return remedy(interval, threshold)
+    near = f"not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
+    return f"collect more samples, though {near}"
 
 
 def _shown_apart(value: bool | float | str, expected: bool | float | str) -> str:

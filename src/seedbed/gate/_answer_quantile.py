@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.gate._answer import HOLDS, Answer, apart
-from seedbed.gate._arms import FEWEST_FOR_RANKS, Shortage, plural, too_few
+from seedbed.gate._arms import FEWEST_FOR_RANKS, Shortage, plural
 from seedbed.gate._check import Check
 from seedbed.gate._estimate import alpha_of
 from seedbed.gate.bounds._quantile import QuantileRanks, dependent_ranks
@@ -20,9 +20,9 @@ _Samples = NDArray[np.float64]
 
 def answer_quantile(check: Check, samples: _Samples, share: float, confidence: float) -> Answer | Shortage:
     """The answer on at least one sample. Each bound holds at `confidence`, and one may be missing, or both."""
-    if samples.size < FEWEST_FOR_RANKS:
-        return too_few(samples.size, FEWEST_FOR_RANKS, "order statistics")
     alpha, value = alpha_of(confidence), float(check.value)
+    if samples.size < FEWEST_FOR_RANKS:
+        return _shortage(check, share, 1.0, samples.size, alpha)
     ranks = dependent_ranks(samples, share, confidence=1 - 2 * alpha)
     low, found, high = _bounds(samples, share, ranks)
     asked, other = (high, low) if check.op.is_upper_limit else (low, high)
@@ -31,12 +31,12 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
     elif not HOLDS[check.op](other, value):
         verdict, bound = Verdict.FAIL, other
     elif abs(asked) == inf:
-        return _shortage(check, share, ranks, samples.size, alpha)
+        return _shortage(check, share, ranks.inflation, samples.size, alpha)
     else:
         verdict, bound = Verdict.INCONCLUSIVE, asked
     side = f"at {'most' if bound == high else 'least'} {apart(bound, value)}"
     reason = f"found {apart(found, value)}, {side} at {100 * (1 - alpha):g}% from {plural(samples.size, 'sample')}"
-    more = ": collect more samples" if verdict is Verdict.INCONCLUSIVE else ""
+    more = _remedy(found, value, ranks.inflation, samples.size) if verdict is Verdict.INCONCLUSIVE else ""
     shown = _interval((low, found, high), samples.size, alpha)
     return Answer(verdict, f"{reason}{more}", shown, "order statistics of blocks", samples.size)
 
@@ -49,13 +49,26 @@ def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[floa
     return low, found, high
 
 
-def _shortage(check: Check, share: float, ranks: QuantileRanks, num_samples: int, alpha: float) -> Shortage:
+def _shortage(check: Check, share: float, inflation: float, num_samples: int, alpha: float) -> Shortage:
     side = "above" if check.op.is_upper_limit else "below"
-    bounds = (
-        f"{num_samples} samples do not bound the {100 * share:g}th percentile from {side} at {100 * (1 - alpha):g}%"
-    )
-    fewest = fewest_to_refute(share if check.op.is_upper_limit else 1 - share, alpha)
-    return Shortage(bounds, max(1, ceil(ranks.inflation * fewest) + ceil(ranks.inflation - 1) - num_samples))
+    fewest = max(FEWEST_FOR_RANKS, fewest_to_refute(share if check.op.is_upper_limit else 1 - share, alpha))
+    bounds = f"the {100 * share:g}th percentile from {side} at {100 * (1 - alpha):g}%"
+    missing = max(1, ceil(inflation * fewest) + ceil(inflation - 1) - num_samples)
+    have = f"{plural(num_samples, 'sample')}{_worth(inflation, num_samples)}{',' if inflation > 1 else ''}"
+    takes = f"which takes {fewest:,}{' of those' if inflation > 1 else ''}"
+    do = "does" if num_samples == 1 else "do"
+    return Shortage(f"{have} {do} not bound {bounds}, {takes}", missing, is_least=inflation <= 1)
+
+
+def _remedy(found: float, value: float, inflation: float, num_samples: int) -> str:
+    if found == value:
+        return ": no number of samples decides while the value found is the threshold itself; move the threshold"
+    return f"{_worth(inflation, num_samples)}: collect more samples"
+
+
+def _worth(inflation: float, num_samples: int) -> str:
+    """How many independent samples say as much, where dependence makes them fewer; else empty."""
+    return "" if inflation <= 1 else f", worth about {max(1, round(num_samples / inflation)):,} independent ones"
 
 
 def _interval(bounds: tuple[float, float, float], num_samples: int, alpha: float) -> Interval | float:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
-from seedbed.gate._answer import HOLDS, Answer, apart, num_missing
+from seedbed.gate._answer import HOLDS, Answer, apart, num_missing, remedy
 from seedbed.gate._arms import plural
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._estimate import Question, alpha_of
-from seedbed.gate._fewest import fewest_samples, is_number_known
+from seedbed.gate._fewest import fewest_to_show, is_number_known
 from seedbed.gate.bounds._share import fewest_to_refute
 
 __all__ = ["answer_constant", "answer_question"]
@@ -78,20 +78,28 @@ def _worth(check: Check, question: Question, num_samples: int) -> str:
 
 
 def _remedy(check: Check, question: Question, ends: tuple[float, float], num_samples: int) -> str:
-    fewest = fewest_samples(check)
+    fewest, value = fewest_to_show(check), float(check.value)
     if fewest is None and is_number_known(check):
         return f"no samples can show {check.op.value} {check.value:g} within the declared range; move the threshold"
-    missing = ceil(((fewest or 0) - check.warmup) * question.about(float(check.value))[0].num_alike) - num_samples
-    if missing > 0:
-        return f"it takes {num_samples + missing:,} samples to show it at all: collect {missing:,} more"
-    switches = question.about(float(check.value))[0].num_switches_missing
+    mean, estimated = question.about(value)[0], None
+    high = ends[1] if ends[1] < inf else max(question.found, value)
+    interval = Interval(value=question.found, low=ends[0], high=high, n=max(num_samples, 2), confidence=0.5)
+    if ends[1] < inf and np.ptp(mean.samples) > 0:  # samples that are all alike show nothing of how they vary
+        estimated = num_missing(interval, value)
+    least = ceil((fewest or 0) * mean.num_alike) - num_samples
+    if least > (estimated or 0):
+        about = "" if mean.num_alike <= 1 else "about "
+        shown = f"it takes {about}{num_samples + least:,} samples to show it at all"
+        return f"{shown}: collect at least {about}{least:,} more{_unless_it_moves(question, value)}"
+    switches = mean.num_switches_missing
     if switches:
         moves = plural(switches, "more move")
         return f"they may be one run of a slow series until they made {moves} across their mean; collect more samples"
-    if ends[1] == inf or question.found == float(check.value):
-        return "collect more samples"
-    interval = Interval(value=question.found, low=ends[0], high=ends[1], n=max(num_samples, 2), confidence=0.5)
-    return f"collect more samples, {num_missing(interval, float(check.value))}"
+    return "collect more samples" if ends[1] == inf and question.found != value else remedy(interval, value)
+
+
+def _unless_it_moves(question: Question, value: float) -> str:
+    return ", which decide nothing while the value found is the threshold itself" if question.found == value else ""
 
 
 def answer_constant(check: Check, samples: _Samples) -> Answer | None:
@@ -110,10 +118,9 @@ def answer_constant(check: Check, samples: _Samples) -> Answer | None:
     fewest = fewest_to_refute(1 - alpha, alpha)
     shown = f"every one of {plural(samples.size, 'sample')} is {value:g}"
     if samples.size < fewest:
+        more = f"collect at least {fewest - samples.size:,} more"
         rare = f"it takes {fewest:,} to show that other values make up less than {100 * alpha:g}% of the time"
-        return Answer(
-            Verdict.INCONCLUSIVE, f"{shown}: {rare}; collect {fewest - samples.size:,} more", value, n=samples.size
-        )
+        return Answer(Verdict.INCONCLUSIVE, f"{shown}: {rare}; {more}", value, n=samples.size)
     rare = f"other values make up less than {100 * alpha:.4g}% of the time, at {100 * (1 - alpha):.4g}%"
     reason = f"{shown} itself, which {check.op.value} allows: {rare}, and are assumed to weigh nothing"
     return Answer(Verdict.PASS, reason, value, "constant", samples.size)

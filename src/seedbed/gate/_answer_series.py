@@ -15,6 +15,7 @@ from seedbed.gate._arms import Arms, Estimate, Shortage, plural, without_confide
 from seedbed.gate._check import Check, Method
 from seedbed.gate._estimate import Question, estimate, outside_range
 from seedbed.gate._estimate_former import estimate_former
+from seedbed.gate._fewest import fewest_to_show
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._statistics import probability
@@ -28,6 +29,7 @@ _SIDES = {"drift": frozenset({"up", "down"}), "drift_up": frozenset({"up"}), "dr
 _DELTAS: dict[Detector, float] = {"page_hinkley": 0.25, "cusum": 0.5}
 _DRIFT_CONFIDENCE = 0.95
 _LARGEST = 1e150  # beyond that a square is infinite
+_NOT_FINITE, _WHY_SO_LARGE = "are not finite numbers", "the most whose square is a number"
 LEAST_POWER = 0.8
 _TIMES_MORE = (1.25, 1.5, 2, 3, 4, 6, 10)
 
@@ -39,18 +41,31 @@ def answer_series(check: Check, series: Series, control: Series | None = None, r
     """
     _require_equal_lengths(check, series, control)
     samples = series.without(check.warmup)
-    missing = _missing(check, series, samples.size)
+    missing = _missing(check, series, samples.size, rules)
     if missing is not None:
         return missing
     arms = Arms(samples, None if control is None else control.without(check.warmup))
-    unfit = sum(int((~(np.abs(arm) <= _LARGEST)).sum()) for arm in (arms.samples, arms.control) if arm is not None)
+    unfit = _unfit(arms, rules)
     if unfit:
-        of_them = f"{unfit} of {plural(samples.size, 'sample')}"
-        return Answer(Verdict.FAIL, f"{of_them} is not a finite number, which keeps no threshold", n=samples.size)
+        return Answer(Verdict.FAIL, f"{unfit}, which keeps no threshold", n=samples.size)
     outside = outside_range(check, arms) if rules > FORMER_RULES else None
     if outside is not None:
         return _short_of(check, arms, outside, rules)
-    return _answer_drift(check, samples) if check.is_drift else answer_arms(check, arms, rules=rules)
+    return _answer_drift(check, samples, rules) if check.is_drift else answer_arms(check, arms, rules=rules)
+
+
+def _unfit(arms: Arms, rules: int) -> str:
+    """How many samples, of both arms, no statistic can be made of, and why; empty without any."""
+    both = np.concatenate([arm for arm in (arms.samples, arms.control) if arm is not None])
+    num_unfit, num_not_finite = (int((~within).sum()) for within in (np.abs(both) <= _LARGEST, np.isfinite(both)))
+    if rules <= FORMER_RULES:
+        of_them = f"{num_unfit} of {plural(arms.samples.size, 'sample')}"
+        return f"{of_them} is not a finite number" if num_unfit else ""
+    of_them = f"of {plural(both.size, 'sample')}"
+    not_finite = f"{num_not_finite} {of_them} {'is not a finite number' if num_not_finite == 1 else _NOT_FINITE}"
+    num_large = num_unfit - num_not_finite
+    large = f"{num_large} {of_them} {'is' if num_large == 1 else 'are'} beyond {_LARGEST:g} in size, {_WHY_SO_LARGE}"
+    return "; ".join(text for text, number in ((not_finite, num_not_finite), (large, num_large)) if number)
 
 
 def _require_equal_lengths(check: Check, series: Series, control: Series | None) -> None:
@@ -61,15 +76,24 @@ def _require_equal_lengths(check: Check, series: Series, control: Series | None)
         )
 
 
-def _missing(check: Check, series: Series, num_samples: int) -> Answer | None:
+def _missing(check: Check, series: Series, num_samples: int, rules: int) -> Answer | None:
     if num_samples == 0:
         left = f", and the warmup takes all {len(series)}" if len(series) else ""
         return Answer(Verdict.NO_DATA, f"the record holds no sample{left}", n=0)
     fewest = check.min_samples or 1
     if num_samples < fewest:
         have = f"{plural(num_samples, 'sample')}, {fewest} demanded"
-        return Answer(Verdict.INCONCLUSIVE, f"{have}: collect {fewest - num_samples} more", n=num_samples)
+        return Answer(Verdict.INCONCLUSIVE, f"{have}{_at_least(check, fewest, num_samples, rules)}", n=num_samples)
     return None
+
+
+def _at_least(check: Check, demanded: int, num_samples: int, rules: int) -> str:
+    if rules <= FORMER_RULES:
+        return f": collect {demanded - num_samples} more"
+    fewest = None if check.statistic == "count" else fewest_to_show(check)
+    if fewest is None or fewest <= demanded:
+        return f": collect at least {demanded - num_samples:,} more"
+    return f", and it takes {fewest:,} to show it at all: collect at least {fewest - num_samples:,} more"
 
 
 def answer_arms(check: Check, arms: Arms, *, rules: int = RULES, resamples: int = 2000) -> Answer:
@@ -98,7 +122,8 @@ def _estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question | Answ
 
 
 def _short_of(check: Check, arms: Arms, shortage: Shortage, rules: int) -> Answer:
-    more = f": collect about {shortage.num_missing:,} more" if shortage.num_missing else ""
+    about = "at least" if shortage.is_least and rules > FORMER_RULES else "about"
+    more = f": collect {about} {shortage.num_missing:,} more" if shortage.num_missing else ""
     value = None if rules <= FORMER_RULES or check.is_drift else _value_alone(check, arms)
     return Answer(Verdict.INCONCLUSIVE, f"{shortage.reason}{more}", value, n=arms.samples.size)
 
@@ -112,11 +137,13 @@ def _value_alone(check: Check, arms: Arms) -> float | None:
     )
 
 
-def _answer_drift(check: Check, samples: NDArray[np.float64]) -> Answer:
+def _answer_drift(check: Check, samples: NDArray[np.float64], rules: int) -> Answer:
     num_samples = samples.size
     if num_samples < FEWEST_FOR_DRIFT:
         reason = f"{plural(num_samples, 'sample')}, and drift needs {FEWEST_FOR_DRIFT}"
-        return Answer(Verdict.INCONCLUSIVE, f"{reason}: collect {FEWEST_FOR_DRIFT - num_samples} more", n=num_samples)
+        about = "" if rules <= FORMER_RULES else "at least "
+        more = f": collect {about}{FEWEST_FOR_DRIFT - num_samples} more"
+        return Answer(Verdict.INCONCLUSIVE, f"{reason}{more}", n=num_samples)
     trial = drift_trial(check, num_samples, lag_one_without_step(samples))
     threshold = threshold_of(check, trial)
     place = _place(trial, samples, threshold)

@@ -50,10 +50,14 @@ class Estimate:
 @final
 @dataclass(frozen=True)
 class Shortage:
-    """Why there is no estimate, and about how many more samples are needed; 0 where samples alone would not do."""
+    """Why there is no estimate, and about how many more samples are needed; 0 where samples alone would not do.
+
+    With `is_least`, so many are needed in any case, and maybe more.
+    """
 
     reason: str
     num_missing: int
+    is_least: bool = False
 
 
 def plural(number: int, noun: str) -> str:
@@ -63,7 +67,9 @@ def plural(number: int, noun: str) -> str:
 
 def too_few(num_samples: int, fewest: int, method: str) -> Shortage:
     """The shortage of a method that needs `fewest`."""
-    return Shortage(f"{plural(num_samples, 'sample')}, and {method} needs {fewest}", fewest - num_samples)
+    return Shortage(
+        f"{plural(num_samples, 'sample')}, and {method} needs {fewest}", fewest - num_samples, is_least=True
+    )
 
 
 def mean_by_numpy(samples: _Samples) -> float:

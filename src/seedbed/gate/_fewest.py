@@ -11,7 +11,7 @@ from seedbed.gate._statistics import SPREADS, WITH_INTERVAL, probability
 from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT
 from seedbed.gate.bounds._share import fewest_to_refute
 
-__all__ = ["fewest_samples", "is_number_known"]
+__all__ = ["fewest_samples", "fewest_to_show", "is_number_known"]
 
 
 def fewest_samples(check: Check) -> int | None:
@@ -27,7 +27,7 @@ def fewest_samples(check: Check) -> int | None:
         raise InvalidInput(f"fewest_samples: {check.subject} is one value; ask for a check on a series, such as a mean")
     if check.statistic == "count":
         return _fewest_to_count(check)
-    fewest = _fewest(check)
+    fewest = fewest_to_show(check)
     return None if fewest is None else check.warmup + max(fewest, check.min_samples or 1)
 
 
@@ -43,7 +43,8 @@ def _fewest_to_count(check: Check) -> int | None:
     return None if found is None else check.warmup + found
 
 
-def _fewest(check: Check) -> int | None:
+def fewest_to_show(check: Check) -> int | None:
+    """As `fewest_samples`, of a check on anything but a count, without its warmup and whatever it demands besides."""
     share = probability(check.statistic or "")
     if check.is_drift:
         return FEWEST_FOR_DRIFT

@@ -5,7 +5,7 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._calibrate import calibrated
 from seedbed.gate._judge import judge
 from seedbed.gate._record import gate_record
-from seedbed.gate._spec import GateSpec, parse_gate
+from seedbed.gate._spec import GateSpec, declared_gate
 from seedbed.records import Snapshot
 
 __all__ = ["declares_gate", "judge_run"]
@@ -20,7 +20,7 @@ def judge_run(snapshot: Snapshot, spec: GateSpec | None = None, *, calibrate: bo
     if spec is None and not declares_gate(snapshot):
         raise InvalidInput(f"run {snapshot.run_id} was configured without a gate; give one by --spec FILE")
     declared = {"gate": snapshot.project, "checks": snapshot.config.get("gate")}
-    chosen = spec or parse_gate(declared, source=f"the gate in the configuration of {snapshot.run_id}")
+    chosen = spec or declared_gate(declared, source=f"the gate in the configuration of {snapshot.run_id}")
     record = gate_record(snapshot)
     report = judge(chosen, record)
     return calibrated(report, chosen, record) if calibrate else report

@@ -9,8 +9,10 @@ from seedbed.contracts import Message
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate._check import Check
+from seedbed.gate._reachable import refuse_unreachable
+from seedbed.gate._terse import QUOTES
 
-__all__ = ["GateSpec", "load_gate", "parse_gate"]
+__all__ = ["GateSpec", "declared_gate", "load_gate", "parse_gate", "unquoted_check"]
 
 
 class GateSpec(Message):
@@ -21,7 +23,20 @@ class GateSpec(Message):
 
 
 def parse_gate(data: object, *, source: str = "the given gate") -> GateSpec:
-    """A gate from parsed YAML or JSON. Raises InvalidInput naming `source` and each wrong field."""
+    """A gate from parsed YAML or JSON.
+
+    Raises InvalidInput naming `source` and each wrong field, and each check that no value within its range can keep.
+    """
+    spec = declared_gate(data, source=source)
+    refuse_unreachable(spec.checks, source)
+    return spec
+
+
+def declared_gate(data: object, *, source: str) -> GateSpec:
+    """A gate that was declared before, as a record holds it. Raises InvalidInput naming `source` and each wrong field.
+
+    A check that can never hold is let through: it is judged, and fails.
+    """
     try:
         return GateSpec.model_validate(data)
     except ValidationError as problem:
@@ -38,5 +53,16 @@ def load_gate(path: Path) -> GateSpec:
     except OSError as problem:
         raise InvalidInput(f"the gate file {path} cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise InvalidInput(f"{path} is neither YAML nor JSON: {problem}") from None
+        raise InvalidInput(f"{path} is neither YAML nor JSON: {problem}{unquoted_check(problem)}") from None
     return parse_gate(data, source=str(path))
+
+
+def unquoted_check(problem: Exception) -> str:
+    """What to do about YAML that a check in a list in brackets may have spoilt; empty where none did.
+
+    Such a list takes the brackets of a range and its @ for its own.
+    """
+    if not isinstance(problem, yaml.MarkedYAMLError):
+        return ""
+    is_of_list = (problem.context or "").startswith("while parsing a flow") or "'@'" in (problem.problem or "")
+    return f"\nif a check stands there, {QUOTES}" if is_of_list else ""

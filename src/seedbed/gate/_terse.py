@@ -6,7 +6,9 @@ from math import isfinite
 
 from seedbed.gate._statistics import statistic_named
 
-__all__ = ["parse_terse"]
+__all__ = ["QUOTES", "parse_terse"]
+
+QUOTES = "put the check in quotes, or write the list with dashes"
 
 _RANGE = r"\s*\bin\s*\[\s*(?P<{0}low>[^\s,\[\]]+)\s*,\s*(?P<{0}high>[^\s,\[\]]+)\s*\]"
 _CHECK = re.compile(
@@ -25,6 +27,8 @@ def parse_terse(text: str) -> dict[str, object]:
     match = _CHECK.fullmatch(text.strip())
     subject = None if match is None else _subject(match["subject"])
     if match is None or subject is None:
+        if text.count("(") != text.count(")"):
+            raise ValueError(f"it has half of its parentheses: a list in brackets ends a check at a comma; {QUOTES}")
         raise ValueError("expected 'metric op value' such as 'metrics.test.ap >= 0.88 @ 95%', or 'p95(latency_ms) < 9'")
     percent = match["percent"]
     confidence = {} if percent is None else {"confidence": float(Decimal(percent) / 100)}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 from seedbed.change import FreezeRule, GoodRange, Registry
-from seedbed.errors import NotFound
+from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak._plan import Assembly, PlantKind, SoakPlan, TunerKind
 from seedbed.soak._profile import SoakProfile
 from seedbed.soak._regime import RegimeRule
@@ -21,7 +21,7 @@ from seedbed.soak.tuners._objective import Objective
 from seedbed.soak.tuners._rules import RuleTuner
 from seedbed.soak.tuners._tuner import Tuner
 
-__all__ = ["PROFILES", "assemble"]
+__all__ = ["PROFILES", "assemble", "refuse_untuned"]
 
 _OBJECTIVE, _TRAINING_OBJECTIVE = "edge_bps_per_hour", "validation_ap"
 _MOCK_GAINS, _MARKET_GAINS, _TRAINING_GAINS = (-10.0, 10.0), (-2000.0, 2000.0), (-1.0, 1.0)
@@ -94,6 +94,18 @@ def assemble(plan: SoakPlan) -> Assembly:
     if plan.plant is PlantKind.MARKET:
         return Assembly(lambda: MarketPlant(plan.seed), market_registry(), profile, limited, tuner)
     return Assembly(lambda: MockPlant(plan.seed), mock_registry(), profile, limited, tuner)
+
+
+def refuse_untuned(plan: SoakPlan) -> None:
+    """Raise InvalidInput for a new soak with a tuner of whose iterations none would tune."""
+    profile = _profile(plan)
+    idle = profile.warm_up + profile.ramp_down
+    if plan.tuner is not TunerKind.NONE and plan.iterations <= idle:
+        raise InvalidInput(
+            f"the tuner {plan.tuner.value} would propose nothing: none of {plan.iterations} iterations tunes, since "
+            f"the first {profile.warm_up} warm up and the last {profile.ramp_down} ramp down; expected more than "
+            f"{idle} (--iterations), or no tuner (leave out --auto-tune)"
+        )
 
 
 def _training(plan: SoakPlan) -> Assembly:

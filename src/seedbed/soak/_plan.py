@@ -78,7 +78,8 @@ class SoakPlan(Message):
     @model_validator(mode="after")
     def _fault_begins_before_the_end(self) -> Self:
         if self.fault is not None and self.fault_from >= self.iterations:
-            raise ValueError(f"fault_from is {self.fault_from}, expected less than the {self.iterations} iterations")
+            what = f"fault_from (--inject-at) is {self.fault_from}"
+            raise ValueError(f"{what}, expected less than the {self.iterations} iterations")
         return self
 
 

@@ -32,6 +32,8 @@ def unsealed(path: Path) -> dict[str, object]:
         raise NotFound(f"there is no file at {path}; it was never written, or was taken away") from None
     except (ValueError, InvalidInput, RecursionError) as problem:
         raise StoreCorrupt(f"{path.name} holds no sealed JSON: {problem}") from None
+    if stated is None:
+        raise StoreCorrupt(f"{path.name}: it has no seal, its content gives {found[:12]}…")
     if stated != found:
         raise StoreCorrupt(f"{path.name}: its seal says {str(stated)[:12]}…, its content gives {found[:12]}…")
     return body

@@ -10,6 +10,7 @@ from seedbed.contracts import Message
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate import Check, parse_gate
+from seedbed.gate._spec import unquoted_check
 from seedbed.runtime import RuntimeConfig
 from seedbed.temporal import FileFormat, StreamSchema, TimeUnit
 
@@ -167,7 +168,7 @@ def load_config(path: Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(yaml.safe_load(text) or {})
     except yaml.YAMLError as error:
-        raise InvalidInput(f"{path}: not YAML: {error}") from None
+        raise InvalidInput(f"{path}: not YAML: {error}{unquoted_check(error)}") from None
     except ValidationError as error:
         fields = "; ".join(fault.told("file") for fault in faults_of(error))
         raise InvalidInput(f"{path}: {fields}; `seedbed init` writes a commented example") from None

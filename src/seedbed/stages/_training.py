@@ -10,6 +10,7 @@ import torch
 from seedbed.change import ReplayRule
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput
+from seedbed.gate._reachable import refuse_unreachable
 from seedbed.records import ActiveRun, Commit, Store, new_run_id
 from seedbed.runtime import Contract, declare, tune_host
 from seedbed.stages._dataset import LinkDataset, prepare
@@ -70,6 +71,8 @@ def train(
         overridden={name: list(values) for name, values in job.overridden.items()},
     )
     begun = BegunJob.read(store.folder(job.config.project, run_id, Stage.TRAINING))
+    if begun is None or begun.config.gate != job.config.gate:
+        refuse_unreachable(job.config.gate, "the gate")
     if begun is not None:
         begun.require_same(this)
     contract = declare(job.runtime, device=_device(job.config.training.device))

@@ -47,14 +47,28 @@ AnchorOption = Annotated[
 ]
 
 
-def soak_at(root: Path, name: str | None) -> "SoakFolder":
+def soak_at(root: Path, name: str | None, option: str = "--path") -> "SoakFolder":
     """The soak called `name` in the folder of all soaks; without a name, the one at `root`, or the latest under it.
 
-    Raises NotFound.
+    Raises NotFound; of a `name` that is a folder elsewhere, with the option that names it.
     """
+    from seedbed.errors import NotFound
     from seedbed.soak import SoakFolder
 
-    return SoakFolder.find(root if name is None else root / name)
+    try:
+        return SoakFolder.find(root if name is None else root / name)
+    except NotFound:
+        if name is None or not Path(name).is_dir():
+            raise
+        raise NotFound(f"there is no soak at {root / name}; {_elsewhere(Path(name), option)}") from None
+
+
+def _elsewhere(path: Path, option: str) -> str:
+    """How to name the soak at `path`, or the folder of soaks there."""
+    if (path / "soak.json").exists():
+        parent, soak = path.absolute().parent if path.parent == path else path.parent, path.absolute().name
+        return f"{path} is a soak's folder: name its parent by {option} {parent}, and the soak {soak}"
+    return f"{path} is a folder: name it by {option} {path}, and a soak in it by its own name or `latest`"
 
 
 def resuming(folder: "SoakFolder") -> str:

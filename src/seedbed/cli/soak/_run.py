@@ -1,13 +1,13 @@
 """`seedbed soak run`: measure, propose, guard and apply for hours, then verify and judge."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from seedbed.cli.console._options import JsonOption
 from seedbed.cli.console._render import errors
-from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption, altered_files_break_the_contract
+from seedbed.cli.soak._options import DEFAULT_FOLDER, GateOption, altered_files_break_the_contract, soak_at
 
 __all__ = ["run"]
 
@@ -16,6 +16,7 @@ OutOption = Annotated[Path, typer.Option("--out", help="The folder of all soaks;
 
 
 def run(
+    context: typer.Context,
     iterations: Annotated[
         int | None, typer.Option(min=1, help="How many iterations to run; by default 24, or as many as --hours allows.")
     ] = None,
@@ -82,11 +83,14 @@ def run(
     from pydantic import ValidationError
 
     from seedbed.cli.soak._driver import RunOptions, run_soak
+    from seedbed.cli.soak._resumed import require_same_plan
     from seedbed.contracts._faults import faults_of
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id
+    from seedbed.soak._assemble import refuse_untuned
 
+    own_gate = None if spec is None else load_gate(spec)
     if resume is None:
         plan_fields = {
             "soak_id": new_soak_id(),
@@ -98,7 +102,7 @@ def run(
             "control": control,
             "fault": inject,
             "fault_from": inject_at,
-            "gate": None if spec is None else load_gate(spec),
+            "gate": own_gate,
         }
         try:
             plan = SoakPlan.model_validate(plan_fields)
@@ -106,9 +110,18 @@ def run(
             problems = "; ".join(fault.told("options") for fault in faults_of(problem))
             raise InvalidInput(f"soak: {problems}") from None
         assemble(plan)  # an impossible plan is refused before anything is written
+        refuse_untuned(plan)
         soak_folder = SoakFolder.create(folder, plan)
     else:
-        soak_folder = SoakFolder.find(folder / resume)
+        soak_folder = soak_at(folder, resume, "--out")
     with altered_files_break_the_contract():
+        if resume is not None:
+            require_same_plan(soak_folder.plan(), _stated(context), own_gate)
         exit_code = run_soak(soak_folder, RunOptions(hours, metrics_port, push_gateway, as_json))
     raise typer.Exit(exit_code)
+
+
+def _stated(context: typer.Context) -> dict[str, Any]:
+    """The options that the command line states, by the name of each."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name: context.params[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}

@@ -16,6 +16,7 @@ from seedbed.soak._tally import SoakTally
 from seedbed.soak.faults._sighting import FaultReport, report_on
 from seedbed.soak.reports._drawing import SealedDrawing
 from seedbed.soak.reports._metrics import SoakCounts
+from seedbed.soak.reports._remedy import with_remedy
 
 __all__ = [
     "PostSoakSnapshot",
@@ -170,7 +171,10 @@ def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | N
     rules = readback.plan.gate_rules if spec is None else RULES
     record = soak_gate_record(readback, verified=verified)
     report = judge(_gate_of(readback, spec, verified=verified), record, rules=rules)
-    fault = _fault_report(readback)
+    fault, window = _fault_report(readback), readback.assembly.profile.window
+    if rules > FORMER_RULES:
+        told = (with_remedy(each, num_iterations=len(readback.iterations), window=window) for each in report.checks)
+        report = report.model_copy(update={"checks": tuple(told)})
     if fault is None:
         return report
     return report.model_copy(update={"checks": tuple(_with_reason(each, fault) for each in report.checks)})

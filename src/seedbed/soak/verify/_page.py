@@ -18,7 +18,7 @@ def verification_page(found: SoakVerification) -> str:
 
 def verification_shown(found: SoakVerification) -> str:
     """The page as a terminal shows it: its table has a head, and its words are today's."""
-    page = verification_page(found)
+    page = verification_page(found).replace(_demand(found), _demand_today(found), 1)
     return page.replace(_HEAD, "| counted | result |", 1).replace(_BREAKS, _BREAKS_TODAY, 1)
 
 
@@ -26,8 +26,7 @@ def _lines(found: SoakVerification) -> Iterator[str]:
     yield f"# Verification of soak {found.soak_id}"
     yield ""
     verdict, how = "PASSED" if found.passes else "NOT PASSED", "strict" if found.strict else "plain"
-    yield f"**{verdict}**, {how}: of what the guards let through, at least {found.threshold:.0%} of proposals must have"
-    yield "been seen in use whole."
+    yield f"**{verdict}**, {how}: {_demand(found)}"
     yield ""
     yield from _counts(found)
     yield "## Accusations"
@@ -39,6 +38,22 @@ def _lines(found: SoakVerification) -> Iterator[str]:
         yield f"None: every hash, decision and outcome worked out anew from the logs is the one on file, {again}."
     for each in found.accusations:
         yield f"- **{each.flaw.value}**, {each.where}: {each.what}"
+
+
+def _demand(found: SoakVerification) -> str:
+    of = f"of what the guards let through, at least {found.threshold:.0%} of proposals must have"
+    return f"{of}\nbeen seen in use whole."
+
+
+def _demand_today(found: SoakVerification) -> str:
+    """The demand, or that there is nothing to ask it of."""
+    counted = found.tally
+    if counted is None or counted.ratio is not None:
+        return _demand(found)
+    if not counted.skipped:
+        return "no proposals were made, so there is none to be seen in use."
+    held = "the one proposal was" if counted.skipped == 1 else f"all {counted.skipped} proposals were"
+    return f"{held} held back by the guards, so there is none to be seen in use."
 
 
 def _counts(found: SoakVerification) -> Iterator[str]:
