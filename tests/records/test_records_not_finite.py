@@ -10,7 +10,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Severity, Verdict
 from seedbed.gate import gate_record, judge, parse_gate
-from seedbed.records import Catalog, PromotionRule, Store, fsck, parse_query, trend
+from seedbed.records import Catalog, PromotionRule, Store, fsck, parse_name, parse_query, trend
 from seedbed.records.log import best_of_groups
 
 METRIC = "metrics.test.ap"
@@ -94,4 +94,4 @@ def test_it_is_found_by_a_query_and_sorted_last(store):
     with Catalog.open(store) as catalog:
         assert [hit.seq for hit in catalog.search(parse_query("metrics.ap = NaN"))] == [2]
         assert [hit.seq for hit in catalog.search(parse_query("metrics.ap < 1"))] == [3, 1]
-        assert [hit.seq for hit in catalog.search(sort=parse_query(f"{METRIC} > 0").name)] == [3, 1, 2]
+        assert [hit.seq for hit in catalog.search(sort=parse_name(METRIC))] == [3, 1, 2]
