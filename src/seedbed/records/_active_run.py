@@ -4,14 +4,15 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreUnavailable
+from seedbed.records._journal_changes import added_summaries, resumed_at, untold_changes
 from seedbed.records._status import Status, claim_key, last_written, newest_attempt, write_status
 from seedbed.records._views import write_latest, write_views
 from seedbed.records.canonical._canonical import plain, readable_json
@@ -22,7 +23,7 @@ from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
-from seedbed.records.snapshot._course import change_summaries, is_kept, resumes_of
+from seedbed.records.snapshot._course import resumes_of
 from seedbed.records.snapshot._draft import SnapshotDraft
 from seedbed.records.snapshot._schema import SCHEMA_BLOB, SHIPPED, MetadataSchema
 from seedbed.records.snapshot._snapshot import LogHead
@@ -36,8 +37,6 @@ __all__ = ["ActiveRun"]
 
 _logger = logging.getLogger("seedbed.records")
 _HEARTBEAT_EVERY = timedelta(seconds=5)
-# Kinds of records in a journal of changes: the first of every change, and that of a resume.
-_PROPOSED, _RESUMED = "proposed", "resumed"
 
 
 class ActiveRun:
@@ -189,15 +188,20 @@ class ActiveRun:
         self._close_events()
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
-        made, told = self._summaries(draft)
+        summaries = {
+            name: found for name, journal in self._journals.items() if (found := journal.summary()) is not None
+        }
+        made, told = added_summaries(summaries, draft.documents)
         blobs, documents = {**self._blobs, **draft.blobs}, {**made, **draft.documents}
         complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
         logs = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
         points = self._points(logs)
-        resumes = resumes_of(self.attempt, points, map(_resumed, logs.values()))
-        untold = self._untold(logs, documents, told, points)
+        resumes = resumes_of(self.attempt, points, map(resumed_at, logs.values()))
+        untold = untold_changes(
+            {path.name: frames for path, frames in logs.items()}, documents, told, points, self.attempt
+        )
         for name in untold:
             _logger.warning(
                 "no document tells of the changes in %s of %s:%s, so the run is comparable with none: an attempt that "
@@ -288,65 +292,6 @@ class ActiveRun:
         if events:
             events.close()
 
-    def _summaries(self, draft: SnapshotDraft) -> tuple[dict[str, Mapping[str, Any]], set[str]]:
-        """The summary of each journal that has one, by its name, unless the draft has it under the name of no journal.
-
-        Beside them the names of the journals of which it has.
-        """
-        made = {name: found for name, journal in self._journals.items() if (found := journal.summary()) is not None}
-        given = {name: plain(document) for name, document in draft.documents.items()}
-        for name in sorted(made.keys() & given.keys()):
-            if given.pop(name) != made[name]:
-                raise InvalidInput(
-                    f"the document {name!r} is not the summary of the changes in the journal {name}.log, which has "
-                    "that name: leave it out, since finish adds it, or give it another name"
-                )
-        told = set()
-        others = [journal for journal in made if journal not in draft.documents]
-        for journal in others:
-            # Each document stands for one journal: two engines may have made the same changes.
-            whole = next((name for name in given if given[name] == made[journal]), None)
-            if whole is not None:
-                del given[whole], made[journal]
-                told.add(journal)
-        for name, document in given.items():
-            for journal in others:
-                if journal in made and _is_earlier(document, made[journal]):
-                    raise InvalidInput(
-                        f"the document {name!r} is a summary of the changes in the journal {journal}.log that does not "
-                        "tell all of them: leave it out, since finish adds the whole one"
-                    )
-        return made, told
-
-    def _untold(
-        self,
-        logs: Mapping[Path, Frames],
-        documents: Mapping[str, Any],
-        elsewhere: set[str],
-        points: Sequence[tuple[int, int]],
-    ) -> dict[str, str]:
-        """The run's journals that hold changes which the documents do not tell of, with their last digests.
-
-        A document tells of the journal that has its name, and of those `elsewhere` one of another name does.
-
-        So it is when an attempt goes on after one that changed something, and takes no engine for its journal; or an
-        engine that begins again, although the steps after the change were kept.
-        """
-        told = change_summaries({name: plain(document) for name, document in documents.items()}).keys() | elsewhere
-        return {
-            path.name: frames.head[1]
-            for path, frames in logs.items()
-            if self._holds_untold(frames, points, is_told=path.stem in told)
-        }
-
-    def _holds_untold(self, frames: Frames, points: Sequence[tuple[int, int]], *, is_told: bool) -> bool:
-        every_attempt_had_an_engine = len(_resumed(frames)) == self.attempt - 1
-        return any(
-            not is_told or is_kept(step, points, self.attempt, lost_in if every_attempt_had_an_engine else None)
-            for step, lost_in in _proposed(frames)
-            if lost_in or not is_told
-        )
-
     def _log_heads(self, logs: Mapping[Path, Frames]) -> dict[str, LogHead]:
         for path in logs:
             self._upload(path)
@@ -434,43 +379,3 @@ class ActiveRun:
             raise InvalidInput(
                 f"the draft belongs to {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
             )
-
-
-def _resumed(frames: Frames) -> list[int]:
-    """The steps at which a journal of changes was resumed; 0 where it began again."""
-    found = (entry.payload for entry in frames.entries if entry.kind == _RESUMED)
-    return [each["step"] for each in found if isinstance(each.get("step"), int) and isinstance(each.get("kept"), int)]
-
-
-def _proposed(frames: Frames) -> Iterator[tuple[int, int]]:
-    """The step of each change that was proposed in a journal, and which beginning's lost work it is; 0 for none's.
-
-    It is the first that an engine made, or that of the first, second, … resume before it. A journal of another kind may
-    have records of the same names, of which nothing is known to be lost.
-    """
-    steps: dict[int, int] = {}
-    beginning = 1
-    for number, entry in enumerate(frames.entries):
-        change, step, kept = (entry.payload.get(name) for name in ("id", "step", "kept"))
-        if entry.kind == _PROPOSED:
-            steps[change if isinstance(change, int) else -number] = step if isinstance(step, int) else 0
-        elif entry.kind == _RESUMED and isinstance(kept, int):
-            lost = [change for change in steps if change > kept]
-            yield from ((steps.pop(change), beginning) for change in lost)
-            beginning += 1
-    yield from ((step, 0) for step in steps.values())
-
-
-def _is_earlier(document: object, summary: object) -> bool:
-    """Whether `document` is a summary of the same journal as `summary`, taken before its last changes or outcomes."""
-    found = _proposals(document)
-    return bool(found) and found == _proposals(summary)[: len(found)]
-
-
-def _proposals(summary: object) -> list[tuple[object, ...]]:
-    """What no later record of a journal alters of its changes; none for a document that is no summary."""
-    return [
-        (change.id, change.parameter, change.step, change.wanted, change.reason, change.proposer)
-        for each in change_summaries({"": summary}).values()
-        for change in each.changes
-    ]
