@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from seedbed.change import ClipNorm, Use, UseReport
+from seedbed.change import ChangeEngine, ClipNorm, Delta, Parameter, Set, Use, UseReport
+from seedbed.contracts import Outcome
 from seedbed.errors import InvalidInput
+from seedbed.records import MemoryJournal
 
 
 def clipped(*, max_norm: float = 1.0, size: float = 3.0) -> tuple[torch.nn.Parameter, SGD, ClipNorm, list[UseReport]]:
@@ -77,6 +79,16 @@ def test_gradients_that_are_no_numbers_prove_nothing() -> None:
 def test_a_norm_that_cannot_be_is_refused_at_once(max_norm: float) -> None:
     with pytest.raises(InvalidInput, match="finite number above 0"):
         ClipNorm(SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0), max_norm)
+
+
+def test_a_change_to_0_within_its_bounds_fails_and_says_that_the_norm_must_be_above_0() -> None:
+    clip = ClipNorm(SGD([torch.nn.Parameter(torch.zeros(4))], lr=1.0), 1.0)
+    engine = ChangeEngine(MemoryJournal(), {"clip": clip}, [Parameter("clip", "1", low=0.0, high=9.0)])
+    engine.propose(Delta("clip", Set(0.0), "test", "me"), 0)
+    assert engine.history[1].outcome is Outcome.FAILED
+    assert "max_norm is 0.0: expected a finite number above 0" in engine.history[1].reason
+    assert engine.history[1].reason.endswith("; the former value was restored and read back")
+    assert clip.read() == 1.0
 
 
 def test_what_was_not_clipped_proves_nothing() -> None:

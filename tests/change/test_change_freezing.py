@@ -244,6 +244,37 @@ def test_a_cumulative_average_is_held_and_brought_back() -> None:
     assert norm_of(model).momentum is None
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_cumulative_average_goes_on_from_the_batches_that_it_had_when_it_was_frozen(resumed: bool) -> None:
+    model = nn.ModuleDict({"part": nn.BatchNorm1d(2, momentum=None), "head": nn.Linear(2, 1)})
+    norm = model["part"]
+    assert isinstance(norm, nn.BatchNorm1d)
+    optimizer, x = SGD(model.parameters(), lr=0.1), torch.randn(16, 2)
+    binding = Freeze(model, "part", optimizer)
+
+    def steps(*numbers: int) -> None:
+        for number in numbers:
+            optimizer.zero_grad()
+            model["head"](norm(x + number)).square().sum().backward()
+            optimizer.step()
+
+    steps(0, 1, 2)
+    seen = turned(binding, 1.0)
+    steps(10, 20, 30)
+    assert seen == [UseReport(1, 1.0, 1.0, Use.USED)]
+    norm.eval()
+    assert norm.running_mean is not None
+    torch.testing.assert_close(norm(norm.running_mean + torch.zeros(2, 2)), norm.bias.expand(2, 2))
+    norm.train()
+    if resumed:
+        binding.restore(dict(binding.state()))
+    binding.write(0.0)
+    steps(5)
+    assert norm.num_batches_tracked is not None
+    assert int(norm.num_batches_tracked) == 4, "those that it averaged"
+    torch.testing.assert_close(norm.running_mean, x.mean(0) + (0 + 1 + 2 + 5) / 4)
+
+
 @pytest.mark.parametrize(("on_unfreeze", "steps"), [(OnUnfreeze.KEEP, 2), (OnUnfreeze.RESET, 1)])
 def test_unfreezing_keeps_the_optimizers_state_or_resets_it_as_declared(on_unfreeze: OnUnfreeze, steps: int) -> None:
     model = a_model()

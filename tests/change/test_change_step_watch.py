@@ -1,8 +1,12 @@
 """Watches of an optimizer's steps begin and end whenever they like, and are told of the steps that moved weights."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -162,3 +166,40 @@ def test_a_watch_that_is_ended_twice_takes_nothing_from_those_that_came_later() 
     later.end()
     another.end()
     assert hooks(optimizer) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_the_steps_of_a_forked_child_say_nothing_of_the_change_and_fail_nowhere(tmp_path: Path) -> None:
+    program = """if True:
+        import os, sys, torch
+        from seedbed.change import ChangeEngine, Delta, LearningRate, Parameter, Set
+        from seedbed.records import MemoryJournal, Store
+        def a_step(optimizer):
+            optimizer.param_groups[0]["params"][0].grad = torch.ones(2)
+            optimizer.step()
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        with Store.open(sys.argv[1], create=True).start("forked") as run:
+            limits = [Parameter("lr", "1", low=0.0, high=1.0)]
+            engine = ChangeEngine(run.journal(), {"lr": LearningRate(optimizer)}, limits)
+            engine.propose(Delta("lr", Set(0.2), "test", "me"), 0)
+            child = os.fork()
+            if child == 0:
+                for _ in range(2):
+                    a_step(optimizer)
+                said = str(engine.history[1].outcome)
+                own = ChangeEngine(MemoryJournal(), {"lr": LearningRate(optimizer)}, limits)
+                own.propose(Delta("lr", Set(0.3), "test", "me"), 0)
+                a_step(optimizer)
+                print(said, own.history[1].outcome, flush=True)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            print(engine.history[1].outcome, flush=True)
+            a_step(optimizer)
+            print(engine.history[1].story[-1][1]["step"], engine.history[1].outcome, flush=True)
+            engine.close()
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, tmp_path / "store"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["UNKNOWN EFFECTIVE", "UNKNOWN", "1 EFFECTIVE"], done.stderr

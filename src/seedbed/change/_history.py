@@ -90,8 +90,9 @@ class ChangeRecord:
 
     @property
     def reason(self) -> str:
-        """The last reason in its journal entries."""
-        return next((str(payload["reason"]) for _, payload in reversed(self.story) if "reason" in payload), "")
+        """The last reason in its journal entries; of a change that was rolled back, why it failed stands before it."""
+        reasons = [str(payload["reason"]) for _, payload in self.story if "reason" in payload]
+        return "; ".join(reasons[-2:] if self.phase is Kind.ROLLED_BACK else reasons[-1:])
 
     @property
     def denied(self) -> bool:

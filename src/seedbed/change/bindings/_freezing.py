@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import final
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
@@ -33,8 +33,10 @@ class Freeze:
     Freezing turns requires_grad off and sets the gradients to None: with an old gradient, or one of zeros, momentum and
     weight decay would still change the weights. If only some weights are frozen when the binding is made, those always
     stay frozen. The running statistics of normalisation layers are held too, by a momentum of 0, unless
-    `hold_statistics` is False; other buffers, and the layers' mode, are not changed. Unfreezing keeps the optimizer's
-    state of the weights, or removes it with `on_unfreeze=OnUnfreeze.RESET`.
+    `hold_statistics` is False; other buffers, and the layers' mode, are not changed. A held layer still counts its
+    batches (num_batches_tracked), which changes nothing; only a cumulative average (momentum None), where that number
+    is the weight of what was averaged so far, does not count them either. Unfreezing keeps the optimizer's state of the
+    weights, or removes it with `on_unfreeze=OnUnfreeze.RESET`.
 
     An averaged copy (AveragedModel) is not frozen: it still moves towards the weights. Raises InvalidInput when the
     model has no such submodule, when one of its weights is also used outside it, or for a DistributedDataParallel that
@@ -60,6 +62,11 @@ class Freeze:
         idle = frozenset(key for key, weight in self._weights().items() if not weight.requires_grad)
         self._others = idle if len(idle) < len(self._weights()) else frozenset()
         self._momenta = {key: norm.momentum for key, norm in self._norms().items()}
+        self._cumulative = frozenset(
+            key
+            for key, norm in self._norms().items()
+            if isinstance(norm, _BatchNorm) and norm.track_running_stats and norm.momentum is None
+        )
         self._watch: FrozenWatch | UnfrozenWatch | None = None
         self._require_untied()
         _require_unused_found(model)
@@ -79,7 +86,7 @@ class Freeze:
         for weight in self._weights().values():
             _set_frozen(weight, frozen=value == 1.0)
         for key, norm in self._norms().items():
-            norm.momentum = 0.0 if value == 1.0 else self._momenta.get(key, norm.momentum)
+            self._set_momentum(key, norm, 0.0 if value == 1.0 else self._momenta.get(key, norm.momentum))
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report whether the next optimizer step kept every bit of the frozen weights, or trained the unfrozen ones.
@@ -112,7 +119,12 @@ class Freeze:
             _set_frozen(weight, frozen=state[f"{key}.frozen"] == 1.0)
         for key, norm in self._norms().items():
             momentum = state[f"{key}.momentum"]
-            norm.momentum = None if momentum == _CUMULATIVE else momentum
+            self._set_momentum(key, norm, None if momentum == _CUMULATIVE else momentum)
+
+    def _set_momentum(self, key: str, norm: _NormBase, momentum: float | None) -> None:
+        norm.momentum = momentum
+        if key in self._cumulative:  # a layer that does not track its statistics counts no batches
+            norm.track_running_stats = momentum is None
 
     def _weights(self) -> dict[str, nn.Parameter]:
         module = self._model.get_submodule(self._name)
@@ -120,7 +132,7 @@ class Freeze:
 
     def _norms(self) -> dict[str, _NormBase]:
         within = self._model.get_submodule(self._name).named_modules(prefix=self._name) if self._holds else ()
-        return {key: each for key, each in within if isinstance(each, _NormBase) and each.track_running_stats}
+        return {key: each for key, each in within if isinstance(each, _NormBase) and each.running_mean is not None}
 
     def _named(self) -> dict[str, Tensor]:
         """The tensors that must not change: the weights, and the statistics held."""
@@ -128,7 +140,7 @@ class Freeze:
             f"{key}.{name}": buffer
             for key, norm in self._norms().items()
             for name, buffer in norm.named_buffers(recurse=False)
-            if name != "num_batches_tracked"
+            if name != "num_batches_tracked" or key in self._cumulative
         }
         return {**self._weights(), **statistics}
 

@@ -1,5 +1,6 @@
 """The learning rate of a live optimizer and its scheduler."""
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
@@ -8,6 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._groups import GroupName, group_index
+from seedbed.change.bindings._overwriters import schedulers_built
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._schedulers import (
     Rates,
@@ -52,6 +54,7 @@ class LearningRate:
         self._former: Rates | None = None
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
+        self._seen: weakref.WeakSet[LRScheduler] = weakref.WeakSet()
         self._index()
 
     def read(self) -> float:
@@ -93,7 +96,9 @@ class LearningRate:
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
-        watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, self._former)
+        if self._scheduler is None and not self._seen:
+            self._seen.update(schedulers_built(self._optimizer))
+        watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, self._former, self._seen)
         self._followers.append(watch)
         return watch
 

@@ -2,27 +2,45 @@
 
 import gc
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isclose
+from types import MappingProxyType
 from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import SWALR
 
 from seedbed.change.bindings._schedulers import (
     CONTAINERS,
     Rates,
-    curve_before,
+    is_at_turn,
     is_known,
     last_set,
     own_rates,
+    rates_before,
     rates_of,
     schedule_tree,
 )
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
-__all__ = ["class_names", "momentum_cyclers", "multiplies", "overwriters", "wrote"]
+__all__ = [
+    "NOT_SEEN",
+    "Epochs",
+    "class_names",
+    "momentum_cyclers",
+    "multiplies",
+    "overwriters",
+    "schedulers_built",
+    "wrote",
+]
+
+Epochs = Mapping[LRScheduler, int]
+"""The epoch at which each scheduler was seen."""
+
+NOT_SEEN: Epochs = MappingProxyType({})
+"""No scheduler was seen."""
 
 _COMPUTING = (
     lr_scheduler.LambdaLR,
@@ -64,32 +82,68 @@ def wrote(scheduler: LRScheduler, rates: Rates, of: slice) -> bool:
     return last_set(scheduler)[of] == rates[of]
 
 
-def multiplies(scheduler: LRScheduler, place: int, before: float) -> bool | None:
-    """Whether it has just multiplied the rate `before` of the group; None for what is not PyTorch's own.
+def multiplies(scheduler: LRScheduler, place: int, before: float, epochs: Epochs = NOT_SEEN) -> bool | None:
+    """Whether it has multiplied the rate `before` of the group; None where nobody knows, as for a foreign class.
+
+    `epochs` has the epochs that the schedulers had when the rate was `before`, of those that were seen then.
 
     The others computed a rate of their own. Those that multiply do so when they are told to step to a given epoch, a
-    cosine at its turn, a SWALR where it has reached its target, and a ReduceLROnPlateau at its min_lr. A rate that
-    stood on the schedule's curve before the step too is none of these: multiplying it leads along the curve.
+    cosine at its turn and at the step after it, a SWALR where it has reached its target, and a ReduceLROnPlateau that
+    its min_lr stopped. A rate that stood on the schedule's curve before too is none of these: multiplying it leads
+    along the curve. Where the epoch was not seen, one step is taken for granted; a rate that stood on the curve before
+    that was either multiplied more than once or overwritten.
     """
     if not all(map(is_known, schedule_tree(scheduler))):
         return None
+    return _multiplies(scheduler, place, before, epochs, told=True)
+
+
+def _multiplies(scheduler: LRScheduler, place: int, before: float, epochs: Epochs, *, told: bool) -> bool | None:
+    """As `multiplies`; `told` is whether somebody may have told it to step to a given epoch."""
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
-        found = [before, *(last_set(each)[place] for each in scheduler._schedulers)]
-        return all(multiplies(each, place, rate) for each, rate in zip(scheduler._schedulers, found, strict=False))
+        found = [(before, epochs), *((last_set(each)[place], NOT_SEEN) for each in scheduler._schedulers)]
+        return all(
+            _multiplies(each, place, rate, then, told=False)
+            for each, (rate, then) in zip(scheduler._schedulers, found, strict=False)
+        )
+    since: int | None = epochs.get(scheduler)
+    last: int = scheduler.last_epoch
+    if since is not None and since >= last:
+        since = None  # a state that was loaded led it back
+    stepped_to = range(last if since is None else since + 1, last + 1)
     if isinstance(scheduler, lr_scheduler.SequentialLR):
-        current = scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)]
+        index = bisect_right(scheduler._milestones, last)
+        current = scheduler._schedulers[index]
         # A schedule that begins is told to step to epoch 0.
-        begins = scheduler.last_epoch in scheduler._milestones and hasattr(current, "_get_closed_form_lr")
-        return not begins and multiplies(current, place, before)
-    if isinstance(scheduler, _COMPUTING):
+        if hasattr(current, "_get_closed_form_lr") and any(each in stepped_to for each in scheduler._milestones):
+            return False
+        return _multiplies(current, place, before, epochs, told=since is None and index > 0)
+    if isinstance(scheduler, _COMPUTING) or any(is_at_turn(scheduler, epoch) for epoch in stepped_to):
         return False
+    may_be_told = told and hasattr(scheduler, "_get_closed_form_lr")
+    has_target = isinstance(scheduler, SWALR | lr_scheduler.ReduceLROnPlateau)
     stands = _is_at(own_rates(scheduler), place, *last_set(scheduler)[place : place + 1])
-    return not stands or _is_at(curve_before(scheduler), place, before)
+    if not stands or not (may_be_told or has_target):
+        return True
+    steps = [_is_at(rates, place, before) for rates in rates_before(scheduler, since)]
+    if since is None and may_be_told:
+        return True if steps[:1] == [True] else None if any(steps) else False
+    return any(steps)
 
 
 def _is_at(rates: Rates | None, place: int, *found: float) -> bool:
     """Whether the rate found is the one of the group among these."""
     return any(isclose(one, other, rel_tol=1e-6) for one, other in zip((rates or ())[place:], found, strict=False))
+
+
+def schedulers_built(optimizer: Optimizer) -> list[LRScheduler]:
+    """PyTorch's own schedulers of this optimizer, with all that they consist of.
+
+    The search takes as long as that for `overwriters`, and none where no scheduler was ever built for the optimizer.
+    """
+    if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):  # what each scheduler does to the step
+        return []
+    return [part for each in _live_schedulers(optimizer) for part in schedule_tree(each) if is_known(part)]
 
 
 def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:

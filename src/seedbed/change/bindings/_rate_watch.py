@@ -13,7 +13,7 @@ from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritte
 from seedbed.change.bindings._forecast import Forecast
 from seedbed.change.bindings._overwriters import class_names, multiplies, overwriters, wrote
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
-from seedbed.change.bindings._schedulers import Rates, rates_of
+from seedbed.change.bindings._schedulers import Rates, is_known, rates_of, schedule_tree
 from seedbed.change.bindings.proof._finding import Match
 
 __all__ = ["RateWatch"]
@@ -26,8 +26,9 @@ class RateWatch:
     """Compares the rates at the beginning of each optimizer step with those that the schedule allows.
 
     With a `group`, given by its index, it looks at the rate of that group alone. `former` are the rates of all groups
-    before the change, None when nobody knows them any more. A step proves the change when its update is the one that
-    the rate gives, and not the one of the former rate.
+    before the change, None when nobody knows them any more. `seen` has the undeclared schedulers that are known of from
+    the beginning; the watch adds those that it finds. A step proves the change when its update is the one that the rate
+    gives, and not the one of the former rate.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class RateWatch:
         group: int | None,
         report: Callable[[UseReport], None],
         former: Rates | None = None,
+        seen: weakref.WeakSet[LRScheduler] | None = None,
     ) -> None:
         self._optimizer, self._scheduler, self._group = optimizer, scheduler, group
         self._of = slice(None) if group is None else slice(group, group + 1)
@@ -48,6 +50,8 @@ class RateWatch:
         self._replaced = False
         self._rewritten = ""
         self._alive: list[weakref.ref[LRScheduler]] | None = None
+        self._schedulers_seen: weakref.WeakSet[LRScheduler] = weakref.WeakSet() if seen is None else seen
+        self._remember_epochs()
         self._use = ProvenUse(optimizer, "lr", self, report)
 
     @property
@@ -62,6 +66,7 @@ class RateWatch:
         """Expect the present rates from now on: they were written through the same binding."""
         self._all = rates_of(self._optimizer)
         self._forecast = None if self._scheduler is None else Forecast(self._scheduler)
+        self._remember_epochs()
         self._replaced = not self._use.is_seen and self._expected[0] != self._first_expected
 
     def before(self, step: int) -> None:
@@ -72,6 +77,7 @@ class RateWatch:
             return
         if len(found) > len(self._all) and not self._takes_added(step, found):
             return
+        self._remember_epochs()
         if self._replaced:
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
             self._use.lose(step, self._first_expected, found[self._of][0], why)
@@ -148,12 +154,12 @@ class RateWatch:
         return [(place, rate, now) for place, rate, now in groups if self._course.moved(place, rate, now)]
 
     def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
-        """Whether the change is carried on, or may be. Nothing multiplies a rate of 0 to another."""
+        """Whether the change is carried on, or may be. Nothing multiplies a rate of 0, or to one below 0."""
         moved = self._moved(expected, found)
-        told = [multiplies(each, place, rate) for each in self._writers() for place, rate, _ in moved]
+        told = [multiplies(each, place, rate, self._epochs) for each in self._writers() for place, rate, _ in moved]
         known = [multiplied for multiplied in told if multiplied is not None]
         if known:
-            return all(known) and all(rate for _, rate, _ in moved)
+            return all(known) and all(rate > 0 and now >= 0 for _, rate, now in moved)
         self._rewritten = rewritten(moved[0][2], step)
         return self._former is not None and self._course.follow(expected, found) is not Carry.LOST
 
@@ -165,9 +171,16 @@ class RateWatch:
         if self._alive is None:
             others = [each for each in overwriters(self._optimizer, self._group) if each is not self._scheduler]
             self._alive = [weakref.ref(each) for each in others]
+            self._schedulers_seen.update(part for each in others for part in schedule_tree(each) if is_known(part))
             return others
         alive = [each for held in self._alive if (each := held()) is not None]
         return [each for each in alive if wrote(each, rates_of(self._optimizer), self._of)]
+
+    def _remember_epochs(self) -> None:
+        """Keep the epochs of the schedulers seen: from there on they move the rates that stand there now."""
+        self._epochs = weakref.WeakKeyDictionary(
+            {each: each.last_epoch for each in self._schedulers_seen if hasattr(each, "last_epoch")}
+        )
 
     def _overwriters(self) -> str:
         schedulers = overwriters(self._optimizer, self._group)

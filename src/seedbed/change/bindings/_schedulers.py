@@ -25,12 +25,13 @@ __all__ = [
     "CONTAINERS",
     "Rates",
     "Slot",
-    "curve_before",
     "floor_in_force",
     "group_slots",
+    "is_at_turn",
     "is_known",
     "last_set",
     "own_rates",
+    "rates_before",
     "rates_of",
     "require_known",
     "require_numbers",
@@ -61,6 +62,7 @@ _RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
     lr_scheduler.ChainedScheduler: (),
 }
 _GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
+_LOOKED_BACK = 64  # epochs: as far as a loop moves a schedule between two optimizer steps, such as per micro-batch
 _SWA_RATE = "swa_lr"  # of each group; left alone where SWALR is not declared, since it is then the loop's own target
 
 CONTAINERS = (lr_scheduler.SequentialLR, lr_scheduler.ChainedScheduler)
@@ -197,17 +199,34 @@ def own_rates(scheduler: LRScheduler) -> Rates | None:
     return None if closed_form is None else tuple(map(float, closed_form()))
 
 
-def curve_before(scheduler: LRScheduler) -> Rates | None:
-    """The rates of its curve one epoch ago, its bases where it has just begun; None at a target, or without a curve."""
-    if isinstance(scheduler, SWALR) or not hasattr(scheduler, "_get_closed_form_lr"):
-        return None
-    if (floor := _floor(scheduler)) and floor in (own_rates(scheduler) or ()):  # a cosine at its turn
-        return None
-    if scheduler.last_epoch < 1:
-        return tuple(map(float, scheduler.base_lrs))
-    earlier = copy.copy(scheduler)
-    earlier.last_epoch -= 1
-    return own_rates(earlier)
+def rates_before(scheduler: LRScheduler, since: int | None = None) -> Iterator[Rates]:
+    """The rates from which multiplying has led to its own ones, from its last step backwards.
+
+    They are those of its curve at each of its last epochs, its bases before the first, or at the epoch `since` alone;
+    none from before a step that did not multiply. Of a ReduceLROnPlateau they are what its factor leads to the floor.
+    """
+    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+        rates = tuple(map(float, scheduler.min_lrs))
+        for _ in range(_LOOKED_BACK if scheduler.factor else 0):
+            rates = tuple(rate / scheduler.factor for rate in rates)
+            yield rates
+    if not hasattr(scheduler, "_get_closed_form_lr"):
+        return
+    earlier, last = copy.copy(scheduler), scheduler.last_epoch
+    for epoch in range(last, max(last - _LOOKED_BACK, -1) if since is None else since, -1):
+        if is_at_turn(scheduler, epoch):
+            return
+        earlier.last_epoch = epoch - 1
+        if since is None or epoch - 1 == since:
+            yield (own_rates(earlier) or ()) if epoch > 0 else tuple(map(float, scheduler.base_lrs))
+
+
+def is_at_turn(scheduler: LRScheduler, epoch: int) -> bool:
+    """Whether a cosine's step to this epoch did not multiply: it led to the floor above 0, or added the first rise."""
+    if not isinstance(scheduler, lr_scheduler.CosineAnnealingLR) or epoch < 1:
+        return False
+    after = (epoch - scheduler.T_max) % (2 * scheduler.T_max)
+    return after == 1 or (after == 0 and _floor(scheduler) > 0)
 
 
 def schedule_tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:

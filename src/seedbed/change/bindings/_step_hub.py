@@ -1,5 +1,6 @@
 """One pair of hooks around the steps of an optimizer, for all that listen to them."""
 
+import os
 import weakref
 from collections.abc import Callable
 from functools import cache
@@ -40,6 +41,8 @@ class StepHub:
     PyTorch iterates over a dictionary of hooks during a step, so that none may be added or removed then; but a watch
     that sees a loss ends during a step. A hub without watches therefore removes its hooks when the step ends, unless
     other hooks come after its own; then it stays, without effect, until a watch ends outside a step.
+
+    A forked child has no watches: its steps are those of a copy, and the run and its journal are the parent's.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -153,6 +156,13 @@ def _see_every_step() -> None:
             hub.on_other(optimizer)
 
     register_optimizer_step_pre_hook(_untraced(hook))
+    if hasattr(os, "register_at_fork"):  # where processes can fork
+        os.register_at_fork(after_in_child=_forget_watches)
+
+
+def _forget_watches() -> None:
+    for hub in tuple(_hubs):
+        hub.watches = []
 
 
 def _untraced(hook: Traced) -> Traced:
