@@ -60,6 +60,7 @@ def propose(path: Path) -> FileProposal:
     frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
+    container.refuse_repeated([name for name in frame.columns if name], frame.columns)
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
 
@@ -329,6 +330,9 @@ class _Columns:
             may_be = "" if self._is_whole_file else "; if that holds for the whole file, it may be event_id"
             return f"{_different(guess)}: it may be a document number, no node{may_be}"
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
+            if self._are_places(guess.name):
+                kind = f"text of {guess.num_distinct} values, which look like coordinates"
+                return f"{kind}; write each number into a column of its own to use them"
             if guess.num_distinct > MAX_CATEGORIES:
                 return f"text of {guess.num_distinct:,} values, more than the {MAX_CATEGORIES} that a category may have"
             return f"text of {guess.num_distinct} values; to use it, add it to features and categorical"
