@@ -95,7 +95,7 @@ def test_a_column_of_the_type_of_times_of_day_is_one_too(tmp_path):
     ("name", "pattern"), [("hour", "%-H"), ("Stunde", "%-H"), ("time", "%-H%M"), ("time", "%H%M%S")]
 )
 def test_a_number_named_as_an_hour_beside_a_date_is_a_time_of_day_and_may_be_a_feature(tmp_path, name, pattern):
-    times = moments(200, 7)
+    times = moments(200, 17)
     columns = {
         "date": [f"{moment:%Y-%m-%d}" for moment in times],
         name: [f"{moment:{pattern}}" for moment in times],
@@ -108,9 +108,10 @@ def test_a_number_named_as_an_hour_beside_a_date_is_a_time_of_day_and_may_be_a_f
     assert f"and {name} holds the time of day" in "\n".join(found.reasons)
 
 
-def test_a_number_named_time_is_the_time_where_no_other_column_has_dates(tmp_path):
-    columns = {"time": range(200), "who": [row % 5 for row in range(200)], "what": [row % 7 for row in range(200)]}
-    assert propose(table(tmp_path, columns)).columns.t == "time"
+@pytest.mark.parametrize("others", [{}, {"born": ["1999-01-31", "2001-02-03"] * 25}])
+def test_a_number_named_time_that_never_begins_again_is_the_time(tmp_path, others):
+    nodes = {"who": [row % 5 for row in range(50)], "what": [row % 7 for row in range(50)]}
+    assert propose(table(tmp_path, {"time": range(50), **nodes, **others})).columns.t == "time"
 
 
 def test_a_time_of_day_alone_is_no_time(tmp_path):

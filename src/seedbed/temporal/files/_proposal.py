@@ -116,11 +116,12 @@ class _Columns:
         return FileProposal(columns, form, unit, tuple(self._reasons), is_sorted, num_events)
 
     def _is_clock(self, guess: ColumnGuess) -> bool:
-        """Whether it holds times of day; numbers do so only by their name, beside a column of dates."""
+        """Whether it holds times of day; numbers do so only by their name, beside dates, and if they begin again."""
         if guess.kind != "whole" or plain_name(guess.name) not in HOURS or guess.unit is not None:
             return guess.kind == "clock time"
         numbers = self._frame[guess.name].cast(pl.Float64, strict=False).drop_nulls().cast(pl.Int64, strict=False)
-        return are_clock_numbers(numbers) and any(other.is_daily for other in self._left.values())
+        begins_again = are_clock_numbers(numbers) and not numbers.is_sorted()
+        return begins_again and any(other.is_daily for other in self._left.values())
 
     def _choose_decimal(self) -> Decimal:
         """The sign that some column shows; without one that does, columns that may have either are left out."""
