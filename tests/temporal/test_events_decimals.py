@@ -122,7 +122,35 @@ def test_points_among_commas_are_left_out_unless_they_can_be_thousands(tmp_path)
     assert read_events(path, found.columns, file=found.file).features[1].tolist() == [1.5, 2250]
 
 
-def test_a_comma_that_may_part_thousands_is_said(tmp_path):
-    said = [propose(table(tmp_path, cells)).reasons for cells in (["1,450", "12"] * 9, ["1,450", "12,5"] * 9)]
-    asked = "x: 1,450 is read as 1.450; if it means 1450, write it without the comma"
-    assert [asked in reasons for reasons in said] == [True, False]
+@pytest.mark.parametrize("cells", [["1,450", "12"], ["1,000", "199,000"], ["-1,450", "+2,000"]])
+def test_a_comma_that_nothing_explains_is_left_out_with_both_readings(tmp_path, cells):
+    path = table(tmp_path, cells * 9)
+    found = propose(path)
+    assert (found.columns.features, found.file.decimal) == ((), ".")
+    plain = cells[0].replace(",", "")
+    (said,) = (reason for reason in found.reasons if reason.startswith("x is left out"))
+    assert f"{cells[0]} may mean {cells[0].replace(',', '.')}, with a decimal comma, or {plain}, with a comma" in said
+    assert 'set data.file.decimal to "," and add x to features, or write it without the comma' in said
+    as_told = read_events(path, X, file=FileFormat(decimal=",")).features[:2, 0].tolist()
+    assert as_told == pytest.approx([float(cell.replace(",", ".")) for cell in cells])
+    without = propose(table(tmp_path, [cell.replace(",", "") for cell in cells] * 9))
+    assert without.columns.features == ("x",)
+
+
+@pytest.mark.parametrize("cell", ["12,5", "0,125", "1.000,250", "01,450", "1,4500"])
+def test_one_cell_tells_that_the_comma_of_its_column_is_decimal(tmp_path, cell):
+    found = propose(table(tmp_path, ["1,450", cell] * 9))
+    assert (found.columns.features, found.file.decimal) == (("x",), ",")
+    assert "1,450 may mean" not in "\n".join(found.reasons)
+
+
+@pytest.mark.parametrize("name", ["other", "label"])
+def test_another_column_tells_that_the_comma_is_decimal_and_the_reading_is_said(tmp_path, name):
+    path = tmp_path / "e.csv"
+    path.write_text(
+        f"src;dst;t;x;{name}\n" + "".join(f"{row % 3};{row % 4};{row};1,45{row};{row},5\n" for row in range(9))
+    )
+    found = propose(path)
+    assert found.file.decimal == ","
+    assert "x: 1,450 is read as 1.450; if it means 1450, write it without the comma" in found.reasons
+    assert read_events(path, found.columns, file=found.file).features[0, 0] == pytest.approx(1.45)

@@ -1,4 +1,4 @@
-"""What is allowed in a stream but often a mistake: times of another unit, events that stand twice, self loops."""
+"""What is allowed in a stream but often a mistake: times of another unit, many at once, copies, self loops."""
 
 import logging
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import polars as pl
 
 from seedbed.temporal._doubled import is_doubled
 from seedbed.temporal._stream import EventStream
+from seedbed.temporal._ties import heavy_ties
 from seedbed.temporal._time_unit import TimeUnit, date_of, likely_unit
 from seedbed.temporal.files._instants import compact_pattern
 
@@ -45,10 +46,13 @@ def _oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> It
                 "write the ids of one node in one way, or ignore this if they are names"
             )
     copies = 0 if has_event_ids else len(stream) - _num_distinct(stream)
-    if copies:
+    copied = f"{copies:,} of {len(stream):,} events are exact copies of another one (all declared columns agree)"
+    if tied := heavy_ties(stream.t):
+        yield tied + (f"; {copied}, which at such times they may be without a mistake" if copies else "")
+    elif copies:
         yield (
-            f"{copies:,} of {len(stream):,} events are exact copies of another one (all declared columns agree): "
-            "drop them if they are mistakes; if they really happened, a column data.columns.event_id tells them apart"
+            f"{copied}: drop them if they are mistakes; if they really happened, a column data.columns.event_id tells "
+            "them apart"
         )
     if is_doubled(stream):
         yield (

@@ -35,8 +35,8 @@ def read_events(
     refused when they are not whole. With `sort`, events are put in time order, and events at the same time keep the
     order of the file; without it, times that go backwards are refused.
 
-    Logs a warning for times that seem to be of another unit, for exact copies of events, for events that all stand in
-    both directions, and for self loops.
+    Logs a warning for times that seem to be of another unit or that many events share, for exact copies of events, for
+    events that all stand in both directions, and for self loops.
     Raises NotFound if there is no file. Raises InvalidInput, with file, row (from 1), line and column, and the option
     that helps, for a missing column, a wrong type, a time that is no whole unit, a NaN or infinite feature, a negative
     or too large id, a duplicate event id, `known_at` before the event, unsorted times, another encoding, no event at

@@ -13,6 +13,7 @@ from typing import Self
 import polars as pl
 
 from seedbed.errors import InvalidInput, NotFound
+from seedbed.temporal.files._bad_records import why_no_table
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._json_lines import mixed_key, number_texts, repeated_key
 from seedbed.temporal.files._number_texts import is_number
@@ -89,7 +90,11 @@ class Container:
             for column in columns or ():
                 if column not in found:
                     raise self._no_column(column, found)
-            self._refuse_repeated(columns or (), found)
+            self.refuse_repeated(columns or (), found)
+            if (
+                self.kind == "text"
+            ):  # of fewer columns a row of too many fields would be read, with each in the wrong one
+                lazy = (lazy if rows is None else lazy.head(rows)).collect().lazy()
             chosen = lazy if columns is None else lazy.select(columns)
             frame = (chosen if rows is None else chosen.head(rows)).collect()
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # torn, in many ways
@@ -155,12 +160,13 @@ class Container:
             return pl.scan_parquet(self.path, glob=False)
         if self.kind == "arrow":
             return pl.scan_ipc(self.path, glob=False)
-        plain = not self.file.packing and self._encoding is None and not self._is_odd_json
+        plain = not self.file.packing and self._encoding is None and not self._is_odd
         source = self.path if plain else io.BytesIO(self._content)
         if self.kind == "lines":
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
         separator = self.separator(columns)
         first = self._first_record(separator)  # names another encoding before a column is missed
+        self._refuse_mixed_ends()
         names = None if self.form.header else [f"column_{i + 1}" for i in range(len(first))]
         lazy = pl.scan_csv(
             source,
@@ -173,6 +179,14 @@ class Container:
         columns_as_named = _without_blanks(lazy.collect_schema().names())
         return lazy.select(pl.nth(place).alias(name) for place, name in enumerate(columns_as_named))
 
+    def _refuse_mixed_ends(self) -> None:
+        """A first line that ends in CR alone, where others end in LF, would be read as one line with the next ones."""
+        line = self.head.partition("\n")[0].rstrip("\r")
+        if "\r" in line and '"' not in line and b"\n" in self.file.content:
+            raise InvalidInput(
+                f"{self.path}: line 1: ends in CR alone, other lines in LF; write all line ends as LF or as CR LF"
+            )
+
     @cached_property
     def _encoding(self) -> str | None:
         """The encoding from which the file must be decoded; None where it is UTF-8."""
@@ -181,31 +195,34 @@ class Container:
         return "utf-16" if self.file.head(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
 
     @cached_property
-    def _is_odd_json(self) -> bool:
-        """Whether JSON lines begin with a mark, or end in CR alone."""
-        return self.kind == "lines" and (self.file.head(3) == codecs.BOM_UTF8 or "\n" not in self.head)
+    def _is_odd(self) -> bool:
+        """Whether lines end in CR alone, or JSON lines begin with a mark."""
+        has_mark = self.kind == "lines" and self.file.head(3) == codecs.BOM_UTF8
+        return has_mark or ("\n" not in self.head and "\r" in self.head)
 
     @cached_property
     def _content(self) -> bytes:
-        """The whole file as UTF-8, without a packing and without a mark; of JSON, lines that end in CR end in LF."""
+        """The whole file as UTF-8, without a packing and without a mark; lines that all end in CR alone end in LF."""
         content, encoding = self.file.content, self._encoding
-        if encoding is None:
-            content = content.removeprefix(codecs.BOM_UTF8)
-            is_old = self.kind == "lines" and b"\n" not in content
-            return content.replace(b"\r", b"\n") if is_old else content
         try:
-            return content.decode(encoding).removeprefix("\ufeff").encode()
+            if encoding is not None:
+                content = content.decode(encoding).removeprefix("\ufeff").encode()
         except (UnicodeError, LookupError) as error:
             raise InvalidInput(
                 f"{self.path}: expected {encoding} ({error}); set data.file.encoding to its own"
             ) from None
+        content = content.removeprefix(codecs.BOM_UTF8)
+        return content if b"\n" in content else content.replace(b"\r", b"\n")
 
     def number_texts(self, column: str) -> list[str | None]:
         """The numbers of a column of JSON lines as they are written."""
         return number_texts(self._content, column)
 
-    def _refuse_repeated(self, columns: Sequence[str], found: list[str]) -> None:
-        """Raise InvalidInput if a column stands twice in the header, or a key twice in one line of JSON."""
+    def refuse_repeated(self, columns: Sequence[str], found: Sequence[str]) -> None:
+        """Raise InvalidInput if one of these columns stands twice in the header, or as a key in one line of JSON.
+
+        `found` holds the names of all columns as they were read, where the second one of a name has another.
+        """
         twice: tuple[int, str] | None = None
         if self.kind == "lines":
             twice = repeated_key(self._content, columns)
@@ -239,6 +256,8 @@ class Container:
                     f"{self.path}: line {mixed[0]}: {mixed[1]!r} is true or false in some lines, a number in others; "
                     "write 1 and 0 for true and false"
                 )
+            if self.kind == "text" and (why := why_no_table(content.decode(), self.separator(None))):
+                return InvalidInput(f"{self.path}: {why}")
         first_line = str(error).partition("\n")[0]
         return InvalidInput(f"{self.path}: torn, or not what its suffix says ({first_line}); write it again")
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import polars as pl
 
-__all__ = ["Decimal", "fits_decimal", "plain_decimals"]
+__all__ = ["Decimal", "fits_decimal", "may_be_thousands", "plain_decimals"]
 
 Decimal = Literal[".", ","]
 
@@ -13,6 +13,7 @@ _GROUPED = {  # every group has three digits, and a number does not begin with a
     ".": r"^[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?$",
 }
 _COMMA_IS_NO_FRACTION = r"[,.][0-9]+[,.]"  # 1,450.31 or 1,234,567, where 1,450 alone may also be 1.45
+_THOUSANDS_OR_NOT = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
 _WITH_COMMA = r"^[+-]?[0-9]+(?:,[0-9]+)?$"
 
 
@@ -38,6 +39,12 @@ def fits_decimal(cells: pl.Series, decimal: Decimal) -> bool:
         return plain_decimals(cells, ".").cast(pl.Float64, strict=False).null_count() == 0
     written = cells.str.contains(_WITH_COMMA) | cells.str.contains(_GROUPED[","])
     return bool(written.all()) and bool(cells.str.contains(",", literal=True).any())
+
+
+def may_be_thousands(cells: pl.Series) -> bool:
+    """Whether every cell with a comma, of which there is one, may have it between thousands, as 1,450 has."""
+    commas = cells.filter(cells.str.contains(",", literal=True))
+    return len(commas) > 0 and bool(commas.str.contains(_THOUSANDS_OR_NOT).all())
 
 
 def _where(holds: pl.Series, values: pl.Series) -> pl.Series:

@@ -8,13 +8,16 @@ from typing import final
 import polars as pl
 
 from seedbed.errors import InvalidInput
+from seedbed.temporal._arrays import Int64
 from seedbed.temporal._schema import StreamSchema
+from seedbed.temporal._ties import heavy_ties
 from seedbed.temporal._time_unit import TimeUnit
+from seedbed.temporal.files._clock_times import HOURS, are_clock_numbers, joined_example
 from seedbed.temporal.files._column_guess import ColumnGuess, guess_column
-from seedbed.temporal.files._column_names import ACTORS, LATER, ONE_KIND, THINGS, TIMES, plain_name
+from seedbed.temporal.files._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name, tells_an_outcome
 from seedbed.temporal.files._contacts import why_directed
 from seedbed.temporal.files._container import Container
-from seedbed.temporal.files._decimals import plain_decimals
+from seedbed.temporal.files._decimals import Decimal, plain_decimals
 from seedbed.temporal.files._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._form_guess import with_form
@@ -26,7 +29,8 @@ _ROWS = 10_000
 _MOST_CATEGORIES = 20
 _FEWEST_TO_TELL = 100  # rows: among fewer, a node may well not have come again yet
 _NEARLY_ALL = 0.98  # of the values are different
-_ALIKE = 5  # first letters that two names share
+_DEGREES = r"[+-]?[0-9]+[.,][0-9]+\s*°?\s*[nsew]?"
+_PLACE = rf"(?i)^(?:point\s*)?[(\[]?\s*{_DEGREES}\s*[,;/ ]\s*{_DEGREES}\s*[)\]]?$"
 
 
 @final
@@ -56,6 +60,7 @@ def propose(path: Path) -> FileProposal:
     frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
+    container.refuse_repeated([name for name in frame.columns if name], frame.columns)
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
 
@@ -69,13 +74,15 @@ class _Columns:
     ) -> None:
         self._container, self._frame, self._reasons = container, frame, reasons
         self._left = {guess.name: guess for guess in guesses}
+        self._clocks = [guess.name for guess in guesses if self._is_clock(guess)]
+        self._no_nodes = set(self._clocks)
 
     def proposal(self) -> FileProposal:
+        decimal = self._choose_decimal()
         time = self._take_time()
         src, dst, bipartite = self._take_ends()
         event_id = self._take_event_id()
         label = self._take_label()
-        decimal = "," if any(guess.decimal == "," for guess in (*self._left.values(), time)) else "."
         if decimal == ",":
             self._leave_out_points()
         features, categorical, used = self._take_features()
@@ -102,20 +109,53 @@ class _Columns:
         )
         unit = time.unit or time.whole_in or "other"
         num_events = len(self._frame) if self._is_whole_file else None
-        is_sorted = self._is_sorted(time.name, form, unit)
+        t = self._times(time.name, form, unit)
+        if tied := heavy_ties(t):
+            self._reasons.append(f"t {time.name}, but check it: {tied}")
+        is_sorted = bool((t[1:] >= t[:-1]).all())
         return FileProposal(columns, form, unit, tuple(self._reasons), is_sorted, num_events)
+
+    def _is_clock(self, guess: ColumnGuess) -> bool:
+        """Whether it holds times of day; numbers do so only by their name, beside dates, and if they begin again."""
+        if guess.kind != "whole" or plain_name(guess.name) not in HOURS or guess.unit is not None:
+            return guess.kind == "clock time"
+        numbers = self._frame[guess.name].cast(pl.Float64, strict=False).drop_nulls().cast(pl.Int64, strict=False)
+        begins_again = are_clock_numbers(numbers) and not numbers.is_sorted()
+        return begins_again and any(other.is_daily for other in self._left.values())
+
+    def _choose_decimal(self) -> Decimal:
+        """The sign that some column shows; without one that does, columns that may have either are left out."""
+        commas = [guess for guess in self._left.values() if guess.decimal == ","]
+        if any(not guess.is_ambiguous for guess in commas):
+            return ","
+        for guess in commas:
+            cell, as_decimal, plain = self._readings(guess.name)
+            self._reasons.append(
+                f"{guess.name} is left out: {cell} may mean {as_decimal}, with a decimal comma, or {plain}, with a "
+                'comma between thousands, and no column shows which: set data.file.decimal to "," and add '
+                f"{guess.name} to features, or write it without the comma"
+            )
+            del self._left[guess.name]
+        return "."
+
+    def _readings(self, name: str) -> tuple[str, str, str]:
+        """The first cell with a comma, as it is, with a point in place of the comma, and without it."""
+        cells = self._frame[name].cast(pl.String)
+        cell = str(cells.filter(cells.str.contains(",", literal=True))[0])
+        return cell, cell.replace(",", "."), cell.replace(",", "")
 
     def _take_time(self) -> ColumnGuess:
         kinds = ("time", "whole", "fraction")
         named = [guess for name in TIMES for guess in self._left.values() if plain_name(guess.name) == name]
         dated = [guess for guess in self._left.values() if guess.unit is not None]
         rising = [guess for guess in self._left.values() if guess.kind == "whole" and self._rises(guess.name)]
-        chosen = next((guess for guess in (*named, *dated, *rising) if guess.kind in kinds), None)
+        found = (guess for guess in (*named, *dated, *rising) if guess.name not in self._clocks)
+        chosen = next((guess for guess in found if guess.kind in kinds), None)
         if chosen is None and named:
             cells = self._frame[named[0].name].drop_nulls().cast(pl.String)
-            found = repr(cells[0]) if len(cells) else "empty cells"
+            shown = repr(cells[0]) if len(cells) else "empty cells"
             raise InvalidInput(
-                f"{self._container.path}: column {named[0].name!r}: expected times, as its name says, found {found}; "
+                f"{self._container.path}: column {named[0].name!r}: expected times, as its name says, found {shown}; "
                 f"{advice_on_time(cells.head(1))}"
             )
         if chosen is None:
@@ -125,7 +165,17 @@ class _Columns:
         )
         self._reasons.append(f"t {chosen.name}: from {why}")
         self._explain_unit(chosen)
+        if chosen.is_daily and self._clocks:
+            self._ask_to_join(chosen.name, self._clocks[0])
         return self._left.pop(chosen.name)
+
+    def _ask_to_join(self, date: str, clock: str) -> None:
+        both = self._frame.select(date, clock).drop_nulls()
+        example = joined_example(*both.row(0)) if len(both) else "2024-01-31 08:15"
+        self._reasons.append(
+            f"t {date}, but check it: it has whole days only, so that events of one day do not see each other, and "
+            f"{clock} holds the time of day: write both into one column, such as {example}, and name that one as t"
+        )
 
     def _explain_unit(self, chosen: ColumnGuess) -> None:
         if chosen.unit is None:
@@ -143,21 +193,35 @@ class _Columns:
             self._reasons.append(f"time_format {chosen.time_format}: it reads every time that was looked at{others}")
 
     def _take_ends(self) -> tuple[str, str, bool]:
-        by_name = {plain_name(guess.name): guess.name for guess in reversed(self._left.values()) if _may_be_id(guess)}
+        """The source and the destination; a column that only its numbers keep from being one of them is named."""
+        while True:
+            src, dst, why, bipartite = self._likely_ends()
+            refused = {src, dst} - {name for name in (src, dst) if self._left[name].no_id is None}
+            if not refused:
+                return self._ends(src, dst, why, bipartite=bipartite)
+            for name in sorted(refused):
+                self._reasons.append(
+                    f"{name} is no node: it {self._left[name].no_id}, and ids are whole numbers in 0 .. 2**63 - 1, or "
+                    "texts; write such ones if it names nodes"
+                )
+            self._no_nodes |= refused
+
+    def _likely_ends(self) -> tuple[str, str, str, bool]:
+        by_name = {
+            plain_name(guess.name): guess.name for guess in reversed(self._left.values()) if self._may_be_id(guess)
+        }
         for one, other in ONE_KIND:
             if one in by_name and other in by_name:
-                return self._ends(
-                    by_name[one], by_name[other], "from their names, which are of one kind", bipartite=False
-                )
+                return by_name[one], by_name[other], "from their names, which are of one kind", False
         by_name = {name: column for name, column in by_name.items() if not self._is_document(self._left[column])}
         actor = next((by_name[name] for name in ACTORS if name in by_name), None)
         thing = next((by_name[name] for name in THINGS if name in by_name), None)
         if actor and thing:
-            return self._ends(actor, thing, "from their names, which are of two kinds", bipartite=True)
+            return actor, thing, "from their names, which are of two kinds", True
         ids = [
             name
             for name, guess in self._left.items()
-            if _may_be_id(guess) and not self._is_counter(name) and not self._is_document(guess)
+            if self._may_be_id(guess) and not self._is_counter(name) and not self._is_document(guess)
         ]
         first = actor or next((name for name in ids if name != thing), None)
         second = thing or next((name for name in ids if name != first), None)
@@ -165,7 +229,7 @@ class _Columns:
             raise self._missing("a source and a destination: two columns of whole numbers or texts that come again")
         met = set(self._texts(first)) & set(self._texts(second))
         why = "the first columns left that can hold ids; " + ("some ids are in both" if met else "no id is in both")
-        return self._ends(first, second, why, bipartite=not met)
+        return first, second, why, not met
 
     def _ends(self, src: str, dst: str, why: str, *, bipartite: bool) -> tuple[str, str, bool]:
         kinds = "two kinds of node (bipartite)" if bipartite else "nodes of one kind"
@@ -183,13 +247,10 @@ class _Columns:
 
     def _ask_of_thousands(self, used: list[ColumnGuess]) -> None:
         for guess in used:
-            cells = self._frame[guess.name].cast(pl.String)
-            commas = cells.filter(cells.str.contains(",", literal=True))
-            if guess.decimal == "," and commas.str.contains(r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$").all():
-                plain = str(commas[0]).replace(",", "")
+            if guess.is_ambiguous:
+                cell, as_decimal, plain = self._readings(guess.name)
                 self._reasons.append(
-                    f"{guess.name}: {commas[0]} is read as {plain_decimals(commas, ',')[0]}; "
-                    f"if it means {plain}, write it without the comma"
+                    f"{guess.name}: {cell} is read as {as_decimal}; if it means {plain}, write it without the comma"
                 )
 
     def _leave_out_points(self) -> None:
@@ -209,7 +270,9 @@ class _Columns:
             if not (self._is_whole_file and self._names_rows(guess) and guess.num_distinct == len(self._frame)):
                 continue
             if not self._frame[guess.name].cast(pl.String).str.strip_chars().str.contains(r"\s").any():
-                self._reasons.append(f"event_id {guess.name}: {_different(guess)}: a document number, not a node")
+                self._reasons.append(
+                    f"event_id {guess.name}: {_different(guess)}: it may be a document number, no node"
+                )
                 del self._left[guess.name]
                 return guess.name
         return None
@@ -244,7 +307,7 @@ class _Columns:
                 "move what is known only later to late_features"
             )
         times = [plain_name(guess.name) for guess in self._left.values() if guess.unit is not None]
-        later = [name for name in names if _tells_an_outcome(plain_name(name), times)]
+        later = [name for name in names if tells_an_outcome(plain_name(name), times)]
         if later:
             self._reasons.append(
                 f"{', '.join(later)}: by the name, known only after the event; then move it to late_features, and name "
@@ -252,6 +315,12 @@ class _Columns:
             )
 
     def _why_no_feature(self, guess: ColumnGuess) -> str | None:
+        if guess.kind == "nested":
+            return "it is nested, of records or lists; write what is in them as columns of their own to use it"
+        if guess.kind == "unread":
+            return f"values of its type, {self._frame[guess.name].dtype}, are not read; write them as numbers or texts"
+        if guess.kind == "clock time":
+            return "it holds times of day, which are neither nodes nor categories; as a number, it may be a feature"
         if guess.kind == "empty" or guess.num_distinct < 2:
             return "it holds one value or none"
         if guess.unit is not None or guess.kind == "time":
@@ -260,13 +329,15 @@ class _Columns:
             return "it counts the rows"
         if self._names_rows(guess):
             may_be = "" if self._is_whole_file else "; if that holds for the whole file, it may be event_id"
-            return f"{_different(guess)}: a document number, not a node{may_be}"
+            return f"{_different(guess)}: it may be a document number, no node{may_be}"
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
+            if self._are_places(guess.name):
+                kind = f"text of {guess.num_distinct} values, which look like coordinates"
+                return f"{kind}; write each number into a column of its own to use them"
             if guess.num_distinct > MAX_CATEGORIES:
                 return f"text of {guess.num_distinct:,} values, more than the {MAX_CATEGORIES} that a category may have"
             return f"text of {guess.num_distinct} values; to use it, add it to features and categorical"
-        nested = self._frame[guess.name].dtype.is_nested()
-        return "it holds lists or records" if nested else None
+        return None
 
     @property
     def _is_whole_file(self) -> bool:
@@ -284,7 +355,7 @@ class _Columns:
     def _names_rows(self, guess: ColumnGuess) -> bool:
         """Whether it is a document number; other numbers that are all different may be measured values."""
         is_named = guess.kind == "text" or (guess.kind == "whole" and self._rises(guess.name))
-        return is_named and _may_be_id(guess) and self._is_document(guess)
+        return is_named and self._may_be_id(guess) and not self._are_places(guess.name) and self._is_document(guess)
 
     def _is_counter(self, name: str) -> bool:
         if self._left[name].kind != "whole" or self._left[name].num_filled < len(self._frame):
@@ -296,17 +367,26 @@ class _Columns:
         values = self._frame[name].cast(pl.Int64, strict=False)
         return not values.null_count() and values.is_sorted() and not self._is_counter(name)
 
-    def _is_sorted(self, column: str, form: FileFormat, unit: TimeUnit) -> bool:
+    def _are_places(self, name: str) -> bool:
+        """Whether its texts are pairs of numbers with fractions, as coordinates are."""
+        cells = self._frame[name].cast(pl.String).drop_nulls()
+        return bool(cells.filter(cells != "").str.contains(_PLACE).all())
+
+    def _may_be_id(self, guess: ColumnGuess) -> bool:
+        is_kind = guess.kind in ("whole", "text") and guess.unit is None
+        return is_kind and not guess.null and guess.name not in self._no_nodes
+
+    def _times(self, column: str, form: FileFormat, unit: TimeUnit) -> Int64:
         filled = self._frame.select(pl.col(column)).drop_nulls()
-        t = EventFile.of(self._container.written_as(form), filled).times(column, unit)
-        return bool((t[1:] >= t[:-1]).all())
+        return EventFile.of(self._container.written_as(form), filled).times(column, unit)
 
     def _texts(self, name: str) -> Sequence[str]:
         return self._frame[name].drop_nulls().cast(pl.String).to_list()
 
     def _missing(self, what: str) -> InvalidInput:
         found = ", ".join(
-            f"{guess.name} ({guess.kind}{f', {_different(guess)}' if self._names_rows(guess) else ''})"
+            f"{guess.name} ({guess.kind}{f', {_different(guess)}' if self._names_rows(guess) else ''}"
+            f"{f', which {guess.no_id}' if guess.name in self._no_nodes and guess.no_id else ''})"
             for guess in self._left.values()
         )
         return InvalidInput(
@@ -314,18 +394,7 @@ class _Columns:
         )
 
 
-def _may_be_id(guess: ColumnGuess) -> bool:
-    return guess.kind in ("whole", "text") and guess.unit is None and not guess.null
-
-
 def _different(guess: ColumnGuess) -> str:
     if guess.num_distinct == guess.num_filled:
         return "every value is different"
     return f"{guess.num_distinct:,} of {guess.num_filled:,} values are different"
-
-
-def _tells_an_outcome(name: str, times: Sequence[str]) -> bool:
-    """Whether it has a word of LATER, or is one word that begins as a time's name does: returned, return_known."""
-    is_word = any(f"_{word}_" in f"_{name}_" for word in LATER)
-    is_one_word = "_" not in name and len(name) >= _ALIKE
-    return is_word or (is_one_word and any(time.startswith(name[:_ALIKE]) for time in times))

@@ -4,6 +4,7 @@ import re
 
 import polars as pl
 
+from seedbed.temporal.files._clock_times import are_clock_times
 from seedbed.temporal.files._instants import fitting_patterns
 
 __all__ = ["advice_on_time"]
@@ -17,6 +18,8 @@ def advice_on_time(cells: pl.Series) -> str:
     patterns = fitting_patterns(cells)
     if patterns:
         return f"set data.file.time_format to {' or to '.join(repr(pattern) for pattern in patterns)}"
+    if len(cells) and are_clock_times(cells.str.strip_chars()):
+        return "a time of day does not say which day it is: write date and time into one column, as 2024-01-31 08:15"
     zone = _ZONE_NAME.search(str(cells[0])) if len(cells) else None
     if zone is not None and zone[1].lower() not in _NO_ZONES:
         return f"{zone[1]} may be the name of a zone, which is not read: write how far it is from UTC, as +02:00 or Z"

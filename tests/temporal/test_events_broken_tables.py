@@ -1,0 +1,99 @@
+"""A table whose lines do not fit is refused with line and cause, by a proposal in the same words as by reading."""
+
+import csv
+import gzip
+import io
+
+import pytest
+
+from seedbed.errors import InvalidInput
+from seedbed.temporal import StreamSchema, propose, read_events
+
+ROWS = [[str(row % 5), str(row % 7), str(row)] for row in range(9)]
+
+
+def written(folder, text, name="events.csv"):
+    content = text.encode()
+    (folder / name).write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
+    return folder / name
+
+
+def refusals(path):
+    """What reading says, and what a proposal says, without the place of the file."""
+    said = []
+    for look in (lambda: read_events(path, StreamSchema()), lambda: propose(path)):
+        with pytest.raises(InvalidInput) as caught:
+            look()
+        said.append(str(caught.value).removeprefix(f"{path}: "))
+    return said
+
+
+@pytest.mark.parametrize("name", ["events.csv", "events.csv.gz"])
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_a_separator_at_the_end_of_each_row_is_named(tmp_path, mark, name):
+    text = f"src{mark}dst{mark}t\n" + "".join(mark.join([*row, ""]) + "\n" for row in ROWS)
+    expected = (
+        f"line 2: expected 3 fields, as line 1 has, found 4; the last is empty: remove the {mark!r} at the end of each "
+        "line, or name that column too"
+    )
+    assert refusals(written(tmp_path, text, name)) == [expected] * 2
+    named = text.replace("t\n", f"t{mark}\n", 1)
+    assert read_events(written(tmp_path, named, name), StreamSchema()).t.tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("row", [0, 4, 8])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_a_row_of_too_many_fields_is_named_by_its_line(tmp_path, row, ends):
+    lines = [["name", "src", "dst", "t"], *(["one,\ntwo", *fields] for fields in ROWS)]
+    lines[row + 1] = ["one", "two", *ROWS[row]]
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator=ends).writerows(lines)
+    text = buffer.getvalue() if ends == "\n" else buffer.getvalue().replace("one,\ntwo", "one, two")
+    line = row + 2 + (row if ends == "\n" else 0)  # each name of two lines before it is one line more
+    for said in refusals(written(tmp_path, text)):
+        assert said.startswith(f"line {line}: expected 4 fields, as line 1 has, found 5; put a text that holds ','")
+
+
+def test_a_quote_that_is_not_closed_is_named_by_its_line(tmp_path):
+    text = "src,dst,t\n1,2,3\n" + '1,"2,4\n' + "1,3,5\n" * 9
+    for said in refusals(written(tmp_path, text)):
+        assert said.startswith("line 3: a double quote is not closed")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["events.csv", "events.csv.gz", "events.txt"])
+def test_lines_that_end_in_cr_alone_are_read(tmp_path, name, encoding):
+    content = ("src,dst,t\r" + "".join(",".join(row) + "\r" for row in ROWS)).encode(encoding)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
+    read = read_events(path, StreamSchema())
+    assert read.t.tolist() == [int(row[2]) for row in ROWS]
+    found = propose(path)
+    assert (found.columns.t, found.file.encoding, found.num_events) == ("t", None, 9)
+
+
+@pytest.mark.parametrize(("ends", "line"), [("\r\n\n\n", 1), ("\n\n\r\n", 3), ("\n\r\n\n", 2)])
+def test_lines_of_which_one_ends_in_cr_alone_are_refused_with_its_number(tmp_path, ends, line):
+    rows = ["src,dst,t", *(",".join(row) for row in ROWS[:3])]
+    path = written(tmp_path, "".join(row + end for row, end in zip(rows, ends, strict=True)))
+    expected = f"line {line}: ends in CR alone, other lines in LF; write all line ends as LF or as CR LF"
+    assert refusals(path) == [expected] * 2
+
+
+@pytest.mark.parametrize("header", ["src,dst,t,t", "src,dst,t,dst"])
+def test_a_name_that_stands_twice_is_refused_by_a_proposal_as_by_reading(tmp_path, header):
+    path = written(tmp_path, f"{header}\n" + "".join(f"{row % 3},{row % 5},{row},{row}\n" for row in range(9)))
+    name = "dst" if header.endswith("dst") else "t"
+    assert refusals(path) == [f"line 1: column '{name}' stands there twice; remove or rename one"] * 2
+
+
+def test_a_key_that_stands_twice_in_a_line_is_refused_by_a_proposal_too(tmp_path):
+    path = written(tmp_path, '{"src": 1, "dst": 2, "t": 3}\n{"src": 1, "dst": 2, "t": 4, "t": 9}\n', "events.jsonl")
+    assert refusals(path) == ["line 2: column 't' stands there twice; remove or rename one"] * 2
+
+
+def test_two_columns_without_a_name_and_a_first_event_of_equal_cells_are_no_repeated_names(tmp_path):
+    rows = "".join(f"{row % 3},{row % 5},{row},,\n" for row in range(9))
+    assert propose(written(tmp_path, f"src,dst,t,,\n{rows}")).columns.t == "t"
+    rows = "".join(f"{row % 3},{row % 3},{1_700_000_000 + row}\n" for row in range(9))
+    assert propose(written(tmp_path, rows)).columns.t == "column_3"
