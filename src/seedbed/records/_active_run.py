@@ -12,7 +12,6 @@ from typing import Self
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreUnavailable
-from seedbed.records._journal_changes import added_summaries, resumed_at, untold_changes
 from seedbed.records._status import Status, claim_key, last_written, newest_attempt, write_status
 from seedbed.records._views import write_latest, write_views
 from seedbed.records.canonical._canonical import plain, readable_json
@@ -22,6 +21,7 @@ from seedbed.records.journal._frames import Frames, read_frames
 from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
 from seedbed.records.log._log import CommitLog
+from seedbed.records.log._untold import added_summaries, resumed_at, untold_changes
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._course import resumes_of
 from seedbed.records.snapshot._draft import SnapshotDraft
