@@ -91,9 +91,8 @@ class Container:
                 if column not in found:
                     raise self._no_column(column, found)
             self.refuse_repeated(columns or (), found)
-            if (
-                self.kind == "text"
-            ):  # of fewer columns a row of too many fields would be read, with each in the wrong one
+            if self.kind == "text":
+                # A row of too many fields would be read with values in the wrong columns, if only some are parsed.
                 lazy = (lazy if rows is None else lazy.head(rows)).collect().lazy()
             chosen = lazy if columns is None else lazy.select(columns)
             frame = (chosen if rows is None else chosen.head(rows)).collect()
