@@ -127,6 +127,11 @@ def test_a_run_whose_step_log_is_gone_is_still_shown(cli):
     assert answer.code == 0
     assert "test, random" in answer.out
     assert "the step metrics cannot be shown" in answer.err
+    finished(STORE, "hurt")
+    log = next(STORE.glob("runs/*/hurt/*/events.log"))
+    log.write_bytes(b"?" * 9 + log.read_bytes()[9:])
+    answer = cli("runs", "show", "hurt")
+    assert (answer.code, "the step metrics cannot be shown" in answer.err) == (1, True)
 
 
 def test_a_blocked_change_is_shown_with_what_it_asked_for(cli):

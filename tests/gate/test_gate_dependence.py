@@ -238,7 +238,7 @@ def test_a_period_does_not_cancel_out_of_a_spread(num_samples: int, period: int)
 @pytest.mark.parametrize("check", ["std(x) {} {} in [0, 1] @ 95%", "mean(x) {} {} in [0, 1] @ 95%"])
 @pytest.mark.parametrize("samples", [sine(192, 24), np.random.default_rng(2).random(300), np.tile([0.0, 1.0], 100)])
 def test_no_decision_contradicts_what_was_found(check: str, samples: Rows) -> None:
-    for value in np.linspace(0.02, 0.98, 25):
+    for value in np.linspace(0.02, 0.7 if check.startswith("std") else 0.98, 25):  # beyond it none can be
         for op in ("<", ">"):
             report = report_on(check.format(op, float(value)), {"x": Series(samples)})
             found = report.found.value if isinstance(report.found, Interval) else report.found

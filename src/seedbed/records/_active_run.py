@@ -129,14 +129,16 @@ class ActiveRun:
                 self._write_status(self._status.model_copy(update={"heartbeat": now}), durable=False)
 
     def write_document(self, name: str, value: object) -> None:
-        """Write `name`.json for people to read during the run. To keep a document, put it into the draft.
+        """Write `name`.json for people to read beside the run. To keep a document, put it into the draft.
 
         Raises InvalidInput for a value that is not JSON or a name of one of the run's own files, StoreUnavailable, and
-        Conflict once the run ends.
+        Conflict once another has ended the attempt or begun the next.
         """
         if not is_document_name(name):
             raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
-        self._require_running()
+        self._require_here()
+        if self._status.status != RunStatus.RUNNING:
+            self._require_not_taken()
         self._files.replace(f"{self._key}/{name}.json", readable_json(redacted(plain(value))), durable=False)
 
     def save_blob(self, name: str, data: bytes) -> str:

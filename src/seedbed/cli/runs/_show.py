@@ -39,23 +39,24 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
     elif view.commit is None:
         out().print(_unfinished_text(view), soft_wrap=True)
     else:
-        events, note = _events(store, view)
+        events, problem = _events(store, view)
         out().print(run_details(view.commit, events))
-        if note:
-            errors().print(note, soft_wrap=True)
+        if problem:
+            errors().print(f"the step metrics cannot be shown: {problem}", soft_wrap=True)
+        if isinstance(problem, StoreCorrupt):
             raise typer.Exit(ExitCode.FAIL)
     if view.commit is None and view.status is RunStatus.FINISHED:
         raise typer.Exit(ExitCode.FAIL)
 
 
-def _events(store: str, view: "RunView") -> "tuple[list[Event], str]":
+def _events(store: str, view: "RunView") -> "tuple[list[Event], NotFound | StoreCorrupt | None]":
     """What the run logged at its steps; or nothing, and why that cannot be read."""
     from seedbed.records import Store, merged_events
 
     try:
-        return merged_events(Store.open(store), view), ""
+        return merged_events(Store.open(store), view), None
     except (NotFound, StoreCorrupt) as problem:
-        return [], f"the step metrics cannot be shown: {problem}"
+        return [], problem
 
 
 def _unfinished_text(view: "RunView") -> str:
