@@ -286,6 +286,11 @@ def test_the_summary_names_what_makes_two_runs_no_replicates(before, after, poli
     assert diff(committed(1, before), after, policy).summary == summary
 
 
+def test_a_number_and_the_same_text_can_be_told_apart():
+    found = compare(snapshot("r1", config={"lr": 0.1}), snapshot("r2", config={"lr": "0.1"}))
+    assert found.reasons == ("config/lr differs: 0.1 / '0.1'",)
+
+
 RATE = 0.0008058629261089049
 
 

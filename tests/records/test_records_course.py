@@ -442,3 +442,8 @@ def test_the_changes_of_a_second_engine_count_like_those_of_the_first():
 def test_a_document_of_changes_that_is_no_summary_of_them_is_refused(document):
     with pytest.raises(InvalidInput, match=r"documents\.changes_growth is no summary of changes; give what"):
         draft("r", documents={"changes_growth": document})
+
+
+def test_a_value_that_is_no_number_is_kept_as_its_text():
+    course = ran(changes=change_summary(lost_at(12, "None"))).course
+    assert course["changes"]["optimizer.lr"] == [[11, 0.5, "FAILED", 12, "None"]]

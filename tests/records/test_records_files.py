@@ -86,6 +86,23 @@ def test_what_cannot_be_read_is_no_missing_file(tmp_path):
             LocalFiles(tmp_path).read(name)
 
 
+class FaultyEntry:
+    """An entry of a folder that the disk no longer gives."""
+
+    name = "commit.json"
+
+    def is_dir(self):
+        raise OSError(errno.EIO, "Input/output error")
+
+    stat = is_dir
+
+
+def test_a_fault_of_the_disk_is_no_link_to_itself():
+    for look in (_local._is_folder, lambda entry: list(_local._stored("commit.json", entry))):
+        with pytest.raises(OSError, match="Input/output error"):
+            look(FaultyEntry())
+
+
 def test_what_cannot_be_listed_is_no_empty_folder(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(StoreUnavailable, match=r"cannot list .*loop.*; repair the mount"):
