@@ -445,5 +445,5 @@ def test_a_document_of_changes_that_is_no_summary_of_them_is_refused(document):
 
 
 def test_a_value_that_is_no_number_is_kept_as_its_text():
-    course = ran(changes=change_summary(lost_at(12, "None"))).course
+    course: dict[str, Any] = dict(ran(changes=change_summary(lost_at(12, "None"))).course)
     assert course["changes"]["optimizer.lr"] == [[11, 0.5, "FAILED", 12, "None"]]
