@@ -88,7 +88,9 @@ class Headers:
         }
 
     def append(self, header: Header) -> None:
-        """Add the header of the next commit."""
+        """Add the header of a later commit than all before; the numbers between are lost."""
+        while self.last < header.seq - 1:
+            self.append_lost()
         self._keys.append(header.key)
         self._cohorts.append(_place(header.cohort_id, header.stage))
         self._groups.append(header.group)

@@ -111,8 +111,6 @@ def scan_commits(store: Store, inventory: Inventory, progress: Progress | None =
         for commit in readable_records(log, inventory.numbers[LOGS, project], _KINDS, found.findings):
             digests[commit.seq] = commit.digest
             claims.extend(_disagreements(commit, digests))
-            while headers.last < commit.seq - 1:
-                headers.append_lost()
             headers.append(header_of(upgraded(commit.body, log.key(commit.seq))))
             commits.append(_scanned(commit, stored))
             done += 1

@@ -109,8 +109,6 @@ def checkpoint_of(reachable: Reachability, project: str, num: int) -> Checkpoint
     headers, digest = Headers(), ""
     commits = zip(reachable.scan.headers[project], reachable.scan.commits[project], strict=True)
     for header, commit in takewhile(lambda item: item[1].seq <= num, commits):
-        while headers.last < header.seq - 1:
-            headers.append_lost()
         headers.append(header)
         digest = commit.digest
     return Checkpoint(headers, digest)
