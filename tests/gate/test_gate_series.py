@@ -250,7 +250,7 @@ def test_raising_a_floor_never_turns_a_fail_into_a_pass(
 ) -> None:
     if statistic in {"min", "max", "last", "count"}:
         confidence = ""
-    confidence = confidence and f" in [-100, 100]{confidence}"
+    confidence = confidence and f" in [-200, 200]{confidence}"
     record = {"x": Series(samples)}
     low, high = (verdict_on(f"{statistic}(x) >= {floor!r}{confidence}", record) for floor in (lower, lower + higher))
     order = [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
