@@ -1,5 +1,6 @@
 """What holds for every test, and a record that several rooms show."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -14,6 +15,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the slow tests, the trainings and soaks before all, so that no worker waits for one at the end."""
     slow = [item for item in items if item.get_closest_marker("slow")]
     items[:] = [*reversed(slow), *(item for item in items if not item.get_closest_marker("slow"))]
+
+
+def pytest_collection_finish() -> None:
+    """Put aside what the imports made: searches through all objects, for schedulers say, need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
