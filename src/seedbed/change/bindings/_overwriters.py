@@ -1,6 +1,7 @@
 """Which schedulers wrote an optimizer's rates or its momentum, and whether they multiplied what they found."""
 
 import gc
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from math import isclose
@@ -141,14 +142,34 @@ def schedulers_built(optimizer: Optimizer) -> list[LRScheduler]:
 
     The search takes as long as that for `overwriters`, and none where no scheduler was ever built for the optimizer.
     """
-    if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):  # what each scheduler does to the step
+    if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):  # what each scheduler but a ReduceLROnPlateau does to it
         return []
     return [part for each in _live_schedulers(optimizer) for part in schedule_tree(each) if is_known(part)]
 
 
 def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:
-    found: list[LRScheduler] = [each for each in gc.get_objects() if issubclass(type(each), LRScheduler)]
+    found = _of_optimizer(gc.get_objects(), optimizer)
+    return found if found or gc.get_freeze_count() == 0 else _of_optimizer(_reachable(), optimizer)
+
+
+def _of_optimizer(objects: Iterable[object], optimizer: Optimizer) -> list[LRScheduler]:
+    found = [each for each in objects if issubclass(type(each), LRScheduler)]
     return [each for each in found if _steps(vars(each).get("optimizer")) is optimizer]
+
+
+def _reachable() -> Iterable[object]:
+    """All that the modules and the running functions lead to, also what gc.freeze() hides from the collector's list."""
+    level: dict[int, object] = {id(sys.modules): sys.modules}
+    for frame in sys._current_frames().values():
+        while frame is not None:
+            level[id(frame)] = frame.f_locals
+            frame = frame.f_back
+    seen = dict(level)
+    while level:
+        level = {id(each): each for each in gc.get_referents(*level.values()) if gc.is_tracked(each)}
+        level = {key: each for key, each in level.items() if key not in seen}
+        seen.update(level)
+    return seen.values()
 
 
 def _steps(optimizer: Any) -> Optimizer | None:
