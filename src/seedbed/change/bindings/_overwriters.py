@@ -5,7 +5,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from math import isclose
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
@@ -43,6 +43,7 @@ Epochs = Mapping[LRScheduler, int]
 NOT_SEEN: Epochs = MappingProxyType({})
 """No scheduler was seen."""
 
+_CODE = (FunctionType, ModuleType, type)
 _COMPUTING = (
     lr_scheduler.LambdaLR,
     lr_scheduler.CosineAnnealingWarmRestarts,
@@ -158,16 +159,20 @@ def _of_optimizer(objects: Iterable[object], optimizer: Optimizer) -> list[LRSch
 
 
 def _reachable() -> Iterable[object]:
-    """All that the modules and the running functions lead to, also what gc.freeze() hides from the collector's list."""
-    level: dict[int, object] = {id(sys.modules): sys.modules}
+    """What the modules and the running functions hold, also where gc.freeze() hides it from the collector's list.
+
+    What classes and functions hold is left out: that is most of a process, and no place for a scheduler.
+    """
+    roots: list[object] = [vars(each) for each in sys.modules.values()]
     for frame in sys._current_frames().values():
         while frame is not None:
-            level[id(frame)] = frame.f_locals
+            roots.append(frame.f_locals)
             frame = frame.f_back
+    level = {id(each): each for each in roots}
     seen = dict(level)
     while level:
-        level = {id(each): each for each in gc.get_referents(*level.values()) if gc.is_tracked(each)}
-        level = {key: each for key, each in level.items() if key not in seen}
+        held = {id(each): each for each in gc.get_referents(*level.values()) if gc.is_tracked(each)}
+        level = {key: each for key, each in held.items() if key not in seen and not issubclass(type(each), _CODE)}
         seen.update(level)
     return seen.values()
 
