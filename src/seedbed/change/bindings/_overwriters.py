@@ -5,7 +5,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from math import isclose
-from types import FunctionType, MappingProxyType, ModuleType
+from types import FrameType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
@@ -153,8 +153,8 @@ def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:
     return found if found or gc.get_freeze_count() == 0 else _of_optimizer(_reachable(), optimizer)
 
 
-def _of_optimizer(objects: Iterable[object], optimizer: Optimizer) -> list[LRScheduler]:
-    found = [each for each in objects if issubclass(type(each), LRScheduler)]
+def _of_optimizer(objects: Iterable[Any], optimizer: Optimizer) -> list[LRScheduler]:
+    found: list[LRScheduler] = [each for each in objects if issubclass(type(each), LRScheduler)]
     return [each for each in found if _steps(vars(each).get("optimizer")) is optimizer]
 
 
@@ -164,10 +164,12 @@ def _reachable() -> Iterable[object]:
     What classes and functions hold is left out: that is most of a process, and no place for a scheduler.
     """
     roots: list[object] = [vars(each) for each in sys.modules.values()]
-    for frame in sys._current_frames().values():
-        while frame is not None:
+    running: list[FrameType | None] = [*sys._current_frames().values()]
+    while running:
+        frame = running.pop()
+        if frame is not None:
             roots.append(frame.f_locals)
-            frame = frame.f_back
+            running.append(frame.f_back)
     level = {id(each): each for each in roots}
     seen = dict(level)
     while level:
