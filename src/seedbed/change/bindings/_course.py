@@ -5,9 +5,12 @@ from enum import StrEnum
 from math import inf, isclose, isinf, log
 from typing import final
 
-__all__ = ["Carry", "Course", "is_rounding", "rewritten"]
+__all__ = ["LIKENESS", "Carry", "Course", "is_rounding", "rewritten"]
 
-_LIKENESS = 0.25  # of the distance between both explanations: so near to one, a second factor is of its kind
+LIKENESS = 0.25
+"""Of the distance between two explanations: what is so near to one is of its kind."""
+
+_LARGE = 0.5  # a change, as the logarithm of its ratio
 
 
 class Carry(StrEnum):
@@ -83,7 +86,8 @@ class Course:
         }
         # Nobody's schedule raises some groups and not the others.
         alone = len(moved) < len(found) and max(factor for factor, _ in factors.values()) > 0
-        if alone or sum(abs(factor) for factor, _ in factors.values()) >= sum(abs(own) for _, own in factors.values()):
+        away, own = (sum(abs(each[which]) for each in factors.values()) for which in (0, 1))
+        if alone or own <= LIKENESS * away:
             return Carry.LOST
         return self._compare(factors)
 
@@ -92,19 +96,26 @@ class Course:
         pairs = [(self._first[place], factor) for place, (factor, _) in factors.items() if place in self._first]
         if len(pairs) < len(factors):
             self._confirmed, self._first = False, {**factors, **self._first}
-        if (
-            pairs
-            and self.is_open
-            and all(isclose(factor, own, rel_tol=1e-4, abs_tol=1e-6) for (_, own), factor in pairs)
-        ):
+        if pairs and self.is_open and all(_is_own(own, first, factor) for (first, own), factor in pairs):
             return Carry.LOST
-        if len(pairs) == len(self._first) and all(map(_is_alike, pairs)):
+        if len(pairs) == len(self._first) and all(_is_alike(*both, factor) for both, factor in pairs):
             self._confirmed = True
         return Carry.OPEN if self.is_open else Carry.CARRIED
 
 
-def _is_alike(pair: tuple[tuple[float, float], float]) -> bool:
+def _is_alike(first: float, own: float, factor: float) -> bool:
     """Whether a later factor is like the first one, taken as a multiplication."""
-    (first, own), factor = pair
-    apart = 0.0 if isinf(own) else abs(first - own)
-    return isclose(factor, first, rel_tol=1e-4, abs_tol=max(1e-6, _LIKENESS * apart))
+    return isclose(factor, first, rel_tol=1e-4, abs_tol=max(1e-6, LIKENESS * _apart(first, own)))
+
+
+def _is_own(own: float, first: float, factor: float) -> bool:
+    """Whether a later factor is like the first one, taken as that of a schedule of its own.
+
+    What a small change makes of a factor is no more than what a schedule's factors differ by from one to the next.
+    """
+    apart = _apart(first, own)
+    return isclose(factor, own, rel_tol=1e-4, abs_tol=LIKENESS * apart if apart > _LARGE else 1e-6)
+
+
+def _apart(first: float, own: float) -> float:
+    return 0.0 if isinf(own) else abs(first - own)

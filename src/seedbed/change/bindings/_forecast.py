@@ -7,9 +7,17 @@ from typing import final
 
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import SWALR
 
-from seedbed.change.bindings._schedulers import CONTAINERS, Rates, Slot, last_set, schedule_slots, schedule_tree
+from seedbed.change.bindings._schedulers import (
+    CONTAINERS,
+    Rates,
+    Slot,
+    last_set,
+    num_steps,
+    position,
+    schedule_slots,
+    schedule_tree,
+)
 
 __all__ = ["Forecast"]
 
@@ -27,7 +35,7 @@ class Forecast:
         self._live = scheduler
         self._groups = _Groups(scheduler.optimizer)
         self._calls_functions = any(map(_calls_a_function, schedule_tree(scheduler)))
-        self._at, self._numbers = _position(scheduler), _numbers_of(scheduler)
+        self._at, self._numbers = position(scheduler), _numbers_of(scheduler)
         # The memo replaces the optimizer by the stand-in in the copy; without it, deepcopy would copy every weight of
         # the model.
         self._copy: LRScheduler = (
@@ -36,7 +44,7 @@ class Forecast:
 
     def has_stepped(self) -> bool:
         """Whether the live schedule has stepped since the last call of `allowed`, or since the beginning."""
-        return _position(self._live) != (self._at if self._calls_functions else _position(self._copy))
+        return position(self._live) != (self._at if self._calls_functions else position(self._copy))
 
     def allowed(self) -> list[Rates]:
         """The rates that the live schedule's own steps since the last call may have produced."""
@@ -46,18 +54,18 @@ class Forecast:
             return self._plateau()
         if isinstance(self._live, lr_scheduler.CosineAnnealingWarmRestarts):
             return self._restarts(self._live)
-        if _num_steps(self._live) < _num_steps(self._copy) and not isinstance(self._copy, CONTAINERS):
+        if num_steps(self._live) < num_steps(self._copy) and not isinstance(self._copy, CONTAINERS):
             with warnings.catch_warnings():  # stepped back to a given epoch, which PyTorch deprecates but still allows
                 warnings.simplefilter("ignore")
-                self._copy.step(_num_steps(self._live))
-        while _num_steps(self._live) > _num_steps(self._copy):
+                self._copy.step(num_steps(self._live))
+        while num_steps(self._live) > num_steps(self._copy):
             # At its end, OneCycleLR counts the step, raises and keeps the rate; the user has seen that error already.
             with suppress(ValueError):
                 self._copy.step()
         return [self._groups.rates()]
 
     def _written(self) -> list[Rates]:
-        has_stepped, self._at = self.has_stepped(), _position(self._live)
+        has_stepped, self._at = self.has_stepped(), position(self._live)
         if has_stepped and _numbers_of(self._live) == self._numbers:
             return [last_set(self._live)]
         return [self._groups.rates()]
@@ -79,10 +87,10 @@ class Forecast:
         allowed = [self._groups.rates()]
         if not self.has_stepped():
             return allowed
-        for _ in range(max(1, _num_steps(self._live) - _num_steps(self._copy))):  # it may be set back to a given epoch
-            self._copy._reduce_lr(_num_steps(self._live))  # type: ignore[attr-defined]  # isinstance-checked by the caller
+        for _ in range(max(1, num_steps(self._live) - num_steps(self._copy))):  # it may be set back to a given epoch
+            self._copy._reduce_lr(num_steps(self._live))  # type: ignore[attr-defined]  # isinstance-checked by the caller
             allowed.append(self._groups.rates())
-        self._copy.last_epoch = _num_steps(self._live)
+        self._copy.last_epoch = num_steps(self._live)
         return allowed
 
 
@@ -105,19 +113,6 @@ class _Groups:
     def rates(self) -> Rates:
         """The rate of each group."""
         return tuple(float(group["lr"]) for group in self.param_groups)
-
-
-def _num_steps(scheduler: LRScheduler) -> int:
-    if isinstance(scheduler, lr_scheduler.ChainedScheduler):  # it keeps no count of its own
-        return _num_steps(scheduler._schedulers[0])
-    if isinstance(scheduler, SWALR):  # it counts its steps, and takes no notice of an epoch that it is given
-        return scheduler._step_count
-    return scheduler.last_epoch
-
-
-def _position(scheduler: LRScheduler) -> tuple[int, float]:
-    within = scheduler.T_cur if isinstance(scheduler, lr_scheduler.CosineAnnealingWarmRestarts) else 0
-    return _num_steps(scheduler), within
 
 
 def _calls_a_function(scheduler: LRScheduler) -> bool:

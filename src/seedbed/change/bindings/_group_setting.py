@@ -9,8 +9,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._groups import GroupName, group_index
+from seedbed.change.bindings._live_schedulers import momentum_cyclers
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in, value_in
-from seedbed.change.bindings._overwriters import momentum_cyclers
 from seedbed.change.bindings._setting_watch import SettingWatch
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput

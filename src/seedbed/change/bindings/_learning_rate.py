@@ -9,7 +9,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._groups import GroupName, group_index
-from seedbed.change.bindings._overwriters import schedulers_built
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._schedulers import (
     Rates,
@@ -21,6 +20,7 @@ from seedbed.change.bindings._schedulers import (
     require_numbers,
     schedule_slots,
 )
+from seedbed.change.bindings._undeclared import Undeclared, schedules_built
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
@@ -54,7 +54,7 @@ class LearningRate:
         self._former: Rates | None = None
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
-        self._seen: weakref.WeakSet[LRScheduler] = weakref.WeakSet()
+        self._built: weakref.WeakSet[LRScheduler] | None = None
         self._index()
 
     def read(self) -> float:
@@ -96,9 +96,10 @@ class LearningRate:
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
-        if self._scheduler is None and not self._seen:
-            self._seen.update(schedulers_built(self._optimizer))
-        watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, self._former, self._seen)
+        if self._built is None:
+            self._built = weakref.WeakSet(schedules_built(self._optimizer) if self._scheduler is None else ())
+        others = Undeclared(self._optimizer, self._scheduler, self._built)
+        watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, others, self._former)
         self._followers.append(watch)
         return watch
 

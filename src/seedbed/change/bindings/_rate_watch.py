@@ -1,6 +1,6 @@
 """The watch on learning rates: they must stay as they were set, or be carried on, and reach an update."""
 
-import weakref
+import gc
 from collections.abc import Callable
 from typing import Any, final
 
@@ -11,9 +11,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
 from seedbed.change.bindings._forecast import Forecast
-from seedbed.change.bindings._overwriters import class_names, multiplies, overwriters, wrote
+from seedbed.change.bindings._live_schedulers import class_names
+from seedbed.change.bindings._moves import calls_a_factor
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
-from seedbed.change.bindings._schedulers import Rates, is_known, rates_of, schedule_tree
+from seedbed.change.bindings._schedulers import Rates, rates_of
+from seedbed.change.bindings._undeclared import Undeclared
 from seedbed.change.bindings.proof._finding import Match
 
 __all__ = ["RateWatch"]
@@ -26,9 +28,8 @@ class RateWatch:
     """Compares the rates at the beginning of each optimizer step with those that the schedule allows.
 
     With a `group`, given by its index, it looks at the rate of that group alone. `former` are the rates of all groups
-    before the change, None when nobody knows them any more. `seen` has the undeclared schedulers that are known of from
-    the beginning; the watch adds those that it finds. A step proves the change when its update is the one that the rate
-    gives, and not the one of the former rate.
+    before the change, None when nobody knows them any more; `others` are the schedulers that nobody declared. A step
+    proves the change when its update is the one that the rate gives, and not the one of the former rate.
     """
 
     def __init__(
@@ -37,26 +38,28 @@ class RateWatch:
         scheduler: LRScheduler | None,
         group: int | None,
         report: Callable[[UseReport], None],
+        others: Undeclared,
         former: Rates | None = None,
-        seen: weakref.WeakSet[LRScheduler] | None = None,
     ) -> None:
         self._optimizer, self._scheduler, self._group = optimizer, scheduler, group
         self._of = slice(None) if group is None else slice(group, group + 1)
         self._all = rates_of(optimizer)
         self._first_expected = self._expected[0]
-        self._forecast = None if scheduler is None else Forecast(scheduler)
+        self._forecast = self._new_forecast()
         self._former = None if former is None or former == self._all else former
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
         self._replaced = False
         self._rewritten = ""
-        self._alive: list[weakref.ref[LRScheduler]] | None = None
-        self._schedulers_seen: weakref.WeakSet[LRScheduler] = weakref.WeakSet() if seen is None else seen
-        self._remember_epochs()
+        self._others = others
         self._use = ProvenUse(optimizer, "lr", self, report)
 
     @property
     def _expected(self) -> Rates:
         return self._all[self._of]
+
+    def _new_forecast(self) -> Forecast | None:
+        scheduler = self._scheduler
+        return None if scheduler is None or calls_a_factor(scheduler) else Forecast(scheduler)
 
     def end(self) -> None:
         """End the watch."""
@@ -65,8 +68,8 @@ class RateWatch:
     def rebase(self) -> None:
         """Expect the present rates from now on: they were written through the same binding."""
         self._all = rates_of(self._optimizer)
-        self._forecast = None if self._scheduler is None else Forecast(self._scheduler)
-        self._remember_epochs()
+        self._forecast = self._new_forecast()
+        self._others.look()
         self._replaced = not self._use.is_seen and self._expected[0] != self._first_expected
 
     def before(self, step: int) -> None:
@@ -77,7 +80,7 @@ class RateWatch:
             return
         if len(found) > len(self._all) and not self._takes_added(step, found):
             return
-        self._remember_epochs()
+        self._others.look()
         if self._replaced:
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
             self._use.lose(step, self._first_expected, found[self._of][0], why)
@@ -137,14 +140,15 @@ class RateWatch:
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
-        moved = [self._moved(rates, found) for rates in allowed]
-        if not all(moved) or self._is_carried(step, allowed[0], found):
+        is_moved = all(self._moved(rates, found) for rates in allowed)
+        lost = self._lost(step, allowed[0], found) if is_moved else None
+        if lost is None:
             if self._forecast is not None:
                 self._forecast.go_on_from(found)
             self._all = found
             return True
-        worst, expected, now = moved[0][0]
-        why = f"group {worst}'s rate was overwritten by {self._overwriters()}"
+        worst, expected, now = lost
+        why = f"group {worst}'s rate was overwritten by {self._overwriters(found)}"
         self._use.lose(step, expected, now, why)
         return False
 
@@ -153,40 +157,27 @@ class RateWatch:
         groups = zip(self._places(), allowed[self._of], found[self._of], strict=False)
         return [(place, rate, now) for place, rate, now in groups if self._course.moved(place, rate, now)]
 
-    def _is_carried(self, step: int, expected: Rates, found: Rates) -> bool:
-        """Whether the change is carried on, or may be. Nothing multiplies a rate of 0, or to one below 0."""
-        moved = self._moved(expected, found)
-        told = [multiplies(each, place, rate, self._epochs) for each in self._writers() for place, rate, _ in moved]
-        known = [multiplied for multiplied in told if multiplied is not None]
-        if known:
-            return all(known) and all(rate > 0 and now >= 0 for _, rate, now in moved)
-        self._rewritten = rewritten(moved[0][2], step)
-        return self._former is not None and self._course.follow(expected, found) is not Carry.LOST
+    def _lost(self, step: int, expected: Rates, found: Rates) -> tuple[int, float, float] | None:
+        """A group that lost the change, with both rates; None where it is carried on, or may be."""
+        moved, former = self._moved(expected, found), self._course.former(expected)
+        pairs = {place: (rate, former[place]) for place, rate, _ in moved}
+        judged = self._others.judge(pairs, found)
+        lost = [each for each in moved if judged[each[0]].carry is Carry.LOST or each[2] < 0]
+        undecided = [each for each in moved if judged[each[0]].carry is Carry.OPEN]
+        if lost or not undecided:
+            return lost[0] if lost else None
+        self._rewritten = rewritten(undecided[0][2], step)
+        alone = [judged[place].alone if place in judged else rate for place, rate in enumerate(expected)]
+        is_lost = self._former is None or self._course.follow(alone, found) is Carry.LOST
+        return undecided[0] if is_lost else None
 
-    def _writers(self) -> list[LRScheduler]:
-        """The undeclared schedulers that wrote the present rates, among those that were alive at the first rewrite.
-
-        Finding all that are alive takes tens of milliseconds, and a loop may rewrite its rate at every step.
-        """
-        if self._alive is None:
-            others = [each for each in overwriters(self._optimizer, self._group) if each is not self._scheduler]
-            self._alive = [weakref.ref(each) for each in others]
-            self._schedulers_seen.update(part for each in others for part in schedule_tree(each) if is_known(part))
-            return others
-        alive = [each for held in self._alive if (each := held()) is not None]
-        return [each for each in alive if wrote(each, rates_of(self._optimizer), self._of)]
-
-    def _remember_epochs(self) -> None:
-        """Keep the epochs of the schedulers seen: from there on they move the rates that stand there now."""
-        self._epochs = weakref.WeakKeyDictionary(
-            {each: each.last_epoch for each in self._schedulers_seen if hasattr(each, "last_epoch")}
-        )
-
-    def _overwriters(self) -> str:
-        schedulers = overwriters(self._optimizer, self._group)
+    def _overwriters(self, found: Rates) -> str:
+        schedulers = self._others.blamed or self._others.foreign(found, self._of)
         if not schedulers:
-            return "code outside all live schedulers: look for writes to optimizer.param_groups"
+            hidden = ", and for a scheduler built before gc.freeze(), which hides it" if gc.get_freeze_count() else ""
+            return f"code outside all live schedulers: look for writes to optimizer.param_groups{hidden}"
         names = class_names(schedulers)
         if any(each is self._scheduler for each in schedulers):
             return f"the declared {names}, whose own numbers were changed by other code: look for its load_state_dict"
-        return f"{names}, which is not declared: pass it as LearningRate(optimizer, scheduler)"
+        are = "is" if len(schedulers) == 1 else "are"
+        return f"{names}, which {are} not declared: pass it as LearningRate(optimizer, scheduler)"

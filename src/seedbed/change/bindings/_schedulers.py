@@ -7,7 +7,6 @@ it follows the same curve, scaled.
 Read from torch/optim/lr_scheduler.py and torch/optim/swa_utils.py of PyTorch 2.13.
 """
 
-import copy
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any, final
@@ -27,11 +26,10 @@ __all__ = [
     "Slot",
     "floor_in_force",
     "group_slots",
-    "is_at_turn",
     "is_known",
     "last_set",
-    "own_rates",
-    "rates_before",
+    "num_steps",
+    "position",
     "rates_of",
     "require_known",
     "require_numbers",
@@ -62,7 +60,6 @@ _RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
     lr_scheduler.ChainedScheduler: (),
 }
 _GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
-_LOOKED_BACK = 64  # epochs: as far as a loop moves a schedule between two optimizer steps, such as per micro-batch
 _SWA_RATE = "swa_lr"  # of each group; left alone where SWALR is not declared, since it is then the loop's own target
 
 CONTAINERS = (lr_scheduler.SequentialLR, lr_scheduler.ChainedScheduler)
@@ -186,49 +183,6 @@ def _floor(scheduler: LRScheduler) -> float:
     return 0.0
 
 
-def own_rates(scheduler: LRScheduler) -> Rates | None:
-    """The rates that it gives now or in the end, whatever it finds: its curve, its target or its floor; None if none.
-
-    A rate that stands there carries nothing on of what the schedule found.
-    """
-    if isinstance(scheduler, SWALR):
-        return tuple(float(group[_SWA_RATE]) for group in scheduler.optimizer.param_groups)
-    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
-        return tuple(map(float, scheduler.min_lrs))
-    closed_form = getattr(scheduler, "_get_closed_form_lr", None)
-    return None if closed_form is None else tuple(map(float, closed_form()))
-
-
-def rates_before(scheduler: LRScheduler, since: int | None = None) -> Iterator[Rates]:
-    """The rates from which multiplying has led to its own ones, from its last step backwards.
-
-    They are those of its curve at each of its last epochs, its bases before the first, or at the epoch `since` alone;
-    none from before a step that did not multiply. Of a ReduceLROnPlateau they are what its factor leads to the floor.
-    """
-    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
-        rates = tuple(map(float, scheduler.min_lrs))
-        for _ in range(_LOOKED_BACK if scheduler.factor else 0):
-            rates = tuple(rate / scheduler.factor for rate in rates)
-            yield rates
-    if not hasattr(scheduler, "_get_closed_form_lr"):
-        return
-    earlier, last = copy.copy(scheduler), scheduler.last_epoch
-    for epoch in range(last, max(last - _LOOKED_BACK, -1) if since is None else since, -1):
-        if is_at_turn(scheduler, epoch):
-            return
-        earlier.last_epoch = epoch - 1
-        if since is None or epoch - 1 == since:
-            yield (own_rates(earlier) or ()) if epoch > 0 else tuple(map(float, scheduler.base_lrs))
-
-
-def is_at_turn(scheduler: LRScheduler, epoch: int) -> bool:
-    """Whether a cosine's step to this epoch did not multiply: it led to the floor above 0, or added the first rise."""
-    if not isinstance(scheduler, lr_scheduler.CosineAnnealingLR) or epoch < 1:
-        return False
-    after = (epoch - scheduler.T_max) % (2 * scheduler.T_max)
-    return after == 1 or (after == 0 and _floor(scheduler) > 0)
-
-
 def schedule_tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:
     """The scheduler, and all that it consists of."""
     yield scheduler
@@ -240,3 +194,18 @@ def schedule_tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:
 def last_set(scheduler: LRScheduler) -> Rates:
     """The rates that it set last; empty for one that keeps none."""
     return tuple(float(rate) for rate in vars(scheduler).get("_last_lr", ()))
+
+
+def num_steps(scheduler: LRScheduler) -> int:
+    """How often it stepped, or the epoch that it was told to step to."""
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):  # it keeps no count of its own
+        return num_steps(scheduler._schedulers[0])
+    if isinstance(scheduler, SWALR):  # it counts its steps, and takes no notice of an epoch that it is given
+        return scheduler._step_count - 1
+    return scheduler.last_epoch
+
+
+def position(scheduler: LRScheduler) -> tuple[int, float]:
+    """Where it stands: its steps, and the part of a period of one that may be stepped by fractions of an epoch."""
+    within = scheduler.T_cur if isinstance(scheduler, lr_scheduler.CosineAnnealingWarmRestarts) else 0
+    return num_steps(scheduler), within

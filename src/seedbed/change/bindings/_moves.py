@@ -1,0 +1,177 @@
+"""Where PyTorch's own schedulers lead a rate with their steps, told for the rate and for its twin without a change.
+
+A scheduler that multiplies what it finds leads both to different rates; one that computes a rate of its own, or has
+arrived at its target, leads both to the same. No function of the user's is called for it.
+"""
+
+import copy
+import warnings
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from math import inf
+from typing import Any, final
+
+from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import SWALR
+
+from seedbed.change.bindings._schedulers import is_known, last_set, schedule_tree
+
+__all__ = ["Pair", "Steps", "built_on", "calls_a_factor", "closed_form", "computes", "led", "rose"]
+
+Pair = tuple[float, float]
+"""A rate, and what would stand in its place without the change."""
+
+Steps = Mapping[LRScheduler, int]
+"""How often each scheduler stepped."""
+
+_COMPUTING = (
+    lr_scheduler.LambdaLR,
+    lr_scheduler.CosineAnnealingWarmRestarts,
+    lr_scheduler.CyclicLR,
+    lr_scheduler.OneCycleLR,
+)
+_UNKNOWN = (-inf, -inf)
+_MOST_SCHEDULERS, _MOST_STEPS = 3, 4096
+
+
+def led(steps: Steps, place: int, before: Pair, carrying: Mapping[LRScheduler, float]) -> list[Pair] | None:
+    """The pairs that these steps may have led `before` of the group to, on each way; None where that is not known.
+
+    It is not known of a class that is not PyTorch's own, and of a MultiplicativeLR, whose function is not called. The
+    schedulers in `carrying` took their bases from a changed rate; without the change these are so many times larger.
+    """
+    if len(steps) > _MOST_SCHEDULERS or max(steps.values(), default=0) > _MOST_STEPS:
+        return None
+    if any(not is_known(part) for each in steps for part in schedule_tree(each)):
+        return None
+    ratios = {each: ratio for whole, ratio in carrying.items() for each in schedule_tree(whole)}
+    pairs = [pair for order in permutations(steps) for pair in _in_turn(order, steps, place, before, ratios)]
+    return None if _UNKNOWN in pairs else pairs
+
+
+def _in_turn(
+    order: Sequence[LRScheduler], steps: Steps, place: int, before: Pair, ratios: Mapping[LRScheduler, float]
+) -> list[Pair]:
+    found = [before]
+    for left in range(max(steps.values(), default=0), 0, -1):
+        for scheduler in order:
+            if steps[scheduler] >= left:
+                found = [after for pair in found for after in _stepped(scheduler, left - 1, place, pair, ratios)]
+    return found
+
+
+def _stepped(
+    scheduler: LRScheduler, back: int, place: int, pair: Pair, ratios: Mapping[LRScheduler, float]
+) -> list[Pair]:
+    """Where one step leads, the last but `back` that the scheduler made."""
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):
+        found = [pair]
+        for each in scheduler._schedulers:
+            found = [after for one in found for after in _stepped(each, back, place, one, ratios)]
+        return found
+    if isinstance(scheduler, lr_scheduler.SequentialLR):
+        return _in_sequence(scheduler, back, place, pair, ratios)
+    if isinstance(scheduler, _COMPUTING):
+        return [_computed(last_set(scheduler)[place], scheduler, ratios)]
+    if calls_a_factor(scheduler) or pair == _UNKNOWN:
+        return [_UNKNOWN]
+    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):  # the metrics that decide were seen by the loop alone
+        reduced = (max(rate * scheduler.factor, float(scheduler.min_lrs[place])) for rate in pair)
+        kept = (rate if rate - new <= scheduler.eps else new for rate, new in zip(pair, reduced, strict=True))
+        return [pair, (next(kept), next(kept))]
+    rate, twin = pair
+    base = ratios.get(scheduler, 1.0)
+    return [(_multiplied(scheduler, back, place, rate, 1.0), _multiplied(scheduler, back, place, twin, base))]
+
+
+def _computed(rate: float, scheduler: LRScheduler, ratios: Mapping[LRScheduler, float]) -> Pair:
+    return rate, rate * ratios.get(scheduler, 1.0)
+
+
+def _in_sequence(
+    scheduler: lr_scheduler.SequentialLR, back: int, place: int, pair: Pair, ratios: Mapping[LRScheduler, float]
+) -> list[Pair]:
+    epoch = scheduler.last_epoch - back
+    index = bisect_right(scheduler._milestones, epoch)
+    current = scheduler._schedulers[index]
+    if isinstance(current, _COMPUTING):
+        return [_computed(last_set(current)[place], current, ratios)]
+    if epoch in scheduler._milestones:  # it is told to step to epoch 0
+        start = closed_form(current, epoch=0)
+        return [pair if start is None else _computed(start[place], current, ratios)]
+    end = scheduler._milestones[index] - 1 if index < len(scheduler._milestones) else scheduler.last_epoch
+    return _stepped(current, min(end, scheduler.last_epoch) - epoch, place, pair, ratios)
+
+
+def _multiplied(scheduler: LRScheduler, back: int, place: int, rate: float, base: float) -> float:
+    """The rate after that step, with the scheduler's bases multiplied by `base`."""
+    twin = copy.copy(scheduler)
+    twin.optimizer = _Groups(scheduler.optimizer.param_groups, place, rate)  # type: ignore[assignment]  # a stand-in
+    twin.last_epoch -= back + 1
+    twin._step_count -= back + 1
+    twin._is_initial = twin.last_epoch == -1  # the step that a scheduler makes as it is built
+    twin.base_lrs = [float(each) * base for each in scheduler.base_lrs]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        twin.step()
+    return float(twin.optimizer.param_groups[place]["lr"])
+
+
+@final
+class _Groups:
+    """A stand-in for an optimizer whose groups have settings alone, the one at `place` another rate."""
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], place: int, rate: float) -> None:
+        self.param_groups = [{key: each for key, each in group.items() if key != "params"} for group in groups]
+        for group in self.param_groups:
+            group["lr"] = float(group["lr"])
+        self.param_groups[place]["lr"] = rate
+        self._opt_called = True  # otherwise a scheduler warns that the optimizer's step was not called before its own
+
+    def step(self) -> None:
+        """Never called; schedulers look for it."""
+
+
+def closed_form(scheduler: LRScheduler, epoch: int | None = None) -> tuple[float, ...] | None:
+    """The rates of its curve at an epoch, the present one unless given; None without such a curve."""
+    if not hasattr(scheduler, "_get_closed_form_lr"):
+        return None
+    at = copy.copy(scheduler)
+    at.last_epoch = scheduler.last_epoch if epoch is None else epoch
+    return tuple(map(float, at._get_closed_form_lr()))
+
+
+def computes(scheduler: LRScheduler) -> bool:
+    """Whether its last step computed a rate of its own, whatever it found."""
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):
+        return any(map(computes, scheduler._schedulers))
+    if isinstance(scheduler, lr_scheduler.SequentialLR):
+        return computes(scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)])
+    return isinstance(scheduler, _COMPUTING)
+
+
+def rose(scheduler: LRScheduler, num_steps: int) -> bool:
+    """Whether one of its last steps was a cosine's from its floor, which adds the same to any rate."""
+    if isinstance(scheduler, lr_scheduler.ChainedScheduler):
+        return any(rose(each, num_steps) for each in scheduler._schedulers)
+    if isinstance(scheduler, lr_scheduler.SequentialLR):
+        return rose(scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)], num_steps)
+    if not isinstance(scheduler, lr_scheduler.CosineAnnealingLR):
+        return False
+    since = (scheduler.last_epoch - 1 - scheduler.T_max) % (2 * scheduler.T_max)
+    return scheduler.last_epoch > scheduler.T_max and since < num_steps
+
+
+def calls_a_factor(scheduler: LRScheduler) -> bool:
+    """Whether it multiplies by what a function of the user's gives."""
+    return isinstance(scheduler, lr_scheduler.MultiplicativeLR)
+
+
+def built_on(scheduler: LRScheduler, rates: Mapping[int, float]) -> bool:
+    """Whether it took these rates, of the groups by their index, as its bases."""
+    parts = [each for each in schedule_tree(scheduler) if hasattr(each, "base_lrs") and not isinstance(each, SWALR)]
+    return bool(parts) and all(
+        abs(float(each.base_lrs[place]) - rate) <= 1e-6 * abs(rate) for each in parts for place, rate in rates.items()
+    )

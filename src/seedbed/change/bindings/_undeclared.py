@@ -1,0 +1,157 @@
+"""The schedulers that nobody declared: which of them stepped, and whether that carries a changed rate on."""
+
+import weakref
+from collections.abc import Mapping
+from math import log
+from typing import NamedTuple, final
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from seedbed.change.bindings._course import LIKENESS, Carry, is_rounding
+from seedbed.change.bindings._live_schedulers import whole_schedules
+from seedbed.change.bindings._moves import Pair, built_on, calls_a_factor, closed_form, computes, led, rose
+from seedbed.change.bindings._schedulers import Rates, is_known, last_set, position, schedule_tree
+
+__all__ = ["Undeclared", "schedules_built"]
+
+_MOST_SEARCHES = 8  # for schedulers that were built later: a search takes tens of milliseconds
+
+_NUDGE = 1e-4
+
+
+class Judged(NamedTuple):
+    """What was done to the change of one rate, and the rate to which the schedulers alone would have led it."""
+
+    carry: Carry
+    alone: float
+
+
+@final
+class Undeclared:
+    """Follows the schedulers of an optimizer, but for the `declared` one, from one optimizer step to the next.
+
+    `built` has those that were there before the change; the ones that are found later are added. It is complete unless
+    a schedule is declared, since then nothing was searched. A declared MultiplicativeLR is followed too: its steps
+    cannot be foretold.
+    """
+
+    def __init__(self, optimizer: Optimizer, declared: LRScheduler | None, built: weakref.WeakSet[LRScheduler]) -> None:
+        self._optimizer, self._declared, self._built = optimizer, declared, built
+        self._is_complete = declared is None
+        if declared is not None and calls_a_factor(declared):
+            built.add(declared)
+        self._positions: weakref.WeakKeyDictionary[LRScheduler, tuple[int, float]] = weakref.WeakKeyDictionary()
+        self._carrying: weakref.WeakKeyDictionary[LRScheduler, float] = weakref.WeakKeyDictionary()
+        self._blamed: list[LRScheduler] = []
+        self._searches_left = _MOST_SEARCHES
+        self.look()
+
+    def look(self) -> None:
+        """Begin to count the steps from here on."""
+        for each in self._built:
+            self._positions[each] = position(each)
+
+    @property
+    def blamed(self) -> list[LRScheduler]:
+        """Those whose own steps lost a change, as `judge` found last."""
+        return self._blamed
+
+    def judge(self, pairs: Mapping[int, Pair], found: Rates) -> dict[int, Judged]:
+        """What was done to the change of some groups' rates, each by its index with what stood there before.
+
+        It is open where the steps of the schedulers do not explain the rate found: other code wrote it too.
+        """
+        self._blamed = []
+        judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
+        if any(each.carry is not Carry.CARRIED for each in judged.values()) and self._search(pairs, found):
+            self._blamed = []
+            judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
+        return judged
+
+    def foreign(self, found: Rates, of: slice) -> list[LRScheduler]:
+        """The schedulers that set the rates found, of classes whose steps nobody knows, or declared."""
+        wrote = [each for each in whole_schedules(self._optimizer) if last_set(each)[of] == found[of]]
+        return [each for each in wrote if each is self._declared or not _is_known_whole(each)]
+
+    def _steps(self) -> dict[LRScheduler, int]:
+        """How often each stepped since the last look; 0 for one that was led back, or by a part of an epoch."""
+        at = {each: (self._positions.get(each, (-1, 0.0)), position(each)) for each in self._built}
+        return {each: max(0, now[0] - before[0]) for each, (before, now) in at.items() if now != before}
+
+    def _judge(self, place: int, before: Pair, found: float) -> Judged:
+        steps = self._steps()
+        computing = [each for each in steps if computes(each) and each not in self._carrying]
+        if computing:
+            self._blamed = computing
+            return Judged(Carry.LOST, before[0])
+        if len(steps) == 1 and calls_a_factor(only := next(iter(steps))):
+            return _by_a_factor(only, place, before, found)
+        pairs = led(steps, place, before, self._carrying)
+        if pairs is None:
+            return Judged(Carry.OPEN, before[0])
+        alone = pairs[0][0] if len({one for one, _ in pairs}) == 1 else before[0]
+        reached = [way for way, (one, _) in enumerate(pairs) if is_rounding(found, one)]
+        told = [] if reached else [each for each in steps if _is_on_curve(each, place, found)]
+        if reached and found >= 0 and any(self._is_left(pairs[way], way, place, before, found) for way in reached):
+            return Judged(Carry.CARRIED, alone)
+        if reached or told or any(is_rounding(found, twin) for _, twin in pairs):
+            self._blamed = told or (list(steps) if reached else [])
+            return Judged(Carry.LOST, alone)
+        return Judged(Carry.OPEN, alone)
+
+    def _is_left(self, reached: Pair, way: int, place: int, before: Pair, found: float) -> bool:
+        """Whether something of the change is left: its twin is led elsewhere, and so is any other rate."""
+        steps = self._steps()
+        if is_rounding(*reached) or any(rose(each, num) for each, num in steps.items() if each not in self._carrying):
+            return False
+        nudged = led(steps, place, (before[0] * (1 + _NUDGE), before[0] * (1 - _NUDGE)), {})
+        if nudged is None or any(each in self._carrying for each in steps):
+            return True
+        return not all(is_rounding(found, rate) for rate in nudged[way])
+
+    def _search(self, pairs: Mapping[int, Pair], found: Rates) -> bool:
+        """Look for schedulers that were built since the last search; whether there are any."""
+        if self._searches_left == 0:
+            return False
+        self._searches_left -= 1
+        rate, former = next(iter(pairs.values()))
+        built = schedules_built(self._optimizer)
+        new = [each for each in built if each not in self._built and each is not self._declared]
+        for each in new:
+            if not self._is_complete:  # it may be older than the change: one step is taken for granted
+                at, within = position(each)
+                self._positions[each] = (at - (last_set(each) == found), within)
+            elif built_on(each, {place: rate for place, (rate, _) in pairs.items()}):
+                self._carrying[each] = former / rate if rate else 1.0
+        self._built.update(new)
+        self._is_complete = True
+        return bool(new)
+
+
+def schedules_built(optimizer: Optimizer) -> list[LRScheduler]:
+    """The live schedules of this optimizer that consist of PyTorch's own classes alone."""
+    return [each for each in whole_schedules(optimizer) if _is_known_whole(each)]
+
+
+def _is_known_whole(scheduler: LRScheduler) -> bool:
+    return all(map(is_known, schedule_tree(scheduler)))
+
+
+def _is_on_curve(scheduler: LRScheduler, place: int, found: float) -> bool:
+    """Whether the rate found is on its curve, as it is where it was told to step to a given epoch."""
+    curve = closed_form(scheduler)
+    return curve is not None and is_rounding(found, curve[place])
+
+
+def _by_a_factor(scheduler: LRScheduler, place: int, before: Pair, found: float) -> Judged:
+    """Judge by what it wrote, since its function is not called for it.
+
+    It carries on what it found; only a rate that rose, to near the one without the change, was written by other code
+    before: factors are seldom above 1.
+    """
+    if last_set(scheduler)[place] != found or min(found, *before) <= 0:
+        return Judged(Carry.OPEN, before[0])
+    away, own = (abs(log(found / rate)) for rate in before)
+    is_set_back = found > before[0] and own <= LIKENESS * away
+    return Judged(Carry.LOST if is_set_back else Carry.CARRIED, before[0])
