@@ -51,6 +51,7 @@ class RateWatch:
         self._replaced = False
         self._rewritten = ""
         self._others = others
+        self._look()
         self._use = ProvenUse(optimizer, "lr", self, report)
 
     @property
@@ -61,6 +62,10 @@ class RateWatch:
         scheduler = self._scheduler
         return None if scheduler is None or calls_a_factor(scheduler) else Forecast(scheduler)
 
+    def _look(self) -> None:
+        former = self._course.former(self._all)
+        self._others.look({place: (self._all[place], former[place]) for place in self._places()})
+
     def end(self) -> None:
         """End the watch."""
         self._use.end()
@@ -69,7 +74,7 @@ class RateWatch:
         """Expect the present rates from now on: they were written through the same binding."""
         self._all = rates_of(self._optimizer)
         self._forecast = self._new_forecast()
-        self._others.look()
+        self._look()
         self._replaced = not self._use.is_seen and self._expected[0] != self._first_expected
 
     def before(self, step: int) -> None:
@@ -80,7 +85,7 @@ class RateWatch:
             return
         if len(found) > len(self._all) and not self._takes_added(step, found):
             return
-        self._others.look()
+        self._look()
         if self._replaced:
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
             self._use.lose(step, self._first_expected, found[self._of][0], why)

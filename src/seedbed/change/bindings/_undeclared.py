@@ -43,12 +43,13 @@ class Undeclared:
             built.add(declared)
         self._positions: weakref.WeakKeyDictionary[LRScheduler, tuple[int, float]] = weakref.WeakKeyDictionary()
         self._carrying: weakref.WeakKeyDictionary[LRScheduler, float] = weakref.WeakKeyDictionary()
+        self._stood: dict[int, Pair] = {}
         self._blamed: list[LRScheduler] = []
         self._searches_left = _MOST_SEARCHES
-        self.look()
 
-    def look(self) -> None:
-        """Begin to count the steps from here on."""
+    def look(self, pairs: Mapping[int, Pair]) -> None:
+        """Begin to count the steps from here on, where these rates stand, each by the index of its group."""
+        self._stood.update({place: pair for place, pair in pairs.items() if pair[0] > 0})
         for each in self._built:
             self._positions[each] = position(each)
 
@@ -64,7 +65,7 @@ class Undeclared:
         """
         self._blamed = []
         judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
-        if any(each.carry is not Carry.CARRIED for each in judged.values()) and self._search(pairs, found):
+        if any(each.carry is not Carry.CARRIED for each in judged.values()) and self._search(found):
             self._blamed = []
             judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
         return judged
@@ -110,20 +111,20 @@ class Undeclared:
             return True
         return not all(is_rounding(found, rate) for rate in nudged[way])
 
-    def _search(self, pairs: Mapping[int, Pair], found: Rates) -> bool:
+    def _search(self, found: Rates) -> bool:
         """Look for schedulers that were built since the last search; whether there are any."""
         if self._searches_left == 0:
             return False
         self._searches_left -= 1
-        rate, former = next(iter(pairs.values()))
         built = schedules_built(self._optimizer)
         new = [each for each in built if each not in self._built and each is not self._declared]
         for each in new:
             if not self._is_complete:  # it may be older than the change: one step is taken for granted
                 at, within = position(each)
                 self._positions[each] = (at - (last_set(each) == found), within)
-            elif built_on(each, {place: rate for place, (rate, _) in pairs.items()}):
-                self._carrying[each] = former / rate if rate else 1.0
+            elif self._stood and built_on(each, {place: rate for place, (rate, _) in self._stood.items()}):
+                rate, twin = next(iter(self._stood.values()))
+                self._carrying[each] = twin / rate
         self._built.update(new)
         self._is_complete = True
         return bool(new)
