@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import Unproven, UseReport, without
 from seedbed.change.bindings._groups import GroupName, group_index
-from seedbed.change.bindings._overwriters import schedulers_built
+from seedbed.change.bindings._overwriters import has_scheduler, schedulers_built
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._schedulers import (
     Rates,
@@ -57,6 +57,7 @@ class LearningRate:
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
         self._seen: weakref.WeakSet[LRScheduler] = weakref.WeakSet()
+        self._has_searched = False
         self._index()
 
     def read(self) -> float:
@@ -104,8 +105,9 @@ class LearningRate:
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
-        if self._scheduler is None and not self._seen:
+        if self._scheduler is None and not self._has_searched and has_scheduler(self._optimizer):
             self._seen.update(schedulers_built(self._optimizer))
+            self._has_searched = True  # what is built later is found by the watch, once it rewrites the rate
         watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, self._former, self._seen)
         self._followers.append(watch)
         return watch

@@ -30,6 +30,7 @@ __all__ = [
     "NOT_SEEN",
     "Epochs",
     "class_names",
+    "has_scheduler",
     "momentum_cyclers",
     "multiplies",
     "overwriters",
@@ -138,13 +139,16 @@ def _is_at(rates: Rates | None, place: int, *found: float) -> bool:
     return any(isclose(one, other, rel_tol=1e-6) for one, other in zip((rates or ())[place:], found, strict=False))
 
 
+def has_scheduler(optimizer: Optimizer) -> bool:
+    """Whether a scheduler was ever built for the optimizer, other than a ReduceLROnPlateau: each wraps its step."""
+    return hasattr(optimizer.step, "_wrapped_by_lr_sched")
+
+
 def schedulers_built(optimizer: Optimizer) -> list[LRScheduler]:
     """PyTorch's own schedulers of this optimizer, with all that they consist of.
 
-    The search takes as long as that for `overwriters`, and none where no scheduler was ever built for the optimizer.
+    The search takes as long as that for `overwriters`.
     """
-    if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):  # what each scheduler but a ReduceLROnPlateau does to it
-        return []
     return [part for each in _live_schedulers(optimizer) for part in schedule_tree(each) if is_known(part)]
 
 
