@@ -77,7 +77,7 @@ class LearningRate:
         self._put(self._origin)
         try:
             self._scale_to(value)
-        except InvalidInput:
+        except BaseException:
             self._put(held)
             raise
         self._former, self._written = former, self.state()
