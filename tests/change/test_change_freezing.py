@@ -1,5 +1,6 @@
 """A frozen weight stands still to the bit, whatever momentum or gradient is left; one that moves is named."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -231,6 +232,33 @@ def test_a_part_that_is_replaced_before_the_step_did_not_stand_still() -> None:
     model.encoder[1] = nn.Identity()
     a_step(model, optimizer)
     assert seen[0].why == "frozen, but changed: encoder.1.running_mean, encoder.1.running_var"
+
+
+@pytest.mark.parametrize("momentum", [None, 0.3])
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_binding_that_is_made_while_the_statistics_are_held_brings_them_back(
+    momentum: float | None, copied: bool
+) -> None:
+    model = a_model()
+    norm_of(model).momentum = momentum
+    first = Freeze(model, "encoder", SGD(model.parameters(), lr=0.1))
+    first.write(1.0)
+    kept = copy.deepcopy(model) if copied else model
+    optimizer = SGD(kept.parameters(), lr=0.1)
+    second = Freeze(kept, "encoder", optimizer)
+    second.write(1.0)
+    held = [each.clone() for each in norm_of(kept).buffers()][:2]
+    a_step(kept, optimizer)
+    assert same(held, [*norm_of(kept).buffers()][:2])
+    second.write(0.0)
+    assert (norm_of(kept).momentum, norm_of(kept).track_running_stats) == (momentum, True)
+    a_step(kept, optimizer)
+    assert not same(held, [*norm_of(kept).buffers()][:2])
+    norm_of(kept).momentum = 0.2
+    third = Freeze(kept, "encoder", optimizer)
+    third.write(1.0)
+    third.write(0.0)
+    assert norm_of(kept).momentum == 0.2, "nothing is left of the first time"
 
 
 def test_a_cumulative_average_is_held_and_brought_back() -> None:

@@ -57,6 +57,7 @@ def warmed_up(then: Build) -> Build:
 
 AFTER_WARM_UP = sorted(set(STOCK) - {"ReduceLROnPlateau", "SequentialLR", "ChainedScheduler"})
 STOCK |= {f"warm-up, then {kind}": warmed_up(STOCK[kind]) for kind in AFTER_WARM_UP}
+FLOORED = ("CosineAnnealingLR", "CosineAnnealingWarmRestarts")  # no group can leave the floor alone
 OVERWRITING = ("LambdaLR", "StepLR", "CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau")
 
 
@@ -421,6 +422,19 @@ def test_a_rate_of_zero_has_no_ratio_to_keep() -> None:
     scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: float(t))
     with pytest.raises(InvalidInput, match="learning rate of 0"):
         LearningRate(optimizer, scheduler).write(1e-3)
+
+
+@pytest.mark.parametrize("kind", STOCK)
+@pytest.mark.parametrize("group", [None, 1])
+def test_writes_in_succession_lead_back_to_every_number_exactly_also_from_a_rate_of_zero(
+    kind: str, group: int | None
+) -> None:
+    optimizer, scheduler = trained(kind, 3)
+    rate = LearningRate(optimizer, scheduler, group)
+    first, state = rate.read(), rate.state()
+    for value in (0.7 * first, 0.013, *([] if any(floor in kind for floor in FLOORED) else [0.0]), first):
+        rate.write(value)
+    assert rate.state() == state
 
 
 def test_a_group_added_during_the_watch_is_no_loss() -> None:

@@ -130,6 +130,20 @@ def test_a_replay_goes_through_the_same_rates_whatever_was_proposed(factors: lis
     assert not replay_rule(loop.engine.history, "first").not_repeated(again.engine.history)
 
 
+def test_what_was_taken_back_before_a_step_could_use_it_is_not_made_again() -> None:
+    loop = Loop()
+    loop.step()
+    loop.scale(5.0)
+    loop.engine.rollback(1)
+    loop.step()
+    loop.engine.require_effective()
+    rule = replay_rule(loop.engine.history, "first")
+    assert ([each.id for each in rule.replayed], rule.left_out) == ([2], ())
+    again = replayed(loop.engine.history, 2)
+    assert again.rates == loop.rates == [1e-3, 1e-3]
+    assert rule.not_repeated(again.engine.history) == ()
+
+
 def test_work_that_a_resume_threw_away_is_not_replayed() -> None:
     loop = Loop()
     loop.step()

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, lr_scheduler, swa_utils
+from torch.optim import SGD, Optimizer, lr_scheduler, swa_utils
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import SWALR
 
@@ -26,6 +26,7 @@ from seedbed.change import (
     Scale,
     Set,
 )
+from seedbed.change.bindings._undeclared import schedules_built
 from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 
@@ -175,3 +176,40 @@ def test_a_small_rate_that_was_set_back_before_any_step_is_lost_as_a_large_one_i
     weight.grad = torch.full((3,), 1 / scale, dtype=torch.float64)
     optimizer.step()
     assert [record.outcome for record in engine.history.records] == [Outcome.FAILED] * 2
+
+
+class Foreign(lr_scheduler.StepLR):
+    """A scheduler of a class that is not PyTorch's own."""
+
+
+def test_schedulers_are_searched_for_once_for_each_binding_and_later_ones_are_still_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[int] = []
+
+    def search(optimizer: Optimizer) -> list[LRScheduler]:
+        searched.append(1)
+        return schedules_built(optimizer)
+
+    monkeypatch.setattr("seedbed.change.bindings._learning_rate.schedules_built", search)
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = SGD([weight], lr=0.1)
+    engine = ChangeEngine(MemoryJournal(), {"lr": LearningRate(optimizer)}, [Parameter("lr", "1", low=0.0, high=9.0)])
+
+    def change_and_step(step: int) -> None:
+        engine.propose(Delta("lr", Scale(0.9), "test", "me"), step)
+        weight.grad = torch.ones(3)
+        optimizer.step()
+
+    change_and_step(0)
+    assert not searched, "there was none to be found"
+    foreign = Foreign(optimizer, 100)
+    for step in range(1, 4):
+        change_and_step(step)
+    assert len(searched) == 1
+    late = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)
+    change_and_step(4)
+    late.step()
+    foreign.optimizer.step()
+    assert len(searched) == 1
+    assert "LambdaLR" in engine.history[5].reason

@@ -1,7 +1,6 @@
 """The path of a change: proposed, guarded, intended, applied, read back, and seen in use."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from ctypes import c_float
 from types import MappingProxyType
 from typing import Any, final
 
@@ -9,9 +8,9 @@ from seedbed.change._checkpoint import ChangeState
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
-from seedbed.change._rollback import rollback_deltas
+from seedbed.change._rollback import rollback_deltas, taken_back
 from seedbed.change._summary import summary
-from seedbed.change.bindings._binding import Binding, Use, UseReport
+from seedbed.change.bindings._binding import Binding, Use, UseReport, holds
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
@@ -121,11 +120,15 @@ class ChangeEngine:
         return tuple(self.history[each.id] for each in planned)
 
     def rollback(self, step: int) -> tuple[ChangeRecord, ...]:
-        """Set every parameter back to the last value that was seen in use; each such step is a change like any other.
+        """Take back every change that no step was seen to use; each such step is a change like any other.
 
-        No guard is asked, since those values were judged before. Returns () when every live value is proven.
+        A value goes back to the last one that was seen in use; one that a schedule moves, to what the schedule would
+        have there now without those changes. No guard is asked, since those values were judged before. A change that
+        is taken back at its own `step`, before another step could use it, ends as NO_OP. Returns () when every live
+        value is proven: a change that was in use is undone by proposing the way back.
         """
-        deltas = rollback_deltas(self.history, self._target.read())
+        moving = self._target.moving() if isinstance(self._target, Bindings) else {}
+        deltas = rollback_deltas(self.history, self._target.read(), moving)
         return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()
 
     def settle(self, step: int) -> None:
@@ -240,7 +243,7 @@ class ChangeEngine:
         if any(each.reached and each.batch == still_open[0].batch for each in self.history.records):
             return True
         return _is_intended(still_open) and any(
-            not _holds(live[each.delta.parameter], each.before) for each in still_open
+            not holds(live[each.delta.parameter], each.before) for each in still_open
         )
 
     def _require_state(self, against: str | None, step: int) -> dict[str, float]:
@@ -316,7 +319,16 @@ class ChangeEngine:
         for record, each in zip(records, facts, strict=True):
             if isinstance(self._target, Bindings) and (coupled := self._target.coupled(record.delta.parameter)):
                 each["coupled"] = dict(coupled)
-        self._ledger.note_all([(Kind.APPLIED, each) for each in facts])
+        back = [
+            (
+                Kind.ROLLED_BACK,
+                {"id": each.id, "by": record.id, "reason": f"change {record.id} took it back before a step used it"},
+            )
+            for record in records
+            for each in taken_back(self.history, record)
+            if each.id not in self._open
+        ]
+        self._ledger.note_all([*((Kind.APPLIED, each) for each in facts), *back])
 
     def _wrong(
         self, records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None
@@ -324,10 +336,10 @@ class ChangeEngine:
         """Why the records cannot be called applied; empty when they can."""
         for record in records:
             key = record.delta.parameter
-            if not _holds(found[key], record.after):
+            if not holds(found[key], record.after):
                 return f"{key} read back {found[key]:g}, expected {record.after:g}"
             in_use = found[key] if held is None else held.get(key, record.before)
-            if not _holds(in_use, record.after) and in_use != record.before:  # the user may still hold the old value
+            if not holds(in_use, record.after) and in_use != record.before:  # the user may still hold the old value
                 return f"its user holds {key} at {in_use:g}, expected {record.after:g}"
         for invariant in self._invariants:
             try:
@@ -349,7 +361,7 @@ class ChangeEngine:
         self._target.write({record.delta.parameter: record.before for record in records}, self._target.read())
         self._target.held()
         found = self._target.read()
-        restored = [record for record in records if _holds(found[record.delta.parameter], record.before)]
+        restored = [record for record in records if holds(found[record.delta.parameter], record.before)]
         self._note_failed(records, reason, restored)
 
     def _note_failed(self, records: Sequence[ChangeRecord], reason: str, restored: Sequence[ChangeRecord]) -> None:
@@ -371,7 +383,7 @@ class ChangeEngine:
     def _settle_intended(self, records: Sequence[ChangeRecord]) -> None:
         """Decide from the live values whether a proposal was made; if only a part of it was, take that back."""
         found = self._target.read()
-        made = [record for record in records if _holds(found[record.delta.parameter], record.after)]
+        made = [record for record in records if holds(found[record.delta.parameter], record.after)]
         if len(made) == len(records):
             found, held, wrong = self._look(made)
             if wrong:
@@ -386,7 +398,7 @@ class ChangeEngine:
                 self._settle_unmade(record, found[record.delta.parameter])
 
     def _settle_unmade(self, record: ChangeRecord, found: float) -> None:
-        if _holds(found, record.before):
+        if holds(found, record.before):
             self._ledger.fail(record, "the process ended before it was applied", found)
         else:
             reason = f"the process ended while it was applied; the live value is {found:g}, neither old nor new"
@@ -398,7 +410,7 @@ class ChangeEngine:
             return
         found = self._target.read()[key]
         # A schedule may have moved a proven value since then.
-        if record.phase is Kind.EFFECTIVE or _holds(found, record.after):
+        if record.phase is Kind.EFFECTIVE or holds(found, record.after):
             self._watch(record, step)
         else:
             self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")
@@ -426,11 +438,6 @@ class ChangeEngine:
         for parameter in self._registry:
             self._target.watch(parameter.key, None)
         self._watched.clear()
-
-
-def _holds(found: float, wanted: float) -> bool:
-    """Whether `found` is the wanted value, or that value rounded to float32."""
-    return found in {wanted, c_float(wanted).value}
 
 
 def _is_intended(records: Sequence[ChangeRecord]) -> bool:

@@ -42,7 +42,7 @@ _MAY_FOLLOW: Mapping[Kind, frozenset[Kind]] = {
     Kind.EFFECTIVE: frozenset({Kind.APPLIED, Kind.UNKNOWN}),
     Kind.FAILED: frozenset({Kind.PROPOSED, Kind.GUARDED, Kind.INTENT, Kind.APPLIED, Kind.EFFECTIVE, Kind.UNKNOWN}),
     Kind.UNKNOWN: frozenset({Kind.INTENT, Kind.APPLIED}),
-    Kind.ROLLED_BACK: frozenset({Kind.FAILED}),
+    Kind.ROLLED_BACK: frozenset({Kind.FAILED, Kind.APPLIED, Kind.UNKNOWN}),
     Kind.RETRIED: frozenset({Kind.INTENT}),
 }
 _KINDS = frozenset(kind.value for kind in Kind)
@@ -75,7 +75,7 @@ class ChangeRecord:
 
     @property
     def outcome(self) -> Outcome:
-        """How it ended; UNKNOWN when its end was not seen."""
+        """How it ended; UNKNOWN when its end was not seen, NO_OP when it was taken back before a step could use it."""
         if self.phase is Kind.GUARDED and self.denied:
             return (
                 Outcome.NO_OP
@@ -85,14 +85,15 @@ class ChangeRecord:
         if self.phase is Kind.EFFECTIVE:
             return Outcome.CLAMPED if self.shrunk else Outcome.EFFECTIVE
         if self.phase in {Kind.FAILED, Kind.ROLLED_BACK}:
-            return Outcome.FAILED
+            return Outcome.FAILED if any(kind is Kind.FAILED for kind, _ in self.story) else Outcome.NO_OP
         return Outcome.UNKNOWN
 
     @property
     def reason(self) -> str:
-        """The last reason in its journal entries; of a change that was rolled back, why it failed stands before it."""
+        """The last reason in its journal entries; of a failed one that was rolled back, why it failed stands before."""
         reasons = [str(payload["reason"]) for _, payload in self.story if "reason" in payload]
-        return "; ".join(reasons[-2:] if self.phase is Kind.ROLLED_BACK else reasons[-1:])
+        is_undone = self.phase is Kind.ROLLED_BACK and self.outcome is Outcome.FAILED
+        return "; ".join(reasons[-2:] if is_undone else reasons[-1:])
 
     @property
     def denied(self) -> bool:
@@ -136,7 +137,7 @@ class ChangeHistory:
         self._by_phase: dict[Kind, set[int]] = {}
         self._by_step: dict[int, list[int]] = {}
         self._moves: dict[str, dict[int, Move]] = {}
-        self._touched: dict[str, list[int]] = {}
+        self._touched: dict[str, dict[int, None]] = {}  # an ordered set of ids
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChangeHistory):
@@ -172,13 +173,17 @@ class ChangeHistory:
     def held(self, parameter: str) -> ChangeRecord | None:
         """The change whose value is live, or may be; None when the newest change was undone or overwritten."""
         touched = self._touched.get(parameter)
-        newest = None if not touched else self._records[touched[-1]]
+        newest = None if not touched else self._records[next(reversed(touched))]
         return newest if newest is not None and newest.reached else None
+
+    def touched(self, parameter: str) -> tuple[ChangeRecord, ...]:
+        """The changes that the live object took at any time, or may have, oldest first."""
+        return tuple(map(self._records.__getitem__, self._touched.get(parameter, ())))
 
     def first_touched(self, parameter: str) -> ChangeRecord | None:
         """The first change that the live object took, or may have; None where none did."""
         touched = self._touched.get(parameter)
-        return self._records[touched[0]] if touched else None
+        return self._records[next(iter(touched))] if touched else None
 
     def open(self) -> tuple[ChangeRecord, ...]:
         """The changes that were proposed, and are not yet denied, applied or ended."""
@@ -222,15 +227,15 @@ class ChangeHistory:
         self._records[record.id] = record
         self._by_phase.setdefault(record.phase, set()).add(record.id)
         key = record.delta.parameter
-        if record.touched and record.id not in (touched := self._touched.setdefault(key, []))[-1:]:
-            touched.append(record.id)
+        if record.touched:
+            self._touched.setdefault(key, {})[record.id] = None
         if record.reached:
             self._moves.setdefault(key, {})[record.id] = Move(record.step, record.before, record.after)
         else:
             self._moves.get(key, {}).pop(record.id, None)
 
     def _resume(self, kept: int) -> None:
-        kept_records = [record for record in self._records.values() if record.id <= kept]
+        kept_records = [_as_before(record, kept) for record in self._records.values() if record.id <= kept]
         self._superseded.extend(record for record in self._records.values() if record.id > kept)
         self._last_superseded = max((record.id for record in self._superseded), default=0)
         self._records, self._by_phase, self._by_step, self._moves, self._touched = {}, {}, {}, {}, {}
@@ -268,6 +273,13 @@ def fold(entries: Iterable[Entry]) -> ChangeHistory:
     for entry in entries:
         history.advance(entry)
     return history
+
+
+def _as_before(record: ChangeRecord, kept: int) -> ChangeRecord:
+    """The change without its taking back, if that was made by a change that is discarded."""
+    if record.phase is Kind.ROLLED_BACK and int(record.story[-1][1].get("by", 0)) > kept:
+        return replace(record, phase=record.story[-2][0], story=record.story[:-1])
+    return record
 
 
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:

@@ -1,11 +1,13 @@
-"""The deltas that go back to the last proven values. Pure."""
+"""The deltas that take back what no step was seen to use. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
-from seedbed.change._history import ChangeHistory, Kind
+from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
+from seedbed.change.bindings._binding import MovingBinding, Unproven
 from seedbed.change.parameters._delta import Delta, Set
 
-__all__ = ["ROLLBACK", "proven", "rollback_deltas"]
+__all__ = ["ROLLBACK", "proven", "rollback_deltas", "taken_back", "unproven"]
 
 ROLLBACK = "rollback"
 """The proposer of such deltas."""
@@ -22,10 +24,62 @@ def proven(history: ChangeHistory) -> dict[str, float]:
     return good
 
 
-def rollback_deltas(history: ChangeHistory, live: Mapping[str, float]) -> tuple[Delta, ...]:
-    """The deltas that set every parameter back to its last proven value; none when every live value is proven."""
+def unproven(history: ChangeHistory, parameter: str) -> list[ChangeRecord]:
+    """Its latest changes that no step was seen to use, or that were lost since, oldest first.
+
+    They are those after the last one that is in use, or that a rollback made.
+    """
+    found: list[ChangeRecord] = []
+    for record in history.touched(parameter):
+        if record.phase is Kind.EFFECTIVE or record.delta.proposer == ROLLBACK:
+            found.clear()
+        else:
+            found.append(record)
+    return found
+
+
+def rollback_deltas(
+    history: ChangeHistory,
+    live: Mapping[str, float],
+    moving: Mapping[str, MovingBinding] = MappingProxyType({}),
+) -> tuple[Delta, ...]:
+    """The deltas that take back every unproven change; none when every live value is proven.
+
+    A value goes back to the last proven one, a value of `moving` to what would be there now without its changes.
+    """
     return tuple(
-        Delta(key, Set(value), f"back to the last value seen in use, from {live[key]:g}", ROLLBACK)
+        delta
         for key, value in proven(history).items()
-        if live[key] != value
+        for delta in (
+            _moved_back(history, key, live[key], moving[key]) if key in moving else _set_back(key, live[key], value)
+        )
     )
+
+
+def taken_back(history: ChangeHistory, record: ChangeRecord) -> list[ChangeRecord]:
+    """The changes that are undone by this change of a rollback before any step could use them."""
+    if record.delta.proposer != ROLLBACK:
+        return []
+    return [
+        each
+        for each in unproven(history, record.delta.parameter)
+        if each.step == record.step and each.phase in {Kind.APPLIED, Kind.UNKNOWN} and _was_applied(each)
+    ]
+
+
+def _set_back(key: str, live: float, value: float) -> Iterator[Delta]:
+    if live != value:
+        yield Delta(key, Set(value), f"back to the last value seen in use, from {live:g}", ROLLBACK)
+
+
+def _moved_back(history: ChangeHistory, key: str, live: float, binding: MovingBinding) -> Iterator[Delta]:
+    changes = [
+        Unproven(each.before, each.after, is_lost=each.phase is Kind.FAILED or not _was_applied(each))
+        for each in unproven(history, key)
+    ]
+    if changes and (value := binding.without(changes)) is not None:
+        yield Delta(key, Set(value), f"as without the changes that no step was seen to use, from {live:g}", ROLLBACK)
+
+
+def _was_applied(record: ChangeRecord) -> bool:
+    return any(kind is Kind.APPLIED for kind, _ in record.story)

@@ -1,13 +1,14 @@
 """The interface that the engine needs of a live setting, a `Binding`, and its answer, a `UseReport`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from ctypes import c_float
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Binding", "CoupledBinding", "Use", "UseReport"]
+__all__ = ["Binding", "CoupledBinding", "MovingBinding", "Unproven", "Use", "UseReport", "holds", "without"]
 
 
 class Use(StrEnum):
@@ -72,3 +73,35 @@ class CoupledBinding(Protocol):
 
     def coupled(self) -> Mapping[str, float]:
         """The values of the other settings now, by name."""
+
+
+class Unproven(NamedTuple):
+    """A change from one value to another that no step was seen to use; `is_lost` if it is known to be overwritten."""
+
+    before: float
+    after: float
+    is_lost: bool
+
+
+@runtime_checkable
+class MovingBinding(Protocol):
+    """A binding whose value others may move on after a change, as a schedule does."""
+
+    def without(self, changes: Sequence[Unproven]) -> float | None:
+        """The value that would be there now without the latest changes, oldest first; None if it is there already."""
+
+
+def holds(found: float, wanted: float) -> bool:
+    """Whether `found` is the wanted value, or that value rounded to float32."""
+    return found in {wanted, c_float(wanted).value}
+
+
+def without(changes: Sequence[Unproven], found: float, moved: Callable[[float, Unproven], float]) -> float | None:
+    """As `MovingBinding.without`, of a value that is `found` now.
+
+    `moved` takes a value that was moved on since a change, and gives the one that would be there without the change.
+    """
+    value = found
+    for change in reversed(changes):
+        value = change.before if holds(value, change.after) else moved(value, change)
+    return None if value == found else value

@@ -39,10 +39,11 @@ class Course:
     """Follows numbers that were changed from `former` to `written`, while code that nobody declared rewrites them.
 
     Such code either multiplies what it finds, and carries the change on, or computes a number of its own, and loses it.
-    One rewrite that is nearer to what it would have found without the change is a loss. One that is nearer to what it
-    found leaves both open: its factor is either the one from there or the one from the number without the change. A
-    later factor is the same in both cases, so that it tells which of both the first one was. A number that became 0
-    tells nothing, since any number times 0 is 0. A 0 that became another number is a loss, since 0 times anything is 0.
+    One rewrite is a loss that raises the numbers to nearer what it would have found without the change, or lowers them
+    to near that. Another leaves both open: its factor is either the one from there or the one from the number without
+    the change. A later factor is the same in both cases, so that it tells which of both the first one was. A number
+    that became 0 tells nothing, since any number times 0 is 0. A 0 that became another number is a loss, since 0 times
+    anything is 0.
     """
 
     def __init__(self, former: Sequence[float], written: Sequence[float]) -> None:
@@ -87,7 +88,9 @@ class Course:
         # Nobody's schedule raises some groups and not the others.
         alone = len(moved) < len(found) and max(factor for factor, _ in factors.values()) > 0
         away, own = (sum(abs(each[which]) for each in factors.values()) for which in (0, 1))
-        if alone or own <= LIKENESS * away:
+        # Code that multiplies seldom raises a rate, but often lowers it, by any factor.
+        rises = sum(factor for factor, _ in factors.values()) > 0
+        if alone or own <= away * (1.0 if rises else LIKENESS):
             return Carry.LOST
         return self._compare(factors)
 

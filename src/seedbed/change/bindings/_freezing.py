@@ -17,6 +17,7 @@ from seedbed.errors import InvalidInput
 __all__ = ["Freeze", "OnUnfreeze"]
 
 _CUMULATIVE = -1.0  # a state's number for BatchNorm's momentum None
+_FORMER = "_seedbed_momentum"  # a held layer's attribute: its own momentum, also for another binding and for a copy
 
 
 class OnUnfreeze(StrEnum):
@@ -38,7 +39,8 @@ class Freeze:
     is the weight of what was averaged so far, does not count them either. Unfreezing keeps the optimizer's state of the
     weights, or removes it with `on_unfreeze=OnUnfreeze.RESET`.
 
-    An averaged copy (AveragedModel) is not frozen: it still moves towards the weights. Raises InvalidInput when the
+    An averaged copy (AveragedModel) is not frozen: it still moves towards the weights. A copy that is made while the
+    statistics are held holds its own, until it is unfrozen through a binding of its own. Raises InvalidInput when the
     model has no such submodule, when one of its weights is also used outside it, or for a DistributedDataParallel that
     does not look for unused weights.
     """
@@ -61,11 +63,13 @@ class Freeze:
         self._others: frozenset[str] = frozenset()
         idle = frozenset(key for key, weight in self._weights().items() if not weight.requires_grad)
         self._others = idle if len(idle) < len(self._weights()) else frozenset()
-        self._momenta = {key: norm.momentum for key, norm in self._norms().items()}
+        self._momenta = {key: _own_momentum(norm) for key, norm in self._norms().items()}
         self._cumulative = frozenset(
             key
             for key, norm in self._norms().items()
-            if isinstance(norm, _BatchNorm) and norm.track_running_stats and norm.momentum is None
+            if isinstance(norm, _BatchNorm)
+            and (norm.track_running_stats or hasattr(norm, _FORMER))
+            and self._momenta[key] is None
         )
         self._watch: FrozenWatch | UnfrozenWatch | None = None
         self._require_untied()
@@ -86,7 +90,7 @@ class Freeze:
         for weight in self._weights().values():
             _set_frozen(weight, frozen=value == 1.0)
         for key, norm in self._norms().items():
-            self._set_momentum(key, norm, 0.0 if value == 1.0 else self._momenta.get(key, norm.momentum))
+            self._set_momentum(key, norm, 0.0 if value == 1.0 else self._momentum_of(key, norm))
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report whether the next optimizer step kept every bit of the frozen weights, or trained the unfrozen ones.
@@ -122,9 +126,17 @@ class Freeze:
             self._set_momentum(key, norm, None if momentum == _CUMULATIVE else momentum)
 
     def _set_momentum(self, key: str, norm: _NormBase, momentum: float | None) -> None:
+        own = self._momentum_of(key, norm)
+        if momentum == own:
+            vars(norm).pop(_FORMER, None)
+        else:
+            setattr(norm, _FORMER, own)
         norm.momentum = momentum
         if key in self._cumulative:  # a layer that does not track its statistics counts no batches
             norm.track_running_stats = momentum is None
+
+    def _momentum_of(self, key: str, norm: _NormBase) -> float | None:
+        return self._momenta.get(key, _own_momentum(norm))
 
     def _weights(self) -> dict[str, nn.Parameter]:
         module = self._model.get_submodule(self._name)
@@ -182,6 +194,12 @@ def _set_frozen(weight: nn.Parameter, *, frozen: bool) -> None:
     weight.requires_grad_(not frozen)
     if frozen:
         weight.grad = None
+
+
+def _own_momentum(norm: _NormBase) -> float | None:
+    """The layer's momentum; while its statistics are held, the one from before."""
+    own: float | None = getattr(norm, _FORMER, norm.momentum)
+    return own
 
 
 def _momentum_number(momentum: float | None) -> float:

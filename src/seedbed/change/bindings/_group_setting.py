@@ -1,13 +1,13 @@
 """Weight decay, momentum and betas of a live optimizer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, final
 
 from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Unproven, UseReport, without
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._live_schedulers import momentum_cyclers
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in, value_in
@@ -62,6 +62,10 @@ class GroupSetting:
             put_in(group, self._setting, new)
         self._former = former
 
+    def without(self, changes: Sequence[Unproven]) -> float | None:
+        """The value without the latest changes, as `MovingBinding`: a weight decay may have been multiplied since."""
+        return without(changes, self.read(), self._without)
+
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
 
@@ -89,6 +93,11 @@ class GroupSetting:
         for group, value in zip(self._groups(), [state[name] for name in self.state()], strict=True):
             put_in(group, self._setting, value)
         self._former = None
+
+    def _without(self, value: float, change: Unproven) -> float:
+        """What stands there without a change whose value was moved on, or overwritten: then the change is gone."""
+        is_carried = self._setting is OptimizerSetting.WEIGHT_DECAY and not change.is_lost and change.after != 0
+        return value * (change.before / change.after) if is_carried and value != change.before else value
 
     def _places(self) -> list[int]:
         if self._group is None:

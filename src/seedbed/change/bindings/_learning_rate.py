@@ -7,8 +7,9 @@ from typing import final
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import UseReport
+from seedbed.change.bindings._binding import Unproven, UseReport, without
 from seedbed.change.bindings._groups import GroupName, group_index
+from seedbed.change.bindings._live_schedulers import had_scheduler
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._schedulers import (
     Rates,
@@ -52,9 +53,12 @@ class LearningRate:
         self._scheduler = scheduler
         self._group = group
         self._former: Rates | None = None
+        self._origin: Mapping[str, float] = {}
+        self._written: Mapping[str, float] = {}
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
-        self._built: weakref.WeakSet[LRScheduler] | None = None
+        self._built: weakref.WeakSet[LRScheduler] = weakref.WeakSet()
+        self._has_searched = False
         self._index()
 
     def read(self) -> float:
@@ -64,23 +68,29 @@ class LearningRate:
     def write(self, value: float) -> None:
         """Set the rates and rebase the schedule.
 
-        Raises InvalidInput when the rate is 0, so that there is no ratio to keep, or the group cannot change alone.
+        Writes without anything in between are all computed from the numbers before the first one. So a write of the
+        value from before restores every number exactly, also from a rate of 0. Raises InvalidInput when the rate is 0,
+        so that there is no ratio to keep, or the group cannot change alone.
         """
-        former = rates_of(self._optimizer)
-        groups, schedule = (
-            self._of_bound_group(group_slots(self._optimizer)),
-            self._of_bound_group(self._schedule_slots()),
-        )
-        # The schedule is scaled from its own last rate, not from the live one: they differ when other code has set the
-        # rate in between, and the schedule must lead to the new value in that case too.
-        last = self.read() if self._scheduler is None else float(self._scheduler.get_last_lr()[self._index() or 0])
-        new = _scaled(groups, self.read(), value) + self._rebased(schedule, last, value)
-        for slot, rate in zip(
-            [*groups, *schedule], new, strict=True
-        ):  # all computed first: two slots may share one number
-            slot.put(rate)
-        self._former = former
+        former, held = rates_of(self._optimizer), self.state()
+        if held != self._written:
+            self._origin = held
+        self._put(self._origin)
+        try:
+            self._scale_to(value)
+        except BaseException:
+            self._put(held)
+            raise
+        self._former, self._written = former, self.state()
         self._rebase_watches()
+
+    def without(self, changes: Sequence[Unproven]) -> float | None:
+        """The rate that the schedule would give now without the latest changes, as `MovingBinding`.
+
+        A declared schedule is asked for its own rate, also where other code overwrote the live one. Without one, a
+        change that was overwritten is gone, and what moved another is taken for a multiplication.
+        """
+        return without(changes, self._last(), self._without)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
@@ -96,12 +106,20 @@ class LearningRate:
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
-        if self._built is None:
-            self._built = weakref.WeakSet(schedules_built(self._optimizer) if self._scheduler is None else ())
-        others = Undeclared(self._optimizer, self._scheduler, self._built)
+        is_complete = self._knows_all()
+        others = Undeclared(self._optimizer, self._scheduler, self._built, is_complete)
         watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, others, self._former)
         self._followers.append(watch)
         return watch
+
+    def _knows_all(self) -> bool:
+        """Whether all the undeclared schedulers are known; it searches for them once, when there are some."""
+        if self._scheduler is not None or self._has_searched:
+            return False
+        self._has_searched = had_scheduler(self._optimizer)
+        if self._has_searched:
+            self._built.update(schedules_built(self._optimizer))
+        return True
 
     def unfollow(self, watch: RateWatch) -> None:
         """End a watch that `follow` began."""
@@ -120,10 +138,40 @@ class LearningRate:
                 f"learning-rate state: expected {sorted(slots)}, found {sorted(state)}; rebuild the optimizer and the "
                 "scheduler as they were when the state was saved"
             )
-        for name, slot in slots.items():
-            slot.put(state[name])
+        self._put(state)
         self._former = None
         self._rebase_watches()
+
+    def _put(self, numbers: Mapping[str, float]) -> None:
+        for slot in self._slots():
+            slot.put(numbers[slot.name])
+
+    def _scale_to(self, value: float) -> None:
+        groups, schedule = (
+            self._of_bound_group(group_slots(self._optimizer)),
+            self._of_bound_group(self._schedule_slots()),
+        )
+        # The schedule is scaled from its own last rate, not from the live one: they differ when other code has set the
+        # rate in between, and the schedule must lead to the new value in that case too.
+        new = _scaled(groups, self.read(), value) + self._rebased(schedule, self._last(), value)
+        for slot, rate in zip(
+            [*groups, *schedule], new, strict=True
+        ):  # all computed first: two slots may share one number
+            slot.put(rate)
+
+    def _last(self) -> float:
+        """The rate that the declared schedule set last; without one the live rate."""
+        return self.read() if self._scheduler is None else float(self._scheduler.get_last_lr()[self._index() or 0])
+
+    def _without(self, value: float, change: Unproven) -> float:
+        """The rate in the place of one that was moved on after the change, or overwritten."""
+        if self._scheduler is None and (change.is_lost or value == change.before):
+            return value
+        floor = self._shared_floor()
+        base = 0.0 if floor is None else floor[1]
+        return (
+            value if change.after == base else base + (value - base) * ((change.before - base) / (change.after - base))
+        )
 
     def _index(self) -> int | None:
         return None if self._group is None else group_index(self._optimizer, self._group)
@@ -148,9 +196,13 @@ class LearningRate:
         return bound
 
     def _rebased(self, schedule: Sequence[Slot], last: float, value: float) -> list[float]:
-        alone = self._group is not None and len(self._optimizer.param_groups) > 1
-        shared = floor_in_force(self._scheduler) if alone and self._scheduler is not None else None
+        shared = self._shared_floor()
         return _scaled(schedule, last, value) if shared is None else _above_floor(schedule, last, value, *shared)
+
+    def _shared_floor(self) -> tuple[LRScheduler, float] | None:
+        """The floor that the bound group shares with others, with the schedule that keeps it; None without one."""
+        alone = self._group is not None and len(self._optimizer.param_groups) > 1
+        return floor_in_force(self._scheduler) if alone and self._scheduler is not None else None
 
     def _rebase_watches(self) -> None:
         for watch in self._followers:

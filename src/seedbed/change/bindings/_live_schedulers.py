@@ -13,7 +13,7 @@ from seedbed.change.bindings._schedulers import CONTAINERS, schedule_tree
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
-__all__ = ["class_names", "momentum_cyclers", "whole_schedules"]
+__all__ = ["class_names", "had_scheduler", "momentum_cyclers", "whole_schedules"]
 
 _CODE = (FunctionType, ModuleType, type)
 
@@ -36,6 +36,11 @@ def whole_schedules(optimizer: Optimizer) -> list[LRScheduler]:
     found = _live_schedulers(optimizer)
     parts = {id(part) for each in found if isinstance(each, CONTAINERS) for part in each._schedulers}
     return [each for each in found if id(each) not in parts]
+
+
+def had_scheduler(optimizer: Optimizer) -> bool:
+    """Whether a scheduler was ever built for the optimizer, other than a ReduceLROnPlateau: each wraps its step."""
+    return hasattr(optimizer.step, "_wrapped_by_lr_sched")
 
 
 def class_names(schedulers: Iterable[LRScheduler]) -> str:

@@ -7,10 +7,10 @@ arrived at its target, leads both to the same. No function of the user's is call
 import copy
 import warnings
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from math import inf
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
@@ -18,7 +18,7 @@ from torch.optim.swa_utils import SWALR
 
 from seedbed.change.bindings._schedulers import is_known, last_set, schedule_tree
 
-__all__ = ["Pair", "Steps", "built_on", "calls_a_factor", "closed_form", "computes", "led", "rose"]
+__all__ = ["Pair", "Steps", "Way", "built_on", "calls_a_factor", "closed_form", "computes", "led", "rose"]
 
 Pair = tuple[float, float]
 """A rate, and what would stand in its place without the change."""
@@ -32,12 +32,24 @@ _COMPUTING = (
     lr_scheduler.CyclicLR,
     lr_scheduler.OneCycleLR,
 )
-_UNKNOWN = (-inf, -inf)
 _MOST_SCHEDULERS, _MOST_STEPS = 3, 4096
+_NUDGE = 1e-4  # of a rate: so much above it and below
 
 
-def led(steps: Steps, place: int, before: Pair, carrying: Mapping[LRScheduler, float]) -> list[Pair] | None:
-    """The pairs that these steps may have led `before` of the group to, on each way; None where that is not known.
+class Way(NamedTuple):
+    """Where one way of making the steps leads a rate, its twin, and rates a little above it and below."""
+
+    rate: float
+    twin: float
+    above: float
+    below: float
+
+
+_UNKNOWN = Way(-inf, -inf, -inf, -inf)
+
+
+def led(steps: Steps, place: int, before: Pair, carrying: Mapping[LRScheduler, float]) -> list[Way] | None:
+    """Where these steps may have led `before` of the group, in any order; None where that is not known.
 
     It is not known of a class that is not PyTorch's own, and of a MultiplicativeLR, whose function is not called. The
     schedulers in `carrying` took their bases from a changed rate; without the change these are so many times larger.
@@ -46,63 +58,78 @@ def led(steps: Steps, place: int, before: Pair, carrying: Mapping[LRScheduler, f
         return None
     if any(not is_known(part) for each in steps for part in schedule_tree(each)):
         return None
+    rate, twin = before
+    start = Way(rate, twin, rate * (1 + _NUDGE), rate * (1 - _NUDGE))
     ratios = {each: ratio for whole, ratio in carrying.items() for each in schedule_tree(whole)}
-    pairs = [pair for order in permutations(steps) for pair in _in_turn(order, steps, place, before, ratios)]
-    return None if _UNKNOWN in pairs else pairs
+    found = dict.fromkeys(way for order in permutations(steps) for way in _in_turn(order, steps, place, start, ratios))
+    return None if _UNKNOWN in found else list(found)
 
 
 def _in_turn(
-    order: Sequence[LRScheduler], steps: Steps, place: int, before: Pair, ratios: Mapping[LRScheduler, float]
-) -> list[Pair]:
-    found = [before]
+    order: Sequence[LRScheduler], steps: Steps, place: int, start: Way, ratios: Mapping[LRScheduler, float]
+) -> list[Way]:
+    ways = [start]
     for left in range(max(steps.values(), default=0), 0, -1):
         for scheduler in order:
             if steps[scheduler] >= left:
-                found = [after for pair in found for after in _stepped(scheduler, left - 1, place, pair, ratios)]
-    return found
+                ways = _stepped(scheduler, left - 1, place, ways, ratios)
+    return ways
 
 
 def _stepped(
-    scheduler: LRScheduler, back: int, place: int, pair: Pair, ratios: Mapping[LRScheduler, float]
-) -> list[Pair]:
+    scheduler: LRScheduler, back: int, place: int, ways: Iterable[Way], ratios: Mapping[LRScheduler, float]
+) -> list[Way]:
     """Where one step leads, the last but `back` that the scheduler made."""
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
-        found = [pair]
         for each in scheduler._schedulers:
-            found = [after for one in found for after in _stepped(each, back, place, one, ratios)]
-        return found
+            ways = _stepped(each, back, place, ways, ratios)
+        return list(ways)
     if isinstance(scheduler, lr_scheduler.SequentialLR):
-        return _in_sequence(scheduler, back, place, pair, ratios)
+        return _in_sequence(scheduler, back, place, ways, ratios)
     if isinstance(scheduler, _COMPUTING):
         return [_computed(last_set(scheduler)[place], scheduler, ratios)]
-    if calls_a_factor(scheduler) or pair == _UNKNOWN:
+    if calls_a_factor(scheduler):
         return [_UNKNOWN]
     if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):  # the metrics that decide were seen by the loop alone
-        reduced = (max(rate * scheduler.factor, float(scheduler.min_lrs[place])) for rate in pair)
-        kept = (rate if rate - new <= scheduler.eps else new for rate, new in zip(pair, reduced, strict=True))
-        return [pair, (next(kept), next(kept))]
-    rate, twin = pair
+        least = float(scheduler.min_lrs[place])
+        reduced = [Way(*(_reduced(rate, scheduler.factor, least, scheduler.eps) for rate in way)) for way in ways]
+        return list(dict.fromkeys([*ways, *reduced]))
     base = ratios.get(scheduler, 1.0)
-    return [(_multiplied(scheduler, back, place, rate, 1.0), _multiplied(scheduler, back, place, twin, base))]
+    bases = Way(1.0, base, 1.0, 1.0)
+    return [
+        Way(*(_multiplied(scheduler, back, place, rate, by) for rate, by in zip(way, bases, strict=True)))
+        if way != _UNKNOWN
+        else way
+        for way in ways
+    ]
 
 
-def _computed(rate: float, scheduler: LRScheduler, ratios: Mapping[LRScheduler, float]) -> Pair:
-    return rate, rate * ratios.get(scheduler, 1.0)
+def _reduced(rate: float, factor: float, least: float, fewest: float) -> float:
+    reduced = max(rate * factor, least)
+    return reduced if rate - reduced > fewest else rate
+
+
+def _computed(rate: float, scheduler: LRScheduler, ratios: Mapping[LRScheduler, float]) -> Way:
+    return Way(rate, rate * ratios.get(scheduler, 1.0), rate, rate)
 
 
 def _in_sequence(
-    scheduler: lr_scheduler.SequentialLR, back: int, place: int, pair: Pair, ratios: Mapping[LRScheduler, float]
-) -> list[Pair]:
+    scheduler: lr_scheduler.SequentialLR,
+    back: int,
+    place: int,
+    ways: Iterable[Way],
+    ratios: Mapping[LRScheduler, float],
+) -> list[Way]:
     epoch = scheduler.last_epoch - back
     index = bisect_right(scheduler._milestones, epoch)
     current = scheduler._schedulers[index]
-    if isinstance(current, _COMPUTING):
-        return [_computed(last_set(current)[place], current, ratios)]
-    if epoch in scheduler._milestones:  # it is told to step to epoch 0
-        start = closed_form(current, epoch=0)
-        return [pair if start is None else _computed(start[place], current, ratios)]
+    start = closed_form(current, epoch=0) if epoch in scheduler._milestones else None
+    if start is not None:  # it is told to step to epoch 0
+        return [_computed(start[place], current, ratios)]
+    if epoch in scheduler._milestones and not isinstance(current, _COMPUTING):
+        return list(ways)
     end = scheduler._milestones[index] - 1 if index < len(scheduler._milestones) else scheduler.last_epoch
-    return _stepped(current, min(end, scheduler.last_epoch) - epoch, place, pair, ratios)
+    return _stepped(current, min(end, scheduler.last_epoch) - epoch, place, ways, ratios)
 
 
 def _multiplied(scheduler: LRScheduler, back: int, place: int, rate: float, base: float) -> float:

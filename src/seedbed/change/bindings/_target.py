@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, final
 
-from seedbed.change.bindings._binding import Binding, CoupledBinding, UseReport
+from seedbed.change.bindings._binding import Binding, CoupledBinding, MovingBinding, UseReport
 from seedbed.errors import Conflict
 
 __all__ = ["Bindings", "Target"]
@@ -72,6 +72,10 @@ class Bindings:
         """The other settings that the binding changes with its own, and their values; most change no other."""
         binding = self._bindings[key]
         return binding.coupled() if isinstance(binding, CoupledBinding) else {}
+
+    def moving(self) -> dict[str, MovingBinding]:
+        """The bindings whose values others may move on, by key."""
+        return {key: binding for key, binding in self._bindings.items() if isinstance(binding, MovingBinding)}
 
     def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
         """Begin or end the binding's watch."""

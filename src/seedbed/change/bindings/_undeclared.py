@@ -5,19 +5,17 @@ from collections.abc import Mapping
 from math import log
 from typing import NamedTuple, final
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._course import LIKENESS, Carry, is_rounding
 from seedbed.change.bindings._live_schedulers import whole_schedules
-from seedbed.change.bindings._moves import Pair, built_on, calls_a_factor, closed_form, computes, led, rose
+from seedbed.change.bindings._moves import Pair, Steps, Way, built_on, calls_a_factor, closed_form, computes, led, rose
 from seedbed.change.bindings._schedulers import Rates, is_known, last_set, position, schedule_tree
 
 __all__ = ["Undeclared", "schedules_built"]
 
 _MOST_SEARCHES = 8  # for schedulers that were built later: a search takes tens of milliseconds
-
-_NUDGE = 1e-4
 
 
 class Judged(NamedTuple):
@@ -31,14 +29,19 @@ class Judged(NamedTuple):
 class Undeclared:
     """Follows the schedulers of an optimizer, but for the `declared` one, from one optimizer step to the next.
 
-    `built` has those that were there before the change; the ones that are found later are added. It is complete unless
-    a schedule is declared, since then nothing was searched. A declared MultiplicativeLR is followed too: its steps
-    cannot be foretold.
+    `built` has those that are known from before the change; the ones that are found later are added, and are younger
+    than the change if it `is_complete`. A declared MultiplicativeLR is followed too: its steps cannot be foretold.
     """
 
-    def __init__(self, optimizer: Optimizer, declared: LRScheduler | None, built: weakref.WeakSet[LRScheduler]) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        declared: LRScheduler | None,
+        built: weakref.WeakSet[LRScheduler],
+        is_complete: bool,
+    ) -> None:
         self._optimizer, self._declared, self._built = optimizer, declared, built
-        self._is_complete = declared is None
+        self._is_complete = is_complete
         if declared is not None and calls_a_factor(declared):
             built.add(declared)
         self._positions: weakref.WeakKeyDictionary[LRScheduler, tuple[int, float]] = weakref.WeakKeyDictionary()
@@ -83,33 +86,35 @@ class Undeclared:
     def _judge(self, place: int, before: Pair, found: float) -> Judged:
         steps = self._steps()
         computing = [each for each in steps if computes(each) and each not in self._carrying]
+        declared = self._declared
+        if declared is not None and computes(declared) and last_set(declared)[place] == found:
+            computing.append(declared)  # not from the numbers that the change left it
         if computing:
             self._blamed = computing
             return Judged(Carry.LOST, before[0])
         if len(steps) == 1 and calls_a_factor(only := next(iter(steps))):
             return _by_a_factor(only, place, before, found)
-        pairs = led(steps, place, before, self._carrying)
-        if pairs is None:
+        ways = led(steps, place, before, self._carrying)
+        if ways is None:
             return Judged(Carry.OPEN, before[0])
-        alone = pairs[0][0] if len({one for one, _ in pairs}) == 1 else before[0]
-        reached = [way for way, (one, _) in enumerate(pairs) if is_rounding(found, one)]
+        alone = ways[0].rate if len({way.rate for way in ways}) == 1 else before[0]
+        reached = [way for way in ways if is_rounding(found, way.rate)]
         told = [] if reached else [each for each in steps if _is_on_curve(each, place, found)]
-        if reached and found >= 0 and any(self._is_left(pairs[way], way, place, before, found) for way in reached):
+        if found >= 0 and any(self._is_left(way, steps) for way in reached):
             return Judged(Carry.CARRIED, alone)
-        if reached or told or any(is_rounding(found, twin) for _, twin in pairs):
+        if reached or told or any(is_rounding(found, way.twin) for way in ways):
             self._blamed = told or (list(steps) if reached else [])
             return Judged(Carry.LOST, alone)
         return Judged(Carry.OPEN, alone)
 
-    def _is_left(self, reached: Pair, way: int, place: int, before: Pair, found: float) -> bool:
+    def _is_left(self, way: Way, steps: Steps) -> bool:
         """Whether something of the change is left: its twin is led elsewhere, and so is any other rate."""
-        steps = self._steps()
-        if is_rounding(*reached) or any(rose(each, num) for each, num in steps.items() if each not in self._carrying):
+        if is_rounding(way.rate, way.twin):
             return False
-        nudged = led(steps, place, (before[0] * (1 + _NUDGE), before[0] * (1 - _NUDGE)), {})
-        if nudged is None or any(each in self._carrying for each in steps):
+        if any(each in self._carrying for each in steps):
             return True
-        return not all(is_rounding(found, rate) for rate in nudged[way])
+        is_target = is_rounding(way.rate, way.above) and is_rounding(way.rate, way.below)
+        return not is_target and not any(rose(each, num) for each, num in steps.items())
 
     def _search(self, found: Rates) -> bool:
         """Look for schedulers that were built since the last search; whether there are any."""
@@ -119,7 +124,8 @@ class Undeclared:
         built = schedules_built(self._optimizer)
         new = [each for each in built if each not in self._built and each is not self._declared]
         for each in new:
-            if not self._is_complete:  # it may be older than the change: one step is taken for granted
+            if not self._is_complete or isinstance(each, lr_scheduler.ReduceLROnPlateau):
+                # It may be older than the change: one step is taken for granted.
                 at, within = position(each)
                 self._positions[each] = (at - (last_set(each) == found), within)
             elif self._stood and built_on(each, {place: rate for place, (rate, _) in self._stood.items()}):

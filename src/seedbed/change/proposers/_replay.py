@@ -40,12 +40,15 @@ class ReplayRule:
         )
 
     def not_repeated(self, history: ChangeHistory) -> tuple[ChangeRecord, ...]:
-        """The replayed changes that did not take effect with the same value in the run of `history`."""
+        """The replayed changes that did not take effect with the same value in the run of `history`.
+
+        A value that stood there already is the same value: what a rollback took back is not made again.
+        """
         proposers = {self.proposer(record.delta.proposer) for record in self.replayed}
         found = {
             (record.step, record.delta.parameter): record.after
             for record in history.records
-            if record.delta.proposer in proposers and record.outcome in _IN_USE
+            if record.delta.proposer in proposers and record.outcome in {*_IN_USE, Outcome.NO_OP}
         }
         return tuple(each for each in self.replayed if found.get((each.step, each.delta.parameter)) != each.after)
 
