@@ -60,7 +60,7 @@ def propose(path: Path) -> FileProposal:
     frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-    container.refuse_repeated([name for name in frame.columns if name], frame.columns)
+    container.refuse_repeated(frame.columns, frame.columns)
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
 
