@@ -62,9 +62,8 @@ def init(
         errors().print(f"wrote {path}; edit it, then: seedbed train EVENTS --config {path}", soft_wrap=True)
         return
     if events.is_dir():
-        raise InvalidInput(
-            f"{events} is a folder; sessions keep their columns, so `seedbed train {events}` just reads it"
-        )
+        train = shlex.join(["seedbed", "train", str(events)])
+        raise InvalidInput(f"{events} is a folder; sessions keep their columns, so `{train}` just reads it")
     _propose(events, path, force=force)
 
 
