@@ -65,7 +65,8 @@ def why_no_table(text: str, separator: str) -> str | None:
     field, cut = re.compile(rf"{body}({mark}|\Z)"), re.compile(rf"{body}\r")
     num_fields, first_line = 0, 1
     for line, record in _records(text):
-        if not record:
+        is_plain = '"' not in record and "\r" not in record
+        if not record or (is_plain and record.count(separator) == num_fields - 1):
             continue
         fields, place = [], 0
         while match := field.match(record, place):
