@@ -223,10 +223,16 @@ class EventFile:
         text = str(cell).strip()
         if text.lower() in EMPTY_WORDS:
             return f"if {text} means an empty cell, add it to data.file.null, or leave the cell empty"
-        if self.container.form.decimal == "," and "." in text and _POINTED.fullmatch(text):
-            return "data.file.decimal is a comma, so points may only stand between thousands, as in 1.450,31"
+        if self.container.form.decimal == "," and _POINTED.fullmatch(text):
+            return (
+                "data.file.decimal is a comma, so it stands once, before the fraction, and "
+                "points may only stand between thousands, as in 1.450,31"
+            )
         if "," in text and self._has_thousands(column):
-            return f"commas stand between thousands in other cells; write {text} without one, or with a point for it"
+            return (
+                f"commas stand between thousands in other cells, each before three digits: write {text} so too, "
+                "without commas, or with a point before its fraction"
+            )
         if _THOUSANDS_OR_NOT.fullmatch(text):
             return f'if {text} has a decimal comma, set data.file.decimal to ","; if it means thousands, drop the comma'
         if fits_decimal(pl.Series([text]), ","):
