@@ -173,3 +173,9 @@ def test_two_columns_without_a_name_and_a_first_event_of_equal_cells_are_no_repe
     assert propose(written(tmp_path, f"src,dst,t,,\n{rows}")).columns.t == "t"
     rows = "".join(f"{row % 3},{row % 3},{1_700_000_000 + row}\n" for row in range(9))
     assert propose(written(tmp_path, rows)).columns.t == "column_3"
+
+
+@pytest.mark.parametrize("mark", ["§", "€", '"', "\n", "\r"])
+def test_a_separator_that_separates_no_fields_is_refused_where_it_is_declared(mark):
+    with pytest.raises(ValueError, match="give an ASCII character that is no quote or line end"):
+        FileFormat(separator=mark)
