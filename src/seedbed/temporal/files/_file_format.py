@@ -17,12 +17,12 @@ class FileFormat(Message):
     """What a file does not say itself. The defaults read UTF-8 (UTF-16 too, where it starts with its mark).
 
     `encoding`: a name that Python knows, such as latin-1. `separator`: one ASCII character; None takes the comma,
-    semicolon, tab, bar or blank that the first line shows. `header`: without one, columns are named column_1, column_2 and so on.
-    `decimal`: the sign before a fraction. `null`: texts that mean an empty cell. `time_format`: how times are written
-    that are neither ISO 8601, nor dates of the file's own type, nor whole numbers: a pattern such as %d.%m.%Y %H:%M, or
-    `unix` for Unix seconds that have fractions. A time without a zone is in UTC; a zone is a number that %z reads, as
-    +0200. %Y is a year of four digits; %y is one of two, from 1970 to 2069. All but `time_format`, `decimal` and
-    `null` are for text files alone.
+    semicolon, tab, bar or blank that the first line shows. `header`: without one, columns are named column_1,
+    column_2 and so on. `decimal`: the sign before a fraction. `null`: texts that mean an empty cell. `time_format`: how
+    times are written that are neither ISO 8601, nor dates of the file's own type, nor whole numbers: a pattern such as
+    %d.%m.%Y %H:%M, or `unix` for Unix seconds that have fractions. A time without a zone is in UTC; a zone is a number
+    that %z reads, as +0200. %Y is a year of four digits; %y is one of two, from 1970 to 2069. All but `time_format`,
+    `decimal` and `null` are for text files alone.
     """
 
     encoding: str | None = None
