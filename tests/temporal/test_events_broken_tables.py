@@ -7,7 +7,8 @@ import io
 import pytest
 
 from seedbed.errors import InvalidInput
-from seedbed.temporal import StreamSchema, propose, read_events
+from seedbed.temporal import FileFormat, StreamSchema, propose, read_events
+from seedbed.temporal.files import _bad_records
 
 ROWS = [[str(row % 5), str(row % 7), str(row)] for row in range(9)]
 
@@ -60,6 +61,70 @@ def test_a_quote_that_is_not_closed_is_named_by_its_line(tmp_path):
         assert said.startswith("line 3: a double quote is not closed")
 
 
+@pytest.mark.parametrize("row", [0, 4, 8])
+@pytest.mark.parametrize("name", ["events.csv", "events.csv.gz"])
+def test_a_row_of_too_few_fields_is_named_by_its_line(tmp_path, name, row):
+    lines = ["src,dst,t,x", *(",".join([*fields, "1"]) for fields in ROWS), "", ""]
+    whole = written(tmp_path, "\n".join(lines), name)
+    assert len(read_events(whole, StreamSchema(features=("x",)))) == len(ROWS)
+    lines[row + 1] = lines[row + 1].removesuffix(",1")
+    expected = (
+        f"line {row + 2}: expected 4 fields, as line 1 has, found 3; write a ',' before each cell that is missing too, "
+        "or remove the line"
+    )
+    assert refusals(written(tmp_path, "\n".join(lines), name)) == [expected] * 2
+
+
+def test_a_long_text_is_read_and_a_later_line_that_is_broken_is_the_one_named(tmp_path):
+    lines = ["src,dst,t,note", *(",".join([*fields, "a" * 140_000]) for fields in ROWS)]
+    read = read_events(written(tmp_path, "\n".join(lines)), StreamSchema())
+    assert read.t.tolist() == list(range(9))
+    for said in refusals(written(tmp_path, "\n".join([*lines, "1,2,9,a,b"]))):
+        assert said.startswith("line 11: expected 4 fields, as line 1 has, found 5")
+    with pytest.raises(InvalidInput, match=r"row 10, column 'src': expected a value, found an empty cell on line 11;"):
+        read_events(written(tmp_path, "\n".join([*lines, ",2,9,a"])), StreamSchema())
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("num_blank", [0, 1, 3])
+def test_blank_lines_at_the_beginning_are_counted_as_lines(tmp_path, num_blank, ends, header):
+    lines = [""] * num_blank + ["src,dst,t"] * header + [",".join(row) for row in ROWS]
+    schema = StreamSchema() if header else StreamSchema(src="column_1", dst="column_2", t="column_3")
+    form = FileFormat(header=header)
+    assert read_events(written(tmp_path, ends.join(lines)), schema, file=form).t.tolist() == list(range(9))
+    line = num_blank + header + 3
+    for broken, said in [
+        ("1,2,3,4", f"line {line}: expected 3 fields, as line {num_blank + 1} has, found 4"),
+        (",3,2", f"row 3, column '{schema.src}': expected a value, found an empty cell on line {line};"),
+    ]:
+        lines[line - 1] = broken
+        with pytest.raises(InvalidInput, match=said):
+            read_events(written(tmp_path, ends.join(lines)), schema, file=form)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+@pytest.mark.parametrize("texts", ["5", '"a,b"', '"a\nb"', '"a ""b"""', '5"x"', '""'])
+def test_a_field_more_or_less_is_seen_beside_any_text_and_where_chunks_end(tmp_path, monkeypatch, texts, chunk):
+    monkeypatch.setattr(_bad_records, "_CHUNK_BYTES", chunk)
+    lines = ["note,src,dst,t", *(",".join([texts, *row]) for row in ROWS)]
+    path = written(tmp_path, "\n".join(lines))
+    assert read_events(path, StreamSchema()).t.tolist() == list(range(9))
+    for broken in (lines[5] + ",1", lines[5].rpartition(",")[0]):
+        found = 5 if broken.endswith(",1") else 3
+        line = 6 + 4 * texts.count("\n")
+        for said in refusals(written(tmp_path, "\n".join([*lines[:5], broken, *lines[6:]]))):
+            assert said.startswith(f"line {line}: expected 4 fields, as line 1 has, found {found}")
+
+
+@pytest.mark.parametrize("text", ['"x"y', '19" rack', ' "a,b"'])
+def test_a_quote_at_an_odd_place_shifts_no_column_in_silence(tmp_path, text):
+    lines = ["src,dst,t,note", *(",".join([*row, "a"]) for row in ROWS)]
+    lines[5] = ",".join([*ROWS[4], text])
+    for said in refusals(written(tmp_path, "\n".join(lines))):
+        assert said.startswith("line 6: ")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("name", ["events.csv", "events.csv.gz", "events.txt"])
 def test_lines_that_end_in_cr_alone_are_read(tmp_path, name, encoding):
@@ -87,6 +152,17 @@ def test_a_name_that_stands_twice_is_refused_by_a_proposal_as_by_reading(tmp_pat
     assert refusals(path) == [f"line 1: column '{name}' stands there twice; remove or rename one"] * 2
 
 
+@pytest.mark.parametrize("num_blank", [0, 2])
+def test_a_name_that_stands_twice_is_said_where_a_column_is_missed_and_no_other_name_is_invented(tmp_path, num_blank):
+    rows = "".join(f"{row % 3},{row % 5},{row},{row}\n" for row in range(9))
+    path = written(tmp_path, "\n" * num_blank + f"customer,shop,t,customer\n{rows}")
+    expected = f"line {num_blank + 1}: column 'customer' stands there twice; remove or rename one"
+    assert refusals(path) == [expected] * 2
+    rows = rows.replace("\n", ",\n")
+    with pytest.raises(InvalidInput, match="column 'src': no such column; the file has customer, shop, t;"):
+        read_events(written(tmp_path, f"customer,shop,t,,\n{rows}"), StreamSchema())
+
+
 def test_a_key_that_stands_twice_in_a_line_is_refused_by_a_proposal_too(tmp_path):
     path = written(tmp_path, '{"src": 1, "dst": 2, "t": 3}\n{"src": 1, "dst": 2, "t": 4, "t": 9}\n', "events.jsonl")
     assert refusals(path) == ["line 2: column 't' stands there twice; remove or rename one"] * 2
@@ -97,3 +173,9 @@ def test_two_columns_without_a_name_and_a_first_event_of_equal_cells_are_no_repe
     assert propose(written(tmp_path, f"src,dst,t,,\n{rows}")).columns.t == "t"
     rows = "".join(f"{row % 3},{row % 3},{1_700_000_000 + row}\n" for row in range(9))
     assert propose(written(tmp_path, rows)).columns.t == "column_3"
+
+
+@pytest.mark.parametrize("mark", ["§", "€", '"', "\n", "\r"])
+def test_a_separator_that_separates_no_fields_is_refused_where_it_is_declared(mark):
+    with pytest.raises(ValueError, match="give an ASCII character that is no quote or line end"):
+        FileFormat(separator=mark)

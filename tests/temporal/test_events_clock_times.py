@@ -138,7 +138,7 @@ def tied(groups, copies=False):
 @pytest.mark.parametrize(
     ("groups", "said"),
     [
-        ([11], "11 of 11 events share their time with 10 or more others (1 different times in all)"),
+        ([11], "11 of 11 events share their time with 10 or more others (1 different time in all)"),
         ([10] * 9, None),
         ([11, *[1] * 10], "11 of 21 events share their time with 10 or more others (11 different times in all)"),
         ([11, *[1] * 11], None),
@@ -164,3 +164,17 @@ def test_events_that_agree_in_everything_are_no_alarm_where_times_are_coarse(tmp
     assert f"{4 * size - 4} of {4 * size} events are exact copies of another one" in warned
     assert ("drop them if they are mistakes" in warned) is is_alarm
     assert ("which at such times they may be without a mistake" in warned) is not is_alarm
+
+
+@pytest.mark.parametrize(("num_filled", "chosen"), [(60, "created_at"), (59, "date")])
+def test_of_two_times_the_one_with_a_time_of_day_is_taken_if_it_is_there_as_often(tmp_path, num_filled, chosen):
+    day = [f"2024-01-{1 + i // 20:02d}" for i in range(60)]
+    moments = [f"{each} {i % 20:02d}:30" if i < num_filled else "" for i, each in enumerate(day)]
+    rows = "".join(
+        f"{each},{moment},{i % 7},{i % 5}\n" for i, (each, moment) in enumerate(zip(day, moments, strict=True))
+    )
+    (tmp_path / "e.csv").write_text(f"date,created_at,user,item\n{rows}")
+    found = propose(tmp_path / "e.csv")
+    assert found.columns.t == chosen
+    said = "t created_at: from its name; date has whole days only, so check that both tell the same moment"
+    assert (said in found.reasons) is (chosen == "created_at")

@@ -46,7 +46,12 @@ def test_thousands_are_read_with_their_decimal_sign(tmp_path, decimal, cells, me
         (",", ["01.450"], 1, "points may only stand between thousands"),
         (".", ["1.450,31"], 1, 'set data.file.decimal to ","'),
         (".", ["1,450"], 1, "if it means thousands, drop the comma"),
-        (".", ["1,450.31", "2,5"], 1, "found '1,450.31'"),
+        (".", ["1,450.31", "2,5"], 2, "thousands in other cells, each before three digits: write 2,5 so too"),
+        (".", ["1,450.31", "1,450,00"], 2, "thousands in other cells, each before three digits: write 1,450,00 so too"),
+        (".", ["1,450,00"], 1, "1,450,00 is no number: signs between thousands stand before groups of three digits"),
+        (".", ["12,34,567"], 1, "12,34,567 is no number: signs between thousands stand before groups of three digits"),
+        (".", ["1,450e3"], 1, "1,450e3 is no number: signs between thousands stand before groups of three digits"),
+        (",", ["1,450,300"], 1, "data.file.decimal is a comma, so it stands once, before the fraction"),
         (".", ["1", "2", "3", "unbekannt"], 4, "if unbekannt means an empty cell, add it to data.file.null"),
         (",", ["1,5", "k.A."], 2, "if k.A. means an empty cell, add it to data.file.null"),
         (",", ["1,5", "2.000,5", "z. B."], 3, "if z. B. means an empty cell, add it to data.file.null"),
@@ -154,3 +159,33 @@ def test_another_column_tells_that_the_comma_is_decimal_and_the_reading_is_said(
     assert found.file.decimal == ","
     assert "x: 1,450 is read as 1.450; if it means 1450, write it without the comma" in found.reasons
     assert read_events(path, found.columns, file=found.file).features[0, 0] == pytest.approx(1.45)
+
+
+def test_a_column_of_numbers_that_are_grouped_wrongly_is_no_category(tmp_path):
+    path = tmp_path / "e.csv"
+    path.write_text("src,dst,t,x\n" + "".join(f'{i % 3},{i % 5},{i},"{i % 4 + 1},450,00"\n' for i in range(60)))
+    found = propose(path)
+    assert found.columns.features == ()
+    assert "x is left out: 1,450,00 is no number: signs between thousands" in "\n".join(found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "named"),
+    [("src,dst,t", '{0},{1},"1,{2}"', "t"), ("src,dst,zeit,paid", '{0},{1},"1,{2}",2024-01-31', "zeit")],
+)
+def test_a_time_whose_comma_may_mean_two_things_is_refused_with_both(tmp_path, header, row, named):
+    path = tmp_path / "e.csv"
+    lines = [row.format(i % 3, i * 7 % 5, 100 + i) for i in range(60)]
+    path.write_text("\n".join([header, *lines]))
+    both = "1,100 may mean 1.100, with a decimal comma, or 1100, with a comma between thousands"
+    with pytest.raises(InvalidInput, match=f"column '{named}': expected times, as its name says, but {both}"):
+        propose(path)
+    with pytest.raises(InvalidInput, match=r"row 1, column .*: expected a whole number.*; write it without the comma"):
+        read_events(path, StreamSchema(t=named))
+
+
+def test_ids_whose_comma_may_mean_two_things_are_named_where_no_node_is_left(tmp_path):
+    path = tmp_path / "e.csv"
+    path.write_text("user,item,t\n" + "".join(f'"1,{100 + i % 5}",{i % 7},{i}\n' for i in range(60)))
+    with pytest.raises(InvalidInput, match=r"user \(of which 1,100 may mean 1\.100, with a decimal comma, or 1100,"):
+        propose(path)

@@ -72,9 +72,9 @@ def test_a_truth_value_among_numbers_is_named(tmp_path):
             read_events(written(tmp_path, "\n".join(order), "events.jsonl"), FEATURE)
 
 
-@given(st.lists(st.from_regex(r"[+-]?[0-9]{1,3}(\.[0-9]{0,3})?|[a-c]", fullmatch=True), unique=True))
+@given(st.lists(st.from_regex(r"[+-]?[0-9]{1,3}(\.[0-9]{0,3})?([eE][+-]?[0-3])?|[a-c]", fullmatch=True), unique=True))
 def test_two_names_are_the_same_number_where_python_says_so(names):
-    numbers = [float(name) if name[-1] not in "abc" else name for name in names]
+    numbers = [float(name) + 0.0 if name[-1] not in "abc" else name for name in names]
     repeated = next((i for i, number in enumerate(numbers) if str(number) in map(str, numbers[:i])), None)
     found = _same_number(tuple(names))
     assert (found is None) == (repeated is None)
@@ -84,6 +84,8 @@ def test_two_names_are_the_same_number_where_python_says_so(names):
 def test_ids_that_are_one_number_but_two_nodes_are_warned_of(tmp_path, caplog):
     read_events(written(tmp_path, "src,dst,t\n7,8,1\n7.0,9,2\n"), StreamSchema())
     assert "'7' and '7.0' are two nodes" in caplog.text
+    read_events(written(tmp_path, "src,dst,t\n1e3,8,1\n1000,9,2\n"), StreamSchema())
+    assert "'1e3' and '1000' are two nodes" in caplog.text
     caplog.clear()
     read_events(written(tmp_path, "src,dst,t\n7,07,1\n"), StreamSchema(bipartite=True))
     assert caplog.messages == []

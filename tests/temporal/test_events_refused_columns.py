@@ -134,3 +134,38 @@ def test_a_name_like_that_of_a_time_tells_an_outcome_only_if_the_time_tells_an_e
     found, said = proposed(tmp_path / "e.csv")
     assert one_word in found.columns.features
     assert (f"{one_word}: by the name, known only after the event" in said) is is_said
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "null"),
+    [
+        ({"who": lambda row: "" if row in (4, 9) else row % 5}, "who is empty in 2", ()),
+        ({"what": lambda row: '""' if row in (4, 9) else f"b{row % 7}"}, "what is empty in 2", ()),
+        ({"t": lambda row: "" if row == 4 else row}, "t is empty in 1", ()),
+        ({"t": lambda row: "n/a" if row == 4 else row}, "t is empty in 1", ("n/a",)),
+        (
+            {"who": lambda row: "NA" if row == 4 else f"u{row % 5}", "x": lambda row: "NA" if row == 7 else row % 3},
+            "who is empty in 1",
+            ("NA",),
+        ),
+    ],
+)
+def test_empty_cells_that_reading_refuses_are_told_of_with_the_line_of_the_first(tmp_path, columns, row, null):
+    whole = {"who": lambda row: row % 5, "what": lambda row: f"b{row % 7}", "t": lambda row: row, **columns}
+    path = tmp_path / "e.csv"
+    lines = [",".join(whole), *(",".join(str(cell(row)) for cell in whole.values()) for row in range(NUM))]
+    path.write_text("\n".join(lines))
+    found = propose(path)
+    assert found.file.null == null
+    said = f"{row} of 120 rows that were looked at, first in row 5 on line 6: training refuses that"
+    assert said in "\n".join(found.reasons)
+    with pytest.raises(InvalidInput, match=r"row 5, column .* line 6;"):
+        read_events(path, found.columns, file=found.file, time_unit=found.time_unit)
+
+
+def test_numbers_with_words_for_empty_cells_among_them_are_no_nodes_and_named(tmp_path):
+    columns = {"user": ["NA" if row == 4 else str(row % 9) for row in range(NUM)], **NODES}
+    pl.DataFrame(columns).write_csv(tmp_path / "e.csv")
+    found, said = proposed(tmp_path / "e.csv")
+    assert (found.columns.src, found.columns.dst) == ("who", "what")
+    assert "user is no node: it has cells of NA among its numbers" in said

@@ -12,6 +12,7 @@ from seedbed.temporal._stream import EventStream
 from seedbed.temporal._ties import heavy_ties
 from seedbed.temporal._time_unit import TimeUnit, date_of, likely_unit
 from seedbed.temporal.files._instants import compact_pattern
+from seedbed.temporal.files._number_texts import plain_texts
 
 __all__ = ["warn_of_oddities"]
 
@@ -68,11 +69,16 @@ def _oddities(stream: EventStream, unit: TimeUnit, *, has_event_ids: bool) -> It
 
 
 def _same_number(names: tuple[str, ...]) -> tuple[str, str] | None:
-    """The first two names that are the same number, as 7 and 07.0 are."""
+    """The first two names that are the same number, as 7, 07.0 and 70e-1 are."""
     written = pl.DataFrame({"name": list(names)}, schema={"name": pl.String}).filter(
-        pl.col("name").str.contains(r"^[+-]?\d+(\.\d*)?$")
+        pl.col("name").str.contains(r"^[+-]?\d+(\.\d*)?([eE][+-]?[0-9]+)?$")
     )
-    plain = written["name"].str.replace(r"^\+?(-?)0*(\d)", "$1$2").str.replace(r"\.0*$|(\.\d*?)0+$", "$1")
+    plain = (
+        plain_texts(written["name"])
+        .str.replace(r"^\+?(-?)0*(\d)", "$1$2")
+        .str.replace(r"\.0*$|(\.\d*?)0+$", "$1")
+        .str.replace("^-0$", "0")
+    )
     again = (~plain.is_first_distinct()).arg_true()
     if not len(again):
         return None

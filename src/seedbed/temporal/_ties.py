@@ -16,7 +16,8 @@ def heavy_ties(t: Int64) -> str | None:
     tied = int(counts[counts > _OTHERS].sum())
     if tied <= _SHARE * len(t):
         return None
+    different = f"{len(times):,} different time{'' if len(times) == 1 else 's'}"
     return (
-        f"{tied:,} of {len(t):,} events share their time with {_OTHERS} or more others ({len(times):,} different times "
-        "in all), and events at one time do not see each other: give finer times if there are any"
+        f"{tied:,} of {len(t):,} events share their time with {_OTHERS} or more others ({different} in all), "
+        "and events at one time do not see each other: give finer times if there are any"
     )

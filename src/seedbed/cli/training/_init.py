@@ -62,9 +62,8 @@ def init(
         errors().print(f"wrote {path}; edit it, then: seedbed train EVENTS --config {path}", soft_wrap=True)
         return
     if events.is_dir():
-        raise InvalidInput(
-            f"{events} is a folder; sessions keep their columns, so `seedbed train {events}` just reads it"
-        )
+        train = shlex.join(["seedbed", "train", str(events)])
+        raise InvalidInput(f"{events} is a folder; sessions keep their columns, so `{train}` just reads it")
     _propose(events, path, force=force)
 
 
@@ -76,14 +75,12 @@ def _propose(events: Path, path: Path, *, force: bool) -> None:
     training = settings_for(proposal.num_events) if proposal.num_events else {}
     if training:
         why = "larger ones leave too few steps to learn, or too few batches for the interval that the gate needs"
-        reason = (
-            f"batch_size {training['batch_size']}, warmup_steps {training['warmup_steps']}: {proposal.num_events:,}"
-        )
-        proposal = replace(proposal, reasons=(*proposal.reasons, f"{reason} events are few: {why}"))
+        reason = f"batch_size {training['batch_size']}, warmup_steps {training['warmup_steps']}: of so few events {why}"
+        proposal = replace(proposal, reasons=(*proposal.reasons, reason))
     compiler = {}
     if proposal.num_events:
         compiler = {"cdc": "off"}
-        reason = f"cdc off: compiling the model takes about a minute, a training on {proposal.num_events:,} events less"
+        reason = "cdc off: compiling the model takes about a minute, longer than a training on so few events"
         proposal = replace(proposal, reasons=(*proposal.reasons, reason))
     _write(path, _proposed(events, proposal, {**training, **compiler}), force=force)
     console = errors()

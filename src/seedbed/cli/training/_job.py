@@ -22,7 +22,7 @@ from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
 from seedbed.cli.runs._run_details import run_details
 from seedbed.cli.training._request import Request
-from seedbed.cli.training._resumed import Stated, resumed_run
+from seedbed.cli.training._resumed import Stated, repeating, resumed_run
 from seedbed.contracts import GateReport
 from seedbed.dashboard import write_report
 from seedbed.errors import SeedbedError
@@ -54,7 +54,7 @@ def run_job(
     Raises what reading the events or training raises, with a note on how to see what was recorded.
     """
     stated, kept = Stated.of(request, config_file, config), []
-    resumed = None if request.resume is None else resumed_run(request, request.resume, stated)
+    resumed, written = None if request.resume is None else resumed_run(request, request.resume, stated), config
     begun = None if resumed is None else BegunJob.read(resumed.folder)
     if begun is not None:
         kept, config = stated.require_begun(begun), begun.config
@@ -84,7 +84,12 @@ def run_job(
     if result.commit is None:
         again = request.again("--resume", result.run_id)
         return tell_interrupted(result, again, warned, as_json=request.as_json)
-    return _finished(request, store, result.commit, warned)
+    repeat = (
+        request
+        if resumed is None
+        else repeating(request, written, job.config.model_copy(update={"runtime": runtime.config}))
+    )
+    return _finished(request, repeat, store, result.commit, warned)
 
 
 def cohort_of(path: Path) -> str:
@@ -99,7 +104,7 @@ def _overridden(config: TrainConfig, request: Request) -> TrainConfig:
     return config.model_copy(update={"training": training, "data": data})
 
 
-def _finished(request: Request, store: Store, commit: Commit, warned: list[str]) -> int:
+def _finished(request: Request, repeat: Request | None, store: Store, commit: Commit, warned: list[str]) -> int:
     snapshot = commit.snapshot
     gate = judge_run(snapshot)
     view = store.find(snapshot.run_id, project=snapshot.project)
@@ -109,7 +114,7 @@ def _finished(request: Request, store: Store, commit: Commit, warned: list[str])
     else:
         details = run_details(commit, merged_events(store, view))
         out().print(Group(Text(), details, gate_text(gate, snapshot), Text()))
-        out().print(_next(request, commit, page), soft_wrap=True)
+        out().print(_next(repeat, request.store, commit, page), soft_wrap=True)
     if request.open_report if request.open_report is not None else _has_desktop():
         webbrowser.open(page.resolve().as_uri())
     return gate.exit_code
@@ -133,10 +138,15 @@ def _as_json(commit: Commit, gate: GateReport, page: Path, warned: list[str]) ->
     }
 
 
-def _next(request: Request, commit: Commit, page: Path) -> Text:
-    run_id, store = commit.snapshot.run_id, request.store
-    seed = value_at(commit.snapshot.config, "training", "seed")
-    replicate = dataclasses.replace(request, seed=seed + 1 if isinstance(seed, int) else 1)
+def _next(repeat: Request | None, store: str, commit: Commit, page: Path) -> Text:
+    """What to try; `repeat` is the request of the same job, None where no command can state its settings."""
+    run_id, seed = commit.snapshot.run_id, value_at(commit.snapshot.config, "training", "seed")
+    other_seed = seed + 1 if isinstance(seed, int) else 1
+    replicate = (
+        f"the command that the run began with, and --seed {other_seed}"
+        if repeat is None
+        else dataclasses.replace(repeat, seed=other_seed).again()
+    )
     has_predecessor = commit.snapshot.diff_prev.prev_run_id is not None
     has_changes = bool(value_at(commit.snapshot.documents, "changes", "requested"))
     tries = {
@@ -144,7 +154,7 @@ def _next(request: Request, commit: Commit, page: Path) -> Text:
         **({"the story of every change": command(store, "changes", "show", run_id)} if has_changes else {}),
         "whether the stored bytes are unchanged": command(store, "runs", "verify", run_id),
         "the report, in a browser": command(store, "report", run_id, "--open"),
-        "the same with another seed, to see how much is chance": replicate.again(),
+        "the same with another seed, to see how much is chance": replicate,
     }
     lines = [Text.assemble((f"\n  {meaning}\n", "dim"), f"    {words}") for meaning, words in tries.items()]
     return Text.assemble(("report: ", "bold"), f"{page}\n\n", ("try next", "bold"), *lines)

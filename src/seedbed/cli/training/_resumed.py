@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -20,15 +20,16 @@ from seedbed.stages import TrainConfig
 from seedbed.stages._job import BegunJob
 from seedbed.stages._settings import differences, settings
 
-__all__ = ["Stated", "resumed_run"]
+__all__ = ["Stated", "repeating", "resumed_run"]
 
-_OPTIONS = {
-    "training.epochs": "--epochs",
-    "training.seed": "--seed",
-    "data.limit": "--events",
-    "runtime.mode": "--mode",
-    "runtime.threads": "--threads",
+_FIELDS = {
+    "training.epochs": "epochs",
+    "training.seed": "seed",
+    "data.limit": "events",
+    "runtime.mode": "mode",
+    "runtime.threads": "threads",
 }
+_OPTIONS = {name: f"--{field}" for name, field in _FIELDS.items()}
 
 
 @final
@@ -119,6 +120,18 @@ def resumed_run(request: Request, name: str, stated: Stated) -> RunView:
             "gone), and then resume it; or leave out --resume to start a new run"
         )
     return view
+
+
+def repeating(request: Request, written: TrainConfig, ran: TrainConfig) -> Request | None:
+    """The request for what a resumed run `ran`, with an option for each setting that `written`, the file or the
+    defaults, has otherwise; None where one has no option.
+    """
+    runtime = resolve_config(file=written.runtime.model_dump(exclude_unset=True), environment=os.environ).config
+    differing = differences(ran, settings(written.model_copy(update={"runtime": runtime}), stated=False))
+    recorded = dict(settings(ran, stated=False))
+    if any(name not in _FIELDS or recorded[name] is None for name in differing):
+        return None
+    return replace(request, **{_FIELDS[name]: to_jsonable_python(recorded[name]) for name in differing})
 
 
 def _found(store: str, name: str, project: str | None) -> RunView:

@@ -1,5 +1,6 @@
 """`seedbed shard`: a file of events, split into sessions on disk."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -53,4 +54,5 @@ def shard(
         facts = {"folder": str(folder), "sessions": num_sessions, "events": len(stream), "digest": stream.digest()}
         print_json({**facts, "time_unit": data.time_unit, "warnings": warned})
     written = f"{len(stream):,} events in {num_sessions:,} sessions"
-    errors().print(f"{written}; train on them with\n  seedbed train {folder}", soft_wrap=True)
+    train = shlex.join(["seedbed", "train", str(folder), *(("--config", str(config)) if config else ())])
+    errors().print(f"{written}; train on them with\n  {train}", soft_wrap=True)

@@ -116,11 +116,15 @@ def _of_numbers(name: str, filled: pl.Series, whole: pl.Series, null: tuple[str,
     unit = likely_unit(low, high) if isinstance(low, int) and isinstance(high, int) else None
     is_daily = unit is not None and bool((whole % (units_per_day(unit) or 1) == 0).all())
     counts = len(filled), filled.n_unique()
-    return ColumnGuess(name, "whole", *counts, null, unit=unit, is_daily=is_daily, no_id=_why_no_id(filled, whole))
+    return ColumnGuess(
+        name, "whole", *counts, null, unit=unit, is_daily=is_daily, no_id=_why_no_id(filled, whole, null)
+    )
 
 
-def _why_no_id(filled: pl.Series, whole: pl.Series) -> str | None:
+def _why_no_id(filled: pl.Series, whole: pl.Series, null: tuple[str, ...]) -> str | None:
     """Why reading refuses these whole numbers as ids; None if it takes them."""
+    if null:
+        return f"has cells of {' and '.join(null)} among its numbers"
     if whole.null_count():
         return "has numbers of more than 64 bits"
     negative = filled.filter(whole < 0)

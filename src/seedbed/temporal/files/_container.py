@@ -13,7 +13,7 @@ from typing import Self
 import polars as pl
 
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.temporal.files._bad_records import why_no_table
+from seedbed.temporal.files._bad_records import line_of_record, seems_broken, why_no_table
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._json_lines import mixed_key, number_texts, repeated_key
 from seedbed.temporal.files._number_texts import is_number
@@ -89,11 +89,11 @@ class Container:
             found = lazy.collect_schema().names()
             for column in columns or ():
                 if column not in found:
+                    self.refuse_repeated(found, found)  # a second column of one name has another, invented one
                     raise self._no_column(column, found)
             self.refuse_repeated(columns or (), found)
             if self.kind == "text":
-                # A row of too many fields would be read with values in the wrong columns, if only some are parsed.
-                lazy = (lazy if rows is None else lazy.head(rows)).collect().lazy()
+                self._refuse_broken(self.separator(columns), rows)
             chosen = lazy if columns is None else lazy.select(columns)
             frame = (chosen if rows is None else chosen.head(rows)).collect()
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # torn, in many ways
@@ -101,6 +101,14 @@ class Container:
         frame = frame.with_columns(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.strip_chars())
         self._refuse_zero_bytes(frame)
         return _without_blank_end(frame) if self.has_text_cells else frame
+
+    def _refuse_broken(self, separator: str, rows: int | None) -> None:
+        """A row of too many fields may be read with values in the wrong columns, and one of too few is filled."""
+        with self.file.path.open("rb") if self._is_plain else io.BytesIO(self._content) as source:
+            source.seek(len(codecs.BOM_UTF8) if source.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0)
+            is_broken = seems_broken(source, separator, None if rows is None else rows + self.form.header)
+        if is_broken and (why := self._why_no_table(separator)):
+            raise why
 
     def _refuse_zero_bytes(self, frame: pl.DataFrame) -> None:
         """JSON may write half of a UTF-16 pair, which is no character and is read as a zero byte, whichever it was."""
@@ -116,14 +124,10 @@ class Container:
         """The line, from 1, on which a row, from 0, begins; None where a file has no lines."""
         if not self.has_text_cells:
             return None
-        lines = io.StringIO(self._content.decode("utf-8-sig", "replace"), newline="")
+        text = self._content.decode("utf-8-sig", "replace")
         if self.kind == "lines":
-            return next((n for i, n in enumerate(_filled_lines(lines)) if i == row), None)
-        reader, line = csv.reader(lines, delimiter=self.separator(None)), 1
-        for _ in range(row + self.form.header):
-            next(reader, None)
-            line = reader.line_num + 1
-        return line
+            return next((n for i, n in enumerate(_filled_lines(io.StringIO(text, newline=""))) if i == row), None)
+        return line_of_record(text, row + self.form.header)
 
     def separator(self, columns: Sequence[str] | None) -> str:
         """The declared separator, or the first with which the first line has all `columns`, or the most fields."""
@@ -159,8 +163,7 @@ class Container:
             return pl.scan_parquet(self.path, glob=False)
         if self.kind == "arrow":
             return pl.scan_ipc(self.path, glob=False)
-        plain = not self.file.packing and self._encoding is None and not self._is_odd
-        source = self.path if plain else io.BytesIO(self._content)
+        source = self.path if self._is_plain else io.BytesIO(self._content)
         if self.kind == "lines":
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
         separator = self.separator(columns)
@@ -174,6 +177,7 @@ class Container:
             separator=separator,
             has_header=self.form.header,
             new_columns=names,
+            skip_lines=self._num_blank,  # without a header, the first of them would be the first event
         )
         columns_as_named = _without_blanks(lazy.collect_schema().names())
         return lazy.select(pl.nth(place).alias(name) for place, name in enumerate(columns_as_named))
@@ -192,6 +196,16 @@ class Container:
         if self.form.encoding is not None:
             return None if codecs.lookup(self.form.encoding).name in ("utf-8", "utf-8-sig") else self.form.encoding
         return "utf-16" if self.file.head(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
+
+    @property
+    def _num_blank(self) -> int:
+        """How many blank lines come before the first that is not blank."""
+        return len(self.head[: len(self.head) - len(self.head.lstrip("\r\n"))].splitlines())
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the file can be read as it stands."""
+        return not self.file.packing and self._encoding is None and not self._is_odd
 
     @cached_property
     def _is_odd(self) -> bool:
@@ -220,6 +234,8 @@ class Container:
     def refuse_repeated(self, columns: Sequence[str], found: Sequence[str]) -> None:
         """Raise InvalidInput if one of these columns stands twice in the header, or as a key in one line of JSON.
 
+        Columns without a name are no such ones.
+
         `found` holds the names of all columns as they were read, where the second one of a name has another.
         """
         twice: tuple[int, str] | None = None
@@ -227,15 +243,18 @@ class Container:
             twice = repeated_key(self._content, columns)
         elif self.kind == "text" and self.form.header:
             names = self._first_record(self.separator(columns))
-            renamed = [column for column in columns if f"{column}_duplicated_0" in found and names.count(column) > 1]
-            twice = (1, renamed[0]) if renamed else None
+            renamed = [
+                column for column in columns if f"{column}_duplicated_0" in found and names.count(column) > 1 and column
+            ]
+            twice = (self._num_blank + 1, renamed[0]) if renamed else None
         if twice is not None:
             raise InvalidInput(
                 f"{self.path}: line {twice[0]}: column {twice[1]!r} stands there twice; remove or rename one"
             )
 
     def _no_column(self, column: str, found: list[str]) -> InvalidInput:
-        known = ", ".join(found)
+        named = self._first_record(self.separator(None)) if self.kind == "text" and self.form.header else found
+        known = ", ".join(dict.fromkeys(name for name in named if name))
         advice = "name the column in data.columns, or let `seedbed init EVENTS` propose what each column means"
         if self.kind == "text" and self.form.header and any(is_number(name) for name in found):
             advice = "if the first line is an event, set data.file.header to false: columns are column_1, column_2, …"
@@ -255,10 +274,17 @@ class Container:
                     f"{self.path}: line {mixed[0]}: {mixed[1]!r} is true or false in some lines, a number in others; "
                     "write 1 and 0 for true and false"
                 )
-            if self.kind == "text" and (why := why_no_table(content.decode(), self.separator(None))):
-                return InvalidInput(f"{self.path}: {why}")
+            if self.kind == "text" and (why := self._why_no_table(self.separator(None))):
+                return why
         first_line = str(error).partition("\n")[0]
         return InvalidInput(f"{self.path}: torn, or not what its suffix says ({first_line}); write it again")
+
+    def _why_no_table(self, separator: str) -> InvalidInput | None:
+        try:
+            why = why_no_table(self._content.decode(), separator)
+        except UnicodeDecodeError:
+            return self._not_utf8(self._content)
+        return InvalidInput(f"{self.path}: {why}") if why else None
 
     def _not_utf8(self, content: bytes) -> InvalidInput:
         try:

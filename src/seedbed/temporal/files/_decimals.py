@@ -1,10 +1,11 @@
 """Numbers as people write them: with a point or a comma before the fraction, and with the other between thousands."""
 
+import re
 from typing import Literal
 
 import polars as pl
 
-__all__ = ["Decimal", "fits_decimal", "may_be_thousands", "plain_decimals"]
+__all__ = ["Decimal", "fits_decimal", "may_be_thousands", "plain_decimals", "why_no_number"]
 
 Decimal = Literal[".", ","]
 
@@ -14,23 +15,25 @@ _GROUPED = {  # every group has three digits, and a number does not begin with a
 }
 _COMMA_IS_NO_FRACTION = r"[,.][0-9]+[,.]"  # 1,450.31 or 1,234,567, where 1,450 alone may also be 1.45
 _THOUSANDS_OR_NOT = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
+_ODD_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*,[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?")
 _WITH_COMMA = r"^[+-]?[0-9]+(?:,[0-9]+)?$"
 
 
 def plain_decimals(cells: pl.Series, decimal: Decimal) -> pl.Series:
-    """The cells without signs between thousands, and with a point before the fraction; null where it cannot be so.
+    """The cells without signs between thousands, and with a point before the fraction; no number where it cannot be so.
 
-    Thousands are read where every cell that has their sign is of whole groups, as 1.450,31 or, for a point, 1,450.31.
-    As `decimal` is a point where nothing was said, one cell must then show that a comma begins no fraction.
+    Thousands are read in cells of whole groups, as 1.450,31 or, for a point, 1,450.31. As `decimal` is a point where
+    nothing was said, one cell must then show that a comma begins no fraction.
     """
     grouped = cells.str.contains(_GROUPED[decimal])
     if decimal == ",":
         plain = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
         return _where(~cells.str.contains(".", literal=True) | grouped, plain)
-    marked = cells.str.contains(",", literal=True)
-    if not (marked.any() and (grouped | ~marked).all() and cells.str.contains(_COMMA_IS_NO_FRACTION).any()):
+    if not (grouped & cells.str.contains(_COMMA_IS_NO_FRACTION)).any():
         return cells
-    return cells.str.replace_all(",", "", literal=True)
+    return (
+        pl.select(pl.when(grouped).then(cells.str.replace_all(",", "")).otherwise(cells)).to_series().alias(cells.name)
+    )
 
 
 def fits_decimal(cells: pl.Series, decimal: Decimal) -> bool:
@@ -45,6 +48,16 @@ def may_be_thousands(cells: pl.Series) -> bool:
     """Whether every cell with a comma, of which there is one, may have it between thousands, as 1,450 has."""
     commas = cells.filter(cells.str.contains(",", literal=True))
     return len(commas) > 0 and bool(commas.str.contains(_THOUSANDS_OR_NOT).all())
+
+
+def why_no_number(text: str) -> str | None:
+    """What is wrong with a text of digits with points and commas, of which one is at a wrong place; else None."""
+    if not _ODD_NUMBER.fullmatch(text) or fits_decimal(pl.Series([text]), ",") or fits_decimal(pl.Series([text]), "."):
+        return None
+    return (
+        f"{text} is no number: signs between thousands stand before groups of three digits, and in no number with an "
+        "exponent; write it without them"
+    )
 
 
 def _where(holds: pl.Series, values: pl.Series) -> pl.Series:

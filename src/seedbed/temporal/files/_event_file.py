@@ -13,7 +13,7 @@ from seedbed.temporal._arrays import Float32, Int64
 from seedbed.temporal._time_unit import TimeUnit
 from seedbed.temporal.files._cells import EMPTY_WORDS, TEXT, booleans, emptied, whole_floats
 from seedbed.temporal.files._container import Container
-from seedbed.temporal.files._decimals import fits_decimal, plain_decimals
+from seedbed.temporal.files._decimals import fits_decimal, plain_decimals, why_no_number
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._instants import Instants, fitting_patterns
 from seedbed.temporal.files._number_texts import is_number, whole_texts
@@ -135,6 +135,15 @@ class EventFile:
         columns = [(values == value).fill_null(False).cast(pl.Float32).to_numpy() for value in distinct]
         return distinct.to_list(), np.stack(columns, axis=1) if columns else np.empty((len(values), 0), np.float32)
 
+    def where_empty(self, column: str) -> str | None:
+        """In how many rows the column is empty, and the first of them, in words; None if it is in none."""
+        rows = (self.frame[column].is_null() | (self.frame[column].cast(pl.String) == "")).arg_true()
+        if not len(rows):
+            return None
+        line = self.container.line_of(rows[0])
+        on_line = "" if line is None else f" on line {line}"
+        return f"in {len(rows):,} of {len(self.frame):,} rows that were looked at, first in row {rows[0] + 1}{on_line}"
+
     def refuse(self, column: str, bad: pl.Series | NDArray[np.bool_], expected: str, advice: str) -> None:
         """Raise InvalidInput that names the first row for which `bad` holds, if there is one."""
         rows = np.flatnonzero(np.asarray(bad))
@@ -215,11 +224,21 @@ class EventFile:
         if text.lower() in EMPTY_WORDS:
             return f"if {text} means an empty cell, add it to data.file.null, or leave the cell empty"
         if self.container.form.decimal == "," and _POINTED.fullmatch(text):
-            return "data.file.decimal is a comma, so points may only stand between thousands, as in 1.450,31"
+            return (
+                "data.file.decimal is a comma, so it stands once, before the fraction, and "
+                "points may only stand between thousands, as in 1.450,31"
+            )
+        if "," in text and self._has_thousands(column):
+            return (
+                f"commas stand between thousands in other cells, each before three digits: write {text} so too, "
+                "without commas, or with a point before its fraction"
+            )
         if _THOUSANDS_OR_NOT.fullmatch(text):
             return f'if {text} has a decimal comma, set data.file.decimal to ","; if it means thousands, drop the comma'
         if fits_decimal(pl.Series([text]), ","):
             return 'set data.file.decimal to "," for numbers with a decimal comma'
+        if why := why_no_number(text):
+            return why
         if not isinstance(cell, str) or text.lower().lstrip("+-").startswith("inf") or is_number(text):
             return "fix it, or leave the cell empty"
         if self._is_mostly_numbers(column):
@@ -228,6 +247,11 @@ class EventFile:
         if kinds > MAX_CATEGORIES:
             return f"it has {kinds:,} different values: leave the column out of the features, or make numbers of it"
         return f"add {column} to data.columns.categorical to make each of its {kinds} values a 0/1 column"
+
+    def _has_thousands(self, column: str) -> bool:
+        """Whether commas of some cells stand between thousands, as nothing else can be meant there."""
+        filled = self.frame[column].cast(pl.String).drop_nulls()
+        return self.container.form.decimal == "." and bool((self._with_points(filled) != filled).any())
 
     def _is_mostly_numbers(self, column: str) -> bool:
         filled = self.frame[column].cast(pl.String).drop_nulls()

@@ -16,13 +16,13 @@ _ZONE_NAME = re.compile(r"%[-_0^#:]*Z")
 class FileFormat(Message):
     """What a file does not say itself. The defaults read UTF-8 (UTF-16 too, where it starts with its mark).
 
-    `encoding`: a name that Python knows, such as latin-1. `separator`: one character; None takes the comma, semicolon,
-    tab, bar or blank that the first line shows. `header`: without one, columns are named column_1, column_2 and so on.
-    `decimal`: the sign before a fraction. `null`: texts that mean an empty cell. `time_format`: how times are written
-    that are neither ISO 8601, nor dates of the file's own type, nor whole numbers: a pattern such as %d.%m.%Y %H:%M, or
-    `unix` for Unix seconds that have fractions. A time without a zone is in UTC; a zone is a number that %z reads, as
-    +0200. %Y is a year of four digits; %y is one of two, from 1970 to 2069. All but `time_format`, `decimal` and
-    `null` are for text files alone.
+    `encoding`: a name that Python knows, such as latin-1. `separator`: one ASCII character; None takes the comma,
+    semicolon, tab, bar or blank that the first line shows. `header`: without one, columns are named column_1,
+    column_2 and so on. `decimal`: the sign before a fraction. `null`: texts that mean an empty cell. `time_format`: how
+    times are written that are neither ISO 8601, nor dates of the file's own type, nor whole numbers: a pattern such as
+    %d.%m.%Y %H:%M, or `unix` for Unix seconds that have fractions. A time without a zone is in UTC; a zone is a number
+    that %z reads, as +0200. %Y is a year of four digits; %y is one of two, from 1970 to 2069. All but `time_format`,
+    `decimal` and `null` are for text files alone.
     """
 
     encoding: str | None = None
@@ -50,6 +50,13 @@ class FileFormat(Message):
         except LookupError:
             raise ValueError(f"{encoding!r} is no encoding that Python knows; give one such as latin-1") from None
         return encoding
+
+    @field_validator("separator")
+    @classmethod
+    def _one_byte(cls, separator: str | None) -> str | None:
+        if separator is not None and (not separator.isascii() or separator in '"\r\n'):
+            raise ValueError(f"{separator!r} separates no fields; give an ASCII character that is no quote or line end")
+        return separator
 
     @field_validator("time_format")
     @classmethod

@@ -1,27 +1,27 @@
 """A proposal of what each column of a file of events means, with the reason for each guess."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
 import polars as pl
 
 from seedbed.errors import InvalidInput
-from seedbed.temporal._arrays import Int64
 from seedbed.temporal._schema import StreamSchema
 from seedbed.temporal._ties import heavy_ties
 from seedbed.temporal._time_unit import TimeUnit
-from seedbed.temporal.files._clock_times import HOURS, are_clock_numbers, joined_example
+from seedbed.temporal.files._clock_times import HOURS, are_clock_numbers
 from seedbed.temporal.files._column_guess import ColumnGuess, guess_column
 from seedbed.temporal.files._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name, tells_an_outcome
 from seedbed.temporal.files._contacts import why_directed
 from seedbed.temporal.files._container import Container
-from seedbed.temporal.files._decimals import Decimal, plain_decimals
+from seedbed.temporal.files._decimals import Decimal, plain_decimals, why_no_number
 from seedbed.temporal.files._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._form_guess import with_form
 from seedbed.temporal.files._time_advice import advice_on_time
+from seedbed.temporal.files._time_choice import finest, why_join, why_unit
 
 __all__ = ["FileProposal", "propose"]
 
@@ -60,7 +60,7 @@ def propose(path: Path) -> FileProposal:
     frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-    container.refuse_repeated([name for name in frame.columns if name], frame.columns)
+    container.refuse_repeated(frame.columns, frame.columns)
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
 
@@ -76,6 +76,7 @@ class _Columns:
         self._left = {guess.name: guess for guess in guesses}
         self._clocks = [guess.name for guess in guesses if self._is_clock(guess)]
         self._no_nodes = set(self._clocks)
+        self._unclear: dict[str, str] = {}
 
     def proposal(self) -> FileProposal:
         decimal = self._choose_decimal()
@@ -86,9 +87,9 @@ class _Columns:
         if decimal == ",":
             self._leave_out_points()
         features, categorical, used = self._take_features()
-        null = tuple(sorted({word for guess in used for word in guess.null}))
+        null = tuple(sorted({word for guess in (time, *used) for word in guess.null}))
         if null:
-            self._reasons.append(f"null {', '.join(null)}: these stand in columns of numbers")
+            self._reasons.append(f"null {', '.join(null)}: these stand in columns of numbers or times")
         if decimal == ",":
             self._reasons.append(
                 "decimal comma: every number of some column is written with one, or without a fraction; "
@@ -109,7 +110,14 @@ class _Columns:
         )
         unit = time.unit or time.whole_in or "other"
         num_events = len(self._frame) if self._is_whole_file else None
-        t = self._times(time.name, form, unit)
+        file = EventFile.of(self._container.written_as(form), self._frame)
+        for name, where in ((name, file.where_empty(name)) for name in (src, dst, time.name)):
+            if where is not None:
+                self._reasons.append(
+                    f"{name} is empty {where}: training refuses that, so fill the cells or drop the rows"
+                )
+        timed = file.frame.filter(file.frame[time.name].cast(pl.String).fill_null("") != "")
+        t = replace(file, frame=timed).times(time.name, unit)
         if tied := heavy_ties(t):
             self._reasons.append(f"t {time.name}, but check it: {tied}")
         is_sorted = bool((t[1:] >= t[:-1]).all())
@@ -130,9 +138,12 @@ class _Columns:
             return ","
         for guess in commas:
             cell, as_decimal, plain = self._readings(guess.name)
+            self._unclear[guess.name] = (
+                f"{cell} may mean {as_decimal}, with a decimal comma, or {plain}, with a comma between thousands, and "
+                "no column shows which"
+            )
             self._reasons.append(
-                f"{guess.name} is left out: {cell} may mean {as_decimal}, with a decimal comma, or {plain}, with a "
-                'comma between thousands, and no column shows which: set data.file.decimal to "," and add '
+                f'{guess.name} is left out: {self._unclear[guess.name]}: set data.file.decimal to "," and add '
                 f"{guess.name} to features, or write it without the comma"
             )
             del self._left[guess.name]
@@ -149,8 +160,14 @@ class _Columns:
         named = [guess for name in TIMES for guess in self._left.values() if plain_name(guess.name) == name]
         dated = [guess for guess in self._left.values() if guess.unit is not None]
         rising = [guess for guess in self._left.values() if guess.kind == "whole" and self._rises(guess.name)]
-        found = (guess for guess in (*named, *dated, *rising) if guess.name not in self._clocks)
-        chosen = next((guess for guess in found if guess.kind in kinds), None)
+        found = [guess for guess in (*named, *dated, *rising) if guess.name not in self._clocks and guess.kind in kinds]
+        chosen = found[0] if found else None
+        unclear = next((name for name in self._unclear if plain_name(name) in TIMES), None)
+        if unclear is not None and chosen not in named:
+            raise InvalidInput(
+                f"{self._container.path}: column {unclear!r}: expected times, as its name says, but "
+                f"{self._unclear[unclear]}; write them without the comma"
+            )
         if chosen is None and named:
             cells = self._frame[named[0].name].drop_nulls().cast(pl.String)
             shown = repr(cells[0]) if len(cells) else "empty cells"
@@ -160,37 +177,16 @@ class _Columns:
             )
         if chosen is None:
             raise self._missing("a time: whole numbers, dates, or a column named t, time or timestamp")
+        coarse, chosen = chosen, finest(chosen, [guess for guess in found if guess in named])
         why = (
             "its name" if chosen in named else "its values, which are dates" if chosen in dated else "its rising values"
         )
-        self._reasons.append(f"t {chosen.name}: from {why}")
-        self._explain_unit(chosen)
+        if chosen is not coarse:
+            why += f"; {coarse.name} has whole days only, so check that both tell the same moment"
+        self._reasons += [f"t {chosen.name}: from {why}", *why_unit(chosen)]
         if chosen.is_daily and self._clocks:
-            self._ask_to_join(chosen.name, self._clocks[0])
+            self._reasons.append(why_join(self._frame.select(chosen.name, self._clocks[0])))
         return self._left.pop(chosen.name)
-
-    def _ask_to_join(self, date: str, clock: str) -> None:
-        both = self._frame.select(date, clock).drop_nulls()
-        example = joined_example(*both.row(0)) if len(both) else "2024-01-31 08:15"
-        self._reasons.append(
-            f"t {date}, but check it: it has whole days only, so that events of one day do not see each other, and "
-            f"{clock} holds the time of day: write both into one column, such as {example}, and name that one as t"
-        )
-
-    def _explain_unit(self, chosen: ColumnGuess) -> None:
-        if chosen.unit is None:
-            self._reasons.append(
-                "time_unit other: the times are no dates between 1990 and 2100; set the unit if you know it"
-            )
-        elif chosen.kind == "whole":
-            self._reasons.append(f"time_unit {chosen.unit}: in it the times lie between 1990 and 2100")
-        elif chosen.unit != "seconds":
-            self._reasons.append(
-                f"time_unit {chosen.unit}: the times have fractions of a second, which are whole in it"
-            )
-        if chosen.time_format is not None:
-            others = "".join(f", and so does {pattern}: check which is meant" for pattern in chosen.other_formats)
-            self._reasons.append(f"time_format {chosen.time_format}: it reads every time that was looked at{others}")
 
     def _take_ends(self) -> tuple[str, str, bool]:
         """The source and the destination; a column that only its numbers keep from being one of them is named."""
@@ -330,6 +326,8 @@ class _Columns:
         if self._names_rows(guess):
             may_be = "" if self._is_whole_file else "; if that holds for the whole file, it may be event_id"
             return f"{_different(guess)}: it may be a document number, no node{may_be}"
+        if guess.kind == "text" and (odd := self._odd_number(guess.name)):
+            return odd
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
             if self._are_places(guess.name):
                 kind = f"text of {guess.num_distinct} values, which look like coordinates"
@@ -372,13 +370,17 @@ class _Columns:
         cells = self._frame[name].cast(pl.String).drop_nulls()
         return bool(cells.filter(cells != "").str.contains(_PLACE).all())
 
+    def _odd_number(self, name: str) -> str | None:
+        """What is wrong with the first of its texts, if all are written as numbers."""
+        filled = self._frame[name].cast(pl.String).drop_nulls()
+        if self._are_places(name):
+            return None
+        wrong = [why_no_number(text) for text in filled.unique(maintain_order=True).head(_MOST_CATEGORIES)]
+        return wrong[0] if None not in wrong else None
+
     def _may_be_id(self, guess: ColumnGuess) -> bool:
         is_kind = guess.kind in ("whole", "text") and guess.unit is None
-        return is_kind and not guess.null and guess.name not in self._no_nodes
-
-    def _times(self, column: str, form: FileFormat, unit: TimeUnit) -> Int64:
-        filled = self._frame.select(pl.col(column)).drop_nulls()
-        return EventFile.of(self._container.written_as(form), filled).times(column, unit)
+        return is_kind and guess.name not in self._no_nodes
 
     def _texts(self, name: str) -> Sequence[str]:
         return self._frame[name].drop_nulls().cast(pl.String).to_list()
@@ -389,6 +391,7 @@ class _Columns:
             f"{f', which {guess.no_id}' if guess.name in self._no_nodes and guess.no_id else ''})"
             for guess in self._left.values()
         )
+        found += "".join(f", {name} (of which {unclear})" for name, unclear in self._unclear.items())
         return InvalidInput(
             f"{self._container.path}: expected {what}; the columns are {found}; name them in data.columns yourself"
         )

@@ -4,7 +4,9 @@ import re
 
 import polars as pl
 
+from seedbed.temporal.files._cells import EMPTY_WORDS
 from seedbed.temporal.files._clock_times import are_clock_times
+from seedbed.temporal.files._decimals import may_be_thousands
 from seedbed.temporal.files._instants import fitting_patterns
 
 __all__ = ["advice_on_time"]
@@ -20,6 +22,10 @@ def advice_on_time(cells: pl.Series) -> str:
         return f"set data.file.time_format to {' or to '.join(repr(pattern) for pattern in patterns)}"
     if len(cells) and are_clock_times(cells.str.strip_chars()):
         return "a time of day does not say which day it is: write date and time into one column, as 2024-01-31 08:15"
+    if len(cells) and str(cells[0]).strip().lower() in EMPTY_WORDS:
+        return "every event needs its time: write it there, or drop the row"
+    if len(cells) and may_be_thousands(cells.head(1).str.strip_chars()):
+        return "write it without the comma"
     zone = _ZONE_NAME.search(str(cells[0])) if len(cells) else None
     if zone is not None and zone[1].lower() not in _NO_ZONES:
         return f"{zone[1]} may be the name of a zone, which is not read: write how far it is from UTC, as +02:00 or Z"
