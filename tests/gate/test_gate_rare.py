@@ -23,7 +23,7 @@ MOST_WRONG = 0.064
 
 
 def check_of(text: str):
-    return parse_gate({"checks": [text]}).checks[0]
+    return declared_gate({"checks": [text]}, source="the test").checks[0]
 
 
 def test_fifty_zeros_show_no_rate_below_a_hundredth_and_299_do() -> None:
@@ -317,7 +317,10 @@ def test_without_confidence_a_statistic_needs_as_many_samples_as_it_is_made_of(c
 
 
 @pytest.mark.parametrize(
-    "check", [f"count(k) {op} {at}" for op in (">", ">=", "<", "<=", "==", "!=") for at in (0, 1, 4, 4.5)]
+    "check",
+    [f"count(k) {op} {at}" for op in ("<", "<=", ">", ">=", "==", "!=") for at in (0, 1, 4, 4.5)][
+        1:
+    ],  # none is below 0
 )
 def test_a_count_needs_what_it_counts(check: str) -> None:
     passed = [number for number in range(1, 9) if verdict_on(check, {"k": Series([0.0] * number)}) is Verdict.PASS]
@@ -356,6 +359,13 @@ def test_a_range_that_is_none_is_refused(written: str, problem: str) -> None:
         ("std(k) > 2.2 in [5, 8]", "within the declared range [5, 8] it is at most 2.12132"),
         ("std(k) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
         ("spread_ratio(k, c) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
+        # What is at most 1 is never above it.
+        *((f"{each} > 1 in [0, 1]", "within the declared range [0, 1] it is at most 1") for each in ("mean(k)", "ap")),
+        *(
+            (f"{each} < 0 in [0, 1]", "within the declared range [0, 1] it is at least 0")
+            for each in ("p5(k)", "std(k)")
+        ),
+        ("mean(k) <= 1.0000001 in [1.0000002, 2]", "within the declared range [1.0000002, 2] it is at least 1.0000002"),
     ],
 )
 def test_a_threshold_beyond_the_range_on_the_side_that_no_value_keeps_is_refused(
@@ -370,13 +380,19 @@ def test_a_threshold_beyond_the_range_on_the_side_that_no_value_keeps_is_refused
 @pytest.mark.parametrize(
     "written",
     [
-        *("mean(k) >= 1 in [0, 1]", "mean(k) > 1 in [0, 1]", "mean(k) < 0 in [0, 1]", "mean(k) <= 0 in [0, 1]"),
+        *("mean(k) >= 1 in [0, 1]", "mean(k) <= 0 in [0, 1]", "mean(k) == 1 in [0, 1]", "mean(k) > 0 in [0, 1]"),
         *("mean(k) < 7 in [0, 1]", "mean(k) > -7 in [0, 1]", "mean(k) != 7 in [0, 1]", "count(k) >= 48 in [0, 1]"),
         *("std(k) < 3 in [5, 8]", "std(k) > 2.12 in [5, 8]", "spread_ratio(k, c) > 20 in [0, 1]"),
     ],
 )
 def test_a_threshold_that_some_value_keeps_or_that_is_an_end_of_the_range_is_let_through(written: str) -> None:
     assert parse_gate({"checks": [written]})
+
+
+@pytest.mark.parametrize("written", ["std(k) < 0", "spread_ratio(k, c) < -1", "count(k) < 0"])
+def test_what_is_never_negative_is_not_asked_to_be_so_without_a_range_either(written: str) -> None:
+    with pytest.raises(InvalidInput, match="can never hold: it is at least 0 for any samples; correct the threshold"):
+        parse_gate({"checks": [written]})
 
 
 def test_a_value_equal_to_what_the_range_leaves_out_is_refused() -> None:

@@ -188,3 +188,21 @@ def test_a_metric_may_still_be_called_anything_in_a_mapping() -> None:
 def test_a_folder_in_place_of_a_gate_file_is_a_mistake_of_input(tmp_path):
     with pytest.raises(InvalidInput, match="cannot be read: Is a directory"):
         load_gate(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        *("x >= 9007199254740993", "x <= -9_007_199_254_740_993", "mean(x) < 0 in [-9007199254740993, 1]"),
+        *("x >= 9007199254740992.5", {"metric": "x", "op": ">=", "value": 2**53 + 1}),
+        {"metric": "x", "op": ">=", "value": 1, "range": [0, 2**53 + 1]},
+    ],
+)
+def test_a_number_that_no_float_holds_is_refused_and_not_rounded(check: object) -> None:
+    with pytest.raises(InvalidInput, match=r"no float holds .*9007199254740992 is the nearest that one does"):
+        parse_gate({"checks": [check]})
+
+
+@pytest.mark.parametrize("text", ["9007199254740994", "-9007199254740992", "1e23", "0.1", "0.30000000000000004"])
+def test_a_number_that_a_float_holds_or_that_means_the_nearest_one_is_taken(text: str) -> None:
+    assert parse_gate({"checks": [f"x == {text}"]}).checks[0].value == float(text)

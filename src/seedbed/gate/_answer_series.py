@@ -11,15 +11,14 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_quantile import answer_quantile
 from seedbed.gate._answer_question import answer_constant, answer_question
-from seedbed.gate._arms import Arms, Estimate, Shortage, plural, without_confidence
+from seedbed.gate._arms import Arms, Estimate, Shortage, plural
 from seedbed.gate._check import Check, Method
-from seedbed.gate._estimate import Question, estimate, outside_range
+from seedbed.gate._estimate import Question, estimate, outside_range, value_alone
 from seedbed.gate._estimate_former import estimate_former
 from seedbed.gate._fewest import fewest_to_show
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._statistics import probability
-from seedbed.gate.bounds._bounded import exact_mean
 from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
 from seedbed.gate.bounds._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
 
@@ -129,7 +128,7 @@ def _short_of(check: Check, arms: Arms, shortage: Shortage, rules: int) -> Answe
 
 
 def _value_alone(check: Check, arms: Arms) -> float | None:
-    found = without_confidence(check, arms, exact_mean)
+    found = value_alone(check, arms)
     return (
         found.found
         if isinstance(found, Estimate) and isinstance(found.found, float) and isfinite(found.found)

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _Samples = NDArray[np.float64]
-_Mean = Callable[[_Samples], float]
+_Statistic = Callable[[_Samples], float]
 FEWEST_FOR_RANKS = 8
 _FEWEST_THAT_VARY = 2
 
@@ -77,16 +77,18 @@ def mean_by_numpy(samples: _Samples) -> float:
     return float(samples.mean())
 
 
-def without_confidence(check: Check, arms: Arms, mean: _Mean) -> Estimate | Shortage:
+def without_confidence(check: Check, arms: Arms, mean: _Statistic, std: _Statistic) -> Estimate | Shortage:
     """The statistic alone, of at least one finite sample in each arm. Not for drift."""
     num_samples, statistic = arms.samples.size, check.statistic or ""
     if statistic in SPREADS and num_samples < _FEWEST_THAT_VARY:
         return too_few(num_samples, _FEWEST_THAT_VARY, f"a {statistic}")
     if statistic == "mean":
         return Estimate(mean(arms.samples), None)
+    if statistic == "std":
+        return Estimate(std(arms.samples), None)
     if arms.control is None:
         return Estimate(point(statistic, arms.samples), None)
     if statistic == "difference":
         return Estimate(mean(arms.samples - arms.control), None)
-    own, other = point("std", arms.samples), point("std", arms.control)
+    own, other = std(arms.samples), std(arms.control)
     return Estimate(own / other if other > 0 else inf, None)

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from seedbed.contracts import CheckKind, Message
+from seedbed.gate._held import not_held
 from seedbed.gate._statistics import DRIFTS, PAIRED, WITH_INTERVAL, probability, statistic_named
 from seedbed.gate._terse import parse_terse
 
@@ -99,6 +100,14 @@ class Check(Message):
     @classmethod
     def _case_does_not_matter(cls, kind: Any) -> Any:
         return kind.upper() if isinstance(kind, str) else kind
+
+    @field_validator("value", "range", mode="before")
+    @classmethod
+    def _floats_hold_the_numbers(cls, given: Any) -> Any:
+        for each in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(each, int) and (problem := not_held(each)):
+                raise ValueError(f"{problem}; declare that one, or another that a float holds")
+        return given
 
     @field_validator("statistic")
     @classmethod

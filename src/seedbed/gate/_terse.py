@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from math import isfinite
 
+from seedbed.gate._held import not_held
 from seedbed.gate._statistics import statistic_named
 
 __all__ = ["QUOTES", "parse_terse"]
@@ -59,4 +60,7 @@ def _value(text: str) -> bool | float | str:
         return text.strip("'\"")
     if not isfinite(number):
         raise ValueError(f"{text} is no threshold, since no value can be compared with it")
+    is_written_out = "e" not in text.lower()
+    if is_written_out and (problem := not_held(Decimal(text))):
+        raise ValueError(f"{problem}; declare that one, or another that a float holds")
     return number
