@@ -1,6 +1,6 @@
 """A check: one demand on one metric. Demands that cannot be judged are refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Self
@@ -94,7 +94,11 @@ class Check(Message):
     @model_validator(mode="before")
     @classmethod
     def _text_becomes_fields(cls, data: Any) -> Any:
-        return parse_terse(data) if isinstance(data, str) else data
+        if isinstance(data, str):
+            return parse_terse(data)
+        if not isinstance(data, Mapping | Check):
+            raise ValueError("expected a text such as 'metrics.test.ap >= 0.88 @ 95%', or a mapping of fields")
+        return data
 
     @field_validator("kind", mode="before")
     @classmethod
@@ -107,6 +111,13 @@ class Check(Message):
         for each in given if isinstance(given, list | tuple) else (given,):
             if isinstance(each, int) and (problem := not_held(each)):
                 raise ValueError(f"{problem}; declare that one, or another that a float holds")
+        return given
+
+    @field_validator("confidence", mode="before")
+    @classmethod
+    def _confidence_is_no_per_cent(cls, given: Any) -> Any:
+        if isinstance(given, int | float) and 1 < given < 100:
+            raise ValueError(f"expected a number between 0 and 1, such as {given / 100:g} for {given:g}%")
         return given
 
     @field_validator("statistic")

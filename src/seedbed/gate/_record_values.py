@@ -8,6 +8,7 @@ from typing import final
 from pydantic import ValidationError
 
 from seedbed.contracts import Interval
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput
 from seedbed.gate._check import Check
 from seedbed.gate._held import not_held
@@ -132,7 +133,7 @@ def _interval(value: Mapping[str, object], path: str) -> RecordValue:
     try:
         found = Interval.model_validate(value)
     except ValidationError as problem:
-        raise InvalidInput(f"record, {path}: not a confidence interval: {problem.errors()[0]['msg']}") from None
+        raise InvalidInput(f"record, {path}: not a confidence interval: {faults_of(problem)[0].told('it')}") from None
     if not found.low <= found.value <= found.high:
         raise InvalidInput(
             f"record, {path}: not a confidence interval: its value {found.value!r} lies outside {found.low!r} .. "

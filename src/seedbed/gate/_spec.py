@@ -40,8 +40,12 @@ def declared_gate(data: object, *, source: str) -> GateSpec:
     try:
         return GateSpec.model_validate(data)
     except ValidationError as problem:
-        lines = [f"  {each.told('the top')} (found {each.found!r})" for each in faults_of(problem)]
+        lines = [f"  {each.told('the top')} (found {_shown(each.found)})" for each in faults_of(problem, GateSpec)]
         raise InvalidInput("\n".join([f"{source}: {len(lines)} problem(s); fix them and try again", *lines])) from None
+
+
+def _shown(found: object) -> str:
+    return "nothing" if found is None else repr(found)
 
 
 def load_gate(path: Path) -> GateSpec:
