@@ -88,8 +88,25 @@ def test_where_the_value_found_is_the_threshold_no_samples_are_asked_for(check: 
 def test_a_ratio_without_an_upper_bound_is_answered_too(num_samples: int, threshold: float, op: str) -> None:
     own, other = np.random.default_rng(num_samples).random((2, num_samples))
     report = report_on(f"spread_ratio(k, c) {op} {threshold} in [0, 1] @ 95%", {"k": Series(own), "c": Series(other)})
-    if report.verdict is Verdict.INCONCLUSIVE and "everything above" in report.reason:
-        assert report.reason.endswith("collect more samples")
+    if report.verdict is Verdict.INCONCLUSIVE and "lies inside" not in report.reason:
+        assert re.search("^found .*, at least .* at 95%, and nothing bounds it from above from", report.reason)
+        assert re.search(r": collect more samples(, about [\d,]+ if the value stays where it is)?$", report.reason)
+
+
+@pytest.mark.parametrize(("threshold", "verdict"), [(0.5, Verdict.FAIL), (2.0, Verdict.PASS)])
+def test_so_many_more_samples_as_are_estimated_for_a_ratio_without_an_upper_bound_decide(
+    threshold: float, verdict: Verdict
+) -> None:
+    check = f"spread_ratio(k, c) < {threshold} in [0, 1] @ 95%"
+    own, other = np.random.default_rng(30).random((2, 1000))  # of one spread, whose ratio is 1
+    for number in range(20, 60):
+        report = report_on(check, {"k": Series(own[:number]), "c": Series(other[:number])})
+        found = re.search(r"nothing bounds it from above .* about (\d+) if", report.reason)
+        if found:
+            enough = number + 2 * int(found[1])
+            assert verdict_on(check, {"k": Series(own[:enough]), "c": Series(other[:enough])}) is verdict
+            return
+    raise AssertionError("no number of samples was estimated")
 
 
 def test_two_arms_that_are_one_are_on_the_threshold_of_one_whatever_their_number() -> None:

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.gate._check import Check
 from seedbed.gate._statistics import SPREADS, point
+from seedbed.gate.bounds._dependence import repeats_every
 
 __all__ = [
     "FEWEST_FOR_RANKS",
+    "Advice",
     "Arms",
     "Estimate",
     "Shortage",
     "mean_by_numpy",
     "plural",
+    "repetition",
     "too_few",
     "without_confidence",
 ]
@@ -49,15 +52,25 @@ class Estimate:
 
 @final
 @dataclass(frozen=True)
+class Advice:
+    """What to do where the samples do not decide, and whether it is to collect more of them."""
+
+    text: str
+    wants_more: bool = True
+
+
+@final
+@dataclass(frozen=True)
 class Shortage:
     """Why there is no estimate, and about how many more samples are needed; 0 where samples alone would not do.
 
-    With `is_least`, so many are needed in any case, and maybe more.
+    With `is_least`, so many are needed in any case, and maybe more. `advice` takes the place of a number.
     """
 
     reason: str
     num_missing: int
     is_least: bool = False
+    advice: Advice | None = None
 
 
 def plural(number: int, noun: str) -> str:
@@ -70,6 +83,15 @@ def too_few(num_samples: int, fewest: int, method: str) -> Shortage:
     return Shortage(
         f"{plural(num_samples, 'sample')}, and {method} needs {fewest}", fewest - num_samples, is_least=True
     )
+
+
+def repetition(samples: _Samples) -> Advice | None:
+    """What to do about samples that repeat themselves: no number of further ones is promised. None for any others."""
+    period = repeats_every(samples)
+    if not period:
+        return None
+    says = f"they repeat themselves every {period} samples, and a repetition shows little that is new"
+    return Advice(f"{says}; collect more at times out of step with it, or over many more repetitions")
 
 
 def mean_by_numpy(samples: _Samples) -> float:

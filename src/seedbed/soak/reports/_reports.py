@@ -8,7 +8,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, CheckReport, GateReport, Message, Verdict
-from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
+from seedbed.gate import Check, GateSpec, Series, calibrated, parse_gate
+from seedbed.gate._judge import judge_with_remedies
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.soak._iterations import IterationRecord
 from seedbed.soak._readback import SoakReadback
@@ -16,7 +17,7 @@ from seedbed.soak._tally import SoakTally
 from seedbed.soak.faults._sighting import FaultReport, report_on
 from seedbed.soak.reports._drawing import SealedDrawing
 from seedbed.soak.reports._metrics import SoakCounts
-from seedbed.soak.reports._remedy import with_remedy
+from seedbed.soak.reports._remedy import remedy_of
 
 __all__ = [
     "PostSoakSnapshot",
@@ -170,11 +171,14 @@ def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | N
     """
     rules = readback.plan.gate_rules if spec is None else RULES
     record = soak_gate_record(readback, verified=verified)
-    report = judge(_gate_of(readback, spec, verified=verified), record, rules=rules)
     fault, window = _fault_report(readback), readback.assembly.profile.window
-    if rules > FORMER_RULES:
-        told = (with_remedy(each, num_iterations=len(readback.iterations), window=window) for each in report.checks)
-        report = report.model_copy(update={"checks": tuple(told)})
+
+    def remedy(check: Check) -> str:
+        former = rules <= FORMER_RULES  # whose words stay as they were
+        return "" if former else remedy_of(check, num_iterations=len(readback.iterations), window=window)
+
+    gate = _gate_of(readback, spec, verified=verified)
+    report = judge_with_remedies(gate, record, remedy, rules=rules)
     if fault is None:
         return report
     return report.model_copy(update={"checks": tuple(_with_reason(each, fault) for each in report.checks)})
