@@ -129,6 +129,17 @@ def test_a_file_that_is_missing_though_the_soak_has_begun_is_to_be_restored(name
     assert f"{folder.path}: {remedy}" in str(refused(folder))
 
 
+def test_verification_names_both_logs_where_one_was_cut_that_the_other_rests_on(stopped, tmp_path):
+    folder = copied(stopped, tmp_path)
+    lines = folder.evidence_path.read_bytes().splitlines(keepends=True)
+    folder.evidence_path.write_bytes(b"".join(lines[:-1]))
+    told = [
+        each.what for each in verify_soak(folder, assemble, repeat=False).accusations if "changes.log" in each.where
+    ]
+    assert told
+    assert all("changes.log was altered, or evidence.log was altered or cut" in each for each in told)
+
+
 def records(alter):
     """Alter the records of the plant's log and sign both logs again."""
 

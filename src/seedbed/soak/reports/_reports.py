@@ -179,6 +179,9 @@ def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | N
 
     gate = _gate_of(readback, spec, verified=verified)
     report = judge_with_remedies(gate, record, remedy, rules=rules)
+    if rules > FORMER_RULES:
+        why = _why_not_frozen(readback)
+        report = report.model_copy(update={"checks": tuple(_with_objections(each, why) for each in report.checks)})
     if fault is None:
         return report
     return report.model_copy(update={"checks": tuple(_with_reason(each, fault) for each in report.checks)})
@@ -215,6 +218,20 @@ def _with_reason(check: CheckReport, fault: FaultReport) -> CheckReport:
     """A check on the fault, with what the log shows as its reason; any other check as it is."""
     is_about_it = check.metric == _FAULT_SEEN["metric"] and check.verdict in {Verdict.NO_DATA, Verdict.PASS}
     return check.model_copy(update={"reason": fault.what}) if is_about_it else check
+
+
+def _why_not_frozen(readback: SoakReadback) -> str:
+    """The objections to freezing the settings in a line; empty without any."""
+    done, length = len(readback.iterations), readback.length
+    resume = f"interrupted after {done} of {length} iterations: resume it with seedbed soak run --resume"
+    interrupted = [] if readback.is_finished else [f"{resume} {readback.plan.soak_id}"]
+    return "; ".join([*interrupted, *freeze_objections(readback)[len(interrupted) :]])
+
+
+def _with_objections(check: CheckReport, why: str) -> CheckReport:
+    """A check that the settings may be frozen, if it fails, with what speaks against that; any other check as it is."""
+    fails = check.metric == "freeze_ready" and check.verdict is Verdict.FAIL
+    return check.model_copy(update={"reason": f"{check.reason}: {why}"}) if fails and why else check
 
 
 def _own_gate(readback: SoakReadback) -> GateSpec:
