@@ -120,7 +120,7 @@ def test_a_corrupted_file_is_a_plain_refusal_that_names_it_and_nothing_is_writte
     ("name", "remedy"),
     [
         ("runtime_overrides.json", "runtime_overrides.json: is missing; restore the file from a copy, then resume"),
-        ("evidence.log", "evidence.log: is missing; changes.log or evidence.log was altered or cut: restore both"),
+        ("evidence.log", "evidence.log: is missing; restore changes.log and evidence.log from a copy, then resume"),
     ],
 )
 def test_a_file_that_is_missing_though_the_soak_has_begun_is_to_be_restored(name, remedy, stopped, tmp_path):
