@@ -134,10 +134,13 @@ def test_a_gate_without_checks_or_with_unknown_fields_is_refused(data: object) -
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (None, "the top: expected a mapping of fields (found nothing)"),
+        (None, "fix them and try again\n  expected 'checks:' and below it a list of checks (found nothing)"),
         ({"checks": []}, "checks: expected at least 1 item, found 0"),
         ({"checks": ["a > 1"], "chekcs": []}, "chekcs: no field has this name; did you mean checks?"),
         ({"gate": "g"}, "checks: it is missing"),
+        ({"gate": 5, "checks": ["a > 1"]}, "gate: expected a text (found 5)"),
+        ({"checks": [{"metric": "a", "op": ">", "value": 1, "warmup": -1}]}, "warmup: expected at least 0 (found -1)"),
+        ({"checks": [{"metric": "a", "op": ">", "value": 1, "warmup": "x"}]}, "warmup: expected a whole number"),
     ],
 )
 def test_a_gate_that_is_none_is_told_so_in_plain_words(data: object, problem: str) -> None:

@@ -22,7 +22,12 @@ _WORDS = {
     "list_type": "expected a list",
     "tuple_type": "expected a list",
     "string_too_short": "expected a text that is not empty",
+    "string_type": "expected a text",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "expected a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "expected a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
 }
+_LIMITS = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
 
 
@@ -58,6 +63,9 @@ def plain_words(error: ErrorDetails) -> str:
     if error["type"] == "too_short":
         least = error["ctx"]["min_length"]
         return f"expected at least {least} {'item' if least == 1 else 'items'}, found {error['ctx']['actual_length']}"
+    for name, limit in _LIMITS.items():
+        if name in error.get("ctx", {}):
+            return f"expected {limit} {error['ctx'][name]}"
     message = _WORDS.get(error["type"], error["msg"]).replace("Input should be ", "expected ")
     for words in _LIBRARY_WORDS:
         message = message.removeprefix(words)
