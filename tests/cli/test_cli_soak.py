@@ -94,7 +94,8 @@ def test_an_altered_file_is_named_and_ends_with_4(cli):
     verified = cli("soak", "verify")
     assert verified.code == 4
     assert "runtime_overrides.json" in verified.out
-    assert cli("soak", "gate").code == 4
+    judged = cli("soak", "gate")
+    assert (judged.code, "runtime_overrides.json" in judged.err) == (4, True)
     assert {path.name: path.read_bytes() for path in (SOAKS / "latest").iterdir()} == before
 
 
@@ -119,7 +120,11 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli):
     assert (stopped.code, "--resume" in stopped.err) == (130, True)
     judged = cli("soak", "gate", "latest")
     said, again = judged.err.splitlines()
-    assert (judged.code, said) == (1, "this soak ended at 9 of 24 iterations; go on with")
+    assert (judged.code, said) == (1, "this soak was interrupted after 9 of 24 iterations; resume it with")
+    words = " ".join(judged.out.split())
+    assert (
+        "found false, expected == true: interrupted after 9 of 24 iterations: resume it with seedbed soak run" in words
+    )
     resumed = cli(*shlex.split(again)[1:], "--json")
     assert resumed.code == 0
     assert "measuring again gave the same samples" in resumed.err
@@ -292,8 +297,14 @@ def test_a_forged_drawing_and_an_edited_gate_end_with_4_and_a_stranger_is_a_rema
     drawing.write_bytes(true.replace(b"PASS", b"FAIL"))
     for words in (("verify",), ("verify", "--strict"), ("gate",)):
         assert cli("soak", *words).code == 4
+    first, shown, accused = cli("soak", "gate").err.splitlines()
+    assert first == "verify.clean is false, by one accusation; to see all that was found"
+    assert accused.startswith("accused  report, KPIS.svg: ")
+    assert "KPIS.svg" in cli(*shlex.split(shown)[1:]).out
     drawing.write_bytes(true)
-    assert cli("soak", "gate", "--anchor", "0" * 16).code == 4
+    anchored = cli("soak", "gate", "--anchor", "0" * 16)
+    assert (anchored.code, "accused  anchor, POST_SOAK_SNAPSHOT.json: has the digest" in anchored.err) == (4, True)
+    assert f"--anchor {'0' * 16}" in anchored.err
     assert cli("soak", "gate").code == 0
     CORRUPTIONS["plan-gate"].inflict(Scene((SOAKS / "latest").resolve(), Path(), Random(0)))
     assert cli("soak", "verify", "--strict").code == 4

@@ -98,6 +98,19 @@ def test_every_request_is_drawn_at_the_value_it_asked_for_and_none_twice(folder,
     assert {text_of(text).split()[0] for text in texts(picture)} >= keys
 
 
+def test_the_ends_of_a_setting_in_words_are_of_values_in_use_though_its_axis_spans_what_was_asked_for(folder, picture):
+    used: dict[str, list[float]] = {}
+    for each in artifacts(folder):
+        for key, value in each["summary"]["used"].items():
+            used.setdefault(key, []).append(value)
+    moved = {key: values for key, values in used.items() if len(set(values)) > 1}
+    said = [text_of(text) for text in texts(picture)]
+    assert moved
+    for key, values in moved.items():
+        ends = f"{values[0]:g} to {values[-1]:g} in use"
+        assert any(each.startswith(key) and each.endswith(ends) for each in said), (key, ends)
+
+
 def test_what_was_held_back_says_what_it_asked_for(folder, picture):
     held = [
         (outcome["before"], outcome["wanted"], outcome["guard"])

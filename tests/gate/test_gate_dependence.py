@@ -270,3 +270,38 @@ def test_a_spread_at_the_threshold_is_refuted_from_neither_side_more_often_than_
 @pytest.mark.parametrize("ones", [0.0, 0.5, 7.0, 19.5, 20.0])
 def test_ones_refute_a_share_where_the_exact_bound_lies_above_it(ones: float, share: float) -> None:
     assert refutes(ones, 20.0, share, 0.05) == (largest_share_refuted(ones, 20.0, 0.05) > share)
+
+
+@pytest.mark.parametrize("num_samples", [20, 33, 60, 90, 200, 400])
+@pytest.mark.parametrize(
+    ("pattern", "check"),
+    [
+        ([0.5, 0.6], "mean(x) < 0.9 in [0, 1] @ 95%"),
+        ([1.0, 0.0, 1.0], "mean(x) < 0.9 in [0, 1] @ 95%"),
+        ([0.5, 0.6], "p95(x) < 0.9 @ 95%"),
+        ([0.0, 0.7], "std(x) < 0.36 in [0, 1] @ 95%"),
+    ],
+)
+def test_no_number_of_samples_is_promised_where_they_repeat_themselves(
+    pattern: list[float], check: str, num_samples: int
+) -> None:
+    report = report_on(check, {"x": Series((pattern * num_samples)[:num_samples])})
+    assert report.verdict is Verdict.INCONCLUSIVE
+    repeats = f"they repeat themselves every {len(pattern)} samples, and a repetition shows little that is new"
+    assert report.reason.endswith(
+        f"{repeats}; collect more at times out of step with it, or over many more repetitions"
+    )
+
+
+@pytest.mark.slow
+def test_a_repetition_is_worth_little_since_it_may_be_of_values_that_came_by_chance() -> None:
+    """Two values of mean 1/2 that come again are two values: counted as 60, a third of them would pass at it."""
+    generator, spec = np.random.default_rng(2), "mean(x) < 0.5 in [0, 1] @ 95%"
+    repeated = [np.tile(pair, 30) for pair in generator.random((200, 2))]
+    in_full = [generator.permutation(each) for each in repeated]  # the same values, in no order that repeats
+    by_chance, passes = (
+        sum(report_on(spec, {"x": Series(each)}).verdict is Verdict.PASS for each in series)
+        for series in (in_full, repeated)
+    )
+    assert by_chance > 60
+    assert passes < 24  # 5 % would be 10; a pair with a small spread is still trusted too much

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from seedbed.contracts import GateReport, Interval, RuntimeMode, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import judge, metrics_text, parse_gate
+from seedbed.gate import Series, judge, metrics_text, parse_gate
 from seedbed.gate._record_values import record_values
 
 RECORD = {
@@ -173,3 +174,24 @@ def test_the_metrics_text_carries_verdict_checks_and_run() -> None:
 def test_importing_the_gate_does_not_import_torch() -> None:
     code = "import sys, seedbed.gate; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("op", ["<=", ">=", "=="])
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1])
+def test_a_whole_number_that_no_float_holds_is_compared_with_none(value: int, op: str) -> None:
+    threshold = 2**53 if value > 0 else -(2**53)  # what it would be rounded to
+    record = {"x": value, "other": 1.0, "s": [1, value]}
+    with pytest.raises(InvalidInput, match=f"record, x: no float holds {value}, and {threshold} is the nearest"):
+        judge(parse_gate({"checks": [f"x {op} {threshold}"]}), record)
+    with pytest.raises(InvalidInput, match="record, s: a list that is no series of numbers: item 1: no float holds"):
+        judge(parse_gate({"checks": [f"max(s) {op} {threshold}"]}), record)
+    with pytest.raises(InvalidInput, match="item 1: no float holds"):
+        Series([1, value])
+    with pytest.raises(InvalidInput, match="item 1: no float holds"):
+        Series(np.array([1, value]))
+    assert judge(parse_gate({"checks": ["other == 1"]}), record).verdict is Verdict.PASS
+
+
+def test_a_list_that_is_no_series_is_told_so_with_what_is_in_it() -> None:
+    with pytest.raises(InvalidInput, match="record, m: a list that is no series of numbers: item 1 is 'a',"):
+        judge(parse_gate({"checks": ["mean(m) > 0"]}), {"m": [1, "a"], "metrics": {"m": 2.0}})

@@ -23,7 +23,7 @@ MOST_WRONG = 0.064
 
 
 def check_of(text: str):
-    return parse_gate({"checks": [text]}).checks[0]
+    return declared_gate({"checks": [text]}, source="the test").checks[0]
 
 
 def test_fifty_zeros_show_no_rate_below_a_hundredth_and_299_do() -> None:
@@ -88,8 +88,25 @@ def test_where_the_value_found_is_the_threshold_no_samples_are_asked_for(check: 
 def test_a_ratio_without_an_upper_bound_is_answered_too(num_samples: int, threshold: float, op: str) -> None:
     own, other = np.random.default_rng(num_samples).random((2, num_samples))
     report = report_on(f"spread_ratio(k, c) {op} {threshold} in [0, 1] @ 95%", {"k": Series(own), "c": Series(other)})
-    if report.verdict is Verdict.INCONCLUSIVE and "everything above" in report.reason:
-        assert report.reason.endswith("collect more samples")
+    if report.verdict is Verdict.INCONCLUSIVE and "lies inside" not in report.reason:
+        assert re.search("^found .*, at least .* at 95%, and nothing bounds it from above from", report.reason)
+        assert re.search(r": collect more samples(, about [\d,]+ if the value stays where it is)?$", report.reason)
+
+
+@pytest.mark.parametrize(("threshold", "verdict"), [(0.5, Verdict.FAIL), (2.0, Verdict.PASS)])
+def test_so_many_more_samples_as_are_estimated_for_a_ratio_without_an_upper_bound_decide(
+    threshold: float, verdict: Verdict
+) -> None:
+    check = f"spread_ratio(k, c) < {threshold} in [0, 1] @ 95%"
+    own, other = np.random.default_rng(30).random((2, 1000))  # of one spread, whose ratio is 1
+    for number in range(20, 60):
+        report = report_on(check, {"k": Series(own[:number]), "c": Series(other[:number])})
+        found = re.search(r"nothing bounds it from above .* about (\d+) if", report.reason)
+        if found:
+            enough = number + 2 * int(found[1])
+            assert verdict_on(check, {"k": Series(own[:enough]), "c": Series(other[:enough])}) is verdict
+            return
+    raise AssertionError("no number of samples was estimated")
 
 
 def test_two_arms_that_are_one_are_on_the_threshold_of_one_whatever_their_number() -> None:
@@ -317,7 +334,10 @@ def test_without_confidence_a_statistic_needs_as_many_samples_as_it_is_made_of(c
 
 
 @pytest.mark.parametrize(
-    "check", [f"count(k) {op} {at}" for op in (">", ">=", "<", "<=", "==", "!=") for at in (0, 1, 4, 4.5)]
+    "check",
+    [f"count(k) {op} {at}" for op in ("<", "<=", ">", ">=", "==", "!=") for at in (0, 1, 4, 4.5)][
+        1:
+    ],  # none is below 0
 )
 def test_a_count_needs_what_it_counts(check: str) -> None:
     passed = [number for number in range(1, 9) if verdict_on(check, {"k": Series([0.0] * number)}) is Verdict.PASS]
@@ -356,6 +376,13 @@ def test_a_range_that_is_none_is_refused(written: str, problem: str) -> None:
         ("std(k) > 2.2 in [5, 8]", "within the declared range [5, 8] it is at most 2.12132"),
         ("std(k) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
         ("spread_ratio(k, c) < -1 in [5, 8]", "within the declared range [5, 8] it is at least 0"),
+        # What is at most 1 is never above it.
+        *((f"{each} > 1 in [0, 1]", "within the declared range [0, 1] it is at most 1") for each in ("mean(k)", "ap")),
+        *(
+            (f"{each} < 0 in [0, 1]", "within the declared range [0, 1] it is at least 0")
+            for each in ("p5(k)", "std(k)")
+        ),
+        ("mean(k) <= 1.0000001 in [1.0000002, 2]", "within the declared range [1.0000002, 2] it is at least 1.0000002"),
     ],
 )
 def test_a_threshold_beyond_the_range_on_the_side_that_no_value_keeps_is_refused(
@@ -370,13 +397,19 @@ def test_a_threshold_beyond_the_range_on_the_side_that_no_value_keeps_is_refused
 @pytest.mark.parametrize(
     "written",
     [
-        *("mean(k) >= 1 in [0, 1]", "mean(k) > 1 in [0, 1]", "mean(k) < 0 in [0, 1]", "mean(k) <= 0 in [0, 1]"),
+        *("mean(k) >= 1 in [0, 1]", "mean(k) <= 0 in [0, 1]", "mean(k) == 1 in [0, 1]", "mean(k) > 0 in [0, 1]"),
         *("mean(k) < 7 in [0, 1]", "mean(k) > -7 in [0, 1]", "mean(k) != 7 in [0, 1]", "count(k) >= 48 in [0, 1]"),
         *("std(k) < 3 in [5, 8]", "std(k) > 2.12 in [5, 8]", "spread_ratio(k, c) > 20 in [0, 1]"),
     ],
 )
 def test_a_threshold_that_some_value_keeps_or_that_is_an_end_of_the_range_is_let_through(written: str) -> None:
     assert parse_gate({"checks": [written]})
+
+
+@pytest.mark.parametrize("written", ["std(k) < 0", "spread_ratio(k, c) < -1", "count(k) < 0"])
+def test_what_is_never_negative_is_not_asked_to_be_so_without_a_range_either(written: str) -> None:
+    with pytest.raises(InvalidInput, match="can never hold: it is at least 0 for any samples; correct the threshold"):
+        parse_gate({"checks": [written]})
 
 
 def test_a_value_equal_to_what_the_range_leaves_out_is_refused() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from seedbed.contracts import GateReport, Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import Series, judge, parse_gate
+from seedbed.gate import Check, Series, judge, parse_gate
+from seedbed.gate._judge import judge_with_remedies
 from seedbed.gate._record_values import record_values
 
 OLD_REPORT = Path(__file__).resolve().parents[1] / "data" / "gate-1" / "report.json"
@@ -293,3 +294,38 @@ def test_an_interval_whose_value_lies_outside_of_it_is_refused(value: float) -> 
     interval = {"value": value, "low": 0.5, "high": 0.9, "n": 100, "confidence": 0.95}
     with pytest.raises(InvalidInput, match=r"lies outside 0\.5 \.\. 0\.9"):
         report_on("x >= 0.3 @ 95%", {"x": interval})
+
+
+@pytest.mark.parametrize(
+    ("check", "samples", "asks"),
+    [
+        ("mean(x) < 0.01 in [0, 1] @ 95%", [0.0] * 50, True),
+        ("mean(x) < 0.6 in [0, 1] @ 95%", [0.5, 0.7, 0.2, 0.6, 0.3, 0.9, 0.4], True),
+        (
+            "mean(x) < 0.5 in [0, 1] @ 95%",
+            [0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0],
+            False,
+        ),  # the value found is the threshold
+        ("mean(x) < 0.5 @ 95%", [0.0, 1.0, 1.0, 0.0], False),  # without a range nothing bounds it
+        ("mean(x) <= 1.5 @ 95%", [1.5] * 3, True),
+        ("p95(x) < 1 @ 95%", [0.0] * 20, True),
+        ("std(x) < 1", [0.5], True),
+        ("drift(x) == false", [0.0] * 5, True),
+        ({"metric": "x", "statistic": "mean", "op": "<", "value": 1, "min_samples": 9}, [0.0] * 5, True),
+        ("mean(x) < 1", [0.0] * 5, False),
+        ("mean(x) < 1", [2.0] * 5, False),
+    ],
+)
+def test_a_caller_says_what_gives_more_samples_where_more_are_asked_for(
+    check: object, samples: list[float], asks: bool
+) -> None:
+    spec, asked = parse_gate({"checks": [check]}), list[Check]()
+
+    def remedy(of: Check) -> str:
+        asked.append(of)
+        return "run it twice"
+
+    own, told = judge(spec, {"x": samples}).checks[0], judge_with_remedies(spec, {"x": samples}, remedy).checks[0]
+    assert asked == list(spec.checks) * asks
+    assert told.reason == own.reason + "; run it twice" * asks
+    assert told.verdict is own.verdict

@@ -1,6 +1,7 @@
 """A gate is read whole or refused with every offending field named."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,30 @@ def test_a_json_gate(tmp_path: Path) -> None:
         ("metrics.ap == 0.9 @ 95%", "no interval can show"),
         ("metrics.ap >= 0.9 @ 100%", "less than 1"),
         ("meen(latency_ms) < 350", "no statistic is named 'meen': did you mean mean"),
-        ("latency_ms p100 < 350", "no statistic is named 'p100': known are"),
+        ("latency_ms p100 < 350", "a quantile lies above p0 and below p100; the largest value is max"),
+        ("p0(latency_ms) < 350", "a quantile lies above p0 and below p100; the least value is min"),
+        ("p101(latency_ms) < 350", "a quantile lies above p0 and below p100 (found"),
+        ("metrics.ap =< 0.9", "the operators are written <= and >=; expected 'metric op value'"),
+        ("metrics.ap = 0.9", "equality is written ==; expected 'metric op value'"),
+        ("metrics.ap >= 0.9 @ 95", "a confidence is in per cent, as in @ 95%; expected 'metric op value'"),
+        ("mean(x < 5", "checks.0: a parenthesis is not closed; write 'p95(latency_ms) < 9' or"),
+        ("difference(a, b > 0", "a parenthesis is not closed; write 'p95(latency_ms) < 9' or 'difference(a, b) > 0' ("),
+        ("difference(a", "a parenthesis is not closed; write 'p95(latency_ms) < 9' or 'difference(a, b) > 0'; if it"),
+        ("mean(x)) < 5", "a parenthesis is closed that was not opened"),
+        (5, "checks.0: expected a text such as 'metrics.test.ap >= 0.88 @ 95%', or a mapping of fields (found 5)"),
+        ({"metric": "a", "op": ">=", "value": 1, "confidence": 95}, "between 0 and 1, such as 0.95 for 95%"),
+        (
+            {"metric": "a", "op": ">=", "value": 1, "rnage": [0, 1]},
+            "no field has this name; did you mean range?",
+        ),
+        ({"metric": "a", "op": ">="}, "checks.0.value: it is missing"),
+        ({"metric": "", "op": ">=", "value": 1}, "checks.0.metric: expected a text that is not empty"),
+        ({"metric": "a", "op": ">=", "value": 1, "range": 1}, "checks.0.range: expected a list (found 1)"),
+        (
+            {"metric": "a", "op": ">=", "value": None},
+            "1 problem(s); fix them and try again\n  checks.0.value: expected true or false, a number or a text (found",
+        ),
+        ({"metric": "a", "op": ">=", "value": float("nan")}, "checks.0.value: expected a finite number"),
         ("mean(a, b) > 0", "difference and spread_ratio compare"),
         ("difference(a) > 0", "difference and spread_ratio compare"),
         ("drift(a) > 0", "drift is true or false"),
@@ -86,7 +110,10 @@ def test_a_json_gate(tmp_path: Path) -> None:
             {"metric": "a", "op": "==", "value": False, "statistic": "drift", "threshold": 5, "confidence": 0.9},
             "not both",
         ),
-        ({"metric": "a", "op": ">=", "value": 1, "severity": "high"}, "severity: Extra inputs"),
+        (
+            {"metric": "a", "op": ">=", "value": 1, "severity": "high"},
+            "severity: no field has this name",
+        ),
         ({"metric": "a", "op": "~", "value": 1}, "op: "),
         ({"metric": "a", "op": ">=", "value": float("inf")}, "checks.0.value"),
     ],
@@ -101,6 +128,23 @@ def test_a_check_that_cannot_be_judged_is_refused(check: object, problem: str) -
 @pytest.mark.parametrize("data", [None, [], {}, {"checks": []}, {"checks": ["a > 1"], "chekcs": []}])
 def test_a_gate_without_checks_or_with_unknown_fields_is_refused(data: object) -> None:
     with pytest.raises(InvalidInput, match="problem"):
+        parse_gate(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (None, "fix them and try again\n  expected 'checks:' and below it a list of checks (found nothing)"),
+        ({"checks": []}, "checks: expected at least 1 item, found 0"),
+        ({"checks": ["a > 1"], "chekcs": []}, "chekcs: no field has this name; did you mean checks?"),
+        ({"gate": "g"}, "checks: it is missing"),
+        ({"gate": 5, "checks": ["a > 1"]}, "gate: expected a text (found 5)"),
+        ({"checks": [{"metric": "a", "op": ">", "value": 1, "warmup": -1}]}, "warmup: expected at least 0 (found -1)"),
+        ({"checks": [{"metric": "a", "op": ">", "value": 1, "warmup": "x"}]}, "warmup: expected a whole number"),
+    ],
+)
+def test_a_gate_that_is_none_is_told_so_in_plain_words(data: object, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{re.escape(problem)}"):
         parse_gate(data)
 
 
@@ -188,3 +232,21 @@ def test_a_metric_may_still_be_called_anything_in_a_mapping() -> None:
 def test_a_folder_in_place_of_a_gate_file_is_a_mistake_of_input(tmp_path):
     with pytest.raises(InvalidInput, match="cannot be read: Is a directory"):
         load_gate(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        *("x >= 9007199254740993", "x <= -9_007_199_254_740_993", "mean(x) < 0 in [-9007199254740993, 1]"),
+        *("x >= 9007199254740992.5", {"metric": "x", "op": ">=", "value": 2**53 + 1}),
+        {"metric": "x", "op": ">=", "value": 1, "range": [0, 2**53 + 1]},
+    ],
+)
+def test_a_number_that_no_float_holds_is_refused_and_not_rounded(check: object) -> None:
+    with pytest.raises(InvalidInput, match=r"no float holds .*9007199254740992 is the nearest that one does"):
+        parse_gate({"checks": [check]})
+
+
+@pytest.mark.parametrize("text", ["9007199254740994", "-9007199254740992", "1e23", "0.1", "0.30000000000000004"])
+def test_a_number_that_a_float_holds_or_that_means_the_nearest_one_is_taken(text: str) -> None:
+    assert parse_gate({"checks": [f"x == {text}"]}).checks[0].value == float(text)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import Drift, Series, block_quantile, confidence_sequence, cusum, page_hinkley
+from seedbed.gate import Drift, Series, block_quantile, confidence_sequence, cusum, judge, page_hinkley, parse_gate
 from seedbed.gate.bounds._bootstrap import lag_one
 from seedbed.gate.bounds._drift_power import lag_one_without_step
 from seedbed.gate.bounds._sequence import sequence_reach
@@ -293,3 +293,18 @@ def test_a_series_turned_upside_down_drifts_the_other_way(samples: list[float]) 
     for detect in (page_hinkley, cusum):
         one, other = (detect(sign * np.array(samples), delta=0.25, threshold=5.0) for sign in (1, -1))
         assert (one.up, one.up_at, one.down_at) == (other.down, other.down_at, other.up_at)
+
+
+@pytest.mark.parametrize("constant", [1.0, 0.1])  # three times 0.1 is no 0.3 of floats, so its spread is rounded
+def test_two_arms_that_do_not_vary_have_no_ratio(constant: float) -> None:
+    still, moving = [constant] * 3, [1.0, 2.0, 4.0]
+    for op in ("<", ">", "==", "!="):
+        found = judge(parse_gate({"checks": [f"spread_ratio(a, b) {op} 2"]}), {"a": still, "b": still}).checks[0]
+        assert (found.verdict, found.reason) == (
+            Verdict.INCONCLUSIVE,
+            "neither arm varies at all, and 0 of 0 is no ratio",
+        )
+    assert judge(parse_gate({"checks": ["spread_ratio(a, b) == 0"]}), {"a": still, "b": moving}).verdict is Verdict.PASS
+    above = judge(parse_gate({"checks": ["spread_ratio(a, b) < 2"]}), {"a": moving, "b": still}).checks[0]
+    assert (above.verdict, above.reason[:3]) == (Verdict.FAIL, "inf")
+    assert judge(parse_gate({"checks": ["std(a) == 0"]}), {"a": still}).verdict is Verdict.PASS

@@ -142,8 +142,8 @@ def test_every_bad_line_is_named_and_nothing_is_imported(tmp_path):
     found = [int(fault.partition(":")[0]) for fault in said.split("\n  - line ")[1:]]
     assert found == list(range(2, 18))
     for fault in (
-        "line 4: run: Field required",
-        "line 7: seed: Extra inputs are not permitted",
+        "line 4: run: it is missing",
+        "line 7: seed: no field has this name",
         "metrics.x at a step is 'high', expected a number",
         "line 14: a line with a step has metrics, and neither params nor tags",
         "line 15: params.lr is 2, but an earlier line says 1",

@@ -249,7 +249,7 @@ stages:
         "height appears twice under one heading",
         "name is 'PANEL': this is the name of a schema that comes with Seedbed",
         "version is True",
-        "author is 'me': Extra inputs are not permitted",
+        "author is 'me': no field has this name",
         "stages.TRAINING.stage is 'stage': every schema has this field; leave it out",
         "stages.TRAINING.2x is '2x': expected 1 to 64 of A-Z a-z 0-9 _, beginning with a letter",
         "stages.TRAINING.weight.type is 'WEIGHT'",

@@ -29,6 +29,9 @@ def readbacks(tmp_path_factory):
 def test_an_unfinished_soak_may_not_be_frozen(readbacks):
     readback = replace(readbacks["healthy"], length=12)
     assert "9 of 12 iterations were measured" in freeze_objections(readback)
+    ready = next(each for each in judge_readback(readback, verified=True).checks if each.metric == "freeze_ready")
+    resume = "interrupted after 9 of 12 iterations: resume it with seedbed soak run --resume healthy"
+    assert ready.reason.startswith(f"found false, expected == true: {resume}")
 
 
 def test_changes_lost_in_the_last_window_forbid_to_freeze(readbacks):

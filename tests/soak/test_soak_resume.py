@@ -120,13 +120,24 @@ def test_a_corrupted_file_is_a_plain_refusal_that_names_it_and_nothing_is_writte
     ("name", "remedy"),
     [
         ("runtime_overrides.json", "runtime_overrides.json: is missing; restore the file from a copy, then resume"),
-        ("evidence.log", "evidence.log: is missing; changes.log or evidence.log was altered or cut: restore both"),
+        ("evidence.log", "evidence.log: is missing; restore changes.log and evidence.log from a copy, then resume"),
     ],
 )
 def test_a_file_that_is_missing_though_the_soak_has_begun_is_to_be_restored(name, remedy, stopped, tmp_path):
     folder = copied(stopped, tmp_path)
     (folder.path / name).unlink()
     assert f"{folder.path}: {remedy}" in str(refused(folder))
+
+
+def test_verification_names_both_logs_where_one_was_cut_that_the_other_rests_on(stopped, tmp_path):
+    folder = copied(stopped, tmp_path)
+    lines = folder.evidence_path.read_bytes().splitlines(keepends=True)
+    folder.evidence_path.write_bytes(b"".join(lines[:-1]))
+    told = [
+        each.what for each in verify_soak(folder, assemble, repeat=False).accusations if "changes.log" in each.where
+    ]
+    assert told
+    assert all("changes.log was altered, or evidence.log was altered or cut" in each for each in told)
 
 
 def records(alter):

@@ -32,7 +32,10 @@ class RequestMark:
 
 @dataclass(frozen=True)
 class SettingPanel:
-    """One setting between `top` and `bottom`: the values that were used, and the requests."""
+    """One setting between `top` and `bottom`: the values that were used, and the requests.
+
+    Its axis spans both, so that an end of it may be a value that was asked for and never used.
+    """
 
     title: str
     aside: str
@@ -101,7 +104,7 @@ def _ends(values: Sequence[float], start: float, stop: float) -> Axis:
 def _from_to(values: Sequence[float]) -> str:
     if not values:
         return ""
-    return f"stays {values[0]:g}" if len(set(values)) == 1 else f"{values[0]:g} to {values[-1]:g}"
+    return f"stays {values[0]:g}" if len(set(values)) == 1 else f"{values[0]:g} to {values[-1]:g} in use"
 
 
 def _staircase(points: Sequence[tuple[int, float]], steps: Axis, axis: Axis) -> str:

@@ -8,6 +8,7 @@ from typing import Any, final
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
+from seedbed.gate._arms import Advice
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._rules import FORMER_RULES, RULES
 
@@ -27,13 +28,17 @@ _MOST_TIMES_MORE = 1000
 @final
 @dataclass(frozen=True)
 class Answer:
-    """A verdict with its reason, the value found, and for a series the method and the number of samples."""
+    """A verdict with its reason, the value found, and for a series the method and the number of samples.
+
+    With `wants_more`, the reason says to collect more samples.
+    """
 
     verdict: Verdict
     reason: str
     found: Interval | bool | float | str | None = None
     method: str | None = None
     n: int | None = None
+    wants_more: bool = False
 
 
 def answer_value(check: Check, found: Interval | bool | float | str | None, rules: int = RULES) -> Answer:
@@ -85,7 +90,7 @@ def _with_confidence(
     if not any(ends):
         return Verdict.FAIL, f"none of {stated} is {check.op.value} {check.value:g}"
     more = (_remedy_formerly if rules <= FORMER_RULES else remedy)(found, float(check.value))
-    return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: {more}"
+    return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: {more.text}"
 
 
 def _objection(check: Check, found: Interval) -> str:
@@ -114,15 +119,16 @@ def _leaves_range(check: Check, found: Interval | bool | float | str) -> str:
     return f"{found:.6g} lies outside the declared range {limits}: the value or the range is wrong; correct it"
 
 
-def remedy(interval: Interval, threshold: float) -> str:
+def remedy(interval: Interval, threshold: float) -> Advice:
     """What to do where the threshold lies inside the interval."""
     missing = num_missing(interval, threshold)
     if missing is not None:
-        return f"collect more samples, about {missing:,} if the value stays where it is"
+        return Advice(f"collect more samples, about {missing:,} if the value stays where it is")
     if interval.value == threshold:
-        return "no number of samples decides while the value found is the threshold itself; move the threshold"
+        itself = "no number of samples decides while the value found is the threshold itself; move the threshold"
+        return Advice(itself, wants_more=False)
     near = f"not even {_MOST_TIMES_MORE} times as many samples would decide, so near is the value to the threshold"
-    return f"{near}; move the threshold"
+    return Advice(f"{near}; move the threshold", wants_more=False)
 
 
 def num_missing(interval: Interval, threshold: float) -> int | None:
@@ -137,11 +143,11 @@ def num_missing(interval: Interval, threshold: float) -> int | None:
     return max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n))
 
 
-def _remedy_formerly(interval: Interval, threshold: float) -> str:
+def _remedy_formerly(interval: Interval, threshold: float) -> Advice:
     if num_missing(interval, threshold) is not None:
         return remedy(interval, threshold)
     near = f"not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
-    return f"collect more samples, though {near}"
+    return Advice(f"collect more samples, though {near}")
 
 
 def _shown_apart(value: bool | float | str, expected: bool | float | str) -> str:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.gate._answer import HOLDS, Answer, apart
-from seedbed.gate._arms import FEWEST_FOR_RANKS, Shortage, plural
+from seedbed.gate._arms import FEWEST_FOR_RANKS, Advice, Shortage, plural, repetition
 from seedbed.gate._check import Check
 from seedbed.gate._estimate import alpha_of
 from seedbed.gate.bounds._quantile import QuantileRanks, dependent_ranks
@@ -22,7 +22,7 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
     """The answer on at least one sample. Each bound holds at `confidence`, and one may be missing, or both."""
     alpha, value = alpha_of(confidence), float(check.value)
     if samples.size < FEWEST_FOR_RANKS:
-        return _shortage(check, share, 1.0, samples.size, alpha)
+        return _shortage(check, share, 1.0, samples, alpha)
     ranks = dependent_ranks(samples, share, confidence=1 - 2 * alpha)
     low, found, high = _bounds(samples, share, ranks)
     asked, other = (high, low) if check.op.is_upper_limit else (low, high)
@@ -31,14 +31,17 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
     elif not HOLDS[check.op](other, value):
         verdict, bound = Verdict.FAIL, other
     elif abs(asked) == inf:
-        return _shortage(check, share, ranks.inflation, samples.size, alpha)
+        return _shortage(check, share, ranks.inflation, samples, alpha)
     else:
         verdict, bound = Verdict.INCONCLUSIVE, asked
     side = f"at {'most' if bound == high else 'least'} {apart(bound, value)}"
     reason = f"found {apart(found, value)}, {side} at {100 * (1 - alpha):g}% from {plural(samples.size, 'sample')}"
-    more = _remedy(found, value, ranks.inflation, samples.size) if verdict is Verdict.INCONCLUSIVE else ""
-    shown = _interval((low, found, high), samples.size, alpha)
-    return Answer(verdict, f"{reason}{more}", shown, "order statistics of blocks", samples.size)
+    shown, method = _interval((low, found, high), samples.size, alpha), "order statistics of blocks"
+    if verdict is not Verdict.INCONCLUSIVE:
+        return Answer(verdict, reason, shown, method, samples.size)
+    advice = _advice(found, value, samples)
+    worth = "" if found == value else _worth(ranks.inflation, samples.size)
+    return Answer(verdict, f"{reason}{worth}: {advice.text}", shown, method, samples.size, advice.wants_more)
 
 
 def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[float, float, float]:
@@ -49,7 +52,8 @@ def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[floa
     return low, found, high
 
 
-def _shortage(check: Check, share: float, inflation: float, num_samples: int, alpha: float) -> Shortage:
+def _shortage(check: Check, share: float, inflation: float, samples: _Samples, alpha: float) -> Shortage:
+    num_samples = samples.size
     side = "above" if check.op.is_upper_limit else "below"
     fewest = max(FEWEST_FOR_RANKS, fewest_to_refute(share if check.op.is_upper_limit else 1 - share, alpha))
     bounds = f"the {100 * share:g}th percentile from {side} at {100 * (1 - alpha):g}%"
@@ -57,13 +61,14 @@ def _shortage(check: Check, share: float, inflation: float, num_samples: int, al
     have = f"{plural(num_samples, 'sample')}{_worth(inflation, num_samples)}{',' if inflation > 1 else ''}"
     takes = f"which takes {fewest:,}{' of those' if inflation > 1 else ''}"
     do = "does" if num_samples == 1 else "do"
-    return Shortage(f"{have} {do} not bound {bounds}, {takes}", missing, is_least=inflation <= 1)
+    return Shortage(f"{have} {do} not bound {bounds}, {takes}", missing, inflation <= 1, repetition(samples))
 
 
-def _remedy(found: float, value: float, inflation: float, num_samples: int) -> str:
+def _advice(found: float, value: float, samples: _Samples) -> Advice:
     if found == value:
-        return ": no number of samples decides while the value found is the threshold itself; move the threshold"
-    return f"{_worth(inflation, num_samples)}: collect more samples"
+        itself = "no number of samples decides while the value found is the threshold itself; move the threshold"
+        return Advice(itself, wants_more=False)
+    return repetition(samples) or Advice("collect more samples")
 
 
 def _worth(inflation: float, num_samples: int) -> str:

@@ -1,5 +1,6 @@
 """The answer on a mean or a spread whose range is declared."""
 
+from collections.abc import Iterator
 from math import ceil, inf
 
 import numpy as np
@@ -7,10 +8,11 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.gate._answer import HOLDS, Answer, apart, num_missing, remedy
-from seedbed.gate._arms import plural
+from seedbed.gate._arms import Advice, Arms, plural, repetition
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._estimate import Question, alpha_of
 from seedbed.gate._fewest import fewest_to_show, is_number_known
+from seedbed.gate._statistics import SPREADS
 from seedbed.gate.bounds._share import fewest_to_refute
 
 __all__ = ["answer_constant", "answer_question"]
@@ -19,9 +21,9 @@ _Samples = NDArray[np.float64]
 _NOT_STRICT = frozenset({CheckOperator.AT_LEAST, CheckOperator.AT_MOST})
 
 
-def answer_question(check: Check, question: Question, num_samples: int, confidence: float) -> Answer:
+def answer_question(check: Check, question: Question, arms: Arms, confidence: float) -> Answer:
     """The answer: one bound decides, at the confidence demanded, unless the value found contradicts it."""
-    value, alpha = float(check.value), alpha_of(confidence)
+    value, alpha, num_samples = float(check.value), alpha_of(confidence), arms.samples.size
     ends = question.ends(alpha)
     interval = _interval(question, ends, num_samples, alpha)
     if all(HOLDS[check.op](bound, value) for bound in question.bounds):
@@ -37,9 +39,7 @@ def answer_question(check: Check, question: Question, num_samples: int, confiden
         shown = f"found {apart(question.found, value)}, {side} {_rounded(bound, value, holds)}"
         reason = f"{shown} at {100 * (1 - alpha):g}% from {_worth(check, question, num_samples)}"
         return Answer(verdict, reason, interval, question.method, num_samples)
-    return Answer(
-        Verdict.INCONCLUSIVE, _undecided(check, question, ends, num_samples), interval, question.method, num_samples
-    )
+    return _undecided(check, question, ends, interval, arms)
 
 
 def _interval(question: Question, ends: tuple[float, float], num_samples: int, alpha: float) -> Interval | float:
@@ -58,12 +58,19 @@ def _rounded(bound: float, value: float, below: bool) -> str:
     return f"{value:.6g}" if wrong else text
 
 
-def _undecided(check: Check, question: Question, ends: tuple[float, float], num_samples: int) -> str:
-    value = float(check.value)
+def _undecided(
+    check: Check, question: Question, ends: tuple[float, float], found: Interval | float, arms: Arms
+) -> Answer:
+    num_samples = arms.samples.size
+    value, certain = float(check.value), f"{100 * (1 - alpha_of(check.confidence or 0.5)):g}%"
     low, high = min(ends[0], value), max(ends[1], value)
-    shown = f"[{low:.6g}, {high:.6g}]" if high < inf else f"{low:.6g} and everything above"
-    inside = f"{value:g} lies inside {shown}, each end at {100 * (1 - alpha_of(check.confidence or 0.5)):g}% from "
-    return f"{inside}{_worth(check, question, num_samples)}: {_remedy(check, question, (low, high), num_samples)}"
+    shown = f"{value:g} lies inside [{low:.6g}, {high:.6g}], each end at {certain}"
+    if high == inf:
+        least = f"at least {apart(low, value)} at {certain}, and nothing bounds it from above"
+        shown = f"found {apart(question.found, value)}, {least}"
+    advice = _remedy(check, question, (low, high), arms)
+    reason = f"{shown} from {_worth(check, question, num_samples)}: {advice.text}"
+    return Answer(Verdict.INCONCLUSIVE, reason, found, question.method, num_samples, advice.wants_more)
 
 
 def _worth(check: Check, question: Question, num_samples: int) -> str:
@@ -77,25 +84,58 @@ def _worth(check: Check, question: Question, num_samples: int) -> str:
     )
 
 
-def _remedy(check: Check, question: Question, ends: tuple[float, float], num_samples: int) -> str:
-    fewest, value = fewest_to_show(check), float(check.value)
+def _remedy(check: Check, question: Question, ends: tuple[float, float], arms: Arms) -> Advice:
+    fewest, value, num_samples = fewest_to_show(check), float(check.value), arms.samples.size
     if fewest is None and is_number_known(check):
-        return f"no samples can show {check.op.value} {check.value:g} within the declared range; move the threshold"
-    mean, estimated = question.about(value)[0], None
-    high = ends[1] if ends[1] < inf else max(question.found, value)
-    interval = Interval(value=question.found, low=ends[0], high=high, n=max(num_samples, 2), confidence=0.5)
-    if ends[1] < inf and np.ptp(mean.samples) > 0:  # samples that are all alike show nothing of how they vary
-        estimated = num_missing(interval, value)
+        none = f"no samples can show {check.op.value} {check.value:g} within the declared range; move the threshold"
+        return Advice(none, wants_more=False)
+    mean = question.about(value)[0]
+    repeated = next(filter(None, map(repetition, _counted(check, mean.samples, arms))), None)
+    if repeated is not None and question.found != value:
+        return repeated
+    asked, threshold = _interval_asked(check, question, ends, num_samples)
+    # Samples that are all alike show nothing of how they vary.
+    estimated = None if asked is None or np.ptp(mean.samples) == 0 else num_missing(asked, threshold)
     least = ceil((fewest or 0) * mean.num_alike) - num_samples
     if least > (estimated or 0):
         about = "" if mean.num_alike <= 1 else "about "
         shown = f"it takes {about}{num_samples + least:,} samples to show it at all"
-        return f"{shown}: collect at least {about}{least:,} more{_unless_it_moves(question, value)}"
+        return Advice(f"{shown}: collect at least {about}{least:,} more{_unless_it_moves(question, value)}")
     switches = mean.num_switches_missing
     if switches:
         moves = plural(switches, "more move")
-        return f"they may be one run of a slow series until they made {moves} across their mean; collect more samples"
-    return "collect more samples" if ends[1] == inf and question.found != value else remedy(interval, value)
+        slow = f"they may be one run of a slow series until they made {moves} across their mean"
+        return Advice(f"{slow}; collect more samples")
+    return Advice("collect more samples") if asked is None else remedy(asked, threshold)
+
+
+def _counted(check: Check, asked: _Samples, arms: Arms) -> Iterator[_Samples]:
+    """The samples whose dependence says how many independent ones there are: of a spread, also those of the arms."""
+    yield asked
+    if check.statistic in SPREADS:
+        yield from (arm for arm in (arms.samples, arms.control) if arm is not None)
+
+
+def _interval_asked(
+    check: Check, question: Question, ends: tuple[float, float], num_samples: int
+) -> tuple[Interval | None, float]:
+    """The interval that has to narrow, and the threshold in it; None where it does not lie around what was found.
+
+    Where nothing bounds the statistic from above, it is that of the mean that is asked in its place.
+    """
+    value, number = float(check.value), max(num_samples, 2)
+    if ends[1] < inf or question.found == value:
+        high = ends[1] if ends[1] < inf else value
+        return Interval(value=question.found, low=ends[0], high=high, n=number, confidence=0.5), value
+    is_above = question.found > value
+    mean, at = question.asked(value, above=is_above)
+    if mean.found == at or (mean.found > at) is not is_above:
+        return None, at
+    low, high = mean.ends(alpha_of(check.confidence or 0.5))
+    end, most = (at - low, at - mean.range[0]) if is_above else (high - at, mean.range[1] - at)
+    if end > most / 2:  # where an end is almost that of the range, it says nothing of how it will narrow
+        return None, at
+    return Interval(value=mean.found, low=low, high=high, n=number, confidence=0.5), at
 
 
 def _unless_it_moves(question: Question, value: float) -> str:
@@ -120,7 +160,7 @@ def answer_constant(check: Check, samples: _Samples) -> Answer | None:
     if samples.size < fewest:
         more = f"collect at least {fewest - samples.size:,} more"
         rare = f"it takes {fewest:,} to show that other values make up less than {100 * alpha:g}% of the time"
-        return Answer(Verdict.INCONCLUSIVE, f"{shown}: {rare}; {more}", value, n=samples.size)
+        return Answer(Verdict.INCONCLUSIVE, f"{shown}: {rare}; {more}", value, n=samples.size, wants_more=True)
     rare = f"other values make up less than {100 * alpha:.4g}% of the time, at {100 * (1 - alpha):.4g}%"
     reason = f"{shown} itself, which {check.op.value} allows: {rare}, and are assumed to weigh nothing"
     return Answer(Verdict.PASS, reason, value, "constant", samples.size)

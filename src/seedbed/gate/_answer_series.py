@@ -11,15 +11,14 @@ from seedbed.errors import InvalidInput
 from seedbed.gate._answer import Answer, answer_value
 from seedbed.gate._answer_quantile import answer_quantile
 from seedbed.gate._answer_question import answer_constant, answer_question
-from seedbed.gate._arms import Arms, Estimate, Shortage, plural, without_confidence
+from seedbed.gate._arms import Advice, Arms, Estimate, Shortage, plural
 from seedbed.gate._check import Check, Method
-from seedbed.gate._estimate import Question, estimate, outside_range
+from seedbed.gate._estimate import Question, estimate, outside_range, value_alone
 from seedbed.gate._estimate_former import estimate_former
 from seedbed.gate._fewest import fewest_to_show
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._statistics import probability
-from seedbed.gate.bounds._bounded import exact_mean
 from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT, Detector, cusum, page_hinkley
 from seedbed.gate.bounds._drift_power import STEP, DriftTrial, drift_threshold, lag_one_without_step, power
 
@@ -83,7 +82,8 @@ def _missing(check: Check, series: Series, num_samples: int, rules: int) -> Answ
     fewest = check.min_samples or 1
     if num_samples < fewest:
         have = f"{plural(num_samples, 'sample')}, {fewest} demanded"
-        return Answer(Verdict.INCONCLUSIVE, f"{have}{_at_least(check, fewest, num_samples, rules)}", n=num_samples)
+        reason = f"{have}{_at_least(check, fewest, num_samples, rules)}"
+        return Answer(Verdict.INCONCLUSIVE, reason, n=num_samples, wants_more=True)
     return None
 
 
@@ -109,7 +109,7 @@ def answer_arms(check: Check, arms: Arms, *, rules: int = RULES, resamples: int 
     if isinstance(found, Answer):
         return found
     if isinstance(found, Question):
-        return answer_question(check, found, num_samples, check.confidence or 0.5)
+        return answer_question(check, found, arms, check.confidence or 0.5)
     answer = answer_value(check, found.found, rules)
     return Answer(answer.verdict, answer.reason, answer.found, found.method, num_samples)
 
@@ -123,13 +123,14 @@ def _estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question | Answ
 
 def _short_of(check: Check, arms: Arms, shortage: Shortage, rules: int) -> Answer:
     about = "at least" if shortage.is_least and rules > FORMER_RULES else "about"
-    more = f": collect {about} {shortage.num_missing:,} more" if shortage.num_missing else ""
+    advice = shortage.advice or Advice(f"collect {about} {shortage.num_missing:,} more", shortage.num_missing > 0)
+    more = f": {advice.text}" if advice.wants_more else ""
     value = None if rules <= FORMER_RULES or check.is_drift else _value_alone(check, arms)
-    return Answer(Verdict.INCONCLUSIVE, f"{shortage.reason}{more}", value, n=arms.samples.size)
+    return Answer(Verdict.INCONCLUSIVE, f"{shortage.reason}{more}", value, n=arms.samples.size, wants_more=bool(more))
 
 
 def _value_alone(check: Check, arms: Arms) -> float | None:
-    found = without_confidence(check, arms, exact_mean)
+    found = value_alone(check, arms)
     return (
         found.found
         if isinstance(found, Estimate) and isinstance(found.found, float) and isfinite(found.found)
@@ -143,7 +144,7 @@ def _answer_drift(check: Check, samples: NDArray[np.float64], rules: int) -> Ans
         reason = f"{plural(num_samples, 'sample')}, and drift needs {FEWEST_FOR_DRIFT}"
         about = "" if rules <= FORMER_RULES else "at least "
         more = f": collect {about}{FEWEST_FOR_DRIFT - num_samples} more"
-        return Answer(Verdict.INCONCLUSIVE, f"{reason}{more}", n=num_samples)
+        return Answer(Verdict.INCONCLUSIVE, f"{reason}{more}", n=num_samples, wants_more=True)
     trial = drift_trial(check, num_samples, lag_one_without_step(samples))
     threshold = threshold_of(check, trial)
     place = _place(trial, samples, threshold)
@@ -152,7 +153,9 @@ def _answer_drift(check: Check, samples: NDArray[np.float64], rules: int) -> Ans
     if place is None and sees < LEAST_POWER:
         step = f"a step of {STEP:g} standard deviations half-way"
         blind = f"no drift seen, but {step} would be seen in only {sees:.0%} of such series"
-        return Answer(Verdict.INCONCLUSIVE, f"{blind}: {_more_for(check, trial)}", method=method, n=num_samples)
+        advice = _more_for(check, trial)
+        reason = f"{blind}: {advice.text}"
+        return Answer(Verdict.INCONCLUSIVE, reason, method=method, n=num_samples, wants_more=advice.wants_more)
     answer = answer_value(check, place is not None)
     reason = f"{answer.reason}: {place or 'no drift'} by {method}"
     return Answer(answer.verdict, reason, answer.found, method, num_samples)
@@ -170,13 +173,13 @@ def threshold_of(check: Check, trial: DriftTrial) -> float:
     return check.threshold or drift_threshold(trial, check.confidence or _DRIFT_CONFIDENCE)
 
 
-def _more_for(check: Check, trial: DriftTrial) -> str:
+def _more_for(check: Check, trial: DriftTrial) -> Advice:
     for times in _TIMES_MORE:
         longer = replace(trial, num_samples=ceil(times * trial.num_samples))
         if power(longer, threshold_of(check, longer)) >= LEAST_POWER:
-            return f"collect about {longer.num_samples - trial.num_samples} more"
+            return Advice(f"collect about {longer.num_samples - trial.num_samples} more")
     remedy = "samples are too much alike; take them further apart" if check.threshold is None else "lower the threshold"
-    return f"not even {_TIMES_MORE[-1]} times as many samples would do: {remedy}"
+    return Advice(f"not even {_TIMES_MORE[-1]} times as many samples would do: {remedy}", wants_more=False)
 
 
 def _place(trial: DriftTrial, samples: NDArray[np.float64], threshold: float) -> str | None:

@@ -11,20 +11,23 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.gate._check import Check
 from seedbed.gate._statistics import SPREADS, point
+from seedbed.gate.bounds._dependence import repeats_every
 
 __all__ = [
     "FEWEST_FOR_RANKS",
+    "Advice",
     "Arms",
     "Estimate",
     "Shortage",
     "mean_by_numpy",
     "plural",
+    "repetition",
     "too_few",
     "without_confidence",
 ]
 
 _Samples = NDArray[np.float64]
-_Mean = Callable[[_Samples], float]
+_Statistic = Callable[[_Samples], float]
 FEWEST_FOR_RANKS = 8
 _FEWEST_THAT_VARY = 2
 
@@ -49,15 +52,25 @@ class Estimate:
 
 @final
 @dataclass(frozen=True)
+class Advice:
+    """What to do where the samples do not decide, and whether it is to collect more of them."""
+
+    text: str
+    wants_more: bool = True
+
+
+@final
+@dataclass(frozen=True)
 class Shortage:
     """Why there is no estimate, and about how many more samples are needed; 0 where samples alone would not do.
 
-    With `is_least`, so many are needed in any case, and maybe more.
+    With `is_least`, so many are needed in any case, and maybe more. `advice` takes the place of a number.
     """
 
     reason: str
     num_missing: int
     is_least: bool = False
+    advice: Advice | None = None
 
 
 def plural(number: int, noun: str) -> str:
@@ -72,21 +85,32 @@ def too_few(num_samples: int, fewest: int, method: str) -> Shortage:
     )
 
 
+def repetition(samples: _Samples) -> Advice | None:
+    """What to do about samples that repeat themselves: no number of further ones is promised. None for any others."""
+    period = repeats_every(samples)
+    if not period:
+        return None
+    says = f"they repeat themselves every {period} samples, and a repetition shows little that is new"
+    return Advice(f"{says}; collect more at times out of step with it, or over many more repetitions")
+
+
 def mean_by_numpy(samples: _Samples) -> float:
     """The mean as numpy sums it, which may miss that of a constant by a rounding error."""
     return float(samples.mean())
 
 
-def without_confidence(check: Check, arms: Arms, mean: _Mean) -> Estimate | Shortage:
+def without_confidence(check: Check, arms: Arms, mean: _Statistic, std: _Statistic) -> Estimate | Shortage:
     """The statistic alone, of at least one finite sample in each arm. Not for drift."""
     num_samples, statistic = arms.samples.size, check.statistic or ""
     if statistic in SPREADS and num_samples < _FEWEST_THAT_VARY:
         return too_few(num_samples, _FEWEST_THAT_VARY, f"a {statistic}")
     if statistic == "mean":
         return Estimate(mean(arms.samples), None)
+    if statistic == "std":
+        return Estimate(std(arms.samples), None)
     if arms.control is None:
         return Estimate(point(statistic, arms.samples), None)
     if statistic == "difference":
         return Estimate(mean(arms.samples - arms.control), None)
-    own, other = point("std", arms.samples), point("std", arms.control)
+    own, other = std(arms.samples), std(arms.control)
     return Estimate(own / other if other > 0 else inf, None)

@@ -1,6 +1,6 @@
 """A check: one demand on one metric. Demands that cannot be judged are refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Self
@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from seedbed.contracts import CheckKind, Message
+from seedbed.gate._held import not_held
 from seedbed.gate._statistics import DRIFTS, PAIRED, WITH_INTERVAL, probability, statistic_named
 from seedbed.gate._terse import parse_terse
 
@@ -93,12 +94,31 @@ class Check(Message):
     @model_validator(mode="before")
     @classmethod
     def _text_becomes_fields(cls, data: Any) -> Any:
-        return parse_terse(data) if isinstance(data, str) else data
+        if isinstance(data, str):
+            return parse_terse(data)
+        if not isinstance(data, Mapping | Check):
+            raise ValueError("expected a text such as 'metrics.test.ap >= 0.88 @ 95%', or a mapping of fields")
+        return data
 
     @field_validator("kind", mode="before")
     @classmethod
     def _case_does_not_matter(cls, kind: Any) -> Any:
         return kind.upper() if isinstance(kind, str) else kind
+
+    @field_validator("value", "range", mode="before")
+    @classmethod
+    def _floats_hold_the_numbers(cls, given: Any) -> Any:
+        for each in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(each, int) and (problem := not_held(each)):
+                raise ValueError(f"{problem}; declare that one, or another that a float holds")
+        return given
+
+    @field_validator("confidence", mode="before")
+    @classmethod
+    def _confidence_is_no_per_cent(cls, given: Any) -> Any:
+        if isinstance(given, int | float) and 1 < given < 100:
+            raise ValueError(f"expected a number between 0 and 1, such as {given / 100:g} for {given:g}%")
+        return given
 
     @field_validator("statistic")
     @classmethod

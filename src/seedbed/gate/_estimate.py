@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from seedbed.gate._arms import Arms, Estimate, Shortage, too_few, without_confidence
 from seedbed.gate._check import Check, Method
 from seedbed.gate._statistics import SPREADS
-from seedbed.gate.bounds._bounded import BoundedMean, Range, exact_mean
+from seedbed.gate.bounds._bounded import BoundedMean, Range, exact_mean, exact_spread
 from seedbed.gate.bounds._dependence import alike
-from seedbed.gate.bounds._spread import spread
 
-__all__ = ["Question", "alpha_of", "estimate", "outside_range", "question_of"]
+__all__ = ["Question", "alpha_of", "estimate", "outside_range", "question_of", "value_alone"]
 
 _Samples = NDArray[np.float64]
 _FEWEST_FOR_SPREAD = 4
@@ -69,7 +68,15 @@ def alpha_of(confidence: float) -> float:
 
 def estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question:
     """The statistic of `check`, of at least one finite sample in each arm. Not for drift, nor to bound a quantile."""
-    return without_confidence(check, arms, exact_mean) if check.confidence is None else question_of(check, arms)
+    return value_alone(check, arms) if check.confidence is None else question_of(check, arms)
+
+
+def value_alone(check: Check, arms: Arms) -> Estimate | Shortage:
+    """The statistic without a bound; a shortage for the ratio of two spreads that are both 0, which is none."""
+    both = () if arms.control is None or arms.samples.size < 2 else (arms.samples, arms.control)
+    if check.statistic == "spread_ratio" and both and not any(map(exact_spread, both)):
+        return Shortage("neither arm varies at all, and 0 of 0 is no ratio", 0)
+    return without_confidence(check, arms, exact_mean, exact_spread)
 
 
 def question_of(check: Check, arms: Arms) -> Question | Shortage:
@@ -141,7 +148,7 @@ def _of_std(samples: _Samples, limits: Range) -> Question:
         return sqrt(max(low, 0.0)), min(sqrt(high), largest)
 
     return Question(
-        spread(samples),
+        exact_spread(samples),
         lambda value: (at_most, max(value, 0.0) ** 2),
         (0.0, largest),
         ends,
@@ -152,7 +159,7 @@ def _of_std(samples: _Samples, limits: Range) -> Question:
 def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
     """One standard deviation is below `value` times another where the difference of those squares is below 0."""
     control = arms.control if arms.control is not None else arms.samples
-    if spread(control) == 0:
+    if exact_spread(control) == 0:
         return Shortage("the control arm does not vary at all, which is no measure", 0)
     own, other = _Deviations.of(arms.samples, limits), _Deviations.of(control, limits)
     least_alike = max(own.num_alike, other.num_alike)
@@ -168,7 +175,7 @@ def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
     def about_from_above(value: float) -> tuple[BoundedMean, float]:
         return mean_of(own.squares, other.enlarged, value)
 
-    found = spread(arms.samples) / spread(control)
+    found = exact_spread(arms.samples) / exact_spread(control)
     question = Question(found, about, (0.0, inf), lambda alpha: _ends_by_trial(question, alpha), about_from_above)
     return question
 

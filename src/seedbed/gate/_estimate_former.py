@@ -26,7 +26,7 @@ _FEWEST_FOR_SPREAD = 48
 def estimate_former(check: Check, arms: Arms, *, resamples: int = 2000) -> Estimate | Shortage:
     """The statistic of `check`, of at least one finite sample in each arm. Not for drift."""
     if check.confidence is None:
-        return without_confidence(check, arms, mean_by_numpy)
+        return without_confidence(check, arms, mean_by_numpy, spread)
     share = probability(check.statistic or "")
     if share is not None:
         return _quantile(arms.samples, share, check.confidence)

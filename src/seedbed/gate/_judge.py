@@ -1,6 +1,6 @@
 """Judges a record by a gate, as a pure function of both."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from seedbed.contracts import CheckKind, CheckReport, GateReport, Verdict
 from seedbed.errors import ExitCode
@@ -12,7 +12,7 @@ from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.gate._series import Series
 from seedbed.gate._spec import GateSpec
 
-__all__ = ["EXIT_CODE_OF", "judge"]
+__all__ = ["EXIT_CODE_OF", "judge", "judge_with_remedies"]
 
 EXIT_CODE_OF: Mapping[Verdict, ExitCode] = {
     Verdict.PASS: ExitCode.PASS,
@@ -32,10 +32,22 @@ def judge(spec: GateSpec, record: Mapping[str, object], *, known: Iterable[str] 
     InvalidInput for an unknown metric, with the nearest names, for a statistic of a single value, for a series without
     a statistic, and for values of different types.
     """
+    return judge_with_remedies(spec, record, lambda _: "", known=known, rules=rules)
+
+
+def judge_with_remedies(
+    spec: GateSpec,
+    record: Mapping[str, object],
+    remedy: Callable[[Check], str],
+    *,
+    known: Iterable[str] = (),
+    rules: int = RULES,
+) -> GateReport:
+    """As `judge`; each reason that asks for more samples goes on with the check's `remedy`, unless that is empty."""
     values = record_values(record, asked_of(spec))
     lint(spec, {*values, *known})
     lint_kinds(spec, values)
-    checks = tuple(_report(check, values, rules) for check in spec.checks)
+    checks = tuple(_report(check, values, remedy, rules) for check in spec.checks)
     return GateReport(
         gate=spec.gate,
         verdict=_overall(checks),
@@ -58,16 +70,17 @@ def _exit_code(checks: tuple[CheckReport, ...]) -> ExitCode:
     return EXIT_CODE_OF[_overall(checks)]
 
 
-def _report(check: Check, values: Mapping[str, RecordValue], rules: int) -> CheckReport:
+def _report(check: Check, values: Mapping[str, RecordValue], remedy: Callable[[Check], str], rules: int) -> CheckReport:
     control = None if check.control is None else values.get(check.control)
     answer = _answer(check, values.get(check.metric), control, rules)
+    told = remedy(check) if answer.wants_more else ""
     return CheckReport(
         metric=check.subject,
         kind=check.kind,
         expected=check.expected,
         found=answer.found,
         verdict=answer.verdict,
-        reason=answer.reason,
+        reason=f"{answer.reason}; {told}" if told else answer.reason,
         statistic=check.statistic,
         method=answer.method,
         n=answer.n,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from math import inf, sqrt
 
 from seedbed.errors import InvalidInput
+from seedbed.gate._answer import apart
 from seedbed.gate._check import Check, CheckOperator
 
 __all__ = ["refuse_unreachable"]
@@ -12,8 +13,8 @@ __all__ = ["refuse_unreachable"]
 def refuse_unreachable(checks: Iterable[Check], source: str) -> None:
     """Raise InvalidInput, naming `source` and each of them, for checks that no value within their range can keep.
 
-    A threshold at an end of the range is let through. Checks that were declared before are judged as they are, so this
-    is for new ones alone.
+    A threshold at an end of the range that the value may reach is let through, with >= and <=. Checks that were
+    declared before are judged as they are, so this is for new ones alone.
     """
     lines = [f"  checks.{place}: {problem}" for place, check in enumerate(checks) for problem in _problems(check)]
     if lines:
@@ -21,20 +22,24 @@ def refuse_unreachable(checks: Iterable[Check], source: str) -> None:
 
 
 def _problems(check: Check) -> Iterator[str]:
-    if check.range is None or isinstance(check.value, bool | str):
+    if isinstance(check.value, bool | str) or check.op is CheckOperator.UNEQUAL:
         return
-    low, high = _reach(check, check.range)
-    if check.op is CheckOperator.UNEQUAL:
-        return
-    too_low = check.value < low and (check.op.is_upper_limit or not check.op.orders)
-    too_high = check.value > high and not check.op.is_upper_limit
-    if too_low or too_high:
-        limits = f"the declared range [{check.range[0]:g}, {check.range[1]:g}]"
-        most = f"at least {low:g}" if too_low else f"at most {high:.6g}"
-        yield (
-            f"{check.subject} {check.expected} can never hold: within {limits} it is {most}; correct the threshold or "
-            "the range"
-        )
+    low, high = _reach(check, check.range or (-inf, inf))
+    is_strict = check.op in {CheckOperator.ABOVE, CheckOperator.BELOW}
+    too_low = check.value < low or (is_strict and check.value == low)
+    too_high = check.value > high or (is_strict and check.value == high)
+    if too_low and (check.op.is_upper_limit or not check.op.orders):
+        yield _told(check, f"at least {apart(low, check.value)}")
+    elif too_high and not check.op.is_upper_limit:
+        yield _told(check, f"at most {apart(high, check.value)}")
+
+
+def _told(check: Check, what: str) -> str:
+    never = f"{check.subject} {check.expected} can never hold"
+    if check.range is None:
+        return f"{never}: it is {what} for any samples; correct the threshold"
+    limits = ", ".join(apart(end, float(check.value)) for end in check.range)
+    return f"{never}: within the declared range [{limits}] it is {what}; correct the threshold or the range"
 
 
 def _reach(check: Check, limits: tuple[float, float]) -> tuple[float, float]:

@@ -1,18 +1,31 @@
 """The values of a record by dotted path, as a gate reads them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import final
 
 from pydantic import ValidationError
 
 from seedbed.contracts import Interval
+from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput
 from seedbed.gate._check import Check
-from seedbed.gate._series import Series, as_float, as_series
+from seedbed.gate._held import not_held
+from seedbed.gate._series import Series, as_float, read_series
 from seedbed.gate._spec import GateSpec
 from seedbed.records.canonical._numbers import NOT_FINITE
 
 __all__ = ["RecordValue", "asked_of", "lint", "lint_kinds", "record_values"]
+
+
+@final
+@dataclass(frozen=True)
+class _Unusable:
+    """A value of the record that no check can be made on, and why."""
+
+    why: str
+
 
 RecordValue = Interval | Series | bool | float | str | None
 
@@ -23,17 +36,26 @@ def record_values(record: Mapping[str, object], asked: Iterable[str] = ()) -> di
     """Every value in the record by its dotted path. A mapping with exactly an interval's fields is one value.
 
     A list of numbers is one value too, a series, in which null means a sample that is not finite. Other lists are left
-    out. The texts that a record has for NaN and the infinities are these numbers. Raises InvalidInput for an interval
-    that contradicts itself, and where two values have a path that is `asked`.
+    out, and whole numbers that no float holds. The texts that a record has for NaN and the infinities are these
+    numbers. Raises InvalidInput for an interval that contradicts itself, and for a path that is `asked` and left out,
+    or that two values have.
     """
     found: dict[str, RecordValue] = {}
+    unusable: dict[str, str] = {}
     twice: set[str] = set()
     for path, value in _walk(record, ""):
-        if path in found:
+        if path in found or path in unusable:
             twice.add(path)
-        found[path] = value
-    for path in twice.intersection(asked):
-        raise InvalidInput(f"record: two values have the path {path}, one by a key with a dot in it; rename that key")
+        if isinstance(value, _Unusable):
+            unusable[path] = value.why
+        else:
+            found[path] = value
+    for path in asked:
+        if path in twice:
+            both = f"record: two values have the path {path}, one by a key with a dot in it"
+            raise InvalidInput(f"{both}; rename that key")
+        if path in unusable:
+            raise InvalidInput(f"record, {path}: {unusable[path]}")
     return found
 
 
@@ -81,7 +103,7 @@ def _unknown(metric: str, known: list[str]) -> str:
     return f"  {metric}: " + (f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known[:20])}")
 
 
-def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue]]:
+def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue | _Unusable]]:
     if isinstance(value, Mapping):
         if value.keys() == _INTERVAL_FIELDS:
             yield path, _interval(value, path)
@@ -92,12 +114,16 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue]]:
         yield path, value
     elif isinstance(value, str):
         yield path, NOT_FINITE.get(value, str(value))  # an enumeration's member becomes its text
+    elif isinstance(value, int) and (problem := not_held(value)):
+        yield path, _Unusable(f"{problem}, so no check can compare it; record it as a text, or in a larger unit")
     elif isinstance(value, int | float):
         yield path, as_float(value)
-    else:
-        series = as_series(value)
-        if series is not None:
-            yield path, series
+    elif isinstance(value, Series):
+        yield path, value
+    elif isinstance(value, list | tuple):
+        series = read_series(value)
+        unfit = _Unusable(f"a list that is no series of numbers: {series}; correct the record")
+        yield path, unfit if isinstance(series, str) else series
 
 
 def _interval(value: Mapping[str, object], path: str) -> RecordValue:
@@ -107,7 +133,7 @@ def _interval(value: Mapping[str, object], path: str) -> RecordValue:
     try:
         found = Interval.model_validate(value)
     except ValidationError as problem:
-        raise InvalidInput(f"record, {path}: not a confidence interval: {problem.errors()[0]['msg']}") from None
+        raise InvalidInput(f"record, {path}: not a confidence interval: {faults_of(problem)[0].told('it')}") from None
     if not found.low <= found.value <= found.high:
         raise InvalidInput(
             f"record, {path}: not a confidence interval: its value {found.value!r} lies outside {found.low!r} .. "

@@ -1,6 +1,7 @@
 """Samples of one metric, in the order they were taken."""
 
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, nan
 from typing import Any, final
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
+from seedbed.gate._held import not_held
 from seedbed.records.canonical._numbers import NOT_FINITE
 
-__all__ = ["Series", "as_float", "as_series"]
+__all__ = ["Series", "as_float", "read_series"]
 
 _NOT_FINITE = dict[str | None, float](NOT_FINITE) | {None: nan}
 
@@ -22,19 +24,19 @@ class Series:
     """Samples of one metric in the order they were taken, such as one an iteration.
 
     Samples that are not finite are kept, and a check on them fails. A series without samples is no data. Raises
-    InvalidInput for a sample that is no number.
+    InvalidInput for a sample that is no number, or a whole one that no float holds.
     """
 
     values: tuple[float, ...]
 
     def __init__(self, values: Iterable[float]) -> None:
-        if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf":
+        if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "f":
             object.__setattr__(self, "values", tuple(values.astype(np.float64).tolist()))
             return
         samples = tuple(values)
-        wrong = [value for value in samples if not _is_number(value)]
-        if wrong:
-            raise InvalidInput(f"a series holds numbers alone, found {wrong[0]!r}; leave out everything else")
+        problem = _problem(samples)
+        if problem:
+            raise InvalidInput(f"a series holds numbers alone: {problem}; leave it out, or correct it")
         object.__setattr__(self, "values", tuple(map(as_float, samples)))
 
     def __len__(self) -> int:
@@ -45,17 +47,10 @@ class Series:
         return np.asarray(self.values[warmup:], dtype=np.float64)
 
 
-def as_series(value: object) -> Series | None:
-    """A series from a record: a `Series`, or a list of numbers, in which null is a sample that is not finite too.
-
-    None for any other value.
-    """
-    if isinstance(value, Series):
-        return value
-    if isinstance(value, list | tuple):
-        samples: list[Any] = [_NOT_FINITE.get(each, each) if isinstance(each, str | None) else each for each in value]
-        return Series(samples) if all(map(_is_number, samples)) else None
-    return None
+def read_series(values: Sequence[object]) -> Series | str:
+    """A series from a list of a record, in which null is a sample that is not finite too; or why it is none."""
+    samples: list[Any] = [_NOT_FINITE.get(each, each) if isinstance(each, str | None) else each for each in values]
+    return _problem(samples) or Series(samples)
 
 
 def as_float(value: float) -> float:
@@ -68,3 +63,13 @@ def as_float(value: float) -> float:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _problem(samples: Sequence[object]) -> str:
+    """The first sample that is none, and why; empty without one."""
+    for place, each in enumerate(samples):
+        if not _is_number(each):
+            return f"item {place} is {reprlib.repr(each)}, which is no number"
+        if isinstance(each, int | np.integer) and (problem := not_held(int(each))):
+            return f"item {place}: {problem}"
+    return ""

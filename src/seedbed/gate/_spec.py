@@ -6,7 +6,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from seedbed.contracts import Message
-from seedbed.contracts._faults import faults_of
+from seedbed.contracts._faults import FieldFault, faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate._check import Check
 from seedbed.gate._reachable import refuse_unreachable
@@ -40,8 +40,16 @@ def declared_gate(data: object, *, source: str) -> GateSpec:
     try:
         return GateSpec.model_validate(data)
     except ValidationError as problem:
-        lines = [f"  {each.told('the top')} (found {each.found!r})" for each in faults_of(problem)]
+        lines = [f"  {_told(each)} (found {_shown(each.found)})" for each in faults_of(problem, GateSpec)]
         raise InvalidInput("\n".join([f"{source}: {len(lines)} problem(s); fix them and try again", *lines])) from None
+
+
+def _told(fault: FieldFault) -> str:
+    return fault.told("") if fault.place else "expected 'checks:' and below it a list of checks"
+
+
+def _shown(found: object) -> str:
+    return "nothing" if found is None else repr(found)
 
 
 def load_gate(path: Path) -> GateSpec:

@@ -24,6 +24,7 @@ _POINTS: Mapping[str, Callable[[NDArray[np.float64]], float]] = {
 }
 # There is no interval for an extreme, the last sample or a count.
 WITH_INTERVAL = frozenset({"mean", "median", "std"}) | PAIRED
+_PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)")
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 
 
@@ -36,6 +37,9 @@ def statistic_named(name: str) -> str:
     """`name` if it is a statistic. Raises ValueError with the nearest names."""
     if is_statistic(name):
         return name
+    if number := _PERCENTILE.fullmatch(name):
+        instead = {0.0: "; the least value is min", 100.0: "; the largest value is max"}.get(float(number[1]), "")
+        raise ValueError(f"no statistic is named {name!r}: a quantile lies above p0 and below p100{instead}")
     known = sorted({*_POINTS, *DRIFTS, *PAIRED})
     near = get_close_matches(name, known, n=2)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)} and quantiles such as p95"

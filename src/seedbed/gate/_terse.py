@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from math import isfinite
 
+from seedbed.gate._held import not_held
 from seedbed.gate._statistics import statistic_named
 
 __all__ = ["QUOTES", "parse_terse"]
@@ -16,6 +17,11 @@ _CHECK = re.compile(
     rf"(?:{_RANGE.format('')})?(?:\s*@\s*(?P<percent>\d+(?:\.\d+)?)\s*%)?(?:{_RANGE.format('after_')})?"
 )
 _CALL = re.compile(r"(?P<statistic>[\w.]+)\(\s*(?P<metric>[^\s(),]+)\s*(?:,\s*(?P<control>[^\s(),]+)\s*)?\)")
+_MISTAKES = (
+    (re.compile("=<|=>"), "the operators are written <= and >="),
+    (re.compile("(?<![<>=!])=(?![=<>])"), "equality is written =="),
+    (re.compile(r"@\s*\d+(\.\d+)?\s*$"), "a confidence is in per cent, as in @ 95%"),
+)
 _PAIR = re.compile(r"(?P<metric>\S+)\s+(?P<statistic>\S+)")
 
 
@@ -24,15 +30,26 @@ def parse_terse(text: str) -> dict[str, object]:
 
     Raises ValueError for any other text.
     """
+    _require_whole_parentheses(text)
     match = _CHECK.fullmatch(text.strip())
     subject = None if match is None else _subject(match["subject"])
     if match is None or subject is None:
-        if text.count("(") != text.count(")"):
-            raise ValueError(f"it has half of its parentheses: a list in brackets ends a check at a comma; {QUOTES}")
-        raise ValueError("expected 'metric op value' such as 'metrics.test.ap >= 0.88 @ 95%', or 'p95(latency_ms) < 9'")
+        near = next((f"{what}; " for mistake, what in _MISTAKES if mistake.search(text)), "")
+        form = "expected 'metric op value' such as 'metrics.test.ap >= 0.88 @ 95%', or 'p95(latency_ms) < 9'"
+        raise ValueError(f"{near}{form}")
     percent = match["percent"]
     confidence = {} if percent is None else {"confidence": float(Decimal(percent) / 100)}
     return {**subject, "op": match["op"], "value": _value(match["value"]), **confidence, **_range(match)}
+
+
+def _require_whole_parentheses(text: str) -> None:
+    """A list in brackets ends a check at its comma, and leaves a half without an operator, and one that closes only."""
+    missing = text.count("(") - text.count(")")
+    if missing:
+        half = "a parenthesis is not closed" if missing > 0 else "a parenthesis is closed that was not opened"
+        may_be_cut = missing < 0 or not any(sign in text for sign in "<>=!")
+        cut = f"; if it stands in a list in brackets, which ends a check at a comma, {QUOTES}" if may_be_cut else ""
+        raise ValueError(f"{half}; write 'p95(latency_ms) < 9' or 'difference(a, b) > 0'{cut}")
 
 
 def _range(match: re.Match[str]) -> dict[str, object]:
@@ -59,4 +76,7 @@ def _value(text: str) -> bool | float | str:
         return text.strip("'\"")
     if not isfinite(number):
         raise ValueError(f"{text} is no threshold, since no value can be compared with it")
+    is_written_out = "e" not in text.lower()
+    if is_written_out and (problem := not_held(Decimal(text))):
+        raise ValueError(f"{problem}; declare that one, or another that a float holds")
     return number

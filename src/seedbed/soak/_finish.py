@@ -22,10 +22,10 @@ from seedbed.soak.reports._reports import (
 )
 from seedbed.soak.verify._drawing_check import stated_drawing
 from seedbed.soak.verify._page import verification_page
-from seedbed.soak.verify._verification import SoakVerification
-from seedbed.soak.verify._verify import examine_soak, unreadable, verify_soak
+from seedbed.soak.verify._verification import Accusation, SoakVerification
+from seedbed.soak.verify._verify import examine_soak, read_and_verify, unreadable
 
-__all__ = ["FinishedSoak", "finish", "judge_soak"]
+__all__ = ["FinishedSoak", "JudgedSoak", "finish", "judge_and_verify", "judge_soak"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,15 @@ class FinishedSoak:
     def report(self) -> GateReport:
         """The gate's report."""
         return self.snapshot.gate
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSoak:
+    """A soak that was judged: its logs read back, its verification, and the gate's report."""
+
+    readback: SoakReadback
+    verification: SoakVerification
+    report: GateReport
 
 
 def judge_soak(
@@ -58,15 +67,36 @@ def judge_soak(
     `verify_soak`. `calibrate` adds the false-pass rate of each check on a series. Raises StoreCorrupt for logs that
     cannot be read.
     """
-    readback = _readable(folder, assemble)
-    verification = verify_soak(folder, assemble, strict=True, anchor=anchor, drawing=drawing)
+    judged = judge_and_verify(
+        folder, assemble, spec=spec, anchor=anchor, drawing=drawing, metrics=metrics, calibrate=calibrate
+    )
+    return judged.report
+
+
+def judge_and_verify(
+    folder: SoakFolder,
+    assemble: Callable[[SoakPlan], Assembly],
+    *,
+    spec: GateSpec | None,
+    anchor: str | None,
+    drawing: SoakDrawing | None,
+    metrics: bool,
+    calibrate: bool,
+) -> JudgedSoak:
+    """As `judge_soak`, with what was read and found, so that nothing is read again to say why."""
+    folder.plan()  # a plan of a later version, or a file that is none, has an error of its own
+    readback, verification = read_and_verify(folder, assemble, strict=True, repeat=True, anchor=anchor, drawing=drawing)
+    if readback is None:
+        raise _not_readable(folder, verification.accusations[0])
     report = judge_readback(readback, verified=verification.clean, spec=spec)
     if spec is None and verification.clean:
         sealed = stated_drawing(folder)
         folder.write(folder.snapshot_path, post_soak_snapshot(readback, report, verified=True, drawing=sealed))
     if metrics:
         _write_metrics(folder, readback, report)
-    return calibrate_readback(readback, report, verified=verification.clean, spec=spec) if calibrate else report
+    if calibrate:
+        report = calibrate_readback(readback, report, verified=verification.clean, spec=spec)
+    return JudgedSoak(readback, verification, report)
 
 
 def finish(
@@ -92,9 +122,13 @@ def _readable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> S
     """The soak read back. Raises StoreCorrupt, with the file, when it cannot be read."""
     folder.plan()  # a plan of a later version, or a file that is none, has an error of its own
     for each in unreadable(folder, assemble):
-        raise StoreCorrupt(f"{folder.path}: {each.where}: {each.what}; restore the file from a copy")
+        raise _not_readable(folder, each)
     plan = folder.plan()
     return read_soak(folder, plan, assemble(plan))
+
+
+def _not_readable(folder: SoakFolder, why: Accusation) -> StoreCorrupt:
+    return StoreCorrupt(f"{folder.path}: {why.where}: {why.what}; restore the file from a copy")
 
 
 def _write_drawing(

@@ -170,5 +170,5 @@ def load_config(path: Path) -> TrainConfig:
     except yaml.YAMLError as error:
         raise InvalidInput(f"{path}: not YAML: {error}{unquoted_check(error)}") from None
     except ValidationError as error:
-        fields = "; ".join(fault.told("file") for fault in faults_of(error))
+        fields = "; ".join(fault.told("file") for fault in faults_of(error, TrainConfig))
         raise InvalidInput(f"{path}: {fields}; `seedbed init` writes a commented example") from None

@@ -1,6 +1,6 @@
 """`seedbed soak gate`: does a soak pass its checks? The exit code is the answer."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,9 +16,15 @@ from seedbed.cli.soak._options import (
     altered_files_break_the_contract,
     resuming,
     soak_at,
+    verifying,
 )
 
+if TYPE_CHECKING:
+    from seedbed.soak import SoakVerification
+
 __all__ = ["gate"]
+
+_SHOWN = 3
 
 _FORMER = (
     "this soak is judged by the rules of its time, whose bounds do not hold for rare events and skew; "
@@ -60,14 +66,15 @@ def gate(
     from seedbed.dashboard import soak_drawing
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
-    from seedbed.soak import assemble, judge_soak, read_soak
+    from seedbed.soak import assemble
+    from seedbed.soak._finish import judge_and_verify
 
     if spec is not None and prometheus:
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     soak_folder = soak_at(same or path, name)
     own_gate = None if spec is None else load_gate(spec)
     with altered_files_break_the_contract():
-        report = judge_soak(
+        judged = judge_and_verify(
             soak_folder,
             assemble,
             spec=own_gate,
@@ -76,16 +83,16 @@ def gate(
             metrics=prometheus,
             calibrate=calibrate,
         )
-    plan = soak_folder.plan()
-    soak = read_soak(soak_folder, plan, assemble(plan))
+    soak, report = judged.readback, judged.report
     if not soak.is_finished:
-        ended = f"this soak ended at {len(soak.iterations)} of {soak.length} iterations"
-        errors().print(f"{ended}; go on with\n  {resuming(soak_folder)}", soft_wrap=True)
-    if anchor is None and not plan.is_bound:
+        ended = f"this soak was interrupted after {len(soak.iterations)} of {soak.length} iterations"
+        errors().print(f"{ended}; resume it with\n  {resuming(soak_folder)}", soft_wrap=True)
+    if anchor is None and not soak.plan.is_bound:
         former = (
             "its log does not name its plan, so nothing shows that the gate is the one it began with; give --anchor"
         )
         errors().print(f"remark: this soak is of a former version: {former}", soft_wrap=True)
+    _print_accusations(judged.verification, verifying(soak_folder, anchor))
     if as_json:
         print_json({"soak_id": soak_folder.path.name, **report.model_dump(mode="json")})
     else:
@@ -95,3 +102,16 @@ def gate(
         if prometheus:
             errors().print(f"metrics: {soak_folder.metrics_path}", soft_wrap=True)
     raise typer.Exit(report.exit_code)
+
+
+def _print_accusations(found: "SoakVerification", command: str) -> None:
+    """Why `verify.clean` is false: the first accusations, and the command that shows all of them."""
+    if found.clean:
+        return
+    from rich.text import Text
+
+    number = "one accusation" if len(found.accusations) == 1 else f"{len(found.accusations)} accusations"
+    errors().print(f"verify.clean is false, by {number}; to see all that was found\n  {command}", soft_wrap=True)
+    for each in found.accusations[:_SHOWN]:
+        accused = Text.assemble(("accused  ", "bold red"), f"{each.flaw.value}, {each.where}: {each.what}")
+        errors().print(accused, soft_wrap=True)

@@ -23,6 +23,7 @@ __all__ = [
     "altered_files_break_the_contract",
     "resuming",
     "soak_at",
+    "verifying",
 ]
 
 DEFAULT_FOLDER = Path("artifacts/soak")
@@ -74,6 +75,12 @@ def _elsewhere(path: Path, option: str) -> str:
 def resuming(folder: "SoakFolder") -> str:
     """The command that goes on with a soak that was interrupted."""
     return shlex.join(["seedbed", "soak", "run", "--out", str(folder.path.parent), "--resume", folder.path.name])
+
+
+def verifying(folder: "SoakFolder", anchor: str | None) -> str:
+    """The command that shows everything that verification finds in a soak."""
+    anchored = [] if anchor is None else ["--anchor", anchor]
+    return shlex.join(["seedbed", "soak", "verify", "--path", str(folder.path), *anchored])
 
 
 @contextmanager

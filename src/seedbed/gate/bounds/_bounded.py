@@ -23,8 +23,9 @@ from seedbed.gate.bounds._dependence import (
 )
 from seedbed.gate.bounds._samples import Samples, finite_samples
 from seedbed.gate.bounds._share import largest_share_refuted
+from seedbed.gate.bounds._spread import spread
 
-__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean"]
+__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean", "exact_spread"]
 
 _Floats = NDArray[np.float64]
 Range = tuple[float, float]
@@ -36,6 +37,11 @@ _ROUNDS, _POINTS = 2, 8
 def exact_mean(samples: _Floats) -> float:
     """The mean, correctly summed, so that the mean of a constant is that constant."""
     return min(max(fsum(samples.tolist()) / samples.size, float(samples.min())), float(samples.max()))
+
+
+def exact_spread(samples: _Floats) -> float:
+    """The standard deviation of at least two samples; that of a constant is 0, and no rounding error."""
+    return 0.0 if samples.min() == samples.max() else spread(samples)
 
 
 def bounded_mean(values: Samples, low: float = 0.0, high: float = 1.0, *, confidence: float = 0.95) -> Interval:

@@ -19,6 +19,7 @@ __all__ = [
     "in_blocks",
     "independent_length",
     "lag_one_of_rows",
+    "repeats_every",
     "switches_of_rows",
 ]
 
@@ -35,6 +36,7 @@ _NUM_LAGS = 4
 _NUM_EIGHTHS, _LARGER, _CLEARLY_LARGER = 8, 1.3, 3.0
 _LENGTHENED, _CLEARLY_ALIKE = 1.5, 2.0
 _LENGTHENED_FOR_LOOKS, _SHOW_HALF = 1.25, 200
+_FEWEST_ROUNDS = 4
 ENOUGH_SWITCHES = 8
 """With fewer switches a series may hold one long run alone, which looks like many samples that agree."""
 
@@ -55,6 +57,17 @@ class Dependence:
 def alike(samples: NDArray[np.float64]) -> float:
     """How many successive samples say as much about the mean as one independent sample, at least 1."""
     return float(dependence_of_rows(samples.reshape(1, -1)).num_alike[0])
+
+
+def repeats_every(samples: NDArray[np.float64]) -> int:
+    """After how many samples a series repeats itself, where so few of its seasons count as independent; else 0.
+
+    More samples of the same then count for as much more only once there are several times as many seasons as count as
+    one, so that how an interval narrows cannot be told from these.
+    """
+    seasons = seasons_of_rows(samples.reshape(1, -1))
+    period = int(seasons.periods[0])
+    return period if period and samples.size // period < _FEWEST_ROUNDS * seasons.num_alike[0] else 0
 
 
 def dependence_of_rows(samples: _Rows) -> Dependence:

@@ -82,7 +82,7 @@ def load_retention(path: Path) -> RetentionPolicy:
     try:
         return RetentionPolicy.model_validate(found)
     except ValidationError as problem:
-        problems = (fault.told("the file") for fault in faults_of(problem))
+        problems = (fault.told("the file") for fault in faults_of(problem, RetentionPolicy))
         listed = "\n  - ".join(problems)
         raise InvalidInput(f"the retention file {path} is refused:\n  - {listed}") from None
 

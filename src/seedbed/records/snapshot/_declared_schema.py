@@ -133,7 +133,7 @@ def _faults(problem: ValidationError) -> Iterator[str]:
     for fault in problem.errors(include_url=False):
         where = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "it"
         found = "missing" if fault["type"] == "missing" else f"{fault['input']!r}"
-        yield f"{where} is {found}: {plain_words(fault['msg'])}"
+        yield f"{where} is {found}: {plain_words(fault)}"
 
 
 def _repeated_keys(root: yaml.Node | None) -> Iterator[str]:

@@ -1,22 +1,19 @@
 """What helps where a gate asks a soak for more samples: a longer soak has no more of them in its window."""
 
-import re
+from seedbed.gate import Check
 
-from seedbed.contracts import CheckReport, Verdict
+__all__ = ["remedy_of"]
 
-__all__ = ["with_remedy"]
-
-_OF_WINDOW = re.compile(r"(?<![\w.])(?:control_)?window\.")
+_OF_WINDOW = ("window.", "control_window.")
 
 
-def with_remedy(check: CheckReport, *, num_iterations: int, window: int) -> CheckReport:
-    """The report of a check that asks for more samples of a window that is full, with what would give them.
+def remedy_of(check: Check, *, num_iterations: int, window: int) -> str:
+    """What would give more samples to a check on a window that is full; empty for any other.
 
-    `window` is the number of iterations in a full one. Any other report is returned as it is.
+    `window` is the number of iterations in a full one.
     """
-    asks = check.verdict is Verdict.INCONCLUSIVE and "collect" in check.reason
-    if not asks or num_iterations < window or not _OF_WINDOW.search(check.metric):
-        return check
+    asked = [name for name in (check.metric, check.control) if name is not None]
+    if num_iterations < window or not any(name.startswith(_OF_WINDOW) for name in asked):
+        return ""
     full = f"a longer soak adds none to a window, which is the last {window} iterations of any soak"
-    remedy = f"{full}; ask the same of kpi and control, which hold all after the warm-up"
-    return check.model_copy(update={"reason": f"{check.reason}; {remedy}"})
+    return f"{full}; ask the same of kpi and control, which hold all after the warm-up"

@@ -8,7 +8,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from seedbed.change import summary
 from seedbed.contracts import ChangeSummary, CheckReport, GateReport, Message, Verdict
-from seedbed.gate import GateSpec, Series, calibrated, judge, parse_gate
+from seedbed.gate import Check, GateSpec, Series, calibrated, parse_gate
+from seedbed.gate._judge import judge_with_remedies
 from seedbed.gate._rules import FORMER_RULES, RULES
 from seedbed.soak._iterations import IterationRecord
 from seedbed.soak._readback import SoakReadback
@@ -16,7 +17,7 @@ from seedbed.soak._tally import SoakTally
 from seedbed.soak.faults._sighting import FaultReport, report_on
 from seedbed.soak.reports._drawing import SealedDrawing
 from seedbed.soak.reports._metrics import SoakCounts
-from seedbed.soak.reports._remedy import with_remedy
+from seedbed.soak.reports._remedy import remedy_of
 
 __all__ = [
     "PostSoakSnapshot",
@@ -170,11 +171,17 @@ def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | N
     """
     rules = readback.plan.gate_rules if spec is None else RULES
     record = soak_gate_record(readback, verified=verified)
-    report = judge(_gate_of(readback, spec, verified=verified), record, rules=rules)
     fault, window = _fault_report(readback), readback.assembly.profile.window
+
+    def remedy(check: Check) -> str:
+        former = rules <= FORMER_RULES  # whose words stay as they were
+        return "" if former else remedy_of(check, num_iterations=len(readback.iterations), window=window)
+
+    gate = _gate_of(readback, spec, verified=verified)
+    report = judge_with_remedies(gate, record, remedy, rules=rules)
     if rules > FORMER_RULES:
-        told = (with_remedy(each, num_iterations=len(readback.iterations), window=window) for each in report.checks)
-        report = report.model_copy(update={"checks": tuple(told)})
+        why = _why_not_frozen(readback)
+        report = report.model_copy(update={"checks": tuple(_with_objections(each, why) for each in report.checks)})
     if fault is None:
         return report
     return report.model_copy(update={"checks": tuple(_with_reason(each, fault) for each in report.checks)})
@@ -211,6 +218,20 @@ def _with_reason(check: CheckReport, fault: FaultReport) -> CheckReport:
     """A check on the fault, with what the log shows as its reason; any other check as it is."""
     is_about_it = check.metric == _FAULT_SEEN["metric"] and check.verdict in {Verdict.NO_DATA, Verdict.PASS}
     return check.model_copy(update={"reason": fault.what}) if is_about_it else check
+
+
+def _why_not_frozen(readback: SoakReadback) -> str:
+    """The objections to freezing the settings in a line; empty without any."""
+    done, length = len(readback.iterations), readback.length
+    resume = f"interrupted after {done} of {length} iterations: resume it with seedbed soak run --resume"
+    interrupted = [] if readback.is_finished else [f"{resume} {readback.plan.soak_id}"]
+    return "; ".join([*interrupted, *freeze_objections(readback)[len(interrupted) :]])
+
+
+def _with_objections(check: CheckReport, why: str) -> CheckReport:
+    """A check that the settings may be frozen, if it fails, with what speaks against that; any other check as it is."""
+    fails = check.metric == "freeze_ready" and check.verdict is Verdict.FAIL
+    return check.model_copy(update={"reason": f"{check.reason}: {why}"}) if fails and why else check
 
 
 def _own_gate(readback: SoakReadback) -> GateSpec:

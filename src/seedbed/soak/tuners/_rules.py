@@ -119,7 +119,7 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     except OSError as problem:
         raise NotFound(f"rules {path}: cannot be read: {problem.strerror}") from None
     except ValidationError as problem:
-        faults = "; ".join(fault.told("the file") for fault in faults_of(problem))
+        faults = "; ".join(fault.told("the file") for fault in faults_of(problem, _RulesFile))
         raise InvalidInput(f"rules {path}: {faults}; expected `rules:` and a list of when, then and reason") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise InvalidInput(f"rules {path}: {problem}; expected `rules:` and a list of when, then and reason") from None

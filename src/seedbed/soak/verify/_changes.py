@@ -19,6 +19,7 @@ from seedbed.soak.verify._verification import Accusation, Flaw
 
 __all__ = ["ChangeJournalCheck"]
 
+_WHICH = "changes.log was altered, or evidence.log was altered or cut"
 _FLAWS = {Kind.PROPOSED: Flaw.PROPOSAL, Kind.GUARDED: Flaw.GUARD, Kind.INTENT: Flaw.STATE, Kind.APPLIED: Flaw.STATE}
 _JUDGED = frozenset({Kind.GUARDED, Kind.INTENT})
 
@@ -129,7 +130,7 @@ class ChangeJournalCheck:
         if not any(each.allows(entry) for each in expected):
             kind = Kind(entry.kind)
             kinds = " or ".join(sorted({each.kind.value for each in expected})) or "nothing more"
-            what = f"says {_shown(entry)}, which neither evidence nor journal bear out; expected {kinds}"
+            what = f"says {_shown(entry)}, which neither evidence nor journal bear out; expected {kinds}: {_WHICH}"
             yield Accusation(_FLAWS.get(kind, Flaw.OUTCOME), _place(entry, segment), what)
         self._history.advance(entry)
         if entry.kind in {Kind.APPLIED, Kind.ROLLED_BACK}:

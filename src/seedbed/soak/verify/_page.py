@@ -1,34 +1,42 @@
 """`DELTA_VERIFY_REPORT.md`: the verification's findings as a page for people."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
 
 from seedbed.soak.verify._verification import SoakVerification
 
 __all__ = ["verification_page", "verification_shown"]
 
-# The files of soaks of former versions hold these words, and are compared with the page byte for byte.
-_HEAD, _BREAKS = "| | |", "iterations that broke the consumer's word"
-_BREAKS_TODAY = "iterations whose plant ran with other values than it said it held"
-
 
 def verification_page(found: SoakVerification) -> str:
-    """The page in Markdown."""
-    return "\n".join(_lines(found)) + "\n"
+    """The page in Markdown, in the words of the files of former versions: they are compared with it byte for byte."""
+    return "\n".join(_lines(found, _Words(_demand(found), "| | |", "iterations that broke the consumer's word"))) + "\n"
 
 
 def verification_shown(found: SoakVerification) -> str:
     """The page as a terminal shows it: its table has a head, and its words are today's."""
-    page = verification_page(found).replace(_demand(found), _demand_today(found), 1)
-    return page.replace(_HEAD, "| counted | result |", 1).replace(_BREAKS, _BREAKS_TODAY, 1)
+    breaks = "iterations whose plant ran with other values than it said it held"
+    return "\n".join(_lines(found, _Words(_demand_today(found), "| counted | result |", breaks))) + "\n"
 
 
-def _lines(found: SoakVerification) -> Iterator[str]:
+@final
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the file and the terminal say differently."""
+
+    demand: str
+    head: str
+    breaks: str
+
+
+def _lines(found: SoakVerification, words: _Words) -> Iterator[str]:
     yield f"# Verification of soak {found.soak_id}"
     yield ""
     verdict, how = "PASSED" if found.passes else "NOT PASSED", "strict" if found.strict else "plain"
-    yield f"**{verdict}**, {how}: {_demand(found)}"
+    yield f"**{verdict}**, {how}: {words.demand}"
     yield ""
-    yield from _counts(found)
+    yield from _counts(found, words)
     yield "## Accusations"
     yield ""
     if found.clean:
@@ -56,7 +64,7 @@ def _demand_today(found: SoakVerification) -> str:
     return f"{held} held back by the guards, so there is none to be seen in use."
 
 
-def _counts(found: SoakVerification) -> Iterator[str]:
+def _counts(found: SoakVerification, words: _Words) -> Iterator[str]:
     if found.tally is None:
         return
     counted = found.tally
@@ -75,9 +83,9 @@ def _counts(found: SoakVerification) -> Iterator[str]:
         ("skip reasons", reasons),
         ("deltas by outcome", ", ".join(f"{name} {count}" for name, count in counted.outcomes.items() if count)),
         ("rolled back", counted.rollbacks),
-        (_BREAKS, len(counted.breaks)),
+        (words.breaks, len(counted.breaks)),
     ]
-    yield _HEAD
+    yield words.head
     yield "|---|---|"
     yield from (f"| {name} | {value} |" for name, value in rows)
     yield ""

@@ -34,7 +34,7 @@ def require_resumable(folder: SoakFolder, assembly: Assembly) -> None:
 def _what_to_restore(flaw: Flaw) -> str:
     if flaw in {Flaw.PLAN, Flaw.SETTINGS, Flaw.LOCK}:
         return "restore the file from a copy"
-    return "changes.log or evidence.log was altered or cut: restore both from a copy"
+    return "restore changes.log and evidence.log from a copy"
 
 
 def _has_begun(folder: SoakFolder) -> bool:

@@ -34,7 +34,7 @@ from seedbed.soak.verify._segment import segments
 from seedbed.soak.verify._verdict_files import VerdictFiles
 from seedbed.soak.verify._verification import Accusation, Flaw, Remark, SoakVerification
 
-__all__ = ["examine_soak", "unreadable", "verify_soak"]
+__all__ = ["examine_soak", "read_and_verify", "unreadable", "verify_soak"]
 
 _SHORTEST_ANCHOR = 12
 _USED = frozenset({Outcome.EFFECTIVE, Outcome.CLAMPED})
@@ -60,6 +60,19 @@ def verify_soak(
     file is compared with the digest in the snapshot. A file that cannot be read is an accusation too, and a file that
     is not bound, or is none of a soak, a remark. Raises InvalidInput for an anchor of less than 12 digits.
     """
+    return read_and_verify(folder, assemble, strict=strict, repeat=repeat, anchor=anchor, drawing=drawing)[1]
+
+
+def read_and_verify(
+    folder: SoakFolder,
+    assemble: Callable[[SoakPlan], Assembly],
+    *,
+    strict: bool,
+    repeat: bool,
+    anchor: str | None,
+    drawing: SoakDrawing | None,
+) -> tuple[SoakReadback | None, SoakVerification]:
+    """As `verify_soak`, with what was read; that is None when a log cannot be read."""
     if anchor is not None and len(anchor) < _SHORTEST_ANCHOR:
         raise InvalidInput(
             f"the anchor {anchor!r} has {len(anchor)} digits; give at least the first {_SHORTEST_ANCHOR} of the seal"
@@ -72,7 +85,8 @@ def verify_soak(
         core = replace(core, accusations=(*core.accusations, *verdict))
     anchored = [] if anchor is None else list(_anchored(folder, anchor))
     remarks += stranger_remarks(folder)
-    return replace(core, accusations=(*core.accusations, *anchored), remarks=(*core.remarks, *remarks))
+    found = replace(core, accusations=(*core.accusations, *anchored), remarks=(*core.remarks, *remarks))
+    return readback, found
 
 
 def examine_soak(
