@@ -366,6 +366,23 @@ def test_the_factor_that_a_summary_names_is_one_that_the_policy_takes(pointer, f
     assert not ablation("else").allows(pointer)
 
 
+@pytest.mark.parametrize(
+    ("factor", "pointer", "is_allowed"),
+    [
+        ("lr", "/config/optimizer.lr", True),
+        ("optimizer.lr", "/config/optimizer.lr", True),
+        ("config/optimizer/lr", "/config/optimizer/lr", True),  # as a summary spells it
+        ("5", "/config/dropout0.5", False),
+        ("5", "/config/layers.5", True),
+        ("csv", "/fingerprints/train.csv", False),
+        ("train.csv", "/fingerprints/train.csv", True),
+        ("seed", "/course/changes/sampler.seed", True),
+    ],
+)
+def test_a_factor_is_the_end_of_a_name_and_no_part_of_a_number_or_file(factor, pointer, is_allowed):
+    assert ablation(factor).allows(pointer) == is_allowed
+
+
 def test_many_factors_are_counted():
     config = {f"x{number}": number for number in range(9)}
     found = diff(committed(1, snapshot("r1", config={})), snapshot("r2", config=config))
