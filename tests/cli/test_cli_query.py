@@ -75,3 +75,8 @@ def test_metrics_of_another_kind_have_columns_of_their_own(cli):
     assert "score.loss" in cli("runs", "list").out.splitlines()[0]
     finished(STORE, "none", metrics={})
     assert cli("runs", "list").out.splitlines()[0].split()[-1] == "when"
+
+
+def test_a_number_of_any_size_has_a_short_cell(cli):
+    finished(STORE, "run-a", metrics={"a": 1e308, "b": 1234.5})
+    assert cli("runs", "list").out.split()[-2:] == ["1e+308", "1234.500"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["list_runs"]
 
 _LINK_METRIC = "metrics.test.random.ap"
+_LARGE = 1e9  # from here on a number is shown with its exponent
 _STYLES = {
     "FINISHED": "green",
     "RUNNING": "cyan",
@@ -98,4 +99,6 @@ def _default_columns(views: "Sequence[RunView]") -> Sequence[str]:
 
 
 def _cell(value: str | float | bool | None) -> str:
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+    if value is None or not isinstance(value, float):
+        return "" if value is None else str(value)
+    return f"{value:.3f}" if abs(value) < _LARGE else f"{value:.6g}"

@@ -87,6 +87,12 @@ def _pointer(metric: str, since: "Diff") -> str:
 
     deltas = since.metric_deltas
     names = {metric_name(pointer): pointer for pointer in deltas if not is_part_of_interval(pointer, deltas)}
+    parts = {metric_name(pointer) for pointer in deltas if is_part_of_interval(pointer, deltas)}
+    if (name := metric_name(metric)) in parts:
+        interval = name.rpartition(".")[0].removeprefix("metrics.")
+        raise InvalidInput(
+            f"{metric} is a part of an interval, which is compared by its value: give --metric {interval}"
+        )
     names = {name.removesuffix(".value"): pointer for name, pointer in names.items()} | names
     if metric_name(metric) in map(metric_name, beside_numbers(since)):
         raise InvalidInput(f"{metric} is no number in both runs, so it is not compared; of a list, record its mean too")

@@ -134,7 +134,9 @@ def reason_of(difference: Difference) -> str:
         place = unescaped(difference.pointer.removeprefix(HIDDEN)).removeprefix("/")
         which = "both runs" if difference.op == "replace" else "one run"
         return f"{place} was replaced as a secret in {which}, so whether it differs is not known"
-    name = difference.pointer.removeprefix("/").replace("_", " ")
+    name = difference.pointer.removeprefix("/")
+    if "/" not in name:  # a field of the comparison group, which no policy allows
+        name = name.replace("_", " ")
     if difference.op == "add":
         return f"{name} is {short_text(difference.current)}, which the earlier run lacks"
     if difference.op == "remove":
@@ -161,11 +163,13 @@ def _use_text(number: str, step: int, value: Json, outcome: str = "", *lost: Jso
 
 
 def _short_texts(previous: Json, current: Json) -> tuple[str, str]:
-    """Both values as short texts that differ if their types or long forms do."""
+    """Both values as short texts that differ if their types or long forms do; a text beside another type in quotes."""
+    if isinstance(previous, str) != isinstance(current, str):
+        return cut_pair(repr(previous), repr(current))
     for texts in ((short_text(previous), short_text(current)), cut_pair(str(previous), str(current))):
         if texts[0] != texts[1]:
             return texts
-    return cut_pair(repr(previous), repr(current))  # 0.1 and the text 0.1
+    return cut_pair(repr(previous), repr(current))
 
 
 def cut_pair(first: str, second: str, width: int = _SHOWN) -> tuple[str, str]:
