@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cli_world import finished
+from cli_world import PROJECT, finished
 
 from seedbed.records import Store
 
@@ -90,9 +90,9 @@ def test_of_many_differences_all_are_counted_and_none_is_lost(cli):
     assert "and 101 more (--json lists all)" in shown
     assert "not compared, since not a number in both runs: /z" in shown
     assert cli("runs", "diff", "run-b", "--json").json["changed_keys"][-1] == "/metrics/z"
-    blobs = Store.open(STORE).blobs
-    details = Store.open(STORE).find("run-b").commit.snapshot.diff_prev.details
-    Store.open(STORE).files.path(blobs.key(details)).unlink()
+    store = Store.open(STORE)
+    details = store.log(PROJECT).read(2).snapshot.diff_prev.details or ""
+    (STORE / store.blobs.key(details)).unlink()
     cut = cli("runs", "diff", "run-b")
     assert "121 keys differ: " in cut.out
     assert f"only the first 50 keys are shown: there is no blob {details}" in cut.err
