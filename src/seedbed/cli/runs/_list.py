@@ -56,11 +56,11 @@ def list_runs(
       seedbed runs list --sort metrics.test.random.ap --column params.seed --limit 5 --json
     """
     from seedbed.cli.runs._run_summary import run_json
-    from seedbed.cli.runs._search import column_name, search
+    from seedbed.cli.runs._search import search
     from seedbed.records import Store
 
-    found = search(Store.open(store), project, where, sort, limit)
-    columns = None if column is None else [column_name(each, found.views) for each in column]
+    found = search(Store.open(store), project, where, sort, limit, column or ())
+    columns = None if column is None else found.columns
     if as_json:
         print_json({"runs": [run_json(view, columns or ()) for view in found.views], "more": found.more})
     else:
