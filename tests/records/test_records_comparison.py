@@ -310,8 +310,8 @@ def used(*uses):
         (
             [(step, RATE) for step in (151, 201, 301)],
             [(step, RATE) for step in (151, 201, 302)],
-            "…ep 151, 0.000805863 from step 201, 0.000805863 from step 301 / "
-            "…ep 151, 0.000805863 from step 201, 0.000805863 from step 302",
+            "…151, 0.000805863 from step 201, 0.000805863 from step 301 / "
+            "…151, 0.000805863 from step 201, 0.000805863 from step 302",
         ),
     ],
 )
@@ -329,6 +329,12 @@ def test_rates_are_shown_short_and_where_they_differ(before, after, said):
         ("x" * 30 + "a" * 40, "x" * 30, ("…" + "x" * 20 + "a" * 40, "…" + "x" * 20)),
         ("x" * 31 + "a" * 70, "x" * 31, ("…" + "x" * 15 + "a" * 45 + "…", "…" + "x" * 15)),
         ("x" * 60, "x" * 59 + "y", ("x" * 60, "x" * 59 + "y")),
+        (
+            "word " * 20 + "a ends",
+            "word " * 20 + "b ends",
+            tuple("…" + "word " * 10 + each for each in ("a ends", "b ends")),
+        ),
+        ("a" + " words" * 20, "b" + " words" * 20, ("a" + " words" * 9 + "…", "b" + " words" * 9 + "…")),
     ],
 )
 def test_two_texts_are_cut_where_they_differ(first, second, said):

@@ -30,11 +30,11 @@ def why(
     """Explain why two runs differ: what makes them incomparable, and what may have moved a metric.
 
     It says for each policy of `runs diff` whether it allows the comparison,
-    and if not, why. The most likely cause comes first. The project's own history says how
-    likely: in how many of the earlier runs that changed the same setting did
-    the metric move by more than noise? Replicates are counted as there are
-    now, also those that finished after RUN. Between two of them there is only
-    chance, and the seed alone.
+    and if not, why. The most likely cause comes first. The project's own
+    history says how likely: in how many of the earlier runs that changed the
+    same setting did the metric move by more than noise? Replicates are counted
+    as there are now, also those that finished after RUN. Between two of them
+    there is only chance, and the seed alone.
 
     \b
     Examples:
