@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from seedbed.dashboard._scores import better
 from seedbed.records import Event, Snapshot
-from seedbed.records.canonical._numbers import read_number, spelled
+from seedbed.records.canonical import read_number, spelled
 
 __all__ = ["Points", "StepSeries", "history_of", "thinned", "trailing_mean"]
 

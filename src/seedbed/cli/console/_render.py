@@ -166,7 +166,7 @@ def compact_pair(before: object, after: object) -> tuple[str, str]:
 
     A text beside another kind of value stands in quotes: `0.1` and `"0.1"` are not the same.
     """
-    from seedbed.records.compare._comparison import cut_pair
+    from seedbed.records.compare import cut_pair
 
     is_mixed = isinstance(before, str) != isinstance(after, str) and None not in (before, after)
     text = json.dumps if is_mixed else _one_line

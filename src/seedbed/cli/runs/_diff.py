@@ -1,7 +1,6 @@
 """`seedbed runs diff`: what differs between two runs, and whether they may be compared."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -90,7 +89,7 @@ def diff(
 
 def _whole(store: "Store", found: "Diff") -> "Diff":
     """The recorded difference with its full lists, which stand in a blob where they are long."""
-    from seedbed.records.compare._diff import whole
+    from seedbed.records.compare import whole
 
     if found.details is None:
         return found
@@ -121,18 +120,11 @@ def _replicate(opened: "Store", store: str, commit: "Commit", found: "Diff") -> 
 
 def _idle(before: "Commit", current: "Snapshot", factors: Sequence[str]) -> Iterator[str]:
     """The factors of the command line that allow nothing, each with what may have been meant."""
-    from seedbed.records import ablation
-    from seedbed.records.compare._comparison import input_differences
-    from seedbed.records.snapshot._policy import factor_of
+    from seedbed.records.compare import idle_factors
 
-    pointers = [difference.pointer for difference in input_differences(before.snapshot, current)]
-    for factor in factors:
-        if not any(map(ablation(factor).allows, pointers)):
-            names = {factor_of(pointer).lower(): factor_of(pointer) for pointer in pointers}
-            near = [names[name] for name in get_close_matches(factor.lower(), names, n=3)]
-            yield f"--factor {factor}: no input of that name differs" + (
-                f"; did you mean {' or '.join(near)}?" if near else ""
-            )
+    for factor, near in idle_factors(before.snapshot, current, factors).items():
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        yield f"--factor {factor}: no input of that name differs{hint}"
 
 
 def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableType:
@@ -153,7 +145,7 @@ def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableT
 
 def _metrics(found: "Diff") -> Iterator[Table | Text]:
     """The numbers that moved; and what differs among the metrics besides, which is compared as no number is."""
-    from seedbed.records.compare._diff import beside_numbers
+    from seedbed.records.compare import beside_numbers
 
     yield _numbers(found.metric_deltas)
     if others := beside_numbers(found):
@@ -162,7 +154,7 @@ def _metrics(found: "Diff") -> Iterator[Table | Text]:
 
 
 def _numbers(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
-    from seedbed.records.compare._diff import is_part_of_interval
+    from seedbed.records.compare import is_part_of_interval
 
     shown = {name: delta for name, delta in deltas.items() if not is_part_of_interval(name, deltas)}
     moved = {name: delta for name, delta in shown.items() if delta.absolute != 0}

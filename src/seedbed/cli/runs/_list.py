@@ -87,7 +87,7 @@ def _table(views: "Sequence[RunView]", columns: Sequence[str] | None = None) -> 
 
 def _default_columns(views: "Sequence[RunView]") -> Sequence[str]:
     """The test AP of link prediction where there is one, else the first two metrics of the newest run."""
-    from seedbed.records.canonical._numbers import NOT_FINITE
+    from seedbed.records.canonical import NOT_FINITE
     from seedbed.records.query import facts
 
     newest = next((view.commit.snapshot for view in reversed(views) if view.commit), None)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.errors import InvalidInput
 from seedbed.records import Catalog, RunView, Store, parse_name, parse_query
-from seedbed.records.query import Name, Query, metric_name
-from seedbed.records.query._metric_names import near_names, nearest
-from seedbed.records.query._query import And, Not, Or
+from seedbed.records.query import And, Name, Not, Or, Query, metric_name, near_names, nearest
 
 __all__ = ["Search", "query_of", "search"]
 

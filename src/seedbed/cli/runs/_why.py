@@ -82,7 +82,7 @@ def why(
 
 def _pointer(metric: str, since: "Diff") -> str:
     """The number that both runs have and `metric` spells; the name of an interval means its value."""
-    from seedbed.records.compare._diff import beside_numbers, is_part_of_interval
+    from seedbed.records.compare import beside_numbers, is_part_of_interval
     from seedbed.records.query import metric_name, require_metric
 
     deltas = since.metric_deltas

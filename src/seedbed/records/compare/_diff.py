@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Container, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from seedbed.records.canonical._canonical import Json, digest_bytes, encode, parse_json, plain
@@ -11,6 +12,7 @@ from seedbed.records.canonical._names import commit_file
 from seedbed.records.canonical._numbers import NOT_FINITE
 from seedbed.records.compare._comparison import (
     compare_differences,
+    input_differences,
     inputs_among,
     reason_of,
     strictest_comparison,
@@ -40,6 +42,7 @@ __all__ = [
     "beside_numbers",
     "diff",
     "diff_since",
+    "idle_factors",
     "is_part_of_interval",
     "numbers",
     "shortened",
@@ -141,6 +144,17 @@ def numbers(snapshot: Compared) -> dict[str, float]:
         pointer: float(value)
         for pointer, value in leaves(snapshot.metrics)
         if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def idle_factors(previous: Compared, current: Compared, factors: Sequence[str]) -> dict[str, list[str]]:
+    """Those of `factors` by which an ablation allows no difference of the two, each with what may have been meant."""
+    pointers = [difference.pointer for difference in input_differences(previous, current)]
+    names = {factor_of(pointer).lower(): factor_of(pointer) for pointer in pointers}
+    return {
+        factor: [names[name] for name in get_close_matches(factor.lower(), names, n=3)]
+        for factor in factors
+        if not any(map(ablation(factor).allows, pointers))
     }
 
 
