@@ -46,10 +46,12 @@ def test_columns_are_shown_by_their_names_and_as_json(many):
     shown = many("runs", "list", "--column", "params.seed", "--column", "stage", "--limit", "1")
     assert "params.seed" in shown.out.splitlines()[0]
     assert "TRAINING" in shown.out
-    found = many(
-        "runs", "list", "--column", "params.seed", "--column", "metrics.nothing", "--json", "--limit", "1"
-    ).json
-    assert found["runs"][0]["columns"] == {"params.seed": 4, "metrics.nothing": None}
+    finished(STORE, "other", metrics={"score": 1.5})
+    found = many("runs", "list", "--column", "params.seed", "--column", "score", "--json", "--limit", "2").json
+    assert [run["columns"] for run in found["runs"][:2]] == [
+        {"params.seed": 4, "metrics.score": None},
+        {"params.seed": 0, "metrics.score": 1.5},
+    ]
     assert found["more"] == 4
 
 
@@ -75,3 +77,38 @@ def test_metrics_of_another_kind_have_columns_of_their_own(cli):
     assert "score.loss" in cli("runs", "list").out.splitlines()[0]
     finished(STORE, "none", metrics={})
     assert cli("runs", "list").out.splitlines()[0].split()[-1] == "when"
+
+
+def test_a_number_of_any_size_has_a_short_cell(cli):
+    finished(STORE, "run-a", metrics={"a": 1e308, "b": 1234.5})
+    assert cli("runs", "list").out.split()[-2:] == ["1e+308", "1234.500"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "near"),
+    [
+        (("list", "--where", "metrics.tst.random.ap > 0"), "metrics.tst.random.ap", "metrics.test.random.ap"),
+        (("list", "--where", "seq > 1 and not (params.sede = 1)"), "params.sede", "params.training.seed"),
+        (("list", "--where", "params.sede in (1, 2) or seq > 1"), "params.sede", "params.training.seed"),
+        (("list", "--column", "metrics.tst.random.ap"), "metrics.tst.random.ap", "metrics.test.random.ap"),
+        (("export", "csv", "--out", "x.csv", "--where", "params.sede = 1"), "params.sede", "params.training.seed"),
+    ],
+)
+def test_a_name_that_no_run_has_is_refused_with_the_nearest(many, arguments, name, near):
+    refused = many("runs", *arguments)
+    assert refused.code == 2
+    assert f"no finished run has a value {name!r}; " in refused.err
+    assert near in refused.err
+
+
+def test_a_query_may_ask_whether_a_name_exists_and_an_empty_store_refuses_none(many, tmp_path):
+    assert len(names(many("runs", "list", "--where", "not params.nothing"))) == 5
+    interrupted(tmp_path / "other", "stopped")
+    empty = many("runs", "list", "--where", "metrics.ap > 0", "--store", str(tmp_path / "other"))
+    assert (empty.code, "no finished run matches this query" in empty.out) == (0, True)
+
+
+def test_without_a_terminal_no_progress_is_printed(many):
+    assert many("runs", "list").err == ""
+    refused = many("runs", "list", "--sort", "metrics.nothing").err
+    assert refused.startswith("error: no finished run has a number 'metrics.nothing'")

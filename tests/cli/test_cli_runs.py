@@ -250,8 +250,9 @@ def test_what_is_no_number_in_both_runs_is_said_to_differ_and_is_not_compared(cl
     finished(STORE, "third", metrics=metrics | {"loss": 0.25})
     shown = cli("runs", "diff", "second", "first").out
     assert "severity MAJOR: the metric /loss is no longer a number" in shown
-    assert "no number in both runs, but different: /loss, /scores" in shown
-    assert "no number moved, but /loss differs, and 1 more" in cli("runs", "why", "second", "first").out
+    assert "not compared, since not a number in both runs: /loss, /scores" in shown
+    explained = cli("runs", "why", "second", "first").out
+    assert "the metric /loss is no longer a number; no number moved, but /loss differs, and 1 more" in explained
     refused = cli("runs", "why", "second", "first", "--metric", "scores")
     assert (refused.code, "is no number in both runs, so it is not compared" in refused.err) == (2, True)
     for name in ("loss", "metrics.loss", "/loss"):

@@ -132,6 +132,10 @@ def test_a_run_whose_step_log_is_gone_is_still_shown(cli):
     log.write_bytes(b"?" * 9 + log.read_bytes()[9:])
     answer = cli("runs", "show", "hurt")
     assert (answer.code, "the step metrics cannot be shown" in answer.err) == (1, True)
+    for run, code in (("gone", 0), ("hurt", 1)):
+        answer = cli("runs", "show", run, "--json")
+        assert (answer.code, answer.json["run_id"]) == (code, run)
+        assert "the step metrics cannot be shown" in answer.err
 
 
 def test_a_blocked_change_is_shown_with_what_it_asked_for(cli):

@@ -105,3 +105,16 @@ def test_what_a_soak_was_told_by_out_can_be_said_to_its_other_commands(cli):
     same = cli("soak", "verify", "--path", "elsewhere", "--no-repeat", "--json").json
     assert cli("soak", "verify", "--out", "elsewhere/latest", "--no-repeat", "--json").json == same
     assert cli("soak", "gate", "--out", "elsewhere", "--json").json["checks"]
+
+
+@pytest.mark.parametrize("command", [("init",), ("shard",), ("runs", "export")])
+def test_a_former_spelling_is_not_in_the_usage(cli, command):
+    (usage,) = [line for line in cli(*command, "--help").out.splitlines() if "Usage:" in line]
+    shown = " ".join(usage.split()).split("[OPTIONS] ")[1]
+    assert shown.strip("[]{}") in {"EVENTS", "FORM"}
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("compare", "diff"), ("ls", "list"), ("dif", "diff")])
+def test_the_name_that_another_tool_has_for_a_command_leads_to_ours(cli, typed, meant):
+    refused = cli("runs", typed, "a", "b")
+    assert (refused.code, f"No such command '{typed}'. Did you mean '{meant}'?" in refused.err) == (2, True)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from cli_world import finished
+from cli_world import PROJECT, finished
+
+from seedbed.records import Store
 
 STORE = Path(".seedbed")
 
@@ -60,3 +62,51 @@ def test_a_first_run_has_nothing_to_be_explained_by(cli):
     assert "name the run to compare it with" in refused.err
     finished(STORE, "run-b", seed=0)
     assert "no recorded setting, fingerprint, change or kernel differs" in cli("runs", "why", "run-b").out
+
+
+def test_a_metric_that_became_nan_is_said_before_any_that_moved(cli):
+    finished(STORE, "run-a", metrics={"loss": 0.5, "acc": 0.5})
+    finished(STORE, "run-b", metrics={"loss": float("nan"), "acc": 0.7})
+    assert "run-b since run-a: the metric /loss is NaN; /acc moved by +0.2" in cli("runs", "why", "run-b").out
+    asked = cli("runs", "why", "run-b", "--metric", "acc").out
+    assert "run-b since run-a: /acc moved by +0.2" in asked
+
+
+def test_a_part_of_an_interval_is_told_from_what_is_no_number(cli):
+    finished(STORE, "run-a")
+    finished(STORE, "run-b", ap=0.8)
+    refused = cli("runs", "why", "run-b", "--metric", "test.random.ap.low")
+    assert refused.code == 2
+    assert "is a part of an interval" in refused.err
+    assert "give --metric test.random.ap\n" in refused.err
+
+
+def test_of_many_differences_all_are_counted_and_none_is_lost(cli):
+    for run, add in (("run-a", 0), ("run-b", 1)):
+        metrics = {f"m{number:03}": number + add for number in range(120)} | {"z": 0.5 if add == 0 else float("nan")}
+        finished(STORE, run, metrics=metrics)
+    shown = cli("runs", "diff", "run-b").out.replace("\n", " ")
+    assert "121 keys differ: " in shown
+    assert "and 101 more (--json lists all)" in shown
+    assert "not compared, since not a number in both runs: /z" in shown
+    assert cli("runs", "diff", "run-b", "--json").json["changed_keys"][-1] == "/metrics/z"
+    store = Store.open(STORE)
+    details = store.log(PROJECT).read(2).snapshot.diff_prev.details or ""
+    (STORE / store.blobs.key(details)).unlink()
+    cut = cli("runs", "diff", "run-b")
+    assert "121 keys differ: " in cut.out
+    assert f"only the first 50 keys are shown: there is no blob {details}" in cut.err
+
+
+def test_a_text_beside_a_number_stands_in_quotes(cli):
+    finished(STORE, "run-a", config={"lr": 0.1, "kind": "a"})
+    finished(STORE, "run-b", config={"lr": "0.1", "kind": "b"})
+    shown = cli("runs", "diff", "run-b", "--factor", "lr", "--factor", "config/kind").out
+    assert 'may differ: /config/lr 0.1 -> "0.1"' in shown
+    assert "may differ: /config/kind a -> b" in shown
+    finished(STORE, "run-c", config={"lr": 1, "kind": "b"})
+    assert "config/lr differs: '0.1' / 1" in cli("runs", "diff", "run-c", "run-b").out
+    assert (
+        "--factor LR: no input of that name differs; did you mean lr?"
+        in cli("runs", "diff", "run-b", "--factor", "LR").out
+    )

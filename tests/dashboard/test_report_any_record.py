@@ -118,6 +118,13 @@ def test_a_series_that_the_record_holds_too_is_drawn_once_and_another_one_is_not
     assert sorted(titles(figures(page)[0])) == ["validation.f1", "validation_f1"]
 
 
+@pytest.mark.parametrize("steps", [[1, "NaN", 3], [1, "Infinity"], [1, 2, "-Infinity"]])
+@pytest.mark.parametrize("num_values", [2, 3])
+def test_values_are_never_paired_with_steps_that_are_no_numbers(steps, num_values):
+    recorded = {"validation": {"step": steps, "f1": [0.25, 0.5, 0.75][:num_values]}}
+    assert figures(render_report(make_snapshot(metrics=recorded), [])) == []
+
+
 def ticks(figure: ET.Element) -> dict[str, float]:
     found = [
         tick for tick in figure.iter("text") if tick.get("class") == "tick" and tick.get("text-anchor") == "middle"
@@ -181,18 +188,21 @@ def test_blocked_changes_say_in_the_picture_what_was_asked_for():
 
 def test_what_happened_is_told_parameter_by_parameter_with_contract_and_resumes():
     course = {
-        "changes": {"optimizer.lr": [[151, 0.00025], [301, 0.000125, "UNKNOWN"]]},
+        "changes": {
+            "optimizer.lr": [[151, 0.00025], [301, 0.000125, "UNKNOWN"]],
+            "decay": [[61, 0.5, "FAILED", 62, 0.1]],
+        },
         "derived": {"model.dropout": [[201, 0.25]]},
         "runtime": {"mode": "COMPAT", "degraded": True, "flash": {"requested": True, "used": False}},
         "resumes": 2,
     }
     page = render_report(make_snapshot(course=course), make_events())
     text = text_of(section(page, "course"))
-    assert "optimizer.lr 0.00025 151 changed from outside: an input of this run" in text
-    assert (
-        "optimizer.lr 0.000125 301 changed from outside: an input of this run; nobody saw whether it was used" in text
-    )
-    assert "model.dropout 0.25 201 by a rule of its configuration" in text
+    outside = "changed from outside: an input of this run"
+    assert f"optimizer.lr from step 151: 0.00025 {outside}" in text
+    assert f"optimizer.lr from step 301: 0.000125, perhaps: nobody saw whether it was used {outside}" in text
+    assert f"decay step 61: 0.5; from step 62: 0.1, which overwrote it {outside}" in text
+    assert "model.dropout from step 201: 0.25 by a rule of its configuration" in text
     assert "COMPAT, degraded: FLASH not seen" in text
     assert "resumed 2 times" in text
 

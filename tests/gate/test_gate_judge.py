@@ -105,7 +105,14 @@ def test_a_misspelt_metric_is_an_error_with_the_nearest_names_and_not_a_pass() -
         verdict_of("metrics.tset.ap >= 0.5", "zzz > 1")
     assert "2 unknown metric(s)" in str(caught.value)
     assert "metrics.tset.ap: did you mean metrics.test.ap" in str(caught.value)
-    assert "zzz: known are audit.degraded" in str(caught.value)
+    assert "zzz: known are metrics." in str(caught.value)
+
+
+@pytest.mark.parametrize(("part", "document"), [("audit", "audit_run"), ("changes", "changes")])
+def test_a_part_that_the_record_lacks_is_said_to_be_missing_as_a_document(part: str, document: str) -> None:
+    spec = parse_gate({"checks": [f"{part}.failed == 0"]})
+    with pytest.raises(InvalidInput, match=f"{part}.failed: the record has no document {document}, which a draft"):
+        judge(spec, {"metrics": {"ap": 0.5}, "audit": {}, "changes": {}})
 
 
 def test_a_metric_that_exists_but_was_not_reached_is_no_data() -> None:

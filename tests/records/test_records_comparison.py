@@ -310,8 +310,8 @@ def used(*uses):
         (
             [(step, RATE) for step in (151, 201, 301)],
             [(step, RATE) for step in (151, 201, 302)],
-            "…ep 151, 0.000805863 from step 201, 0.000805863 from step 301 / "
-            "…ep 151, 0.000805863 from step 201, 0.000805863 from step 302",
+            "…151, 0.000805863 from step 201, 0.000805863 from step 301 / "
+            "…151, 0.000805863 from step 201, 0.000805863 from step 302",
         ),
     ],
 )
@@ -329,6 +329,12 @@ def test_rates_are_shown_short_and_where_they_differ(before, after, said):
         ("x" * 30 + "a" * 40, "x" * 30, ("…" + "x" * 20 + "a" * 40, "…" + "x" * 20)),
         ("x" * 31 + "a" * 70, "x" * 31, ("…" + "x" * 15 + "a" * 45 + "…", "…" + "x" * 15)),
         ("x" * 60, "x" * 59 + "y", ("x" * 60, "x" * 59 + "y")),
+        (
+            "word " * 20 + "a ends",
+            "word " * 20 + "b ends",
+            tuple("…" + "word " * 10 + each for each in ("a ends", "b ends")),
+        ),
+        ("a" + " words" * 20, "b" + " words" * 20, ("a" + " words" * 9 + "…", "b" + " words" * 9 + "…")),
     ],
 )
 def test_two_texts_are_cut_where_they_differ(first, second, said):
@@ -364,6 +370,23 @@ def test_the_factor_that_a_summary_names_is_one_that_the_policy_takes(pointer, f
     assert factor_of(pointer) == factor
     assert ablation(factor).allows(pointer)
     assert not ablation("else").allows(pointer)
+
+
+@pytest.mark.parametrize(
+    ("factor", "pointer", "is_allowed"),
+    [
+        ("lr", "/config/optimizer.lr", True),
+        ("optimizer.lr", "/config/optimizer.lr", True),
+        ("config/optimizer/lr", "/config/optimizer/lr", True),  # as a summary spells it
+        ("5", "/config/dropout0.5", False),
+        ("5", "/config/layers.5", True),
+        ("csv", "/fingerprints/train.csv", False),
+        ("train.csv", "/fingerprints/train.csv", True),
+        ("seed", "/course/changes/sampler.seed", True),
+    ],
+)
+def test_a_factor_is_the_end_of_a_name_and_no_part_of_a_number_or_file(factor, pointer, is_allowed):
+    assert ablation(factor).allows(pointer) == is_allowed
 
 
 def test_many_factors_are_counted():

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from records_world import PROJECT, commit, draft, snapshot
+from records_world import PROJECT, change_report, change_summary, commit, draft, snapshot
 
 from seedbed.contracts import Severity, Stage
 from seedbed.errors import StoreDamaged
-from seedbed.records import Store, trend
+from seedbed.records import REPLICATE, Store, ablation, compare, trend
+from seedbed.records.compare._comparison import input_differences
 from seedbed.records.compare._noise import noise_of
 from seedbed.records.snapshot._draw import draw_of
 
@@ -89,6 +90,31 @@ def test_a_seed_counts_wherever_it_stands_and_the_metrics_then_do_not(place):
 def test_a_volatile_seed_is_none():
     zero, one = (snapshot("r", seed=seed, volatile_settings=("/seed",), factors={}) for seed in (0, 1))
     assert draw_of(zero) == draw_of(one)
+
+
+@pytest.mark.parametrize(
+    ("config", "is_seed"),
+    [
+        (lambda seed: {"data": {"seed": seed}}, True),
+        (lambda seed: {"data.seed": seed}, False),
+        (lambda seed: {"a/b": {"seed": seed}}, True),
+        (lambda seed: {"a/seed": seed}, False),
+        (lambda seed: {"auth": {"seed": f"aB3xK9Lm2QpR7sT1vW5yZ0c{seed}"}}, False),  # replaced, as may be no secret
+    ],
+)
+def test_what_the_policy_calls_a_seed_the_digest_of_replicates_does_too(config, is_seed):
+    first, second = (snapshot(f"r{seed}", config=config(seed), factors={}) for seed in range(2))
+    (pointer,) = [each.pointer for each in input_differences(first, second)]
+    assert REPLICATE.allows(pointer) == is_seed
+    assert (first.digests["replicates"] == second.digests["replicates"]) == is_seed
+
+
+@pytest.mark.parametrize("parameter", ["sampler.seed", "seed"])
+def test_a_seed_that_was_changed_while_the_run_went_on_makes_no_replicate(parameter):
+    made = change_summary(change_report(1, 7.0, 10, 11, parameter=parameter))
+    found = snapshot("r1"), snapshot("r2", documents={"changes": made, "audit_run": {"degraded": False}})
+    assert [compare(*found, policy).comparable for policy in (REPLICATE, ablation("seed"))] == [False, True]
+    assert found[0].digests["replicates"] != found[1].digests["replicates"]
 
 
 def test_repeats_are_no_evidence_of_a_trend(store):

@@ -395,6 +395,11 @@ RANDOM = "aB3xK9Lm2QpR7sT1vW5yZ0cD"
         ({"hub_token": "hf_" + RANDOM, "cookie": "Bearer " + RANDOM, "url": "postgres://bob:x1@db/x"}, []),
         ({"command": "train.py --password hunter2 --lr 1", "said": "password=hunter2 api_key: x1"}, []),
         ({"path": "/home/bob/x/y.py", "who": "alice", "auth": "<secret>", "secret_file": "<secret>"}, []),
+        ({"command": "PASSWORD=hunter train", "env": ["API_KEY=abcdefgh"], "said": "{'password': 'hunter'}"}, []),
+        ({"headers": {"Authorization": "Bearer abcdef-GHI123456789", "Cookie": "Bearer abcdefghijkl"}}, []),
+        ({"said": "sent Authorization: Bearer abcdefghijkl", "curl": "-H 'X: Bearer abcdef.GHI12345'"}, []),
+        ({"said": "use_password=true", "prompt": "Bearer well-known names"}, ["/said", "/prompt"]),
+        ({"prompt": "the password: hunter"}, ["/prompt"]),
     ],
 )
 def test_what_was_replaced_although_it_may_be_no_secret_is_named(given, places):

@@ -43,6 +43,11 @@ def judged(before, after, replicates=()):
         ({"a/b": 0.9}, {"a/b": None}, "/test/a~1b is no longer a number"),
         ({"acc": 0.9}, {"acc": float("nan")}, "/test/acc is NaN"),
         ({"acc": INTERVAL}, {"acc": INTERVAL | {"value": float("-inf")}}, "/test/acc/value is -Infinity"),
+        ({"acc": [0.9, 0.8]}, {"acc": [0.9, float("nan")]}, "/test/acc holds NaN now"),
+        ({"acc": [0.9]}, {"acc": [0.9, 0.8, float("inf")]}, "/test/acc holds Infinity now"),
+        ({"acc": [0.9, 0.8]}, {"acc": [float("nan")]}, "/test/acc holds NaN now"),
+        ({"acc": [[0.9], [0.8]]}, {"acc": [[0.9], [float("nan")]]}, "/test/acc holds NaN now"),
+        ({"acc": [0.9, float("nan")]}, {"acc": [float("inf"), float("nan")]}, "/test/acc holds Infinity now"),
     ],
 )
 def test_a_metric_that_was_measured_and_is_not_any_more_is_missing(before, after, reason):
@@ -60,6 +65,9 @@ def test_a_metric_that_was_measured_and_is_not_any_more_is_missing(before, after
         ({"acc": []}, {"acc": None}),
         ({"acc": ["a"]}, {"acc": None}),
         ({"acc": [0.9, 0.8]}, {"acc": [0.9]}),
+        ({"acc": [0.9, float("nan")]}, {"acc": [0.8, float("nan"), float("nan")]}),
+        ({"acc": [0.9, float("nan")]}, {"acc": [0.9, 0.8]}),
+        ({"acc": []}, {"acc": [float("nan")]}),
         ({}, {"acc": 0.9}),
         ({"acc": {}}, {"acc": None}),
     ],

@@ -13,6 +13,7 @@ from seedbed._before_torch import prepare_environment
 from seedbed.cli._doctor import doctor
 from seedbed.cli._gate import gate
 from seedbed.cli._report import report
+from seedbed.cli.console._commands import ShownCommand
 from seedbed.cli.console._damage import damage_shown
 from seedbed.cli.console._docs import docs
 from seedbed.cli.console._render import errors, out
@@ -63,7 +64,7 @@ def _root(
 
 
 for _command in (demo, train, init, shard, doctor, gate, report, docs):
-    app.command()(_command)
+    app.command(cls=ShownCommand)(_command)
 app.add_typer(_runs.app, name="runs")
 app.add_typer(_changes.app, name="changes")
 app.add_typer(_soak.app, name="soak")

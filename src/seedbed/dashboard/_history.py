@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from seedbed.dashboard._scores import better
 from seedbed.records import Event, Snapshot
-from seedbed.records.canonical._numbers import read_number, spelled
+from seedbed.records.canonical import read_number, spelled
 
 __all__ = ["Points", "StepSeries", "history_of", "thinned", "trailing_mean"]
 
@@ -119,8 +119,8 @@ def _logged(events: Sequence[Event], name: str) -> Points:
 def _recorded(value: JsonValue, path: str) -> Iterator[tuple[str, Points]]:
     if not isinstance(value, dict):
         return
-    steps = tuple(filter(math.isfinite, _numbers(value.get(_STEP))))
-    rises = all(before < after for before, after in pairwise(steps))
+    steps = _numbers(value.get(_STEP))
+    rises = all(map(math.isfinite, steps)) and all(before < after for before, after in pairwise(steps))
     for name in sorted(value):
         below, values = f"{path}.{name}" if path else name, _numbers(value[name])
         if name != _STEP and steps and rises and len(values) == len(steps):

@@ -7,7 +7,7 @@ from math import isfinite
 from pydantic import JsonValue
 
 from seedbed.dashboard._scores import Score, score_of
-from seedbed.records.canonical._numbers import read_number
+from seedbed.records.canonical import read_number
 
 __all__ = ["Measured", "measured"]
 

@@ -29,6 +29,8 @@ class _Unusable:
 
 RecordValue = Interval | Series | bool | float | str | None
 
+_DOCUMENTS = {"audit": "audit_run", "changes": "changes"}  # what each part of a record comes from
+_MOST_NAMED = 20
 _INTERVAL_FIELDS = frozenset(Interval.model_fields)
 
 
@@ -98,9 +100,16 @@ def _or_near(name: str, series: list[str]) -> str:
 
 
 def _unknown(metric: str, known: list[str]) -> str:
-    last = metric.rpartition(".")[2]
+    last, head = metric.rpartition(".")[2], metric.partition(".")[0]
+    if head in _DOCUMENTS and not any(name.startswith(f"{head}.") for name in known):
+        return f"  {metric}: the record has no document {_DOCUMENTS[head]}, which a draft takes in documents"
     near = get_close_matches(metric, known, n=3) or [name for name in known if name.rpartition(".")[2] == last][:3]
-    return f"  {metric}: " + (f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known[:20])}")
+    return f"  {metric}: " + (f"did you mean {' or '.join(near)}?" if near else f"known are {_first(known)}")
+
+
+def _first(known: list[str]) -> str:
+    """Some of the names, those of metrics first."""
+    return ", ".join(sorted(known, key=lambda name: not name.startswith("metrics."))[:_MOST_NAMED])
 
 
 def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue | _Unusable]]:

@@ -21,7 +21,8 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 def labelled_progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Yield `update(label, done, total)`, for work whose label changes; a total of 0 is unknown."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors(), transient=True) as bar:
+    console = errors()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", visible=False)
 
         def update(label: str, done: int, total: int) -> None:

@@ -162,10 +162,15 @@ def number(value: object, digits: int = 3) -> Text:
 
 
 def compact_pair(before: object, after: object) -> tuple[str, str]:
-    """Two JSON values, each on one line, cut around the place where they begin to differ."""
-    from seedbed.records.compare._comparison import cut_pair
+    """Two JSON values, each on one line, cut around the place where they begin to differ.
 
-    return cut_pair(_one_line(before), _one_line(after))
+    A text beside another kind of value stands in quotes: `0.1` and `"0.1"` are not the same.
+    """
+    from seedbed.records.compare import cut_pair
+
+    is_mixed = isinstance(before, str) != isinstance(after, str) and None not in (before, after)
+    text = json.dumps if is_mixed else _one_line
+    return cut_pair(text(before), text(after))
 
 
 def _one_line(value: object) -> str:

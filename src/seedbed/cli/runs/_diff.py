@@ -1,7 +1,6 @@
 """`seedbed runs diff`: what differs between two runs, and whether they may be compared."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -11,8 +10,8 @@ from rich.text import Text
 
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
-from seedbed.cli.console._render import compact_pair, out, plain_table, print_json
-from seedbed.errors import ExitCode, InvalidInput
+from seedbed.cli.console._render import compact_pair, errors, out, plain_table, print_json
+from seedbed.errors import ExitCode, InvalidInput, NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
     from seedbed.records import Commit, Comparison, Diff, MetricDelta, Snapshot, Store
@@ -74,6 +73,7 @@ def diff(
     is_recorded = not (before and (other or wanted or _is_outdated(found, policies)))
     if before and not is_recorded:
         found = opened.log(before.snapshot.project).diff(before, commit, wanted)
+    found = _whole(opened, found)
     if as_json:
         asked = {"policies": policies_json(policies)} if wanted is None else {}
         noise = {"noise_of": "COMMIT" if is_recorded else "NOW"}
@@ -85,6 +85,19 @@ def diff(
         said += _idle(before, snapshot, factor or ()) if before else []
         out().print(_difference(snapshot.run_id, found, said))
     raise typer.Exit(ExitCode.FAIL if wanted is not None and found.comparable is False else ExitCode.PASS)
+
+
+def _whole(store: "Store", found: "Diff") -> "Diff":
+    """The recorded difference with its full lists, which stand in a blob where they are long."""
+    from seedbed.records.compare import whole
+
+    if found.details is None:
+        return found
+    try:
+        return whole(found, store.blobs.get(found.details))
+    except (NotFound, StoreCorrupt) as problem:
+        errors().print(f"only the first {len(found.changed_keys)} keys are shown: {problem}", soft_wrap=True)
+        return found
 
 
 def _is_outdated(found: "Diff", policies: "Sequence[Comparison]") -> bool:
@@ -107,17 +120,11 @@ def _replicate(opened: "Store", store: str, commit: "Commit", found: "Diff") -> 
 
 def _idle(before: "Commit", current: "Snapshot", factors: Sequence[str]) -> Iterator[str]:
     """The factors of the command line that allow nothing, each with what may have been meant."""
-    from seedbed.records import ablation
-    from seedbed.records.compare._comparison import input_differences
-    from seedbed.records.snapshot._policy import factor_of
+    from seedbed.records.compare import idle_factors
 
-    pointers = [difference.pointer for difference in input_differences(before.snapshot, current)]
-    for factor in factors:
-        if not any(map(ablation(factor).allows, pointers)):
-            near = get_close_matches(factor, map(factor_of, pointers), n=3)
-            yield f"--factor {factor}: no input of that name differs" + (
-                f"; did you mean {' or '.join(near)}?" if near else ""
-            )
+    for factor, near in idle_factors(before.snapshot, current, factors).items():
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        yield f"--factor {factor}: no input of that name differs{hint}"
 
 
 def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableType:
@@ -133,26 +140,26 @@ def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableT
     if found.comparable and found.severity:
         said.append(f"severity {found.severity.value}: {found.severity_reason}")
     lines = [Text(f"  {line}") for line in said]
-    return Group(head, *lines, Text(), *_metrics(found), Text(), _keys(found.changed_keys))
+    return Group(head, *lines, Text(), *_metrics(found), Text(), _keys(found))
 
 
 def _metrics(found: "Diff") -> Iterator[Table | Text]:
     """The numbers that moved; and what differs among the metrics besides, which is compared as no number is."""
-    from seedbed.records.compare._diff import beside_numbers
+    from seedbed.records.compare import beside_numbers
 
     yield _numbers(found.metric_deltas)
     if others := beside_numbers(found):
         more = f" and {len(others) - _SHOWN_KEYS} more" if len(others) > _SHOWN_KEYS else ""
-        yield Text(f"no number in both runs, but different: {', '.join(others[:_SHOWN_KEYS])}{more}")
+        yield Text(f"not compared, since not a number in both runs: {', '.join(others[:_SHOWN_KEYS])}{more}")
 
 
 def _numbers(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
-    from seedbed.records.compare._diff import is_part_of_interval
+    from seedbed.records.compare import is_part_of_interval
 
     shown = {name: delta for name, delta in deltas.items() if not is_part_of_interval(name, deltas)}
     moved = {name: delta for name, delta in shown.items() if delta.absolute != 0}
     if not moved:
-        return Text(f"none of {len(shown)} numbers differs" if shown else "no number is among the metrics of both")
+        return Text(f"none of {len(shown)} numbers differs" if shown else "no metric is a number in both runs")
     numeric = ("before", "after", "change", "%")
     table = plain_table("metric", *numeric, "against the replicates", numeric=numeric)
     for name, delta in moved.items():
@@ -163,8 +170,10 @@ def _numbers(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
     return table
 
 
-def _keys(keys: tuple[str, ...]) -> Text:
-    if not keys:
+def _keys(found: "Diff") -> Text:
+    if not found.num_changes:
         return Text("no key differs")
-    more = f" and {len(keys) - _SHOWN_KEYS} more (--json lists all)" if len(keys) > _SHOWN_KEYS else ""
-    return Text(f"{len(keys)} keys differ: {', '.join(keys[:_SHOWN_KEYS])}{more}")
+    num_more = found.num_changes - _SHOWN_KEYS
+    more = f" and {num_more:,} more (--json lists all)" if num_more > 0 else ""
+    count = "1 key differs" if found.num_changes == 1 else f"{found.num_changes:,} keys differ"
+    return Text(f"{count}: {', '.join(found.changed_keys[:_SHOWN_KEYS])}{more}")

@@ -63,13 +63,14 @@ def export_runs(
 
 
 def _found(store: "Store", project: str | None, where: str | None) -> "Sequence[SearchHit]":
-    from seedbed.records import Catalog, parse_query
+    from seedbed.cli.runs._search import query_of
+    from seedbed.records import Catalog
 
-    query = None if where is None else parse_query(where)
     with (
         progress_bar("reading new commits into the catalog") as progress,
         Catalog.open(store, progress=progress) as catalog,
     ):
+        query = None if where is None else query_of(where, catalog)
         found = catalog.search(query, project=project, limit=-1)
     return sorted(found, key=lambda item: (item.project, item.seq))
 

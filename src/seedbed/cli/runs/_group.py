@@ -2,6 +2,7 @@
 
 import typer
 
+from seedbed.cli.console._commands import RunsGroup, ShownCommand
 from seedbed.cli.runs._baselines import baselines
 from seedbed.cli.runs._demote import demote
 from seedbed.cli.runs._diff import diff
@@ -25,7 +26,9 @@ from seedbed.cli.runs.upkeep._verify import verify
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="List, show and compare recorded runs, check their bytes, free disk space."
+    cls=RunsGroup,
+    no_args_is_help=True,
+    help="List, show and compare recorded runs, check their bytes, free disk space.",
 )
 
 app.command("list")(list_runs)
@@ -34,4 +37,4 @@ for _command in (show, diff, steps, why, trend, promote, demote, baselines, end)
 for _upkeep in (verify, fsck, recover, quarantine, stats, gc, index):
     app.command()(_upkeep)
 app.command("import")(import_runs)
-app.command("export")(export_runs)
+app.command("export", cls=ShownCommand)(export_runs)

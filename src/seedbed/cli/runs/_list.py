@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["list_runs"]
 
 _LINK_METRIC = "metrics.test.random.ap"
+_LARGE = 1e9  # from here on a number is shown with its exponent
 _STYLES = {
     "FINISHED": "green",
     "RUNNING": "cyan",
@@ -55,11 +56,11 @@ def list_runs(
       seedbed runs list --sort metrics.test.random.ap --column params.seed --limit 5 --json
     """
     from seedbed.cli.runs._run_summary import run_json
-    from seedbed.cli.runs._search import column_name, search
+    from seedbed.cli.runs._search import search
     from seedbed.records import Store
 
-    found = search(Store.open(store), project, where, sort, limit)
-    columns = None if column is None else [column_name(each, found.views) for each in column]
+    found = search(Store.open(store), project, where, sort, limit, column or ())
+    columns = None if column is None else found.columns
     if as_json:
         print_json({"runs": [run_json(view, columns or ()) for view in found.views], "more": found.more})
     else:
@@ -86,7 +87,7 @@ def _table(views: "Sequence[RunView]", columns: Sequence[str] | None = None) -> 
 
 def _default_columns(views: "Sequence[RunView]") -> Sequence[str]:
     """The test AP of link prediction where there is one, else the first two metrics of the newest run."""
-    from seedbed.records.canonical._numbers import NOT_FINITE
+    from seedbed.records.canonical import NOT_FINITE
     from seedbed.records.query import facts
 
     newest = next((view.commit.snapshot for view in reversed(views) if view.commit), None)
@@ -98,4 +99,6 @@ def _default_columns(views: "Sequence[RunView]") -> Sequence[str]:
 
 
 def _cell(value: str | float | bool | None) -> str:
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+    if value is None or not isinstance(value, float):
+        return "" if value is None else str(value)
+    return f"{value:.3f}" if abs(value) < _LARGE else f"{value:.6g}"

@@ -1,65 +1,80 @@
 """The runs that `seedbed runs list` shows: finished ones from the catalog, the others from their status."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.errors import InvalidInput
 from seedbed.records import Catalog, RunView, Store, parse_name, parse_query
-from seedbed.records.query import Name, facts, metric_name
-from seedbed.records.query._metric_names import near_names, nearest
+from seedbed.records.query import And, Name, Not, Or, Query, metric_name, near_names, nearest
 
-__all__ = ["Search", "column_name", "search"]
+__all__ = ["Search", "query_of", "search"]
 
 
 @dataclass(frozen=True)
 class Search:
-    """The runs to show, and how many more finished ones there are."""
+    """The runs to show, how many more finished ones there are, and the names of the columns in queries."""
 
     views: list[RunView]
     more: int
+    columns: list[str]
 
 
-def search(store: Store, project: str | None, where: str | None, sort: str | None, limit: int) -> Search:
+def search(
+    store: Store, project: str | None, where: str | None, sort: str | None, limit: int, columns: Sequence[str] = ()
+) -> Search:
     """The newest `limit` finished runs, oldest first, then the unfinished. With `sort`: finished ones, highest first.
 
-    Raises InvalidInput for a query or a name that cannot be read.
+    Raises InvalidInput for a query that cannot be read, and for a name that no finished run has.
     """
     with (
         progress_bar("reading new commits into the catalog") as progress,
         Catalog.open(store, progress=progress) as catalog,
     ):
-        query = None if where is None else parse_query(where, catalog.names("metrics"))
-        name = None if sort is None else _sorted_by(sort, catalog)
+        query = None if where is None else query_of(where, catalog)
+        name = None if sort is None else _name_of(sort, catalog, "number")
+        names = [str(_name_of(column, catalog, "value")) for column in columns]
         found = catalog.search(query, project=project, limit=limit, sort=name)
         more = catalog.count(query, project=project) - len(found)
     views = [store.finished(item.project, item.seq) for item in (found if name else reversed(found))]
     if query is None and name is None:
         views += store.unfinished(project)
-    return Search(views, more)
+    return Search(views, more, names)
 
 
-def column_name(column: str, views: Sequence[RunView]) -> str:
-    """The name of a column in queries. Raises InvalidInput when it is neither a name nor a metric of these runs."""
+def query_of(where: str, catalog: Catalog) -> Query:
+    """The query that `where` spells. Raises InvalidInput when it compares something that no finished run has."""
+    query = parse_query(where, catalog.names("metrics"))
+    for name in _compared(query):
+        _require(name, str(name), catalog, "value")
+    return query
+
+
+def _compared(query: Query) -> Iterator[Name]:
+    """The names that a query compares with values; it may ask of any name whether it exists."""
+    match query:
+        case And(queries) | Or(queries):
+            for each in queries:
+                yield from _compared(each)
+        case Not(item):
+            yield from _compared(item)
+        case _:
+            if query.values:
+                yield query.name
+
+
+def _name_of(text: str, catalog: Catalog, what: str) -> Name:
+    """The name that `text` spells: a field, a setting, or a metric. Raises InvalidInput when no run has it."""
     try:
-        return str(parse_name(column))
+        name = parse_name(text)
     except InvalidInput:
-        name = parse_name(metric_name(column))
-        snapshots = (view.commit.snapshot for view in views if view.commit)
-        if any(name.matches(fact) for snapshot in snapshots for fact in facts(snapshot)):
-            return str(name)
-        raise
-
-
-def _sorted_by(sort: str, catalog: Catalog) -> Name:
-    """The name to sort by: a field, a setting, or a metric in any spelling. Raises InvalidInput when no run has it."""
-    try:
-        name = parse_name(sort)
-    except InvalidInput:
-        name = parse_name(metric_name(sort))
+        name = parse_name(metric_name(text))
         if not catalog.holds(name) and not near_names(str(name), catalog.names("metrics")):
             raise
-    if not catalog.holds(name) and catalog.count():
-        known = catalog.names(name.head)
-        raise InvalidInput(f"no finished run has a number {sort!r}; {nearest(str(name), known)}")
+    _require(name, text, catalog, what)
     return name
+
+
+def _require(name: Name, text: str, catalog: Catalog, what: str) -> None:
+    if not catalog.holds(name) and catalog.count():
+        raise InvalidInput(f"no finished run has a {what} {text!r}; {nearest(str(name), catalog.names(name.head))}")

@@ -33,19 +33,17 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
     from seedbed.cli.runs._select import find_run
 
     view = find_run(store, run)
+    events, problem = ([], None) if view.commit is None else _events(store, view)
     if as_json:
         snapshot = {} if view.commit is None else {"snapshot": view.commit.snapshot.model_dump(mode="json")}
         print_json({**run_json(view), **snapshot})
     elif view.commit is None:
         out().print(_unfinished_text(view), soft_wrap=True)
     else:
-        events, problem = _events(store, view)
         out().print(run_details(view.commit, events))
-        if problem:
-            errors().print(f"the step metrics cannot be shown: {problem}", soft_wrap=True)
-        if isinstance(problem, StoreCorrupt):
-            raise typer.Exit(ExitCode.FAIL)
-    if view.commit is None and view.status is RunStatus.FINISHED:
+    if problem:
+        errors().print(f"the step metrics cannot be shown: {problem}", soft_wrap=True)
+    if isinstance(problem, StoreCorrupt) or (view.commit is None and view.status is RunStatus.FINISHED):
         raise typer.Exit(ExitCode.FAIL)
 
 

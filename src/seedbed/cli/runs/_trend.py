@@ -49,8 +49,7 @@ def trend(
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import Store
     from seedbed.records import trend as find_trend
-    from seedbed.records.query._facts import metric_names
-    from seedbed.records.query._metric_names import enumerated
+    from seedbed.records.query import enumerated, metric_names
     from seedbed.records.storage import replace
 
     plot = place(file, plot, "--plot")

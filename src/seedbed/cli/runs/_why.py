@@ -30,11 +30,11 @@ def why(
     """Explain why two runs differ: what makes them incomparable, and what may have moved a metric.
 
     It says for each policy of `runs diff` whether it allows the comparison,
-    and if not, why. The most likely cause comes first. The project's own history says how
-    likely: in how many of the earlier runs that changed the same setting did
-    the metric move by more than noise? Replicates are counted as there are
-    now, also those that finished after RUN. Between two of them there is only
-    chance, and the seed alone.
+    and if not, why. The most likely cause comes first. The project's own
+    history says how likely: in how many of the earlier runs that changed the
+    same setting did the metric move by more than noise? Replicates are counted
+    as there are now, also those that finished after RUN. Between two of them
+    there is only chance, and the seed alone.
 
     \b
     Examples:
@@ -82,11 +82,17 @@ def why(
 
 def _pointer(metric: str, since: "Diff") -> str:
     """The number that both runs have and `metric` spells; the name of an interval means its value."""
-    from seedbed.records.compare._diff import beside_numbers, is_part_of_interval
+    from seedbed.records.compare import beside_numbers, is_part_of_interval
     from seedbed.records.query import metric_name, require_metric
 
     deltas = since.metric_deltas
     names = {metric_name(pointer): pointer for pointer in deltas if not is_part_of_interval(pointer, deltas)}
+    parts = {metric_name(pointer) for pointer in deltas if is_part_of_interval(pointer, deltas)}
+    if (name := metric_name(metric)) in parts:
+        interval = name.rpartition(".")[0].removeprefix("metrics.")
+        raise InvalidInput(
+            f"{metric} is a part of an interval, which is compared by its value: give --metric {interval}"
+        )
     names = {name.removesuffix(".value"): pointer for name, pointer in names.items()} | names
     if metric_name(metric) in map(metric_name, beside_numbers(since)):
         raise InvalidInput(f"{metric} is no number in both runs, so it is not compared; of a list, record its mean too")

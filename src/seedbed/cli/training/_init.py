@@ -27,7 +27,7 @@ _YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "none", "nan",
 
 def init(
     events: Annotated[
-        Path | None, typer.Argument(metavar="[EVENTS]", help="A file of events to propose a configuration for.")
+        Path | None, typer.Argument(metavar="EVENTS", help="A file of events to propose a configuration for.")
     ] = None,
     former: Annotated[Path | None, typer.Argument(metavar="PATH", hidden=True)] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it; by default seedbed.yaml.")] = None,

@@ -214,8 +214,13 @@ def _doubtful(
                 yield place
             yield from _doubtful(item, redact, redact_certain, max(below, telling(key)), place)
     elif isinstance(value, str) and below is not Telling.ALL:
-        certain = redact_certain(value)
-        if not _is_secret_alone(certain) if hides(below, value) else redact(value) != certain:
+        if hides(below, value):
+            # What stands below `Authorization` and its like is read as the value of that header.
+            name = "authorization: " if below >= Telling.LIKELY else ""
+            is_doubtful = not _is_secret_alone(redact_certain(f"{name}{value}"))
+        else:
+            is_doubtful = redact(value) != redact_certain(value)
+        if is_doubtful:
             yield at
 
 

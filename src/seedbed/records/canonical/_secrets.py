@@ -128,11 +128,14 @@ _LIKELY = (
     r"|conn(?:ection)?[_-]?str(?:ing)?|[a-z]{3}[_-]?key"
 )
 _ONE_WORD = rf"{_QUOTES}[A-Za-z]+(?:[^\w=+/.-]|$)"
+_SWITCH = r"(?:true|false|yes|no|on|off|none|null)\b"
+# A word as a sentence has it, also with hyphens, up to its end.
+_OF_LETTERS = r"[A-Za-z]+(?:-[A-Za-z]+)*[.-]*(?![\w.~+/=-])"
 
 
-def _assigned(unless: str) -> re.Pattern[str]:
-    """What is assigned to a name of a secret, unless it matches."""
-    return re.compile(rf"((?:{_SURE})s?{_QUOTES}\s*[=:]\s*)(?!{SECRET}){unless}{_VALUE}", re.IGNORECASE)
+def _assigned(unless: str, by: str = rf"{_QUOTES}\s*[=:]\s*") -> re.Pattern[str]:
+    """What is assigned to a name of a secret, `by` a sign between the two, unless it matches."""
+    return re.compile(rf"((?:{_SURE})s?{by})(?!{SECRET}){unless}{_VALUE}", re.IGNORECASE)
 
 
 # What is a secret beyond doubt.
@@ -145,14 +148,17 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n]*=)[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
     (
         re.compile(
-            rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}(?:basic|token|digest|negotiate|apikey)\s+)(?!{SECRET})"
+            rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}(?:bearer|basic|token|digest|negotiate|apikey)\s+)(?!{SECRET})"
             r"[^\s,;\"']+",
             re.IGNORECASE,
         ),
         rf"\1{SECRET}",
     ),
     (_assigned(rf"(?!{_ONE_WORD})"), rf"\1{SECRET}"),
-    (re.compile(r"\b(Bearer)\s+(?![A-Za-z]+\b)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
+    # A sentence has a blank after its colon, and no quotes there.
+    (_assigned(rf"(?!{_SWITCH})", r"[=:](?!\s)"), rf"\1{SECRET}"),
+    (_assigned("", rf"{_QUOTES}\s*[=:]\s*(?=[\\\"'])"), rf"\1{SECRET}"),
+    (re.compile(rf"\b(Bearer)\s+(?!{_OF_LETTERS})[\w.~+/=-]{{8,}}", re.IGNORECASE), rf"\1 {SECRET}"),
     (re.compile(r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]++[^\s:]++:)\S+"), rf"\1{SECRET}"),
 )
 # The same where it may be a word of a sentence.

@@ -134,7 +134,9 @@ def reason_of(difference: Difference) -> str:
         place = unescaped(difference.pointer.removeprefix(HIDDEN)).removeprefix("/")
         which = "both runs" if difference.op == "replace" else "one run"
         return f"{place} was replaced as a secret in {which}, so whether it differs is not known"
-    name = difference.pointer.removeprefix("/").replace("_", " ")
+    name = difference.pointer.removeprefix("/")
+    if "/" not in name:  # a field of the comparison group, which no policy allows
+        name = name.replace("_", " ")
     if difference.op == "add":
         return f"{name} is {short_text(difference.current)}, which the earlier run lacks"
     if difference.op == "remove":
@@ -161,27 +163,35 @@ def _use_text(number: str, step: int, value: Json, outcome: str = "", *lost: Jso
 
 
 def _short_texts(previous: Json, current: Json) -> tuple[str, str]:
-    """Both values as short texts that differ if their types or long forms do."""
+    """Both values as short texts that differ if their types or long forms do; a text beside another type in quotes."""
+    if isinstance(previous, str) != isinstance(current, str):
+        return cut_pair(repr(previous), repr(current))
     for texts in ((short_text(previous), short_text(current)), cut_pair(str(previous), str(current))):
         if texts[0] != texts[1]:
             return texts
-    return cut_pair(repr(previous), repr(current))  # 0.1 and the text 0.1
+    return cut_pair(repr(previous), repr(current))
 
 
 def cut_pair(first: str, second: str, width: int = _SHOWN) -> tuple[str, str]:
-    """Two texts, each cut to about `width` characters around the place where they begin to differ."""
+    """Two texts, each cut to about `width` characters around the place where they begin to differ, between words."""
     longest = max(len(first), len(second))
     if longest <= width:
         return first, second
     pairs = enumerate(zip(first, second, strict=False))
     same = next((at for at, (one, other) in pairs if one != other), min(len(first), len(second)))
     start = max(0, min(same - width // 4, longest - width))
-    return _window(first, start, width), _window(second, start, width)
+    if start:
+        start = first.find(" ", start - 1, same) + 1 or start
+    return _window(first, start, same, width), _window(second, start, same, width)
 
 
-def _window(text: str, start: int, width: int) -> str:
-    before, after = "…" if start else "", "…" if len(text) > start + width else ""
-    return f"{before}{text[start : start + width]}{after}"
+def _window(text: str, start: int, same: int, width: int) -> str:
+    """`width` characters from `start`; where a word is cut after `same`, those before it."""
+    before, end = "…" if start else "", start + width
+    if end >= len(text):
+        return f"{before}{text[start:]}"
+    blank = text.rfind(" ", same + 1, end + 1)
+    return f"{before}{text[start : end if blank < 0 else blank]}…"
 
 
 def unrecorded(current: Compared) -> str:
@@ -200,7 +210,7 @@ def short_text(value: Json) -> str:
     text = str(value)
     if isinstance(value, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return f"{text[:8]}…"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return _window(text, 0, _SHOWN // 2, _SHOWN)
 
 
 def _excluded(difference: Difference) -> ExcludedFactor:

@@ -2,15 +2,17 @@
 
 import math
 import shlex
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
-from seedbed.records.canonical._canonical import Json, digest_bytes, encode, plain
+from seedbed.records.canonical._canonical import Json, digest_bytes, encode, parse_json, plain
 from seedbed.records.canonical._json_pointer import Difference, differences, is_under, leaves
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.canonical._numbers import NOT_FINITE
 from seedbed.records.compare._comparison import (
     compare_differences,
+    input_differences,
     inputs_among,
     reason_of,
     strictest_comparison,
@@ -34,16 +36,20 @@ from seedbed.records.snapshot._snapshot import (
 from seedbed.records.storage._layout import log_folder
 
 __all__ = [
+    "LOST",
     "EarlierCommit",
     "Replicates",
     "beside_numbers",
     "diff",
     "diff_since",
+    "idle_factors",
     "is_part_of_interval",
     "numbers",
     "shortened",
+    "whole",
 ]
 
+LOST = "the metric "  # begins the reason of a severity where a metric is missing or no number any more
 _PARTS_OF_INTERVAL = frozenset({"low", "high", "n", "confidence"})
 _MOST_FACTORS = 8
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
@@ -127,12 +133,28 @@ def shortened(found: Diff) -> tuple[Diff, bytes | None]:
     return found.model_copy(update={**short, "details": digest_bytes(details)}), details
 
 
+def whole(found: Diff, details: bytes) -> Diff:
+    """`found` with all items of each list, from the bytes that `shortened` returned for it."""
+    return Diff.model_validate_json(encode(plain({**found.model_dump(mode="json"), **parse_json(details)})))
+
+
 def numbers(snapshot: Compared) -> dict[str, float]:
     """Every numeric metric, by its JSON Pointer."""
     return {
         pointer: float(value)
         for pointer, value in leaves(snapshot.metrics)
         if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def idle_factors(previous: Compared, current: Compared, factors: Sequence[str]) -> dict[str, list[str]]:
+    """Those of `factors` by which an ablation allows no difference of the two, each with what may have been meant."""
+    pointers = [difference.pointer for difference in input_differences(previous, current)]
+    names = {factor_of(pointer).lower(): factor_of(pointer) for pointer in pointers}
+    return {
+        factor: [names[name] for name in get_close_matches(factor.lower(), names, n=3)]
+        for factor in factors
+        if not any(map(ablation(factor).allows, pointers))
     }
 
 
@@ -154,16 +176,46 @@ def _missing(changes: Sequence[Difference]) -> str:
     for change in changes:
         if not change.pointer.startswith("/metrics/"):
             continue
-        current = change.current
-        is_text = isinstance(current, str) and current in NOT_FINITE
         lost = {
-            pointer: f"is {current}" if is_text else f"is no longer {kind}"
+            pointer: loss
             for pointer, value in leaves(change.previous, change.pointer)
-            if (kind := _kind(value)) and (pointer != change.pointer or kind != _kind(current))
+            if (loss := _loss(value, change.current, is_at_place=pointer == change.pointer))
         }
         gone |= {change.pointer: "is no longer recorded"} if change.op == "remove" else lost
     name = min(gone, key=lambda each: is_part_of_interval(each, gone), default="")
-    return f"the metric {name.removeprefix('/metrics')} {gone[name]}" if name else ""
+    return f"{LOST}{name.removeprefix('/metrics')} {gone[name]}" if name else ""
+
+
+def _loss(previous: Json, current: Json, *, is_at_place: bool) -> str:
+    """What became of a metric that was measured, in words; empty where nothing is lost, or none was measured.
+
+    `current` stands at the place of the metric, or of an object that held it.
+    """
+    if not (kind := _kind(previous)):
+        return ""
+    if isinstance(current, str) and current in NOT_FINITE:
+        return f"is {current}"
+    if is_at_place and isinstance(previous, list) and isinstance(current, list) and (lost := _lost(previous, current)):
+        return f"holds {lost} now"
+    return "" if is_at_place and kind == _kind(current) else f"is no longer {kind}"
+
+
+def _lost(previous: list[Json], current: list[Json]) -> str:
+    """The NaN or infinity that `current` holds where `previous` has a number, or anywhere if that has none at all."""
+    before, after = (dict(_items(each)) for each in (previous, current))
+    found = {place: value for place, value in after.items() if isinstance(value, str) and value in NOT_FINITE}
+    if any(isinstance(value, str) and value in NOT_FINITE for value in before.values()):
+        found = {place: value for place, value in found.items() if _kind(before.get(place))}
+    return str(next(iter(found.values()), ""))
+
+
+def _items(value: Json, at: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Json]]:
+    """Every item of nested lists, with its place."""
+    if not isinstance(value, list | tuple):
+        yield at, value
+        return
+    for number, item in enumerate(value):
+        yield from _items(item, (*at, number))
 
 
 def _kind(metric: Json) -> str:

@@ -19,7 +19,7 @@ from seedbed.records.compare._comparison import (
     reason_of,
     unrecorded,
 )
-from seedbed.records.compare._diff import beside_numbers, is_part_of_interval
+from seedbed.records.compare._diff import LOST, beside_numbers, is_part_of_interval
 from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, PERCENT_BEYOND, WITHIN
 from seedbed.records.snapshot._policy import REPLICATE
 from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
@@ -95,7 +95,8 @@ def why(
     return Explanation(
         metric=chosen,
         delta=delta,
-        summary=_summary(found, chosen, current, is_explained=bool(causes), is_replicate=is_replicate),
+        summary=("" if metric else _lost_first(found))
+        + _summary(found, chosen, current, is_explained=bool(causes), is_replicate=is_replicate),
         disqualifying=tuple(map(reason_of, group_differences(previous, current))),
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
         policies=policies,
@@ -124,6 +125,11 @@ def _metric(found: Diff, metric: str | None) -> str | None:
 def _distance(delta: MetricDelta) -> tuple[bool, bool, float, float]:
     # A difference that is too large for a number is larger than all that are none.
     return delta.absolute is None, delta.z is not None, abs(delta.z or 0.0), abs(delta.percent or 0.0)
+
+
+def _lost_first(found: Diff) -> str:
+    """The metric that is missing or no number any more, which no other one that moved may hide."""
+    return f"{found.severity_reason}; " if found.severity_reason.startswith(LOST) else ""
 
 
 def _summary(found: Diff, metric: str | None, current: Snapshot, *, is_explained: bool, is_replicate: bool) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seedbed.records.canonical._canonical import Json, digest_plain
+from seedbed.records.canonical._canonical import Json, digest_plain, escape
 from seedbed.records.canonical._json_pointer import without
-from seedbed.records.snapshot._policy import REPLICATE
+from seedbed.records.snapshot._policy import is_seed
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS
 
 __all__ = ["content_digests", "group_digests", "own_digests", "replicates_digest"]
@@ -90,8 +90,10 @@ def _inputs(body: Mapping[str, Any]) -> dict[str, Json]:
     }
 
 
-def _unseeded(value: Json) -> Json:
+def _unseeded(value: Json, pointer: str = "") -> Json:
+    """The inputs without the seeds, by which alone replicates differ."""
     if not isinstance(value, dict):
         return value
-    allowed = REPLICATE.may_differ
-    return {key: _unseeded(item) for key, item in value.items() if isinstance(item, dict) or key not in allowed}
+    places = {key: f"{pointer}/{escape(key)}" for key in value}
+    kept = (key for key, item in value.items() if isinstance(item, dict) or not is_seed(places[key]))
+    return {key: _unseeded(value[key], places[key]) for key in kept}

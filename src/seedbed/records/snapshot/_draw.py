@@ -3,7 +3,7 @@
 from seedbed.records.canonical._canonical import Json, digest_plain
 from seedbed.records.canonical._json_pointer import leaves, without
 from seedbed.records.snapshot._compared import Compared
-from seedbed.records.snapshot._policy import REPLICATE
+from seedbed.records.snapshot._policy import is_seed
 
 __all__ = ["draw_of"]
 
@@ -18,10 +18,6 @@ def draw_of(snapshot: Compared) -> str:
         "factors": dict(snapshot.factors),
         "fingerprints": dict(snapshot.fingerprints),
     }
-    named = ((pointer, value) for pointer, value in leaves(parts) if _is_seed(pointer))
+    named = ((pointer, value) for pointer, value in leaves(parts) if is_seed(pointer))
     seeds: dict[str, Json] = {pointer: value for pointer, value in named if value is not None}
     return digest_plain(seeds) if seeds else snapshot.digests["metrics"]
-
-
-def _is_seed(pointer: str) -> bool:
-    return pointer.rpartition("/")[2] in REPLICATE.may_differ
