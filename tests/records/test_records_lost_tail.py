@@ -1,6 +1,8 @@
 """Records that are lost at the end of a log, or while others have it open; and what may not be deleted meanwhile."""
 
+import errno
 import os
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +10,15 @@ from pathlib import Path
 import pytest
 from records_world import PROJECT, commit, draft
 
-from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
+from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreDamaged
 from seedbed.records import Catalog, FindingKind, PromotionRule, Store, fsck, gc, quarantine, recover, repair, trend
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log
-from seedbed.records.maintenance._findings import KEEP, READ, RECOVER, RESTORE_TAIL
+from seedbed.records.maintenance import _losses
+from seedbed.records.maintenance._findings import CHOOSE, FOLDER, KEEP, NO_COPY, READ, RECOVER, RESTORE_TAIL
 from seedbed.records.storage import _local, _numbered_log
+from seedbed.records.storage._local import LocalFiles
 
 AP = "metrics.test.ap"
 
@@ -104,10 +108,13 @@ def test_what_came_back_is_found_although_a_checkpoint_told_of_its_loss(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed(store, 2, dict.clear)
+    view = store.work / f"runs/{PROJECT}/r2/TRAINING/snapshot.json"
+    view.rename(store.work / "copy")
     quarantine(again(store), key(2), "gone")
     monkeypatch.setattr(_log, "CHECKPOINT_EVERY", 4)
     commit(again(store), "r4")
     assert (store.work / f"log/{PROJECT}/_checkpoint.json.zst").exists()
+    (store.work / "copy").rename(view)
     assert [item.problem for item in recover(again(store))] == [""]
     log = again(store).log(PROJECT)
     assert (log.lost(), [item.seq for item in log.commits()]) == ([], [1, 2, 3, 4])
@@ -119,7 +126,7 @@ def test_what_stands_in_the_way_of_a_recovery_is_said(store: Store) -> None:
     (store.work / key(2)).unlink()
     (store.work / key(2)).symlink_to("nowhere")
     [told] = recover(again(store))
-    assert told.problem == f"something else stands at {key(2)}; move it away if it is no commit, and run this again"
+    assert told.problem == f"something else stands at {key(2)}; move it away if it is no record, and run this again"
     (store.work / key(2)).unlink()
     (store.work / key(2)).mkdir()
     [told] = recover(again(store))
@@ -179,3 +186,170 @@ def test_a_sealed_record_that_is_no_snapshot_is_passed_over_by_everybody(store: 
 def test_a_folder_or_a_name_that_is_no_record_is_not_accepted_as_lost(store: Store) -> None:
     with pytest.raises(InvalidInput, match="is no record"):
         quarantine(store, "log/flights/notes.json", "")
+    (store.work / key(4)).mkdir()
+    (store.work / "runs/flights/r3/TRAINING/snapshot.json").unlink()
+    with pytest.raises(InvalidInput, match="does not exist, and no later record does"):
+        quarantine(again(store), key(4), "")
+    assert (store.work / key(4)).is_dir()
+
+
+def view_of(store: Store, name: str) -> Path:
+    return store.work / f"runs/{PROJECT}/{name}/TRAINING/snapshot.json"
+
+
+def kinds(store: Store) -> list[tuple[FindingKind, str]]:
+    return [(finding.kind, finding.advice) for finding in fsck(again(store))]
+
+
+@pytest.mark.parametrize("fault", [errno.EIO, errno.EBADMSG, errno.EUCLEAN])
+def test_a_fault_of_the_disk_overwrites_no_commit_that_may_be_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch, fault: int
+) -> None:
+    whole = (store.work / key(2)).read_bytes()
+    read = _local._read
+
+    def faulty(path: str) -> bytes:
+        if path.endswith(key(2)):
+            raise OSError(fault, "the disk fails")
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_local, "_read", faulty)
+        assert (FindingKind.COMMIT_DAMAGED, READ) in kinds(store)
+        [told] = recover(again(store))
+        assert "the disk fails; look at the disk" in told.problem
+        view_of(store, "r2").rename(store.work / "copy")
+        with pytest.raises(StoreCorrupt, match="the disk fails; look at the disk"):
+            quarantine(again(store), key(2), "")
+    assert (store.work / key(2)).read_bytes() == whole
+    assert not (store.work / "quarantine").exists()
+
+
+@pytest.fixture
+def twice(store: Store) -> tuple[Path, bytes]:
+    """Number 2 was lost, and given to the run "a" (whose folder comes first) or "x", with which "y" was compared."""
+    for seq in (2, 3):
+        (store.work / key(seq)).unlink()
+    shutil.rmtree(store.work / f"runs/{PROJECT}/r3")
+    shutil.rmtree(store.work / "latest")
+    commit(again(store), "x")
+    return store.work / key(2), (store.work / key(2)).read_bytes()
+
+
+def test_of_two_copies_of_one_number_the_one_that_a_later_commit_names_comes_back(
+    store: Store, twice: tuple[Path, bytes]
+) -> None:
+    path, whole = twice
+    assert commit(again(store), "y", ap=0.95).snapshot.diff_prev.prev_run_id == "x"
+    path.write_bytes(whole[:-9])
+    advice = {finding.path.split("/")[2]: finding.advice for finding in fsck(again(store))}
+    assert advice == {path.name: RECOVER, "r2": KEEP, "x": RECOVER}
+    told = {item.run_id: item.problem for item in recover(again(store))}
+    assert told["x"] == ""
+    assert "a later commit names another as commit 2" in told["r2"]
+    assert path.read_bytes() == whole
+    assert [item.kind for item in fsck(again(store))] == [FindingKind.COMMIT_LOST]
+    path.write_bytes(whole[:-9])
+    view_of(store, "x").unlink()
+    assert [item.run_id for item in recover(again(store)) if not item.problem] == [], "what no commit was compared with"
+
+
+def test_of_two_copies_of_one_number_between_which_nothing_decides_none_comes_back(
+    store: Store, twice: tuple[Path, bytes]
+) -> None:
+    path, whole = twice
+    path.write_bytes(whole[:-9])
+    assert [advice for _, advice in kinds(store)] == [NO_COPY, CHOOSE, CHOOSE]
+    told = [item.problem for item in recover(again(store))]
+    assert ["the runs r2, x each hold a commit 2" in problem for problem in told] == [True, True]
+    assert path.read_bytes() == whole[:-9]
+    shutil.rmtree(store.work / f"runs/{PROJECT}/r2")
+    assert [item.problem for item in recover(again(store))] == [""]
+    assert path.read_bytes() == whole
+
+
+def test_a_recovery_that_is_killed_leaves_no_commit_passed_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    view_of(store, "r2").rename(store.work / "copy")
+    (store.work / key(2)).unlink()
+    monkeypatch.setattr(_log, "CHECKPOINT_EVERY", 4)
+    quarantine(again(store), key(2), "")
+    commit(again(store), "r4")
+    (store.work / key(2)).unlink()
+    (store.work / "copy").rename(view_of(store, "r2"))
+    create = LocalFiles.create
+
+    def killed(files: LocalFiles, to: str, data: bytes) -> None:
+        create(files, to, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFiles, "create", killed)
+        with pytest.raises(KeyboardInterrupt):
+            recover(again(store))
+    assert [item.seq for item in again(store).log(PROJECT).commits()] == [1, 2, 3, 4]
+
+
+def test_a_lost_end_without_a_copy_can_be_accepted(store: Store) -> None:
+    (store.work / key(3)).unlink()
+    with pytest.raises(InvalidInput, match="is a whole copy of it; run `seedbed runs recover`"):
+        quarantine(again(store), key(3), "")
+    shutil.rmtree(store.work / f"runs/{PROJECT}/r3")
+    assert kinds(store) == [(FindingKind.COMMIT_MISSING, RESTORE_TAIL)]
+    assert "`seedbed runs quarantine` accepts the loss" in RESTORE_TAIL
+    with pytest.raises(StoreCorrupt, match="COMMIT_MISSING"):
+        gc(again(store))
+    with pytest.raises(InvalidInput, match="nothing is lost there"):
+        quarantine(again(store), key(4), "")
+    quarantine(again(store), key(3), "gone")
+    assert [kind for kind, _ in kinds(store)] == [FindingKind.QUARANTINED]
+    assert gc(again(store)).swept == ()
+    assert commit(again(store), "r4").seq == 4
+
+
+def test_a_view_that_is_no_whole_commit_tells_of_no_loss(store: Store) -> None:
+    stray = view_of(store, "ghost")
+    stray.parent.mkdir(parents=True)
+    stray.write_text('{"snapshot_seq": 9}')
+    assert gc(again(store)).swept == ()
+    assert FindingKind.COMMIT_MISSING not in [kind for kind, _ in kinds(store)]
+
+
+def test_a_commit_that_is_recorded_while_its_number_is_accepted_as_lost_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (store.work / key(2)).read_bytes()
+    (store.work / key(2)).unlink()
+    view_of(store, "r2").unlink()
+
+    def recorded(files: object, of: str) -> str:
+        (store.work / of).write_bytes(whole)
+        return ""
+
+    monkeypatch.setattr(_losses, "_set_aside", recorded)
+    with pytest.raises(Conflict, match="something else stands at"):
+        quarantine(again(store), key(2), "")
+    assert (store.work / key(2)).read_bytes() == whole
+
+
+def test_the_check_goes_on_after_the_newest_commit_was_accepted_as_lost(store: Store) -> None:
+    Catalog.open(store).close()
+    path = store.work / key(3)
+    path.write_bytes(path.read_bytes()[:-9])
+    view_of(store, "r3").unlink()
+    quarantine(again(store), key(3), "")
+    assert FindingKind.CATALOG_STALE in [kind for kind, _ in kinds(store)]
+    repair(again(store))
+    assert [kind for kind, _ in kinds(store)] == [FindingKind.QUARANTINED]
+
+
+def test_a_log_that_is_a_link_to_an_absent_disk_stops_the_sweep(store: Store) -> None:
+    run = store.start(PROJECT, "r4")
+    run.save_blob("weights", bytes(2000))
+    run.finish(draft("r4"))
+    for path in (store.work / "blobs").rglob("*"):
+        os.utime(path, (0, 0))
+    (store.work / "log" / PROJECT).rename(store.work / "elsewhere")
+    (store.work / "log" / PROJECT).symlink_to("absent")
+    assert (FindingKind.COMMIT_MISSING, FOLDER) in kinds(store)
+    with pytest.raises(StoreCorrupt, match="no folder stands in the place of the log"):
+        gc(again(store))
