@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from records_world import PROJECT, commit, draft
 
-from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreDamaged
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records import Catalog, FindingKind, PromotionRule, Store, fsck, gc, quarantine, recover, repair, trend
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
@@ -353,3 +353,69 @@ def test_a_log_that_is_a_link_to_an_absent_disk_stops_the_sweep(store: Store) ->
     assert (FindingKind.COMMIT_MISSING, FOLDER) in kinds(store)
     with pytest.raises(StoreCorrupt, match="no folder stands in the place of the log"):
         gc(again(store))
+
+
+IN_PLACE: dict[str, Callable[[Path], object]] = {
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+}
+
+
+@pytest.mark.parametrize("put", IN_PLACE.values(), ids=IN_PLACE)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "log",
+        f"log/{PROJECT}",
+        key(3),
+        f"runs/{PROJECT}/r1",
+        f"runs/{PROJECT}/r1/TRAINING",
+        f"runs/{PROJECT}/r1/TRAINING/events.log",
+        f"runs/{PROJECT}/r1/TRAINING/snapshot.json",
+        f"runs/{PROJECT}/open/TRAINING/attempt-1.json",
+        "latest",
+        f"latest/{PROJECT}/2013/TRAINING/LATEST.json",
+    ],
+)
+def test_what_stands_in_the_place_of_one_file_hides_no_loss_elsewhere(
+    store: Store, place: str, put: Callable[[Path], object]
+) -> None:
+    store.start(PROJECT, "open").failed("no memory")
+    run = store.start("other", "q")
+    run.finish(run.draft(draft("q").metadata, {"ap": 0.5}, draft("q").fingerprints))
+    lost = store.work / f"log/other/{1:020d}.json"
+    whole = lost.read_bytes()
+    lost.unlink()
+    path = store.work / place
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    put(path)
+    found = [(finding.kind, finding.path) for finding in fsck(again(store))]
+    assert (FindingKind.COMMIT_LOST, "runs/other/q/TRAINING/snapshot.json") in found
+    with pytest.raises(StoreCorrupt, match="nothing was done"):
+        gc(again(store))
+    if place != "log":
+        assert ("q", "") in [(item.run_id, item.problem) for item in recover(again(store))]
+        assert lost.read_bytes() == whole
+
+
+def test_a_repair_that_is_refused_at_one_file_goes_on_with_the_others(store: Store) -> None:
+    folder = store.work / f"runs/{PROJECT}/r1/TRAINING"
+    whole = (folder / "metrics.json").read_bytes()
+    for name in ("diff_prev.json", "metrics.json"):
+        (folder / name).unlink()
+    (folder / "diff_prev.json").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"diff_prev.json: Is a directory"):
+        repair(again(store))
+    assert (folder / "metrics.json").read_bytes() == whole
+
+
+def test_a_store_without_its_marker_is_no_new_place(store: Store) -> None:
+    (store.work / "seedbed.json").unlink()
+    with pytest.raises(StoreCorrupt, match=r"seedbed.json of .* is missing, though runs are there; copy this file"):
+        again(store)
+    (store.work / "log").rename(store.work / "notes")
+    (store.work / "runs").rename(store.work / "more")
+    with pytest.raises(NotFound, match="there is no store at"):
+        again(store)

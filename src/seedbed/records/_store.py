@@ -69,7 +69,7 @@ class Store:
 
         If the store is in a bucket, running attempts append to their logs under `work`, by default `.seedbed-work`.
         Raises NotFound when there is no store, InvalidInput when a later version of Seedbed made it, StoreCorrupt when
-        its marker is damaged and StoreUnavailable when it cannot be made.
+        its marker is damaged, or missing where runs are, and StoreUnavailable when it cannot be made.
         """
         place = StoreLocation.of(where, work)
         if create:
@@ -297,6 +297,8 @@ def check_marker(files: Files, name: str) -> None:
     try:
         found = parse_json(files.read(MARKER))
     except NotFound:
+        if any(True for folder in (LOGS, RUNS) for _ in files.list(folder, deep=False)):
+            raise StoreCorrupt(f"{MARKER} of {name} is missing, though runs are there; {_SAME_MARKER}") from None
         raise NotFound(
             f"there is no store at {name}; run `seedbed demo` there, or name one by --store or SEEDBED_STORE"
         ) from None

@@ -45,7 +45,7 @@ class DerivedCheck:
             yield from self._index()
 
     def _has_damage(self, prefix: str) -> bool:
-        return any(key.startswith(prefix) for key in self.damaged)
+        return any(f"{key}/".startswith(prefix) for key in self.damaged)
 
     def _latest(self) -> Iterator[Finding]:
         expected = {item.latest_key: item for item in self.reachable.scan.all_commits()}

@@ -66,7 +66,8 @@ class FolderCheck:
         """A run that says it is finished, where the log has neither its commit nor any loss that may have been it."""
         project = folder.split("/")[1]
         headers = self.reachable.scan.headers.get(project, Headers())
-        is_told = headers.lost() or any(key.startswith(f"{log_folder(project)}/") for key in self.reachable.findings)
+        found, log = self.reachable.findings, f"{log_folder(project)}/"
+        is_told = headers.lost() or LOGS in found or any(f"{key}/".startswith(log) for key in found)
         try:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already

@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import digest_bytes, plain
 from seedbed.records.canonical._redaction import redact_text
@@ -44,7 +44,7 @@ def recover(store: Store, *, progress: Progress | None = None) -> list[Recovered
 
     Of two copies of one number, the one that a later commit names is put back. Damaged bytes that stand there are kept
     under `quarantine/`. A number that another commit has taken, or whose right copy nobody knows, is left as it is: all
-    copies stay, and each is named with the problem. Raises StoreUnavailable.
+    copies stay, and each is named with the problem. Raises StoreUnavailable when the store cannot be listed.
     """
     copies = lost_copies(store, take_inventory(store.files, progress), progress=progress)
     copies.sort(key=lambda item: item.commit.seq, reverse=True)  # what comes back may say which copy is right
@@ -53,12 +53,19 @@ def recover(store: Store, *, progress: Progress | None = None) -> list[Recovered
 
 
 def _put_back(store: Store, copy: LostCopy) -> Recovered:
-    commit, checkpoint = copy.commit, checkpoint_key(log_folder(copy.commit.snapshot.project))
-    told = Recovered(commit.snapshot.project, commit.seq, commit.snapshot.run_id, commit.digest)
-    if problem := judged(store, copy).problem:
-        return replace(told, problem=problem)
+    commit = copy.commit
+    try:
+        problem = judged(store, copy).problem or _returned(store, copy)
+    except StoreUnavailable as refused:  # such as where no folder stands in the place of the log
+        problem = str(refused)
+    return Recovered(commit.snapshot.project, commit.seq, commit.snapshot.run_id, commit.digest, problem)
+
+
+def _returned(store: Store, copy: LostCopy) -> str:
+    """Put the copy in the place of its record; return what keeps it from there, "" if nothing does."""
+    checkpoint = checkpoint_key(log_folder(copy.commit.snapshot.project))
     store.files.remove(checkpoint)  # it may tell of the loss: a crash below must not leave the commit passed over
-    data = seal(dict(commit.body))[0]
+    data = seal(dict(copy.commit.body))[0]
     if _is_taken(store.files, copy.record):
         _set_aside(store.files, copy.record)
         store.files.replace(copy.record, data)
@@ -66,9 +73,9 @@ def _put_back(store: Store, copy: LostCopy) -> Recovered:
         try:
             store.files.create(copy.record, data)
         except FileExistsError:  # a link that leads nowhere, or another process was faster
-            return told if is_committed(store, commit) else replace(told, problem=_stands_there(copy.record))
+            return "" if is_committed(store, copy.commit) else _stands_there(copy.record)
     store.files.remove(checkpoint)  # another process may have written one before the commit came back
-    return told
+    return ""
 
 
 def _is_taken(files: Files, key: str) -> bool:
