@@ -11,7 +11,19 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
-from seedbed.records import Catalog, FindingKind, PromotionRule, Store, fsck, gc, quarantine, recover, repair, trend
+from seedbed.records import (
+    Catalog,
+    FindingKind,
+    PromotionRule,
+    Store,
+    fsck,
+    gc,
+    quarantine,
+    recover,
+    repair,
+    stats,
+    trend,
+)
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log
@@ -39,6 +51,10 @@ def again(store: Store) -> Store:
     return Store.open(store.work)
 
 
+def view_of(store: Store, name: str) -> Path:
+    return store.work / f"runs/{PROJECT}/{name}/TRAINING/snapshot.json"
+
+
 def changed(store: Store, seq: int, change: Callable[[dict], object]) -> None:
     path = store.work / key(seq)
     body = dict(unseal(path.read_bytes())[0])
@@ -51,6 +67,7 @@ def test_a_promoted_commit_that_is_lost_from_the_end_keeps_nobody_from_finishing
     baselines.promote(store.log(PROJECT).read(3), "", store.clock.now())
     baselines.set_rule(PromotionRule(metric=AP), "", store.clock.now())
     (store.work / key(3)).unlink()
+    shutil.rmtree(store.work / f"runs/{PROJECT}/r3")
     made = commit(again(store), "r4", data="other")
     assert made.seq == 3, "nothing tells of the number but the promotion"
     made = commit(again(store), "r5", ap=0.99)
@@ -70,10 +87,57 @@ def test_the_end_of_a_log_is_asked_back_before_its_number_is_given_again(store: 
     view.write_bytes(whole.replace(b'"ap": 0.9', b'"ap": 0.8'))
     advice = {finding.kind: finding.advice for finding in fsck(again(store))}
     assert advice[FindingKind.COMMIT_MISSING] == RESTORE_TAIL
-    view.write_bytes(whole)
     commit(again(store), "r4")
+    view.write_bytes(whole)
     [lost] = fsck(again(store))
     assert (lost.kind, lost.advice) == (FindingKind.COMMIT_LOST, KEEP)
+
+
+def test_the_end_of_a_log_of_which_a_run_holds_a_copy_is_told_and_its_number_stays_taken(store: Store) -> None:
+    whole = [(store.work / key(seq)).read_bytes() for seq in (2, 3)]
+    for seq in (2, 3):
+        (store.work / key(seq)).unlink()
+    told = "is missing, while a run's folder holds a copy of number 3; `seedbed runs fsck` says what can be done"
+    with pytest.warns(StoreDamaged, match=told):
+        assert [view.run_id for view in again(store).runs() if view.commit] == ["r1"]
+    with pytest.warns(StoreDamaged, match=told):
+        assert again(store).log(PROJECT).lost() == [2, 3]
+    with pytest.warns(StoreDamaged, match="2 missing from number 2 on"):
+        assert stats(again(store)).reclaimable_bytes is None
+    with pytest.warns(StoreDamaged, match="is missing"), Catalog.open(again(store)) as catalog:
+        assert [hit.seq for hit in catalog.search()] == [1]
+    with pytest.warns(StoreDamaged, match="is missing"):
+        assert commit(again(store), "r4").seq == 4
+    assert [item.problem for item in recover(again(store))] == ["", ""]
+    assert [(store.work / key(seq)).read_bytes() for seq in (2, 3)] == whole
+    assert [item.seq for item in again(store).log(PROJECT).commits()] == [1, 2, 3, 4]
+    assert fsck(again(store)) == []
+
+
+def test_a_pointer_alone_takes_no_number(store: Store) -> None:
+    (store.work / key(3)).unlink()
+    pointer = store.work / f"latest/{PROJECT}/2013/TRAINING/LATEST.json"
+    view = view_of(store, "r3")
+    whole, named = view.read_bytes(), pointer.read_bytes()
+    for file, wrong in (
+        (view, whole.replace(b'"ap": 0.9', b'"ap": 0.8')),
+        (view, view_of(store, "r2").read_bytes()),
+        (view, b"[]"),
+        (pointer, named.replace(b'"snapshot_seq": 3', b'"snapshot_seq": 9')),
+        (pointer, named.replace(b'"r3"', b'"../r3"')),
+        (pointer, named.replace(b'"r3"', b"3")),
+    ):
+        file.write_bytes(wrong)
+        assert again(store).log(PROJECT).head() == 2
+        view.write_bytes(whole)
+        pointer.write_bytes(named)
+    strange = store.work / f"latest/{PROJECT}/2013/OTHER/LATEST.json"
+    strange.parent.mkdir()
+    pointer.rename(strange)
+    assert again(store).log(PROJECT).head() == 2
+    strange.rename(pointer)
+    with pytest.warns(StoreDamaged, match="a run's folder holds a copy of number 3"):
+        assert again(store).log(PROJECT).head() == 3
 
 
 def test_nothing_is_swept_that_a_lost_commit_needs(store: Store) -> None:
@@ -85,6 +149,7 @@ def test_nothing_is_swept_that_a_lost_commit_needs(store: Store) -> None:
         os.utime(path, (0, 0))
     with pytest.raises(StoreCorrupt, match=r"COMMIT_MISSING .*nothing was done"):
         gc(again(store))
+    shutil.rmtree(store.work / "latest")
     commit(again(store), "r5")  # takes the number
     assert gc(again(store)).swept == ()
     assert [finding.kind for finding in fsck(again(store))] == [FindingKind.COMMIT_LOST]
@@ -191,10 +256,6 @@ def test_a_folder_or_a_name_that_is_no_record_is_not_accepted_as_lost(store: Sto
     with pytest.raises(InvalidInput, match="does not exist, and no later record does"):
         quarantine(again(store), key(4), "")
     assert (store.work / key(4)).is_dir()
-
-
-def view_of(store: Store, name: str) -> Path:
-    return store.work / f"runs/{PROJECT}/{name}/TRAINING/snapshot.json"
 
 
 def kinds(store: Store) -> list[tuple[FindingKind, str]]:

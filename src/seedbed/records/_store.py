@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._status import STALE_AFTER, Status, is_alive, read_status, this_process, write_status
 from seedbed.records.canonical._canonical import parse_json, readable_json
@@ -297,7 +297,7 @@ def check_marker(files: Files, name: str) -> None:
     try:
         found = parse_json(files.read(MARKER))
     except NotFound:
-        if any(True for folder in (LOGS, RUNS) for _ in files.list(folder, deep=False)):
+        if _has_runs(files):
             raise StoreCorrupt(f"{MARKER} of {name} is missing, though runs are there; {_SAME_MARKER}") from None
         raise NotFound(
             f"there is no store at {name}; run `seedbed demo` there, or name one by --store or SEEDBED_STORE"
@@ -309,6 +309,12 @@ def check_marker(files: Files, name: str) -> None:
         raise StoreCorrupt(f"{MARKER} of {name} does not name the format {_FORMAT}; {_SAME_MARKER}")
     if version > FORMAT_VERSION:
         raise InvalidInput(f"{name} has format {version}, this Seedbed reads up to {FORMAT_VERSION}; upgrade it")
+
+
+def _has_runs(files: Files) -> bool:
+    with contextlib.suppress(StoreUnavailable):  # such as a bucket that is not there
+        return any(True for folder in (LOGS, RUNS) for _ in files.list(folder, deep=False))
+    return False
 
 
 def _make_marker(files: Files) -> None:

@@ -1,28 +1,23 @@
-"""Whole copies of commits outside their log: the view snapshot.json of a run holds the commit and its digest."""
+"""The whole copies of lost commits that the folders of their runs hold, and which of them can be brought back."""
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
-
-from pydantic import ValidationError
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
-from seedbed.records.canonical._canonical import parse_json
 from seedbed.records.canonical._names import commit_file
-from seedbed.records.canonical._seal import seal
+from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object, whole_copy
 from seedbed.records.maintenance._findings import CHOOSE, KEEP, READ, RECOVER, UPGRADE
 from seedbed.records.maintenance._inventory import Inventory, Progress
-from seedbed.records.snapshot._commit import Commit, run_folder_of
-from seedbed.records.storage._files import Files, Unreadable
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._layout import log_folder
 from seedbed.records.storage._numbered_log import NumberedLog
 
-__all__ = ["SNAPSHOT_VIEW", "LostCopy", "is_committed", "judged", "lost_copies", "named_digest", "read_object"]
+__all__ = ["LostCopy", "is_committed", "judged", "lost_copies", "named_digest"]
 
-SNAPSHOT_VIEW = "snapshot.json"
 _REPORT_EVERY = 100
 
 
@@ -51,15 +46,6 @@ class LostCopy:
         return f"{log_folder(self.commit.snapshot.project)}/{commit_file(self.commit.seq)}"
 
 
-def read_object(files: Files, key: str) -> Mapping[str, Any] | None:
-    """The JSON object at `key`; None when there is none that can be read."""
-    try:
-        found = parse_json(files.read(key))
-    except (NotFound, StoreCorrupt, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def lost_copies(
     store: Store, inventory: Inventory, committed: Collection[str] = (), progress: Progress | None = None
 ) -> list[LostCopy]:
@@ -71,7 +57,7 @@ def lost_copies(
     folders = sorted(inventory.folders.items())
     for done, (folder, names) in enumerate(folders, 1):
         shown = read_object(store.files, f"{folder}/{SNAPSHOT_VIEW}") if SNAPSHOT_VIEW in names else None
-        commit = _whole(shown, folder) if shown and shown.get("digest") not in committed else None
+        commit = whole_copy(shown, folder) if shown and shown.get("digest") not in committed else None
         if commit and not is_committed(store, commit):
             copy = LostCopy(folder, commit)
             found[copy.record].append(copy)
@@ -128,14 +114,3 @@ def is_committed(store: Store, commit: Commit) -> bool:
         return store.log(commit.snapshot.project).read(commit.seq).digest == commit.digest
     except (NotFound, StoreCorrupt, InvalidInput):
         return False
-
-
-def _whole(shown: Mapping[str, Any], folder: str) -> Commit | None:
-    """The commit that the view `shown` of `folder` holds, if it is whole: if its digest is that of its content."""
-    body = {name: value for name, value in shown.items() if name != "digest"}
-    try:
-        sealed = seal(body)[1]
-        commit = Commit(body["snapshot_seq"], sealed, body).checked()
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput, StoreCorrupt, ValidationError):
-        return None
-    return commit if sealed == shown.get("digest") and run_folder_of(commit.snapshot) == folder else None

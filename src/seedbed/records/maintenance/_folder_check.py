@@ -12,9 +12,9 @@ from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
 from seedbed.records.journal._frames import Frames, parse_frames
+from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
-from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, read_object
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import REPAIR, RESTORE, RESTORE_LOG, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Progress

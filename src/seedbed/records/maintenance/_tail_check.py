@@ -8,8 +8,8 @@ from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
+from seedbed.records.log._copies import read_object
 from seedbed.records.maintenance._commit_scan import add_finding, gap_problem, readable_records
-from seedbed.records.maintenance._copies import read_object
 from seedbed.records.maintenance._findings import RECOVER, RESTORE_TAIL, Finding, FindingKind
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._layout import BASELINES, LATEST, LOGS, log_folder
