@@ -56,6 +56,42 @@ def test_stats_of_a_damaged_store_point_to_fsck(three):
     assert "seedbed runs fsck" in three("runs", "stats").out
 
 
+def test_every_reader_tells_of_the_lost_end_of_a_log(three):
+    newest = max((STORE / "log").rglob("0*.json"))
+    lost = newest.relative_to(STORE).as_posix()
+    [name] = [view.run_id for view in Store.open(STORE).runs() if view.commit and view.commit.seq == 3]
+    newest.unlink()
+    for words in (
+        ["list"],
+        ["stats"],
+        ["diff", "1"],
+        ["export", "csv", "all.csv"],
+        ["trend", "r1", "--metric", "test.random.ap"],
+    ):
+        answer = three("runs", *words)
+        assert (answer.code, lost in answer.err) == (1, True), words
+    assert "run `seedbed runs recover`" in three("runs", "gc").err
+    assert three("runs", "recover").code == 0
+    assert three("runs", "show", name).code == 0
+
+
+def test_what_was_recorded_is_shown_where_the_run_before_is_lost(three):
+    gone = next((STORE / "log").rglob("0*2.json"))
+    [(name, before)] = [
+        (view.run_id, view.commit.snapshot.diff_prev.prev_run_id)
+        for view in Store.open(STORE).runs()
+        if view.commit and view.commit.seq == 3
+    ]
+    gone.unlink()
+    answer = three("runs", "diff", name)
+    assert (answer.code, f"{name} since {before}" in answer.out, "as recorded" in answer.out) == (1, True, True)
+    assert "0002.json is missing" in answer.err
+    asked = three("runs", "diff", name, "--policy", "exact")
+    assert "there is no record log/" in asked.err
+    assert "`seedbed runs fsck` says what can be done" in asked.err
+    assert "`seedbed runs fsck` says what can be done" in three("runs", "show", "2").err
+
+
 def test_stats_of_an_empty_store_are_empty(cli):
     Store.open(STORE, create=True)
     assert "in all" in cli("runs", "stats").out

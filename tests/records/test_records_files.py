@@ -3,7 +3,7 @@
 import errno
 import itertools
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,17 +97,55 @@ class FaultyEntry:
     stat = is_dir
 
 
-def test_a_fault_of_the_disk_is_no_link_to_itself():
+def test_a_file_that_cannot_be_looked_at_is_listed_as_new_and_hides_nothing(tmp_path, monkeypatch):
     entry: Any = FaultyEntry()
-    for look in (_local._is_folder, lambda entry: list(_local._stored("commit.json", entry))):
-        with pytest.raises(OSError, match="Input/output error"):
-            look(entry)
+    with pytest.raises(OSError, match="Input/output error"):
+        _local._is_folder(entry)
+    before = datetime.now(UTC)
+    [found] = _local._stored("commit.json", entry)
+    assert found.modified >= before, "nobody knows its age, so no sweep may take it"
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"x")
+    look, broken = _local._looked_at, entry
+
+    def faulty(entry: Any):
+        return look(broken if entry.name == "b" else entry)
+
+    monkeypatch.setattr(_local, "_looked_at", faulty)
+    monkeypatch.setattr(FaultyEntry, "is_symlink", lambda self: False, raising=False)
+    assert [(item.key, item.size_bytes) for item in LocalFiles(tmp_path).list("")] == [("a", 1), ("b", 0), ("c", 1)]
 
 
-def test_what_cannot_be_listed_is_no_empty_folder(tmp_path):
+def test_what_cannot_be_listed_is_no_empty_folder(tmp_path, monkeypatch):
+    def scanned(folder):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(_local.os, "scandir", scanned)
+    with pytest.raises(StoreUnavailable, match=r"cannot list .*: Input/output error; repair the mount"):
+        list(LocalFiles(tmp_path).list("runs"))
+
+
+def test_a_link_to_itself_or_a_pipe_is_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(StoreUnavailable, match=r"cannot list .*loop.*; repair the mount"):
-        list(LocalFiles(tmp_path).list("loop"))
+    os.mkfifo(tmp_path / "pipe")
+    files = LocalFiles(tmp_path)
+    assert [item.key for item in files.list("")] == ["loop", "pipe"]
+    assert [list(files.list(name)) for name in ("loop", "pipe")] == [[], []]
+    with pytest.raises(Unreadable, match="it is a pipe or a device, and no file; move away what stands in its place"):
+        files.read("pipe")
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_whole"), [(name, name != "ELOOP") for name in ("EACCES", "EIO", "EBADMSG", "EUCLEAN", "ELOOP")]
+)
+def test_after_any_fault_but_a_link_to_itself_the_bytes_may_be_whole(tmp_path, monkeypatch, fault, is_whole):
+    def failed(path):
+        raise OSError(getattr(errno, fault), fault)
+
+    monkeypatch.setattr(_local, "_read", failed)
+    with pytest.raises(Unreadable, match=fault) as refused:
+        LocalFiles(tmp_path).read("commit.json")
+    assert refused.value.is_whole is is_whole
 
 
 def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
 
 import pytest
-from records_world import PROJECT, commit, draft
+from records_world import PROJECT, change_report, change_summary, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import NotFound, StoreCorrupt, StoreDamaged
@@ -12,7 +13,6 @@ from seedbed.records import (
     Catalog,
     Expired,
     Expiries,
-    Finding,
     FindingKind,
     Journal,
     PromotionRule,
@@ -32,7 +32,7 @@ from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck, checkpoint_of
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._reachable import find_reachable
-from seedbed.records.maintenance._tail_check import find_lost_tails
+from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._compression import compressed, decompressed
 from seedbed.records.storage._location import StoreLocation
 from seedbed.testing import FakeClock
@@ -450,14 +450,11 @@ def test_what_is_committed_after_the_listing_is_no_damage(store):
     write_views(store.files, later)
     commit(store, "r5")
     write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(find_reachable(store), PROJECT, 5))
-    lost: dict[str, Finding] = {}
-    find_lost_tails(store, before, lost)
-    assert lost == {}
+    assert record_findings(store, before) == {}
     assert list(FolderCheck(store, before, {}).findings()) == []
     assert list(DerivedCheck(store, before, {}).findings()) == []
     plant(store, log.key(later.seq), flip)
-    find_lost_tails(store, before, lost)
-    assert lost == {}  # there, though damaged: the next look names it so
+    assert record_findings(store, before) == {}  # there, though damaged: the next look names it so
 
 
 def test_many_missing_numbers_are_one_finding(store):
@@ -541,3 +538,15 @@ def test_verify_names_what_does_not_hold(store, where, how, name):
 def test_an_unfinished_run_has_nothing_to_verify(store):
     with pytest.raises(NotFound, match="INTERRUPTED and has no commit"):
         verify(store, store.find("r4"))
+
+
+def test_a_whole_number_is_spelt_alike_by_views_and_log_and_an_older_spelling_is_no_damage(store):
+    run = store.start(PROJECT, "changed")
+    run.finish(draft("changed", documents={"changes": change_summary(change_report(1, 1.0, 10, 11))}))
+    view = store.work / f"runs/{PROJECT}/changed/TRAINING/snapshot.json"
+    assert fsck(Store.open(store.work)) == []
+    whole = view.read_bytes()
+    for spelt, found in ((b"1.0", []), (b"true", [FindingKind.VIEW_STALE])):
+        view.write_bytes(re.sub(rb"(11,\s+)1(\s)", rb"\g<1>" + spelt + rb"\2", whole))
+        assert view.read_bytes() != whole
+        assert [finding.kind for finding in fsck(Store.open(store.work))] == found

@@ -210,7 +210,7 @@ def test_finding_a_run_gives_its_newest_attempt(log):
     stage = log.read(1).snapshot.stage
     assert log.find("r1", stage).seq == 2
     assert log.find("r9", stage) is None
-    with pytest.raises(NotFound, match=r"there is no file log/flights/0*3"):
+    with pytest.raises(NotFound, match=r"there is no record log/flights/0*3"):
         log.read(3)
 
 

@@ -1,6 +1,7 @@
 """Records that are lost: readers and writers go on beside them, and what can be brought back is."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from seedbed.records import (
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log._checkpoint import write_checkpoint
-from seedbed.records.maintenance import _losses
+from seedbed.records.maintenance import _copies
 from seedbed.records.maintenance._derived_check import checkpoint_of
 from seedbed.records.maintenance._reachable import find_reachable
 from seedbed.records.storage import _local
@@ -57,6 +58,14 @@ def flipped(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[200] ^= 1
     path.write_bytes(data)
+
+
+def without_copy(store: Store, name: str) -> bytes:
+    """Take the copy of its commit from the folder of the run, and return it."""
+    view = store.work / f"runs/{PROJECT}/{name}/TRAINING/snapshot.json"
+    copy = view.read_bytes()
+    view.unlink()
+    return copy
 
 
 def newer(path: Path) -> None:
@@ -198,6 +207,7 @@ def test_commits_of_an_older_log_that_was_put_back_are_named_and_kept_when_their
     for seq in (2, 3):
         (store.work / f"log/{PROJECT}/{seq:020d}.json").unlink()
     assert {finding.kind for finding in fsck(again(store))} == {FindingKind.COMMIT_MISSING, FindingKind.COMMIT_LOST}
+    shutil.rmtree(store.work / "latest")  # which tells of numbers that a run holds a copy of
     for name in ("n1", "n2"):
         commit(again(store), name)
     lost = [f"runs/{PROJECT}/{name}/TRAINING/snapshot.json" for name in ("r2", "r3")]
@@ -256,10 +266,16 @@ def test_a_loss_that_is_accepted_is_passed_over_in_silence(store: Store) -> None
         quarantine(found, SECOND, "")
 
 
-def test_a_missing_record_can_be_accepted_and_recovered_all_the_same(store: Store) -> None:
+def test_a_whole_copy_is_better_than_a_tombstone(store: Store) -> None:
     whole = (store.work / SECOND).read_bytes()
     (store.work / SECOND).unlink()
+    with pytest.raises(InvalidInput, match=r"r2/TRAINING/snapshot.json is a whole copy of it; run `seedbed runs recov"):
+        quarantine(again(store), SECOND, "gone")
+    copy = without_copy(store, "r2")
     assert quarantine(again(store), SECOND, "gone") == ""
+    (store.work / f"runs/{PROJECT}/r2/TRAINING/snapshot.json").write_bytes(copy)  # such as from a backup of the runs
+    told = [(finding.kind, "`seedbed runs recover`" in finding.advice) for finding in fsck(again(store))]
+    assert told == [(FindingKind.QUARANTINED, True), (FindingKind.COMMIT_LOST, True)]
     assert [item.problem for item in recover(again(store))] == [""]
     assert (store.work / SECOND).read_bytes() == whole
 
@@ -294,6 +310,7 @@ def test_what_is_not_lost_is_not_accepted_as_lost(store: Store, key: str, refusa
 
 def test_a_commit_that_is_sealed_but_none_can_be_accepted_as_lost(store: Store) -> None:
     (store.work / SECOND).write_bytes(seal({"schema_version": 3})[0])
+    without_copy(store, "r2")
     quarantine(again(store), SECOND, "")
     assert again(store).log(PROJECT).lost() == [2]
 
@@ -373,9 +390,9 @@ def test_a_catalog_leaves_out_what_was_damaged_since_the_checkpoint(store: Store
 
 def test_a_checkpoint_over_a_tombstone_is_right(store: Store) -> None:
     (store.work / SECOND).unlink()
+    without_copy(store, "r2")
     quarantine(again(store), SECOND, "")
     write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(find_reachable(again(store)), PROJECT, 3))
-    (store.work / f"runs/{PROJECT}/r2/TRAINING/snapshot.json").unlink()
     assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
     log = again(store).log(PROJECT)
     assert (log.lost(), [commit.seq for commit in log.commits()]) == ([2], [1, 3])
@@ -425,7 +442,7 @@ def test_what_has_expired_is_known_beside_a_record_that_is_no_expiry(store: Stor
 
 
 def test_recovering_tells_how_far_it_is(store: Store, monkeypatch) -> None:
-    monkeypatch.setattr(_losses, "_REPORT_EVERY", 2)
+    monkeypatch.setattr(_copies, "_REPORT_EVERY", 2)
     heard: list[tuple[str, int, int]] = []
     assert recover(store, progress=lambda *told: heard.append(told)) == []
     assert heard == [("reading runs", 2, 3)]
@@ -435,6 +452,7 @@ def test_the_digest_of_what_was_lost_is_that_which_a_later_commit_names(store: S
     lost = store.log(PROJECT).read(1).digest
     for seq in (1, 3):
         flipped(store.work / f"log/{PROJECT}/{seq:020d}.json")
+        without_copy(store, f"r{seq}")
     quarantine(again(store), f"log/{PROJECT}/{1:020d}.json", "")
     assert unseal((store.work / f"log/{PROJECT}/{1:020d}.json").read_bytes())[0]["lost"] == lost
     quarantine(again(store), f"log/{PROJECT}/{3:020d}.json", "")
@@ -445,5 +463,6 @@ def test_nobody_names_what_no_later_commit_was_compared_with(store: Store) -> No
     first = f"log/{PROJECT}/{1:020d}.json"
     flipped(store.work / first)
     (store.work / SECOND).unlink()
+    without_copy(store, "r1")
     quarantine(again(store), first, "")
     assert unseal((store.work / first).read_bytes())[0]["lost"] == ""

@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 STALE_AFTER = timedelta(seconds=60)
+_ASIDE = "move the run's folder aside and start another run"
 _CLAIM = re.compile(r"attempt-(\d{1,9})\.json")
 
 
@@ -118,8 +119,12 @@ def claimed(names: Iterable[str]) -> list[int]:
 
 
 def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
-    """The status at `now` of `attempt`, the newest in `folder`. Raises StoreCorrupt or NotFound for its claim."""
-    claim = _read(files, claim_key(folder, attempt))
+    """The status at `now` of `attempt`, the newest in `folder`. Raises StoreCorrupt when its claim cannot be read."""
+    key = claim_key(folder, attempt)
+    try:
+        claim = _read(files, key)
+    except NotFound:
+        raise StoreCorrupt(f"{key} is a link that leads nowhere; {_ASIDE}") from None
     latest = last_written(files, folder) or claim
     return _as_observed(latest if latest.attempt == claim.attempt else claim, now)
 
@@ -137,7 +142,7 @@ def _read(files: Files, key: str) -> Status:
         return Status.model_validate_json(files.read(key))
     except ValidationError as problem:
         found = problem.errors()[0]["msg"]
-        raise StoreCorrupt(f"{key} is damaged: {found}; move the run's folder aside and start another run") from None
+        raise StoreCorrupt(f"{key} is damaged: {found}; {_ASIDE}") from None
 
 
 def _as_observed(status: Status, now: datetime) -> Status:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._status import STALE_AFTER, Status, is_alive, read_status, this_process, write_status
 from seedbed.records.canonical._canonical import parse_json, readable_json
@@ -69,7 +69,7 @@ class Store:
 
         If the store is in a bucket, running attempts append to their logs under `work`, by default `.seedbed-work`.
         Raises NotFound when there is no store, InvalidInput when a later version of Seedbed made it, StoreCorrupt when
-        its marker is damaged and StoreUnavailable when it cannot be made.
+        its marker is damaged, or missing where runs are, and StoreUnavailable when it cannot be made.
         """
         place = StoreLocation.of(where, work)
         if create:
@@ -297,6 +297,8 @@ def check_marker(files: Files, name: str) -> None:
     try:
         found = parse_json(files.read(MARKER))
     except NotFound:
+        if _has_runs(files):
+            raise StoreCorrupt(f"{MARKER} of {name} is missing, though runs are there; {_SAME_MARKER}") from None
         raise NotFound(
             f"there is no store at {name}; run `seedbed demo` there, or name one by --store or SEEDBED_STORE"
         ) from None
@@ -307,6 +309,12 @@ def check_marker(files: Files, name: str) -> None:
         raise StoreCorrupt(f"{MARKER} of {name} does not name the format {_FORMAT}; {_SAME_MARKER}")
     if version > FORMAT_VERSION:
         raise InvalidInput(f"{name} has format {version}, this Seedbed reads up to {FORMAT_VERSION}; upgrade it")
+
+
+def _has_runs(files: Files) -> bool:
+    with contextlib.suppress(StoreUnavailable):  # such as a bucket that is not there
+        return any(True for folder in (LOGS, RUNS) for _ in files.list(folder, deep=False))
+    return False
 
 
 def _make_marker(files: Files) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from seedbed.contracts import Stage
-from seedbed.records.canonical._canonical import readable_json, readable_plain
+from seedbed.records.canonical._canonical import readable_json
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._files import Files
@@ -20,7 +20,7 @@ def views(commit: Commit) -> dict[str, bytes]:
     if commit.body["schema_version"] == 1:
         shown, written = _views_1(commit), _written_1
     else:
-        shown, written = _views_2(commit), readable_plain
+        shown, written = _views_2(commit), readable_json
     return {f"{name}.json": written(value) for name, value in shown.items()}
 
 

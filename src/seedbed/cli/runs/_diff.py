@@ -68,7 +68,8 @@ def diff(
     opened, before = Store.open(store), require_commit(find_run(store, other)) if other else None
     found = snapshot.diff_prev
     if before is None and found.prev_snapshot_seq is not None:
-        before = opened.log(snapshot.project).read(found.prev_snapshot_seq)
+        log = opened.log(snapshot.project)  # without a policy, what was recorded is shown where that commit is lost
+        before = (log.readable if wanted is None else log.read)(found.prev_snapshot_seq)
     policies = compare_under_each(before.snapshot, snapshot) if before and wanted is None else ()
     is_recorded = not (before and (other or wanted or _is_outdated(found, policies)))
     if before and not is_recorded:
@@ -79,7 +80,8 @@ def diff(
         noise = {"noise_of": "COMMIT" if is_recorded else "NOW"}
         print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json"), **noise, **asked})
     else:
-        said = strictest(policies) if policies else [f"policy: {found.policy}, as asked for"]
+        whence = "as recorded: the other commit is lost" if before is None else "as asked for"
+        said = strictest(policies) if policies else [f"policy: {found.policy}, {whence}"]
         said += [] if other or wanted else _replicate(opened, store, commit, found)
         said += [noise_words(is_recorded=is_recorded)] if found.metric_deltas else []
         said += _idle(before, snapshot, factor or ()) if before else []

@@ -7,6 +7,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._seal import seal
 from seedbed.records.log._baselines import Baselines, Promotion
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
+from seedbed.records.log._copies import mentioned_after
 from seedbed.records.log._headers import Header, Headers, header_of
 from seedbed.records.log._predecessor import Predecessors
 from seedbed.records.snapshot._commit import Commit
@@ -28,7 +30,7 @@ from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import NO_BASELINE, Diff, LogHead
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, damaged
+from seedbed.records.storage._numbered_log import ASK_FSCK, LostRecord, NumberedLog, Sealed, damaged
 
 __all__ = ["CommitLog"]
 
@@ -53,7 +55,7 @@ class CommitLog:
         self.project = project
         self._turn = turn
         self.files = files
-        self._records = NumberedLog(files, log_folder(project))
+        self._records = NumberedLog(files, log_folder(project), partial(mentioned_after, files, project))
         self._headers: Headers | None = None
         self._has_damage = False
         self._recent: dict[int, Commit] = {}
@@ -221,7 +223,7 @@ class CommitLog:
 
     def _warn(self, lost: LostRecord) -> None:
         self._has_damage = True
-        told = f"passed over: {lost.problem}; `seedbed runs fsck` says what can be done"
+        told = f"passed over: {lost.problem}; {ASK_FSCK}"
         warnings.warn(told, StoreDamaged, stacklevel=2)
 
     def _open(self) -> Headers:

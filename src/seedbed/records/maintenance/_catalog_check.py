@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 
-from seedbed.errors import NotFound
+from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.query._catalog import SCHEMA_VERSION, Catalog, fact_row
@@ -19,10 +19,7 @@ _REPORT_EVERY = 100
 
 
 def catalog_problem(store: Store, progress: Progress | None = None) -> str | None:
-    """What is wrong with the catalog, apart from missing the newest commits; None when it is fine or does not exist.
-
-    Raises StoreCorrupt when a commit in the catalog is damaged: check the log first.
-    """
+    """What is wrong with the catalog, apart from missing the newest commits; None when it is fine or does not exist."""
     path = store.work / CATALOG
     if not path.exists():
         return None
@@ -74,7 +71,7 @@ def _row_problem(
 ) -> str | None:
     try:
         commit = store.log(project).read(seq)
-    except NotFound:
+    except (NotFound, StoreCorrupt):  # such as one whose loss was accepted
         return f"it has commit {seq} of {project}, which is not in the log"
     if commit.digest != digest:
         return f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"

@@ -1,41 +1,111 @@
-"""Whole copies of commits outside their log: the view snapshot.json of a run holds the commit and its digest."""
+"""The whole copies of lost commits that the folders of their runs hold, and which of them can be brought back."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
-from seedbed.records.canonical._canonical import parse_json
-from seedbed.records.canonical._seal import seal
-from seedbed.records.snapshot._commit import Commit, run_folder_of
-from seedbed.records.storage._files import Files
+from seedbed.records.canonical._names import commit_file
+from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object, whole_copy
+from seedbed.records.maintenance._findings import CHOOSE, KEEP, READ, RECOVER, UPGRADE
+from seedbed.records.maintenance._inventory import Inventory, Progress
+from seedbed.records.snapshot._commit import Commit
+from seedbed.records.storage._files import Unreadable
+from seedbed.records.storage._layout import log_folder
+from seedbed.records.storage._numbered_log import NumberedLog
 
-__all__ = ["SNAPSHOT_VIEW", "commit_copy", "is_committed", "read_object"]
+__all__ = ["LostCopy", "is_committed", "judged", "lost_copies", "named_digest"]
 
-SNAPSHOT_VIEW = "snapshot.json"
+_REPORT_EVERY = 100
 
 
-def read_object(files: Files, key: str) -> Mapping[str, Any] | None:
-    """The JSON object at `key`; None when there is none that can be read."""
+@dataclass(frozen=True)
+class LostCopy:
+    """A whole copy, in a run's `folder`, of a `commit` that the log lacks.
+
+    `rivals` are the other runs that hold a copy of a commit with its number.
+    `problem` says why it cannot be brought back, and is empty where it can; `advice` says what to do.
+    """
+
+    folder: str
+    commit: Commit
+    rivals: tuple[str, ...] = ()
+    problem: str = ""
+    advice: str = RECOVER
+
+    @property
+    def key(self) -> str:
+        """The key of the copy."""
+        return f"{self.folder}/{SNAPSHOT_VIEW}"
+
+    @property
+    def record(self) -> str:
+        """The key of the record that is lost."""
+        return f"{log_folder(self.commit.snapshot.project)}/{commit_file(self.commit.seq)}"
+
+
+def lost_copies(
+    store: Store, inventory: Inventory, committed: Collection[str] = (), progress: Progress | None = None
+) -> list[LostCopy]:
+    """Every whole copy of a commit that the log does not hold, sorted by folder and not yet judged.
+
+    Commits whose digest is among `committed` are known to be in the log.
+    """
+    found: dict[str, list[LostCopy]] = defaultdict(list)
+    folders = sorted(inventory.folders.items())
+    for done, (folder, names) in enumerate(folders, 1):
+        shown = read_object(store.files, f"{folder}/{SNAPSHOT_VIEW}") if SNAPSHOT_VIEW in names else None
+        commit = whole_copy(shown, folder) if shown and shown.get("digest") not in committed else None
+        if commit and not is_committed(store, commit):
+            copy = LostCopy(folder, commit)
+            found[copy.record].append(copy)
+        if progress and done % _REPORT_EVERY == 0:
+            progress("reading runs", done, len(folders))
+    return [
+        replace(copy, rivals=tuple(each.commit.snapshot.run_id for each in copies if each is not copy))
+        for copies in found.values()
+        for copy in copies
+    ]
+
+
+def judged(store: Store, copy: LostCopy) -> LostCopy:
+    """The copy, with what now keeps it from being brought back under its number."""
+    seq = copy.commit.seq
     try:
-        found = parse_json(files.read(key))
-    except (NotFound, StoreCorrupt, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+        other = store.log(copy.commit.snapshot.project).read(seq)
+    except NotFound:
+        pass
+    except InvalidInput as newer:
+        return replace(copy, problem=str(newer), advice=UPGRADE)
+    except StoreCorrupt as damage:
+        if isinstance(damage, Unreadable) and damage.is_whole:
+            return replace(copy, problem=str(damage), advice=READ)
+    else:
+        taken = f"run {other.snapshot.run_id} has the number {seq} now; the copy stays in the run's folder"
+        return replace(copy, problem=taken, advice=KEEP)
+    named = named_digest(store, copy.record, seq)
+    if named and named != copy.commit.digest:
+        another = f"a later commit names another as commit {seq} ({named[:12]}…); the copy stays in the run's folder"
+        return replace(copy, problem=another, advice=KEEP)
+    if copy.rivals and not named:
+        runs = ", ".join(sorted({copy.commit.snapshot.run_id, *copy.rivals}))
+        undecided = f"the runs {runs} each hold a commit {seq}, and no later commit says which it was"
+        return replace(copy, problem=f"{undecided}; {CHOOSE}", advice=CHOOSE)
+    return replace(copy, problem="", advice=RECOVER)
 
 
-def commit_copy(files: Files, folder: str) -> Commit | None:
-    """The commit that the views of a run's folder hold, if it is whole: if its digest is that of its content."""
-    shown = read_object(files, f"{folder}/{SNAPSHOT_VIEW}") or {}
-    body = {name: value for name, value in shown.items() if name != "digest"}
-    try:
-        sealed = seal(body)[1]
-        commit = Commit(body["snapshot_seq"], sealed, body).checked()
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput, StoreCorrupt, ValidationError):
-        return None
-    return commit if sealed == shown.get("digest") and run_folder_of(commit.snapshot) == folder else None
+def named_digest(store: Store, key: str, seq: int) -> str:
+    """The digest of the commit `seq` that was at `key`, as a later commit names it; "" if none does."""
+    _, project, _ = key.split("/")
+    for number in NumberedLog(store.files, log_folder(project)).numbers(seq):
+        with contextlib.suppress(NotFound, StoreCorrupt, InvalidInput):
+            snapshot = store.log(project).read(number).snapshot
+            named = {diff.prev_snapshot_seq: diff.prev_digest for diff in (snapshot.diff_prev, snapshot.diff_baseline)}
+            if found := named.get(seq):
+                return found
+    return ""
 
 
 def is_committed(store: Store, commit: Commit) -> bool:

@@ -9,10 +9,10 @@ from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records._views import latest_pointer
 from seedbed.records.log._checkpoint import Checkpoint, checkpoint_key, decoded
+from seedbed.records.log._copies import read_object
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._catalog_check import catalog_problem
 from seedbed.records.maintenance._commit_scan import ScannedCommit
-from seedbed.records.maintenance._copies import read_object
 from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import confirmed
 from seedbed.records.maintenance._index import index_problem
@@ -45,7 +45,7 @@ class DerivedCheck:
             yield from self._index()
 
     def _has_damage(self, prefix: str) -> bool:
-        return any(key.startswith(prefix) for key in self.damaged)
+        return any(f"{key}/".startswith(prefix) for key in self.damaged)
 
     def _latest(self) -> Iterator[Finding]:
         expected = {item.latest_key: item for item in self.reachable.scan.all_commits()}

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "CHOOSE",
+    "FOLDER",
     "GC",
     "KEEP",
     "MOVE",
@@ -24,7 +26,12 @@ RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy o
 NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
 UPGRADE = "upgrade Seedbed: a later version wrote it; nothing is deleted before it can be read"
 READ = "its bytes may be whole: do what is said there, then check again"
-RESTORE_TAIL = "restore the file from a copy of the store before the next run takes its number"
+RESTORE_TAIL = (
+    "restore the file from a copy of the store before the next run takes its number; or, if there is none, `seedbed "
+    "runs quarantine` accepts the loss"
+)
+FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
+CHOOSE = "move the folder of the wrong one away, and run `seedbed runs recover`"
 KEEP = "another commit has its number: copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name"

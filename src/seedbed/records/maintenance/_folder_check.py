@@ -2,23 +2,23 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._status import Status, read_status, status_key
 from seedbed.records._store import Store
 from seedbed.records._views import views
+from seedbed.records.canonical._canonical import canonical_json, parse_json
 from seedbed.records.journal._frames import Frames, parse_frames
+from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
-from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, is_committed, read_object
 from seedbed.records.maintenance._expiries import Expiries
-from seedbed.records.maintenance._findings import KEEP, RECOVER, REPAIR, RESTORE, RESTORE_LOG, Finding, FindingKind
+from seedbed.records.maintenance._findings import REPAIR, RESTORE, RESTORE_LOG, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
-from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._layout import EVENTS, LOGS, log_folder
 
@@ -30,15 +30,11 @@ _REPORT_EVERY = 100
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """Checks one folder after another. Views of `damaged` commits are skipped: their right content is unknown.
-
-    `copied` are the keys of the lost commits of which a folder that was checked holds a whole copy.
-    """
+    """Checks one folder after another. Views of `damaged` commits are skipped: their right content is unknown."""
 
     store: Store
     reachable: Reachability
     damaged: Mapping[str, Finding]
-    copied: set[str] = field(default_factory=set, init=False)
 
     def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Everything that is wrong with the folders."""
@@ -56,25 +52,22 @@ class FolderCheck:
             shown = list(self._view_without_commit(folder))
         else:
             shown = [] if commit.key in self.damaged else list(self._views(commit))
-        if commit is None or any(view.path == key for view in shown):
-            copy = self._lost_copy(folder)
-            if copy:  # nothing may replace or delete it
-                problem = f"it is a whole copy of commit {copy.seq} ({copy.digest[:12]}…), which the log does not hold"
-                has_another = self._has_another(copy)
-                advice = KEEP if has_another else RECOVER
-                if not has_another:
-                    self.copied.add(self.store.log(copy.snapshot.project).key(copy.seq))
-                found.append(Finding(FindingKind.COMMIT_LOST, key, problem, advice))
-                shown = [view for view in shown if view.path != key]
-            elif commit is None:
-                shown += self._finished_without_commit(folder)
+        copy = self.reachable.copies.get(folder)
+        if copy:  # nothing may replace or delete it
+            made = copy.commit
+            problem = f"it is a whole copy of commit {made.seq} ({made.digest[:12]}…), which the log does not hold"
+            found.append(Finding(FindingKind.COMMIT_LOST, key, problem, copy.advice))
+            shown = [view for view in shown if view.path != key]
+        elif commit is None:
+            shown += self._finished_without_commit(folder)
         return [*found, *shown]
 
     def _finished_without_commit(self, folder: str) -> Iterator[Finding]:
         """A run that says it is finished, where the log has neither its commit nor any loss that may have been it."""
         project = folder.split("/")[1]
         headers = self.reachable.scan.headers.get(project, Headers())
-        is_told = headers.lost() or any(key.startswith(f"{log_folder(project)}/") for key in self.reachable.findings)
+        found, log = self.reachable.findings, f"{log_folder(project)}/"
+        is_told = headers.lost() or LOGS in found or any(f"{key}/".startswith(log) for key in found)
         try:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already
@@ -85,18 +78,6 @@ class FolderCheck:
 
     def _has_no_commit(self, status: Status) -> bool:
         return self.store.log(status.project).find(status.run_id, status.stage) is None
-
-    def _lost_copy(self, folder: str) -> Commit | None:
-        """The commit of which the folder holds a whole copy, and the log nothing."""
-        if SNAPSHOT_VIEW not in self.reachable.inventory.folders.get(folder, ()):
-            return None
-        copy = commit_copy(self.store.files, folder)
-        return copy if copy and not is_committed(self.store, copy) else None
-
-    def _has_another(self, copy: Commit) -> bool:
-        """Whether another commit, which can be read, has the number of the copy."""
-        scanned = self.reachable.scan.commits.get(copy.snapshot.project, ())
-        return any(item.seq == copy.seq for item in scanned)
 
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {name for name in self.reachable.inventory.folders.get(folder, ()) if _LOG.fullmatch(name)}
@@ -133,7 +114,7 @@ class FolderCheck:
             except StoreCorrupt as damage:
                 yield Finding(FindingKind.VIEW_STALE, key, str(damage), REPAIR)
             else:
-                if found != expected:
+                if found != expected and _value(found) != _value(expected):
                     yield Finding(FindingKind.VIEW_STALE, key, f"it does not show commit {commit.seq}", REPAIR)
 
     def _view_without_commit(self, folder: str) -> Iterator[Finding]:
@@ -164,6 +145,14 @@ def _shown(store: Store, folder: str) -> int:
     """The number of the commit that the views in `folder` show; 0 when there is none."""
     seq = (read_object(store.files, f"{folder}/{SNAPSHOT_VIEW}") or {}).get("snapshot_seq")
     return seq if isinstance(seq, int) else 0
+
+
+def _value(view: bytes) -> bytes | None:
+    """What a view says, however it spells its numbers: former versions wrote 1.0 where the log has 1."""
+    try:
+        return canonical_json(parse_json(view))
+    except (ValueError, InvalidInput):
+        return None
 
 
 def _one_log(key: str, frames: Frames, head: LogHead | None) -> Iterator[Finding]:

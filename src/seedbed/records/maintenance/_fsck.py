@@ -1,18 +1,17 @@
 """Checks every byte of a store against the commits. It changes nothing and needs no right to write."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._status import STALE_AFTER
 from seedbed.records._store import Store, check_marker
 from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck
-from seedbed.records.maintenance._findings import MOVE, NO_COPY, RECOVER, REPAIR, RESTORE_TAIL, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE, NO_COPY, REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
-from seedbed.records.maintenance._tail_check import find_lost_tails
+from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._layout import MARKER
 from seedbed.records.storage._numbered_log import record_number
 
@@ -32,25 +31,16 @@ def fsck(store: Store, *, progress: Progress | None = None) -> list[Finding]:
 def examine(store: Store, progress: Progress | None = None) -> tuple[Reachability, list[Finding]]:
     """What was read of the store, and the findings of `fsck`. Raises as `fsck`."""
     reachable = find_reachable(store, progress=progress)
-    records = dict(reachable.findings)
-    find_lost_tails(store, reachable, records)
-    folders = FolderCheck(store, reachable, unsettled(records))
-    blobs, in_folders = list(blob_findings(store, reachable, progress)), list(folders.findings(progress))
+    records = record_findings(store, reachable)
     return reachable, [
         *_marker(store),
         *_slots(store, reachable),
-        *(_advised(item, folders.copied) for item in records.values()),
-        *blobs,
-        *in_folders,
+        *records.values(),
+        *blob_findings(store, reachable, progress),
+        *FolderCheck(store, reachable, unsettled(records)).findings(progress),
         *DerivedCheck(store, reachable, unsettled(records)).findings(progress),
         *_stray(store, reachable),
     ]
-
-
-def _advised(item: Finding, copied: Collection[str]) -> Finding:
-    """The finding, with the advice to recover a lost commit where a whole copy of it is in the store."""
-    is_lost = item.advice in (NO_COPY, RESTORE_TAIL) and item.path in copied
-    return replace(item, advice=RECOVER) if is_lost else item
 
 
 def _marker(store: Store) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from seedbed.records.maintenance._expiries import Expired, Expiries
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import DEFAULT_GRACE, Reachability, find_reachable, require_undamaged
 from seedbed.records.maintenance._retention import Dated, RetentionPolicy, RetentionRule, expired_commits
-from seedbed.records.maintenance._tail_check import find_lost_tails
+from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._blobs import REFRESH_AFTER, blob_digest
 from seedbed.records.storage._layout import EVENTS
 
@@ -109,9 +109,7 @@ def plan_gc(
     if grace < _LEAST_GRACE:
         raise InvalidInput(f"the grace is {grace}, expected at least {_LEAST_GRACE}: writers rely on it")
     reachable = find_reachable(store, grace, progress)
-    records = dict(reachable.findings)
-    find_lost_tails(store, reachable, records)
-    require_undamaged(records)
+    require_undamaged(record_findings(store, reachable))
     return plan_of(store, reachable, policy)
 
 

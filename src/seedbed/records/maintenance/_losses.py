@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import digest_bytes, plain
 from seedbed.records.canonical._redaction import redact_text
@@ -13,17 +13,16 @@ from seedbed.records.canonical._seal import seal
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key
 from seedbed.records.maintenance._commit_scan import Records
-from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, is_committed
+from seedbed.records.maintenance._copies import LostCopy, is_committed, judged, lost_copies, named_digest
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._inventory import Progress, take_inventory
-from seedbed.records.snapshot._commit import Commit
+from seedbed.records.maintenance._reachable import find_reachable
+from seedbed.records.maintenance._tail_check import furthest_mentions
 from seedbed.records.storage._files import Files, Unreadable
 from seedbed.records.storage._layout import BASELINES, EXPIRIES, LOGS, QUARANTINE, log_folder
 from seedbed.records.storage._numbered_log import NumberedLog, Quarantined, record_number, tombstone
 
 __all__ = ["Recovered", "quarantine", "recover"]
-
-_REPORT_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -43,44 +42,55 @@ class Recovered:
 def recover(store: Store, *, progress: Progress | None = None) -> list[Recovered]:
     """Put every lost commit of which the store holds a whole copy back under its number, byte for byte.
 
-    Damaged bytes that stand there are kept under `quarantine/`. A number that another commit has taken is left as it
-    is: both copies stay, and the commit is named with the problem. Raises StoreUnavailable.
+    Of two copies of one number, the one that a later commit names is put back. Damaged bytes that stand there are kept
+    under `quarantine/`. A number that another commit has taken, or whose right copy nobody knows, is left as it is: all
+    copies stay, and each is named with the problem. Raises StoreUnavailable when the store cannot be listed.
     """
-    folders = sorted(take_inventory(store.files, progress).folders.items())
-    found: list[Recovered] = []
-    for done, (folder, names) in enumerate(folders, 1):
-        copy = commit_copy(store.files, folder) if SNAPSHOT_VIEW in names else None
-        if copy and not is_committed(store, copy):
-            found.append(_put_back(store, copy))
-        if progress and done % _REPORT_EVERY == 0:
-            progress("reading runs", done, len(folders))
-    return sorted(found, key=lambda item: (item.project, item.seq))
+    copies = lost_copies(store, take_inventory(store.files, progress), progress=progress)
+    copies.sort(key=lambda item: item.commit.seq, reverse=True)  # what comes back may say which copy is right
+    found = [_put_back(store, copy) for copy in copies]
+    return sorted(found, key=lambda item: (item.project, item.seq, item.run_id))
 
 
-def _put_back(store: Store, copy: Commit) -> Recovered:
-    log = store.log(copy.snapshot.project)
-    told = Recovered(copy.snapshot.project, copy.seq, copy.snapshot.run_id, copy.digest)
-    key, data = log.key(copy.seq), seal(dict(copy.body))[0]
+def _put_back(store: Store, copy: LostCopy) -> Recovered:
+    commit = copy.commit
     try:
-        other = log.read(copy.seq)
-    except NotFound:
-        try:
-            store.files.create(key, data)
-        except FileExistsError:  # a link that leads nowhere, or another process was faster
-            problem = f"something else stands at {key}; move it away if it is no commit, and run this again"
-            return told if is_committed(store, copy) else replace(told, problem=problem)
-    except InvalidInput as newer:
-        return replace(told, problem=str(newer))
-    except StoreCorrupt as damage:
-        if isinstance(damage, Unreadable) and damage.is_whole:
-            return replace(told, problem=str(damage))
-        _set_aside(store.files, key)
-        store.files.replace(key, data)
+        problem = judged(store, copy).problem or _returned(store, copy)
+    except StoreUnavailable as refused:  # such as where no folder stands in the place of the log
+        problem = str(refused)
+    return Recovered(commit.snapshot.project, commit.seq, commit.snapshot.run_id, commit.digest, problem)
+
+
+def _returned(store: Store, copy: LostCopy) -> str:
+    """Put the copy in the place of its record; return what keeps it from there, "" if nothing does."""
+    checkpoint = checkpoint_key(log_folder(copy.commit.snapshot.project))
+    store.files.remove(checkpoint)  # it may tell of the loss: a crash below must not leave the commit passed over
+    data = seal(dict(copy.commit.body))[0]
+    if _is_taken(store.files, copy.record):
+        _set_aside(store.files, copy.record)
+        store.files.replace(copy.record, data)
     else:
-        taken = f"run {other.snapshot.run_id} has the number {copy.seq} now; the copy stays in the run's folder"
-        return replace(told, problem=taken)
-    store.files.remove(checkpoint_key(log_folder(copy.snapshot.project)))  # it may tell of the loss
-    return told
+        try:
+            store.files.create(copy.record, data)
+        except FileExistsError:  # a link that leads nowhere, or another process was faster
+            return "" if is_committed(store, copy.commit) else _stands_there(copy.record)
+    store.files.remove(checkpoint)  # another process may have written one before the commit came back
+    return ""
+
+
+def _is_taken(files: Files, key: str) -> bool:
+    """Whether bytes stand at `key`, of which `judged` said that they are no commit."""
+    try:
+        files.read(key)
+    except NotFound:
+        return False
+    except Unreadable:
+        return True
+    return True
+
+
+def _stands_there(key: str) -> str:
+    return f"something else stands at {key}; move it away if it is no record, and run this again"
 
 
 def quarantine(store: Store, key: str, reason: str) -> str:
@@ -90,26 +100,49 @@ def quarantine(store: Store, key: str, reason: str) -> str:
     digest of what was there if a later record names it; readers pass over it without a warning. What was found is kept
     under `quarantine/`; the answer is "" where there was nothing.
 
-    Raises InvalidInput for a record that can be read or is no record, Conflict when it is in quarantine already, and
-    StoreUnavailable.
+    Raises InvalidInput for a record that can be read, that `recover` can bring back, that nothing tells of, or that is
+    none; Conflict when it is in quarantine already, Unreadable when its bytes may be whole, and StoreUnavailable.
     """
     records, seq = _record(store.files, key)
-    if seq not in records.numbers() and seq >= max(records.numbers(), default=0):
-        raise InvalidInput(f"{key} does not exist, and no later record does; nothing is lost there")
+    is_there = True
     try:
         records.read(seq)
     except NotFound:
-        pass
+        is_there = False
     except Quarantined as loss:
         raise Conflict(str(loss)) from None
     except StoreCorrupt:
         pass
     else:
         _require_unreadable(store, key, seq)
+    _require_lost(store, key, seq)
     kept = _set_aside(store.files, key)
-    told = str(plain(store.clock.now()))
-    store.files.replace(key, tombstone(seq, _digest_of(store, key, seq), redact_text(reason), told))
+    lost = named_digest(store, key, seq) if key.startswith(f"{LOGS}/") else ""
+    data = tombstone(seq, lost, redact_text(reason), str(plain(store.clock.now())))
+    if is_there:
+        store.files.replace(key, data)
+        return kept
+    try:
+        store.files.create(key, data)
+    except FileExistsError:  # a link that leads nowhere, or a writer has taken the number at this moment
+        raise Conflict(_stands_there(key)) from None
     return kept
+
+
+def _require_lost(store: Store, key: str, seq: int) -> None:
+    """Raise InvalidInput if nothing tells of a record at `key`, or a whole copy of it can be brought back."""
+    top, project, _ = key.split("/")
+    reachable = find_reachable(store)
+    mention = furthest_mentions(store, reachable, dict(reachable.findings)).get(project) if top == LOGS else None
+    last = max(*reachable.inventory.numbers.get((top, project), [0]), mention.seq if mention else 0)
+    if seq > last:
+        raise InvalidInput(f"{key} does not exist, and no later record does; nothing is lost there")
+    for copy in reachable.copies.values():
+        if copy.record == key and not copy.problem:
+            raise InvalidInput(
+                f"{key} need not be lost: {copy.key} is a whole copy of it; run `seedbed runs recover`, or move that "
+                "file away if the commit is not to come back"
+            )
 
 
 def _record(files: Files, key: str) -> tuple[NumberedLog, int]:
@@ -149,16 +182,3 @@ def _set_aside(files: Files, key: str) -> str:
     with contextlib.suppress(FileExistsError):
         files.create(kept, data)
     return kept
-
-
-def _digest_of(store: Store, key: str, seq: int) -> str:
-    """The digest of the commit that was at `key`, as a later commit names it; "" if none does."""
-    top, project, _ = key.split("/")
-    later = NumberedLog(store.files, log_folder(project)).numbers(seq) if top == LOGS else ()
-    for number in later:
-        with contextlib.suppress(NotFound, StoreCorrupt, InvalidInput):
-            snapshot = store.log(project).read(number).snapshot
-            named = {diff.prev_snapshot_seq: diff.prev_digest for diff in (snapshot.diff_prev, snapshot.diff_baseline)}
-            if found := named.get(seq):
-                return found
-    return ""

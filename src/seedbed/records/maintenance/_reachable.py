@@ -15,13 +15,13 @@ from seedbed.records.maintenance._commit_scan import (
     readable_records,
     scan_commits,
 )
-from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, commit_copy, read_object
+from seedbed.records.maintenance._copies import LostCopy, judged, lost_copies
 from seedbed.records.maintenance._expiries import Expiries, Expiry
-from seedbed.records.maintenance._findings import Finding, FindingKind
+from seedbed.records.maintenance._findings import FOLDER, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress, take_inventory
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._files import StoredFile
-from seedbed.records.storage._layout import EXPIRIES
+from seedbed.records.storage._layout import EXPIRIES, LOGS, log_folder
 
 __all__ = ["DEFAULT_GRACE", "Reachability", "find_reachable", "require_undamaged", "unsettled"]
 
@@ -34,8 +34,8 @@ class Reachability:
     """The files and commits of a store, the expiries (by the digest of the commit), and the damage found (by key).
 
     `running` are the attempts that have not ended, by folder. No writer relies on an unreferenced blob from before
-    `cutoff`. `held_by` is the running attempt that makes the cutoff earlier, if there is one. `in_copies` are the blobs
-    that a lost commit needs, of which its run's folder holds a whole copy.
+    `cutoff`. `held_by` is the running attempt that makes the cutoff earlier, if there is one. `copies` are the whole
+    copies of lost commits, by the run's folder that holds them.
     """
 
     inventory: Inventory
@@ -45,7 +45,7 @@ class Reachability:
     running: Mapping[str, Status]
     cutoff: datetime
     held_by: Status | None
-    in_copies: frozenset[str] = frozenset()
+    copies: Mapping[str, LostCopy]
 
     def expiry_of(self, commit: ScannedCommit) -> Expiry | None:
         """The record by which `commit` expired; None when it has not."""
@@ -59,7 +59,8 @@ class Reachability:
 
     def unreferenced(self, retained: Iterable[ScannedCommit]) -> Iterator[tuple[StoredFile, bool]]:
         """The blobs whose digest appears in none of `retained`, and whether each is old enough to be deleted."""
-        live = {digest for commit in retained for digest in commit.mentioned} | self.in_copies
+        live = {digest for commit in retained for digest in commit.mentioned}
+        live.update(*(named_blobs(copy.commit.body) for copy in self.copies.values()))
         for blob in self.inventory.blobs:
             if blob_digest(blob.key) not in live:
                 yield blob, blob.modified < self.cutoff
@@ -70,8 +71,9 @@ def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Pro
     now = store.clock.now()
     inventory = take_inventory(store.files, progress)
     found = scan_commits(store, inventory, progress)
-    findings = dict(found.findings)
+    findings = {**found.findings, **{item.path: item for item in _no_folders(inventory)}}
     running = _running(store, inventory, found, findings, now - grace)
+    committed = {commit.digest for commit in found.all_commits()}
     first = min(running.values(), key=lambda status: status.started, default=None)
     held_by = first if first and first.started < now else None
     return Reachability(
@@ -82,18 +84,17 @@ def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Pro
         running=running,
         cutoff=(held_by.started if held_by else now) - grace,
         held_by=held_by,
-        in_copies=_in_copies(store, inventory, found),
+        copies={copy.folder: judged(store, copy) for copy in lost_copies(store, inventory, committed)},
     )
 
 
-def _in_copies(store: Store, inventory: Inventory, found: CommitScan) -> frozenset[str]:
-    committed = {commit.digest for commit in found.all_commits()}
-    needed: set[str] = set()
-    for folder, names in inventory.folders.items():
-        shown = read_object(store.files, f"{folder}/{SNAPSHOT_VIEW}") if SNAPSHOT_VIEW in names else None
-        if shown and shown.get("digest") not in committed and (copy := commit_copy(store.files, folder)):
-            needed.update(named_blobs(copy.body))
-    return frozenset(needed)
+def _no_folders(inventory: Inventory) -> Iterator[Finding]:
+    """The logs of projects with runs in whose place no folder stands, such as a link to a disk that is not mounted."""
+    for project in sorted({folder.split("/")[1] for folder in inventory.folders}):
+        for key in (LOGS, log_folder(project)):
+            if key in inventory.others:
+                problem = "no folder stands in the place of the log, so no commit in it can be read"
+                yield Finding(FindingKind.COMMIT_MISSING, key, problem, FOLDER)
 
 
 def require_undamaged(findings: Mapping[str, Finding]) -> None:

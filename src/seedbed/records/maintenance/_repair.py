@@ -2,6 +2,7 @@
 
 import contextlib
 
+from seedbed.errors import StoreUnavailable
 from seedbed.records._store import Store
 from seedbed.records._views import latest_pointer, views
 from seedbed.records.journal._frames import parse_frames
@@ -24,12 +25,19 @@ __all__ = ["repair"]
 def repair(store: Store, *, progress: Progress | None = None) -> list[Finding]:
     """Repair everything that `fsck` finds and that can be rebuilt; return what was repaired.
 
-    Lost commits and blobs can only be restored from a copy of the store. Raises StoreUnavailable when the disk refuses.
+    Lost commits and blobs can only be restored from a copy of the store. Raises StoreUnavailable when the disk refuses
+    some of it, such as where a folder stands in the place of a file, after the rest was repaired.
     """
     reachable, findings = examine(store, progress)
     repaired = [finding for finding in findings if finding.kind.is_derived]
+    refused: list[StoreUnavailable] = []
     for finding in repaired:
-        _repair_one(store, reachable, finding)
+        try:
+            _repair_one(store, reachable, finding)
+        except StoreUnavailable as problem:
+            refused.append(problem)
+    if refused:
+        raise refused[0]
     return repaired
 
 

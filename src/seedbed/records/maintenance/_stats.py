@@ -1,17 +1,21 @@
 """What takes up space in a store: by kind of file, by project, and the largest payloads."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import nlargest
 
+from seedbed.errors import StoreDamaged
 from seedbed.records._store import Store
 from seedbed.records.maintenance._file_kinds import files_by_kind
 from seedbed.records.maintenance._gc import plan_of
 from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
+from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import log_folder
+from seedbed.records.storage._numbered_log import ASK_FSCK
 
 __all__ = ["KindUsage", "LargeBlob", "ProjectUsage", "StoreStats", "stats"]
 
@@ -63,13 +67,20 @@ class StoreStats:
 
 
 def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = None) -> StoreStats:
-    """Measure the disk usage of `store`; changes nothing. Raises InvalidInput for a later version, StoreUnavailable."""
+    """Measure the disk usage of `store`; changes nothing. Of a damaged record a warning StoreDamaged tells.
+
+    Raises InvalidInput for a later version, and StoreUnavailable.
+    """
     reachable = find_reachable(store, progress=progress)
+    damaged = unsettled(record_findings(store, reachable))
+    for item in damaged.values():
+        told = f"passed over: {item.path}: {item.problem}; {ASK_FSCK}"
+        warnings.warn(told, StoreDamaged, stacklevel=2)
     return StoreStats(
         usage=tuple(_usage(reachable.inventory)),
         projects=tuple(_projects(reachable)),
         largest=tuple(_largest(reachable, num_largest)),
-        reclaimable_bytes=None if unsettled(reachable.findings) else plan_of(store, reachable).size_bytes,
+        reclaimable_bytes=None if damaged else plan_of(store, reachable).size_bytes,
     )
 
 

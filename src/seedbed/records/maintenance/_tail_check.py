@@ -1,20 +1,21 @@
 """Finds commits that were lost from the end of a log: no gap shows this, but other files still name them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
+from seedbed.records.log._copies import read_object
 from seedbed.records.maintenance._commit_scan import add_finding, gap_problem, readable_records
-from seedbed.records.maintenance._copies import SNAPSHOT_VIEW, read_object
-from seedbed.records.maintenance._findings import RESTORE_TAIL, Finding, FindingKind
+from seedbed.records.maintenance._findings import RECOVER, RESTORE_TAIL, Finding, FindingKind
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._layout import BASELINES, LATEST, LOGS, log_folder
 from seedbed.records.storage._numbered_log import record_number
 
-__all__ = ["CommitMention", "find_lost_tails", "pointed_at"]
+__all__ = ["CommitMention", "furthest_mentions", "pointed_at", "record_findings"]
 
 _KINDS = (FindingKind.BASELINE_MISSING, FindingKind.BASELINE_DAMAGED)
 
@@ -27,12 +28,13 @@ class CommitMention(NamedTuple):
     key: str
 
 
-def find_lost_tails(store: Store, reachable: Reachability, findings: dict[str, Finding]) -> None:
-    """Add a finding for every log of which some file names a commit after the last one that exists."""
-    furthest: dict[str, CommitMention] = {}
-    for mention in _mentions(store, reachable, findings):
-        furthest[mention.project] = max(furthest.get(mention.project, mention), mention, key=lambda item: item.seq)
-    for project, mention in furthest.items():
+def record_findings(store: Store, reachable: Reachability) -> dict[str, Finding]:
+    """What is wrong with the records, by key: as found when they were read, and what is lost from the end of a log.
+
+    The advice is to recover a lost commit where a whole copy of it can be brought back.
+    """
+    findings = dict(reachable.findings)
+    for project, mention in furthest_mentions(store, reachable, findings).items():
         log = store.log(project)
         last = max(reachable.inventory.numbers.get((LOGS, project), [0]))
         in_place = findings.get(log.key(last))
@@ -42,6 +44,19 @@ def find_lost_tails(store: Store, reachable: Reachability, findings: dict[str, F
             key, because = log.key(last + 1), f"{mention.key} names {mention.seq}"
             problem = gap_problem(last, mention.seq, because)
             findings[key] = Finding(FindingKind.COMMIT_MISSING, key, problem, RESTORE_TAIL)
+    for copy in reachable.copies.values():
+        item = findings.get(copy.record)
+        if item and not copy.problem:
+            findings[copy.record] = replace(item, advice=RECOVER)
+    return findings
+
+
+def furthest_mentions(store: Store, reachable: Reachability, findings: dict[str, Finding]) -> dict[str, CommitMention]:
+    """The mention of the latest commit of each project that some file names. Adds to `findings` the promotions lost."""
+    furthest: dict[str, CommitMention] = {}
+    for mention in _mentions(store, reachable, findings):
+        furthest[mention.project] = max(furthest.get(mention.project, mention), mention, key=lambda item: item.seq)
+    return furthest
 
 
 def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | None:
@@ -64,20 +79,15 @@ def _exists(store: Store, project: str, seq: int) -> bool:
 
 
 def _mentions(store: Store, reachable: Reachability, findings: dict[str, Finding]) -> Iterator[CommitMention]:
-    inventory, newest = reachable.inventory, reachable.scan.newest()
+    inventory = reachable.inventory
     for project in inventory.projects(LOGS):
         checkpoint = read_checkpoint(store.files, log_folder(project))
         if checkpoint:
             yield CommitMention(project, checkpoint.headers.last, checkpoint_key(log_folder(project)))
     for project in inventory.projects(BASELINES):
         yield from _promoted(store, reachable, project, findings)
-    for folder, names in inventory.folders.items():
-        # When the commit exists, FolderCheck compares the views with it.
-        if SNAPSHOT_VIEW in names and folder not in newest:
-            key = f"{folder}/{SNAPSHOT_VIEW}"
-            seq = (read_object(store.files, key) or {}).get("snapshot_seq")
-            if isinstance(seq, int):
-                yield CommitMention(folder.split("/")[1], seq, key)
+    for copy in reachable.copies.values():
+        yield CommitMention(copy.commit.snapshot.project, copy.commit.seq, copy.key)
     for key in inventory.others:
         pointed = pointed_at(key, read_object(store.files, key)) if key.startswith(f"{LATEST}/") else None
         if pointed:

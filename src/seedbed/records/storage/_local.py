@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +14,14 @@ from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
 __all__ = ["LocalFiles"]
 
-_MAY_BE_WHOLE = (errno.EACCES, errno.EPERM, errno.EISDIR)
-# What keeps one file from being read, and what to do.
+# What keeps one file from being read, and what to do. But for a link to itself, its bytes may be whole all the same.
 _OF_ONE_FILE = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "give this process the right to read it"),
-    **dict.fromkeys((errno.EISDIR, errno.ELOOP), "move away what stands in its place"),
-    **dict.fromkeys((errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ), "look at the disk"),
+    **dict.fromkeys((errno.EISDIR, errno.ELOOP, errno.ENXIO), "move away what stands in its place"),
+    **dict.fromkeys(
+        (errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ),
+        "look at the disk; if it gives the file no more, move it away",
+    ),
 }
 
 
@@ -50,7 +53,7 @@ class LocalFiles:
         except OSError as problem:
             if problem.errno in _OF_ONE_FILE:
                 told = f"cannot read {self._at(key)}: {problem.strerror}; {_OF_ONE_FILE[problem.errno]}"
-                raise Unreadable(told, is_whole=problem.errno in _MAY_BE_WHOLE) from problem
+                raise Unreadable(told, is_whole=problem.errno != errno.ELOOP) from problem
             raise _unavailable("read", self._at(key), problem) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
@@ -83,8 +86,14 @@ def _read(path: str) -> bytes:
 
 
 def _read_once(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path costs as much as the rest
+    with open(path, "rb", buffering=0, opener=_opened) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.ENXIO, "it is a pipe or a device, and no file")
         return file.readall()
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # without it, opening a named pipe waits for a writer
 
 
 def _unavailable(doing: str, path: str, problem: OSError) -> StoreUnavailable:
@@ -99,6 +108,8 @@ def _children(folder: str) -> list[tuple[str, "os.DirEntry[str]"]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as problem:
+        if problem.errno == errno.ELOOP:  # a link to itself in the place of the folder: nothing is in it
+            return []
         raise _unavailable("list", folder, problem) from problem
 
 
@@ -113,11 +124,19 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 def _stored(key: str, entry: "os.DirEntry[str]") -> Iterator[StoredFile]:
     try:
-        found = entry.stat()
+        found = _looked_at(entry)
+    except FileNotFoundError:
+        return
+    except OSError:  # who reads it is told why; nobody knows its age, so it counts as new
+        yield StoredFile(key, 0, datetime.now(UTC))
+    else:
+        yield StoredFile(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _looked_at(entry: "os.DirEntry[str]") -> os.stat_result:
+    try:
+        return entry.stat()
     except OSError as problem:
-        if problem.errno not in (errno.ENOENT, errno.ELOOP):
+        if problem.errno not in (errno.ENOENT, errno.ELOOP) or not entry.is_symlink():
             raise
-        if not entry.is_symlink():
-            return
-        found = entry.stat(follow_symlinks=False)  # a link that leads nowhere takes its name all the same
-    yield StoredFile(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        return entry.stat(follow_symlinks=False)  # a link that leads nowhere takes its name all the same

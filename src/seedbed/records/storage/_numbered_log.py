@@ -4,6 +4,7 @@ It needs no lock and no clock: writers race for the next number, and the loser r
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.storage._files import Files, Unreadable
 
 __all__ = [
-    "RESTORE_RECORD",
+    "ASK_FSCK",
     "LostRecord",
     "NumberedLog",
     "Quarantined",
@@ -31,7 +32,7 @@ __all__ = [
 Model = TypeVar("Model", bound=BaseModel)
 
 TOMBSTONE = "TOMBSTONE"
-RESTORE_RECORD = "restore the file from a copy of the store"
+ASK_FSCK = "`seedbed runs fsck` says what can be done"
 _LOOK_AGAIN_SECONDS = 60.0
 _RECORD = re.compile(r"(\d{20})\.json")
 
@@ -59,12 +60,18 @@ class LostRecord:
 
 
 class NumberedLog:
-    """The records in one folder of a store."""
+    """The records in one folder of a store.
 
-    def __init__(self, files: Files, folder: str) -> None:
+    `mentioned` is asked for the highest number after a given one of whose record there is a whole copy elsewhere, 0 for
+    none: so the end of a log that is lost stays taken.
+    """
+
+    def __init__(self, files: Files, folder: str, mentioned: Callable[[int], int] = lambda _: 0) -> None:
         self.folder = folder
         self._files = files
+        self._mentioned_after = mentioned
         self._taken: int | None = None  # the highest number that was there when the log was last looked through
+        self._mentioned = 0  # the highest number of which there was a copy then, and no record
         self._looked_at = 0.0
 
     def key(self, seq: int) -> str:
@@ -81,6 +88,8 @@ class NumberedLog:
             body, sealed = unseal(self._files.read(key))
         except ValueError as problem:
             raise damaged(key, str(problem)) from None
+        except NotFound:
+            raise NotFound(f"there is no record {key}; if there was one, {ASK_FSCK}") from None
         except Unreadable as problem:
             told = f"the record {key} is taken, but: {problem}"
             raise Unreadable(told, is_whole=problem.is_whole) from None
@@ -100,8 +109,11 @@ class NumberedLog:
         try:
             return self.read(seq)
         except NotFound:
-            missing = f"the record {self.key(seq)} is missing, while number {taken} exists"
-            return LostRecord(seq, missing) if seq < taken else None
+            found = (
+                f"number {taken} exists" if seq < taken else f"a run's folder holds a copy of number {self._mentioned}"
+            )
+            is_lost = seq < taken or seq <= self._mentioned
+            return LostRecord(seq, f"the record {self.key(seq)} is missing, while {found}") if is_lost else None
         except StoreCorrupt as damage:
             if seq > taken and seq not in self.numbers(seq - 1):
                 raise
@@ -110,11 +122,11 @@ class NumberedLog:
     def publish(self, seq: int, data: bytes) -> bool:
         """Claim the number `seq` for `data`, durable on return; False when it is taken. Raises StoreUnavailable.
 
-        The number of a record that was lost stays taken: where a later one exists, `follow` tells of the loss.
+        The number of a record that was lost stays taken where a later one, or a copy of it, exists: `follow` tells so.
         """
         if monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:  # listing a long log takes longer than publishing
             self._look(seq - 1)
-            if seq < (self._taken or 0):
+            if seq < (self._taken or 0) or seq <= self._mentioned:
                 return False
         try:
             self._files.create(self.key(seq), data)
@@ -124,6 +136,7 @@ class NumberedLog:
 
     def _look(self, after: int) -> None:
         self._taken, self._looked_at = max(self.numbers(after), default=0), monotonic()
+        self._mentioned = self._mentioned_after(max(self._taken, after))
 
     def numbers(self, after: int = 0) -> list[int]:
         """The numbers of the records after number `after`, ascending, damaged ones included."""
@@ -139,7 +152,7 @@ def record_number(key: str) -> int | None:
 
 def damaged(key: str, found: str) -> StoreCorrupt:
     """The error for a damaged record."""
-    return StoreCorrupt(f"the record {key} is damaged: {found}; {RESTORE_RECORD}")
+    return StoreCorrupt(f"the record {key} is damaged: {found}; {ASK_FSCK}")
 
 
 def tombstone(seq: int, lost: str, reason: str, timestamp: str) -> bytes:

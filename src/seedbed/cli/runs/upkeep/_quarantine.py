@@ -21,7 +21,8 @@ def quarantine(
 
     Try `seedbed runs recover` and a copy of the store first. A tombstone takes
     the record's place; the damaged bytes are kept under quarantine/. A record
-    that can be read, or that a later version wrote, is refused.
+    that can be read, whose bytes may be whole, that `recover` brings back or
+    that a later version wrote is refused.
 
     \b
     Examples:
