@@ -9,7 +9,7 @@ import pytest
 
 import seedbed
 from seedbed.errors import StoreUnavailable
-from seedbed.records.storage import AppendFile, create, replace
+from seedbed.records.storage import AppendFile, _durable, create, replace
 from seedbed.records.storage._durable import _may_be_new, remove, set_aside
 from seedbed.testing import durable_faults, fails_with
 
@@ -303,6 +303,34 @@ def test_a_failed_call_on_an_append_file_is_final(tmp_path, doing):
         file.sync()
     assert calls == []  # never tried again: the kernel may claim success for pages it dropped
     file.close()
+
+
+def test_an_interrupt_does_not_make_an_error_of_the_disk_forgotten(tmp_path, monkeypatch):
+    file = AppendFile.open(tmp_path / "log")
+    file.append(b"x")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, durable_faults(1, fails_with(errno.EIO)):
+        patched.setattr(_durable, "_unavailable", interrupted)  # while the error of the disk is put into words
+        with pytest.raises(KeyboardInterrupt):
+            file.sync()
+    with pytest.raises(StoreUnavailable, match="earlier durable call"):
+        file.sync()
+
+
+def test_an_interrupt_alone_is_no_error_of_the_disk(tmp_path):
+    file = AppendFile.open(tmp_path / "log")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with durable_faults(1, interrupted), pytest.raises(KeyboardInterrupt):
+        file.sync()
+    file.append(b"x")
+    file.sync()
+    assert (tmp_path / "log").read_bytes() == b"x"
 
 
 def test_a_closed_append_file_refuses(tmp_path):

@@ -114,12 +114,14 @@ def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(tm
     (tmp_path / "view").write_bytes(b"new")
     stale = [OSError(errno.ESTALE, "Stale file handle")]
 
-    def opened(*arguments, **options):
+    opened = _local.open_regular
+
+    def open_stale(path):
         if stale:
             raise stale.pop()
-        return open(*arguments, **options)  # noqa: PTH123
+        return opened(path)
 
-    monkeypatch.setattr(_local, "open", opened, raising=False)
+    monkeypatch.setattr(_local, "open_regular", open_stale)
     assert LocalFiles(tmp_path).read("view") == b"new"
     stale += [OSError(errno.ESTALE, "Stale file handle")] * 2
     with pytest.raises(StoreUnavailable, match="Stale file handle"):

@@ -7,10 +7,10 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import RunStatus
-from seedbed.errors import ExitCode, NotFound, StoreCorrupt
+from seedbed.errors import ExitCode, NotFound
 
 if TYPE_CHECKING:
-    from seedbed.records import Event, RunView
+    from seedbed.records import Commit, Event, RunView
 
 __all__ = ["show"]
 
@@ -43,20 +43,27 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         out().print(run_details(view.commit, events))
         if problem:
             errors().print(f"the step metrics cannot be shown: {problem}", soft_wrap=True)
-        if isinstance(problem, StoreCorrupt):
+        if problem and not _has_expired(store, view.commit):
             raise typer.Exit(ExitCode.FAIL)
     if view.commit is None and view.status is RunStatus.FINISHED:
         raise typer.Exit(ExitCode.FAIL)
 
 
-def _events(store: str, view: "RunView") -> "tuple[list[Event], NotFound | StoreCorrupt | None]":
-    """What the run logged at its steps; or nothing, and why that cannot be read."""
+def _events(store: str, view: "RunView") -> "tuple[list[Event], NotFound | None]":
+    """What the run logged at its steps; or nothing, and that the log is missing."""
     from seedbed.records import Store, merged_events
 
     try:
         return merged_events(Store.open(store), view), None
-    except (NotFound, StoreCorrupt) as problem:
+    except NotFound as problem:
         return [], problem
+
+
+def _has_expired(store: str, commit: "Commit") -> bool:
+    """Whether the step metrics of `commit` were deleted by retention."""
+    from seedbed.records import Expiries, Store
+
+    return commit.digest in Expiries(Store.open(store).files, commit.snapshot.project).by_commit()
 
 
 def _unfinished_text(view: "RunView") -> str:

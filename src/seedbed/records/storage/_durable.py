@@ -126,7 +126,7 @@ class AppendFile:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe is refused
         with _durable_call("open", path), _durable_folder(path.parent) as directory:
             descriptor = os.open(path.name, flags, 0o644, dir_fd=directory)
             try:
@@ -174,8 +174,10 @@ class AppendFile:
         try:
             with _durable_call(doing, self._path):
                 yield
-        except StoreUnavailable:
-            self._broken = True
+        except BaseException as problem:
+            # The disk reports an error once: it counts also where an interrupt came before this, or comes now.
+            was_broken, self._broken = self._broken, True
+            self._broken = was_broken or _has_os_error(problem)
             raise
 
     def _refusal(self, doing: str) -> StoreUnavailable:
@@ -198,6 +200,15 @@ def mapped(path: Path, size_bytes: int) -> mmap.mmap:
             raise
         finally:
             os.close(descriptor)
+
+
+def _has_os_error(problem: BaseException | None) -> bool:
+    """Whether `problem`, or what was handled when it came, is an error of the system."""
+    while problem is not None:
+        if isinstance(problem, OSError):
+            return True
+        problem = problem.__context__
+    return False
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """A store's files in a folder, on a disk or on a network file system with hard links."""
 
 import errno
+import io
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,13 +13,13 @@ from seedbed.errors import NotFound, StoreUnavailable
 from seedbed.records.storage import _durable
 from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
-__all__ = ["LocalFiles"]
+__all__ = ["LocalFiles", "open_regular", "refusal"]
 
 _MAY_BE_WHOLE = (errno.EACCES, errno.EPERM, errno.EISDIR)
 # What keeps one file from being read, and what to do.
 _OF_ONE_FILE = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "give this process the right to read it"),
-    **dict.fromkeys((errno.EISDIR, errno.ELOOP), "move away what stands in its place"),
+    **dict.fromkeys((errno.EISDIR, errno.ELOOP, errno.ENXIO), "move away what stands in its place"),
     **dict.fromkeys((errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ), "look at the disk"),
 }
 
@@ -48,10 +50,7 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"there is no file {key} in {self.root}") from None
         except OSError as problem:
-            if problem.errno in _OF_ONE_FILE:
-                told = f"cannot read {self._at(key)}: {problem.strerror}; {_OF_ONE_FILE[problem.errno]}"
-                raise Unreadable(told, is_whole=problem.errno in _MAY_BE_WHOLE) from problem
-            raise _unavailable("read", self._at(key), problem) from problem
+            raise refusal(self._at(key), problem) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`; files that disappear during the listing are left out."""
@@ -83,8 +82,35 @@ def _read(path: str) -> bytes:
 
 
 def _read_once(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path costs as much as the rest
+    with open_regular(path) as file:
         return file.readall()
+
+
+def open_regular(path: Path | str) -> io.FileIO:
+    """Open the file at `path` for reading; what is no regular file raises OSError, and nobody waits for a named pipe.
+
+    Every reader of a store opens its files by this.
+    """
+    return io.FileIO(path, opener=_regular)
+
+
+def _regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise OSError(errno.ENXIO, "it is no regular file")  # as Linux refuses to open a socket
+
+
+def refusal(path: Path | str, problem: OSError) -> Unreadable | StoreUnavailable:
+    """The error for a file at `path` that cannot be read: Unreadable where the fault is of this one file."""
+    if problem.errno in _OF_ONE_FILE:
+        told = f"cannot read {path}: {problem.strerror}; {_OF_ONE_FILE[problem.errno]}"
+        return Unreadable(told, is_whole=problem.errno in _MAY_BE_WHOLE)
+    return _unavailable("read", str(path), problem)
 
 
 def _unavailable(doing: str, path: str, problem: OSError) -> StoreUnavailable:
