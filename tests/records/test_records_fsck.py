@@ -24,7 +24,7 @@ from seedbed.records import (
     repair,
     verify,
 )
-from seedbed.records._views import write_views
+from seedbed.records._views import views
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log._checkpoint import write_checkpoint
 from seedbed.records.maintenance import _repair
@@ -456,7 +456,8 @@ def test_what_is_committed_after_the_listing_is_no_damage(store):
     before = find_reachable(store)
     log = store.log(PROJECT)
     later = log.append(draft("r1", attempt=2), {}, store.clock.now())
-    write_views(store.files, later)
+    for name, data in views(later).items():
+        store.files.replace(f"{RUN}/{name}", data)
     commit(store, "r5")
     write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(find_reachable(store), PROJECT, 5))
     lost: dict[str, Finding] = {}
