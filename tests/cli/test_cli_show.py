@@ -121,6 +121,22 @@ def test_any_baselines_are_shown_and_the_model_below_the_strongest_is_told_so(cl
     assert "AP: below the strongest baseline (*), boosting 0.970: the model is worse" in text
 
 
+@pytest.mark.parametrize(("stage", "named"), [(Stage.TRAINING, ""), (Stage.TARGET_RANKING, ", Stage.TARGET_RANKING")])
+def test_a_run_of_somebodys_own_loop_is_resumed_by_its_own_script(cli, stage, named):
+    Store.open(STORE, create=True).start("digits", "own", stage).interrupted("Ctrl-C")
+    answer = cli("runs", "show", "own")
+    assert answer.code == 0
+    assert f"resume it with store.start('digits', 'own'{named}) in the script that started it" in answer.out
+    assert "--resume" not in answer.out
+
+
+def test_a_run_that_a_command_started_is_resumed_by_it(cli):
+    run = Store.open(STORE, create=True).start("digits", "theirs", Stage.TRAINING)
+    run.path("job.json").write_text("{}")
+    run.interrupted("Ctrl-C")
+    assert "resume it with the command that started it and --resume theirs" in cli("runs", "show", "theirs").out
+
+
 def removed(log: Path) -> None:
     log.unlink()
 

@@ -6,13 +6,15 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.contracts import RunStatus
+from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import ExitCode, NotFound
 
 if TYPE_CHECKING:
     from seedbed.records import Commit, Event, RunView
 
 __all__ = ["show"]
+
+_JOB = "job.json"  # of a run that a command started
 
 
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -70,6 +72,13 @@ def _unfinished_text(view: "RunView") -> str:
     """A run without a record: its status, how to resume it, and where its files are."""
     from seedbed.cli.runs._run_summary import status_line
 
-    has_no_next = view.status in (RunStatus.RUNNING, RunStatus.FINISHED)
-    resume = "" if has_no_next else f"resume it with the command that started it and --resume {view.run_id}; "
+    has_next = view.status not in (RunStatus.RUNNING, RunStatus.FINISHED)
+    resume = f"resume it with {_how_to_resume(view)}; " if has_next else ""
     return f"{status_line(view)}; {resume}its files are in {view.folder}"
+
+
+def _how_to_resume(view: "RunView") -> str:
+    if (view.folder / _JOB).exists():
+        return f"the command that started it and --resume {view.run_id}"
+    stage = "" if view.stage is Stage.TRAINING else f", Stage.{view.stage.name}"
+    return f"store.start({view.project!r}, {view.run_id!r}{stage}) in the script that started it"
