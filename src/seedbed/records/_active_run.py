@@ -31,6 +31,7 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
 from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, run_folder
+from seedbed.records.storage._local import read_regular
 from seedbed.records.storage._location import StoreLocation
 from seedbed.records.storage._owner import Owner
 
@@ -336,7 +337,7 @@ class ActiveRun:
     def _upload(self, log: Path) -> None:
         """Copy a log from the local folder into the store, if the store is remote."""
         if self._is_remote:
-            self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
+            self._files.replace(f"{self._key}/{log.name}", read_regular(log))
 
     def _end(self, status: RunStatus, reason: str) -> None:
         with self._lock:

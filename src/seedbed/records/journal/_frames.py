@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, encode
 from seedbed.records.canonical._seal import seal_encoded, unseal
-from seedbed.records.storage._local import LocalFiles, refusal
+from seedbed.records.storage._local import read_regular, refusal
 
 __all__ = ["Entry", "FrameReader", "Frames", "encoded_frame", "frame", "parse_frames", "read_frames"]
 
@@ -123,8 +123,8 @@ def read_frames(path: Path) -> Frames:
     Unreadable, which is a StoreCorrupt, for what is no file, and InvalidInput for records of a later version.
     """
     try:
-        data = LocalFiles(path.parent).read(path.name)
-    except NotFound:
+        data = read_regular(path)
+    except FileNotFoundError:
         raise NotFound(f"there is no log at {path}; the run may not have written one") from None
     return parse_frames(data, path)
 

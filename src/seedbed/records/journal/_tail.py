@@ -17,10 +17,10 @@ from pathlib import Path
 from struct import unpack_from
 from zlib import crc32
 
-from seedbed.errors import InvalidInput, NotFound, StoreUnavailable
+from seedbed.errors import InvalidInput, StoreUnavailable
 from seedbed.records.storage._durable import mapped, remove
 from seedbed.records.storage._layout import TAIL
-from seedbed.records.storage._local import LocalFiles
+from seedbed.records.storage._local import read_regular
 
 __all__ = ["Tail", "TailFile", "read_tail", "tail_path"]
 
@@ -111,8 +111,8 @@ def read_tail(log: Path) -> Tail:
     Raises InvalidInput for the tail of a later version, and Unreadable for what is no file.
     """
     try:
-        data = LocalFiles(log.parent).read(tail_path(log).name)
-    except NotFound:
+        data = read_regular(tail_path(log))
+    except FileNotFoundError:
         return _NO_TAIL
     if len(data) < _HEAD_BYTES or not data.startswith(_FORMAT):
         return _NO_TAIL

@@ -13,7 +13,7 @@ from seedbed.errors import NotFound, StoreUnavailable
 from seedbed.records.storage import _durable
 from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
-__all__ = ["LocalFiles", "open_regular", "refusal"]
+__all__ = ["LocalFiles", "open_regular", "read_regular", "refusal"]
 
 _MAY_BE_WHOLE = (errno.EACCES, errno.EPERM, errno.EISDIR)
 # What keeps one file from being read, and what to do.
@@ -46,11 +46,9 @@ class LocalFiles:
         """As `Files.read`."""
         # Mostly called to look for the next record, which usually does not exist yet: so this path is fast.
         try:
-            return _read(self._at(key))
-        except (FileNotFoundError, NotADirectoryError):
+            return read_regular(self._at(key))
+        except FileNotFoundError:
             raise NotFound(f"there is no file {key} in {self.root}") from None
-        except OSError as problem:
-            raise refusal(self._at(key), problem) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`; files that disappear during the listing are left out."""
@@ -71,7 +69,20 @@ class LocalFiles:
         return f"{self.root}/{require_key(key)}"
 
 
-def _read(path: str) -> bytes:
+def read_regular(path: Path | str) -> bytes:
+    """The bytes of the file at `path`.
+
+    Raises FileNotFoundError, Unreadable where the fault is of this one file, and StoreUnavailable otherwise.
+    """
+    try:
+        return _read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path)) from None
+    except OSError as problem:
+        raise refusal(path, problem) from problem
+
+
+def _read(path: Path | str) -> bytes:
     try:
         return _read_once(path)
     except OSError as problem:
@@ -81,7 +92,7 @@ def _read(path: str) -> bytes:
         return _read_once(path)
 
 
-def _read_once(path: str) -> bytes:
+def _read_once(path: Path | str) -> bytes:
     with open_regular(path) as file:
         return file.readall()
 
