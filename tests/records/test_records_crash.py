@@ -137,7 +137,7 @@ def test_views_that_could_not_be_written_are_told_and_made_by_repair(tmp_path, c
         assert f"{run_id}:TRAINING is committed as number {seq}, but: cannot replace" in told
         assert "nothing was acknowledged" not in told
         if place != places[-1]:  # that of its status, which nobody needs then
-            assert "`seedbed runs fsck --repair` writes it again" in told
+            assert "once that is cured, `seedbed runs fsck --repair` writes it" in told
             assert repair(store)
         assert store.find(run_id).status == RunStatus.FINISHED
         with pytest.raises(Conflict, match="FINISHED"):

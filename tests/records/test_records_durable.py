@@ -194,6 +194,22 @@ def test_a_view_that_cannot_be_replaced_stays_as_it_was(tmp_path, at):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("view", b"old")]
 
 
+@pytest.mark.parametrize("kind", ["a folder", "a file above it", "a link to itself above it", "a named pipe"])
+def test_what_stands_in_the_place_of_a_file_is_to_be_moved_away(tmp_path, kind):
+    path = tmp_path / "log" if kind in ("a folder", "a named pipe") else tmp_path / "above" / "log"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a file above it":
+        path.parent.write_bytes(b"")
+    elif kind == "a link to itself above it":
+        path.parent.symlink_to("above")
+    else:
+        os.mkfifo(path)
+    write = AppendFile.open if kind == "a named pipe" else lambda at: replace(at, b"view", durable=False)
+    with pytest.raises(StoreUnavailable, match="move away what stands in its place"):
+        write(path)
+
+
 def test_a_removal_spares_what_was_written_since_however_late(tmp_path, monkeypatch):
     path = tmp_path / "blob"
     path.write_bytes(b"old")

@@ -225,7 +225,7 @@ class ActiveRun:
 
     def _follow(self, commit: Commit) -> None:
         """Write what follows from `commit` and end the run; the commit stands, whatever of it cannot be written."""
-        now, again = self._clock.now(), "`seedbed runs fsck --repair` writes it again"
+        now, again = self._clock.now(), "once that is cured, `seedbed runs fsck --repair` writes it"
         promote = partial(self._commits.promote_by_rule, commit, now)
         self._tried(commit, promote, f"`seedbed runs promote {self.run_id}` makes it a baseline, if it is to be one")
         for name, data in views(commit).items():

@@ -21,6 +21,7 @@ __all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "mapped", "remove", "repl
 
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
+_TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}  # by a folder, a file, a link to itself, a pipe
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 # The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
 _DURABLE_FOLDERS: set[Path] = set()
@@ -222,10 +223,9 @@ def _durable_call(doing: str, path: Path) -> Iterator[None]:
 
 
 def _unavailable(doing: str, path: Path, problem: OSError) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged; "
-        "free disk space or repair the mount, then try again"
-    )
+    cure = "move away what stands in its place" if problem.errno in _TAKEN else "free disk space or repair the mount"
+    told = f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged"
+    return StoreUnavailable(f"{told}; {cure}, then try again")
 
 
 @contextlib.contextmanager
