@@ -1,12 +1,17 @@
 """A script ends with the same exit codes as the command line."""
 
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import seedbed
+from seedbed.contracts import RunStatus
 from seedbed.errors import EXIT_CODES, ContractBroken, ExitCode, InvalidInput, StoreUnavailable, exit_codes
+from seedbed.records import Store
 
 
 @pytest.mark.parametrize(("error", "code"), [(InvalidInput, 2), (ContractBroken, 4), (StoreUnavailable, 70)])
@@ -15,6 +20,22 @@ def test_an_expected_error_is_one_line_and_its_own_code(error, code, capsys):
         raise error("the sky fell; carry an umbrella")
     assert end.value.code == code
     assert capsys.readouterr().err == "error: the sky fell; carry an umbrella\n"
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_script_as_it_ends_a_command(kind, tmp_path):
+    script = f"""
+import os, signal
+from seedbed import errors
+from seedbed.records import Store
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # as docs/judge.md says
+with errors.exit_codes(), Store.open({str(tmp_path / "store")!r}, create=True).start("p", "r") as run:
+    os.kill(os.getpid(), {int(kind)})
+    raise SystemExit("it went on")
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (130, "interrupted\n")
+    assert Store.open(tmp_path / "store").find("r").status is RunStatus.INTERRUPTED
 
 
 def test_an_unexpected_error_keeps_its_traceback():

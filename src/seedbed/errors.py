@@ -103,10 +103,14 @@ class ContractBroken(SeedbedError, RuntimeError):
 def exit_codes() -> Iterator[None]:
     """A context for the main part of a script, which then ends as the command line does.
 
-    A SeedbedError becomes one line on stderr and SystemExit with its exit code; every other error is not caught.
+    A SeedbedError becomes one line on stderr and SystemExit with its exit code, Ctrl-C one line and 130; every other
+    error is not caught. SIGTERM ends a script at once, unless it says `signal(SIGTERM, default_int_handler)`.
     """
     try:
         yield
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201  this is a script's own output
+        raise SystemExit(ExitCode.INTERRUPTED) from None
     except SeedbedError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201  this is a script's own output
         raise SystemExit(error.exit_code) from None

@@ -7,7 +7,7 @@ from change_knob import Knob
 
 from seedbed.change import ChangeEngine, ChangeHistory, Delta, Parameter, Scale, Set, summary
 from seedbed.dashboard._course import unknown_words
-from seedbed.errors import Conflict, InvalidInput
+from seedbed.errors import Conflict, InvalidInput, StoreUnavailable
 from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, ablation, compare
 
 LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1.0)
@@ -104,6 +104,23 @@ def test_changes_of_an_earlier_attempt_that_no_engine_takes_over_are_no_secret(
     assert not compared.comparable
     assert compared.reasons == ("one run has changes in a journal that no document of the record tells of",)
     assert not compare(other.snapshot, found.snapshot, ablation("untold", "resumes", "/course/untold")).comparable
+
+
+def test_what_no_document_tells_is_told_once_and_of_a_commit_alone(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = interrupted(store, is_changed=True)
+
+    def refuse(*_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.log("a"), "append", refuse)
+        with pytest.raises(StoreUnavailable):
+            ended(run)
+    assert caplog.messages == []
+    assert ended(run) == ended(run)
+    assert [message[:20] for message in caplog.messages] == ["no document tells of"]
 
 
 @pytest.mark.parametrize("is_settled", [False, True])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from seedbed.cli.runs._run_details import run_details
 from seedbed.contracts import Stage
-from seedbed.records import NOT_APPLICABLE, Event, Store, not_applicable
+from seedbed.records import NOT_APPLICABLE, Event, Expired, Expiries, RetentionRule, Store, not_applicable
 
 STORE = Path(".seedbed")
 INTERVAL = {"value": 0.88, "low": 0.86, "high": 0.9, "n": 311, "confidence": 0.9}
@@ -120,22 +121,100 @@ def test_any_baselines_are_shown_and_the_model_below_the_strongest_is_told_so(cl
     assert "AP: below the strongest baseline (*), boosting 0.970: the model is worse" in text
 
 
-def test_a_run_whose_step_log_is_gone_is_still_shown(cli):
-    finished(STORE, "gone")
-    next(STORE.glob("runs/*/gone/*/events.log")).unlink()
-    answer = cli("runs", "show", "gone")
+@pytest.mark.parametrize(("stage", "named"), [(Stage.TRAINING, ""), (Stage.TARGET_RANKING, ", Stage.TARGET_RANKING")])
+def test_a_run_of_somebodys_own_loop_is_resumed_by_its_own_script(cli, stage, named):
+    Store.open(STORE, create=True).start("digits", "own", stage).interrupted("Ctrl-C")
+    answer = cli("runs", "show", "own")
     assert answer.code == 0
-    assert "test, random" in answer.out
-    assert "the step metrics cannot be shown" in answer.err
+    assert f"resume it with store.start('digits', 'own'{named}) in the script that started it" in answer.out
+    assert "--resume" not in answer.out
+
+
+def test_a_run_that_a_command_started_is_resumed_by_it(cli):
+    run = Store.open(STORE, create=True).start("digits", "theirs", Stage.TRAINING)
+    run.path("job.json").write_text("{}")
+    run.interrupted("Ctrl-C")
+    assert "resume it with the command that started it and --resume theirs" in cli("runs", "show", "theirs").out
+
+
+def removed(log: Path) -> None:
+    log.unlink()
+
+
+def overwritten(log: Path) -> None:
+    log.write_bytes(b"?" * 9 + log.read_bytes()[9:])
+
+
+def cut_short(log: Path) -> None:
+    log.write_bytes(log.read_bytes()[:-5])
+
+
+def emptied(log: Path) -> None:
+    log.write_bytes(b"")
+
+
+def a_folder(log: Path) -> None:
+    log.unlink()
+    log.mkdir()
+
+
+def a_link_to_itself(log: Path) -> None:
+    log.unlink()
+    log.symlink_to(log.name)
+
+
+def a_named_pipe(log: Path) -> None:
+    log.unlink()
+    os.mkfifo(log)
+
+
+@pytest.mark.parametrize("fault", [removed, overwritten, cut_short, emptied, a_folder, a_link_to_itself, a_named_pipe])
+def test_a_run_whose_step_log_is_lost_is_still_shown_and_the_loss_is_told(cli, fault):
     finished(STORE, "hurt")
     log = next(STORE.glob("runs/*/hurt/*/events.log"))
-    log.write_bytes(b"?" * 9 + log.read_bytes()[9:])
+    fault(log)
     answer = cli("runs", "show", "hurt")
-    assert (answer.code, "the step metrics cannot be shown" in answer.err) == (1, True)
-    for run, code in (("gone", 0), ("hurt", 1)):
-        answer = cli("runs", "show", run, "--json")
-        assert (answer.code, answer.json["run_id"]) == (code, run)
-        assert "the step metrics cannot be shown" in answer.err
+    assert answer.code == 1
+    assert "test, random" in answer.out
+    assert ("the step metrics cannot be shown" if fault is removed else "none of its step metrics") in answer.err
+    assert "events.log" in answer.err
+    told = cli("runs", "show", "hurt", "--json")
+    assert (told.code, told.json["run_id"], "step metrics" in told.err) == (1, "hurt", True)
+    if fault is not removed:
+        for command in (("report", "hurt"), ("runs", "steps", "hurt"), ("runs", "steps", "hurt", "--out", "x.csv")):
+            answer = cli(*command)
+            assert (answer.code, "none of its step metrics can be read" in answer.err) == (1, True), command
+    found = cli("runs", "fsck", "--json")
+    assert found.code == 1
+    assert [item["path"] for item in found.json["findings"]] == ["runs/flights/hurt/TRAINING/events.log"]
+
+
+def test_of_a_step_log_that_is_cut_short_the_whole_records_are_shown(cli):
+    run = Store.open(STORE, create=True).start("digits", "cut", Stage.TRAINING)
+    for step in (1, 2, 3):
+        run.log(step, {"loss": 0.5})
+        assert run._events is not None
+        run._events.commit()
+    unknown = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
+    run.finish(run.draft({}, {"loss": 0.5}, unknown))
+    cut_short(run.path("events.log"))
+    answer = cli("runs", "steps", "cut", "--json")
+    assert (answer.code, answer.json["metrics"]["loss"]["values"]) == (1, 2)
+    assert "what was logged after step 2 is lost" in answer.err
+    assert "it holds 2 of the 3 records that its commit recorded" in answer.err
+    answer = cli("runs", "steps", "cut", "--out", "cut.csv")
+    assert (answer.code, Path("cut.csv").read_text().splitlines()[1:]) == (1, ["1,1,loss,0.5", "2,1,loss,0.5"])
+    assert cli("report", "cut").code == 1
+
+
+def test_a_step_log_that_expired_is_no_loss(cli):
+    committed = finished(STORE, "old")
+    store = Store.open(STORE)
+    gone = Expired(snapshot_seq=committed.seq, digest=committed.digest, run_id="old", stage=Stage.TRAINING)
+    Expiries(store.files, "flights").record([gone], RetentionRule(keep_last=0), store.clock.now())
+    next(STORE.glob("runs/*/old/*/events.log")).unlink()
+    answer = cli("runs", "show", "old")
+    assert (answer.code, "the step metrics cannot be shown" in answer.err) == (0, True)
 
 
 def test_a_blocked_change_is_shown_with_what_it_asked_for(cli):

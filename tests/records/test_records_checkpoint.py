@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from records_world import PROJECT, draft
 
 from seedbed.contracts import Stage
-from seedbed.errors import NotFound, StoreDamaged
+from seedbed.errors import InvalidInput, NotFound, StoreDamaged
 from seedbed.records import CommitLog
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log as log_module
@@ -243,6 +243,21 @@ def test_a_commit_that_was_damaged_behind_the_checkpoint_is_passed_over_once_it_
         assert [commit.seq for commit in log.commits()] == [1, 2, 3, 5, 6]
     assert (log.lost(), log.head(), len(list(log.headers()))) == ([4], 6, 5)
     assert log.find("r4", Stage.TRAINING) is None
+
+
+def test_a_commit_of_a_later_version_behind_the_checkpoint_stops_nobody(files):
+    fill(files, 1, 6)
+    path = files.path(f"{FOLDER}/{4:020d}.json")
+    body, _ = unseal(path.read_bytes())
+    path.write_bytes(seal({**body, "schema_version": 99})[0])
+    with pytest.warns(StoreDamaged, match="0004.json has schema version 99"):
+        made = CommitLog(files, PROJECT).append(draft("r7", seed=9), {}, NOW)  # compared with every one of its group
+    assert (made.seq, made.snapshot.diff_prev.prev_run_id) == (7, "r6")
+    log = CommitLog(files, PROJECT)
+    with pytest.warns(StoreDamaged, match="upgrade it"):
+        assert [commit.seq for commit in log.commits()] == [1, 2, 3, 5, 6, 7]
+    with pytest.raises(InvalidInput, match="schema version 99"):
+        log.read(4)
 
 
 def test_numbers_without_a_commit_come_back_from_their_columns(files):

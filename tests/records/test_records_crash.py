@@ -8,8 +8,9 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import StoreUnavailable
-from seedbed.records import Store, fsck, repair, run_events
+from seedbed.errors import Conflict, StoreUnavailable
+from seedbed.records import PromotionRule, Store, fsck, repair, run_events
+from seedbed.records.log import _log
 from seedbed.testing import durable_faults, fails_with
 
 HERE = Path(__file__).parent
@@ -81,10 +82,11 @@ def test_every_durable_call_may_fail_and_the_next_writer_goes_on(tmp_path, error
         assert committed.count(run_id) <= 1
         if len(calls) < at:
             break
-    assert len(failures) > 50
-    # Only a temporary file that cannot be deleted, and a tail that cannot be mapped: each point is a record then.
-    assert [call for call in passed_over if call != "unlink"] == ["open", "posix_fallocate"]
-    assert {"open", "write", "fsync", "link", "mkdir", "replace"} <= set(failures)
+    assert len(failures) > 30
+    # A temporary file that cannot be deleted, a tail that cannot be mapped, and views after the commit. No sync.
+    always = {"open", "posix_fallocate", "replace"}
+    assert always <= set(passed_over) <= always | {"write", "unlink"}
+    assert {"open", "write", "fsync", "link", "mkdir"} <= set(failures)
     assert not [finding for finding in fsck(Store.open(store.work)) if finding.kind.is_damage]
 
 
@@ -104,25 +106,81 @@ def test_a_finish_that_failed_may_be_tried_again_and_commits_once(tmp_path):
         assert [item.snapshot.run_id for item in Store.open(store.work).log(PROJECT).commits()] == ["r1"]
         assert store.find("r1").status == RunStatus.FINISHED
         assert [event.step for event in run_events(store, store.find("r1"))] == [0, 1, 2]
+        assert not [finding for finding in fsck(store) if finding.kind.is_damage]
+        repair(store)
         assert fsck(store) == []
         if len(calls) < at:
             break
     assert at > 30
 
 
-def test_views_that_could_not_be_written_are_made_by_repair(tmp_path):
-    store = Store.open(tmp_path / "store", create=True)
-    commit(store, "r1")
-    one, other = (store.start(PROJECT, run_id, Stage.TRAINING) for run_id in ("r2", "r3"))
+def views_of_a_commit(store):
+    """The calls of a finish that replace a file: its views, LATEST.json and its status, all after the commit."""
+    commit(store, "first")  # which makes the folders
+    run = store.start(PROJECT, "counted", Stage.TRAINING)
     with durable_faults() as calls:
-        one.finish(draft("r2"))
-    first_view = calls.index("replace") + 1
-    with durable_faults(first_view, fails_with(errno.ENOSPC)), pytest.raises(StoreUnavailable):
-        other.finish(draft("r3"))
-    other.failed("the disk is full")
-    assert store.find("r3").status == RunStatus.FINISHED  # the log is the truth
-    assert repair(store)
-    assert fsck(store) == []
+        run.finish(draft("counted"))
+    return [place for place, call in enumerate(calls, 1) if call == "replace"]
+
+
+def test_views_that_could_not_be_written_are_told_and_made_by_repair(tmp_path, caplog):
+    store = Store.open(tmp_path / "store", create=True)
+    places = views_of_a_commit(store)
+    assert len(places) > 6
+    for seq, place in enumerate(places, 3):
+        run_id = f"r{seq}"
+        run = store.start(PROJECT, run_id, Stage.TRAINING)
+        caplog.clear()
+        with durable_faults(place, fails_with(errno.ENOSPC)):
+            assert run.finish(draft(run_id)).seq == seq
+        (told,) = caplog.messages
+        assert f"{run_id}:TRAINING is committed as number {seq}, but: cannot replace" in told
+        assert "nothing was acknowledged" not in told
+        if place != places[-1]:  # that of its status, which nobody needs then
+            assert "once that is cured, `seedbed runs fsck --repair` writes it" in told
+            assert repair(store)
+        assert store.find(run_id).status == RunStatus.FINISHED
+        with pytest.raises(Conflict, match="FINISHED"):
+            run.log(1, {"loss": 0.5})
+    assert fsck(Store.open(store.work)) == []
+
+
+def test_what_stands_in_the_place_of_every_view_stops_no_finish(tmp_path, caplog):
+    store = Store.open(tmp_path / "store", create=True)
+    (store.work / "latest").write_bytes(b"")
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    (run.folder / "metrics.json").mkdir(parents=True)
+    (run.folder / "status.json").mkdir()
+    with run:
+        first = run.finish(draft("r1"))
+    assert first.seq == 1
+    assert [message.split(":")[-2].split("/")[-1] for message in caplog.messages] == [
+        "metrics.json",
+        "LATEST.json",
+        "status.json",
+    ]
+    assert run.finish(draft("r1")) == first
+    assert Store.open(store.work).log(PROJECT).head() == 1
+
+
+def test_a_promotion_that_cannot_be_written_is_told_and_the_commit_stands(tmp_path, caplog, monkeypatch):
+    store = Store.open(tmp_path / "store", create=True)
+    baselines = store.log(PROJECT).baselines
+    baselines.set_rule(PromotionRule(metric="metrics.test.ap"), "from now on", store.clock.now())
+
+    def refuse(*_):
+        raise StoreUnavailable("cannot create it: No space left on device; nothing was acknowledged; free disk space")
+
+    monkeypatch.setattr(baselines, "consider", refuse)
+    assert commit(store, "r1").seq == 1
+    assert ["`seedbed runs promote r1`" in message for message in caplog.messages] == [True]
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_no_finish(tmp_path, monkeypatch):
+    monkeypatch.setattr(_log, "CHECKPOINT_EVERY", 2)
+    store = Store.open(tmp_path / "store", create=True)
+    (store.work / "log" / PROJECT / "_checkpoint.json.zst").mkdir(parents=True)
+    assert [commit(store, run_id).seq for run_id in ("r1", "r2", "r3")] == [1, 2, 3]
 
 
 @pytest.mark.slow

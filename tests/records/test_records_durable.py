@@ -9,7 +9,7 @@ import pytest
 
 import seedbed
 from seedbed.errors import StoreUnavailable
-from seedbed.records.storage import AppendFile, create, replace
+from seedbed.records.storage import AppendFile, _durable, create, replace
 from seedbed.records.storage._durable import _may_be_new, remove, set_aside
 from seedbed.testing import durable_faults, fails_with
 
@@ -194,6 +194,22 @@ def test_a_view_that_cannot_be_replaced_stays_as_it_was(tmp_path, at):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("view", b"old")]
 
 
+@pytest.mark.parametrize("kind", ["a folder", "a file above it", "a link to itself above it", "a named pipe"])
+def test_what_stands_in_the_place_of_a_file_is_to_be_moved_away(tmp_path, kind):
+    path = tmp_path / "log" if kind in ("a folder", "a named pipe") else tmp_path / "above" / "log"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a file above it":
+        path.parent.write_bytes(b"")
+    elif kind == "a link to itself above it":
+        path.parent.symlink_to("above")
+    else:
+        os.mkfifo(path)
+    write = AppendFile.open if kind == "a named pipe" else lambda at: replace(at, b"view", durable=False)
+    with pytest.raises(StoreUnavailable, match="move away what stands in its place"):
+        write(path)
+
+
 def test_a_removal_spares_what_was_written_since_however_late(tmp_path, monkeypatch):
     path = tmp_path / "blob"
     path.write_bytes(b"old")
@@ -303,6 +319,34 @@ def test_a_failed_call_on_an_append_file_is_final(tmp_path, doing):
         file.sync()
     assert calls == []  # never tried again: the kernel may claim success for pages it dropped
     file.close()
+
+
+def test_an_interrupt_does_not_make_an_error_of_the_disk_forgotten(tmp_path, monkeypatch):
+    file = AppendFile.open(tmp_path / "log")
+    file.append(b"x")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, durable_faults(1, fails_with(errno.EIO)):
+        patched.setattr(_durable, "_unavailable", interrupted)  # while the error of the disk is put into words
+        with pytest.raises(KeyboardInterrupt):
+            file.sync()
+    with pytest.raises(StoreUnavailable, match="earlier durable call"):
+        file.sync()
+
+
+def test_an_interrupt_alone_is_no_error_of_the_disk(tmp_path):
+    file = AppendFile.open(tmp_path / "log")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with durable_faults(1, interrupted), pytest.raises(KeyboardInterrupt):
+        file.sync()
+    file.append(b"x")
+    file.sync()
+    assert (tmp_path / "log").read_bytes() == b"x"
 
 
 def test_a_closed_append_file_refuses(tmp_path):

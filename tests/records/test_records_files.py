@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from records_lossy_server import hangs_up, refuses
 
-from seedbed.errors import InvalidInput, StoreUnavailable
-from seedbed.records import LocalFiles
+from seedbed.errors import InvalidInput, StoreCorrupt, StoreUnavailable
+from seedbed.records import Journal, LocalFiles, read_journal, read_json_with_hash
+from seedbed.records.journal._tail import read_tail
 from seedbed.records.storage import _local
 from seedbed.records.storage._cloud import CloudFiles, open_cloud
 from seedbed.records.storage._files import Unreadable
@@ -148,16 +149,41 @@ def test_after_any_fault_but_a_link_to_itself_the_bytes_may_be_whole(tmp_path, m
     assert refused.value.is_whole is is_whole
 
 
+@pytest.mark.parametrize("kind", ["a named pipe", "a folder", "a link to itself"])
+def test_what_is_no_file_is_the_damage_of_that_file_alone_and_nobody_waits_for_it(tmp_path, kind):
+    path = tmp_path / "events.log"
+    make = {
+        "a named pipe": lambda: os.mkfifo(path),
+        "a folder": path.mkdir,
+        "a link to itself": lambda: path.symlink_to(path.name),
+    }
+    make[kind]()
+    reads = {
+        "a file of a store": lambda: LocalFiles(tmp_path).read("events.log"),
+        "a journal": lambda: read_journal(path),
+        "a document": lambda: read_json_with_hash(path),
+        "a tail": lambda: read_tail(tmp_path / "x.log"),
+    }
+    (tmp_path / "x.tail").symlink_to("events.log")
+    for read in reads.values():
+        with pytest.raises(StoreCorrupt, match=r"cannot read .*; move away what stands in its place"):
+            read()
+    with pytest.raises((StoreCorrupt, StoreUnavailable), match=r"events\.log"):
+        Journal.open(path)
+
+
 def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(tmp_path, monkeypatch):
     (tmp_path / "view").write_bytes(b"new")
     stale = [OSError(errno.ESTALE, "Stale file handle")]
 
-    def opened(*arguments, **options):
+    opened = _local.open_regular
+
+    def open_stale(path):
         if stale:
             raise stale.pop()
-        return open(*arguments, **options)  # noqa: PTH123
+        return opened(path)
 
-    monkeypatch.setattr(_local, "open", opened, raising=False)
+    monkeypatch.setattr(_local, "open_regular", open_stale)
     assert LocalFiles(tmp_path).read("view") == b"new"
     stale += [OSError(errno.ESTALE, "Stale file handle")] * 2
     with pytest.raises(StoreUnavailable, match="Stale file handle"):

@@ -24,7 +24,7 @@ from seedbed.records import (
     repair,
     verify,
 )
-from seedbed.records._views import write_views
+from seedbed.records._views import views
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log._checkpoint import write_checkpoint
 from seedbed.records.maintenance import _repair
@@ -149,6 +149,12 @@ def loop(path):
     path.symlink_to(path.name)
 
 
+def pipe(path):
+    """A named pipe, whose reader waits for ever for a writer."""
+    path.unlink()
+    os.mkfifo(path)
+
+
 def of_other_commits(path):
     body, _ = unseal(decompressed(path.read_bytes(), 10**6))
     body["columns"]["keys"][0] = "r9:TRAINING:1"
@@ -190,6 +196,9 @@ DAMAGES = {
     "a byte of the events flipped": (f"{RUN}/events.log", flip, FindingKind.LOG_DAMAGED),
     "the change journal flipped": (f"{RUN}/changes.log", lambda path: flip(path, 40), FindingKind.LOG_DAMAGED),
     "the change journal missing": (f"{RUN}/changes.log", os.unlink, FindingKind.LOG_MISSING),
+    "the events cut short": (f"{RUN}/events.log", cut, FindingKind.LOG_DAMAGED),
+    "the change journal cut short": (f"{RUN}/changes.log", cut, FindingKind.LOG_DAMAGED),
+    "events that are a named pipe": (f"{RUN}/events.log", pipe, FindingKind.LOG_DAMAGED),
     "the change journal emptied": (f"{RUN}/changes.log", empty, FindingKind.LOG_DAMAGED),
     "a claim damaged": (f"runs/{PROJECT}/r4/TRAINING/attempt-1.json", cut, FindingKind.CLAIM_DAMAGED),
     "a promotion flipped": (BASELINE, flip, FindingKind.BASELINE_DAMAGED),
@@ -447,7 +456,8 @@ def test_what_is_committed_after_the_listing_is_no_damage(store):
     before = find_reachable(store)
     log = store.log(PROJECT)
     later = log.append(draft("r1", attempt=2), {}, store.clock.now())
-    write_views(store.files, later)
+    for name, data in views(later).items():
+        store.files.replace(f"{RUN}/{name}", data)
     commit(store, "r5")
     write_checkpoint(store.files, f"log/{PROJECT}", checkpoint_of(find_reachable(store), PROJECT, 5))
     assert record_findings(store, before) == {}
@@ -485,7 +495,28 @@ def test_a_log_rewritten_as_a_whole_is_found_by_the_head_that_the_commit_holds(s
         journal.append("applied", {"value": 2})
     found = fsck(store)
     assert [finding.kind for finding in found] == [FindingKind.LOG_DAMAGED]
-    assert "but its commit recorded" in found[0].problem
+    assert "it is another log: its record 1 has the digest" in found[0].problem
+
+
+def test_a_log_that_is_cut_short_says_how_much_of_it_is_there_and_stays_as_it_is(store):
+    path = store.work / RUN / "events.log"
+    cut(path)
+    left = path.read_bytes()
+    (found,) = fsck(store)
+    told = f"it is cut short: it holds 0 whole records and {len(left)} bytes of another, but its commit recorded 1"
+    assert (found.kind, found.problem) == (FindingKind.LOG_DAMAGED, told)
+    assert repair(store) == []
+    assert path.read_bytes() == left
+
+
+def test_what_is_cut_off_a_log_is_kept(store):
+    path = store.work / RUN / "events.log"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"body":{"ki')
+    assert [finding.kind for finding in repair(store)] == [FindingKind.LOG_TORN]
+    assert path.read_bytes() == whole
+    (kept,) = (path for path in (store.work / "quarantine").rglob("events.log.*"))
+    assert kept.read_bytes() == b'{"body":{"ki'
 
 
 def test_the_files_of_a_run_that_still_writes_are_left_alone(store):

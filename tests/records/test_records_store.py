@@ -13,7 +13,18 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.records import ActiveRun, Store, fsck, plan_gc, read_step_events, run_events, stats, trend, verify
+from seedbed.records import (
+    ActiveRun,
+    LocalFiles,
+    Store,
+    fsck,
+    plan_gc,
+    read_step_events,
+    run_events,
+    stats,
+    trend,
+    verify,
+)
 from seedbed.records._status import Status, is_alive, this_process
 from seedbed.records.storage import create
 from seedbed.testing import FakeClock, durable_faults, fails_with
@@ -504,7 +515,8 @@ def ends_while_a_thread_logs(run, monkeypatch, end):
         return call
 
     monkeypatch.setattr(run, "_points", at_the_end(run._points))
-    monkeypatch.setattr(run, "_end", at_the_end(run._end))
+    for name in ("_end", "_follow"):
+        monkeypatch.setattr(run, name, at_the_end(getattr(run, name)))
     end()
     return told
 
@@ -608,6 +620,28 @@ def test_no_name_leads_out_of_the_store(store, name):
             refused()
         for claim in store.work.rglob("attempt-9.json"):
             claim.unlink()
+
+
+@pytest.mark.parametrize("attempt", [2, 7])
+def test_an_attempt_replaces_no_document_of_a_later_one(store, clock, attempt):
+    first = store.start(PROJECT, "r1", TRAINING)
+    later = store._claim(PROJECT, "r1", TRAINING, attempt)  # as another machine does that takes the first for gone
+    later.write_document("note", {"from": attempt})
+    if attempt > 2:  # a number that was left out leaves the later attempt's status alone to tell of it
+        clock.advance(5)
+        later.beat()
+    assert first._status.status == "RUNNING"
+    with pytest.raises(Conflict, match=f"attempt {attempt}"):
+        first.write_document("note", {"from": 1})
+    assert json.loads((first.folder / "note.json").read_text()) == {"from": attempt}
+
+
+def test_a_heartbeat_lists_nothing(store, clock, monkeypatch):
+    """In a bucket a listing costs more than a look at one name, and a run looks every five seconds."""
+    run = store.start(PROJECT, "r1", TRAINING)
+    monkeypatch.setattr(LocalFiles, "list", None)
+    clock.advance(5)
+    run.beat()
 
 
 def test_documents_for_people_are_written_while_the_run_goes_on(store):

@@ -9,7 +9,7 @@ import torch
 from planted_job import Watcher, changes_of, job, snapshot_of
 
 from seedbed.change._history import fold
-from seedbed.errors import Conflict, NotFound
+from seedbed.errors import Conflict, NotFound, StoreCorrupt
 from seedbed.records import Snapshot, Store, merged_events, read_journal
 from seedbed.stages import ChangeSettings, Fault, Observer, Replay, TrainingSettings, replay, train
 
@@ -77,6 +77,18 @@ def test_a_replay_comes_out_the_same_with_the_same_changes(one):
     assert len(proposed(original, USED)) > 1
     assert proposed(again, {"EFFECTIVE"}) == proposed(original, USED)
     assert {each.proposer for each in changes_of(again).changes} == {"replay of one, stall rule"}
+
+
+@pytest.mark.slow
+def test_changes_that_are_cut_short_are_not_replayed_as_all(one):
+    journal = one.find("one").folder / "changes.log"
+    whole = journal.read_bytes()
+    try:
+        journal.write_bytes(whole[:-5])
+        with pytest.raises(StoreCorrupt, match=r"changes\.log is cut short"):
+            replay(one.find("one"), small(), one, Watcher(), run_id="cut")
+    finally:
+        journal.write_bytes(whole)
 
 
 @pytest.mark.slow

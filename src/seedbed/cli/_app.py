@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     with damage_shown(errors()) as damage:
         code = _run(wanted, with_traceback=_TRACEBACK in given)
     # An answer over records that were passed over is no whole answer; what trains or judges one run goes on.
-    sys.exit(ExitCode.FAIL if damage and not code and wanted[:1] in (["runs"], ["changes"]) else code)
+    shows = wanted[:1] in (["runs"], ["changes"], ["report"])
+    sys.exit(ExitCode.FAIL if damage and not code and shows else code)
 
 
 def _run(wanted: Sequence[str], *, with_traceback: bool) -> str | int | None:

@@ -22,6 +22,7 @@ from seedbed.dashboard._requests import REACHED
 from seedbed.dashboard._results import Standing, results_of, tabled
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
+from seedbed.errors import NotFound
 from seedbed.records import Event, Snapshot, read_step_events
 from seedbed.records.storage import EVENTS, replace
 
@@ -88,10 +89,13 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
 def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None = None, page: Path | None = None) -> Path:
     """Write the report on the run whose files are in `folder` to `page`, by default report.html in that folder.
 
-    Returns the path of the page. Raises StoreUnavailable.
+    Returns the path of the page. A warning StoreDamaged says what of the step metrics is lost. Raises StoreUnavailable.
     """
-    log, page = folder / EVENTS, page or folder / "report.html"
-    events = read_step_events(log) if log.exists() else []
+    page = page or folder / "report.html"
+    try:
+        events = read_step_events(folder / EVENTS, snapshot.logs.get(EVENTS))
+    except NotFound:  # it logged none, or they have expired, or are in a bucket
+        events = []
     replace(page, render_report(snapshot, events, gate).encode(), durable=False)
     return page
 

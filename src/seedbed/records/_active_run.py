@@ -4,16 +4,17 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreUnavailable
-from seedbed.records._status import Status, claim_key, last_written, newest_attempt, write_status
-from seedbed.records._views import write_latest, write_views
+from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreCorrupt, StoreUnavailable
+from seedbed.records._status import Status, claim_key, is_claimed, last_written, write_status
+from seedbed.records._views import views, write_latest
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records.canonical._redaction import redacted
@@ -30,6 +31,7 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
 from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, run_folder
+from seedbed.records.storage._local import read_regular
 from seedbed.records.storage._location import StoreLocation
 from seedbed.records.storage._owner import Owner
 
@@ -137,8 +139,7 @@ class ActiveRun:
         if not is_document_name(name):
             raise InvalidInput(f"the document {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
         self._require_here()
-        if self._status.status != RunStatus.RUNNING:
-            self._require_not_taken()
+        self._require_not_taken()
         self._files.replace(f"{self._key}/{name}.json", readable_json(redacted(plain(value))), durable=False)
 
     def save_blob(self, name: str, data: bytes) -> str:
@@ -176,6 +177,8 @@ class ActiveRun:
     def finish(self, draft: SnapshotDraft) -> Commit:
         """Commit `draft` and end the run: durable on return. Calling it again with the same content is a no-op.
 
+        Where a view, LATEST.json or a promotion by rule cannot be written after the commit, the logger seedbed.records
+        warns, and says what can be done; the run is committed all the same.
         A summary of the changes in each journal of this attempt is added to the documents, under the journal's name,
         unless the draft has the same summary there or under a name of no journal.
         Raises InvalidInput when the draft belongs to another run or has something else under a journal's name; NotFound
@@ -204,7 +207,14 @@ class ActiveRun:
         untold = untold_changes(
             {path.name: frames for path, frames in logs.items()}, documents, told, points, self.attempt
         )
-        for name in untold:
+        commit = self._commits.append(complete, self._log_heads(logs), self._clock.now(), resumes, untold)
+        if self._status.status != RunStatus.FINISHED:
+            self._warn_of_untold(untold)
+        self._follow(commit)
+        return commit
+
+    def _warn_of_untold(self, journals: Iterable[str]) -> None:
+        for name in journals:
             _logger.warning(
                 "no document tells of the changes in %s of %s:%s, so the run is comparable with none: an attempt that "
                 "goes on takes an engine for that journal, and resumes it with the state of its checkpoint",
@@ -212,12 +222,29 @@ class ActiveRun:
                 self.run_id,
                 self.stage.value,
             )
-        commit = self._commits.append(complete, self._log_heads(logs), self._clock.now(), resumes, untold)
-        self._commits.promote_by_rule(commit, self._clock.now())
-        write_views(self._files, commit)
-        write_latest(self._files, self._commits, commit)
-        self._end(RunStatus.FINISHED, "", durable=False)
-        return commit
+
+    def _follow(self, commit: Commit) -> None:
+        """Write what follows from `commit` and end the run; the commit stands, whatever of it cannot be written."""
+        now, again = self._clock.now(), "once that is cured, `seedbed runs fsck --repair` writes it"
+        promote = partial(self._commits.promote_by_rule, commit, now)
+        self._tried(commit, promote, f"`seedbed runs promote {self.run_id}` makes it a baseline, if it is to be one")
+        for name, data in views(commit).items():
+            self._tried(commit, partial(self._files.replace, f"{self._key}/{name}", data, durable=False), again)
+        self._tried(commit, partial(write_latest, self._files, self._commits, commit), again)
+        with self._lock:
+            ended = self._status.ended(RunStatus.FINISHED, "", now)
+            self._tried(commit, partial(self._write_status, ended, durable=False), "the commit says that it finished")
+            self._status = ended
+        self._close_journals()
+
+    def _tried(self, commit: Commit, write: Callable[[], object], remedy: str) -> None:
+        """Call `write`; where it fails, warn, and say what can be done."""
+        try:
+            write()
+        except (StoreUnavailable, StoreCorrupt) as problem:
+            failed = str(problem).partition("; ")[0]  # without the advice to do all of it again
+            who = f"{self.run_id}:{self.stage.value}"
+            _logger.warning("%s is committed as number %d, but: %s; %s", who, commit.seq, failed, remedy)
 
     def interrupted(self, reason: str) -> None:
         """End the attempt as interrupted; the stage can be started again.
@@ -310,11 +337,14 @@ class ActiveRun:
     def _upload(self, log: Path) -> None:
         """Copy a log from the local folder into the store, if the store is remote."""
         if self._is_remote:
-            self._files.replace(f"{self._key}/{log.name}", log.read_bytes())
+            self._files.replace(f"{self._key}/{log.name}", read_regular(log))
 
-    def _end(self, status: RunStatus, reason: str, *, durable: bool = True) -> None:
+    def _end(self, status: RunStatus, reason: str) -> None:
         with self._lock:
-            self._write_status(self._status.ended(status, reason, self._clock.now()), durable=durable)
+            self._write_status(self._status.ended(status, reason, self._clock.now()), durable=True)
+        self._close_journals()
+
+    def _close_journals(self) -> None:
         for journal in self._journals.values():
             journal.close()
 
@@ -360,18 +390,18 @@ class ActiveRun:
         self._status = self._status.model_copy(update={"status": RunStatus.INTERRUPTED})
         if self._events:
             self._events.abandon()
-        for journal in self._journals.values():
-            journal.close()
+        self._close_journals()
         raise Conflict(self._lost)
 
     def _taken(self) -> str:
         """By what another has ended this attempt or begun the next, in words; empty when nobody has."""
-        newest = newest_attempt(self._files, self._key)
-        if newest > self.attempt:
-            return f"attempt {newest}"
+        if is_claimed(self._files, self._key, self.attempt + 1):
+            return f"attempt {self.attempt + 1}"
         found = last_written(self._files, self._key)
         if found is None or found == self._sent_status or found.attempt < self.attempt:
             return ""
+        if found.attempt > self.attempt:  # `Store.start` may leave out a number
+            return f"attempt {found.attempt}"
         return "" if found.status == RunStatus.RUNNING else f"attempt {self.attempt} as {found.status}"
 
     def _require_own(self, draft: SnapshotDraft) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "claim_key",
     "claimed",
     "is_alive",
+    "is_claimed",
     "last_written",
     "read_status",
     "status_key",
@@ -106,6 +107,17 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
 def newest_attempt(files: Files, folder: str) -> int:
     """The number of the newest attempt that was claimed in `folder`; 0 when none was."""
     return max(claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False)), default=0)
+
+
+def is_claimed(files: Files, folder: str, attempt: int) -> bool:
+    """Whether `attempt` was claimed in `folder`, by a file that can be read or not."""
+    try:
+        files.read(claim_key(folder, attempt))
+    except NotFound:
+        return False
+    except StoreCorrupt:
+        return True
+    return True
 
 
 def write_status(files: Files, folder: str, status: Status, *, durable: bool = True) -> None:

@@ -8,9 +8,9 @@ from seedbed.records.canonical._canonical import readable_json
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._files import Files
-from seedbed.records.storage._layout import latest_key, run_folder
+from seedbed.records.storage._layout import latest_key
 
-__all__ = ["latest_key_of", "latest_pointer", "views", "write_latest", "write_views"]
+__all__ = ["latest_key_of", "latest_pointer", "views", "write_latest"]
 
 _SCHEMA_VERSION = 1
 
@@ -22,13 +22,6 @@ def views(commit: Commit) -> dict[str, bytes]:
     else:
         shown, written = _views_2(commit), readable_json
     return {f"{name}.json": written(value) for name, value in shown.items()}
-
-
-def write_views(files: Files, commit: Commit) -> None:
-    """Write the views of `commit`, not durably: `repair` can rebuild them. Raises StoreUnavailable."""
-    folder = run_folder(commit.side.project, commit.side.run_id, Stage(commit.side.stage))
-    for name, data in views(commit).items():
-        files.replace(f"{folder}/{name}", data, durable=False)
 
 
 def latest_pointer(commit: Commit, key: str) -> bytes:

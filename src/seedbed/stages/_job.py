@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from seedbed.contracts import Message
 from seedbed.errors import Conflict, StoreCorrupt
 from seedbed.records import ActiveRun, RunView, canonical_json
-from seedbed.records.storage import create
+from seedbed.records.storage import create, read_regular
 from seedbed.runtime import ResolvedConfig
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._settings import differences, settings
@@ -79,7 +79,7 @@ class BegunJob(Message):
         """What the run in `folder` began with; None when it crashed before it wrote that. Raises StoreCorrupt."""
         path = folder / _FILE
         try:
-            return cls.parse(path.read_bytes())
+            return cls.parse(read_regular(path))
         except FileNotFoundError:
             return None
         except _LaterVersion as problem:

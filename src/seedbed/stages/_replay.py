@@ -6,7 +6,7 @@ from typing import final
 
 from seedbed.change import ChangeRecord, ReplayRule, replay_rule
 from seedbed.change._history import fold
-from seedbed.errors import Conflict, NotFound
+from seedbed.errors import Conflict, NotFound, StoreCorrupt
 from seedbed.records import Commit, RunView, Store, merged_events, read_journal
 from seedbed.stages._job import BegunJob, Job
 from seedbed.stages._observer import Observer
@@ -54,8 +54,8 @@ def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run
     """Train as `original` did, propose its changes again at the same steps, and compare; `run_id` as in `train`.
 
     `job` must be the job of the original: its configuration (see `configuration_of`) and its events. Raises NotFound
-    when the original is not finished or its job or changes are gone, Conflict for another job, and all that `train`
-    raises.
+    when the original is not finished or its job or changes are gone, StoreCorrupt when its changes are damaged,
+    Conflict for another job, and all that `train` raises.
     """
     if original.commit is None:
         raise NotFound(f"run {original.run_id} is not finished: there is no end to compare with; resume it first")
@@ -64,7 +64,13 @@ def replay(original: RunView, job: Job, store: Store, observer: Observer, *, run
         raise NotFound(f"run {original.run_id}: {original.folder} lacks the job.json or changes.log to replay it from")
     _require_same_work(begun, job)
     begun.warn_of_other_neighbours(original.run_id)
-    rule = replay_rule(fold(read_journal(journal)), original.run_id)
+    entries, recorded = read_journal(journal), original.commit.snapshot.logs.get(journal.name)
+    if recorded and len(entries) < recorded.sequence:
+        raise StoreCorrupt(
+            f"the log {journal} is cut short: it holds {len(entries)} of the {recorded.sequence} records that its "
+            "commit recorded, so not every change could be repeated; restore the file from a copy of the store"
+        )
+    rule = replay_rule(fold(entries), original.run_id)
     result = train(job, store, observer, run_id=run_id, replay=rule)
     if result.commit is None:
         return Replay(result, rule, (), None)

@@ -6,13 +6,15 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.contracts import RunStatus
-from seedbed.errors import ExitCode, NotFound, StoreCorrupt
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import ExitCode, NotFound
 
 if TYPE_CHECKING:
-    from seedbed.records import Event, RunView
+    from seedbed.records import Commit, Event, RunView
 
 __all__ = ["show"]
+
+_JOB = "job.json"  # of a run that a command started
 
 
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -43,24 +45,39 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         out().print(run_details(view.commit, events))
     if problem:
         errors().print(f"the step metrics cannot be shown: {problem}", soft_wrap=True)
-    if isinstance(problem, StoreCorrupt) or (view.commit is None and view.status is RunStatus.FINISHED):
+    is_lost = problem is not None and view.commit is not None and not _has_expired(store, view.commit)
+    if is_lost or (view.commit is None and view.status is RunStatus.FINISHED):
         raise typer.Exit(ExitCode.FAIL)
 
 
-def _events(store: str, view: "RunView") -> "tuple[list[Event], NotFound | StoreCorrupt | None]":
-    """What the run logged at its steps; or nothing, and why that cannot be read."""
+def _events(store: str, view: "RunView") -> "tuple[list[Event], NotFound | None]":
+    """What the run logged at its steps; or nothing, and that the log is missing."""
     from seedbed.records import Store, merged_events
 
     try:
         return merged_events(Store.open(store), view), None
-    except (NotFound, StoreCorrupt) as problem:
+    except NotFound as problem:
         return [], problem
+
+
+def _has_expired(store: str, commit: "Commit") -> bool:
+    """Whether the step metrics of `commit` were deleted by retention."""
+    from seedbed.records import Expiries, Store
+
+    return commit.digest in Expiries(Store.open(store).files, commit.snapshot.project).by_commit()
 
 
 def _unfinished_text(view: "RunView") -> str:
     """A run without a record: its status, how to resume it, and where its files are."""
     from seedbed.cli.runs._run_summary import status_line
 
-    has_no_next = view.status in (RunStatus.RUNNING, RunStatus.FINISHED)
-    resume = "" if has_no_next else f"resume it with the command that started it and --resume {view.run_id}; "
+    has_next = view.status not in (RunStatus.RUNNING, RunStatus.FINISHED)
+    resume = f"resume it with {_how_to_resume(view)}; " if has_next else ""
     return f"{status_line(view)}; {resume}its files are in {view.folder}"
+
+
+def _how_to_resume(view: "RunView") -> str:
+    if (view.folder / _JOB).exists():
+        return f"the command that started it and --resume {view.run_id}"
+    stage = "" if view.stage is Stage.TRAINING else f", Stage.{view.stage.name}"
+    return f"store.start({view.project!r}, {view.run_id!r}{stage}) in the script that started it"

@@ -106,7 +106,7 @@ def _print_summaries(run_id: str, found: Mapping[str, Sequence[float]], as_json:
     if as_json:
         print_json({"run_id": run_id, "metrics": {name: _summary(values) for name, values in found.items()}})
     elif not found:
-        out().print(f"{run_id} logged no such metric at any step")
+        out().print(f"no such metric is found at any step of {run_id}")
     else:
         table = plain_table("metric", "values", *_FACTS, "curve", numeric=("values", *_FACTS))
         for name, values in found.items():

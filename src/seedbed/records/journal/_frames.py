@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, encode
 from seedbed.records.canonical._seal import seal_encoded, unseal
+from seedbed.records.storage._local import read_regular, refusal
 
 __all__ = ["Entry", "FrameReader", "Frames", "encoded_frame", "frame", "parse_frames", "read_frames"]
 
@@ -61,18 +62,23 @@ class FrameReader:
     def more(self) -> Iterator[Entry]:
         """The complete records since the last call, oldest first; a torn tail is left for the next call.
 
-        Raises StoreCorrupt, with the byte offset, for a damaged record that is not a torn tail, InvalidInput for
-        records of a later version, and what `source` raises.
+        Raises StoreCorrupt, with the byte offset, for a damaged record that is not a torn tail, and Unreadable, which
+        is one, where the file cannot be read; InvalidInput for records of a later version; and what `source` raises.
         """
-        with self._source() as file:
-            file.seek(self.whole_bytes)
-            for line in file:
-                entry = self._parsed(line, file)
-                if entry is None:
-                    return
-                self.head = (entry.sequence, entry.digest)
-                self.whole_bytes += len(line)
-                yield entry
+        try:
+            with self._source() as file:
+                file.seek(self.whole_bytes)
+                for line in file:
+                    entry = self._parsed(line, file)
+                    if entry is None:
+                        return
+                    self.head = (entry.sequence, entry.digest)
+                    self.whole_bytes += len(line)
+                    yield entry
+        except (FileNotFoundError, StoreUnavailable):
+            raise
+        except OSError as problem:
+            raise refusal(self._name, problem) from problem
 
     def _parsed(self, line: bytes, file: BinaryIO) -> Entry | None:
         try:
@@ -114,10 +120,10 @@ def read_frames(path: Path) -> Frames:
     """Read a log without changing it.
 
     Raises NotFound when there is no file, StoreCorrupt, with the byte offset, for a damaged record before the end,
-    and InvalidInput for records of a later version.
+    Unreadable, which is a StoreCorrupt, for what is no file, and InvalidInput for records of a later version.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         raise NotFound(f"there is no log at {path}; the run may not have written one") from None
     return parse_frames(data, path)

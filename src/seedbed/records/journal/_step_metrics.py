@@ -228,6 +228,11 @@ class StepReader:
         self._log = log
         self._given = (0, 0)  # the record after which points of the tail were given, and how many
 
+    @property
+    def head(self) -> tuple[int, str]:
+        """Sequence and digest of the last record that was read; 0 and a digest of zeros before the first."""
+        return self._reader.head
+
     def more(self) -> Iterator[Event]:
         """The events since the last call, oldest first. Raises as `FrameReader.more`."""
         # The tail first: its points are sealed in the next record by the time that one is read, or not at all.

@@ -20,6 +20,7 @@ from zlib import crc32
 from seedbed.errors import InvalidInput, StoreUnavailable
 from seedbed.records.storage._durable import mapped, remove
 from seedbed.records.storage._layout import TAIL
+from seedbed.records.storage._local import read_regular
 
 __all__ = ["Tail", "TailFile", "read_tail", "tail_path"]
 
@@ -107,10 +108,10 @@ def tail_path(log: Path) -> Path:
 def read_tail(log: Path) -> Tail:
     """The points in the tail of `log`; none where there is no tail, or one that a crash of the machine tore.
 
-    Raises InvalidInput for the tail of a later version.
+    Raises InvalidInput for the tail of a later version, and Unreadable for what is no file.
     """
     try:
-        data = tail_path(log).read_bytes()
+        data = read_regular(tail_path(log))
     except FileNotFoundError:
         return _NO_TAIL
     if len(data) < _HEAD_BYTES or not data.startswith(_FORMAT):

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seedbed.contracts import Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._seal import seal
 from seedbed.records.log._baselines import Baselines, Promotion
@@ -93,18 +93,20 @@ class CommitLog:
 
     def _comparable(self, seq: int) -> Commit | None:
         """As `readable`, without validation of what no comparison needs."""
-        return self._or_none(seq, lambda commit: commit)
+        return self._or_none(seq, self._header)
 
-    def _or_none(self, seq: int, checked: Callable[[Commit], Commit]) -> Commit | None:
+    def _or_none(self, seq: int, check: Callable[[Commit], object]) -> Commit | None:
         headers = self._current_headers()
         if not 1 <= seq <= headers.last or headers.is_lost(seq):
             return None
         try:
-            return checked(self._unchecked(seq))
-        except (NotFound, StoreCorrupt) as problem:
-            headers.lose(seq)  # the checkpoint told of it, but it was damaged since
+            commit = self._unchecked(seq)
+            check(commit)
+        except (NotFound, StoreCorrupt, InvalidInput) as problem:
+            headers.lose(seq)  # the checkpoint told of it, but it was damaged since, or is of a later version
             self._warn(LostRecord(seq, str(problem)))
             return None
+        return commit
 
     def commits(self) -> Iterator[Commit]:
         """Every commit that can be read, oldest first."""
@@ -269,8 +271,8 @@ class CommitLog:
         return self._recent.get(seq) or _commit(self._records.read(seq))
 
     def _checked(self, commit: Commit) -> Commit:
+        self._header(commit)
         with self._require_snapshot(commit):
-            header_of(upgraded(commit.body, self.key(commit.seq)))
             return commit.checked()
 
     def _header(self, commit: Commit) -> Header:
@@ -304,7 +306,8 @@ class CommitLog:
         if self._has_damage:
             return
         if commit.seq % CHECKPOINT_EVERY == 0 or commit.seq - self._covered >= 2 * CHECKPOINT_EVERY:
-            write_checkpoint(self.files, self._records.folder, Checkpoint(headers, commit.digest))
+            with contextlib.suppress(StoreUnavailable):  # it saves time alone, and the commit is made
+                write_checkpoint(self.files, self._records.folder, Checkpoint(headers, commit.digest))
         self._covered = commit.seq
 
     def _require_progress(self, taken: int) -> None:

@@ -156,11 +156,15 @@ def _value(view: bytes) -> bytes | None:
 
 
 def _one_log(key: str, frames: Frames, head: LogHead | None) -> Iterator[Finding]:
-    if head:
-        found = frames.entries[head.sequence - 1].digest if len(frames.entries) >= head.sequence else "nothing"
-        if found != head.digest:
-            problem = f"record {head.sequence} is {found[:12]}, but its commit recorded {head.digest[:12]}"
-            yield Finding(FindingKind.LOG_DAMAGED, key, problem, RESTORE)
+    if head and len(frames.entries) < head.sequence:
+        rest = f" and {frames.torn_bytes} bytes of another" if frames.torn_bytes else ""
+        problem = f"it is cut short: it holds {len(frames.entries)} whole records{rest}, but its commit recorded "
+        yield Finding(FindingKind.LOG_DAMAGED, key, f"{problem}{head.sequence}", RESTORE)
+        return  # what is left of a record is no torn tail that could be cut off
+    if head and (found := frames.entries[head.sequence - 1].digest) != head.digest:
+        problem = f"it is another log: its record {head.sequence} has the digest {found[:12]}…, "
+        problem += f"but its commit recorded {head.digest[:12]}…"
+        yield Finding(FindingKind.LOG_DAMAGED, key, problem, RESTORE)
     if frames.torn_bytes:
         problem = f"the last {frames.torn_bytes} bytes, from byte {frames.whole_bytes} on, are an incomplete record"
         yield Finding(FindingKind.LOG_TORN, key, problem, REPAIR)

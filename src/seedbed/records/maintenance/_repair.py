@@ -5,6 +5,7 @@ import contextlib
 from seedbed.errors import StoreUnavailable
 from seedbed.records._store import Store
 from seedbed.records._views import latest_pointer, views
+from seedbed.records.canonical._canonical import digest_bytes
 from seedbed.records.journal._frames import parse_frames
 from seedbed.records.journal._journal import FramedFile
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, write_checkpoint
@@ -16,7 +17,7 @@ from seedbed.records.maintenance._index import export_index
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._durable import set_aside
-from seedbed.records.storage._layout import LATEST, log_folder
+from seedbed.records.storage._layout import LATEST, QUARANTINE, log_folder
 from seedbed.records.storage._local import LocalFiles
 
 __all__ = ["repair"]
@@ -76,12 +77,19 @@ def _content(store: Store, reachable: Reachability, key: str) -> bytes | None:
 
 
 def _repair_log(store: Store, key: str) -> None:
-    """Cut off the torn tail: in place when the log is a local file, since a new attempt may have it open."""
+    """Cut off the torn tail: in place when the log is a local file, since a new attempt may have it open.
+
+    What is cut off is kept under `quarantine/`.
+    """
+    data = store.files.read(key)
+    whole = parse_frames(data, key).whole_bytes
+    if torn := data[whole:]:
+        with contextlib.suppress(FileExistsError):
+            store.files.create(f"{QUARANTINE}/{key}.{digest_bytes(torn)[:16]}", torn)
     if isinstance(store.files, LocalFiles):
         FramedFile.open(store.files.path(key))[0].close()
     else:
-        data = store.files.read(key)
-        store.files.replace(key, data[: parse_frames(data, key).whole_bytes])
+        store.files.replace(key, data[:whole])
 
 
 def _repair_stray(store: Store, key: str) -> None:

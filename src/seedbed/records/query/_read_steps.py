@@ -3,6 +3,7 @@
 import contextlib
 import io
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,38 +11,43 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import NotFound
+from seedbed.errors import NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records._store import RunView, Store
 from seedbed.records.journal._frames import FrameReader
 from seedbed.records.journal._step_metrics import Event, StepReader
+from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._layout import EVENTS, run_folder
+from seedbed.records.storage._local import open_regular
 
 __all__ = ["follow_events", "merged_events", "read_step_events", "run_events"]
 
 _LOOK_EVERY_SECONDS = 0.25
+_RESTORE = "restore the file from a copy of the store"
 
 
-def read_step_events(path: Path) -> list[Event]:
-    """Every event of the log at `path`, oldest first; changes nothing.
+def read_step_events(path: Path, recorded: LogHead | None = None) -> list[Event]:
+    """The events of the log at `path`, oldest first; changes nothing. `recorded` is the end that its commit recorded.
 
-    Raises NotFound when there is no file and StoreCorrupt, with the byte offset, for a damaged record that is no torn
-    tail.
+    Of a log that is damaged, or ends before that, the events before the damage; a warning StoreDamaged says what is
+    lost. Raises NotFound when there is no file.
     """
     try:
-        return list(StepReader(FrameReader(lambda: path.open("rb"), path), path).more())
+        return list(_whole(StepReader(FrameReader(lambda: open_regular(path), path), path), path, recorded))
     except FileNotFoundError:
         raise NotFound(f"there is no log at {path}; the run may not have written one") from None
 
 
 def run_events(store: Store, view: RunView) -> Iterator[Event]:
-    """All events that the run has logged, oldest first; none when it logged nothing.
+    """The events that the run has logged, oldest first; none when it logged nothing.
 
-    Raises NotFound when its commit names a log that is missing, and StoreCorrupt as `read_step_events`.
+    Of a log that is damaged, or ends before the end that its commit recorded, the events before the damage; a warning
+    StoreDamaged says what is lost. Raises NotFound when its commit names a log that is missing.
     """
+    recorded = view.commit.snapshot.logs.get(EVENTS) if view.commit else None
     try:
-        yield from _reader(store, view).more()
+        yield from _whole(_reader(store, view), _key(view), recorded)
     except NotFound:
-        if view.commit and EVENTS in view.commit.snapshot.logs:
+        if recorded:
             raise
 
 
@@ -54,7 +60,7 @@ def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_
     """All events of the run, then new ones as they are logged, until its attempt ends; calls `pause` between two reads.
 
     A run on another machine whose store is in a bucket uploads its log only when it finishes.
-    Raises StoreCorrupt as `read_step_events`.
+    Raises StoreCorrupt, with the byte offset, for a damaged record that is no torn tail.
     """
     reader = _reader(store, view)
     running = True
@@ -82,14 +88,37 @@ def _newest_of(event: Event, newest: Mapping[tuple[int, str], int]) -> dict[str,
     return {name: value for name, value in event.values.items() if newest[event.step, name] == event.attempt}
 
 
+def _whole(reader: StepReader, name: Path | str, recorded: LogHead | None) -> Iterator[Event]:
+    """The events of the log `name` before its damage, of which a warning tells."""
+    last, found = None, ""
+    try:
+        for last in reader.more():
+            yield last
+    except StoreCorrupt as damage:
+        problem = str(damage)
+    else:
+        if recorded and reader.head[0] < recorded.sequence:
+            found = f"is cut short: it holds {reader.head[0]} of the {recorded.sequence} records"
+        elif recorded and reader.head[0] == recorded.sequence and reader.head[1] != recorded.digest:
+            found = f"has another record {recorded.sequence}"
+        problem = f"the log {name} {found} that its commit recorded; {_RESTORE}" if found else ""
+    if problem:
+        lost = f"what was logged after step {last.step} is lost" if last else "none of its step metrics can be read"
+        warnings.warn(f"{lost}: {problem}", StoreDamaged, stacklevel=2)
+
+
+def _key(view: RunView) -> str:
+    return f"{run_folder(view.project, view.run_id, view.stage)}/{EVENTS}"
+
+
 def _reader(store: Store, view: RunView) -> StepReader:
-    key = f"{run_folder(view.project, view.run_id, view.stage)}/{EVENTS}"
+    key = _key(view)
     return StepReader(FrameReader(partial(_opened, store, key), key), store.work / key)
 
 
 def _opened(store: Store, key: str) -> BinaryIO:
     """Open the log in the local folder, or else the one in the store. Raises NotFound."""
     try:
-        return (store.work / key).open("rb")
+        return open_regular(store.work / key)
     except FileNotFoundError:
         return io.BytesIO(store.files.read(key))

@@ -6,7 +6,7 @@ from seedbed.records.storage._durable import AppendFile, create, replace
 from seedbed.records.storage._files import Files, StoredFile
 from seedbed.records.storage._json_file import atomic_write_json, json_with_hash, read_json_with_hash
 from seedbed.records.storage._layout import EVENTS
-from seedbed.records.storage._local import LocalFiles
+from seedbed.records.storage._local import LocalFiles, read_regular
 
 __all__ = [
     "EVENTS",
@@ -21,5 +21,6 @@ __all__ = [
     "create",
     "json_with_hash",
     "read_json_with_hash",
+    "read_regular",
     "replace",
 ]

@@ -21,6 +21,7 @@ __all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "mapped", "remove", "repl
 
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
+_TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}  # by a folder, a file, a link to itself, a pipe
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 # The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
 _DURABLE_FOLDERS: set[Path] = set()
@@ -126,7 +127,7 @@ class AppendFile:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe is refused
         with _durable_call("open", path), _durable_folder(path.parent) as directory:
             descriptor = os.open(path.name, flags, 0o644, dir_fd=directory)
             try:
@@ -174,8 +175,10 @@ class AppendFile:
         try:
             with _durable_call(doing, self._path):
                 yield
-        except StoreUnavailable:
-            self._broken = True
+        except BaseException as problem:
+            # The disk reports an error once: it counts also where an interrupt came before this, or comes now.
+            was_broken, self._broken = self._broken, True
+            self._broken = was_broken or _has_os_error(problem)
             raise
 
     def _refusal(self, doing: str) -> StoreUnavailable:
@@ -200,6 +203,15 @@ def mapped(path: Path, size_bytes: int) -> mmap.mmap:
             os.close(descriptor)
 
 
+def _has_os_error(problem: BaseException | None) -> bool:
+    """Whether `problem`, or what was handled when it came, is an error of the system."""
+    while problem is not None:
+        if isinstance(problem, OSError):
+            return True
+        problem = problem.__context__
+    return False
+
+
 @contextlib.contextmanager
 def _durable_call(doing: str, path: Path) -> Iterator[None]:
     try:
@@ -211,10 +223,9 @@ def _durable_call(doing: str, path: Path) -> Iterator[None]:
 
 
 def _unavailable(doing: str, path: Path, problem: OSError) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged; "
-        "free disk space or repair the mount, then try again"
-    )
+    cure = "move away what stands in its place" if problem.errno in _TAKEN else "free disk space or repair the mount"
+    told = f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged"
+    return StoreUnavailable(f"{told}; {cure}, then try again")
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records.canonical._canonical import Json, canonical_json, digest_bytes, parse_json
 from seedbed.records.storage._durable import replace
+from seedbed.records.storage._local import read_regular
 
 __all__ = ["atomic_write_json", "json_with_hash", "read_json_with_hash"]
 
@@ -26,7 +27,7 @@ def read_json_with_hash(path: Path) -> tuple[dict[str, Json], str]:
     Raises NotFound when there is no file, and StoreCorrupt when it holds no JSON object.
     """
     try:
-        return json_with_hash(path.read_bytes(), path)
+        return json_with_hash(read_regular(path), path)
     except FileNotFoundError:
         raise NotFound(f"there is no file at {path}; name one that exists") from None
 

@@ -1,6 +1,7 @@
 """A store's files in a folder, on a disk or on a network file system with hard links."""
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from seedbed.errors import NotFound, StoreUnavailable
 from seedbed.records.storage import _durable
 from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
-__all__ = ["LocalFiles"]
+__all__ = ["LocalFiles", "open_regular", "read_regular", "refusal"]
 
 # What keeps one file from being read, and what to do. But for a link to itself, its bytes may be whole all the same.
 _OF_ONE_FILE = {
@@ -47,14 +48,9 @@ class LocalFiles:
         """As `Files.read`."""
         # Mostly called to look for the next record, which usually does not exist yet: so this path is fast.
         try:
-            return _read(self._at(key))
-        except (FileNotFoundError, NotADirectoryError):
+            return read_regular(self._at(key))
+        except FileNotFoundError:
             raise NotFound(f"there is no file {key} in {self.root}") from None
-        except OSError as problem:
-            if problem.errno in _OF_ONE_FILE:
-                told = f"cannot read {self._at(key)}: {problem.strerror}; {_OF_ONE_FILE[problem.errno]}"
-                raise Unreadable(told, is_whole=problem.errno != errno.ELOOP) from problem
-            raise _unavailable("read", self._at(key), problem) from problem
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`; files that disappear during the listing are left out."""
@@ -75,7 +71,20 @@ class LocalFiles:
         return f"{self.root}/{require_key(key)}"
 
 
-def _read(path: str) -> bytes:
+def read_regular(path: Path | str) -> bytes:
+    """The bytes of the file at `path`.
+
+    Raises FileNotFoundError, Unreadable where the fault is of this one file, and StoreUnavailable otherwise.
+    """
+    try:
+        return _read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path)) from None
+    except OSError as problem:
+        raise refusal(path, problem) from problem
+
+
+def _read(path: Path | str) -> bytes:
     try:
         return _read_once(path)
     except OSError as problem:
@@ -85,15 +94,36 @@ def _read(path: str) -> bytes:
         return _read_once(path)
 
 
-def _read_once(path: str) -> bytes:
-    with open(path, "rb", buffering=0, opener=_opened) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.ENXIO, "it is a pipe or a device, and no file")
+def _read_once(path: Path | str) -> bytes:
+    with open_regular(path) as file:
         return file.readall()
 
 
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # without it, opening a named pipe waits for a writer
+def open_regular(path: Path | str) -> io.FileIO:
+    """Open the file at `path` for reading; what is no regular file raises OSError, and nobody waits for a named pipe.
+
+    Every reader of a store opens its files by this.
+    """
+    return io.FileIO(path, opener=_regular)
+
+
+def _regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise OSError(errno.ENXIO, "it is no regular file")  # as Linux refuses to open a socket
+
+
+def refusal(path: Path | str, problem: OSError) -> Unreadable | StoreUnavailable:
+    """The error for a file at `path` that cannot be read: Unreadable where the fault is of this one file."""
+    if problem.errno in _OF_ONE_FILE:
+        told = f"cannot read {path}: {problem.strerror}; {_OF_ONE_FILE[problem.errno]}"
+        return Unreadable(told, is_whole=problem.errno != errno.ELOOP)
+    return _unavailable("read", str(path), problem)
 
 
 def _unavailable(doing: str, path: str, problem: OSError) -> StoreUnavailable:
