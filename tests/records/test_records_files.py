@@ -132,7 +132,7 @@ def test_a_link_to_itself_or_a_pipe_is_a_file_that_cannot_be_read(tmp_path):
     files = LocalFiles(tmp_path)
     assert [item.key for item in files.list("")] == ["loop", "pipe"]
     assert [list(files.list(name)) for name in ("loop", "pipe")] == [[], []]
-    with pytest.raises(Unreadable, match="it is a pipe or a device, and no file; move away what stands in its place"):
+    with pytest.raises(Unreadable, match="it is no regular file; move away what stands in its place"):
         files.read("pipe")
 
 

@@ -9,10 +9,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import Unproven, UseReport, without
 from seedbed.change.bindings._groups import GroupName, group_index
-from seedbed.change.bindings._live_schedulers import momentum_cyclers
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in, value_in
 from seedbed.change.bindings._setting_watch import SettingWatch
 from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.schedules._live_schedulers import momentum_cyclers
 from seedbed.errors import InvalidInput
 
 __all__ = ["GroupSetting"]

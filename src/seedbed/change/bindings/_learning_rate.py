@@ -9,9 +9,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import Unproven, UseReport, without
 from seedbed.change.bindings._groups import GroupName, group_index
-from seedbed.change.bindings._live_schedulers import had_scheduler
 from seedbed.change.bindings._rate_watch import RateWatch
-from seedbed.change.bindings._schedulers import (
+from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.schedules._live_schedulers import had_scheduler
+from seedbed.change.bindings.schedules._schedulers import (
     Rates,
     Slot,
     floor_in_force,
@@ -21,8 +22,7 @@ from seedbed.change.bindings._schedulers import (
     require_numbers,
     schedule_slots,
 )
-from seedbed.change.bindings._undeclared import Undeclared, schedules_built
-from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.schedules._undeclared import Undeclared, schedules_built
 from seedbed.errors import InvalidInput
 
 __all__ = ["LearningRate"]

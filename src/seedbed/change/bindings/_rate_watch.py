@@ -10,13 +10,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, is_rounding, rewritten
-from seedbed.change.bindings._forecast import Forecast
-from seedbed.change.bindings._live_schedulers import class_names
-from seedbed.change.bindings._moves import calls_a_factor
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
-from seedbed.change.bindings._schedulers import Rates, rates_of
-from seedbed.change.bindings._undeclared import Undeclared
 from seedbed.change.bindings.proof._finding import Match
+from seedbed.change.bindings.schedules._forecast import Forecast
+from seedbed.change.bindings.schedules._live_schedulers import class_names
+from seedbed.change.bindings.schedules._moves import calls_a_factor
+from seedbed.change.bindings.schedules._schedulers import Rates, rates_of
+from seedbed.change.bindings.schedules._undeclared import Undeclared
 
 __all__ = ["RateWatch"]
 

@@ -7,10 +7,10 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import Carry, Course, rewritten
-from seedbed.change.bindings._live_schedulers import class_names, momentum_cyclers
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
 from seedbed.change.bindings.proof._finding import Match
+from seedbed.change.bindings.schedules._live_schedulers import class_names, momentum_cyclers
 
 __all__ = ["SettingWatch"]
 

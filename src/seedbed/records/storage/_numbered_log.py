@@ -122,8 +122,8 @@ class NumberedLog:
     def publish(self, seq: int, data: bytes) -> bool:
         """Claim the number `seq` for `data`, durable on return; False when it is taken. Raises StoreUnavailable.
 
-        The number of a record that was lost stays taken where a later one, or a copy of it, exists: `follow` tells so. One
-        that was lost since this object last looked through the log, a minute ago at most, may be given again.
+        The number of a record that was lost stays taken where a later one, or a copy of it, exists: `follow` tells so.
+        One that was lost since this object last looked through the log, a minute ago at most, may be given again.
         """
         if monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:  # listing a long log takes longer than publishing
             self._look(seq - 1)

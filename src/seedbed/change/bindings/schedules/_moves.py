@@ -16,7 +16,7 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import SWALR
 
-from seedbed.change.bindings._schedulers import is_known, last_set, schedule_tree
+from seedbed.change.bindings.schedules._schedulers import is_known, last_set, schedule_tree
 
 __all__ = ["Pair", "Steps", "Way", "built_on", "calls_a_factor", "closed_form", "computes", "led", "rose"]
 

@@ -8,7 +8,7 @@ from typing import final
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._schedulers import (
+from seedbed.change.bindings.schedules._schedulers import (
     CONTAINERS,
     Rates,
     Slot,

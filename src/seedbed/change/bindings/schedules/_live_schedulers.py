@@ -9,8 +9,8 @@ from typing import Any
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._schedulers import CONTAINERS, schedule_tree
 from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.schedules._schedulers import CONTAINERS, schedule_tree
 from seedbed.errors import InvalidInput
 
 __all__ = ["class_names", "had_scheduler", "momentum_cyclers", "whole_schedules"]

@@ -9,9 +9,19 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._course import LIKENESS, Carry, is_rounding
-from seedbed.change.bindings._live_schedulers import whole_schedules
-from seedbed.change.bindings._moves import Pair, Steps, Way, built_on, calls_a_factor, closed_form, computes, led, rose
-from seedbed.change.bindings._schedulers import Rates, is_known, last_set, position, schedule_tree
+from seedbed.change.bindings.schedules._live_schedulers import whole_schedules
+from seedbed.change.bindings.schedules._moves import (
+    Pair,
+    Steps,
+    Way,
+    built_on,
+    calls_a_factor,
+    closed_form,
+    computes,
+    led,
+    rose,
+)
+from seedbed.change.bindings.schedules._schedulers import Rates, is_known, last_set, position, schedule_tree
 
 __all__ = ["Undeclared", "schedules_built"]
 

@@ -1,0 +1,1 @@
+"""What PyTorch's schedulers do to a rate, foretold and followed from one optimizer step to the next."""
