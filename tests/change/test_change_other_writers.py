@@ -221,3 +221,22 @@ def test_a_warm_up_by_hand_has_overwritten_the_change() -> None:
     met, engine = decided(warm_up, 2, 0.5)
     assert met
     assert engine.history[1].outcome is Outcome.FAILED
+
+
+def test_a_scheduler_that_does_not_know_of_an_added_group_is_left_out() -> None:
+    weights = [nn.Parameter(torch.ones(3)) for _ in range(2)]
+    optimizer = SGD(weights[:1], lr=0.1)
+    patient = lr_scheduler.ReduceLROnPlateau(optimizer, patience=100)
+    optimizer.add_param_group({"params": weights[1:], "lr": 0.1})
+    engine = ChangeEngine(
+        MemoryJournal(), {"lr": LearningRate(optimizer, group=1)}, [Parameter("lr", "1", low=0.0, high=9.0)]
+    )
+    later = exponential(optimizer)
+    engine.propose(Delta("lr", Scale(0.5), "test", "me"), 0)
+    for _ in range(4):
+        for weight in weights:
+            weight.grad = torch.ones(3)
+        optimizer.step()
+        later.step()
+        patient.step(1.0)
+    assert engine.history[1].outcome is Outcome.EFFECTIVE

@@ -16,7 +16,8 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import SWALR
 
-from seedbed.change.bindings.schedules._schedulers import is_known, last_set, schedule_tree
+from seedbed.change.bindings._course import is_rounding
+from seedbed.change.bindings.schedules._schedulers import is_known, last_set, reaches, schedule_tree
 
 __all__ = ["Pair", "Steps", "Way", "built_on", "calls_a_factor", "closed_form", "computes", "led", "rose"]
 
@@ -77,7 +78,7 @@ def _in_turn(
 
 
 def _stepped(
-    scheduler: LRScheduler, back: int, place: int, ways: Iterable[Way], ratios: Mapping[LRScheduler, float]
+    scheduler: LRScheduler, back: int, place: int, ways: Sequence[Way], ratios: Mapping[LRScheduler, float]
 ) -> list[Way]:
     """Where one step leads, the last but `back` that the scheduler made."""
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
@@ -94,14 +95,9 @@ def _stepped(
         least = float(scheduler.min_lrs[place])
         reduced = [Way(*(_reduced(rate, scheduler.factor, least, scheduler.eps) for rate in way)) for way in ways]
         return list(dict.fromkeys([*ways, *reduced]))
-    base = ratios.get(scheduler, 1.0)
-    bases = Way(1.0, base, 1.0, 1.0)
-    return [
-        Way(*(_multiplied(scheduler, back, place, rate, by) for rate, by in zip(way, bases, strict=True)))
-        if way != _UNKNOWN
-        else way
-        for way in ways
-    ]
+    known = [way for way in ways if way != _UNKNOWN]
+    rates = _multiplied(scheduler, back, place, known, ratios.get(scheduler, 1.0))
+    return [*rates, *([_UNKNOWN] if len(known) < len(ways) else [])]
 
 
 def _reduced(rate: float, factor: float, least: float, fewest: float) -> float:
@@ -117,7 +113,7 @@ def _in_sequence(
     scheduler: lr_scheduler.SequentialLR,
     back: int,
     place: int,
-    ways: Iterable[Way],
+    ways: Sequence[Way],
     ratios: Mapping[LRScheduler, float],
 ) -> list[Way]:
     epoch = scheduler.last_epoch - back
@@ -132,29 +128,30 @@ def _in_sequence(
     return _stepped(current, min(end, scheduler.last_epoch) - epoch, place, ways, ratios)
 
 
-def _multiplied(scheduler: LRScheduler, back: int, place: int, rate: float, base: float) -> float:
-    """The rate after that step, with the scheduler's bases multiplied by `base`."""
+def _multiplied(scheduler: LRScheduler, back: int, place: int, ways: Sequence[Way], base: float) -> list[Way]:
+    """Where that step leads each rate, the twins by bases that are multiplied by `base`."""
+    rates = [rate for way in ways for rate in way]
     twin = copy.copy(scheduler)
-    twin.optimizer = _Groups(scheduler.optimizer.param_groups, place, rate)  # type: ignore[assignment]  # a stand-in
+    twin.optimizer = _Groups(scheduler.optimizer.param_groups[place], rates)  # type: ignore[assignment]  # a stand-in
     twin.last_epoch -= back + 1
     twin._step_count -= back + 1
     twin._is_initial = twin.last_epoch == -1  # the step that a scheduler makes as it is built
-    twin.base_lrs = [float(each) * base for each in scheduler.base_lrs]
+    own = float(scheduler.base_lrs[place])
+    twin.base_lrs = [each for _ in ways for each in Way(own, own * base, own, own)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         twin.step()
-    return float(twin.optimizer.param_groups[place]["lr"])
+    found = [float(group["lr"]) for group in twin.optimizer.param_groups]
+    return [Way(*found[at : at + 4]) for at in range(0, len(found), 4)]
 
 
 @final
 class _Groups:
-    """A stand-in for an optimizer whose groups have settings alone, the one at `place` another rate."""
+    """A stand-in for an optimizer: the settings of one group of it, once for each of the rates."""
 
-    def __init__(self, groups: Sequence[Mapping[str, Any]], place: int, rate: float) -> None:
-        self.param_groups = [{key: each for key, each in group.items() if key != "params"} for group in groups]
-        for group in self.param_groups:
-            group["lr"] = float(group["lr"])
-        self.param_groups[place]["lr"] = rate
+    def __init__(self, group: Mapping[str, Any], rates: Iterable[float]) -> None:
+        settings = {key: each for key, each in group.items() if key != "params"}
+        self.param_groups = [{**settings, "lr": rate} for rate in rates]
         self._opt_called = True  # otherwise a scheduler warns that the optimizer's step was not called before its own
 
     def step(self) -> None:
@@ -199,6 +196,8 @@ def calls_a_factor(scheduler: LRScheduler) -> bool:
 def built_on(scheduler: LRScheduler, rates: Mapping[int, float]) -> bool:
     """Whether it took these rates, of the groups by their index, as its bases."""
     parts = [each for each in schedule_tree(scheduler) if hasattr(each, "base_lrs") and not isinstance(each, SWALR)]
-    return bool(parts) and all(
-        abs(float(each.base_lrs[place]) - rate) <= 1e-6 * abs(rate) for each in parts for place, rate in rates.items()
+    return (
+        bool(parts)
+        and all(reaches(scheduler, place) for place in rates)
+        and all(is_rounding(float(each.base_lrs[place]), rate) for each in parts for place, rate in rates.items())
     )

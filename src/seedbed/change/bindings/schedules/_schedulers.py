@@ -31,6 +31,7 @@ __all__ = [
     "num_steps",
     "position",
     "rates_of",
+    "reaches",
     "require_known",
     "require_numbers",
     "schedule_slots",
@@ -189,6 +190,12 @@ def schedule_tree(scheduler: LRScheduler) -> Iterator[LRScheduler]:
     if isinstance(scheduler, CONTAINERS):
         for child in scheduler._schedulers:
             yield from schedule_tree(child)
+
+
+def reaches(scheduler: LRScheduler, place: int) -> bool:
+    """Whether it sets the rate of the group of this index; it does not know of groups that were added since."""
+    lists = (vars(part).get(name) for part in schedule_tree(scheduler) for name in ("base_lrs", "min_lrs", "_last_lr"))
+    return all(place < len(each) for each in lists if each is not None)
 
 
 def last_set(scheduler: LRScheduler) -> Rates:

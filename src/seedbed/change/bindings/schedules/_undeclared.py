@@ -21,7 +21,7 @@ from seedbed.change.bindings.schedules._moves import (
     led,
     rose,
 )
-from seedbed.change.bindings.schedules._schedulers import Rates, is_known, last_set, position, schedule_tree
+from seedbed.change.bindings.schedules._schedulers import Rates, is_known, last_set, position, reaches, schedule_tree
 
 __all__ = ["Undeclared", "schedules_built"]
 
@@ -94,10 +94,10 @@ class Undeclared:
         return {each: max(0, now[0] - before[0]) for each, (before, now) in at.items() if now != before}
 
     def _judge(self, place: int, before: Pair, found: float) -> Judged:
-        steps = self._steps()
+        steps = {each: num for each, num in self._steps().items() if reaches(each, place)}
         computing = [each for each in steps if computes(each) and each not in self._carrying]
         declared = self._declared
-        if declared is not None and computes(declared) and last_set(declared)[place] == found:
+        if declared is not None and computes(declared) and last_set(declared)[place : place + 1] == (found,):
             computing.append(declared)  # not from the numbers that the change left it
         if computing:
             self._blamed = computing
