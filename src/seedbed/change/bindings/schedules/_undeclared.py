@@ -25,6 +25,7 @@ from seedbed.change.bindings.schedules._schedulers import Rates, is_known, last_
 
 __all__ = ["Undeclared", "schedules_built"]
 
+_NOT_BUILT = (-1, 0.0)  # the position from which the step that a scheduler makes as it is built leads to 0
 _MOST_SEARCHES = 8  # for schedulers that were built later: a search takes tens of milliseconds
 
 
@@ -90,8 +91,8 @@ class Undeclared:
 
     def _steps(self) -> dict[LRScheduler, int]:
         """How often each stepped since the last look; 0 for one that was led back, or by a part of an epoch."""
-        at = {each: (self._positions.get(each, (-1, 0.0)), position(each)) for each in self._built}
-        return {each: max(0, now[0] - before[0]) for each, (before, now) in at.items() if now != before}
+        at = [(each, before, position(each)) for each, before in self._positions.items()]
+        return {each: max(0, now[0] - before[0]) for each, before, now in at if now != before}
 
     def _judge(self, place: int, before: Pair, found: float) -> Judged:
         steps = {each: num for each, num in self._steps().items() if reaches(each, place)}
@@ -132,8 +133,9 @@ class Undeclared:
             return False
         self._searches_left -= 1
         built = schedules_built(self._optimizer)
-        new = [each for each in built if each not in self._built and each is not self._declared]
+        new = [each for each in built if each not in self._positions and each is not self._declared]
         for each in new:
+            self._positions[each] = _NOT_BUILT
             if not self._is_complete or isinstance(each, lr_scheduler.ReduceLROnPlateau):
                 # It may be older than the change: one step is taken for granted.
                 at, within = position(each)
