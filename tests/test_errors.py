@@ -29,6 +29,7 @@ import os, signal
 from seedbed import errors
 from seedbed.records import Store
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as docs/judge.md says
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background is started to ignore
 with errors.exit_codes(), Store.open({str(tmp_path / "store")!r}, create=True).start("p", "r") as run:
     os.kill(os.getpid(), {int(kind)})
     raise SystemExit("it went on")
