@@ -644,6 +644,14 @@ def test_a_heartbeat_lists_nothing(store, clock, monkeypatch):
     run.beat()
 
 
+def test_a_claim_of_the_next_attempt_that_cannot_be_read_is_one(store):
+    run = store.start(PROJECT, "r1", TRAINING)
+    claim = run.folder / "attempt-2.json"
+    claim.symlink_to(claim.name)
+    with pytest.raises(Conflict, match="attempt 2"):
+        run.write_document("note", {})
+
+
 def test_documents_for_people_are_written_while_the_run_goes_on(store):
     run = store.start(PROJECT, "r1", TRAINING)
     run.write_document("progress", {"step": 1})

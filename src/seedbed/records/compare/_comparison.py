@@ -166,10 +166,8 @@ def _short_texts(previous: Json, current: Json) -> tuple[str, str]:
     """Both values as short texts that differ if their types or long forms do; a text beside another type in quotes."""
     if isinstance(previous, str) != isinstance(current, str):
         return cut_pair(repr(previous), repr(current))
-    for texts in ((short_text(previous), short_text(current)), cut_pair(str(previous), str(current))):
-        if texts[0] != texts[1]:
-            return texts
-    return cut_pair(repr(previous), repr(current))
+    short = short_text(previous), short_text(current)
+    return short if short[0] != short[1] else cut_pair(str(previous), str(current))
 
 
 def cut_pair(first: str, second: str, width: int = _SHOWN) -> tuple[str, str]:

@@ -83,9 +83,9 @@ def _repair_log(store: Store, key: str) -> None:
     """
     data = store.files.read(key)
     whole = parse_frames(data, key).whole_bytes
-    if torn := data[whole:]:
-        with contextlib.suppress(FileExistsError):
-            store.files.create(f"{QUARANTINE}/{key}.{digest_bytes(torn)[:16]}", torn)
+    torn = data[whole:]
+    with contextlib.suppress(FileExistsError):
+        store.files.create(f"{QUARANTINE}/{key}.{digest_bytes(torn)[:16]}", torn)
     if isinstance(store.files, LocalFiles):
         FramedFile.open(store.files.path(key))[0].close()
     else:
