@@ -426,15 +426,19 @@ def test_a_rate_of_zero_has_no_ratio_to_keep() -> None:
 
 @pytest.mark.parametrize("kind", STOCK)
 @pytest.mark.parametrize("group", [None, 1])
-def test_writes_in_succession_lead_back_to_every_number_exactly_also_from_a_rate_of_zero(
-    kind: str, group: int | None
-) -> None:
-    optimizer, scheduler = trained(kind, 3)
-    rate = LearningRate(optimizer, scheduler, group)
-    first, state = rate.read(), rate.state()
-    for value in (0.7 * first, 0.013, *([] if any(floor in kind for floor in FLOORED) else [0.0]), first):
-        rate.write(value)
-    assert rate.state() == state
+def test_a_write_computes_from_what_a_checkpoint_holds_and_from_nothing_else(kind: str, group: int | None) -> None:
+    kept: list[dict[str, float]] = []
+    for is_resumed in (False, True):
+        optimizer, scheduler = trained(kind, 3)
+        rate = LearningRate(optimizer, scheduler, group)
+        first = rate.read()
+        rate.write(0.7 * first)
+        rate = LearningRate(optimizer, scheduler, group) if is_resumed else rate
+        rate.write(first)
+        kept.append(rate.state())
+    assert kept[0] == kept[1]
+    untouched, scheduler = trained(kind, 3)
+    assert kept[0] == pytest.approx(LearningRate(untouched, scheduler, group).state(), rel=1e-12)
 
 
 def test_a_group_added_during_the_watch_is_no_loss() -> None:

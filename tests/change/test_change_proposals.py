@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 from change_knob import Knob
-from test_change_learning_rate import STOCK, an_optimizer, train_step
-from torch.optim import SGD, Optimizer, lr_scheduler
-from torch.optim.lr_scheduler import LRScheduler
+from test_change_learning_rate import an_optimizer, train_step
 
 from seedbed.change import (
     Add,
@@ -16,10 +14,8 @@ from seedbed.change import (
     ChangeRecord,
     Conditions,
     Delta,
-    GroupSetting,
     Kind,
     LearningRate,
-    OptimizerSetting,
     Parameter,
     Registry,
     Rules,
@@ -195,102 +191,6 @@ def test_a_rollback_sets_what_was_last_seen_in_use_and_is_itself_verified(world:
     assert world.engine.rollback(step=11) == ()
 
 
-def bound(optimizer: Optimizer, scheduler: LRScheduler | None, group: int | None = None) -> ChangeEngine:
-    binding = LearningRate(optimizer, scheduler, group)
-    return ChangeEngine(MemoryJournal(), {"lr": binding}, [Parameter("lr", "1", 0.0, 100.0)])
-
-
-def schedule_alone(scheduler: LRScheduler) -> None:
-    scheduler.step(1.0) if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau) else scheduler.step()
-
-
-@pytest.mark.parametrize("moves", [False, True], ids=["at once", "after the schedule moved"])
-@pytest.mark.parametrize("group", [None, 1])
-@pytest.mark.parametrize("kind", STOCK)
-def test_a_rollback_leads_back_to_the_loop_that_never_made_the_unproven_changes(
-    kind: str, group: int | None, moves: bool
-) -> None:
-    used: list[list[list[float]]] = []
-    for is_twin in (False, True):
-        optimizer = an_optimizer()
-        scheduler = STOCK[kind](optimizer)
-        engine = bound(optimizer, scheduler, group)
-        rates = [train_step(optimizer, scheduler)]
-        kept = engine.propose(Delta("lr", Scale(0.7), "kept", "me"), step=1)
-        rates += [train_step(optimizer, scheduler) for _ in range(4)]
-        assert engine.history[kept.id].outcome is Outcome.EFFECTIVE
-        assert engine.rollback(step=5) == (), "the schedule moved a value that is in use"
-        if not is_twin:
-            engine.propose(Delta("lr", Scale(0.6), "bad", "me"), step=5)
-            engine.propose(Delta("lr", Scale(11.0), "worse", "me"), step=5)
-        if moves:
-            schedule_alone(scheduler)
-        if not is_twin:
-            (back,) = engine.rollback(step=5)
-        used.append([*rates, *(train_step(optimizer, scheduler) for _ in range(12))])
-        if not is_twin:
-            assert engine.history[back.id].outcome is Outcome.EFFECTIVE
-            engine.require_effective()
-    assert used[0] == ([pytest.approx(rates, rel=1e-9) for rates in used[1]] if moves else used[1])
-
-
-def test_a_change_that_was_in_use_is_not_rolled_back_under_a_schedule() -> None:
-    optimizer = an_optimizer()
-    scheduler = lr_scheduler.ExponentialLR(optimizer, 0.5)
-    engine = bound(optimizer, scheduler)
-    engine.propose(Delta("lr", Set(0.02), "bad", "me"), step=0)
-    for _ in range(3):
-        train_step(optimizer, scheduler)
-    assert engine.rollback(step=3) == ()
-    assert optimizer.param_groups[0]["lr"] == 0.0025
-
-
-def test_where_an_undeclared_scheduler_took_a_change_away_there_is_nothing_to_take_back() -> None:
-    optimizer = an_optimizer()
-    scheduler = lr_scheduler.LambdaLR(optimizer, lambda t: 0.5**t)
-    engine = bound(optimizer, None)
-    engine.propose(Delta("lr", Set(0.04), "r", "me"), step=0)
-    for _ in range(3):
-        train_step(optimizer, scheduler)
-    assert engine.history[1].outcome is Outcome.FAILED
-    assert engine.rollback(step=3) == ()
-    assert optimizer.param_groups[0]["lr"] == 1e-2 / 8
-
-
-def test_a_rollback_of_an_overwritten_rate_leads_back_to_the_declared_schedule() -> None:
-    optimizer = an_optimizer()
-    scheduler = lr_scheduler.ExponentialLR(optimizer, 0.5)
-    engine = bound(optimizer, scheduler)
-    engine.propose(Delta("lr", Set(0.04), "r", "me"), step=0)
-    train_step(optimizer, scheduler)
-    optimizer.param_groups[0]["lr"] = 3.0
-    train_step(optimizer, None)
-    assert engine.history[1].outcome is Outcome.FAILED
-    (back,) = engine.rollback(step=2)
-    assert (back.after, optimizer.param_groups[0]["lr"]) == (0.005, 0.005)
-
-
-@pytest.mark.parametrize(
-    ("setting", "factor", "wanted"),
-    [
-        (OptimizerSetting.WEIGHT_DECAY, 0.5, 0.2),
-        (OptimizerSetting.WEIGHT_DECAY, 1.0, 0.4),
-        (OptimizerSetting.MOMENTUM, 1.0, 0.8),
-    ],
-)
-def test_a_rollback_of_a_group_setting_keeps_what_a_loop_multiplied_it_by(
-    setting: OptimizerSetting, factor: float, wanted: float
-) -> None:
-    optimizer = SGD([*an_optimizer().param_groups[0]["params"]], lr=0.1, weight_decay=0.4, momentum=0.8)
-    limits = Parameter("it", "1", 0.0, 1.0)
-    engine = ChangeEngine(MemoryJournal(), {"it": GroupSetting(optimizer, setting)}, [limits])
-    engine.propose(Delta("it", Scale(0.25), "bad", "me"), step=0)
-    optimizer.param_groups[0][setting.value] *= factor
-    engine.rollback(step=0)
-    assert optimizer.param_groups[0][setting.value] == wanted
-    assert engine.rollback(step=0) == ()
-
-
 def test_changes_that_are_taken_back_before_a_step_could_use_them_changed_nothing(world: World) -> None:
     for value in (20.0, 30.0):
         world.engine.propose(Delta("b", Set(value), "bad", "me"), step=3)
@@ -334,7 +234,7 @@ def test_a_gate_on_effective_changes_holds_after_a_rollback_at_the_same_step(wor
 
 def test_a_change_that_follows_an_unused_one_is_still_watched_when_it_is_settled() -> None:
     optimizer = an_optimizer()
-    engine = bound(optimizer, None)
+    engine = ChangeEngine(MemoryJournal(), {"lr": LearningRate(optimizer)}, [Parameter("lr", "1", 0.0, 100.0)])
     engine.propose(Delta("lr", Set(0.05), "r", "me"), step=0)
     second = engine.propose(Delta("lr", Set(0.02), "r", "me"), step=0)
     engine.settle(step=0)

@@ -122,11 +122,15 @@ class ChangeEngine:
     def rollback(self, step: int) -> tuple[ChangeRecord, ...]:
         """Take back every change that no step was seen to use; each such step is a change like any other.
 
-        A value goes back to the last one that was seen in use; one that a schedule moves, to what the schedule would
-        have there now without those changes. No guard is asked, since those values were judged before. A change that
-        is taken back at its own `step`, before another step could use it, ends as NO_OP. Returns () when every live
-        value is proven: a change that was in use is undone by proposing the way back.
+        A value goes back to the last one that was seen in use; one that a declared schedule moves, to what the schedule
+        would have there now without those changes. No guard is asked, since those values were judged before. A change
+        that is taken back at its own `step`, before another step could use it, ends as NO_OP. Returns () when every
+        live value is proven: a change that was in use is undone by proposing the way back. Raises Conflict, before
+        anything is written, where other code moved a value on so that nobody knows what would stand there, and when
+        changes of an earlier process are not settled.
         """
+        self._require_settled()
+        self.settle(step)
         moving = self._target.moving() if isinstance(self._target, Bindings) else {}
         deltas = rollback_deltas(self.history, self._target.read(), moving)
         return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
 from seedbed.change.bindings._binding import MovingBinding, Unproven
 from seedbed.change.parameters._delta import Delta, Set
+from seedbed.errors import Conflict
 
 __all__ = ["ROLLBACK", "proven", "rollback_deltas", "taken_back", "unproven"]
 
@@ -45,7 +46,8 @@ def rollback_deltas(
 ) -> tuple[Delta, ...]:
     """The deltas that take back every unproven change; none when every live value is proven.
 
-    A value goes back to the last proven one, a value of `moving` to what would be there now without its changes.
+    A value goes back to the last proven one, a value of `moving` to what would be there now without its changes. Raises
+    Conflict where nobody knows that.
     """
     return tuple(
         delta
@@ -74,10 +76,15 @@ def _set_back(key: str, live: float, value: float) -> Iterator[Delta]:
 
 def _moved_back(history: ChangeHistory, key: str, live: float, binding: MovingBinding) -> Iterator[Delta]:
     changes = [
-        Unproven(each.before, each.after, is_lost=each.phase is Kind.FAILED or not _was_applied(each))
+        Unproven(each.before, each.after, is_lost=each.phase is Kind.FAILED)
         for each in unproven(history, key)
+        if _was_applied(each)
     ]
-    if changes and (value := binding.without(changes)) is not None:
+    try:
+        value = binding.without(changes) if changes else None
+    except Conflict as problem:
+        raise Conflict(f"rollback of {key}: {problem}") from problem
+    if value is not None:
         yield Delta(key, Set(value), f"as without the changes that no step was seen to use, from {live:g}", ROLLBACK)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from seedbed.errors import InvalidInput
+from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["Binding", "CoupledBinding", "MovingBinding", "Unproven", "Use", "UseReport", "holds", "without"]
 
@@ -76,7 +76,7 @@ class CoupledBinding(Protocol):
 
 
 class Unproven(NamedTuple):
-    """A change from one value to another that no step was seen to use; `is_lost` if it is known to be overwritten."""
+    """A change from one value to another that no step was seen to use; `is_lost` if it was seen to be overwritten."""
 
     before: float
     after: float
@@ -88,7 +88,10 @@ class MovingBinding(Protocol):
     """A binding whose value others may move on after a change, as a schedule does."""
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
-        """The value that would be there now without the latest changes, oldest first; None if it is there already."""
+        """The value that would stand there without the latest changes, oldest first; None if nothing is left of them.
+
+        Raises Conflict where the value was moved on since, and nobody knows where it would stand.
+        """
 
 
 def holds(found: float, wanted: float) -> bool:
@@ -96,12 +99,23 @@ def holds(found: float, wanted: float) -> bool:
     return found in {wanted, c_float(wanted).value}
 
 
-def without(changes: Sequence[Unproven], found: float, moved: Callable[[float, Unproven], float]) -> float | None:
+def without(
+    changes: Sequence[Unproven], found: float, moved: Callable[[float, Unproven], float] | None = None
+) -> float | None:
     """As `MovingBinding.without`, of a value that is `found` now.
 
-    `moved` takes a value that was moved on since a change, and gives the one that would be there without the change.
+    `moved` takes a value that was moved on since a change, and gives the one that would stand there without the change.
     """
-    value = found
+    value, is_left = found, False
     for change in reversed(changes):
-        value = change.before if holds(value, change.after) else moved(value, change)
-    return None if value == found else value
+        if holds(value, change.after):
+            value, is_left = change.before, True
+        elif moved is not None:
+            value, is_left = moved(value, change), True
+        elif not change.is_lost:
+            raise Conflict(
+                f"other code moved the value on to {value:g} after the change from {change.before:g} to "
+                f"{change.after:g}, and nobody knows where it would stand without the change; declare the scheduler "
+                "that moves it, or propose the value that you want"
+            )
+    return value if is_left and value != found else None

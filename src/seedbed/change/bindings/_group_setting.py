@@ -63,8 +63,8 @@ class GroupSetting:
         self._former = former
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
-        """The value without the latest changes, as `MovingBinding`: a weight decay may have been multiplied since."""
-        return without(changes, self.read(), self._without)
+        """The value without the latest changes, as `MovingBinding`."""
+        return without(changes, self.read())
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
@@ -93,11 +93,6 @@ class GroupSetting:
         for group, value in zip(self._groups(), [state[name] for name in self.state()], strict=True):
             put_in(group, self._setting, value)
         self._former = None
-
-    def _without(self, value: float, change: Unproven) -> float:
-        """What stands there without a change whose value was moved on, or overwritten: then the change is gone."""
-        is_carried = self._setting is OptimizerSetting.WEIGHT_DECAY and not change.is_lost and change.after != 0
-        return value * (change.before / change.after) if is_carried and value != change.before else value
 
     def _places(self) -> list[int]:
         if self._group is None:

@@ -2,10 +2,10 @@
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import final
+from typing import NamedTuple, final
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from seedbed.change.bindings._binding import Unproven, UseReport, without
 from seedbed.change.bindings._groups import GroupName, group_index
@@ -17,13 +17,14 @@ from seedbed.change.bindings.schedules._schedulers import (
     Slot,
     floor_in_force,
     group_slots,
+    position,
     rates_of,
     require_known,
     require_numbers,
     schedule_slots,
 )
 from seedbed.change.bindings.schedules._undeclared import Undeclared, schedules_built
-from seedbed.errors import InvalidInput
+from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["LearningRate"]
 
@@ -53,8 +54,7 @@ class LearningRate:
         self._scheduler = scheduler
         self._group = group
         self._former: Rates | None = None
-        self._origin: Mapping[str, float] = {}
-        self._written: Mapping[str, float] = {}
+        self._computed_from: _Computed | None = None
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
         self._built: weakref.WeakSet[LRScheduler] = weakref.WeakSet()
@@ -68,29 +68,25 @@ class LearningRate:
     def write(self, value: float) -> None:
         """Set the rates and rebase the schedule.
 
-        Writes without anything in between are all computed from the numbers before the first one. So a write of the
-        value from before restores every number exactly, also from a rate of 0. Raises InvalidInput when the rate is 0,
-        so that there is no ratio to keep, or the group cannot change alone.
+        Raises InvalidInput when the rate is 0, so that there is no ratio to keep, or the group cannot change alone.
         """
-        former, held = rates_of(self._optimizer), self.state()
-        if held != self._written:
-            self._origin = held
-        self._put(self._origin)
-        try:
-            self._scale_to(value)
-        except BaseException:
-            self._put(held)
-            raise
-        self._former, self._written = former, self.state()
+        former = rates_of(self._optimizer)
+        self._scale_to(value)
+        self._former, self._computed_from = former, self._numbers()
         self._rebase_watches()
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
         """The rate that the schedule would give now without the latest changes, as `MovingBinding`.
 
-        A declared schedule is asked for its own rate, also where other code overwrote the live one. Without one, a
-        change that was overwritten is gone, and what moved another is taken for a multiplication.
+        A declared schedule is asked for its own rate, also where other code overwrote the live one, as long as nobody
+        replaced the numbers that it computes from. Raises Conflict at a floor, where every rate ends up.
         """
-        return without(changes, self._last(), self._without)
+        numbers = self._numbers()
+        if numbers is None or self._computed_from is None or not numbers.is_of(self._computed_from):
+            return without(changes, self.read())
+        self._require_ratio(changes[-1].after, stood=numbers.position == self._computed_from.position)
+        own = [each for each in changes[:-1] if not each.is_lost]  # what was lost before the last one is in no number
+        return without([*own, changes[-1]], self._last(), self._without)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
@@ -103,6 +99,7 @@ class LearningRate:
         if self._watch is not None:
             self.unfollow(self._watch)
         self._watch = None if report is None else self.follow(report)
+        self._computed_from = self._numbers()
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
@@ -138,13 +135,10 @@ class LearningRate:
                 f"learning-rate state: expected {sorted(slots)}, found {sorted(state)}; rebuild the optimizer and the "
                 "scheduler as they were when the state was saved"
             )
-        self._put(state)
-        self._former = None
+        for name, slot in slots.items():
+            slot.put(state[name])
+        self._former, self._computed_from = None, self._numbers()
         self._rebase_watches()
-
-    def _put(self, numbers: Mapping[str, float]) -> None:
-        for slot in self._slots():
-            slot.put(numbers[slot.name])
 
     def _scale_to(self, value: float) -> None:
         groups, schedule = (
@@ -164,14 +158,34 @@ class LearningRate:
         return self.read() if self._scheduler is None else float(self._scheduler.get_last_lr()[self._index() or 0])
 
     def _without(self, value: float, change: Unproven) -> float:
-        """The rate in the place of one that was moved on after the change, or overwritten."""
-        if self._scheduler is None and (change.is_lost or value == change.before):
-            return value
+        """The rate in the place of one that the declared schedule moved on after the change."""
+        base = self._base()
+        return base + (value - base) * ((change.before - base) / (change.after - base))
+
+    def _require_ratio(self, after: float, *, stood: bool) -> None:
+        """Raise Conflict where the declared schedule led to a rate that shows nothing of the ones before it."""
+        last, floor = self._last(), self._base()
+        if isinstance(self._scheduler, ReduceLROnPlateau):
+            floor = max(floor, float(self._scheduler.min_lrs[self._index() or 0]))
+        if not stood and (last <= floor or after == 0):
+            raise Conflict(
+                f"{type(self._scheduler).__name__} stands at {last:g}, where every rate ends up, so that a change "
+                "cannot be taken back; do it before the schedule gets there, or when it has left it, or propose the "
+                "rate that you want"
+            )
+
+    def _base(self) -> float:
+        """The number above which the declared schedule scales the bound rates."""
         floor = self._shared_floor()
-        base = 0.0 if floor is None else floor[1]
-        return (
-            value if change.after == base else base + (value - base) * ((change.before - base) / (change.after - base))
-        )
+        return 0.0 if floor is None else floor[1]
+
+    def _numbers(self) -> "_Computed | None":
+        """What the declared schedule computes from now; None without one."""
+        if self._scheduler is None:
+            return None
+        slots = self._of_bound_group(self._schedule_slots())
+        numbers = {slot.name: slot.get() for slot in slots if "._last_lr" not in slot.name}
+        return _Computed(numbers, position(self._scheduler))
 
     def _index(self) -> int | None:
         return None if self._group is None else group_index(self._optimizer, self._group)
@@ -207,6 +221,17 @@ class LearningRate:
     def _rebase_watches(self) -> None:
         for watch in self._followers:
             watch.rebase()
+
+
+class _Computed(NamedTuple):
+    """The numbers that a schedule computes from, by name, and where it stands."""
+
+    numbers: Mapping[str, float]
+    position: tuple[int, float]
+
+    def is_of(self, earlier: "_Computed") -> bool:
+        """Whether it still computes from the earlier numbers; groups may have been added since."""
+        return all(self.numbers.get(name) == number for name, number in earlier.numbers.items())
 
 
 def _scaled(slots: Sequence[Slot], leading: float, value: float) -> list[float]:
