@@ -1,7 +1,7 @@
 """A rollback takes back what no step was seen to use: to what a loop without those changes holds, or it refuses."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -103,11 +103,6 @@ def test_a_rollback_of_an_overwritten_rate_leads_back_to_the_declared_schedule()
     assert (back.after, optimizer.param_groups[0]["lr"]) == (0.005, 0.005)
 
 
-def replaced(optimizer: Optimizer, scheduler: LRScheduler, kept: list[dict[str, Any]]) -> None:
-    for each, state in zip((optimizer, scheduler), kept, strict=True):
-        each.load_state_dict(state)
-
-
 @pytest.mark.parametrize("looked", [False, True])
 @pytest.mark.parametrize("kind", [each for each in STOCK if "Plateau" not in each])
 def test_where_a_schedule_was_replaced_by_its_former_one_nothing_is_taken_back(kind: str, looked: bool) -> None:
@@ -116,7 +111,8 @@ def test_where_a_schedule_was_replaced_by_its_former_one_nothing_is_taken_back(k
     kept = [deepcopy(each.state_dict()) for each in (optimizer, scheduler)]
     engine = bound(optimizer, scheduler)
     engine.propose(Delta("lr", Scale(0.5), "r", "me"), step=0)
-    replaced(optimizer, scheduler, kept)
+    optimizer.load_state_dict(kept[0])
+    scheduler.load_state_dict(kept[1])
     before = [group["lr"] for group in optimizer.param_groups]
     if looked:
         train_step(optimizer, None)
@@ -190,9 +186,8 @@ def test_where_a_schedule_stands_at_its_end_a_rollback_is_refused_until_it_has_l
 
 @pytest.mark.parametrize("setting", OptimizerSetting)
 def test_a_rollback_of_a_group_setting_sets_it_back_unless_other_code_moved_it_on(setting: OptimizerSetting) -> None:
-    optimizer = Adam([*an_optimizer().param_groups[0]["params"]], weight_decay=0.4)
-    if setting is OptimizerSetting.MOMENTUM:
-        optimizer = SGD([*optimizer.param_groups[0]["params"]], momentum=0.8)
+    weights, is_momentum = [*an_optimizer().param_groups[0]["params"]], setting is OptimizerSetting.MOMENTUM
+    optimizer = SGD(weights, momentum=0.8) if is_momentum else Adam(weights, weight_decay=0.4)
     binding = GroupSetting(optimizer, setting)
     engine = ChangeEngine(MemoryJournal(), {"it": binding}, [Parameter("it", "1", 0.0, 1.0)])
     before = binding.read()
@@ -212,11 +207,10 @@ class Full(MemoryJournal):
 
     is_full = True
 
-    def append_all(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
-        noted = list(records)
-        if self.is_full and any(kind == Kind.APPLIED for kind, _ in noted):
+    def append_all(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
+        if self.is_full and any(kind == Kind.APPLIED for kind, _ in records):
             raise StoreUnavailable("no space left")
-        return super().append_all(noted)
+        return super().append_all(records)
 
 
 def test_a_rollback_settles_first_what_a_disk_error_left_open_and_refuses_before_a_resume() -> None:

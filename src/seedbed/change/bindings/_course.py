@@ -1,6 +1,6 @@
 """Whether a number that other code rewrote still carries a change: judged by proportions. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from enum import StrEnum
 from math import inf, isclose, isinf, log
 from typing import final
@@ -71,26 +71,27 @@ class Course:
         """Whether `found` is not what was expected there, and no 0 that a multiplication may have made."""
         return not is_rounding(found, expected) and (found != 0 or self._former[place] == 0)
 
-    def follow(self, expected: Sequence[float], found: Sequence[float]) -> Carry:
-        """What was done to the change by the code that wrote `found` in the place of `expected`."""
+    def follow(self, expected: Sequence[float], found: Sequence[float], *, by_any: Container[int] = ()) -> Carry:
+        """What was done to the change by the code that wrote `found` in the place of `expected`.
+
+        The factors of the places in `by_any` may be of any size, so that a first one tells nothing.
+        """
         moved = {
             place: (old, new, now)
             for place, (old, new, now) in enumerate(zip(self.former(expected), expected, found, strict=False))
             if self.moved(place, new, now)
         }
-        if not moved:
+        changed = {place: each for place, each in moved.items() if self._former[place] != self._written[place]}
+        if not changed:
             return Carry.OPEN if self.is_open else Carry.CARRIED
-        if any(new <= 0 or now <= 0 for _, new, now in moved.values()):
+        if any(new <= 0 or now <= 0 for _, new, now in changed.values()):
             return Carry.LOST
         factors = {
-            place: (log(now / new), log(now / old) if old > 0 else inf) for place, (old, new, now) in moved.items()
+            place: (log(now / new), log(now / old) if old > 0 else inf) for place, (old, new, now) in changed.items()
         }
         # Nobody's schedule raises some groups and not the others.
-        alone = len(moved) < len(found) and max(factor for factor, _ in factors.values()) > 0
-        away, own = (sum(abs(each[which]) for each in factors.values()) for which in (0, 1))
-        # Code that multiplies seldom raises a rate, but often lowers it, by any factor.
-        rises = sum(factor for factor, _ in factors.values()) > 0
-        if alone or own <= away * (1.0 if rises else LIKENESS):
+        is_of_some = len(moved) < len(found) and max(factor for factor, _ in factors.values()) > 0
+        if is_of_some or any(_is_set_back(*each) for place, each in factors.items() if place not in by_any):
             return Carry.LOST
         return self._compare(factors)
 
@@ -104,6 +105,14 @@ class Course:
         if len(pairs) == len(self._first) and all(_is_alike(*both, factor) for both, factor in pairs):
             self._confirmed = True
         return Carry.OPEN if self.is_open else Carry.CARRIED
+
+
+def _is_set_back(factor: float, own: float) -> bool:
+    """Whether a number was led back to the one without the change; `own` is the factor from there.
+
+    Code that multiplies seldom raises a rate, but often lowers it, by any factor.
+    """
+    return abs(own) <= abs(factor) * (1.0 if factor > 0 else LIKENESS)
 
 
 def _is_alike(first: float, own: float, factor: float) -> bool:

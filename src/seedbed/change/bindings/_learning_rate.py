@@ -103,20 +103,23 @@ class LearningRate:
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
-        is_complete = self._knows_all()
-        others = Undeclared(self._optimizer, self._scheduler, self._built, is_complete)
+        others = Undeclared(self._optimizer, self._scheduler, self._built, self._search())
         watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, others, self._former)
         self._followers.append(watch)
         return watch
 
-    def _knows_all(self) -> bool:
-        """Whether all the undeclared schedulers are known; it searches for them once, when there are some."""
-        if self._scheduler is not None or self._has_searched:
-            return False
-        self._has_searched = had_scheduler(self._optimizer)
-        if self._has_searched:
-            self._built.update(schedules_built(self._optimizer))
-        return True
+    def _search(self) -> bool:
+        """Look for the undeclared schedulers, at every change without a declared one; whether all are known now.
+
+        With a declared one the first change alone looks for others.
+        """
+        if not had_scheduler(self._optimizer):
+            return True
+        is_due = self._scheduler is None or not self._has_searched
+        if is_due:
+            self._built.update(each for each in schedules_built(self._optimizer) if each is not self._scheduler)
+            self._has_searched = True
+        return is_due
 
     def unfollow(self, watch: RateWatch) -> None:
         """End a watch that `follow` began."""

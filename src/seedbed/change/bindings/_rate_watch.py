@@ -1,7 +1,7 @@
 """The watch on learning rates: they must stay as they were set, or be carried on, and reach an update."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from torch import Tensor
@@ -16,10 +16,11 @@ from seedbed.change.bindings.schedules._forecast import Forecast
 from seedbed.change.bindings.schedules._live_schedulers import class_names
 from seedbed.change.bindings.schedules._moves import calls_a_factor
 from seedbed.change.bindings.schedules._schedulers import Rates, rates_of
-from seedbed.change.bindings.schedules._undeclared import Undeclared
+from seedbed.change.bindings.schedules._undeclared import Judged, Undeclared
 
 __all__ = ["RateWatch"]
 
+_DUST = 1e-12  # of the rate at first: no schedule means so small a one
 _PROBE = 2.0  # times the rate: what a step is compared with when the former rate is not known
 
 
@@ -44,10 +45,11 @@ class RateWatch:
         self._optimizer, self._scheduler, self._group = optimizer, scheduler, group
         self._of = slice(None) if group is None else slice(group, group + 1)
         self._all = rates_of(optimizer)
-        self._first_expected = self._expected[0]
+        self._first, self._first_expected = self._all, self._expected[0]
         self._forecast = self._new_forecast()
         self._former = None if former is None or former == self._all else former
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
+        self._twins = tuple(self._course.former(self._all))
         self._replaced = False
         self._rewritten = ""
         self._others = others
@@ -58,13 +60,18 @@ class RateWatch:
     def _expected(self) -> Rates:
         return self._all[self._of]
 
+    def _rates(self) -> Rates:
+        """The rates now; what a schedule's rounding leaves of a rate that it led to 0 is 0."""
+        rates = rates_of(self._optimizer)
+        scales = (*map(max, self._course.former(self._first), self._first), *rates[len(self._first) :])
+        return tuple(0.0 if abs(rate) < _DUST * scale else rate for rate, scale in zip(rates, scales, strict=True))
+
     def _new_forecast(self) -> Forecast | None:
         scheduler = self._scheduler
         return None if scheduler is None or calls_a_factor(scheduler) else Forecast(scheduler)
 
     def _look(self) -> None:
-        former = self._course.former(self._all)
-        self._others.look({place: (self._all[place], former[place]) for place in self._places()})
+        self._others.look({place: (self._all[place], self._twins[place]) for place in self._places()})
 
     def end(self) -> None:
         """End the watch."""
@@ -73,15 +80,17 @@ class RateWatch:
     def rebase(self) -> None:
         """Expect the present rates from now on: they were written through the same binding."""
         self._all = rates_of(self._optimizer)
+        self._twins = tuple(self._course.former(self._all))
         self._forecast = self._new_forecast()
         self._look()
         self._replaced = not self._use.is_seen and self._expected[0] != self._first_expected
 
     def before(self, step: int) -> None:
         """Compare the rates with those that are allowed, and take what a proof needs."""
-        found = rates_of(self._optimizer)
+        found = self._rates()
         stepped = self._forecast is not None and self._forecast.has_stepped()
-        if (stepped or found[: len(self._all)] != self._all) and not self._follow(step, found[: len(self._all)]):
+        is_led = stepped or self._others.stepped() or found[: len(self._all)] != self._all
+        if is_led and not self._follow(step, found[: len(self._all)]):
             return
         if len(found) > len(self._all) and not self._takes_added(step, found):
             return
@@ -98,17 +107,17 @@ class RateWatch:
         finding = self._use.finish(step, rate, self._rewritten if self._course.is_open else None)
         if finding is None:
             return
-        moved = rates_of(self._optimizer)[self._of] != self._expected
+        moved = self._rates()[self._of] != self._expected
         if finding.match is Match.FORMER or (finding.match is Match.OPEN and moved):
             self._report_unused_rate(step, rate)
         else:
             self._use.tell(step, rate, finding)
 
     def _report_unused_rate(self, step: int, rate: float) -> None:
-        now = rates_of(self._optimizer)[self._of]
+        now = self._rates()[self._of]
         if now != self._expected and self._forecast is not None and self._forecast.has_stepped():
             return  # a hook after the step moved the schedule on; the next step shows what it used
-        former = self._course.former(self._all)[self._of][0]
+        former = self._twins[self._of][0]
         found, by = (now[0], "a hook of the optimizer") if now != self._expected else (former, "the former rate")
         self._use.lose(step, rate, found, f"the update was not made with it, but with what is left by {by}")
 
@@ -116,14 +125,14 @@ class RateWatch:
         return [*range(len(self._all))][self._of]
 
     def _put_former(self, settings: dict[int, dict[str, Any]]) -> None:
-        former = self._course.former(self._all)
         for place in self._places():
-            held = settings[place]["lr"]
-            settings[place]["lr"] = held.fill_(former[place]) if isinstance(held, Tensor) else former[place]
+            held, former = settings[place]["lr"], self._twins[place]
+            settings[place]["lr"] = held.fill_(former) if isinstance(held, Tensor) else former
 
     def _takes_added(self, step: int, found: Rates) -> bool:
         """Whether the groups added since then have rates of their own, and not the default that the change left."""
         added, self._all = found[len(self._all) :], found
+        self._twins += added
         default = self._optimizer.defaults.get("lr")
         self._course.add(added)
         if self._group is not None or not isinstance(default, int | float | Tensor):
@@ -146,35 +155,51 @@ class RateWatch:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
         is_moved = all(self._moved(rates, found) for rates in allowed)
-        lost = self._lost(step, allowed[0], found) if is_moved else None
-        if lost is None:
-            if self._forecast is not None:
-                self._forecast.go_on_from(found)
-            self._all = found
-            return True
-        worst, expected, now = lost
-        why = f"group {worst}'s rate was overwritten by {self._overwriters(found)}"
-        self._use.lose(step, expected, now, why)
-        return False
+        judged = self._judged(allowed[0], found) if is_moved or self._forecast is None else {}
+        lost = self._lost(step, allowed[0], found, judged)
+        if lost is not None:
+            place, expected = lost
+            why = f"group {place}'s rate was overwritten by {self._overwriters(found)}"
+            self._use.lose(step, expected, found[place], why)
+            return False
+        if self._forecast is not None:
+            self._forecast.go_on_from(found)
+        self._twins, self._all = self._twins_led(found, judged), found
+        return True
 
-    def _moved(self, allowed: Rates, found: Rates) -> list[tuple[int, float, float]]:
-        """The bound groups with another rate than the allowed, and both."""
-        groups = zip(self._places(), allowed[self._of], found[self._of], strict=False)
-        return [(place, rate, now) for place, rate, now in groups if self._course.moved(place, rate, now)]
+    def _moved(self, allowed: Rates, found: Rates) -> list[int]:
+        """The bound groups with another rate than the allowed."""
+        return [place for place in self._places() if self._course.moved(place, allowed[place], found[place])]
 
-    def _lost(self, step: int, expected: Rates, found: Rates) -> tuple[int, float, float] | None:
-        """A group that lost the change, with both rates; None where it is carried on, or may be."""
-        moved, former = self._moved(expected, found), self._course.former(expected)
-        pairs = {place: (rate, former[place]) for place, rate, _ in moved}
-        judged = self._others.judge(pairs, found)
-        lost = [each for each in moved if judged[each[0]].carry is Carry.LOST or each[2] < 0]
-        undecided = [each for each in moved if judged[each[0]].carry is Carry.OPEN]
+    def _judged(self, expected: Rates, found: Rates) -> dict[int, Judged]:
+        """What the undeclared schedulers did to each group that was moved, or that they left where it stands."""
+        moved = self._moved(expected, found)
+        stood = [place for place in self._places() if found[place] != 0 and self._forecast is None]
+        places = {*moved, *stood} if self._others.stepped() else moved
+        twins = self._twins if expected == self._all else self._course.former(expected)
+        judged = self._others.judge({place: (expected[place], twins[place]) for place in places}, found)
+        return {place: each for place, each in judged.items() if place in moved or each.carry is not Carry.OPEN}
+
+    def _lost(self, step: int, expected: Rates, found: Rates, judged: Mapping[int, Judged]) -> tuple[int, float] | None:
+        """A group that lost the change, with the rate expected; None where it is carried on, or may be."""
+        lost = [place for place, each in judged.items() if each.carry is Carry.LOST or found[place] < 0]
+        undecided = [place for place, each in judged.items() if each.carry is Carry.OPEN]
         if lost or not undecided:
-            return lost[0] if lost else None
-        self._rewritten = rewritten(undecided[0][2], step)
+            return (lost[0], expected[lost[0]]) if lost else None
+        self._rewritten = rewritten(found[undecided[0]], step)
         alone = [judged[place].alone if place in judged else rate for place, rate in enumerate(expected)]
-        is_lost = self._former is None or self._course.follow(alone, found) is Carry.LOST
-        return undecided[0] if is_lost else None
+        by_any = {place for place, each in judged.items() if each.by_a_factor}
+        is_lost = self._former is None or self._course.follow(alone, found, by_any=by_any) is Carry.LOST
+        return (undecided[0], expected[undecided[0]]) if is_lost else None
+
+    def _twins_led(self, found: Rates, judged: Mapping[int, Judged]) -> Rates:
+        """Where the rates would be now without the change: as the schedulers led them, else in proportion."""
+        former = self._course.former(found)
+        known = {place: each.twin for place, each in judged.items() if each.twin is not None}
+        return tuple(
+            known.get(place, twin * (now / old) if old else former[place])
+            for place, (twin, old, now) in enumerate(zip(self._twins, self._all, found, strict=True))
+        )
 
     def _overwriters(self, found: Rates) -> str:
         schedulers = self._others.blamed or self._others.foreign(found, self._of)

@@ -7,16 +7,16 @@ arrived at its target, leads both to the same. No function of the user's is call
 import copy
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
-from math import inf
+from math import inf, log
 from typing import Any, NamedTuple, final
 
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import SWALR
 
-from seedbed.change.bindings._course import is_rounding
+from seedbed.change.bindings._course import LIKENESS, is_rounding
 from seedbed.change.bindings.schedules._schedulers import is_known, last_set, reaches, schedule_tree
 
 __all__ = ["Pair", "Steps", "Way", "built_on", "calls_a_factor", "closed_form", "computes", "led", "rose"]
@@ -50,31 +50,36 @@ _UNKNOWN = Way(-inf, -inf, -inf, -inf)
 
 
 def led(steps: Steps, place: int, before: Pair, carrying: Mapping[LRScheduler, float]) -> list[Way] | None:
-    """Where these steps may have led `before` of the group, in any order; None where that is not known.
+    """Where these steps may have led `before` of the group, in turn or one after the other; None if that is not known.
 
-    It is not known of a class that is not PyTorch's own, and of a MultiplicativeLR, whose function is not called. The
+    It is not known of a class that is not PyTorch's own, and of a MultiplicativeLR whose factor may be several. The
     schedulers in `carrying` took their bases from a changed rate; without the change these are so many times larger.
     """
     if len(steps) > _MOST_SCHEDULERS or max(steps.values(), default=0) > _MOST_STEPS:
         return None
     if any(not is_known(part) for each in steps for part in schedule_tree(each)):
         return None
+    if len(steps) == 1 and calls_a_factor(only := next(iter(steps))):
+        steps = {only: 1}  # all its factors are found as one
     rate, twin = before
     start = Way(rate, twin, rate * (1 + _NUDGE), rate * (1 - _NUDGE))
     ratios = {each: ratio for whole, ratio in carrying.items() for each in schedule_tree(whole)}
-    found = dict.fromkeys(way for order in permutations(steps) for way in _in_turn(order, steps, place, start, ratios))
+    found: dict[Way, None] = {}
+    for order in _orders(steps):
+        ways = [start]
+        for scheduler, back in order:
+            ways = _stepped(scheduler, back, place, ways, ratios)
+        found.update(dict.fromkeys(ways))
     return None if _UNKNOWN in found else list(found)
 
 
-def _in_turn(
-    order: Sequence[LRScheduler], steps: Steps, place: int, start: Way, ratios: Mapping[LRScheduler, float]
-) -> list[Way]:
-    ways = [start]
-    for left in range(max(steps.values(), default=0), 0, -1):
-        for scheduler in order:
-            if steps[scheduler] >= left:
-                ways = _stepped(scheduler, left - 1, place, ways, ratios)
-    return ways
+def _orders(steps: Steps) -> Iterator[tuple[tuple[LRScheduler, int], ...]]:
+    """The orders in which a loop may have made these steps: each scheduler, and how many of its own came after it."""
+    most = max(steps.values(), default=0)
+    for each in permutations(steps):
+        in_turn = tuple((one, back) for back in range(most - 1, -1, -1) for one in each if steps[one] > back)
+        in_a_row = tuple((one, back) for one in each for back in range(steps[one] - 1, -1, -1))
+        yield from dict.fromkeys((in_turn, in_a_row))
 
 
 def _stepped(
@@ -90,7 +95,7 @@ def _stepped(
     if isinstance(scheduler, _COMPUTING):
         return [_computed(last_set(scheduler)[place], scheduler, ratios)]
     if calls_a_factor(scheduler):
-        return [_UNKNOWN]
+        return [_UNKNOWN if back else _by_a_factor(last_set(scheduler)[place], way) for way in ways]
     if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):  # the metrics that decide were seen by the loop alone
         least = float(scheduler.min_lrs[place])
         reduced = [Way(*(_reduced(rate, scheduler.factor, least, scheduler.eps) for rate in way)) for way in ways]
@@ -98,6 +103,19 @@ def _stepped(
     known = [way for way in ways if way != _UNKNOWN]
     rates = _multiplied(scheduler, back, place, known, ratios.get(scheduler, 1.0))
     return [*rates, *([_UNKNOWN] if len(known) < len(ways) else [])]
+
+
+def _by_a_factor(found: float, way: Way) -> Way:
+    """Where the factor leads that made the rate `found`, since the function that gave it is not called again.
+
+    It is not known where it is above 1 and leads to near the twin: other code may have set the rate back before.
+    """
+    if found <= 0 or min(way) <= 0:
+        return _UNKNOWN
+    factor, own = found / way.rate, found / way.twin
+    if factor > 1 and abs(log(own)) <= LIKENESS * log(factor):
+        return _UNKNOWN
+    return Way(found, *(rate * factor for rate in way[1:]))
 
 
 def _reduced(rate: float, factor: float, least: float, fewest: float) -> float:

@@ -2,13 +2,12 @@
 
 import weakref
 from collections.abc import Mapping
-from math import log
 from typing import NamedTuple, final
 
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._course import LIKENESS, Carry, is_rounding
+from seedbed.change.bindings._course import Carry, is_rounding
 from seedbed.change.bindings.schedules._live_schedulers import whole_schedules
 from seedbed.change.bindings.schedules._moves import (
     Pair,
@@ -30,10 +29,16 @@ _MOST_SEARCHES = 8  # for schedulers that were built later: a search takes tens 
 
 
 class Judged(NamedTuple):
-    """What was done to the change of one rate, and the rate to which the schedulers alone would have led it."""
+    """What was done to the change of one rate, and the rate to which the schedulers alone would have led it.
+
+    `twin` is where they led what would stand there without the change, if that is known. `by_a_factor`: a
+    MultiplicativeLR wrote it, by a factor that nobody knows, so that it may have risen by any.
+    """
 
     carry: Carry
     alone: float
+    twin: float | None = None
+    by_a_factor: bool = False
 
 
 @final
@@ -84,6 +89,10 @@ class Undeclared:
             judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
         return judged
 
+    def stepped(self) -> bool:
+        """Whether any has stepped since the last look."""
+        return bool(self._steps())
+
     def foreign(self, found: Rates, of: slice) -> list[LRScheduler]:
         """The schedulers that set the rates found, of classes whose steps nobody knows, or declared."""
         wrote = [each for each in whole_schedules(self._optimizer) if last_set(each)[of] == found[of]]
@@ -103,29 +112,35 @@ class Undeclared:
         if computing:
             self._blamed = computing
             return Judged(Carry.LOST, before[0])
-        if len(steps) == 1 and calls_a_factor(only := next(iter(steps))):
-            return _by_a_factor(only, place, before, found)
         ways = led(steps, place, before, self._carrying)
         if ways is None:
-            return Judged(Carry.OPEN, before[0])
+            wrote = [each for each in steps if calls_a_factor(each) and last_set(each)[place] == found]
+            self._blamed = list(steps)
+            by_a_factor = bool(wrote) and (wrote == [declared] or not is_rounding(found, before[1]))
+            return Judged(Carry.OPEN, before[0], by_a_factor=by_a_factor)
         alone = ways[0].rate if len({way.rate for way in ways}) == 1 else before[0]
-        reached = [way for way in ways if is_rounding(found, way.rate)]
+        if steps and not any(self._is_left(way, steps) for way in ways):
+            self._blamed = list(steps)
+            return Judged(Carry.LOST, alone)  # whatever other code wrote after them
+        reached = {way.twin: self._is_left(way, steps) for way in ways if is_rounding(found, way.rate)}
         told = [] if reached else [each for each in steps if _is_on_curve(each, place, found)]
-        if found >= 0 and any(self._is_left(way, steps) for way in reached):
-            return Judged(Carry.CARRIED, alone)
+        if len(set(reached.values())) > 1:
+            return Judged(Carry.OPEN, alone)
+        if any(reached.values()) and found >= 0:
+            return Judged(Carry.CARRIED, alone, next(iter(reached)) if len(reached) == 1 else None)
         if reached or told or any(is_rounding(found, way.twin) for way in ways):
             self._blamed = told or (list(steps) if reached else [])
             return Judged(Carry.LOST, alone)
         return Judged(Carry.OPEN, alone)
 
     def _is_left(self, way: Way, steps: Steps) -> bool:
-        """Whether something of the change is left: its twin is led elsewhere, and so is any other rate."""
+        """Whether something of the change is left: its twin is led elsewhere, and not to where any rate ends up."""
         if is_rounding(way.rate, way.twin):
             return False
         if any(each in self._carrying for each in steps):
             return True
-        is_target = is_rounding(way.rate, way.above) and is_rounding(way.rate, way.below)
-        return not is_target and not any(rose(each, num) for each, num in steps.items())
+        is_floor = way.twin > way.rate and is_rounding(way.rate, way.above) and is_rounding(way.rate, way.below)
+        return not is_floor and not any(rose(each, num) for each, num in steps.items())
 
     def _search(self, found: Rates) -> bool:
         """Look for schedulers that were built since the last search; whether there are any."""
@@ -161,16 +176,3 @@ def _is_on_curve(scheduler: LRScheduler, place: int, found: float) -> bool:
     """Whether the rate found is on its curve, as it is where it was told to step to a given epoch."""
     curve = closed_form(scheduler)
     return curve is not None and is_rounding(found, curve[place])
-
-
-def _by_a_factor(scheduler: LRScheduler, place: int, before: Pair, found: float) -> Judged:
-    """Judge by what it wrote, since its function is not called for it.
-
-    It carries on what it found; only a rate that rose, to near the one without the change, was written by other code
-    before: factors are seldom above 1.
-    """
-    if last_set(scheduler)[place] != found or min(found, *before) <= 0:
-        return Judged(Carry.OPEN, before[0])
-    away, own = (abs(log(found / rate)) for rate in before)
-    is_set_back = found > before[0] and own <= LIKENESS * away
-    return Judged(Carry.LOST if is_set_back else Carry.CARRIED, before[0])
