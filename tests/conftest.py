@@ -1,6 +1,7 @@
 """What holds for every test, and a record that several rooms show."""
 
 import gc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,15 @@ def pytest_collection_finish() -> None:
     """Put aside what the imports made: searches through all objects, for schedulers say, need not look at it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(params=[False, True], ids=["seen", "hidden"])
+def hide(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
+    """Called in a test, it hides all objects from the collector in one of two cases; none is hidden before."""
+    gc.unfreeze()
+    yield gc.freeze if request.param else lambda: None
+    gc.unfreeze()
+    pytest_collection_finish()
 
 
 @pytest.fixture

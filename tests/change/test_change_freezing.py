@@ -10,8 +10,9 @@ from change_knob import turned
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
-from seedbed.change import Freeze, OnUnfreeze, Use, UseReport
+from seedbed.change import ChangeEngine, ChangeState, Delta, Freeze, OnUnfreeze, Parameter, Set, Use, UseReport
 from seedbed.errors import InvalidInput
+from seedbed.records import MemoryJournal
 
 OPTIMIZERS = {
     "AdamW": lambda weights: AdamW(weights, lr=0.1),
@@ -261,6 +262,47 @@ def test_a_binding_that_is_made_while_the_statistics_are_held_brings_them_back(
     assert norm_of(kept).momentum == 0.2, "nothing is left of the first time"
 
 
+@pytest.mark.parametrize("momentum", [0.01, 0.0, None])
+@pytest.mark.parametrize("resumed", [False, True])
+def test_unfreezing_gives_back_the_momentum_that_the_layer_had_when_it_was_frozen(
+    momentum: float | None, resumed: bool
+) -> None:
+    model, journal = a_model(), MemoryJournal()
+
+    def bound() -> tuple[ChangeEngine, Freeze]:
+        binding = Freeze(model, "encoder", SGD(model.parameters(), lr=0.1))
+        return ChangeEngine(journal, {"frozen": binding}, [Parameter("frozen", "1", low=0, high=1)]), binding
+
+    engine, binding = bound()
+    norm_of(model).momentum = momentum
+    binding.write(0.0)
+    assert norm_of(model).momentum == momentum, "it was not frozen"
+    engine.propose(Delta("frozen", Set(1.0), "because", "somebody"), 0)
+    assert norm_of(model).momentum == 0.0
+    if resumed:
+        state = engine.state(0).model_dump_json()
+        model = a_model()  # as another process builds it, with a momentum of 0.1
+        engine, _ = bound()
+        engine.resume(ChangeState.model_validate_json(state))
+        assert norm_of(model).momentum == 0.0
+    engine.propose(Delta("frozen", Set(0.0), "because", "somebody"), 0)
+    assert (norm_of(model).momentum, norm_of(model).track_running_stats) == (momentum, True)
+
+
+@pytest.mark.parametrize("momentum", [0.3, None])
+def test_what_other_code_did_to_a_layer_is_not_undone(momentum: float | None) -> None:
+    model = a_model()
+    binding, norm = Freeze(model, "encoder", SGD(model.parameters(), lr=0.1)), norm_of(model)
+    binding.write(1.0)
+    norm.momentum = momentum  # the layer is held no more
+    binding.restore(binding.state())
+    assert norm.momentum == momentum
+    norm.track_running_stats = False
+    for value in (1.0, 0.0):
+        binding.write(value)
+        assert (norm.momentum, norm.track_running_stats) == (momentum, False)
+
+
 def test_a_cumulative_average_is_held_and_brought_back() -> None:
     model = a_model()
     norm_of(model).momentum = None
@@ -272,13 +314,17 @@ def test_a_cumulative_average_is_held_and_brought_back() -> None:
     assert norm_of(model).momentum is None
 
 
+@pytest.mark.parametrize("built_so", [False, True])
 @pytest.mark.parametrize("resumed", [False, True])
-def test_a_cumulative_average_goes_on_from_the_batches_that_it_had_when_it_was_frozen(resumed: bool) -> None:
-    model = nn.ModuleDict({"part": nn.BatchNorm1d(2, momentum=None), "head": nn.Linear(2, 1)})
+def test_a_cumulative_average_goes_on_from_the_batches_that_it_had_when_it_was_frozen(
+    built_so: bool, resumed: bool
+) -> None:
+    model = nn.ModuleDict({"part": nn.BatchNorm1d(2, momentum=None if built_so else 0.1), "head": nn.Linear(2, 1)})
     norm = model["part"]
     assert isinstance(norm, nn.BatchNorm1d)
     optimizer, x = SGD(model.parameters(), lr=0.1), torch.randn(16, 2)
     binding = Freeze(model, "part", optimizer)
+    norm.momentum = None
 
     def steps(*numbers: int) -> None:
         for number in numbers:

@@ -1,7 +1,6 @@
 """A declared schedule carries a changed rate on; whatever takes it back is caught and named."""
 
 import copy
-import gc
 from collections.abc import Callable
 
 import pytest
@@ -339,22 +338,6 @@ def test_plain_code_that_overwrites_is_caught_and_no_scheduler_is_accused() -> N
     assert seen[0].expected == pytest.approx(3e-4)
     assert seen[0].found == 0.5
     assert "group 1's rate was overwritten by code outside all live schedulers" in seen[0].why
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["LambdaLR", "StepLR", "CosineAnnealingLR", "ReduceLROnPlateau", "SequentialLR"])
-@pytest.mark.parametrize("value", [3e-3, 3e-2])
-def test_a_scheduler_that_gc_freeze_hides_is_judged_as_another(kind: str, value: float) -> None:
-    seen = []
-    for hides in (False, True):
-        optimizer, scheduler = trained(kind, 1)
-        if hides:
-            gc.freeze()
-        reports = turned(LearningRate(optimizer), value)
-        for _ in range(6):
-            train_step(optimizer, scheduler)
-        seen.append(reports)
-    assert seen[0] == seen[1]
 
 
 @pytest.mark.slow

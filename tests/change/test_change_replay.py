@@ -144,6 +144,21 @@ def test_what_was_taken_back_before_a_step_could_use_it_is_not_made_again() -> N
     assert rule.not_repeated(again.engine.history) == ()
 
 
+def test_a_repeated_change_that_is_taken_back_was_not_repeated() -> None:
+    first = Loop()
+    first.step()
+    first.scale(5.0)
+    first.step()
+    rule, again = replay_rule(first.engine.history, "first"), Loop()
+    again.step()
+    again.engine.propose_all(rule.due(1), 1)
+    again.engine.rollback(1)
+    again.step()
+    assert (first.rates, again.rates) == ([1e-3, 5e-3], [1e-3, 1e-3])
+    assert again.engine.history[1].outcome is Outcome.NO_OP
+    assert [record.id for record in rule.not_repeated(again.engine.history)] == [1]
+
+
 def test_work_that_a_resume_threw_away_is_not_replayed() -> None:
     loop = Loop()
     loop.step()

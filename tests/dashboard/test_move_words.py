@@ -26,6 +26,8 @@ class Change:
         (Change(0.001, 0.0005, 0.0007, Outcome.BLOCKED), "", "stays 0.001, 0.0005 was asked for"),
         (Change(0.25, 0.5, 0.25, Outcome.CLAMPED), "ms", "stays 0.25 ms, 0.5 ms was asked for"),
         (Change(0.25, 0.25, 0.25, Outcome.NO_OP), "1", "stays 0.25"),
+        # It was made, and taken back before a step could use it.
+        (Change(0.25, 0.5, 0.4, Outcome.NO_OP), "1", "stays 0.25, 0.5 was asked for"),
     ],
 )
 def test_a_change_says_what_it_got_and_what_it_asked_for_where_that_differs(change, unit, words):

@@ -30,7 +30,7 @@ class Moved(Protocol):
 def move_words(change: Moved, unit: str = "1") -> str:
     """`0.001 -> 0.0005`, or `stays 0.001`; and what was asked for, where that is not what was let through."""
     of = "" if unit in ("1", "") else f" {unit}"
-    is_held = change.outcome is Outcome.BLOCKED or change.after == change.before
+    is_held = change.outcome in {Outcome.BLOCKED, Outcome.NO_OP} or change.after == change.before
     got = change.before if is_held else change.after
     moved = f"stays {got:g}{of}" if is_held else f"{change.before:g} -> {got:g}{of}"
     return moved if change.wanted == got else f"{moved}, {change.wanted:g}{of} was asked for"

@@ -17,7 +17,7 @@ from seedbed.errors import InvalidInput
 __all__ = ["Freeze", "OnUnfreeze"]
 
 _CUMULATIVE = -1.0  # a state's number for BatchNorm's momentum None
-_FORMER = "_seedbed_momentum"  # a held layer's attribute: its own momentum, also for another binding and for a copy
+_OWN = "_seedbed_momentum"  # a held layer's attribute: its own momentum, also for another binding and for a copy
 
 
 class OnUnfreeze(StrEnum):
@@ -36,8 +36,9 @@ class Freeze:
     stay frozen. The running statistics of normalisation layers are held too, by a momentum of 0, unless
     `hold_statistics` is False; other buffers, and the layers' mode, are not changed. A held layer still counts its
     batches (num_batches_tracked), which changes nothing; only a cumulative average (momentum None), where that number
-    is the weight of what was averaged so far, does not count them either. Unfreezing keeps the optimizer's state of the
-    weights, or removes it with `on_unfreeze=OnUnfreeze.RESET`.
+    is the weight of what was averaged so far, does not count them either. Unfreezing gives each layer the momentum that
+    it had when it was frozen, also after a resume; it keeps the optimizer's state of the weights, or removes it with
+    `on_unfreeze=OnUnfreeze.RESET`.
 
     An averaged copy (AveragedModel) is not frozen: it still moves towards the weights. A copy that is made while the
     statistics are held holds its own, until it is unfrozen through a binding of its own. Raises InvalidInput when the
@@ -63,14 +64,6 @@ class Freeze:
         self._others: frozenset[str] = frozenset()
         idle = frozenset(key for key, weight in self._weights().items() if not weight.requires_grad)
         self._others = idle if len(idle) < len(self._weights()) else frozenset()
-        self._momenta = {key: _own_momentum(norm) for key, norm in self._norms().items()}
-        self._cumulative = frozenset(
-            key
-            for key, norm in self._norms().items()
-            if isinstance(norm, _BatchNorm)
-            and (norm.track_running_stats or hasattr(norm, _FORMER))
-            and self._momenta[key] is None
-        )
         self._watch: FrozenWatch | UnfrozenWatch | None = None
         self._require_untied()
         _require_unused_found(model)
@@ -89,8 +82,8 @@ class Freeze:
             self._remove_state_if_reset()
         for weight in self._weights().values():
             _set_frozen(weight, frozen=value == 1.0)
-        for key, norm in self._norms().items():
-            self._set_momentum(key, norm, 0.0 if value == 1.0 else self._momentum_of(key, norm))
+        for norm in self._norms().values():
+            _set_statistics(norm, _own_momentum(norm), held=value == 1.0)
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report whether the next optimizer step kept every bit of the frozen weights, or trained the unfrozen ones.
@@ -107,10 +100,12 @@ class Freeze:
             self._watch = kind(self._optimizer, self._named, self.read, report)
 
     def state(self) -> dict[str, float]:
-        """Whether each weight is frozen, and the momentum of each layer's statistics, by their names in the model."""
-        frozen = {f"{key}.frozen": float(not weight.requires_grad) for key, weight in self._weights().items()}
-        momenta = {f"{key}.momentum": _momentum_number(norm.momentum) for key, norm in self._norms().items()}
-        return {**frozen, **momenta}
+        """Whether each weight is frozen; each layer's own momentum, and whether its statistics are held; by name."""
+        numbers = {f"{key}.frozen": float(not weight.requires_grad) for key, weight in self._weights().items()}
+        for key, norm in self._norms().items():
+            own = _own_momentum(norm)
+            numbers |= {f"{key}.momentum": _CUMULATIVE if own is None else own, f"{key}.held": float(_is_held(norm))}
+        return numbers
 
     def restore(self, state: Mapping[str, float]) -> None:
         """Restore a state that `state` returned. Raises InvalidInput when it is of other weights."""
@@ -122,21 +117,8 @@ class Freeze:
         for key, weight in self._weights().items():
             _set_frozen(weight, frozen=state[f"{key}.frozen"] == 1.0)
         for key, norm in self._norms().items():
-            momentum = state[f"{key}.momentum"]
-            self._set_momentum(key, norm, None if momentum == _CUMULATIVE else momentum)
-
-    def _set_momentum(self, key: str, norm: _NormBase, momentum: float | None) -> None:
-        own = self._momentum_of(key, norm)
-        if momentum == own:
-            vars(norm).pop(_FORMER, None)
-        else:
-            setattr(norm, _FORMER, own)
-        norm.momentum = momentum
-        if key in self._cumulative:  # a layer that does not track its statistics counts no batches
-            norm.track_running_stats = momentum is None
-
-    def _momentum_of(self, key: str, norm: _NormBase) -> float | None:
-        return self._momenta.get(key, _own_momentum(norm))
+            own = state[f"{key}.momentum"]
+            _set_statistics(norm, None if own == _CUMULATIVE else own, held=state[f"{key}.held"] == 1.0)
 
     def _weights(self) -> dict[str, nn.Parameter]:
         module = self._model.get_submodule(self._name)
@@ -152,7 +134,7 @@ class Freeze:
             f"{key}.{name}": buffer
             for key, norm in self._norms().items()
             for name, buffer in norm.named_buffers(recurse=False)
-            if name != "num_batches_tracked" or key in self._cumulative
+            if name != "num_batches_tracked" or _is_cumulative(norm)
         }
         return {**self._weights(), **statistics}
 
@@ -196,11 +178,35 @@ def _set_frozen(weight: nn.Parameter, *, frozen: bool) -> None:
         weight.grad = None
 
 
+def _set_statistics(norm: _NormBase, own: float | None, *, held: bool) -> None:
+    """Let the layer's statistics go on with their `own` momentum, or hold them."""
+    if _is_cumulative(norm) and hasattr(norm, _OWN):
+        norm.track_running_stats = True
+    vars(norm).pop(_OWN, None)
+    norm.momentum = own
+    if held and _is_moving(norm):
+        if _is_cumulative(norm):
+            norm.track_running_stats = False  # then it counts no batches
+        setattr(norm, _OWN, own)
+        norm.momentum = 0.0
+
+
 def _own_momentum(norm: _NormBase) -> float | None:
     """The layer's momentum; while its statistics are held, the one from before."""
-    own: float | None = getattr(norm, _FORMER, norm.momentum)
+    own: float | None = getattr(norm, _OWN) if _is_held(norm) else norm.momentum
     return own
 
 
-def _momentum_number(momentum: float | None) -> float:
-    return _CUMULATIVE if momentum is None else momentum
+def _is_held(norm: _NormBase) -> bool:
+    """Whether its statistics are held; no more, where other code gave the layer a momentum since."""
+    return hasattr(norm, _OWN) and norm.momentum == 0.0
+
+
+def _is_cumulative(norm: _NormBase) -> bool:
+    """Whether the layer averages over all batches, whose number then counts."""
+    return isinstance(norm, _BatchNorm) and getattr(norm, _OWN, norm.momentum) is None
+
+
+def _is_moving(norm: _NormBase) -> bool:
+    """Whether its statistics move in training; BatchNorm's do not, where other code ended their tracking."""
+    return norm.track_running_stats or not isinstance(norm, _BatchNorm)

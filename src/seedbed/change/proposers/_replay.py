@@ -42,13 +42,13 @@ class ReplayRule:
     def not_repeated(self, history: ChangeHistory) -> tuple[ChangeRecord, ...]:
         """The replayed changes that did not take effect with the same value in the run of `history`.
 
-        A value that stood there already is the same value: what a rollback took back is not made again.
+        A value that stood there already is the same value; one that a rollback took back is not.
         """
         proposers = {self.proposer(record.delta.proposer) for record in self.replayed}
         found = {
             (record.step, record.delta.parameter): record.after
             for record in history.records
-            if record.delta.proposer in proposers and record.outcome in {*_IN_USE, Outcome.NO_OP}
+            if record.delta.proposer in proposers and (record.outcome in _IN_USE or _stood_there(record))
         }
         return tuple(each for each in self.replayed if found.get((each.step, each.delta.parameter)) != each.after)
 
@@ -56,6 +56,11 @@ class ReplayRule:
 def replay_rule(history: ChangeHistory, of: str) -> ReplayRule:
     """The rule that repeats the changes in `history`, the history of run `of`. Superseded changes are left out."""
     return ReplayRule(of, _with(history.records, _IN_USE), _with(history.records, _UNREPEATABLE))
+
+
+def _stood_there(record: ChangeRecord) -> bool:
+    """Whether it asked for the value that was live already. NO_OP is also what was made, and then taken back."""
+    return record.denied and record.outcome is Outcome.NO_OP
 
 
 def _with(records: Sequence[ChangeRecord], outcomes: frozenset[Outcome]) -> tuple[ChangeRecord, ...]:

@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ from seedbed.errors import InvalidInput
 __all__ = ["class_names", "had_scheduler", "momentum_cyclers", "whole_schedules"]
 
 _CODE = (FunctionType, ModuleType, type)
+_LIBRARIES = sys.stdlib_module_names | {"torch"}
 
 
 def momentum_cyclers(optimizer: Optimizer, declared: LRScheduler | None = None) -> list[LRScheduler]:
@@ -49,21 +51,20 @@ def class_names(schedulers: Iterable[LRScheduler]) -> str:
 
 
 def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:
-    found = _of_optimizer(gc.get_objects(), optimizer)
-    return found if found or gc.get_freeze_count() == 0 else _of_optimizer(_reachable(), optimizer)
-
-
-def _of_optimizer(objects: Iterable[Any], optimizer: Optimizer) -> list[LRScheduler]:
-    found: list[LRScheduler] = [each for each in objects if issubclass(type(each), LRScheduler)]
-    return [each for each in found if _steps(vars(each).get("optimizer")) is optimizer]
+    """Those in the collector's list, and where gc.freeze() hides objects from it, those that can be reached."""
+    objects = chain(gc.get_objects(), _reachable() if gc.get_freeze_count() else ())
+    found: dict[int, LRScheduler] = {id(each): each for each in objects if issubclass(type(each), LRScheduler)}
+    return [each for each in found.values() if _steps(vars(each).get("optimizer")) is optimizer]
 
 
 def _reachable() -> Iterable[object]:
-    """What the modules and the running functions hold, also where gc.freeze() hides it from the collector's list.
+    """What the modules and the running functions hold, also what gc.freeze() hides from the collector's list.
 
-    What classes and functions hold is left out: that is most of a process, and no place for a scheduler.
+    What classes and functions hold is left out, and what the modules of Python and PyTorch hold: that is most of a
+    process, and no place for a scheduler.
     """
-    roots: list[object] = [vars(each) for each in sys.modules.values()]
+    loaded = [each for name, each in list(sys.modules.items()) if name.partition(".")[0] not in _LIBRARIES]
+    roots: list[object] = [vars(each) for each in loaded if hasattr(each, "__dict__")]  # None forbids an import
     running: list[FrameType | None] = [*sys._current_frames().values()]
     while running:
         frame = running.pop()
