@@ -124,7 +124,7 @@ def _require_lost(store: Store, key: str, seq: int) -> None:
     """Raise InvalidInput if nothing tells of a record at `key`, or a whole copy of it can be brought back."""
     top, project, _ = key.split("/")
     reachable = find_reachable(store)
-    mention = furthest_mentions(store, reachable, dict(reachable.findings)).get(project) if top == LOGS else None
+    mention = furthest_mentions(store, reachable)[0].get(project) if top == LOGS else None
     last = max(*reachable.inventory.numbers.get((top, project), [0]), mention.seq if mention else 0)
     if seq > last:
         raise InvalidInput(f"{key} does not exist, and no later record does; nothing is lost there")
