@@ -200,7 +200,7 @@ def test_of_a_step_log_that_is_cut_short_the_whole_records_are_shown(cli):
     cut_short(run.path("events.log"))
     answer = cli("runs", "steps", "cut", "--json")
     assert (answer.code, answer.json["metrics"]["loss"]["values"]) == (1, 2)
-    assert "what was logged after step 2 is lost" in answer.err
+    assert "what was logged after step 2 of attempt 1 is lost" in answer.err
     assert "it holds 2 of the 3 records that its commit recorded" in answer.err
     answer = cli("runs", "steps", "cut", "--out", "cut.csv")
     assert (answer.code, Path("cut.csv").read_text().splitlines()[1:]) == (1, ["1,1,loss,0.5", "2,1,loss,0.5"])

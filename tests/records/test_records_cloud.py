@@ -251,6 +251,7 @@ def test_a_bucket_that_is_not_there_is_named(bucket, tmp_path):
     for write in (
         lambda: Store.open(nowhere, create=True, work=tmp_path),
         lambda: open_cloud(nowhere).replace("a", b""),
+        lambda: list(open_cloud(nowhere).list("a")),
     ):
         with pytest.raises(StoreUnavailable, match="the bucket of s3://no-such-bucket/stores/one does not exist"):
             write()

@@ -8,8 +8,9 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, StoreUnavailable
-from seedbed.records import PromotionRule, Store, fsck, repair, run_events
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.records import CommitLog, PromotionRule, Store, fsck, repair, run_events
+from seedbed.records._status import last_written
 from seedbed.records.log import _log
 from seedbed.testing import durable_faults, fails_with
 
@@ -121,6 +122,29 @@ def views_of_a_commit(store):
     with durable_faults() as calls:
         run.finish(draft("counted"))
     return [place for place, call in enumerate(calls, 1) if call == "replace"]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [InvalidInput("it has schema version 9; upgrade"), NotFound("there is no record 2"), StoreCorrupt("it is damaged")],
+)
+def test_a_newest_commit_that_cannot_be_read_does_not_undo_the_commit_before_it(tmp_path, caplog, monkeypatch, problem):
+    """Another writer may commit in between, also a later version, and what it wrote may be lost."""
+    store = Store.open(tmp_path / "store", create=True)
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    monkeypatch.setattr(CommitLog, "newest", lambda *_: 2)
+
+    def read(*_):
+        raise problem
+
+    monkeypatch.setattr(CommitLog, "read", read)
+    assert run.finish(draft("r1")).seq == 1
+    monkeypatch.undo()
+    (told,) = caplog.messages
+    assert f"r1:TRAINING is committed as number 1, but: {str(problem).partition('; ')[0]}; once that is cured" in told
+    status = last_written(store.files, f"runs/{PROJECT}/r1/TRAINING")
+    assert status is not None
+    assert status.status is RunStatus.FINISHED
 
 
 def test_views_that_could_not_be_written_are_told_and_made_by_repair(tmp_path, caplog):

@@ -10,7 +10,7 @@ import pytest
 import seedbed
 from seedbed.errors import StoreUnavailable
 from seedbed.records.storage import AppendFile, _durable, create, replace
-from seedbed.records.storage._durable import _may_be_new, remove, set_aside
+from seedbed.records.storage._durable import _may_be_new, mapped, remove, set_aside
 from seedbed.testing import durable_faults, fails_with
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE]
@@ -210,6 +210,19 @@ def test_what_stands_in_the_place_of_a_file_is_to_be_moved_away(tmp_path, kind):
         write(path)
 
 
+@pytest.mark.parametrize("write", [AppendFile.open, lambda path: mapped(path, 8)])
+def test_a_named_pipe_that_somebody_reads_is_neither_written_to_nor_deleted(tmp_path, write):
+    path = tmp_path / "log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(StoreUnavailable, match="it is no regular file; nothing was acknowledged; move away what stand"):
+        write(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    os.close(reader)
+    assert path.is_fifo()
+
+
 def test_a_removal_spares_what_was_written_since_however_late(tmp_path, monkeypatch):
     path = tmp_path / "blob"
     path.write_bytes(b"old")
@@ -321,7 +334,8 @@ def test_a_failed_call_on_an_append_file_is_final(tmp_path, doing):
     file.close()
 
 
-def test_an_interrupt_does_not_make_an_error_of_the_disk_forgotten(tmp_path, monkeypatch):
+@pytest.mark.parametrize("call", [AppendFile.sync, lambda file: file.append(b"y"), lambda file: file.cut(0)])
+def test_an_interrupt_does_not_make_an_error_of_the_disk_forgotten(tmp_path, monkeypatch, call):
     file = AppendFile.open(tmp_path / "log")
     file.append(b"x")
 
@@ -331,19 +345,29 @@ def test_an_interrupt_does_not_make_an_error_of_the_disk_forgotten(tmp_path, mon
     with monkeypatch.context() as patched, durable_faults(1, fails_with(errno.EIO)):
         patched.setattr(_durable, "_unavailable", interrupted)  # while the error of the disk is put into words
         with pytest.raises(KeyboardInterrupt):
-            file.sync()
+            call(file)
     with pytest.raises(StoreUnavailable, match="earlier durable call"):
         file.sync()
 
 
-def test_an_interrupt_alone_is_no_error_of_the_disk(tmp_path):
+@pytest.mark.parametrize("handled", [None, FileNotFoundError(errno.ENOENT, "a file of the caller's")])
+@pytest.mark.parametrize("call", [AppendFile.sync, lambda file: file.append(b"y"), lambda file: file.cut(0)])
+def test_an_interrupt_alone_is_no_error_of_the_disk(tmp_path, call, handled):
     file = AppendFile.open(tmp_path / "log")
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
+    def called():
+        try:
+            if handled:
+                raise handled
+            call(file)
+        except FileNotFoundError:
+            call(file)
+
     with durable_faults(1, interrupted), pytest.raises(KeyboardInterrupt):
-        file.sync()
+        called()
     file.append(b"x")
     file.sync()
     assert (tmp_path / "log").read_bytes() == b"x"

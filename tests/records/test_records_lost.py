@@ -33,9 +33,10 @@ from seedbed.records import (
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log._checkpoint import write_checkpoint
-from seedbed.records.maintenance import _copies
+from seedbed.records.maintenance import _copies, _losses
+from seedbed.records.maintenance._copies import named_digest
 from seedbed.records.maintenance._derived_check import checkpoint_of
-from seedbed.records.maintenance._reachable import find_reachable
+from seedbed.records.maintenance._reachable import Reachability, find_reachable
 from seedbed.records.storage import _local
 
 SECOND = f"log/{PROJECT}/{2:020d}.json"
@@ -278,6 +279,47 @@ def test_a_whole_copy_is_better_than_a_tombstone(store: Store) -> None:
     assert told == [(FindingKind.QUARANTINED, True), (FindingKind.COMMIT_LOST, True)]
     assert [item.problem for item in recover(again(store))] == [""]
     assert (store.work / SECOND).read_bytes() == whole
+
+
+@pytest.mark.parametrize("found", ["damaged", "missing"])
+def test_a_record_that_is_restored_while_the_store_is_scanned_is_not_accepted_as_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    path = store.work / SECOND
+    whole = path.read_bytes()
+    path.unlink()
+    if found == "damaged":
+        path.write_bytes(whole[:50])
+    without_copy(store, "r2")
+
+    def restored_meanwhile(store: Store) -> Reachability:
+        path.write_bytes(whole)
+        return find_reachable(store)
+
+    monkeypatch.setattr(_losses, "find_reachable", restored_meanwhile)
+    with pytest.raises(InvalidInput, match="can be read; there is nothing to quarantine"):
+        quarantine(again(store), SECOND, "")
+    assert path.read_bytes() == whole
+    assert not (store.work / "quarantine").exists()
+
+
+def test_a_record_that_another_run_gives_its_number_while_a_copy_is_judged_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.work / SECOND
+    path.write_bytes(b"")
+    others = Store.open(store.work.parent / "other", create=True)
+    commit(others, "x")
+    commit(others, "y")
+    other = (others.work / SECOND).read_bytes()
+
+    def given_meanwhile(store: Store, key: str, seq: int) -> str:
+        path.write_bytes(other)
+        return named_digest(store, key, seq)
+
+    monkeypatch.setattr(_copies, "named_digest", given_meanwhile)
+    assert ["run y has the number 2 now" in item.problem for item in recover(again(store))] == [True]
+    assert path.read_bytes() == other
 
 
 def test_a_lost_promotion_can_be_accepted(store: Store) -> None:

@@ -472,6 +472,19 @@ def test_a_repair_that_is_refused_at_one_file_goes_on_with_the_others(store: Sto
     assert (folder / "metrics.json").read_bytes() == whole
 
 
+def test_every_repair_that_is_refused_is_named(store: Store) -> None:
+    whole = view_of(store, "r3").read_bytes()
+    refused = [view_of(store, name) for name in ("r1", "r2")]
+    for path in (*refused, view_of(store, "r3")):
+        path.unlink()
+    for path in refused:
+        path.mkdir()
+    with pytest.raises(StoreUnavailable, match=r"^2 files could not be repaired; the rest is:\n  - ") as told:
+        repair(again(store))
+    assert all(f"cannot replace {path}: Is a directory" in str(told.value) for path in refused)
+    assert view_of(store, "r3").read_bytes() == whole
+
+
 def test_a_store_without_its_marker_is_no_new_place(store: Store) -> None:
     (store.work / "seedbed.json").unlink()
     with pytest.raises(StoreCorrupt, match=r"seedbed.json of .* is missing, though runs are there; copy this file"):
@@ -479,4 +492,15 @@ def test_a_store_without_its_marker_is_no_new_place(store: Store) -> None:
     (store.work / "log").rename(store.work / "notes")
     (store.work / "runs").rename(store.work / "more")
     with pytest.raises(NotFound, match="there is no store at"):
+        again(store)
+
+
+def test_a_store_that_cannot_be_listed_is_not_taken_for_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    (store.work / "seedbed.json").unlink()
+
+    def refused(folder: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(StoreUnavailable, match=r"cannot list .*/log: Permission denied; repair the mount"):
         again(store)

@@ -9,7 +9,7 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
-from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.errors import NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records import (
     LocalFiles,
     Store,
@@ -20,7 +20,9 @@ from seedbed.records import (
     repair,
     run_events,
 )
-from seedbed.records.journal._frames import FrameReader
+from seedbed.records.journal._frames import FrameReader, read_frames
+from seedbed.records.journal._step_metrics import EventsLog
+from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._location import StoreLocation
 
 
@@ -144,6 +146,37 @@ def test_a_log_cut_anywhere_is_read_on_when_the_rest_has_come(store):
         there = data
         assert [entry.sequence for entry in (*before, *reader.more())] == [1, 2]
     assert reader.whole_bytes == len(data)
+
+
+@pytest.mark.parametrize("records", [1, 2])
+def test_a_log_that_was_put_in_the_place_of_another_is_told(tmp_path, records):
+    """Also where it goes on after the record that the commit recorded, as that of a later attempt does."""
+    heads = []
+    for name, loss in (("events.log", 1.0), ("other.log", 0.5)):
+        with EventsLog.open(tmp_path / name) as log:
+            for step in range(records):
+                log.append(step, {"loss": loss})
+                log.commit()
+        first = read_frames(tmp_path / name).entries[0]
+        heads.append(LogHead(sequence=first.sequence, digest=first.digest))
+    (tmp_path / "other.log").replace(tmp_path / "events.log")
+    with pytest.warns(StoreDamaged, match="^these may be the step metrics of another run: .* another record 1 than"):
+        found = read_step_events(tmp_path / "events.log", heads[0])
+    assert read_step_events(tmp_path / "events.log", heads[1]) == found
+    assert [event.values for event in found] == [{"loss": 0.5}] * records
+
+
+def test_the_attempt_is_named_after_whose_step_a_log_is_damaged(tmp_path):
+    path = tmp_path / "events.log"
+    for attempt, steps_of in ((1, (8, 9)), (2, (3, 4, 5))):
+        with EventsLog.open(path, attempt=attempt) as log:
+            for step in steps_of:
+                log.append(step, {"loss": 0.5})
+                log.commit()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], lines[3].replace(b"[4,", b"[7,"), lines[4]]))
+    with pytest.warns(StoreDamaged, match="^what was logged after step 3 of attempt 2 is lost: "):
+        assert steps(read_step_events(path)) == [8, 9, 3]
 
 
 def test_damage_is_no_torn_tail_that_may_yet_be_written(store):

@@ -25,8 +25,8 @@ from seedbed.records import (
     trend,
     verify,
 )
-from seedbed.records._status import Status, is_alive, this_process
-from seedbed.records.storage import create
+from seedbed.records._status import Status, is_alive, read_status, this_process
+from seedbed.records.storage import StoredFile, create
 from seedbed.testing import FakeClock, durable_faults, fails_with
 
 NEVER = 1e6  # seconds until a log's own thread makes anything durable
@@ -529,7 +529,7 @@ def test_what_a_thread_logs_while_the_run_ends_is_refused_and_leaves_nothing(sto
         run.log(1, {"loss": 1.0})
     end = {"finish": lambda: run.finish(draft("r1")), "failed": lambda: run.failed("no")}[how]
     told = ends_while_a_thread_logs(run, monkeypatch, end)
-    assert len(told) == (2 if how == "finish" else 1)
+    assert len(told) == (3 if how == "finish" else 1)
     assert all("is about to end and takes nothing more; let every thread that logs end" in each for each in told)
     assert run._events is None
     assert not (run.folder / "events.tail").exists()
@@ -650,6 +650,20 @@ def test_a_claim_of_the_next_attempt_that_cannot_be_read_is_one(store):
     claim.symlink_to(claim.name)
     with pytest.raises(Conflict, match="attempt 2"):
         run.write_document("note", {})
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_claim_that_is_listed_and_cannot_be_found_is_a_link_or_was_removed_since(store, monkeypatch, is_link):
+    claim = store.start(PROJECT, "r1", TRAINING).folder / "attempt-1.json"
+    claim.unlink()
+    if is_link:
+        claim.symlink_to("nowhere")
+    else:
+        key = str(claim.relative_to(store.work))
+        monkeypatch.setattr(LocalFiles, "list", lambda *_, **__: iter([StoredFile(key, 1, store.clock.now())]))
+    told = r"TRAINING/attempt-1.json cannot be found any more, or is a link that leads nowhere; move the run's folder"
+    with pytest.raises(StoreCorrupt, match=told):
+        read_status(store.files, f"runs/{PROJECT}/r1/TRAINING", store.clock.now())
 
 
 def test_documents_for_people_are_written_while_the_run_goes_on(store):

@@ -112,6 +112,6 @@ def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, s
     try:
         return kind.model_validate(snapshot.documents[name]), ""
     except ValidationError as error:
-        first = faults_of(error)[0]
+        first = faults_of(error, kind)[0]
         where = f"{name}.{first.place}" if first.place else name
         return None, f"The record's document {name} cannot be read: {where}: {first.what}."

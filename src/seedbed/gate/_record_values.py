@@ -142,7 +142,8 @@ def _interval(value: Mapping[str, object], path: str) -> RecordValue:
     try:
         found = Interval.model_validate(value)
     except ValidationError as problem:
-        raise InvalidInput(f"record, {path}: not a confidence interval: {faults_of(problem)[0].told('it')}") from None
+        fault = faults_of(problem, Interval)[0].told("it")
+        raise InvalidInput(f"record, {path}: not a confidence interval: {fault}") from None
     if not found.low <= found.value <= found.high:
         raise InvalidInput(
             f"record, {path}: not a confidence interval: its value {found.value!r} lies outside {found.low!r} .. "

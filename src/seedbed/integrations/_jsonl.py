@@ -127,7 +127,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _error_text(problem: Exception) -> str:
     if not isinstance(problem, ValidationError):
         return str(problem)
-    return "; ".join(": ".join(filter(None, (fault.place, fault.what))) for fault in faults_of(problem))
+    return "; ".join(": ".join(filter(None, (fault.place, fault.what))) for fault in faults_of(problem, _Line))
 
 
 def _refusal(path: Path, faults: list[str]) -> str:

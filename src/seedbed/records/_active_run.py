@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Self
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreCorrupt, StoreUnavailable
+from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreUnavailable
 from seedbed.records._status import Status, claim_key, is_claimed, last_written, write_status
 from seedbed.records._views import views, write_latest
 from seedbed.records.canonical._canonical import plain, readable_json
@@ -231,17 +231,13 @@ class ActiveRun:
         for name, data in views(commit).items():
             self._tried(commit, partial(self._files.replace, f"{self._key}/{name}", data, durable=False), again)
         self._tried(commit, partial(write_latest, self._files, self._commits, commit), again)
-        with self._lock:
-            ended = self._status.ended(RunStatus.FINISHED, "", now)
-            self._tried(commit, partial(self._write_status, ended, durable=False), "the commit says that it finished")
-            self._status = ended
-        self._close_journals()
+        self._end(RunStatus.FINISHED, "", commit)
 
     def _tried(self, commit: Commit, write: Callable[[], object], remedy: str) -> None:
         """Call `write`; where it fails, warn, and say what can be done."""
         try:
             write()
-        except (StoreUnavailable, StoreCorrupt) as problem:
+        except SeedbedError as problem:
             failed = str(problem).partition("; ")[0]  # without the advice to do all of it again
             who = f"{self.run_id}:{self.stage.value}"
             _logger.warning("%s is committed as number %d, but: %s; %s", who, commit.seq, failed, remedy)
@@ -339,9 +335,16 @@ class ActiveRun:
         if self._is_remote:
             self._files.replace(f"{self._key}/{log.name}", read_regular(log))
 
-    def _end(self, status: RunStatus, reason: str) -> None:
+    def _end(self, status: RunStatus, reason: str, commit: Commit | None = None) -> None:
+        """End the attempt. A `commit` says so too: then the status need be neither durable nor written."""
         with self._lock:
-            self._write_status(self._status.ended(status, reason, self._clock.now()), durable=True)
+            ended = self._status.ended(status, reason, self._clock.now())
+            write = partial(self._write_status, ended, durable=commit is None)
+            if commit:
+                self._tried(commit, write, "the commit says that it finished")
+            else:
+                write()
+            self._status = ended
         self._close_journals()
 
     def _close_journals(self) -> None:

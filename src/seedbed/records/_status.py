@@ -136,7 +136,7 @@ def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
     try:
         claim = _read(files, key)
     except NotFound:
-        raise StoreCorrupt(f"{key} is a link that leads nowhere; {_ASIDE}") from None
+        raise StoreCorrupt(f"{key} cannot be found any more, or is a link that leads nowhere; {_ASIDE}") from None
     latest = last_written(files, folder) or claim
     return _as_observed(latest if latest.attempt == claim.attempt else claim, now)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._status import STALE_AFTER, Status, is_alive, read_status, this_process, write_status
 from seedbed.records.canonical._canonical import parse_json, readable_json
@@ -17,7 +17,7 @@ from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock, SystemClock
-from seedbed.records.storage._files import Files, require_create_only
+from seedbed.records.storage._files import Files, NoBucket, require_create_only
 from seedbed.records.storage._layout import LOGS, MARKER, RUNS, log_folder, run_folder
 from seedbed.records.storage._location import StoreLocation
 
@@ -69,7 +69,8 @@ class Store:
 
         If the store is in a bucket, running attempts append to their logs under `work`, by default `.seedbed-work`.
         Raises NotFound when there is no store, InvalidInput when a later version of Seedbed made it, StoreCorrupt when
-        its marker is damaged, or missing where runs are, and StoreUnavailable when it cannot be made.
+        its marker is damaged, or missing where runs are, and StoreUnavailable when it cannot be
+        read or made.
         """
         place = StoreLocation.of(where, work)
         if create:
@@ -312,7 +313,7 @@ def check_marker(files: Files, name: str) -> None:
 
 
 def _has_runs(files: Files) -> bool:
-    with contextlib.suppress(StoreUnavailable):  # such as a bucket that is not there
+    with contextlib.suppress(NoBucket):
         return any(True for folder in (LOGS, RUNS) for _ in files.list(folder, deep=False))
     return False
 

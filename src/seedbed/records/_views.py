@@ -43,9 +43,10 @@ def latest_key_of(commit: Commit) -> str:
 
 
 def write_latest(files: Files, log: CommitLog, commit: Commit) -> None:
-    """Point LATEST.json to the newest commit of `commit`'s cohort and stage. Raises StoreUnavailable, StoreCorrupt.
+    """Point LATEST.json to the newest commit of `commit`'s cohort and stage.
 
     Another writer may commit in between, so every writer checks again after it wrote: the last one names the newest.
+    Raises as `CommitLog.read`, and StoreUnavailable.
     """
     cohort, stage = str(commit.side.metadata["cohort_id"]), Stage(commit.side.stage)
     written = None

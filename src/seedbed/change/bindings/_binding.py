@@ -12,7 +12,7 @@ __all__ = ["Binding", "CoupledBinding", "MovingBinding", "Unproven", "Use", "Use
 
 
 class Use(StrEnum):
-    """What a step showed. USED: the value. LOST: another one in its place. OPEN: neither; the watch goes on."""
+    """What a step showed. USED: the value. LOST: another value. OPEN: neither; the watch goes on."""
 
     USED = "used"
     LOST = "lost"

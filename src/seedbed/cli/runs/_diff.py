@@ -80,8 +80,8 @@ def diff(
         noise = {"noise_of": "COMMIT" if is_recorded else "NOW"}
         print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json"), **noise, **asked})
     else:
-        whence = "as recorded: the other commit is lost" if before is None else "as asked for"
-        said = strictest(policies) if policies else [f"policy: {found.policy}, {whence}"]
+        origin = "as recorded: the other commit is lost" if before is None else "as asked for"
+        said = strictest(policies) if policies else [f"policy: {found.policy}, {origin}"]
         said += [] if other or wanted else _replicate(opened, store, commit, found)
         said += [noise_words(is_recorded=is_recorded)] if found.metric_deltas else []
         said += _idle(before, snapshot, factor or ()) if before else []

@@ -107,7 +107,7 @@ def run(
         try:
             plan = SoakPlan.model_validate(plan_fields)
         except ValidationError as problem:
-            problems = "; ".join(fault.told("options") for fault in faults_of(problem))
+            problems = "; ".join(fault.told("options") for fault in faults_of(problem, SoakPlan))
             raise InvalidInput(f"soak: {problems}") from None
         assemble(plan)  # an impossible plan is refused before anything is written
         refuse_untuned(plan)

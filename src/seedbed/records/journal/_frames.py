@@ -50,14 +50,17 @@ class Frames:
 class FrameReader:
     """Reads a log record by record, and continues where it stopped: so it can follow a log that grows.
 
-    `source` opens the log again for every reading; `name` names it in errors.
+    `source` opens the log again for every reading; `name` names it in errors. `marked` is the digest of the record with
+    the number `mark`, once that was read.
     """
 
-    def __init__(self, source: Callable[[], BinaryIO], name: Path | str) -> None:
+    def __init__(self, source: Callable[[], BinaryIO], name: Path | str, mark: int = 0) -> None:
         self.head = (0, _GENESIS)
+        self.marked = _GENESIS
         self.whole_bytes = 0
         self._source = source
         self._name = name
+        self._mark = mark
 
     def more(self) -> Iterator[Entry]:
         """The complete records since the last call, oldest first; a torn tail is left for the next call.
@@ -74,6 +77,8 @@ class FrameReader:
                         return
                     self.head = (entry.sequence, entry.digest)
                     self.whole_bytes += len(line)
+                    if entry.sequence == self._mark:
+                        self.marked = entry.digest
                     yield entry
         except (FileNotFoundError, StoreUnavailable):
             raise

@@ -233,6 +233,11 @@ class StepReader:
         """Sequence and digest of the last record that was read; 0 and a digest of zeros before the first."""
         return self._reader.head
 
+    @property
+    def marked(self) -> str:
+        """As `FrameReader.marked`."""
+        return self._reader.marked
+
     def more(self) -> Iterator[Event]:
         """The events since the last call, oldest first. Raises as `FrameReader.more`."""
         # The tail first: its points are sealed in the next record by the time that one is read, or not at all.

@@ -149,7 +149,7 @@ def readable_records(
         try:
             record = log.read(seq)
         except NotFound:
-            key, problem = log.key(seq), "a link that leads nowhere stands in the place of a record"
+            key, problem = log.key(seq), "it cannot be found any more, or is a link that leads nowhere"
             # At the end, nothing may ever have been recorded there.
             kind, advice = (FindingKind.SLOT_TAKEN, MOVE) if seq == numbers[-1] else (missing, NO_COPY)
             findings.setdefault(key, Finding(kind, key, problem, advice))

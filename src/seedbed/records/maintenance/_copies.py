@@ -73,7 +73,8 @@ def lost_copies(
 def judged(store: Store, copy: LostCopy) -> LostCopy:
     """The copy, with what now keeps it from being brought back under its number."""
     seq = copy.commit.seq
-    try:
+    named = named_digest(store, copy.record, seq)
+    try:  # after that search, which takes long: the record may be restored meanwhile
         other = store.log(copy.commit.snapshot.project).read(seq)
     except NotFound:
         pass
@@ -85,7 +86,6 @@ def judged(store: Store, copy: LostCopy) -> LostCopy:
     else:
         taken = f"run {other.snapshot.run_id} has the number {seq} now; the copy stays in the run's folder"
         return replace(copy, problem=taken, advice=KEEP)
-    named = named_digest(store, copy.record, seq)
     if named and named != copy.commit.digest:
         another = f"a later commit names another as commit {seq} ({named[:12]}…); the copy stays in the run's folder"
         return replace(copy, problem=another, advice=KEEP)

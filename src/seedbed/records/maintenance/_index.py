@@ -124,5 +124,5 @@ def _foreign(key: str, entry: object) -> IndexEntry:
     try:
         return IndexEntry.model_validate({**known, "run_id": run_id, "stage": stage.upper()})
     except ValidationError as problem:
-        fault = faults_of(problem)[0].told("it")
+        fault = faults_of(problem, IndexEntry)[0].told("it")
         raise InvalidInput(f"the index's entry {key!r} cannot be read: {fault}") from None

@@ -20,7 +20,7 @@ from seedbed.records.maintenance._reachable import find_reachable
 from seedbed.records.maintenance._tail_check import furthest_mentions
 from seedbed.records.storage._files import Files, Unreadable
 from seedbed.records.storage._layout import BASELINES, EXPIRIES, LOGS, QUARANTINE, log_folder
-from seedbed.records.storage._numbered_log import NumberedLog, Quarantined, record_number, tombstone
+from seedbed.records.storage._numbered_log import Quarantined, record_number, tombstone
 
 __all__ = ["Recovered", "quarantine", "recover"]
 
@@ -103,21 +103,12 @@ def quarantine(store: Store, key: str, reason: str) -> str:
     Raises InvalidInput for a record that can be read, that `recover` can bring back, that nothing tells of, or that is
     none; Conflict when it is in quarantine already, Unreadable when its bytes may be whole, and StoreUnavailable.
     """
-    records, seq = _record(store.files, key)
-    is_there = True
-    try:
-        records.read(seq)
-    except NotFound:
-        is_there = False
-    except Quarantined as loss:
-        raise Conflict(str(loss)) from None
-    except StoreCorrupt:
-        pass
-    else:
-        _require_unreadable(store, key, seq)
+    seq = _record_number(key)
+    _require_damaged(store, key, seq)
     _require_lost(store, key, seq)
-    kept = _set_aside(store.files, key)
     lost = named_digest(store, key, seq) if key.startswith(f"{LOGS}/") else ""
+    is_there = _require_damaged(store, key, seq)  # again: it may have been restored during the scan
+    kept = _set_aside(store.files, key)
     data = tombstone(seq, lost, redact_text(reason), str(plain(store.clock.now())))
     if is_there:
         store.files.replace(key, data)
@@ -133,7 +124,7 @@ def _require_lost(store: Store, key: str, seq: int) -> None:
     """Raise InvalidInput if nothing tells of a record at `key`, or a whole copy of it can be brought back."""
     top, project, _ = key.split("/")
     reachable = find_reachable(store)
-    mention = furthest_mentions(store, reachable, dict(reachable.findings)).get(project) if top == LOGS else None
+    mention = furthest_mentions(store, reachable)[0].get(project) if top == LOGS else None
     last = max(*reachable.inventory.numbers.get((top, project), [0]), mention.seq if mention else 0)
     if seq > last:
         raise InvalidInput(f"{key} does not exist, and no later record does; nothing is lost there")
@@ -145,26 +136,35 @@ def _require_lost(store: Store, key: str, seq: int) -> None:
             )
 
 
-def _record(files: Files, key: str) -> tuple[NumberedLog, int]:
+def _record_number(key: str) -> int:
     folder, seq = key.rpartition("/")[0], record_number(key)
     if seq is None or folder.partition("/")[0] not in (LOGS, BASELINES, EXPIRIES) or folder.count("/") != 1:
         raise InvalidInput(
             f"{key!r} is no record; expected a path that `seedbed runs fsck` names, such as log/p/….json"
         )
-    return NumberedLog(files, folder), seq
+    return seq
 
 
-def _require_unreadable(store: Store, key: str, seq: int) -> None:
-    """Raise InvalidInput if the sealed record is a valid one of its kind, or one of a later version."""
+def _require_damaged(store: Store, key: str, seq: int) -> bool:
+    """Whether damaged bytes stand at `key`; False where nothing does.
+
+    Raises InvalidInput for a valid record of its kind, or one of a later version, and Conflict for a tombstone.
+    """
     top, project, _ = key.split("/")
     kinds: dict[str, Callable[[str], Records[object]]] = {
         LOGS: store.log,
         BASELINES: partial(Baselines, store.files),
         EXPIRIES: partial(Expiries, store.files),
     }
-    with contextlib.suppress(StoreCorrupt):
+    try:
         kinds[top](project).read(seq)
-        raise InvalidInput(f"{key} can be read; there is nothing to quarantine")
+    except NotFound:
+        return False
+    except Quarantined as loss:
+        raise Conflict(str(loss)) from None
+    except StoreCorrupt:
+        return True
+    raise InvalidInput(f"{key} can be read; there is nothing to quarantine")
 
 
 def _set_aside(files: Files, key: str) -> str:

@@ -26,8 +26,8 @@ __all__ = ["repair"]
 def repair(store: Store, *, progress: Progress | None = None) -> list[Finding]:
     """Repair everything that `fsck` finds and that can be rebuilt; return what was repaired.
 
-    Lost commits and blobs can only be restored from a copy of the store. Raises StoreUnavailable when the disk refuses
-    some of it, such as where a folder stands in the place of a file, after the rest was repaired.
+    Lost commits and blobs can only be restored from a copy of the store. Raises StoreUnavailable, which
+    names all that the disk refuses, such as where a folder stands in the place of a file, after the rest was repaired.
     """
     reachable, findings = examine(store, progress)
     repaired = [finding for finding in findings if finding.kind.is_derived]
@@ -37,6 +37,9 @@ def repair(store: Store, *, progress: Progress | None = None) -> list[Finding]:
             _repair_one(store, reachable, finding)
         except StoreUnavailable as problem:
             refused.append(problem)
+    if len(refused) > 1:
+        told = "\n  - ".join((f"{len(refused)} files could not be repaired; the rest is:", *map(str, refused)))
+        raise StoreUnavailable(told) from refused[0]
     if refused:
         raise refused[0]
     return repaired

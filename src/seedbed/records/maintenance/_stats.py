@@ -67,7 +67,7 @@ class StoreStats:
 
 
 def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = None) -> StoreStats:
-    """Measure the disk usage of `store`; changes nothing. Of a damaged record a warning StoreDamaged tells.
+    """Measure the disk usage of `store`; changes nothing. A warning StoreDamaged names a damaged record.
 
     Raises InvalidInput for a later version, and StoreUnavailable.
     """

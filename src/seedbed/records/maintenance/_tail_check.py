@@ -33,8 +33,11 @@ def record_findings(store: Store, reachable: Reachability) -> dict[str, Finding]
 
     The advice is to recover a lost commit where a whole copy of it can be brought back.
     """
+    mentions, promotions = furthest_mentions(store, reachable)
     findings = dict(reachable.findings)
-    for project, mention in furthest_mentions(store, reachable, findings).items():
+    for key, finding in promotions.items():
+        findings.setdefault(key, finding)
+    for project, mention in mentions.items():
         log = store.log(project)
         last = max(reachable.inventory.numbers.get((LOGS, project), [0]))
         in_place = findings.get(log.key(last))
@@ -51,12 +54,13 @@ def record_findings(store: Store, reachable: Reachability) -> dict[str, Finding]
     return findings
 
 
-def furthest_mentions(store: Store, reachable: Reachability, findings: dict[str, Finding]) -> dict[str, CommitMention]:
-    """The mention of the latest commit of each project that some file names. Adds to `findings` the promotions lost."""
+def furthest_mentions(store: Store, reachable: Reachability) -> tuple[dict[str, CommitMention], dict[str, Finding]]:
+    """The mention of the latest commit of each project that some file names, and what is wrong with the promotions."""
     furthest: dict[str, CommitMention] = {}
-    for mention in _mentions(store, reachable, findings):
+    promotions: dict[str, Finding] = {}
+    for mention in _mentions(store, reachable, promotions):
         furthest[mention.project] = max(furthest.get(mention.project, mention), mention, key=lambda item: item.seq)
-    return furthest
+    return furthest, promotions
 
 
 def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | None:

@@ -22,6 +22,7 @@ from seedbed.records.storage._local import open_regular
 __all__ = ["follow_events", "merged_events", "read_step_events", "run_events"]
 
 _LOOK_EVERY_SECONDS = 0.25
+_NONE = "none of its step metrics can be read"
 _RESTORE = "restore the file from a copy of the store"
 
 
@@ -29,10 +30,11 @@ def read_step_events(path: Path, recorded: LogHead | None = None) -> list[Event]
     """The events of the log at `path`, oldest first; changes nothing. `recorded` is the end that its commit recorded.
 
     Of a log that is damaged, or ends before that, the events before the damage; a warning StoreDamaged says what is
-    lost. Raises NotFound when there is no file.
+    lost, or that the log is another than the recorded one. Raises NotFound when there is no file.
     """
     try:
-        return list(_whole(StepReader(FrameReader(lambda: open_regular(path), path), path), path, recorded))
+        reader = FrameReader(lambda: open_regular(path), path, recorded.sequence if recorded else 0)
+        return list(_whole(StepReader(reader, path), path, recorded))
     except FileNotFoundError:
         raise NotFound(f"there is no log at {path}; the run may not have written one") from None
 
@@ -41,11 +43,12 @@ def run_events(store: Store, view: RunView) -> Iterator[Event]:
     """The events that the run has logged, oldest first; none when it logged nothing.
 
     Of a log that is damaged, or ends before the end that its commit recorded, the events before the damage; a warning
-    StoreDamaged says what is lost. Raises NotFound when its commit names a log that is missing.
+    StoreDamaged says what is lost, or that the log is another than the recorded one. Raises NotFound when its commit
+    names a log that is missing.
     """
     recorded = view.commit.snapshot.logs.get(EVENTS) if view.commit else None
     try:
-        yield from _whole(_reader(store, view), _key(view), recorded)
+        yield from _whole(_reader(store, view, recorded), _key(view), recorded)
     except NotFound:
         if recorded:
             raise
@@ -90,7 +93,7 @@ def _newest_of(event: Event, newest: Mapping[tuple[int, str], int]) -> dict[str,
 
 def _whole(reader: StepReader, name: Path | str, recorded: LogHead | None) -> Iterator[Event]:
     """The events of the log `name` before its damage, of which a warning tells."""
-    last, found = None, ""
+    last, problem = None, ""
     try:
         for last in reader.more():
             yield last
@@ -98,12 +101,13 @@ def _whole(reader: StepReader, name: Path | str, recorded: LogHead | None) -> It
         problem = str(damage)
     else:
         if recorded and reader.head[0] < recorded.sequence:
-            found = f"is cut short: it holds {reader.head[0]} of the {recorded.sequence} records"
-        elif recorded and reader.head[0] == recorded.sequence and reader.head[1] != recorded.digest:
-            found = f"has another record {recorded.sequence}"
-        problem = f"the log {name} {found} that its commit recorded; {_RESTORE}" if found else ""
+            found = f"it holds {reader.head[0]} of the {recorded.sequence} records that its commit recorded"
+            problem = f"the log {name} is cut short: {found}; {_RESTORE}"
+    lost = f"what was logged after step {last.step} of attempt {last.attempt} is lost" if last else _NONE
+    if not problem and recorded and reader.marked != recorded.digest:
+        problem = f"the log {name} has another record {recorded.sequence} than its commit recorded; {_RESTORE}"
+        lost = "these may be the step metrics of another run"
     if problem:
-        lost = f"what was logged after step {last.step} is lost" if last else "none of its step metrics can be read"
         warnings.warn(f"{lost}: {problem}", StoreDamaged, stacklevel=2)
 
 
@@ -111,9 +115,10 @@ def _key(view: RunView) -> str:
     return f"{run_folder(view.project, view.run_id, view.stage)}/{EVENTS}"
 
 
-def _reader(store: Store, view: RunView) -> StepReader:
+def _reader(store: Store, view: RunView, recorded: LogHead | None = None) -> StepReader:
     key = _key(view)
-    return StepReader(FrameReader(partial(_opened, store, key), key), store.work / key)
+    reader = FrameReader(partial(_opened, store, key), key, recorded.sequence if recorded else 0)
+    return StepReader(reader, store.work / key)
 
 
 def _opened(store: Store, key: str) -> BinaryIO:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seedbed.errors import InvalidInput, NotFound, StoreUnavailable
-from seedbed.records.storage._files import Files, StoredFile, require_create_only, require_key
+from seedbed.records.storage._files import Files, NoBucket, StoredFile, require_create_only, require_key
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore
 
 __all__ = ["CloudFiles", "open_cloud"]
 
+_NO_BUCKET = "<Code>NoSuchBucket</Code>"  # in the answer to a listing
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _READ_BACK_BYTES = 2**20
 # Every variable that names the endpoint to an S3 client.
@@ -84,7 +85,7 @@ class CloudFiles:
         place = (self.url, *_endpoints())
         if place in _CONDITIONAL:
             return
-        with _TRIAL:  # whoever comes while another tries waits for what it finds
+        with _TRIAL:  # a thread that comes while another one tries waits for its result
             if place not in _CONDITIONAL:
                 require_create_only(self._put_if_absent, self.remove)
                 _CONDITIONAL.add(place)
@@ -119,8 +120,8 @@ class CloudFiles:
             self.store.delete(require_key(key))
         return True
 
-    def _no_bucket(self) -> StoreUnavailable:
-        return StoreUnavailable(f"the bucket of {self.url} does not exist; make it first, or correct the name")
+    def _no_bucket(self) -> NoBucket:
+        return NoBucket(f"the bucket of {self.url} does not exist; make it first, or correct the name")
 
     def _is_own(self, key: str, data: bytes) -> bool:
         """Whether the file at `key` was put there by this very call.
@@ -152,6 +153,8 @@ class CloudFiles:
         except AlreadyExistsError:
             raise
         except BaseError as problem:
+            if _NO_BUCKET in str(problem):
+                raise self._no_bucket() from None
             raise StoreUnavailable(
                 f"cannot {doing} {key or 'the root'} in {self.url}: {_first_line(problem)}; "
                 "nothing was acknowledged; check the service, the credentials and the network, then try again"

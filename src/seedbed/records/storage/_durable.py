@@ -10,14 +10,15 @@ import errno
 import mmap
 import os
 import secrets
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from seedbed.errors import StoreUnavailable
 
-__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "mapped", "remove", "replace", "set_aside"]
+__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "mapped", "regular", "remove", "replace", "set_aside"]
 
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
@@ -127,9 +128,9 @@ class AppendFile:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe is refused
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         with _durable_call("open", path), _durable_folder(path.parent) as directory:
-            descriptor = os.open(path.name, flags, 0o644, dir_fd=directory)
+            descriptor = regular(os.open(path.name, flags, 0o644, dir_fd=directory))
             try:
                 # Also when it existed: its creator may have died before the file name was durable.
                 os.fsync(directory)
@@ -140,27 +141,15 @@ class AppendFile:
 
     def append(self, data: bytes) -> None:
         """Write all of `data` at the end; durable only after `sync`. Raises StoreUnavailable."""
-        # As the other calls, without their two context managers, which take twice as long as the write.
-        if self._broken or self._descriptor < 0:
-            raise self._refusal("append to")
-        try:
-            written = os.write(self._descriptor, data)
-            if written != len(data):
-                _write_all(self._descriptor, data[written:])
-        except OSError as problem:
-            self._broken = True
-            raise _unavailable("append to", self._path, problem) from problem
+        self._call("append to", _write_all, data)
 
     def sync(self) -> None:
         """Make everything appended durable. Raises StoreUnavailable; after that every call does."""
-        with self._call("sync"):
-            os.fsync(self._descriptor)
+        self._call("sync", os.fsync)
 
     def cut(self, length_bytes: int) -> None:
         """Shorten the file, durably, to `length_bytes`. Raises StoreUnavailable."""
-        with self._call("cut the torn tail of"):
-            os.ftruncate(self._descriptor, length_bytes)
-            os.fsync(self._descriptor)
+        self._call("cut the torn tail of", _truncate, length_bytes)
 
     def close(self) -> None:
         """Close the file without syncing it."""
@@ -168,18 +157,15 @@ class AppendFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    @contextlib.contextmanager
-    def _call(self, doing: str) -> Iterator[None]:
+    def _call(self, doing: str, call: Callable[..., object], *args: object) -> None:
+        # Without the context manager of the other calls, which takes as long as the write.
         if self._broken or self._descriptor < 0:
             raise self._refusal(doing)
         try:
-            with _durable_call(doing, self._path):
-                yield
-        except BaseException as problem:
-            # The disk reports an error once: it counts also where an interrupt came before this, or comes now.
-            was_broken, self._broken = self._broken, True
-            self._broken = was_broken or _has_os_error(problem)
-            raise
+            call(self._descriptor, *args)
+        except OSError as problem:
+            self._broken = True  # at once: the disk reports an error once, and an interrupt may come from here on
+            raise _unavailable(doing, self._path, problem) from problem
 
     def _refusal(self, doing: str) -> StoreUnavailable:
         state = "an earlier durable call on it failed" if self._broken else "it is closed"
@@ -192,7 +178,7 @@ def mapped(path: Path, size_bytes: int) -> mmap.mmap:
     Raises StoreUnavailable where the disk is full, or the file system maps no files.
     """
     with _durable_call("map", path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        descriptor = regular(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o644))
         try:
             os.posix_fallocate(descriptor, 0, size_bytes)  # on a full disk a page without room would end the process
             return mmap.mmap(descriptor, size_bytes)
@@ -203,13 +189,18 @@ def mapped(path: Path, size_bytes: int) -> mmap.mmap:
             os.close(descriptor)
 
 
-def _has_os_error(problem: BaseException | None) -> bool:
-    """Whether `problem`, or what was handled when it came, is an error of the system."""
-    while problem is not None:
-        if isinstance(problem, OSError):
-            return True
-        problem = problem.__context__
-    return False
+def regular(descriptor: int) -> int:
+    """Return `descriptor` if it is of a regular file; otherwise close it and raise OSError.
+
+    Who opens a file with O_NONBLOCK and asks this waits for no named pipe, and writes to none.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise OSError(errno.ENXIO, "it is no regular file")  # as Linux refuses to open a socket
 
 
 @contextlib.contextmanager
@@ -344,7 +335,12 @@ def _discard(name: str, directory: int | None) -> None:
         os.unlink(name, dir_fd=directory)
 
 
+def _truncate(descriptor: int, length_bytes: int) -> None:
+    os.ftruncate(descriptor, length_bytes)
+    os.fsync(descriptor)
+
+
 def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])

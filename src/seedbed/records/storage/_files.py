@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
-from seedbed.errors import InvalidInput, StoreCorrupt
+from seedbed.errors import InvalidInput, StoreCorrupt, StoreUnavailable
 from seedbed.records.storage._durable import TEMPORARY_PREFIX
 
-__all__ = ["Files", "StoredFile", "Unreadable", "require_create_only", "require_key"]
+__all__ = ["Files", "NoBucket", "StoredFile", "Unreadable", "require_create_only", "require_key"]
 
 # Parts of "/key/" if the key is absolute, has an empty part, or a part that leads out of the store.
 _OUTSIDE = ("//", "/./", "/../", "\\", "\0")
@@ -41,6 +41,10 @@ class Unreadable(StoreCorrupt):
     def __init__(self, problem: str, *, is_whole: bool = False) -> None:
         super().__init__(problem)
         self.is_whole = is_whole
+
+
+class NoBucket(StoreUnavailable):
+    """The bucket of a store does not exist."""
 
 
 class Files(Protocol):

@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ _OF_ONE_FILE = {
     **dict.fromkeys((errno.EISDIR, errno.ELOOP, errno.ENXIO), "move away what stands in its place"),
     **dict.fromkeys(
         (errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ),
-        "look at the disk; if it gives the file no more, move it away",
+        "look at the disk; if the file cannot be read any more, move it away",
     ),
 }
 
@@ -102,20 +101,13 @@ def _read_once(path: Path | str) -> bytes:
 def open_regular(path: Path | str) -> io.FileIO:
     """Open the file at `path` for reading; what is no regular file raises OSError, and nobody waits for a named pipe.
 
-    Every reader of a store opens its files by this.
+    Every reader in `seedbed.records` opens a store's files by this.
     """
     return io.FileIO(path, opener=_regular)
 
 
 def _regular(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return descriptor
-    os.close(descriptor)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    raise OSError(errno.ENXIO, "it is no regular file")  # as Linux refuses to open a socket
+    return _durable.regular(os.open(path, flags | os.O_NONBLOCK))
 
 
 def refusal(path: Path | str, problem: OSError) -> Unreadable | StoreUnavailable:
