@@ -37,7 +37,7 @@ RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
 )
 REPAIR = "run `seedbed runs fsck --repair`"
-MOVE = "move it away: no version of Seedbed makes one, and nothing can be recorded before it is gone"
+MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 GC = "run `seedbed runs gc`"
 
 
