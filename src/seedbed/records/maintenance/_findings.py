@@ -9,6 +9,7 @@ __all__ = [
     "GC",
     "KEEP",
     "MOVE",
+    "MOVE_FOLDER",
     "NO_COPY",
     "READ",
     "RECOVER",
@@ -38,6 +39,7 @@ RESTORE_LOG = (
 )
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
+MOVE_FOLDER = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck --repair`"
 GC = "run `seedbed runs gc`"
 
 
