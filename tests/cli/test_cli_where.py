@@ -118,3 +118,33 @@ def test_a_former_spelling_is_not_in_the_usage(cli, command):
 def test_the_name_that_another_tool_has_for_a_command_leads_to_ours(cli, typed, meant):
     refused = cli("runs", typed, "a", "b")
     assert (refused.code, f"No such command '{typed}'. Did you mean '{meant}'?" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("gate", "latest"),
+        ("report", "latest"),
+        ("runs", "steps", "latest"),
+        ("runs", "trend", "latest", "--metric", "metrics.test.random.ap"),
+        ("init",),
+        ("runs", "export", "csv"),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_where_a_file_is_to_be_written_is_a_usage_error(cli, command):
+    finished(STORE, "run-1", ap=0.9)
+    place = Path("there.svg" if "trend" in command else "there.csv" if "runs" in command else "there")
+    place.mkdir()
+    refused = cli(*command, "--out", str(place))
+    assert refused.code == 2
+    assert f"--out is {place}, which is a folder; expected the name of a file" in refused.err
+    assert list(place.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(cli):
+    finished(STORE, "run-1", ap=0.9)
+    refused = cli("report", "latest", "--out", "/proc/nowhere/report.html")
+    assert refused.code != 0
+    assert "cannot replace /proc/nowhere/report.html" in refused.err
+    assert "its folder cannot be written to; choose another one" in refused.err

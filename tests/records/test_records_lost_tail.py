@@ -461,28 +461,53 @@ def test_what_stands_in_the_place_of_one_file_hides_no_loss_elsewhere(
         assert lost.read_bytes() == whole
 
 
-def test_a_repair_that_is_refused_at_one_file_goes_on_with_the_others(store: Store) -> None:
+@pytest.mark.parametrize("names", [("diff_prev.json",), ("diff_prev.json", "snapshot.json")])
+def test_a_repair_that_is_refused_at_some_files_goes_on_with_the_others_and_names_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
     folder = store.work / f"runs/{PROJECT}/r1/TRAINING"
     whole = (folder / "metrics.json").read_bytes()
-    for name in ("diff_prev.json", "metrics.json"):
+    for name in (*names, "metrics.json"):
         (folder / name).unlink()
-    (folder / "diff_prev.json").mkdir()
-    with pytest.raises(StoreUnavailable, match=r"diff_prev.json: Is a directory"):
+    replace = LocalFiles.replace
+
+    def refused(files: LocalFiles, key: str, data: bytes) -> None:
+        if key.endswith(names):
+            raise StoreUnavailable(f"cannot replace {key}: no space")
+        replace(files, key, data)
+
+    monkeypatch.setattr(LocalFiles, "replace", refused)
+    with pytest.raises(StoreUnavailable) as told:
         repair(again(store))
+    assert all(f"{name}: no space" in str(told.value) for name in names)
+    assert ("2 files could not be repaired" in str(told.value)) is (len(names) == 2)
     assert (folder / "metrics.json").read_bytes() == whole
 
 
-def test_every_repair_that_is_refused_is_named(store: Store) -> None:
-    whole = view_of(store, "r3").read_bytes()
-    refused = [view_of(store, name) for name in ("r1", "r2")]
-    for path in (*refused, view_of(store, "r3")):
-        path.unlink()
-    for path in refused:
-        path.mkdir()
-    with pytest.raises(StoreUnavailable, match=r"^2 files could not be repaired; the rest is:\n  - ") as told:
-        repair(again(store))
-    assert all(f"cannot replace {path}: Is a directory" in str(told.value) for path in refused)
-    assert view_of(store, "r3").read_bytes() == whole
+@pytest.mark.parametrize(
+    "place",
+    [
+        f"runs/{PROJECT}/r1/TRAINING/snapshot.json",
+        f"runs/{PROJECT}/r1/TRAINING/diff_prev.json",
+        f"latest/{PROJECT}/2013/TRAINING/LATEST.json",
+        f"log/{PROJECT}/_checkpoint.json.zst",
+        "catalog.sqlite3",
+        "snapshot_index.json",
+    ],
+)
+def test_a_folder_in_the_place_of_a_derived_file_is_named_and_left_to_who_made_it(store: Store, place: str) -> None:
+    folder, other = store.work / place, store.work / f"runs/{PROJECT}/r2/TRAINING/metrics.json"
+    folder.unlink(missing_ok=True)
+    (folder / "somebody's").mkdir(parents=True)
+    other.unlink()
+    assert [finding.path for finding in repair(again(store))] == [str(other.relative_to(store.work))]
+    [told] = fsck(again(store))
+    assert (told.path, told.problem) == (place, "a folder stands in the place of this file")
+    assert told.advice.startswith("move it away, since")
+    assert not told.kind.is_damage
+    folder.rename(store.work / "elsewhere")
+    repair(again(store))
+    assert fsck(again(store)) == []
 
 
 def test_a_store_without_its_marker_is_no_new_place(store: Store) -> None:

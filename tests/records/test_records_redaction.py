@@ -8,7 +8,7 @@ from seedbed.errors import InvalidInput
 from seedbed.records import Json, environment_facts, read_step_events, redact_text
 from seedbed.records.canonical import _redaction
 from seedbed.records.canonical._canonical import escape
-from seedbed.records.canonical._redaction import Identity, redacted, redacted_object, redacted_pointer
+from seedbed.records.canonical._redaction import Identity, doubtful, redacted, redacted_object, redacted_pointer
 from seedbed.records.journal import EventsLog
 
 ALICE = Identity(
@@ -70,6 +70,86 @@ def test_what_identifies_is_removed(text, expected):
 )
 def test_what_does_not_identify_is_left_alone(text):
     assert redact_text(text, ALICE) == text
+
+
+# Every way to give a value to a name, and all of the value is hidden: V stands for it where there is more than one.
+GIVEN = {
+    "password => V1": "password => <secret>",
+    "'password' => 'V1', 'n' => 1": "'password' => <secret>, 'n' => 1",
+    "password := V1": "password := <secret>",
+    "password ?= V1; n = 1": "password ?= <secret>; n = 1",
+    "password -> V1": "password -> <secret>",
+    "password|V1 = V1": "password|V1 = V1",
+    "password: |\n  V1\n\n  V2\nn: 1": "password: <secret>\nn: 1",
+    "  password: >-\n    V1\n  n: 1": "  password: <secret>\n  n: 1",
+    "password: !!str V1": "password: <secret>",
+    "password: !vault |\n  V1\nn: 1": "password: <secret>\nn: 1",
+    "passwords:\n  - V1\n  - V2\nn: 1": "passwords:<secret>\nn: 1",
+    "passwords:\n- V1\n- V2\nn: 1": "passwords:<secret>\nn: 1",
+    "Password:\n\nV1 V2\nand more": "Password:<secret>\nand more",
+    "password= \\\nV1": "password= <secret>",
+    "api_keys: {a: V1, b: [V2]}, n: 1": "api_keys: <secret>, n: 1",
+    "passwords=['V1', \"V)2\"] n=1": "passwords=<secret> n=1",
+    "f(password=b'V1', n=1)": "f(password=<secret>, n=1)",
+    'f(password=SecretStr("V1"), n=1)': "f(password=<secret>, n=1)",
+    'password="""V1\n"V2" """ n': "password=<secret> n",
+    "password=''V1'' n": "password=<secret>'' n",
+    'password=getenv("X") or "V1", n=1': "password=<secret>, n=1",
+    'password="V1" + get("V2") n': "password=<secret> n",
+    "password=$(echo V1) n": "password=<secret> n",
+    "password=(V1 V2\nn: 1": "password=<secret>\nn: 1",
+    "password='V1 V2\nn: 1": "password=<secret>\nn: 1",
+    'password=\\"V1 V2\nn: 1': "password=<secret>\nn: 1",
+    "password=V1`V2[V3]V4 n": "password=<secret> n",
+    "PASSWORD:\nV1==\nn": "PASSWORD:<secret>\nn",
+    "auth=['bob', 'V1'], n": "auth=<secret>, n",
+    "db['password'] = 'V1'": "db['password'] = <secret>",
+    "x = ('password', 'V1'), n": "x = ('password', <secret>), n",
+    "<password>V1</password><n>1</n>": "<password><secret></password><n>1</n>",
+    '<add key="password" value="V1" n="1"/>': '<add key="password" value=<secret> n="1"/>',
+    '{"name": "password", "value": "V1"}': '{"name": "password", "value": <secret>}',
+    "setPassword('bob', 'V1'); n": "setPassword<secret>; n",
+    "ALTER USER x WITH PASSWORD 'V1' n": "ALTER USER x WITH PASSWORD <secret> n",
+    "machine h login u password V1 n": "machine h login u password <secret> n",
+    "FROM x\nENV HF_TOKEN V1\nENV N 1": "FROM x\nENV HF_TOKEN <secret>\nENV N 1",
+    'Authorization: Digest username="V1", response="V2"\nn': "Authorization: Digest <secret>\nn",
+    "passwort: V1, kennwort=V2": "passwort: <secret>, kennwort=<secret>",
+    "token := V1x": "token := <secret>",
+    "db_token=b'V1'": "db_token=<secret>",
+    "hub_token: |\n  V1\nn: 1": "hub_token: <secret>\nn: 1",
+}
+
+
+@pytest.mark.parametrize("text", GIVEN)
+def test_all_of_a_value_is_hidden_however_it_is_given_to_its_name(text):
+    assert redact_text(text, ALICE) == GIVEN[text]
+    assert redact_text(GIVEN[text], ALICE) == GIVEN[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=\nlr=0.1",
+        "PASSWORD:\nuser: bob",
+        "a=1&password=&lr=2",
+        "the password(s) and the password <= 8",
+        "columns ['user', 'password', 'host']",
+        "log in with <password> or <secret>",
+        "unexpected token: [1, 2]; first pass: (a, b)",
+        "token: [PAD]",
+        "password:",
+        "password:\n\n",
+    ],
+)
+def test_what_only_looks_given_is_left_alone(text):
+    assert redact_text(text, ALICE) == text
+
+
+def test_a_value_of_many_parts_leaves_a_doubt_and_a_single_one_none():
+    of_many: Json = {"a": "password=get('x', 1)", "b": "passwords:\n  - V1", "c": "password => V1"}
+    assert list(doubtful(of_many, ALICE)) == ["/a", "/b", "/c"]
+    single: Json = {"a": "f(password='x y', n=1)", "b": "f(password=V1, n=1)", "c": "passwords: V1"}
+    assert list(doubtful(single, ALICE)) == []
 
 
 PIECES = st.sampled_from(

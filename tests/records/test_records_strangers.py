@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import unicodedata
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -14,10 +15,22 @@ import pytest
 from records_world import PROJECT, commit, draft, metadata
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreUnavailable
-from seedbed.records import ActiveRun, Catalog, LocalFiles, Store, fsck, parse_query, repair, stats
+from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreDamaged, StoreUnavailable
+from seedbed.records import (
+    ActiveRun,
+    Catalog,
+    Finding,
+    LocalFiles,
+    RetentionRule,
+    Store,
+    fsck,
+    parse_query,
+    repair,
+    stats,
+)
 from seedbed.records.log._predecessor import _apart_by_case
 from seedbed.records.maintenance import FindingKind
+from seedbed.records.maintenance._expiries import Expired, Expiries
 from seedbed.testing import FakeClock, durable_faults, fails_with
 
 FOLDERS = (".ipynb_checkpoints", "@eaDir", "lost+found", "a b", "#recycle")
@@ -141,19 +154,62 @@ def test_a_row_of_a_commit_that_the_log_has_not_is_found(store: Store) -> None:
     assert f"it has commit 2 of {PROJECT}, which is not in the log" in found[0].problem
 
 
-@pytest.mark.parametrize("kind", ["link", "folder"])
-def test_what_takes_the_next_number_and_is_no_record_is_named(store: Store, kind: str) -> None:
+def test_a_link_that_leads_nowhere_and_takes_the_next_number_is_named(store: Store) -> None:
     commit(store, "r1")
     slot = store.work / "log" / PROJECT / "00000000000000000002.json"
-    slot.symlink_to("nowhere") if kind == "link" else slot.mkdir()
+    slot.symlink_to("nowhere")
     with pytest.raises((StoreCorrupt, StoreUnavailable)):
         commit(Store.open(store.work), "r2")
     found = fsck(Store.open(store.work))
     assert [finding.kind for finding in found] == [FindingKind.SLOT_TAKEN]
-    assert kind in found[0].problem
+    assert "link" in found[0].problem
     assert "move it away" in found[0].advice
-    slot.unlink() if kind == "link" else slot.rmdir()
+    slot.unlink()
     assert commit(Store.open(store.work), "r3").seq == 2
+
+
+@pytest.mark.parametrize("number", [2, 3], ids=["the newest commit", "the next number"])
+def test_a_folder_in_the_place_of_the_last_record_is_damage_of_that_record_alone(store: Store, number: int) -> None:
+    for run_id in ("r1", "r2"):
+        commit(store, run_id)
+    slot = store.work / "log" / PROJECT / f"{number:020d}.json"
+    slot.unlink(missing_ok=True)
+    slot.mkdir()
+    left = list(range(1, number))
+    with pytest.warns(StoreDamaged, match=f"{number}.json is taken.*Is a directory"):
+        assert [view.commit.seq for view in Store.open(store.work).runs() if view.commit] == left
+    assert (FindingKind.SLOT_TAKEN, str(slot.relative_to(store.work))) in {
+        (finding.kind, finding.path) for finding in found_in(store)
+    }
+    with pytest.warns(StoreDamaged, match="Is a directory"):
+        assert commit(Store.open(store.work), "r4").seq == number + 1
+    with pytest.warns(StoreDamaged, match="Is a directory"):
+        assert [item.seq for item in Store.open(store.work).log(PROJECT).commits()] == [*left, number + 1]
+    assert slot.is_dir()
+
+
+def test_promotions_go_on_behind_a_folder_too(store: Store) -> None:
+    promoted = commit(store, "r1")
+    (store.work / "baselines" / PROJECT / f"{1:020d}.json").mkdir(parents=True)
+    again = Store.open(store.work).log(PROJECT).baselines
+    with pytest.warns(StoreDamaged, match="Is a directory"):
+        again.promote(promoted, "the first", store.clock.now())
+    assert [record.digest for record in again.history()] == [promoted.digest]
+    assert again.read(2).digest == promoted.digest
+
+
+def test_releases_go_on_behind_a_folder_too(store: Store) -> None:
+    (store.work / "released" / PROJECT / f"{1:020d}.json").mkdir(parents=True)
+    released = Expiries(store.files, PROJECT)
+    gone = Expired(snapshot_seq=1, digest="0" * 64, run_id="r1", stage=Stage.TRAINING)
+    with pytest.warns(StoreDamaged, match="Is a directory"):
+        released.record([gone], RetentionRule(keep_last=0), store.clock.now())
+    assert released.read(2).commits == (gone,)
+
+
+def found_in(store: Store) -> list[Finding]:
+    with warnings.catch_warnings(action="ignore", category=StoreDamaged):
+        return fsck(Store.open(store.work))
 
 
 def of_another_machine(store: Store, ahead: timedelta) -> Store:

@@ -7,7 +7,7 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.cli.console._where import place
+from seedbed.cli.console._where import file_place
 from seedbed.errors import ExitCode
 
 __all__ = ["gate"]
@@ -47,7 +47,7 @@ def gate(
     from seedbed.gate import judge_run, load_gate, metrics_text
     from seedbed.records.storage import replace
 
-    prometheus = place(file, prometheus, "--prometheus")
+    prometheus = file_place(file, prometheus, "--prometheus")
     own_gate = None if spec is None else load_gate(spec)
     view = find_run(store, run)
     if view.commit is None:

@@ -7,6 +7,7 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import out, print_json
+from seedbed.cli.console._where import file_place
 
 __all__ = ["report"]
 
@@ -37,6 +38,7 @@ def report(
     from seedbed.dashboard import write_report
     from seedbed.gate import declares_gate, judge_run
 
+    page = file_place(page)
     view = find_run(store, run)
     snapshot = require_commit(view).snapshot
     gate = judge_run(snapshot) if declares_gate(snapshot) else None

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["place", "require_place"]
+__all__ = ["file_place", "not_a_folder", "place", "require_place"]
 
 _Place = TypeVar("_Place", Path, str)
 
@@ -15,6 +15,19 @@ def place(out: _Place | None, former: _Place | None, name: str) -> _Place | None
     if out is not None and former is not None:
         raise InvalidInput(f"--out and {name} both say where to write; give --out alone")
     return former if out is None else out
+
+
+def file_place(out: Path | None, former: Path | None = None, name: str = "") -> Path | None:
+    """As `place`, for a command that writes one file. Raises InvalidInput, too, where a folder is."""
+    found = place(out, former, name)
+    return found and not_a_folder(found)
+
+
+def not_a_folder(file: Path) -> Path:
+    """The place of a file. Raises InvalidInput where a folder is."""
+    if file.is_dir():
+        raise InvalidInput(f"--out is {file}, which is a folder; expected the name of a file")
+    return file
 
 
 def require_place(out: _Place | None, former: _Place | None, name: str) -> _Place:

@@ -9,7 +9,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.cli.console._render import errors, out, print_json
-from seedbed.cli.console._where import require_place
+from seedbed.cli.console._where import not_a_folder, require_place
 from seedbed.errors import NotFound
 
 if TYPE_CHECKING:
@@ -49,12 +49,13 @@ def export_runs(
     from seedbed.records import Store
 
     destination = require_place(to, destination, "DEST")
+    file = None if form == "mlflow" else not_a_folder(Path(destination))
     opened = Store.open(store)
     found = _found(opened, project, where)
-    if form == "mlflow":
+    if file is None:
         written = _to_mlflow(opened, found, destination)
     else:
-        written = (write_csv if form == "csv" else write_parquet)(_commits(opened, found), Path(destination))
+        written = (write_csv if form == "csv" else write_parquet)(_commits(opened, found), file)
     if as_json:
         print_json({"written": written, "present": len(found) - written})
     else:

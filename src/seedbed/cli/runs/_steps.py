@@ -11,7 +11,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import out, plain_table, print_json
 from seedbed.cli.console._sparkline import sparkline
-from seedbed.cli.console._where import place
+from seedbed.cli.console._where import file_place
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def steps(
     from seedbed.cli.runs._select import find_run
     from seedbed.records import Store, follow_events, merged_events, run_events
 
-    to = place(file, to, "--to")
+    to = file_place(file, to, "--to")
     if follow and to:
         raise InvalidInput("--follow and --out exclude each other: a file has only what is logged by now")
     view, opened = find_run(store, run), Store.open(store)

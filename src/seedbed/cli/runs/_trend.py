@@ -9,7 +9,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import moment, out, plain_table, print_json
 from seedbed.cli.console._sparkline import sparkline
-from seedbed.cli.console._where import place
+from seedbed.cli.console._where import file_place
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def trend(
     from seedbed.records.query import enumerated, metric_names
     from seedbed.records.storage import replace
 
-    plot = place(file, plot, "--plot")
+    plot = file_place(file, plot, "--plot")
     if plot is not None and plot.suffix != ".svg":
         raise InvalidInput(f"--out is {plot}, expected a name that ends in .svg")
     commit = require_commit(find_run(store, run))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seedbed.cli.console._render import errors
-from seedbed.cli.console._where import place
+from seedbed.cli.console._where import file_place
 from seedbed.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def init(
         events, former = None, events
     if former is not None and not _is_yaml(former):
         raise InvalidInput(f"{former}: expected one file of events; give the place to write to by --out, as job.yaml")
-    path = place(out, former, "PATH") or _DEFAULT
+    path = file_place(out, former, "PATH") or _DEFAULT
     if _is_events(path):
         raise InvalidInput(f"{path} has the suffix of a file of events; give --out another one, as in job.yaml")
     if events is not None and not events.is_dir() and not _is_events(events):

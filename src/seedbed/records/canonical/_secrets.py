@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from enum import IntEnum
 
 from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._given import LONGEST_BRACKET, QUOTED, end_of_value, is_single
 
 __all__ = [
     "SECRET",
@@ -73,7 +74,7 @@ _WEBHOOK = re.compile(r"((?:hooks\.slack\.com|/api/webhooks|webhook\.office\.com
 
 # Names that lead to a secret wherever they stand in a key.
 _SURE = (
-    r"passw(?:or)?d|passphrase|passcode|pwd|secret(?!ar[iy])|credential"
+    r"passw(?:or)?d|passwort|kennwort|passphrase|passcode|pwd|secret(?!ar[iy])|credential"
     r"|(?:api|access|auth|private|signing)[_-]?key|(?:api|access|auth|bearer|refresh|session)[_-]?token"
 )
 # After those words they make the name of a column.
@@ -107,7 +108,7 @@ _SURE_KEY = re.compile(rf"[\w./-]*(?:{_SURE})[\w./-]*", re.IGNORECASE)
 _SURE_LAST = re.compile(rf"(?:{_SURE})s?", re.IGNORECASE)
 # Under a likely name, a value that is no secret: a number, a type, a switch, a scheme, a special token or a reference.
 _HARMLESS = re.compile(
-    r"|<[^>]*>|\[[^\]]*\]|\$\{[^}]*\}?|\$[A-Z_]+|[\[{(]+|[+-]?\d{1,5}|[+-]?\d*\.\d*(?:e[+-]?\d+)?|[+-]?\d+e[+-]?\d+"
+    r"|<[^>]*>|\[[^\]\"']*\]|\$\{[^}]*\}?|\$[A-Z_]+|[\[{(]+|[+-]?\d{1,5}|[+-]?\d*\.\d*(?:e[+-]?\d+)?|[+-]?\d+e[+-]?\d+"
     r"|none|null|nil|nan|str|int|float|bool|bytes|true|false|yes|no|on|off|auto|default|not_applicable"
     r"|bearer|basic|token|digest|negotiate|apikey|oauth2?|oidc|ldap|kerberos|iam|sso|anonymous",
     re.IGNORECASE,
@@ -119,24 +120,28 @@ _SMALLEST_NUMBER = 1000
 # Nothing here looks twice at an unbounded stretch from each of many places: a long text must not take quadratic time.
 _LONGEST_NAME = 100
 _QUOTES = r"[\\\"']*"
-_QUOTED = r"\\+\".*?\\\"|\\+'.*?\\'|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
-_VALUE = rf"(?:{_QUOTED}|{_QUOTES}[^\s,;&\"']+)"
-# The same without the brackets that close what surrounds it.
-_ENCLOSED = rf"(?:{_QUOTED}|{_QUOTES}[^\s,;&\"']+?(?=[)\]}}]{{0,20}}(?:[\s,;&\"']|$)))"
+# The value after a flag, without the brackets that close what surrounds it.
+_ENCLOSED = rf"(?:{QUOTED}|{_QUOTES}[^\s,;&\"']+?(?=[)\]}}]{{0,20}}(?:[\s,;&\"']|$)))"
 _LIKELY = (
     r"token|auth|authorization|cookies?|dsns?|jwts?|pass|pats?|webhooks?|webhook[_-]?ur[li]s?"
     r"|conn(?:ection)?[_-]?str(?:ing)?|[a-z]{3}[_-]?key"
 )
-_ONE_WORD = rf"{_QUOTES}[A-Za-z]+(?:[^\w=+/.-]|$)"
-_SWITCH = r"(?:true|false|yes|no|on|off|none|null)\b"
+_ONE_WORD = re.compile(rf"{_QUOTES}[A-Za-z]+(?:[^\w=+/.-]|$)")
+_SWITCH = re.compile(r"(?:true|false|yes|no|on|off|none|null)\b", re.IGNORECASE)
 # A word as a sentence has it, also with hyphens, up to its end.
 _OF_LETTERS = r"[A-Za-z]+(?:-[A-Za-z]+)*[.-]*(?![\w.~+/=-])"
 
-
-def _assigned(unless: str, by: str = rf"{_QUOTES}\s*[=:]\s*") -> re.Pattern[str]:
-    """What is assigned to a name of a secret, `by` a sign between the two, unless it matches."""
-    return re.compile(rf"((?:{_SURE})s?{by})(?!{SECRET}){unless}{_VALUE}", re.IGNORECASE)
-
+# A name of a secret and what gives it a value: a sign, a call with a text, a text after it (as in SQL), its `value` in
+# the next attribute, or the next item of a pair.
+_ASSIGNED = re.compile(
+    rf"(?P<pair>[(\[]\s*[\"'][\w.-]{{0,{_LONGEST_NAME}}})?(?:{_SURE})(?P<more>[\w-]{{0,{_LONGEST_NAME}}})"
+    rf"(?P<by>{_QUOTES}\s*+(?:\]\s*+)?(?:[-+?~|!]{{0,2}}[=:\uff1d\uff1a][=:>~]{{0,2}}|[-~]>|<-|\u2192)[^\S\r\n]*"
+    r"|(?=\([^()\n]{0,200}[\"'])"
+    rf"|{_QUOTES}\s+(?=[\"'])"
+    rf"|[\"']\s*+(?:,\s*+)?[\"']?value{_QUOTES}\s*[=:][^\S\r\n]*"
+    r"|(?(pair)[\"']\s*,\s*(?=[rbfu]{0,2}[\"'])|(?!)))",
+    re.IGNORECASE,
+)
 
 # What is a secret beyond doubt.
 _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -146,6 +151,13 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     # A password may hold an @, and one that follows a user also a slash; a port and a path are none.
     (re.compile(r"(\w://)(?:[^\s/'\"]+|[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\",;]{0,200})@"), rf"\1{SECRET}@"),
     (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n]*=)[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
+    # Of Digest, OAuth and the signatures of AWS every parameter goes, up to the end of the header.
+    (
+        re.compile(
+            rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}[\w-]+\s+)(?=[\w-]+\s*=\s*[\w\"])[^\r\n']+", re.IGNORECASE
+        ),
+        rf"\1{SECRET}",
+    ),
     (
         re.compile(
             rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}(?:bearer|basic|token|digest|negotiate|apikey)\s+)(?!{SECRET})"
@@ -154,17 +166,12 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{SECRET}",
     ),
-    (_assigned(rf"(?!{_ONE_WORD})"), rf"\1{SECRET}"),
-    # A sentence has a blank after its colon, and no quotes there.
-    (_assigned(rf"(?!{_SWITCH})", r"[=:](?!\s)"), rf"\1{SECRET}"),
-    (_assigned("", rf"{_QUOTES}\s*[=:]\s*(?=[\\\"'])"), rf"\1{SECRET}"),
     (re.compile(rf"\b(Bearer)\s+(?!{_OF_LETTERS})[\w.~+/=-]{{8,}}", re.IGNORECASE), rf"\1 {SECRET}"),
     (re.compile(r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]++[^\s:]++:)\S+"), rf"\1{SECRET}"),
 )
 # The same where it may be a word of a sentence.
 _UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
-    (_assigned(""), rf"\1{SECRET}"),
     (re.compile(r"\b(Bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
     (
         re.compile(
@@ -175,15 +182,22 @@ _UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{SECRET}",
     ),
     (
-        re.compile(rf"((?:{_SURE})[\w-]{{0,{_LONGEST_NAME}}}{_QUOTES}\s*[=:]\s*)(?!{SECRET}){_VALUE}", re.IGNORECASE),
+        re.compile(
+            rf"(<(?P<name>[\w:.-]{{0,{_LONGEST_NAME}}}(?:{_SURE})[\w.-]{{0,{_LONGEST_NAME}}})(?:\s[^<>]{{0,200}})?>)"
+            rf"(?!{SECRET}).{{1,2000}}?(?=</(?P=name)>)",
+            re.IGNORECASE | re.DOTALL,
+        ),
         rf"\1{SECRET}",
     ),
+    (re.compile(r"(\blogin\s+\S+\s+password\s+)\S+", re.IGNORECASE), rf"\1{SECRET}"),  # of a netrc file
 )
 _BASIC = re.compile(r"\b(Basic\s+)([A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
-_LIKELY_VALUE = re.compile(
-    rf"(?<![\w.-])(?P<key>[\w.-]*(?:{_LIKELY}))(?P<is>{_QUOTES}\s*(?:=(?!=)|:(?![:/]))\s*)(?P<value>{_ENCLOSED})",
+_LIKELY_ASSIGNED = re.compile(
+    rf"(?<![\w.-])(?P<key>[\w.-]*(?:{_LIKELY}))(?P<is>{_QUOTES}\s*(?:[:?]?=>?(?!=)|:(?![:/=]))[^\S\r\n]*)",
     re.IGNORECASE,
 )
+# As in a Dockerfile and in csh.
+_SET_VARIABLE = re.compile(r"^([ \t]*(?:ENV|ARG|setenv)[ \t]+(?P<name>\w+)[ \t]+)[^\r\n]+", re.MULTILINE)
 _FLAG_VALUE = re.compile(
     rf"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]{{0,{_LONGEST_NAME}}})(?P<is>\s+|[\"']\s*+(?:,\s*+)?(?=[\"']))"
     rf"(?!-|[\"']-)(?P<value>{_ENCLOSED})"
@@ -204,13 +218,14 @@ _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 # Every text that anything here matches contains one of these, or a blank and a hyphen, or a run of 16 characters of
 # which one is no small letter.
 _HINTS = (
-    *("/", "\\", "=", ":", "'", '"', "bearer", "basic"),
+    *("/", "\\", "=", ":", "'", '"', "bearer", "basic", "->", "<-", "~>", "login", "env ", "arg "),
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "xapp-"),
 )
 _SHORTEST_TOKEN = 16
 _MIXED_RUN = re.compile(r"(?<![\w.+-])(?=[\w.+-]{16})[a-z_.+-]*[A-Z0-9]")
 _KEY_HINTS = (
-    *("pass", "pwd", "secret", "credential", "key", "token", "auth", "cookie", "dsn", "jwt", "pat", "webhook", "conn"),
+    *("pass", "kennwort", "pwd", "secret", "credential", "key", "token"),
+    *("auth", "cookie", "dsn", "jwt", "pat", "webhook", "conn"),
 )
 
 
@@ -269,7 +284,7 @@ def hides(what: Telling, value: Json) -> bool:
 
 
 _ENVIRONMENT = re.compile(
-    r"SECRET|PASSW|CREDENTIAL|AUTHORIZATION|CONNECTION_?STR|(?:KEY|TOKEN|AUTH|COOKIE|WEBHOOK)S?(?![A-Z])"
+    r"SECRET|PASSW|KENNWORT|CREDENTIAL|AUTHORIZATION|CONNECTION_?STR|(?:KEY|TOKEN|AUTH|COOKIE|WEBHOOK)S?(?![A-Z])"
     r"|WEBHOOK_?UR[LI]|(?<![A-Z])(?:PASS|PAT|JWT|DSN)S?(?![A-Z])|[A-Z0-9]_PWD$",
     re.IGNORECASE,
 )
@@ -295,17 +310,42 @@ def without_certain(text: str) -> str:
     """`text` with what is a secret beyond doubt replaced by <secret>; the names that lead to it mean nothing else."""
     for shape, replacement in _CERTAIN:
         text = shape.sub(replacement, text)
-    text = _BASIC.sub(_without_user, text)
+    text = _BASIC.sub(_without_user, _without_given(text, _ASSIGNED, _is_certain))
     return _FLAG_VALUE.sub(functools.partial(_without_value, least=Telling.ALL), text)
 
 
 def without_secrets(text: str) -> str:
     """`text` with what its shape or the name before it tells to be a secret replaced by <secret>."""
-    text = without_certain(text)
+    text = without_certain(_without_given(text, _ASSIGNED, lambda *_: True))
     for shape, replacement in _UNCERTAIN:
         text = shape.sub(replacement, text)
-    text = _LIKELY_VALUE.sub(_without_value, text)
+    text = _SET_VARIABLE.sub(_without_variable, text)
+    text = _without_given(text, _LIKELY_ASSIGNED, _is_likely)
     return _FLAG_VALUE.sub(_without_value, text)
+
+
+def _without_given(text: str, names: re.Pattern[str], is_secret: Callable[[re.Match[str], str], bool]) -> str:
+    """`text` without every value, the whole of it, that is given to one of `names` and is a secret."""
+    kept, done, at = [], 0, 0
+    while found := names.search(text, at):
+        at = found.end()
+        end = end_of_value(text, at)
+        if end > at and is_secret(found, text[at:end]):
+            kept += [text[done:at], SECRET]
+            done = at = end
+    return "".join([*kept, text[done:]])
+
+
+def _is_certain(found: re.Match[str], value: str) -> bool:
+    """Whether the value is one text or token, and no word as a sentence has it after a name and a colon."""
+    by = found["by"]
+    if found["more"].lower() not in ("", "s") or by.strip("\\\"' \t\n") not in ("=", ":"):
+        return False
+    if value[0] in "\\\"'":
+        return is_single(value)
+    is_word = by[-1].isspace() and _ONE_WORD.match(value)
+    is_switch = by[-1] in "=:" and _SWITCH.match(value)
+    return is_single(value) and not is_word and not is_switch
 
 
 def without_random(text: str) -> str:
@@ -322,17 +362,28 @@ def _without_user(found: re.Match[str]) -> str:
         return found.group()
 
 
+def _without_variable(found: re.Match[str]) -> str:
+    return f"{found[1]}{SECRET}" if names_secret(found["name"]) else found.group()
+
+
 def _without_value(found: re.Match[str], least: Telling = Telling.LIKELY) -> str:
-    key, between, value = found.group("key", "is", "value")
-    is_prose = between.lstrip().startswith(":") and _WORD.fullmatch(key) and _is_prose(found)
-    what = Telling.NOTHING if is_prose else telling_of_flag(key)
+    what, value = telling_of_flag(found["key"]), found["value"]
     hidden = what >= least and hides(what, value.strip("\\\"'"))
     return f"{found.group()[: -len(value)]}{SECRET}" if hidden else found.group()
 
 
-def _is_prose(found: re.Match[str]) -> bool:
+def _is_likely(found: re.Match[str], value: str) -> bool:
+    if len(value) > LONGEST_BRACKET:
+        return True  # no word and no reference, and what is left would be looked at again
+    key = found["key"]
+    if found["is"].lstrip().startswith(":") and _WORD.fullmatch(key) and _is_prose(found, value):
+        return False
+    return hides(telling_of_flag(key), value.strip("\\\"' \t\r\n"))
+
+
+def _is_prose(found: re.Match[str], value: str) -> bool:
     """Whether a word and a colon are part of a sentence: "the first pass: loss", "PASS: all of 3", "token: a word"."""
-    before, value = found.string[max(found.start() - 2, 0) : found.start()], found["value"]
+    before = found.string[max(found.start() - 2, 0) : found.start()]
     is_in_sentence = before[-1:] == " " and before[:1].isalnum()
     is_word = value[0] not in "\\\"'" and len(value) < _SHORTEST_TOKEN and not any(map(str.isdigit, value))
     return is_in_sentence or is_word or found["key"].lower() == "pass"

@@ -9,6 +9,7 @@ __all__ = [
     "GC",
     "KEEP",
     "MOVE",
+    "MOVE_FOLDER",
     "NO_COPY",
     "READ",
     "RECOVER",
@@ -37,7 +38,8 @@ RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
 )
 REPAIR = "run `seedbed runs fsck --repair`"
-MOVE = "move it away: no version of Seedbed makes one, and nothing can be recorded before it is gone"
+MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
+MOVE_FOLDER = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck --repair`"
 GC = "run `seedbed runs gc`"
 
 

@@ -1,18 +1,20 @@
 """Checks every byte of a store against the commits. It changes nothing and needs no right to write."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._status import STALE_AFTER
 from seedbed.records._store import Store, check_marker
 from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck
-from seedbed.records.maintenance._findings import MOVE, NO_COPY, REPAIR, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE, MOVE_FOLDER, NO_COPY, REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
 from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._layout import MARKER
+from seedbed.records.storage._local import LocalFiles
 from seedbed.records.storage._numbered_log import record_number
 
 __all__ = ["examine", "fsck"]
@@ -32,7 +34,7 @@ def examine(store: Store, progress: Progress | None = None) -> tuple[Reachabilit
     """What was read of the store, and the findings of `fsck`. Raises as `fsck`."""
     reachable = find_reachable(store, progress=progress)
     records = record_findings(store, reachable)
-    return reachable, [
+    found = [
         *_marker(store),
         *_slots(store, reachable),
         *records.values(),
@@ -41,6 +43,17 @@ def examine(store: Store, progress: Progress | None = None) -> tuple[Reachabilit
         *DerivedCheck(store, reachable, unsettled(records)).findings(progress),
         *_stray(store, reachable),
     ]
+    return reachable, [_of_folder(store, finding) for finding in found]
+
+
+def _of_folder(store: Store, finding: Finding) -> Finding:
+    """The finding, where a folder stands in the place of a derived file: nothing can be written over that."""
+    if not finding.kind.is_derived or not isinstance(store.files, LocalFiles):
+        return finding
+    place = store.files.path(finding.path)
+    if not place.is_dir() or place.is_symlink():
+        return finding
+    return replace(finding, problem="a folder stands in the place of this file", advice=MOVE_FOLDER)
 
 
 def _marker(store: Store) -> Iterator[Finding]:

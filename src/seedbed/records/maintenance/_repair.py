@@ -11,7 +11,7 @@ from seedbed.records.journal._journal import FramedFile
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, write_checkpoint
 from seedbed.records.maintenance._catalog_check import rebuild_catalog
 from seedbed.records.maintenance._derived_check import checkpoint_of
-from seedbed.records.maintenance._findings import Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE_FOLDER, Finding, FindingKind
 from seedbed.records.maintenance._fsck import examine
 from seedbed.records.maintenance._index import export_index
 from seedbed.records.maintenance._inventory import Progress
@@ -26,11 +26,11 @@ __all__ = ["repair"]
 def repair(store: Store, *, progress: Progress | None = None) -> list[Finding]:
     """Repair everything that `fsck` finds and that can be rebuilt; return what was repaired.
 
-    Lost commits and blobs can only be restored from a copy of the store. Raises StoreUnavailable, which
-    names all that the disk refuses, such as where a folder stands in the place of a file, after the rest was repaired.
+    Lost commits and blobs can only be restored from a copy of the store. Raises StoreUnavailable, which names all that
+    the disk refuses, after the rest was repaired. A folder in the place of a file is left: `fsck` says what to do.
     """
     reachable, findings = examine(store, progress)
-    repaired = [finding for finding in findings if finding.kind.is_derived]
+    repaired = [finding for finding in findings if finding.kind.is_derived and finding.advice != MOVE_FOLDER]
     refused: list[StoreUnavailable] = []
     for finding in repaired:
         try:

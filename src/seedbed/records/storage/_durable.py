@@ -23,6 +23,7 @@ __all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "mapped", "regular", "rem
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
 _TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}  # by a folder, a file, a link to itself, a pipe
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}  # in /proc no folder can be made
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 # The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
 _DURABLE_FOLDERS: set[Path] = set()
@@ -214,7 +215,11 @@ def _durable_call(doing: str, path: Path) -> Iterator[None]:
 
 
 def _unavailable(doing: str, path: Path, problem: OSError) -> StoreUnavailable:
-    cure = "move away what stands in its place" if problem.errno in _TAKEN else "free disk space or repair the mount"
+    cure = "free disk space or repair the mount"
+    if problem.errno in _TAKEN:
+        cure = "move away what stands in its place"
+    elif problem.errno in _NOT_WRITABLE:
+        cure = "its folder cannot be written to; choose another one or give this process the right to"
     told = f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged"
     return StoreUnavailable(f"{told}; {cure}, then try again")
 

@@ -100,8 +100,8 @@ class NumberedLog:
     def follow(self, seq: int) -> Sealed | LostRecord | None:
         """What stands at number `seq`, where all before it were followed; None where the log ends.
 
-        A record that is missing or damaged is a `LostRecord`, so one fault does not hide the records after it. Raises
-        StoreCorrupt when a folder stands at the next number: nothing was recorded there, and nothing can be.
+        A record that is missing or damaged is a `LostRecord`, so one fault does not hide the records after it. So is
+        what can be no record, such as a folder, also at the next number: nobody can record there, but behind it.
         """
         if self._taken is None:
             self._look(seq - 1)
@@ -115,8 +115,6 @@ class NumberedLog:
             is_lost = seq < taken or seq <= self._mentioned
             return LostRecord(seq, f"the record {self.key(seq)} is missing, while {found}") if is_lost else None
         except StoreCorrupt as damage:
-            if seq > taken and seq not in self.numbers(seq - 1):
-                raise
             return LostRecord(seq, str(damage), isinstance(damage, Quarantined))
 
     def publish(self, seq: int, data: bytes) -> bool:
