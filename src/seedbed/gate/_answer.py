@@ -8,11 +8,11 @@ from typing import Any, final
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate._arms import Advice
 from seedbed.gate._check import Check, CheckOperator
+from seedbed.gate._how_many import advice_on_number, num_more_of_interval
 from seedbed.gate._rules import FORMER_RULES, RULES
 
-__all__ = ["HOLDS", "Answer", "answer_value", "apart", "num_missing", "remedy"]
+__all__ = ["HOLDS", "Answer", "answer_value", "apart"]
 
 HOLDS: Mapping[CheckOperator, Callable[[Any, Any], bool]] = {
     CheckOperator.AT_LEAST: operator.ge,
@@ -89,8 +89,8 @@ def _with_confidence(
         return Verdict.PASS, f"all of {stated} is {check.op.value} {check.value:g}"
     if not any(ends):
         return Verdict.FAIL, f"none of {stated} is {check.op.value} {check.value:g}"
-    more = (_remedy_formerly if rules <= FORMER_RULES else remedy)(found, float(check.value))
-    return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: {more.text}"
+    more = _remedy_formerly(found, float(check.value)) if rules <= FORMER_RULES else _remedy(check, found)
+    return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: {more}"
 
 
 def _objection(check: Check, found: Interval) -> str:
@@ -119,35 +119,22 @@ def _leaves_range(check: Check, found: Interval | bool | float | str) -> str:
     return f"{found:.6g} lies outside the declared range {limits}: the value or the range is wrong; correct it"
 
 
-def remedy(interval: Interval, threshold: float) -> Advice:
-    """What to do where the threshold lies inside the interval."""
-    missing = num_missing(interval, threshold)
-    if missing is not None:
-        return Advice(f"collect more samples, about {missing:,} if the value stays where it is")
-    if interval.value == threshold:
-        itself = "no number of samples decides while the value found is the threshold itself; move the threshold"
-        return Advice(itself, wants_more=False)
-    near = f"not even {_MOST_TIMES_MORE} times as many samples would decide, so near is the value to the threshold"
-    return Advice(f"{near}; move the threshold", wants_more=False)
+def _remedy(check: Check, found: Interval) -> str:
+    """What to do where the threshold lies inside the interval that was recorded."""
+    if found.value == check.value:
+        return "the value found is the threshold itself; move the threshold, or collect more samples"
+    return advice_on_number(num_more_of_interval(found, float(check.value), check.range)).text
 
 
-def num_missing(interval: Interval, threshold: float) -> int | None:
-    """About how many more samples would decide: an interval narrows with the square root of their number.
-
-    None where the value found lies so near to the threshold that not even a thousand times as many would.
-    """
+def _remedy_formerly(interval: Interval, threshold: float) -> str:
+    """As the former rules said it, by which an interval narrows with the square root of the number of samples."""
     distance = abs(interval.value - threshold)
     half_width = interval.value - interval.low if threshold < interval.value else interval.high - interval.value
     if half_width > sqrt(_MOST_TIMES_MORE) * distance or distance == 0:
-        return None
-    return max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n))
-
-
-def _remedy_formerly(interval: Interval, threshold: float) -> Advice:
-    if num_missing(interval, threshold) is not None:
-        return remedy(interval, threshold)
-    near = f"not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
-    return Advice(f"collect more samples, though {near}")
+        near = f"not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
+        return f"collect more samples, though {near}"
+    missing = max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n))
+    return f"collect more samples, about {missing:,} if the value stays where it is"
 
 
 def _shown_apart(value: bool | float | str, expected: bool | float | str) -> str:
