@@ -48,8 +48,8 @@ def gate(
 ) -> None:
     """Judge a soak: verify it, and apply every check.
 
-    The snapshot is written again with the verdict, unless verification finds
-    an altered file, or --spec judges by another gate: then it stays as it is.
+    A snapshot that is missing is written with the verdict, unless verification
+    finds an altered file, or --spec judges by another gate.
 
     Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 when
     the plant did not use what it had acknowledged or verification failed.
