@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from seedbed.contracts import GateReport, Interval, RuntimeMode, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, judge, metrics_text, parse_gate
+from seedbed.gate._judge import judge_with_remedies
 from seedbed.gate._record_values import record_values
 from seedbed.records import canonical_json
 
@@ -219,6 +220,26 @@ def test_numbers_of_numpy_are_compared_and_its_arrays_are_told_to_be_none() -> N
         judge(parse_gate({"checks": ["mean(a) > 0"]}), record)
     with pytest.raises(InvalidInput, match="x: the record holds no value that a check can be made on"):
         judge(parse_gate({"checks": ["x > 0"]}), {"a": np.array([1.0])})
+
+
+@pytest.mark.parametrize(
+    ("interval", "asks"),
+    [
+        (Interval(value=0.6, low=0.4, high=0.8, n=50, confidence=0.95), True),
+        (Interval(value=0.5, low=0.4, high=0.6, n=50, confidence=0.95), True),
+        (Interval(value=0.9, low=0.8, high=0.95, n=50, confidence=0.95), False),
+        (Interval(value=0.6, low=0.4, high=0.8, n=50, confidence=0.9), False),
+    ],
+)
+def test_a_recorded_interval_that_asks_for_more_samples_is_told_the_remedy_too(interval: Interval, asks: bool) -> None:
+    told = judge_with_remedies(parse_gate({"checks": ["x >= 0.5 @ 95%"]}), {"x": interval}, lambda _: "run it twice")
+    assert told.checks[0].reason.endswith(": run it twice") is asks
+
+
+def test_an_interval_that_is_less_certain_than_demanded_is_told_what_to_record() -> None:
+    interval = Interval(value=0.9, low=0.85, high=0.95, n=50, confidence=0.95)
+    (check,) = judge(parse_gate({"checks": ["x >= 0.80 @ 99%"]}), {"x": interval}).checks
+    assert check.reason.endswith("is less certain than demanded; record one at 99%, or demand less confidence")
 
 
 def test_an_array_of_whole_numbers_is_a_series_as_a_list_of_them_is() -> None:

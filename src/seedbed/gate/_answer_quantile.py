@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
-from seedbed.gate._answer import HOLDS, Answer, apart
-from seedbed.gate._arms import FEWEST_FOR_RANKS, Advice, Shortage, plural, repetition
+from seedbed.gate._answer import HOLDS, Answer, advised, apart
+from seedbed.gate._arms import FEWEST_FOR_RANKS, Advice, Shortage, plural, repetition, worth_about
 from seedbed.gate._check import Check
 from seedbed.gate._estimate import alpha_of
 from seedbed.gate.bounds._quantile import QuantileRanks, dependent_ranks
@@ -41,14 +41,8 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
         return Answer(verdict, reason, shown, method, samples.size)
     # Of values that come more than once a bound may be the threshold itself, so more samples decide there too.
     advice = repetition(samples) or Advice("collect more samples")
-    return Answer(
-        verdict,
-        f"{reason}{_worth(ranks.inflation, samples.size)}: {advice.text}",
-        shown,
-        method,
-        samples.size,
-        advice.wants_more,
-    )
+    worth = _worth(ranks.inflation, samples.size)
+    return advised(Answer(verdict, f"{reason}{worth}", shown, method, samples.size), advice)
 
 
 def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[float, float, float]:
@@ -73,7 +67,7 @@ def _shortage(check: Check, share: float, inflation: float, samples: _Samples, a
 
 def _worth(inflation: float, num_samples: int) -> str:
     """How many independent samples say as much, where dependence makes them fewer; else empty."""
-    return "" if inflation <= 1 else f", worth about {max(1, round(num_samples / inflation)):,} independent ones"
+    return "" if inflation <= 1 else f", {worth_about(num_samples / inflation)}"
 
 
 def _interval(bounds: tuple[float, float, float], num_samples: int, alpha: float) -> Interval | float:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
-from seedbed.gate._answer import HOLDS, Answer, apart
-from seedbed.gate._arms import Advice, Arms, plural, repetition
+from seedbed.gate._answer import HOLDS, Answer, advised, apart
+from seedbed.gate._arms import Advice, Arms, plural, repetition, worth_about
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._estimate import Question, alpha_of
 from seedbed.gate._fewest import fewest_to_show, is_number_known
@@ -69,20 +69,16 @@ def _undecided(
     if high == inf:
         least = f"at least {apart(low, value)} at {certain}, and nothing bounds it from above"
         shown = f"found {apart(question.found, value)}, {least}"
-    advice = _remedy(check, question, arms)
-    reason = f"{shown} from {_worth(check, question, num_samples)}: {advice.text}"
-    return Answer(Verdict.INCONCLUSIVE, reason, found, question.method, num_samples, advice.wants_more)
+    reason = f"{shown} from {_worth(check, question, num_samples)}"
+    undecided = Answer(Verdict.INCONCLUSIVE, reason, found, question.method, num_samples)
+    return advised(undecided, _remedy(check, question, arms))
 
 
 def _worth(check: Check, question: Question, num_samples: int) -> str:
     """The number of samples, and of independent ones that say as much, where dependence makes them fewer."""
     num_alike = question.about(float(check.value))[0].num_alike
     stated = plural(num_samples, "sample")
-    return (
-        stated
-        if num_alike <= 1
-        else f"{stated}, worth about {max(1, round(num_samples / num_alike)):,} independent ones"
-    )
+    return stated if num_alike <= 1 else f"{stated}, {worth_about(num_samples / num_alike)}"
 
 
 def _remedy(check: Check, question: Question, arms: Arms) -> Advice:
@@ -141,7 +137,7 @@ def answer_constant(check: Check, samples: _Samples) -> Answer | None:
     if samples.size < fewest:
         more = f"collect at least {fewest - samples.size:,} more"
         rare = f"it takes {fewest:,} to show that other values make up less than {100 * alpha:g}% of the time"
-        return Answer(Verdict.INCONCLUSIVE, f"{shown}: {rare}; {more}", value, n=samples.size, wants_more=True)
+        return Answer(Verdict.INCONCLUSIVE, shown, value, n=samples.size, asks=f"{rare}; {more}")
     rare = f"other values make up less than {100 * alpha:.4g}% of the time, at {100 * (1 - alpha):.4g}%"
     reason = f"{shown} itself, which {check.op.value} allows: {rare}, and are assumed to weigh nothing"
     return Answer(Verdict.PASS, reason, value, "constant", samples.size)

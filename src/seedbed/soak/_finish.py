@@ -129,7 +129,8 @@ def _readable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> S
 
 
 def _not_readable(folder: SoakFolder, why: Accusation) -> StoreCorrupt:
-    return StoreCorrupt(f"{folder.path}: {why.where}: {why.what}; restore the file from a copy")
+    advice = "" if "; restore " in why.what else "; restore the file from a copy"
+    return StoreCorrupt(f"{folder.path}: {why.where}: {why.what}{advice}")
 
 
 def _write_drawing(
