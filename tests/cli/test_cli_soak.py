@@ -122,14 +122,27 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli):
     said, again = judged.err.splitlines()
     assert (judged.code, said) == (1, "this soak was interrupted after 9 of 24 iterations; resume it with")
     words = " ".join(judged.out.split())
-    assert (
-        "found false, expected == true: interrupted after 9 of 24 iterations: resume it with seedbed soak run" in words
-    )
+    assert "found false, expected == true: 9 of 24 iterations were measured" in words
     resumed = cli(*shlex.split(again)[1:], "--json")
     assert resumed.code == 0
     assert "measuring again gave the same samples" in resumed.err
     same = ("settings", "tally", "windows", "anomalies", "verdict")
     assert {name: resumed.json[name] for name in same} == {name: whole[name] for name in same}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["gate", "verify"])
+def test_a_soak_that_still_runs_is_neither_accused_nor_called_interrupted(cli, command):
+    interrupted(cli)
+    folder = SoakFolder.find(SOAKS)
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    with folder.locked():
+        asked, told = cli("soak", command), cli("soak", command, "--json")
+    said = f"the soak {folder.path.name} still runs; ask again when it has ended"
+    assert (asked.code, asked.out, asked.err.strip()) == (3, "", said)
+    assert (told.code, told.json) == (3, {"soak_id": folder.path.name, "runs": True, "exit_code": 3})
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
+    assert not folder.is_locked()
 
 
 @pytest.fixture

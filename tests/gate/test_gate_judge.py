@@ -1,5 +1,6 @@
 """Four verdicts and their exit codes; nothing passes but what was shown to hold."""
 
+import json
 import math
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from seedbed.contracts import GateReport, Interval, RuntimeMode, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate import Series, judge, metrics_text, parse_gate
+from seedbed.gate._judge import judge_with_remedies
 from seedbed.gate._record_values import record_values
+from seedbed.records import canonical_json
 
 RECORD = {
     "run_id": "r1",
@@ -202,3 +205,46 @@ def test_a_whole_number_that_no_float_holds_is_compared_with_none(value: int, op
 def test_a_list_that_is_no_series_is_told_so_with_what_is_in_it() -> None:
     with pytest.raises(InvalidInput, match="record, m: a list that is no series of numbers: item 1 is 'a',"):
         judge(parse_gate({"checks": ["mean(m) > 0"]}), {"m": [1, "a"], "metrics": {"m": 2.0}})
+
+
+@pytest.mark.parametrize("number", [2.0**63, 1e17 + 16, 1.7e20])
+def test_a_float_that_json_spells_as_a_whole_number_is_that_float(number: float) -> None:
+    record = json.loads(canonical_json({"x": number, "s": [number, 1.0]}))
+    assert judge(parse_gate({"checks": [f"x == {number!r}", f"max(s) == {number!r}"]}), record).verdict is Verdict.PASS
+
+
+def test_numbers_of_numpy_are_compared_and_its_arrays_are_told_to_be_none() -> None:
+    record = {"x": np.float32(0.5), "n": np.int64(3), "b": np.bool_(True), "a": np.array([1.0, 2.0])}
+    assert judge(parse_gate({"checks": ["x == 0.5", "n == 3", "b == true"]}), record).verdict is Verdict.PASS
+    with pytest.raises(InvalidInput, match="record, a: no check compares a value of type ndarray; record a number,"):
+        judge(parse_gate({"checks": ["mean(a) > 0"]}), record)
+    with pytest.raises(InvalidInput, match="x: the record holds no value that a check can be made on"):
+        judge(parse_gate({"checks": ["x > 0"]}), {"a": np.array([1.0])})
+
+
+@pytest.mark.parametrize(
+    ("interval", "asks"),
+    [
+        (Interval(value=0.6, low=0.4, high=0.8, n=50, confidence=0.95), True),
+        (Interval(value=0.5, low=0.4, high=0.6, n=50, confidence=0.95), True),
+        (Interval(value=0.9, low=0.8, high=0.95, n=50, confidence=0.95), False),
+        (Interval(value=0.6, low=0.4, high=0.8, n=50, confidence=0.9), False),
+    ],
+)
+def test_a_recorded_interval_that_asks_for_more_samples_is_told_the_remedy_too(interval: Interval, asks: bool) -> None:
+    told = judge_with_remedies(parse_gate({"checks": ["x >= 0.5 @ 95%"]}), {"x": interval}, lambda _: "run it twice")
+    assert told.checks[0].reason.endswith(": run it twice") is asks
+
+
+def test_an_interval_that_is_less_certain_than_demanded_is_told_what_to_record() -> None:
+    interval = Interval(value=0.9, low=0.85, high=0.95, n=50, confidence=0.95)
+    (check,) = judge(parse_gate({"checks": ["x >= 0.80 @ 99%"]}), {"x": interval}).checks
+    assert check.reason.endswith("is less certain than demanded; record one at 99%, or demand less confidence")
+
+
+def test_an_array_of_whole_numbers_is_a_series_as_a_list_of_them_is() -> None:
+    for numbers in ([3, -4], [], [2**53, -(2**53)], [2**53 + 2]):
+        assert Series(np.array(numbers, dtype=np.int64)) == Series(numbers)
+    assert Series(np.array([2**63], dtype=np.uint64)) == Series([2.0**63])
+    with pytest.raises(InvalidInput, match="which is no number"):
+        Series(np.array([True]))

@@ -184,11 +184,9 @@ def test_an_open_question_says_about_how_many_samples_would_decide_it() -> None:
     assert "collect more samples, about " in report.reason
     found = report.found
     assert isinstance(found, Interval)
-    times = ((found.value - found.low) / found.value) ** 2
-    assert f"about {math.ceil((times - 1) * 60):,} if" in report.reason
     record = {"x": Series(one_series(num_samples=60, seed=1, mean=0.2))}
     on_it = report_on(f"mean(x) > {found.value + 1e-6!r} in [-5, 5] @ 95%", record)
-    assert "not even 1000 times as many" in on_it.reason
+    assert "unless the value moves, 1000 times as many samples would not decide" in on_it.reason
 
 
 @pytest.mark.parametrize(
@@ -327,5 +325,10 @@ def test_a_caller_says_what_gives_more_samples_where_more_are_asked_for(
 
     own, told = judge(spec, {"x": samples}).checks[0], judge_with_remedies(spec, {"x": samples}, remedy).checks[0]
     assert asked == list(spec.checks) * asks
-    assert told.reason == own.reason + "; run it twice" * asks
+    if asks:
+        assert told.reason.endswith(": run it twice")
+        assert own.reason.startswith(told.reason.removesuffix("run it twice"))
+        assert ("collect" in own.reason, "collect" in told.reason) == (True, False)
+    else:
+        assert told.reason == own.reason
     assert told.verdict is own.verdict

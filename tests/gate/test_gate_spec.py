@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from seedbed.contracts import CheckKind
+from seedbed.contracts import CheckKind, Verdict
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.gate import Check, load_gate, parse_gate
+from seedbed.gate import Check, judge, load_gate, parse_gate
 from seedbed.gate._check import CheckOperator
+from seedbed.gate._spec import declared_gate
 
 GATE = """
 gate: demo
@@ -238,7 +239,7 @@ def test_a_folder_in_place_of_a_gate_file_is_a_mistake_of_input(tmp_path):
     "check",
     [
         *("x >= 9007199254740993", "x <= -9_007_199_254_740_993", "mean(x) < 0 in [-9007199254740993, 1]"),
-        *("x >= 9007199254740992.5", {"metric": "x", "op": ">=", "value": 2**53 + 1}),
+        *("x >= 9007199254740992.5", "x >= 90071992547409930e-1", {"metric": "x", "op": ">=", "value": 2**53 + 1}),
         {"metric": "x", "op": ">=", "value": 1, "range": [0, 2**53 + 1]},
     ],
 )
@@ -247,6 +248,28 @@ def test_a_number_that_no_float_holds_is_refused_and_not_rounded(check: object) 
         parse_gate({"checks": [check]})
 
 
-@pytest.mark.parametrize("text", ["9007199254740994", "-9007199254740992", "1e23", "0.1", "0.30000000000000004"])
+@pytest.mark.parametrize(
+    "text", ["9007199254740994", "-9007199254740992", "1e23", "9223372036854776000", "0.1", "0.30000000000000004"]
+)
 def test_a_number_that_a_float_holds_or_that_means_the_nearest_one_is_taken(text: str) -> None:
     assert parse_gate({"checks": [f"x == {text}"]}).checks[0].value == float(text)
+
+
+@pytest.mark.parametrize("text", ["mlp(64)x)", "smile:)", "(", "a(b"])
+def test_a_text_that_is_compared_with_may_hold_any_parentheses(text: str) -> None:
+    spec = parse_gate({"checks": [f"kind == {text}"]})
+    assert judge(spec, {"kind": text}).verdict is Verdict.PASS
+    assert judge(spec, {"kind": "mlp"}).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("check", ["x <= 9007199254740993", {"metric": "x", "op": "<=", "value": 2**53 + 1}])
+def test_a_gate_that_was_declared_before_is_judged_although_no_float_holds_its_number(check: object) -> None:
+    spec = declared_gate({"checks": [check]}, source="the record")
+    assert judge(spec, {"x": 5}).verdict is Verdict.PASS
+    assert judge(spec, {"x": 2.0**54}).verdict is Verdict.FAIL
+
+
+def test_a_count_that_is_no_whole_number_can_never_hold() -> None:
+    with pytest.raises(InvalidInput, match=r"count\(k\) == 4.5 can never hold: a count is a whole number"):
+        parse_gate({"checks": ["count(k) == 4.5"]})
+    assert parse_gate({"checks": ["count(k) == 4", "count(k) != 4.5", "count(k) > 4.5"]})

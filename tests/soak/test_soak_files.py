@@ -13,8 +13,9 @@ import pytest
 from soak_world import copied, finished, small_plan
 
 from seedbed.dashboard import soak_drawing
-from seedbed.soak import Flaw, SoakFolder, assemble, finish, verify_soak
+from seedbed.soak import Flaw, SoakFolder, assemble, finish, judge_soak, verify_soak
 from seedbed.testing.soak import CORRUPTIONS, Scene
+from seedbed.testing.soak._forge import reseal
 
 REPOSITORY = Path(__file__).parents[2]
 FORMER = min((Path(__file__).parents[1] / "data" / "soaks-1").iterdir())
@@ -194,3 +195,49 @@ def test_a_forged_name_that_no_encoding_writes_is_shown_escaped(whole, tmp_path)
     (accused,) = verify_soak(folder, assemble, repeat=False, drawing=soak_drawing()).accusations
     assert "tuning.\\ud800 is not expected" in accused.what
     assert accused.what.encode()
+
+
+def reworded(snapshot):
+    snapshot["gate"]["checks"][0]["reason"] = "in other words"
+
+
+def test_reasons_in_other_words_accuse_nobody_are_remarked_on_and_stay_as_they_are(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    reseal(folder.snapshot_path, reworded)
+    before = folder.snapshot_path.read_bytes()
+    found = verify_soak(folder, assemble, strict=True, repeat=False, drawing=soak_drawing())
+    assert (found.accusations, [each.where for each in found.remarks]) == ((), ["POST_SOAK_SNAPSHOT.json"])
+    assert "in other words than this version" in found.remarks[0].what
+    judged = judge_soak(folder, assemble, drawing=soak_drawing())
+    stated = json.loads(whole.snapshot_path.read_bytes())["gate"]
+    assert judged.model_dump(mode="json") == stated
+    assert folder.snapshot_path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        lambda check: check.update(verdict="FAIL" if check["verdict"] == "PASS" else "PASS"),
+        lambda check: check.update(found=0.123),
+        lambda check: check.update(n=4321),
+        lambda check: check.update(method="a guess"),
+        lambda check: check.update(expected=">= 0"),
+        lambda check: check.update(reason=7),
+        lambda check: check.pop("reason"),
+    ],
+)
+def test_words_cover_no_other_forgery_of_a_check(forged, whole, tmp_path):
+    folder = copied(whole, tmp_path)
+
+    def forge(snapshot):
+        reworded(snapshot)
+        forged(snapshot["gate"]["checks"][0])
+
+    reseal(folder.snapshot_path, forge)
+    assert named(folder)[0] == ["POST_SOAK_SNAPSHOT.json"]
+
+
+def test_an_objection_that_is_left_out_or_added_is_accused_whatever_its_words(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    reseal(folder.snapshot_path, lambda snapshot: snapshot["freeze_objections"].append("one more"))
+    assert named(folder)[0] == ["POST_SOAK_SNAPSHOT.json"]

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, isfinite, sqrt
 from typing import Any, final
 
@@ -10,9 +10,10 @@ from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.gate._arms import Advice
 from seedbed.gate._check import Check, CheckOperator
+from seedbed.gate._how_many import advice_on_number, num_more_of_interval
 from seedbed.gate._rules import FORMER_RULES, RULES
 
-__all__ = ["HOLDS", "Answer", "answer_value", "apart", "num_missing", "remedy"]
+__all__ = ["HOLDS", "Answer", "advised", "answer_value", "apart"]
 
 HOLDS: Mapping[CheckOperator, Callable[[Any, Any], bool]] = {
     CheckOperator.AT_LEAST: operator.ge,
@@ -30,7 +31,7 @@ _MOST_TIMES_MORE = 1000
 class Answer:
     """A verdict with its reason, the value found, and for a series the method and the number of samples.
 
-    With `wants_more`, the reason says to collect more samples.
+    `asks` says to collect more samples, where that is what it takes; the reason goes on with it.
     """
 
     verdict: Verdict
@@ -38,7 +39,7 @@ class Answer:
     found: Interval | bool | float | str | None = None
     method: str | None = None
     n: int | None = None
-    wants_more: bool = False
+    asks: str = ""
 
 
 def answer_value(check: Check, found: Interval | bool | float | str | None, rules: int = RULES) -> Answer:
@@ -54,7 +55,7 @@ def answer_value(check: Check, found: Interval | bool | float | str | None, rule
     if isinstance(value, float) and not isfinite(value):  # only the reason names it, since JSON cannot
         return Answer(Verdict.FAIL, f"{value} is not a finite number, which keeps no threshold")
     if check.confidence is not None and not check.is_drift:
-        return Answer(*_with_confidence(check, found, check.confidence, rules), found)
+        return _with_confidence(check, found, check.confidence, rules)
     if rules > FORMER_RULES and check.statistic is None and (left := _leaves_range(check, found)):
         return Answer(Verdict.INCONCLUSIVE, left, found)
     shown = _shown(value) if rules <= FORMER_RULES else _shown_apart(value, check.value)
@@ -71,26 +72,36 @@ def apart(number: float, other: float) -> str:
     return f"{number:.{next(digits, 17)}g}"
 
 
-def _with_confidence(
-    check: Check, found: Interval | bool | float | str, confidence: float, rules: int
-) -> tuple[Verdict, str]:
+def _with_confidence(check: Check, found: Interval | bool | float | str, confidence: float, rules: int) -> Answer:
     if not isinstance(found, Interval):
-        return Verdict.INCONCLUSIVE, f"the record holds no confidence interval, only {_shown(found)}"
+        return Answer(Verdict.INCONCLUSIVE, f"the record holds no confidence interval, only {_shown(found)}", found)
     low, high = (
         f"{end:.6g}" if rules <= FORMER_RULES else apart(end, float(check.value)) for end in (found.low, found.high)
     )
     stated = f"[{low}, {high}] at {100 * found.confidence:g}% from {found.n} samples"
     if rules > FORMER_RULES and (objection := _objection(check, found)):
-        return Verdict.INCONCLUSIVE, objection
+        return Answer(Verdict.INCONCLUSIVE, objection, found)
     if found.confidence < confidence:
-        return Verdict.INCONCLUSIVE, f"the interval {stated} is less certain than demanded"
+        less = f"the interval {stated} is less certain than demanded"
+        at = "" if rules <= FORMER_RULES else f"; record one at {100 * confidence:g}%, or demand less confidence"
+        return Answer(Verdict.INCONCLUSIVE, f"{less}{at}", found)
     ends = [HOLDS[check.op](end, check.value) for end in (found.low, found.high)]
     if all(ends):
-        return Verdict.PASS, f"all of {stated} is {check.op.value} {check.value:g}"
+        return Answer(Verdict.PASS, f"all of {stated} is {check.op.value} {check.value:g}", found)
     if not any(ends):
-        return Verdict.FAIL, f"none of {stated} is {check.op.value} {check.value:g}"
-    more = (_remedy_formerly if rules <= FORMER_RULES else remedy)(found, float(check.value))
-    return Verdict.INCONCLUSIVE, f"{check.value:g} lies inside {stated}: {more.text}"
+        return Answer(Verdict.FAIL, f"none of {stated} is {check.op.value} {check.value:g}", found)
+    inside = f"{check.value:g} lies inside {stated}"
+    if rules <= FORMER_RULES:
+        return Answer(Verdict.INCONCLUSIVE, inside, found, asks=_remedy_formerly(found, float(check.value)))
+    advice = _remedy(check, found)
+    return advised(Answer(Verdict.INCONCLUSIVE, inside, found), advice)
+
+
+def advised(answer: Answer, advice: Advice) -> Answer:
+    """The answer with an advice: what asks for more samples is kept apart from the reason."""
+    if advice.wants_more:
+        return replace(answer, asks=advice.text)
+    return replace(answer, reason=f"{answer.reason}: {advice.text}")
 
 
 def _objection(check: Check, found: Interval) -> str:
@@ -119,35 +130,22 @@ def _leaves_range(check: Check, found: Interval | bool | float | str) -> str:
     return f"{found:.6g} lies outside the declared range {limits}: the value or the range is wrong; correct it"
 
 
-def remedy(interval: Interval, threshold: float) -> Advice:
-    """What to do where the threshold lies inside the interval."""
-    missing = num_missing(interval, threshold)
-    if missing is not None:
-        return Advice(f"collect more samples, about {missing:,} if the value stays where it is")
-    if interval.value == threshold:
-        itself = "no number of samples decides while the value found is the threshold itself; move the threshold"
-        return Advice(itself, wants_more=False)
-    near = f"not even {_MOST_TIMES_MORE} times as many samples would decide, so near is the value to the threshold"
-    return Advice(f"{near}; move the threshold", wants_more=False)
+def _remedy(check: Check, found: Interval) -> Advice:
+    """What to do where the threshold lies inside the interval that was recorded."""
+    if found.value == check.value:
+        return Advice("the value found is the threshold itself; move the threshold, or collect more samples")
+    return advice_on_number(num_more_of_interval(found, float(check.value), check.range))
 
 
-def num_missing(interval: Interval, threshold: float) -> int | None:
-    """About how many more samples would decide: an interval narrows with the square root of their number.
-
-    None where the value found lies so near to the threshold that not even a thousand times as many would.
-    """
+def _remedy_formerly(interval: Interval, threshold: float) -> str:
+    """As the former rules said it, by which an interval narrows with the square root of the number of samples."""
     distance = abs(interval.value - threshold)
     half_width = interval.value - interval.low if threshold < interval.value else interval.high - interval.value
     if half_width > sqrt(_MOST_TIMES_MORE) * distance or distance == 0:
-        return None
-    return max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n))
-
-
-def _remedy_formerly(interval: Interval, threshold: float) -> Advice:
-    if num_missing(interval, threshold) is not None:
-        return remedy(interval, threshold)
-    near = f"not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
-    return Advice(f"collect more samples, though {near}")
+        near = f"not even {_MOST_TIMES_MORE} times as many would decide, so near is the value to the threshold"
+        return f"collect more samples, though {near}"
+    missing = max(1, ceil(((half_width / distance) ** 2 - 1) * interval.n))
+    return f"collect more samples, about {missing:,} if the value stays where it is"
 
 
 def _shown_apart(value: bool | float | str, expected: bool | float | str) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
-from seedbed.gate._answer import HOLDS, Answer, apart
-from seedbed.gate._arms import FEWEST_FOR_RANKS, Advice, Shortage, plural, repetition
+from seedbed.gate._answer import HOLDS, Answer, advised, apart
+from seedbed.gate._arms import FEWEST_FOR_RANKS, Advice, Shortage, plural, repetition, worth_about
 from seedbed.gate._check import Check
 from seedbed.gate._estimate import alpha_of
 from seedbed.gate.bounds._quantile import QuantileRanks, dependent_ranks
@@ -27,21 +27,22 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
     low, found, high = _bounds(samples, share, ranks)
     asked, other = (high, low) if check.op.is_upper_limit else (low, high)
     if HOLDS[check.op](asked, value):
-        verdict, bound = Verdict.PASS, asked
+        verdict, bound, is_upper = Verdict.PASS, asked, check.op.is_upper_limit
     elif not HOLDS[check.op](other, value):
-        verdict, bound = Verdict.FAIL, other
+        verdict, bound, is_upper = Verdict.FAIL, other, not check.op.is_upper_limit
     elif abs(asked) == inf:
         return _shortage(check, share, ranks.inflation, samples, alpha)
     else:
-        verdict, bound = Verdict.INCONCLUSIVE, asked
-    side = f"at {'most' if bound == high else 'least'} {apart(bound, value)}"
+        verdict, bound, is_upper = Verdict.INCONCLUSIVE, asked, check.op.is_upper_limit
+    side = f"at {'most' if is_upper else 'least'} {apart(bound, value)}"
     reason = f"found {apart(found, value)}, {side} at {100 * (1 - alpha):g}% from {plural(samples.size, 'sample')}"
     shown, method = _interval((low, found, high), samples.size, alpha), "order statistics of blocks"
     if verdict is not Verdict.INCONCLUSIVE:
         return Answer(verdict, reason, shown, method, samples.size)
-    advice = _advice(found, value, samples)
-    worth = "" if found == value else _worth(ranks.inflation, samples.size)
-    return Answer(verdict, f"{reason}{worth}: {advice.text}", shown, method, samples.size, advice.wants_more)
+    # Of values that come more than once a bound may be the threshold itself, so more samples decide there too.
+    advice = repetition(samples) or Advice("collect more samples")
+    worth = _worth(ranks.inflation, samples.size)
+    return advised(Answer(verdict, f"{reason}{worth}", shown, method, samples.size), advice)
 
 
 def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[float, float, float]:
@@ -64,16 +65,9 @@ def _shortage(check: Check, share: float, inflation: float, samples: _Samples, a
     return Shortage(f"{have} {do} not bound {bounds}, {takes}", missing, inflation <= 1, repetition(samples))
 
 
-def _advice(found: float, value: float, samples: _Samples) -> Advice:
-    if found == value:
-        itself = "no number of samples decides while the value found is the threshold itself; move the threshold"
-        return Advice(itself, wants_more=False)
-    return repetition(samples) or Advice("collect more samples")
-
-
 def _worth(inflation: float, num_samples: int) -> str:
     """How many independent samples say as much, where dependence makes them fewer; else empty."""
-    return "" if inflation <= 1 else f", worth about {max(1, round(num_samples / inflation)):,} independent ones"
+    return "" if inflation <= 1 else f", {worth_about(num_samples / inflation)}"
 
 
 def _interval(bounds: tuple[float, float, float], num_samples: int, alpha: float) -> Interval | float:

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval, Verdict
-from seedbed.gate._answer import HOLDS, Answer, apart, num_missing, remedy
-from seedbed.gate._arms import Advice, Arms, plural, repetition
+from seedbed.gate._answer import HOLDS, Answer, advised, apart
+from seedbed.gate._arms import Advice, Arms, plural, repetition, worth_about
 from seedbed.gate._check import Check, CheckOperator
 from seedbed.gate._estimate import Question, alpha_of
 from seedbed.gate._fewest import fewest_to_show, is_number_known
+from seedbed.gate._how_many import advice_on_number, num_more_of_mean
 from seedbed.gate._statistics import SPREADS
 from seedbed.gate.bounds._share import fewest_to_refute
 
@@ -68,34 +69,29 @@ def _undecided(
     if high == inf:
         least = f"at least {apart(low, value)} at {certain}, and nothing bounds it from above"
         shown = f"found {apart(question.found, value)}, {least}"
-    advice = _remedy(check, question, (low, high), arms)
-    reason = f"{shown} from {_worth(check, question, num_samples)}: {advice.text}"
-    return Answer(Verdict.INCONCLUSIVE, reason, found, question.method, num_samples, advice.wants_more)
+    reason = f"{shown} from {_worth(check, question, num_samples)}"
+    undecided = Answer(Verdict.INCONCLUSIVE, reason, found, question.method, num_samples)
+    return advised(undecided, _remedy(check, question, arms))
 
 
 def _worth(check: Check, question: Question, num_samples: int) -> str:
     """The number of samples, and of independent ones that say as much, where dependence makes them fewer."""
     num_alike = question.about(float(check.value))[0].num_alike
     stated = plural(num_samples, "sample")
-    return (
-        stated
-        if num_alike <= 1
-        else f"{stated}, worth about {max(1, round(num_samples / num_alike)):,} independent ones"
-    )
+    return stated if num_alike <= 1 else f"{stated}, {worth_about(num_samples / num_alike)}"
 
 
-def _remedy(check: Check, question: Question, ends: tuple[float, float], arms: Arms) -> Advice:
+def _remedy(check: Check, question: Question, arms: Arms) -> Advice:
     fewest, value, num_samples = fewest_to_show(check), float(check.value), arms.samples.size
     if fewest is None and is_number_known(check):
-        none = f"no samples can show {check.op.value} {check.value:g} within the declared range; move the threshold"
+        none = f"no samples can show {check.op.value} {value:g} within the declared range; move the threshold"
         return Advice(none, wants_more=False)
-    mean = question.about(value)[0]
+    mean, at = question.asked(value, above=question.found > value)
     repeated = next(filter(None, map(repetition, _counted(check, mean.samples, arms))), None)
     if repeated is not None and question.found != value:
         return repeated
-    asked, threshold = _interval_asked(check, question, ends, num_samples)
-    # Samples that are all alike show nothing of how they vary.
-    estimated = None if asked is None or np.ptp(mean.samples) == 0 else num_missing(asked, threshold)
+    alpha = alpha_of(check.confidence or 0.5)
+    estimated = num_more_of_mean(mean, at, alpha, above=question.found > value)
     least = ceil((fewest or 0) * mean.num_alike) - num_samples
     if least > (estimated or 0):
         about = "" if mean.num_alike <= 1 else "about "
@@ -106,7 +102,10 @@ def _remedy(check: Check, question: Question, ends: tuple[float, float], arms: A
         moves = plural(switches, "more move")
         slow = f"they may be one run of a slow series until they made {moves} across their mean"
         return Advice(f"{slow}; collect more samples")
-    return Advice("collect more samples") if asked is None else remedy(asked, threshold)
+    if question.found == value:
+        itself = "no number of samples decides while the value found is the threshold itself; move the threshold"
+        return Advice(itself, wants_more=False)
+    return advice_on_number(estimated)
 
 
 def _counted(check: Check, asked: _Samples, arms: Arms) -> Iterator[_Samples]:
@@ -114,28 +113,6 @@ def _counted(check: Check, asked: _Samples, arms: Arms) -> Iterator[_Samples]:
     yield asked
     if check.statistic in SPREADS:
         yield from (arm for arm in (arms.samples, arms.control) if arm is not None)
-
-
-def _interval_asked(
-    check: Check, question: Question, ends: tuple[float, float], num_samples: int
-) -> tuple[Interval | None, float]:
-    """The interval that has to narrow, and the threshold in it; None where it does not lie around what was found.
-
-    Where nothing bounds the statistic from above, it is that of the mean that is asked in its place.
-    """
-    value, number = float(check.value), max(num_samples, 2)
-    if ends[1] < inf or question.found == value:
-        high = ends[1] if ends[1] < inf else value
-        return Interval(value=question.found, low=ends[0], high=high, n=number, confidence=0.5), value
-    is_above = question.found > value
-    mean, at = question.asked(value, above=is_above)
-    if mean.found == at or (mean.found > at) is not is_above:
-        return None, at
-    low, high = mean.ends(alpha_of(check.confidence or 0.5))
-    end, most = (at - low, at - mean.range[0]) if is_above else (high - at, mean.range[1] - at)
-    if end > most / 2:  # where an end is almost that of the range, it says nothing of how it will narrow
-        return None, at
-    return Interval(value=mean.found, low=low, high=high, n=number, confidence=0.5), at
 
 
 def _unless_it_moves(question: Question, value: float) -> str:
@@ -160,7 +137,7 @@ def answer_constant(check: Check, samples: _Samples) -> Answer | None:
     if samples.size < fewest:
         more = f"collect at least {fewest - samples.size:,} more"
         rare = f"it takes {fewest:,} to show that other values make up less than {100 * alpha:g}% of the time"
-        return Answer(Verdict.INCONCLUSIVE, f"{shown}: {rare}; {more}", value, n=samples.size, wants_more=True)
+        return Answer(Verdict.INCONCLUSIVE, shown, value, n=samples.size, asks=f"{rare}; {more}")
     rare = f"other values make up less than {100 * alpha:.4g}% of the time, at {100 * (1 - alpha):.4g}%"
     reason = f"{shown} itself, which {check.op.value} allows: {rare}, and are assumed to weigh nothing"
     return Answer(Verdict.PASS, reason, value, "constant", samples.size)

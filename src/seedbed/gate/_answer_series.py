@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seedbed.contracts import Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate._answer import Answer, answer_value
+from seedbed.gate._answer import Answer, advised, answer_value
 from seedbed.gate._answer_quantile import answer_quantile
 from seedbed.gate._answer_question import answer_constant, answer_question
 from seedbed.gate._arms import Advice, Arms, Estimate, Shortage, plural
@@ -82,18 +82,19 @@ def _missing(check: Check, series: Series, num_samples: int, rules: int) -> Answ
     fewest = check.min_samples or 1
     if num_samples < fewest:
         have = f"{plural(num_samples, 'sample')}, {fewest} demanded"
-        reason = f"{have}{_at_least(check, fewest, num_samples, rules)}"
-        return Answer(Verdict.INCONCLUSIVE, reason, n=num_samples, wants_more=True)
+        takes, asks = _at_least(check, fewest, num_samples, rules)
+        return Answer(Verdict.INCONCLUSIVE, f"{have}{takes}", n=num_samples, asks=asks)
     return None
 
 
-def _at_least(check: Check, demanded: int, num_samples: int, rules: int) -> str:
+def _at_least(check: Check, demanded: int, num_samples: int, rules: int) -> tuple[str, str]:
+    """What it takes beyond what is demanded, and what to collect."""
     if rules <= FORMER_RULES:
-        return f": collect {demanded - num_samples} more"
+        return "", f"collect {demanded - num_samples} more"
     fewest = None if check.statistic == "count" else fewest_to_show(check)
     if fewest is None or fewest <= demanded:
-        return f": collect at least {demanded - num_samples:,} more"
-    return f", and it takes {fewest:,} to show it at all: collect at least {fewest - num_samples:,} more"
+        return "", f"collect at least {demanded - num_samples:,} more"
+    return f", and it takes {fewest:,} to show it at all", f"collect at least {fewest - num_samples:,} more"
 
 
 def answer_arms(check: Check, arms: Arms, *, rules: int = RULES, resamples: int = 2000) -> Answer:
@@ -111,7 +112,7 @@ def answer_arms(check: Check, arms: Arms, *, rules: int = RULES, resamples: int 
     if isinstance(found, Question):
         return answer_question(check, found, arms, check.confidence or 0.5)
     answer = answer_value(check, found.found, rules)
-    return Answer(answer.verdict, answer.reason, answer.found, found.method, num_samples)
+    return replace(answer, method=found.method, n=num_samples)
 
 
 def _estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question | Answer:
@@ -122,11 +123,12 @@ def _estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question | Answ
 
 
 def _short_of(check: Check, arms: Arms, shortage: Shortage, rules: int) -> Answer:
-    about = "at least" if shortage.is_least and rules > FORMER_RULES else "about"
-    advice = shortage.advice or Advice(f"collect {about} {shortage.num_missing:,} more", shortage.num_missing > 0)
-    more = f": {advice.text}" if advice.wants_more else ""
     value = None if rules <= FORMER_RULES or check.is_drift else _value_alone(check, arms)
-    return Answer(Verdict.INCONCLUSIVE, f"{shortage.reason}{more}", value, n=arms.samples.size, wants_more=bool(more))
+    answer = Answer(Verdict.INCONCLUSIVE, shortage.reason, value, n=arms.samples.size)
+    if shortage.advice is not None:
+        return advised(answer, shortage.advice)
+    about = "at least" if shortage.is_least and rules > FORMER_RULES else "about"
+    return replace(answer, asks=f"collect {about} {shortage.num_missing:,} more") if shortage.num_missing else answer
 
 
 def _value_alone(check: Check, arms: Arms) -> float | None:
@@ -143,8 +145,8 @@ def _answer_drift(check: Check, samples: NDArray[np.float64], rules: int) -> Ans
     if num_samples < FEWEST_FOR_DRIFT:
         reason = f"{plural(num_samples, 'sample')}, and drift needs {FEWEST_FOR_DRIFT}"
         about = "" if rules <= FORMER_RULES else "at least "
-        more = f": collect {about}{FEWEST_FOR_DRIFT - num_samples} more"
-        return Answer(Verdict.INCONCLUSIVE, f"{reason}{more}", n=num_samples, wants_more=True)
+        more = f"collect {about}{FEWEST_FOR_DRIFT - num_samples} more"
+        return Answer(Verdict.INCONCLUSIVE, reason, n=num_samples, asks=more)
     trial = drift_trial(check, num_samples, lag_one_without_step(samples))
     threshold = threshold_of(check, trial)
     place = _place(trial, samples, threshold)
@@ -153,9 +155,7 @@ def _answer_drift(check: Check, samples: NDArray[np.float64], rules: int) -> Ans
     if place is None and sees < LEAST_POWER:
         step = f"a step of {STEP:g} standard deviations half-way"
         blind = f"no drift seen, but {step} would be seen in only {sees:.0%} of such series"
-        advice = _more_for(check, trial)
-        reason = f"{blind}: {advice.text}"
-        return Answer(Verdict.INCONCLUSIVE, reason, method=method, n=num_samples, wants_more=advice.wants_more)
+        return advised(Answer(Verdict.INCONCLUSIVE, blind, method=method, n=num_samples), _more_for(check, trial))
     answer = answer_value(check, place is not None)
     reason = f"{answer.reason}: {place or 'no drift'} by {method}"
     return Answer(answer.verdict, reason, answer.found, method, num_samples)

@@ -24,6 +24,7 @@ __all__ = [
     "repetition",
     "too_few",
     "without_confidence",
+    "worth_about",
 ]
 
 _Samples = NDArray[np.float64]
@@ -76,6 +77,12 @@ class Shortage:
 def plural(number: int, noun: str) -> str:
     """`1 sample`, `2 samples`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def worth_about(number: float) -> str:
+    """How many independent samples some dependent ones are worth: `worth about 8 independent ones`."""
+    counted = max(1, round(number))
+    return f"worth about {counted:,} independent {'one' if counted == 1 else 'ones'}"
 
 
 def too_few(num_samples: int, fewest: int, method: str) -> Shortage:

@@ -5,14 +5,24 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from seedbed.contracts import CheckKind, Message
 from seedbed.gate._held import not_held
 from seedbed.gate._statistics import DRIFTS, PAIRED, WITH_INTERVAL, probability, statistic_named
 from seedbed.gate._terse import parse_terse
 
-__all__ = ["Check", "CheckOperator", "Method"]
+__all__ = ["DECLARED_BEFORE", "Check", "CheckOperator", "Method"]
+
+DECLARED_BEFORE: Mapping[str, bool] = {"declared_before": True}
+"""The context in which checks are validated that were declared before there were some of today's refusals."""
 
 
 class CheckOperator(StrEnum):
@@ -93,9 +103,9 @@ class Check(Message):
 
     @model_validator(mode="before")
     @classmethod
-    def _text_becomes_fields(cls, data: Any) -> Any:
+    def _text_becomes_fields(cls, data: Any, info: ValidationInfo) -> Any:
         if isinstance(data, str):
-            return parse_terse(data)
+            return parse_terse(data, is_new=info.context is not DECLARED_BEFORE)
         if not isinstance(data, Mapping | Check):
             raise ValueError("expected a text such as 'metrics.test.ap >= 0.88 @ 95%', or a mapping of fields")
         return data
@@ -107,7 +117,9 @@ class Check(Message):
 
     @field_validator("value", "range", mode="before")
     @classmethod
-    def _floats_hold_the_numbers(cls, given: Any) -> Any:
+    def _floats_hold_the_numbers(cls, given: Any, info: ValidationInfo) -> Any:
+        if info.context is DECLARED_BEFORE:
+            return given
         for each in given if isinstance(given, list | tuple) else (given,):
             if isinstance(each, int) and (problem := not_held(each)):
                 raise ValueError(f"{problem}; declare that one, or another that a float holds")

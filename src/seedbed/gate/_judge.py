@@ -43,7 +43,7 @@ def judge_with_remedies(
     known: Iterable[str] = (),
     rules: int = RULES,
 ) -> GateReport:
-    """As `judge`; each reason that asks for more samples goes on with the check's `remedy`, unless that is empty."""
+    """As `judge`; where a check asks for more samples, its `remedy` is said in place of that, unless that is empty."""
     values = record_values(record, asked_of(spec))
     lint(spec, {*values, *known})
     lint_kinds(spec, values)
@@ -73,14 +73,14 @@ def _exit_code(checks: tuple[CheckReport, ...]) -> ExitCode:
 def _report(check: Check, values: Mapping[str, RecordValue], remedy: Callable[[Check], str], rules: int) -> CheckReport:
     control = None if check.control is None else values.get(check.control)
     answer = _answer(check, values.get(check.metric), control, rules)
-    told = remedy(check) if answer.wants_more else ""
+    asks = (remedy(check) or answer.asks) if answer.asks else ""
     return CheckReport(
         metric=check.subject,
         kind=check.kind,
         expected=check.expected,
         found=answer.found,
         verdict=answer.verdict,
-        reason=f"{answer.reason}; {told}" if told else answer.reason,
+        reason=f"{answer.reason}: {asks}" if asks else answer.reason,
         statistic=check.statistic,
         method=answer.method,
         n=answer.n,

@@ -24,6 +24,9 @@ def refuse_unreachable(checks: Iterable[Check], source: str) -> None:
 def _problems(check: Check) -> Iterator[str]:
     if isinstance(check.value, bool | str) or check.op is CheckOperator.UNEQUAL:
         return
+    if check.statistic == "count" and check.op is CheckOperator.EQUAL and not float(check.value).is_integer():
+        yield f"{check.subject} {check.expected} can never hold: a count is a whole number; correct the threshold"
+        return
     low, high = _reach(check, check.range or (-inf, inf))
     is_strict = check.op in {CheckOperator.ABOVE, CheckOperator.BELOW}
     too_low = check.value < low or (is_strict and check.value == low)

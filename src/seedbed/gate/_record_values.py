@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import final
 
+import numpy as np
 from pydantic import ValidationError
 
 from seedbed.contracts import Interval
@@ -100,6 +101,8 @@ def _or_near(name: str, series: list[str]) -> str:
 
 
 def _unknown(metric: str, known: list[str]) -> str:
+    if not known:
+        return f"  {metric}: the record holds no value that a check can be made on"
     last, head = metric.rpartition(".")[2], metric.partition(".")[0]
     if head in _DOCUMENTS and not any(name.startswith(f"{head}.") for name in known):
         return f"  {metric}: the record has no document {_DOCUMENTS[head]}, which a draft takes in documents"
@@ -124,7 +127,10 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue | _Unusab
     elif isinstance(value, str):
         yield path, NOT_FINITE.get(value, str(value))  # an enumeration's member becomes its text
     elif isinstance(value, int) and (problem := not_held(value)):
-        yield path, _Unusable(f"{problem}, so no check can compare it; record it as a text, or in a larger unit")
+        yield (
+            path,
+            _Unusable(f"{problem}, which a check would compare in its place; record it as a text, or in a larger unit"),
+        )
     elif isinstance(value, int | float):
         yield path, as_float(value)
     elif isinstance(value, Series):
@@ -133,6 +139,11 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue | _Unusab
         series = read_series(value)
         unfit = _Unusable(f"a list that is no series of numbers: {series}; correct the record")
         yield path, unfit if isinstance(series, str) else series
+    elif isinstance(value, np.generic):
+        yield from _walk(value.item(), path)
+    else:
+        what = f"no check compares a value of type {type(value).__name__}"
+        yield path, _Unusable(f"{what}; record a number, a text, true or false, a list of numbers or a Series")
 
 
 def _interval(value: Mapping[str, object], path: str) -> RecordValue:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
-from seedbed.gate._held import not_held
+from seedbed.gate._held import ALL_HELD, not_held
 from seedbed.records.canonical._numbers import NOT_FINITE
 
 __all__ = ["Series", "as_float", "read_series"]
@@ -30,7 +30,7 @@ class Series:
     values: tuple[float, ...]
 
     def __init__(self, values: Iterable[float]) -> None:
-        if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "f":
+        if isinstance(values, np.ndarray) and values.ndim == 1 and (values.dtype.kind == "f" or _are_held(values)):
             object.__setattr__(self, "values", tuple(values.astype(np.float64).tolist()))
             return
         samples = tuple(values)
@@ -59,6 +59,13 @@ def as_float(value: float) -> float:
         return float(value)
     except OverflowError:
         return inf if value > 0 else -inf
+
+
+def _are_held(values: NDArray[Any]) -> bool:
+    """Whether an array holds whole numbers alone that floats hold, all of them."""
+    if values.dtype.kind not in "iu":
+        return False
+    return values.size == 0 or (int(values.min()) >= -ALL_HELD and int(values.max()) <= ALL_HELD)
 
 
 def _is_number(value: object) -> bool:

@@ -1,5 +1,6 @@
 """The specification of a gate: a list of checks, from a YAML or JSON file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -8,7 +9,7 @@ from pydantic import Field, ValidationError
 from seedbed.contracts import Message
 from seedbed.contracts._faults import FieldFault, faults_of
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.gate._check import Check
+from seedbed.gate._check import DECLARED_BEFORE, Check
 from seedbed.gate._reachable import refuse_unreachable
 from seedbed.gate._terse import QUOTES
 
@@ -27,7 +28,7 @@ def parse_gate(data: object, *, source: str = "the given gate") -> GateSpec:
 
     Raises InvalidInput naming `source` and each wrong field, and each check that no value within its range can keep.
     """
-    spec = declared_gate(data, source=source)
+    spec = _validated(data, source, None)
     refuse_unreachable(spec.checks, source)
     return spec
 
@@ -35,10 +36,15 @@ def parse_gate(data: object, *, source: str = "the given gate") -> GateSpec:
 def declared_gate(data: object, *, source: str) -> GateSpec:
     """A gate that was declared before, as a record holds it. Raises InvalidInput naming `source` and each wrong field.
 
-    A check that can never hold is let through: it is judged, and fails.
+    What is refused of new gates alone is let through: a check that can never hold is judged, and fails, and a number
+    that no float holds is the nearest one.
     """
+    return _validated(data, source, DECLARED_BEFORE)
+
+
+def _validated(data: object, source: str, context: Mapping[str, bool] | None) -> GateSpec:
     try:
-        return GateSpec.model_validate(data)
+        return GateSpec.model_validate(data, context=context)
     except ValidationError as problem:
         lines = [f"  {_told(each)} (found {_shown(each.found)})" for each in faults_of(problem, GateSpec)]
         raise InvalidInput("\n".join([f"{source}: {len(lines)} problem(s); fix them and try again", *lines])) from None

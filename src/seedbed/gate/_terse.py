@@ -25,13 +25,13 @@ _MISTAKES = (
 _PAIR = re.compile(r"(?P<metric>\S+)\s+(?P<statistic>\S+)")
 
 
-def parse_terse(text: str) -> dict[str, object]:
+def parse_terse(text: str, *, is_new: bool = True) -> dict[str, object]:
     """The fields of a check: `p95(latency_ms) < 350`, `mean(missed) < 0.01 in [0, 1] @ 95%`, `audit.degraded == false`.
 
-    Raises ValueError for any other text.
+    Raises ValueError for any other text, and where the check `is_new` for numbers that no float holds.
     """
-    _require_whole_parentheses(text)
     match = _CHECK.fullmatch(text.strip())
+    _require_whole_parentheses(text if match is None else match["subject"], text)
     subject = None if match is None else _subject(match["subject"])
     if match is None or subject is None:
         near = next((f"{what}; " for mistake, what in _MISTAKES if mistake.search(text)), "")
@@ -39,12 +39,21 @@ def parse_terse(text: str) -> dict[str, object]:
         raise ValueError(f"{near}{form}")
     percent = match["percent"]
     confidence = {} if percent is None else {"confidence": float(Decimal(percent) / 100)}
-    return {**subject, "op": match["op"], "value": _value(match["value"]), **confidence, **_range(match)}
+    return {
+        **subject,
+        "op": match["op"],
+        "value": _value(match["value"], is_new),
+        **confidence,
+        **_range(match, is_new),
+    }
 
 
-def _require_whole_parentheses(text: str) -> None:
-    """A list in brackets ends a check at its comma, and leaves a half without an operator, and one that closes only."""
-    missing = text.count("(") - text.count(")")
+def _require_whole_parentheses(part: str, text: str) -> None:
+    """A list in brackets ends a check at its comma, and leaves a half without an operator, and one that closes only.
+
+    Of a whole check only the subject is asked: a text that it is compared with may hold any.
+    """
+    missing = part.count("(") - part.count(")")
     if missing:
         half = "a parenthesis is not closed" if missing > 0 else "a parenthesis is closed that was not opened"
         may_be_cut = missing < 0 or not any(sign in text for sign in "<>=!")
@@ -52,11 +61,11 @@ def _require_whole_parentheses(text: str) -> None:
         raise ValueError(f"{half}; write 'p95(latency_ms) < 9' or 'difference(a, b) > 0'{cut}")
 
 
-def _range(match: re.Match[str]) -> dict[str, object]:
+def _range(match: re.Match[str], is_new: bool) -> dict[str, object]:
     given = [(match[f"{when}low"], match[f"{when}high"]) for when in ("", "after_") if match[f"{when}low"] is not None]
     if len(given) > 1:
         raise ValueError("the range is given twice; give it once, as in 'mean(x) < 0.01 in [0, 1] @ 95%'")
-    return {"range": [_value(end) for end in given[0]]} if given else {}
+    return {"range": [_value(end, is_new) for end in given[0]]} if given else {}
 
 
 def _subject(text: str) -> dict[str, object] | None:
@@ -67,7 +76,7 @@ def _subject(text: str) -> dict[str, object] | None:
     return {**fields, "statistic": statistic_named(fields["statistic"])}
 
 
-def _value(text: str) -> bool | float | str:
+def _value(text: str, is_new: bool) -> bool | float | str:
     if text in {"true", "false"}:
         return text == "true"
     try:
@@ -76,7 +85,6 @@ def _value(text: str) -> bool | float | str:
         return text.strip("'\"")
     if not isfinite(number):
         raise ValueError(f"{text} is no threshold, since no value can be compared with it")
-    is_written_out = "e" not in text.lower()
-    if is_written_out and (problem := not_held(Decimal(text))):
+    if is_new and (problem := not_held(Decimal(text))):
         raise ValueError(f"{problem}; declare that one, or another that a float holds")
     return number

@@ -61,9 +61,10 @@ def judge_soak(
     metrics: bool = False,
     calibrate: bool = False,
 ) -> GateReport:
-    """Verify and judge a finished soak. Its snapshot is written again, and with `metrics` its metrics too.
+    """Verify and judge a finished soak. A snapshot that it lacks is written, and with `metrics` its metrics.
 
-    With `spec`, a gate other than its own, the snapshot stays as it is. `anchor` and `drawing` are those of
+    A snapshot that is there stays as it is, so that its seal can be kept elsewhere; with `spec`, a gate other than the
+    soak's own, none is written. `anchor` and `drawing` are those of
     `verify_soak`. `calibrate` adds the false-pass rate of each check on a series. Raises StoreCorrupt for logs that
     cannot be read.
     """
@@ -89,7 +90,7 @@ def judge_and_verify(
     if readback is None:
         raise _not_readable(folder, verification.accusations[0])
     report = judge_readback(readback, verified=verification.clean, spec=spec)
-    if spec is None and verification.clean:
+    if spec is None and verification.clean and not folder.snapshot_path.exists():
         sealed = stated_drawing(folder)
         folder.write(folder.snapshot_path, post_soak_snapshot(readback, report, verified=True, drawing=sealed))
     if metrics:
@@ -128,7 +129,8 @@ def _readable(folder: SoakFolder, assemble: Callable[[SoakPlan], Assembly]) -> S
 
 
 def _not_readable(folder: SoakFolder, why: Accusation) -> StoreCorrupt:
-    return StoreCorrupt(f"{folder.path}: {why.where}: {why.what}; restore the file from a copy")
+    advice = "" if "; restore " in why.what else "; restore the file from a copy"
+    return StoreCorrupt(f"{folder.path}: {why.where}: {why.what}{advice}")
 
 
 def _write_drawing(

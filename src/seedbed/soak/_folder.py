@@ -153,6 +153,18 @@ class SoakFolder:
                 raise Conflict(f"another process runs the soak at {self.path}; wait for it, or stop it") from None
             yield
 
+    def is_locked(self) -> bool:
+        """Whether a process runs the soak just now."""
+        path = self.lock_paths[0]
+        if _irregular_kind(path) is not None or not path.exists():
+            return False
+        with path.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def open_changes(self) -> Journal:
         """Open the change journal for writing."""
         return Journal.open(self.changes_path)

@@ -14,6 +14,7 @@ from seedbed.cli.soak._options import (
     SameOutOption,
     SoakArgument,
     altered_files_break_the_contract,
+    end_if_it_runs,
     resuming,
     soak_at,
     verifying,
@@ -48,11 +49,12 @@ def gate(
 ) -> None:
     """Judge a soak: verify it, and apply every check.
 
-    The snapshot is written again with the verdict, unless verification finds
-    an altered file, or --spec judges by another gate: then it stays as it is.
+    A snapshot that is missing is written with the verdict, unless verification
+    finds an altered file, or --spec judges by another gate.
 
-    Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data, 4 when
-    the plant did not use what it had acknowledged or verification failed.
+    Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data and while
+    the soak still runs, 4 when the plant did not use what it had acknowledged
+    or verification failed.
     A soak that was interrupted is judged by what it measured, and it is said
     how to go on with it.
     Only --anchor can show that the whole soak, with its gate, is another.
@@ -73,6 +75,7 @@ def gate(
         raise InvalidInput("--prometheus writes what the soak's own gate says; leave out --spec, or --prometheus")
     soak_folder = soak_at(same or path, name)
     own_gate = None if spec is None else load_gate(spec)
+    end_if_it_runs(soak_folder, as_json)
     with altered_files_break_the_contract():
         judged = judge_and_verify(
             soak_folder,

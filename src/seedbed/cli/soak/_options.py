@@ -83,6 +83,19 @@ def verifying(folder: "SoakFolder", anchor: str | None) -> str:
     return shlex.join(["seedbed", "soak", "verify", "--path", str(folder.path), *anchored])
 
 
+def end_if_it_runs(folder: "SoakFolder", as_json: bool) -> None:
+    """End the command without an answer while another process runs the soak: its files move, and accuse nobody."""
+    if not folder.is_locked():
+        return
+    from seedbed.cli.console._render import errors, print_json
+    from seedbed.errors import ExitCode
+
+    errors().print(f"the soak {folder.path.name} still runs; ask again when it has ended", soft_wrap=True)
+    if as_json:
+        print_json({"soak_id": folder.path.name, "runs": True, "exit_code": int(ExitCode.NO_ANSWER)})
+    raise typer.Exit(ExitCode.NO_ANSWER)
+
+
 @contextmanager
 def altered_files_break_the_contract() -> Iterator[None]:
     """Let a soak whose files were altered end its command as `soak verify` does, and not as an error of Seedbed."""

@@ -12,6 +12,7 @@ from seedbed.cli.soak._options import (
     PathOption,
     SameOutOption,
     SoakArgument,
+    end_if_it_runs,
     soak_at,
 )
 from seedbed.errors import ExitCode
@@ -37,7 +38,7 @@ def verify(
     Nothing is written: what is wrong is said here, and by --json.
 
     Exits with 0 when nothing is wrong and enough proposals were seen in use,
-    1 when too few were, 4 when a file contradicts the logs. A remark, such
+    1 when too few were, 3 while the soak still runs, 4 when a file contradicts the logs. A remark, such
     as that nothing binds a file of a former version, changes no exit code.
 
     \b
@@ -54,9 +55,9 @@ def verify(
     from seedbed.soak import assemble, verify_soak
     from seedbed.soak.verify._page import verification_shown
 
-    found = verify_soak(
-        soak_at(same or path, name), assemble, strict=strict, repeat=repeat, anchor=anchor, drawing=soak_drawing()
-    )
+    folder = soak_at(same or path, name)
+    end_if_it_runs(folder, as_json)
+    found = verify_soak(folder, assemble, strict=strict, repeat=repeat, anchor=anchor, drawing=soak_drawing())
     if as_json:
         tally = None if found.tally is None else found.tally.model_dump(mode="json")
         print_json({**asdict(found), "tally": tally, "clean": found.clean, "passes": found.passes})

@@ -80,6 +80,7 @@ class BoundedMean:
     range: Range
     any_look: bool = False
     least_alike: float = 1.0
+    seen: Dependence | None = None
 
     @property
     def method(self) -> str:
@@ -104,12 +105,21 @@ class BoundedMean:
 
     def ends(self, alpha: float) -> Range:
         """The largest mean that is refuted from above and the smallest that is from below, each at level `alpha`."""
-        bottom, top = self.range
         if self.num_switches_missing:
             return self.range
-        low = bottom + (top - bottom) * self._upright.largest_refuted(alpha)
-        high = top - (top - bottom) * self._mirrored.largest_refuted(alpha)
-        return min(low, self.found), max(high, self.found)
+        return self.end(alpha, above=True), self.end(alpha, above=False)
+
+    def end(self, alpha: float, *, above: bool) -> float:
+        """The end of `ends` above which the mean lies, or below; samples that did not move enough count here too."""
+        bottom, top = self.range
+        if above:
+            return min(bottom + (top - bottom) * self._upright.largest_refuted(alpha), self.found)
+        return max(top - (top - bottom) * self._mirrored.largest_refuted(alpha), self.found)
+
+    def repeated(self, times: int) -> "BoundedMean":
+        """The mean of so many times these samples, which depend on each other as these do."""
+        samples = np.tile(self.samples, times)
+        return BoundedMean(samples, self.range, self.any_look, self.least_alike, self._seen)
 
     @cached_property
     def num_switches_missing(self) -> int:
@@ -129,10 +139,18 @@ class BoundedMean:
         scaled: _Floats = np.clip((self.samples - bottom) / (top - bottom), 0.0, 1.0)
         return scaled
 
+    @property
+    def is_share_at_the_end(self) -> bool:
+        """Whether exact binomial bounds are used."""
+        return self._is_share and not self.any_look
+
+    @cached_property
+    def _seen(self) -> Dependence:
+        return self.seen or dependence_of_rows(self.samples.reshape(1, -1))
+
     @cached_property
     def _dependence(self) -> Dependence:
-        found = dependence_of_rows(self.samples.reshape(1, -1))
-        return dependence_for_looks(found, self.samples.size) if self.any_look else found
+        return dependence_for_looks(self._seen, self.samples.size) if self.any_look else self._seen
 
     @cached_property
     def _block_length(self) -> int:

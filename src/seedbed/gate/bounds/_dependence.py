@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.gate.bounds._bootstrap import without_bias
-from seedbed.gate.bounds._season import seasons_of_rows
+from seedbed.gate.bounds._season import MOST_ALIKE_SEASONS, seasons_of_rows
 
 __all__ = [
     "ENOUGH_SWITCHES",
@@ -36,7 +36,7 @@ _NUM_LAGS = 4
 _NUM_EIGHTHS, _LARGER, _CLEARLY_LARGER = 8, 1.3, 3.0
 _LENGTHENED, _CLEARLY_ALIKE = 1.5, 2.0
 _LENGTHENED_FOR_LOOKS, _SHOW_HALF = 1.25, 200
-_FEWEST_ROUNDS = 4
+_FEWEST_ROUNDS, _FEWEST_REPETITIONS = 4, 3
 ENOUGH_SWITCHES = 8
 """With fewer switches a series may hold one long run alone, which looks like many samples that agree."""
 
@@ -63,11 +63,22 @@ def repeats_every(samples: NDArray[np.float64]) -> int:
     """After how many samples a series repeats itself, where so few of its seasons count as independent; else 0.
 
     More samples of the same then count for as much more only once there are several times as many seasons as count as
-    one, so that how an interval narrows cannot be told from these.
+    one, so that how an interval narrows cannot be told from these. An exact repetition may not yet show as a season.
     """
     seasons = seasons_of_rows(samples.reshape(1, -1))
-    period = int(seasons.periods[0])
-    return period if period and samples.size // period < _FEWEST_ROUNDS * seasons.num_alike[0] else 0
+    period, num_alike = int(seasons.periods[0]), float(seasons.num_alike[0])
+    exact = _exact_period(samples)
+    if exact:
+        period, num_alike = exact, MOST_ALIKE_SEASONS
+    return period if period and samples.size // period < _FEWEST_ROUNDS * num_alike else 0
+
+
+def _exact_period(samples: NDArray[np.float64]) -> int:
+    """After how many samples all of them come again, at least twice; 0 for those that do not, or do not vary."""
+    if samples.size == 0 or np.ptp(samples) == 0:
+        return 0
+    periods = np.flatnonzero(samples[1 : samples.size // _FEWEST_REPETITIONS + 1] == samples[0]) + 1
+    return next((int(each) for each in periods if np.array_equal(samples[each:], samples[:-each])), 0)
 
 
 def dependence_of_rows(samples: _Rows) -> Dependence:

@@ -7,10 +7,12 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Seasons", "seasons_of_rows"]
+__all__ = ["MOST_ALIKE_SEASONS", "Seasons", "seasons_of_rows"]
 
 _Rows = NDArray[np.float64]
 _MOST_CORRELATED = 0.97
+MOST_ALIKE_SEASONS = (1 + _MOST_CORRELATED) / (1 - _MOST_CORRELATED)
+"""As how many seasons that are all alike count as one."""
 _LEAST_PERIODS = 3
 _RARER = 4
 

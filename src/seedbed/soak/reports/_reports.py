@@ -124,10 +124,18 @@ def freeze_objections(readback: SoakReadback) -> tuple[str, ...]:
     found.extend(objection for good in profile.good if (objection := good.objection(means)) is not None)
     for each in last:
         if each.decision.lost:
-            found.append(f"iteration {each.measured.iteration} lost changes {list(each.decision.lost)}")
+            found.append(f"iteration {each.measured.iteration} lost changes {_lost(readback, each.decision.lost)}")
         reasons = each.decision.rules.conditions.drifted.values()
         found.extend(f"iteration {each.measured.iteration}: {reason}" for reason in reasons)
     return tuple(found)
+
+
+def _lost(readback: SoakReadback, lost: Sequence[int]) -> str:
+    """The lost changes with their settings; in soaks of plan version 1, whose files keep their words, without."""
+    if not readback.plan.is_bound:
+        return str(list(lost))
+    settings = dict.fromkeys(readback.history[each].delta.parameter for each in lost)
+    return f"{list(lost)} of {', '.join(settings)}"
 
 
 def soak_gate_record(readback: SoakReadback, *, verified: bool) -> dict[str, Any]:
@@ -180,7 +188,7 @@ def judge_readback(readback: SoakReadback, *, verified: bool, spec: GateSpec | N
     gate = _gate_of(readback, spec, verified=verified)
     report = judge_with_remedies(gate, record, remedy, rules=rules)
     if rules > FORMER_RULES:
-        why = _why_not_frozen(readback)
+        why = "; ".join(freeze_objections(readback))
         report = report.model_copy(update={"checks": tuple(_with_objections(each, why) for each in report.checks)})
     if fault is None:
         return report
@@ -218,14 +226,6 @@ def _with_reason(check: CheckReport, fault: FaultReport) -> CheckReport:
     """A check on the fault, with what the log shows as its reason; any other check as it is."""
     is_about_it = check.metric == _FAULT_SEEN["metric"] and check.verdict in {Verdict.NO_DATA, Verdict.PASS}
     return check.model_copy(update={"reason": fault.what}) if is_about_it else check
-
-
-def _why_not_frozen(readback: SoakReadback) -> str:
-    """The objections to freezing the settings in a line; empty without any."""
-    done, length = len(readback.iterations), readback.length
-    resume = f"interrupted after {done} of {length} iterations: resume it with seedbed soak run --resume"
-    interrupted = [] if readback.is_finished else [f"{resume} {readback.plan.soak_id}"]
-    return "; ".join([*interrupted, *freeze_objections(readback)[len(interrupted) :]])
 
 
 def _with_objections(check: CheckReport, why: str) -> CheckReport:

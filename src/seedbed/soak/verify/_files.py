@@ -1,8 +1,13 @@
-"""Checks the files beside a soak's logs: each is made again from the logs and compared byte for byte."""
+"""Checks the files beside a soak's logs: each is made again from the logs and compared byte for byte.
+
+Only the words of the reasons in the snapshot are not compared.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import NotFound, StoreCorrupt
@@ -11,6 +16,7 @@ from seedbed.soak._evidence import PlanRecord
 from seedbed.soak._folder import SoakFolder
 from seedbed.soak._readback import SoakReadback, iteration_summaries
 from seedbed.soak._sealed import sealed, unsealed
+from seedbed.soak.reports._reports import PostSoakSnapshot
 from seedbed.soak.verify._verification import Accusation, Flaw, Remark
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "plan_remarks",
     "report_flaws",
     "settings_flaws",
+    "snapshot_flaws",
     "stranger_remarks",
     "summary_flaws",
     "text_flaws",
@@ -136,6 +143,36 @@ def report_flaws(path: Path, expected: Message, *, ended: bool) -> Iterator[Accu
     """A sealed report must exist once the soak has ended, and must be correct if it exists."""
     if ended or path.exists():
         yield from _document(path, expected, Flaw.REPORT)
+
+
+def snapshot_flaws(
+    path: Path, expected: PostSoakSnapshot, remarks: list[Remark], *, ended: bool
+) -> Iterator[Accusation]:
+    """As `report_flaws`, of the snapshot: of its reasons only the number counts, since words are no verdict.
+
+    Another version may give the same reasons in other words. Adds a remark where they differ.
+    """
+    in_its_words = _in_words_of(path, expected)
+    found = list(report_flaws(path, in_its_words, ended=ended))
+    yield from found
+    if not found and in_its_words != expected:
+        what = "gives a reason in other words than this version: nothing vouches for the words; soak gate says today's"
+        remarks.append(Remark(path.name, what))
+
+
+def _in_words_of(path: Path, expected: PostSoakSnapshot) -> PostSoakSnapshot:
+    """The snapshot that is expected, with the reasons of the one on file, if that is one and has as many."""
+    try:
+        there = PostSoakSnapshot.model_validate(unsealed(path))
+    except (NotFound, StoreCorrupt, ValidationError):
+        return expected
+    checks, objections = expected.gate.checks, expected.freeze_objections
+    if len(there.gate.checks) != len(checks) or len(there.freeze_objections) != len(objections):
+        return expected
+    pairs = zip(checks, there.gate.checks, strict=True)
+    worded = tuple(own.model_copy(update={"reason": other.reason}) for own, other in pairs)
+    gate = expected.gate.model_copy(update={"checks": worded})
+    return expected.model_copy(update={"gate": gate, "freeze_objections": there.freeze_objections})
 
 
 def text_flaws(path: Path, expected: str, *, what: str = "what the logs give") -> Iterator[Accusation]:

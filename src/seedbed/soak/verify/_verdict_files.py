@@ -15,7 +15,7 @@ from seedbed.soak.reports._drawing import SoakDrawing
 from seedbed.soak.reports._metrics import soak_metrics
 from seedbed.soak.reports._reports import judge_readback, post_soak_snapshot, soak_counts
 from seedbed.soak.verify._drawing_check import check_drawing
-from seedbed.soak.verify._files import has_ended, missing_remarks, report_flaws, text_flaws
+from seedbed.soak.verify._files import has_ended, missing_remarks, snapshot_flaws, text_flaws
 from seedbed.soak.verify._page import verification_page
 from seedbed.soak.verify._verification import Accusation, Remark, SoakVerification
 
@@ -51,7 +51,8 @@ class VerdictFiles:
         drawn = check_drawing(folder, readback, report, self.drawing)
         remarks += drawn.remarks
         snapshot = post_soak_snapshot(readback, report, verified=core.clean, drawing=drawn.sealed)
-        of_snapshot = tuple(report_flaws(folder.snapshot_path, snapshot, ended=has_ended(folder, readback)))
+        ended = has_ended(folder, readback)
+        of_snapshot = tuple(snapshot_flaws(folder.snapshot_path, snapshot, remarks, ended=ended))
         # A snapshot that cannot be read is the cause, and that nothing seals the drawing then only follows.
         yield from (*of_snapshot, *drawn.accusations) if drawn.sealed is None else (*drawn.accusations, *of_snapshot)
         yield from text_flaws(folder.page_path, verification_page(replace(core, repeated=True, strict=True)))
