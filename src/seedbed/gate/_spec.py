@@ -6,6 +6,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from seedbed.contracts import Message
+from seedbed.contracts._documents import parse_yaml
 from seedbed.contracts._faults import FieldFault, faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate._check import Check
@@ -55,7 +56,7 @@ def _shown(found: object) -> str:
 def load_gate(path: Path) -> GateSpec:
     """The gate in a YAML or JSON file. Raises NotFound for a missing file and InvalidInput for a wrong one."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotFound(f"no gate file at {path}; name one that exists") from None
     except OSError as problem:
