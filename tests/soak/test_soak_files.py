@@ -151,7 +151,7 @@ def test_a_soak_whose_evidence_is_emptied_breaks_the_contract_and_no_gate_is_bla
     folder = copied(whole, tmp_path)
     folder.evidence_path.write_bytes(b"")
     assert "evidence.log" in named(folder)[0]
-    with pytest.raises(StoreCorrupt, match="evidence.log"):
+    with pytest.raises(StoreCorrupt, match=r"evidence\.log"):
         judge_soak(folder, assemble)
 
 
