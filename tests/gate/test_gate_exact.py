@@ -27,8 +27,8 @@ def verdict(check: str, **series: list[float]) -> Verdict:
 
 def variance(values: list[float]) -> Fraction:
     exact = list(map(Fraction, values))
-    mean = sum(exact) / len(exact)
-    return sum((each - mean) ** 2 for each in exact) / (len(exact) - 1)
+    mean = sum(exact, Fraction()) / len(exact)
+    return sum(((each - mean) ** 2 for each in exact), Fraction()) / (len(exact) - 1)
 
 
 def is_nearest_root(root: float, square: Fraction) -> bool:

@@ -3,7 +3,6 @@
 import codecs
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,14 @@ import polars as pl
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.temporal.files._bad_records import line_of_record, seems_broken, why_no_table
 from seedbed.temporal.files._file_format import FileFormat
-from seedbed.temporal.files._json_lines import mixed_key, number_texts, repeated_key
+from seedbed.temporal.files._json_lines import (
+    deep_line,
+    fraction_line,
+    number_texts,
+    repeated_key,
+    why_mixed,
+    why_no_lines,
+)
 from seedbed.temporal.files._number_texts import is_number
 from seedbed.temporal.files._packing import PACKINGS, PackedFile
 
@@ -100,6 +106,8 @@ class Container:
             raise self._torn(error) from error
         frame = frame.with_columns(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.strip_chars())
         self._refuse_zero_bytes(frame)
+        if self.kind == "lines" and (why := why_mixed(self._content, frame.select(pl.col(pl.String)).columns)):
+            raise InvalidInput(f"{self.path}: {why}")
         return _without_blank_end(frame) if self.has_text_cells else frame
 
     def _refuse_broken(self, separator: str, rows: int | None) -> None:
@@ -165,6 +173,8 @@ class Container:
             return pl.scan_ipc(self.path, glob=False)
         source = self.path if self._is_plain else io.BytesIO(self._content)
         if self.kind == "lines":
+            if line := deep_line(self._content):
+                raise InvalidInput(f"{self.path}: line {line}: it is nested too deeply; write it flatter")
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
         separator = self.separator(columns)
         first = self._first_record(separator)  # names another encoding before a column is missed
@@ -231,6 +241,14 @@ class Container:
         """The numbers of a column of JSON lines as they are written."""
         return number_texts(self._content, column)
 
+    def refuse_fractions(self, column: str) -> None:
+        """Raise InvalidInput if this column of texts has a number with a fraction in some line of JSON."""
+        if self.kind == "lines" and (line := fraction_line(self._content, column)):
+            raise InvalidInput(
+                f"{self.path}: line {line}: {column!r} is a number with a fraction, expected whole numbers or texts; "
+                "write it as a text"
+            )
+
     def refuse_repeated(self, columns: Sequence[str], found: Sequence[str]) -> None:
         """Raise InvalidInput if one of these columns stands twice in the header, or as a key in one line of JSON.
 
@@ -263,17 +281,14 @@ class Container:
     def _torn(self, error: BaseException) -> InvalidInput:
         if self.has_text_cells:
             content = self._content
-            if self.kind == "lines" and (line := _first_bad_line(content)):
-                return InvalidInput(f"{self.path}: line {line}: expected one JSON object; fix or remove the line")
+            if self.kind == "lines" and (why_not := why_no_lines(content)):
+                return InvalidInput(f"{self.path}: {why_not}")
             try:
                 content.decode()
             except UnicodeDecodeError:
                 return self._not_utf8(content)
-            if self.kind == "lines" and (mixed := mixed_key(content)):
-                return InvalidInput(
-                    f"{self.path}: line {mixed[0]}: {mixed[1]!r} is true or false in some lines, a number in others; "
-                    "write 1 and 0 for true and false"
-                )
+            if self.kind == "lines" and (why_not := why_mixed(content)):
+                return InvalidInput(f"{self.path}: {why_not}")
             if self.kind == "text" and (why := self._why_no_table(self.separator(None))):
                 return why
         first_line = str(error).partition("\n")[0]
@@ -314,13 +329,3 @@ def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _filled_lines(lines: io.StringIO) -> Iterator[int]:
     return (number for number, line in enumerate(lines, 1) if line.strip())
-
-
-def _first_bad_line(content: bytes) -> int | None:
-    for number, line in enumerate(content.splitlines(), 1):
-        try:
-            if line.strip() and not isinstance(json.loads(line), dict):
-                return number
-        except ValueError:
-            return number
-    return None
