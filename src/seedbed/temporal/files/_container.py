@@ -3,9 +3,11 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -38,7 +40,17 @@ _KINDS = {
     ".tsv": "text",
     ".txt": "text",
 }
+_FIRST_BYTES = {
+    b"\x1f\x8b": ("packed by gzip", "add .gz to its name"),
+    b"\x28\xb5\x2f\xfd": ("packed by zstd", "add .zst to its name"),
+    b"PK\x03\x04": ("a ZIP file, as .xlsx files are too", "unpack it, or save the table as .csv"),
+    b"\xd0\xcf\x11\xe0": ("a file of Office, such as .xls", "save the table as .csv"),
+    b"PAR1\x15": ("Parquet", "let its name end in .parquet"),
+    b"ARROW1\0\0": ("Arrow", "let its name end in .arrow"),
+}
 _HEAD_BYTES = 1 << 16
+_EXCEL_LINE = re.compile(r"\"?sep=.\"?(?=[\r\n])", re.IGNORECASE)
+_FIRST_RECORDS = 20  # by which the separator is found
 _FEWEST_COLUMNS = 3  # with fewer fields, blanks may be the separators
 _SEPARATORS = (",", ";", "\t", "|", " ")
 
@@ -138,20 +150,32 @@ class Container:
         return line_of_record(text, row + self.form.header)
 
     def separator(self, columns: Sequence[str] | None) -> str:
-        """The declared separator, or the first with which the first line has all `columns`, or the most fields."""
+        """The declared separator, or the first with which the first line has all `columns`, or the most fields.
+
+        Without `columns`, it is one with which the first records have the same number of fields, if there is one.
+        """
         if self.form.separator is not None:
             return self.form.separator
-        found = {mark: self._first_record(mark) for mark in _SEPARATORS}
+        records = {mark: self._first_records(mark) for mark in _SEPARATORS}
+        found = {mark: next(iter(records[mark]), []) for mark in _SEPARATORS}
         if self.form.header and columns:
             fitting = [mark for mark, fields in found.items() if set(columns) <= set(fields)]
             if fitting:
                 return fitting[0]
-        best = max(_SEPARATORS[:-1], key=lambda mark: len(found[mark]))  # the comma, where none is there
+        even = [mark for mark in _SEPARATORS[:-1] if len(found[mark]) > 1 and len({*map(len, records[mark])}) == 1]
+        best = max(even or _SEPARATORS[:-1], key=lambda mark: len(found[mark]))  # the comma, where none is there
         return best if len(found[best]) >= _FEWEST_COLUMNS else max(best, " ", key=lambda mark: len(found[mark]))
 
     def _first_record(self, separator: str) -> list[str]:
-        reader = csv.reader(io.StringIO(self.head, newline=""), delimiter=separator)
-        return [field.strip() for field in next((fields for fields in reader if fields), [])]
+        return next(iter(self._first_records(separator)), [])
+
+    def _first_records(self, separator: str) -> list[list[str]]:
+        """The first whole records that are not blank, and the first one in any case."""
+        lines = io.StringIO(self.head, newline="")
+        reader = (fields for fields in csv.reader(lines, delimiter=separator) if fields)
+        records = [[field.strip() for field in fields] for fields in islice(reader, _FIRST_RECORDS)]
+        is_cut = len(records) > 1 and not lines.read(1) and not self.head.endswith(("\n", "\r"))
+        return records[:-1] if is_cut else records
 
     @cached_property
     def head(self) -> str:
@@ -171,11 +195,16 @@ class Container:
             return pl.scan_parquet(self.path, glob=False)
         if self.kind == "arrow":
             return pl.scan_ipc(self.path, glob=False)
+        self._refuse_other_kind()
         source = self.path if self._is_plain else io.BytesIO(self._content)
         if self.kind == "lines":
             if line := deep_line(self._content):
                 raise InvalidInput(f"{self.path}: line {line}: it is nested too deeply; write it flatter")
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
+        if excel := _EXCEL_LINE.match(self.head):
+            raise InvalidInput(
+                f"{self.path}: line 1: {excel[0]!r} is a line for Excel alone; remove it, or save the table without it"
+            )
         separator = self.separator(columns)
         first = self._first_record(separator)  # names another encoding before a column is missed
         self._refuse_mixed_ends()
@@ -191,6 +220,13 @@ class Container:
         )
         columns_as_named = _without_blanks(lazy.collect_schema().names())
         return lazy.select(pl.nth(place).alias(name) for place, name in enumerate(columns_as_named))
+
+    def _refuse_other_kind(self) -> None:
+        """A file whose first bytes say that it is no text, whatever its name says."""
+        first = self.file.head(max(map(len, _FIRST_BYTES)))
+        for mark, (kind, advice) in _FIRST_BYTES.items():
+            if first.startswith(mark):
+                raise InvalidInput(f"{self.path}: it is {kind}, though its suffix says text; {advice}")
 
     def _refuse_mixed_ends(self) -> None:
         """A first line that ends in CR alone, where others end in LF, would be read as one line with the next ones."""
