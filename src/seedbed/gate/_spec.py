@@ -62,7 +62,7 @@ def load_gate(path: Path) -> GateSpec:
     except OSError as problem:
         raise InvalidInput(f"the gate file {path} cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise InvalidInput(f"{path} is neither YAML nor JSON: {problem}{unquoted_check(problem)}") from None
+        raise InvalidInput(f"{path} cannot be read as YAML or JSON: {problem}{unquoted_check(problem)}") from None
     return parse_gate(data, source=str(path))
 
 
