@@ -161,7 +161,7 @@ def test_a_missing_file_and_one_that_is_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no gate file"):
         load_gate(tmp_path / "gate.yaml")
     (tmp_path / "gate.yaml").write_text("checks: [")
-    with pytest.raises(InvalidInput, match="neither YAML nor JSON"):
+    with pytest.raises(InvalidInput, match="cannot be read as YAML or JSON"):
         load_gate(tmp_path / "gate.yaml")
 
 

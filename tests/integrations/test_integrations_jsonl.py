@@ -147,7 +147,7 @@ def test_every_bad_line_is_named_and_nothing_is_imported(tmp_path):
         "metrics.x at a step is 'high', expected a number",
         "line 14: a line with a step has metrics, and neither params nor tags",
         "line 15: params.lr is 2, but an earlier line says 1",
-        "line 16: a name appears twice among ['run', 'run']",
+        "line 16: the key 'run' appears twice in one object; keep one of them",
     ):
         assert fault in said
 

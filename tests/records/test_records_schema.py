@@ -235,7 +235,6 @@ stages:
     stage: {type: text}
     2x: {type: count}
     weight: {type: weight}
-    height: {type: number, nullble: true}
     height: {type: number, nullable: 1}
     season: {type: choice}
     colour: {type: text, choices: [red]}
@@ -246,7 +245,6 @@ stages:
     )
     assert said.startswith("the metadata schema mine.yaml is refused:\n")
     for fault in (
-        "height appears twice under one heading",
         "name is 'PANEL': this is the name of a schema that comes with Seedbed",
         "version is True",
         "author is 'me': no field has this name",
@@ -276,7 +274,10 @@ stages:
         ),
         ("name: A\nversion: 0\nstages: {TRAINING: {}}", "version is 0"),
         ("name: A\nversion: 1\nstages: {}", "stages is {}"),
-        ("name: A\nname: A\nversion: 1\nstages: {TRAINING: {}}", "name appears twice"),
+        (
+            "name: A\nname: A\nversion: 1\nstages: {TRAINING: {}}",
+            'name appears twice under one heading, first on line 1; keep one of them\n  in "<unicode string>", line 2',
+        ),
         ("name: A\nversion: 1\nstages: {TRAINING: {x: {type: 7}}}", "stages.TRAINING.x.type is 7"),
         ("a: b: c", "is not YAML"),
         ("a: &loop {b: *loop}", "a is {'b': {...}}"),

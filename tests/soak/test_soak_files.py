@@ -13,6 +13,7 @@ import pytest
 from soak_world import copied, finished, small_plan
 
 from seedbed.dashboard import soak_drawing
+from seedbed.errors import StoreCorrupt
 from seedbed.soak import Flaw, SoakFolder, assemble, finish, judge_soak, verify_soak
 from seedbed.testing.soak import CORRUPTIONS, Scene
 from seedbed.testing.soak._forge import reseal
@@ -145,6 +146,14 @@ def edited(folder, name, change):
     body = json.loads(path.read_bytes())
     change(body)
     path.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")
+
+
+def test_a_soak_whose_evidence_is_emptied_breaks_the_contract_and_no_gate_is_blamed(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    folder.evidence_path.write_bytes(b"")
+    assert "evidence.log" in named(folder)[0]
+    with pytest.raises(StoreCorrupt, match=r"evidence\.log"):
+        judge_soak(folder, assemble)
 
 
 def test_one_edited_number_accuses_one_file_and_says_which_number(whole, tmp_path):

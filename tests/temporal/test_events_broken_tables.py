@@ -179,3 +179,30 @@ def test_two_columns_without_a_name_and_a_first_event_of_equal_cells_are_no_repe
 def test_a_separator_that_separates_no_fields_is_refused_where_it_is_declared(mark):
     with pytest.raises(ValueError, match="give an ASCII character that is no quote or line end"):
         FileFormat(separator=mark)
+
+
+TABBED = "user\titem\ttime\tamount, EUR, net, total, x\n1\t2\t1700000000\t0.5\n1\t3\t1700000060\t1.5\n"
+
+
+def test_the_separator_is_one_that_cuts_all_first_lines_alike_and_not_the_header_most(tmp_path):
+    path = written(tmp_path, TABBED, "events.tsv")
+    found = propose(path)
+    assert found.file.separator in (None, "\t")
+    assert (found.columns.src, found.columns.dst, found.columns.t) == ("user", "item", "time")
+    assert found.columns.features == ("amount, EUR, net, total, x",)
+    assert len(read_events(path, found.columns, file=found.file)) == 2
+
+
+def test_a_last_line_that_is_cut_by_the_look_at_the_beginning_tells_nothing_of_the_separator(tmp_path):
+    rows = "".join(f"1;2;{number};'{'a, b' * 2000}'\n" for number in range(30))  # the look ends within a row
+    path = written(tmp_path, f"src;dst;t;note\n{rows}")
+    assert propose(path).columns.t == "t"
+    assert len(read_events(path, StreamSchema(), file=FileFormat(separator=";"))) == 30
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=,"])
+def test_a_line_for_excel_is_told_to_be_removed(tmp_path, line):
+    path = written(tmp_path, f"{line}\r\nuser;item;time\r\n1;2;1700000000\r\n")
+    for read in (propose, lambda path: read_events(path, StreamSchema(src="user", dst="item", t="time"))):
+        with pytest.raises(InvalidInput, match=r"line 1: .* is a line for Excel alone; remove it"):
+            read(path)

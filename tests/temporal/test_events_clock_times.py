@@ -178,3 +178,27 @@ def test_of_two_times_the_one_with_a_time_of_day_is_taken_if_it_is_there_as_ofte
     assert found.columns.t == chosen
     said = "t created_at: from its name; date has whole days only, so check that both tell the same moment"
     assert (said in found.reasons) is (chosen == "created_at")
+
+
+@pytest.mark.parametrize(("suffix", "comma"), [("csv", ","), ("csv", "."), ("parquet", ".")])
+def test_days_as_excel_counts_them_are_told_to_be_such_and_are_no_seconds(tmp_path, suffix, comma):
+    days = [45300 + 1 / 24 + row / 24 for row in range(50)]  # 45300 is 2024-01-09
+    frame = pl.DataFrame({"user": [row % 5 for row in range(50)], "item": [row % 7 for row in range(50)], "time": days})
+    path = tmp_path / f"e.{suffix}"
+    if suffix == "parquet":
+        frame.write_parquet(path)
+    else:
+        texts = [f"{day:.6f}".replace(".", comma) for day in days]
+        frame.with_columns(time=pl.Series(texts)).write_csv(path, separator=";")
+    with pytest.raises(InvalidInput, match=r"column 'time': .*45300\.0416.* may be days .* is 2024-01-09 01:00: write"):
+        propose(path)
+
+
+@pytest.mark.parametrize("first", [0.5, 32_873.5, 73_051.5])
+def test_seconds_with_fractions_from_another_beginning_are_proposed_as_what_is_written(tmp_path, first):
+    path = tmp_path / "e.csv"
+    path.write_text("src,dst,t\n" + "".join(f"{row % 5},{row % 7},{first + row}\n" for row in range(50)))
+    found = propose(path)
+    assert (found.time_unit, found.file.time_format) == ("milliseconds", "unix")
+    assert any(reason.startswith("time_unit milliseconds, but check it") for reason in found.reasons)
+    assert not any("time_unit other" in reason for reason in found.reasons)

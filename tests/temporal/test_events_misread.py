@@ -68,7 +68,10 @@ def test_a_key_that_stands_twice_in_a_line_is_refused_and_in_a_text_or_record_it
 def test_a_truth_value_among_numbers_is_named(tmp_path):
     rows = ['{"src": 1, "dst": 2, "t": 1, "f": true}', '{"src": 1, "dst": 2, "t": 2, "f": 2}']
     for order in (rows, rows[::-1]):
-        with pytest.raises(InvalidInput, match="line 2: 'f' is true or false in some lines, a number in others"):
+        with pytest.raises(
+            InvalidInput,
+            match=r"line 2: 'f' is (true or false|a number), and (true or false|a number) in line 1; write one kind",
+        ):
             read_events(written(tmp_path, "\n".join(order), "events.jsonl"), FEATURE)
 
 
@@ -108,3 +111,80 @@ def test_a_session_longer_than_64_bits_holds_every_time_of_one_sign(tmp_path):
     stream = read_events(written(tmp_path, "src,dst,t\n1,2,-5\n1,2,3\n2,1,9223372036854775806\n"), StreamSchema())
     assert write_sessions(stream, tmp_path / "sessions", by=2**70) == 2
     assert read_sessions(tmp_path / "sessions").t.tolist() == stream.t.tolist()
+
+
+KINDS = {"an object": '{"id": "a"}', "a list": "[]", "true or false": "true"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("column", ["src", "f"])
+def test_an_object_a_list_or_a_truth_beside_a_text_in_json_lines_is_no_name(tmp_path, column, kind):
+    row = {"src": "a", "dst": "b", "t": 3, "f": "1"}
+    other = json.dumps({**row, "t": 4, column: "?"}).replace('"?"', KINDS[kind])
+    path = written(tmp_path, f"{json.dumps(row)}\n\n{other}\n", "events.jsonl")
+    told = f"line 3: '{column}' is {kind}, and a text in line 1"
+    for categorical in ((), ("f",)):
+        with pytest.raises(InvalidInput, match=told):
+            read_events(path, StreamSchema(features=("f",), categorical=categorical))
+    with pytest.raises(InvalidInput, match=told):
+        propose(path)
+
+
+@pytest.mark.parametrize("number", ["1.5", "1.0", "1e3"])
+@pytest.mark.parametrize(
+    ("column", "schema"), [("src", StreamSchema()), ("f", StreamSchema(features=("f",), categorical=("f",)))]
+)
+def test_a_number_with_a_fraction_beside_a_text_in_json_lines_is_no_name(tmp_path, column, schema, number):
+    row = {"src": "a", "dst": "b", "t": 3, "f": "x"}
+    other = json.dumps({**row, "t": 4, column: "?"}).replace('"?"', number)
+    path = written(tmp_path, f"{json.dumps(row)}\n{other}\n", "events.jsonl")
+    with pytest.raises(InvalidInput, match=f"line 2: '{column}' is a number with a fraction"):
+        read_events(path, schema)
+
+
+def test_whole_numbers_beside_names_are_names_and_words_beside_fractions_are_empty_cells(tmp_path):
+    rows = [
+        {"src": "a", "dst": 7, "t": 3, "f": "NA"},
+        {"src": 5, "dst": "[b]", "t": 4, "f": 1.5},
+        {"src": "true", "dst": '{"x": 1}', "t": 5, "f": "2.5"},
+    ]
+    path = written(tmp_path, "\n".join(map(json.dumps, rows)), "events.jsonl")
+    read = read_events(path, FEATURE, file=FileFormat(null=("NA",)))
+    assert set(read.names) == {"a", "5", "true", "7", "[b]", '{"x": 1}'}
+    assert read.features[1:].ravel().tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(("value", "kind"), [("[2]", "a list"), ('{"a": 2}', "an object"), ("true", "true or false")])
+@pytest.mark.parametrize("column", ["t", "other"])
+def test_another_kind_beside_numbers_in_json_lines_is_told_with_both_lines(tmp_path, column, value, kind):
+    row = {"src": 1, "dst": 2, "t": 3, "other": 4}
+    other = json.dumps(row | {column: "?"}).replace('"?"', value)
+    path = written(tmp_path, f"{json.dumps(row)}\n{other}\n", "events.jsonl")
+    with pytest.raises(InvalidInput, match=f"line 2: '{column}' is {kind}, and a number in line 1; write one kind"):
+        read_events(path, StreamSchema())
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("value", ["{}", "[1, {}]", '{{"deep": [{}]}}'])
+def test_a_number_that_json_does_not_know_is_told_with_its_line_and_key(tmp_path, word, value):
+    good = '{"src": 1, "dst": 2, "t": 3, "note": "NaN"}'
+    bad = good.replace('"NaN"', '"NaN", "f": ' + value.format(word))
+    path = written(tmp_path, f"{good}\n\n{bad}\n", "events.jsonl")
+    told = f"line 3: 'f' holds {word}, which JSON does not know; write null"
+    with pytest.raises(InvalidInput, match=told):
+        read_events(path, StreamSchema())
+    with pytest.raises(InvalidInput, match=told):
+        propose(path)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_json_lines_that_are_nested_too_deeply_are_refused_before_a_reader_crashes_on_them(tmp_path, opening, closing):
+    for depth in (99, 100, 600, 5000):  # of the value; the object of the line is one more
+        value = opening * depth + '"{["' + closing * depth
+        text = f'{{"src": "b", "dst": 2, "t": 3}}\n{{"src": "{"{[" * 99}", "dst": 2, "t": 3, "f": {value}}}\n'
+        path = written(tmp_path, text, "events.jsonl")
+        if depth < 100:
+            assert len(read_events(path, StreamSchema())) == 2
+            continue
+        with pytest.raises(InvalidInput, match="line 2: it is nested too deeply"):
+            read_events(path, StreamSchema())

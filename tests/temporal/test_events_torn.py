@@ -1,6 +1,8 @@
 """A file that ends too early is refused, wherever it was cut; and a packed file is unpacked once."""
 
 import gzip
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +101,36 @@ def test_a_packed_file_is_unpacked_once_by_a_read_and_once_by_a_proposal(tmp_pat
     assert len(unpacked) == 1
     assert propose(path).file.encoding == "cp1252"
     assert len(unpacked) == 2
+
+
+def _zipped(content):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("events.csv", content)
+    return packed.getvalue()
+
+
+def _written(write):
+    file = io.BytesIO()
+    write(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (gzip.compress(b"src,dst,t\n1,2,3\n"), r"packed by gzip, though its suffix says text; add \.gz"),
+        (zstandard.compress(b"src,dst,t\n1,2,3\n"), r"packed by zstd, though its suffix says text; add \.zst"),
+        (_zipped("src,dst,t\n1,2,3\n"), "a ZIP file"),
+        (_written(FRAME.write_parquet), "Parquet"),
+        (_written(FRAME.write_ipc), "Arrow"),
+    ],
+)
+@pytest.mark.parametrize("name", ["e.csv", "e.jsonl", "e.tsv.gz"])
+def test_a_file_that_is_no_text_is_told_what_it_is_whatever_its_encoding_is_said_to_be(tmp_path, content, kind, name):
+    path = write(tmp_path, name, gzip.compress(content) if name.endswith(".gz") else content)
+    for encoding in (None, "latin-1"):
+        with pytest.raises(InvalidInput, match=f"it is {kind}"):
+            read_events(path, StreamSchema(), file=FileFormat(encoding=encoding))
+    with pytest.raises(InvalidInput, match=f"it is {kind}"):
+        propose(path)

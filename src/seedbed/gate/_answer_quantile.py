@@ -10,6 +10,7 @@ from seedbed.gate._answer import HOLDS, Answer, advised, apart
 from seedbed.gate._arms import FEWEST_FOR_RANKS, Advice, Shortage, plural, repetition, worth_about
 from seedbed.gate._check import Check
 from seedbed.gate._estimate import alpha_of
+from seedbed.gate.bounds._exact import exact_quantile
 from seedbed.gate.bounds._quantile import QuantileRanks, dependent_ranks
 from seedbed.gate.bounds._share import fewest_to_refute
 
@@ -47,7 +48,7 @@ def answer_quantile(check: Check, samples: _Samples, share: float, confidence: f
 
 def _bounds(samples: _Samples, share: float, ranks: QuantileRanks) -> tuple[float, float, float]:
     """The lower bound, the quantile and the upper bound; a bound that is missing is infinite."""
-    ordered, found = np.sort(samples), float(np.quantile(samples, share))
+    ordered, found = np.sort(samples), exact_quantile(samples, share)
     low = -inf if ranks.low is None else min(float(ordered[ranks.low]), found)
     high = inf if ranks.high is None else max(float(ordered[ranks.high]), found)
     return low, found, high

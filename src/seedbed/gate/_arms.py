@@ -1,25 +1,24 @@
 """What is estimated from the samples of a check, or why it cannot be; the statistics that both rules share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.contracts import Interval
 from seedbed.gate._check import Check
-from seedbed.gate._statistics import SPREADS, point
+from seedbed.gate._statistics import SPREADS, probability
 from seedbed.gate.bounds._dependence import repeats_every
 
 __all__ = [
     "FEWEST_FOR_RANKS",
     "Advice",
+    "Arithmetic",
     "Arms",
     "Estimate",
     "Shortage",
-    "mean_by_numpy",
     "plural",
     "repetition",
     "too_few",
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 _Samples = NDArray[np.float64]
-_Statistic = Callable[[_Samples], float]
 FEWEST_FOR_RANKS = 8
 _FEWEST_THAT_VARY = 2
 
@@ -74,6 +72,32 @@ class Shortage:
     advice: Advice | None = None
 
 
+@final
+@dataclass(frozen=True)
+class Arithmetic:
+    """How statistics are computed; `ratio` is that of two standard deviations, None for one that is none."""
+
+    mean: Callable[[_Samples], float]
+    std: Callable[[_Samples], float]
+    ratio: Callable[[_Samples, _Samples], float | None]
+    quantile: Callable[[_Samples, float], float]
+
+    def of_one(self, statistic: str, samples: _Samples) -> float:
+        """A statistic of at least one sample, or of two for a standard deviation."""
+        share = probability(statistic)
+        if share is not None:
+            return self.quantile(samples, share)
+        points: Mapping[str, Callable[[_Samples], Any]] = {
+            "mean": self.mean,
+            "std": self.std,
+            "min": np.min,
+            "max": np.max,
+            "last": lambda samples: samples[-1],
+            "count": np.size,
+        }
+        return float(points[statistic](samples))
+
+
 def plural(number: int, noun: str) -> str:
     """`1 sample`, `2 samples`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
@@ -101,23 +125,14 @@ def repetition(samples: _Samples) -> Advice | None:
     return Advice(f"{says}; collect more at times out of step with it, or over many more repetitions")
 
 
-def mean_by_numpy(samples: _Samples) -> float:
-    """The mean as numpy sums it, which may miss that of a constant by a rounding error."""
-    return float(samples.mean())
-
-
-def without_confidence(check: Check, arms: Arms, mean: _Statistic, std: _Statistic) -> Estimate | Shortage:
+def without_confidence(check: Check, arms: Arms, by: Arithmetic) -> Estimate | Shortage:
     """The statistic alone, of at least one finite sample in each arm. Not for drift."""
     num_samples, statistic = arms.samples.size, check.statistic or ""
     if statistic in SPREADS and num_samples < _FEWEST_THAT_VARY:
         return too_few(num_samples, _FEWEST_THAT_VARY, f"a {statistic}")
-    if statistic == "mean":
-        return Estimate(mean(arms.samples), None)
-    if statistic == "std":
-        return Estimate(std(arms.samples), None)
     if arms.control is None:
-        return Estimate(point(statistic, arms.samples), None)
+        return Estimate(by.of_one(statistic, arms.samples), None)
     if statistic == "difference":
-        return Estimate(mean(arms.samples - arms.control), None)
-    own, other = std(arms.samples), std(arms.control)
-    return Estimate(own / other if other > 0 else inf, None)
+        return Estimate(by.mean(arms.samples - arms.control), None)
+    ratio = by.ratio(arms.samples, arms.control)
+    return Shortage("neither arm varies at all, and 0 of 0 is no ratio", 0) if ratio is None else Estimate(ratio, None)

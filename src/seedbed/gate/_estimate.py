@@ -12,16 +12,18 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._arms import Arms, Estimate, Shortage, too_few, without_confidence
+from seedbed.gate._arms import Arithmetic, Arms, Estimate, Shortage, too_few, without_confidence
 from seedbed.gate._check import Check, Method
 from seedbed.gate._statistics import SPREADS
-from seedbed.gate.bounds._bounded import BoundedMean, Range, exact_mean, exact_spread
+from seedbed.gate.bounds._bounded import BoundedMean, Range
 from seedbed.gate.bounds._dependence import alike
+from seedbed.gate.bounds._exact import exact_mean, exact_quantile, exact_spread, exact_spread_ratio
 
 __all__ = ["Question", "alpha_of", "estimate", "outside_range", "question_of", "value_alone"]
 
 _Samples = NDArray[np.float64]
 _FEWEST_FOR_SPREAD = 4
+_EXACTLY = Arithmetic(exact_mean, exact_spread, exact_spread_ratio, exact_quantile)
 _HALVINGS = 12
 
 
@@ -73,10 +75,7 @@ def estimate(check: Check, arms: Arms) -> Estimate | Shortage | Question:
 
 def value_alone(check: Check, arms: Arms) -> Estimate | Shortage:
     """The statistic without a bound; a shortage for the ratio of two spreads that are both 0, which is none."""
-    both = () if arms.control is None or arms.samples.size < 2 else (arms.samples, arms.control)
-    if check.statistic == "spread_ratio" and both and not any(map(exact_spread, both)):
-        return Shortage("neither arm varies at all, and 0 of 0 is no ratio", 0)
-    return without_confidence(check, arms, exact_mean, exact_spread)
+    return without_confidence(check, arms, _EXACTLY)
 
 
 def question_of(check: Check, arms: Arms) -> Question | Shortage:
@@ -159,7 +158,8 @@ def _of_std(samples: _Samples, limits: Range) -> Question:
 def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
     """One standard deviation is below `value` times another where the difference of those squares is below 0."""
     control = arms.control if arms.control is not None else arms.samples
-    if exact_spread(control) == 0:
+    found = exact_spread_ratio(arms.samples, control)
+    if found is None or found == inf:
         return Shortage("the control arm does not vary at all, which is no measure", 0)
     own, other = _Deviations.of(arms.samples, limits), _Deviations.of(control, limits)
     least_alike = max(own.num_alike, other.num_alike)
@@ -175,7 +175,6 @@ def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
     def about_from_above(value: float) -> tuple[BoundedMean, float]:
         return mean_of(own.squares, other.enlarged, value)
 
-    found = exact_spread(arms.samples) / exact_spread(control)
     question = Question(found, about, (0.0, inf), lambda alpha: _ends_by_trial(question, alpha), about_from_above)
     return question
 

@@ -8,7 +8,7 @@ from math import ceil, inf
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate._arms import FEWEST_FOR_RANKS, Arms, Estimate, Shortage, mean_by_numpy, too_few, without_confidence
+from seedbed.gate._arms import FEWEST_FOR_RANKS, Arithmetic, Arms, Estimate, Shortage, too_few, without_confidence
 from seedbed.gate._check import Check, Method
 from seedbed.gate._statistics import SPREADS, probability
 from seedbed.gate.bounds._bootstrap import FEWEST, block_bootstrap
@@ -21,12 +21,25 @@ __all__ = ["estimate_former"]
 _Samples = NDArray[np.float64]
 _FEWEST_FOR_MEAN = 16
 _FEWEST_FOR_SPREAD = 48
+_HALF = 0.5
+
+
+def _ratio(samples: _Samples, control: _Samples) -> float:
+    own, other = spread(samples), spread(control)
+    return own / other if other > 0 else inf
+
+
+def _quantile_alone(samples: _Samples, share: float) -> float:
+    return float(np.median(samples) if share == _HALF else np.quantile(samples, share))
+
+
+_BY_NUMPY = Arithmetic(lambda samples: float(samples.mean()), spread, _ratio, _quantile_alone)
 
 
 def estimate_former(check: Check, arms: Arms, *, resamples: int = 2000) -> Estimate | Shortage:
     """The statistic of `check`, of at least one finite sample in each arm. Not for drift."""
     if check.confidence is None:
-        return without_confidence(check, arms, mean_by_numpy, spread)
+        return without_confidence(check, arms, _BY_NUMPY)
     share = probability(check.statistic or "")
     if share is not None:
         return _quantile(arms.samples, share, check.confidence)
@@ -52,7 +65,7 @@ def _quantile(samples: _Samples, share: float, confidence: float) -> Estimate | 
         return too_few(samples.size, FEWEST_FOR_RANKS, "order statistics")
     inflation = worth_one_formerly(samples, share)
     ranks = quantile_ranks(samples, share, confidence=confidence, inflation=inflation)
-    interval = ranks.interval(samples, share, confidence)
+    interval = ranks.interval(samples, float(np.quantile(samples, share)), confidence)
     if interval is None:
         bounds = f"{samples.size} samples do not bound the {100 * share:g}th percentile at {100 * confidence:g}%"
         return Shortage(bounds, ranks.num_missing)

@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from seedbed.contracts import Message
+from seedbed.contracts._documents import parse_yaml
 from seedbed.contracts._faults import FieldFault, faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate._check import DECLARED_BEFORE, Check
@@ -61,13 +62,13 @@ def _shown(found: object) -> str:
 def load_gate(path: Path) -> GateSpec:
     """The gate in a YAML or JSON file. Raises NotFound for a missing file and InvalidInput for a wrong one."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotFound(f"no gate file at {path}; name one that exists") from None
     except OSError as problem:
         raise InvalidInput(f"the gate file {path} cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise InvalidInput(f"{path} is neither YAML nor JSON: {problem}{unquoted_check(problem)}") from None
+        raise InvalidInput(f"{path} cannot be read as YAML or JSON: {problem}{unquoted_check(problem)}") from None
     return parse_gate(data, source=str(path))
 
 

@@ -1,27 +1,15 @@
 """The statistics that a check may ask of a series, by name."""
 
 import re
-from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
-import numpy as np
-from numpy.typing import NDArray
-
-__all__ = ["DRIFTS", "PAIRED", "SPREADS", "WITH_INTERVAL", "is_statistic", "point", "probability", "statistic_named"]
+__all__ = ["DRIFTS", "PAIRED", "SPREADS", "WITH_INTERVAL", "is_statistic", "probability", "statistic_named"]
 
 DRIFTS = frozenset({"drift", "drift_up", "drift_down"})
 PAIRED = frozenset({"difference", "spread_ratio"})
 SPREADS = frozenset({"std", "spread_ratio"})
 
-_POINTS: Mapping[str, Callable[[NDArray[np.float64]], float]] = {
-    "mean": lambda samples: float(samples.mean()),
-    "median": lambda samples: float(np.median(samples)),
-    "min": lambda samples: float(samples.min()),
-    "max": lambda samples: float(samples.max()),
-    "std": lambda samples: float(samples.std(ddof=1)),
-    "last": lambda samples: float(samples[-1]),
-    "count": lambda samples: float(samples.size),
-}
+_POINTS = frozenset({"mean", "median", "min", "max", "std", "last", "count"})
 # There is no interval for an extreme, the last sample or a count.
 WITH_INTERVAL = frozenset({"mean", "median", "std"}) | PAIRED
 _PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)")
@@ -53,9 +41,3 @@ def probability(name: str) -> float | None:
     match = _QUANTILE.fullmatch(name)
     share = float(match[1]) / 100 if match else 0.0
     return share if 0 < share < 1 else None
-
-
-def point(name: str, samples: NDArray[np.float64]) -> float:
-    """The statistic of at least one sample, without an interval. Quantiles are interpolated between samples."""
-    share = probability(name)
-    return _POINTS[name](samples) if share is None or name == "median" else float(np.quantile(samples, share))

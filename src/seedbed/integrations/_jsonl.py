@@ -8,7 +8,6 @@ With a step, `metrics` are numbers at that step, NaN and infinities allowed; wit
 without results gets the last values of its steps as results.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Annotated, Any, Self, final
 from pydantic import Field, ValidationError, model_validator
 
 from seedbed.contracts import Message
+from seedbed.contracts._documents import parse_json_once
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.integrations._outside import OutsideRun, last_values
@@ -82,7 +82,7 @@ class JsonLines:
             try:
                 line = _Line.model_validate(_parsed(data))
                 self._runs.setdefault(line.run, _Parts()).add(line)
-            except (ValueError, RecursionError) as problem:
+            except ValueError as problem:
                 faults.append(f"line {number}: {_error_text(problem)}")
         if faults:
             raise InvalidInput(_refusal(path, faults))
@@ -114,14 +114,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _parsed(line: bytes) -> object:
-    return json.loads(line.decode("utf-8"), object_pairs_hook=_object)
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a name appears twice among {[name for name, _ in pairs]}")
-    return found
+    return parse_json_once(line.decode("utf-8"))
 
 
 def _error_text(problem: Exception) -> str:

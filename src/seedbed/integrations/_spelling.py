@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from seedbed.contracts._documents import parse_json_once
 from seedbed.records import Json
 
 __all__ = ["flattened", "from_text", "to_text"]
@@ -24,8 +25,8 @@ def from_text(text: str) -> Json:
     if text in _PYTHON:
         return _PYTHON[text]
     try:
-        value: Json = json.loads(text)
-    except (ValueError, RecursionError):
+        value: Json = parse_json_once(text)
+    except ValueError:
         return text
     if isinstance(value, str):  # `to_text` writes quotes only where it must
         return value if from_text(value) != value else text

@@ -89,6 +89,8 @@ def judge_and_verify(
     readback, verification = read_and_verify(folder, assemble, strict=True, repeat=True, anchor=anchor, drawing=drawing)
     if readback is None:
         raise _not_readable(folder, verification.accusations[0])
+    if not readback.iterations and not verification.clean:  # there is nothing to judge, and that is why
+        raise _not_readable(folder, verification.accusations[0])
     report = judge_readback(readback, verified=verification.clean, spec=spec)
     if spec is None and verification.clean and not folder.snapshot_path.exists():
         sealed = stated_drawing(folder)

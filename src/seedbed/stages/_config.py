@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from seedbed.contracts import Message
+from seedbed.contracts._documents import parse_yaml
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.gate import Check, parse_gate
@@ -166,7 +167,7 @@ def load_config(path: Path) -> TrainConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: cannot be read as a text file: {error}") from None
     try:
-        return TrainConfig.model_validate(yaml.safe_load(text) or {})
+        return TrainConfig.model_validate(parse_yaml(text) or {})
     except yaml.YAMLError as error:
         raise InvalidInput(f"{path}: not YAML: {error}{unquoted_check(error)}") from None
     except ValidationError as error:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Self, final
 
 from pydantic import Field, ValidationError
-from pydantic_core import from_json
 
 from seedbed.contracts import Message
+from seedbed.contracts._documents import parse_json_once
 from seedbed.errors import Conflict, StoreCorrupt
 from seedbed.records import ActiveRun, RunView, canonical_json
 from seedbed.records.storage import create, read_regular
@@ -68,7 +68,7 @@ class BegunJob(Message):
     @classmethod
     def parse(cls, content: bytes) -> Self:
         """A job.json of this version or a former one: a setting that it does not name is what it was then."""
-        document = from_json(content)
+        document = parse_json_once(content)
         version = document["schema_version"]
         if version > _VERSION:
             raise _LaterVersion(f"expected schema version {_VERSION} or less, found {version}")

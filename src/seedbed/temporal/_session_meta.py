@@ -1,12 +1,12 @@
 """The file meta.json of a session: what the session holds, and which stream it is a part of."""
 
-import json
 from pathlib import Path
 
 import polars as pl
-from pydantic import PositiveInt, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import PositiveInt, SerializerFunctionWrapHandler, model_serializer
 
 from seedbed.contracts import Message
+from seedbed.contracts._documents import parse_json_once
 from seedbed.errors import InvalidInput
 from seedbed.temporal._time_unit import TimeUnit
 
@@ -98,12 +98,14 @@ def read_meta(folder: Path) -> SessionMeta:
     path = folder / "meta.json"
     content = read_part(path)
     try:
-        version = json.loads(content)["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise InvalidInput(f"{path}: expected schema version {SCHEMA_VERSION}, found {version}; upgrade seedbed")
-        return SessionMeta.model_validate_json(content)
-    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        document = parse_json_once(content)
+        version = document["schema_version"]
+        meta = SessionMeta.model_validate(document) if version == SCHEMA_VERSION else None
+    except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput(f"{path}: torn, or not a session's meta.json ({error}); write the sessions again") from error
+    if meta is None:
+        raise InvalidInput(f"{path}: expected schema version {SCHEMA_VERSION}, found {version}; upgrade seedbed")
+    return meta
 
 
 def read_part(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import fsum, sqrt
+from math import sqrt
 from typing import final
 
 import numpy as np
@@ -21,27 +21,17 @@ from seedbed.gate.bounds._dependence import (
     independent_length,
     switches_of_rows,
 )
+from seedbed.gate.bounds._exact import exact_mean
 from seedbed.gate.bounds._samples import Samples, finite_samples
 from seedbed.gate.bounds._share import largest_share_refuted
-from seedbed.gate.bounds._spread import spread
 
-__all__ = ["BoundedMean", "Range", "bounded_mean", "exact_mean", "exact_spread"]
+__all__ = ["BoundedMean", "Range", "bounded_mean"]
 
 _Floats = NDArray[np.float64]
 Range = tuple[float, float]
 _MOST_VALUES = 16_384
 _FIRST_STEPS = (12.0, 6.0, 4.0, 3.0, 2.5, 2.0, 1.5, 1.0, 0.5)
 _ROUNDS, _POINTS = 2, 8
-
-
-def exact_mean(samples: _Floats) -> float:
-    """The mean, correctly summed, so that the mean of a constant is that constant."""
-    return min(max(fsum(samples.tolist()) / samples.size, float(samples.min())), float(samples.max()))
-
-
-def exact_spread(samples: _Floats) -> float:
-    """The standard deviation of at least two samples; that of a constant is 0, and no rounding error."""
-    return 0.0 if samples.min() == samples.max() else spread(samples)
 
 
 def bounded_mean(values: Samples, low: float = 0.0, high: float = 1.0, *, confidence: float = 0.95) -> Interval:

@@ -12,6 +12,7 @@ from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate.bounds._bootstrap import andrews_length, block_means
 from seedbed.gate.bounds._dependence import alike, dependence_of_rows
+from seedbed.gate.bounds._exact import exact_quantile
 from seedbed.gate.bounds._samples import Samples, finite_samples
 from seedbed.gate.bounds._share import refutes
 
@@ -34,11 +35,11 @@ class QuantileRanks:
     num_missing: int
     inflation: float
 
-    def interval(self, samples: NDArray[np.float64], probability: float, confidence: float) -> Interval | None:
-        """The quantile of `samples` with its bounds; None when a bound is missing."""
+    def interval(self, samples: NDArray[np.float64], value: float, confidence: float) -> Interval | None:
+        """The quantile `value` of `samples` with its bounds; None when a bound is missing."""
         if self.low is None or self.high is None:
             return None
-        ordered, value = np.sort(samples), float(np.quantile(samples, probability))
+        ordered = np.sort(samples)
         low, high = min(float(ordered[self.low]), value), max(float(ordered[self.high]), value)
         return Interval(value=value, low=low, high=high, n=samples.size, confidence=confidence)
 
@@ -54,7 +55,7 @@ def block_quantile(values: Samples, probability: float, *, confidence: float = 0
         raise InvalidInput(f"block_quantile: expected a probability between 0 and 1, found {probability}; 0.95 for p95")
     samples = finite_samples(values, fewest=2, needed_by="block_quantile")
     ranks = dependent_ranks(samples, probability, confidence=confidence)
-    interval = ranks.interval(samples, probability, confidence)
+    interval = ranks.interval(samples, exact_quantile(samples, probability), confidence)
     if interval is None:
         raise InvalidInput(
             f"block_quantile: {samples.size} samples do not bound the {100 * probability:g}th percentile at "
@@ -72,7 +73,7 @@ def dependent_ranks(samples: NDArray[np.float64], probability: float, *, confide
     refutes the quantile by how the samples beyond that very place depend on each other.
     """
     tail, by_ranks = (1 - confidence) / 2, _worth_by_ranks(samples, probability)
-    inflation = max(alike(_below(samples, probability)), by_ranks)
+    inflation = max(alike(_below(samples, exact_quantile(samples, probability))), by_ranks)
     found = quantile_ranks(samples, probability, confidence=confidence, inflation=inflation)
     last, low, high = samples.size - 1, found.low, found.high
     if low is not None and probability <= 0.5:
@@ -103,7 +104,7 @@ def _moved_outward(
 
 def worth_one(samples: NDArray[np.float64], probability: float) -> float:
     """How many successive samples count as one, by which of them lie below the quantile, and by their ranks."""
-    return max(alike(_below(samples, probability)), _worth_by_ranks(samples, probability))
+    return max(alike(_below(samples, exact_quantile(samples, probability))), _worth_by_ranks(samples, probability))
 
 
 def _worth_by_ranks(samples: NDArray[np.float64], probability: float) -> float:
@@ -124,7 +125,7 @@ def _first_hermite(probability: float) -> float:
 
 def worth_one_formerly(samples: NDArray[np.float64], probability: float) -> float:
     """As `worth_one` by the former rules: the variance of the mean of blocks over that of independent samples."""
-    below = _below(samples, probability)
+    below = _below(samples, float(np.quantile(samples, probability)))
     length, variance = andrews_length(below), float(below.var())
     if variance == 0:
         return 1.0
@@ -132,8 +133,8 @@ def worth_one_formerly(samples: NDArray[np.float64], probability: float) -> floa
     return max(1.0, widened * length * float(block_means(below, length).var()) / variance)
 
 
-def _below(samples: NDArray[np.float64], probability: float) -> NDArray[np.float64]:
-    return np.asarray(samples <= np.quantile(samples, probability), dtype=np.float64)
+def _below(samples: NDArray[np.float64], value: float) -> NDArray[np.float64]:
+    return np.asarray(samples <= value, dtype=np.float64)
 
 
 def quantile_ranks(

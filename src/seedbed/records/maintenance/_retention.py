@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from seedbed.contracts import Message, Stage
+from seedbed.contracts._documents import parse_yaml
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 
@@ -72,7 +73,7 @@ class Dated:
 def load_retention(path: Path) -> RetentionPolicy:
     """The policy that the YAML file at `path` declares. Raises NotFound, and InvalidInput with every problem."""
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
+        found = parse_yaml(path.read_text("utf-8"))
     except FileNotFoundError:
         raise NotFound(f"there is no retention file at {path}; `seedbed docs maintenance` shows one") from None
     except OSError as problem:

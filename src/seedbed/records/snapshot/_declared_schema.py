@@ -18,6 +18,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from seedbed.contracts import Message, Stage
+from seedbed.contracts._documents import parse_yaml
 from seedbed.contracts._faults import plain_words
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records.canonical._names import require_name
@@ -101,19 +102,15 @@ def load_schema(path: Path) -> MetadataSchema:
 def parse_schema(text: str, source: str) -> MetadataSchema:
     """The schema declared by `text`, in YAML or JSON; `source` names its origin in errors.
 
-    Raises InvalidInput that lists every problem at once: unknown keys, keys that appear twice, and wrong values.
+    Raises InvalidInput with the line of what is no YAML and of a key that appears twice, or with every unknown key and
+    wrong value at once.
     """
     try:
-        repeated = list(_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader)))
-        declared = yaml.safe_load(text)
+        schema = _DeclaredSchema.model_validate(parse_yaml(text))
     except yaml.YAMLError as problem:
         raise InvalidInput(f"the metadata schema {source} is not YAML: {problem}; correct it") from None
-    try:
-        schema = _DeclaredSchema.model_validate(declared)
     except ValidationError as problem:
-        raise _refused(source, [*repeated, *_faults(problem)]) from None
-    if repeated:
-        raise _refused(source, repeated)
+        raise InvalidInput("\n  - ".join((f"the metadata schema {source} is refused:", *_faults(problem)))) from None
     return MetadataSchema(
         name=schema.name,
         version=schema.version,
@@ -125,24 +122,8 @@ def _field(name: str, declared: _DeclaredField) -> MetadataField:
     return MetadataField(name, declared.type, declared.nullable, declared.may_not_apply, declared.choices)
 
 
-def _refused(source: str, faults: list[str]) -> InvalidInput:
-    return InvalidInput("\n  - ".join((f"the metadata schema {source} is refused:", *faults)))
-
-
 def _faults(problem: ValidationError) -> Iterator[str]:
     for fault in problem.errors(include_url=False):
         where = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "it"
         found = "missing" if fault["type"] == "missing" else f"{fault['input']!r}"
         yield f"{where} is {found}: {plain_words(fault)}"
-
-
-def _repeated_keys(root: yaml.Node | None) -> Iterator[str]:
-    """Keys that appear twice in one mapping: YAML silently takes the last one, and a field would be lost."""
-    todo, done = [root], set[int]()
-    while todo:
-        node = todo.pop()
-        if isinstance(node, yaml.MappingNode) and id(node) not in done:  # an alias may lead back to its own mapping
-            done.add(id(node))
-            keys = [str(key.value) for key, _ in node.value]
-            yield from (f"{key} appears twice under one heading" for key in sorted({*keys}) if keys.count(key) > 1)
-            todo += [value for _, value in node.value]

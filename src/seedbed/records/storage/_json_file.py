@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from seedbed.contracts._documents import parse_json_once
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records.canonical._canonical import Json, canonical_json, digest_bytes, parse_json
 from seedbed.records.storage._durable import replace
@@ -35,6 +36,7 @@ def read_json_with_hash(path: Path) -> tuple[dict[str, Json], str]:
 def json_with_hash(data: bytes, path: Path) -> tuple[dict[str, Json], str]:
     """As `read_json_with_hash`, for `data` read from `path`. Raises StoreCorrupt when it is no JSON object."""
     try:
+        parse_json_once(data)
         found = parse_json(data)
         if not isinstance(found, Mapping):
             raise ValueError(f"it holds a {type(found).__name__}")

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from seedbed.change import Delta, Parameter, Registry, Set
 from seedbed.change.parameters import nearest_on_grid
 from seedbed.contracts import Message
+from seedbed.contracts._documents import parse_yaml
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.soak._kpis import STATISTICS
@@ -115,7 +116,7 @@ class RuleTuner:
 def read_rules(path: Path) -> tuple[Rule, ...]:
     """Read a YAML file: `rules:` and a list. Raises NotFound for no such file, InvalidInput for a wrong one."""
     try:
-        return _RulesFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).rules
+        return _RulesFile.model_validate(parse_yaml(path.read_text(encoding="utf-8"))).rules
     except OSError as problem:
         raise NotFound(f"rules {path}: cannot be read: {problem.strerror}") from None
     except ValidationError as problem:

@@ -3,10 +3,11 @@
 import codecs
 import csv
 import io
-import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,14 @@ import polars as pl
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.temporal.files._bad_records import line_of_record, seems_broken, why_no_table
 from seedbed.temporal.files._file_format import FileFormat
-from seedbed.temporal.files._json_lines import mixed_key, number_texts, repeated_key
+from seedbed.temporal.files._json_lines import (
+    deep_line,
+    fraction_line,
+    number_texts,
+    repeated_key,
+    why_mixed,
+    why_no_lines,
+)
 from seedbed.temporal.files._number_texts import is_number
 from seedbed.temporal.files._packing import PACKINGS, PackedFile
 
@@ -32,7 +40,17 @@ _KINDS = {
     ".tsv": "text",
     ".txt": "text",
 }
+_FIRST_BYTES = {
+    b"\x1f\x8b": ("packed by gzip", "add .gz to its name"),
+    b"\x28\xb5\x2f\xfd": ("packed by zstd", "add .zst to its name"),
+    b"PK\x03\x04": ("a ZIP file, as .xlsx files are too", "unpack it, or save the table as .csv"),
+    b"\xd0\xcf\x11\xe0": ("a file of Office, such as .xls", "save the table as .csv"),
+    b"PAR1\x15": ("Parquet", "let its name end in .parquet"),
+    b"ARROW1\0\0": ("Arrow", "let its name end in .arrow"),
+}
 _HEAD_BYTES = 1 << 16
+_EXCEL_LINE = re.compile(r"\"?sep=.\"?(?=[\r\n])", re.IGNORECASE)
+_FIRST_RECORDS = 20  # by which the separator is found
 _FEWEST_COLUMNS = 3  # with fewer fields, blanks may be the separators
 _SEPARATORS = (",", ";", "\t", "|", " ")
 
@@ -100,6 +118,8 @@ class Container:
             raise self._torn(error) from error
         frame = frame.with_columns(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.strip_chars())
         self._refuse_zero_bytes(frame)
+        if self.kind == "lines" and (why := why_mixed(self._content, frame.select(pl.col(pl.String)).columns)):
+            raise InvalidInput(f"{self.path}: {why}")
         return _without_blank_end(frame) if self.has_text_cells else frame
 
     def _refuse_broken(self, separator: str, rows: int | None) -> None:
@@ -130,20 +150,32 @@ class Container:
         return line_of_record(text, row + self.form.header)
 
     def separator(self, columns: Sequence[str] | None) -> str:
-        """The declared separator, or the first with which the first line has all `columns`, or the most fields."""
+        """The declared separator, or the first with which the first line has all `columns`, or the most fields.
+
+        Without `columns`, it is one with which the first records have the same number of fields, if there is one.
+        """
         if self.form.separator is not None:
             return self.form.separator
-        found = {mark: self._first_record(mark) for mark in _SEPARATORS}
+        records = {mark: self._first_records(mark) for mark in _SEPARATORS}
+        found = {mark: next(iter(records[mark]), []) for mark in _SEPARATORS}
         if self.form.header and columns:
             fitting = [mark for mark, fields in found.items() if set(columns) <= set(fields)]
             if fitting:
                 return fitting[0]
-        best = max(_SEPARATORS[:-1], key=lambda mark: len(found[mark]))  # the comma, where none is there
+        even = [mark for mark in _SEPARATORS[:-1] if len(found[mark]) > 1 and len({*map(len, records[mark])}) == 1]
+        best = max(even or _SEPARATORS[:-1], key=lambda mark: len(found[mark]))  # the comma, where none is there
         return best if len(found[best]) >= _FEWEST_COLUMNS else max(best, " ", key=lambda mark: len(found[mark]))
 
     def _first_record(self, separator: str) -> list[str]:
-        reader = csv.reader(io.StringIO(self.head, newline=""), delimiter=separator)
-        return [field.strip() for field in next((fields for fields in reader if fields), [])]
+        return next(iter(self._first_records(separator)), [])
+
+    def _first_records(self, separator: str) -> list[list[str]]:
+        """The first whole records that are not blank, and the first one in any case."""
+        lines = io.StringIO(self.head, newline="")
+        reader = (fields for fields in csv.reader(lines, delimiter=separator) if fields)
+        records = [[field.strip() for field in fields] for fields in islice(reader, _FIRST_RECORDS)]
+        is_cut = len(records) > 1 and not lines.read(1) and not self.head.endswith(("\n", "\r"))
+        return records[:-1] if is_cut else records
 
     @cached_property
     def head(self) -> str:
@@ -163,9 +195,16 @@ class Container:
             return pl.scan_parquet(self.path, glob=False)
         if self.kind == "arrow":
             return pl.scan_ipc(self.path, glob=False)
+        self._refuse_other_kind()
         source = self.path if self._is_plain else io.BytesIO(self._content)
         if self.kind == "lines":
+            if line := deep_line(self._content):
+                raise InvalidInput(f"{self.path}: line {line}: it is nested too deeply; write it flatter")
             return pl.read_ndjson(source, infer_schema_length=None).lazy()
+        if excel := _EXCEL_LINE.match(self.head):
+            raise InvalidInput(
+                f"{self.path}: line 1: {excel[0]!r} is a line for Excel alone; remove it, or save the table without it"
+            )
         separator = self.separator(columns)
         first = self._first_record(separator)  # names another encoding before a column is missed
         self._refuse_mixed_ends()
@@ -181,6 +220,13 @@ class Container:
         )
         columns_as_named = _without_blanks(lazy.collect_schema().names())
         return lazy.select(pl.nth(place).alias(name) for place, name in enumerate(columns_as_named))
+
+    def _refuse_other_kind(self) -> None:
+        """A file whose first bytes say that it is no text, whatever its name says."""
+        first = self.file.head(max(map(len, _FIRST_BYTES)))
+        for mark, (kind, advice) in _FIRST_BYTES.items():
+            if first.startswith(mark):
+                raise InvalidInput(f"{self.path}: it is {kind}, though its suffix says text; {advice}")
 
     def _refuse_mixed_ends(self) -> None:
         """A first line that ends in CR alone, where others end in LF, would be read as one line with the next ones."""
@@ -231,6 +277,14 @@ class Container:
         """The numbers of a column of JSON lines as they are written."""
         return number_texts(self._content, column)
 
+    def refuse_fractions(self, column: str) -> None:
+        """Raise InvalidInput if this column of texts has a number with a fraction in some line of JSON."""
+        if self.kind == "lines" and (line := fraction_line(self._content, column)):
+            raise InvalidInput(
+                f"{self.path}: line {line}: {column!r} is a number with a fraction, expected whole numbers or texts; "
+                "write it as a text"
+            )
+
     def refuse_repeated(self, columns: Sequence[str], found: Sequence[str]) -> None:
         """Raise InvalidInput if one of these columns stands twice in the header, or as a key in one line of JSON.
 
@@ -263,17 +317,14 @@ class Container:
     def _torn(self, error: BaseException) -> InvalidInput:
         if self.has_text_cells:
             content = self._content
-            if self.kind == "lines" and (line := _first_bad_line(content)):
-                return InvalidInput(f"{self.path}: line {line}: expected one JSON object; fix or remove the line")
+            if self.kind == "lines" and (why_not := why_no_lines(content)):
+                return InvalidInput(f"{self.path}: {why_not}")
             try:
                 content.decode()
             except UnicodeDecodeError:
                 return self._not_utf8(content)
-            if self.kind == "lines" and (mixed := mixed_key(content)):
-                return InvalidInput(
-                    f"{self.path}: line {mixed[0]}: {mixed[1]!r} is true or false in some lines, a number in others; "
-                    "write 1 and 0 for true and false"
-                )
+            if self.kind == "lines" and (why_not := why_mixed(content)):
+                return InvalidInput(f"{self.path}: {why_not}")
             if self.kind == "text" and (why := self._why_no_table(self.separator(None))):
                 return why
         first_line = str(error).partition("\n")[0]
@@ -314,13 +365,3 @@ def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _filled_lines(lines: io.StringIO) -> Iterator[int]:
     return (number for number, line in enumerate(lines, 1) if line.strip())
-
-
-def _first_bad_line(content: bytes) -> int | None:
-    for number, line in enumerate(content.splitlines(), 1):
-        try:
-            if line.strip() and not isinstance(json.loads(line), dict):
-                return number
-        except ValueError:
-            return number
-    return None

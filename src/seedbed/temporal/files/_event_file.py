@@ -112,6 +112,8 @@ class EventFile:
         values = self._filled(column)
         if not (values.dtype.is_integer() or values.dtype in TEXT):
             raise self._wrong_type(column, "whole numbers or text")
+        if values.dtype in TEXT:
+            self.container.refuse_fractions(column)
         names = values.cast(pl.String)
         self.refuse(column, names == "", "expected an id", "name every node")
         if names.str.contains(r"^-?[0-9]+$").all():
@@ -125,6 +127,8 @@ class EventFile:
         """The distinct values as text, sorted, and 0/1 columns float32 [N, values]; an empty cell is a row of zeros."""
         if self.frame[column].dtype.is_float():
             raise self._wrong_type(column, "whole numbers or text")
+        if self.frame[column].dtype in TEXT:
+            self.container.refuse_fractions(column)
         values = self._without_quoted_nothing(column).cast(pl.String)
         distinct = values.drop_nulls().unique().sort()
         if len(distinct) > MAX_CATEGORIES:

@@ -27,7 +27,7 @@ def with_form(container: Container, rows: int) -> tuple[Container, list[str]]:
         return container, reasons
     separator = container.separator(None)
     if separator != ",":
-        reasons.append(f"separator {separator!r}: with it the first line has the most fields")
+        reasons.append(f"separator {separator!r}: with it the first lines have the most fields")
     first = container.read(None, rows=1).columns
     if any(guess_column(pl.Series([name])).kind in ("whole", "fraction", "time") for name in first if name):
         container = container.written_as(FileFormat(encoding=encoding, header=False))

@@ -1,15 +1,29 @@
-"""What a table of JSON lines hides: a key that stands twice, and a number that is no float."""
+"""What a table of JSON lines hides: a key that stands twice, a number that is no float, values of another kind."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
 
-__all__ = ["mixed_key", "number_texts", "repeated_key"]
+__all__ = ["deep_line", "fraction_line", "number_texts", "repeated_key", "why_mixed", "why_no_lines"]
+
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    dict: "an object",
+    list: "a list",
+}
+_DEEPEST = 100
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_CELLS = frozenset({"a number", "a text"})  # a number may be written as a text, or be missing by a word
 
 
 def repeated_key(content: bytes, keys: Sequence[str]) -> tuple[int, str] | None:
     """The first line, from 1, in which one of these keys stands twice, and the key; None if there is none."""
-    num_lines = sum(1 for _ in _filled(content))
-    odd = [key for key in keys if content.count(json.dumps(key, ensure_ascii=False).encode()) != num_lines]
+    odd = _odd_keys(content, keys)
     for number, line in _filled(content) if odd else ():
         found = [key for key, _ in json.loads(line, object_pairs_hook=list)]
         if again := next((key for key in odd if found.count(key) > 1), None):
@@ -17,22 +31,98 @@ def repeated_key(content: bytes, keys: Sequence[str]) -> tuple[int, str] | None:
     return None
 
 
-def mixed_key(content: bytes) -> tuple[int, str] | None:
-    """The first line, from 1, in which a key has a truth value where it had a number before, or the reverse."""
-    kinds: dict[str, bool] = {}
+def deep_line(content: bytes) -> int | None:
+    """The first line, from 1, that is nested deeper than 100 levels, on which a reader may crash; None without one."""
     for number, line in _filled(content):
-        for key, value in json.loads(line).items():
-            if isinstance(value, int | float) and kinds.setdefault(key, isinstance(value, bool)) != isinstance(
-                value, bool
-            ):
-                return number, key
+        if line.count(b"{") + line.count(b"[") > _DEEPEST:
+            opened = (1 if mark in b"{[" else -1 for mark in _TEXT.sub(b"", line) if mark in b"{[]}")
+            if max(accumulate(opened), default=0) > _DEEPEST:
+                return number
     return None
+
+
+def why_no_lines(content: bytes) -> str | None:
+    """The first line that is no JSON object, and what helps; None where there is none."""
+    for number, line in _filled(content):
+        constants: list[str] = []
+        try:
+            found = json.loads(line, parse_constant=constants.append)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            return f"line {number}: expected one JSON object; fix or remove the line"
+        if constants:
+            key = next(key for key, value in json.loads(line).items() if not _is_json(value))
+            return f"line {number}: {key!r} holds {constants[0]}, which JSON does not know; write null"
+    return None
+
+
+def why_mixed(content: bytes, keys: Sequence[str] | None = None) -> str | None:
+    """The first line in which one of these keys (any, if None) has a value of another kind than before, and what helps.
+
+    Numbers and texts are of one kind.
+    """
+    kinds: dict[str, tuple[str, int]] = {}
+    if keys is not None and not any(_may_hold_no_text(content, key) for key in keys):
+        return None
+    for number, line in _filled(content):
+        found = json.loads(line)
+        for key, value in _values(found) if keys is None else ((key, found.get(key)) for key in keys):
+            if value is None:
+                continue
+            kind = _KINDS[type(value)]
+            former, first = kinds.setdefault(key, (kind, number))
+            if kind != former and not {kind, former} <= _CELLS:
+                advice = "write one kind of value, such as 1 and 0 for true and false"
+                return f"line {number}: {key!r} is {kind}, and {former} in line {first}; {advice}"
+    return None
+
+
+def fraction_line(content: bytes, key: str) -> int | None:
+    """The first line, from 1, in which the value of this key is a number with a fraction; None if there is none."""
+    if not _may_hold_no_text(content, key):
+        return None
+    values = ((number, json.loads(line).get(key)) for number, line in _filled(content))
+    return next((number for number, value in values if isinstance(value, float)), None)
 
 
 def number_texts(content: bytes, key: str) -> list[str | None]:
     """The value of this key in each line as it is written there, so that no digit of a number is lost."""
     values = [json.loads(line, parse_float=str, parse_int=str).get(key) for _, line in _filled(content)]
     return [None if value is None else str(value) for value in values]
+
+
+def _odd_keys(content: bytes, keys: Sequence[str]) -> list[str]:
+    """Those that do not stand exactly once in each line, by a quick look."""
+    num_lines = sum(1 for _ in _filled(content))
+    return [key for key in keys if content.count(_written(key)) != num_lines]
+
+
+def _may_hold_no_text(content: bytes, key: str) -> bool:
+    """Whether some value of this key may be none in quotes, by a quick look."""
+    is_odd = bool(_odd_keys(content, [key]))  # it may be spelled with escapes
+    return is_odd or re.search(re.escape(_written(key)) + rb'\s*:\s*[^"n\s]', content) is not None
+
+
+def _written(key: str) -> bytes:
+    return json.dumps(key, ensure_ascii=False).encode()
+
+
+def _values(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each key with its value, and those of the objects in it with dots between."""
+    values = list(found.items())
+    for key, value in values:  # the list grows during the loop, which no depth of objects can break
+        yield key, value
+        if isinstance(value, dict):
+            values += ((f"{key}.{inner}", each) for inner, each in value.items())
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _filled(content: bytes) -> Iterator[tuple[int, bytes]]:

@@ -20,7 +20,7 @@ from seedbed.temporal.files._decimals import Decimal, plain_decimals, why_no_num
 from seedbed.temporal.files._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._form_guess import with_form
-from seedbed.temporal.files._time_advice import advice_on_time
+from seedbed.temporal.files._time_advice import advice_on_time, why_days
 from seedbed.temporal.files._time_choice import finest, why_join, why_unit
 
 __all__ = ["FileProposal", "propose"]
@@ -183,10 +183,21 @@ class _Columns:
         )
         if chosen is not coarse:
             why += f"; {coarse.name} has whole days only, so check that both tell the same moment"
+        self._refuse_days(chosen)
         self._reasons += [f"t {chosen.name}: from {why}", *why_unit(chosen)]
         if chosen.is_daily and self._clocks:
             self._reasons.append(why_join(self._frame.select(chosen.name, self._clocks[0])))
         return self._left.pop(chosen.name)
+
+    def _refuse_days(self, time: ColumnGuess) -> None:
+        """Numbers with fractions are read as seconds, which days are not."""
+        if time.kind != "fraction" or time.unit is not None:
+            return
+        cells = self._frame[time.name]
+        filled = cells.filter(~cells.is_in(["", *time.null])) if cells.dtype == pl.String else cells
+        numbers = plain_decimals(filled, time.decimal) if cells.dtype == pl.String else cells
+        if why := why_days(numbers.cast(pl.Float64, strict=False).drop_nulls()):
+            raise InvalidInput(f"{self._container.path}: column {time.name!r}: numbers with fractions, {why}")
 
     def _take_ends(self) -> tuple[str, str, bool]:
         """The source and the destination; a column that only its numbers keep from being one of them is named."""

@@ -31,7 +31,12 @@ def why_join(cells: pl.DataFrame) -> str:
 
 def why_unit(chosen: ColumnGuess) -> Iterator[str]:
     """The reasons for the time unit and the time format."""
-    if chosen.unit is None:
+    if chosen.unit is None and chosen.whole_in is not None:
+        yield (
+            f"time_unit {chosen.whole_in}, but check it: the times have fractions and are no dates between 1990 and "
+            "2100; they are taken for seconds, which are whole in it"
+        )
+    elif chosen.unit is None:
         yield "time_unit other: the times are no dates between 1990 and 2100; set the unit if you know it"
     elif chosen.kind == "whole":
         yield f"time_unit {chosen.unit}: in it the times lie between 1990 and 2100"

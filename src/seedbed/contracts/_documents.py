@@ -1,0 +1,60 @@
+"""The one way to read YAML and JSON that people write: a key that stands twice is refused, so that no value is lost."""
+
+import json
+from typing import Any
+
+import yaml
+
+__all__ = ["parse_json_once", "parse_yaml"]
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values alone. Whatever is wrong is a `yaml.YAMLError` with its line, also where PyYAML raises others."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping whose keys differ. It is looked at as it is written, since what `<<` merges may be overridden."""
+        mapping = super().compose_mapping_node(anchor)
+        lines: dict[Any, int] = {}
+        for key, _ in mapping.value:
+            if isinstance(key, yaml.ScalarNode):
+                name = key.value if key.tag == _MERGE else self.construct_object(key)
+                if name in lines:
+                    twice = f"{key.value} appears twice under one heading, first on line {lines[name]}"
+                    raise yaml.MarkedYAMLError(problem=f"{twice}; keep one of them", problem_mark=key.start_mark)
+                lines[name] = key.start_mark.line + 1
+        return mapping
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (AttributeError, LookupError, OverflowError, ValueError) as problem:
+            kind, mark = node.tag.rpartition(":")[2], node.start_mark
+            raise yaml.MarkedYAMLError(problem=f"it is no {kind}: {problem}", problem_mark=mark) from None
+
+
+def parse_yaml(text: str) -> Any:
+    """The plain value that YAML or JSON in `text` means. Raises yaml.YAMLError, also for a key that stands twice."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply; write it flatter") from None
+
+
+def parse_json_once(data: str | bytes) -> Any:
+    """The value that JSON means. Raises ValueError, also for a key that stands twice in one object."""
+    try:
+        return json.loads(data, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("it is nested too deeply; write it flatter") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} appears twice in one object; keep one of them")
+        found[key] = value
+    return found
