@@ -10,7 +10,8 @@ import polars as pl
 from seedbed.errors import InvalidInput
 from seedbed.temporal._schema import StreamSchema
 from seedbed.temporal._ties import heavy_ties
-from seedbed.temporal._time_unit import TimeUnit
+from seedbed.temporal._time_unit import TimeUnit, units_per_day
+from seedbed.temporal.files._cells import emptied
 from seedbed.temporal.files._clock_times import HOURS, are_clock_numbers
 from seedbed.temporal.files._column_guess import ColumnGuess, guess_column
 from seedbed.temporal.files._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name, tells_an_outcome
@@ -116,8 +117,7 @@ class _Columns:
                 self._reasons.append(
                     f"{name} is empty {where}: training refuses that, so fill the cells or drop the rows"
                 )
-        timed = file.frame.filter(file.frame[time.name].cast(pl.String).fill_null("") != "")
-        t = replace(file, frame=timed).times(time.name, unit)
+        t = _times(file, time.name, unit).drop_nulls().to_numpy()
         if tied := heavy_ties(t):
             self._reasons.append(f"t {time.name}, but check it: {tied}")
         is_sorted = bool((t[1:] >= t[:-1]).all())
@@ -177,7 +177,8 @@ class _Columns:
             )
         if chosen is None:
             raise self._missing("a time: whole numbers, dates, or a column named t, time or timestamp")
-        coarse, chosen = chosen, finest(chosen, [guess for guess in found if guess in named])
+        coarse = chosen
+        chosen = finest(coarse, [guess for guess in found if guess in named], lambda it: self._is_same_day(coarse, it))
         why = (
             "its name" if chosen in named else "its values, which are dates" if chosen in dated else "its rising values"
         )
@@ -187,6 +188,19 @@ class _Columns:
         if chosen.is_daily and self._clocks:
             self._reasons.append(why_join(self._frame.select(chosen.name, self._clocks[0])))
         return self._left.pop(chosen.name)
+
+    def _is_same_day(self, date: ColumnGuess, time: ColumnGuess) -> bool:
+        """Whether, in nearly every row that has both, the time lies on the day of the date."""
+        same = self._days(date) == self._days(time)
+        return bool(same.any()) and int(same.sum()) >= _NEARLY_ALL * (len(same) - same.null_count())
+
+    def _days(self, guess: ColumnGuess) -> pl.Series:
+        """The UTC day of each row of a column that surely holds times; null where it is empty."""
+        unit = guess.unit or "seconds"
+        found = {"null": guess.null, "decimal": guess.decimal, "time_format": guess.time_format}
+        form = FileFormat.model_validate({**self._container.form.model_dump(), **found})
+        file = EventFile.of(self._container.written_as(form), self._frame)
+        return _times(file, guess.name, unit) // (units_per_day(unit) or 1)
 
     def _take_ends(self) -> tuple[str, str, bool]:
         """The source and the destination; a column that only its numbers keep from being one of them is named."""
@@ -395,6 +409,14 @@ class _Columns:
         return InvalidInput(
             f"{self._container.path}: expected {what}; the columns are {found}; name them in data.columns yourself"
         )
+
+
+def _times(file: EventFile, column: str, unit: TimeUnit) -> pl.Series:
+    """The time of each row, null where the cell is empty; some cell is filled."""
+    cells = emptied(file.frame[column], ("",))
+    filled = cells.fill_null(cells.drop_nulls()[0])
+    times = pl.DataFrame({"t": replace(file, frame=file.frame.with_columns(filled)).times(column, unit), "cell": cells})
+    return times.select(pl.when(pl.col("cell").is_not_null()).then("t")).to_series()
 
 
 def _different(guess: ColumnGuess) -> str:
