@@ -17,7 +17,7 @@ from seedbed.temporal.files._column_guess import ColumnGuess, guess_column
 from seedbed.temporal.files._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name, tells_an_outcome
 from seedbed.temporal.files._contacts import why_directed
 from seedbed.temporal.files._container import Container
-from seedbed.temporal.files._decimals import Decimal, plain_decimals, why_no_number
+from seedbed.temporal.files._decimals import Decimal, plain_decimals, why_no_numbers
 from seedbed.temporal.files._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._form_guess import with_form
@@ -61,7 +61,12 @@ def propose(path: Path) -> FileProposal:
     frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-    container.refuse_repeated(frame.columns, frame.columns)
+    container.refuse_repeated(frame.columns)
+    if nameless := container.nameless(frame.columns):
+        frame = frame.drop(nameless)
+        reasons.append(
+            f"without a name, so left out: {len(nameless)} of the columns; name them in the header to use them"
+        )
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
 
@@ -78,6 +83,8 @@ class _Columns:
         self._clocks = [guess.name for guess in guesses if self._is_clock(guess)]
         self._no_nodes = set(self._clocks)
         self._unclear: dict[str, str] = {}
+        self._times: list[str] = []
+        self._words = {guess.name: guess.null for guess in guesses if guess.kind == "text"}
 
     def proposal(self) -> FileProposal:
         decimal = self._choose_decimal()
@@ -112,6 +119,7 @@ class _Columns:
         unit = time.unit or time.whole_in or "other"
         num_events = len(self._frame) if self._is_whole_file else None
         file = EventFile.of(self._container.written_as(form), self._frame)
+        self._ask_of_empty_words([src, dst, *categorical], null)
         for name, where in ((name, file.where_empty(name)) for name in (src, dst, time.name)):
             if where is not None:
                 self._reasons.append(
@@ -187,6 +195,7 @@ class _Columns:
         self._reasons += [f"t {chosen.name}: from {why}", *why_unit(chosen)]
         if chosen.is_daily and self._clocks:
             self._reasons.append(why_join(self._frame.select(chosen.name, self._clocks[0])))
+        self._times.append(chosen.name)
         return self._left.pop(chosen.name)
 
     def _is_same_day(self, date: ColumnGuess, time: ColumnGuess) -> bool:
@@ -263,6 +272,14 @@ class _Columns:
                     f"{guess.name}: {cell} is read as {as_decimal}; if it means {plain}, write it without the comma"
                 )
 
+    def _ask_of_empty_words(self, names: Sequence[str], null: Sequence[str]) -> None:
+        for name in names:
+            if words := ", ".join(word for word in self._words.get(name, ()) if word not in null):
+                self._reasons.append(
+                    f"{name} holds {words}, read as a name: if that means an empty cell, add it to data.file.null, and "
+                    "drop the rows without a source or destination, which training refuses"
+                )
+
     def _leave_out_points(self) -> None:
         """Leave out the columns of numbers that cannot be read with the decimal comma that other columns have."""
         for guess in [guess for guess in self._left.values() if guess.kind in ("whole", "fraction")]:
@@ -279,7 +296,7 @@ class _Columns:
         for guess in self._left.values():
             if not (self._is_whole_file and self._names_rows(guess) and guess.num_distinct == len(self._frame)):
                 continue
-            if not self._frame[guess.name].cast(pl.String).str.strip_chars().str.contains(r"\s").any():
+            if not self._has_blanks(guess):
                 self._reasons.append(
                     f"event_id {guess.name}: {_different(guess)}: it may be a document number, no node"
                 )
@@ -300,7 +317,7 @@ class _Columns:
         for guess in self._left.values():
             reason = self._why_no_feature(guess)
             if reason is not None:
-                self._reasons.append(f"{guess.name or 'the column without a name'} is left out: {reason}")
+                self._reasons.append(f"{guess.name} is left out: {reason}")
             elif guess.kind == "text":
                 categories.append(guess)
                 self._reasons.append(f"{guess.name} is a category: text of {guess.num_distinct} values")
@@ -335,14 +352,16 @@ class _Columns:
             return "it holds one value or none"
         if guess.unit is not None or guess.kind == "time":
             return "it holds another time; if it says when something became known, it may be known_at"
-        if guess.name == "" or self._is_counter(guess.name):
+        if self._is_counter(guess.name):
             return "it counts the rows"
         if self._names_rows(guess):
+            if self._has_blanks(guess):
+                return f"{_different(guess)}: it is text that (nearly) never repeats, so it is no category"
             may_be = "" if self._is_whole_file else "; if that holds for the whole file, it may be event_id"
             return f"{_different(guess)}: it may be a document number, no node{may_be}"
-        if guess.kind == "text" and (odd := self._odd_number(guess.name)):
-            return odd
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
+            if odd := self._odd_number(guess):
+                return odd
             if self._are_places(guess.name):
                 kind = f"text of {guess.num_distinct} values, which look like coordinates"
                 return f"{kind}; write each number into a column of its own to use them"
@@ -367,7 +386,12 @@ class _Columns:
     def _names_rows(self, guess: ColumnGuess) -> bool:
         """Whether it is a document number; other numbers that are all different may be measured values."""
         is_named = guess.kind == "text" or (guess.kind == "whole" and self._rises(guess.name))
-        return is_named and self._may_be_id(guess) and not self._are_places(guess.name) and self._is_document(guess)
+        is_document = is_named and self._may_be_id(guess) and self._is_document(guess)
+        return is_document and not self._are_places(guess.name) and not self._odd_number(guess)
+
+    def _has_blanks(self, guess: ColumnGuess) -> bool:
+        """Whether some of its cells are texts of several words, which no document number is."""
+        return bool(self._frame[guess.name].cast(pl.String).str.contains(r"\s").any())
 
     def _is_counter(self, name: str) -> bool:
         if self._left[name].kind != "whole" or self._left[name].num_filled < len(self._frame):
@@ -384,13 +408,12 @@ class _Columns:
         cells = self._frame[name].cast(pl.String).drop_nulls()
         return bool(cells.filter(cells != "").str.contains(_PLACE).all())
 
-    def _odd_number(self, name: str) -> str | None:
-        """What is wrong with the first of its texts, if all are written as numbers."""
-        filled = self._frame[name].cast(pl.String).drop_nulls()
-        if self._are_places(name):
+    def _odd_number(self, guess: ColumnGuess) -> str | None:
+        """What is wrong with the first of its texts that is no number, if most are numbers and such words as NA."""
+        if guess.kind != "text":
             return None
-        wrong = [why_no_number(text) for text in filled.unique(maintain_order=True).head(_MOST_CATEGORIES)]
-        return wrong[0] if None not in wrong else None
+        cells = self._frame[guess.name].cast(pl.String)
+        return why_no_numbers(emptied(cells, ("", *guess.null)).drop_nulls().unique(maintain_order=True))
 
     def _may_be_id(self, guess: ColumnGuess) -> bool:
         is_kind = guess.kind in ("whole", "text") and guess.unit is None
@@ -406,6 +429,7 @@ class _Columns:
             for guess in self._left.values()
         )
         found += "".join(f", {name} (of which {unclear})" for name, unclear in self._unclear.items())
+        found += "".join(f", {name} (taken for the time)" for name in self._times)
         return InvalidInput(
             f"{self._container.path}: expected {what}; the columns are {found}; name them in data.columns yourself"
         )
