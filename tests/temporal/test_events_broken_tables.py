@@ -170,21 +170,18 @@ def test_a_name_that_stands_twice_is_said_where_a_third_one_is_the_name_that_wou
 
 
 @pytest.mark.parametrize(
-    ("header", "num", "kept"), [("src,dst,t,,", 2, "x"), (",dst,t,x,", 2, "x"), ("src,dst,t, ,x", 1, "x")]
+    ("header", "meant", "said"),
+    [
+        ("src,dst,t,,", ("src", "dst", "t", ()), "2 columns without a name"),
+        (",dst,t,x,", ("dst", "x", "t", ()), "2 columns without a name"),
+        ("src,dst,t, ,x", ("src", "dst", "t", ("x",)), "1 column without a name"),
+    ],
 )
-def test_a_column_without_a_name_gets_no_meaning_and_no_other_name(tmp_path, header, num, kept):
-    """Each nameless column could else be a node, the time of dates, or a feature."""
+def test_a_column_without_a_name_gets_no_meaning_and_no_other_name(tmp_path, header, meant, said):
     rows = "".join(f"{row % 3},{row % 5},{row},{row % 4},{row % 7 * 0.5}\n" for row in range(60))
-    path = written(tmp_path, f"{header}\n{rows}")
-    if header.startswith(","):
-        columns = propose(path).columns
-        assert (columns.src, columns.dst, columns.t) == ("dst", "x", "t")
-        assert columns.features == ()
-    else:
-        assert propose(path).columns.features == ((kept,) if kept in header else ())
-    assert [said for said in propose(path).reasons if "without a name" in said] == [
-        f"without a name, so left out: {num} of the columns; name them in the header to use them"
-    ]
+    found = propose(written(tmp_path, f"{header}\n{rows}"))
+    assert (found.columns.src, found.columns.dst, found.columns.t, found.columns.features) == meant
+    assert f"{said} left out: name them in the header to use them" in found.reasons
 
 
 def test_a_key_that_stands_twice_in_a_line_is_refused_by_a_proposal_too(tmp_path):

@@ -64,9 +64,8 @@ def propose(path: Path) -> FileProposal:
     container.refuse_repeated(frame.columns)
     if nameless := container.nameless(frame.columns):
         frame = frame.drop(nameless)
-        reasons.append(
-            f"without a name, so left out: {len(nameless)} of the columns; name them in the header to use them"
-        )
+        num = "1 column" if len(nameless) == 1 else f"{len(nameless)} columns"
+        reasons.append(f"{num} without a name left out: name them in the header to use them")
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
 
@@ -119,7 +118,7 @@ class _Columns:
         unit = time.unit or time.whole_in or "other"
         num_events = len(self._frame) if self._is_whole_file else None
         file = EventFile.of(self._container.written_as(form), self._frame)
-        self._ask_of_empty_words([src, dst, *categorical], null)
+        self._ask_of_empty_words((src, dst), categorical, null)
         for name, where in ((name, file.where_empty(name)) for name in (src, dst, time.name)):
             if where is not None:
                 self._reasons.append(
@@ -272,12 +271,13 @@ class _Columns:
                     f"{guess.name}: {cell} is read as {as_decimal}; if it means {plain}, write it without the comma"
                 )
 
-    def _ask_of_empty_words(self, names: Sequence[str], null: Sequence[str]) -> None:
-        for name in names:
+    def _ask_of_empty_words(self, ends: Sequence[str], categories: Sequence[str], null: Sequence[str]) -> None:
+        """Name the words such as NA that stand among names; those of `null` are empty cells."""
+        for name in (*ends, *categories):
             if words := ", ".join(word for word in self._words.get(name, ()) if word not in null):
+                drop = ", and drop its rows, since training refuses an empty id" if name in ends else ""
                 self._reasons.append(
-                    f"{name} holds {words}, read as a name: if that means an empty cell, add it to data.file.null, and "
-                    "drop the rows without a source or destination, which training refuses"
+                    f"{name} holds {words}, read as a name: if that means an empty cell, add it to data.file.null{drop}"
                 )
 
     def _leave_out_points(self) -> None:
@@ -356,7 +356,7 @@ class _Columns:
             return "it counts the rows"
         if self._names_rows(guess):
             if self._has_blanks(guess):
-                return f"{_different(guess)}: it is text that (nearly) never repeats, so it is no category"
+                return f"{_different(guess)}: it is text that hardly ever repeats, so it is no category"
             may_be = "" if self._is_whole_file else "; if that holds for the whole file, it may be event_id"
             return f"{_different(guess)}: it may be a document number, no node{may_be}"
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
