@@ -29,8 +29,8 @@ with errors.exit_codes(), store.start("digits") as run:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            scheduler.step()
-        run.log(step, {"loss": loss.item(), "learning_rate": rate.read()})
+        run.log(step, {"loss": loss.item(), "learning_rate": rate.read()})  # before the scheduler sets the next step's
+        scheduler.step()
         if step == 150:
             engine.propose(change.Delta(limits.key, change.Scale(0.5), "half of the steps are done", "the loop"), step)
     engine.close()

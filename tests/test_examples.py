@@ -1,5 +1,6 @@
 """The examples run as a user runs them: from a folder of their own, in a process of their own."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.contracts import RunStatus
-from seedbed.records import Store, fsck, verify
+from seedbed.records import Store, fsck, run_events, verify
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SEEDBED_")}
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plain_loop.py"
@@ -58,6 +59,17 @@ def test_the_plain_loop_leaves_a_whole_record(ran):
     assert (view.status, view.commit.seq) == (RunStatus.FINISHED, 1)
     assert all(check.holds for check in verify(store, view))
     assert fsck(store) == []
+
+
+def test_the_plain_loop_logs_the_rate_that_each_step_used(ran):
+    """A cosine from 0.003 to 0 over 300 steps, of which the first is step 1, halved after step 150."""
+    folder, _ = ran
+    store = Store.open(folder / ".seedbed")
+    (view,) = store.runs()
+    events = run_events(store, view)
+    rates = {event.step: event.values["learning_rate"] for event in events if "learning_rate" in event.values}
+    shape = {step: 0.003 * (1 + math.cos(math.pi * (step - 1) / 300)) / 2 for step in range(1, 301)}
+    assert rates == pytest.approx({step: rate / (1 if step <= 150 else 2) for step, rate in shape.items()})
 
 
 @pytest.mark.slow

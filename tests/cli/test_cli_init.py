@@ -321,7 +321,7 @@ def test_a_small_file_gets_a_batch_size_with_which_nothing_is_short(cli):
     said, _ = proposed(cli, "e.csv")
     training = load_config(Path("seedbed.yaml")).training
     assert training == TrainingSettings(batch_size=2, warmup_steps=8)  # 84 to train, 18 to test: 8 batches, 84 steps
-    assert "batch_size 2, warmup_steps 8: of so few events larger ones leave too few steps" in said
+    assert "batch_size 2, warmup_steps 8: with so few events, larger values leave too few steps" in said
 
 
 def test_a_large_file_keeps_the_default_training(cli):

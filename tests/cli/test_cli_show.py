@@ -9,9 +9,10 @@ import pytest
 from cli_world import finished
 from rich.console import Console
 
-from seedbed.cli.runs._run_details import run_details
+from seedbed.cli.runs._run_details import _comparison, run_details
 from seedbed.contracts import Stage
 from seedbed.records import NOT_APPLICABLE, Event, Expired, Expiries, RetentionRule, Store, not_applicable
+from seedbed.records.snapshot import Diff, ExcludedFactor
 
 STORE = Path(".seedbed")
 INTERVAL = {"value": 0.88, "low": 0.86, "high": 0.9, "n": 311, "confidence": 0.9}
@@ -244,3 +245,15 @@ def test_a_result_that_is_not_finite_is_shown_by_its_name(command, cli):
 def test_a_list_says_how_many_of_its_numbers_are_not_finite(cli):
     foreign(STORE, "r1", {"curve": [0.5, float("inf"), 0.25]}, {})
     assert "0.5, 0.25, 1 not finite" in cli("runs", "show", "latest").out
+
+
+@pytest.mark.parametrize(("num", "last"), [(5, "/config/s4: 0 -> 1"), (9, "and 4 more, as `runs diff` shows")])
+def test_of_many_settings_that_differ_the_summary_shows_five_and_counts_the_rest(num, last):
+    factors = tuple(ExcludedFactor(name=f"/config/s{place}", previous=0, current=1) for place in range(num))
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, highlight=False, markup=False)
+    console.print(_comparison(Diff(summary="comparable", excluded_factors=factors)))
+    lines = [line.strip() for line in stream.getvalue().splitlines() if line.strip()]
+    assert lines[:2] == ["compared with", "comparable"]
+    assert lines[2:7] == [f"/config/s{place}: 0 -> 1" for place in range(5)]
+    assert lines[-1] == last

@@ -81,8 +81,8 @@ def test_any_baselines_are_compared_and_the_strongest_of_each_metric_is_marked()
         "popularity": ["0.2500", "none"],
     }
     text = text_of(section(page, "results"))
-    assert "AP: not shown: no interval; the strongest baseline is pair recency (0.7500)." in text
-    assert "rmse: not shown: no interval; the strongest baseline is boosting (0.2500)." in text
+    assert "AP: not decided: no interval; the strongest baseline is pair recency (0.7500)." in text
+    assert "rmse: not decided: no interval; the strongest baseline is boosting (0.2500)." in text
     assert "worse" not in text
     assert "Baselines Not shown no interval in 2 of 2 metrics" in text_of(ET.fromstring(page))
 

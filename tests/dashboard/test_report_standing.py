@@ -84,9 +84,9 @@ def test_a_metric_whose_lower_values_are_better_is_lost_above_0():
 def test_without_an_interval_nothing_is_shown_whatever_the_sign(margin):
     found = metrics(margin, scores=0.76 + margin)
     html, text = on_page(found), on_terminal(found)
-    assert "AUC: not shown: no interval; the strongest baseline is never seen (0.7600)." in html
+    assert "AUC: not decided: no interval; the strongest baseline is never seen (0.7600)." in html
     line = next(line for line in text.splitlines() if "AUC:" in line)
-    assert "AUC: not shown: no interval; the strongest baseline (*), never seen 0.760" in line
+    assert "AUC: not decided: no interval; the strongest baseline (*), never seen 0.760" in line
     assert "\x1b" not in line  # no colour
     whole = text_of(ET.fromstring(page(found)))
     assert "Baselines Not shown no interval in 1 of 1 metrics" in whole

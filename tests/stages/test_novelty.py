@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from planted_job import Watcher, job, number, planted_stream, snapshot_of
 
+from seedbed.dashboard._novelty import MEANING
 from seedbed.stages import TrainConfig, TrainingSettings, prepare, train
 from seedbed.stages._baselines import BaselineScorers
 from seedbed.stages._evaluation import CandidateDraw, Evaluation, batches
@@ -61,6 +62,15 @@ def test_the_shares_are_those_that_were_planted():
     split = novelty.split(evaluated(data, draw, settings))
     assert set(split) == {"seen", "new"}
     assert split["seen"]["model"]["random"]["ap"] is not None
+
+
+def test_what_the_validation_met_is_not_new_in_the_test_and_the_words_say_so():
+    """Of 100 events 70 are training, 15 validation and 15 test. Source 3 and its pair begin in the validation."""
+    stream = stream_of([(event % 3, event % 2) for event in range(70)] + [(3, 0)] * 15 + [(3, 0)] * 10 + [(4, 0)] * 5)
+    data, _, _, novelty = looked_at(stream)
+    assert [len(part) for part in (data.split.train, data.split.validation, data.split.test)] == [70, 15, 15]
+    assert novelty.facts["new_sources"] == novelty.facts["new_pairs"] == 1 / 15  # source 4, at its first event
+    assert MEANING == "new: in no event before this one, of training, validation or test"
 
 
 def test_the_split_is_that_of_the_events_taken_one_by_one():

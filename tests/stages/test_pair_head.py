@@ -46,7 +46,9 @@ def test_a_change_of_the_rate_scales_both_and_the_schedule_goes_on_in_proportion
     for step in range(12):
         if step == 4:
             rate.write(rate.read() / 4)
+        used = rate.read()
         trainer.step(step)
+        assert trainer.learning_rate == used
         untouched.step(step)
         expected = [group["lr"] / (4 if step >= 4 else 1) for group in untouched.optimizer.param_groups]
         assert [group["lr"] for group in trainer.optimizer.param_groups] == pytest.approx(expected)

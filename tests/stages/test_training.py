@@ -3,17 +3,19 @@
 import os
 import signal
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import torch
 from planted_job import Watcher, changes_of, job, number, planted_stream, snapshot_of
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from seedbed.contracts import AuditRun, ChangeSummary, Outcome, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, Diverged, InvalidInput
 from seedbed.gate import GateSpec, gate_record, judge, parse_gate
-from seedbed.records import Store, read_step_events
+from seedbed.records import Store, merged_events, read_step_events
 from seedbed.runtime import RuntimeDegraded
 from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, configuration_of, train
 from seedbed.testing import FakeClock
@@ -181,13 +183,49 @@ def test_a_stall_cuts_the_rate_and_the_next_step_proves_it(store):
     )
     done = next(change for change in changes.changes if change.outcome is Outcome.EFFECTIVE)
     assert done.after == pytest.approx(done.before / 2)
-    rates = {
-        event.step: event.values["learning_rate"]
-        for event in read_step_events(store.find("one").folder / "events.log")
-        if "learning_rate" in event.values
-    }
-    # A step's record holds the rate set for the step after it, by which time the schedule has moved on a little.
-    assert rates[done.step + 1] == pytest.approx(done.after, rel=0.2)
+    assert logged_rates(store, "one")[done.step + 1] == done.after
+
+
+def logged_rates(store, run_id):
+    """The series of the learning rate, by step."""
+    events = merged_events(store, store.find(run_id))
+    return {event.step: event.values["learning_rate"] for event in events if "learning_rate" in event.values}
+
+
+@contextmanager
+def rates_in_use():
+    """The rate of the first group inside each optimizer step of this process, as PyTorch's own hook sees it."""
+    used: list[float] = []
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: used.append(float(optimizer.param_groups[0]["lr"])))
+    try:
+        yield used
+    finally:
+        hook.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [None, Fault.LR_OVERWRITE])
+def test_the_series_of_the_rate_holds_what_each_step_used(store, fault):
+    """Through a warm-up, a cosine and changes, also where an undeclared scheduler overwrites a change."""
+    with rates_in_use() as used:
+        snapshot = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="one", fault=fault))
+    assert changes_of(snapshot).requested >= 1
+    assert logged_rates(store, "one") == dict(enumerate(used, start=1))
+    # The first steps without the trainer: a third and two thirds of the rate, then all of it.
+    assert used[:3] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
+
+
+@pytest.mark.slow
+def test_a_resumed_run_logs_the_rates_of_a_run_that_nobody_stopped(store):
+    def ctrl_c(report):
+        if report.phase == "train" and report.step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole = snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="whole"))
+    at = next(change.step for change in changes_of(whole).changes if change.outcome is Outcome.EFFECTIVE)
+    assert train(job(change=EAGER), store, Watcher(ctrl_c), run_id="cut").commit is None  # before its change is used
+    snapshot_of(train(job(change=EAGER), store, Watcher(), run_id="cut"))
+    assert logged_rates(store, "cut") == logged_rates(store, "whole")
 
 
 @pytest.mark.slow

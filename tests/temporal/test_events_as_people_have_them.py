@@ -403,10 +403,12 @@ def test_a_cell_of_two_quotes_is_an_empty_one(tmp_path):
     assert (kinds.feature_names, kinds.features.tolist()) == (("x=1.5",), [[1], [0]])
 
 
-def test_names_that_differ_only_by_blanks_stay_two_columns(tmp_path):
-    path = write(tmp_path, "src,dst,t,x, x\n1,2,3,4,5\n")
-    assert read_events(path, X).features.tolist() == [[4]]
-    assert read_events(path, StreamSchema(features=(" x",))).features.tolist() == [[5]]
+@pytest.mark.parametrize("header", ["src,dst,t,x, x", "src,dst,t, x, x", "src,dst,t,x\t,x "])
+def test_names_that_differ_only_by_blanks_are_one_name_that_stands_twice(tmp_path, header):
+    path = write(tmp_path, f"{header}\n1,2,3,4,5\n1,3,4,4,5\n")
+    for read in (lambda: read_events(path, X), lambda: propose(path)):
+        with pytest.raises(InvalidInput, match="line 1: column 'x' stands there twice; remove or rename one"):
+            read()
 
 
 @pytest.mark.parametrize("cell", ["\u0663", "\u0968", "\uff13"])

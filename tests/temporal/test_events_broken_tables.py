@@ -163,6 +163,27 @@ def test_a_name_that_stands_twice_is_said_where_a_column_is_missed_and_no_other_
         read_events(written(tmp_path, f"customer,shop,t,,\n{rows}"), StreamSchema())
 
 
+@pytest.mark.parametrize("header", ["src,dst,t,t,t_duplicated_0", "src,dst,t,t_duplicated_0,t"])
+def test_a_name_that_stands_twice_is_said_where_a_third_one_is_the_name_that_would_be_invented(tmp_path, header):
+    path = written(tmp_path, f"{header}\n" + "".join(f"{row % 3},{row % 5},{row},{row},{row}\n" for row in range(9)))
+    assert refusals(path) == ["line 1: column 't' stands there twice; remove or rename one"] * 2
+
+
+@pytest.mark.parametrize(
+    ("header", "meant", "said"),
+    [
+        ("src,dst,t,,", ("src", "dst", "t", ()), "2 columns without a name"),
+        (",dst,t,x,", ("dst", "x", "t", ()), "2 columns without a name"),
+        ("src,dst,t, ,x", ("src", "dst", "t", ("x",)), "1 column without a name"),
+    ],
+)
+def test_a_column_without_a_name_gets_no_meaning_and_no_other_name(tmp_path, header, meant, said):
+    rows = "".join(f"{row % 3},{row % 5},{row},{row % 4},{row % 7 * 0.5}\n" for row in range(60))
+    found = propose(written(tmp_path, f"{header}\n{rows}"))
+    assert (found.columns.src, found.columns.dst, found.columns.t, found.columns.features) == meant
+    assert f"{said} left out: name them in the header to use them" in found.reasons
+
+
 def test_a_key_that_stands_twice_in_a_line_is_refused_by_a_proposal_too(tmp_path):
     path = written(tmp_path, '{"src": 1, "dst": 2, "t": 3}\n{"src": 1, "dst": 2, "t": 4, "t": 9}\n', "events.jsonl")
     assert refusals(path) == ["line 2: column 't' stands there twice; remove or rename one"] * 2

@@ -50,7 +50,10 @@ def test_thousands_are_read_with_their_decimal_sign(tmp_path, decimal, cells, me
         (".", ["1,450.31", "1,450,00"], 2, "thousands in other cells, each before three digits: write 1,450,00 so too"),
         (".", ["1,450,00"], 1, "1,450,00 is no number: signs between thousands stand before groups of three digits"),
         (".", ["12,34,567"], 1, "12,34,567 is no number: signs between thousands stand before groups of three digits"),
-        (".", ["1,450e3"], 1, "1,450e3 is no number: signs between thousands stand before groups of three digits"),
+        (".", ["1,450e3"], 1, 'set data.file.decimal to ","'),  # in no number with an exponent stand signs of thousands
+        (".", ["1,450,0e3"], 1, "1,450,0e3 is no number: signs between thousands stand before groups of three digits"),
+        (".", ["1,450.31", "2,5e3"], 2, "thousands in other cells, each before three digits: write 2,5e3 so too"),
+        (".", ["1,450.31", "7", "Meyer, Hans"], 3, "if Meyer, Hans means an empty cell, add it to data.file.null"),
         (",", ["1,450,300"], 1, "data.file.decimal is a comma, so it stands once, before the fraction"),
         (".", ["1", "2", "3", "unbekannt"], 4, "if unbekannt means an empty cell, add it to data.file.null"),
         (",", ["1,5", "k.A."], 2, "if k.A. means an empty cell, add it to data.file.null"),
@@ -161,12 +164,38 @@ def test_another_column_tells_that_the_comma_is_decimal_and_the_reading_is_said(
     assert read_events(path, found.columns, file=found.file).features[0, 0] == pytest.approx(1.45)
 
 
-def test_a_column_of_numbers_that_are_grouped_wrongly_is_no_category(tmp_path):
-    path = tmp_path / "e.csv"
-    path.write_text("src,dst,t,x\n" + "".join(f'{i % 3},{i % 5},{i},"{i % 4 + 1},450,00"\n' for i in range(60)))
+def test_a_comma_stands_before_the_fraction_in_numbers_with_an_exponent_too(tmp_path):
+    """As pandas writes small numbers with a decimal comma; one such cell shows the sign of its column."""
+    cells = ["1,5e-01", "2,5E+2", "-1e1", "0,25"] * 15
+    path = table(tmp_path, cells)
     found = propose(path)
-    assert found.columns.features == ()
-    assert "x is left out: 1,450,00 is no number: signs between thousands" in "\n".join(found.reasons)
+    assert (found.columns.features, found.columns.categorical, found.file.decimal) == (("x",), (), ",")
+    read = read_events(path, found.columns, file=found.file).features[:4, 0].tolist()
+    assert read == pytest.approx([0.15, 250, -10, 0.25])
+    assert propose(table(tmp_path, ["1,450"] * 59 + ["1,450e3"])).file.decimal == ","  # no thousands can be meant
+
+
+@pytest.mark.parametrize("odd", ["1,450,00", "12,34,567"])
+def test_numbers_of_which_one_is_grouped_wrongly_are_left_out_with_that_one(tmp_path, odd):
+    for num, at in ((60, 45), (150, 3)):  # so many that they may be document numbers else
+        path = table(tmp_path, [odd if row == at else f"{row}.5" for row in range(num)])
+        found = propose(path)
+        assert (found.columns.features, found.columns.event_id) == ((), None)
+        assert f"x is left out: {odd} is no number: signs between thousands" in "\n".join(found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_category"),
+    [
+        (["1,2,3", "1,2", "4,5,6,7", "none,1,2"], True),  # lists
+        (["1,450,00", "2,450,00", "3,450,00", "4,450,00"], True),
+        ([f"{row},2,3" for row in range(30)], False),  # more values than a category should have
+    ],
+)
+def test_texts_that_are_all_odd_numbers_may_be_names_or_lists(tmp_path, cells, is_category):
+    found = propose(table(tmp_path, cells * 15))
+    assert found.columns.categorical == (("x",) if is_category else ())
+    assert "is no number" not in "\n".join(found.reasons)
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,48 @@ def test_numbers_with_words_for_empty_cells_among_them_are_no_nodes_and_named(tm
     found, said = proposed(tmp_path / "e.csv")
     assert (found.columns.src, found.columns.dst) == ("who", "what")
     assert "user is no node: it has cells of NA among its numbers" in said
+
+
+@pytest.mark.parametrize("place", ["who", "what", "colour"])
+def test_words_for_nothing_among_names_are_told(tmp_path, place):
+    """NA may be Namibia; a source, a destination and a category are asked about."""
+    columns = {
+        "who": [f"a{row % 5}" for row in range(NUM)],
+        "what": [f"b{row % 7}" for row in range(NUM)],
+        "t": range(NUM),
+    }
+    columns["colour"] = [("red", "blue")[row % 2] for row in range(NUM)]
+    columns[place] = ["NA" if row == 33 else cell for row, cell in enumerate(columns[place])]
+    path = tmp_path / "e.csv"
+    pl.DataFrame(columns).write_csv(path)
+    found, said = proposed(path)
+    assert (found.columns.src, found.columns.dst, found.columns.categorical) == ("who", "what", ("colour",))
+    assert found.file.null == ()
+    assert f"{place} holds NA, read as a name: if that means an empty cell, add it to data.file.null" in said
+    assert said.count("read as a name") == 1
+    without = pl.DataFrame({**columns, "x": ["NA" if row == 7 else str(row % 9 / 4) for row in range(NUM)]})
+    without.write_csv(path)
+    assert "read as a name" not in "\n".join(propose(path).reasons)  # NA is empty now, which is said of an end
+
+
+def test_text_that_never_repeats_is_called_no_document_number(tmp_path):
+    columns = {**NODES, "body": [f"the {row}th of our letters" for row in range(NUM)]}
+    pl.DataFrame(columns).write_csv(tmp_path / "e.csv")
+    found, said = proposed(tmp_path / "e.csv")
+    assert found.columns.event_id is None
+    assert "body is left out: every value is different: it is text that hardly ever repeats" in said
+    assert "document number" not in said
+
+
+def test_the_column_that_was_taken_for_the_time_is_named_where_nodes_are_missing(tmp_path):
+    (tmp_path / "e.csv").write_text("a,b\n" + "".join(f"{row * row},{row % 3}\n" for row in range(20)))
+    with pytest.raises(InvalidInput, match=r"the columns are b \(whole\), a \(taken for the time\); name them"):
+        propose(tmp_path / "e.csv")
+
+
+def test_times_that_go_backwards_are_shown_as_they_are_written(tmp_path):
+    (tmp_path / "e.csv").write_text("src,dst,t\n1,2,2025-03-03T10:00:00Z\n1,2,2025-03-01T10:29:02+00:00\n")
+    with pytest.raises(
+        InvalidInput, match=r"no time before the previous row's 2025-03-03T10:00:00Z, found '2025-03-01"
+    ):
+        read_events(tmp_path / "e.csv", StreamSchema())

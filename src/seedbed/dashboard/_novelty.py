@@ -10,7 +10,7 @@ from seedbed.records import Snapshot
 
 __all__ = ["MEANING", "NoveltyRemark", "NoveltyTable", "novelty_names", "novelty_of"]
 
-MEANING = "new: in no event before this one, of the training or of the test"
+MEANING = "new: in no event before this one, of training, validation or test"
 
 _FACTS, _SPLIT = "novelty", "by_novelty"
 _METRICS = ("ap", "auc", "mrr")

@@ -50,7 +50,7 @@ class Standing:
     @property
     def verdict(self) -> str:
         """How the model stands, in one or two words."""
-        return "not shown" if self.side is None else self.side
+        return "not decided" if self.side is None else self.side
 
     @property
     def reason(self) -> str:

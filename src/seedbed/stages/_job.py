@@ -12,7 +12,7 @@ from seedbed.contracts import Message
 from seedbed.contracts._documents import parse_json_once
 from seedbed.errors import Conflict, StoreCorrupt
 from seedbed.records import ActiveRun, RunView, canonical_json
-from seedbed.records.storage import create, read_regular
+from seedbed.records.storage import JOB, create, read_regular
 from seedbed.runtime import ResolvedConfig
 from seedbed.stages._config import TrainConfig
 from seedbed.stages._settings import differences, settings
@@ -20,7 +20,6 @@ from seedbed.temporal import EventStream
 
 __all__ = ["BegunJob", "Job", "configuration_of"]
 
-_FILE = "job.json"
 _VERSION = 4
 _MAY_CHANGE = ("gate", "runtime.mode", "runtime.sample_every", "training.checkpoint_every")
 
@@ -77,7 +76,7 @@ class BegunJob(Message):
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """What the run in `folder` began with; None when it crashed before it wrote that. Raises StoreCorrupt."""
-        path = folder / _FILE
+        path = folder / JOB
         try:
             return cls.parse(read_regular(path))
         except FileNotFoundError:
@@ -93,7 +92,7 @@ class BegunJob(Message):
         """Write it to the run's folder, once; runtime settings that were not set stay unset, so they are defaults."""
         document = self.model_dump(mode="json", exclude={"replay_of"} if self.replay_of is None else None)
         document["config"]["runtime"] = self.config.runtime.model_dump(mode="json", exclude_unset=True)
-        create(run.path(_FILE), canonical_json(document))
+        create(run.path(JOB), canonical_json(document))
 
     def warn_of_other_neighbours(self, run_id: str) -> None:
         """Log a warning when the run began with uniform neighbours that are no longer drawn so."""

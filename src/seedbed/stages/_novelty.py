@@ -29,6 +29,8 @@ _Metrics = dict[str, dict[str, float | None]]
 class Novelty:
     """What is new in the test events: `seen` bool [N], where both ends had an event before; shares are of 1.
 
+    Before is before in the stream: events of training, of validation, and of the test itself.
+
     `facts` has NOVELTY_FACTS: the shares of events whose source, destination or pair had no event before, and of those
     whose source had met no destination, so that their historical negatives are random ones; the numbers of seen and of
     new events. `negatives` has NEGATIVE_SHARES by kind: negatives that are the true destination; events of which all

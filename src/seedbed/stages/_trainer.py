@@ -50,11 +50,15 @@ class Trainer:
         self.optimizer = torch.optim.Adam(_groups(self.model, settings), lr=settings.learning_rate, fused=True)
         shape = _warmup_cosine(settings.warmup_steps, self.num_steps) if settings.schedule == "warmup_cosine" else _flat
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, shape)
+        self._used_rate: float | None = None
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate that is set in the optimizer now."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        """The learning rate that the last optimizer step used; before the first `step`, the one that it will use.
+
+        The optimizer holds the next step's rate as soon as a step is taken, and a change may still replace that.
+        """
+        return float(self.optimizer.param_groups[0]["lr"]) if self._used_rate is None else self._used_rate
 
     def batch(self, step: int) -> range:
         """The training events of a step; steps are counted from 0 over all epochs."""
@@ -77,6 +81,7 @@ class Trainer:
             raise Diverged(f"step {step + 1}: the loss is {value}; {_DIVERGED}")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._used_rate = float(self.optimizer.param_groups[0]["lr"])
         self.optimizer.step()
         self.scheduler.step()
         return value

@@ -87,7 +87,7 @@ def _times(file: EventFile, schema: StreamSchema, unit: TimeUnit, *, sort: bool)
     t = file.times(schema.t, unit)
     backwards = np.append(False, t[1:] < t[:-1])
     if not sort and backwards.any():
-        before = int(t[backwards.argmax() - 1])
+        before = file.frame[schema.t][int(backwards.argmax()) - 1]  # as it is written, as the refused one is
         file.refuse(
             schema.t,
             backwards,

@@ -22,6 +22,7 @@ _OUTCOME_STYLES = {
     Outcome.FAILED: "bold red",
     Outcome.UNKNOWN: "bold red",
 }
+_FACTORS = 5  # shown of those that differ
 _MISSING = (Text("not in the record", style="dim"),)
 
 
@@ -104,8 +105,10 @@ def _comparison(diff: Diff) -> RenderableType:
     """The run that this one is compared with."""
     before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
     allowed = [
-        f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:5]
+        f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:_FACTORS]
     ]
+    if num_more := len(diff.excluded_factors) - len(allowed):
+        allowed.append(f"and {num_more} more, as `runs diff` shows")
     return section(Text("compared with", style="bold"), [(line,) for line in (before + diff.summary, *allowed)])
 
 

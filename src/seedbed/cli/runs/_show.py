@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
-_JOB = "job.json"  # of a run that a command started
-
 
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show one run: all its metrics and step series, its changes, what else happened, and the kernels that ran.
@@ -77,7 +75,9 @@ def _unfinished_text(view: "RunView") -> str:
 
 
 def _how_to_resume(view: "RunView") -> str:
-    if (view.folder / _JOB).exists():
+    from seedbed.records.storage import JOB
+
+    if (view.folder / JOB).exists():
         return f"the command that started it and --resume {view.run_id}"
     stage = "" if view.stage is Stage.TRAINING else f", Stage.{view.stage.name}"
     return f"store.start({view.project!r}, {view.run_id!r}{stage}) in the script that started it"

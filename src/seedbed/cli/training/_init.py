@@ -74,8 +74,11 @@ def _propose(events: Path, path: Path, *, force: bool) -> None:
     proposal = propose(events)
     training = settings_for(proposal.num_events) if proposal.num_events else {}
     if training:
-        why = "larger ones leave too few steps to learn, or too few batches for the interval that the gate needs"
-        reason = f"batch_size {training['batch_size']}, warmup_steps {training['warmup_steps']}: of so few events {why}"
+        why = "leave too few steps to learn, or too few batches for the interval that the gate needs"
+        reason = (
+            f"batch_size {training['batch_size']}, warmup_steps {training['warmup_steps']}: with so few events, larger "
+            f"values {why}"
+        )
         proposal = replace(proposal, reasons=(*proposal.reasons, reason))
     compiler = {}
     if proposal.num_events:

@@ -5,11 +5,12 @@ from seedbed.records.storage._clock import Clock, SystemClock
 from seedbed.records.storage._durable import AppendFile, create, replace
 from seedbed.records.storage._files import Files, StoredFile
 from seedbed.records.storage._json_file import atomic_write_json, json_with_hash, read_json_with_hash
-from seedbed.records.storage._layout import EVENTS
+from seedbed.records.storage._layout import EVENTS, JOB
 from seedbed.records.storage._local import LocalFiles, read_regular
 
 __all__ = [
     "EVENTS",
+    "JOB",
     "AppendFile",
     "Blobs",
     "Clock",

@@ -11,6 +11,7 @@ __all__ = [
     "EVENTS_TAIL",
     "EXPIRIES",
     "INDEX",
+    "JOB",
     "LATEST",
     "LOGS",
     "MARKER",
@@ -35,6 +36,7 @@ BASELINES = "baselines"
 EXPIRIES = "released"
 QUARANTINE = "quarantine"
 EVENTS = "events.log"  # of each run, in its folder
+JOB = "job.json"  # of each run that a command began, in its folder
 TAIL = ".tail"  # the ending of the file beside it, while the run logs
 EVENTS_TAIL = EVENTS.replace(".log", TAIL)
 

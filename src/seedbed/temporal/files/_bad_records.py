@@ -7,14 +7,19 @@ begins with a double quote.
 import io
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["line_of_record", "seems_broken", "why_no_table"]
 
 _CHUNK_BYTES = 1 << 20
 _QUOTE, _LF, _CR = b'"\n\r'
+
+Bytes = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 
 def seems_broken(source: BinaryIO, separator: str, num_records: int | None) -> bool:
@@ -22,35 +27,68 @@ def seems_broken(source: BinaryIO, separator: str, num_records: int | None) -> b
 
     A double quote at an odd place, by which polars and this look may differ, counts too; `why_no_table` tells exactly.
     """
-    expected, seen, carried, is_open = None, 0, 0, False
+    mark, fields, is_open = ord(separator), _FieldCount(num_records), False
     while chunk := source.read(_CHUNK_BYTES) + source.readline():
         content = np.frombuffer(chunk if chunk.endswith(b"\n") else chunk + b"\n", np.uint8)
-        is_mark, is_end, is_quote = content == ord(separator), content == _LF, content == _QUOTE
-        was_open = is_open
-        if was_open or is_quote.any():
-            is_outside = ~(np.bitwise_xor.accumulate(is_quote) ^ was_open)
-            is_beside = is_mark | is_end | is_quote
-            is_odd_opening = (is_quote & ~is_outside)[1:] & ~is_beside[:-1]
-            is_odd_closing = (is_quote & is_outside)[:-1] & ~(is_beside | (content == _CR))[1:]
-            if (is_odd_opening | is_odd_closing).any():
-                return True
-            is_mark, is_end, is_open = is_mark & is_outside, is_end & is_outside, not is_outside[-1]
-        marks, ends = np.flatnonzero(is_mark), np.flatnonzero(is_end)
-        num_before = np.append(0, np.searchsorted(marks, ends))
-        counts = np.diff(num_before)
-        counts[:1] += carried
-        carried = len(marks) - num_before[-1] + (0 if len(ends) else carried)
-        starts = np.append(0, ends + 1)[:-1]
-        is_blank = (ends == starts) | ((ends == starts + 1) & (content[starts] == _CR))
-        is_blank[:1] &= not was_open
-        counts = counts[~is_blank][: None if num_records is None else num_records - seen]
-        expected = counts[0] if expected is None and len(counts) else expected
-        seen += len(counts)
-        if (counts != expected).any():
+        was_open, is_outside = is_open, _outside_quotes(content, mark, is_open=is_open)
+        if is_outside is None:
             return True
-        if seen == num_records:
+        is_open = not is_outside[-1]
+        marks = np.flatnonzero((content == mark) & is_outside)
+        ends = np.flatnonzero((content == _LF) & is_outside)
+        if fields.differ(marks, ends, _blank(content, ends, goes_on=was_open)):
+            return True
+        if fields.is_done:
             return False
     return is_open
+
+
+def _outside_quotes(content: Bytes, separator: int, *, is_open: bool) -> Bools | None:
+    """Which bytes stand outside double quotes, of which one may be open before; None if one stands at an odd place."""
+    is_quote = content == _QUOTE
+    if not (is_open or is_quote.any()):
+        return np.ones(len(content), np.bool_)
+    is_outside = ~(np.bitwise_xor.accumulate(is_quote) ^ is_open)
+    separates = (content == separator) | (content == _LF) | is_quote
+    opens_oddly = (is_quote & ~is_outside)[1:] & ~separates[:-1]
+    closes_oddly = (is_quote & is_outside)[:-1] & ~(separates | (content == _CR))[1:]
+    return None if (opens_oddly | closes_oddly).any() else is_outside
+
+
+def _blank(content: Bytes, ends: Indices, *, goes_on: bool) -> Bools:
+    """Which of the records that end there hold nothing; the first may go on from before."""
+    starts = np.append(0, ends + 1)[:-1]
+    is_blank: Bools = (ends == starts) | ((ends == starts + 1) & (content[starts] == _CR))
+    is_blank[:1] &= not goes_on
+    return is_blank
+
+
+@final
+class _FieldCount:
+    """Compares the fields of the first records, or of all, with those of the first; blank ones do not count."""
+
+    def __init__(self, num_records: int | None) -> None:
+        self._left = num_records
+        self._carried = 0
+        self._expected: int | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there were as many records as were to be looked at."""
+        return self._left == 0
+
+    def differ(self, marks: Indices, ends: Indices, is_blank: Bools) -> bool:
+        """Whether a record that ends in the next bytes has another number of separators than the first one."""
+        num_before = np.append(0, np.searchsorted(marks, ends))
+        counts = np.diff(num_before)
+        counts[:1] += self._carried
+        self._carried = len(marks) - int(num_before[-1]) + (0 if len(ends) else self._carried)
+        counts = counts[~is_blank][: self._left]
+        if self._left is not None:
+            self._left -= len(counts)
+        if self._expected is None and len(counts):
+            self._expected = int(counts[0])
+        return bool((counts != self._expected).any())
 
 
 def line_of_record(text: str, number: int) -> int | None:

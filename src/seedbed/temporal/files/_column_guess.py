@@ -28,7 +28,8 @@ class ColumnGuess:
     if that is what the numbers are, are whole. `is_daily`: the times are surely dates of whole days. `is_ambiguous`:
     every comma may stand before a fraction or between thousands. `no_id` says why whole numbers cannot be ids.
 
-    The kind `clock time` is a time of day, `nested` a list or record, `unread` another type that is not read.
+    In a column of the kind `text` a word of `null` may be a name too. The kind `clock time` is a time of day, `nested`
+    a list or record, `unread` another type that is not read.
     """
 
     name: str
@@ -98,7 +99,7 @@ def _of_text(name: str, cells: pl.Series) -> ColumnGuess:
         return replace(
             _of_moments(name, filled, null, moments), time_format=patterns[0], other_formats=tuple(patterns[1:])
         )
-    return ColumnGuess(name, "text", *counts)  # where a text is a name, NA may be one
+    return ColumnGuess(name, "text", *counts, null=null)
 
 
 def _of_moments(name: str, filled: pl.Series, null: tuple[str, ...], moments: Instants) -> ColumnGuess:

@@ -107,9 +107,9 @@ class Container:
             found = lazy.collect_schema().names()
             for column in columns or ():
                 if column not in found:
-                    self.refuse_repeated(found, found)  # a second column of one name has another, invented one
+                    self.refuse_repeated(found)  # a second column of one name has another, invented one
                     raise self._no_column(column, found)
-            self.refuse_repeated(columns or (), found)
+            self.refuse_repeated(columns or ())
             if self.kind == "text":
                 self._refuse_broken(self.separator(columns), rows)
             chosen = lazy if columns is None else lazy.select(columns)
@@ -285,26 +285,28 @@ class Container:
                 "write it as a text"
             )
 
-    def refuse_repeated(self, columns: Sequence[str], found: Sequence[str]) -> None:
+    def refuse_repeated(self, columns: Sequence[str]) -> None:
         """Raise InvalidInput if one of these columns stands twice in the header, or as a key in one line of JSON.
 
-        Columns without a name are no such ones.
-
-        `found` holds the names of all columns as they were read, where the second one of a name has another.
+        Blanks around a name mean nothing. Columns without a name are no such ones.
         """
         twice: tuple[int, str] | None = None
         if self.kind == "lines":
             twice = repeated_key(self._content, columns)
         elif self.kind == "text" and self.form.header:
             names = self._first_record(self.separator(columns))
-            renamed = [
-                column for column in columns if f"{column}_duplicated_0" in found and names.count(column) > 1 and column
-            ]
-            twice = (self._num_blank + 1, renamed[0]) if renamed else None
+            repeated = [name for name in map(str.strip, columns) if name and names.count(name) > 1]
+            twice = (self._num_blank + 1, repeated[0]) if repeated else None
         if twice is not None:
             raise InvalidInput(
                 f"{self.path}: line {twice[0]}: column {twice[1]!r} stands there twice; remove or rename one"
             )
+
+    def nameless(self, columns: Sequence[str]) -> list[str]:
+        """Which of all the columns, as they were read, have no name in the file; a name may have been invented."""
+        is_header = self.kind == "text" and self.form.header
+        names = self._first_record(self.separator(None)) if is_header else columns
+        return [column for column, name in zip(columns, names, strict=False) if not name.strip()]
 
     def _no_column(self, column: str, found: list[str]) -> InvalidInput:
         named = self._first_record(self.separator(None)) if self.kind == "text" and self.form.header else found
@@ -325,6 +327,8 @@ class Container:
                 return self._not_utf8(content)
             if self.kind == "lines" and (why_not := why_mixed(content)):
                 return InvalidInput(f"{self.path}: {why_not}")
+            if isinstance(error, pl.exceptions.DuplicateError):
+                self.refuse_repeated(self._first_record(self.separator(None)))
             if self.kind == "text" and (why := self._why_no_table(self.separator(None))):
                 return why
         first_line = str(error).partition("\n")[0]

@@ -1,11 +1,10 @@
 """Numbers as people write them: with a point or a comma before the fraction, and with the other between thousands."""
 
-import re
 from typing import Literal
 
 import polars as pl
 
-__all__ = ["Decimal", "fits_decimal", "may_be_thousands", "plain_decimals", "why_no_number"]
+__all__ = ["Decimal", "fits_decimal", "may_be_thousands", "plain_decimals", "why_no_number", "why_no_numbers"]
 
 Decimal = Literal[".", ","]
 
@@ -15,8 +14,8 @@ _GROUPED = {  # every group has three digits, and a number does not begin with a
 }
 _COMMA_IS_NO_FRACTION = r"[,.][0-9]+[,.]"  # 1,450.31 or 1,234,567, where 1,450 alone may also be 1.45
 _THOUSANDS_OR_NOT = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
-_ODD_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*,[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?")
-_WITH_COMMA = r"^[+-]?[0-9]+(?:,[0-9]+)?$"
+_ODD_NUMBER = r"^[+-]?[0-9]+(?:[.,][0-9]+)*,[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?$"
+_WITH_COMMA = r"^[+-]?[0-9]+(?:,[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 
 
 def plain_decimals(cells: pl.Series, decimal: Decimal) -> pl.Series:
@@ -52,12 +51,26 @@ def may_be_thousands(cells: pl.Series) -> bool:
 
 def why_no_number(text: str) -> str | None:
     """What is wrong with a text of digits with points and commas, of which one is at a wrong place; else None."""
-    if not _ODD_NUMBER.fullmatch(text) or fits_decimal(pl.Series([text]), ",") or fits_decimal(pl.Series([text]), "."):
+    cell = pl.Series([text])
+    if not cell.str.contains(_ODD_NUMBER).item() or fits_decimal(cell, ",") or fits_decimal(cell, "."):
         return None
     return (
         f"{text} is no number: signs between thousands stand before groups of three digits, and in no number with an "
         "exponent; write it without them"
     )
+
+
+def why_no_numbers(cells: pl.Series) -> str | None:
+    """What is wrong with the first odd number among cells that are mostly numbers; None where others are none either.
+
+    Of texts that are all odd nothing is said: they may be names or lists, as 1,2,3 is.
+    """
+    decimals: tuple[Decimal, ...] = (".", ",")
+    for decimal in decimals:
+        odd = cells.filter(plain_decimals(cells, decimal).cast(pl.Float64, strict=False).is_null())
+        if 0 < len(odd) < len(cells) / 2 and odd.str.contains(_ODD_NUMBER).all() and (why := why_no_number(odd[0])):
+            return why
+    return None
 
 
 def _where(holds: pl.Series, values: pl.Series) -> pl.Series:

@@ -13,7 +13,7 @@ from seedbed.temporal._arrays import Float32, Int64
 from seedbed.temporal._time_unit import TimeUnit
 from seedbed.temporal.files._cells import EMPTY_WORDS, TEXT, booleans, emptied, whole_floats
 from seedbed.temporal.files._container import Container
-from seedbed.temporal.files._decimals import fits_decimal, plain_decimals, why_no_number
+from seedbed.temporal.files._decimals import fits_decimal, may_be_thousands, plain_decimals, why_no_number
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._instants import Instants, fitting_patterns
 from seedbed.temporal.files._number_texts import is_number, whole_texts
@@ -27,8 +27,7 @@ _NO_UNIT = "no unit holds all these times in 64 bits: leave out digits of the se
 _DATE = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*")
 _LAST_SECOND = 4_102_444_800  # of the year 2099; a greater number is none of seconds
-_POINTED = re.compile(r"[+-]?[0-9.,]*[0-9][0-9.,]*")
-_THOUSANDS_OR_NOT = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+_POINTED = re.compile(r"[+-]?[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -232,12 +231,12 @@ class EventFile:
                 "data.file.decimal is a comma, so it stands once, before the fraction, and "
                 "points may only stand between thousands, as in 1.450,31"
             )
-        if "," in text and self._has_thousands(column):
+        if "," in text and _POINTED.fullmatch(text) and self._has_thousands(column):
             return (
                 f"commas stand between thousands in other cells, each before three digits: write {text} so too, "
                 "without commas, or with a point before its fraction"
             )
-        if _THOUSANDS_OR_NOT.fullmatch(text):
+        if may_be_thousands(pl.Series([text])):
             return f'if {text} has a decimal comma, set data.file.decimal to ","; if it means thousands, drop the comma'
         if fits_decimal(pl.Series([text]), ","):
             return 'set data.file.decimal to "," for numbers with a decimal comma'

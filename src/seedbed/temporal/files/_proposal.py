@@ -10,13 +10,14 @@ import polars as pl
 from seedbed.errors import InvalidInput
 from seedbed.temporal._schema import StreamSchema
 from seedbed.temporal._ties import heavy_ties
-from seedbed.temporal._time_unit import TimeUnit
+from seedbed.temporal._time_unit import TimeUnit, units_per_day
+from seedbed.temporal.files._cells import emptied
 from seedbed.temporal.files._clock_times import HOURS, are_clock_numbers
 from seedbed.temporal.files._column_guess import ColumnGuess, guess_column
 from seedbed.temporal.files._column_names import ACTORS, ONE_KIND, THINGS, TIMES, plain_name, tells_an_outcome
 from seedbed.temporal.files._contacts import why_directed
 from seedbed.temporal.files._container import Container
-from seedbed.temporal.files._decimals import Decimal, plain_decimals, why_no_number
+from seedbed.temporal.files._decimals import Decimal, plain_decimals, why_no_numbers
 from seedbed.temporal.files._event_file import MAX_CATEGORIES, EventFile
 from seedbed.temporal.files._file_format import FileFormat
 from seedbed.temporal.files._form_guess import with_form
@@ -60,7 +61,11 @@ def propose(path: Path) -> FileProposal:
     frame = container.read(None, rows=_ROWS)
     if frame.is_empty():
         raise InvalidInput(f"{path}: expected at least 1 event, found none; check what wrote the file")
-    container.refuse_repeated(frame.columns, frame.columns)
+    container.refuse_repeated(frame.columns)
+    if nameless := container.nameless(frame.columns):
+        frame = frame.drop(nameless)
+        num = "1 column" if len(nameless) == 1 else f"{len(nameless)} columns"
+        reasons.append(f"{num} without a name left out: name them in the header to use them")
     guesses = [guess_column(column) for column in frame.get_columns()]
     return _Columns(container, frame, guesses, reasons).proposal()
 
@@ -77,6 +82,8 @@ class _Columns:
         self._clocks = [guess.name for guess in guesses if self._is_clock(guess)]
         self._no_nodes = set(self._clocks)
         self._unclear: dict[str, str] = {}
+        self._times: list[str] = []
+        self._words = {guess.name: guess.null for guess in guesses if guess.kind == "text"}
 
     def proposal(self) -> FileProposal:
         decimal = self._choose_decimal()
@@ -111,13 +118,13 @@ class _Columns:
         unit = time.unit or time.whole_in or "other"
         num_events = len(self._frame) if self._is_whole_file else None
         file = EventFile.of(self._container.written_as(form), self._frame)
+        self._ask_of_empty_words((src, dst), categorical, null)
         for name, where in ((name, file.where_empty(name)) for name in (src, dst, time.name)):
             if where is not None:
                 self._reasons.append(
                     f"{name} is empty {where}: training refuses that, so fill the cells or drop the rows"
                 )
-        timed = file.frame.filter(file.frame[time.name].cast(pl.String).fill_null("") != "")
-        t = replace(file, frame=timed).times(time.name, unit)
+        t = _times(file, time.name, unit).drop_nulls().to_numpy()
         if tied := heavy_ties(t):
             self._reasons.append(f"t {time.name}, but check it: {tied}")
         is_sorted = bool((t[1:] >= t[:-1]).all())
@@ -177,7 +184,8 @@ class _Columns:
             )
         if chosen is None:
             raise self._missing("a time: whole numbers, dates, or a column named t, time or timestamp")
-        coarse, chosen = chosen, finest(chosen, [guess for guess in found if guess in named])
+        coarse = chosen
+        chosen = finest(coarse, [guess for guess in found if guess in named], lambda it: self._is_same_day(coarse, it))
         why = (
             "its name" if chosen in named else "its values, which are dates" if chosen in dated else "its rising values"
         )
@@ -187,6 +195,7 @@ class _Columns:
         self._reasons += [f"t {chosen.name}: from {why}", *why_unit(chosen)]
         if chosen.is_daily and self._clocks:
             self._reasons.append(why_join(self._frame.select(chosen.name, self._clocks[0])))
+        self._times.append(chosen.name)
         return self._left.pop(chosen.name)
 
     def _refuse_days(self, time: ColumnGuess) -> None:
@@ -198,6 +207,19 @@ class _Columns:
         numbers = plain_decimals(filled, time.decimal) if cells.dtype == pl.String else cells
         if why := why_days(numbers.cast(pl.Float64, strict=False).drop_nulls()):
             raise InvalidInput(f"{self._container.path}: column {time.name!r}: numbers with fractions, {why}")
+
+    def _is_same_day(self, date: ColumnGuess, time: ColumnGuess) -> bool:
+        """Whether, in nearly every row that has both, the time lies on the day of the date."""
+        same = self._days(date) == self._days(time)
+        return bool(same.any()) and int(same.sum()) >= _NEARLY_ALL * (len(same) - same.null_count())
+
+    def _days(self, guess: ColumnGuess) -> pl.Series:
+        """The UTC day of each row of a column that surely holds times; null where it is empty."""
+        unit = guess.unit or "seconds"
+        found = {"null": guess.null, "decimal": guess.decimal, "time_format": guess.time_format}
+        form = FileFormat.model_validate({**self._container.form.model_dump(), **found})
+        file = EventFile.of(self._container.written_as(form), self._frame)
+        return _times(file, guess.name, unit) // (units_per_day(unit) or 1)
 
     def _take_ends(self) -> tuple[str, str, bool]:
         """The source and the destination; a column that only its numbers keep from being one of them is named."""
@@ -260,6 +282,15 @@ class _Columns:
                     f"{guess.name}: {cell} is read as {as_decimal}; if it means {plain}, write it without the comma"
                 )
 
+    def _ask_of_empty_words(self, ends: Sequence[str], categories: Sequence[str], null: Sequence[str]) -> None:
+        """Name the words such as NA that stand among names; those of `null` are empty cells."""
+        for name in (*ends, *categories):
+            if words := ", ".join(word for word in self._words.get(name, ()) if word not in null):
+                drop = ", and drop its rows, since training refuses an empty id" if name in ends else ""
+                self._reasons.append(
+                    f"{name} holds {words}, read as a name: if that means an empty cell, add it to data.file.null{drop}"
+                )
+
     def _leave_out_points(self) -> None:
         """Leave out the columns of numbers that cannot be read with the decimal comma that other columns have."""
         for guess in [guess for guess in self._left.values() if guess.kind in ("whole", "fraction")]:
@@ -276,7 +307,7 @@ class _Columns:
         for guess in self._left.values():
             if not (self._is_whole_file and self._names_rows(guess) and guess.num_distinct == len(self._frame)):
                 continue
-            if not self._frame[guess.name].cast(pl.String).str.strip_chars().str.contains(r"\s").any():
+            if not self._has_blanks(guess):
                 self._reasons.append(
                     f"event_id {guess.name}: {_different(guess)}: it may be a document number, no node"
                 )
@@ -297,7 +328,7 @@ class _Columns:
         for guess in self._left.values():
             reason = self._why_no_feature(guess)
             if reason is not None:
-                self._reasons.append(f"{guess.name or 'the column without a name'} is left out: {reason}")
+                self._reasons.append(f"{guess.name} is left out: {reason}")
             elif guess.kind == "text":
                 categories.append(guess)
                 self._reasons.append(f"{guess.name} is a category: text of {guess.num_distinct} values")
@@ -332,14 +363,16 @@ class _Columns:
             return "it holds one value or none"
         if guess.unit is not None or guess.kind == "time":
             return "it holds another time; if it says when something became known, it may be known_at"
-        if guess.name == "" or self._is_counter(guess.name):
+        if self._is_counter(guess.name):
             return "it counts the rows"
         if self._names_rows(guess):
+            if self._has_blanks(guess):
+                return f"{_different(guess)}: it is text that hardly ever repeats, so it is no category"
             may_be = "" if self._is_whole_file else "; if that holds for the whole file, it may be event_id"
             return f"{_different(guess)}: it may be a document number, no node{may_be}"
-        if guess.kind == "text" and (odd := self._odd_number(guess.name)):
-            return odd
         if guess.kind == "text" and guess.num_distinct > _MOST_CATEGORIES:
+            if odd := self._odd_number(guess):
+                return odd
             if self._are_places(guess.name):
                 kind = f"text of {guess.num_distinct} values, which look like coordinates"
                 return f"{kind}; write each number into a column of its own to use them"
@@ -364,7 +397,12 @@ class _Columns:
     def _names_rows(self, guess: ColumnGuess) -> bool:
         """Whether it is a document number; other numbers that are all different may be measured values."""
         is_named = guess.kind == "text" or (guess.kind == "whole" and self._rises(guess.name))
-        return is_named and self._may_be_id(guess) and not self._are_places(guess.name) and self._is_document(guess)
+        is_document = is_named and self._may_be_id(guess) and self._is_document(guess)
+        return is_document and not self._are_places(guess.name) and not self._odd_number(guess)
+
+    def _has_blanks(self, guess: ColumnGuess) -> bool:
+        """Whether some of its cells are texts of several words, which no document number is."""
+        return bool(self._frame[guess.name].cast(pl.String).str.contains(r"\s").any())
 
     def _is_counter(self, name: str) -> bool:
         if self._left[name].kind != "whole" or self._left[name].num_filled < len(self._frame):
@@ -381,13 +419,12 @@ class _Columns:
         cells = self._frame[name].cast(pl.String).drop_nulls()
         return bool(cells.filter(cells != "").str.contains(_PLACE).all())
 
-    def _odd_number(self, name: str) -> str | None:
-        """What is wrong with the first of its texts, if all are written as numbers."""
-        filled = self._frame[name].cast(pl.String).drop_nulls()
-        if self._are_places(name):
+    def _odd_number(self, guess: ColumnGuess) -> str | None:
+        """What is wrong with the first of its texts that is no number, if most are numbers and such words as NA."""
+        if guess.kind != "text":
             return None
-        wrong = [why_no_number(text) for text in filled.unique(maintain_order=True).head(_MOST_CATEGORIES)]
-        return wrong[0] if None not in wrong else None
+        cells = self._frame[guess.name].cast(pl.String)
+        return why_no_numbers(emptied(cells, ("", *guess.null)).drop_nulls().unique(maintain_order=True))
 
     def _may_be_id(self, guess: ColumnGuess) -> bool:
         is_kind = guess.kind in ("whole", "text") and guess.unit is None
@@ -403,9 +440,18 @@ class _Columns:
             for guess in self._left.values()
         )
         found += "".join(f", {name} (of which {unclear})" for name, unclear in self._unclear.items())
+        found += "".join(f", {name} (taken for the time)" for name in self._times)
         return InvalidInput(
             f"{self._container.path}: expected {what}; the columns are {found}; name them in data.columns yourself"
         )
+
+
+def _times(file: EventFile, column: str, unit: TimeUnit) -> pl.Series:
+    """The time of each row, null where the cell is empty; some cell is filled."""
+    cells = emptied(file.frame[column], ("",))
+    filled = cells.fill_null(cells.drop_nulls()[0])
+    times = pl.DataFrame({"t": replace(file, frame=file.frame.with_columns(filled)).times(column, unit), "cell": cells})
+    return times.select(pl.when(pl.col("cell").is_not_null()).then("t")).to_series()
 
 
 def _different(guess: ColumnGuess) -> str:

@@ -1,6 +1,6 @@
 """What a proposal says of the column that it takes for the time, and which it prefers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
@@ -10,12 +10,18 @@ from seedbed.temporal.files._column_guess import ColumnGuess
 __all__ = ["finest", "why_join", "why_unit"]
 
 
-def finest(chosen: ColumnGuess, others: Sequence[ColumnGuess]) -> ColumnGuess:
-    """The time that was chosen, or if it has whole days only, the first other one that has a time of day as often."""
+def finest(
+    chosen: ColumnGuess, others: Sequence[ColumnGuess], is_same_day: Callable[[ColumnGuess], bool]
+) -> ColumnGuess:
+    """The time that was chosen, or if it has whole days only, the first other one that has a time of day as often.
+
+    `is_same_day` says of another column whether it lies on the days of the chosen one: when a table was written is no
+    finer time of its events.
+    """
     if not chosen.is_daily:
         return chosen
     finer = (guess for guess in others if guess.unit is not None and not guess.is_daily)
-    return next((guess for guess in finer if guess.num_filled >= chosen.num_filled), chosen)
+    return next((guess for guess in finer if guess.num_filled >= chosen.num_filled and is_same_day(guess)), chosen)
 
 
 def why_join(cells: pl.DataFrame) -> str:
