@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
 def parse_yaml(text: str) -> Any:
     """The plain value that YAML or JSON in `text` means. Raises yaml.YAMLError, also for a key that stands twice."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
+        return _Loader(text).get_single_data()
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply; write it flatter") from None
 
