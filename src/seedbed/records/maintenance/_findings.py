@@ -5,6 +5,7 @@ from enum import StrEnum
 
 __all__ = [
     "CHOOSE",
+    "FIRST_THE_COMMIT",
     "FOLDER",
     "GC",
     "KEEP",
@@ -29,6 +30,10 @@ READ = "its bytes may be whole: do what is said there, then check again"
 RESTORE_TAIL = (
     "restore the file from a copy of the store before the next run takes its number; or, if there is none, `seedbed "
     "runs quarantine` accepts the loss"
+)
+FIRST_THE_COMMIT = (
+    "bring the commit back first (`seedbed runs recover`, or a copy of the store) or accept its loss, then run "
+    "`seedbed runs fsck` again: it says whether the record was whole"
 )
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 CHOOSE = "move the folder of the wrong one away, and run `seedbed runs recover`"
