@@ -110,3 +110,17 @@ def test_a_text_beside_a_number_stands_in_quotes(cli):
         "--factor LR: no input of that name differs; did you mean lr?"
         in cli("runs", "diff", "run-b", "--factor", "LR").out
     )
+
+
+def test_where_only_the_later_run_has_replicates_the_other_order_is_named_and_judges(cli):
+    slow = {"training": {"learning_rate": 1e-4}}
+    for seed in range(5):
+        finished(STORE, f"slow-{seed}", seed=seed, ap=0.8 + seed / 1000, config=slow)
+    finished(STORE, "fast")
+    told = "slow-4 has enough replicates, and fast has too few: seedbed runs diff fast slow-4"
+    for answer in (cli("runs", "diff", "slow-4", "fast"), cli("runs", "why", "slow-4", "fast")):
+        assert told in answer.out
+    other = cli("runs", "diff", "fast", "slow-4").out
+    assert "exceeds noise of 5 replicates" in other
+    assert "has enough replicates" not in other
+    assert "has enough replicates" not in cli("runs", "diff", "slow-4", "slow-3").out

@@ -44,7 +44,7 @@ def diff(
     when the two are not comparable under the policy of --policy.
 
     z is the distance of RUN from the mean of the replicates of OTHER, in units
-    of the spread of one more replicate. It exceeds noise beyond 3.18 for 4
+    of the spread of one more replicate, so the order of the two matters. It exceeds noise beyond 3.18 for 4
     replicates, 2.57 for 6 and 2.20 for 12, so that 5 of 100 more replicates do.
     Without OTHER and --policy the noise is what was recorded when RUN was
     committed, else that of all runs there are now.
@@ -55,7 +55,7 @@ def diff(
       seedbed runs diff latest 20260102 --policy replicate
       seedbed runs diff latest 20260102 --factor learning_rate
     """
-    from seedbed.cli.runs._policies import noise_words, policies_json, strictest
+    from seedbed.cli.runs._policies import noise_words, policies_json, strictest, swapped
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import EXACT, REPLICATE, Store, ablation, compare_under_each
 
@@ -80,10 +80,11 @@ def diff(
         noise = {"noise_of": "COMMIT" if is_recorded else "NOW"}
         print_json({"run_id": snapshot.run_id, **found.model_dump(mode="json"), **noise, **asked})
     else:
-        whence = "as recorded: the other commit is lost" if before is None else "as asked for"
-        said = strictest(policies) if policies else [f"policy: {found.policy}, {whence}"]
+        why = "as recorded: the other commit is lost" if before is None else "as asked for"
+        said = strictest(policies) if policies else [f"policy: {found.policy}, {why}"]
         said += [] if other or wanted else _replicate(opened, store, commit, found)
         said += [noise_words(is_recorded=is_recorded)] if found.metric_deltas else []
+        said += swapped(opened, store, before, commit, found) if before else []
         said += _idle(before, snapshot, factor or ()) if before else []
         out().print(_difference(snapshot.run_id, found, said))
     raise typer.Exit(ExitCode.FAIL if wanted is not None and found.comparable is False else ExitCode.PASS)

@@ -43,7 +43,7 @@ def why(
     """
     from dataclasses import asdict
 
-    from seedbed.cli.runs._policies import each_policy, noise_words, policies_json
+    from seedbed.cli.runs._policies import each_policy, noise_words, policies_json, swapped
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import Store
     from seedbed.records import why as explain
@@ -67,7 +67,8 @@ def why(
         return
     out().print(f"{commit.snapshot.run_id} since {before.snapshot.run_id}: {found.summary}", soft_wrap=True)
     if found.delta is not None:
-        out().print(f"  {noise_words(is_recorded=False)}", soft_wrap=True)
+        notes = [noise_words(is_recorded=False), *swapped(opened, store, before, commit, since)]
+        out().print("\n".join(f"  {note}" for note in notes), soft_wrap=True)
     for line in (*(f"not comparable: {reason}" for reason in found.disqualifying), *each_policy(found.policies)):
         out().print(f"  {line}", soft_wrap=True)
     if not found.causes:
