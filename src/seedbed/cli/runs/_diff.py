@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
-from seedbed.cli.console._render import compact_pair, errors, out, plain_table, print_json
+from seedbed.cli.console._render import errors, out, plain_table, print_json
 from seedbed.errors import ExitCode, InvalidInput, NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
@@ -132,14 +132,13 @@ def _idle(before: "Commit", current: "Snapshot", factors: Sequence[str]) -> Iter
 
 def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableType:
     """The difference as text: may the runs be compared, by which policy, what may differ, and which metrics moved."""
+    from seedbed.records.compare import allowed_pairs
+
     if found.prev_run_id is None:
         return Text(f"{run_id}: {found.summary}")
     head = Text.assemble((run_id, "bold"), " since ", (found.prev_run_id, "bold"), f": {found.summary}")
     said = [*(f"because {reason}" for reason in found.reasons), *notes]
-    said += [
-        f"may differ: {item.name} {' -> '.join(compact_pair(item.previous, item.current))}"
-        for item in found.excluded_factors
-    ]
+    said += [f"may differ: {name} {before} -> {after}" for name, before, after in allowed_pairs(found)]
     if found.comparable and found.severity:
         said.append(f"severity {found.severity.value}: {found.severity_reason}")
     lines = [Text(f"  {line}") for line in said]

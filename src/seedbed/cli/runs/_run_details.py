@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seedbed.cli.console._render import compact, duration, moment, section, size
+from seedbed.cli.console._render import duration, moment, section, size
 from seedbed.cli.runs._run_metrics import metrics_text, steps_text
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
 from seedbed.contracts._move import move_words
 from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
 from seedbed.records import Commit, Diff, Event, Snapshot
+from seedbed.records.compare import allowed_pairs
 
 __all__ = ["change_text", "outcome_text", "run_details"]
 
@@ -103,9 +104,7 @@ def _witness(snapshot: Snapshot) -> RenderableType:
 def _comparison(diff: Diff) -> RenderableType:
     """The run that this one is compared with."""
     before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
-    allowed = [
-        f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:5]
-    ]
+    allowed = [f"{name}: {earlier} -> {now}" for name, earlier, now in allowed_pairs(diff)[:5]]
     return section(Text("compared with", style="bold"), [(line,) for line in (before + diff.summary, *allowed)])
 
 

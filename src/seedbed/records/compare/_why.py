@@ -50,13 +50,17 @@ _OTHER = 0.3  # a seed too, wherever it is recorded
 
 @dataclass(frozen=True)
 class Cause:
-    """A difference that may explain the metric: its `likelihood` from 0 to 1, and the `evidence` for it in words."""
+    """A difference that may explain the metric: its `likelihood` from 0 to 1, and the `evidence` for it in words.
+
+    A value is None where that side is null, or where `op` says that it has none: add or remove.
+    """
 
     name: str
     previous: Json
     current: Json
     likelihood: float
     evidence: str
+    op: str = "replace"
 
 
 @dataclass(frozen=True)
@@ -180,21 +184,23 @@ def _cause(difference: Difference, past: Sequence[Diff], metric: str | None) -> 
     moved = [diff for diff in judged if diff.metric_deltas[metric or ""].noise.startswith(EXCEEDS)]
     credit, total = sum(map(_share, moved)), sum(map(_share, judged))
     likelihood = (_prior(pointer) + credit) / (1 + total)
-    return Cause(
-        pointer, difference.previous, difference.current, round(likelihood, 3), _evidence(changed, judged, moved)
-    )
+    return _made(difference, round(likelihood, 3), _evidence(changed, judged, moved))
+
+
+def _made(difference: Difference, likelihood: float, evidence: str) -> Cause:
+    return Cause(difference.pointer, difference.previous, difference.current, likelihood, evidence, difference.op)
 
 
 def _chance(difference: Difference) -> Cause:
     """The seed, or what follows from it, where nothing else differs: no history can say more."""
     evidence = "nothing but the seed and what follows from it differs: chance"
-    return Cause(difference.pointer, difference.previous, difference.current, 1.0, evidence)
+    return _made(difference, 1.0, evidence)
 
 
 def _beyond_seed(difference: Difference) -> Cause:
     """A seed, where the metric moved by more than it explains, and something else differs too."""
     evidence = f"the move exceeds noise, as {PERCENT_BEYOND} of 100 runs do that differ in the seed alone"
-    return Cause(difference.pointer, difference.previous, difference.current, PERCENT_BEYOND / 100, evidence)
+    return _made(difference, PERCENT_BEYOND / 100, evidence)
 
 
 def _share(diff: Diff) -> float:
