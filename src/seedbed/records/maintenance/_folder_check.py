@@ -90,7 +90,7 @@ class FolderCheck:
             except NotFound:
                 # Step logs are the only logs that can expire.
                 if commit and name in recorded and not (name == EVENTS and self._is_expired(commit)):
-                    problem = f"commit {commit.seq} was made with {recorded[name].sequence} records in it"
+                    problem = f"commit {commit.seq} was made with {_records(recorded[name].sequence)} in it"
                     yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", RESTORE)
             except StoreCorrupt as damage:
                 yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), RESTORE)
@@ -168,10 +168,14 @@ def _value(view: bytes) -> bytes | None:
         return None
 
 
+def _records(count: int, kind: str = "") -> str:
+    return f"1 {kind}record" if count == 1 else f"{count} {kind}records"
+
+
 def _one_log(key: str, frames: Frames, head: LogHead | None, *, has_known_commit: bool) -> Iterator[Finding]:
     if head and len(frames.entries) < head.sequence:
         rest = f" and {frames.torn_bytes} bytes of another" if frames.torn_bytes else ""
-        problem = f"it is cut short: it holds {len(frames.entries)} whole records{rest}, but its commit recorded "
+        problem = f"it is cut short: it holds {_records(len(frames.entries), 'whole ')}{rest}, but its commit recorded "
         yield Finding(FindingKind.LOG_DAMAGED, key, f"{problem}{head.sequence}", RESTORE)
         return  # what is left of a record is no torn tail that could be cut off
     if head and (found := frames.entries[head.sequence - 1].digest) != head.digest:
