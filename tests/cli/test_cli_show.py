@@ -61,7 +61,7 @@ def test_every_metric_is_told_by_its_dotted_name_at_80_columns(planted, terminal
     commit, _ = planted
     text = printed(commit, terminal=terminal)
     assert max(map(len, text.splitlines())) <= 80
-    assert "…" not in text
+    assert "…" not in text.partition("\nfingerprints")[0]
     for name, value in TOLD.items():
         assert row_of(text, name).replace("…", "").endswith(value), (name, row_of(text, name))
 
@@ -244,3 +244,24 @@ def test_a_result_that_is_not_finite_is_shown_by_its_name(command, cli):
 def test_a_list_says_how_many_of_its_numbers_are_not_finite(cli):
     foreign(STORE, "r1", {"curve": [0.5, float("inf"), 0.25]}, {})
     assert "0.5, 0.25, 1 not finite" in cli("runs", "show", "latest").out
+
+
+def test_settings_fingerprints_metadata_and_times_are_shown_and_of_many_how_many_more(cli):
+    settings = {"opt": {"lr": 0.5, "name": "adam", "nested": {}}} | {f"x{number:02}": number for number in range(40)}
+    commit = finished(STORE, "a", config=settings, outputs={"rows": 7})
+    shown = cli("runs", "show", "a").out
+    cells = [line.split(maxsplit=1) for line in shown.splitlines()]
+    for row in (
+        ["opt.lr", "0.5"],
+        ["opt.name", "adam"],
+        ["opt.nested", "{}"],
+        ["x26", "26"],
+        ["rows", "7"],
+        ["cohort_id", "2013"],
+        ["max_cs_samples", "null"],
+        ["wall_seconds", "75"],
+        ["data", f"{commit.snapshot.fingerprints['data'][:12]}…"],
+    ):
+        assert row in [[word.strip() for word in cell] for cell in cells], row
+    assert "and 13 more; --json shows all" in shown  # of 3 + 40 settings
+    assert "min_cs" not in shown, "what does not apply is left out"
