@@ -7,10 +7,14 @@ import pytest
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
+from seedbed.errors import Conflict, InvalidInput
 from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.maintenance._findings import FIRST_THE_COMMIT
+from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, RESTORE_RUN_LOG
+from seedbed.records.maintenance._lost_logs import accepted_loss, log_digest
+from seedbed.records.storage._files import Unreadable
+from seedbed.records.storage._local import LocalFiles
 
 
 def key(seq: int) -> str:
@@ -85,3 +89,57 @@ def test_a_half_record_is_cut_off_once_the_loss_of_the_commit_was_accepted(store
     quarantine(again(store), key(2), "gone")
     repair(again(store))
     assert log.read_bytes() == whole
+
+
+EVENTS = f"runs/{PROJECT}/r2/TRAINING/events.log"
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "damaged", "a loop", "another"])
+def test_the_loss_of_a_log_can_be_accepted_as_it_is_and_no_other(store: Store, how: str) -> None:
+    log = store.work / EVENTS
+    whole = log.read_bytes()
+    if how in ("missing", "a loop"):
+        log.unlink()
+    if how == "a loop":
+        log.symlink_to(log.name)
+    elif how == "another":
+        log.write_bytes((store.work / EVENTS.replace("r2", "r3")).read_bytes().replace(b"0.5", b"0.7"))
+    elif how != "missing":
+        log.write_bytes(whole[:-9] if how == "cut" else whole[:20] + b"?" + whole[21:])
+    left = log.read_bytes() if log.exists() else b""
+    (found,) = fsck(again(store))
+    assert found.kind.is_damage
+    assert found.advice == RESTORE_RUN_LOG
+    kept = quarantine(again(store), EVENTS, "no copy")
+    assert (store.work / kept).read_bytes() == left if left else kept == ""
+    (told,) = fsck(again(store))
+    assert (told.kind, told.path) == (FindingKind.QUARANTINED, EVENTS)
+    assert told.problem.endswith(": no copy")
+    with pytest.raises(Conflict, match="its loss was accepted on 20"):
+        quarantine(again(store), EVENTS, "")
+    assert repair(again(store)) == []
+    log.unlink(missing_ok=True)
+    log.write_bytes(whole[:-10])
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.LOG_DAMAGED], "a further loss is one"
+    log.write_bytes(whole)
+    assert fsck(again(store)) == []
+
+
+def test_the_loss_of_a_log_that_is_whole_or_may_be_is_not_accepted(store: Store, monkeypatch) -> None:
+    log = store.work / EVENTS
+    whole = log.read_bytes()
+    for tail in (b"", b'{"body":'):
+        log.write_bytes(whole + tail)
+        with pytest.raises(InvalidInput, match=r"nothing of runs/flights/r2/TRAINING/events.log is lost"):
+            quarantine(again(store), EVENTS, "")
+    (store.work / key(2)).unlink()
+    with pytest.raises(InvalidInput, match=r"whether .* is damaged is not known"):
+        quarantine(again(store), EVENTS, "")
+
+    def refused(files: LocalFiles, name: str) -> bytes:
+        raise Unreadable("no right to read it", is_whole=True)
+
+    monkeypatch.setattr(LocalFiles, "read", refused)
+    with pytest.raises(Unreadable):
+        log_digest(store.files, EVENTS)
+    assert accepted_loss(store.files, EVENTS) == ""

@@ -16,6 +16,7 @@ __all__ = [
     "REPAIR",
     "RESTORE",
     "RESTORE_LOG",
+    "RESTORE_RUN_LOG",
     "RESTORE_TAIL",
     "UPGRADE",
     "Finding",
@@ -41,6 +42,7 @@ KEEP = "another commit has its number: copy the folder of the run to keep it, th
 RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
 )
+RESTORE_RUN_LOG = f"{RESTORE}; if there is no copy, `seedbed runs quarantine` accepts the loss"
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and nothing can be recorded before it is gone"
 GC = "run `seedbed runs gc`"
