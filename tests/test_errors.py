@@ -39,9 +39,21 @@ with errors.exit_codes(), Store.open({str(tmp_path / "store")!r}, create=True).s
     assert Store.open(tmp_path / "store").find("r").status is RunStatus.INTERRUPTED
 
 
-def test_an_unexpected_error_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError), exit_codes():
-        raise ZeroDivisionError
+def test_an_unexpected_error_keeps_its_traceback_and_is_no_failed_gate(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from seedbed.errors import exit_codes\nwith exit_codes():\n    1 / 0\n")
+    found = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (70, "")
+    assert found.stderr.startswith("Traceback (most recent call last):")
+    assert found.stderr.endswith("ZeroDivisionError: division by zero\n")
+    assert f'File "{script}", line 3' in found.stderr
+    assert found.stderr.count("Traceback") == 1
+
+
+def test_an_end_that_the_script_chose_is_left_as_it_is():
+    with pytest.raises(SystemExit) as end, exit_codes():
+        sys.exit(5)
+    assert end.value.code == 5
 
 
 def test_without_an_error_the_script_goes_on():

@@ -103,8 +103,9 @@ class ContractBroken(SeedbedError, RuntimeError):
 def exit_codes() -> Iterator[None]:
     """A context for the main part of a script, which then ends as the command line does.
 
-    A SeedbedError becomes one line on stderr and SystemExit with its exit code, Ctrl-C one line and 130; every other
-    error is not caught. SIGTERM ends a script at once, unless it says `signal(SIGTERM, default_int_handler)`.
+    A SeedbedError becomes one line on stderr and SystemExit with its exit code, Ctrl-C one line and 130. Of every other
+    error `sys.excepthook` shows the traceback, and the script ends with 70, since 1 says that a gate failed. SIGTERM
+    ends a script at once, unless it says `signal(SIGTERM, default_int_handler)`.
     """
     try:
         yield
@@ -114,3 +115,6 @@ def exit_codes() -> Iterator[None]:
     except SeedbedError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201  this is a script's own output
         raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        raise SystemExit(ExitCode.INTERNAL_ERROR) from error

@@ -91,6 +91,8 @@ def test_a_number_of_any_size_has_a_short_cell(cli):
         (("list", "--where", "seq > 1 and not (params.sede = 1)"), "params.sede", "params.training.seed"),
         (("list", "--where", "params.sede in (1, 2) or seq > 1"), "params.sede", "params.training.seed"),
         (("list", "--column", "metrics.tst.random.ap"), "metrics.tst.random.ap", "metrics.test.random.ap"),
+        (("list", "--where", "fingerprints.dat = x"), "fingerprints.dat", "fingerprints.data"),
+        (("list", "--column", "metadata.cohort"), "metadata.cohort", "metadata.cohort_id"),
         (("export", "csv", "--out", "x.csv", "--where", "params.sede = 1"), "params.sede", "params.training.seed"),
     ],
 )

@@ -457,7 +457,7 @@ def test_a_commit_is_recovered_or_its_loss_is_accepted(two):
     commit.unlink()
     assert two("runs", "quarantine", record, "--json").json == {"kept": "", "record": record}
     checked = two("runs", "fsck")
-    assert (checked.code, "but for 1 record in quarantine" in checked.out) == (0, True)
+    assert (checked.code, "but for 1 file in quarantine" in checked.out) == (0, True)
 
 
 def test_a_copy_whose_number_another_run_has_is_not_brought_back(two):

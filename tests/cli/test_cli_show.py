@@ -62,7 +62,7 @@ def test_every_metric_is_told_by_its_dotted_name_at_80_columns(planted, terminal
     commit, _ = planted
     text = printed(commit, terminal=terminal)
     assert max(map(len, text.splitlines())) <= 80
-    assert "…" not in text
+    assert "…" not in text.partition("\nfingerprints")[0]
     for name, value in TOLD.items():
         assert row_of(text, name).replace("…", "").endswith(value), (name, row_of(text, name))
 
@@ -257,3 +257,24 @@ def test_of_many_settings_that_differ_the_summary_shows_five_and_counts_the_rest
     assert lines[:2] == ["compared with", "comparable"]
     assert lines[2:7] == [f"/config/s{place}: 0 -> 1" for place in range(5)]
     assert lines[-1] == last
+
+
+def test_settings_fingerprints_metadata_and_times_are_shown_and_of_many_how_many_more(cli):
+    settings = {"opt": {"lr": 0.5, "name": "adam", "nested": {}}} | {f"x{number:02}": number for number in range(40)}
+    commit = finished(STORE, "a", config=settings, outputs={"rows": 7})
+    shown = cli("runs", "show", "a").out
+    cells = [line.split(maxsplit=1) for line in shown.splitlines()]
+    for row in (
+        ["opt.lr", "0.5"],
+        ["opt.name", "adam"],
+        ["opt.nested", "{}"],
+        ["x26", "26"],
+        ["rows", "7"],
+        ["cohort_id", "2013"],
+        ["max_cs_samples", "null"],
+        ["wall_seconds", "75"],
+        ["data", f"{commit.snapshot.fingerprints['data'][:12]}…"],
+    ):
+        assert row in [[word.strip() for word in cell] for cell in cells], row
+    assert "and 13 more; --json shows all" in shown  # of 3 + 40 settings
+    assert "min_cs" not in shown, "what does not apply is left out"

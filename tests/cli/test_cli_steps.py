@@ -55,7 +55,18 @@ def test_values_that_are_no_numbers_are_named_in_json(cli):
 
 def test_a_run_without_steps_says_so(cli):
     finished(STORE, "r1")
-    assert "no such metric" in cli("runs", "steps", "r1", "--metric", "none").out
+    run = Store.open(STORE).start(PROJECT, "r2", Stage.TRAINING)
+    run.failed("at once")
+    assert cli("runs", "steps", "r2").out == "r2 logged no metric at any step\n"
+
+
+@pytest.mark.parametrize("more", [(), ("--out", "steps.csv"), ("--json",)])
+def test_a_metric_that_the_run_did_not_log_is_refused_with_the_nearest(cli, logged, more):
+    refused = cli("runs", "steps", "r1", "--metric", "loss", "--metric", "los", *more)
+    assert (refused.code, refused.out) == (2, "")
+    assert "run r1, at any step, has no number 'los'; did you mean metrics.loss? there are" in refused.err
+    assert not Path("steps.csv").exists()
+    assert list(cli("runs", "steps", "r1", "--metric", "metrics.loss", "--json").json["metrics"]) == ["loss"]
 
 
 @pytest.mark.parametrize(("name", "read"), [("s.parquet", pl.read_parquet), ("s.csv", pl.read_csv)])

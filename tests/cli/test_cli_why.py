@@ -110,3 +110,33 @@ def test_a_text_beside_a_number_stands_in_quotes(cli):
         "--factor LR: no input of that name differs; did you mean lr?"
         in cli("runs", "diff", "run-b", "--factor", "LR").out
     )
+
+
+def test_where_only_the_later_run_has_replicates_the_other_order_is_named_and_judges(cli):
+    slow = {"training": {"learning_rate": 1e-4}}
+    for seed in range(5):
+        finished(STORE, f"slow-{seed}", seed=seed, ap=0.8 + seed / 1000, config=slow)
+    finished(STORE, "fast")
+    told = "slow-4 has enough replicates, and fast has too few: seedbed runs diff fast slow-4"
+    for answer in (cli("runs", "diff", "slow-4", "fast"), cli("runs", "why", "slow-4", "fast")):
+        assert told in answer.out
+    other = cli("runs", "diff", "fast", "slow-4").out
+    assert "exceeds noise of 5 replicates" in other
+    assert "has enough replicates" not in other
+    assert "has enough replicates" not in cli("runs", "diff", "slow-4", "slow-3").out
+
+
+def test_a_text_that_reads_like_null_and_a_value_that_is_not_there_are_told_apart(cli):
+    before = {"training": {"a": None, "b": "null", "c": 1, "d": "x"}}
+    finished(STORE, "run-a", config=before)
+    finished(STORE, "run-b", config={"training": {"a": "null", "b": None, "d": "y", "e": None}})
+    expected = {"a": ("null", '"null"'), "b": ('"null"', "null"), "c": ("1", "absent"), "d": ("x", "y")}
+    expected["e"] = ("absent", "null")
+    cells = [line.split() for line in cli("runs", "why", "run-b").out.splitlines() if line.startswith("/config")]
+    assert {name.rpartition("/")[2]: (one, other) for name, one, other, *_ in cells} == expected
+    shown, difference = cli("runs", "show", "run-b").out, cli("runs", "diff", "run-b").out
+    for name, (one, other) in expected.items():
+        assert f"may differ: /config/training/{name} {one} -> {other}\n" in difference
+        assert f"/config/training/{name}: {one} -> {other}" in shown
+    causes = {each["name"]: each["op"] for each in cli("runs", "why", "run-b", "--json").json["causes"]}
+    assert (causes["/config/training/c"], causes["/config/training/e"]) == ("remove", "add")

@@ -7,7 +7,7 @@ from report_page import section, text_of
 from report_sample import make_snapshot
 
 from seedbed.dashboard import render_report
-from seedbed.records import MetricDelta
+from seedbed.records import ExcludedFactor, MetricDelta
 
 
 def with_diff(**changed):
@@ -65,3 +65,15 @@ def test_the_only_number_that_moved_is_not_folded_away():
 def test_a_difference_that_is_no_number_moved_too():
     found = {"/test/random/ap": MetricDelta(previous=-1.7e308, current=1.7e308, absolute=None, percent=None)}
     assert shown(render_report(with_diff(metric_deltas=found), [])) == (["test.random.ap"], [])
+
+
+def test_null_a_text_that_reads_like_it_and_an_absent_value_are_shown_apart():
+    factors = [
+        ExcludedFactor(name="/config/a", previous=None, current="null"),
+        ExcludedFactor(name="/config/b", previous="b" * 90, current=None),
+    ]
+    removed = [{"op": "remove", "path": "/config/b"}]
+    page = render_report(with_diff(excluded_factors=factors, patch=removed), [])
+    rows = [text_of(row) for row in section(page, "predecessor").iter("tr")]
+    assert '/config/a null "null"' in rows
+    assert f'/config/b "{"b" * 90}" absent' in rows

@@ -261,3 +261,12 @@ def test_what_holds_nothing_is_found_by_null(store):
     commit(store, "r2", config={"note": "x"})
     assert search(store, "params.note = null") == [1]
     assert search(store, "params.note < null") == []
+
+
+def test_names_are_those_of_numbers_or_of_all_values(tmp_path):
+    store = Store.open(tmp_path, create=True)
+    commit(store, "r1", config={"lr": 0.1, "opt": "adam", "clip": None, "on": True})
+    with Catalog.open(store) as catalog:
+        assert catalog.names("params") == ["params.lr"]
+        everything = catalog.names("params", numbers_alone=False)
+    assert everything == ["params.clip", "params.lr", "params.on", "params.opt"]

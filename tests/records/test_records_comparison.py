@@ -7,7 +7,7 @@ from seedbed.contracts import Stage
 from seedbed.records import EXACT, REPLICATE, Commit, Json, ablation, compare, compare_under_each, diff, digest
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._json_pointer import differences, leaves, without
-from seedbed.records.compare import _comparison
+from seedbed.records.compare import _comparison, allowed_pairs
 from seedbed.records.compare._comparison import cut_pair, input_differences, short_text
 from seedbed.records.snapshot._policy import factor_of
 
@@ -339,6 +339,23 @@ def test_rates_are_shown_short_and_where_they_differ(before, after, said):
 )
 def test_two_texts_are_cut_where_they_differ(first, second, said):
     assert cut_pair(first, second) == said
+
+
+def test_null_a_text_that_reads_like_it_and_an_absent_value_are_shown_apart():
+    before, after = (
+        snapshot(run_id, config=config)
+        for run_id, config in (
+            ("r1", {"a": None, "b": "null", "c": 1, "d": "x" * 99}),
+            ("r2", {"a": "null", "b": None, "d": "y" * 99, "e": None}),
+        )
+    )
+    assert allowed_pairs(diff(committed(1, before), after), width=70) == [
+        ("/config/a", "null", '"null"'),
+        ("/config/b", '"null"', "null"),
+        ("/config/c", "1", "absent"),
+        ("/config/d", "x" * 70 + "…", "y" * 70 + "…"),
+        ("/config/e", "absent", "null"),
+    ]
 
 
 def test_values_whose_short_forms_agree_are_told_apart():

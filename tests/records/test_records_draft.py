@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -245,3 +247,35 @@ def test_metrics_that_hold_themselves_are_refused():
     cycle["a"] = [cycle]
     with pytest.raises(InvalidInput, match="nested deeper than 100 levels"):
         draft("r1", metrics=cycle)
+
+
+def test_a_run_takes_every_part_of_a_draft_that_it_does_not_know_itself(tmp_path):
+    given: dict[str, Any] = {
+        "metrics": {"ap": 0.5},
+        "fingerprints": FINGERPRINTS,
+        "fingerprint_sources": {"data": "the file"},
+        "timing": {"wall_seconds": 1.5},
+        "config": {"lr": 0.1, "log_every": 10},
+        "volatile_settings": ("/log_every",),
+        "factors": {"seed": 1},
+        "inputs": {"rows": 1},
+        "process": {"passes": 2},
+        "outputs": {"files": 3},
+        "documents": {"notes": {"a": 1}},
+        "predictions": digest(2),
+        "symbol": "A",
+        "experiment_id": "e1",
+    }
+    own = {"project", "run_id", "stage", "attempt", "metadata", "schema", "blobs"}
+    assert set(given) | own == {name.name for name in dataclasses.fields(SnapshotDraft) if name.name[0] != "_"}
+    store = Store.open(tmp_path, create=True)
+    payload = store.start("p", "r0").save_blob("weights", b"payload")
+    with store.start("p", "r1") as run:
+        snapshot = run.finish(run.draft(**given, blobs={"other": payload})).snapshot
+    assert dict(snapshot.blobs) == {"other": payload}
+    shown = snapshot.model_dump(mode="json")
+    assert shown["fingerprint_sources"]["data"] == "the file"  # those of the config are computed
+    for name in set(given) - {"fingerprints", "fingerprint_sources", "predictions", "documents"}:
+        assert shown[name] == (list(given[name]) if name == "volatile_settings" else given[name]), name
+    assert shown["documents"]["notes"] == {"a": 1}
+    assert digest(2) in str(shown)

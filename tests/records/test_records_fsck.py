@@ -448,6 +448,7 @@ def test_a_journal_is_never_let_go_and_missed_also_where_its_commit_was_released
     assert [(finding.kind, finding.path) for finding in fsck(store)] == [
         (FindingKind.LOG_MISSING, f"{RUN}/changes.log")
     ]
+    assert fsck(store)[0].problem == "it is missing, but commit 1 was made with 1 record in it"
     failing = [check.name for check in verify(store, store.find("r1")) if not check.holds]
     assert failing == ["logs/changes.log"]
 

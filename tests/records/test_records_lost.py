@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,25 @@ def test_a_baseline_that_is_lost_is_said_to_be_and_no_rule_replaces_it(store: St
     current = found.log(PROJECT).baselines.of(made.snapshot.digests["comparison_group"])
     assert current is not None
     assert current.snapshot_seq == 2
+
+
+def test_the_advice_to_ask_fsck_is_given_once_of_any_record(store: Store) -> None:
+    store.log(PROJECT).baselines.promote(store.log(PROJECT).read(1), "", store.clock.now())
+    gone = Expired(snapshot_seq=1, digest="d" * 64, run_id="r1", stage=Stage.TRAINING)
+    Expiries(store.files, PROJECT).record([gone], RetentionRule(keep_last=0), store.clock.now())
+    for record in (SECOND, f"baselines/{PROJECT}/{1:020d}.json", f"released/{PROJECT}/{1:020d}.json"):
+        (store.work / record).write_bytes(b"{")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        again(store).runs()
+        again(store).log(PROJECT).baselines.current()
+        Expiries(store.files, PROJECT).by_commit()
+        stats(again(store))
+    texts = {str(warning.message) for warning in told}
+    assert len(texts) >= 4
+    for text in texts:
+        assert text.count("`seedbed runs fsck`") == 1, text
+        assert text.endswith("; `seedbed runs fsck` says what can be done")
 
 
 def test_after_a_lost_promotion_no_baseline_stands_before_the_next_one(store: Store) -> None:

@@ -514,6 +514,10 @@ def test_a_store_without_its_marker_is_no_new_place(store: Store) -> None:
     (store.work / "seedbed.json").unlink()
     with pytest.raises(StoreCorrupt, match=r"seedbed.json of .* is missing, though runs are there; copy this file"):
         again(store)
+    other = Store.open(store.work.parent / "new", create=True)
+    shutil.copy(other.work / "seedbed.json", store.work)
+    assert fsck(again(store)) == [], "the marker of a new store is that of any"
+    (store.work / "seedbed.json").unlink()
     (store.work / "log").rename(store.work / "notes")
     (store.work / "runs").rename(store.work / "more")
     with pytest.raises(NotFound, match="there is no store at"):

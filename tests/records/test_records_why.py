@@ -62,7 +62,9 @@ def test_what_history_shows_to_move_the_metric_comes_first():
     found = explained(before, after, history)
     assert names(found) == ["/config/optimizer/eps", "/config/optimizer/lr"]
     assert found.causes[0].evidence == "the metric moved in 3 of 3 earlier runs that changed it"
-    assert found.causes[1].evidence == "the metric moved in 0 of 3 earlier runs that changed it"
+    assert found.causes[1].evidence == (
+        "the metric moved in 0 of 3 earlier runs that changed it and could be judged; 1 more had too few replicates"
+    )
     assert found.causes[0].likelihood == pytest.approx((0.5 + 3) / 4, abs=1e-3)
     assert found.causes[1].likelihood == pytest.approx(0.5 / 4, abs=1e-3)
 
@@ -147,6 +149,21 @@ def test_a_kernel_beside_another_seed_is_judged_by_history_as_ever():
     assert {cause.name: cause.likelihood for cause in found.causes}["/kernels/flash"] == 0.5
     same = explained(before, snapshot("r2", documents={"audit_run": audit}, ap=0.8))
     assert "chance" not in same.summary
+
+
+def test_a_seed_explains_no_move_that_its_own_replicates_do_not_make():
+    before, after = (
+        snapshot("r1", config=config()),
+        snapshot("r2", seed=1, config={**config(lr=0.1), "seed": 1}, ap=0.8),
+    )
+    seeds = ("/config/seed", "/factors/seed")
+    history = [earlier(*seeds, "/config/optimizer/lr", moved=True) for _ in range(9)]
+    found = {cause.name: cause for cause in explained(before, after, history).causes}
+    assert [found[name].likelihood for name in seeds] == [0.05, 0.05]
+    assert found[seeds[0]].evidence == "the move exceeds noise, as 5 of 100 runs do that differ in the seed alone"
+    assert found["/config/optimizer/lr"].likelihood > 0.3
+    within = {cause.name: cause for cause in explained(before, after, noise="not enough replicates: 1 of 4").causes}
+    assert [within[name].likelihood for name in seeds] == [0.3, 0.3], "a seed is one wherever it is recorded"
 
 
 def test_results_that_differ_although_no_recorded_input_does_are_laid_to_no_seed():

@@ -24,6 +24,7 @@ from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
 from seedbed.errors import NotFound
 from seedbed.records import Event, Snapshot, read_step_events
+from seedbed.records.compare import allowed_pairs
 from seedbed.records.storage import EVENTS, replace
 
 __all__ = ["render_report", "write_report"]
@@ -32,6 +33,7 @@ M = TypeVar("M", bound=Message)
 
 # One of the two is shown: the text of the wide drawing would be too small on a phone.
 _SIZES = (("wide", 920), ("narrow", 380))
+_UNCUT = 10**9  # characters
 
 
 def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport | None = None) -> str:
@@ -81,6 +83,7 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
             features={feature: audit.of(feature) for feature in Feature} if audit else {},
             deltas=metric_rows(snapshot.diff_prev),
             new_values=new_values(snapshot.diff_prev),
+            allowed=allowed_pairs(snapshot.diff_prev, width=_UNCUT),
             run=quote(snapshot.run_id),
         )
     )

@@ -26,7 +26,7 @@ from seedbed.records.log._untold import added_summaries, resumed_at, untold_chan
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._course import resumes_of
 from seedbed.records.snapshot._draft import SnapshotDraft
-from seedbed.records.snapshot._schema import SCHEMA_BLOB, SHIPPED, MetadataSchema
+from seedbed.records.snapshot._schema import NOT_APPLICABLE, SCHEMA_BLOB, SHIPPED, MetadataSchema
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
@@ -156,10 +156,23 @@ class ActiveRun:
         config: Mapping[str, object] = MappingProxyType({}),
         documents: Mapping[str, object] = MappingProxyType({}),
         schema: MetadataSchema | None = None,
+        *,
+        timing: Mapping[str, object] = MappingProxyType({}),
+        volatile_settings: tuple[str, ...] = (),
+        fingerprint_sources: Mapping[str, str] = MappingProxyType({}),
+        factors: Mapping[str, object] = MappingProxyType({}),
+        inputs: Mapping[str, object] = MappingProxyType({}),
+        process: Mapping[str, object] = MappingProxyType({}),
+        outputs: Mapping[str, object] = MappingProxyType({}),
+        blobs: Mapping[str, str] = MappingProxyType({}),
+        predictions: str = NOT_APPLICABLE,
+        symbol: str = NOT_APPLICABLE,
+        experiment_id: str = NOT_APPLICABLE,
     ) -> SnapshotDraft:
         """A draft of this attempt, with stage and run_id in the metadata. Raises InvalidInput as `SnapshotDraft`.
 
-        Without a schema, the metadata is that of `SnapshotDraft`: EXPERIMENT, of which every field may be left out.
+        It takes all that `SnapshotDraft` takes but what the run knows of itself. Without a schema, the metadata is that
+        of `SnapshotDraft`: EXPERIMENT, of which every field may be left out.
         """
         return SnapshotDraft(
             project=self.project,
@@ -172,6 +185,17 @@ class ActiveRun:
             config=config,
             documents=documents,
             schema=schema,
+            timing=timing,
+            volatile_settings=volatile_settings,
+            fingerprint_sources=fingerprint_sources,
+            factors=factors,
+            inputs=inputs,
+            process=process,
+            outputs=outputs,
+            blobs=blobs,
+            predictions=predictions,
+            symbol=symbol,
+            experiment_id=experiment_id,
         )
 
     def finish(self, draft: SnapshotDraft) -> Commit:

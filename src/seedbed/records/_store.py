@@ -28,7 +28,10 @@ _FORMAT = "seedbed-store"
 _NAMES_TRIED = 8  # names of one millisecond differ in 16 bits; what goes on after that, no name cures
 _ANOTHER = "start another run: leave the run_id out and one is made, or give a new run_id"
 _NO_COMMIT = "its commit is lost: see `seedbed runs fsck`"
-_SAME_MARKER = "copy this file from another store, it is the same in all"
+_SAME_MARKER = (
+    "copy this file from another store, it is the same in all of one version: `Store.open(FOLDER, create=True)` in an "
+    "empty folder makes one"
+)
 
 
 @dataclass(frozen=True)

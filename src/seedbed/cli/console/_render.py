@@ -161,23 +161,7 @@ def number(value: object, digits: int = 3) -> Text:
     return Text(f"{value:.{digits}f}")
 
 
-def compact_pair(before: object, after: object) -> tuple[str, str]:
-    """Two JSON values, each on one line, cut around the place where they begin to differ.
-
-    A text beside another kind of value stands in quotes: `0.1` and `"0.1"` are not the same.
-    """
-    from seedbed.records.compare import cut_pair
-
-    is_mixed = isinstance(before, str) != isinstance(after, str) and None not in (before, after)
-    text = json.dumps if is_mixed else _one_line
-    return cut_pair(text(before), text(after))
-
-
-def _one_line(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
 def compact(value: object, width: int = 60) -> str:
     """A JSON value on one line, cut at its end when it is longer than `width`."""
-    text = _one_line(value)
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= width else f"{text[: width - 1]}…"

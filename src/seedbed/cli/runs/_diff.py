@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
-from seedbed.cli.console._render import compact_pair, errors, out, plain_table, print_json
+from seedbed.cli.console._render import errors, out, plain_table, print_json
 from seedbed.errors import ExitCode, InvalidInput, NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def diff(
     when the two are not comparable under the policy of --policy.
 
     z is the distance of RUN from the mean of the replicates of OTHER, in units
-    of the spread of one more replicate. It exceeds noise beyond 3.18 for 4
+    of the spread of one more replicate, so the order of the two matters. It exceeds noise beyond 3.18 for 4
     replicates, 2.57 for 6 and 2.20 for 12, so that 5 of 100 more replicates do.
     Without OTHER and --policy the noise is what was recorded when RUN was
     committed, else that of all runs there are now.
@@ -55,7 +55,7 @@ def diff(
       seedbed runs diff latest 20260102 --policy replicate
       seedbed runs diff latest 20260102 --factor learning_rate
     """
-    from seedbed.cli.runs._policies import noise_words, policies_json, strictest
+    from seedbed.cli.runs._policies import noise_words, policies_json, strictest, swapped
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import EXACT, REPLICATE, Store, ablation, compare_under_each
 
@@ -84,6 +84,7 @@ def diff(
         said = strictest(policies) if policies else [f"policy: {found.policy}, {origin}"]
         said += [] if other or wanted else _replicate(opened, store, commit, found)
         said += [noise_words(is_recorded=is_recorded)] if found.metric_deltas else []
+        said += swapped(opened, store, before, commit, found) if before else []
         said += _idle(before, snapshot, factor or ()) if before else []
         out().print(_difference(snapshot.run_id, found, said))
     raise typer.Exit(ExitCode.FAIL if wanted is not None and found.comparable is False else ExitCode.PASS)
@@ -131,14 +132,13 @@ def _idle(before: "Commit", current: "Snapshot", factors: Sequence[str]) -> Iter
 
 def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableType:
     """The difference as text: may the runs be compared, by which policy, what may differ, and which metrics moved."""
+    from seedbed.records.compare import allowed_pairs
+
     if found.prev_run_id is None:
         return Text(f"{run_id}: {found.summary}")
     head = Text.assemble((run_id, "bold"), " since ", (found.prev_run_id, "bold"), f": {found.summary}")
     said = [*(f"because {reason}" for reason in found.reasons), *notes]
-    said += [
-        f"may differ: {item.name} {' -> '.join(compact_pair(item.previous, item.current))}"
-        for item in found.excluded_factors
-    ]
+    said += [f"may differ: {name} {before} -> {after}" for name, before, after in allowed_pairs(found)]
     if found.comparable and found.severity:
         said.append(f"severity {found.severity.value}: {found.severity_reason}")
     lines = [Text(f"  {line}") for line in said]

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from seedbed.records import Comparison
+from seedbed.cli.console._command_line import command
 
-__all__ = ["each_policy", "noise_words", "policies_json", "strictest"]
+if TYPE_CHECKING:
+    from seedbed.records import Commit, Comparison, Diff, Store
+
+__all__ = ["each_policy", "noise_words", "policies_json", "strictest", "swapped"]
 
 _SHOWN = 2
 _MAY_DIFFER = {"EXACT": "nothing", "REPLICATE": "the seed and what follows from it"}
@@ -44,6 +46,20 @@ def noise_words(*, is_recorded: bool) -> str:
     """Of which replicates a verdict on noise is: it changes as more runs finish."""
     which = "as recorded at its commit, of the runs before it" if is_recorded else "with the runs there are now"
     return f"noise: {which}"
+
+
+def swapped(opened: "Store", store: str, earlier: "Commit", later: "Commit", found: "Diff") -> list[str]:
+    """How to judge the pair by the replicates of `later`, where only `earlier` has too few of them."""
+
+    def is_judged(diff: "Diff") -> bool:
+        return any(not delta.noise.startswith("not") for delta in diff.metric_deltas.values())
+
+    if not found.metric_deltas or is_judged(found):
+        return []
+    run, other = later.snapshot.run_id, earlier.snapshot.run_id
+    if not is_judged(opened.log(later.snapshot.project).diff(later, earlier)):
+        return []
+    return [f"{run} has enough replicates, and {other} has too few: {command(store, 'runs', 'diff', other, run)}"]
 
 
 def _line(each: "Comparison") -> str:

@@ -1,6 +1,7 @@
 """The details of a committed run as text: metrics, steps, changes, kernels, what happened, and the comparison."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -10,7 +11,9 @@ from seedbed.cli.runs._run_metrics import metrics_text, steps_text
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
 from seedbed.contracts._move import move_words
 from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
-from seedbed.records import Commit, Diff, Event, Snapshot
+from seedbed.dashboard._words import flat
+from seedbed.records import NOT_APPLICABLE, Commit, Diff, Event, Snapshot
+from seedbed.records.compare import allowed_pairs
 
 __all__ = ["change_text", "outcome_text", "run_details"]
 
@@ -23,6 +26,9 @@ _OUTCOME_STYLES = {
     Outcome.UNKNOWN: "bold red",
 }
 _FACTORS = 5  # shown of those that differ
+_PARTS = ("config", "factors", "fingerprints", "metadata", "inputs", "process", "outputs", "blobs", "timing")
+_MOST = 30  # values of a part
+_SHORT_DIGEST = re.compile(r"^([0-9a-f]{12})[0-9a-f]{47}…$")
 _MISSING = (Text("not in the record", style="dim"),)
 
 
@@ -37,6 +43,7 @@ def run_details(commit: Commit, events: Sequence[Event] = ()) -> RenderableType:
         _changes(snapshot),
         _course(snapshot),
         _witness(snapshot),
+        *_parts(snapshot),
         _comparison(snapshot.diff_prev),
     )
 
@@ -101,13 +108,22 @@ def _witness(snapshot: Snapshot) -> RenderableType:
     )
 
 
+def _parts(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """What the run was given and what it noted, a line for each value: of a long part the first, with a count."""
+    for part in _PARTS:
+        found = [(name, value) for name, value in flat(getattr(snapshot, part)) if value != NOT_APPLICABLE]
+        rows = [(name, _SHORT_DIGEST.sub(r"\1…", compact(value))) for name, value in found[:_MOST]]
+        rows += [("", f"and {len(found) - _MOST} more; --json shows all")] if len(found) > _MOST else []
+        if rows:
+            yield section(Text(part, style="bold"), rows)
+
+
 def _comparison(diff: Diff) -> RenderableType:
     """The run that this one is compared with."""
     before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
-    allowed = [
-        f"{item.name}: {compact(item.previous)} -> {compact(item.current)}" for item in diff.excluded_factors[:_FACTORS]
-    ]
-    if num_more := len(diff.excluded_factors) - len(allowed):
+    pairs = allowed_pairs(diff)
+    allowed = [f"{name}: {earlier} -> {now}" for name, earlier, now in pairs[:_FACTORS]]
+    if num_more := len(pairs) - len(allowed):
         allowed.append(f"and {num_more} more, as `runs diff` shows")
     return section(Text("compared with", style="bold"), [(line,) for line in (before + diff.summary, *allowed)])
 

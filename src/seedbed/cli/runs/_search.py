@@ -77,4 +77,5 @@ def _name_of(text: str, catalog: Catalog, what: str) -> Name:
 
 def _require(name: Name, text: str, catalog: Catalog, what: str) -> None:
     if not catalog.holds(name) and catalog.count():
-        raise InvalidInput(f"no finished run has a {what} {text!r}; {nearest(str(name), catalog.names(name.head))}")
+        known = catalog.names(name.head, numbers_alone=what == "number")
+        raise InvalidInput(f"no finished run has a {what} {text!r}; {nearest(str(name), known)}")

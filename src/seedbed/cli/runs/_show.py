@@ -18,7 +18,9 @@ __all__ = ["show"]
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show one run: all its metrics and step series, its changes, what else happened, and the kernels that ran.
 
-    Names and values are those of the record, whatever it holds. The model is
+    Then its settings, fingerprints, metadata and times follow, of each the
+    first thirty; --json has the whole record. Names and values are those of
+    the record, whatever it holds. The model is
     compared with the strongest baseline where the record holds the same
     metrics of both, at metrics.test and at metrics.baselines. Exits with 1
     where a part of the record is lost.

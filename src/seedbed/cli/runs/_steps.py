@@ -42,7 +42,8 @@ def steps(
     """Show what RUN logged at its steps: a summary of each metric, a line for each step, or a table in a file.
 
     A file has the columns step, attempt, metric and value. With --follow,
-    --json prints one JSON object for each step.
+    --json prints one JSON object for each step. A metric that the run logged
+    at no step is refused, but with --follow, since it may come.
 
     \b
     Examples:
@@ -57,6 +58,8 @@ def steps(
     if follow and to:
         raise InvalidInput("--follow and --out exclude each other: a file has only what is logged by now")
     view, opened = find_run(store, run), Store.open(store)
+    if metric and not follow:  # a run that is followed may log it later
+        _require(metric, run_events(opened, view), f"run {view.run_id}")
     if follow:
         for event in _with_metrics(follow_events(opened, view), metric):
             _print_step(event, as_json)
@@ -76,6 +79,15 @@ def _series(events: "Iterable[Event]") -> dict[str, list[float]]:
         for name, value in event.values.items():
             found.setdefault(name, []).append(value)
     return dict(sorted(found.items()))
+
+
+def _require(metrics: Sequence[str], events: "Iterable[Event]", where: str) -> None:
+    """Raise NotFound for the first of `metrics` that none of `events` has, with what may have been meant."""
+    from seedbed.records.query import metric_name, require_metric
+
+    known = {metric_name(name) for name in {name for event in events for name in event.values}}
+    for metric in metrics:
+        require_metric(metric, sorted(known), f"{where}, at any step,")
 
 
 def _with_metrics(events: "Iterable[Event]", metrics: Sequence[str] | None) -> "Iterable[Event]":
@@ -106,7 +118,7 @@ def _print_summaries(run_id: str, found: Mapping[str, Sequence[float]], as_json:
     if as_json:
         print_json({"run_id": run_id, "metrics": {name: _summary(values) for name, values in found.items()}})
     elif not found:
-        out().print(f"no such metric is found at any step of {run_id}")
+        out().print(f"{run_id} logged no metric at any step")
     else:
         table = plain_table("metric", "values", *_FACTS, "curve", numeric=("values", *_FACTS))
         for name, values in found.items():

@@ -8,7 +8,7 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
-from seedbed.cli.console._render import compact_pair, out, plain_table, print_json
+from seedbed.cli.console._render import out, plain_table, print_json
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ def why(
     """
     from dataclasses import asdict
 
-    from seedbed.cli.runs._policies import each_policy, noise_words, policies_json
+    from seedbed.cli.runs._policies import each_policy, noise_words, policies_json, swapped
     from seedbed.cli.runs._select import find_run, require_commit
     from seedbed.records import Store
     from seedbed.records import why as explain
+    from seedbed.records.compare import json_pair
 
     commit = require_commit(find_run(store, run))
     earlier = other or commit.snapshot.diff_prev.prev_run_id
@@ -67,7 +68,8 @@ def why(
         return
     out().print(f"{commit.snapshot.run_id} since {before.snapshot.run_id}: {found.summary}", soft_wrap=True)
     if found.delta is not None:
-        out().print(f"  {noise_words(is_recorded=False)}", soft_wrap=True)
+        notes = [noise_words(is_recorded=False), *swapped(opened, store, before, commit, since)]
+        out().print("\n".join(f"  {note}" for note in notes), soft_wrap=True)
     for line in (*(f"not comparable: {reason}" for reason in found.disqualifying), *each_policy(found.policies)):
         out().print(f"  {line}", soft_wrap=True)
     if not found.causes:
@@ -75,7 +77,7 @@ def why(
         return
     table = plain_table("possible cause", "before", "after", "likelihood", "because", numeric=("likelihood",))
     for cause in found.causes:
-        before_after = compact_pair(cause.previous, cause.current)
+        before_after = json_pair(cause.previous, cause.current, cause.op)
         table.add_row(cause.name, *before_after, f"{cause.likelihood:.2f}", cause.evidence)
     out().print(table)
 

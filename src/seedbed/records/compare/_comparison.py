@@ -1,5 +1,6 @@
 """Whether two snapshots may be compared: a policy names what may differ, all else must agree. Pure functions."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "inputs_among",
     "is_input",
     "is_same_run",
+    "json_pair",
     "reason_of",
     "short_text",
     "strictest_comparison",
@@ -168,6 +170,19 @@ def _short_texts(previous: Json, current: Json) -> tuple[str, str]:
         return cut_pair(repr(previous), repr(current))
     short = short_text(previous), short_text(current)
     return short if short[0] != short[1] else cut_pair(str(previous), str(current))
+
+
+def json_pair(previous: Json, current: Json, op: str = "replace", width: int = _SHOWN) -> tuple[str, str]:
+    """Two JSON values, each on one line, cut as `cut_pair`; `absent` for the side that `op`, add or remove, lacks.
+
+    A text beside anything else stands in quotes: `0.1` and `"0.1"` are not the same, nor `null` and `"null"`.
+    """
+    is_text = isinstance(previous, str) and isinstance(current, str)
+    before, after = (
+        str(value) if is_text else json.dumps(value, sort_keys=True, ensure_ascii=False)
+        for value in (previous, current)
+    )
+    return cut_pair("absent" if op == "add" else before, "absent" if op == "remove" else after, width)
 
 
 def cut_pair(first: str, second: str, width: int = _SHOWN) -> tuple[str, str]:

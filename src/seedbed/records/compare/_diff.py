@@ -14,6 +14,7 @@ from seedbed.records.compare._comparison import (
     compare_differences,
     input_differences,
     inputs_among,
+    json_pair,
     reason_of,
     strictest_comparison,
     unrecorded,
@@ -39,6 +40,7 @@ __all__ = [
     "LOST",
     "EarlierCommit",
     "Replicates",
+    "allowed_pairs",
     "beside_numbers",
     "diff",
     "diff_since",
@@ -162,6 +164,15 @@ def is_part_of_interval(pointer: str, known: Container[str]) -> bool:
     """Whether a number is an end of an interval, or its n or confidence, which move with the value or tell less."""
     interval, _, part = pointer.rpartition("/")
     return part in _PARTS_OF_INTERVAL and f"{interval}/value" in known
+
+
+def allowed_pairs(found: Diff, width: int = 60) -> list[tuple[str, str, str]]:
+    """Each input that differs and may, with its values before and after as `json_pair` gives them."""
+    ops = {str(operation.get("path")): str(operation.get("op")) for operation in found.patch}
+    return [
+        (item.name, *json_pair(item.previous, item.current, ops.get(item.name, "replace"), width))
+        for item in found.excluded_factors
+    ]
 
 
 def beside_numbers(found: Diff) -> list[str]:

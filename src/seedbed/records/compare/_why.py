@@ -2,7 +2,8 @@
 
 Likelihood is counted, not guessed: of the earlier diffs in which a setting changed, in how many did the metric move by
 more than noise? Diffs that repeat each other in every value count once. When several settings changed at once, each
-gets an equal share of the credit. A prior for each kind of setting counts as one more observation.
+gets an equal share of the credit. A prior for each kind of setting counts as one more observation. Of a move that
+exceeds the noise, a seed is the cause as often as replicates, which differ in it, exceed their own noise.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from seedbed.records.compare._comparison import (
 )
 from seedbed.records.compare._diff import LOST, beside_numbers, is_part_of_interval
 from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, PERCENT_BEYOND, WITHIN
-from seedbed.records.snapshot._policy import REPLICATE
+from seedbed.records.snapshot._policy import REPLICATE, is_seed
 from seedbed.records.snapshot._snapshot import Comparison, Diff, MetricDelta, Snapshot
 
 __all__ = ["Cause", "Explanation", "why"]
@@ -40,23 +41,26 @@ _PRIORS: Sequence[tuple[str, float]] = (
     ("/kernels", 0.5),
     ("/config/", 0.5),
     ("/fingerprints/code", 0.4),
-    ("/factors/seed", 0.3),
     ("/factors/device", 0.2),
     ("/fingerprints/environment", 0.2),
     ("/factors/threads", 0.1),
 )
-_OTHER = 0.3
+_OTHER = 0.3  # a seed too, wherever it is recorded
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A difference that may explain the metric: its `likelihood` from 0 to 1, and the `evidence` for it in words."""
+    """A difference that may explain the metric: its `likelihood` from 0 to 1, and the `evidence` for it in words.
+
+    A value is None where that side is null, or where `op` says that it has none: add or remove.
+    """
 
     name: str
     previous: Json
     current: Json
     likelihood: float
     evidence: str
+    op: str = "replace"
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ def why(
     causes = [
         _chance(difference)
         if is_replicate and REPLICATE.allows(difference.pointer)
+        else _beyond_seed(difference)
+        if delta and delta.noise.startswith(EXCEEDS) and is_seed(difference.pointer)
         else _cause(difference, past, chosen)
         for difference in _candidates(previous, current)
     ]
@@ -178,15 +184,23 @@ def _cause(difference: Difference, past: Sequence[Diff], metric: str | None) -> 
     moved = [diff for diff in judged if diff.metric_deltas[metric or ""].noise.startswith(EXCEEDS)]
     credit, total = sum(map(_share, moved)), sum(map(_share, judged))
     likelihood = (_prior(pointer) + credit) / (1 + total)
-    return Cause(
-        pointer, difference.previous, difference.current, round(likelihood, 3), _evidence(changed, judged, moved)
-    )
+    return _made(difference, round(likelihood, 3), _evidence(changed, judged, moved))
+
+
+def _made(difference: Difference, likelihood: float, evidence: str) -> Cause:
+    return Cause(difference.pointer, difference.previous, difference.current, likelihood, evidence, difference.op)
 
 
 def _chance(difference: Difference) -> Cause:
     """The seed, or what follows from it, where nothing else differs: no history can say more."""
     evidence = "nothing but the seed and what follows from it differs: chance"
-    return Cause(difference.pointer, difference.previous, difference.current, 1.0, evidence)
+    return _made(difference, 1.0, evidence)
+
+
+def _beyond_seed(difference: Difference) -> Cause:
+    """A seed, where the metric moved by more than it explains, and something else differs too."""
+    evidence = f"the move exceeds noise, as {PERCENT_BEYOND} of 100 runs do that differ in the seed alone"
+    return _made(difference, PERCENT_BEYOND / 100, evidence)
 
 
 def _share(diff: Diff) -> float:
@@ -195,6 +209,8 @@ def _share(diff: Diff) -> float:
 
 
 def _prior(pointer: str) -> float:
+    if is_seed(pointer):
+        return _OTHER
     return next((prior for start, prior in _PRIORS if pointer.startswith(start)), _OTHER)
 
 
@@ -204,4 +220,6 @@ def _evidence(changed: Sequence[Diff], judged: Sequence[Diff], moved: Sequence[D
     if not judged:
         runs = "1 earlier run" if len(changed) == 1 else f"{len(changed)} earlier runs"
         return f"{runs} changed it, but with too few replicates to judge"
-    return f"the metric moved in {len(moved)} of {len(judged)} earlier runs that changed it"
+    found, num_open = f"the metric moved in {len(moved)} of {len(judged)} earlier runs", len(changed) - len(judged)
+    but = f" and could be judged; {num_open} more had too few replicates" if num_open else ""
+    return f"{found} that changed it{but}"

@@ -21,7 +21,7 @@ from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._snapshot import Snapshot
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import baselines_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, parsed
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed
 
 __all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at", "number_at"]
 
@@ -190,7 +190,7 @@ class Baselines:
         self._rule = None
         self._by_group.clear()
         why = "no baseline and no rule stand before the next promotion, since any of them may have ended there"
-        warnings.warn(f"{lost.problem}; {why}; `seedbed runs fsck` shows more", StoreDamaged, stacklevel=2)
+        warnings.warn(advised(lost.problem, why), StoreDamaged, stacklevel=2)
 
 
 def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:

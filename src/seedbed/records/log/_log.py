@@ -30,7 +30,7 @@ from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import NO_BASELINE, Diff, LogHead
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import ASK_FSCK, LostRecord, NumberedLog, Sealed, damaged
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged
 
 __all__ = ["CommitLog"]
 
@@ -225,8 +225,7 @@ class CommitLog:
 
     def _warn(self, lost: LostRecord) -> None:
         self._has_damage = True
-        told = f"passed over: {lost.problem}; {ASK_FSCK}"
-        warnings.warn(told, StoreDamaged, stacklevel=2)
+        warnings.warn(f"passed over: {advised(lost.problem)}", StoreDamaged, stacklevel=2)
 
     def _open(self) -> Headers:
         checkpoint = read_checkpoint(self.files, self._records.folder)

@@ -21,7 +21,7 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._layout import LOGS, latest_key, log_folder, run_folder
-from seedbed.records.storage._numbered_log import ASK_FSCK, Quarantined
+from seedbed.records.storage._numbered_log import Quarantined, unadvised
 
 __all__ = [
     "CommitScan",
@@ -163,7 +163,7 @@ def readable_records(
             key, advice = log.key(seq), READ if refused.is_whole else NO_COPY
             findings.setdefault(key, Finding(damaged, key, str(refused), advice))
         except StoreCorrupt as damage:
-            add_finding(findings, damaged, log.key(seq), str(damage).removesuffix(f"; {ASK_FSCK}"))
+            add_finding(findings, damaged, log.key(seq), unadvised(str(damage)))
         else:
             yield record
 

@@ -17,7 +17,7 @@ from seedbed.records.canonical._seal import seal
 from seedbed.records.maintenance._retention import RetentionRule
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import expiries_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, parsed
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed
 
 __all__ = ["Expired", "Expiries", "Expiry"]
 
@@ -93,6 +93,6 @@ class Expiries:
             except (StoreCorrupt, InvalidInput) as problem:
                 found = LostRecord(found.seq, str(problem))
         if not found.is_known:
-            why = "what it let expire seems to be missing; `seedbed runs fsck` says what can be done"
-            warnings.warn(f"passed over: {found.problem}; {why}", StoreDamaged, stacklevel=2)
+            why = "what it let expire seems to be missing"
+            warnings.warn(f"passed over: {advised(found.problem, why)}", StoreDamaged, stacklevel=2)
         return found

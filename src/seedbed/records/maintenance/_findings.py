@@ -5,6 +5,7 @@ from enum import StrEnum
 
 __all__ = [
     "CHOOSE",
+    "FIRST_THE_COMMIT",
     "FOLDER",
     "GC",
     "KEEP",
@@ -16,6 +17,7 @@ __all__ = [
     "REPAIR",
     "RESTORE",
     "RESTORE_LOG",
+    "RESTORE_RUN_LOG",
     "RESTORE_TAIL",
     "UPGRADE",
     "Finding",
@@ -31,12 +33,17 @@ RESTORE_TAIL = (
     "restore the file from a copy of the store before the next run takes its number; or, if there is none, `seedbed "
     "runs quarantine` accepts the loss"
 )
+FIRST_THE_COMMIT = (
+    "bring the commit back first (`seedbed runs recover`, or a copy of the store) or accept its loss, then run "
+    "`seedbed runs fsck` again: it says whether the record was whole"
+)
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 CHOOSE = "move the folder of the wrong one away, and run `seedbed runs recover`"
 KEEP = "another commit has its number: copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
 )
+RESTORE_RUN_LOG = f"{RESTORE}; if there is no copy, `seedbed runs quarantine` accepts the loss"
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_FOLDER = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck --repair`"

@@ -16,8 +16,16 @@ from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expiries
-from seedbed.records.maintenance._findings import REPAIR, RESTORE, RESTORE_LOG, Finding, FindingKind
+from seedbed.records.maintenance._findings import (
+    FIRST_THE_COMMIT,
+    REPAIR,
+    RESTORE_LOG,
+    RESTORE_RUN_LOG,
+    Finding,
+    FindingKind,
+)
 from seedbed.records.maintenance._inventory import Progress
+from seedbed.records.maintenance._lost_logs import accepted_loss
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._layout import EVENTS, LOGS, log_folder
@@ -46,7 +54,7 @@ class FolderCheck:
                 progress("reading runs", done, len(folders))
 
     def _check_folder(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
-        found = list(self._logs(folder, commit))
+        found = [self._settled(finding) for finding in self._logs(folder, commit)]
         key = f"{folder}/{SNAPSHOT_VIEW}"
         if commit is None:
             shown = list(self._view_without_commit(folder))
@@ -58,16 +66,16 @@ class FolderCheck:
             problem = f"it is a whole copy of commit {made.seq} ({made.digest[:12]}…), which the log does not hold"
             found.append(Finding(FindingKind.COMMIT_LOST, key, problem, copy.advice))
             shown = [view for view in shown if view.path != key]
-        elif commit is None:
-            shown += self._finished_without_commit(folder)
+        shown += self._finished_without_commit(folder, commit)
         return [*found, *shown]
 
-    def _finished_without_commit(self, folder: str) -> Iterator[Finding]:
+    def _finished_without_commit(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         """A run that says it is finished, where the log has neither its commit nor any loss that may have been it."""
+        if commit or folder in self.reachable.copies:
+            return
         project = folder.split("/")[1]
         headers = self.reachable.scan.headers.get(project, Headers())
-        found, log = self.reachable.findings, f"{log_folder(project)}/"
-        is_told = headers.lost() or LOGS in found or any(f"{key}/".startswith(log) for key in found)
+        is_told = headers.lost() or _is_log_named(project, self.reachable.findings)
         try:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already
@@ -82,6 +90,7 @@ class FolderCheck:
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {name for name in self.reachable.inventory.folders.get(folder, ()) if _LOG.fullmatch(name)}
         recorded = commit.logs if commit else {}
+        has_known_commit = not self._may_lack_commit(folder, commit)
         for name in sorted({*names, *recorded}):
             key = f"{folder}/{name}"
             try:
@@ -89,12 +98,25 @@ class FolderCheck:
             except NotFound:
                 # Step logs are the only logs that can expire.
                 if commit and name in recorded and not (name == EVENTS and self._is_expired(commit)):
-                    problem = f"commit {commit.seq} was made with {recorded[name].sequence} records in it"
-                    yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", RESTORE)
+                    problem = f"commit {commit.seq} was made with {_records(recorded[name].sequence)} in it"
+                    yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", RESTORE_RUN_LOG)
             except StoreCorrupt as damage:
-                yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), RESTORE)
+                yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), RESTORE_RUN_LOG)
             else:
-                yield from _one_log(key, frames, recorded.get(name))
+                yield from _one_log(key, frames, recorded.get(name), has_known_commit=has_known_commit)
+
+    def _settled(self, finding: Finding) -> Finding:
+        """The finding on a log; as one in quarantine where the loss, such as it is, was accepted."""
+        if finding.kind is FindingKind.LOG_TORN or finding.advice == FIRST_THE_COMMIT:
+            return finding
+        told = accepted_loss(self.store.files, finding.path)
+        return Finding(FindingKind.QUARANTINED, finding.path, told, "nothing is to be done") if told else finding
+
+    def _may_lack_commit(self, folder: str, commit: ScannedCommit | None) -> bool:
+        """Whether a commit that is lost or damaged, and whose loss nobody accepted, may have recorded this folder."""
+        if folder in self.reachable.copies or any(self._finished_without_commit(folder, commit)):
+            return True
+        return commit.key in self.damaged if commit else _is_log_named(folder.split("/")[1], self.damaged)
 
     def _is_expired(self, commit: ScannedCommit) -> bool:
         if self.reachable.expiry_of(commit):
@@ -133,6 +155,12 @@ def confirmed(store: Store, folder: str, check: Callable[[], list[Finding]]) -> 
     return check()
 
 
+def _is_log_named(project: str, findings: Mapping[str, Finding]) -> bool:
+    """Whether any of `findings` is about the project's log or a record in it."""
+    log = f"{log_folder(project)}/"
+    return LOGS in findings or any(f"{key}/".startswith(log) for key in findings)
+
+
 def _is_writing(store: Store, folder: str) -> bool:
     try:
         status = read_status(store.files, folder, store.clock.now())
@@ -155,16 +183,24 @@ def _value(view: bytes) -> bytes | None:
         return None
 
 
-def _one_log(key: str, frames: Frames, head: LogHead | None) -> Iterator[Finding]:
+def _records(count: int, kind: str = "") -> str:
+    return f"1 {kind}record" if count == 1 else f"{count} {kind}records"
+
+
+def _one_log(key: str, frames: Frames, head: LogHead | None, *, has_known_commit: bool) -> Iterator[Finding]:
     if head and len(frames.entries) < head.sequence:
         rest = f" and {frames.torn_bytes} bytes of another" if frames.torn_bytes else ""
-        problem = f"it is cut short: it holds {len(frames.entries)} whole records{rest}, but its commit recorded "
-        yield Finding(FindingKind.LOG_DAMAGED, key, f"{problem}{head.sequence}", RESTORE)
+        problem = f"it is cut short: it holds {_records(len(frames.entries), 'whole ')}{rest}, but its commit recorded "
+        yield Finding(FindingKind.LOG_DAMAGED, key, f"{problem}{head.sequence}", RESTORE_RUN_LOG)
         return  # what is left of a record is no torn tail that could be cut off
     if head and (found := frames.entries[head.sequence - 1].digest) != head.digest:
         problem = f"it is another log: its record {head.sequence} has the digest {found[:12]}…, "
         problem += f"but its commit recorded {head.digest[:12]}…"
-        yield Finding(FindingKind.LOG_DAMAGED, key, problem, RESTORE)
+        yield Finding(FindingKind.LOG_DAMAGED, key, problem, RESTORE_RUN_LOG)
     if frames.torn_bytes:
         problem = f"the last {frames.torn_bytes} bytes, from byte {frames.whole_bytes} on, are an incomplete record"
-        yield Finding(FindingKind.LOG_TORN, key, problem, REPAIR)
+        if has_known_commit:
+            yield Finding(FindingKind.LOG_TORN, key, problem, REPAIR)
+        else:  # only the commit could say that nothing was recorded of it, and a repair would cut it off
+            problem += ", and a commit that may have recorded it whole is lost"
+            yield Finding(FindingKind.LOG_DAMAGED, key, problem, FIRST_THE_COMMIT)

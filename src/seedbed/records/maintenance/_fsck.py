@@ -60,7 +60,7 @@ def _marker(store: Store) -> Iterator[Finding]:
     try:
         check_marker(store.files, store.name)
     except (StoreCorrupt, NotFound) as problem:
-        advice = "copy it from another store of the same version"
+        advice = "copy it from another store of the same version, such as a new one in an empty folder"
         yield Finding(FindingKind.MARKER_DAMAGED, MARKER, str(problem), advice)
 
 

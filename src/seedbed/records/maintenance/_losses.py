@@ -15,11 +15,14 @@ from seedbed.records.log._checkpoint import checkpoint_key
 from seedbed.records.maintenance._commit_scan import Records
 from seedbed.records.maintenance._copies import LostCopy, is_committed, judged, lost_copies, named_digest
 from seedbed.records.maintenance._expiries import Expiries
+from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, FindingKind
+from seedbed.records.maintenance._fsck import examine
 from seedbed.records.maintenance._inventory import Progress, take_inventory
+from seedbed.records.maintenance._lost_logs import accept_loss
 from seedbed.records.maintenance._reachable import find_reachable
 from seedbed.records.maintenance._tail_check import furthest_mentions
 from seedbed.records.storage._files import Files, Unreadable
-from seedbed.records.storage._layout import BASELINES, EXPIRIES, LOGS, QUARANTINE, log_folder
+from seedbed.records.storage._layout import BASELINES, EXPIRIES, LOGS, QUARANTINE, RUNS, log_folder
 from seedbed.records.storage._numbered_log import Quarantined, record_number, tombstone
 
 __all__ = ["Recovered", "quarantine", "recover"]
@@ -100,9 +103,14 @@ def quarantine(store: Store, key: str, reason: str) -> str:
     digest of what was there if a later record names it; readers pass over it without a warning. What was found is kept
     under `quarantine/`; the answer is "" where there was nothing.
 
+    A step log or journal of a run, such as runs/flights/r1/TRAINING/events.log, stays as it is, and its readers still
+    tell of the loss; `fsck` tells it as damage again once it is another.
+
     Raises InvalidInput for a record that can be read, that `recover` can bring back, that nothing tells of, or that is
     none; Conflict when it is in quarantine already, Unreadable when its bytes may be whole, and StoreUnavailable.
     """
+    if key.startswith(f"{RUNS}/") and key.endswith(".log"):
+        return _accept_log(store, key, reason)
     seq = _record_number(key)
     _require_damaged(store, key, seq)
     _require_lost(store, key, seq)
@@ -117,6 +125,20 @@ def quarantine(store: Store, key: str, reason: str) -> str:
         store.files.create(key, data)
     except FileExistsError:  # a link that leads nowhere, or a writer has taken the number at this moment
         raise Conflict(_stands_there(key)) from None
+    return kept
+
+
+def _accept_log(store: Store, key: str, reason: str) -> str:
+    findings = {finding.path: finding for finding in examine(store)[1]}
+    found = findings.get(key)
+    if found is None or found.kind is FindingKind.LOG_TORN:
+        raise InvalidInput(f"nothing of {key} is lost; `seedbed runs fsck` names what is")
+    if found.kind is FindingKind.QUARANTINED:
+        raise Conflict(f"{key}: {found.problem}")
+    if found.advice == FIRST_THE_COMMIT:
+        raise InvalidInput(f"whether {key} is damaged is not known: {found.problem}; {found.advice}")
+    kept = _set_aside(store.files, key)
+    accept_loss(store.files, key, redact_text(reason), str(plain(store.clock.now())))
     return kept
 
 

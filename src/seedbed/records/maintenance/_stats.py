@@ -15,7 +15,7 @@ from seedbed.records.maintenance._reachable import Reachability, find_reachable,
 from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import ASK_FSCK
+from seedbed.records.storage._numbered_log import advised
 
 __all__ = ["KindUsage", "LargeBlob", "ProjectUsage", "StoreStats", "stats"]
 
@@ -74,8 +74,7 @@ def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = Non
     reachable = find_reachable(store, progress=progress)
     damaged = unsettled(record_findings(store, reachable))
     for item in damaged.values():
-        told = f"passed over: {item.path}: {item.problem}; {ASK_FSCK}"
-        warnings.warn(told, StoreDamaged, stacklevel=2)
+        warnings.warn(f"passed over: {item.path}: {advised(item.problem)}", StoreDamaged, stacklevel=2)
     return StoreStats(
         usage=tuple(_usage(reachable.inventory)),
         projects=tuple(_projects(reachable)),

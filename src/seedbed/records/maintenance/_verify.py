@@ -92,4 +92,8 @@ def _blob(store: Store, stored: str) -> str:
 def _log(store: Store, commit: Commit, name: str, head: LogHead) -> str:
     key = f"{run_folder_of(commit.snapshot)}/{name}"
     entries = parse_frames(store.files.read(key), key).entries
-    return entries[head.sequence - 1].digest if len(entries) >= head.sequence else f"only {len(entries)} records"
+    return (
+        entries[head.sequence - 1].digest
+        if len(entries) >= head.sequence
+        else f"only {len(entries)} of {head.sequence} records"
+    )

@@ -108,10 +108,11 @@ class Catalog:
         found = self._connection.execute(f"SELECT 1 FROM facts WHERE {named.sql} LIMIT 1", named.values)  # noqa: S608  see _Clause
         return found.fetchone() is not None
 
-    def names(self, head: str) -> list[str]:
-        """The full names of all numbers below `head`, such as metrics, in any commit."""
+    def names(self, head: str, *, numbers_alone: bool = True) -> list[str]:
+        """The full names of all numbers below `head`, such as metrics, in any commit; or those of all values."""
         rows = self._connection.execute(
-            "SELECT DISTINCT path FROM facts WHERE head = ? AND number IS NOT NULL ORDER BY path", [head]
+            "SELECT DISTINCT path FROM facts WHERE head = ? AND (number IS NOT NULL OR NOT ?) ORDER BY path",
+            [head, numbers_alone],
         )
         return [str(Name(head, path)) for (path,) in rows]
 

@@ -18,21 +18,22 @@ from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.storage._files import Files, Unreadable
 
 __all__ = [
-    "ASK_FSCK",
     "LostRecord",
     "NumberedLog",
     "Quarantined",
     "Sealed",
+    "advised",
     "damaged",
     "parsed",
     "record_number",
     "tombstone",
+    "unadvised",
 ]
 
 Model = TypeVar("Model", bound=BaseModel)
 
 TOMBSTONE = "TOMBSTONE"
-ASK_FSCK = "`seedbed runs fsck` says what can be done"
+_ASK_FSCK = "`seedbed runs fsck` says what can be done"
 _LOOK_AGAIN_SECONDS = 60.0
 _RECORD = re.compile(r"(\d{20})\.json")
 
@@ -89,7 +90,7 @@ class NumberedLog:
         except ValueError as problem:
             raise damaged(key, str(problem)) from None
         except NotFound:
-            raise NotFound(f"there is no record {key}; if there was one, {ASK_FSCK}") from None
+            raise NotFound(f"there is no record {key}; if there was one, {_ASK_FSCK}") from None
         except Unreadable as problem:
             told = f"the record {key} is taken, but: {problem}"
             raise Unreadable(told, is_whole=problem.is_whole) from None
@@ -151,7 +152,17 @@ def record_number(key: str) -> int | None:
 
 def damaged(key: str, found: str) -> StoreCorrupt:
     """The error for a damaged record."""
-    return StoreCorrupt(f"the record {key} is damaged: {found}; {ASK_FSCK}")
+    return StoreCorrupt(f"the record {key} is damaged: {found}; {_ASK_FSCK}")
+
+
+def unadvised(problem: str) -> str:
+    """The problem without the advice to ask `fsck`."""
+    return problem.removesuffix(f"; {_ASK_FSCK}")
+
+
+def advised(problem: str, *more: str) -> str:
+    """The problem, what `more` is to be said of it, and the advice to ask `fsck`: once, and at the end."""
+    return "; ".join((unadvised(problem), *more, _ASK_FSCK))
 
 
 def tombstone(seq: int, lost: str, reason: str, timestamp: str) -> bytes:

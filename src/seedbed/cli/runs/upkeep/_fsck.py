@@ -71,6 +71,6 @@ def _findings_text(repaired: "Sequence[Finding]", left: "Sequence[Finding]") -> 
         lines.append(Text.assemble((item.kind.value, style), f"  {item.path}: {item.problem}\n  {item.advice}"))
     num_accepted = sum(item.kind is FindingKind.QUARANTINED for item in left)
     if not any(item.kind.is_damage for item in left):
-        but = f", but for {counted(num_accepted, 'record')} in quarantine" if num_accepted else ""
+        but = f", but for {counted(num_accepted, 'file')} in quarantine" if num_accepted else ""
         lines.append(Text(f"no damage: every acknowledged byte is there{but}", style="green"))
     return Text("\n").join(lines)

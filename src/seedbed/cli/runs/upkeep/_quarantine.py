@@ -22,11 +22,13 @@ def quarantine(
     Try `seedbed runs recover` and a copy of the store first. A tombstone takes
     the record's place; the damaged bytes are kept under quarantine/. A record
     that can be read, whose bytes may be whole, that `recover` brings back or
-    that a later version wrote is refused.
+    that a later version wrote is refused. A step log or journal of a run
+    stays as it is, and commands that read it still tell of the loss.
 
     \b
     Examples:
       seedbed runs quarantine log/flights/00000000000000000003.json --reason "the disk of May"
+      seedbed runs quarantine runs/flights/r1/TRAINING/events.log --reason "no copy of it"
     """
     from seedbed.records import Store
     from seedbed.records import quarantine as accept

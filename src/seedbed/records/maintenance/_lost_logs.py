@@ -1,0 +1,41 @@
+"""The step logs and journals whose loss was accepted: readers go on telling of it, but `fsck` asks for nothing more."""
+
+from seedbed.errors import NotFound
+from seedbed.records.canonical._canonical import digest_bytes
+from seedbed.records.canonical._seal import unseal
+from seedbed.records.storage._files import Files, Unreadable
+from seedbed.records.storage._layout import QUARANTINE
+from seedbed.records.storage._numbered_log import tombstone
+
+__all__ = ["accept_loss", "accepted_loss", "log_digest"]
+
+
+def accept_loss(files: Files, key: str, reason: str, timestamp: str) -> None:
+    """Accept that the log at `key` is lost as it is now. Raises Unreadable when its bytes may be whole."""
+    files.replace(_note(key), tombstone(0, log_digest(files, key), reason, timestamp))
+
+
+def accepted_loss(files: Files, key: str) -> str:
+    """When and why the loss of the log at `key`, as it is now, was accepted; "" if it was not."""
+    try:
+        note = unseal(files.read(_note(key)))[0]
+        is_same = note["lost"] == log_digest(files, key)
+    except (NotFound, Unreadable, ValueError, KeyError):
+        return ""
+    return f"its loss was accepted on {str(note['timestamp'])[:10]}: {note['reason']}" if is_same else ""
+
+
+def log_digest(files: Files, key: str) -> str:
+    """The digest of the bytes at `key`; "" where there are none. Raises Unreadable when they may be whole."""
+    try:
+        return digest_bytes(files.read(key))
+    except NotFound:
+        return ""
+    except Unreadable as problem:
+        if problem.is_whole:
+            raise
+        return ""
+
+
+def _note(key: str) -> str:
+    return f"{QUARANTINE}/{key}.lost.json"

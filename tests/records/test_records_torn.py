@@ -1,0 +1,145 @@
+"""What is left of a half record at the end of a run's log while nobody knows whether it was recorded."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from records_world import PROJECT, commit, draft
+
+from seedbed.contracts import Stage
+from seedbed.errors import Conflict, InvalidInput
+from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
+from seedbed.records.canonical._canonical import plain
+from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, RESTORE_RUN_LOG
+from seedbed.records.maintenance._lost_logs import accepted_loss, log_digest
+from seedbed.records.storage._files import Unreadable
+from seedbed.records.storage._local import LocalFiles
+
+
+def key(seq: int) -> str:
+    return f"log/{PROJECT}/{seq:020d}.json"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store.open(tmp_path / "store", create=True)
+    for place in (1, 2, 3):
+        commit(store, f"r{place}")
+    return store
+
+
+def again(store: Store) -> Store:
+    return Store.open(store.work)
+
+
+def another_without_logs(path: Path) -> None:
+    body = dict(unseal(path.read_bytes())[0])
+    body["metrics"]["test"]["ap"] = 0.1
+    body["logs"].clear()
+    path.write_bytes(seal(plain(body))[0])
+
+
+@pytest.mark.parametrize("name", ["events.log", "changes.log"])
+@pytest.mark.parametrize("loss", ["copy", "no copy", "status alone", "damaged", "digest"])
+def test_no_log_is_cut_while_the_commit_that_may_have_recorded_its_end_is_lost(
+    store: Store, loss: str, name: str
+) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    with Journal.open(run.path("changes.log")) as journal:
+        journal.append("applied", {"value": 1})
+    run.log(1, {"loss": 0.5})
+    run.finish(draft("r4"))
+    commit(store, "r5")
+    record, log = store.work / key(4), run.path(name)
+    whole, cut_short, commit_bytes = log.read_bytes(), log.read_bytes()[:-5], record.read_bytes()
+    log.write_bytes(cut_short)
+    if loss == "damaged":
+        record.write_bytes(commit_bytes[:-5])
+    elif loss == "digest":  # it can be read, and is not what it was
+        another_without_logs(record)
+    else:
+        record.unlink()
+    if loss in ("no copy", "status alone"):
+        run.path("snapshot.json").unlink()
+    if loss == "status alone":
+        (store.work / key(5)).unlink()
+        shutil.rmtree(store.work / f"runs/{PROJECT}/r5")
+        shutil.rmtree(store.work / "latest")
+    found = {finding.path: finding for finding in fsck(again(store))}[log.relative_to(store.work).as_posix()]
+    assert (found.kind, found.advice) == (FindingKind.LOG_DAMAGED, FIRST_THE_COMMIT)
+    repair(again(store))
+    assert log.read_bytes() == cut_short
+    record.write_bytes(commit_bytes)
+    log.write_bytes(whole + b'{"body":')
+    assert FindingKind.LOG_TORN in {finding.kind for finding in repair(again(store))}
+    assert log.read_bytes() == whole, "what the commit did not record is no loss"
+
+
+def test_a_half_record_is_cut_off_once_the_loss_of_the_commit_was_accepted(store: Store) -> None:
+    shutil.rmtree(store.work / f"runs/{PROJECT}/r2/TRAINING")
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.failed("no memory")
+    log, whole = run.path("events.log"), run.path("events.log").read_bytes()
+    log.write_bytes(whole + b'{"body":')
+    (store.work / key(2)).unlink()
+    repair(again(store))
+    assert log.read_bytes() == whole + b'{"body":', "the missing commit may be that of this run"
+    quarantine(again(store), key(2), "gone")
+    repair(again(store))
+    assert log.read_bytes() == whole
+
+
+EVENTS = f"runs/{PROJECT}/r2/TRAINING/events.log"
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "damaged", "a loop", "another"])
+def test_the_loss_of_a_log_can_be_accepted_as_it_is_and_no_other(store: Store, how: str) -> None:
+    log = store.work / EVENTS
+    whole = log.read_bytes()
+    if how in ("missing", "a loop"):
+        log.unlink()
+    if how == "a loop":
+        log.symlink_to(log.name)
+    elif how == "another":
+        log.write_bytes((store.work / EVENTS.replace("r2", "r3")).read_bytes().replace(b"0.5", b"0.7"))
+    elif how != "missing":
+        log.write_bytes(whole[:-9] if how == "cut" else whole[:20] + b"?" + whole[21:])
+    left = log.read_bytes() if log.exists() else b""
+    (found,) = fsck(again(store))
+    assert found.kind.is_damage
+    assert found.advice == RESTORE_RUN_LOG
+    kept = quarantine(again(store), EVENTS, "no copy")
+    assert (store.work / kept).read_bytes() == left if left else kept == ""
+    (told,) = fsck(again(store))
+    assert (told.kind, told.path) == (FindingKind.QUARANTINED, EVENTS)
+    assert told.problem.endswith(": no copy")
+    with pytest.raises(Conflict, match="its loss was accepted on 20"):
+        quarantine(again(store), EVENTS, "")
+    assert repair(again(store)) == []
+    log.unlink(missing_ok=True)
+    log.write_bytes(whole[:-10])
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.LOG_DAMAGED], "a further loss is one"
+    log.write_bytes(whole)
+    assert fsck(again(store)) == []
+
+
+def test_the_loss_of_a_log_that_is_whole_or_may_be_is_not_accepted(store: Store, monkeypatch) -> None:
+    log = store.work / EVENTS
+    whole = log.read_bytes()
+    for tail in (b"", b'{"body":'):
+        log.write_bytes(whole + tail)
+        with pytest.raises(InvalidInput, match=r"nothing of runs/flights/r2/TRAINING/events.log is lost"):
+            quarantine(again(store), EVENTS, "")
+    (store.work / key(2)).unlink()
+    with pytest.raises(InvalidInput, match=r"whether .* is damaged is not known"):
+        quarantine(again(store), EVENTS, "")
+
+    def refused(files: LocalFiles, name: str) -> bytes:
+        raise Unreadable("no right to read it", is_whole=True)
+
+    monkeypatch.setattr(LocalFiles, "read", refused)
+    with pytest.raises(Unreadable):
+        log_digest(store.files, EVENTS)
+    assert accepted_loss(store.files, EVENTS) == ""
