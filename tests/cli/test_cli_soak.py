@@ -14,7 +14,13 @@ from xml.etree import ElementTree
 import pytest
 
 from seedbed.cli.soak import _driver
-from seedbed.soak import Soak, SoakFolder
+from seedbed.gate import Series, parse_gate
+from seedbed.gate._record_values import record_values
+from seedbed.soak import Soak, SoakFolder, assemble
+from seedbed.soak._assemble import kpis_of
+from seedbed.soak._readback import read_soak
+from seedbed.soak.reports._lint import refuse_unknown_metrics
+from seedbed.soak.reports._reports import soak_gate_record
 from seedbed.testing.soak import CORRUPTIONS, Scene
 from seedbed.testing.soak._forge import Logs
 
@@ -143,6 +149,32 @@ def test_a_soak_that_still_runs_is_neither_accused_nor_called_interrupted(cli, c
     assert (told.code, told.json) == (3, {"soak_id": folder.path.name, "runs": True, "exit_code": 3})
     assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
     assert not folder.is_locked()
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("mean(kpi.fil_rate) > 0.1", "kpi.fil_rate: did you mean kpi.fill_rate"),
+        ("finisched == true", "finisched: did you mean finished"),
+        ("kpi.fill_rate > 0.1", "kpi.fill_rate is a series; ask for a statistic of it"),
+        ("mean(finished) > 0.1", "finished is one value and no series"),
+    ],
+)
+def test_a_gate_that_asks_for_what_no_soak_records_is_refused_before_it_begins(cli, check, said):
+    Path("gate.yaml").write_text(f"checks:\n- '{check}'\n")
+    refused = cli("soak", "run", "--mock", "--iterations", "3", "--spec", "gate.yaml", "--out", "soaks")
+    assert (refused.code, said in " ".join(refused.err.split())) == (2, True)
+    assert not Path("soaks").exists()
+
+
+def test_a_gate_may_ask_for_everything_that_a_soak_records(short_soak):
+    folder = SoakFolder(short_soak)
+    plan = folder.plan()
+    record = soak_gate_record(read_soak(folder, plan, assemble(plan)), verified=True)
+    values = record_values(record)
+    checks = [f"count({name}) >= 0" if isinstance(value, Series) else f"{name} == x" for name, value in values.items()]
+    asked = plan.model_copy(update={"gate": parse_gate({"checks": checks})})
+    refuse_unknown_metrics(asked, assemble(plan), kpis_of(plan))
 
 
 @pytest.fixture

@@ -200,6 +200,7 @@ def test_a_recorded_interval_promises_a_number_only_where_it_narrows_by_a_known_
     assert reason.endswith("the value found is the threshold itself; move the threshold, or collect more samples")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("any_look", [False, True])
 @pytest.mark.parametrize(
     ("draw", "first"),
@@ -231,6 +232,7 @@ def test_so_many_more_samples_as_are_said_decide_within_a_factor_of_two(draw, fi
     assert decided[1] >= 0.9
 
 
+@pytest.mark.slow
 def test_a_spread_takes_as_many_as_it_is_said_to() -> None:
     samples = np.random.default_rng(0).normal(100, 10, 12_000)
     report = report_on("std(k) < 12 in [0, 200] @ 95%", {"k": Series(samples[:300])})

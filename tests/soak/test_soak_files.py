@@ -250,3 +250,12 @@ def test_an_objection_that_is_left_out_or_added_is_accused_whatever_its_words(wh
     folder = copied(whole, tmp_path)
     reseal(folder.snapshot_path, lambda snapshot: snapshot["freeze_objections"].append("one more"))
     assert named(folder)[0] == ["POST_SOAK_SNAPSHOT.json"]
+
+
+def test_a_log_that_cannot_be_read_is_told_with_one_advice(whole, tmp_path):
+    folder = copied(whole, tmp_path)
+    data = folder.evidence_path.read_bytes().splitlines(keepends=True)
+    folder.evidence_path.write_bytes(b"".join([data[0], b"{}\n", *data[2:]]))
+    with pytest.raises(StoreCorrupt) as caught:
+        judge_soak(folder, assemble)
+    assert str(caught.value).count("restore") == 1

@@ -108,6 +108,15 @@ def refuse_untuned(plan: SoakPlan) -> None:
         )
 
 
+def kpis_of(plan: SoakPlan) -> tuple[str, ...]:
+    """The KPIs that the plan's plant measures."""
+    if plan.plant is not PlantKind.TRAINING:
+        return tuple(MARKET_KPIS)
+    from seedbed.soak.training._plant import TRAINING_KPIS
+
+    return TRAINING_KPIS
+
+
 def _training(plan: SoakPlan) -> Assembly:
     """Imports inside: training takes long to import, and no other plant needs it. The events are read once."""
     from seedbed.soak.training._plant import TRAINING_KPIS, TrainingPlant

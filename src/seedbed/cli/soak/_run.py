@@ -88,7 +88,8 @@ def run(
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
     from seedbed.soak import SoakFolder, SoakPlan, assemble, new_soak_id
-    from seedbed.soak._assemble import refuse_untuned
+    from seedbed.soak._assemble import kpis_of, refuse_untuned
+    from seedbed.soak.reports._lint import refuse_unknown_metrics
 
     own_gate = None if spec is None else load_gate(spec)
     if resume is None:
@@ -109,8 +110,9 @@ def run(
         except ValidationError as problem:
             problems = "; ".join(fault.told("options") for fault in faults_of(problem, SoakPlan))
             raise InvalidInput(f"soak: {problems}") from None
-        assemble(plan)  # an impossible plan is refused before anything is written
+        assembly = assemble(plan)  # an impossible plan is refused before anything is written
         refuse_untuned(plan)
+        refuse_unknown_metrics(plan, assembly, kpis_of(plan))
         soak_folder = SoakFolder.create(folder, plan)
     else:
         soak_folder = soak_at(folder, resume, "--out")
