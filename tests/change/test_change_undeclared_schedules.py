@@ -182,7 +182,7 @@ class Foreign(lr_scheduler.StepLR):
     """A scheduler of a class that is not PyTorch's own."""
 
 
-def test_schedulers_are_searched_for_once_for_each_binding_and_later_ones_are_still_found(
+def test_schedulers_are_searched_for_at_each_change_once_there_was_one_and_later_ones_are_still_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     searched: list[int] = []
@@ -206,10 +206,10 @@ def test_schedulers_are_searched_for_once_for_each_binding_and_later_ones_are_st
     foreign = Foreign(optimizer, 100)
     for step in range(1, 4):
         change_and_step(step)
-    assert len(searched) == 1
+    assert len(searched) == 3
     late = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)
     change_and_step(4)
     late.step()
     foreign.optimizer.step()
-    assert len(searched) == 1
+    assert len(searched) == 4
     assert "LambdaLR" in engine.history[5].reason

@@ -89,8 +89,7 @@ class RateWatch:
         """Compare the rates with those that are allowed, and take what a proof needs."""
         found = self._rates()
         stepped = self._forecast is not None and self._forecast.has_stepped()
-        is_led = stepped or self._others.stepped() or found[: len(self._all)] != self._all
-        if is_led and not self._follow(step, found[: len(self._all)]):
+        if (stepped or found[: len(self._all)] != self._all) and not self._follow(step, found[: len(self._all)]):
             return
         if len(found) > len(self._all) and not self._takes_added(step, found):
             return
@@ -155,7 +154,7 @@ class RateWatch:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
         is_moved = all(self._moved(rates, found) for rates in allowed)
-        judged = self._judged(allowed[0], found) if is_moved or self._forecast is None else {}
+        judged = self._judged(allowed[0], found) if is_moved else {}
         lost = self._lost(step, allowed[0], found, judged)
         if lost is not None:
             place, expected = lost
@@ -172,13 +171,10 @@ class RateWatch:
         return [place for place in self._places() if self._course.moved(place, allowed[place], found[place])]
 
     def _judged(self, expected: Rates, found: Rates) -> dict[int, Judged]:
-        """What the undeclared schedulers did to each group that was moved, or that they left where it stands."""
-        moved = self._moved(expected, found)
-        stood = [place for place in self._places() if found[place] != 0 and self._forecast is None]
-        places = {*moved, *stood} if self._others.stepped() else moved
+        """What the undeclared schedulers did to each group that was moved."""
         twins = self._twins if expected == self._all else self._course.former(expected)
-        judged = self._others.judge({place: (expected[place], twins[place]) for place in places}, found)
-        return {place: each for place, each in judged.items() if place in moved or each.carry is not Carry.OPEN}
+        moved = self._moved(expected, found)
+        return self._others.judge({place: (expected[place], twins[place]) for place in moved}, found)
 
     def _lost(self, step: int, expected: Rates, found: Rates, judged: Mapping[int, Judged]) -> tuple[int, float] | None:
         """A group that lost the change, with the rate expected; None where it is carried on, or may be."""

@@ -89,10 +89,6 @@ class Undeclared:
             judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
         return judged
 
-    def stepped(self) -> bool:
-        """Whether any has stepped since the last look."""
-        return bool(self._steps())
-
     def foreign(self, found: Rates, of: slice) -> list[LRScheduler]:
         """The schedulers that set the rates found, of classes whose steps nobody knows, or declared."""
         wrote = [each for each in whole_schedules(self._optimizer) if last_set(each)[of] == found[of]]
