@@ -137,6 +137,27 @@ def test_an_interrupted_soak_goes_on_to_the_same_end(cli):
 
 
 @pytest.mark.slow
+def test_a_soak_that_is_judged_between_two_interruptions_is_not_accused(cli):
+    interrupted(cli)
+    judged = cli("soak", "gate", "latest")
+    resume = shlex.split(judged.err.splitlines()[1])[1:]
+    iterate, num_done = Soak._iterate, []
+
+    def iterate_until_ctrl_c(soak):
+        iterate(soak)
+        num_done.append(len(soak._decided))
+        if len(num_done) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Soak, "_iterate", iterate_until_ctrl_c)
+        assert cli(*resume).code == 130
+    assert cli("soak", "gate", "latest").code == 1
+    assert cli("soak", "verify", "--json").json["clean"]
+    assert not SoakFolder.find(SOAKS).snapshot_path.exists(), "it would be that of another soak when this one goes on"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["gate", "verify"])
 def test_a_soak_that_still_runs_is_neither_accused_nor_called_interrupted(cli, command):
     interrupted(cli)

@@ -61,12 +61,12 @@ def judge_soak(
     metrics: bool = False,
     calibrate: bool = False,
 ) -> GateReport:
-    """Verify and judge a finished soak. A snapshot that it lacks is written, and with `metrics` its metrics.
+    """Verify and judge a soak. A snapshot that a finished one lacks is written, and with `metrics` its metrics.
 
-    A snapshot that is there stays as it is, so that its seal can be kept elsewhere; with `spec`, a gate other than the
-    soak's own, none is written. `anchor` and `drawing` are those of
-    `verify_soak`. `calibrate` adds the false-pass rate of each check on a series. Raises StoreCorrupt for logs that
-    cannot be read.
+    A snapshot that is there stays as it is, so that its seal can be kept elsewhere. An interrupted soak gets none, since
+    it would be that of another soak when this one goes on. With `spec`, a gate other than the soak's own, none is
+    written. `anchor` and `drawing` are those of `verify_soak`. `calibrate` adds the false-pass rate of each check on a
+    series. Raises StoreCorrupt for logs that cannot be read.
     """
     judged = judge_and_verify(
         folder, assemble, spec=spec, anchor=anchor, drawing=drawing, metrics=metrics, calibrate=calibrate
@@ -92,7 +92,8 @@ def judge_and_verify(
     if not readback.iterations and not verification.clean:  # there is nothing to judge, and that is why
         raise _not_readable(folder, verification.accusations[0])
     report = judge_readback(readback, verified=verification.clean, spec=spec)
-    if spec is None and verification.clean and not folder.snapshot_path.exists():
+    is_lacking = readback.is_finished and not folder.snapshot_path.exists()
+    if spec is None and verification.clean and is_lacking:
         sealed = stated_drawing(folder)
         folder.write(folder.snapshot_path, post_soak_snapshot(readback, report, verified=True, drawing=sealed))
     if metrics:

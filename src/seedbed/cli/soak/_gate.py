@@ -49,8 +49,8 @@ def gate(
 ) -> None:
     """Judge a soak: verify it, and apply every check.
 
-    A snapshot that is missing is written with the verdict, unless verification
-    finds an altered file, or --spec judges by another gate.
+    A snapshot that a finished soak lacks is written with the verdict, unless
+    verification finds an altered file, or --spec judges by another gate.
 
     Exits with 0 for pass, 1 for fail, 3 for inconclusive or no data and while
     the soak still runs, 4 when the plant did not use what it had acknowledged
