@@ -185,11 +185,11 @@ class Foreign(lr_scheduler.StepLR):
 def test_schedulers_are_searched_for_at_each_change_once_there_was_one_and_later_ones_are_still_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    searched: list[int] = []
+    searched: list[bool] = []
 
-    def search(optimizer: Optimizer) -> list[LRScheduler]:
-        searched.append(1)
-        return schedules_built(optimizer)
+    def search(optimizer: Optimizer, *, hidden: bool) -> list[LRScheduler]:
+        searched.append(hidden)
+        return schedules_built(optimizer, hidden=hidden)
 
     monkeypatch.setattr("seedbed.change.bindings._learning_rate.schedules_built", search)
     weight = nn.Parameter(torch.ones(3))
@@ -206,10 +206,10 @@ def test_schedulers_are_searched_for_at_each_change_once_there_was_one_and_later
     foreign = Foreign(optimizer, 100)
     for step in range(1, 4):
         change_and_step(step)
-    assert len(searched) == 3
+    assert searched == [True, False, False]
     late = lr_scheduler.LambdaLR(optimizer, lambda t: 1.0)
     change_and_step(4)
     late.step()
     foreign.optimizer.step()
-    assert len(searched) == 4
+    assert searched == [True, False, False, False]
     assert "LambdaLR" in engine.history[5].reason

@@ -63,10 +63,10 @@ def judge_soak(
 ) -> GateReport:
     """Verify and judge a soak. A snapshot that a finished one lacks is written, and with `metrics` its metrics.
 
-    A snapshot that is there stays as it is, so that its seal can be kept elsewhere. An interrupted soak gets none, since
-    it would be that of another soak when this one goes on. With `spec`, a gate other than the soak's own, none is
-    written. `anchor` and `drawing` are those of `verify_soak`. `calibrate` adds the false-pass rate of each check on a
-    series. Raises StoreCorrupt for logs that cannot be read.
+    A snapshot that is there stays as it is, so that its seal can be kept elsewhere. An interrupted soak gets none: it
+    would be that of another soak when this one goes on. With `spec`, a gate other than the soak's own, none is written.
+    `anchor` and `drawing` are those of `verify_soak`. `calibrate` adds the false-pass rate of each check on a series.
+    Raises StoreCorrupt for logs that cannot be read.
     """
     judged = judge_and_verify(
         folder, assemble, spec=spec, anchor=anchor, drawing=drawing, metrics=metrics, calibrate=calibrate

@@ -117,7 +117,8 @@ class LearningRate:
             return True
         is_due = self._scheduler is None or not self._has_searched
         if is_due:
-            self._built.update(each for each in schedules_built(self._optimizer) if each is not self._scheduler)
+            built = schedules_built(self._optimizer, hidden=not self._has_searched)
+            self._built.update(each for each in built if each is not self._scheduler)
             self._has_searched = True
         return is_due
 

@@ -30,12 +30,13 @@ def momentum_cyclers(optimizer: Optimizer, declared: LRScheduler | None = None) 
     return [each for each in among if isinstance(each, kinds) and each.cycle_momentum]
 
 
-def whole_schedules(optimizer: Optimizer) -> list[LRScheduler]:
+def whole_schedules(optimizer: Optimizer, *, hidden: bool = True) -> list[LRScheduler]:
     """The live schedulers of this optimizer, without those that another one consists of.
 
-    They are found in tens of milliseconds: search once, or after a failure.
+    They are found in tens of milliseconds, and `hidden` ones, which gc.freeze() hides, in up to a second: search for
+    these once, or after a failure.
     """
-    found = _live_schedulers(optimizer)
+    found = _live_schedulers(optimizer, hidden=hidden)
     parts = {id(part) for each in found if isinstance(each, CONTAINERS) for part in each._schedulers}
     return [each for each in found if id(each) not in parts]
 
@@ -50,11 +51,15 @@ def class_names(schedulers: Iterable[LRScheduler]) -> str:
     return " and ".join(sorted({type(each).__name__ for each in schedulers}))
 
 
-def _live_schedulers(optimizer: Optimizer) -> list[LRScheduler]:
+def _live_schedulers(optimizer: Optimizer, *, hidden: bool = True) -> list[LRScheduler]:
     """Those in the collector's list, and where gc.freeze() hides objects from it, those that can be reached."""
-    objects = chain(gc.get_objects(), _reachable() if gc.get_freeze_count() else ())
+    objects = chain(gc.get_objects(), _hidden() if hidden else ())
     found: dict[int, LRScheduler] = {id(each): each for each in objects if issubclass(type(each), LRScheduler)}
     return [each for each in found.values() if _steps(vars(each).get("optimizer")) is optimizer]
+
+
+def _hidden() -> Iterable[object]:
+    return _reachable() if gc.get_freeze_count() else ()
 
 
 def _reachable() -> Iterable[object]:

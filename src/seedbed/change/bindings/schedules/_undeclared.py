@@ -142,8 +142,8 @@ class Undeclared:
         """Look for schedulers that were built since the last search; whether there are any."""
         if self._searches_left == 0:
             return False
+        built = schedules_built(self._optimizer, hidden=self._searches_left == _MOST_SEARCHES)
         self._searches_left -= 1
-        built = schedules_built(self._optimizer)
         new = [each for each in built if each not in self._positions and each is not self._declared]
         for each in new:
             self._positions[each] = _NOT_BUILT
@@ -159,9 +159,9 @@ class Undeclared:
         return bool(new)
 
 
-def schedules_built(optimizer: Optimizer) -> list[LRScheduler]:
+def schedules_built(optimizer: Optimizer, *, hidden: bool) -> list[LRScheduler]:
     """The live schedules of this optimizer that consist of PyTorch's own classes alone."""
-    return [each for each in whole_schedules(optimizer) if _is_known_whole(each)]
+    return [each for each in whole_schedules(optimizer, hidden=hidden) if _is_known_whole(each)]
 
 
 def _is_known_whole(scheduler: LRScheduler) -> bool:
