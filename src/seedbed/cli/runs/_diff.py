@@ -44,8 +44,9 @@ def diff(
     when the two are not comparable under the policy of --policy.
 
     z is the distance of RUN from the mean of the replicates of OTHER, in units
-    of the spread of one more replicate, so the order of the two matters. It exceeds noise beyond 3.18 for 4
-    replicates, 2.57 for 6 and 2.20 for 12, so that 5 of 100 more replicates do.
+    of the spread of one more replicate, so the order of the two matters. It
+    exceeds noise beyond 3.18 for 4 replicates, 2.57 for 6 and 2.20 for 12, so
+    that 5 of 100 more replicates do.
     Without OTHER and --policy the noise is what was recorded when RUN was
     committed, else that of all runs there are now.
 

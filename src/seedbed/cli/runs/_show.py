@@ -20,10 +20,9 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
 
     Then its settings, fingerprints, metadata and times follow, of each the
     first thirty; --json has the whole record. Names and values are those of
-    the record, whatever it holds. The model is
-    compared with the strongest baseline where the record holds the same
-    metrics of both, at metrics.test and at metrics.baselines. Exits with 1
-    where a part of the record is lost.
+    the record, whatever it holds. The model is compared with the strongest
+    baseline where the record holds the same metrics of both, at metrics.test
+    and at metrics.baselines. Exits with 1 where a part of the record is lost.
 
     \b
     Examples:

@@ -38,8 +38,9 @@ def verify(
     Nothing is written: what is wrong is said here, and by --json.
 
     Exits with 0 when nothing is wrong and enough proposals were seen in use,
-    1 when too few were, 3 while the soak still runs, 4 when a file contradicts the logs. A remark, such
-    as that nothing binds a file of a former version, changes no exit code.
+    1 when too few were, 3 while the soak still runs, 4 when a file contradicts
+    the logs. A remark, such as that nothing binds a file of a former version,
+    changes no exit code.
 
     \b
     Examples:
