@@ -10,7 +10,7 @@ from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas, taken_back
 from seedbed.change._summary import summary
-from seedbed.change.bindings._binding import Binding, Use, UseReport, holds
+from seedbed.change.bindings._binding import Binding, MovingBinding, Use, UseReport, holds
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
@@ -131,7 +131,7 @@ class ChangeEngine:
         """
         self._require_settled()
         self.settle(step)
-        moving = self._target.moving() if isinstance(self._target, Bindings) else {}
+        moving = self._looked_at()
         deltas = rollback_deltas(self.history, self._target.read(), moving)
         return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()
 
@@ -160,6 +160,7 @@ class ChangeEngine:
 
     def state(self, step: int) -> ChangeState:
         """What a checkpoint must keep when it is taken now, after `step` optimizer steps."""
+        self._looked_at()
         return ChangeState(
             step=step,
             last_change=self.history.next_id() - 1,
@@ -212,6 +213,16 @@ class ChangeEngine:
                     f"change {record.id} of {record.delta.parameter} at step {record.step} ({record.before:g} -> "
                     f"{record.after:g}) is {record.outcome.value}: {record.reason}"
                 )
+
+    def _looked_at(self) -> dict[str, MovingBinding]:
+        """The bindings whose values others move on; a loss that no step has met yet is reported."""
+        moving = self._moving()
+        for binding in moving.values():
+            binding.look()
+        return moving
+
+    def _moving(self) -> dict[str, MovingBinding]:
+        return self._target.moving() if isinstance(self._target, Bindings) else {}
 
     def _require_own(self, state: ChangeState) -> None:
         newest = self.history.next_id() - 1
@@ -415,6 +426,8 @@ class ChangeEngine:
         found = self._target.read()[key]
         # A schedule may have moved a proven value since then.
         if record.phase is Kind.EFFECTIVE or holds(found, record.after):
+            if binding := self._moving().get(key):
+                binding.recall(record.before, record.after)
             self._watch(record, step)
         else:
             self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")

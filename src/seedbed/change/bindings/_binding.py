@@ -87,6 +87,12 @@ class Unproven(NamedTuple):
 class MovingBinding(Protocol):
     """A binding whose value others may move on after a change, as a schedule does."""
 
+    def look(self) -> None:
+        """Compare the value now with what the watch expects, as the next step will; report a loss."""
+
+    def recall(self, before: float, after: float) -> None:
+        """Know of the change that the next watch is about, where another process made it."""
+
     def without(self, changes: Sequence[Unproven]) -> float | None:
         """The value that would stand there without the latest changes, oldest first; None if nothing is left of them.
 
@@ -110,9 +116,11 @@ def without(
     for change in reversed(changes):
         if holds(value, change.after):
             value, is_left = change.before, True
+        elif change.is_lost:
+            continue
         elif moved is not None:
             value, is_left = moved(value, change), True
-        elif not change.is_lost:
+        else:
             raise Conflict(
                 f"other code moved the value on to {value:g} after the change from {change.before:g} to "
                 f"{change.after:g}, and nobody knows where it would stand without the change; declare the scheduler "

@@ -63,8 +63,23 @@ class GroupSetting:
         self._former = former
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
-        """The value without the latest changes, as `MovingBinding`."""
-        return without(changes, self.read())
+        """The value without the latest changes, as `MovingBinding`.
+
+        Other code moves on a weight decay alone; what it wrote in the place of another setting overwrote the change.
+        """
+        is_decay, found = self._setting is OptimizerSetting.WEIGHT_DECAY, self.read()
+        lost = [each._replace(is_lost=each.is_lost or not is_decay or found == each.before) for each in changes]
+        return without(lost, found)
+
+    def look(self) -> None:
+        """Compare the setting now, as `MovingBinding`."""
+        if self._watch is not None:
+            self._watch.look()
+
+    def recall(self, before: float, after: float) -> None:
+        """The former values, in proportion to those now, as `MovingBinding`."""
+        if self._former is None:
+            self._former = [value * (before / after) if after else before for value in self._held()]
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.

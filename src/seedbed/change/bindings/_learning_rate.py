@@ -8,10 +8,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from seedbed.change.bindings._binding import Unproven, UseReport, without
+from seedbed.change.bindings._course import is_rounding
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._live_schedulers import had_scheduler
+from seedbed.change.bindings.schedules._moves import computes
 from seedbed.change.bindings.schedules._schedulers import (
     Rates,
     Slot,
@@ -68,7 +70,8 @@ class LearningRate:
     def write(self, value: float) -> None:
         """Set the rates and rebase the schedule.
 
-        Raises InvalidInput when the rate is 0, so that there is no ratio to keep, or the group cannot change alone.
+        Raises InvalidInput when the rate is 0, so that there is no ratio to other groups or to a schedule, or the group
+        cannot change alone.
         """
         former = rates_of(self._optimizer)
         self._scale_to(value)
@@ -78,15 +81,36 @@ class LearningRate:
     def without(self, changes: Sequence[Unproven]) -> float | None:
         """The rate that the schedule would give now without the latest changes, as `MovingBinding`.
 
-        A declared schedule is asked for its own rate, also where other code overwrote the live one, as long as nobody
-        replaced the numbers that it computes from. Raises Conflict at a floor, where every rate ends up.
+        A declared schedule is asked where nobody replaced the numbers that it computes from. One that computes its rate
+        brings a change back that other code overwrote, so it is taken back there too. Raises Conflict also at 0 or at a
+        floor, where every rate ends up.
         """
-        numbers = self._numbers()
-        if numbers is None or self._computed_from is None or not numbers.is_of(self._computed_from):
+        if self.read() == 0 and changes[-1].before != 0 and len(self._slots()) > 1:
+            raise Conflict(
+                "a rate of 0 has no ratio to the other groups' or to its schedule; propose it when it left 0"
+            )
+        scheduler, now, then = self._scheduler, self._numbers(), self._computed_from
+        if scheduler is None or now is None or then is None or not now.is_of(then):
             return without(changes, self.read())
-        self._require_ratio(changes[-1].after, stood=numbers.position == self._computed_from.position)
-        own = [each for each in changes[:-1] if not each.is_lost]  # what was lost before the last one is in no number
-        return without([*own, changes[-1]], self._last(), self._without)
+        if changes[-1].is_lost and computes(scheduler):
+            changes = [*changes[:-1], changes[-1]._replace(is_lost=False)]
+        elif changes[-1].is_lost or self.read() != self._last():
+            return without(changes, self.read())
+        self._require_ratio(changes[-1].after, stood=now.position == then.position)
+        return without(changes, self._last(), self._without)
+
+    def look(self) -> None:
+        """Compare the rates now, as `MovingBinding`."""
+        if self._watch is not None:
+            self._watch.look()
+
+    def recall(self, before: float, after: float) -> None:
+        """The former rates, in proportion to those now, as `MovingBinding`."""
+        if self._former is None and after != 0:
+            rates, index = rates_of(self._optimizer), self._index()
+            self._former = tuple(
+                rate * (before / after) if index in {None, place} else rate for place, rate in enumerate(rates)
+            )
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
@@ -99,7 +123,8 @@ class LearningRate:
         if self._watch is not None:
             self.unfollow(self._watch)
         self._watch = None if report is None else self.follow(report)
-        self._computed_from = self._numbers()
+        if report is not None and self._computed_from is None:
+            self._computed_from = self._numbers(anywhere=True)
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
@@ -141,7 +166,7 @@ class LearningRate:
             )
         for name, slot in slots.items():
             slot.put(state[name])
-        self._former, self._computed_from = None, self._numbers()
+        self._former, self._computed_from = None, self._numbers(anywhere=True)
         self._rebase_watches()
 
     def _scale_to(self, value: float) -> None:
@@ -171,7 +196,7 @@ class LearningRate:
         last, floor = self._last(), self._base()
         if isinstance(self._scheduler, ReduceLROnPlateau):
             floor = max(floor, float(self._scheduler.min_lrs[self._index() or 0]))
-        if not stood and (last <= floor or after == 0):
+        if not stood and (last <= floor or is_rounding(last, floor) or after == 0):
             raise Conflict(
                 f"{type(self._scheduler).__name__} stands at {last:g}, where every rate ends up, so that a change "
                 "cannot be taken back; do it before the schedule gets there, or when it has left it, or propose the "
@@ -183,13 +208,13 @@ class LearningRate:
         floor = self._shared_floor()
         return 0.0 if floor is None else floor[1]
 
-    def _numbers(self) -> "_Computed | None":
-        """What the declared schedule computes from now; None without one."""
+    def _numbers(self, *, anywhere: bool = False) -> "_Computed | None":
+        """What the declared schedule computes from now; None without one. `anywhere`: it may have stepped since."""
         if self._scheduler is None:
             return None
         slots = self._of_bound_group(self._schedule_slots())
         numbers = {slot.name: slot.get() for slot in slots if "._last_lr" not in slot.name}
-        return _Computed(numbers, position(self._scheduler))
+        return _Computed(numbers, None if anywhere else position(self._scheduler), self._base())
 
     def _index(self) -> int | None:
         return None if self._group is None else group_index(self._optimizer, self._group)
@@ -228,19 +253,21 @@ class LearningRate:
 
 
 class _Computed(NamedTuple):
-    """The numbers that a schedule computes from, by name, and where it stands."""
+    """The numbers that a schedule computes from, by name, where it stands if that is known, and its shared floor."""
 
     numbers: Mapping[str, float]
-    position: tuple[int, float]
+    position: tuple[int, float] | None
+    floor: float
 
     def is_of(self, earlier: "_Computed") -> bool:
         """Whether it still computes from the earlier numbers; groups may have been added since."""
-        return all(self.numbers.get(name) == number for name, number in earlier.numbers.items())
+        are_same = all(self.numbers.get(name) == number for name, number in earlier.numbers.items())
+        return are_same and self.floor == earlier.floor
 
 
 def _scaled(slots: Sequence[Slot], leading: float, value: float) -> list[float]:
     """Each slot's rate times value/leading; exactly `value` where it equals the leading rate, in spite of rounding."""
-    if leading == 0 and slots:
+    if leading == 0 and (len(slots) > 1 or any(slot.get() != 0 for slot in slots)):
         raise InvalidInput(
             f"cannot scale a learning rate of 0 to {value:g}: it has no ratio to the other groups' or to its schedule; "
             "wait until the schedule raises it above 0"

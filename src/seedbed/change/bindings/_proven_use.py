@@ -34,7 +34,7 @@ class ProvenUse:
     """
 
     def __init__(self, optimizer: Optimizer, key: str, look: SettingLook, report: Callable[[UseReport], None]) -> None:
-        self.is_seen = False
+        self.is_seen = self.is_ended = False
         self._report = report
         self._why_open = ""
         self._proof = proof_of(optimizer, key)
@@ -42,6 +42,7 @@ class ProvenUse:
 
     def end(self) -> None:
         """End the watch."""
+        self.is_ended = True
         self._steps.end()
 
     def begin(self, places: Sequence[int], put_former: Former) -> None:

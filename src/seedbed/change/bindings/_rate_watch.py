@@ -14,7 +14,7 @@ from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_op
 from seedbed.change.bindings.proof._finding import Match
 from seedbed.change.bindings.schedules._forecast import Forecast
 from seedbed.change.bindings.schedules._live_schedulers import class_names
-from seedbed.change.bindings.schedules._moves import calls_a_factor
+from seedbed.change.bindings.schedules._moves import calls_a_factor, computes
 from seedbed.change.bindings.schedules._schedulers import Rates, rates_of
 from seedbed.change.bindings.schedules._undeclared import Judged, Undeclared
 
@@ -53,6 +53,7 @@ class RateWatch:
         self._replaced = False
         self._rewritten = ""
         self._others = others
+        self._step = 0
         self._look()
         self._use = ProvenUse(optimizer, "lr", self, report)
 
@@ -87,9 +88,8 @@ class RateWatch:
 
     def before(self, step: int) -> None:
         """Compare the rates with those that are allowed, and take what a proof needs."""
-        found = self._rates()
-        stepped = self._forecast is not None and self._forecast.has_stepped()
-        if (stepped or found[: len(self._all)] != self._all) and not self._follow(step, found[: len(self._all)]):
+        self._step, found = step, self._rates()
+        if not self._keeps_up(step, found):
             return
         if len(found) > len(self._all) and not self._takes_added(step, found):
             return
@@ -99,6 +99,16 @@ class RateWatch:
             self._use.lose(step, self._first_expected, found[self._of][0], why)
         elif not self._course.is_open:
             self._use.begin(self._places(), self._put_former)
+
+    def look(self) -> None:
+        """Compare the rates that the next step will find."""
+        if not self._use.is_ended and self._keeps_up(self._step + 1, self._rates()):
+            self._look()
+
+    def _keeps_up(self, step: int, found: Rates) -> bool:
+        stepped = self._forecast is not None and self._forecast.has_stepped()
+        known = found[: len(self._all)]
+        return not (stepped or known != self._all) or self._follow(step, known)
 
     def after(self, step: int) -> None:
         """Compare the update that was made, until the use is seen."""
@@ -152,14 +162,11 @@ class RateWatch:
 
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
-        allowed = [self._all] if self._forecast is None else self._forecast.allowed()
-        is_moved = all(self._moved(rates, found) for rates in allowed)
-        judged = self._judged(allowed[0], found) if is_moved else {}
-        lost = self._lost(step, allowed[0], found, judged)
+        expected, judged = self._explained(found)
+        lost = self._lost(step, expected, found, judged)
         if lost is not None:
-            place, expected = lost
-            why = f"group {place}'s rate was overwritten by {self._overwriters(found)}"
-            self._use.lose(step, expected, found[place], why)
+            why = f"group {lost}'s rate was overwritten by {self._overwriters(found)}"
+            self._use.lose(step, expected[lost], found[lost], why)
             return False
         if self._forecast is not None:
             self._forecast.go_on_from(found)
@@ -170,23 +177,33 @@ class RateWatch:
         """The bound groups with another rate than the allowed."""
         return [place for place in self._places() if self._course.moved(place, allowed[place], found[place])]
 
+    def _explained(self, found: Rates) -> tuple[Rates, dict[int, Judged]]:
+        """The rates to which the declared schedule led, and what undeclared ones did to each group that was moved on.
+
+        A schedule that may have led to several is taken to have led to the first ones that explain what is found.
+        """
+        allowed = [self._all] if self._forecast is None else self._forecast.allowed()
+        ways = [(expected, self._judged(expected, found)) for expected in allowed]
+        carried = [each for each in ways if all(judged.carry is Carry.CARRIED for judged in each[1].values())]
+        return (carried or ways)[0]
+
     def _judged(self, expected: Rates, found: Rates) -> dict[int, Judged]:
-        """What the undeclared schedulers did to each group that was moved."""
         twins = self._twins if expected == self._all else self._course.former(expected)
         moved = self._moved(expected, found)
         return self._others.judge({place: (expected[place], twins[place]) for place in moved}, found)
 
-    def _lost(self, step: int, expected: Rates, found: Rates, judged: Mapping[int, Judged]) -> tuple[int, float] | None:
-        """A group that lost the change, with the rate expected; None where it is carried on, or may be."""
+    def _lost(self, step: int, expected: Rates, found: Rates, judged: Mapping[int, Judged]) -> int | None:
+        """A group that lost the change; None where it is carried on, or may be."""
         lost = [place for place, each in judged.items() if each.carry is Carry.LOST or found[place] < 0]
         undecided = [place for place, each in judged.items() if each.carry is Carry.OPEN]
         if lost or not undecided:
-            return (lost[0], expected[lost[0]]) if lost else None
+            return lost[0] if lost else None
         self._rewritten = rewritten(found[undecided[0]], step)
         alone = [judged[place].alone if place in judged else rate for place, rate in enumerate(expected)]
-        by_any = {place for place, each in judged.items() if each.by_a_factor}
-        is_lost = self._former is None or self._course.follow(alone, found, by_any=by_any) is Carry.LOST
-        return (undecided[0], expected[undecided[0]]) if is_lost else None
+        by_any = {place for place, each in judged.items() if each.by_any}
+        carry = self._course.follow(alone, found, by_any=by_any)
+        is_lost = self._former is None or (carry is Carry.LOST and not by_any.issuperset(undecided))
+        return undecided[0] if is_lost else None
 
     def _twins_led(self, found: Rates, judged: Mapping[int, Judged]) -> Rates:
         """Where the rates would be now without the change: as the schedulers led them, else in proportion."""
@@ -203,6 +220,8 @@ class RateWatch:
             hidden = ", and for a scheduler built before gc.freeze(), which hides it" if gc.get_freeze_count() else ""
             return f"code outside all live schedulers: look for writes to optimizer.param_groups{hidden}"
         names = class_names(schedulers)
+        if schedulers == [self._scheduler] and not computes(schedulers[0]):
+            return f"code before {names}, which passed it on: look for writes to optimizer.param_groups"
         if any(each is self._scheduler for each in schedulers):
             return f"the declared {names}, whose own numbers were changed by other code: look for its load_state_dict"
         are = "is" if len(schedulers) == 1 else "are"

@@ -31,6 +31,7 @@ class SettingWatch:
         self._former = former if former is not None and self._known else list(map(_probe, self._expected))
         self._course = Course(self._former, self._expected)
         self._rewritten = ""
+        self._step = 0
         self._use = ProvenUse(live.optimizer, live.setting.value, self, report)
 
     def end(self) -> None:
@@ -39,16 +40,27 @@ class SettingWatch:
 
     def before(self, step: int) -> None:
         """Compare the setting with the expected one, and take what a proof needs."""
-        found = self._live.held()
-        lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)
-        if lost is not None and not self._is_carried(step, lost, found):
-            self._use.lose(step, self._expected[lost], found[lost], self._why())
+        self._step, found = step, self._live.held()
+        if not self._keeps_up(step, found):
             return
         added, self._expected = found[len(self._expected) :], found
         if added and not self._takes_added(step, added):
             return
         if not self._course.is_open:
             self._use.begin(self._live.places(), self._put_former)
+
+    def look(self) -> None:
+        """Compare the setting that the next step will find."""
+        found = self._live.held()
+        if not self._use.is_ended and self._keeps_up(self._step + 1, found):
+            self._expected = found[: len(self._expected)]
+
+    def _keeps_up(self, step: int, found: list[float]) -> bool:
+        lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)
+        if lost is None or self._is_carried(step, lost, found):
+            return True
+        self._use.lose(step, self._expected[lost], found[lost], self._why())
+        return False
 
     def after(self, step: int) -> None:
         """Compare the update that was made, until the use is seen."""

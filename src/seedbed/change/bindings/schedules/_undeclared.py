@@ -31,14 +31,14 @@ _MOST_SEARCHES = 8  # for schedulers that were built later: a search takes tens 
 class Judged(NamedTuple):
     """What was done to the change of one rate, and the rate to which the schedulers alone would have led it.
 
-    `twin` is where they led what would stand there without the change, if that is known. `by_a_factor`: a
-    MultiplicativeLR wrote it, by a factor that nobody knows, so that it may have risen by any.
+    `twin` is where they led what would stand there without the change, if that is known. `by_any`: nobody
+    knows where their steps led it, so that it may have moved by any factor.
     """
 
     carry: Carry
     alone: float
     twin: float | None = None
-    by_a_factor: bool = False
+    by_any: bool = False
 
 
 @final
@@ -110,10 +110,12 @@ class Undeclared:
             return Judged(Carry.LOST, before[0])
         ways = led(steps, place, before, self._carrying)
         if ways is None:
-            wrote = [each for each in steps if calls_a_factor(each) and last_set(each)[place] == found]
             self._blamed = list(steps)
-            by_a_factor = bool(wrote) and (wrote == [declared] or not is_rounding(found, before[1]))
-            return Judged(Carry.OPEN, before[0], by_a_factor=by_a_factor)
+            if any(rose(each, num) for each, num in steps.items()):
+                return Judged(Carry.LOST, before[0])
+            wrote = [each for each in steps if calls_a_factor(each) and last_set(each)[place] == found]
+            is_set_back = bool(wrote) and wrote != [declared] and is_rounding(found, before[1])
+            return Judged(Carry.OPEN, before[0], by_any=not is_set_back)
         alone = ways[0].rate if len({way.rate for way in ways}) == 1 else before[0]
         if steps and not any(self._is_left(way, steps) for way in ways):
             self._blamed = list(steps)
