@@ -117,6 +117,45 @@ GIVEN = {
     "token := V1x": "token := <secret>",
     "db_token=b'V1'": "db_token=<secret>",
     "hub_token: |\n  V1\nn: 1": "hub_token: <secret>\nn: 1",
+    # after the type of the name, or another name
+    'password: str = "V1"\nn: int = 1': "password: <secret>\nn: int = 1",
+    "f(password: str='V1', n: int=1)": "f(password: <secret>, n: int=1)",
+    'api_key: Optional[str] = "V1", n': "api_key: <secret>, n",
+    "api_key: str | list[str] | None='V1', n": "api_key: <secret>, n",
+    'const password: string = "V1"; n': "const password: <secret>; n",
+    'let password: &str = "V1"; n': "let password: <secret>; n",
+    "password = self.password = 'V1', n": "password = <secret>, n",
+    # under a comment or a tag of YAML
+    "password: # from a vault\n  V1\nn: 1": "password: <secret>\nn: 1",
+    "passwords: # old\n  - V1\n  - V2\nn: 1": "passwords: <secret>\nn: 1",
+    "passwords:\n- V1\n# more\n- V2\nn: 1": "passwords:<secret>\nn: 1",
+    "password: !secret\n  V1\nn: 1": "password: <secret>\nn: 1",
+    "a:\n  password: !x # c\n    V1\n  n: 1": "a:\n  password: <secret>\n  n: 1",
+    "password:\n# a comment\n  V1\nn: 1": "password:<secret>\nn: 1",
+    "password:\n# a comment\nV1\nn: 1": "password:<secret>\nn: 1",
+    "password:\n#V1\nn: 1": "password:<secret>\nn: 1",
+    "password: # V1\nn: 1": "password: <secret>\nn: 1",
+    "password: # V1": "password: <secret>",
+    # with a prefix, beside another text in quotes, and in an expression
+    "password=$'V1 V2' n": "password=<secret> n",
+    "password=@'V1 V2' n": "password=<secret> n",
+    "password='V1' 'V2' n": "password=<secret> n",
+    "password = 'V1' \\\n  'V2'\nn": "password = <secret>\nn",
+    "f(password='V1'\n  'V2', n=1)": "f(password=<secret>, n=1)",
+    "  password: 'V1'\n  'n': 1": "  password: <secret>\n  'n': 1",
+    "password=\u201cV1 V2\u201d n": "password=<secret> n",
+    "password=prefix+'V1' n": "password=<secret> n",
+    "'password=x?', 'n': 1": "'password=<secret>', 'n': 1",
+    "password = x ? 'V1' : y": "password = <secret> : y",
+    "password = x?'V1':'V2', n": "password = <secret>, n",
+    "password = x == 'a' ? 'V1' : 'V2', n": "password = <secret>, n",
+    "password = not x or 'V1', n": "password = <secret>, n",
+    "password = 'V1' if x else 'V2', n": "password = <secret>, n",
+    "password = 'V1' if x is not None and n >= 1 else 'V2', n": "password = <secret>, n",
+    "password = a.b or c or 'V1', n": "password = <secret>, n",
+    "password = x - 1 or 'V1', n": "password = <secret>, n",
+    'password = new Secret("V1"); n': "password = <secret>; n",
+    "password=V1 and then it ended": "password=<secret> and then it ended",
 }
 
 
@@ -150,6 +189,24 @@ def test_a_value_of_many_parts_leaves_a_doubt_and_a_single_one_none():
     assert list(doubtful(of_many, ALICE)) == ["/a", "/b", "/c"]
     single: Json = {"a": "f(password='x y', n=1)", "b": "f(password=V1, n=1)", "c": "passwords: V1"}
     assert list(doubtful(single, ALICE)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["max_session_tokens", "num_api_keys", "n_auth_tokens", "maxSessionTokens", "num_secrets"]
+)
+def test_a_count_before_a_sure_name_makes_a_number_of_it_and_hides_a_text(name):
+    # 4096 stands below a counted name and is a number of things; nobody counts hunter2.
+    given: list[Json] = [{name: 4096}, {name: "4096"}, {"said": f"{name}=4096, n"}, {"argv": [f"--{name}", "4096"]}]
+    for kept in given:
+        assert redacted(kept, ALICE) == kept
+        assert list(doubtful(kept, ALICE)) == []
+    assert redacted({name: "hunter2"}, ALICE) == {name: "<secret>"}
+    assert redact_text(f"{name}=hunter2, n", ALICE) == f"{name}=<secret>, n"
+
+
+@pytest.mark.parametrize("name", ["session_token", "the max password", "first_password", "climax_password"])
+def test_a_number_in_a_text_whose_name_counts_nothing_is_a_secret(name):
+    assert redact_text(f"{name}=4096, n", ALICE) == f"{name}=<secret>, n"
 
 
 PIECES = st.sampled_from(

@@ -413,6 +413,7 @@ def test_what_was_replaced_although_it_may_be_no_secret_is_named(given, places):
         *('token=\\"' + "\\" * 200_000, "x://a:" * 20_000, "-u" + "=" * 200_000, '--a"' + " " * 200_000 + "x"),
         *("password=(" * 20_000, "token=[" * 30_000 + "x]", "password'" + " " * 200_000, "\n" * 200_000 + "ENV"),
         *("<password>" * 20_000, "password: |\n" * 4_000, "password=a or b(" * 10_000, "password:\n" + "'" * 200_000),
+        *("cookie: " * 25_000, "password='a' 'b' " * 10_000, "password=\u201cab " * 10_000, "password: a | " * 10_000),
         *("token=" + ")" * 200_000 + "x", "password" * 25_000, "?" + "key" * 60_000, ".-a" * 60_000),
     ],
     ids=lambda text: text[:10],

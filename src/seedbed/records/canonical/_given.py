@@ -6,13 +6,36 @@ __all__ = ["LONGEST_BRACKET", "QUOTED", "end_of_value", "is_single"]
 
 QUOTED = r"\\+\".*?\\\"|\\+'.*?\\'|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 # What a value consists of. A bracket closes what surrounds the value where only other ends follow it.
-_TAGS = re.compile(r"(?:[!&][\w!:/.-]*[ \t]+)*")
+_TAGS = re.compile(r"(?:[!&]['\w!:/.<>-]*[ \t]+(?:=[ \t]+)?|(?<=[ \t])[!&][\w!:/.<>-]*(?=\r?\n))*")
+_COMMENT = re.compile(r"#(?=[ \t\r\n])[^\r\n]*")
 _BLOCK = re.compile(r"(?:[|>][\d+-]{0,2}[ \t]*(?:#[^\n]*)?|\\)?\r?\n")
-_QUOTED_PIECE = re.compile(rf"[rbfu]{{0,2}}(?:\"\"\".*?\"\"\"|'''.*?'''|{QUOTED}|`[^`]*`)", re.IGNORECASE | re.DOTALL)
+_QUOTED_PIECE = re.compile(
+    rf"(?:[rbfut]{{0,2}}|[$@]{{1,2}}|L|u8)(?:\"\"\".*?\"\"\"|'''.*?'''|{QUOTED}|`[^`]*`)"
+    r"|\u201c[^\u201d]{0,200}\u201d|\u2018[^\u2019]{0,200}\u2019",
+    re.IGNORECASE | re.DOTALL,
+)
+# A text in quotes that goes on with another one, as in Python and C; a name has a sign behind it.
+_ADJACENT = re.compile(
+    rf"(?:[ \t]++|[ \t]*+\\?\r?\n[ \t]++)(?>{_QUOTED_PIECE.pattern})(?!\s*[:=])", re.IGNORECASE | re.DOTALL
+)
+# Behind an operator, where what the quotes enclose is not followed by a word, as what stands between two texts is.
+_OPENED = re.compile(rf"(?>{QUOTED})(?!\w)", re.DOTALL)
 _QUOTE = re.compile(r"\\*[\"']")
 _PLAIN_PIECE = re.compile(r"(?:[^\s,;&\"'()\[\]{}]|[)\]}](?![)\]}]{0,20}(?:[\s,;&\"']|$)))+")
 _BRACKET = re.compile(rf"[(\[{{]|[)\]}}]|{QUOTED}")
-_OPERATOR = re.compile(r"[ \t]*(?:\b(?:or|and|if|else)\b|\+|\|\||\?\?)[ \t]*(?=[\w.]*[\"'(\[])", re.IGNORECASE)
+_JOIN = (
+    r"(?:[ \t]*+(?:\b(?:or|and|if|else)\b|\+|\|\||&&|\?\?|[=!]==?)[ \t]*+"
+    r"|[ \t]++(?:[?:%&~*/-]|[<>]=?|\.{1,2}|in|is|not)[ \t]++)"
+)
+_UNARY = r"(?:\b(?:not|await|new)[ \t]++)"
+# Operators lead on where a text in quotes, a call or a bracket follows behind names and further ones.
+_LEADS_ON = rf"(?={_UNARY}?(?:[\w.]{{1,100}}{_JOIN}{_UNARY}?){{0,6}}[\w.$@]{{0,100}}[\"'(\[{{])"
+_OPERATOR = re.compile(rf"{_JOIN}{_UNARY}?{_LEADS_ON}", re.IGNORECASE)
+_OPERAND = re.compile(rf"(?:{_UNARY}{_LEADS_ON})?", re.IGNORECASE)
+# Between the type of a name, or another name, and what is given to it.
+_GIVES = re.compile(
+    r"(?:[ \t]*+\|[ \t]*+[\w.]{1,100}(?:\[[^\]\r\n]{0,200}\])?){0,9}[ \t]*+=(?![=~>])[ \t]*+(?=[^\s,;&)\]}])"
+)
 _INDENTED = re.compile(r"[ \t]*")
 _LINE = re.compile(r"[^\r\n]*")
 _NAMED = re.compile(r"[\s\"'-]*+[\w.\"'-]*+\s*+(?::|=(?![=\s]|$))")
@@ -21,12 +44,12 @@ LONGEST_BRACKET = 2000
 
 def end_of_value(text: str, start: int) -> int:
     """Where the value ends that begins at `start`: a block, a text in quotes, an expression, or else a token."""
-    at = _after(_TAGS, text, start)
+    at = _after(_COMMENT, text, _after(_TAGS, text, start))
     if block := _BLOCK.match(text, at):
-        return _end_of_block(text, start, block.end())
-    end = _end_of_term(text, at)
-    while end > at and (operator := _OPERATOR.match(text, end)):
-        end = _end_of_term(text, operator.end())
+        return max(at, _end_of_block(text, start, block.end()))
+    end = _end_of_term(text, _after(_OPERAND, text, at))
+    while end > at and (more := _GIVES.match(text, end) or _OPERATOR.match(text, end)):
+        end = _end_of_term(text, more.end())
     return end
 
 
@@ -38,21 +61,26 @@ def is_single(value: str) -> bool:
 def _end_of_block(text: str, start: int, begin: int) -> int:
     """The end of the lines from `begin` on that are indented more than the line of `start`, or are items of a list.
 
-    Without any, of the next line that is not blank, unless that gives a value to a name.
+    Without any, of the next line that is not blank and no comment, unless that gives a value to a name; a comment
+    before it may be the value.
     """
     own = _indentation(text, text.rfind("\n", 0, start) + 1)
     end = at = begin
+    comment = start
     while at < len(text):
         indentation, line_end = _indentation(text, at), _after(_LINE, text, at)
         if at + indentation < line_end:
             is_item = indentation == own and text.startswith("- ", at + indentation)
-            if indentation <= own and not is_item:
+            if indentation > own or is_item:
+                end = line_end
+            elif text.startswith("#", at + indentation):
+                comment = line_end
+            else:
                 break
-            end = line_end
         at = line_end + 1
     if end > begin:
         return end
-    return start if at >= len(text) or _NAMED.match(text, at) else _after(_LINE, text, at)
+    return comment if at >= len(text) or _NAMED.match(text, at) else _after(_LINE, text, at)
 
 
 def _end_of_term(text: str, start: int) -> int:
@@ -62,9 +90,14 @@ def _end_of_term(text: str, start: int) -> int:
         return _after(_LINE, text, at)
     while True:
         # Behind other characters a quote closes what surrounds them.
-        quoted = _QUOTED_PIECE.match(text, at) if at == start or text[at - 1] in "\"'" else None
+        if at == start or text[at - 1] in "\"'":
+            quoted = _QUOTED_PIECE.match(text, at)
+        else:
+            quoted = _OPENED.match(text, at) if text[at - 1] in "=+|?:" else None
         if piece := quoted or _PLAIN_PIECE.match(text, at):
             at = piece.end()
+            while text[at - 1] in "\"'" and (adjacent := _ADJACENT.match(text, at)):
+                at = adjacent.end()
         elif text.startswith(("(", "[", "{"), at):
             at = _end_of_bracket(text, at)
         else:

@@ -92,9 +92,11 @@ _AMBIGUOUS_LAST_TWO_WORDS = (
     *(f"{what}key" for what in ("account", "encryption", "ssh", "license", "master", "storage", "subscription")),
     *(f"{what}key" for what in ("deploy", "anthropic", "comet", "gemini", "neptune", "openai", "wandb")),
 )
+# Before those words, and before a sure name, they make a count.
+_COUNTS = {"n", "num", "number", "count", "max", "min", "total", "mean", "avg"}
 # Before those words they make a count, a part of a text, a stage of work or a switch.
 _NO_SECRET_AFTER = {
-    *("n", "num", "number", "count", "max", "min", "total", "mean", "avg", "per", "each", "by", "of"),
+    *(*_COUNTS, "per", "each", "by", "of"),
     *("pad", "padding", "bos", "eos", "eot", "eom", "unk", "unknown", "mask", "cls", "sep", "special", "class"),
     *("start", "end", "stop", "begin", "image", "audio", "video", "placeholder", "prompt", "trigger", "register"),
     *("separator", "delimiter", "newline", "blank", "prefix", "suffix", "middle", "fim", "distill", "distillation"),
@@ -150,7 +152,10 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (_WEBHOOK, rf"\1{SECRET}"),
     # A password may hold an @, and one that follows a user also a slash; a port and a path are none.
     (re.compile(r"(\w://)(?:[^\s/'\"]+|[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\",;]{0,200})@"), rf"\1{SECRET}@"),
-    (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n]*=)[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
+    (
+        re.compile(rf"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n=]{{0,{_LONGEST_NAME}}}=)[^\r\n]+", re.IGNORECASE),
+        rf"\1{SECRET}",
+    ),
     # Of Digest, OAuth and the signatures of AWS every parameter goes, up to the end of the header.
     (
         re.compile(
@@ -250,14 +255,18 @@ def telling(key: str) -> Telling:
     lower = key.lower()
     if not any(hint in lower for hint in _KEY_HINTS) or not _KEY.fullmatch(key):
         return Telling.NOTHING
-    words = [word.lower() for word in _WORD.findall(key)]
-    last, before = (words[-1], words[-2] if len(words) > 1 else "") if words else ("", "")
+    earlier, before, last = ["", "", "", *(word.lower() for word in _WORD.findall(key))][-3:]
     is_counted = before in _NO_SECRET_AFTER
     if _SURE_KEY.fullmatch(key):
         if last in _OF_A_COLUMN:
             return Telling.AMBIGUOUS
-        is_last = _SURE_LAST.fullmatch(last) or _SURE_LAST.fullmatch(before + last)
-        return Telling.ALL if is_last and not is_counted else Telling.TEXTS
+        is_one = _SURE_LAST.fullmatch(last)
+        if not is_one and not _SURE_LAST.fullmatch(before + last):
+            return Telling.TEXTS
+        counted_by = before if is_one else earlier
+        if counted_by in _COUNTS:
+            return Telling.LIKELY
+        return Telling.TEXTS if counted_by in _NO_SECRET_AFTER else Telling.ALL
     if (before + last).endswith(_LAST_TWO_WORDS) or (last in _LAST_WORDS and not is_counted):
         return Telling.LIKELY
     is_token = last.endswith("token") and last.removesuffix("token") not in _NO_SECRET_AFTER
@@ -316,7 +325,7 @@ def without_certain(text: str) -> str:
 
 def without_secrets(text: str) -> str:
     """`text` with what its shape or the name before it tells to be a secret replaced by <secret>."""
-    text = without_certain(_without_given(text, _ASSIGNED, lambda *_: True))
+    text = without_certain(_without_given(text, _ASSIGNED, lambda found, value: not _is_count(found, value)))
     for shape, replacement in _UNCERTAIN:
         text = shape.sub(replacement, text)
     text = _SET_VARIABLE.sub(_without_variable, text)
@@ -339,13 +348,21 @@ def _without_given(text: str, names: re.Pattern[str], is_secret: Callable[[re.Ma
 def _is_certain(found: re.Match[str], value: str) -> bool:
     """Whether the value is one text or token, and no word as a sentence has it after a name and a colon."""
     by = found["by"]
-    if found["more"].lower() not in ("", "s") or by.strip("\\\"' \t\n") not in ("=", ":"):
+    if _is_count(found, value) or found["more"].lower() not in ("", "s") or by.strip("\\\"' \t\n") not in ("=", ":"):
         return False
     if value[0] in "\\\"'":
         return is_single(value)
     is_word = by[-1].isspace() and _ONE_WORD.match(value)
     is_switch = by[-1] in "=:" and _SWITCH.match(value)
     return is_single(value) and not is_word and not is_switch
+
+
+def _is_count(found: re.Match[str], value: str) -> bool:
+    """Whether the value is a number and the word before its name makes it a count, as in `num_api_keys=5`."""
+    if not value.isdecimal() or found["more"].lower() not in ("", "s"):
+        return False
+    before = found.string[max(found.start() - _LONGEST_NAME, 0) : found.start()].rstrip("_-")
+    return any(word.lower() in _COUNTS and before.endswith(word) for word in _WORD.findall(before)[-1:])
 
 
 def without_random(text: str) -> str:
