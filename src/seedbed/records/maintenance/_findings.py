@@ -34,8 +34,9 @@ RESTORE_TAIL = (
     "runs quarantine` accepts the loss"
 )
 FIRST_THE_COMMIT = (
-    "bring the commit back first (`seedbed runs recover`, or a copy of the store) or accept its loss, then run "
-    "`seedbed runs fsck` again: it says whether the record was whole"
+    "bring the commit back first (`seedbed runs recover`, or a copy of the store), then run `seedbed runs fsck` again: "
+    "it says whether the record was whole; once the loss of the commit is accepted nothing can say so, and `--repair` "
+    "moves the incomplete record to quarantine/"
 )
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 CHOOSE = "move the folder of the wrong one away, and run `seedbed runs recover`"

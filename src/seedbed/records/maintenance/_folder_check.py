@@ -197,6 +197,7 @@ def _one_log(key: str, frames: Frames, head: LogHead | None, *, has_known_commit
         problem = f"it is another log: its record {head.sequence} has the digest {found[:12]}…, "
         problem += f"but its commit recorded {head.digest[:12]}…"
         yield Finding(FindingKind.LOG_DAMAGED, key, problem, RESTORE_RUN_LOG)
+        return  # an incomplete record after it is one of that other log
     if frames.torn_bytes:
         problem = f"the last {frames.torn_bytes} bytes, from byte {frames.whole_bytes} on, are an incomplete record"
         if has_known_commit:
