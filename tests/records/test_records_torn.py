@@ -1,5 +1,6 @@
 """What is left of a half record at the end of a run's log while nobody knows whether it was recorded."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from seedbed.errors import Conflict, InvalidInput
 from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, RESTORE_RUN_LOG
+from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, MOVE_OFF, READ, RESTORE_RUN_LOG
 from seedbed.records.maintenance._lost_logs import accepted_loss, log_digest
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._local import LocalFiles
@@ -161,3 +162,19 @@ def test_the_loss_of_a_log_that_is_whole_or_may_be_is_not_accepted(store: Store,
     with pytest.raises(Unreadable):
         log_digest(store.files, EVENTS)
     assert accepted_loss(store.files, EVENTS) == ""
+
+
+def test_what_stands_in_the_place_of_a_log_is_moved_away_before_its_loss_is_accepted(store: Store) -> None:
+    log = store.work / EVENTS
+    log.unlink()
+    for make, remove, advice in ((Path.mkdir, Path.rmdir, MOVE_OFF), (os.mkfifo, Path.unlink, READ)):
+        make(log)
+        (found,) = fsck(again(store))
+        assert (found.kind, found.path, found.advice) == (FindingKind.LOG_DAMAGED, EVENTS, advice)
+        with pytest.raises(Unreadable, match="move away what stands in its place"):
+            quarantine(again(store), EVENTS, "")
+        remove(log)
+        (found,) = fsck(again(store))
+        assert (found.kind, found.advice) == (FindingKind.LOG_MISSING, RESTORE_RUN_LOG)
+    quarantine(again(store), EVENTS, "")
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]

@@ -11,6 +11,7 @@ __all__ = [
     "KEEP",
     "MOVE",
     "MOVE_FOLDER",
+    "MOVE_OFF",
     "NO_COPY",
     "READ",
     "RECOVER",
@@ -48,6 +49,7 @@ RESTORE_RUN_LOG = f"{RESTORE}; if there is no copy, `seedbed runs quarantine` ac
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_FOLDER = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck --repair`"
+MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
 
 
