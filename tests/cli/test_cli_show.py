@@ -260,7 +260,7 @@ def test_of_many_settings_that_differ_the_summary_shows_five_and_counts_the_rest
 
 
 def test_settings_fingerprints_metadata_and_times_are_shown_and_of_many_how_many_more(cli):
-    settings = {"opt": {"lr": 0.5, "name": "adam", "nested": {}, "no\nte": "x\ny\x1b"}}
+    settings: dict[str, object] = {"opt": {"lr": 0.5, "name": "adam", "nested": {}, "no\nte": "x\ny\x1b"}}
     settings |= {f"x{number:02}": number for number in range(40)}
     commit = finished(STORE, "a", config=settings, outputs={"rows": 7})
     shown = cli("runs", "show", "a").out
