@@ -36,7 +36,7 @@ class Model(BaseModel, extra="forbid"):
     pair: tuple[Annotated[int | bool, Field()], float] = (1, 1.0)
     row: tuple[dict[str, int | bool], ...] = ()
     lists: dict[str, list[int]] | Annotated[list[int], Field(min_length=1)] = {}
-    some: tuple[Low, ...] = Field(default=(), min_length=1)
+    some: tuple[Low, ...] = Field(default=(), min_length=1, max_length=3)
     anything: list = []
 
 
@@ -61,6 +61,11 @@ class Model(BaseModel, extra="forbid"):
         ({"row": [{"bool": "x"}]}, ["row.0.bool: expected a whole number or true or false"]),
         ({"lists": {"a": ["x"]}}, ["lists.a.0: expected a whole number"]),
         ({"lists": []}, ["lists: expected at least 1 item, found 0"]),
+        ({"pair": [1, 2, 3]}, ["pair: expected at most 2 items, found 3"]),
+        ({"some": [{"low": 1}] * 4}, ["some: expected at most 3 items, found 4"]),
+        ({1: 2}, ["1: expected a text as the name"]),
+        ({"part": {1: 2, "low": 1}}, ["part.1: expected a text as the name"]),
+        ({"kinds": {1: 2}}, ["kinds.1: expected a text as the name"]),
         ({"some": [1, {}]}, ["some.0: expected a mapping of fields", "some.1.low: it is missing"]),
         ({"unknown": {"int": 1}}, ["unknown: no field has this name"]),
         ({"anything": 1, "nmae": 1}, ["anything: expected a list", "nmae: no field has this name; did you mean name?"]),

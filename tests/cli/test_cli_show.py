@@ -260,7 +260,8 @@ def test_of_many_settings_that_differ_the_summary_shows_five_and_counts_the_rest
 
 
 def test_settings_fingerprints_metadata_and_times_are_shown_and_of_many_how_many_more(cli):
-    settings = {"opt": {"lr": 0.5, "name": "adam", "nested": {}}} | {f"x{number:02}": number for number in range(40)}
+    settings: dict[str, object] = {"opt": {"lr": 0.5, "name": "adam", "nested": {}, "no\nte": "x\ny\x1b"}}
+    settings |= {f"x{number:02}": number for number in range(40)}
     commit = finished(STORE, "a", config=settings, outputs={"rows": 7})
     shown = cli("runs", "show", "a").out
     cells = [line.split(maxsplit=1) for line in shown.splitlines()]
@@ -268,7 +269,8 @@ def test_settings_fingerprints_metadata_and_times_are_shown_and_of_many_how_many
         ["opt.lr", "0.5"],
         ["opt.name", "adam"],
         ["opt.nested", "{}"],
-        ["x26", "26"],
+        [r"opt.no\nte", r"x\ny\x1b"],
+        ["x25", "25"],
         ["rows", "7"],
         ["cohort_id", "2013"],
         ["max_cs_samples", "null"],
@@ -276,5 +278,5 @@ def test_settings_fingerprints_metadata_and_times_are_shown_and_of_many_how_many
         ["data", f"{commit.snapshot.fingerprints['data'][:12]}…"],
     ):
         assert row in [[word.strip() for word in cell] for cell in cells], row
-    assert "and 13 more; --json shows all" in shown  # of 3 + 40 settings
+    assert "and 14 more; --json shows all" in shown  # of 4 + 40 settings
     assert "min_cs" not in shown, "what does not apply is left out"

@@ -60,6 +60,21 @@ def test_a_run_without_steps_says_so(cli):
     assert cli("runs", "steps", "r2").out == "r2 logged no metric at any step\n"
 
 
+def test_what_a_damaged_log_may_have_had_is_not_denied(cli):
+    commit = finished(STORE, "r1").snapshot
+    log = STORE / f"runs/{PROJECT}/r1/{commit.stage}/events.log"
+    log.write_bytes(log.read_bytes()[:50])  # less than its first record
+    answer = cli("runs", "steps", "r1")
+    assert (answer.code, answer.out) == (1, "nothing that r1 logged at its steps can be read\n")
+    assert answer.err.startswith("damage: none of its step metrics can be read: ")
+    for metric in ("loss", "los"):
+        refused = cli("runs", "steps", "r1", "--metric", metric)
+        assert (refused.code, refused.out) == (1, "")
+        told = " ".join(refused.err.split())
+        assert f"run r1 may have logged '{metric}', but none of its step metrics can be read: " in told
+        assert "there are none" not in told
+
+
 @pytest.mark.parametrize("more", [(), ("--out", "steps.csv"), ("--json",)])
 def test_a_metric_that_the_run_did_not_log_is_refused_with_the_nearest(cli, logged, more):
     refused = cli("runs", "steps", "r1", "--metric", "loss", "--metric", "los", *more)

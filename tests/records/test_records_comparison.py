@@ -203,6 +203,7 @@ def test_a_diff_under_a_named_policy_keeps_to_it():
         ("x" * 61, "x" * 60 + "…"),
         (int("1" * 64), "1" * 60 + "…"),
         (0.5, "0.5"),
+        ("a\nb\x1b[2Jc\u2028é\\", r"a\nb\x1b[2Jc\u2028é\\"[:-1]),
     ],
 )
 def test_values_are_told_short(value, short):
@@ -334,6 +335,7 @@ def test_rates_are_shown_short_and_where_they_differ(before, after, said):
             "word " * 20 + "b ends",
             tuple("…" + "word " * 10 + each for each in ("a ends", "b ends")),
         ),
+        ("a\nb", "a\r\x7f\x85c", (r"a\nb", r"a\r\x7f\x85c")),
         ("a" + " words" * 20, "b" + " words" * 20, ("a" + " words" * 9 + "…", "b" + " words" * 9 + "…")),
     ],
 )

@@ -422,3 +422,22 @@ def test_a_group_that_differs_in_upper_and_lower_case_alone_is_named(store: Stor
         said = found.snapshot.diff_prev.summary
         assert ("r0 would be the predecessor, but `view` differs in upper and lower case" in said) is (number == 1)
         assert found.snapshot.diff_prev.prev_run_id is None
+
+
+@pytest.mark.parametrize("name", ["attempt-1.json", "status.json"])
+def test_a_folder_in_the_place_of_a_claim_or_status_is_named_and_is_no_other_process(store: Store, name: str) -> None:
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    run.failed("no memory")
+    claim = json.loads(run.path("attempt-1.json").read_bytes())
+    claim["process"]["start_ticks"] = 0  # a process that is gone
+    run.path("attempt-1.json").write_text(json.dumps(claim))
+    run.path(name).unlink()
+    run.path(name).mkdir()
+    (found,) = fsck(Store.open(store.work))
+    assert (found.kind, found.path) == (FindingKind.CLAIM_DAMAGED, f"runs/{PROJECT}/r1/TRAINING/{name}")
+    assert found.advice.startswith("move it away")
+    if name == "attempt-1.json":
+        with pytest.raises(StoreCorrupt, match=r"attempt-1.json: Is a directory; move away what stands in its place"):
+            store.start(PROJECT, "r1", Stage.TRAINING)
+    run.path(name).rmdir()
+    assert fsck(Store.open(store.work)) == []

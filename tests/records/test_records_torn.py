@@ -1,5 +1,6 @@
 """What is left of a half record at the end of a run's log while nobody knows whether it was recorded."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from seedbed.errors import Conflict, InvalidInput
 from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, RESTORE_RUN_LOG
+from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, MOVE_OFF, READ, RESTORE_RUN_LOG
 from seedbed.records.maintenance._lost_logs import accepted_loss, log_digest
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._local import LocalFiles
@@ -91,10 +92,25 @@ def test_a_half_record_is_cut_off_once_the_loss_of_the_commit_was_accepted(store
     assert log.read_bytes() == whole
 
 
+def test_what_a_lost_commit_may_have_recorded_is_kept_where_its_loss_was_accepted_as_the_advice_says(
+    store: Store,
+) -> None:
+    log, left = store.work / EVENTS, (store.work / EVENTS).read_bytes()[:-5]
+    log.write_bytes(left)
+    (store.work / key(2)).write_bytes(b"{}")
+    log.with_name("snapshot.json").unlink()
+    (found,) = (finding for finding in fsck(again(store)) if finding.path == EVENTS)
+    assert found.advice.endswith("nothing can say so, and `--repair` moves the incomplete record to quarantine/")
+    quarantine(again(store), key(2), "gone")
+    assert [finding.kind for finding in repair(again(store))] == [FindingKind.LOG_TORN]
+    (kept,) = (store.work / "quarantine" / EVENTS).parent.iterdir()
+    assert log.read_bytes() + kept.read_bytes() == left
+
+
 EVENTS = f"runs/{PROJECT}/r2/TRAINING/events.log"
 
 
-@pytest.mark.parametrize("how", ["missing", "cut", "damaged", "a loop", "another"])
+@pytest.mark.parametrize("how", ["missing", "cut", "damaged", "a loop", "another", "another and torn"])
 def test_the_loss_of_a_log_can_be_accepted_as_it_is_and_no_other(store: Store, how: str) -> None:
     log = store.work / EVENTS
     whole = log.read_bytes()
@@ -102,8 +118,11 @@ def test_the_loss_of_a_log_can_be_accepted_as_it_is_and_no_other(store: Store, h
         log.unlink()
     if how == "a loop":
         log.symlink_to(log.name)
-    elif how == "another":
-        log.write_bytes((store.work / EVENTS.replace("r2", "r3")).read_bytes().replace(b"0.5", b"0.7"))
+    elif how.startswith("another"):
+        other = store.work.parent / "other.log"
+        with Journal.open(other) as journal:
+            journal.append("event", {"step": 1})
+        log.write_bytes(other.read_bytes() + b"torn" * how.endswith("torn"))
     elif how != "missing":
         log.write_bytes(whole[:-9] if how == "cut" else whole[:20] + b"?" + whole[21:])
     left = log.read_bytes() if log.exists() else b""
@@ -143,3 +162,19 @@ def test_the_loss_of_a_log_that_is_whole_or_may_be_is_not_accepted(store: Store,
     with pytest.raises(Unreadable):
         log_digest(store.files, EVENTS)
     assert accepted_loss(store.files, EVENTS) == ""
+
+
+def test_what_stands_in_the_place_of_a_log_is_moved_away_before_its_loss_is_accepted(store: Store) -> None:
+    log = store.work / EVENTS
+    log.unlink()
+    for make, remove, advice in ((Path.mkdir, Path.rmdir, MOVE_OFF), (os.mkfifo, Path.unlink, READ)):
+        make(log)
+        (found,) = fsck(again(store))
+        assert (found.kind, found.path, found.advice) == (FindingKind.LOG_DAMAGED, EVENTS, advice)
+        with pytest.raises(Unreadable, match="move away what stands in its place"):
+            quarantine(again(store), EVENTS, "")
+        remove(log)
+        (found,) = fsck(again(store))
+        assert (found.kind, found.advice) == (FindingKind.LOG_MISSING, RESTORE_RUN_LOG)
+    quarantine(again(store), EVENTS, "")
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]

@@ -16,6 +16,7 @@ _LIBRARY_WORDS = ("Value error, ", "Assertion failed, ")
 _Place = tuple[int | str, ...]
 _Kinds = tuple[object, ...]  # the types that a value may have: several where the field is a union, none if not known
 _NO_FIELD, _MAPPING = "no field has this name", "expected a mapping of fields"
+_KEY, _AS_NAME = "[key]", " as the name"  # what the library calls the name of an entry, in place of its value
 _WORDS = {
     "missing": "it is missing",
     "extra_forbidden": _NO_FIELD,
@@ -25,11 +26,13 @@ _WORDS = {
     "list_type": "expected a list",
     "tuple_type": "expected a list",
     "string_type": "expected a text",
+    "invalid_key": f"expected a text{_AS_NAME}",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "expected a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "expected a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
 }
 _LIMITS = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}
+_COUNTS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
 _OF_OTHER_KIND = ("_type", "_parsing", "literal_error", "enum")  # how the types of such errors end
 
 
@@ -57,9 +60,11 @@ def faults_of(problem: ValidationError, model: type[BaseModel]) -> list[FieldFau
 
 def plain_words(error: ErrorDetails) -> str:
     """What is wrong, in plain words: what was expected, and not what the library calls it."""
-    if error["type"] == "too_short":
-        least = error["ctx"]["min_length"]
-        return f"expected at least {least} {'item' if least == 1 else 'items'}, found {error['ctx']['actual_length']}"
+    if error["type"] in _COUNTS:
+        limit, name = _COUNTS[error["type"]]
+        count = error["ctx"][name]
+        found = error["ctx"]["actual_length"]
+        return f"expected {limit} {count} {'item' if count == 1 else 'items'}, found {found}"
     if error["type"] == "string_too_short":
         least = error["ctx"]["min_length"]
         return f"expected a text {'that is not empty' if least == 1 else f'of at least {least} characters'}"
@@ -118,6 +123,8 @@ def _is_of_other_kind(errors: Sequence[ErrorDetails], depth: int) -> bool:
 
 
 def _fault(place: _Place, what: str, error: ErrorDetails) -> FieldFault:
+    if place[-1:] == (_KEY,):
+        place, what = place[:-1], f"{what}{_AS_NAME}"
     return FieldFault(".".join(map(str, place)), what, error["input"])
 
 

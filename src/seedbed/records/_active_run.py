@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Self
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import Conflict, InvalidInput, SeedbedError, StoreUnavailable
+from seedbed.errors import Conflict, InvalidInput, NotFound, SeedbedError, StoreUnavailable
 from seedbed.records._status import Status, claim_key, is_claimed, last_written, write_status
 from seedbed.records._views import views, write_latest
 from seedbed.records.canonical._canonical import plain, readable_json
@@ -68,11 +68,17 @@ class ActiveRun:
 
     @classmethod
     def claim(cls, place: StoreLocation, log: CommitLog, status: Status, clock: Clock) -> Self:
-        """Claim the attempt that `status` names. Raises Conflict when another process claimed it first."""
+        """Claim the attempt that `status` names.
+
+        Raises Conflict when another process claimed it first, and StoreCorrupt when what stands there is no file.
+        """
         run = cls(place, log, status, clock)
+        key = claim_key(run._key, status.attempt)
         try:
-            place.files.create(claim_key(run._key, status.attempt), status.encoded())
+            place.files.create(key, status.encoded())
         except FileExistsError:
+            with contextlib.suppress(NotFound):
+                place.files.read(key)
             raise Conflict(
                 f"attempt {status.attempt} of {status.run_id}:{status.stage} was just taken by another process; "
                 "wait for it to end, or start another run: leave the run_id out and one is made, or give a new run_id"

@@ -27,6 +27,7 @@ __all__ = [
     "claim_key",
     "claimed",
     "is_alive",
+    "is_claim",
     "is_claimed",
     "last_written",
     "read_status",
@@ -93,6 +94,12 @@ def claim_key(folder: str, attempt: int) -> str:
 def status_key(folder: str) -> str:
     """The status view in a run's folder, of its newest attempt."""
     return f"{folder}/status.json"
+
+
+def is_claim(key: str) -> bool:
+    """Whether `key`, of a file in a run's folder, is that of a claim or of the status view."""
+    folder, _, name = key.rpartition("/")
+    return key == status_key(folder) or bool(claimed([name]))
 
 
 def read_status(files: Files, folder: str, now: datetime) -> Status | None:

@@ -107,7 +107,7 @@ class Store:
 
         Without a `run_id`, begin a new run with a name that nobody has, which sorts by time: `run.run_id`.
         Raises Conflict when the stage is committed already, still runs, or has had that attempt, or when every one of a
-        few new names is taken; InvalidInput for a name that a store cannot have.
+        few new names is taken; InvalidInput for a name that a store cannot have; StoreCorrupt for a damaged claim.
         """
         if run_id is None:
             return self._start_new(project, stage, 1 if attempt is None else attempt)

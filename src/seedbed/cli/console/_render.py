@@ -163,5 +163,7 @@ def number(value: object, digits: int = 3) -> Text:
 
 def compact(value: object, width: int = 60) -> str:
     """A JSON value on one line, cut at its end when it is longer than `width`."""
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    from seedbed.records.compare import one_line
+
+    text = one_line(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
     return text if len(text) <= width else f"{text[: width - 1]}…"

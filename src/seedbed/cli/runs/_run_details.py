@@ -13,7 +13,7 @@ from seedbed.contracts._move import move_words
 from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
 from seedbed.dashboard._words import flat
 from seedbed.records import NOT_APPLICABLE, Commit, Diff, Event, Snapshot
-from seedbed.records.compare import allowed_pairs
+from seedbed.records.compare import allowed_pairs, one_line
 
 __all__ = ["change_text", "outcome_text", "run_details"]
 
@@ -112,7 +112,7 @@ def _parts(snapshot: Snapshot) -> Iterator[RenderableType]:
     """What the run was given and what it noted, a line for each value: of a long part the first, with a count."""
     for part in _PARTS:
         found = [(name, value) for name, value in flat(getattr(snapshot, part)) if value != NOT_APPLICABLE]
-        rows = [(name, _SHORT_DIGEST.sub(r"\1…", compact(value))) for name, value in found[:_MOST]]
+        rows = [(one_line(name), _SHORT_DIGEST.sub(r"\1…", compact(value))) for name, value in found[:_MOST]]
         rows += [("", f"and {len(found) - _MOST} more; --json shows all")] if len(found) > _MOST else []
         if rows:
             yield section(Text(part, style="bold"), rows)

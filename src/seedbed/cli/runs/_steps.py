@@ -2,17 +2,20 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedbed.cli.console._damage import handed_on
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import out, plain_table, print_json
 from seedbed.cli.console._sparkline import sparkline
 from seedbed.cli.console._where import file_place
-from seedbed.errors import InvalidInput
+from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
 
 if TYPE_CHECKING:
     from seedbed.records import Event
@@ -69,7 +72,19 @@ def steps(
         written = write_steps(_with_metrics(run_events(opened, view), metric), to)
         print_json({"written": written}) if as_json else out().print(f"{written:,} values written to {to}")
     else:
-        _print_summaries(view.run_id, _series(_with_metrics(merged_events(opened, view), metric)), as_json)
+        with _damage() as lost:
+            found = _series(_with_metrics(merged_events(opened, view), metric))
+        _print_summaries(view.run_id, found, as_json, is_damaged=bool(lost))
+
+
+@contextmanager
+def _damage() -> Iterator[list[str]]:
+    """Yields what the warnings within the block say is lost; they are shown after it, unless it raises."""
+    lost: list[str] = []
+    with handed_on(StoreDamaged, lost.append):
+        yield lost
+    for each in lost:
+        warnings.warn(each, StoreDamaged, stacklevel=3)
 
 
 def _series(events: "Iterable[Event]") -> dict[str, list[float]]:
@@ -82,12 +97,18 @@ def _series(events: "Iterable[Event]") -> dict[str, list[float]]:
 
 
 def _require(metrics: Sequence[str], events: "Iterable[Event]", where: str) -> None:
-    """Raise NotFound for the first of `metrics` that none of `events` has, with what may have been meant."""
+    """Raise NotFound for the first of `metrics` that none of `events` has, with what may have been meant.
+
+    Raises StoreCorrupt where some of the events are lost, which may have had it.
+    """
     from seedbed.records.query import metric_name, require_metric
 
-    known = {metric_name(name) for name in {name for event in events for name in event.values}}
-    for metric in metrics:
-        require_metric(metric, sorted(known), f"{where}, at any step,")
+    with _damage() as lost:
+        known = {metric_name(name) for name in {name for event in events for name in event.values}}
+        for metric in metrics:
+            if lost and metric_name(metric) not in known:
+                raise StoreCorrupt(f"{where} may have logged {metric!r}, but {lost[0]}")
+            require_metric(metric, sorted(known), f"{where}, at any step,")
 
 
 def _with_metrics(events: "Iterable[Event]", metrics: Sequence[str] | None) -> "Iterable[Event]":
@@ -114,11 +135,12 @@ def _print_step(event: "Event", as_json: bool) -> None:
     out().out(line, highlight=False)
 
 
-def _print_summaries(run_id: str, found: Mapping[str, Sequence[float]], as_json: bool) -> None:
+def _print_summaries(run_id: str, found: Mapping[str, Sequence[float]], as_json: bool, *, is_damaged: bool) -> None:
     if as_json:
         print_json({"run_id": run_id, "metrics": {name: _summary(values) for name, values in found.items()}})
     elif not found:
-        out().print(f"{run_id} logged no metric at any step")
+        problem = f"nothing that {run_id} logged at its steps can be read"
+        out().print(problem if is_damaged else f"{run_id} logged no metric at any step")
     else:
         table = plain_table("metric", "values", *_FACTS, "curve", numeric=("values", *_FACTS))
         for name, values in found.items():

@@ -1,6 +1,7 @@
 """Whether two snapshots may be compared: a policy names what may differ, all else must agree. Pure functions."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "is_input",
     "is_same_run",
     "json_pair",
+    "one_line",
     "reason_of",
     "short_text",
     "strictest_comparison",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _SHOWN = 60
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MADE = {"/course/changes/": "changed while it ran", DERIVED: "changed by the run's own rules"}
 _INPUTS = ("/config/", "/factors/", "/fingerprints/", "/course/")
 _NOT_ALWAYS_RECORDED = ("code", "environment")
@@ -185,8 +188,14 @@ def json_pair(previous: Json, current: Json, op: str = "replace", width: int = _
     return cut_pair("absent" if op == "add" else before, "absent" if op == "remove" else after, width)
 
 
+def one_line(text: str) -> str:
+    """The text with its control characters, such as the ends of lines, escaped as in Python."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def cut_pair(first: str, second: str, width: int = _SHOWN) -> tuple[str, str]:
-    """Two texts, each cut to about `width` characters around the place where they begin to differ, between words."""
+    """Two texts, each on one line and cut to about `width` characters around where they differ, between words."""
+    first, second = one_line(first), one_line(second)
     longest = max(len(first), len(second))
     if longest <= width:
         return first, second
@@ -220,7 +229,7 @@ def unrecorded(current: Compared) -> str:
 
 def short_text(value: Json) -> str:
     """A value as a short text: digests and long texts are cut."""
-    text = str(value)
+    text = one_line(str(value))
     if isinstance(value, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return f"{text[:8]}…"
     return _window(text, 0, _SHOWN // 2, _SHOWN)

@@ -11,6 +11,7 @@ __all__ = [
     "KEEP",
     "MOVE",
     "MOVE_FOLDER",
+    "MOVE_OFF",
     "NO_COPY",
     "READ",
     "RECOVER",
@@ -34,8 +35,9 @@ RESTORE_TAIL = (
     "runs quarantine` accepts the loss"
 )
 FIRST_THE_COMMIT = (
-    "bring the commit back first (`seedbed runs recover`, or a copy of the store) or accept its loss, then run "
-    "`seedbed runs fsck` again: it says whether the record was whole"
+    "bring the commit back first (`seedbed runs recover`, or a copy of the store), then run `seedbed runs fsck` again: "
+    "it says whether the record was whole; once the loss of the commit is accepted nothing can say so, and `--repair` "
+    "moves the incomplete record to quarantine/"
 )
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 CHOOSE = "move the folder of the wrong one away, and run `seedbed runs recover`"
@@ -47,6 +49,7 @@ RESTORE_RUN_LOG = f"{RESTORE}; if there is no copy, `seedbed runs quarantine` ac
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_FOLDER = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck --repair`"
+MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
 
 
