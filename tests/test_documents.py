@@ -53,6 +53,20 @@ def test_what_no_reader_of_yaml_can_read_is_refused_as_input(kind: str, text: st
         YAML[kind](path)
 
 
+@pytest.mark.parametrize("escape", ["\\U99999999", "\\U00110000", "\\UFFFFFFFF"])
+@pytest.mark.parametrize("kind", YAML)
+def test_a_character_that_does_not_exist_is_refused_with_its_line(kind: str, escape: str, tmp_path: Path) -> None:
+    path = tmp_path / "it.yaml"
+    path.write_text(f'# first\na: "{escape} < 3"\n')
+    with pytest.raises(InvalidInput, match=r"(?s)it cannot be read: .*line 2, column"):
+        YAML[kind](path)
+
+
+def test_a_version_of_yaml_that_no_number_holds_is_refused() -> None:
+    with pytest.raises(yaml.YAMLError, match=r"(?s)it cannot be read: .*line 1, column"):
+        parse_yaml(f"%YAML {'1' * 5000}.1\n---\na: 1\n")
+
+
 def test_a_check_in_json_whose_value_stands_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gate.json"
     path.write_text('{"checks": [\n{"metric": "metrics.test.loss", "op": "<=",\n"value": 0, "value": 1}]}')

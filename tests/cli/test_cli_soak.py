@@ -177,6 +177,8 @@ def test_a_soak_that_still_runs_is_neither_accused_nor_called_interrupted(cli, c
     [
         ("mean(kpi.fil_rate) > 0.1", "kpi.fil_rate: did you mean kpi.fill_rate"),
         ("finisched == true", "finisched: did you mean finished"),
+        ("mean(kpi.slippage_bps) < 5 in [0, 100] @ 95%", "kpi.slippage_bps: did you mean"),
+        ("mean(iteration.maker_share_mean) < 5", "iteration.maker_share_mean: "),
         ("kpi.fill_rate > 0.1", "kpi.fill_rate is a series; ask for a statistic of it"),
         ("mean(finished) > 0.1", "finished is one value and no series"),
     ],

@@ -2,17 +2,20 @@
 
 import re
 from math import comb
+from time import process_time
 
 import numpy as np
 import pytest
 from gate_samples import report_on, verdict_on
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.gate import Series, block_bootstrap, bounded_mean
 from seedbed.gate._how_many import num_more_of_mean
 from seedbed.gate._spec import declared_gate
 from seedbed.gate.bounds._bounded import BoundedMean
-from seedbed.gate.bounds._dependence import repeats_every
+from seedbed.gate.bounds._dependence import _exact_period, repeats_every
 from seedbed.gate.bounds._simulated import autoregressive
 
 
@@ -268,3 +271,23 @@ def test_a_series_without_an_exact_repetition_has_none() -> None:
     assert repeats_every(np.array([0.0, 1.0] * 6 + [1.0])) == 0
     assert repeats_every(np.full(50, 0.3)) == 0
     assert repeats_every(np.random.default_rng(0).random(50)) == 0
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=6), st.integers(0, 30), st.integers(0, 1))
+def test_an_exact_repetition_is_the_shortest_shift_that_changes_nothing(
+    pattern: list[int], num: int, num_other: int
+) -> None:
+    samples = np.array([*np.resize(pattern, num), *[3] * num_other], dtype=np.float64)
+    shifts = range(1, num // 3 + 1)
+    expected = next((k for k in shifts if all(samples[k:] == samples[: len(samples) - k])), 0)
+    assert _exact_period(samples) == (expected if len({*samples.tolist()}) > 1 else 0)
+
+
+def test_an_exact_repetition_is_looked_for_in_time_that_grows_with_the_samples_alone() -> None:
+    num = 1_000_000
+    nearly = np.zeros(num)
+    nearly[num // 2] = 1.0  # every shift fails, and only in the middle
+    begun = process_time()
+    assert _exact_period(nearly) == 0
+    assert _exact_period(np.resize([0.0, 0.0, 1.0], num)) == 3
+    assert process_time() - begun < 10

@@ -213,6 +213,13 @@ def test_a_float_that_json_spells_as_a_whole_number_is_that_float(number: float)
     assert judge(parse_gate({"checks": [f"x == {number!r}", f"max(s) == {number!r}"]}), record).verdict is Verdict.PASS
 
 
+def test_a_number_of_numpy_that_python_has_no_type_for_is_the_nearest_float_or_told_to_be_none() -> None:
+    record = {"x": np.longdouble(0.5), "far": np.longdouble("1e4000"), "c": np.clongdouble(1)}
+    assert judge(parse_gate({"checks": ["x == 0.5", "far > 1e308"]}), record).checks[0].verdict is Verdict.PASS
+    with pytest.raises(InvalidInput, match="record, c: no check compares a value of type clongdouble"):
+        judge(parse_gate({"checks": ["c > 0"]}), record)
+
+
 def test_numbers_of_numpy_are_compared_and_its_arrays_are_told_to_be_none() -> None:
     record = {"x": np.float32(0.5), "n": np.int64(3), "b": np.bool_(True), "a": np.array([1.0, 2.0])}
     assert judge(parse_gate({"checks": ["x == 0.5", "n == 3", "b == true"]}), record).verdict is Verdict.PASS

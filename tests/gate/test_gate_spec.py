@@ -249,6 +249,15 @@ def test_a_number_that_no_float_holds_is_refused_and_not_rounded(check: object) 
 
 
 @pytest.mark.parametrize(
+    "number", ["1e-9999999999999999999999", "0e99999999999999999999999", "-1e-9999999999999999999"]
+)
+@pytest.mark.parametrize("check", ["x < {}", "mean(x) < 1 in [{}, 2]"])
+def test_an_exponent_beyond_all_numbers_is_refused(check: str, number: str) -> None:
+    with pytest.raises(InvalidInput, match=f"the exponent of {number} is beyond those of all numbers, and -?0 is the"):
+        parse_gate({"checks": [check.format(number)]})
+
+
+@pytest.mark.parametrize(
     "text", ["9007199254740994", "-9007199254740992", "1e23", "9223372036854776000", "0.1", "0.30000000000000004"]
 )
 def test_a_number_that_a_float_holds_or_that_means_the_nearest_one_is_taken(text: str) -> None:

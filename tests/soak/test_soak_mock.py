@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seedbed.errors import InvalidInput
-from seedbed.soak.mock._plant import MOCK_OPTIMUM, MockPlant
+from seedbed.soak.mock._plant import MOCK_KPIS, MOCK_OPTIMUM, MockPlant
 
 
 def edges(values, seed=1, iterations=20):
@@ -30,6 +30,10 @@ def test_its_known_best_is_best_in_every_setting(key):
     best = edges(MOCK_OPTIMUM)
     for value in (parameter.low, parameter.high):
         assert (edges({**MOCK_OPTIMUM, key: value}) < best).all()
+
+
+def test_it_measures_the_kpis_that_it_is_said_to():
+    assert tuple(MockPlant(1).measure(1).samples) == MOCK_KPIS
 
 
 def test_its_samples_are_correlated_in_time():

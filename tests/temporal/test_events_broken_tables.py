@@ -55,6 +55,22 @@ def test_a_row_of_too_many_fields_is_named_by_its_line(tmp_path, row, ends):
         assert said.startswith(f"line {line}: expected 4 fields, as line 1 has, found 5; put a text that holds ','")
 
 
+@pytest.mark.parametrize(("row", "line"), [("2,2,5\0", 3), ("é,2,\0", 3), ("2,2,5\n1,\0,6", 4)])
+def test_a_zero_byte_is_named_by_its_line(tmp_path, row, line):
+    path = written(tmp_path, f"src,dst,t\n1,2,3\n{row}\n" + "é,2,4\n" * 9999)
+    with pytest.raises(
+        InvalidInput, match=f"line {line}: expected text in UTF-8, found a zero byte; set data.file.enc"
+    ):
+        read_events(path, StreamSchema())
+
+
+@pytest.mark.parametrize("cell", ["", '""', '" "', "NA", "?"])
+def test_a_time_that_is_always_empty_is_told_to_be_needed(tmp_path, cell):
+    path = written(tmp_path, "user,item,t\n" + "".join(f"u{row % 3},i{row % 5},{cell}\n" for row in range(60)))
+    with pytest.raises(InvalidInput, match="every event needs its time: write it there, or drop the row"):
+        propose(path)
+
+
 def test_a_quote_that_is_not_closed_is_named_by_its_line(tmp_path):
     text = "src,dst,t\n1,2,3\n" + '1,"2,4\n' + "1,3,5\n" * 9
     for said in refusals(written(tmp_path, text)):

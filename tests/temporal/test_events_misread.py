@@ -2,8 +2,9 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from seedbed.errors import InvalidInput
 from seedbed.temporal import FileFormat, StreamSchema, propose, read_events, read_sessions, write_sessions
 from seedbed.temporal._oddities import _same_number
+from seedbed.temporal.files._json_lines import repeated_key
 
 FEATURE = StreamSchema(features=("f",))
 
@@ -63,6 +65,43 @@ def test_a_key_that_stands_twice_in_a_line_is_refused_and_in_a_text_or_record_it
     path = written(tmp_path, f'{good}\n\n{{"src": 1, "dst": 2, "t": 4, "t": 9}}\n', "events.jsonl")
     with pytest.raises(InvalidInput, match="line 3: column 't' stands there twice"):
         read_events(path, StreamSchema())
+
+
+@pytest.mark.parametrize("other", ['{"src": 1, "dst": 2, "t": 4}', '{"src": 1, "dst": 2, "t": 4, "f": 1}'])
+@pytest.mark.parametrize("again", ['"f": 2.0', '"\\u0066": 2.0', '"\\u0066" : 2.0', '"more": 1, "f": 3'])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_key_that_stands_twice_in_one_line_and_never_in_another_is_refused(tmp_path, at, again, other):
+    lines = [other] * 3
+    lines[at] = f'{{"src": 1, "dst": 2, "t": 3, "f": 1.0, {again}}}'
+    path = written(tmp_path, "\n".join(lines), "events.jsonl")
+    for read in (lambda: read_events(path, FEATURE), lambda: propose(path)):
+        with pytest.raises(InvalidInput, match=f"line {at + 1}: column 'f' stands there twice"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "key", ["t", "a/b", 'a"b', "a\\b", "zoë", "a\tb", "\U0001f331"], ids=["plain", "slash", "quote", *"1234"]
+)
+def test_a_key_that_stands_twice_is_found_in_every_spelling(key):
+    escaped = "".join(f"\\u{unit:04x}" for unit in np.frombuffer(key.encode("utf-16-le"), "<u2"))
+    spelled = {
+        json.dumps(key),
+        json.dumps(key, ensure_ascii=False),
+        f'"{escaped}"',
+        json.dumps(key).replace("/", "\\/"),
+    }
+    for first, second in product(spelled, repeat=2):
+        line = f'{{{first}: 1, "note": "a \\" : b", {second}: 2}}'
+        assert repeated_key(f"{{}}\n{{{first}: 1}}\n{line}\n".encode(), ["note", key]) == (3, key)
+        assert repeated_key(f'{{{first}: 1}}\n{{"more": {line}, {second}: 1}}\n'.encode(), ["note", key]) is None
+
+
+@pytest.mark.parametrize("key", ['"f"', '"\\u0066"'])
+def test_a_number_under_a_key_in_any_spelling_beside_texts_is_seen(tmp_path, key):
+    rows = [f'{{"src": 1, "dst": "f", "t": 3, {key}: 1.5}}', '{"src": 1, "dst": "f", "t": 4, "f": "x"}']
+    path = written(tmp_path, "\n".join(rows), "events.jsonl")
+    with pytest.raises(InvalidInput, match="line 1: 'f' is a number with a fraction"):
+        read_events(path, StreamSchema(features=("f",), categorical=("f",)))
 
 
 def test_a_truth_value_among_numbers_is_named(tmp_path):
@@ -175,6 +214,28 @@ def test_a_number_that_json_does_not_know_is_told_with_its_line_and_key(tmp_path
         read_events(path, StreamSchema())
     with pytest.raises(InvalidInput, match=told):
         propose(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("1e400", "1e400"), ("-1e99999", "-1e99999"), ("1" * 5000, "1" * 20 + "…, of 5000 characters")],
+)
+@pytest.mark.parametrize("value", ["{}", '["a", {{"deep": {}}}]'])
+@pytest.mark.parametrize("before", ["1", '"x"'])
+def test_a_number_beyond_all_floats_is_told_with_its_line_and_key(tmp_path, number, shown, value, before):
+    good = '{"src": 1, "dst": 2, "t": 3, "f": ?}'
+    path = written(
+        tmp_path, f"{good.replace('?', before)}\n\n{good.replace('?', value.format(number))}\n", "events.jsonl"
+    )
+    for read in (lambda: read_events(path, StreamSchema()), lambda: propose(path)):
+        with pytest.raises(InvalidInput, match=f"line 3: 'f' holds the number {shown}, beyond all floats; write a"):
+            read()
+
+
+def test_a_number_that_json_does_not_know_is_told_where_its_key_stands_twice(tmp_path):
+    path = written(tmp_path, '{"src": 1, "dst": 2, "t": NaN, "t": 3}\n', "events.jsonl")
+    with pytest.raises(InvalidInput, match="line 1: 't' holds NaN, which JSON does not know"):
+        read_events(path, StreamSchema())
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])

@@ -37,10 +37,13 @@ class _Loader(yaml.SafeLoader):
 
 def parse_yaml(text: str) -> Any:
     """The plain value that YAML or JSON in `text` means. Raises yaml.YAMLError, also for a key that stands twice."""
+    loader = _Loader(text)
     try:
-        return _Loader(text).get_single_data()
+        return loader.get_single_data()
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply; write it flatter") from None
+    except (OverflowError, ValueError) as problem:  # the scanner's, such as for a character beyond all
+        raise yaml.MarkedYAMLError(problem=f"it cannot be read: {problem}", problem_mark=loader.get_mark()) from None
 
 
 def parse_json_once(data: str | bytes) -> Any:

@@ -139,8 +139,10 @@ def _walk(value: object, path: str) -> Iterable[tuple[str, RecordValue | _Unusab
         series = read_series(value)
         unfit = _Unusable(f"a list that is no series of numbers: {series}; correct the record")
         yield path, unfit if isinstance(series, str) else series
-    elif isinstance(value, np.generic):
-        yield from _walk(value.item(), path)
+    elif isinstance(value, np.floating):
+        yield path, float(value)
+    elif isinstance(value, np.generic) and not isinstance(plain := value.item(), np.generic):
+        yield from _walk(plain, path)
     else:
         what = f"no check compares a value of type {type(value).__name__}"
         yield path, _Unusable(f"{what}; record a number, a text, true or false, a list of numbers or a Series")

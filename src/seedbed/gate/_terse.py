@@ -1,7 +1,7 @@
 """Parses a check written as a text: `metric op value [in [low, high]] [@ c%]`, with a statistic before or after."""
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import isfinite
 
 from seedbed.gate._held import not_held
@@ -85,6 +85,13 @@ def _value(text: str, is_new: bool) -> bool | float | str:
         return text.strip("'\"")
     if not isfinite(number):
         raise ValueError(f"{text} is no threshold, since no value can be compared with it")
-    if is_new and (problem := not_held(Decimal(text))):
+    if is_new and (problem := _not_held(text)):
         raise ValueError(f"{problem}; declare that one, or another that a float holds")
     return number
+
+
+def _not_held(text: str) -> str:
+    try:
+        return not_held(Decimal(text))
+    except InvalidOperation:
+        return f"the exponent of {text} is beyond those of all numbers, and {float(text):g} is the nearest float"

@@ -15,7 +15,7 @@ from seedbed.soak.market._market import MARKET_KPIS
 from seedbed.soak.market._plant import MarketPlant
 from seedbed.soak.market._registry import TUNER_SUBSYSTEM, market_registry
 from seedbed.soak.market._rules import market_rules
-from seedbed.soak.mock._plant import MockPlant, mock_registry
+from seedbed.soak.mock._plant import MOCK_KPIS, MockPlant, mock_registry
 from seedbed.soak.mock._rules import mock_rules
 from seedbed.soak.tuners._objective import Objective
 from seedbed.soak.tuners._rules import RuleTuner
@@ -110,7 +110,9 @@ def refuse_untuned(plan: SoakPlan) -> None:
 
 def kpis_of(plan: SoakPlan) -> tuple[str, ...]:
     """The KPIs that the plan's plant measures."""
-    if plan.plant is not PlantKind.TRAINING:
+    if plan.plant is PlantKind.MOCK:
+        return MOCK_KPIS
+    if plan.plant is PlantKind.MARKET:
         return tuple(MARKET_KPIS)
     from seedbed.soak.training._plant import TRAINING_KPIS
 
@@ -152,7 +154,7 @@ def _tuner(plan: SoakPlan) -> Tuner | None:
     if plan.tuner is TunerKind.NONE:
         return None
     makers: Mapping[tuple[PlantKind, TunerKind], Callable[[], Tuner]] = {
-        (PlantKind.MOCK, TunerKind.RULES): lambda: RuleTuner(mock_rules(), mock_registry(), MARKET_KPIS),
+        (PlantKind.MOCK, TunerKind.RULES): lambda: RuleTuner(mock_rules(), mock_registry(), MOCK_KPIS),
         (PlantKind.MARKET, TunerKind.RULES): lambda: RuleTuner(market_rules(), market_registry(), MARKET_KPIS),
         (PlantKind.MOCK, TunerKind.MODEL): lambda: _model(mock_registry(), plan.seed),
         (PlantKind.MARKET, TunerKind.MODEL): lambda: _model(market_registry(), plan.seed),

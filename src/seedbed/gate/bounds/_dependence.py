@@ -74,11 +74,21 @@ def repeats_every(samples: NDArray[np.float64]) -> int:
 
 
 def _exact_period(samples: NDArray[np.float64]) -> int:
-    """After how many samples all of them come again, at least twice; 0 for those that do not, or do not vary."""
+    """After how many samples all of them come again, at least twice; 0 for those that do not, or do not vary.
+
+    It is what the longest beginning that is an end too leaves over, found as Knuth, Morris and Pratt (1977) do.
+    """
     if samples.size == 0 or np.ptp(samples) == 0:
         return 0
-    periods = np.flatnonzero(samples[1 : samples.size // _FEWEST_REPETITIONS + 1] == samples[0]) + 1
-    return next((int(each) for each in periods if np.array_equal(samples[each:], samples[:-each])), 0)
+    values = samples.tolist()
+    longest, length = [0], 0
+    for value in values[1:]:
+        while length and values[length] != value:
+            length = longest[length - 1]
+        length += values[length] == value
+        longest.append(length)
+    period = len(values) - length
+    return period if period * _FEWEST_REPETITIONS <= len(values) else 0
 
 
 def dependence_of_rows(samples: _Rows) -> Dependence:

@@ -11,7 +11,7 @@ from seedbed.errors import InvalidInput
 from seedbed.soak._plant import Measurement
 from seedbed.soak.market._registry import MARKET_INITIAL, TUNER_SUBSYSTEM, market_registry
 
-__all__ = ["MOCK_OPTIMUM", "MockPlant", "mock_registry"]
+__all__ = ["MOCK_KPIS", "MOCK_OPTIMUM", "MockPlant", "mock_registry"]
 
 _NUM_SAMPLES, _MEMORY = 60, 0.6
 
@@ -94,3 +94,7 @@ def _expected_kpis(registry: Registry, held: Mapping[str, float]) -> dict[str, f
         "order_age_ms": 0.6 * held["tail_age_ms"],
         "risk_ratio": 0.1 / held["risk_limit_ratio"],
     }
+
+
+MOCK_KPIS: tuple[str, ...] = tuple(_expected_kpis(mock_registry(), MOCK_OPTIMUM))
+"""The KPIs that the mock measures."""

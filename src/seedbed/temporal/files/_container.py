@@ -285,8 +285,8 @@ class Container:
                 "write it as a text"
             )
 
-    def refuse_repeated(self, columns: Sequence[str]) -> None:
-        """Raise InvalidInput if one of these columns stands twice in the header, or as a key in one line of JSON.
+    def refuse_repeated(self, columns: Sequence[str] | None) -> None:
+        """Raise InvalidInput if one of these columns (any, if None) stands twice in the header, or as a key in a line.
 
         Blanks around a name mean nothing. Columns without a name are no such ones.
         """
@@ -295,7 +295,8 @@ class Container:
             twice = repeated_key(self._content, columns)
         elif self.kind == "text" and self.form.header:
             names = self._first_record(self.separator(columns))
-            repeated = [name for name in map(str.strip, columns) if name and names.count(name) > 1]
+            asked = names if columns is None else columns
+            repeated = [name for name in map(str.strip, asked) if name and names.count(name) > 1]
             twice = (self._num_blank + 1, repeated[0]) if repeated else None
         if twice is not None:
             raise InvalidInput(
@@ -327,8 +328,8 @@ class Container:
                 return self._not_utf8(content)
             if self.kind == "lines" and (why_not := why_mixed(content)):
                 return InvalidInput(f"{self.path}: {why_not}")
-            if isinstance(error, pl.exceptions.DuplicateError):
-                self.refuse_repeated(self._first_record(self.separator(None)))
+            if self.kind == "lines" or isinstance(error, pl.exceptions.DuplicateError):
+                self.refuse_repeated(None)
             if self.kind == "text" and (why := self._why_no_table(self.separator(None))):
                 return why
         first_line = str(error).partition("\n")[0]
@@ -343,10 +344,11 @@ class Container:
 
     def _not_utf8(self, content: bytes) -> InvalidInput:
         try:
-            content.decode()
-            line, found = 1, "a zero byte"
+            content.partition(b"\0")[0].decode()
+            place, found = content.find(b"\0"), "a zero byte"
         except UnicodeDecodeError as error:
-            line, found = content.count(b"\n", 0, error.start) + 1, f"byte 0x{content[error.start]:02x}"
+            place, found = error.start, f"byte 0x{content[error.start]:02x}"
+        line = content.count(b"\n", 0, place) + 1
         return InvalidInput(
             f"{self.path}: line {line}: expected text in UTF-8, found {found}; "
             "set data.file.encoding, to latin-1, cp1252 or utf-16-le for example, or write the file as UTF-8"

@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import accumulate
+from math import isfinite
 from typing import Any
 
 __all__ = ["deep_line", "fraction_line", "number_texts", "repeated_key", "why_mixed", "why_no_lines"]
@@ -16,19 +18,29 @@ _KINDS = {
     dict: "an object",
     list: "a list",
 }
-_DEEPEST = 100
+_DEEPEST, _LONGEST_SHOWN = 100, 20
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_ESCAPED_KEY = re.compile(rb'\\.[^"\\]*"\s*:')
 _CELLS = frozenset({"a number", "a text"})  # a number may be written as a text, or be missing by a word
 
 
-def repeated_key(content: bytes, keys: Sequence[str]) -> tuple[int, str] | None:
-    """The first line, from 1, in which one of these keys stands twice, and the key; None if there is none."""
-    odd = _odd_keys(content, keys)
-    for number, line in _filled(content) if odd else ():
+def repeated_key(content: bytes, keys: Sequence[str] | None) -> tuple[int, str] | None:
+    """The first line, from 1, in which one of these keys (any, if None) stands twice, and the key; None without one."""
+    for number, line in _filled(content) if keys is None else _doubted(content, keys):
         found = [key for key, _ in json.loads(line, object_pairs_hook=list)]
-        if again := next((key for key in odd if found.count(key) > 1), None):
-            return number, again
+        again = len({*found}) < len(found) and [key for key in keys or found if found.count(key) > 1]
+        if again:
+            return number, again[0]
     return None
+
+
+def _doubted(content: bytes, keys: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    """The lines in which one of these keys may stand twice, by a quick look."""
+    lines, written = content.split(b"\n"), [_written(key) for key in keys]
+    doubted = {place for key in written for place, line in enumerate(lines) if line.count(key) > 1}
+    if _has_escaped_key(content):
+        doubted |= {place for place, line in enumerate(lines) if b"\\" in line}
+    return ((place + 1, lines[place]) for place in sorted(doubted))
 
 
 def deep_line(content: bytes) -> int | None:
@@ -43,18 +55,32 @@ def deep_line(content: bytes) -> int | None:
 
 def why_no_lines(content: bytes) -> str | None:
     """The first line that is no JSON object, and what helps; None where there is none."""
+    odd: list[str] = []
+
+    def number_of(text: str) -> float:
+        value = float(text)
+        odd.extend([] if isfinite(value) else [text])
+        return value
+
+    read = partial(json.loads, parse_int=number_of, parse_float=number_of, parse_constant=number_of)
     for number, line in _filled(content):
-        constants: list[str] = []
         try:
-            found = json.loads(line, parse_constant=constants.append)
+            found = read(line, object_pairs_hook=list) if line.lstrip().startswith(b"{") else None
         except ValueError:
             found = None
-        if not isinstance(found, dict):
+        if found is None:
             return f"line {number}: expected one JSON object; fix or remove the line"
-        if constants:
-            key = next(key for key, value in json.loads(line).items() if not _is_json(value))
-            return f"line {number}: {key!r} holds {constants[0]}, which JSON does not know; write null"
+        if odd:
+            key = next(key for key, value in found if not _is_json(value))
+            return f"line {number}: {key!r} holds {_why_odd(odd[0])}"
     return None
+
+
+def _why_odd(number: str) -> str:
+    if not number[-1].isdecimal():
+        return f"{number}, which JSON does not know; write null"
+    shown = number if len(number) <= _LONGEST_SHOWN else f"{number[:_LONGEST_SHOWN]}…, of {len(number)} characters"
+    return f"the number {shown}, beyond all floats; write a smaller one, or null"
 
 
 def why_mixed(content: bytes, keys: Sequence[str] | None = None) -> str | None:
@@ -92,19 +118,19 @@ def number_texts(content: bytes, key: str) -> list[str | None]:
     return [None if value is None else str(value) for value in values]
 
 
-def _odd_keys(content: bytes, keys: Sequence[str]) -> list[str]:
-    """Those that do not stand exactly once in each line, by a quick look."""
-    num_lines = sum(1 for _ in _filled(content))
-    return [key for key in keys if content.count(_written(key)) != num_lines]
+def _has_escaped_key(content: bytes) -> bool:
+    """Whether some key may be spelled with an escape, as \\u0074 for t, by a quick look."""
+    return _ESCAPED_KEY.search(content) is not None
 
 
 def _may_hold_no_text(content: bytes, key: str) -> bool:
     """Whether some value of this key may be none in quotes, by a quick look."""
-    is_odd = bool(_odd_keys(content, [key]))  # it may be spelled with escapes
-    return is_odd or re.search(re.escape(_written(key)) + rb'\s*:\s*[^"n\s]', content) is not None
+    value = re.compile(re.escape(_written(key)) + rb'\s*:\s*[^"n\s]')
+    return _has_escaped_key(content) or value.search(content) is not None
 
 
 def _written(key: str) -> bytes:
+    """A key as JSON writes it with as few escapes as can be."""
     return json.dumps(key, ensure_ascii=False).encode()
 
 

@@ -20,16 +20,16 @@ _FIRST_DAY, _LAST_DAY = ((datetime(year, 1, 1, tzinfo=UTC) - _DAY_ZERO).days for
 
 def advice_on_time(cells: pl.Series) -> str:
     """Which `time_format` reads these texts, or how to write a time; of the zone of the first, if it is a name."""
+    if not len(cells) or str(cells[0]).strip().lower() in ("", *EMPTY_WORDS):
+        return "every event needs its time: write it there, or drop the row"
     patterns = fitting_patterns(cells)
     if patterns:
         return f"set data.file.time_format to {' or to '.join(repr(pattern) for pattern in patterns)}"
-    if len(cells) and are_clock_times(cells.str.strip_chars()):
+    if are_clock_times(cells.str.strip_chars()):
         return "a time of day does not say which day it is: write date and time into one column, as 2024-01-31 08:15"
-    if len(cells) and str(cells[0]).strip().lower() in EMPTY_WORDS:
-        return "every event needs its time: write it there, or drop the row"
-    if len(cells) and may_be_thousands(cells.head(1).str.strip_chars()):
+    if may_be_thousands(cells.head(1).str.strip_chars()):
         return "write it without the comma"
-    zone = _ZONE_NAME.search(str(cells[0])) if len(cells) else None
+    zone = _ZONE_NAME.search(str(cells[0]))
     if zone is not None and zone[1].lower() not in _NO_ZONES:
         return f"{zone[1]} may be the name of a zone, which is not read: write how far it is from UTC, as +02:00 or Z"
     return "write it as 2024-03-01T10:00:00, or set data.file.time_format to its pattern, as in %d.%m.%Y %H:%M"
