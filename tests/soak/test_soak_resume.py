@@ -1,5 +1,6 @@
 """A soak is resumed from files as they were left, or refused with the file's name, and then nothing is written."""
 
+import fcntl
 import json
 import os
 
@@ -8,8 +9,8 @@ from soak_world import Silent, after, copied, finished, go_on, small_plan
 
 from seedbed.cli.soak._options import altered_files_break_the_contract
 from seedbed.dashboard import soak_drawing
-from seedbed.errors import ContractBroken, ExitCode, SeedbedError, StoreCorrupt
-from seedbed.soak import Soak, SoakFolder, assemble, finish, judge_soak, verify_soak
+from seedbed.errors import Conflict, ContractBroken, ExitCode, SeedbedError, StoreCorrupt
+from seedbed.soak import Soak, SoakFolder, _folder, assemble, finish, judge_soak, verify_soak
 from seedbed.testing.soak._forge import Logs, UnsignedRecord, reframe, reseal
 
 READ = ("soak.json", "changes.log", "evidence.log", "runtime_overrides.json")
@@ -277,3 +278,40 @@ def test_an_altered_soak_ends_a_command_as_verification_does():
     with pytest.raises(ContractBroken, match="evidence") as end, altered_files_break_the_contract():
         raise StoreCorrupt("evidence.log was altered")
     assert end.value.exit_code == 4
+
+
+@pytest.fixture
+def looked_at(tmp_path):
+    """A folder whose lock another one holds to look at it, and that look."""
+    folder = SoakFolder.create(tmp_path, small_plan())
+    with folder.lock_paths[0].open("a") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        yield folder, look
+
+
+def test_a_soak_waits_for_a_look_whether_it_runs(looked_at, monkeypatch):
+    folder, look = looked_at
+    pauses = []
+
+    def end_the_look(seconds):
+        pauses.append(seconds)
+        fcntl.flock(look, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(_folder, "sleep", end_the_look)
+    with folder.locked():
+        assert len(pauses) == 1
+        assert folder.is_locked()
+        with pytest.raises(Conflict, match="another process runs the soak"), folder.locked():
+            pass
+    assert len(pauses) == 1, "for a process that runs it, nobody waits"
+    assert not folder.is_locked()
+
+
+def test_a_soak_waits_no_longer_than_a_second_for_a_look(looked_at, monkeypatch):
+    folder, _ = looked_at
+    clock = [0.0]
+    monkeypatch.setattr(_folder, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(_folder, "sleep", lambda seconds: clock.append(clock.pop() + seconds))
+    with pytest.raises(Conflict, match="another process runs the soak"), folder.locked():
+        pass
+    assert 1.0 < clock[0] < 1.1

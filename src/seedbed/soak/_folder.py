@@ -6,7 +6,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, final
+from time import monotonic, sleep
+from typing import IO, Literal, final
 
 from pydantic import ValidationError
 
@@ -21,6 +22,7 @@ __all__ = ["SoakFolder"]
 
 _LATEST = "latest"
 _NEWEST_PLAN = 2
+_LONGEST_LOOK_SECONDS, _PAUSE_SECONDS = 1.0, 0.01
 
 
 @final
@@ -147,11 +149,22 @@ class SoakFolder:
     def locked(self) -> Iterator[None]:
         """Lock the soak while the block runs. Raises Conflict when another process has locked it."""
         with self.lock_paths[0].open("a") as lock:
+            self._take(lock)
+            yield
+
+    def _take(self, lock: IO[str]) -> None:
+        """Whoever asks whether the soak runs holds its lock for a moment, which is waited for."""
+        until = monotonic() + _LONGEST_LOOK_SECONDS
+        while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Conflict(f"another process runs the soak at {self.path}; wait for it, or stop it") from None
-            yield
+                if self.is_locked() or monotonic() > until:
+                    what = f"another process runs the soak at {self.path}"
+                    raise Conflict(f"{what}; wait for it, or stop it") from None
+                sleep(_PAUSE_SECONDS)
+            else:
+                return
 
     def is_locked(self) -> bool:
         """Whether a process runs the soak just now."""
