@@ -393,6 +393,9 @@ def _is_likely(found: re.Match[str], value: str) -> bool:
     if len(value) > LONGEST_BRACKET:
         return True  # no word and no reference, and what is left would be looked at again
     key = found["key"]
+    kind, given_by, given = value.partition(" = ")
+    if given_by and not hides(Telling.LIKELY, given.strip("\\\"' \t")):
+        value = kind  # the type of the name, or another name: `token: str = None`
     if found["is"].lstrip().startswith(":") and _WORD.fullmatch(key) and _is_prose(found, value):
         return False
     return hides(telling_of_flag(key), value.strip("\\\"' \t\r\n"))
