@@ -248,6 +248,7 @@ def test_a_check_on_one_value_takes_no_samples() -> None:
     ("written", "problem"),
     [
         ("mean(k) < 1 in [1, 0] @ 95%", "from the least value to the largest"),
+        ("mean(k) < 1 in [-1e308, 1e308] @ 95%", "its width is finite"),
         ("mean(k) < 1 in [0, 1] @ 95% in [0, 1]", "the range is given twice"),
         ("mode == a in [0, 1]", "a range is for a number"),
     ],

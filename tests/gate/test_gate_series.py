@@ -269,6 +269,38 @@ def test_the_unit_of_a_series_decides_nothing(samples: list[float], scale: float
         assert one == other
 
 
+@pytest.mark.parametrize("unit", [2.0**-450, 2.0**450])
+@pytest.mark.parametrize(
+    ("check", "at"), [("mean(x) < {} in {}", 4.0), ("std(x) < {} in {}", 1.0), ("p75(x) < {}", 4.7)]
+)
+def test_the_smallest_and_the_largest_units_decide_nothing(check: str, at: float, unit: float) -> None:
+    samples = one_series(0.5, seed=1, mean=4.0)
+    for factor in (0.5, 0.95, 1.05, 2.0):
+        one, other = (
+            report_on(
+                f"{check.format(repr(factor * at * each), [-9 * each, 9 * each])} @ 95%", {"x": Series(each * samples)}
+            )
+            for each in (1.0, unit)
+        )
+        assert (one.verdict, one.method) == (other.verdict, other.method)
+        assert one.reason.rpartition("%")[2] == other.reason.rpartition("%")[2]  # what to collect
+
+
+@pytest.mark.parametrize(
+    ("check", "samples", "verdict"),
+    [
+        ("mean(x) > 5e-144 in [-1e6, 1e6] @ 90%", [5e-144, *[0.0] * 47], Verdict.INCONCLUSIVE),
+        ("mean(x) < 1e-200 in [0, 1] @ 95%", [0.5, *[1.0] * 15], Verdict.FAIL),
+        ("std(x) > 0.5 in [-5e203, 3e194] @ 95%", [-1.1e70, 2e68, 3e69, -4e69] * 4, Verdict.PASS),
+        ("std(x) < 1e-200 in [-1e-213, 1e-213] @ 90%", [-7e-214, 2e-216, -4e-214, 1e-220] * 4, Verdict.PASS),
+        ("spread_ratio(x, y) < 1e200 in [-1, 2] @ 95%", [1.0, 2.0, 0.0, 0.0] * 4, Verdict.INCONCLUSIVE),
+        ("spread_ratio(x, y) > 1e-200 in [0, 1e300] @ 95%", [1.0, 2.0, 0.0, 0.0] * 4, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_no_magnitude_is_too_much_for_a_bound(check: str, samples: list[float], verdict: Verdict) -> None:
+    assert report_on(check, {"x": samples, "y": [each * 1e-242 for each in samples]}).verdict is verdict
+
+
 @pytest.mark.parametrize(
     "arms", [("std(x) < 0.001", {"x": [1.0]}), ("spread_ratio(x, y) < 2", {"x": [1.0], "y": [2.0]})]
 )

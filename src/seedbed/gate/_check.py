@@ -170,8 +170,8 @@ def _problems(check: Check) -> Iterator[str]:
         yield f"{check.op.value} needs a number, found {check.value!r}; use == or !="
     if check.confidence is not None and not (check.is_drift or (check.op.orders and is_number)):
         yield f"no interval can show {check.op.value} {check.value!r}; drop the confidence, or use >= or <="
-    if check.range is not None and not (check.range[0] < check.range[1] and all(map(isfinite, check.range))):
-        yield f"a range goes from the least value to the largest, found {list(check.range)}"
+    if check.range is not None and not (check.range[0] < check.range[1] and isfinite(check.range[1] - check.range[0])):
+        yield f"a range goes from the least value to the largest, and its width is finite, found {list(check.range)}"
     if check.range is not None and not is_number:
         yield f"a range is for a number, found {check.subject} {check.expected}"
     yield from _problems_without_series(check) if check.statistic is None else _problems_of_series(check)

@@ -6,7 +6,8 @@ samples, whose range is known, above or below a number? Only that has an answer 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import frexp, inf, ldexp, sqrt
+from sys import float_info
 from typing import final
 
 import numpy as np
@@ -135,7 +136,7 @@ def _of_mean(check: Check, samples: _Samples, limits: Range) -> Question:
 
 def _of_std(samples: _Samples, limits: Range) -> Question:
     """The squares of the deviations have the variance as their mean, or a little less: see `_Deviations`."""
-    deviations = _Deviations.of(samples, limits)
+    deviations, unit = _Deviations.of(samples, limits), _unit_of(limits)
     at_least, at_most = (
         BoundedMean(squares, (0.0, deviations.most), least_alike=deviations.num_alike)
         for squares in (deviations.squares, deviations.enlarged)
@@ -144,14 +145,18 @@ def _of_std(samples: _Samples, limits: Range) -> Question:
 
     def ends(alpha: float) -> Range:
         low, high = at_least.ends(alpha)[0], at_most.ends(alpha)[1]
-        return sqrt(max(low, 0.0)), min(sqrt(high), largest)
+        return unit * sqrt(max(low, 0.0)), min(unit * sqrt(high), largest)
+
+    def square(value: float) -> float:
+        in_units = max(value, 0.0) / unit
+        return in_units * in_units
 
     return Question(
         exact_spread(samples),
-        lambda value: (at_most, max(value, 0.0) ** 2),
+        lambda value: (at_most, square(value)),
         (0.0, largest),
         ends,
-        lambda value: (at_least, max(value, 0.0) ** 2),
+        lambda value: (at_least, square(value)),
     )
 
 
@@ -165,9 +170,10 @@ def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
     least_alike = max(own.num_alike, other.num_alike)
 
     def mean_of(own_squares: _Samples, other_squares: _Samples, value: float) -> tuple[BoundedMean, float]:
-        share = max(value, 0.0) ** 2
-        limits = (-share * other.most, own.most)
-        return BoundedMean(own_squares - share * other_squares, limits, least_alike=least_alike), 0.0
+        root, exponent = frexp(min(value, float_info.max)) if value > 1 else (max(value, 0.0), 0)
+        own_share, share = ldexp(1.0, -2 * exponent), root * root  # as 1 is to the square of `value`
+        limits = (-share * other.most, own_share * own.most)
+        return BoundedMean(own_share * own_squares - share * other_squares, limits, least_alike=least_alike), 0.0
 
     def about(value: float) -> tuple[BoundedMean, float]:
         return mean_of(own.enlarged, other.squares, value)
@@ -182,8 +188,9 @@ def _of_ratio(arms: Arms, limits: Range) -> Question | Shortage:
 @final
 @dataclass(frozen=True)
 class _Deviations:
-    """The squares of the deviations from the mean, from 0 to `most`; as many samples as `num_alike` count as one.
+    """The squares of the deviations from the mean, from 0 to `most`, in units that `_unit_of` gives.
 
+    As many samples as `num_alike` count as one.
     The samples' own mean is nearer to them than the true one, by the variance of that mean. So where a variance is to
     be shown to be small, the squares are `enlarged` as by Bessel, with the number of samples that count; where it is to
     be shown to be large, they stay as they are.
@@ -197,11 +204,17 @@ class _Deviations:
     @classmethod
     def of(cls, samples: _Samples, limits: Range) -> "_Deviations":
         """Of samples within `limits`."""
-        most = (limits[1] - limits[0]) ** 2
-        squares = (samples - exact_mean(samples)) ** 2
+        unit = _unit_of(limits)
+        most = ((limits[1] - limits[0]) / unit) ** 2
+        squares = ((samples - exact_mean(samples)) / unit) ** 2
         num_alike = alike(samples)
         counted = max(samples.size / num_alike, 2.0)
         return cls(squares, np.minimum(squares * counted / (counted - 1), most), most, num_alike)
+
+
+def _unit_of(limits: Range) -> float:
+    """The power of two in which to square what lies within `limits`: it rounds nothing, and no square leaves floats."""
+    return ldexp(1.0, frexp(limits[1] - limits[0])[1] - 1)
 
 
 def _ends_by_trial(question: Question, alpha: float) -> Range:

@@ -80,7 +80,7 @@ def _num_more_by_bets(mean: BoundedMean, at: float, alpha: float, *, above: bool
     while not decides(high) and high < most:
         low, high = high, min(2 * high, most)
     if not decides(high):  # of many, a bound narrows with the root of their number
-        times = high * (width(high) / distance) ** 2
+        times = high * _power(width(high) / distance, 2)
         is_known = high * num_samples >= _MANY * mean.num_alike
         return (num_samples * (times - 1) if times <= _MOST_TIMES_MORE else inf) if is_known else None
     while high > _NEAR * low and high - low > 1:
@@ -90,8 +90,13 @@ def _num_more_by_bets(mean: BoundedMean, at: float, alpha: float, *, above: bool
         return num_samples * (sqrt(low * high) - 1)
     wide, narrow = width(low), width(high)
     power = log(high / low) / log(wide / narrow) if wide > narrow > 0 else 1.0
-    times = float(low * (wide / distance) ** power)
+    times = low * _power(wide / distance, power)
     return max(1.0, num_samples * (min(max(times, low), high) - 1))
+
+
+def _power(ratio: float, exponent: float) -> float:
+    with np.errstate(over="ignore"):  # infinite beyond all floats, where ** raises
+        return float(np.power(ratio, exponent))
 
 
 def num_more_of_interval(interval: Interval, threshold: float, limits: Range | None) -> float | None:
@@ -114,7 +119,7 @@ def num_more_of_interval(interval: Interval, threshold: float, limits: Range | N
     is_within, is_even = bottom <= low and high <= top, max(below, above) <= _MOST_UNEQUAL * min(below, above)
     if not (is_within and is_even and interval.n * min(below, above) >= _WIDE * (top - bottom)):
         return None
-    times = ((below if threshold < found else above) / (found - threshold)) ** 2
+    times = _power((below if threshold < found else above) / (found - threshold), 2)
     return interval.n * (times - 1) if times <= _MOST_TIMES_MORE else inf
 
 

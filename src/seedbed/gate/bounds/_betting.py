@@ -75,7 +75,7 @@ class Bets:
         A claim is answered by that larger one against which most is won, since it says less.
         """
         logs, excess = self._whole_stakes
-        claim = np.maximum(np.asarray(means, dtype=np.float64), np.minimum(np.sqrt(2 * excess), 1.0))
+        claim = np.maximum(np.asarray(means, dtype=np.float64), np.clip(np.sqrt(2 * excess), _SMALLEST_CLAIM, 1.0))
         won = self.samples.shape[1] * (logs - np.log(claim) - excess / claim**2)
         capital: _Floats = np.exp(np.clip(won, _LOG_NOTHING, -_LOG_NOTHING))
         return capital

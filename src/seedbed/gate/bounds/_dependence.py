@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.gate.bounds._bootstrap import without_bias
+from seedbed.gate.bounds._samples import in_units
 from seedbed.gate.bounds._season import MOST_ALIKE_SEASONS, seasons_of_rows
 
 __all__ = [
@@ -65,7 +66,7 @@ def repeats_every(samples: NDArray[np.float64]) -> int:
     More samples of the same then count for as much more only once there are several times as many seasons as count as
     one, so that how an interval narrows cannot be told from these. An exact repetition may not yet show as a season.
     """
-    seasons = seasons_of_rows(samples.reshape(1, -1))
+    seasons = seasons_of_rows(in_units(samples.reshape(1, -1)))
     period, num_alike = int(seasons.periods[0]), float(seasons.num_alike[0])
     exact = _exact_period(samples)
     if exact:
@@ -97,7 +98,7 @@ def dependence_of_rows(samples: _Rows) -> Dependence:
     What comes again after a season counts on top of what neighbours show; its blocks are whole seasons, as many as are
     alike by the season's own autocorrelation or by the means of the seasons.
     """
-    num_samples = samples.shape[1]
+    num_samples, samples = samples.shape[1], in_units(samples)
     near = _alike_nearby(samples)
     lengths = np.array([independent_length(num_samples, each) for each in near], dtype=np.int64)
     seasons, num_alike = seasons_of_rows(samples), near.copy()

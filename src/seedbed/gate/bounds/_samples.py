@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from seedbed.errors import InvalidInput
 
-__all__ = ["Samples", "finite_samples"]
+__all__ = ["Samples", "finite_samples", "in_units"]
 
 Samples = Sequence[float] | NDArray[np.floating]
 
@@ -24,3 +24,13 @@ def finite_samples(values: Samples, *, fewest: int, needed_by: str) -> NDArray[n
             f"with {int((~np.isfinite(samples)).sum())} not finite; gather more, or fix their source"
         )
     return samples
+
+
+def in_units(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Series in rows, each divided by a power of two that makes its largest sample about 1.
+
+    It rounds nothing, and the sums of squares, and of squares of squares, are numbers.
+    """
+    _, exponents = np.frexp(np.abs(samples).max(axis=1, initial=0.0, keepdims=True))
+    scaled: NDArray[np.float64] = np.ldexp(samples, -exponents)
+    return scaled
