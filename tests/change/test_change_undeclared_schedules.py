@@ -26,7 +26,7 @@ from seedbed.change import (
     Scale,
     Set,
 )
-from seedbed.change.bindings.schedules._undeclared import schedules_built
+from seedbed.change.bindings.schedules._other_schedulers import schedules_built
 from seedbed.contracts import Outcome
 from seedbed.records import MemoryJournal
 

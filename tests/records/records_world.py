@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome, Stage
@@ -104,3 +105,21 @@ def commit(store: Store, run_id: str, **options: Any) -> Any:
     run = store.start(PROJECT, run_id, options.get("stage", Stage.TRAINING))
     run.log(1, {"loss": 0.5})
     return run.finish(draft(run_id, attempt=run.attempt, **options))
+
+
+def store_of_three(path: Path) -> Store:
+    """A new store in which the runs r1 to r3 ended."""
+    store = Store.open(path, create=True)
+    for place in (1, 2, 3):
+        commit(store, f"r{place}")
+    return store
+
+
+def again(store: Store) -> Store:
+    """The store as another process finds it."""
+    return Store.open(store.work)
+
+
+def key(seq: int) -> str:
+    """Where the commit of that number lies in the store."""
+    return f"log/{PROJECT}/{seq:020d}.json"

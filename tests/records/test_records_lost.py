@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, commit, draft
+from records_world import PROJECT, again, commit, draft, store_of_three
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
@@ -45,15 +45,7 @@ SECOND = f"log/{PROJECT}/{2:020d}.json"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store.open(tmp_path / "store", create=True)
-    for name in ("r1", "r2", "r3"):
-        commit(store, name)
-    return store
-
-
-def again(store: Store) -> Store:
-    """The store as another process finds it."""
-    return Store.open(store.work)
+    return store_of_three(tmp_path / "store")
 
 
 def flipped(path: Path) -> None:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, commit, draft
+from records_world import PROJECT, again, commit, draft, key, store_of_three
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput
@@ -18,20 +18,9 @@ from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._local import LocalFiles
 
 
-def key(seq: int) -> str:
-    return f"log/{PROJECT}/{seq:020d}.json"
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store.open(tmp_path / "store", create=True)
-    for place in (1, 2, 3):
-        commit(store, f"r{place}")
-    return store
-
-
-def again(store: Store) -> Store:
-    return Store.open(store.work)
+    return store_of_three(tmp_path / "store")
 
 
 def another_without_logs(path: Path) -> None:

@@ -14,6 +14,7 @@ from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._live_schedulers import had_scheduler
 from seedbed.change.bindings.schedules._moves import computes
+from seedbed.change.bindings.schedules._other_schedulers import OtherSchedulers, schedules_built
 from seedbed.change.bindings.schedules._schedulers import (
     Rates,
     Slot,
@@ -25,7 +26,6 @@ from seedbed.change.bindings.schedules._schedulers import (
     require_numbers,
     schedule_slots,
 )
-from seedbed.change.bindings.schedules._undeclared import Undeclared, schedules_built
 from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["LearningRate"]
@@ -128,7 +128,7 @@ class LearningRate:
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
-        others = Undeclared(self._optimizer, self._scheduler, self._built, self._search())
+        others = OtherSchedulers(self._optimizer, self._scheduler, self._built, self._search())
         watch = RateWatch(self._optimizer, self._scheduler, self._index(), report, others, self._former)
         self._followers.append(watch)
         return watch

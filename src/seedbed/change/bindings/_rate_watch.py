@@ -15,8 +15,8 @@ from seedbed.change.bindings.proof._finding import Match
 from seedbed.change.bindings.schedules._forecast import Forecast
 from seedbed.change.bindings.schedules._live_schedulers import class_names
 from seedbed.change.bindings.schedules._moves import calls_a_factor, computes
+from seedbed.change.bindings.schedules._other_schedulers import Judged, OtherSchedulers
 from seedbed.change.bindings.schedules._schedulers import Rates, rates_of
-from seedbed.change.bindings.schedules._undeclared import Judged, Undeclared
 
 __all__ = ["RateWatch"]
 
@@ -39,7 +39,7 @@ class RateWatch:
         scheduler: LRScheduler | None,
         group: int | None,
         report: Callable[[UseReport], None],
-        others: Undeclared,
+        others: OtherSchedulers,
         former: Rates | None = None,
     ) -> None:
         self._optimizer, self._scheduler, self._group = optimizer, scheduler, group

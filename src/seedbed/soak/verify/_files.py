@@ -84,7 +84,7 @@ def plan_remarks(folder: SoakFolder, readback: SoakReadback) -> Iterator[Remark]
     if not readback.plan.is_bound:
         yield Remark(
             folder.plan_path.name,
-            "is not bound: in a soak of version 1, the log does not name the plan, so whoever can write the files can "
+            "is not bound: in a soak of version 1, the log does not name the plan, so one who can write the files can "
             "give it another gate; compare it with a seal that was kept elsewhere (--anchor)",
         )
 

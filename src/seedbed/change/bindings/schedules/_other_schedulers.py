@@ -1,4 +1,4 @@
-"""The schedulers that nobody declared: which of them stepped, and whether that carries a changed rate on."""
+"""The schedulers whose steps are not foretold: which of them stepped, and whether that carries a changed rate on."""
 
 import weakref
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from seedbed.change.bindings.schedules._moves import (
 )
 from seedbed.change.bindings.schedules._schedulers import Rates, is_known, last_set, position, reaches, schedule_tree
 
-__all__ = ["Undeclared", "schedules_built"]
+__all__ = ["OtherSchedulers", "schedules_built"]
 
 _NOT_BUILT = (-1, 0.0)  # the position from which the step that a scheduler makes as it is built leads to 0
 _MOST_SEARCHES = 8  # for schedulers that were built later: a search takes tens of milliseconds
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 
 
 @final
-class Undeclared:
+class OtherSchedulers:
     """Follows the schedulers of an optimizer, but for the `declared` one, from one optimizer step to the next.
 
     `built` has those that are known from before the change; the ones that are found later are added, and are younger
