@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, final
 
-from seedbed.change._checkpoint import ChangeState
+from seedbed.change._checkpoint import ChangeState, SeenState
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas, taken_back
 from seedbed.change._summary import summary
-from seedbed.change.bindings._binding import Binding, MovingBinding, Use, UseReport, holds
+from seedbed.change.bindings._binding import Binding, MovingBinding, Seen, Use, UseReport, holds
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
@@ -69,6 +69,7 @@ class ChangeEngine:
         )
         self._watched: dict[str, int] = {}
         self._open: dict[int, str] = {}
+        self._standing: set[int] = set()  # the lost changes whose value stands, although a step did not use it
         self._settled = not journal.entries()
         self._register(proposers)
 
@@ -125,14 +126,15 @@ class ChangeEngine:
         A value goes back to the last one that was seen in use; one that a declared schedule moves, to what the schedule
         would have there now without those changes. No guard is asked, since those values were judged before. A change
         that is taken back at its own `step`, before another step could use it, ends as NO_OP. Returns () when every
-        live value is proven: a change that was in use is undone by proposing the way back. Raises Conflict, before
-        anything is written, where other code moved a value on so that nobody knows what would stand there, and when
+        live value is proven: a change that was in use is undone by proposing the way back. Raises Conflict, with every
+        live value as it was, where other code moved a value on so that nobody knows what would stand there, and when
         changes of an earlier process are not settled.
         """
         self._require_settled()
         self.settle(step)
-        moving = self._looked_at()
-        deltas = rollback_deltas(self.history, self._target.read(), moving)
+        self._look_for_losses()
+        moving = self._moving()
+        deltas = rollback_deltas(self.history, self._target.read(), moving, self._standing)
         return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()
 
     def settle(self, step: int) -> None:
@@ -141,12 +143,7 @@ class ChangeEngine:
         `step` is the number of optimizer steps taken so far. A change that is found in the live values goes through the
         same checks as a new one: it is applied if its user holds the value, and undone otherwise.
         """
-        if still_open := self.history.open():
-            with self._target.locked():
-                self._settle_open(still_open)
-        for parameter in self._registry:
-            self._settle_watch(parameter.key, step)
-        self._settled = True
+        self._settle(step, {})
 
     def recover(self, step: int) -> None:
         """As `settle`, after a crash that the target survived: a proposal that never reached the target is superseded.
@@ -160,13 +157,8 @@ class ChangeEngine:
 
     def state(self, step: int) -> ChangeState:
         """What a checkpoint must keep when it is taken now, after `step` optimizer steps."""
-        self._looked_at()
-        return ChangeState(
-            step=step,
-            last_change=self.history.next_id() - 1,
-            values=self._target.state(),
-            journal_head=self._ledger.head,
-        )
+        self._look_for_losses()
+        return self._state(step, self.history.next_id() - 1)
 
     def resume(self, state: ChangeState | None) -> None:
         """Continue from a checkpoint's state (None without a checkpoint); load model, optimizer and scheduler before.
@@ -180,7 +172,7 @@ class ChangeEngine:
             self._require_anew()
         else:
             self._require_own(state)
-        state = state or self.state(0).model_copy(update={"last_change": 0})
+        state = state or self._state(0, 0)
         values, live = state.values, self._target.state()
         if values.keys() != live.keys():
             raise InvalidInput(f"resume: the state holds {sorted(values)}, bound are {sorted(live)}")
@@ -192,7 +184,7 @@ class ChangeEngine:
                 raise ContractBroken(f"resume: {key} was set to {values[key]} and reads back {found[key]}")
         self._end_watches()
         self._ledger.note(Kind.RESUMED, step=state.step, kept=state.last_change, restored=stale)
-        self.settle(state.step)
+        self._settle(state.step, state.seen)
 
     def close(self) -> None:
         """End every watch. A change that no step has used until now is UNKNOWN."""
@@ -214,12 +206,41 @@ class ChangeEngine:
                     f"{record.after:g}) is {record.outcome.value}: {record.reason}"
                 )
 
-    def _looked_at(self) -> dict[str, MovingBinding]:
-        """The bindings whose values others move on; a loss that no step has met yet is reported."""
-        moving = self._moving()
-        for binding in moving.values():
-            binding.look()
-        return moving
+    def _state(self, step: int, last_change: int) -> ChangeState:
+        seen = {key: each.seen() for key, each in self._moving().items() if key in self._watched}
+        return ChangeState(
+            step=step,
+            last_change=last_change,
+            values=self._target.state(),
+            journal_head=self._ledger.head,
+            seen={key: SeenState(**each._asdict()) for key, each in seen.items() if each is not None},
+        )
+
+    def _settle(self, step: int, seen: Mapping[str, SeenState]) -> None:
+        if still_open := self.history.open():
+            with self._target.locked():
+                self._settle_open(still_open)
+        for parameter in self._registry:
+            each = seen.get(parameter.key)
+            self._settle_watch(parameter.key, step, None if each is None else Seen(each.former, each.by_schedule))
+        self._settled = True
+
+    def _look_for_losses(self) -> None:
+        """Note the losses that no step has met yet."""
+        if not isinstance(self._target, Bindings):
+            return
+        self._target.look()
+        live, moving = self._target.read(), self._target.moving()
+        for key in self._watched.keys() - moving.keys():
+            record = self.history.held(key)
+            if record is not None and record.id == self._watched[key] and not holds(live[key], record.after):
+                self._fail_overwritten(record, live[key])
+
+    def _fail_overwritten(self, record: ChangeRecord, found: float) -> None:
+        numbers = f"expected {record.after:g}, found {exactly(found)}"
+        self._ledger.fail(record, f"{numbers}; the value was overwritten by code outside the bindings", found)
+        self._target.watch(record.delta.parameter, None)
+        self._watched.pop(record.delta.parameter, None)
 
     def _moving(self) -> dict[str, MovingBinding]:
         return self._target.moving() if isinstance(self._target, Bindings) else {}
@@ -264,6 +285,7 @@ class ChangeEngine:
     def _require_state(self, against: str | None, step: int) -> dict[str, float]:
         self._require_settled()
         self.settle(step)
+        self._look_for_losses()
         values = self._target.read()
         if against is not None and (state := self._registry.state_hash(values)) != against:
             raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
@@ -419,16 +441,19 @@ class ChangeEngine:
             reason = f"the process ended while it was applied; the live value is {found:g}, neither old nor new"
             self._ledger.note(Kind.UNKNOWN, id=record.id, reason=reason, found=found)
 
-    def _settle_watch(self, key: str, step: int) -> None:
+    def _settle_watch(self, key: str, step: int, seen: Seen | None) -> None:
         record = self.history.held(key)
         if record is None or record.id == self._watched.get(key):
             return
-        found = self._target.read()[key]
-        # A schedule may have moved a proven value since then.
-        if record.phase is Kind.EFFECTIVE or holds(found, record.after):
-            if binding := self._moving().get(key):
-                binding.recall(record.before, record.after)
+        found, binding = self._target.read()[key], self._moving().get(key)
+        is_proven = record.phase is Kind.EFFECTIVE
+        may_move = binding is not None or not isinstance(self._target, Bindings)
+        if holds(found, record.after) or (is_proven and may_move) or (binding is not None and seen is not None):
+            if binding is not None:
+                binding.recall(record.before, record.after, seen)
             self._watch(record, step)
+        elif is_proven:
+            self._fail_overwritten(record, found)
         else:
             self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")
             self._target.watch(key, None)
@@ -447,6 +472,10 @@ class ChangeEngine:
             self._open[change_id] = report.why
         elif report.use is Use.LOST:
             numbers = f"expected {report.expected:g}, found {exactly(report.found)}"
+            if isinstance(self._target, Bindings) and holds(
+                self._target.read()[record.delta.parameter], report.expected
+            ):
+                self._standing.add(change_id)
             self._ledger.fail(record, f"at step {step}: {numbers}; {report.why}", report.found, step)
         elif record.phase is not Kind.EFFECTIVE:
             self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=report.found)

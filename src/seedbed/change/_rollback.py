@@ -1,10 +1,10 @@
 """The deltas that take back what no step was seen to use. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
-from seedbed.change.bindings._binding import MovingBinding, Unproven
+from seedbed.change.bindings._binding import MovingBinding, Unproven, holds
 from seedbed.change.parameters._delta import Delta, Set
 from seedbed.errors import Conflict
 
@@ -43,19 +43,27 @@ def rollback_deltas(
     history: ChangeHistory,
     live: Mapping[str, float],
     moving: Mapping[str, MovingBinding] = MappingProxyType({}),
+    standing: Container[int] = (),
 ) -> tuple[Delta, ...]:
     """The deltas that take back every unproven change; none when every live value is proven.
 
-    A value goes back to the last proven one, a value of `moving` to what would be there now without its changes. Raises
-    Conflict where nobody knows that.
+    A value goes back to the last proven one, a value of `moving` to what would be there now without its changes; what
+    overwrote a change is left as it is. `standing` are the lost changes, by id, whose value was not overwritten. Raises
+    Conflict where nobody knows what would be there.
     """
-    return tuple(
-        delta
-        for key, value in proven(history).items()
-        for delta in (
-            _moved_back(history, key, live[key], moving[key]) if key in moving else _set_back(key, live[key], value)
+    deltas: list[Delta] = []
+    for key, value in proven(history).items():
+        changes = [
+            Unproven(each.before, each.after, is_lost=each.phase is Kind.FAILED and each.id not in standing)
+            for each in unproven(history, key)
+            if _was_applied(each)
+        ]
+        deltas += (
+            _moved_back(key, changes, live[key], moving[key])
+            if key in moving
+            else _set_back(key, changes, live[key], value)
         )
-    )
+    return tuple(deltas)
 
 
 def taken_back(history: ChangeHistory, record: ChangeRecord) -> list[ChangeRecord]:
@@ -69,17 +77,13 @@ def taken_back(history: ChangeHistory, record: ChangeRecord) -> list[ChangeRecor
     ]
 
 
-def _set_back(key: str, live: float, value: float) -> Iterator[Delta]:
-    if live != value:
+def _set_back(key: str, changes: Sequence[Unproven], live: float, value: float) -> Iterator[Delta]:
+    is_gone = bool(changes) and changes[-1].is_lost and not holds(live, changes[-1].after)
+    if live != value and not is_gone:
         yield Delta(key, Set(value), f"back to the last value seen in use, from {live:g}", ROLLBACK)
 
 
-def _moved_back(history: ChangeHistory, key: str, live: float, binding: MovingBinding) -> Iterator[Delta]:
-    changes = [
-        Unproven(each.before, each.after, is_lost=each.phase is Kind.FAILED)
-        for each in unproven(history, key)
-        if _was_applied(each)
-    ]
+def _moved_back(key: str, changes: Sequence[Unproven], live: float, binding: MovingBinding) -> Iterator[Delta]:
     try:
         value = binding.without(changes) if changes else None
     except Conflict as problem:

@@ -134,10 +134,17 @@ class BatchSize:
         rate is a loss too.
         """
         self._end_watch()
+        if report is None and self._rate is not None:
+            self._rate.forget_former()
         if report is not None:
             self._watch = UseWatch(self._optimizer, ValueReader(self.read, self._batches.used), report)
             if self._rate is not None:
                 self._rate_watch = self._rate.follow(lambda rate: self._report_rate_loss(rate, report))
+
+    def look(self) -> None:
+        """Compare the rate that changes with the size, as `LookingBinding`."""
+        if self._rate_watch is not None:
+            self._rate_watch.look()
 
     def state(self) -> dict[str, float]:
         """The size, and the numbers of the rate that changes with it."""

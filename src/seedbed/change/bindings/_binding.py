@@ -8,7 +8,18 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from seedbed.errors import Conflict, InvalidInput
 
-__all__ = ["Binding", "CoupledBinding", "MovingBinding", "Unproven", "Use", "UseReport", "holds", "without"]
+__all__ = [
+    "Binding",
+    "CoupledBinding",
+    "LookingBinding",
+    "MovingBinding",
+    "Seen",
+    "Unproven",
+    "Use",
+    "UseReport",
+    "holds",
+    "without",
+]
 
 
 class Use(StrEnum):
@@ -49,7 +60,10 @@ class UseReport:
 
 
 class Binding(Protocol):
-    """A live setting. Every method looks at the live object again, since its parts may be replaced at any time."""
+    """A live setting. Every method looks at the live object again, since its parts may be replaced at any time.
+
+    A value that was changed stays as it was written, unless this is a `MovingBinding`; another value was overwritten.
+    """
 
     def read(self) -> float:
         """The value that the live object holds now."""
@@ -76,22 +90,40 @@ class CoupledBinding(Protocol):
 
 
 class Unproven(NamedTuple):
-    """A change from one value to another that no step was seen to use; `is_lost` if it was seen to be overwritten."""
+    """A change from one value to another that no step was seen to use; `is_lost` if its value was overwritten."""
 
     before: float
     after: float
     is_lost: bool
 
 
+class Seen(NamedTuple):
+    """What a watch has seen of a change: the values now, of each group, that would stand there without it.
+
+    `by_schedule`: nothing but a declared schedule moved the value since the change.
+    """
+
+    former: tuple[float, ...]
+    by_schedule: bool
+
+
 @runtime_checkable
-class MovingBinding(Protocol):
-    """A binding whose value others may move on after a change, as a schedule does."""
+class LookingBinding(Protocol):
+    """A binding whose watch can tell a loss before the next step."""
 
     def look(self) -> None:
-        """Compare the value now with what the watch expects, as the next step will; report a loss."""
+        """Compare what is live now with what the watch expects, as the next step will; report a loss."""
 
-    def recall(self, before: float, after: float) -> None:
-        """Know of the change that the next watch is about, where another process made it."""
+
+@runtime_checkable
+class MovingBinding(LookingBinding, Protocol):
+    """A binding whose value others may move on after a change, as a schedule does."""
+
+    def seen(self) -> Seen | None:
+        """What the watch has seen, for a watch in another process; None where the use of the value is open."""
+
+    def recall(self, before: float, after: float, seen: Seen | None) -> None:
+        """Know of the change that the next watch is about, if this binding did not make it, and what was seen of it."""
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
         """The value that would stand there without the latest changes, oldest first; None if nothing is left of them.
@@ -112,18 +144,28 @@ def without(
 
     `moved` takes a value that was moved on since a change, and gives the one that would stand there without the change.
     """
-    value, is_left = found, False
+    value, is_left, is_gone = found, False, False
     for change in reversed(changes):
-        if holds(value, change.after):
+        stands = holds(value, change.after)
+        if change.is_lost and stands:
+            raise Conflict(
+                f"the change from {change.before:g} to {change.after:g} was overwritten, and {value:g} stands there "
+                "again, and nobody knows who wrote it; propose the value that you want"
+            )
+        is_gone = is_gone or change.is_lost
+        if stands and is_gone:
+            raise Conflict(
+                f"a later change was overwritten, and {value:g} stands there, as the change from {change.before:g} "
+                "left it, and nobody knows who wrote it; propose the value that you want"
+            )
+        if stands:
             value, is_left = change.before, True
-        elif change.is_lost:
-            continue
-        elif moved is not None:
+        elif not is_gone and moved is not None:
             value, is_left = moved(value, change), True
-        else:
+        elif not is_gone:
             raise Conflict(
                 f"other code moved the value on to {value:g} after the change from {change.before:g} to "
                 f"{change.after:g}, and nobody knows where it would stand without the change; declare the scheduler "
-                "that moves it, or propose the value that you want"
+                "that moves it, if it is not declared, or propose the value that you want"
             )
     return value if is_left and value != found else None

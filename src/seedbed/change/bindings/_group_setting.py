@@ -7,7 +7,7 @@ from typing import Any, final
 from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import Unproven, UseReport, without
+from seedbed.change.bindings._binding import Seen, Unproven, UseReport, holds, without
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in, value_in
 from seedbed.change.bindings._setting_watch import SettingWatch
@@ -67,18 +67,26 @@ class GroupSetting:
 
         Other code moves on a weight decay alone; what it wrote in the place of another setting overwrote the change.
         """
-        is_decay, found = self._setting is OptimizerSetting.WEIGHT_DECAY, self.read()
-        lost = [each._replace(is_lost=each.is_lost or not is_decay or found == each.before) for each in changes]
-        return without(lost, found)
+        found, newest = self.read(), changes[-1]
+        is_moved = self._setting is OptimizerSetting.WEIGHT_DECAY and found != newest.before
+        is_lost = newest.is_lost or not (is_moved or holds(found, newest.after))
+        return without([*changes[:-1], newest._replace(is_lost=is_lost)], found)
 
     def look(self) -> None:
         """Compare the setting now, as `MovingBinding`."""
         if self._watch is not None:
             self._watch.look()
 
-    def recall(self, before: float, after: float) -> None:
-        """The former values, in proportion to those now, as `MovingBinding`."""
-        if self._former is None:
+    def seen(self) -> Seen | None:
+        """The values without the change, as `MovingBinding`."""
+        former = None if self._watch is None else self._watch.twins
+        return None if former is None else Seen(tuple(former), by_schedule=False)
+
+    def recall(self, before: float, after: float, seen: Seen | None) -> None:
+        """The former values, without `seen` in proportion to those now, as `MovingBinding`."""
+        if seen is not None:
+            self._former = list(seen.former)
+        elif self._former is None:
             self._former = [value * (before / after) if after else before for value in self._held()]
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
@@ -88,6 +96,8 @@ class GroupSetting:
         """
         if self._watch is not None:
             self._watch.end()
+        if report is None:
+            self._former = None
         live = LiveSetting(self._optimizer, self._setting, self._places)
         self._watch = None if report is None else SettingWatch(live, self._former, self._group is None, report)
 

@@ -2,24 +2,27 @@
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, final
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from seedbed.change.bindings._binding import Unproven, UseReport, without
+from seedbed.change.bindings._binding import Seen, Unproven, UseReport, without
 from seedbed.change.bindings._course import is_rounding
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._live_schedulers import had_scheduler
-from seedbed.change.bindings.schedules._moves import computes
+from seedbed.change.bindings.schedules._moves import computes, multiplies
 from seedbed.change.bindings.schedules._other_schedulers import OtherSchedulers, schedules_built
 from seedbed.change.bindings.schedules._schedulers import (
+    CONTAINERS,
     Rates,
     Slot,
     floor_in_force,
     group_slots,
+    is_foreign_limit,
     position,
     rates_of,
     require_known,
@@ -57,6 +60,8 @@ class LearningRate:
         self._group = group
         self._former: Rates | None = None
         self._computed_from: _Computed | None = None
+        self._written: list[_Write] = []  # since other code last moved the rate
+        self._way_back: _Write | None = None  # to undo exactly, if the next write is of its former rate
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
         self._built: weakref.WeakSet[LRScheduler] = weakref.WeakSet()
@@ -73,44 +78,128 @@ class LearningRate:
         Raises InvalidInput when the rate is 0, so that there is no ratio to other groups or to a schedule, or the group
         cannot change alone.
         """
-        former = rates_of(self._optimizer)
-        self._scale_to(value)
+        former, before, state, at = rates_of(self._optimizer), self.read(), self.state(), self._position()
+        is_its_own = self._last() == before
+        back, self._way_back = self._way_back, None
+        if back is not None and back.before == value and back in self._unmoved():
+            self._put(back.state_before)
+        else:
+            self._scale_to(value)
         self._former, self._computed_from = former, self._numbers()
+        if not self._moved_by_schedule_alone():
+            self._written.clear()
+        self._written.append(_Write(before, value, is_its_own, at, state, self.state()))
         self._rebase_watches()
+
+    def _unmoved(self) -> list["_Write"]:
+        """The latest writes after which every number still stands as it was written, newest first."""
+        found: list[_Write] = []
+        state: Mapping[str, float] = self.state()
+        at = self._position()
+        for each in reversed(self._written):
+            if each.state_after != state or each.at != at:
+                break
+            found.append(each)
+            state = each.state_before
+        return found
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
         """The rate that the schedule would give now without the latest changes, as `MovingBinding`.
 
-        A declared schedule is asked where nobody replaced the numbers that it computes from. One that computes its rate
-        brings a change back that other code overwrote, so it is taken back there too. Raises Conflict also at 0 or at a
-        floor, where every rate ends up.
+        It is known where nothing but a declared schedule moved the rate on after each of them. A schedule that computes
+        its rate brings a change back that other code overwrote, so it is taken back there too. Raises Conflict
+        elsewhere, also at 0 or at a floor, where every rate ends up.
         """
-        if self.read() == 0 and changes[-1].before != 0 and len(self._slots()) > 1:
+        lost = [place for place, each in enumerate(changes) if each.is_lost]
+        if lost and self._scheduler is not None and not multiplies(self._scheduler):
+            return self._without_lost(self._scheduler, changes)
+        left = changes[lost[-1] + 1 :] if lost else changes
+        if left and self.read() == 0 and left[-1].before != 0 and len(self._slots()) > 1:
             raise Conflict(
                 "a rate of 0 has no ratio to the other groups' or to its schedule; propose it when it left 0"
             )
-        scheduler, now, then = self._scheduler, self._numbers(), self._computed_from
-        if scheduler is None or now is None or then is None or not now.is_of(then):
+        written = self._written[-len(left) :] if left and self._are_written(left) else []
+        if written and self._moved_by_schedule_alone():
+            if self._unmoved()[: len(left)] == written[::-1] and written[0].before != self.read():
+                self._way_back = written[0]
+                return written[0].before
+            if self._computes_as_written() and all(each.is_its_own for each in written):
+                return self._led_back(left)
+        is_from_elsewhere = self._scheduler is not None and not all(each.is_its_own for each in written)
+        if left and (is_from_elsewhere or (self._watch is not None and self._watch.is_rewritten)):
+            raise Conflict(
+                f"other code moved the value on, to {self.read():g} now, and nobody knows where it would stand without "
+                "the change; declare the scheduler that moves it, if it is not declared, or propose the value that you "
+                "want"
+            )
+        return without(changes, self.read())
+
+    def _without_lost(self, scheduler: LRScheduler, changes: Sequence[Unproven]) -> float | None:
+        """As `without`, where a change was overwritten, whose numbers the declared schedule may still compute from."""
+        *earlier, newest = changes
+        if newest.is_lost and self._computed_from is not None and not self._computes_as_written():
             return without(changes, self.read())
-        if changes[-1].is_lost and computes(scheduler):
-            changes = [*changes[:-1], changes[-1]._replace(is_lost=False)]
-        elif changes[-1].is_lost or self.read() != self._last():
-            return without(changes, self.read())
-        self._require_ratio(changes[-1].after, stood=now.position == then.position)
-        return without(changes, self._last(), self._without)
+        is_computed = computes(scheduler) and not isinstance(scheduler, CONTAINERS) and self._computes_as_written()
+        if is_computed and self._are_written(changes) and not any(each.is_lost for each in earlier):
+            return self._led_back([*earlier, newest._replace(is_lost=False)])
+        raise Conflict(
+            f"other code overwrote a change, and {type(scheduler).__name__} may compute from it at a later step; "
+            "propose the value that you want"
+        )
+
+    def _led_back(self, changes: Sequence[Unproven]) -> float | None:
+        """The rate that the declared schedule set last, without these changes."""
+        last = self._last()
+        self._require_ratio(last, changes[-1].after)
+        value = without(changes, last, self._without)
+        if value is not None:
+            self._require_above_least(min(1.0, value / last))
+        return value
+
+    def _are_written(self, changes: Sequence[Unproven]) -> bool:
+        """Whether these are the latest writes, and nothing but the declared schedule moved the rate between them."""
+        found = [(each.before, each.after) for each in self._written[-len(changes) :]]
+        return found == [(each.before, each.after) for each in changes]
+
+    def _moved_by_schedule_alone(self) -> bool:
+        """Whether nothing but the declared schedule moved the rate since the watch began, as far as it goes."""
+        return self._watch is not None and not self._watch.is_ended and not self._watch.is_rewritten
+
+    def _computes_as_written(self) -> bool:
+        """Whether nobody replaced the numbers that the declared schedule computes from."""
+        now, then = self._numbers(), self._computed_from
+        return now is not None and then is not None and now.is_of(then)
 
     def look(self) -> None:
-        """Compare the rates now, as `MovingBinding`."""
+        """Compare the rates now, as `LookingBinding`."""
         if self._watch is not None:
             self._watch.look()
 
-    def recall(self, before: float, after: float) -> None:
-        """The former rates, in proportion to those now, as `MovingBinding`."""
+    def seen(self) -> Seen | None:
+        """The rates of all groups without the change, as `MovingBinding`."""
+        watch = self._watch
+        if watch is None or watch.is_ended or watch.twins is None:
+            return None
+        is_told = bool(self._written) and self._written[-1].is_its_own and not watch.is_rewritten
+        return Seen(watch.twins, by_schedule=is_told)
+
+    def recall(self, before: float, after: float, seen: Seen | None) -> None:
+        """The former rates, without `seen` in proportion to those now, as `MovingBinding`."""
         if self._former is None and after != 0:
             rates, index = rates_of(self._optimizer), self._index()
             self._former = tuple(
                 rate * (before / after) if index in {None, place} else rate for place, rate in enumerate(rates)
             )
+        if seen is not None:
+            self._former = seen.former
+        if not self._are_written([Unproven(before, after, is_lost=False)]):
+            self._written = [_Write(before, after, seen is None or seen.by_schedule)]
+        if self._computed_from is None:
+            self._computed_from = self._numbers()
+
+    def forget_former(self) -> None:
+        """Know no longer what stood there before the latest write: it is not what the next watch is about."""
+        self._former = None
 
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
@@ -123,8 +212,9 @@ class LearningRate:
         if self._watch is not None:
             self.unfollow(self._watch)
         self._watch = None if report is None else self.follow(report)
-        if report is not None and self._computed_from is None:
-            self._computed_from = self._numbers(anywhere=True)
+        if report is None:
+            self._former, self._computed_from = None, None
+            self._written.clear()
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
@@ -158,16 +248,23 @@ class LearningRate:
 
     def restore(self, state: Mapping[str, float]) -> None:
         """Restore a state that `state` returned. Raises InvalidInput when it is of other groups or schedulers."""
-        slots = {slot.name: slot for slot in self._slots()}
-        if slots.keys() != state.keys():
+        slots = {slot.name for slot in self._slots()}
+        if slots - state.keys() or any(not is_foreign_limit(name) for name in state.keys() - slots):
             raise InvalidInput(
                 f"learning-rate state: expected {sorted(slots)}, found {sorted(state)}; rebuild the optimizer and the "
                 "scheduler as they were when the state was saved"
             )
-        for name, slot in slots.items():
-            slot.put(state[name])
-        self._former, self._computed_from = None, self._numbers(anywhere=True)
+        self._put(state)
+        self._former, self._computed_from = None, None
+        self._written.clear()
         self._rebase_watches()
+
+    def _put(self, state: Mapping[str, float]) -> None:
+        for slot in self._slots():
+            slot.put(state[slot.name])
+
+    def _position(self) -> tuple[int, float] | None:
+        return None if self._scheduler is None else position(self._scheduler)
 
     def _scale_to(self, value: float) -> None:
         groups, schedule = (
@@ -191,30 +288,33 @@ class LearningRate:
         base = self._base()
         return base + (value - base) * ((change.before - base) / (change.after - base))
 
-    def _require_ratio(self, after: float, *, stood: bool) -> None:
+    def _require_ratio(self, last: float, after: float) -> None:
         """Raise Conflict where the declared schedule led to a rate that shows nothing of the ones before it."""
-        last, floor = self._last(), self._base()
-        if isinstance(self._scheduler, ReduceLROnPlateau):
-            floor = max(floor, float(self._scheduler.min_lrs[self._index() or 0]))
-        if not stood and (last <= floor or is_rounding(last, floor) or after == 0):
-            raise Conflict(
-                f"{type(self._scheduler).__name__} stands at {last:g}, where every rate ends up, so that a change "
-                "cannot be taken back; do it before the schedule gets there, or when it has left it, or propose the "
-                "rate that you want"
-            )
+        floor = self._base()
+        if last <= floor or is_rounding(last, floor) or after == 0:
+            raise _no_way_back(self._scheduler, last)
+
+    def _require_above_least(self, ratio: float) -> None:
+        """Raise Conflict where a plateau may have led a bound rate, or one of so many times it, to its least one."""
+        if not isinstance(self._scheduler, ReduceLROnPlateau):
+            return
+        index = self._index()
+        for place, (rate, least) in enumerate(zip(rates_of(self._optimizer), self._scheduler.min_lrs, strict=False)):
+            lowest = rate * ratio
+            if index in {None, place} and (lowest <= least or is_rounding(lowest, least)):
+                raise _no_way_back(self._scheduler, rate)
 
     def _base(self) -> float:
         """The number above which the declared schedule scales the bound rates."""
         floor = self._shared_floor()
         return 0.0 if floor is None else floor[1]
 
-    def _numbers(self, *, anywhere: bool = False) -> "_Computed | None":
-        """What the declared schedule computes from now; None without one. `anywhere`: it may have stepped since."""
+    def _numbers(self) -> "_Computed | None":
+        """What the declared schedule computes from now; None without one."""
         if self._scheduler is None:
             return None
         slots = self._of_bound_group(self._schedule_slots())
-        numbers = {slot.name: slot.get() for slot in slots if "._last_lr" not in slot.name}
-        return _Computed(numbers, None if anywhere else position(self._scheduler), self._base())
+        return _Computed({slot.name: slot.get() for slot in slots if "._last_lr" not in slot.name}, self._base())
 
     def _index(self) -> int | None:
         return None if self._group is None else group_index(self._optimizer, self._group)
@@ -252,11 +352,32 @@ class LearningRate:
             watch.rebase()
 
 
+def _no_way_back(scheduler: LRScheduler | None, rate: float) -> Conflict:
+    return Conflict(
+        f"{type(scheduler).__name__} stands at {rate:g}, where every rate ends up or would, so that a change cannot be "
+        "taken back; do it before the schedule gets there, or when it has left it, or propose the rate that you want"
+    )
+
+
+class _Write(NamedTuple):
+    """A write, from one rate to another: what stood where before it and after it, and where the schedule stood.
+
+    `is_its_own`: the rate before was the one that the declared schedule had set. Of a write that another process made
+    no more is known.
+    """
+
+    before: float
+    after: float
+    is_its_own: bool
+    at: tuple[int, float] | None = None
+    state_before: Mapping[str, float] = MappingProxyType({})
+    state_after: Mapping[str, float] = MappingProxyType({})
+
+
 class _Computed(NamedTuple):
-    """The numbers that a schedule computes from, by name, where it stands if that is known, and its shared floor."""
+    """The numbers that a schedule computes from, by name, and its shared floor."""
 
     numbers: Mapping[str, float]
-    position: tuple[int, float] | None
     floor: float
 
     def is_of(self, earlier: "_Computed") -> bool:

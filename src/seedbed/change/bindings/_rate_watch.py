@@ -50,7 +50,7 @@ class RateWatch:
         self._former = None if former is None or former == self._all else former
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
         self._twins = tuple(self._course.former(self._all))
-        self._replaced = False
+        self._replaced = self._is_rewritten = False
         self._rewritten = ""
         self._others = others
         self._step = 0
@@ -73,6 +73,21 @@ class RateWatch:
 
     def _look(self) -> None:
         self._others.look({place: (self._all[place], self._twins[place]) for place in self._places()})
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it has reported a loss, or was ended."""
+        return self._use.is_ended
+
+    @property
+    def twins(self) -> Rates | None:
+        """Where the rates would be now without the change; None where nobody knows."""
+        return None if self._former is None or self._course.is_open else self._twins
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether something else than foretold steps of the declared schedule moved the rates, or may have."""
+        return self._is_rewritten
 
     def end(self) -> None:
         """End the watch."""
@@ -163,9 +178,11 @@ class RateWatch:
     def _follow(self, step: int, found: Rates) -> bool:
         """Whether the schedule allows the rates `found`, or what rewrote them carries the change on."""
         expected, judged = self._explained(found)
+        is_foretold = not judged and self._forecast is not None and self._forecast.is_exact
+        self._is_rewritten = self._is_rewritten or not is_foretold
         lost = self._lost(step, expected, found, judged)
         if lost is not None:
-            why = f"group {lost}'s rate was overwritten by {self._overwriters(found)}"
+            why = f"group {lost}'s rate was overwritten by {self._overwriters(found, judged)}"
             self._use.lose(step, expected[lost], found[lost], why)
             return False
         if self._forecast is not None:
@@ -184,13 +201,15 @@ class RateWatch:
         """
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
         ways = [(expected, self._judged(expected, found)) for expected in allowed]
-        carried = [each for each in ways if all(judged.carry is Carry.CARRIED for judged in each[1].values())]
-        return (carried or ways)[0]
+        if all(_carry(judged) is not Carry.CARRIED for _, judged in ways) and self._others.search(found):
+            ways = [(expected, self._judged(expected, found)) for expected in allowed]
+        return min(ways, key=lambda way: list(Carry).index(_carry(way[1])))
 
     def _judged(self, expected: Rates, found: Rates) -> dict[int, Judged]:
         twins = self._twins if expected == self._all else self._course.former(expected)
         moved = self._moved(expected, found)
-        return self._others.judge({place: (expected[place], twins[place]) for place in moved}, found)
+        pairs = {place: (expected[place], twins[place]) for place in moved}
+        return self._others.judge(pairs, found, is_led=expected != self._all)
 
     def _lost(self, step: int, expected: Rates, found: Rates, judged: Mapping[int, Judged]) -> int | None:
         """A group that lost the change; None where it is carried on, or may be."""
@@ -214,8 +233,9 @@ class RateWatch:
             for place, (twin, old, now) in enumerate(zip(self._twins, self._all, found, strict=True))
         )
 
-    def _overwriters(self, found: Rates) -> str:
-        schedulers = self._others.blamed or self._others.foreign(found, self._of)
+    def _overwriters(self, found: Rates, judged: Mapping[int, Judged]) -> str:
+        blamed = list(dict.fromkeys(scheduler for each in judged.values() for scheduler in each.blamed))
+        schedulers = blamed or self._others.foreign(found, self._of)
         if not schedulers:
             hidden = ", and for a scheduler built before gc.freeze(), which hides it" if gc.get_freeze_count() else ""
             return f"code outside all live schedulers: look for writes to optimizer.param_groups{hidden}"
@@ -226,3 +246,9 @@ class RateWatch:
             return f"the declared {names}, whose own numbers were changed by other code: look for its load_state_dict"
         are = "is" if len(schedulers) == 1 else "are"
         return f"{names}, which {are} not declared: pass it as LearningRate(optimizer, scheduler)"
+
+
+def _carry(judged: Mapping[int, Judged]) -> Carry:
+    """What was done to the change as a whole: all of it is carried on, or some of it lost, or it is open."""
+    found = {each.carry for each in judged.values()}
+    return next((carry for carry in (Carry.LOST, Carry.OPEN) if carry in found), Carry.CARRIED)

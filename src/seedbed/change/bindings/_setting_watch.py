@@ -34,6 +34,12 @@ class SettingWatch:
         self._step = 0
         self._use = ProvenUse(live.optimizer, live.setting.value, self, report)
 
+    @property
+    def twins(self) -> list[float] | None:
+        """What would stand there now without the change; None where nobody knows, and after a loss."""
+        is_told = self._known and not self._course.is_open and not self._use.is_ended
+        return self._course.former(self._expected) if is_told else None
+
     def end(self) -> None:
         """End the watch."""
         self._use.end()

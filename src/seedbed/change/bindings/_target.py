@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, final
 
-from seedbed.change.bindings._binding import Binding, CoupledBinding, MovingBinding, UseReport
+from seedbed.change.bindings._binding import Binding, CoupledBinding, LookingBinding, MovingBinding, UseReport
 from seedbed.errors import Conflict
 
 __all__ = ["Bindings", "Target"]
@@ -76,6 +76,12 @@ class Bindings:
     def moving(self) -> dict[str, MovingBinding]:
         """The bindings whose values others may move on, by key."""
         return {key: binding for key, binding in self._bindings.items() if isinstance(binding, MovingBinding)}
+
+    def look(self) -> None:
+        """Let the bindings tell the losses that no step has met yet."""
+        for binding in self._bindings.values():
+            if isinstance(binding, LookingBinding):
+                binding.look()
 
     def watch(self, key: str, report: Callable[[UseReport], None] | None) -> None:
         """Begin or end the binding's watch."""

@@ -42,6 +42,14 @@ class Forecast:
             scheduler if self._calls_functions else copy.deepcopy(scheduler, {id(scheduler.optimizer): self._groups})
         )
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether what is allowed shows that nothing else moved the rates before the steps.
+
+        It does not of a schedule that was not copied, unless it computes its rates whatever it finds.
+        """
+        return not self._calls_functions or isinstance(self._live, lr_scheduler.LambdaLR)
+
     def has_stepped(self) -> bool:
         """Whether the live schedule has stepped since the last call of `allowed`, or since the beginning."""
         return position(self._live) != (self._at if self._calls_functions else position(self._copy))

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import SWALR
 from seedbed.change.bindings._course import LIKENESS, is_rounding
 from seedbed.change.bindings.schedules._schedulers import is_known, last_set, reaches, schedule_tree
 
-__all__ = ["Pair", "Steps", "Way", "built_on", "calls_a_factor", "closed_form", "computes", "led", "rose"]
+__all__ = ["Pair", "Steps", "Way", "built_on", "calls_a_factor", "closed_form", "computes", "led", "multiplies", "rose"]
 
 Pair = tuple[float, float]
 """A rate, and what would stand in its place without the change."""
@@ -32,6 +32,17 @@ _COMPUTING = (
     lr_scheduler.CosineAnnealingWarmRestarts,
     lr_scheduler.CyclicLR,
     lr_scheduler.OneCycleLR,
+)
+_MULTIPLYING = (
+    lr_scheduler.MultiplicativeLR,
+    lr_scheduler.StepLR,
+    lr_scheduler.MultiStepLR,
+    lr_scheduler.ConstantLR,
+    lr_scheduler.LinearLR,
+    lr_scheduler.ExponentialLR,
+    lr_scheduler.PolynomialLR,
+    lr_scheduler.ReduceLROnPlateau,
+    lr_scheduler.ChainedScheduler,
 )
 _MOST_SCHEDULERS, _MOST_STEPS = 3, 4096
 _NUDGE = 1e-4  # of a rate: so much above it and below
@@ -192,6 +203,11 @@ def computes(scheduler: LRScheduler) -> bool:
     if isinstance(scheduler, lr_scheduler.SequentialLR):
         return computes(scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)])
     return isinstance(scheduler, _COMPUTING)
+
+
+def multiplies(scheduler: LRScheduler) -> bool:
+    """Whether every step of it multiplies what it finds, and computes from no number of its own."""
+    return all(isinstance(each, _MULTIPLYING) for each in schedule_tree(scheduler))
 
 
 def rose(scheduler: LRScheduler, num_steps: int) -> bool:

@@ -32,13 +32,14 @@ class Judged(NamedTuple):
     """What was done to the change of one rate, and the rate to which the schedulers alone would have led it.
 
     `twin` is where they led what would stand there without the change, if that is known. `by_any`: nobody
-    knows where their steps led it, so that it may have moved by any factor.
+    knows where their steps led it, so that it may have moved by any factor. `blamed` are those that lost it.
     """
 
     carry: Carry
     alone: float
     twin: float | None = None
     by_any: bool = False
+    blamed: tuple[LRScheduler, ...] = ()
 
 
 @final
@@ -63,31 +64,23 @@ class OtherSchedulers:
         self._positions: weakref.WeakKeyDictionary[LRScheduler, tuple[int, float]] = weakref.WeakKeyDictionary()
         self._carrying: weakref.WeakKeyDictionary[LRScheduler, float] = weakref.WeakKeyDictionary()
         self._stood: dict[int, Pair] = {}
-        self._blamed: list[LRScheduler] = []
         self._searches_left = _MOST_SEARCHES
+        self._is_unsure = False  # whether a scheduler was found that may have stepped since the last look
 
     def look(self, pairs: Mapping[int, Pair]) -> None:
         """Begin to count the steps from here on, where these rates stand, each by the index of its group."""
         self._stood.update({place: pair for place, pair in pairs.items() if pair[0] > 0})
+        self._is_unsure = False
         for each in self._built:
             self._positions[each] = position(each)
 
-    @property
-    def blamed(self) -> list[LRScheduler]:
-        """Those whose own steps lost a change, as `judge` found last."""
-        return self._blamed
-
-    def judge(self, pairs: Mapping[int, Pair], found: Rates) -> dict[int, Judged]:
+    def judge(self, pairs: Mapping[int, Pair], found: Rates, *, is_led: bool) -> dict[int, Judged]:
         """What was done to the change of some groups' rates, each by its index with what stood there before.
 
-        It is open where the steps of the schedulers do not explain the rate found: other code wrote it too.
+        It is open where the steps of the schedulers do not explain the rate found: other code wrote it too. `is_led`:
+        the declared schedule led to these rates, maybe after the steps of the others, and then from elsewhere.
         """
-        self._blamed = []
-        judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
-        if any(each.carry is not Carry.CARRIED for each in judged.values()) and self._search(found):
-            self._blamed = []
-            judged = {place: self._judge(place, pair, found[place]) for place, pair in pairs.items()}
-        return judged
+        return {place: self._judge(place, pair, found[place], is_led=is_led) for place, pair in pairs.items()}
 
     def foreign(self, found: Rates, of: slice) -> list[LRScheduler]:
         """The schedulers that set the rates found, of classes whose steps nobody knows, or declared."""
@@ -99,27 +92,25 @@ class OtherSchedulers:
         at = [(each, before, position(each)) for each, before in self._positions.items()]
         return {each: max(0, now[0] - before[0]) for each, before, now in at if now != before}
 
-    def _judge(self, place: int, before: Pair, found: float) -> Judged:
+    def _judge(self, place: int, before: Pair, found: float, *, is_led: bool) -> Judged:
         steps = {each: num for each, num in self._steps().items() if reaches(each, place)}
         computing = [each for each in steps if computes(each) and each not in self._carrying]
         declared = self._declared
         if declared is not None and computes(declared) and last_set(declared)[place : place + 1] == (found,):
             computing.append(declared)  # not from the numbers that the change left it
         if computing:
-            self._blamed = computing
-            return Judged(Carry.LOST, before[0])
+            return Judged(Carry.LOST, before[0], blamed=tuple(computing))
         ways = led(steps, place, before, self._carrying)
         if ways is None:
-            self._blamed = list(steps)
             if any(rose(each, num) for each, num in steps.items()):
-                return Judged(Carry.LOST, before[0])
+                return Judged(Carry.LOST, before[0], blamed=tuple(steps))
             wrote = [each for each in steps if calls_a_factor(each) and last_set(each)[place] == found]
             is_set_back = bool(wrote) and wrote != [declared] and is_rounding(found, before[1])
-            return Judged(Carry.OPEN, before[0], by_any=not is_set_back)
-        alone = ways[0].rate if len({way.rate for way in ways}) == 1 else before[0]
+            return Judged(Carry.OPEN, before[0], by_any=not is_set_back, blamed=tuple(steps))
+        rates = {way.rate for way in ways}
+        alone = ways[0].rate if len(rates) == 1 else before[0]
         if steps and not any(self._is_left(way, steps) for way in ways):
-            self._blamed = list(steps)
-            return Judged(Carry.LOST, alone)  # whatever other code wrote after them
+            return Judged(Carry.LOST, alone, blamed=tuple(steps))  # whatever other code wrote after them
         reached = {way.twin: self._is_left(way, steps) for way in ways if is_rounding(found, way.rate)}
         told = [] if reached else [each for each in steps if _is_on_curve(each, place, found)]
         if len(set(reached.values())) > 1:
@@ -127,9 +118,8 @@ class OtherSchedulers:
         if any(reached.values()) and found >= 0:
             return Judged(Carry.CARRIED, alone, next(iter(reached)) if len(reached) == 1 else None)
         if reached or told or any(is_rounding(found, way.twin) for way in ways):
-            self._blamed = told or (list(steps) if reached else [])
-            return Judged(Carry.LOST, alone)
-        return Judged(Carry.OPEN, alone)
+            return Judged(Carry.LOST, alone, blamed=tuple(told or (steps if reached else ())))
+        return Judged(Carry.OPEN, alone, by_any=len(rates) > 1 or self._is_unsure or bool(is_led and steps))
 
     def _is_left(self, way: Way, steps: Steps) -> bool:
         """Whether something of the change is left: its twin is led elsewhere, and not to where any rate ends up."""
@@ -140,7 +130,7 @@ class OtherSchedulers:
         is_floor = way.twin > way.rate and is_rounding(way.rate, way.above) and is_rounding(way.rate, way.below)
         return not is_floor and not any(rose(each, num) for each, num in steps.items())
 
-    def _search(self, found: Rates) -> bool:
+    def search(self, found: Rates) -> bool:
         """Look for schedulers that were built since the last search; whether there are any."""
         if self._searches_left == 0:
             return False
@@ -152,7 +142,9 @@ class OtherSchedulers:
             if not self._is_complete or isinstance(each, lr_scheduler.ReduceLROnPlateau):
                 # It may be older than the change: one step is taken for granted.
                 at, within = position(each)
-                self._positions[each] = (at - (last_set(each) == found), within)
+                has_set = last_set(each) == found
+                self._positions[each] = (at - has_set, within)
+                self._is_unsure = self._is_unsure or not has_set
             elif self._stood and built_on(each, {place: rate for place, (rate, _) in self._stood.items()}):
                 rate, twin = next(iter(self._stood.values()))
                 self._carrying[each] = twin / rate

@@ -26,6 +26,7 @@ __all__ = [
     "Slot",
     "floor_in_force",
     "group_slots",
+    "is_foreign_limit",
     "is_known",
     "last_set",
     "num_steps",
@@ -60,7 +61,8 @@ _RATE_ATTRIBUTES: Mapping[type[LRScheduler], tuple[str, ...]] = {
     lr_scheduler.SequentialLR: (),
     lr_scheduler.ChainedScheduler: (),
 }
-_GROUP_KEYS = ("initial_lr", "max_lr", "min_lr")
+_FIRST = "initial_lr"
+_LIMITS = ("max_lr", "min_lr")  # of each group, which OneCycleLR alone reads
 _SWA_RATE = "swa_lr"  # of each group; left alone where SWALR is not declared, since it is then the loop's own target
 
 CONTAINERS = (lr_scheduler.SequentialLR, lr_scheduler.ChainedScheduler)
@@ -143,11 +145,13 @@ def group_slots(optimizer: Optimizer) -> list[Slot]:
 
 def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
     """Every other place that holds a rate for the schedule. Two slots may share one number."""
-    anneals = any(isinstance(each, SWALR) for each in schedule_tree(scheduler))
+    keys = [_FIRST]
+    for kind, own in ((lr_scheduler.OneCycleLR, _LIMITS), (SWALR, (_SWA_RATE,))):
+        keys += own if any(isinstance(each, kind) for each in schedule_tree(scheduler)) else ()
     found = [
         Slot(f"groups.{i}.{key}", group, key, i)
         for i, group in enumerate(scheduler.optimizer.param_groups)
-        for key in (*_GROUP_KEYS, *([_SWA_RATE] if anneals else []))
+        for key in keys
         if key in group
     ]
     for i, each in enumerate(schedule_tree(scheduler)):
@@ -158,6 +162,11 @@ def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
             else:
                 found.append(Slot(name, vars(each), attribute, None, each))
     return found
+
+
+def is_foreign_limit(name: str) -> bool:
+    """Whether a slot of that name, in a state of an earlier version, held a number of a schedule of another class."""
+    return name.startswith("groups.") and name.rpartition(".")[2] in _LIMITS
 
 
 def floor_in_force(scheduler: LRScheduler) -> tuple[LRScheduler, float] | None:
