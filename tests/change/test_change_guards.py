@@ -146,7 +146,14 @@ def test_a_value_shrunk_to_the_one_already_live_is_a_no_op() -> None:
 def test_bounds_denies_where_the_bound_itself_would_be_a_larger_move() -> None:
     result = bounds(lr(Move(0, 1e-7, 5e-8)))
     assert (result.decision, result.after) == (Decision.DENY, 1e-7)
-    assert result.reason == "no value within 1e-05 .. 0.1 lies between 1e-07 and 5e-08"
+    outside = "the live value 1e-07 lies outside 1e-05 .. 0.1"
+    assert result.reason == f"{outside}, and a change to 5e-08 does not lead back into it"
+
+
+def test_what_is_scaled_from_0_outside_the_bounds_is_told_so() -> None:
+    result = judge_proposal(GUARDS, lr(Move(0, 0.0, Scale(0.5).resolve(0.0))))
+    assert (result.decision, result.guard, result.after) == (Decision.DENY, "bounds", 0.0)
+    assert result.reason == ("the live value 0 lies outside 1e-05 .. 0.1, and a change to 0 does not lead back into it")
 
 
 @pytest.mark.slow

@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from seedbed.change import Number, Parameter
+from seedbed.change import Add, Delta, Number, Parameter, Scale, Set
 from seedbed.errors import InvalidInput
+
+
+def typed(operation: Any, value: Any) -> Any:
+    return operation(value)
 
 
 def declared(**limits: Any) -> Parameter:
@@ -57,6 +62,59 @@ def test_limits_that_leave_no_room_are_refused(limits: dict[str, Any], said: str
     with pytest.raises(InvalidInput, match=said) as refusal:
         declared(**limits)
     assert str(refusal.value).startswith("parameter '")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"key": 3}, "key is 3, expected a text"),
+        ({"unit": None}, "unit is None, expected a text"),
+        ({"subsystem": 3}, "subsystem is 3, expected a text"),
+        ({"owner": ("me",)}, r"owner is \('me',\), expected a text"),
+        ({"path": "optimizer.lr"}, "path is 'optimizer.lr', expected a tuple of texts"),
+        ({"path": ["optimizer", "lr"]}, r"path is \['optimizer', 'lr'\], expected a tuple of texts"),
+        ({"path": ("optimizer", 3)}, r"path is \('optimizer', 3\), expected a tuple of texts"),
+        ({"number": "INT"}, "number is 'INT', expected one of Number.FLOAT, Number.INT, Number.BOOL"),
+        ({"low": "0"}, "expected finite bounds with low <= high, found low='0' and high=1.0"),
+        ({"high": None}, "and high=None"),
+        ({"high": 10**400}, "expected finite bounds"),
+        ({"cooldown_steps": None}, "cooldown_steps is None, expected 0 or more"),
+        ({"velocity_cap": "1"}, "velocity_cap is '1', expected None or a finite number above 0"),
+        ({"velocity_window_steps": "1"}, "velocity_window_steps is '1', expected 1 or more"),
+        ({"oscillation_window": None}, "oscillation_window is None, expected 0 for never, or 3 or more"),
+        ({"oscillation_horizon_steps": "9"}, "oscillation_horizon_steps is '9', expected None or 1 or more"),
+        ({"increment": "0.1"}, "increment is '0.1', expected None or a finite number above 0"),
+        ({"lag_steps": [1]}, r"lag_steps is \[1\], expected 1 or more"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        declared(**fields)
+
+
+def test_the_numbers_of_numpy_are_numbers() -> None:
+    assert declared(low=np.float32(0.5), cooldown_steps=np.int64(3)) == declared(low=0.5, cooldown_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"op": 0.1}, r"delta of 'optimizer.lr' by 'me': op is 0.1, expected Set, Add or Scale.* such as Set\(0.1\)"),
+        ({"op": "0.1"}, "op is '0.1', expected Set, Add or Scale of a number"),
+        ({"op": Set}, "op is <class .*Set'>, expected Set, Add or Scale of a number"),
+        ({"op": typed(Set, "0.1")}, r"Set\(value='0.1'\), expected a number that is an int or a float, such as Set"),
+        ({"op": typed(Scale, None)}, r"Scale\(value=None\), expected a number"),
+        ({"op": typed(Add, np.float32(0.1))}, "expected a number that is an int or a float"),  # as a journal takes
+        ({"op": Set(10**400)}, "is not finite"),
+        ({"parameter": 3}, "parameter is 3, expected a text"),
+        ({"reason": None}, "reason is None, expected a text"),
+        ({"proposer": 3}, "proposer is 3, expected a text"),
+    ],
+)
+def test_a_delta_of_another_type_is_refused(fields: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"parameter": "optimizer.lr", "op": Set(0.1), "reason": "r", "proposer": "me"}
+    with pytest.raises(InvalidInput, match=said):
+        Delta(**(given | fields))
 
 
 def test_the_limits_at_the_edge_of_what_is_allowed_are_taken() -> None:

@@ -62,6 +62,13 @@ def test_a_line_says_rate_loss_ap_learning_rate_and_what_was_witnessed():
     assert "200 events/s  loss 0.5000  validation AP 0.9000  lr 0.001  witnessed flash_attention_for_cpu x 12" in shown
 
 
+def test_the_loss_beside_a_validation_is_said_to_be_that_of_the_training():
+    lines = watched(FakeClock(), report(100), report(8, "validation", num_steps=8, ap=0.9)).splitlines()
+    said = {line.split()[0]: line for line in lines if "loss" in line}
+    assert "events/s  loss 0.5000  lr" in said["train"]
+    assert "events/s  training loss 0.5000  validation AP 0.9000" in said["validation"]
+
+
 def test_a_phase_is_timed_by_its_own_steps_only():
     clock = FakeClock()
     slow_validation = [report(1), report(1, "validation", 1), report(100)]
@@ -117,3 +124,8 @@ def test_sizes_are_in_binary_units(num_bytes, said):
 def test_long_values_are_cut_at_their_end():
     assert compact({"a": "b" * 100}, 10) == '{"a": "bb…'
     assert compact("short") == "short"
+
+
+def test_a_text_is_shown_as_a_text_and_its_control_characters_escaped():
+    assert compact(["Preis €", "größe"]) == '["Preis €", "größe"]'
+    assert compact({"ü": "a\n\x1b\x9b\u2028"}) == r'{"ü": "a\n\u001b\x9b\u2028"}'

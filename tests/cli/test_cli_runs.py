@@ -250,7 +250,7 @@ def test_what_is_no_number_in_both_runs_is_said_to_differ_and_is_not_compared(cl
     finished(STORE, "third", metrics=metrics | {"loss": 0.25})
     shown = cli("runs", "diff", "second", "first").out
     assert "severity MAJOR: the metric /loss is no longer a number" in shown
-    assert "not compared, since not a number in both runs: /loss, /scores" in shown
+    assert "not compared, since no single number in both runs: /loss, /scores" in shown
     explained = cli("runs", "why", "second", "first").out
     assert "the metric /loss is no longer a number; no number moved, but /loss differs, and 1 more" in explained
     refused = cli("runs", "why", "second", "first", "--metric", "scores")

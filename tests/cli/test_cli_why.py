@@ -81,6 +81,17 @@ def test_a_part_of_an_interval_is_told_from_what_is_no_number(cli):
     assert "give --metric test.random.ap\n" in refused.err
 
 
+def test_what_moved_of_the_model_comes_before_what_moved_of_baselines(cli):
+    for run, add in (("run-a", 0), ("run-b", 1)):
+        of_baseline = {"ap": 0.5 + add, "hits": [add]}
+        metrics = {"test": {"ap": 0.7 + add, "hits": [add]}, "baselines": {"random": of_baseline}, "zeta": add}
+        finished(STORE, run, metrics=metrics)
+    shown = cli("runs", "diff", "run-b").out
+    rows = [line.split()[0] for line in shown.partition("not compared")[0].splitlines() if line.startswith("/")]
+    assert rows == ["/test/ap", "/zeta", "/baselines/random/ap"]
+    assert "not compared, since no single number in both runs: /test/hits, /baselines/random/hits\n" in shown
+
+
 def test_of_many_differences_all_are_counted_and_none_is_lost(cli):
     for run, add in (("run-a", 0), ("run-b", 1)):
         metrics = {f"m{number:03}": number + add for number in range(120)} | {"z": 0.5 if add == 0 else float("nan")}
@@ -88,7 +99,7 @@ def test_of_many_differences_all_are_counted_and_none_is_lost(cli):
     shown = cli("runs", "diff", "run-b").out.replace("\n", " ")
     assert "121 keys differ: " in shown
     assert "and 101 more (--json lists all)" in shown
-    assert "not compared, since not a number in both runs: /z" in shown
+    assert "not compared, since no single number in both runs: /z" in shown
     assert cli("runs", "diff", "run-b", "--json").json["changed_keys"][-1] == "/metrics/z"
     store = Store.open(STORE)
     details = store.log(PROJECT).read(2).snapshot.diff_prev.details or ""

@@ -126,6 +126,13 @@ def test_repeats_are_no_evidence_of_a_trend(store):
     assert found.words == "1 of 5 commits that a trend needs; 8 more repeat one of them, seed included"
 
 
+def test_one_repeat_is_said_to_repeat(store):
+    committed(store, [(0, 0.1)] * 2)
+    log = store.log(PROJECT)
+    words = trend(log, log.read(2), "metrics.test.ap").words
+    assert words == "1 of 5 commits that a trend needs; 1 more repeats one of them, seed included"
+
+
 def test_a_trend_is_that_of_the_first_run_of_each_seed_and_configuration(store):
     committed(store, [(seed, seed / 10) for seed in range(6)])
     log = store.log(PROJECT)

@@ -588,6 +588,10 @@ def test_a_run_is_found_by_a_prefix_that_fits_it_alone(store):
         store.find("al")
     with pytest.raises(NotFound, match="seedbed runs list"):
         store.find("beta")
+    for number in range(4):
+        commit(store, f"al-{number}")
+    with pytest.raises(InvalidInput, match=r"fits 7 runs: (flights/[\w-]+, ){4}flights/alpha and 2 more; give more"):
+        store.find("al")
 
 
 def test_a_stage_of_a_run_is_found_by_name(store):

@@ -78,7 +78,7 @@ def test_a_frame_cut_where_a_line_ends_is_refused(tmp_path):
         read_events(write(tmp_path, "e.csv.zst", packed[:length]), StreamSchema(), sort=True)
 
 
-@pytest.mark.parametrize("tenth", range(10))
+@pytest.mark.parametrize("tenth", range(1, 10))
 @pytest.mark.parametrize("name", ["e.parquet", "e.arrow"])
 def test_a_file_with_an_index_at_its_end_is_refused_when_cut(tmp_path, name, tenth):
     path = tmp_path / name
@@ -86,6 +86,21 @@ def test_a_file_with_an_index_at_its_end_is_refused_when_cut(tmp_path, name, ten
     path.write_bytes(path.read_bytes()[: path.stat().st_size * tenth // 10])
     with pytest.raises(InvalidInput, match="torn, or not what its suffix says"):
         read_events(path, StreamSchema(), sort=True)
+
+
+@pytest.mark.parametrize("look", [propose, lambda path: read_events(path, StreamSchema())])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *((f"e.{kind}", b"") for kind in ("csv", "tsv", "jsonl", "parquet", "arrow")),
+        *((f"e.{kind}", b"\n \r\n\n") for kind in ("csv", "jsonl")),
+        ("e.csv", b"\xef\xbb\xbf"),
+        ("e.csv.gz", gzip.compress(b"", mtime=0)),
+    ],
+)
+def test_an_empty_file_is_said_to_be_empty_and_not_to_be_torn(tmp_path, look, name, content):
+    with pytest.raises(InvalidInput, match=r"expected at least 1 event, found (an empty file|none); check what wrote"):
+        look(write(tmp_path, name, content))
 
 
 def test_a_packed_file_is_unpacked_once_by_a_read_and_once_by_a_proposal(tmp_path, monkeypatch):

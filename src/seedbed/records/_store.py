@@ -26,6 +26,7 @@ __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 FORMAT_VERSION = 1
 _FORMAT = "seedbed-store"
 _NAMES_TRIED = 8  # names of one millisecond differ in 16 bits; what goes on after that, no name cures
+_MOST_NAMED = 5
 _ANOTHER = "start another run: leave the run_id out and one is made, or give a new run_id"
 _NO_COMMIT = "its commit is lost: see `seedbed runs fsck`"
 _SAME_MARKER = (
@@ -205,7 +206,9 @@ class Store:
             raise NotFound(f"no run of {self.name} begins with {run_id!r}; `seedbed runs list` shows what there is")
         matches = sorted({f"{view.project}/{view.run_id}" for view in views})
         if len(matches) > 1:
-            raise InvalidInput(f"{run_id!r} fits {len(matches)} runs: {', '.join(matches[:5])}; give more of the name")
+            more = f" and {len(matches) - _MOST_NAMED} more" if len(matches) > _MOST_NAMED else ""
+            named = f"{', '.join(matches[:_MOST_NAMED])}{more}"
+            raise InvalidInput(f"{run_id!r} fits {len(matches)} runs: {named}; give more of the name")
         return views[-1]
 
     def newest(self) -> RunView | None:

@@ -23,7 +23,8 @@ def bounds(proposed: ProposedChange) -> GuardResult:
     if leads_back and (after != move.before or low <= start <= high):
         why = "outside" if limit != end else "off the grid of"
         return GuardResult(Decision.SHRINK, "bounds", after, f"{move.after:.12g} lies {why} {_declared(parameter)}")
-    reason = f"no value within {_declared(parameter)} lies between {move.before:.12g} and {move.after:.12g}"
+    leads = f"a change to {move.after:.12g} does not lead back into it"
+    reason = f"the live value {move.before:.12g} lies outside {_declared(parameter)}, and {leads}"
     return GuardResult(Decision.DENY, "bounds", move.before, reason)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 
+from seedbed.change.parameters._parameter import finite
 from seedbed.errors import InvalidInput
 
 __all__ = ["Add", "Delta", "Operation", "Scale", "Set"]
@@ -47,7 +48,10 @@ Operation = Set | Add | Scale
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """One proposed change: which parameter, how, why, and by whom. Raises InvalidInput unless the number is finite."""
+    """One proposed change: which parameter, how, why, and by whom.
+
+    Raises InvalidInput unless `op` is an operation with a finite number, an int or a float, and the others are texts.
+    """
 
     parameter: str
     op: Operation
@@ -55,8 +59,16 @@ class Delta:
     proposer: str
 
     def __post_init__(self) -> None:
-        if not isfinite(self.op.value):
-            raise InvalidInput(f"delta of {self.parameter!r} by {self.proposer!r}: {self.op} is not finite")
+        delta = f"delta of {self.parameter!r} by {self.proposer!r}"
+        for name in ("parameter", "reason", "proposer"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidInput(f"{delta}: {name} is {getattr(self, name)!r}, expected a text")
+        if not isinstance(self.op, Operation):
+            raise InvalidInput(f"{delta}: op is {self.op!r}, expected Set, Add or Scale of a number, such as Set(0.1)")
+        if not isinstance(self.op.value, int | float):
+            raise InvalidInput(f"{delta}: {self.op}, expected a number that is an int or a float, such as Set(0.1)")
+        if finite(self.op.value) is None:
+            raise InvalidInput(f"{delta}: {self.op} is not finite")
 
     def resolve(self, before: float) -> float:
         """The absolute value that is proposed, given the live one. Raises InvalidInput when it overflows."""

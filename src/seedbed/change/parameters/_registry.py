@@ -8,7 +8,7 @@ from typing import final
 
 from seedbed.change.parameters._delta import Delta
 from seedbed.change.parameters._grid import allowed, neighbours, on_grid
-from seedbed.change.parameters._parameter import Number, Parameter, in_unit
+from seedbed.change.parameters._parameter import Number, Parameter, finite, in_unit
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.records import Json, digest
 
@@ -134,7 +134,7 @@ class Registry:
 
 
 def _checked(parameter: Parameter, value: object) -> float:
-    number = _finite(value)
+    number = finite(value)
     if number is None or (isinstance(value, bool) and parameter.number is not Number.BOOL):
         expected = f"expected a finite {parameter.number.value} within {_bounds(parameter)}"
         raise InvalidInput(f"{parameter.key} = {value!r}: {expected}")
@@ -156,17 +156,9 @@ def _bounds(parameter: Parameter) -> str:
     return in_unit(f"{parameter.low:.12g} .. {parameter.high:.12g}", parameter.unit)
 
 
-def _finite(value: object) -> float | None:
-    """A number as a float; None for anything else, for infinity and NaN, and for an integer too large for a float."""
-    try:
-        return float(value) if isinstance(value, int | float) and isfinite(value) else None
-    except OverflowError:
-        return None
-
-
 def _read(parameter: Parameter, found: Json) -> float:
     """A value of a document, checked: BOOL must be true or false, a number must not. In JSON, 0 and 0.0 are equal."""
-    number = _finite(found)
+    number = finite(found)
     wrong = number is None or isinstance(found, bool) is not (parameter.number is Number.BOOL)
     if wrong or (parameter.number is Number.INT and number is not None and not number.is_integer()):
         raise InvalidInput(f"{parameter.key} = {found!r}: expected {parameter.number.value}")

@@ -125,7 +125,8 @@ def _opening(run_id: str, facts: Mapping[str, str]) -> Group:
 
 
 def _details(report: StepReport, rate: float) -> Text:
-    values = {"loss": (report.loss, ".4f"), "validation AP": (report.ap, ".4f"), "lr": (report.learning_rate, ".3g")}
+    loss = "loss" if report.phase == "train" else "training loss"  # a validation has none of its own
+    values = {loss: (report.loss, ".4f"), "validation AP": (report.ap, ".4f"), "lr": (report.learning_rate, ".3g")}
     parts = [f"{rate:,.0f} events/s", *(f"{k} {v:{form}}" for k, (v, form) in values.items() if v is not None)]
     seen = ", ".join(f"{_short(name)} x {count}" for name, count in report.observed.items())
     return Text.assemble("  ".join(parts), (f"  witnessed {seen}" if seen else "", "cyan"))

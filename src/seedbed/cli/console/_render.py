@@ -165,5 +165,5 @@ def compact(value: object, width: int = 60) -> str:
     """A JSON value on one line, cut at its end when it is longer than `width`."""
     from seedbed.records.compare import one_line
 
-    text = one_line(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
+    text = one_line(value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False))
     return text if len(text) <= width else f"{text[: width - 1]}…"

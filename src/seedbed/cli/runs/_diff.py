@@ -147,13 +147,16 @@ def _difference(run_id: str, found: "Diff", notes: Sequence[str]) -> RenderableT
 
 
 def _metrics(found: "Diff") -> Iterator[Table | Text]:
-    """The numbers that moved; and what differs among the metrics besides, which is compared as no number is."""
+    """The numbers that moved; and what differs among the metrics besides, which is compared as no number is.
+
+    What the record holds of baselines comes after what it holds of the model.
+    """
     from seedbed.records.compare import beside_numbers
 
     yield _numbers(found.metric_deltas)
-    if others := beside_numbers(found):
+    if others := sorted(beside_numbers(found), key=_is_of_baseline):
         more = f" and {len(others) - _SHOWN_KEYS} more" if len(others) > _SHOWN_KEYS else ""
-        yield Text(f"not compared, since not a number in both runs: {', '.join(others[:_SHOWN_KEYS])}{more}")
+        yield Text(f"not compared, since no single number in both runs: {', '.join(others[:_SHOWN_KEYS])}{more}")
 
 
 def _numbers(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
@@ -165,12 +168,16 @@ def _numbers(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
         return Text(f"none of {len(shown)} numbers differs" if shown else "no metric is a number in both runs")
     numeric = ("before", "after", "change", "%")
     table = plain_table("metric", *numeric, "against the replicates", numeric=numeric)
-    for name, delta in moved.items():
+    for name, delta in sorted(moved.items(), key=lambda item: _is_of_baseline(item[0])):
         change = "" if delta.absolute is None else f"{delta.absolute:+.3g}"
         percent = "" if delta.percent is None else f"{delta.percent:+.2f}"
         noise = delta.noise if delta.z is None else f"{delta.noise}, z = {delta.z:+.1f}"
         table.add_row(name, f"{delta.previous:.6g}", f"{delta.current:.6g}", change, percent, noise)
     return table
+
+
+def _is_of_baseline(metric: str) -> bool:
+    return metric.startswith("/baselines/")
 
 
 def _keys(found: "Diff") -> Text:

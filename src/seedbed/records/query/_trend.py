@@ -80,7 +80,8 @@ class Trend:
     @property
     def words(self) -> str:
         """The trend in a sentence."""
-        repeats = f"; {self.num_repeats} more repeat one of them, seed included" if self.num_repeats else ""
+        repeat = "repeats" if self.num_repeats == 1 else "repeat"
+        repeats = f"; {self.num_repeats} more {repeat} one of them, seed included" if self.num_repeats else ""
         names = ", ".join(self.not_finite[-_MOST_NAMED:])
         among = "among them " if len(self.not_finite) > _MOST_NAMED else ""
         lost = f"; {len(self.not_finite)} more NaN or infinite, left out: {among}{names}" if names else ""

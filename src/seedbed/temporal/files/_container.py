@@ -100,13 +100,14 @@ class Container:
         Blanks around a text, in Parquet and Arrow too, or around a name in the header of a text file mean nothing, and
         are left out: all that Unicode calls White_Space.
 
-        Raises InvalidInput when the file is torn or of another encoding, or lacks a column.
+        Raises InvalidInput when the file is empty, torn or of another encoding, or lacks a column.
         """
         try:
             lazy = self._scan(columns)
             found = lazy.collect_schema().names()
             for column in columns or ():
                 if column not in found:
+                    self._refuse_empty()
                     self.refuse_repeated(found)  # a second column of one name has another, invented one
                     raise self._no_column(column, found)
             self.refuse_repeated(columns or ())
@@ -115,6 +116,7 @@ class Container:
             chosen = lazy if columns is None else lazy.select(columns)
             frame = (chosen if rows is None else chosen.head(rows)).collect()
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # torn, in many ways
+            self._refuse_empty()
             raise self._torn(error) from error
         frame = frame.with_columns(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String).str.strip_chars())
         self._refuse_zero_bytes(frame)
@@ -316,6 +318,12 @@ class Container:
         if self.kind == "text" and self.form.header and any(is_number(name) for name in found):
             advice = "if the first line is an event, set data.file.header to false: columns are column_1, column_2, …"
         return InvalidInput(f"{self.path}: row 1, column {column!r}: no such column; the file has {known}; {advice}")
+
+    def _refuse_empty(self) -> None:
+        if not (self._content.strip() if self.has_text_cells else self.file.head(1)):
+            raise InvalidInput(
+                f"{self.path}: expected at least 1 event, found an empty file; check what wrote the file"
+            )
 
     def _torn(self, error: BaseException) -> InvalidInput:
         if self.has_text_cells:
