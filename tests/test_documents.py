@@ -122,3 +122,17 @@ def test_json_whose_key_stands_twice_or_that_is_too_deep_is_refused(
 def test_json_is_otherwise_read_as_ever() -> None:
     value = {"a": [1, 1.5, None, True, {"a": "é"}], "b": {}}
     assert parse_json_once(json.dumps(value)) == parse_json_once(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(("text", "read"), [("010", "8"), ("-017", "-15"), ("1:30", "90"), ("1:00:30.5", "3630.5")])
+def test_a_number_to_another_base_than_it_looks_is_refused_with_what_it_is_read_as(text: str, read: str) -> None:
+    with pytest.raises(yaml.YAMLError, match=f"reads {text} as {read}; write {read} if you mean that, or '{text}'"):
+        parse_yaml(f"checks:\n  - {{metric: a, op: '>=', value: {text}}}\n")
+    assert parse_yaml(f"value: '{text}'") == {"value": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0", 0), ("00", 0), ("0.5", 0.5), ("1_000", 1000), ("0x10", 16), ("012.5", 12.5)]
+)
+def test_other_spellings_of_numbers_stay(text: str, value: float) -> None:
+    assert parse_yaml(f"value: {text}") == {"value": value}

@@ -97,7 +97,7 @@ def test_a_value_that_comes_to_what_a_lost_change_wrote_is_not_taken_for_it(fact
     train_step(optimizer, None)
     assert engine.history[1].outcome is Outcome.FAILED
     schedule_alone(scheduler) if scheduler else write(optimizer, 0.01 * (factor or 1))
-    with pytest.raises(Conflict, match="nobody knows who wrote it"):
+    with pytest.raises(Conflict, match="nobody knows whether that holds it"):
         engine.rollback(step=1)
     assert rates(optimizer)[0] == 0.005
 

@@ -1,6 +1,7 @@
 """The one way to read YAML and JSON that people write: a key that stands twice is refused, so that no value is lost."""
 
 import json
+import re
 from typing import Any
 
 import yaml
@@ -8,6 +9,8 @@ import yaml
 __all__ = ["parse_json_once", "parse_yaml"]
 
 _MERGE = "tag:yaml.org,2002:merge"
+_OTHER_BASE = re.compile(r"[-+]?(0[0-9_]+|[0-9_.]+(:[0-9_.]+)+)")
+"""A number to the base of 8 or of 60, as YAML 1.1 reads 010 and 1:30, and nobody who writes them."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -27,12 +30,18 @@ class _Loader(yaml.SafeLoader):
         return mapping
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a node."""
+        """The value of a node. A number that YAML reads as another than it looks is refused."""
         try:
-            return super().construct_object(node, deep=deep)
+            found = super().construct_object(node, deep=deep)
         except (AttributeError, LookupError, OverflowError, ValueError) as problem:
             kind, mark = node.tag.rpartition(":")[2], node.start_mark
             raise yaml.MarkedYAMLError(problem=f"it is no {kind}: {problem}", problem_mark=mark) from None
+        if type(found) in {int, float} and found != 0 and _OTHER_BASE.fullmatch(node.value):
+            reads = (
+                f"YAML reads {node.value} as {found!r}; write {found!r} if you mean that, or '{node.value}' for a text"
+            )
+            raise yaml.MarkedYAMLError(problem=reads, problem_mark=node.start_mark)
+        return found
 
 
 def parse_yaml(text: str) -> Any:

@@ -144,28 +144,22 @@ def without(
 
     `moved` takes a value that was moved on since a change, and gives the one that would stand there without the change.
     """
-    value, is_left, is_gone = found, False, False
-    for change in reversed(changes):
-        stands = holds(value, change.after)
-        if change.is_lost and stands:
+    value, is_left = found, False
+    for place, change in reversed(list(enumerate(changes))):
+        numbers, stands = f"from {change.before:g} to {change.after:g}", holds(value, change.after)
+        if change.is_lost and (stands or not all(each.is_lost for each in changes[:place])):
             raise Conflict(
-                f"the change from {change.before:g} to {change.after:g} was overwritten, and {value:g} stands there "
-                "again, and nobody knows who wrote it; propose the value that you want"
-            )
-        is_gone = is_gone or change.is_lost
-        if stands and is_gone:
-            raise Conflict(
-                f"a later change was overwritten, and {value:g} stands there, as the change from {change.before:g} "
-                "left it, and nobody knows who wrote it; propose the value that you want"
+                f"the change {numbers} was overwritten by {value:g}, and nobody knows whether that holds "
+                f"{'it' if stands else 'the changes before it'}; propose the value that you want"
             )
         if stands:
             value, is_left = change.before, True
-        elif not is_gone and moved is not None:
+        elif not change.is_lost and moved is not None:
             value, is_left = moved(value, change), True
-        elif not is_gone:
+        elif not change.is_lost:
             raise Conflict(
-                f"other code moved the value on to {value:g} after the change from {change.before:g} to "
-                f"{change.after:g}, and nobody knows where it would stand without the change; declare the scheduler "
-                "that moves it, if it is not declared, or propose the value that you want"
+                f"other code moved the value on to {value:g} after the change {numbers}, and nobody knows where it "
+                "would stand without the change; declare the scheduler that moves it, if it is not declared, or "
+                "propose the value that you want"
             )
     return value if is_left and value != found else None

@@ -113,7 +113,9 @@ class LearningRate:
         lost = [place for place, each in enumerate(changes) if each.is_lost]
         if lost and self._scheduler is not None and not multiplies(self._scheduler):
             return self._without_lost(self._scheduler, changes)
-        left = changes[lost[-1] + 1 :] if lost else changes
+        if lost and len(lost) <= lost[-1]:
+            return without(changes, self.read())
+        left = changes[len(lost) :]
         if left and self.read() == 0 and left[-1].before != 0 and len(self._slots()) > 1:
             raise Conflict(
                 "a rate of 0 has no ratio to the other groups' or to its schedule; propose it when it left 0"
