@@ -113,7 +113,7 @@ _SURE_LAST = re.compile(rf"(?:{_SURE})s?", re.IGNORECASE)
 # Under a likely name, a value that is no secret: a number, a type, a switch, a scheme, a special token or a reference.
 _HARMLESS = re.compile(
     r"|<[^>]*>|\[[^\]\"']*\]|\$\{[^}]*\}?|\$[A-Z_]+|[\[{(]+"
-    r"|[+-]?\d{1,5}|[+-]?\d{1,3}(?:_\d{3})+|[+-]?\d*\.\d*(?:e[+-]?\d+)?|[+-]?\d+e[+-]?\d+"
+    r"|[+-]?\d{1,5}|[+-]?\d{1,2}_\d{3}|[+-]?\d*\.\d*(?:e[+-]?\d+)?|[+-]?\d+e[+-]?\d+"
     r"|none|null|nil|nan|str|int|float|bool|bytes|true|false|yes|no|on|off|auto|default|not_applicable"
     r"|bearer|basic|token|digest|negotiate|apikey|oauth2?|oidc|ldap|kerberos|iam|sso|anonymous",
     re.IGNORECASE,
