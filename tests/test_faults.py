@@ -38,6 +38,8 @@ class Model(BaseModel, extra="forbid"):
     lists: dict[str, list[int]] | Annotated[list[int], Field(min_length=1)] = {}
     some: tuple[Low, ...] = Field(default=(), min_length=1, max_length=3)
     anything: list = []
+    distinct: frozenset[str] = Field(default=frozenset(), max_length=2)
+    few: dict[str, int] = Field(default={}, max_length=1)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,8 @@ class Model(BaseModel, extra="forbid"):
     [
         ({"token": "abc"}, ["token: expected a text of at least 8 characters"]),
         ({"name": ""}, ["name: expected a text that is not empty"]),
+        ({"distinct": ["a", "b", "c"]}, ["distinct: expected at most 2 items, found more"]),
+        ({"few": {"a": 1, "b": 2}}, ["few: expected at most 1 item, found more"]),
         # Names in a mapping that are those of kinds are names all the same.
         (
             {"kinds": {"int": "a", "float": "b"}},

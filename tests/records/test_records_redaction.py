@@ -199,17 +199,28 @@ def test_a_value_of_many_parts_leaves_a_doubt_and_a_single_one_none():
 )
 def test_a_count_before_a_sure_name_makes_a_number_of_it_and_hides_a_text(name):
     # 4096 stands below a counted name and is a number of things; nobody counts hunter2.
-    given: list[Json] = [{name: 4096}, {name: "4096"}, {"said": f"{name}=4096, n"}, {"argv": [f"--{name}", "4096"]}]
+    given: list[Json] = [{name: 4096}, {name: "4096"}, {"argv": [f"--{name}", "4096"]}]
+    said = ("=4096, n", " = 4096.0", ": int = 4096", ": float | None = 4e3", "=4_096", "=-5", ": 4096}", "=12345678")
+    given += [{"said": f"{name}{how}"} for how in said]
     for kept in given:
         assert redacted(kept, ALICE) == kept
         assert list(doubtful(kept, ALICE)) == []
     assert redacted({name: "hunter2"}, ALICE) == {name: "<secret>"}
-    assert redact_text(f"{name}=hunter2, n", ALICE) == f"{name}=<secret>, n"
+    for how in ("hunter2", "4096x", "0x4096ab", "4096 or 'hunter2'"):
+        assert redact_text(f"{name}={how}, n", ALICE) == f"{name}=<secret>, n"
 
 
-@pytest.mark.parametrize("name", ["session_token", "the max password", "first_password", "climax_password"])
+@pytest.mark.parametrize(
+    "name", ["session_token", "the max password", "first_password", "climax_password", "nPassword", "userN_password"]
+)
 def test_a_number_in_a_text_whose_name_counts_nothing_is_a_secret(name):
     assert redact_text(f"{name}=4096, n", ALICE) == f"{name}=<secret>, n"
+
+
+@pytest.mark.parametrize("name", ["nPassword", "userNPassword", "userN_password"])
+def test_the_letter_n_of_camel_case_makes_no_count_of_a_number(name):
+    assert redacted({name: 12345678}, ALICE) == {name: "<secret>"}
+    assert redacted({f"n_{name[-8:]}": 12345678}, ALICE) == {f"n_{name[-8:]}": 12345678}
 
 
 PIECES = st.sampled_from(

@@ -441,3 +441,52 @@ def test_a_folder_in_the_place_of_a_claim_or_status_is_named_and_is_no_other_pro
             store.start(PROJECT, "r1", Stage.TRAINING)
     run.path(name).rmdir()
     assert fsck(Store.open(store.work)) == []
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        (f"runs/{PROJECT}/r1/TRAINING/attempt-1.json", FindingKind.CLAIM_DAMAGED),
+        (f"runs/{PROJECT}/r1/TRAINING/status.json", FindingKind.CLAIM_DAMAGED),
+        (f"runs/{PROJECT}/r1/TRAINING/job.json", FindingKind.CLAIM_DAMAGED),
+        (f"runs/{PROJECT}/r1/TRAINING/events.log", FindingKind.LOG_DAMAGED),
+        (f"runs/{PROJECT}/r1/TRAINING/events.tail", FindingKind.LOG_DAMAGED),
+        (f"runs/{PROJECT}/r1/TRAINING/notes.log", FindingKind.LOG_DAMAGED),
+        (f"runs/{PROJECT}/r1/TRAINING/metrics.json", FindingKind.VIEW_STALE),
+        (f"latest/{PROJECT}/2013/TRAINING/LATEST.json", FindingKind.LATEST_STALE),
+        (f"log/{PROJECT}/{1:020d}.json", FindingKind.SLOT_TAKEN),
+        (f"log/{PROJECT}/_checkpoint.json.zst", FindingKind.CHECKPOINT_DAMAGED),
+        (f"baselines/{PROJECT}/{1:020d}.json", FindingKind.SLOT_TAKEN),
+        (f"released/{PROJECT}/{1:020d}.json", FindingKind.SLOT_TAKEN),
+        (f"blobs/sha256/ab/ab{'0' * 62}", FindingKind.BLOB_DAMAGED),
+        (f"blobs/sha256/ab/ab{'0' * 62}.zst", FindingKind.BLOB_DAMAGED),
+        ("catalog.sqlite3", FindingKind.CATALOG_STALE),
+        ("snapshot_index.json", FindingKind.INDEX_STALE),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_named_also_where_it_is_all_there_is(
+    store: Store, place: str, kind: FindingKind, is_empty: bool
+) -> None:
+    folder = store.work / place
+    folder.mkdir(parents=True)
+    if not is_empty:
+        (folder / "theirs").write_text("theirs")
+    for each in (fsck(Store.open(store.work)), [*repair(Store.open(store.work)), *fsck(Store.open(store.work))]):
+        (found,) = each
+        assert (found.kind, found.path) == (kind, place)
+        assert found.problem == "a folder stands in the place of this file"
+        assert found.advice.startswith("move it away")
+    folder.rename(store.work / "elsewhere")
+    assert fsck(Store.open(store.work)) == []
+
+
+def test_empty_folders_in_no_file_s_place_are_no_damage(store: Store) -> None:
+    for place in (
+        f"runs/{PROJECT}/r1/TRAINING/tensorboard",
+        f"log/{PROJECT}",
+        "blobs/sha256/ab",
+        "latest/x/y/TRAINING",
+    ):
+        (store.work / place).mkdir(parents=True)
+    assert fsck(Store.open(store.work)) == []

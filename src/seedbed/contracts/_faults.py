@@ -64,6 +64,8 @@ def plain_words(error: ErrorDetails) -> str:
         limit, name = _COUNTS[error["type"]]
         count = error["ctx"][name]
         found = error["ctx"]["actual_length"]
+        if found is None:  # a set or a mapping is counted no further
+            found = "more"
         return f"expected {limit} {count} {'item' if count == 1 else 'items'}, found {found}"
     if error["type"] == "string_too_short":
         least = error["ctx"]["min_length"]

@@ -209,8 +209,9 @@ def _doubtful(
             yield from _doubtful(item, redact, redact_certain, what, f"{at}/{number}")
     elif isinstance(value, dict):
         for key, item in value.items():
-            place = f"{at}/{escape(redact(key))}"
-            if redact(key) != redact_certain(key):
+            clean = redact(key)
+            place = f"{at}/{escape(clean)}"
+            if clean != redact_certain(key):
                 yield place
             yield from _doubtful(item, redact, redact_certain, max(below, telling(key)), place)
     elif isinstance(value, str) and below is not Telling.ALL:

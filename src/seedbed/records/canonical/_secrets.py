@@ -105,12 +105,15 @@ _NO_SECRET_AFTER = {
     *("use", "no", "with", "without", "enable", "disable", "require", "has", "is", "skip"),
 }
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# In camel case this letter is part of a name, and no count: nPassword, userN_password.
+_CAMEL_N = re.compile(r"(?<![A-Za-z0-9])n(?=[A-Z])|(?<=[a-z0-9])N(?![a-z])")
 _KEY = re.compile(r"[\w./-]+")
 _SURE_KEY = re.compile(rf"[\w./-]*(?:{_SURE})[\w./-]*", re.IGNORECASE)
 _SURE_LAST = re.compile(rf"(?:{_SURE})s?", re.IGNORECASE)
 # Under a likely name, a value that is no secret: a number, a type, a switch, a scheme, a special token or a reference.
 _HARMLESS = re.compile(
-    r"|<[^>]*>|\[[^\]\"']*\]|\$\{[^}]*\}?|\$[A-Z_]+|[\[{(]+|[+-]?\d{1,5}|[+-]?\d*\.\d*(?:e[+-]?\d+)?|[+-]?\d+e[+-]?\d+"
+    r"|<[^>]*>|\[[^\]\"']*\]|\$\{[^}]*\}?|\$[A-Z_]+|[\[{(]+"
+    r"|[+-]?\d{1,5}|[+-]?\d{1,2}_\d{3}|[+-]?\d*\.\d*(?:e[+-]?\d+)?|[+-]?\d+e[+-]?\d+"
     r"|none|null|nil|nan|str|int|float|bool|bytes|true|false|yes|no|on|off|auto|default|not_applicable"
     r"|bearer|basic|token|digest|negotiate|apikey|oauth2?|oidc|ldap|kerberos|iam|sso|anonymous",
     re.IGNORECASE,
@@ -118,6 +121,12 @@ _HARMLESS = re.compile(
 # Under an ambiguous name, what is plainly a word or two: cls, cls_pool, user_id, vit-b-16. Tokens are longer and mixed.
 _WORDS = re.compile(r"(?=.{1,40}\Z)(?=\D*(?:\d\D*){0,3}\Z)[a-z][a-z0-9]{0,14}(?:[_-][a-z0-9]{1,15})*")
 _SMALLEST_NUMBER = 1000
+# A number within a text, also behind its type.
+_NUMBER = re.compile(
+    r"(?:(?:int|float)(?:[ \t]*\|[ \t]*None)?[ \t]*=[ \t]*)?[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?",
+    re.IGNORECASE,
+)
+_NO_NAME = re.compile(r"[^\w-]")
 
 # Nothing here looks twice at an unbounded stretch from each of many places: a long text must not take quadratic time.
 _LONGEST_NAME = 100
@@ -255,7 +264,7 @@ def telling(key: str) -> Telling:
     lower = key.lower()
     if not any(hint in lower for hint in _KEY_HINTS) or not _KEY.fullmatch(key):
         return Telling.NOTHING
-    earlier, before, last = ["", "", "", *(word.lower() for word in _WORD.findall(key))][-3:]
+    earlier, before, last = ["", "", "", *(word.lower() for word in _WORD.findall(_CAMEL_N.sub("", key)))][-3:]
     is_counted = before in _NO_SECRET_AFTER
     if _SURE_KEY.fullmatch(key):
         if last in _OF_A_COLUMN:
@@ -334,7 +343,10 @@ def without_secrets(text: str) -> str:
 
 
 def _without_given(text: str, names: re.Pattern[str], is_secret: Callable[[re.Match[str], str], bool]) -> str:
-    """`text` without every value, the whole of it, that is given to one of `names` and is a secret."""
+    """`text` without every value, the whole of it, that is given to one of `names` and is a secret.
+
+    In one that is none, the names within are looked at too, unless it is long: they may all lead to its end.
+    """
     kept, done, at = [], 0, 0
     while found := names.search(text, at):
         at = found.end()
@@ -342,6 +354,8 @@ def _without_given(text: str, names: re.Pattern[str], is_secret: Callable[[re.Ma
         if end > at and is_secret(found, text[at:end]):
             kept += [text[done:at], SECRET]
             done = at = end
+        elif end - at > LONGEST_BRACKET:
+            at = end
     return "".join([*kept, text[done:]])
 
 
@@ -359,10 +373,10 @@ def _is_certain(found: re.Match[str], value: str) -> bool:
 
 def _is_count(found: re.Match[str], value: str) -> bool:
     """Whether the value is a number and the word before its name makes it a count, as in `num_api_keys=5`."""
-    if not value.isdecimal() or found["more"].lower() not in ("", "s"):
+    if not _NUMBER.fullmatch(value):
         return False
-    before = found.string[max(found.start() - _LONGEST_NAME, 0) : found.start()].rstrip("_-")
-    return any(word.lower() in _COUNTS and before.endswith(word) for word in _WORD.findall(before)[-1:])
+    before = found.string[max(found.start() - _LONGEST_NAME, 0) : found.start("by")]
+    return telling(_NO_NAME.split(before)[-1]) is Telling.LIKELY
 
 
 def without_random(text: str) -> str:

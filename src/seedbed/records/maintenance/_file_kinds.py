@@ -19,7 +19,7 @@ from seedbed.records.storage._layout import (
 )
 from seedbed.records.storage._numbered_log import record_number
 
-__all__ = ["FileKind", "files_by_kind"]
+__all__ = ["VIEWS", "FileKind", "files_by_kind"]
 
 
 class FileKind(StrEnum):
@@ -40,7 +40,7 @@ class FileKind(StrEnum):
 
 _NUMBERED = {LOGS: FileKind.COMMITS, BASELINES: FileKind.PROMOTIONS, EXPIRIES: FileKind.RELEASES}
 _CLAIM = re.compile(r"attempt-[0-9]+\.json|status\.json|job\.json")
-_VIEWS = {"metadata.json", "metrics.json", "snapshot.json", "diff_prev.json", "diff_baseline.json", "report.html"}
+VIEWS = {"metadata.json", "metrics.json", "snapshot.json", "diff_prev.json", "diff_baseline.json", "report.html"}
 # By the names that loops give them: `checkpoint.safetensors`, `ckpt/7.bin`, `best.pt`.
 _CHECKPOINT = re.compile(r"(?:.*/)?(?:checkpoint|ckpt).*|.*\.(?:safetensors|pt|pth|ckpt)", re.IGNORECASE)
 
@@ -61,7 +61,7 @@ def _in_folder(name: str) -> FileKind:
         return FileKind.JOURNALS
     if _CLAIM.fullmatch(name):
         return FileKind.CLAIMS
-    if name in _VIEWS or _is_document(name):
+    if name in VIEWS or _is_document(name):
         return FileKind.DERIVED
     return FileKind.CHECKPOINTS if _CHECKPOINT.fullmatch(name) else FileKind.OTHER
 

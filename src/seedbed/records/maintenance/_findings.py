@@ -10,7 +10,6 @@ __all__ = [
     "GC",
     "KEEP",
     "MOVE",
-    "MOVE_FOLDER",
     "MOVE_OFF",
     "NO_COPY",
     "READ",
@@ -48,7 +47,6 @@ RESTORE_LOG = (
 RESTORE_RUN_LOG = f"{RESTORE}; if there is no copy, `seedbed runs quarantine` accepts the loss"
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
-MOVE_FOLDER = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck --repair`"
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
 

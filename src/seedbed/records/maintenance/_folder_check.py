@@ -7,7 +7,7 @@ from functools import partial
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import Status, is_claim, read_status, status_key
+from seedbed.records._status import Status, read_status, status_key
 from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
@@ -18,7 +18,6 @@ from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
     FIRST_THE_COMMIT,
-    MOVE_OFF,
     READ,
     REPAIR,
     RESTORE_LOG,
@@ -32,7 +31,6 @@ from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._layout import EVENTS, LOGS, log_folder
-from seedbed.records.storage._local import LocalFiles
 
 __all__ = ["FolderCheck", "confirmed"]
 
@@ -71,19 +69,7 @@ class FolderCheck:
             found.append(Finding(FindingKind.COMMIT_LOST, key, problem, copy.advice))
             shown = [view for view in shown if view.path != key]
         shown += self._finished_without_commit(folder, commit)
-        return [*found, *self._claims(folder), *shown]
-
-    def _claims(self, folder: str) -> Iterator[Finding]:
-        """Folders in the place of the status and of a claim, which nobody can write then."""
-        if isinstance(self.store.files, LocalFiles):  # a bucket has no folders
-            for item in self.store.files.list(folder, deep=False):
-                key = item.key.rstrip("/")
-                if key != item.key and is_claim(key):
-                    problem = "a folder stands in the place of this file"
-                    yield Finding(FindingKind.CLAIM_DAMAGED, key, problem, MOVE_OFF)
-
-    def _is_folder(self, key: str) -> bool:
-        return isinstance(self.store.files, LocalFiles) and self.store.files.path(key).is_dir()
+        return [*found, *shown]
 
     def _finished_without_commit(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         """A run that says it is finished, where the log has neither its commit nor any loss that may have been it."""
@@ -118,7 +104,7 @@ class FolderCheck:
                     yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", RESTORE_RUN_LOG)
             except StoreCorrupt as damage:
                 is_whole = isinstance(damage, Unreadable) and damage.is_whole
-                advice = MOVE_OFF if self._is_folder(key) else READ if is_whole else RESTORE_RUN_LOG
+                advice = READ if is_whole else RESTORE_RUN_LOG
                 yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), advice)
             else:
                 yield from _one_log(key, frames, recorded.get(name), has_known_commit=has_known_commit)

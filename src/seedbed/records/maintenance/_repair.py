@@ -11,7 +11,7 @@ from seedbed.records.journal._journal import FramedFile
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, write_checkpoint
 from seedbed.records.maintenance._catalog_check import rebuild_catalog
 from seedbed.records.maintenance._derived_check import checkpoint_of
-from seedbed.records.maintenance._findings import MOVE_FOLDER, Finding, FindingKind
+from seedbed.records.maintenance._findings import MOVE_OFF, Finding, FindingKind
 from seedbed.records.maintenance._fsck import examine
 from seedbed.records.maintenance._index import export_index
 from seedbed.records.maintenance._inventory import Progress
@@ -30,7 +30,7 @@ def repair(store: Store, *, progress: Progress | None = None) -> list[Finding]:
     the disk refuses, after the rest was repaired. A folder in the place of a file is left: `fsck` says what to do.
     """
     reachable, findings = examine(store, progress)
-    repaired = [finding for finding in findings if finding.kind.is_derived and finding.advice != MOVE_FOLDER]
+    repaired = [finding for finding in findings if finding.kind.is_derived and finding.advice != MOVE_OFF]
     refused: list[StoreUnavailable] = []
     for finding in repaired:
         try:

@@ -62,6 +62,15 @@ class LocalFiles:
             elif key > after:
                 yield from [StoredFile.folder(key)] if name.endswith("/") else _stored(key, entry)
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        """The keys of all folders under the folder `prefix`, also of empty ones, which `list` leaves out."""
+        base = f"{prefix}/" if prefix else ""
+        for name, _ in _children(self._at(prefix) if prefix else str(self.root)):
+            if name.endswith("/"):
+                key = base + name[:-1]
+                yield key
+                yield from self.folders(key)
+
     def remove(self, key: str, *, unless_since: datetime | None = None) -> bool:
         """As `Files.remove`."""
         return _durable.remove(self.path(key), unless_since=unless_since)
