@@ -41,6 +41,7 @@ with errors.exit_codes(), store.start("digits") as run:
         metrics={"test": {"accuracy": gate.bounded_mean(correct.double().numpy()).model_dump()}},
         fingerprints={"data": records.digest(digits.data.tolist()), **ABOUT},
         config={"gate": GATE},
+        process={"environment": records.environment_facts()},  # so that another PyTorch or NumPy is another input
         documents={"audit_run": audit.model_dump(mode="json")},  # `finish` adds the changes
     )
     report = gate.judge(gate.parse_gate({"checks": GATE}), gate.gate_record(run.finish(draft).snapshot))
