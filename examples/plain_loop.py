@@ -18,8 +18,7 @@ model = nn.Sequential(nn.Linear(8, 32), attention, nn.Flatten(), nn.Linear(8 * 3
 optimizer = optim.Adam(model.parameters(), lr=3e-3)
 scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=300)
 rate, limits = change.LearningRate(optimizer, scheduler), change.Parameter("optimizer.lr", "1", low=1e-5, high=1e-2)
-store = records.Store.open(".seedbed", create=True)
-with errors.exit_codes(), store.start("digits") as run:
+with errors.exit_codes(), records.Store.open(".seedbed", create=True).start("digits") as run:
     witness = runtime.declare(runtime.resolve_config(code={"cdc": "off"}), device="cpu").witness()
     engine = change.ChangeEngine(run.journal(), {limits.key: rate}, [limits])
     for step in range(1, 301):
@@ -41,6 +40,7 @@ with errors.exit_codes(), store.start("digits") as run:
         metrics={"test": {"accuracy": gate.bounded_mean(correct.double().numpy()).model_dump()}},
         fingerprints={"data": records.digest(digits.data.tolist()), **ABOUT},
         config={"gate": GATE},
+        process={"environment": records.environment_facts()},  # so that another PyTorch or NumPy is another input
         documents={"audit_run": audit.model_dump(mode="json")},  # `finish` adds the changes
     )
     report = gate.judge(gate.parse_gate({"checks": GATE}), gate.gate_record(run.finish(draft).snapshot))

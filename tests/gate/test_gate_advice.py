@@ -291,3 +291,8 @@ def test_an_exact_repetition_is_looked_for_in_time_that_grows_with_the_samples_a
     assert _exact_period(nearly) == 0
     assert _exact_period(np.resize([0.0, 0.0, 1.0], num)) == 3
     assert process_time() - begun < 10
+
+
+def test_of_samples_that_do_not_vary_it_is_said_why_no_number_is_known():
+    report = report_on("mean(x) < 0.71 in [0, 1] @ 95%", {"x": Series([0.7] * 40)})
+    assert report.reason.endswith(": collect more samples; how many is not known, since these do not vary")

@@ -255,3 +255,9 @@ def test_an_array_of_whole_numbers_is_a_series_as_a_list_of_them_is() -> None:
     assert Series(np.array([2**63], dtype=np.uint64)) == Series([2.0**63])
     with pytest.raises(InvalidInput, match="which is no number"):
         Series(np.array([True]))
+
+
+def test_a_metric_as_the_commands_on_runs_name_it_is_told_its_whole_path():
+    record = {"metrics": {"test": {"accuracy": 0.8}}, "timing": {"accuracy": 1.0}, "audit": {"test": {"accurate": 1.0}}}
+    with pytest.raises(InvalidInput, match=r"  test\.accuracy: did you mean metrics\.test\.accuracy\?"):
+        judge(parse_gate({"checks": ["test.accuracy > 0.5"]}), record)

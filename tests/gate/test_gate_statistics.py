@@ -12,8 +12,19 @@ from hypothesis import strategies as st
 
 from seedbed.contracts import Interval, Verdict
 from seedbed.errors import InvalidInput
-from seedbed.gate import Drift, Series, block_quantile, confidence_sequence, cusum, judge, page_hinkley, parse_gate
+from seedbed.gate import (
+    Drift,
+    Series,
+    block_quantile,
+    calibrate,
+    confidence_sequence,
+    cusum,
+    judge,
+    page_hinkley,
+    parse_gate,
+)
 from seedbed.gate.bounds._bootstrap import lag_one
+from seedbed.gate.bounds._dependence import alike, switches_of_rows
 from seedbed.gate.bounds._drift_power import lag_one_without_step
 from seedbed.gate.bounds._sequence import sequence_reach
 from seedbed.gate.bounds._simulated import autoregressive
@@ -276,6 +287,50 @@ def test_a_step_is_not_taken_for_correlation() -> None:
     assert (centred[1:] @ centred[:-1]) / (centred @ centred) > 0.6
     assert lag_one_without_step(samples) < 0.3
     assert lag_one_without_step(one_series(0.8, 400)) == pytest.approx(0.8, abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["page_hinkley", "cusum"])
+@pytest.mark.parametrize("statistic", ["drift", "drift_up", "drift_down"])
+@pytest.mark.parametrize("constant", [0.1, 0.3, 0.7, 1 / 3, 3.7, 1e-5, 123.456, -0.3])  # whose mean is rounded
+def test_a_constant_is_judged_as_zeros_are(method: str, statistic: str, constant: float) -> None:
+    check = {"metric": "x", "statistic": statistic, "op": "==", "value": False, "method": method}
+    for num_samples in (60, 240):
+        zeros, found = (report_on(check, {"x": Series([each] * num_samples)}) for each in (0.0, constant))
+        assert zeros.verdict is not Verdict.FAIL
+        assert found == zeros
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.3, 0.1 + 0.2), (1.0, 1 + 2**-52), (0.0, 1e-200)])  # next to each other
+@pytest.mark.parametrize("check", ["drift(x) == false", "drift_down(x) == false", "drift_up(x) == false"])
+def test_a_series_of_two_values_is_judged_as_zeros_and_ones_are(check: str, low: float, high: float) -> None:
+    draw = np.random.default_rng(4)
+    for ones, verdict in (
+        ([False, True] * 120, Verdict.PASS),
+        (draw.random(240) < 0.5, Verdict.PASS),
+        (draw.random(240) < np.repeat([0.1, 0.9], 120), Verdict.PASS if "down" in check else Verdict.FAIL),
+        (np.repeat([False, True], 120), Verdict.PASS if "down" in check else Verdict.FAIL),
+    ):
+        plain, found = (report_on(check, {"x": Series(np.where(ones, *ends))}) for ends in ((1.0, 0.0), (high, low)))
+        assert (plain.verdict, found) == (verdict, plain)
+
+
+@pytest.mark.parametrize("low", [0.3, 1.0, 1e-5, 1e6])
+def test_samples_that_differ_in_their_last_digit_are_as_much_alike_as_zeros_and_ones(low: float) -> None:
+    for period in (2, 3, 5):
+        ones = np.arange(400) % period == 0
+        near = np.where(ones, np.nextafter(low, np.inf), low)
+        assert alike(near) == alike(ones.astype(float))
+        assert switches_of_rows(near.reshape(1, -1)) == switches_of_rows(ones.reshape(1, -1).astype(float))
+
+
+def test_a_constant_is_calibrated_and_bounded_as_zeros_are() -> None:
+    check = parse_gate({"checks": ["drift(x) == false"]}).checks[0]
+    for constant in (0.1, 0.7, 1 / 3):
+        rates = [calibrate(check, Series([each] * 240), num_series=20) for each in (0.0, constant)]
+        assert rates[0] == rates[1]
+        interval = confidence_sequence([constant] * 60)
+        assert interval.low == pytest.approx(constant, rel=1e-12)
+        assert interval.high == pytest.approx(constant, rel=1e-12)
 
 
 @pytest.mark.slow

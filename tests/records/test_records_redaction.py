@@ -1,4 +1,5 @@
 import re
+from importlib.metadata import version
 
 import pytest
 from hypothesis import given
@@ -341,6 +342,7 @@ def test_the_environment_facts_are_a_closed_list():
     assert isinstance(packages, dict)
     assert packages["no-such-package"] is None
     assert packages["pydantic"]
+    assert environment_facts()["packages"] == {"numpy": version("numpy"), "torch": version("torch")}
 
 
 def test_a_text_is_searched_again_until_nothing_changes_and_so_often_at_most(monkeypatch):

@@ -1,15 +1,17 @@
 """Runs that repeat a seed show nothing of what a seed does: each seed is evidence once."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from records_world import PROJECT, change_report, change_summary, commit, draft, snapshot
 
 from seedbed.contracts import Severity, Stage
 from seedbed.errors import StoreDamaged
-from seedbed.records import REPLICATE, Store, ablation, compare, trend
+from seedbed.records import EXACT, REPLICATE, Snapshot, Store, ablation, compare, fsck, trend
 from seedbed.records.compare._comparison import input_differences
 from seedbed.records.compare._noise import noise_of
+from seedbed.records.log._headers import header_of
 from seedbed.records.snapshot._draw import draw_of
 
 AP = "/test/ap"
@@ -26,6 +28,18 @@ def committed(store, values, **options):
     for number, (seed, ap) in enumerate(values):
         found = commit(store, f"r{number}", ap=ap, seed=seed, **options)
     return found.snapshot.diff_prev
+
+
+def with_torch(version: str, numpy: str | None = None) -> dict[str, Any]:
+    """What a draft says of a run with these versions: of PyTorch in its audit, of NumPy in its environment."""
+    facts = {"process": {"environment": {"packages": {"numpy": numpy, "absent": None}}}} if numpy else {}
+    return {**facts, "documents": {"audit_run": {"degraded": False, "pytorch_version": version}}}
+
+
+def as_formerly(made: Snapshot) -> Snapshot:
+    """The same record by a Seedbed that did not compare packages."""
+    course = {name: value for name, value in made.course.items() if name != "packages"}
+    return made.model_copy(update={"course": course, "digests": {**made.digests, "replicates": "0" * 64}})
 
 
 def noise(store, values, **options):
@@ -174,3 +188,42 @@ def test_a_replicate_that_cannot_be_read_is_passed_over(store):
         found = Store.open(store.name).log(PROJECT).replicate_of(last)
     assert found is not None
     assert found.seq == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "package", "said"),
+    [
+        (with_torch("2.13.0"), with_torch("2.14.0"), "torch", "differs: 2.13.0 / 2.14.0"),
+        (with_torch("2.13.0", "2.1"), with_torch("2.13.0", "2.2"), "numpy", "differs: 2.1 / 2.2"),
+        (with_torch("2.13.0"), with_torch("2.13.0", "2.2"), "numpy", "is 2.2, which the earlier run lacks"),
+        (with_torch("2.13.0"), {}, "torch", "was 2.13.0, which the later run lacks"),
+    ],
+)
+def test_a_package_of_another_version_is_an_input_that_differs(first, second, package, said):
+    records = snapshot("a", **first), snapshot("b", **second)
+    for before, after in (records, (as_formerly(records[0]), records[1]), tuple(map(as_formerly, records))):
+        for policy in (EXACT, REPLICATE):
+            assert compare(before, after, policy).reasons == (f"course/packages/{package} {said}",)
+        assert compare(before, after, ablation(f"packages.{package}")).comparable
+        headers = [header_of(each.model_dump(mode="json")) for each in (before, after)]
+        assert headers[0].replicates != headers[1].replicates
+
+
+def test_a_record_of_a_former_seedbed_is_compared_by_the_versions_that_it_tells():
+    former, today = (
+        as_formerly(snapshot("a", **with_torch("2.13.0", "2.1"))),
+        snapshot("b", **with_torch("2.13.0", "2.1")),
+    )
+    assert compare(former, today, EXACT).comparable
+    assert header_of(former.model_dump(mode="json")).replicates == today.digests["replicates"]
+
+
+def test_runs_with_another_pytorch_widen_no_noise(store):
+    for seed in range(4):
+        commit(store, f"old{seed}", seed=seed, ap=0.3 + 0.1 * seed, **with_torch("2.13.0"))
+    first = commit(store, "new0", seed=4, ap=0.5, **with_torch("2.14.0"))
+    second = commit(store, "new1", seed=5, ap=0.5, **with_torch("2.14.0"))
+    assert "/course/packages/torch" in first.snapshot.diff_prev.changed_keys
+    assert (first.snapshot.diff_prev.policy, second.snapshot.diff_prev.policy) == ("ABLATION", "REPLICATE")
+    assert second.snapshot.diff_prev.metric_deltas[AP].noise == "not enough replicates: 1 of 4"
+    assert fsck(store) == []

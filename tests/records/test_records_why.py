@@ -112,6 +112,16 @@ def test_applied_changes_and_kernels_may_explain_it_too():
     assert found == ["/course/changes/optimizer.lr", "/course/runtime/degraded", "/kernels/flash"]
 
 
+def test_another_pytorch_may_explain_it_and_then_it_is_no_chance():
+    audits = ({"audit_run": {"degraded": False, "pytorch_version": version}} for version in ("2.13.0", "2.14.0"))
+    before, after = (snapshot(f"r{ap}", ap=ap, documents=audit) for ap, audit in zip((0.9, 0.8), audits, strict=True))
+    found = explained(before, after)
+    assert names(found) == ["/course/packages/torch"]
+    assert (found.causes[0].previous, found.causes[0].current) == ("2.13.0", "2.14.0")
+    assert found.causes[0].likelihood == 0.2
+    assert "recorded" not in found.summary
+
+
 def test_chance_is_named_where_it_suffices():
     before, after = snapshot("r1"), snapshot("r2", factors={"seed": 0, "threads": 4}, ap=0.901)
     assert "chance can explain this" in explained(before, after, noise=f"{WITHIN} of 6 replicates").summary

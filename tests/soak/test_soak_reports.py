@@ -1,13 +1,15 @@
 """The reports of a finished soak, and the two logs read together."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from soak_world import finished, small_plan
 
 from seedbed.contracts import Verdict
 from seedbed.errors import StoreCorrupt
-from seedbed.gate import parse_gate
+from seedbed.gate import load_gate, parse_gate
 from seedbed.soak import assemble
 from seedbed.soak._evidence import DeliveryRecord
 from seedbed.soak._iterations import decided_iterations
@@ -121,3 +123,15 @@ def test_logs_that_contradict_each_other_are_refused(readbacks):
     readback = readbacks["healthy"]
     with pytest.raises(StoreCorrupt, match="which it does not hold"):
         decided_iterations(readback.assembly.controller(readback.plan), readback.evidence, readback.changes[:3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("plant", "gate"), [("mock", "soak-gate.yaml"), ("market", "market-gate.yaml")])
+def test_a_gate_that_the_page_prints_for_a_plant_judges_a_soak_of_it(tmp_path, plant, gate):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "soak.md").read_text("utf-8")
+    (printed,) = re.findall(rf"```yaml\n(# {gate}\n.*?)```", page, re.DOTALL)
+    (tmp_path / gate).write_text(printed)
+    plan = small_plan(plant=plant, iterations=24, profile="standard")
+    folder = finished(tmp_path / "soaks", plan)
+    report = judge_readback(read_soak(folder, plan, assemble(plan)), verified=True, spec=load_gate(tmp_path / gate))
+    assert report.verdict is Verdict.PASS

@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import metadata
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from seedbed.contracts import AuditRun, ChangeSummary, Outcome, RunStatus, RuntimeMode
 from seedbed.errors import Conflict, ContractBroken, Diverged, InvalidInput
 from seedbed.gate import GateSpec, gate_record, judge, parse_gate
-from seedbed.records import Store, merged_events, read_step_events
+from seedbed.records import REPLICATE, Store, compare, merged_events, read_step_events
 from seedbed.runtime import RuntimeDegraded
 from seedbed.stages import ChangeSettings, DataSettings, Fault, ModelSettings, TrainingSettings, configuration_of, train
 from seedbed.testing import FakeClock
@@ -54,6 +55,18 @@ def test_the_same_job_twice_has_the_same_metrics_and_finds_its_predecessor(store
     assert second.diff_prev.prev_run_id == "one"
     assert second.diff_prev.comparable
     assert second.diff_prev.policy == "EXACT"
+
+
+@pytest.mark.slow
+def test_a_training_with_another_numpy_is_no_replicate_and_the_version_is_named(store, monkeypatch):
+    first = snapshot_of(train(job(), store, Watcher(), run_id="one"))
+    real = metadata.version
+    assert first.course["packages"] == {"numpy": real("numpy"), "torch": torch.__version__}
+    monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == "numpy" else real(name))
+    second = snapshot_of(train(job(), store, Watcher(), run_id="two"))
+    assert second.diff_prev.policy == "ABLATION"
+    assert f"course/packages/numpy differs: {real('numpy')} / 0.1" in compare(first, second, REPLICATE).reasons
+    assert second.digests["replicates"] != first.digests["replicates"]
 
 
 @pytest.mark.slow

@@ -105,7 +105,8 @@ def _remedy(check: Check, question: Question, arms: Arms) -> Advice:
     if question.found == value:
         itself = "no number of samples decides while the value found is the threshold itself; move the threshold"
         return Advice(itself, wants_more=False)
-    return advice_on_number(estimated)
+    varying = arms.samples if arms.control is None else arms.samples - arms.control
+    return advice_on_number(estimated, "" if np.ptp(varying) else "these do not vary")
 
 
 def _counted(check: Check, asked: _Samples, arms: Arms) -> Iterator[_Samples]:

@@ -25,6 +25,7 @@ from seedbed.gate.bounds._bounded import BoundedMean
 from seedbed.gate.bounds._bounded_rows import rows_refuting
 from seedbed.gate.bounds._drift import FEWEST_FOR_DRIFT
 from seedbed.gate.bounds._resample import at_mean, at_quantile
+from seedbed.gate.bounds._samples import from_first
 from seedbed.gate.bounds._simulated import autoregressive
 
 __all__ = ["Calibration", "calibrate", "calibrated"]
@@ -192,7 +193,7 @@ def _calibrate_by_answers(
 def _moved(
     check: Check, samples: _Samples, shape: tuple[int, int], generator: np.random.Generator
 ) -> Iterator[_Samples]:
-    share, value = probability(check.statistic or ""), float(check.value)
+    samples, share, value = from_first(samples), probability(check.statistic or ""), float(check.value)
     if share is not None:
         return at_quantile(samples, share, value, shape, generator)
     if check.statistic in {"mean", "difference"}:
@@ -216,7 +217,7 @@ def _share(answers: list[set[Verdict]], wanted: Verdict) -> float:
 def _calibrate_drift(
     check: Check, samples: _Samples, shape: tuple[int, int], generator: np.random.Generator
 ) -> Calibration:
-    rho = min(max(lag_one(samples), 0.0), _MOST_CORRELATED)
+    rho = min(max(lag_one(from_first(samples)), 0.0), _MOST_CORRELATED)
     alarms = drift_alarms(check, autoregressive(rho, shape[1], shape[0], generator))
     wants_drift = check.value is (check.op is CheckOperator.EQUAL)
     if wants_drift:

@@ -1,6 +1,8 @@
 """A check: one demand on one metric. Demands that cannot be judged are refused."""
 
+import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Self
@@ -23,6 +25,8 @@ __all__ = ["DECLARED_BEFORE", "Check", "CheckOperator", "Method"]
 
 DECLARED_BEFORE: Mapping[str, bool] = {"declared_before": True}
 """The context in which checks are validated that were declared before there were some of today's refusals."""
+
+_NUMBER_MEANT = re.compile(r"([-+]?\d{1,9})(?:(?:\.|,(?!\d{3}\b))(\d{1,9}))?(%?)", re.ASCII)
 
 
 class CheckOperator(StrEnum):
@@ -167,7 +171,9 @@ class Check(Message):
 def _problems(check: Check) -> Iterator[str]:
     is_number = not isinstance(check.value, bool | str)
     if check.op.orders and not is_number:
-        yield f"{check.op.value} needs a number, found {check.value!r}; use == or !="
+        meant = _number_meant(check.value)
+        remedy = f"write {meant}" if meant else "use == or !="
+        yield f"{check.op.value} needs a number, found {check.value!r}; {remedy}"
     if check.confidence is not None and not (check.is_drift or (check.op.orders and is_number)):
         yield f"no interval can show {check.op.value} {check.value!r}; drop the confidence, or use >= or <="
     if check.range is not None and not (check.range[0] < check.range[1] and isfinite(check.range[1] - check.range[0])):
@@ -175,6 +181,18 @@ def _problems(check: Check) -> Iterator[str]:
     if check.range is not None and not is_number:
         yield f"a range is for a number, found {check.subject} {check.expected}"
     yield from _problems_without_series(check) if check.statistic is None else _problems_of_series(check)
+
+
+def _number_meant(value: object) -> str:
+    """The number that a text means, as a gate writes it: 0.8 for 80% and for 0,8; empty for any other value.
+
+    Three digits after a comma may be thousands, so that nobody can tell.
+    """
+    found = _NUMBER_MEANT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    number = Decimal(f"{found[1]}.{found[2] or 0}")
+    return f"{float(number / 100 if found[3] else number):.12g}"
 
 
 def _problems_without_series(check: Check) -> Iterator[str]:

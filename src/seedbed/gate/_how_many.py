@@ -19,10 +19,10 @@ _MOST_UNEQUAL, _WIDE = 1.25, 20.0
 _DIGITS = 1e-6
 
 
-def advice_on_number(num_more: float | None) -> Advice:
+def advice_on_number(num_more: float | None, why_unknown: str = "") -> Advice:
     """What to do where about `num_more` would decide: infinite beyond a thousand times as many, None if unknown."""
     if num_more is None:
-        return Advice("collect more samples")
+        return Advice("collect more samples" + (f"; how many is not known, since {why_unknown}" if why_unknown else ""))
     if num_more == inf:
         near = f"unless the value moves, {_MOST_TIMES_MORE} times as many samples would not decide"
         return Advice(f"{near}, so near is it to the threshold; move the threshold", wants_more=False)

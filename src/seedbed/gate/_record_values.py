@@ -106,7 +106,9 @@ def _unknown(metric: str, known: list[str]) -> str:
     last, head = metric.rpartition(".")[2], metric.partition(".")[0]
     if head in _DOCUMENTS and not any(name.startswith(f"{head}.") for name in known):
         return f"  {metric}: the record has no document {_DOCUMENTS[head]}, which a draft takes in documents"
-    near = get_close_matches(metric, known, n=3) or [name for name in known if name.rpartition(".")[2] == last][:3]
+    near = [name for name in known if name.endswith(f".{metric}")][:3]  # as the commands on runs name it
+    near = near or get_close_matches(metric, known, n=3)
+    near = near or [name for name in known if name.rpartition(".")[2] == last][:3]
     return f"  {metric}: " + (f"did you mean {' or '.join(near)}?" if near else f"known are {_first(known)}")
 
 

@@ -46,7 +46,11 @@ def block_bootstrap(
 
 
 def lag_one(samples: NDArray[np.float64]) -> float:
-    """The correlation of finite samples with their predecessors, `without_bias`; 0 if all samples are equal."""
+    """The correlation of finite samples with their predecessors, `without_bias`.
+
+    It is that of what is left by rounding where they vary by no more: take them as `from_first` gives them. The former
+    rules did not.
+    """
     centred = samples - samples.mean()
     variance = float(centred @ centred)
     found = float(centred[1:] @ centred[:-1]) / variance if variance > 0 else 0.0

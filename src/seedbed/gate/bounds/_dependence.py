@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.gate.bounds._bootstrap import without_bias
-from seedbed.gate.bounds._samples import in_units
+from seedbed.gate.bounds._samples import from_first, in_units
 from seedbed.gate.bounds._season import MOST_ALIKE_SEASONS, seasons_of_rows
 
 __all__ = [
@@ -172,6 +172,7 @@ def _alike_of_blocks(samples: _Rows, errors: float) -> NDArray[np.float64]:
 
 def switches_of_rows(samples: _Rows) -> NDArray[np.int64]:
     """How often each series in rows goes from above its mean to below or back."""
+    samples = from_first(samples)
     above = samples > samples.mean(axis=1, keepdims=True)
     switches: NDArray[np.int64] = (above[:, 1:] != above[:, :-1]).sum(axis=1)
     return switches

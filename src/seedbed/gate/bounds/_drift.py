@@ -6,7 +6,7 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.gate.bounds._samples import Samples, finite_samples
+from seedbed.gate.bounds._samples import Samples, finite_samples, in_units
 
 __all__ = ["FEWEST_FOR_DRIFT", "Detector", "Drift", "cusum", "heights", "page_hinkley"]
 
@@ -58,6 +58,7 @@ def heights(
     One sample counts for at most three standard deviations, since an outlier is no drift. The evidence of the CUSUM is
     0 over its reference samples.
     """
+    samples = in_units(samples)
     scale = samples.std(axis=-1, keepdims=True)
     deviations = np.clip(_deviations(detector, samples) / np.where(scale > 0, scale, 1.0), -_MOST, _MOST)
     return _height(deviations - delta), _height(-deviations - delta)

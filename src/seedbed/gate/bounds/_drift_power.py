@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from seedbed.gate.bounds._bootstrap import lag_one
 from seedbed.gate.bounds._drift import Detector, heights
+from seedbed.gate.bounds._samples import from_first, in_units
 from seedbed.gate.bounds._simulated import autoregressive
 
 __all__ = ["STEP", "DriftTrial", "drift_threshold", "lag_one_without_step", "power"]
@@ -59,9 +60,10 @@ def lag_one_without_step(samples: NDArray[np.float64]) -> float:
     A step also makes samples similar to their predecessors. Counted as correlation it would raise the threshold and so
     hide itself. Removing the step lowers the correlation; (8 + 10 rho) / n is added back, chosen by simulation.
     """
+    samples = in_units(samples)
     at = _largest_step(samples)
-    levels = np.concatenate([np.full(at, samples[:at].mean()), np.full(samples.size - at, samples[at:].mean())])
-    remaining = lag_one(samples - levels)
+    parts = [from_first(part) for part in (samples[:at], samples[at:])]
+    remaining = lag_one(np.concatenate([part - part.mean() for part in parts]))
     found = (remaining - 1 / samples.size) / (1 + 3 / samples.size)
     return min(max(found + (8 + 10 * found) / samples.size, 0.0), _MOST_CORRELATED)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate.bounds._bootstrap import lag_one
-from seedbed.gate.bounds._samples import Samples, finite_samples
+from seedbed.gate.bounds._samples import Samples, finite_samples, from_first
 
 __all__ = ["FEWEST_FOR_SEQUENCE", "Reach", "confidence_sequence", "sequence_reach"]
 
@@ -47,7 +47,7 @@ def confidence_sequence(values: Samples, *, confidence: float = 0.95) -> Interva
     effective sample size so small that the interval is infinite.
     """
     samples = finite_samples(values, fewest=FEWEST_FOR_SEQUENCE, needed_by="confidence_sequence")
-    reach = sequence_reach(samples, confidence=confidence)
+    reach = sequence_reach(from_first(samples), confidence=confidence)
     if reach.half_width == inf:
         raise InvalidInput(
             f"confidence_sequence: {samples.size} samples are worth {reach.effective_samples:.3g} independent "

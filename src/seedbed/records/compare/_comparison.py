@@ -7,7 +7,7 @@ from typing import Any
 
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._json_pointer import Difference, differences, is_under, unescaped
-from seedbed.records.snapshot._compared import Compared
+from seedbed.records.snapshot._compared import Compared, compared_course
 from seedbed.records.snapshot._course import DERIVED, HIDDEN, UNTOLD
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
 from seedbed.records.snapshot._schema import NOT_APPLICABLE
@@ -89,8 +89,13 @@ def group_differences(previous: Compared, current: Compared) -> Iterator[Differe
 
 def input_differences(previous: Compared, current: Compared) -> Iterator[Difference]:
     """The differences in config, factors, fingerprints and course that can change a result."""
-    parts = ("config", "factors", "fingerprints", "course")
-    before, after = ({name: getattr(snapshot, name) for name in parts} for snapshot in (previous, current))
+    before, after = (
+        {
+            **{name: getattr(each, name) for name in ("config", "factors", "fingerprints")},
+            "course": compared_course(each),
+        }
+        for each in (previous, current)
+    )
     return inputs_among(differences(before, after), previous, current)
 
 

@@ -22,7 +22,7 @@ from seedbed.records.compare._comparison import (
 from seedbed.records.compare._noise import noise_of
 from seedbed.records.compare._severity import with_severity
 from seedbed.records.snapshot._commit import Commit
-from seedbed.records.snapshot._compared import Compared
+from seedbed.records.snapshot._compared import Compared, compared_course
 from seedbed.records.snapshot._course import DERIVED
 from seedbed.records.snapshot._policy import REPLICATE, Policy, ablation, factor_of
 from seedbed.records.snapshot._snapshot import (
@@ -274,7 +274,7 @@ def _subject(snapshot: Compared) -> Json:
     return {
         "blobs": dict(snapshot.blobs),
         "config": snapshot.config,
-        "course": snapshot.course,
+        "course": compared_course(snapshot),
         "factors": snapshot.factors,
         "fingerprints": dict(given),
         "metadata": {name: value for name, value in snapshot.metadata.items() if name != "run_id"},

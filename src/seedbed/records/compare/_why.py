@@ -38,6 +38,7 @@ _PRIORS: Sequence[tuple[str, float]] = (
     ("/course/derived", 0.6),
     ("/course/resumes", 0.2),
     ("/course/runtime", 0.5),
+    ("/course/packages", 0.2),
     ("/kernels", 0.5),
     ("/config/", 0.5),
     ("/fingerprints/code", 0.4),

@@ -16,8 +16,9 @@ from seedbed.records.storage._files import Files
 __all__ = ["CHECKPOINT_EVERY", "Checkpoint", "checkpoint_key", "read_checkpoint", "write_checkpoint"]
 
 CHECKPOINT_EVERY = 1000
-_SCHEMA_VERSION = 2  # 1 found replicates by a rule that left out what happened in a run
-_WITH_LOST = 3  # some numbers have no commit, which a reader of 2 does not expect
+# 1 found replicates by a rule that left out what happened in a run, 2 and 3 by one that left out packages.
+_SCHEMA_VERSION = 4
+_WITH_LOST = 5  # some numbers have no commit, which a reader of 4 does not expect
 _LARGEST_BYTES = 2**30
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self, TypeAlias
 
+from seedbed.records.snapshot._course import with_packages
 from seedbed.records.snapshot._snapshot import Snapshot
 
-__all__ = ["Compared", "Side"]
+__all__ = ["Compared", "Side", "compared_course"]
 
 
 class Side(NamedTuple):
@@ -28,7 +29,17 @@ class Side(NamedTuple):
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
         """The side of a snapshot's JSON in the current schema. Raises KeyError when it is not a snapshot."""
-        return cls(*(body[name] for name in cls._fields))
+        known = {**body, "course": _with_packages(body["course"], body["process"], body["documents"])}
+        return cls(*(known[name] for name in cls._fields))
 
 
 Compared: TypeAlias = Snapshot | Side
+
+
+def compared_course(one: Compared) -> dict[str, Any]:
+    """What happened in the run, as it is compared: with the packages that the record tells, or none."""
+    return one.course if isinstance(one, Side) else _with_packages(one.course, one.process, one.documents)
+
+
+def _with_packages(course: Mapping[str, Any], process: Any, documents: Mapping[str, Any]) -> dict[str, Any]:
+    return {"packages": {}, **with_packages(course, process, documents)}

@@ -14,7 +14,17 @@ from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.records.canonical._canonical import Json, plain
 from seedbed.records.canonical._json_pointer import differences
 
-__all__ = ["DERIVED", "HIDDEN", "UNTOLD", "change_summaries", "course_of", "course_words", "is_kept", "resumes_of"]
+__all__ = [
+    "DERIVED",
+    "HIDDEN",
+    "UNTOLD",
+    "change_summaries",
+    "course_of",
+    "course_words",
+    "is_kept",
+    "resumes_of",
+    "with_packages",
+]
 
 DERIVED = "/course/derived/"
 HIDDEN = "/course/hidden/"
@@ -64,6 +74,19 @@ def course_of(
     found = {**made, "runtime": _runtime(documents.get("audit_run")), "resumes": resumes}
     others = {"untold": dict(untold), "hidden": dict(hidden)}
     return found | {name: told for name, told in others.items() if told}
+
+
+def with_packages(course: Mapping[str, Any], process: Json, documents: Mapping[str, Any]) -> dict[str, Any]:
+    """`course` with the versions of packages that the record tells, as `packages`: they are inputs of the result too.
+
+    They stand in `process.environment`, as `environment_facts` gives them, and that of PyTorch in `audit_run`, which
+    counts where both tell it. Records of former Seedbeds have no such part, and are compared by what they tell. Without
+    any there is none.
+    """
+    told = _object(_object(_object(process).get("environment")).get("packages"))
+    audited = {"torch": _object(documents.get("audit_run")).get("pytorch_version")}
+    packages = {name: found for each in (told, audited) for name, found in each.items() if isinstance(found, str)}
+    return dict(course) if "packages" in course or not packages else {**course, "packages": packages}
 
 
 def change_summaries(documents: Mapping[str, Any]) -> dict[str, ChangeSummary]:

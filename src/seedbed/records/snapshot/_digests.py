@@ -5,6 +5,7 @@ from typing import Any
 
 from seedbed.records.canonical._canonical import Json, digest_plain, escape
 from seedbed.records.canonical._json_pointer import without
+from seedbed.records.snapshot._course import with_packages
 from seedbed.records.snapshot._policy import is_seed
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS
 
@@ -47,9 +48,10 @@ def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
 def replicates_digest(body: Mapping[str, Any]) -> str:
     """The digest that finds replicates by the current rule, for a body in the current schema, whatever it recorded."""
     recorded: dict[str, str] = body["digests"]
-    if body["schema_version"] >= _FIRST_WITH_COURSE:
+    course = with_packages(body["course"], body["process"], body["documents"])
+    if body["schema_version"] >= _FIRST_WITH_COURSE and course == body["course"]:
         return recorded["replicates"]
-    return _replicates(recorded["comparison_group"], body, has_course=True)
+    return _replicates(recorded["comparison_group"], {**body, "course": course}, has_course=True)
 
 
 def _replicates(group: str, body: Mapping[str, Any], *, has_course: bool) -> str:

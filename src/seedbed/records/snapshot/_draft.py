@@ -17,7 +17,7 @@ from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_docume
 from seedbed.records.canonical._numbers import with_plain_numbers
 from seedbed.records.canonical._redaction import Identity, doubtful, redact_text, redacted_object, redacted_pointer
 from seedbed.records.canonical._secrets import SECRET
-from seedbed.records.snapshot._course import change_summaries, course_of
+from seedbed.records.snapshot._course import change_summaries, course_of, with_packages
 from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._schema import (
     NOT_APPLICABLE,
@@ -193,6 +193,7 @@ def build_body(
     computed = own_digests(given["config"], draft.volatile_settings)
     settings = without(given["config"], draft.volatile_settings)
     hidden = dict.fromkeys(draft._hidden, draft.key)
+    course = course_of(given["documents"], settings, resumes, untold, hidden)
     body = {
         **given,
         "schema_version": SNAPSHOT_SCHEMA_VERSION,
@@ -208,7 +209,7 @@ def build_body(
         "symbol": draft.symbol,
         "volatile_settings": list(draft.volatile_settings),
         "logs": {name: head.model_dump() for name, head in logs.items()},
-        "course": course_of(given["documents"], settings, resumes, untold, hidden),
+        "course": with_packages(course, given["process"], given["documents"]),
         "comparison_group": draft.comparison_group,
         "fingerprints": {**given["fingerprints"], **computed},
         "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
