@@ -18,7 +18,7 @@ from pydantic import (
 
 from seedbed.contracts import CheckKind, Message
 from seedbed.gate._held import not_held
-from seedbed.gate._statistics import DRIFTS, PAIRED, WITH_INTERVAL, probability, statistic_named
+from seedbed.gate._statistics import DRIFTS, MOST_CERTAIN, PAIRED, WITH_INTERVAL, probability, statistic_named
 from seedbed.gate._terse import parse_terse
 
 __all__ = ["DECLARED_BEFORE", "Check", "CheckOperator", "Method"]
@@ -87,7 +87,7 @@ class Check(Message):
     metric: str = Field(min_length=1)
     op: CheckOperator
     value: bool | float | str
-    confidence: float | None = Field(default=None, gt=0, lt=1)
+    confidence: float | None = Field(default=None, gt=0, le=MOST_CERTAIN)
     kind: CheckKind = CheckKind.THRESHOLD
     statistic: str | None = None
     control: str | None = Field(default=None, min_length=1)
