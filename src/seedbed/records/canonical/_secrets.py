@@ -119,6 +119,8 @@ _HARMLESS = re.compile(
     r"|bearer|basic|token|digest|negotiate|apikey|oauth2?|oidc|ldap|kerberos|iam|sso|anonymous",
     re.IGNORECASE,
 )
+# A reference, and what stands for it where nothing is given.
+_REFERENCE_OR_ELSE = re.compile(r"\$\{(?:[\w.]+(?::[-=+]|:[\w.]+,)|[A-Z_][A-Z\d_]*[-=+])(?P<value>.*)", re.DOTALL)
 # Under an ambiguous name, what is plainly a word or two: cls, cls_pool, user_id, vit-b-16. Tokens are longer and mixed.
 _WORDS = re.compile(r"(?=.{1,40}\Z)(?=\D*(?:\d\D*){0,3}\Z)[a-z][a-z0-9]{0,14}(?:[_-][a-z0-9]{1,15})*")
 _SMALLEST_NUMBER = 1000
@@ -205,6 +207,7 @@ _UP_TO_AN_END: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{SECRET}",
     ),
 )
+_NAME_IN_QUOTES = rf"[\"'][\w.-]{{0,{_LONGEST_NAME}}}(?:{_SURE})[\w.-]{{0,{_LONGEST_NAME}}}[\"']"
 # What is a secret unless it is a word of a sentence.
 _UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
@@ -222,6 +225,22 @@ _UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
             rf"(<(?P<name>[\w:.-]{{0,{_LONGEST_NAME}}}(?:{_SURE})[\w.-]{{0,{_LONGEST_NAME}}})(?:\s[^<>]{{0,200}})?>)"
             rf"(?!{SECRET}).{{1,2000}}?(?=</(?P=name)>)",
             re.IGNORECASE | re.DOTALL,
+        ),
+        rf"\1{SECRET}",
+    ),
+    (
+        re.compile(
+            rf"(<(?P<element>[\w:.-]{{1,{_LONGEST_NAME}}})\s[^<>]{{0,200}}?(?:key|name|id)\s*=\s*{_NAME_IN_QUOTES}[^<>]{{0,200}}"
+            rf"(?<!/)>)(?!{SECRET})[^<]{{1,2000}}(?=</(?P=element)>)",
+            re.IGNORECASE,
+        ),
+        rf"\1{SECRET}",
+    ),
+    (
+        re.compile(
+            rf"(\bvalue[\"']?\s*[=:]\s*)(?P<quote>[\"'])[^\"'<>\r\n]{{1,2000}}(?P=quote)"
+            rf"(?=\s*+(?:,\s*+)?[\"']?(?:key|name|id)[\"']?\s*[=:]\s*{_NAME_IN_QUOTES})",
+            re.IGNORECASE,
         ),
         rf"\1{SECRET}",
     ),
@@ -316,8 +335,10 @@ def hides(what: Telling, value: Json) -> bool:
     if isinstance(value, str):
         if what > Telling.LIKELY:
             return bool(value)
-        is_harmless = _HARMLESS.fullmatch(value) or (what is Telling.AMBIGUOUS and _WORDS.fullmatch(value))
-        return what > Telling.NOTHING and not is_harmless
+        reference = _REFERENCE_OR_ELSE.fullmatch(value)
+        is_word = what is Telling.AMBIGUOUS and not reference and _WORDS.fullmatch(value)
+        given = reference["value"].rstrip("}").strip("\\\"' \t\r\n") if reference else value
+        return what > Telling.NOTHING and not (_HARMLESS.fullmatch(given) or is_word)
     if what is not Telling.ALL or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) >= _SMALLEST_NUMBER and value == value // 1
