@@ -53,6 +53,7 @@ def test_no_policy_but_an_ablation_of_it_passes_over_what_may_be_no_secret(first
         *("password:  lr={}", "--api-key x:lr={}", "run_secret=0_lr={}_bs=2", "s3://b/password=a/lr={}/x"),
         *("s3://b/password=a/epoch-{}/m.pt", "password=$X:LR={}", "'password=a]lr={}'", "?api_key=a#lr={}"),
         *("authorization: none lr={} bs=2", "authorization: digest lr={} x", "cookie: a=b lr={}", "Cookie: a=1, lr={}"),
+        *("password='''a''' '''lr={}'''", 'password=\\"a\\" \\"lr={}\\"'),
         *("-----BEGIN PRIVATE KEY----- lr={}", "max_session_token=1234567{}"),
     ],
 )

@@ -70,7 +70,9 @@ def end_of_value(text: str, start: int) -> int:
 
 def is_single(value: str) -> bool:
     """Whether the value is one text in quotes, or one token."""
-    return (_QUOTED_PIECE.fullmatch(value) or _PLAIN_PIECE.fullmatch(value)) is not None
+    # What a whole text in quotes matches may also be two of them, from the first quote to the last.
+    quoted = _QUOTED_PIECE.match(value)
+    return quoted.end() == len(value) if quoted else _PLAIN_PIECE.fullmatch(value) is not None
 
 
 def _end_of_block(text: str, start: int, begin: int) -> int:
