@@ -46,6 +46,29 @@ def test_no_policy_but_an_ablation_of_it_passes_over_what_may_be_no_secret(first
     assert not compare(*pair, ablation("lr")).comparable
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("PASSWORD= x{}", "password= 'lr={}'", "--password= trainer.lr={}", "password= -lr={}"),
+        *("password:  lr={}", "--api-key x:lr={}", "run_secret=0_lr={}_bs=2", "s3://b/password=a/lr={}/x"),
+        *("s3://b/password=a/epoch-{}/m.pt", "password=$X:LR={}", "'password=a]lr={}'", "?api_key=a#lr={}"),
+        *("authorization: none lr={} bs=2", "authorization: digest lr={} x", "cookie: a=b lr={}", "Cookie: a=1, lr={}"),
+        *("password='''a''' '''lr={}'''", 'password=\\"a\\" \\"lr={}\\"'),
+        *("-----BEGIN PRIVATE KEY----- lr={}", "max_session_token=1234567{}"),
+    ],
+)
+def test_what_may_be_hidden_beyond_a_secret_is_not_passed_over(command):
+    pair = configured("r1", command=command.format(1)), configured("r2", command=command.format(2))
+    assert pair[0].config == pair[1].config
+    assert compare(*pair, EXACT).reasons == (unknown("config/command"),)
+
+
+@pytest.mark.parametrize("command", ["PASSWORD= LR={}", "DB_PASSWORD= SEED={} python t.py", "t --api-key= --lr={}"])
+def test_what_follows_an_empty_secret_in_a_command_is_compared(command):
+    pair = configured("r1", command=command.format(1)), configured("r2", command=command.format(2))
+    assert compare(*pair, EXACT).reasons == (f"config/command differs: {command.format(1)} / {command.format(2)}",)
+
+
 def test_what_only_one_run_has_replaced_is_not_known_either():
     given = configured("r1", token="X9"), configured("r2", token="<secret>")  # as a record of a former version has it
     assert compare(*given, EXACT).reasons == (unknown("config/token", "one run"),)

@@ -158,6 +158,30 @@ GIVEN = {
     "password = a.b or c or 'V1', n": "password = <secret>, n",
     "password = x - 1 or 'V1', n": "password = <secret>, n",
     'password = new Secret("V1"); n': "password = <secret>; n",
+    'password = r#"V1"V2"#; n': "password = <secret>; n",
+    "password=V1'V2 V3' n": "password=<secret> n",
+    "password = lambda: 'V1', n": "password = <secret>, n",
+    "password: Callable[[], str] = lambda x: x or 'V1', n": "password: <secret>, n",
+    "password = !x ? 'V1' : 'V2'; n": "password = <secret>; n",
+    "password = typeof x === 'u' ? 'V1' : 'V2'; n": "password = <secret>; n",
+    '$password = ConvertTo-SecureString -String "V1" n': "$password = <secret> n",
+    # an expression over several lines
+    "password = 'V1' +\n  'V2'\nn": "password = <secret>\nn",
+    "f(password='V1'\n  + 'V2', n=1)": "f(password=<secret>, n=1)",
+    "password = x or\\\n 'V1'\nn": "password = <secret>\nn",
+    "password = x \\\n  or 'V1'\nn": "password = <secret>\nn",
+    "password = x\n  ? 'V1'\n  : 'V2';\nn": "password = <secret>;\nn",
+    "f(password='V1'  # c\n  'V2', n=1)": "f(password=<secret>, n=1)",
+    "password = {\n 'a': 'V1', # }\n 'b': 'V2'}\nn": "password = <secret>\nn",
+    "password = [\n 'V1', // it's ]\n 'V2'];\nn": "password = <secret>;\nn",
+    # what a reference becomes where nothing is given
+    "token: ${TOKEN:-V1}, n": "token: <secret>, n",
+    "token=${T:-V1} n": "token=<secret> n",
+    "--hub-token ${T:-V1} n": "--hub-token <secret>} n",
+    # in XML, and in JSON
+    '<property name="password">V1</property><n>1</n>': '<property name="password"><secret></property><n>1</n>',
+    '<add value="V1" key="db.password" n="1"/>': '<add value=<secret> key="db.password" n="1"/>',
+    '{"value": "V1", "name": "api_key"}': '{"value": <secret>, "name": "api_key"}',
     "password=V1 and then it ended": "password=<secret> and then it ended",
 }
 
@@ -174,6 +198,11 @@ def test_all_of_a_value_is_hidden_however_it_is_given_to_its_name(text):
         "password=\nlr=0.1",
         "PASSWORD:\nuser: bob",
         "a=1&password=&lr=2",
+        "PASSWORD= LR=1",
+        "DB_PASSWORD= SEED=1 python t.py",
+        "train --api-key= --lr=1 --password= -v",
+        "password=\t--dry-run",
+        "HF_TOKEN= LR=1",
         "the password(s) and the password <= 8",
         "columns ['user', 'password', 'host']",
         "log in with <password> or <secret>",
@@ -182,6 +211,8 @@ def test_all_of_a_value_is_hidden_however_it_is_given_to_its_name(text):
         "f(token: str = None, auth: Optional[str] = None)",
         "password:",
         "password:\n\n",
+        "token: ${TOKEN:-}, auth=${oc.env:AUTH,null}, --token ${T:-}",
+        '<property name="lr">1</property><add value="1" key="lr"/>',
     ],
 )
 def test_what_only_looks_given_is_left_alone(text):
@@ -193,6 +224,15 @@ def test_a_value_of_many_parts_leaves_a_doubt_and_a_single_one_none():
     assert list(doubtful(of_many, ALICE)) == ["/a", "/b", "/c"]
     single: Json = {"a": "f(password='x y', n=1)", "b": "f(password=V1, n=1)", "c": "passwords: V1"}
     assert list(doubtful(single, ALICE)) == []
+
+
+@pytest.mark.parametrize("reference", ["${T:-%s}", "${T-%s}", "${T:=%s}", "${oc.env:T,'%s'}", '${T:-"%s"}'])
+def test_what_stands_for_a_reference_that_is_not_given_is_a_secret(reference):
+    for key in ("token", "cookie", "password"):
+        assert redacted({key: reference % "hunter"}, ALICE) == {key: "<secret>"}
+        assert list(doubtful({key: reference % "hunter"}, ALICE)) == ([f"/{key}"] if key != "password" else [])
+    for harmless in ("", "none", "${U}"):
+        assert redacted({"token": reference % harmless}, ALICE) == {"token": reference % harmless}
 
 
 @pytest.mark.parametrize(

@@ -414,6 +414,11 @@ LONG = [
     *("cookie: " * 25_000, "password='a' 'b' " * 10_000, "password=\u201cab " * 10_000, "password: a | " * 10_000),
     *("token=" + ")" * 200_000 + "x", "password" * 25_000, "?" + "key" * 60_000, ".-a" * 60_000),
     *("password = " * 10_000, "'password' " * 20_000, "password: ${" * 10_000, "max_password = 1 = " * 5_000),
+    *("cookie:a=;" * 20_000 + ",", "-----BEGIN PRIVATE KEY-----" * 8_000, "password= A=b " * 10_000),
+    *('password=r#"' * 10_000, "password=a +" + "#" * 200_000, "password='a' # " * 10_000, "password = [ # " * 10_000),
+    *("password=a'b" * 15_000, "password= a\n" * 20_000, "token=${A:-" * 20_000, "<a name='password'>" * 10_000),
+    *("value='a'" * 20_000 + " " * 100_000, "password = lambda: " * 10_000, "password = A-B " * 10_000),
+    *("token='a' +\n " * 10_000, "token=a\n ? 'b' " * 10_000, "password=" + "a\n + " * 40_000),
     *('password = "' * 10_000, "password = `" * 10_000, "password:\n# password:\n" * 5_000, "token = " * 20_000),
 ]
 

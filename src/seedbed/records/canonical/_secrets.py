@@ -69,7 +69,8 @@ _TOKENS = {
     "Twilio": r"SK[0-9a-f]{32}",
 }
 _ANY_TOKEN = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_TOKENS.values())})")
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL)
+_PEM_BEGIN, _PEM_END = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----", r"-----END [A-Z0-9 ]*-----"
+_PEM = re.compile(rf"{_PEM_BEGIN}(?:[^-]|-(?!----))*+{_PEM_END}")
 _WEBHOOK = re.compile(r"((?:hooks\.slack\.com|/api/webhooks|webhook\.office\.com)/)[\w/@.-]+", re.IGNORECASE)
 
 # Names that lead to a secret wherever they stand in a key.
@@ -118,6 +119,8 @@ _HARMLESS = re.compile(
     r"|bearer|basic|token|digest|negotiate|apikey|oauth2?|oidc|ldap|kerberos|iam|sso|anonymous",
     re.IGNORECASE,
 )
+# A reference, and what stands for it where nothing is given.
+_REFERENCE_OR_ELSE = re.compile(r"\$\{(?:[\w.]+(?::[-=+]|:[\w.]+,)|[A-Z_][A-Z\d_]*[-=+])(?P<value>.*)", re.DOTALL)
 # Under an ambiguous name, what is plainly a word or two: cls, cls_pool, user_id, vit-b-16. Tokens are longer and mixed.
 _WORDS = re.compile(r"(?=.{1,40}\Z)(?=\D*(?:\d\D*){0,3}\Z)[a-z][a-z0-9]{0,14}(?:[_-][a-z0-9]{1,15})*")
 _SMALLEST_NUMBER = 1000
@@ -139,6 +142,7 @@ _LIKELY = (
 )
 _ONE_WORD = re.compile(rf"{_QUOTES}[A-Za-z]+(?:[^\w=+/.-]|$)")
 _SWITCH = re.compile(r"(?:true|false|yes|no|on|off|none|null)\b", re.IGNORECASE)
+_PARAMETER = r"[\w-]+\s*=\s*[\w\"]"
 # A word as a sentence has it, also with hyphens, up to its end.
 _OF_LETTERS = r"[A-Za-z]+(?:-[A-Za-z]+)*[.-]*(?![\w.~+/=-])"
 
@@ -154,6 +158,16 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 
+# As a shell has it, a sign directly behind its name and then a blank give nothing; where an option or another
+# assignment follows, that is plain.
+_GIVES_NOTHING = re.compile(r"\w=[^\S\r\n]+\Z")
+_OPTION_OR_ASSIGNMENT = re.compile(
+    r"--[A-Za-z][\w.-]*+(?=[=\s\"',;)\]}]|\Z)|-[A-Za-z](?=[\s\"',;)\]}]|\Z)|[A-Za-z_]\w*+=(?=[^\s=\"',;&)\]}])"
+)
+# Something more is given in what follows a token: `a/lr=1`; the base64 of a key may end in signs.
+_GIVES_MORE = re.compile(r"=[^=\"']")
+_PART_OF_PATH = re.compile(r"/[\w.-]*\Z")
+
 # What is a secret beyond doubt.
 _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (_PEM, SECRET),
@@ -162,20 +176,17 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     # A password may hold an @, and one that follows a user also a slash; a port and a path are none.
     (re.compile(r"(\w://)(?:[^\s/'\"]+|[^\s/:@'\"]*:(?!\d+(?:[/?#]|$))[^\s'\",;]{0,200})@"), rf"\1{SECRET}@"),
     (
-        re.compile(rf"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n=]{{0,{_LONGEST_NAME}}}=)[^\r\n]+", re.IGNORECASE),
-        rf"\1{SECRET}",
-    ),
-    # Of Digest, OAuth and the signatures of AWS every parameter goes, up to the end of the header.
-    (
         re.compile(
-            rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}[\w-]+\s+)(?=[\w-]+\s*=\s*[\w\"])[^\r\n']+", re.IGNORECASE
+            rf"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n=,\s]{{0,{_LONGEST_NAME}}}=)"
+            r"(?:[^\s,]|(?<=;)[ \t]){1,2000}+(?=[\r\n]|\Z)",
+            re.IGNORECASE,
         ),
         rf"\1{SECRET}",
     ),
     (
         re.compile(
-            rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}(?:bearer|basic|token|digest|negotiate|apikey)\s+)(?!{SECRET})"
-            r"[^\s,;\"']+",
+            rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}(?:bearer|basic|token|digest|negotiate|apikey)\s+)"
+            rf"(?!{SECRET}|{_PARAMETER})[^\s,;\"']+",
             re.IGNORECASE,
         ),
         rf"\1{SECRET}",
@@ -183,7 +194,21 @@ _CERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"\b(Bearer)\s+(?!{_OF_LETTERS})[\w.~+/=-]{{8,}}", re.IGNORECASE), rf"\1 {SECRET}"),
     (re.compile(r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]++[^\s:]++:)\S+"), rf"\1{SECRET}"),
 )
-# The same where it may be a word of a sentence.
+# What may be more than the secret, before anything else is replaced in it: all behind a key that is never closed, a
+# line of cookies and, of Digest, OAuth and the signatures of AWS, every parameter up to the end of the header.
+_UP_TO_AN_END: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(rf"{_PEM_BEGIN}.*?(?:{_PEM_END}|\Z)", re.DOTALL), SECRET),
+    (
+        re.compile(rf"(\b(?:set-)?cookie:\s*+)(?![\"'<])(?=[^\r\n=]{{0,{_LONGEST_NAME}}}=)[^\r\n]+", re.IGNORECASE),
+        rf"\1{SECRET}",
+    ),
+    (
+        re.compile(rf"(\bauthorization{_QUOTES}\s*[=:]\s*{_QUOTES}[\w-]+\s+)(?={_PARAMETER})[^\r\n']+", re.IGNORECASE),
+        rf"\1{SECRET}",
+    ),
+)
+_NAME_IN_QUOTES = rf"[\"'][\w.-]{{0,{_LONGEST_NAME}}}(?:{_SURE})[\w.-]{{0,{_LONGEST_NAME}}}[\"']"
+# What is a secret unless it is a word of a sentence.
 _UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\b(?:set-)?cookie:\s*+)(?![\"'<])[^\r\n]+", re.IGNORECASE), rf"\1{SECRET}"),
     (re.compile(r"\b(Bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {SECRET}"),
@@ -200,6 +225,22 @@ _UNCERTAIN: tuple[tuple[re.Pattern[str], str], ...] = (
             rf"(<(?P<name>[\w:.-]{{0,{_LONGEST_NAME}}}(?:{_SURE})[\w.-]{{0,{_LONGEST_NAME}}})(?:\s[^<>]{{0,200}})?>)"
             rf"(?!{SECRET}).{{1,2000}}?(?=</(?P=name)>)",
             re.IGNORECASE | re.DOTALL,
+        ),
+        rf"\1{SECRET}",
+    ),
+    (
+        re.compile(
+            rf"(<(?P<element>[\w:.-]{{1,{_LONGEST_NAME}}})\s[^<>]{{0,200}}?(?:key|name|id)\s*=\s*{_NAME_IN_QUOTES}[^<>]{{0,200}}"
+            rf"(?<!/)>)(?!{SECRET})[^<]{{1,2000}}(?=</(?P=element)>)",
+            re.IGNORECASE,
+        ),
+        rf"\1{SECRET}",
+    ),
+    (
+        re.compile(
+            rf"(\bvalue[\"']?\s*[=:]\s*)(?P<quote>[\"'])[^\"'<>\r\n]{{1,2000}}(?P=quote)"
+            rf"(?=\s*+(?:,\s*+)?[\"']?(?:key|name|id)[\"']?\s*[=:]\s*{_NAME_IN_QUOTES})",
+            re.IGNORECASE,
         ),
         rf"\1{SECRET}",
     ),
@@ -294,8 +335,10 @@ def hides(what: Telling, value: Json) -> bool:
     if isinstance(value, str):
         if what > Telling.LIKELY:
             return bool(value)
-        is_harmless = _HARMLESS.fullmatch(value) or (what is Telling.AMBIGUOUS and _WORDS.fullmatch(value))
-        return what > Telling.NOTHING and not is_harmless
+        reference = _REFERENCE_OR_ELSE.fullmatch(value)
+        is_word = what is Telling.AMBIGUOUS and not reference and _WORDS.fullmatch(value)
+        given = reference["value"].rstrip("}").strip("\\\"' \t\r\n") if reference else value
+        return what > Telling.NOTHING and not (_HARMLESS.fullmatch(given) or is_word)
     if what is not Telling.ALL or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) >= _SMALLEST_NUMBER and value == value // 1
@@ -329,12 +372,15 @@ def without_certain(text: str) -> str:
     for shape, replacement in _CERTAIN:
         text = shape.sub(replacement, text)
     text = _BASIC.sub(_without_user, _without_given(text, _ASSIGNED, _is_certain))
-    return _FLAG_VALUE.sub(functools.partial(_without_value, least=Telling.ALL), text)
+    return _FLAG_VALUE.sub(_without_certain_value, text)
 
 
 def without_secrets(text: str) -> str:
     """`text` with what its shape or the name before it tells to be a secret replaced by <secret>."""
-    text = without_certain(_without_given(text, _ASSIGNED, lambda found, value: not _is_count(found, value)))
+    text = _without_given(text, _ASSIGNED, lambda found, value: not _is_count(found, value))
+    for shape, replacement in _UP_TO_AN_END:
+        text = shape.sub(replacement, text)
+    text = _FLAG_VALUE.sub(functools.partial(_without_value, least=Telling.ALL), without_certain(text))
     for shape, replacement in _UNCERTAIN:
         text = shape.sub(replacement, text)
     text = _SET_VARIABLE.sub(_without_variable, text)
@@ -350,6 +396,8 @@ def _without_given(text: str, names: re.Pattern[str], is_secret: Callable[[re.Ma
     kept, done, at = [], 0, 0
     while found := names.search(text, at):
         at = found.end()
+        if _GIVES_NOTHING.search(found.group()) and _OPTION_OR_ASSIGNMENT.match(text, at):
+            continue
         end = end_of_value(text, at)
         if end > at and is_secret(found, text[at:end]):
             kept += [text[done:at], SECRET]
@@ -360,23 +408,33 @@ def _without_given(text: str, names: re.Pattern[str], is_secret: Callable[[re.Ma
 
 
 def _is_certain(found: re.Match[str], value: str) -> bool:
-    """Whether the value is one text or token, and no word as a sentence has it after a name and a colon."""
+    """Whether the value is one text or token, and no word as a sentence has it after a name and a colon.
+
+    What follows `password=` and a blank may also be the next word of a shell.
+    """
     by = found["by"]
     if _is_count(found, value) or found["more"].lower() not in ("", "s") or by.strip("\\\"' \t\n") not in ("=", ":"):
+        return False
+    if _GIVES_NOTHING.search(found.group()):
         return False
     if value[0] in "\\\"'":
         return is_single(value)
     is_word = by[-1].isspace() and _ONE_WORD.match(value)
     is_switch = by[-1] in "=:" and _SWITCH.match(value)
-    return is_single(value) and not is_word and not is_switch
+    is_part = _GIVES_MORE.search(value) or ("/" in value and _PART_OF_PATH.search(_name(found)))
+    return is_single(value) and not is_word and not is_switch and not is_part
 
 
 def _is_count(found: re.Match[str], value: str) -> bool:
     """Whether the value is a number and the word before its name makes it a count, as in `num_api_keys=5`."""
     if not _NUMBER.fullmatch(value):
         return False
-    before = found.string[max(found.start() - _LONGEST_NAME, 0) : found.start("by")]
-    return telling(_NO_NAME.split(before)[-1]) is Telling.LIKELY
+    return telling(_NO_NAME.split(_name(found))[-1]) is Telling.LIKELY
+
+
+def _name(found: re.Match[str]) -> str:
+    """The name up to its sign, and what stands before it."""
+    return found.string[max(found.start() - _LONGEST_NAME, 0) : found.start("by")]
 
 
 def without_random(text: str) -> str:
@@ -401,6 +459,11 @@ def _without_value(found: re.Match[str], least: Telling = Telling.LIKELY) -> str
     what, value = telling_of_flag(found["key"]), found["value"]
     hidden = what >= least and hides(what, value.strip("\\\"'"))
     return f"{found.group()[: -len(value)]}{SECRET}" if hidden else found.group()
+
+
+def _without_certain_value(found: re.Match[str]) -> str:
+    is_part = found["value"][0] not in "\\\"'" and _GIVES_MORE.search(found["value"])
+    return found.group() if is_part else _without_value(found, Telling.ALL)
 
 
 def _is_likely(found: re.Match[str], value: str) -> bool:
