@@ -107,8 +107,11 @@ def test_a_rollback_of_an_overwritten_rate_leads_back_to_the_declared_schedule_t
     optimizer.param_groups[0]["lr"] = 3.0
     train_step(optimizer, None)
     assert engine.history[1].outcome is Outcome.FAILED
+    with pytest.raises(Conflict, match="may compute from it at a later step"):
+        engine.rollback(step=2)  # what other code wrote stands until the schedule steps
+    schedule_alone(scheduler)
     (back,) = engine.rollback(step=2)
-    assert (back.after, optimizer.param_groups[0]["lr"]) == (0.005, 0.005)
+    assert (back.after, optimizer.param_groups[0]["lr"]) == (0.0025, 0.0025)
 
 
 @pytest.mark.parametrize("looked", [False, True])

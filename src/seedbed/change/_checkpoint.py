@@ -4,11 +4,14 @@ from pydantic import Field
 
 from seedbed.contracts import Message
 
-__all__ = ["ChangeState", "SeenState"]
+__all__ = ["ChangeState", "Seen"]
 
 
-class SeenState(Message):
-    """What the watch on a parameter has seen of its latest change, as `Seen`."""
+class Seen(Message):
+    """What a watch has seen of a change: the values now, of each group, that would stand there without it.
+
+    `by_schedule`: nothing but a declared schedule moved the value since the change.
+    """
 
     former: tuple[float, ...]
     by_schedule: bool
@@ -26,4 +29,4 @@ class ChangeState(Message):
     last_change: int = Field(ge=0)
     values: dict[str, dict[str, float]]
     journal_head: str | None = None
-    seen: dict[str, SeenState] = Field(default_factory=dict)
+    seen: dict[str, Seen] = Field(default_factory=dict)

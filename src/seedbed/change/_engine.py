@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, final
 
-from seedbed.change._checkpoint import ChangeState, SeenState
+from seedbed.change._checkpoint import ChangeState, Seen
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._ledger import ChangeJournal, Ledger
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas, taken_back
 from seedbed.change._summary import summary
-from seedbed.change.bindings._binding import Binding, MovingBinding, Seen, Use, UseReport, holds
+from seedbed.change.bindings._binding import Binding, MovingBinding, Use, UseReport, holds
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
@@ -133,8 +133,8 @@ class ChangeEngine:
         self._require_settled()
         self.settle(step)
         self._look_for_losses()
-        moving = self._moving()
-        deltas = rollback_deltas(self.history, self._target.read(), moving, self._standing)
+        undoing = self._target.undoing() if isinstance(self._target, Bindings) else {}
+        deltas = rollback_deltas(self.history, self._target.read(), undoing, self._standing)
         return self.propose_all(deltas, step, rules=Rules(self._registry, guards=())) if deltas else ()
 
     def settle(self, step: int) -> None:
@@ -213,34 +213,21 @@ class ChangeEngine:
             last_change=last_change,
             values=self._target.state(),
             journal_head=self._ledger.head,
-            seen={key: SeenState(**each._asdict()) for key, each in seen.items() if each is not None},
+            seen={key: each for key, each in seen.items() if each is not None},
         )
 
-    def _settle(self, step: int, seen: Mapping[str, SeenState]) -> None:
+    def _settle(self, step: int, seen: Mapping[str, Seen]) -> None:
         if still_open := self.history.open():
             with self._target.locked():
                 self._settle_open(still_open)
         for parameter in self._registry:
-            each = seen.get(parameter.key)
-            self._settle_watch(parameter.key, step, None if each is None else Seen(each.former, each.by_schedule))
+            self._settle_watch(parameter.key, step, seen.get(parameter.key))
         self._settled = True
 
     def _look_for_losses(self) -> None:
         """Note the losses that no step has met yet."""
-        if not isinstance(self._target, Bindings):
-            return
-        self._target.look()
-        live, moving = self._target.read(), self._target.moving()
-        for key in self._watched.keys() - moving.keys():
-            record = self.history.held(key)
-            if record is not None and record.id == self._watched[key] and not holds(live[key], record.after):
-                self._fail_overwritten(record, live[key])
-
-    def _fail_overwritten(self, record: ChangeRecord, found: float) -> None:
-        numbers = f"expected {record.after:g}, found {exactly(found)}"
-        self._ledger.fail(record, f"{numbers}; the value was overwritten by code outside the bindings", found)
-        self._target.watch(record.delta.parameter, None)
-        self._watched.pop(record.delta.parameter, None)
+        if isinstance(self._target, Bindings):
+            self._target.look()
 
     def _moving(self) -> dict[str, MovingBinding]:
         return self._target.moving() if isinstance(self._target, Bindings) else {}
@@ -446,14 +433,11 @@ class ChangeEngine:
         if record is None or record.id == self._watched.get(key):
             return
         found, binding = self._target.read()[key], self._moving().get(key)
-        is_proven = record.phase is Kind.EFFECTIVE
-        may_move = binding is not None or not isinstance(self._target, Bindings)
-        if holds(found, record.after) or (is_proven and may_move) or (binding is not None and seen is not None):
+        # Others may have moved a proven value, or one that was seen, on since then.
+        if holds(found, record.after) or record.phase is Kind.EFFECTIVE or (binding is not None and seen is not None):
             if binding is not None:
                 binding.recall(record.before, record.after, seen)
             self._watch(record, step)
-        elif is_proven:
-            self._fail_overwritten(record, found)
         else:
             self._ledger.give_up(record.id, f"when it was settled, the live value was {found:g}")
             self._target.watch(key, None)

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
-from seedbed.change.bindings._binding import MovingBinding, Unproven, holds
+from seedbed.change.bindings._binding import UndoingBinding, Unproven, holds
 from seedbed.change.parameters._delta import Delta, Set
 from seedbed.errors import Conflict
 
@@ -42,12 +42,12 @@ def unproven(history: ChangeHistory, parameter: str) -> list[ChangeRecord]:
 def rollback_deltas(
     history: ChangeHistory,
     live: Mapping[str, float],
-    moving: Mapping[str, MovingBinding] = MappingProxyType({}),
+    undoing: Mapping[str, UndoingBinding] = MappingProxyType({}),
     standing: Container[int] = (),
 ) -> tuple[Delta, ...]:
     """The deltas that take back every unproven change; none when every live value is proven.
 
-    A value goes back to the last proven one, a value of `moving` to what would be there now without its changes; what
+    A value goes back to the last proven one, one of `undoing` to what would be there now without its changes; what
     overwrote a change is left as it is. `standing` are the lost changes, by id, whose value was not overwritten. Raises
     Conflict where nobody knows what would be there.
     """
@@ -59,8 +59,8 @@ def rollback_deltas(
             if _was_applied(each)
         ]
         deltas += (
-            _moved_back(key, changes, live[key], moving[key])
-            if key in moving
+            _undone(key, changes, live[key], undoing[key])
+            if key in undoing
             else _set_back(key, changes, live[key], value)
         )
     return tuple(deltas)
@@ -78,12 +78,16 @@ def taken_back(history: ChangeHistory, record: ChangeRecord) -> list[ChangeRecor
 
 
 def _set_back(key: str, changes: Sequence[Unproven], live: float, value: float) -> Iterator[Delta]:
-    is_gone = bool(changes) and changes[-1].is_lost and not holds(live, changes[-1].after)
-    if live != value and not is_gone:
+    lost = [place for place, each in enumerate(changes) if each.is_lost]
+    if lost and lost[-1] < len(changes) - 1:
+        value = changes[lost[-1] + 1].before  # what overwrote the lost one
+    elif lost and not holds(live, changes[-1].after):
+        return
+    if live != value:
         yield Delta(key, Set(value), f"back to the last value seen in use, from {live:g}", ROLLBACK)
 
 
-def _moved_back(key: str, changes: Sequence[Unproven], live: float, binding: MovingBinding) -> Iterator[Delta]:
+def _undone(key: str, changes: Sequence[Unproven], live: float, binding: UndoingBinding) -> Iterator[Delta]:
     try:
         value = binding.without(changes) if changes else None
     except Conflict as problem:

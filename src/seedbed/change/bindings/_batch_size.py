@@ -1,20 +1,23 @@
 """The size of the batches that a loop trains on."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from enum import StrEnum
-from math import ceil, sqrt
+from math import ceil, isclose, sqrt
 from typing import final
 
 from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
-from seedbed.change.bindings._binding import Use, UseReport
+from seedbed.change.bindings._binding import Unproven, Use, UseReport, without
 from seedbed.change.bindings._learning_rate import LearningRate
 from seedbed.change.bindings._rate_watch import RateWatch
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
-from seedbed.errors import InvalidInput
+from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["BatchSize", "RateRule", "ResizableBatchSampler"]
+
+_Pair = tuple[float, float]
+_MOST_MADE = 64
 
 
 class RateRule(StrEnum):
@@ -107,6 +110,7 @@ class BatchSize:
         self._batches, self._optimizer, self._rate, self._rule = batches, optimizer, rate, RateRule(rule)
         self._watch: UseWatch | None = None
         self._rate_watch: RateWatch | None = None
+        self._made: list[tuple[_Pair, _Pair]] = []  # the latest changes, of the size and of the rate with it
         if (rate is None) != (self._rule is RateRule.NONE):
             raise InvalidInput(
                 f"rule {self._rule.value!r} and rate {rate!r}: give both a rate and linear or sqrt, or neither"
@@ -118,9 +122,11 @@ class BatchSize:
 
     def write(self, value: float) -> None:
         """Resize, and scale the rate by the rule. Raises InvalidInput, with both as they were, if one is refused."""
-        size = _checked(value)
+        size, before = _checked(value), self.read()
         if self._rate is not None:  # it refuses before it changes anything, and the size is already checked
-            self._rate.write(self._rate.read() * self._rule.factor(size / self.read()))
+            rate = self._rate.read()
+            self._rate.write(rate * self._rule.factor(size / before))
+            self._made = [*self._made[1 - _MOST_MADE :], ((before, value), (rate, self._rate.read()))]
         self._batches.resize(size)
 
     def coupled(self) -> Mapping[str, float]:
@@ -142,9 +148,29 @@ class BatchSize:
                 self._rate_watch = self._rate.follow(lambda rate: self._report_rate_loss(rate, report))
 
     def look(self) -> None:
-        """Compare the rate that changes with the size, as `LookingBinding`."""
-        if self._rate_watch is not None:
-            self._rate_watch.look()
+        """Compare the size now, and the rate that changes with it, as `LookingBinding`."""
+        for watch in (self._watch, self._rate_watch):
+            if watch is not None:
+                watch.look()
+
+    def without(self, changes: Sequence[Unproven]) -> float | None:
+        """The size before the changes, as `UndoingBinding`.
+
+        Raises Conflict also where it is not known that the rate would stand where the rule leads it with the size.
+        """
+        size = without(changes, self.read())
+        if size is None or self._rate is None:
+            return size
+        made = self._made[-len(changes) :]
+        if [(each.before, each.after) for each in changes] != [sizes for sizes, _ in made]:
+            raise Conflict("the size was changed in another process, and nobody knows the rate before it; propose both")
+        rate = self._rate.without(
+            [Unproven(*rates, is_lost=each.is_lost) for each, (_, rates) in zip(changes, made, strict=True)]
+        )
+        led = self._rate.read() * self._rule.factor(size / self.read())
+        if rate is None or not isclose(rate, led, rel_tol=1e-9):
+            raise Conflict("the rate that goes with the size does not go back with it; propose both as you want them")
+        return size
 
     def state(self) -> dict[str, float]:
         """The size, and the numbers of the rate that changes with it."""
@@ -161,6 +187,7 @@ class BatchSize:
                 {name.removeprefix("rate."): value for name, value in state.items() if name != "batch_size"}
             )
         self._batches.resize(size)
+        self._made = []
 
     def _report_rate_loss(self, rate: UseReport, report: Callable[[UseReport], None]) -> None:
         if rate.use is Use.LOST:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from seedbed.change._checkpoint import Seen
 from seedbed.errors import Conflict, InvalidInput
 
 __all__ = [
@@ -13,11 +14,12 @@ __all__ = [
     "CoupledBinding",
     "LookingBinding",
     "MovingBinding",
-    "Seen",
+    "UndoingBinding",
     "Unproven",
     "Use",
     "UseReport",
     "holds",
+    "moved_on",
     "without",
 ]
 
@@ -60,10 +62,7 @@ class UseReport:
 
 
 class Binding(Protocol):
-    """A live setting. Every method looks at the live object again, since its parts may be replaced at any time.
-
-    A value that was changed stays as it was written, unless this is a `MovingBinding`; another value was overwritten.
-    """
+    """A live setting. Every method looks at the live object again, since its parts may be replaced at any time."""
 
     def read(self) -> float:
         """The value that the live object holds now."""
@@ -97,16 +96,6 @@ class Unproven(NamedTuple):
     is_lost: bool
 
 
-class Seen(NamedTuple):
-    """What a watch has seen of a change: the values now, of each group, that would stand there without it.
-
-    `by_schedule`: nothing but a declared schedule moved the value since the change.
-    """
-
-    former: tuple[float, ...]
-    by_schedule: bool
-
-
 @runtime_checkable
 class LookingBinding(Protocol):
     """A binding whose watch can tell a loss before the next step."""
@@ -116,7 +105,19 @@ class LookingBinding(Protocol):
 
 
 @runtime_checkable
-class MovingBinding(LookingBinding, Protocol):
+class UndoingBinding(Protocol):
+    """A binding that tells where its value would stand without changes; others go back to the value before."""
+
+    def without(self, changes: Sequence[Unproven]) -> float | None:
+        """The value that would stand there without the latest changes, oldest first; None if nothing is left of them.
+
+        Raises Conflict where other settings or other code moved the value on since, and nobody knows where it would
+        stand.
+        """
+
+
+@runtime_checkable
+class MovingBinding(LookingBinding, UndoingBinding, Protocol):
     """A binding whose value others may move on after a change, as a schedule does."""
 
     def seen(self) -> Seen | None:
@@ -124,12 +125,6 @@ class MovingBinding(LookingBinding, Protocol):
 
     def recall(self, before: float, after: float, seen: Seen | None) -> None:
         """Know of the change that the next watch is about, if this binding did not make it, and what was seen of it."""
-
-    def without(self, changes: Sequence[Unproven]) -> float | None:
-        """The value that would stand there without the latest changes, oldest first; None if nothing is left of them.
-
-        Raises Conflict where the value was moved on since, and nobody knows where it would stand.
-        """
 
 
 def holds(found: float, wanted: float) -> bool:
@@ -140,7 +135,7 @@ def holds(found: float, wanted: float) -> bool:
 def without(
     changes: Sequence[Unproven], found: float, moved: Callable[[float, Unproven], float] | None = None
 ) -> float | None:
-    """As `MovingBinding.without`, of a value that is `found` now.
+    """As `UndoingBinding.without`, of a value that is `found` now.
 
     `moved` takes a value that was moved on since a change, and gives the one that would stand there without the change.
     """
@@ -157,9 +152,13 @@ def without(
         elif not change.is_lost and moved is not None:
             value, is_left = moved(value, change), True
         elif not change.is_lost:
-            raise Conflict(
-                f"other code moved the value on to {value:g} after the change {numbers}, and nobody knows where it "
-                "would stand without the change; declare the scheduler that moves it, if it is not declared, or "
-                "propose the value that you want"
-            )
+            raise moved_on(f"{value:g} after the change {numbers}")
     return value if is_left and value != found else None
+
+
+def moved_on(where: str) -> Conflict:
+    """The refusal where a value was moved on to `where`, so that nobody knows where it would stand without a change."""
+    return Conflict(
+        f"other code moved the value on to {where}, and nobody knows where it would stand without the change; declare "
+        "the scheduler that moves it, if it is not declared, or propose the value that you want"
+    )

@@ -68,6 +68,11 @@ class DropoutRate:
             self._notes = [_UseNote(self._model.get_submodule(path)) for path in self._paths]
             self._watch = UseWatch(self._optimizer, ValueReader(self.read, self._used), report)
 
+    def look(self) -> None:
+        """Compare the value now, as `LookingBinding`."""
+        if self._watch is not None:
+            self._watch.look()
+
     def state(self) -> dict[str, float]:
         """The probability of each module, by its name in the model."""
         return {path: _get(self._model.get_submodule(path)) for path in self._paths}

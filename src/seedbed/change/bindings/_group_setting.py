@@ -7,13 +7,14 @@ from typing import Any, final
 from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
-from seedbed.change.bindings._binding import Seen, Unproven, UseReport, holds, without
+from seedbed.change._checkpoint import Seen
+from seedbed.change.bindings._binding import Unproven, UseReport, holds, without
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in, value_in
 from seedbed.change.bindings._setting_watch import SettingWatch
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._live_schedulers import momentum_cyclers
-from seedbed.errors import InvalidInput
+from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["GroupSetting"]
 
@@ -63,11 +64,15 @@ class GroupSetting:
         self._former = former
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
-        """The value without the latest changes, as `MovingBinding`.
+        """The value without the latest changes, as `UndoingBinding`.
 
         Other code moves on a weight decay alone; what it wrote in the place of another setting overwrote the change.
         """
         found, newest = self.read(), changes[-1]
+        if self._former is not None and len(self._former) < len(self._held()):
+            raise Conflict(
+                "a group was added after the change, which did not reach it; propose the value that you want"
+            )
         is_moved = self._setting is OptimizerSetting.WEIGHT_DECAY and found != newest.before
         is_lost = newest.is_lost or not (is_moved or holds(found, newest.after))
         return without([*changes[:-1], newest._replace(is_lost=is_lost)], found)
@@ -80,7 +85,7 @@ class GroupSetting:
     def seen(self) -> Seen | None:
         """The values without the change, as `MovingBinding`."""
         former = None if self._watch is None else self._watch.twins
-        return None if former is None else Seen(tuple(former), by_schedule=False)
+        return None if former is None else Seen(former=tuple(former), by_schedule=False)
 
     def recall(self, before: float, after: float, seen: Seen | None) -> None:
         """The former values, without `seen` in proportion to those now, as `MovingBinding`."""

@@ -8,7 +8,8 @@ from typing import NamedTuple, final
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from seedbed.change.bindings._binding import Seen, Unproven, UseReport, without
+from seedbed.change._checkpoint import Seen
+from seedbed.change.bindings._binding import Unproven, UseReport, moved_on, without
 from seedbed.change.bindings._course import is_rounding
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._rate_watch import RateWatch
@@ -32,6 +33,8 @@ from seedbed.change.bindings.schedules._schedulers import (
 from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["LearningRate"]
+
+_MOST_WRITTEN = 64
 
 
 @final
@@ -59,7 +62,6 @@ class LearningRate:
         self._scheduler = scheduler
         self._group = group
         self._former: Rates | None = None
-        self._computed_from: _Computed | None = None
         self._written: list[_Write] = []  # since other code last moved the rate
         self._way_back: _Write | None = None  # to undo exactly, if the next write is of its former rate
         self._watch: RateWatch | None = None
@@ -85,10 +87,9 @@ class LearningRate:
             self._put(back.state_before)
         else:
             self._scale_to(value)
-        self._former, self._computed_from = former, self._numbers()
-        if not self._moved_by_schedule_alone():
-            self._written.clear()
-        self._written.append(_Write(before, value, is_its_own, at, state, self.state()))
+        self._former = former
+        kept = self._written[1 - _MOST_WRITTEN :] if self._moved_by_schedule_alone() else []
+        self._written = [*kept, _Write(before, value, is_its_own, self._numbers(), at, state, self.state())]
         self._rebase_watches()
 
     def _unmoved(self) -> list["_Write"]:
@@ -104,17 +105,23 @@ class LearningRate:
         return found
 
     def without(self, changes: Sequence[Unproven]) -> float | None:
-        """The rate that the schedule would give now without the latest changes, as `MovingBinding`.
+        """The rate that the schedule would give now without the latest changes, as `UndoingBinding`.
 
         It is known where nothing but a declared schedule moved the rate on after each of them. A schedule that computes
         its rate brings a change back that other code overwrote, so it is taken back there too. Raises Conflict
         elsewhere, also at 0 or at a floor, where every rate ends up.
         """
-        lost = [place for place, each in enumerate(changes) if each.is_lost]
+        lost, newest = [place for place, each in enumerate(changes) if each.is_lost], changes[-1]
+        if self._written and self._written[-1][:2] != (newest.before, newest.after):
+            raise Conflict("another setting's change moved the rate with it since; propose the rate that you want")
         if lost and self._scheduler is not None and not multiplies(self._scheduler):
             return self._without_lost(self._scheduler, changes)
         if lost and len(lost) <= lost[-1]:
             return without(changes, self.read())
+        if self._group is None and self._former is not None and len(self._former) < len(rates_of(self._optimizer)):
+            raise Conflict(
+                "a group was added after the change, which did not reach it; propose the rates that you want"
+            )
         left = changes[len(lost) :]
         if left and self.read() == 0 and left[-1].before != 0 and len(self._slots()) > 1:
             raise Conflict(
@@ -125,24 +132,30 @@ class LearningRate:
             if self._unmoved()[: len(left)] == written[::-1] and written[0].before != self.read():
                 self._way_back = written[0]
                 return written[0].before
-            if self._computes_as_written() and all(each.is_its_own for each in written):
+            if self._are_of_one_schedule(written):
                 return self._led_back(left)
-        is_from_elsewhere = self._scheduler is not None and not all(each.is_its_own for each in written)
-        if left and (is_from_elsewhere or (self._watch is not None and self._watch.is_rewritten)):
-            raise Conflict(
-                f"other code moved the value on, to {self.read():g} now, and nobody knows where it would stand without "
-                "the change; declare the scheduler that moves it, if it is not declared, or propose the value that you "
-                "want"
-            )
+        computes_from_it = self._scheduler is not None and not multiplies(self._scheduler)
+        is_unknown = computes_from_it and not (written and all(each.is_its_own for each in written))
+        if left and (is_unknown or (self._watch is not None and self._watch.is_rewritten)):
+            raise moved_on(f"{self.read():g} now")
         return without(changes, self.read())
+
+    def _are_of_one_schedule(self, written: Sequence["_Write"]) -> bool:
+        """Whether each led from the schedule's own rate, to numbers and a floor from which it computes now."""
+        now = self._numbers()
+        are_own = all(each.is_its_own and each.computed is not None for each in written)
+        floors = {each.computed.floor for each in written if each.computed is not None}
+        return now is not None and are_own and floors == {now.floor} and self._computes_as_written()
 
     def _without_lost(self, scheduler: LRScheduler, changes: Sequence[Unproven]) -> float | None:
         """As `without`, where a change was overwritten, whose numbers the declared schedule may still compute from."""
         *earlier, newest = changes
-        if newest.is_lost and self._computed_from is not None and not self._computes_as_written():
+        is_ours = self._are_written(changes)
+        if newest.is_lost and is_ours and not self._computes_as_written():
             return without(changes, self.read())
-        is_computed = computes(scheduler) and not isinstance(scheduler, CONTAINERS) and self._computes_as_written()
-        if is_computed and self._are_written(changes) and not any(each.is_lost for each in earlier):
+        is_back = computes(scheduler) and not isinstance(scheduler, CONTAINERS) and self.read() == self._last()
+        is_told = is_ours and self._are_of_one_schedule(self._written[-len(changes) :])
+        if is_back and is_told and not any(each.is_lost for each in earlier):
             return self._led_back([*earlier, newest._replace(is_lost=False)])
         raise Conflict(
             f"other code overwrote a change, and {type(scheduler).__name__} may compute from it at a later step; "
@@ -169,7 +182,7 @@ class LearningRate:
 
     def _computes_as_written(self) -> bool:
         """Whether nobody replaced the numbers that the declared schedule computes from."""
-        now, then = self._numbers(), self._computed_from
+        now, then = self._numbers(), self._written[-1].computed if self._written else None
         return now is not None and then is not None and now.is_of(then)
 
     def look(self) -> None:
@@ -183,7 +196,7 @@ class LearningRate:
         if watch is None or watch.is_ended or watch.twins is None:
             return None
         is_told = bool(self._written) and self._written[-1].is_its_own and not watch.is_rewritten
-        return Seen(watch.twins, by_schedule=is_told)
+        return Seen(former=watch.twins, by_schedule=is_told)
 
     def recall(self, before: float, after: float, seen: Seen | None) -> None:
         """The former rates, without `seen` in proportion to those now, as `MovingBinding`."""
@@ -195,9 +208,7 @@ class LearningRate:
         if seen is not None:
             self._former = seen.former
         if not self._are_written([Unproven(before, after, is_lost=False)]):
-            self._written = [_Write(before, after, seen is None or seen.by_schedule)]
-        if self._computed_from is None:
-            self._computed_from = self._numbers()
+            self._written = [_Write(before, after, seen is not None and seen.by_schedule, self._numbers())]
 
     def forget_former(self) -> None:
         """Know no longer what stood there before the latest write: it is not what the next watch is about."""
@@ -215,8 +226,7 @@ class LearningRate:
             self.unfollow(self._watch)
         self._watch = None if report is None else self.follow(report)
         if report is None:
-            self._former, self._computed_from = None, None
-            self._written.clear()
+            self._former, self._written = None, []
 
     def follow(self, report: Callable[[UseReport], None]) -> RateWatch:
         """A second watch, for a binding that changes this rate with its own value; end it by `unfollow`."""
@@ -257,8 +267,7 @@ class LearningRate:
                 "scheduler as they were when the state was saved"
             )
         self._put(state)
-        self._former, self._computed_from = None, None
-        self._written.clear()
+        self._former, self._written = None, []
         self._rebase_watches()
 
     def _put(self, state: Mapping[str, float]) -> None:
@@ -302,8 +311,9 @@ class LearningRate:
             return
         index = self._index()
         for place, (rate, least) in enumerate(zip(rates_of(self._optimizer), self._scheduler.min_lrs, strict=False)):
-            lowest = rate * ratio
-            if index in {None, place} and (lowest <= least or is_rounding(lowest, least)):
+            lowest, is_bound = rate * ratio, index in {None, place}
+            is_too_little = lowest * (1 - self._scheduler.factor) <= self._scheduler.eps  # to be reduced
+            if is_bound and (is_too_little or lowest <= least or is_rounding(lowest, least)):
                 raise _no_way_back(self._scheduler, rate)
 
     def _base(self) -> float:
@@ -364,13 +374,14 @@ def _no_way_back(scheduler: LRScheduler | None, rate: float) -> Conflict:
 class _Write(NamedTuple):
     """A write, from one rate to another: what stood where before it and after it, and where the schedule stood.
 
-    `is_its_own`: the rate before was the one that the declared schedule had set. Of a write that another process made
-    no more is known.
+    `is_its_own`: the rate before was the one that the declared schedule had set. `computed` is what it computed from
+    after the write. Of a write that another process made no more is known.
     """
 
     before: float
     after: float
     is_its_own: bool
+    computed: "_Computed | None"
     at: tuple[int, float] | None = None
     state_before: Mapping[str, float] = MappingProxyType({})
     state_after: Mapping[str, float] = MappingProxyType({})

@@ -156,6 +156,11 @@ class MixtureWeight:
         reading = ValueReader(self.read, lambda: self._mixture.used(self._name))
         self._watch = None if report is None else UseWatch(self._optimizer, reading, report)
 
+    def look(self) -> None:
+        """Compare the value now, as `LookingBinding`."""
+        if self._watch is not None:
+            self._watch.look()
+
     def state(self) -> dict[str, float]:
         """The weight."""
         return {"weight": self.read()}

@@ -47,7 +47,8 @@ class RateWatch:
         self._all = rates_of(optimizer)
         self._first, self._first_expected = self._all, self._expected[0]
         self._forecast = self._new_forecast()
-        self._former = None if former is None or former == self._all else former
+        former = None if former is None else (*former, *self._all[len(former) :])
+        self._former = None if former == self._all else former
         self._course = Course(self._former or tuple(_PROBE * rate for rate in self._all), self._all)
         self._twins = tuple(self._course.former(self._all))
         self._replaced = self._is_rewritten = False
@@ -95,6 +96,8 @@ class RateWatch:
 
     def rebase(self) -> None:
         """Expect the present rates from now on: they were written through the same binding."""
+        added = rates_of(self._optimizer)[len(self._all) :]
+        self._course.add(added)
         self._all = rates_of(self._optimizer)
         self._twins = tuple(self._course.former(self._all))
         self._forecast = self._new_forecast()
@@ -103,22 +106,26 @@ class RateWatch:
 
     def before(self, step: int) -> None:
         """Compare the rates with those that are allowed, and take what a proof needs."""
-        self._step, found = step, self._rates()
-        if not self._keeps_up(step, found):
+        self._step = step
+        if not self._is_kept(step):
             return
-        if len(found) > len(self._all) and not self._takes_added(step, found):
-            return
-        self._look()
         if self._replaced:
             why = "another change, made through the same binding, replaced the rate before an optimizer step used it"
-            self._use.lose(step, self._first_expected, found[self._of][0], why)
+            self._use.lose(step, self._first_expected, self._expected[0], why)
         elif not self._course.is_open:
             self._use.begin(self._places(), self._put_former)
 
     def look(self) -> None:
         """Compare the rates that the next step will find."""
-        if not self._use.is_ended and self._keeps_up(self._step + 1, self._rates()):
-            self._look()
+        if not self._use.is_ended:
+            self._is_kept(self._step + 1)
+
+    def _is_kept(self, step: int) -> bool:
+        found = self._rates()
+        if not self._keeps_up(step, found) or (len(found) > len(self._all) and not self._takes_added(step, found)):
+            return False
+        self._look()
+        return True
 
     def _keeps_up(self, step: int, found: Rates) -> bool:
         stepped = self._forecast is not None and self._forecast.has_stepped()

@@ -27,6 +27,7 @@ class SettingWatch:
     ) -> None:
         self._live, self._of_all = live, of_all
         self._expected = live.held()
+        former = None if former is None else [*former, *self._expected[len(former) :]]
         self._known = former is not None and former != self._expected
         self._former = former if former is not None and self._known else list(map(_probe, self._expected))
         self._course = Course(self._former, self._expected)
@@ -46,20 +47,21 @@ class SettingWatch:
 
     def before(self, step: int) -> None:
         """Compare the setting with the expected one, and take what a proof needs."""
-        self._step, found = step, self._live.held()
-        if not self._keeps_up(step, found):
-            return
-        added, self._expected = found[len(self._expected) :], found
-        if added and not self._takes_added(step, added):
-            return
-        if not self._course.is_open:
+        self._step = step
+        if self._is_kept(step) and not self._course.is_open:
             self._use.begin(self._live.places(), self._put_former)
 
     def look(self) -> None:
         """Compare the setting that the next step will find."""
+        if not self._use.is_ended:
+            self._is_kept(self._step + 1)
+
+    def _is_kept(self, step: int) -> bool:
         found = self._live.held()
-        if not self._use.is_ended and self._keeps_up(self._step + 1, found):
-            self._expected = found[: len(self._expected)]
+        if not self._keeps_up(step, found):
+            return False
+        added, self._expected = found[len(self._expected) :], found
+        return not added or self._takes_added(step, added)
 
     def _keeps_up(self, step: int, found: list[float]) -> bool:
         lost = next((i for i, pair in enumerate(zip(self._expected, found, strict=False)) if pair[0] != pair[1]), None)

@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, final
 
-from seedbed.change.bindings._binding import Binding, CoupledBinding, LookingBinding, MovingBinding, UseReport
+from seedbed.change.bindings._binding import (
+    Binding,
+    CoupledBinding,
+    LookingBinding,
+    MovingBinding,
+    UndoingBinding,
+    UseReport,
+)
 from seedbed.errors import Conflict
 
 __all__ = ["Bindings", "Target"]
@@ -76,6 +83,10 @@ class Bindings:
     def moving(self) -> dict[str, MovingBinding]:
         """The bindings whose values others may move on, by key."""
         return {key: binding for key, binding in self._bindings.items() if isinstance(binding, MovingBinding)}
+
+    def undoing(self) -> dict[str, UndoingBinding]:
+        """The bindings that tell where their values would stand without changes, by key."""
+        return {key: binding for key, binding in self._bindings.items() if isinstance(binding, UndoingBinding)}
 
     def look(self) -> None:
         """Let the bindings tell the losses that no step has met yet."""

@@ -12,6 +12,8 @@ from seedbed.change.bindings._step_watch import StepWatch
 
 __all__ = ["UseWatch", "Uses", "ValueReader"]
 
+_OVERWRITTEN = "the value was overwritten by code outside the bindings"
+
 
 @final
 class Uses:
@@ -57,19 +59,27 @@ class UseWatch:
         self._reading, self._report = reading, report
         self._expected = reading.held()
         self._old_gradients = _OldGradients(optimizer)
-        self._seen = self._said_idle = False
+        self._seen = self._said_idle = self._has_ended = False
+        self._last_step = 0
         reading.used()  # uses before the watch do not count
         self._steps = StepWatch(optimizer, self._look)
 
     def end(self) -> None:
         """End the watch."""
+        self._has_ended = True
         self._steps.end()
 
+    def look(self) -> None:
+        """Compare the value now with the expected one, as the next step will."""
+        if not self._has_ended and (held := self._reading.held()) != self._expected:
+            self._report_loss(self._last_step + 1, held, _OVERWRITTEN)
+
     def _look(self, step: int) -> None:
+        self._last_step = step
         began_earlier = step == 1 and self._old_gradients.exist()
         held, used = self._reading.held(), self._reading.used()
         if held != self._expected:
-            self._report_loss(step, held, "the value was overwritten by code outside the bindings")
+            self._report_loss(step, held, _OVERWRITTEN)
         elif self._seen or began_earlier:
             return
         elif used == {self._expected}:

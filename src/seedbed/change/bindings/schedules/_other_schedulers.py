@@ -117,7 +117,7 @@ class OtherSchedulers:
             return Judged(Carry.OPEN, alone)
         if any(reached.values()) and found >= 0:
             return Judged(Carry.CARRIED, alone, next(iter(reached)) if len(reached) == 1 else None)
-        if reached or told or any(is_rounding(found, way.twin) for way in ways):
+        if reached or told or (not (is_led and steps) and any(is_rounding(found, way.twin) for way in ways)):
             return Judged(Carry.LOST, alone, blamed=tuple(told or (steps if reached else ())))
         return Judged(Carry.OPEN, alone, by_any=len(rates) > 1 or self._is_unsure or bool(is_led and steps))
 
