@@ -9,6 +9,7 @@ from test_change_learning_rate import STOCK, an_optimizer, train_step
 from test_change_rollback import bound, schedule_alone
 from torch import nn
 from torch.optim import SGD, Optimizer, Rprop, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change import (
     BatchSize,
@@ -223,3 +224,52 @@ def test_a_part_that_is_frozen_for_a_moment_between_its_steps_is_not_accused() -
     engine.state(step=1)
     model[0].requires_grad_(True)
     assert engine.history[2].outcome is Outcome.EFFECTIVE
+
+
+ADDED: dict[str, Callable[[Optimizer], LRScheduler]] = {
+    **{kind: STOCK[kind] for kind in ("StepLR", "ExponentialLR", "LinearLR", "ReduceLROnPlateau", "PolynomialLR")},
+    "CosineAnnealingLR": lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, 40),
+    "OneCycleLR": lambda optimizer: lr_scheduler.OneCycleLR(optimizer, 0.02, 30, cycle_momentum=False),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_declared"),
+    # An undeclared OneCycleLR computes its rates, and loses the change.
+    [(kind, is_declared) for kind in ADDED for is_declared in (True, False) if is_declared or kind != "OneCycleLR"],
+)
+def test_a_loop_goes_on_where_a_group_is_added_under_its_schedule(kind: str, is_declared: bool) -> None:
+    used: list[list[list[float]]] = []
+    for is_changed in (False, True):
+        optimizer = one_group()
+        scheduler = ADDED[kind](optimizer)
+        engine = bound(optimizer, scheduler if is_declared else None)
+        rates = []
+        for step in range(12):
+            if step == 2 and is_changed:
+                engine.propose(Delta("lr", Scale(0.5), "r", "me"), step=step)
+            if step == 5:
+                limits = {"max_lr": 0.02, "min_lr": 1e-6, "initial_lr": 0.01} if kind == "OneCycleLR" else {}
+                with_a_group(optimizer, lr=0.003, **limits)
+                if hasattr(scheduler, "min_lrs"):
+                    scheduler.min_lrs.append(0.0)
+            rates.append(train_step(optimizer, scheduler))
+        used.append(rates)
+    assert engine.history[1].outcome is Outcome.EFFECTIVE
+    halved = [
+        [rate / 2 if step > 1 and place == 0 else rate for place, rate in enumerate(each)]
+        for step, each in enumerate(used[0])
+    ]
+    assert used[1] == [pytest.approx(each) for each in halved]
+
+
+@pytest.mark.parametrize("kind", ["LambdaLR", "SequentialLR", "CosineAnnealingLR"])
+def test_two_groups_that_are_bound_each_do_not_accuse_each_other(kind: str) -> None:
+    optimizer = an_optimizer()
+    scheduler = STOCK[kind](optimizer)
+    engine = engine_of(first=LearningRate(optimizer, scheduler, 0), second=LearningRate(optimizer, scheduler, 1))
+    for step in range(10):
+        if step in {2, 4}:
+            engine.propose(Delta("first" if step == 2 else "second", Scale(0.7), "r", "me"), step=step)
+        train_step(optimizer, scheduler)
+    assert [each.outcome for each in engine.history.records] == [Outcome.EFFECTIVE] * 2

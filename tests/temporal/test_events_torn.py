@@ -134,7 +134,7 @@ def _written(write):
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (gzip.compress(b"src,dst,t\n1,2,3\n"), r"packed by gzip, though its suffix says text; add \.gz"),
+        (gzip.compress(b"src,dst,t\n1,2,3\n", mtime=0), r"packed by gzip, though its suffix says text; add \.gz"),
         (zstandard.compress(b"src,dst,t\n1,2,3\n"), r"packed by zstd, though its suffix says text; add \.zst"),
         (_zipped("src,dst,t\n1,2,3\n"), "a ZIP file"),
         (_written(FRAME.write_parquet), "Parquet"),

@@ -159,6 +159,6 @@ def without(
 def moved_on(where: str) -> Conflict:
     """The refusal where a value was moved on to `where`, so that nobody knows where it would stand without a change."""
     return Conflict(
-        f"other code moved the value on to {where}, and nobody knows where it would stand without the change; declare "
+        f"the value was moved on to {where}, and nobody knows where it would stand without the change; declare "
         "the scheduler that moves it, if it is not declared, or propose the value that you want"
     )

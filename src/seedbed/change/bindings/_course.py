@@ -67,6 +67,10 @@ class Course:
         self._former.extend(numbers)
         self._written.extend(numbers)
 
+    def reached(self, place: int) -> bool:
+        """Whether the change changed the number there."""
+        return self._former[place] != self._written[place]
+
     def moved(self, place: int, expected: float, found: float) -> bool:
         """Whether `found` is not what was expected there, and no 0 that a multiplication may have made."""
         return not is_rounding(found, expected) and (found != 0 or self._former[place] == 0)
@@ -81,7 +85,7 @@ class Course:
             for place, (old, new, now) in enumerate(zip(self.former(expected), expected, found, strict=False))
             if self.moved(place, new, now)
         }
-        changed = {place: each for place, each in moved.items() if self._former[place] != self._written[place]}
+        changed = {place: each for place, each in moved.items() if self.reached(place)}
         if not changed:
             return Carry.OPEN if self.is_open else Carry.CARRIED
         if any(new <= 0 or now <= 0 for _, new, now in changed.values()):

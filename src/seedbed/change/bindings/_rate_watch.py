@@ -70,7 +70,7 @@ class RateWatch:
 
     def _new_forecast(self) -> Forecast | None:
         scheduler = self._scheduler
-        return None if scheduler is None or calls_a_factor(scheduler) else Forecast(scheduler)
+        return None if scheduler is None or calls_a_factor(scheduler) else Forecast(scheduler, self._group)
 
     def _look(self) -> None:
         self._others.look({place: (self._all[place], self._twins[place]) for place in self._places()})
@@ -164,6 +164,7 @@ class RateWatch:
         """Whether the groups added since then have rates of their own, and not the default that the change left."""
         added, self._all = found[len(self._all) :], found
         self._twins += added
+        self._forecast = self._new_forecast()
         default = self._optimizer.defaults.get("lr")
         self._course.add(added)
         if self._group is not None or not isinstance(default, int | float | Tensor):
@@ -198,8 +199,9 @@ class RateWatch:
         return True
 
     def _moved(self, allowed: Rates, found: Rates) -> list[int]:
-        """The bound groups with another rate than the allowed."""
-        return [place for place in self._places() if self._course.moved(place, allowed[place], found[place])]
+        """The bound groups that the change reached, with another rate than the allowed."""
+        places = [place for place in self._places() if self._course.reached(place)]
+        return [place for place in places if self._course.moved(place, allowed[place], found[place])]
 
     def _explained(self, found: Rates) -> tuple[Rates, dict[int, Judged]]:
         """The rates to which the declared schedule led, and what undeclared ones did to each group that was moved on.

@@ -28,14 +28,15 @@ class Forecast:
 
     It steps a copy of the scheduler, over a copy of the groups' settings, as often as the live one has stepped. A
     schedule that calls a function of the user's is not copied, since the function may count its calls or draw: what it
-    wrote is allowed as long as nothing else that it computes from has changed.
+    wrote is allowed as long as nothing else that it computes from has changed, of a `group` by its index if one is
+    given, and of those that it had at the beginning.
     """
 
-    def __init__(self, scheduler: LRScheduler) -> None:
-        self._live = scheduler
+    def __init__(self, scheduler: LRScheduler, group: int | None) -> None:
+        self._live, self._group = scheduler, group
         self._groups = _Groups(scheduler.optimizer)
         self._calls_functions = any(map(_calls_a_function, schedule_tree(scheduler)))
-        self._at, self._numbers = position(scheduler), _numbers_of(scheduler)
+        self._at, self._numbers = position(scheduler), self._numbers_now()
         # The memo replaces the optimizer by the stand-in in the copy; without it, deepcopy would copy every weight of
         # the model.
         self._copy: LRScheduler = (
@@ -73,10 +74,15 @@ class Forecast:
         return [self._groups.rates()]
 
     def _written(self) -> list[Rates]:
-        has_stepped, self._at = self.has_stepped(), position(self._live)
-        if has_stepped and _numbers_of(self._live) == self._numbers:
+        has_stepped, self._at, now = self.has_stepped(), position(self._live), self._numbers_now()
+        if has_stepped and all(now.get(name) == number for name, number in self._numbers.items()):
             return [last_set(self._live)]
         return [self._groups.rates()]
+
+    def _numbers_now(self) -> dict[str, float]:
+        """What the schedule computes from, without what it wrote last."""
+        slots = [slot for slot in schedule_slots(self._live) if "._last_lr" not in slot.name]
+        return {slot.name: slot.get() for slot in slots if self._group is None or slot.group in {None, self._group}}
 
     def go_on_from(self, rates: Rates) -> None:
         """Predict the next steps from `rates`, one of the allowed."""
@@ -127,8 +133,3 @@ def _calls_a_function(scheduler: LRScheduler) -> bool:
     if isinstance(scheduler, lr_scheduler.CyclicLR):
         return scheduler._scale_fn_custom is not None
     return isinstance(scheduler, lr_scheduler.LambdaLR | lr_scheduler.MultiplicativeLR)
-
-
-def _numbers_of(scheduler: LRScheduler) -> dict[str, float]:
-    """What the schedule computes from, without what it wrote last."""
-    return {slot.name: slot.get() for slot in schedule_slots(scheduler) if "._last_lr" not in slot.name}

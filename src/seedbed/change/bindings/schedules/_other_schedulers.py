@@ -93,7 +93,8 @@ class OtherSchedulers:
         return {each: max(0, now[0] - before[0]) for each, before, now in at if now != before}
 
     def _judge(self, place: int, before: Pair, found: float, *, is_led: bool) -> Judged:
-        steps = {each: num for each, num in self._steps().items() if reaches(each, place)}
+        stepped = self._steps()
+        steps = {each: num for each, num in stepped.items() if reaches(each, place)}
         computing = [each for each in steps if computes(each) and each not in self._carrying]
         declared = self._declared
         if declared is not None and computes(declared) and last_set(declared)[place : place + 1] == (found,):
@@ -119,7 +120,8 @@ class OtherSchedulers:
             return Judged(Carry.CARRIED, alone, next(iter(reached)) if len(reached) == 1 else None)
         if reached or told or (not (is_led and steps) and any(is_rounding(found, way.twin) for way in ways)):
             return Judged(Carry.LOST, alone, blamed=tuple(told or (steps if reached else ())))
-        return Judged(Carry.OPEN, alone, by_any=len(rates) > 1 or self._is_unsure or bool(is_led and steps))
+        is_unsure = self._is_unsure or len(steps) < len(stepped) or bool(is_led and steps)
+        return Judged(Carry.OPEN, alone, by_any=len(rates) > 1 or is_unsure)
 
     def _is_left(self, way: Way, steps: Steps) -> bool:
         """Whether something of the change is left: its twin is led elsewhere, and not to where any rate ends up."""
