@@ -18,6 +18,7 @@ __all__ = [
     "Unproven",
     "Use",
     "UseReport",
+    "group_added",
     "holds",
     "moved_on",
     "without",
@@ -162,3 +163,8 @@ def moved_on(where: str) -> Conflict:
         f"the value was moved on to {where}, and nobody knows where it would stand without the change; declare "
         "the scheduler that moves it, if it is not declared, or propose the value that you want"
     )
+
+
+def group_added() -> Conflict:
+    """The refusal where a change of all groups cannot be taken back in one that it did not reach."""
+    return Conflict("a group was added after the change, which did not reach it; propose the values that you want")

@@ -8,13 +8,13 @@ from torch.optim import Optimizer, RMSprop
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change._checkpoint import Seen
-from seedbed.change.bindings._binding import Unproven, UseReport, holds, without
+from seedbed.change.bindings._binding import Unproven, UseReport, group_added, holds, without
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._live_setting import CYCLED, LiveSetting, OptimizerSetting, key_of, put_in, value_in
 from seedbed.change.bindings._setting_watch import SettingWatch
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._live_schedulers import momentum_cyclers
-from seedbed.errors import Conflict, InvalidInput
+from seedbed.errors import InvalidInput
 
 __all__ = ["GroupSetting"]
 
@@ -70,9 +70,7 @@ class GroupSetting:
         """
         found, newest = self.read(), changes[-1]
         if self._former is not None and len(self._former) < len(self._held()):
-            raise Conflict(
-                "a group was added after the change, which did not reach it; propose the value that you want"
-            )
+            raise group_added()
         is_moved = self._setting is OptimizerSetting.WEIGHT_DECAY and found != newest.before
         is_lost = newest.is_lost or not (is_moved or holds(found, newest.after))
         return without([*changes[:-1], newest._replace(is_lost=is_lost)], found)

@@ -2,21 +2,22 @@
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import NamedTuple, final
+from typing import final
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from seedbed.change._checkpoint import Seen
-from seedbed.change.bindings._binding import Unproven, UseReport, moved_on, without
+from seedbed.change.bindings._binding import Unproven, UseReport, group_added, moved_on, without
 from seedbed.change.bindings._course import is_rounding
 from seedbed.change.bindings._groups import GroupName, group_index
 from seedbed.change.bindings._rate_watch import RateWatch
+from seedbed.change.bindings._rate_writes import Computed, RateWrite
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._live_schedulers import had_scheduler
 from seedbed.change.bindings.schedules._moves import computes, multiplies
 from seedbed.change.bindings.schedules._other_schedulers import OtherSchedulers, schedules_built
+from seedbed.change.bindings.schedules._rebasing import above_floor, scaled
 from seedbed.change.bindings.schedules._schedulers import (
     CONTAINERS,
     Rates,
@@ -62,8 +63,8 @@ class LearningRate:
         self._scheduler = scheduler
         self._group = group
         self._former: Rates | None = None
-        self._written: list[_Write] = []  # since other code last moved the rate
-        self._way_back: _Write | None = None  # to undo exactly, if the next write is of its former rate
+        self._written: list[RateWrite] = []  # since other code last moved the rate
+        self._way_back: RateWrite | None = None  # to undo exactly, if the next write is of its former rate
         self._watch: RateWatch | None = None
         self._followers: list[RateWatch] = []
         self._built: weakref.WeakSet[LRScheduler] = weakref.WeakSet()
@@ -89,12 +90,12 @@ class LearningRate:
             self._scale_to(value)
         self._former = former
         kept = self._written[1 - _MOST_WRITTEN :] if self._moved_by_schedule_alone() else []
-        self._written = [*kept, _Write(before, value, is_its_own, self._numbers(), at, state, self.state())]
+        self._written = [*kept, RateWrite(before, value, is_its_own, self._numbers(), at, state, self.state())]
         self._rebase_watches()
 
-    def _unmoved(self) -> list["_Write"]:
+    def _unmoved(self) -> list[RateWrite]:
         """The latest writes after which every number still stands as it was written, newest first."""
-        found: list[_Write] = []
+        found: list[RateWrite] = []
         state: Mapping[str, float] = self.state()
         at = self._position()
         for each in reversed(self._written):
@@ -119,9 +120,7 @@ class LearningRate:
         if lost and len(lost) <= lost[-1]:
             return without(changes, self.read())
         if self._group is None and self._former is not None and len(self._former) < len(rates_of(self._optimizer)):
-            raise Conflict(
-                "a group was added after the change, which did not reach it; propose the rates that you want"
-            )
+            raise group_added()
         left = changes[len(lost) :]
         if left and self.read() == 0 and left[-1].before != 0 and len(self._slots()) > 1:
             raise Conflict(
@@ -140,7 +139,7 @@ class LearningRate:
             raise moved_on(f"{self.read():g} now")
         return without(changes, self.read())
 
-    def _are_of_one_schedule(self, written: Sequence["_Write"]) -> bool:
+    def _are_of_one_schedule(self, written: Sequence[RateWrite]) -> bool:
         """Whether each led from the schedule's own rate, to numbers and a floor from which it computes now."""
         now = self._numbers()
         are_own = all(each.is_its_own and each.computed is not None for each in written)
@@ -208,7 +207,7 @@ class LearningRate:
         if seen is not None:
             self._former = seen.former
         if not self._are_written([Unproven(before, after, is_lost=False)]):
-            self._written = [_Write(before, after, seen is not None and seen.by_schedule, self._numbers())]
+            self._written = [RateWrite(before, after, seen is not None and seen.by_schedule, self._numbers())]
 
     def forget_former(self) -> None:
         """Know no longer what stood there before the latest write: it is not what the next watch is about."""
@@ -284,7 +283,7 @@ class LearningRate:
         )
         # The schedule is scaled from its own last rate, not from the live one: they differ when other code has set the
         # rate in between, and the schedule must lead to the new value in that case too.
-        new = _scaled(groups, self.read(), value) + self._rebased(schedule, self._last(), value)
+        new = scaled(groups, self.read(), value) + self._rebased(schedule, self._last(), value)
         for slot, rate in zip(
             [*groups, *schedule], new, strict=True
         ):  # all computed first: two slots may share one number
@@ -321,12 +320,12 @@ class LearningRate:
         floor = self._shared_floor()
         return 0.0 if floor is None else floor[1]
 
-    def _numbers(self) -> "_Computed | None":
+    def _numbers(self) -> Computed | None:
         """What the declared schedule computes from now; None without one."""
         if self._scheduler is None:
             return None
         slots = self._of_bound_group(self._schedule_slots())
-        return _Computed({slot.name: slot.get() for slot in slots if "._last_lr" not in slot.name}, self._base())
+        return Computed({slot.name: slot.get() for slot in slots if "._last_lr" not in slot.name}, self._base())
 
     def _index(self) -> int | None:
         return None if self._group is None else group_index(self._optimizer, self._group)
@@ -352,7 +351,7 @@ class LearningRate:
 
     def _rebased(self, schedule: Sequence[Slot], last: float, value: float) -> list[float]:
         shared = self._shared_floor()
-        return _scaled(schedule, last, value) if shared is None else _above_floor(schedule, last, value, *shared)
+        return scaled(schedule, last, value) if shared is None else above_floor(schedule, last, value, *shared)
 
     def _shared_floor(self) -> tuple[LRScheduler, float] | None:
         """The floor that the bound group shares with others, with the schedule that keeps it; None without one."""
@@ -369,68 +368,3 @@ def _no_way_back(scheduler: LRScheduler | None, rate: float) -> Conflict:
         f"{type(scheduler).__name__} stands at {rate:g}, where every rate ends up or would, so that a change cannot be "
         "taken back; do it before the schedule gets there, or when it has left it, or propose the rate that you want"
     )
-
-
-class _Write(NamedTuple):
-    """A write, from one rate to another: what stood where before it and after it, and where the schedule stood.
-
-    `is_its_own`: the rate before was the one that the declared schedule had set. `computed` is what it computed from
-    after the write. Of a write that another process made no more is known.
-    """
-
-    before: float
-    after: float
-    is_its_own: bool
-    computed: "_Computed | None"
-    at: tuple[int, float] | None = None
-    state_before: Mapping[str, float] = MappingProxyType({})
-    state_after: Mapping[str, float] = MappingProxyType({})
-
-
-class _Computed(NamedTuple):
-    """The numbers that a schedule computes from, by name, and its shared floor."""
-
-    numbers: Mapping[str, float]
-    floor: float
-
-    def is_of(self, earlier: "_Computed") -> bool:
-        """Whether it still computes from the earlier numbers; groups may have been added since."""
-        are_same = all(self.numbers.get(name) == number for name, number in earlier.numbers.items())
-        return are_same and self.floor == earlier.floor
-
-
-def _scaled(slots: Sequence[Slot], leading: float, value: float) -> list[float]:
-    """Each slot's rate times value/leading; exactly `value` where it equals the leading rate, in spite of rounding."""
-    if leading == 0 and (len(slots) > 1 or any(slot.get() != 0 for slot in slots)):
-        raise InvalidInput(
-            f"cannot scale a learning rate of 0 to {value:g}: it has no ratio to the other groups' or to its schedule; "
-            "wait until the schedule raises it above 0"
-        )
-    return [value if slot.get() == leading else slot.get() * (value / leading) for slot in slots]
-
-
-def _above_floor(
-    slots: Sequence[Slot], leading: float, value: float, scheduler: LRScheduler, floor: float
-) -> list[float]:
-    """Each slot's rate for the same schedule from another base, chosen so that the present rate becomes `value`.
-
-    The rates of the schedule are floor + (base - floor) * curve. Schedules of a sequence that are not active now are
-    scaled as the base is.
-    """
-    if leading <= floor or value <= floor:
-        raise InvalidInput(
-            f"cannot change one group's rate alone from {leading:g} to {value:g}: {type(scheduler).__name__} keeps all "
-            f"groups above eta_min={floor:g}, one number for all; choose a rate above it, wait until the schedule is "
-            "above it, or bind all groups together"
-        )
-    stretch = (value - floor) / (leading - floor)
-    base = next(slot.get() for slot in slots if slot.scheduler is scheduler and ".base_lrs." in slot.name)
-    scale = (floor + (base - floor) * stretch) / base
-    return [
-        value
-        if slot.get() == leading
-        else floor + (slot.get() - floor) * stretch
-        if slot.scheduler is scheduler
-        else slot.get() * scale
-        for slot in slots
-    ]

@@ -21,6 +21,7 @@ from seedbed.change.bindings.schedules._schedulers import Rates, rates_of
 __all__ = ["RateWatch"]
 
 _DUST = 1e-12  # of the rate at first: no schedule means so small a one
+_BY_PREFERENCE = (Carry.CARRIED, Carry.LOST, Carry.OPEN)
 _PROBE = 2.0  # times the rate: what a step is compared with when the former rate is not known
 
 
@@ -206,13 +207,14 @@ class RateWatch:
     def _explained(self, found: Rates) -> tuple[Rates, dict[int, Judged]]:
         """The rates to which the declared schedule led, and what undeclared ones did to each group that was moved on.
 
-        A schedule that may have led to several is taken to have led to the first ones that explain what is found.
+        Of several rates to which it may have led, those count that the change was carried on from; else those that it
+        was lost from, and the first of all if neither is known.
         """
         allowed = [self._all] if self._forecast is None else self._forecast.allowed()
         ways = [(expected, self._judged(expected, found)) for expected in allowed]
         if all(_carry(judged) is not Carry.CARRIED for _, judged in ways) and self._others.search(found):
             ways = [(expected, self._judged(expected, found)) for expected in allowed]
-        return min(ways, key=lambda way: list(Carry).index(_carry(way[1])))
+        return min(ways, key=lambda way: _BY_PREFERENCE.index(_carry(way[1])))
 
     def _judged(self, expected: Rates, found: Rates) -> dict[int, Judged]:
         twins = self._twins if expected == self._all else self._course.former(expected)
