@@ -273,3 +273,19 @@ def test_two_groups_that_are_bound_each_do_not_accuse_each_other(kind: str) -> N
             engine.propose(Delta("first" if step == 2 else "second", Scale(0.7), "r", "me"), step=step)
         train_step(optimizer, scheduler)
     assert [each.outcome for each in engine.history.records] == [Outcome.EFFECTIVE] * 2
+
+
+@pytest.mark.parametrize("group", [None, 0])
+@pytest.mark.parametrize("is_put_back", [False, True])
+def test_bases_that_are_put_back_while_a_group_is_added_are_a_loss(group: int | None, is_put_back: bool) -> None:
+    optimizer = one_group()
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 7)
+    engine = bound(optimizer, scheduler, group)
+    for step in range(12):
+        if step == 2:
+            engine.propose(Delta("lr", Scale(0.5), "r", "me"), step=step)
+        if step == 5:
+            with_a_group(optimizer, lr=0.003, initial_lr=0.003)
+            scheduler.base_lrs = [0.01 if is_put_back else 0.005, 0.003]
+        train_step(optimizer, scheduler)
+    assert engine.history[1].outcome is (Outcome.FAILED if is_put_back else Outcome.EFFECTIVE)

@@ -165,7 +165,9 @@ class RateWatch:
         """Whether the groups added since then have rates of their own, and not the default that the change left."""
         added, self._all = found[len(self._all) :], found
         self._twins += added
-        self._forecast = self._new_forecast()
+        earlier, self._forecast = self._forecast, self._new_forecast()
+        if earlier is not None and self._forecast is not None:
+            self._forecast.compute_from(earlier)
         default = self._optimizer.defaults.get("lr")
         self._course.add(added)
         if self._group is not None or not isinstance(default, int | float | Tensor):

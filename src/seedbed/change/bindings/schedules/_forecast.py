@@ -80,14 +80,28 @@ class Forecast:
         return [self._groups.rates()]
 
     def _numbers_now(self) -> dict[str, float]:
-        """What the schedule computes from, without what it wrote last."""
-        slots = [slot for slot in schedule_slots(self._live) if "._last_lr" not in slot.name]
-        return {slot.name: slot.get() for slot in slots if self._group is None or slot.group in {None, self._group}}
+        """What the schedule computes from, by name."""
+        return {name: slot.get() for name, slot in self._slots(self._live).items()}
+
+    def _slots(self, scheduler: LRScheduler) -> dict[str, Slot]:
+        """What it computes from, by name, without what it wrote last."""
+        found = {slot.name: slot for slot in schedule_slots(scheduler) if "._last_lr" not in slot.name}
+        return {name: slot for name, slot in found.items() if self._group is None or slot.group in {None, self._group}}
 
     def go_on_from(self, rates: Rates) -> None:
         """Predict the next steps from `rates`, one of the allowed."""
         for group, rate in zip(self._groups.param_groups, rates, strict=False):
             Slot("", group, "lr").put(rate)
+
+    def compute_from(self, earlier: "Forecast") -> None:
+        """Compute from the numbers of an earlier forecast, where it had them: what stands there may be an overwrite."""
+        if self._calls_functions:
+            self._numbers |= earlier._numbers
+            return
+        kept = earlier._slots(earlier._copy)
+        for name, slot in self._slots(self._copy).items():
+            if name in kept:
+                slot.put(kept[name].get())
 
     def _restarts(self, live: lr_scheduler.CosineAnnealingWarmRestarts) -> list[Rates]:
         # It may be stepped by fractions of an epoch, so its position is copied and its steps are not counted.
