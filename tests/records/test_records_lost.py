@@ -72,7 +72,7 @@ LOSSES = {
     "nothing left": (Path.unlink, "0002.json is missing, while number 3 exists"),
     "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-30]), "0002.json is damaged"),
     "no snapshot": (lambda path: path.write_bytes(seal({"schema_version": 3})[0]), "0002.json is damaged"),
-    "of a later version": (newer, "0002.json has schema version 99, this Seedbed reads 1 to 3; upgrade it"),
+    "of a later version": (newer, "0002.json has schema version 99, this Seedbed reads 1 to 4; upgrade it"),
 }
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, plain
+from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal
 from seedbed.records.log._baselines import Baselines, Promotion
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
@@ -25,9 +26,9 @@ from seedbed.records.log._predecessor import Predecessors
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Side
 from seedbed.records.snapshot._draft import SnapshotDraft, build_body
-from seedbed.records.snapshot._migrations import upgraded
+from seedbed.records.snapshot._migrations import copied, upgraded
 from seedbed.records.snapshot._policy import Policy
-from seedbed.records.snapshot._snapshot import NO_BASELINE, Diff, LogHead
+from seedbed.records.snapshot._snapshot import NO_BASELINE, Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
 from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged
@@ -59,6 +60,7 @@ class CommitLog:
         self._headers: Headers | None = None
         self._has_damage = False
         self._recent: dict[int, Commit] = {}
+        self._newest: RecordBefore | None = None  # the record of the newest number, as it was found
         self.baselines = Baselines(files, project)
         self._predecessors = Predecessors(files, self.baselines, self._comparable)
         self._covered: int  # the number of commits covered by the checkpoint that was found, or that was due since
@@ -156,21 +158,33 @@ class CommitLog:
         `resumes` is how often the run was resumed; by default, as often as it had attempts before.
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
-        unplaced = build_body(draft, logs, timestamp, resumes, untold)
+        return self._published(build_body(draft, logs, timestamp, resumes, untold))
+
+    def adopt(self, commit: Commit, store: str = "") -> Commit:
+        """Commit a copy of `commit` under the next number, with diffs of its own; it keeps where it came from.
+
+        `store` names the store whose log holds `commit`; "" is this one, whose log held it under its number once. If
+        the same content is committed already, return that commit. Raises as `append`.
+        """
+        held = upgraded(commit.body, f"commit {commit.seq}")
+        return self._published(held, copied(commit.body, commit.digest, redact_text(store)))
+
+    def _published(self, content: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Commit:
+        """The commit of `content`, which is `written` so, under the next number; or that of the same content."""
         self._current_headers()  # read most of what others wrote now, so that the turn is short
         with self._turn():
             while True:
                 # The same headers say that the key is free and which number to claim. If another process commits the
                 # same key after this read, it takes that number, and the claim below fails.
                 headers = self._current_headers()
-                existing = self._existing(headers, draft.key, unplaced)
+                existing = self._existing(headers, content)
                 if existing:
                     return existing
-                commit, data = self._numbered(headers, unplaced, headers.last + 1)
+                commit, data = self._numbered(headers, content, content if written is None else written)
                 if self._records.publish(commit.seq, data):
                     break
                 self._require_progress(commit.seq)
-        self._remember(headers, header_of(commit.body), commit)
+        self._remember(headers, self._header(commit), commit)
         self._write_checkpoint_if_due(headers, commit)
         return commit
 
@@ -216,10 +230,11 @@ class CommitLog:
                 commit = _commit(found)
                 self._remember(headers, self._header(commit), commit)
             except (StoreCorrupt, InvalidInput) as problem:  # it is no snapshot, or one of a later version
-                found = LostRecord(found.seq, str(problem))
+                found = LostRecord(found.seq, str(problem), found=found.digest)
             else:
                 return
         headers.append_lost()
+        self._newest = RecordBefore(digest=found.found, is_lost=True)
         if not found.is_known:
             self._warn(found)
 
@@ -229,7 +244,9 @@ class CommitLog:
 
     def _open(self) -> Headers:
         checkpoint = read_checkpoint(self.files, self._records.folder)
-        headers = checkpoint.headers if checkpoint and self._covers(checkpoint) else Headers()
+        headers = Headers()
+        if checkpoint and self._covers(checkpoint):
+            headers, self._newest = checkpoint.headers, RecordBefore(digest=checkpoint.digest)
         self._covered = headers.last
         return headers
 
@@ -240,13 +257,14 @@ class CommitLog:
         except (NotFound, StoreCorrupt):
             return False
 
-    def _existing(self, headers: Headers, key: str, unplaced: Mapping[str, Any]) -> Commit | None:
+    def _existing(self, headers: Headers, content: Mapping[str, Any]) -> Commit | None:
+        key = f"{content['run_id']}:{content['stage']}:{content['attempt_id']}"
         seq = headers.with_key(key)
         if seq is None:
             return None
         # Its writer may have died before the file name was durable; publishing it again makes the name durable.
         commit = self.read(seq)
-        found, wanted = commit.snapshot.digests["content"], unplaced["digests"]["content"]
+        found, wanted = commit.snapshot.digests["content"], content["digests"]["content"]
         if found != wanted:
             raise Conflict(
                 f"{key} is committed already as number {seq} of {self.project}, with other content "
@@ -257,11 +275,14 @@ class CommitLog:
             self.files.create(self.key(seq), seal(dict(commit.body))[0])
         return commit
 
-    def _numbered(self, headers: Headers, unplaced: Mapping[str, Any], seq: int) -> tuple[Commit, bytes]:
-        """The commit with the number `seq` and its diffs, and the bytes to publish."""
-        numbered = {**unplaced, "snapshot_seq": seq}
-        diffs = self._predecessors.diffs(headers, Side.of(numbered))
-        body: dict[str, Json] = {**numbered, **{name: _json(found) for name, found in diffs.items()}}
+    def _numbered(
+        self, headers: Headers, content: Mapping[str, Any], written: Mapping[str, Any]
+    ) -> tuple[Commit, bytes]:
+        """The commit of `content` with the next number, its diffs and the record before it, and the bytes to publish."""
+        seq = headers.last + 1
+        diffs = self._predecessors.diffs(headers, Side.of(content))
+        place = {"snapshot_seq": seq, "previous": None if self._newest is None else self._newest.model_dump()}
+        body: dict[str, Json] = {**written, **place, **{name: _json(found) for name, found in diffs.items()}}
         data, sealed = seal(body)
         return Commit(seq, sealed, body), data
 
@@ -296,6 +317,7 @@ class CommitLog:
 
     def _remember(self, headers: Headers, header: Header, commit: Commit) -> None:
         headers.append(header)
+        self._newest = RecordBefore(digest=commit.digest)
         self._recent[header.seq] = commit
         self._recent.pop(header.seq - _CACHED_COMMITS, None)
 

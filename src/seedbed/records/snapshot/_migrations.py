@@ -1,6 +1,7 @@
 """Migrations: snapshots of earlier schema versions are converted to the current one when read. Files never change.
 
 Nothing is invented: what an earlier version did not record is absent, or NOT_APPLICABLE if it did not know the field.
+A copy of another commit holds that commit whole, in the version that it was made with, and is read as it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,13 @@ from seedbed.records.snapshot._schema import NOT_APPLICABLE
 from seedbed.records.snapshot._snapshot import NO_BASELINE, SNAPSHOT_SCHEMA_VERSION
 from seedbed.records.storage._numbered_log import damaged
 
-__all__ = ["upgraded"]
+__all__ = ["copied", "upgraded"]
+
+
+def copied(body: Mapping[str, Any], digest: str, store: str) -> dict[str, Any]:
+    """A copy of the commit with that `body` and `digest`, of the store named `store`: without its place in a log."""
+    origin = {"commit": body, "digest": digest, "store": store}
+    return {"origin": origin, "project": body["project"], "schema_version": SNAPSHOT_SCHEMA_VERSION}
 
 
 def upgraded(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -23,7 +30,7 @@ def upgraded(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """
     version = body.get("schema_version")
     if version == SNAPSHOT_SCHEMA_VERSION:
-        return body
+        return _from_copy(body, key) if body.get("origin") else body
     if isinstance(version, int) and version > SNAPSHOT_SCHEMA_VERSION:
         raise InvalidInput(
             f"{key} has schema version {version}, this Seedbed reads 1 to {SNAPSHOT_SCHEMA_VERSION}; upgrade it"
@@ -65,4 +72,18 @@ def _from_2(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**body, "course": course}
 
 
-_STEPS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {1: _from_1, 2: _from_2}
+def _from_3(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """From version 3, whose commits did not name the record before them."""
+    return {**body, "previous": None}
+
+
+_STEPS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
+
+
+def _from_copy(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The commit that is copied, in the place of the copy; it may be a copy itself."""
+    place = {name: value for name, value in body.items() if name not in ("origin", "schema_version")}
+    origin = body["origin"]
+    commit = origin["commit"]
+    named = {"store": origin["store"], "seq": commit["snapshot_seq"], "digest": origin["digest"]}
+    return {**upgraded(commit, key), **place, "origin": named}

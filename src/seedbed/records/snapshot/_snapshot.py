@@ -19,10 +19,12 @@ __all__ = [
     "ExcludedFactor",
     "LogHead",
     "MetricDelta",
+    "Origin",
+    "RecordBefore",
     "Snapshot",
 ]
 
-SNAPSHOT_SCHEMA_VERSION = 3
+SNAPSHOT_SCHEMA_VERSION = 4
 DIFF_SCHEMA_VERSION = 2
 NOT_ENOUGH_REPLICATES = "not enough replicates"
 TOP_CHANGES = 50
@@ -109,6 +111,28 @@ class LogHead(Message):
     digest: str
 
 
+class RecordBefore(Message):
+    """The record before a commit in its log, as the writer of the commit found it: so every log is a chain.
+
+    `digest` is that which the record carries of itself. Where the record `is_lost`, it is the digest of the bytes that
+    stood there, or "" where nothing did.
+    """
+
+    digest: str
+    is_lost: bool = False
+
+
+class Origin(Message):
+    """The commit, number `seq` with that `digest`, of which another one is a copy: of a log that was merged into this.
+
+    `store` names the store of that log; "" is this one, whose log once held the commit under that number.
+    """
+
+    store: str
+    seq: int
+    digest: str
+
+
 class Snapshot(Message):
     """The record of one finished stage of one run. `snapshot_seq` orders it; `timestamp` (UTC) is for people only.
 
@@ -117,6 +141,8 @@ class Snapshot(Message):
     digests of the inputs, `fingerprint_sources` say what each was computed from. `digests` are SHA-256 digests of the
     results: metrics, artifacts (the manifest of blobs), predictions, and content (everything but `timing`).
     `schema_version` is the version that the record was written with; an earlier one is read through `upgraded`.
+    `previous` is the record before it in the log: null for the first, and in versions before 4. `origin` is null unless
+    the commit is the copy of another one.
     """
 
     schema_version: int = SNAPSHOT_SCHEMA_VERSION
@@ -150,3 +176,5 @@ class Snapshot(Message):
     comparison_group: dict[str, JsonValue]
     diff_prev: Diff
     diff_baseline: Diff
+    previous: RecordBefore | None
+    origin: Origin | None = None

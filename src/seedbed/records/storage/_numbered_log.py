@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._canonical import Json, digest_bytes
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.storage._files import Files, Unreadable
@@ -53,11 +53,15 @@ class Sealed:
 
 @dataclass(frozen=True)
 class LostRecord:
-    """A number whose record is missing or cannot be read; `is_known` where a tombstone says that it is lost."""
+    """A number whose record is missing or cannot be read; `is_known` where a tombstone says that it is lost.
+
+    `found` is the digest of the bytes that stand there, "" where there are none that can be read.
+    """
 
     seq: int
     problem: str
     is_known: bool = False
+    found: str = ""
 
 
 class NumberedLog:
@@ -116,7 +120,13 @@ class NumberedLog:
             is_lost = seq < taken or seq <= self._mentioned
             return LostRecord(seq, f"the record {self.key(seq)} is missing, while {found}") if is_lost else None
         except StoreCorrupt as damage:
-            return LostRecord(seq, str(damage), isinstance(damage, Quarantined))
+            return LostRecord(seq, str(damage), isinstance(damage, Quarantined), self._digest_found(seq))
+
+    def _digest_found(self, seq: int) -> str:
+        try:
+            return digest_bytes(self._files.read(self.key(seq)))
+        except (NotFound, StoreCorrupt):
+            return ""
 
     def publish(self, seq: int, data: bytes) -> bool:
         """Claim the number `seq` for `data`, durable on return; False when it is taken. Raises StoreUnavailable.
