@@ -460,7 +460,7 @@ def test_a_commit_is_recovered_or_its_loss_is_accepted(two):
     assert (checked.code, "but for 1 file in quarantine" in checked.out) == (0, True)
 
 
-def test_a_copy_whose_number_another_run_has_is_not_brought_back(two):
+def test_a_commit_whose_number_another_run_has_comes_back_under_a_new_one(two):
     shutil.copytree(STORE / "log", "before")
     finished(STORE, "run-d", ap=0.8, seed=2)
     shutil.rmtree(STORE / "log")
@@ -468,6 +468,39 @@ def test_a_copy_whose_number_another_run_has_is_not_brought_back(two):
     shutil.rmtree(STORE / "latest")
     finished(STORE, "run-e", ap=0.8, seed=3)
     told = two("runs", "recover")
+    assert (told.code, told.out) == (0, "brought back commit 3 of flights, run run-d, as number 4\n")
+    assert "copy of commit 3 of this log" in " ".join(two("runs", "show", "run-d").out.split())
+    assert two("runs", "fsck").code == 0
+
+
+def test_a_copy_that_cannot_come_back_is_named_with_what_to_do(two):
+    finished(STORE, "run-d", ap=0.8, seed=2)
+    shutil.copytree(STORE / "runs/flights/run-d", "copy")
+    (STORE / f"log/flights/{3:020d}.json").unlink()
+    shutil.rmtree(STORE / "runs/flights/run-d")
+    shutil.rmtree(STORE / "latest")
+    finished(STORE, "run-d", ap=0.5, seed=2)
+    shutil.copy("copy/TRAINING/snapshot.json", STORE / "runs/flights/run-d/TRAINING/snapshot.json")
+    told = two("runs", "recover")
     assert told.code == 1
-    assert "not brought back: commit 3" in told.out
-    assert "run run-e has the number 3 now" in told.out
+    assert "not brought back: commit 3 of flights, run run-d: run-d:TRAINING:1 is committed already" in told.out
+
+
+def test_another_store_is_merged_and_the_same_merge_again_brings_nothing(two):
+    shutil.copytree(STORE, "laptop")
+    finished(Path("laptop"), "run-x", ap=0.95)
+    finished(STORE, "run-d", ap=0.8)
+    assert two("runs", "merge", "laptop", "--dry-run").out.splitlines() == [
+        "commit 3 of flights, run run-x, would come",
+        "3 commits there, 2 of them here already",
+    ]
+    assert [item["seq"] for item in two("runs", "merge", "laptop", "--json").json["commits"]] == [1, 2, 4]
+    assert "copy of commit 3 of the store laptop" in " ".join(two("runs", "show", "run-x").out.split())
+    again = two("runs", "merge", "laptop")
+    assert (again.code, again.out) == (0, "3 commits there, 3 of them here already\n")
+    assert two("runs", "fsck").code == 0
+    finished(Path("laptop"), "run-d", ap=0.1)
+    refused = two("runs", "merge", "laptop")
+    assert (refused.code, "attempt 1 of run-d:TRAINING of flights has other content here" in refused.err) == (1, True)
+    assert two("runs", "merge", str(STORE)).code == 2
+    assert two("runs", "merge", "nowhere").code == 2

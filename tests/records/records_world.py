@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome, Stage
-from seedbed.records import Snapshot, SnapshotDraft, Store, digest, required_fields
+from seedbed.records import Commit, Snapshot, SnapshotDraft, Store, digest, required_fields
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR
 
@@ -123,3 +123,9 @@ def again(store: Store) -> Store:
 def key(seq: int) -> str:
     """Where the commit of that number lies in the store."""
     return f"log/{PROJECT}/{seq:020d}.json"
+
+
+def original_of(made: Commit) -> dict[str, Any]:
+    """The body of the commit of which `made` is a copy."""
+    body: Any = made.body
+    return dict(body["origin"]["commit"])

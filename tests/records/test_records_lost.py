@@ -1,13 +1,12 @@
 """Records that are lost: readers and writers go on beside them, and what can be brought back is."""
 
-import json
 import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, again, commit, draft, store_of_three
+from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
@@ -214,9 +213,10 @@ def test_a_commit_comes_back_byte_for_byte_from_the_folder_of_its_run(
     assert recover(again(store)) == []
 
 
-def test_commits_of_an_older_log_that_was_put_back_are_named_and_kept_when_their_numbers_are_given_again(
+def test_commits_of_an_older_log_that_was_put_back_come_back_under_new_numbers_when_theirs_are_given_again(
     store: Store,
 ) -> None:
+    whole = [(store.work / key(seq)).read_bytes() for seq in (2, 3)]
     for seq in (2, 3):
         (store.work / f"log/{PROJECT}/{seq:020d}.json").unlink()
     assert {finding.kind for finding in fsck(again(store))} == {FindingKind.COMMIT_MISSING, FindingKind.COMMIT_LOST}
@@ -227,9 +227,13 @@ def test_commits_of_an_older_log_that_was_put_back_are_named_and_kept_when_their
     assert [finding.path for finding in fsck(again(store))] == lost
     repair(again(store))
     assert [finding.path for finding in fsck(again(store))] == lost
-    told = [item.problem for item in recover(again(store))]
-    assert ["run n1 has the number 2 now" in told[0], "run n2 has the number 3 now" in told[1]] == [True, True]
-    assert json.loads((store.work / lost[0]).read_bytes())["run_id"] == "r2"
+    told = [(item.seq, item.run_id, item.new_seq, item.problem) for item in recover(again(store))]
+    assert told == [(2, "r2", 4, ""), (3, "r3", 5, "")]
+    found = again(store)
+    assert [item.snapshot.run_id for item in found.log(PROJECT).commits()] == ["r1", "n1", "n2", "r2", "r3"]
+    assert [seal(original_of(found.log(PROJECT).read(seq)))[0] for seq in (4, 5)] == whole
+    assert (fsck(found), recover(found)) == ([], [])
+    assert all(check.holds for check in verify(found, found.find("r3")))
 
 
 def test_a_copy_that_is_no_whole_commit_of_this_run_is_none(store: Store) -> None:
@@ -330,7 +334,7 @@ def test_a_record_that_another_run_gives_its_number_while_a_copy_is_judged_stays
         return named_digest(store, key, seq)
 
     monkeypatch.setattr(_copies, "named_digest", given_meanwhile)
-    assert ["run y has the number 2 now" in item.problem for item in recover(again(store))] == [True]
+    assert [(item.run_id, item.new_seq) for item in recover(again(store))] == [("r2", 4)]
     assert path.read_bytes() == other
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, again, commit, draft, key, store_of_three
+from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records import (
@@ -28,7 +28,7 @@ from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log
 from seedbed.records.maintenance import _losses
-from seedbed.records.maintenance._findings import CHOOSE, FOLDER, KEEP, NO_COPY, READ, RECOVER, RESTORE_TAIL
+from seedbed.records.maintenance._findings import FOLDER, NO_COPY, READ, RECOVER, RECOVER_ANEW, RESTORE_TAIL
 from seedbed.records.storage import _local, _numbered_log
 from seedbed.records.storage._local import LocalFiles
 
@@ -79,7 +79,7 @@ def test_the_end_of_a_log_is_asked_back_before_its_number_is_given_again(store: 
     commit(again(store), "r4")
     view.write_bytes(whole)
     [lost] = fsck(again(store))
-    assert (lost.kind, lost.advice) == (FindingKind.COMMIT_LOST, KEEP)
+    assert (lost.kind, lost.advice) == (FindingKind.COMMIT_LOST, RECOVER_ANEW)
 
 
 def test_the_end_of_a_log_of_which_a_run_holds_a_copy_is_told_and_its_number_stays_taken(store: Store) -> None:
@@ -293,29 +293,42 @@ def test_of_two_copies_of_one_number_the_one_that_a_later_commit_names_comes_bac
     assert commit(again(store), "y", ap=0.95).snapshot.diff_prev.prev_run_id == "x"
     path.write_bytes(whole[:-9])
     advice = {finding.path.split("/")[2]: finding.advice for finding in fsck(again(store))}
-    assert advice == {path.name: RECOVER, "r2": KEEP, "x": RECOVER}
-    told = {item.run_id: item.problem for item in recover(again(store))}
-    assert told["x"] == ""
-    assert "a later commit names another as commit 2" in told["r2"]
+    assert advice == {path.name: RECOVER, "r2": RECOVER_ANEW, "x": RECOVER}
+    told = {item.run_id: (item.new_seq, item.problem) for item in recover(again(store))}
+    assert told == {"x": (2, ""), "r2": (4, "")}
     assert path.read_bytes() == whole
-    assert [item.kind for item in fsck(again(store))] == [FindingKind.COMMIT_LOST]
+    assert fsck(again(store)) == []
+
+
+def test_of_two_copies_of_one_number_the_wrong_one_never_comes_back_under_it(
+    store: Store, twice: tuple[Path, bytes]
+) -> None:
+    path, whole = twice
+    commit(again(store), "y", ap=0.95)
     path.write_bytes(whole[:-9])
     view_of(store, "x").unlink()
-    assert [item.run_id for item in recover(again(store)) if not item.problem] == [], "what no commit was compared with"
+    with pytest.warns(StoreDamaged, match=r"0002\.json is damaged"):
+        assert [(item.run_id, item.new_seq) for item in recover(again(store))] == [("r2", 4)]
+    assert path.read_bytes() == whole[:-9], "what commit 3 names is still lost"
+    assert kinds(store)[0] == (FindingKind.COMMIT_DAMAGED, NO_COPY)
 
 
-def test_of_two_copies_of_one_number_between_which_nothing_decides_none_comes_back(
+def test_of_two_copies_of_one_number_between_which_nothing_decides_both_come_back_under_new_ones(
     store: Store, twice: tuple[Path, bytes]
 ) -> None:
     path, whole = twice
     path.write_bytes(whole[:-9])
-    assert [advice for _, advice in kinds(store)] == [NO_COPY, CHOOSE, CHOOSE]
-    told = [item.problem for item in recover(again(store))]
-    assert ["the runs r2, x each hold a commit 2" in problem for problem in told] == [True, True]
-    assert path.read_bytes() == whole[:-9]
-    shutil.rmtree(store.work / f"runs/{PROJECT}/r2")
-    assert [item.problem for item in recover(again(store))] == [""]
-    assert path.read_bytes() == whole
+    assert [advice for _, advice in kinds(store)] == [NO_COPY, RECOVER_ANEW, RECOVER_ANEW]
+    told = {item.run_id: (item.new_seq, item.problem) for item in recover(again(store))}
+    assert told == {"r2": (3, ""), "x": (4, "")}
+    [kept] = (store.work / "quarantine").rglob("*.json.*")
+    assert kept.read_bytes() == whole[:-9]
+    [settled] = fsck(again(store))
+    assert (settled.kind, settled.path) == (FindingKind.QUARANTINED, key(2))
+    assert "it was one of the commits of r2, x, nobody can say which" in settled.problem
+    log = again(store).log(PROJECT)
+    found = [(item.snapshot.run_id, original_of(item)["snapshot_seq"]) for item in log.commits() if item.seq > 2]
+    assert found == [("r2", 2), ("x", 2)]
 
 
 def test_a_recovery_that_is_killed_leaves_no_commit_passed_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,7 +388,7 @@ def test_a_commit_that_is_recorded_while_its_number_is_accepted_as_lost_stays(
         (store.work / of).write_bytes(whole)
         return ""
 
-    monkeypatch.setattr(_losses, "_set_aside", recorded)
+    monkeypatch.setattr(_losses, "set_record_aside", recorded)
     with pytest.raises(Conflict, match="something else stands at"):
         quarantine(again(store), key(2), "")
     assert (store.work / key(2)).read_bytes() == whole

@@ -30,6 +30,7 @@ __all__ = [
     "is_claim",
     "is_claimed",
     "last_written",
+    "newest_attempt",
     "read_status",
     "status_key",
     "status_of",

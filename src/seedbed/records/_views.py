@@ -7,6 +7,7 @@ from seedbed.contracts import Stage
 from seedbed.records.canonical._canonical import readable_json
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import latest_key
 
@@ -57,7 +58,7 @@ def write_latest(files: Files, log: CommitLog, commit: Commit) -> None:
 
 
 def _views_2(commit: Commit) -> dict[str, Any]:
-    body: dict[str, Any] = dict(commit.body)
+    body = upgraded(commit.body, f"commit {commit.seq}")  # of a copy, what the commit holds of which it is one
     return {
         "metadata": {"schema_version": _SCHEMA_VERSION, **body["metadata"]},
         "metrics": {
@@ -65,7 +66,7 @@ def _views_2(commit: Commit) -> dict[str, Any]:
             "digest": body["digests"]["metrics"],
             "metrics": body["metrics"],
         },
-        "snapshot": {**body, "digest": commit.digest},
+        "snapshot": {**commit.body, "digest": commit.digest},
         "diff_prev": body["diff_prev"],
         "diff_baseline": body["diff_baseline"],
         **body["documents"],

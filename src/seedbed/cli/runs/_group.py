@@ -18,6 +18,7 @@ from seedbed.cli.runs.upkeep._end import end
 from seedbed.cli.runs.upkeep._fsck import fsck
 from seedbed.cli.runs.upkeep._gc import gc
 from seedbed.cli.runs.upkeep._index import index
+from seedbed.cli.runs.upkeep._merge import merge
 from seedbed.cli.runs.upkeep._quarantine import quarantine
 from seedbed.cli.runs.upkeep._recover import recover
 from seedbed.cli.runs.upkeep._stats import stats
@@ -34,7 +35,7 @@ app = typer.Typer(
 app.command("list")(list_runs)
 for _command in (show, diff, steps, why, trend, promote, demote, baselines, end):
     app.command()(_command)
-for _upkeep in (verify, fsck, recover, quarantine, stats, gc, index):
+for _upkeep in (verify, fsck, recover, merge, quarantine, stats, gc, index):
     app.command()(_upkeep)
 app.command("import")(import_runs)
 app.command("export", cls=ShownCommand)(export_runs)

@@ -56,6 +56,9 @@ def _headline(commit: Commit) -> Text:
         facts.append(f"took {duration(seconds)}")
     if isinstance(peak := timing.get("peak_memory_bytes"), int | float):
         facts.append(f"{size(peak)} of memory at its peak")
+    if origin := snapshot.origin:
+        where = f"of the store {origin.store}" if origin.store else "of this log"
+        facts.append(f"copy of commit {origin.seq} {where}")
     return Text.assemble((f"{snapshot.run_id}", "bold"), f"  {', '.join(facts)}")
 
 

@@ -160,6 +160,13 @@ class CommitLog:
         """
         return self._published(build_body(draft, logs, timestamp, resumes, untold))
 
+    def same(self, commit: Commit) -> Commit | None:
+        """The commit of this log with the run, stage, attempt and content of `commit`, of any log; None without one.
+
+        Raises Conflict when there is one with other content.
+        """
+        return self._existing(self._current_headers(), upgraded(commit.body, f"commit {commit.seq}"))
+
     def adopt(self, commit: Commit, store: str = "") -> Commit:
         """Commit a copy of `commit` under the next number, with diffs of its own; it keeps where it came from.
 
@@ -179,6 +186,9 @@ class CommitLog:
                 headers = self._current_headers()
                 existing = self._existing(headers, content)
                 if existing:
+                    # Its writer may have died before the file name was durable; publishing it again makes it so.
+                    with contextlib.suppress(FileExistsError):
+                        self.files.create(self.key(existing.seq), seal(dict(existing.body))[0])
                     return existing
                 commit, data = self._numbered(headers, content, content if written is None else written)
                 if self._records.publish(commit.seq, data):
@@ -262,7 +272,6 @@ class CommitLog:
         seq = headers.with_key(key)
         if seq is None:
             return None
-        # Its writer may have died before the file name was durable; publishing it again makes the name durable.
         commit = self.read(seq)
         found, wanted = commit.snapshot.digests["content"], content["digests"]["content"]
         if found != wanted:
@@ -271,14 +280,12 @@ class CommitLog:
                 f"({found[:12]}…, now {wanted[:12]}…); start another run: leave the run_id "
                 "out and one is made, or give a new run_id"
             )
-        with contextlib.suppress(FileExistsError):
-            self.files.create(self.key(seq), seal(dict(commit.body))[0])
         return commit
 
     def _numbered(
         self, headers: Headers, content: Mapping[str, Any], written: Mapping[str, Any]
     ) -> tuple[Commit, bytes]:
-        """The commit of `content` with the next number, its diffs and the record before it, and the bytes to publish."""
+        """The commit of `content` under the next number, with its diffs, and the bytes to publish."""
         seq = headers.last + 1
         diffs = self._predecessors.diffs(headers, Side.of(content))
         place = {"snapshot_seq": seq, "previous": None if self._newest is None else self._newest.model_dump()}

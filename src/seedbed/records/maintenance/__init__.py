@@ -5,7 +5,9 @@ from seedbed.records.maintenance._findings import Finding, FindingKind
 from seedbed.records.maintenance._fsck import fsck
 from seedbed.records.maintenance._gc import GcPlan, GcReason, GcResult, PlannedExpiry, Sweepable, gc, plan_gc, sweep
 from seedbed.records.maintenance._index import IndexEntry, export_index, read_index
-from seedbed.records.maintenance._losses import Recovered, quarantine, recover
+from seedbed.records.maintenance._losses import quarantine
+from seedbed.records.maintenance._merge import Merged, merge
+from seedbed.records.maintenance._recovery import Recovered, recover
 from seedbed.records.maintenance._repair import repair
 from seedbed.records.maintenance._retention import RetentionPolicy, RetentionRule, load_retention
 from seedbed.records.maintenance._stats import KindUsage, LargeBlob, ProjectUsage, StoreStats, stats
@@ -24,6 +26,7 @@ __all__ = [
     "IndexEntry",
     "KindUsage",
     "LargeBlob",
+    "Merged",
     "PlannedExpiry",
     "ProjectUsage",
     "Recovered",
@@ -35,6 +38,7 @@ __all__ = [
     "fsck",
     "gc",
     "load_retention",
+    "merge",
     "plan_gc",
     "quarantine",
     "read_index",

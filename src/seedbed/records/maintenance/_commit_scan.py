@@ -1,10 +1,10 @@
 """Reads every commit of a store once, and keeps the parts that the checks, sweeps and statistics need."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
@@ -12,10 +12,10 @@ from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.log._headers import Headers, header_of
-from seedbed.records.maintenance._findings import MOVE, NO_COPY, READ, UPGRADE, Finding, FindingKind
+from seedbed.records.maintenance._chain_check import ChainCheck
+from seedbed.records.maintenance._findings import MOVE, NO_COPY, NOTHING, READ, UPGRADE, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.snapshot._commit import Commit
-from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import blob_digest
@@ -28,6 +28,7 @@ __all__ = [
     "Records",
     "ScannedCommit",
     "add_finding",
+    "digests_in",
     "gap_problem",
     "named_blobs",
     "readable_records",
@@ -78,11 +79,15 @@ class ScannedCommit:
 
 @dataclass(frozen=True)
 class CommitScan:
-    """The undamaged commits of each project in order, their headers, and the damage found, by the key of its file."""
+    """The undamaged commits of each project in order, their headers, and the damage found, by the key of its file.
+
+    `digests` are those of the commits, and of the ones of which they are copies.
+    """
 
     commits: dict[str, list[ScannedCommit]] = field(default_factory=dict)
     headers: dict[str, Headers] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
+    digests: set[str] = field(default_factory=set)
 
     def all_commits(self) -> Iterator[ScannedCommit]:
         """All undamaged commits of all projects."""
@@ -106,18 +111,17 @@ def scan_commits(store: Store, inventory: Inventory, progress: Progress | None =
     for project in inventory.projects(LOGS):
         log = store.log(project)
         commits, headers = found.commits.setdefault(project, []), found.headers.setdefault(project, Headers())
-        digests: dict[int, str] = {}
-        claims: list[_Claim] = []
+        chain = ChainCheck(log.key)
         for commit in readable_records(log, inventory.numbers[LOGS, project], _KINDS, found.findings):
-            digests[commit.seq] = commit.digest
-            claims.extend(_disagreements(commit, digests))
+            chain.add(commit)
             headers.append(header_of(upgraded(commit.body, log.key(commit.seq))))
             commits.append(_scanned(commit, stored))
             done += 1
             if progress and done % _REPORT_EVERY == 0:
                 progress("reading commits", done, total)
-        for claim in _credible(claims):
-            add_finding(found.findings, FindingKind.DIGEST_WRONG, log.key(claim.against), claim.problem)
+        found.digests.update(chain.digests())
+        for key, finding in chain.findings().items():
+            found.findings.setdefault(key, finding)
     return found
 
 
@@ -155,7 +159,7 @@ def readable_records(
             findings.setdefault(key, Finding(kind, key, problem, advice))
         except Quarantined as loss:
             key = log.key(seq)
-            findings.setdefault(key, Finding(FindingKind.QUARANTINED, key, str(loss), "nothing is to be done"))
+            findings.setdefault(key, Finding(FindingKind.QUARANTINED, key, str(loss), NOTHING))
         except InvalidInput as newer:
             key = log.key(seq)
             findings.setdefault(key, Finding(FindingKind.RECORD_NEWER, key, str(newer), UPGRADE))
@@ -179,7 +183,10 @@ def gap_problem(last: int, until: int, because: str) -> str:
 
 
 def named_blobs(body: Mapping[str, Json]) -> tuple[str, ...]:
-    """The digests of the blobs that a commit names: its payloads, and the full lists of long diffs."""
+    """The digests of the blobs that a commit names: its payloads, and the full lists of long diffs.
+
+    `body` is in the current schema.
+    """
     blobs, diffs = body.get("blobs"), (body.get("diff_prev"), body.get("diff_baseline"))
     details = [diff.get("details") for diff in diffs if isinstance(diff, dict)]
     payloads = list(blobs.values()) if isinstance(blobs, dict) else []
@@ -188,7 +195,7 @@ def named_blobs(body: Mapping[str, Json]) -> tuple[str, ...]:
 
 def _scanned(commit: Commit, stored: frozenset[str]) -> ScannedCommit:
     snapshot = commit.snapshot
-    named = named_blobs(commit.body)
+    named = named_blobs(upgraded(commit.body, f"commit {commit.seq}"))
     return ScannedCommit(
         project=snapshot.project,
         seq=commit.seq,
@@ -199,55 +206,19 @@ def _scanned(commit: Commit, stored: frozenset[str]) -> ScannedCommit:
         cohort_id=str(snapshot.metadata["cohort_id"]),
         when=snapshot.timestamp,
         named=named,
-        mentioned=tuple({*named, *_digests_in(commit.body)} & stored),
+        mentioned=tuple({*named, *digests_in(commit.body)} & stored),
         logs=snapshot.logs,
     )
 
 
-def _digests_in(value: object) -> Iterator[str]:
+def digests_in(value: object) -> Iterator[str]:
+    """Every text in the JSON `value` that may be the digest of a blob."""
     if isinstance(value, str):
         if _DIGEST.fullmatch(value):
             yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _digests_in(item)
+            yield from digests_in(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _digests_in(item)
-
-
-class _Claim(NamedTuple):
-    """That the commit `against` is not what it was, because of what the commit `by` holds."""
-
-    by: int
-    against: int
-    problem: str
-
-
-def _credible(claims: Iterable[_Claim]) -> Iterator[_Claim]:
-    """The claims by commits that are themselves what they were.
-
-    A commit that another has replaced holds digests of the commits that were before the other one. So a claim counts
-    only where no credible claim of a later commit, nor one of its own, is against the commit that makes it.
-    """
-    wrong: set[int] = set()
-    for claim in sorted(claims, key=lambda item: (-item.by, item.by != item.against)):
-        if claim.by not in wrong:
-            wrong.add(claim.against)
-            yield claim
-
-
-def _disagreements(commit: Commit, digests: Mapping[int, str]) -> Iterator[_Claim]:
-    """Wrong digests: those of `commit` itself, and those that it recorded of earlier commits."""
-    body = upgraded(commit.body, f"commit {commit.seq}")
-    recorded = {**body["fingerprints"], **body["digests"]}
-    computed = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
-    wrong = sorted(name for name, digest in computed.items() if recorded.get(name) != digest)
-    if wrong:
-        yield _Claim(commit.seq, commit.seq, f"its recorded digests of {', '.join(wrong)} do not match its content")
-    for diff in (commit.snapshot.diff_prev, commit.snapshot.diff_baseline):
-        found = digests.get(diff.prev_snapshot_seq or 0, diff.prev_digest)
-        if diff.prev_digest and found != diff.prev_digest:
-            recorded_then = f"commit {commit.seq}, which was compared with it, recorded {diff.prev_digest[:12]}…"
-            problem = f"its digest is {(found or '')[:12]}…, but {recorded_then}"
-            yield _Claim(commit.seq, diff.prev_snapshot_seq or 0, problem)
+            yield from digests_in(item)

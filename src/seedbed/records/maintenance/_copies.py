@@ -9,7 +9,7 @@ from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object, whole_copy
-from seedbed.records.maintenance._findings import CHOOSE, KEEP, READ, RECOVER, UPGRADE
+from seedbed.records.maintenance._findings import READ, RECOVER, RECOVER_ANEW, UPGRADE
 from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._files import Unreadable
@@ -25,13 +25,15 @@ _REPORT_EVERY = 100
 class LostCopy:
     """A whole copy, in a run's `folder`, of a `commit` that the log lacks.
 
-    `rivals` are the other runs that hold a copy of a commit with its number.
+    `rivals` are the other runs that hold a copy of a commit with its number. Its number `is_given` where it is that of
+    another commit, or nobody can say whose it was: then it comes back under a new one.
     `problem` says why it cannot be brought back, and is empty where it can; `advice` says what to do.
     """
 
     folder: str
     commit: Commit
     rivals: tuple[str, ...] = ()
+    is_given: bool = False
     problem: str = ""
     advice: str = RECOVER
 
@@ -47,11 +49,11 @@ class LostCopy:
 
 
 def lost_copies(
-    store: Store, inventory: Inventory, committed: Collection[str] = (), progress: Progress | None = None
+    store: Store, inventory: Inventory, committed: Collection[str], progress: Progress | None = None
 ) -> list[LostCopy]:
     """Every whole copy of a commit that the log does not hold, sorted by folder and not yet judged.
 
-    Commits whose digest is among `committed` are known to be in the log.
+    Commits whose digest is among `committed` are known to be in the log, under their number or another.
     """
     found: dict[str, list[LostCopy]] = defaultdict(list)
     folders = sorted(inventory.folders.items())
@@ -71,11 +73,11 @@ def lost_copies(
 
 
 def judged(store: Store, copy: LostCopy) -> LostCopy:
-    """The copy, with what now keeps it from being brought back under its number."""
+    """The copy, with whether its number is given to another commit now, and what keeps it from being brought back."""
     seq = copy.commit.seq
     named = named_digest(store, copy.record, seq)
     try:  # after that search, which takes long: the record may be restored meanwhile
-        other = store.log(copy.commit.snapshot.project).read(seq)
+        store.log(copy.commit.snapshot.project).read(seq)
     except NotFound:
         pass
     except InvalidInput as newer:
@@ -84,16 +86,9 @@ def judged(store: Store, copy: LostCopy) -> LostCopy:
         if isinstance(damage, Unreadable) and damage.is_whole:
             return replace(copy, problem=str(damage), advice=READ)
     else:
-        taken = f"run {other.snapshot.run_id} has the number {seq} now; the copy stays in the run's folder"
-        return replace(copy, problem=taken, advice=KEEP)
-    if named and named != copy.commit.digest:
-        another = f"a later commit names another as commit {seq} ({named[:12]}…); the copy stays in the run's folder"
-        return replace(copy, problem=another, advice=KEEP)
-    if copy.rivals and not named:
-        runs = ", ".join(sorted({copy.commit.snapshot.run_id, *copy.rivals}))
-        undecided = f"the runs {runs} each hold a commit {seq}, and no later commit says which it was"
-        return replace(copy, problem=f"{undecided}; {CHOOSE}", advice=CHOOSE)
-    return replace(copy, problem="", advice=RECOVER)
+        return replace(copy, is_given=True, problem="", advice=RECOVER_ANEW)
+    is_given = named != copy.commit.digest if named else bool(copy.rivals)
+    return replace(copy, is_given=is_given, problem="", advice=RECOVER_ANEW if is_given else RECOVER)
 
 
 def named_digest(store: Store, key: str, seq: int) -> str:
@@ -103,6 +98,8 @@ def named_digest(store: Store, key: str, seq: int) -> str:
         with contextlib.suppress(NotFound, StoreCorrupt, InvalidInput):
             snapshot = store.log(project).read(number).snapshot
             named = {diff.prev_snapshot_seq: diff.prev_digest for diff in (snapshot.diff_prev, snapshot.diff_baseline)}
+            if snapshot.previous and not snapshot.previous.is_lost:
+                named[number - 1] = snapshot.previous.digest
             if found := named.get(seq):
                 return found
     return ""

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
-    "CHOOSE",
     "FIRST_THE_COMMIT",
     "FOLDER",
     "GC",
     "KEEP",
     "MOVE",
     "MOVE_OFF",
+    "NOTHING",
     "NO_COPY",
     "READ",
     "RECOVER",
+    "RECOVER_ANEW",
     "REPAIR",
     "RESTORE",
     "RESTORE_LOG",
@@ -26,6 +27,7 @@ __all__ = [
 
 RESTORE = "restore the file from a copy of the store; it cannot be rebuilt"
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
+RECOVER_ANEW = f"{RECOVER}, which comes back under a new number"
 NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
 UPGRADE = "upgrade Seedbed: a later version wrote it; nothing is deleted before it can be read"
 READ = "its bytes may be whole: do what is said there, then check again"
@@ -39,8 +41,7 @@ FIRST_THE_COMMIT = (
     "moves the incomplete record to quarantine/"
 )
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
-CHOOSE = "move the folder of the wrong one away, and run `seedbed runs recover`"
-KEEP = "another commit has its number: copy the folder of the run to keep it, then move it away"
+KEEP = "copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
 )
@@ -49,6 +50,7 @@ REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
+NOTHING = "nothing is to be done"
 
 
 class FindingKind(StrEnum):
@@ -82,11 +84,17 @@ class FindingKind(StrEnum):
     COMMIT_LOST = "COMMIT_LOST"
     RECORD_NEWER = "RECORD_NEWER"
     QUARANTINED = "QUARANTINED"
+    RENUMBERED = "RENUMBERED"
 
     @property
     def is_damage(self) -> bool:
         """Whether data was lost or changed: a killed process alone cannot cause this."""
         return self not in _LEFTOVERS and self not in _TOLD
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is to be done: a loss was accepted, or what stood at a number is kept under another one."""
+        return self in _SETTLED
 
     @property
     def is_derived(self) -> bool:
@@ -110,7 +118,8 @@ _LEFTOVERS = frozenset(
 )
 
 
-_TOLD = frozenset({FindingKind.RECORD_NEWER, FindingKind.QUARANTINED})
+_SETTLED = frozenset({FindingKind.QUARANTINED, FindingKind.RENUMBERED})
+_TOLD = frozenset({FindingKind.RECORD_NEWER, *_SETTLED})
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
     FIRST_THE_COMMIT,
+    NOTHING,
     READ,
     REPAIR,
     RESTORE_LOG,
@@ -114,7 +115,7 @@ class FolderCheck:
         if finding.kind is FindingKind.LOG_TORN or finding.advice == FIRST_THE_COMMIT:
             return finding
         told = accepted_loss(self.store.files, finding.path)
-        return Finding(FindingKind.QUARANTINED, finding.path, told, "nothing is to be done") if told else finding
+        return Finding(FindingKind.QUARANTINED, finding.path, told, NOTHING) if told else finding
 
     def _may_lack_commit(self, folder: str, commit: ScannedCommit | None) -> bool:
         """Whether a commit that is lost or damaged, and whose loss nobody accepted, may have recorded this folder."""

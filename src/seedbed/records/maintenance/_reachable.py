@@ -19,6 +19,7 @@ from seedbed.records.maintenance._copies import LostCopy, judged, lost_copies
 from seedbed.records.maintenance._expiries import Expiries, Expiry
 from seedbed.records.maintenance._findings import FOLDER, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory, Progress, take_inventory
+from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._files import StoredFile
 from seedbed.records.storage._layout import EXPIRIES, LOGS, log_folder
@@ -60,7 +61,7 @@ class Reachability:
     def unreferenced(self, retained: Iterable[ScannedCommit]) -> Iterator[tuple[StoredFile, bool]]:
         """The blobs whose digest appears in none of `retained`, and whether each is old enough to be deleted."""
         live = {digest for commit in retained for digest in commit.mentioned}
-        live.update(*(named_blobs(copy.commit.body) for copy in self.copies.values()))
+        live.update(*(named_blobs(upgraded(copy.commit.body, copy.key)) for copy in self.copies.values()))
         for blob in self.inventory.blobs:
             if blob_digest(blob.key) not in live:
                 yield blob, blob.modified < self.cutoff
@@ -73,7 +74,6 @@ def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Pro
     found = scan_commits(store, inventory, progress)
     findings = {**found.findings, **{item.path: item for item in _no_folders(inventory)}}
     running = _running(store, inventory, found, findings, now - grace)
-    committed = {commit.digest for commit in found.all_commits()}
     first = min(running.values(), key=lambda status: status.started, default=None)
     held_by = first if first and first.started < now else None
     return Reachability(
@@ -84,7 +84,7 @@ def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Pro
         running=running,
         cutoff=(held_by.started if held_by else now) - grace,
         held_by=held_by,
-        copies={copy.folder: judged(store, copy) for copy in lost_copies(store, inventory, committed)},
+        copies={copy.folder: judged(store, copy) for copy in lost_copies(store, inventory, found.digests)},
     )
 
 
@@ -104,8 +104,8 @@ def require_undamaged(findings: Mapping[str, Finding]) -> None:
 
 
 def unsettled(findings: Mapping[str, Finding]) -> dict[str, Finding]:
-    """The findings without those whose loss was accepted."""
-    return {key: item for key, item in findings.items() if item.kind is not FindingKind.QUARANTINED}
+    """The findings without those about which nothing is to be done."""
+    return {key: item for key, item in findings.items() if not item.kind.is_settled}
 
 
 def _running(

@@ -49,7 +49,7 @@ def record_findings(store: Store, reachable: Reachability) -> dict[str, Finding]
             findings[key] = Finding(FindingKind.COMMIT_MISSING, key, problem, RESTORE_TAIL)
     for copy in reachable.copies.values():
         item = findings.get(copy.record)
-        if item and not copy.problem:
+        if item and not copy.problem and not copy.is_given:
             findings[copy.record] = replace(item, advice=RECOVER)
     return findings
 

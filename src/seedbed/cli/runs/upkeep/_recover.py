@@ -16,7 +16,8 @@ def recover(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
 
     `seedbed runs fsck` names such a copy as COMMIT_LOST. Bytes that stand in
     the commit's place are kept under quarantine/. Where another commit has its
-    number, nothing is changed and the copy stays; then this exits with 1.
+    number, it comes back under a new one, and keeps the old one and its bytes
+    as its origin. Exits with 1 where a copy cannot come back; that copy stays.
 
     \b
     Examples:
@@ -35,10 +36,9 @@ def recover(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     else:
         for item in found:
             what = f"commit {item.seq} of {item.project}, run {item.run_id}"
-            done = (
-                Text(f"brought back {what}") if not item.problem else Text(f"not brought back: {what}: {item.problem}")
-            )
-            out().print(done, soft_wrap=True)
+            place = "" if item.new_seq in (None, item.seq) else f", as number {item.new_seq}"
+            done = f"not brought back: {what}: {item.problem}" if item.problem else f"brought back {what}{place}"
+            out().print(Text(done), soft_wrap=True)
         if not found:
             out().print("no run's folder holds a commit that its log lacks")
     raise typer.Exit(ExitCode.FAIL if any(item.problem for item in found) else ExitCode.PASS)

@@ -1,0 +1,65 @@
+"""`seedbed runs merge`: the commits of another store, brought into this one."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
+from seedbed.cli.console._progress_bar import labelled_progress_bar
+from seedbed.cli.console._render import counted, errors, out, print_json
+from seedbed.errors import ExitCode
+
+if TYPE_CHECKING:
+    from seedbed.records import Merged
+
+__all__ = ["merge"]
+
+
+def merge(
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="The other store: a folder, or a URL.")],
+    project: ProjectOption = None,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="What to call the other store; by default the last part of its path.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be merged, and write nothing.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring every finished run of another store into this one.
+
+    A commit gets a new number here, and keeps its origin: store, number,
+    digest and bytes. Its blobs, logs and files come with it. What is here
+    already is left as it is, so the same merge can be repeated. Not merged
+    are runs without a commit, and promotions. Exits with 1 where a commit
+    is not merged, or a part of it is lost in the other store.
+
+    \b
+    Examples:
+      seedbed runs merge ../laptop/runs --dry-run
+      seedbed runs merge s3://bucket/runs --name cluster --project flights
+    """
+    from dataclasses import asdict
+
+    from seedbed.records import Store
+    from seedbed.records import merge as merge_stores
+
+    here, there = Store.open(store), Store.open(other)
+    with labelled_progress_bar() as progress:
+        found = merge_stores(here, there, project=project, name=name, dry_run=dry_run, progress=progress)
+    if as_json:
+        print_json({"commits": [asdict(item) for item in found]})
+    else:
+        for item in found:
+            if item.problem:
+                errors().print(Text(f"{_named(item)}: {item.problem}"), soft_wrap=True)
+            elif item.is_new:
+                place = "would come" if item.seq is None else f"is number {item.seq} here"
+                out().print(Text(f"{_named(item)} {place}"), soft_wrap=True)
+        num_known = sum(not item.is_new and not item.problem for item in found)
+        out().print(f"{counted(len(found), 'commit')} there, {num_known} of them here already")
+    raise typer.Exit(ExitCode.FAIL if any(item.problem for item in found) else ExitCode.PASS)
+
+
+def _named(item: "Merged") -> str:
+    return f"commit {item.from_seq} of {item.project}, run {item.run_id},"

@@ -1,0 +1,241 @@
+"""Two stores become one: every commit of the other is here, as what it was, and can be told from those made here."""
+
+import contextlib
+import hashlib
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
+
+from seedbed.contracts import Stage
+from seedbed.errors import InvalidInput, StoreDamaged, StoreUnavailable
+from seedbed.records import (
+    Catalog,
+    Expired,
+    Expiries,
+    FindingKind,
+    Merged,
+    PromotionRule,
+    RetentionRule,
+    Store,
+    fsck,
+    gc,
+    merge,
+    parse_query,
+    run_events,
+    verify,
+)
+from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.storage._blobs import blob_digest
+from seedbed.testing import durable_faults, fails_with
+
+FORMER = Path(__file__).parents[1] / "data" / "snapshots-3"
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> tuple[Store, Store]:
+    """A store and a copy of it; then r4 finished in the one, and b1 and b2 (with a blob) in the other."""
+    store = store_of_three(tmp_path / "store")
+    other = Store.open(shutil.copytree(store.work, tmp_path / "laptop"))
+    commit(store, "r4")
+    commit(other, "b1", ap=0.93)
+    run = other.start(PROJECT, "b2")
+    run.log(7, {"loss": 0.25})
+    run.save_blob("weights", b"w" * 5000)
+    run.finish(draft("b2", ap=0.94))
+    return store, other
+
+
+def told(found: list[Merged]) -> list[tuple[str, int | None, bool]]:
+    return [(item.run_id, item.seq, item.is_new) for item in found if not item.problem]
+
+
+def problems(found: list[Merged]) -> dict[str, str]:
+    return {item.run_id: item.problem for item in found if item.problem}
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_went_apart_is_joined_and_every_commit_keeps_where_it_came_from(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    before, theirs = files_of(store.work), files_of(other.work)
+    assert told(merge(store, other, dry_run=True)) == [
+        *((name, seq, False) for seq, name in enumerate(("r1", "r2", "r3"), 1)),
+        ("b1", None, True),
+        ("b2", None, True),
+    ]
+    assert files_of(store.work) == before
+    found = merge(again(store), other)
+    assert told(found)[3:] == [("b1", 5, True), ("b2", 6, True)]
+    assert files_of(other.work) == theirs
+    changed = {str(path) for path, data in files_of(store.work).items() if before.get(path, data) != data}
+    assert changed == {f"latest/{PROJECT}/2013/TRAINING/LATEST.json"}
+    whole = again(store)
+    made = whole.find("b2").commit
+    assert made is not None
+    original = (other.work / key(5)).read_bytes()
+    assert seal(original_of(made))[0] == original
+    origin = made.snapshot.origin
+    assert origin is not None
+    assert (origin.store, origin.seq, origin.digest) == ("laptop", 5, unseal(original)[1])
+    theirs_of_it = other.find("b2").commit
+    assert theirs_of_it is not None
+    placed = {"snapshot_seq", "previous", "origin", "diff_prev", "diff_baseline"}
+    assert made.snapshot.model_dump(exclude=placed) == theirs_of_it.snapshot.model_dump(exclude=placed)
+    assert (made.snapshot.diff_prev.prev_run_id, made.snapshot.diff_prev.prev_snapshot_seq) == ("b1", 5)
+    first = whole.log(PROJECT).read(5).snapshot
+    assert (first.diff_prev.prev_run_id, first.diff_prev.prev_snapshot_seq) == ("r4", 4)
+    assert whole.blobs.get(hashlib.sha256(b"w" * 5000).hexdigest()) == b"w" * 5000
+    assert [event.step for event in run_events(whole, whole.find("b2"))] == [7]
+    assert all(check.holds for view in whole.runs() for check in verify(whole, view))
+    assert fsck(whole) == []
+    with Catalog.open(whole) as catalog:
+        assert [hit.seq for hit in catalog.search(parse_query("metrics.test.ap>0.92"), project=PROJECT)] == [6, 5]
+    assert commit(whole, "next").seq == 7
+
+
+def test_a_merge_that_is_repeated_and_one_in_both_directions_bring_nothing_twice(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    merge(store, other)
+    whole = files_of(store.work)
+    assert not [item for item in merge(again(store), again(other)) if item.is_new]
+    assert files_of(store.work) == whole
+    assert told(merge(again(other), again(store)))[3:] == [("r4", 6, True), ("b1", 4, False), ("b2", 5, False)]
+    assert fsck(again(other)) == []
+    assert not [item for item in merge(again(store), again(other)) if item.is_new]
+
+
+def test_what_comes_by_way_of_a_third_store_keeps_the_whole_way(stores: tuple[Store, Store], tmp_path: Path) -> None:
+    store, other = stores
+    merge(other, store, name="desk")
+    third = Store.open(tmp_path / "third", create=True)
+    merge(third, other, name="laptop")
+    made = third.find("r4").commit
+    assert made is not None
+    assert made.snapshot.origin is not None
+    assert (made.snapshot.origin.store, made.snapshot.origin.seq) == ("laptop", 6)
+    between = original_of(made)["origin"]
+    assert (between["store"], seal(between["commit"])[0]) == ("desk", (store.work / key(4)).read_bytes())
+    assert not [item for item in merge(third, store) if item.is_new]
+    assert fsck(again(third)) == []
+    assert made.snapshot.metrics == store.log(PROJECT).read(4).snapshot.metrics
+
+
+def test_a_store_of_version_3_is_merged_as_what_it_is(tmp_path: Path) -> None:
+    former = Store.open(shutil.copytree(FORMER, tmp_path / "former"))
+    before = files_of(former.work)
+    store = Store.open(tmp_path / "store", create=True)
+    commit(store, "first")
+    found = merge(store, former)
+    assert [item.run_id for item in found if item.is_new] == [item.run_id for item in found]
+    assert files_of(former.work) == before
+    made = store.find("diverged").commit
+    assert made is not None
+    assert (made.snapshot.schema_version, made.snapshot.metrics) == (3, {"test": {"ap": "NaN"}})
+    assert all(check.holds for view in store.runs() for check in verify(store, view))
+    assert fsck(store) == []
+    assert {item.project for item in merge(Store.open(tmp_path / "one", create=True), former, project="other")} == {
+        "other"
+    }
+
+
+def test_one_name_for_two_runs_is_told_and_neither_is_touched(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    commit(store, "b1", ap=0.1)
+    begun = store.start(PROJECT, "b2")
+    begun.log(1, {"loss": 1.0})
+    found = problems(merge(store, other))
+    assert "attempt 1 of b1:TRAINING of flights has other content here" in found["b1"]
+    assert "b2:TRAINING of flights has begun here too, and has no commit" in found["b2"]
+    assert store.log(PROJECT).read(5).snapshot.metrics == draft("b1", ap=0.1).metrics
+    assert begun.finish(draft("b2")).seq == 6
+    assert fsck(again(store)) == []
+    assert problems(merge(again(store), other)).keys() == {"b1", "b2"}
+
+
+def test_a_file_that_stands_in_the_way_stays_and_is_named(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    mine = store.work / f"runs/{PROJECT}/b1/TRAINING/events.log"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    found = merge(store, other)
+    assert "runs/flights/b1/TRAINING/events.log is another file here; move it away" in problems(found)["b1"]
+    assert mine.read_bytes() == b"mine"
+    assert told(found)[-1] == ("b2", 5, True)
+    mine.unlink()
+    assert told(merge(again(store), other))[3] == ("b1", 6, True)
+    assert fsck(again(store)) == []
+
+
+def test_what_is_lost_in_the_other_store_is_told_and_the_rest_is_joined(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    [weights] = [path for path in (other.work / "blobs").rglob("*") if blob_digest(str(path.relative_to(other.work)))]
+    weights.unlink()
+    (other.work / f"runs/{PROJECT}/b1/TRAINING/events.log").unlink()
+    data = bytearray((other.work / key(3)).read_bytes())
+    data[200] ^= 1
+    (other.work / key(3)).write_bytes(data)
+    with pytest.warns(StoreDamaged, match=r"0003\.json is damaged"):
+        found = merge(store, again(other))
+    assert problems(found) == {"b1": "lost there: logs/events.log", "b2": "lost there: blobs/weights"}
+    assert [(item.run_id, item.seq) for item in found] == [("r1", 1), ("r2", 2), ("b1", 5), ("b2", 6)]
+    assert {finding.kind for finding in fsck(again(store))} == {FindingKind.LOG_MISSING, FindingKind.BLOB_MISSING}
+
+
+def test_what_has_expired_there_has_expired_here(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    made = other.log(PROJECT).read(5)
+    gone = Expired(snapshot_seq=5, digest=made.digest, run_id="b2", stage=Stage.TRAINING)
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    Expiries(other.files, PROJECT).record([gone], RetentionRule(keep_last=0), now)
+    [weights] = [path for path in (other.work / "blobs").rglob("*") if blob_digest(str(path.relative_to(other.work)))]
+    weights.unlink()
+    for _ in range(2):
+        assert problems(merge(again(store), other)) == {}
+    [record] = Expiries(store.files, PROJECT).history()
+    assert (record.timestamp, [item.snapshot_seq for item in record.commits]) == (now, [6])
+    assert fsck(again(store)) == []
+    assert gc(again(store)).swept == ()
+
+
+def test_a_rule_promotes_what_comes_as_what_is_made(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    store.log(PROJECT).baselines.set_rule(PromotionRule(metric="metrics.test.ap"), "", store.clock.now())
+    merge(store, other)
+    assert [item.run_id for item in again(store).log(PROJECT).baselines.current()] == ["b2"]
+
+
+def test_a_store_is_not_merged_with_itself(stores: tuple[Store, Store], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(stores[0].work)
+    with pytest.raises(InvalidInput, match="is this store itself"):
+        merge(stores[0], Store.open(tmp_path / "link"))
+
+
+def test_the_name_of_the_other_store_is_redacted(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    merge(store, other, name="https://me:hunter22@host/x")
+    made = store.find("b1").commit
+    assert made is not None
+    assert made.snapshot.origin is not None
+    assert "hunter22" not in made.snapshot.origin.store
+
+
+@pytest.mark.slow
+def test_a_merge_that_fails_at_any_call_is_ended_by_the_next(stores: tuple[Store, Store], tmp_path: Path) -> None:
+    store, other = stores
+    for at in range(1, 300):
+        here = Store.open(shutil.copytree(store.work, tmp_path / f"at-{at}"))
+        with durable_faults(at, fails_with(5)) as calls, contextlib.suppress(StoreUnavailable):
+            merge(here, other)
+        assert not [finding for finding in fsck(again(here)) if finding.kind.is_damage]
+        merge(again(here), other)
+        whole = again(here)
+        assert [item.snapshot.run_id for item in whole.log(PROJECT).commits()] == ["r1", "r2", "r3", "r4", "b1", "b2"]
+        assert all(check.holds for view in whole.runs() for check in verify(whole, view))
+        if len(calls) < at:
+            break
+    assert at > 20
