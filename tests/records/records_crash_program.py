@@ -161,7 +161,8 @@ def repairs(path, _):
     for run_id in ("r1", "r2"):
         commit(store, run_id)
     folder = store.find("r1").folder
-    (folder / "metrics.json").unlink()
+    (folder / "snapshot.json").unlink()
+    (folder / "audit_run.json").write_bytes(b"")
     (folder / "events.log").write_bytes((folder / "events.log").read_bytes() + b'{"body"')
     (folder / ".tmp-left").write_bytes(b"half")
     os.utime(folder / ".tmp-left", (0, 0))

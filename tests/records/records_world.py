@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome, Stage
-from seedbed.records import Snapshot, SnapshotDraft, Store, digest, required_fields
+from seedbed.records import Snapshot, SnapshotDraft, Store, digest, required_fields, write_views
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR
 
@@ -105,6 +105,11 @@ def commit(store: Store, run_id: str, **options: Any) -> Any:
     run = store.start(PROJECT, run_id, options.get("stage", Stage.TRAINING))
     run.log(1, {"loss": 0.5})
     return run.finish(draft(run_id, attempt=run.attempt, **options))
+
+
+def all_views(store: Store) -> list[str]:
+    """Write every view of every finished run; the keys of those that were not there."""
+    return [key for run in store.runs() if run.commit for key in write_views(store, run)]
 
 
 def store_of_three(path: Path) -> Store:

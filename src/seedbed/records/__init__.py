@@ -38,6 +38,7 @@ from seedbed.records.maintenance import (
     stats,
     sweep,
     verify,
+    write_views,
 )
 from seedbed.records.query import (
     Catalog,
@@ -178,4 +179,5 @@ __all__ = [
     "trend",
     "verify",
     "why",
+    "write_views",
 ]
