@@ -94,7 +94,7 @@ CUT = change_summary(change_report(1, 0.5, 10, 11))
 
 def snapshot(run_id: str, seq: int = 1, **options: Any) -> Snapshot:
     """The snapshot of a draft, as it would stand at place `seq` of an empty log."""
-    body = build_body(draft(run_id, **options), {}, datetime(2026, 1, 1, tzinfo=UTC))
+    body = build_body(draft(run_id, **options), {}, datetime(2026, 1, 1, tzinfo=UTC)).content
     return Snapshot.model_validate(
         {**body, "snapshot_seq": seq, "previous": None, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE}
     )

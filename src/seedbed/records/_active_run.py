@@ -230,7 +230,8 @@ class ActiveRun:
         }
         made, told = added_summaries(summaries, draft.documents)
         blobs, documents = {**self._blobs, **draft.blobs}, {**made, **draft.documents}
-        complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
+        is_complete = len(blobs) == len(draft.blobs) and not made
+        complete = draft if is_complete else dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
         logs = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}

@@ -5,7 +5,7 @@ computed. The others show parts of the same: they are written when somebody asks
 """
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any
 
 from seedbed.contracts import Stage
@@ -13,6 +13,7 @@ from seedbed.records.canonical._canonical import encode, readable_json
 from seedbed.records.log._copies import SNAPSHOT_VIEW
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
+from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import latest_key
 
@@ -28,7 +29,7 @@ def views(commit: Commit, names: Container[str] | None = None) -> dict[str, byte
     """The views of `commit` by file name, in the form that its schema version has: those in `names`, or all."""
     shown, written = (_views_1, _written_1) if commit.body["schema_version"] == 1 else (_views_2, _written_2)
     named = {f"{name}.json": value for name, value in shown(commit).items()}
-    return {name: written(name, value) for name, value in named.items() if names is None or name in names}
+    return {name: written(commit, name, value) for name, value in named.items() if names is None or name in names}
 
 
 def latest_pointer(commit: Commit, key: str) -> bytes:
@@ -64,7 +65,7 @@ def write_latest(files: Files, log: CommitLog, commit: Commit) -> None:
 
 
 def _views_2(commit: Commit) -> dict[str, Any]:
-    body: dict[str, Any] = dict(commit.body)
+    body = upgraded(commit.body, f"commit {commit.seq}")  # which shows a copy as what it is a copy of
     return {
         "metadata": {"schema_version": _SCHEMA_VERSION, **body["metadata"]},
         "metrics": {
@@ -72,7 +73,7 @@ def _views_2(commit: Commit) -> dict[str, Any]:
             "digest": body["digests"]["metrics"],
             "metrics": body["metrics"],
         },
-        "snapshot": {**body, "digest": commit.digest},
+        "snapshot": {**commit.body, "digest": commit.digest},
         "diff_prev": body["diff_prev"],
         "diff_baseline": body["diff_baseline"],
         **body["documents"],
@@ -90,15 +91,15 @@ def _views_1(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _written_2(name: str, value: Any) -> bytes:
-    return _by_line(value) if name == SNAPSHOT_VIEW else readable_json(value)
+def _written_2(commit: Commit, name: str, value: Any) -> bytes:
+    return _by_line(value, commit.encoded) if name == SNAPSHOT_VIEW else readable_json(value)
 
 
-def _by_line(parts: dict[str, Any]) -> bytes:
+def _by_line(parts: dict[str, Any], encoded: Mapping[str, bytes]) -> bytes:
     """A JSON object with each of its members on a line: half the bytes of indented JSON, and found by its name."""
-    lines = (b'"%b":%b' % (name.encode(), encode(value)) for name, value in sorted(parts.items()))
-    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+    members = ((name.encode(), encoded[name] if name in encoded else encode(parts[name])) for name in sorted(parts))
+    return b"{\n" + b",\n".join(b'"%b":%b' % member for member in members) + b"\n}\n"
 
 
-def _written_1(_: str, value: Any) -> bytes:
+def _written_1(_: Commit, __: str, value: Any) -> bytes:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
