@@ -45,9 +45,9 @@ def require(holds):
 def finish(store, run_id, promise=lambda _: None):
     """A run that asks of a store all that a run can; `promise` is told, at each acknowledgement, how to look for it."""
     with store.start(PROJECT, run_id, Stage.TRAINING) as run:  # which also stops its log's own thread when it fails
-        promise(lambda store: store.find(run_id))
         run._commit_seconds = 1e6  # the log's own thread would make durable calls whenever the machine is slow
         run.log(1, {"loss": 0.5})
+        promise(lambda store: store.find(run_id))
         blob = run.save_blob("weights", bytes(6000) + run_id.encode())
         promise(lambda store: store.blobs.get(blob))
         place = run.path("changes.log").relative_to(store.work)

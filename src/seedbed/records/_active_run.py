@@ -75,7 +75,7 @@ class ActiveRun:
         run = cls(place, log, status, clock)
         key = claim_key(run._key, status.attempt)
         try:
-            place.files.create(key, status.encoded())
+            place.files.create(key, status.encoded(), durable=False)  # the first file beside it makes it durable
         except FileExistsError:
             with contextlib.suppress(NotFound):
                 place.files.read(key)
