@@ -197,7 +197,7 @@ class Unsynced:
     def __init__(self, root: Path) -> None:
         self._files = LocalFiles(root)
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002
         """As `Files.create`, not durable."""
         path = self._files.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)

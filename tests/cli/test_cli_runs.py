@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_world import FLASH, finished, interrupted
+from cli_world import FLASH, PROJECT, finished, interrupted
 from rich.console import Console
 
 from seedbed.cli.console._gate_text import gate_text
@@ -301,7 +301,7 @@ def test_a_damaged_commit_fails_verification_and_is_found_by_fsck(two):
 
 def test_fsck_repairs_what_is_derived(two):
     assert "no damage" in two("runs", "fsck").out
-    view = next(STORE.glob("runs/*/run-a/*/metrics.json"))
+    view = next(STORE.glob("runs/*/run-a/*/audit_run.json"))
     before = view.read_bytes()
     view.write_bytes(b"{}")
     answer = two("runs", "fsck")
@@ -309,6 +309,20 @@ def test_fsck_repairs_what_is_derived(two):
     assert "VIEW_STALE" in answer.out
     assert "repaired VIEW_STALE" in two("runs", "fsck", "--repair").out
     assert view.read_bytes() == before
+
+
+def test_views_are_written_when_somebody_asks_for_them(two):
+    names = ("changes", "diff_baseline", "diff_prev", "metadata", "metrics")  # beside snapshot.json and audit_run.json
+    answer = two("runs", "views", "run-a", "--json")
+    assert (answer.code, answer.json["runs"]) == (0, 1)
+    assert sorted(answer.json["paths"]) == [f"runs/{PROJECT}/run-a/TRAINING/{name}.json" for name in names]
+    metrics = json.loads((STORE / f"runs/{PROJECT}/run-a/TRAINING/metrics.json").read_bytes())["metrics"]
+    assert metrics == two("runs", "show", "run-a", "--json").json["snapshot"]["metrics"]
+    assert "2 runs: 5 views written into" in two("runs", "views", "--project", PROJECT).out
+    assert "2 runs: 0 views written into" in two("runs", "views").out
+    assert "0 runs: 0 views" in two("runs", "views", "--project", "other").out
+    refused = two("runs", "views", "run-c")
+    assert (refused.code, "has no record" in refused.err) == (2, True)
 
 
 def test_changes_are_shown_from_the_record(two):

@@ -45,9 +45,9 @@ def require(holds):
 def finish(store, run_id, promise=lambda _: None):
     """A run that asks of a store all that a run can; `promise` is told, at each acknowledgement, how to look for it."""
     with store.start(PROJECT, run_id, Stage.TRAINING) as run:  # which also stops its log's own thread when it fails
-        promise(lambda store: store.find(run_id))
         run._commit_seconds = 1e6  # the log's own thread would make durable calls whenever the machine is slow
         run.log(1, {"loss": 0.5})
+        promise(lambda store: store.find(run_id))
         blob = run.save_blob("weights", bytes(6000) + run_id.encode())
         promise(lambda store: store.blobs.get(blob))
         place = run.path("changes.log").relative_to(store.work)
@@ -161,7 +161,8 @@ def repairs(path, _):
     for run_id in ("r1", "r2"):
         commit(store, run_id)
     folder = store.find("r1").folder
-    (folder / "metrics.json").unlink()
+    (folder / "snapshot.json").unlink()
+    (folder / "audit_run.json").write_bytes(b"")
     (folder / "events.log").write_bytes((folder / "events.log").read_bytes() + b'{"body"')
     (folder / ".tmp-left").write_bytes(b"half")
     os.utime(folder / ".tmp-left", (0, 0))

@@ -105,7 +105,11 @@ class Disk:
     def recording(self, at: int = 0) -> Iterator[None]:
         """One process: it knows of nothing that an earlier one synced, and is dead from its call `at` on."""
         stands_in = _Recorder(self, at)
-        with mock.patch.object(_durable, "os", stands_in), mock.patch.object(_durable, "_DURABLE_FOLDERS", set()):
+        with (
+            mock.patch.object(_durable, "os", stands_in),
+            mock.patch.object(_durable, "_DURABLE_FOLDERS", set()),
+            mock.patch.object(_durable, "_UNSYNCED", {}),
+        ):
             try:
                 yield
             except PowerCut:

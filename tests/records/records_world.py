@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome, Stage
-from seedbed.records import Commit, Snapshot, SnapshotDraft, Store, digest, required_fields
+from seedbed.records import Commit, Snapshot, SnapshotDraft, Store, digest, required_fields, write_views
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR
 
@@ -94,7 +94,7 @@ CUT = change_summary(change_report(1, 0.5, 10, 11))
 
 def snapshot(run_id: str, seq: int = 1, **options: Any) -> Snapshot:
     """The snapshot of a draft, as it would stand at place `seq` of an empty log."""
-    body = build_body(draft(run_id, **options), {}, datetime(2026, 1, 1, tzinfo=UTC))
+    body = build_body(draft(run_id, **options), {}, datetime(2026, 1, 1, tzinfo=UTC)).content
     return Snapshot.model_validate(
         {**body, "snapshot_seq": seq, "previous": None, "diff_prev": NO_PREDECESSOR, "diff_baseline": NO_BASELINE}
     )
@@ -105,6 +105,11 @@ def commit(store: Store, run_id: str, **options: Any) -> Any:
     run = store.start(PROJECT, run_id, options.get("stage", Stage.TRAINING))
     run.log(1, {"loss": 0.5})
     return run.finish(draft(run_id, attempt=run.attempt, **options))
+
+
+def all_views(store: Store) -> list[str]:
+    """Write every view of every finished run; the keys of those that were not there."""
+    return [key for run in store.runs() if run.commit for key in write_views(store, run)]
 
 
 def store_of_three(path: Path) -> Store:

@@ -6,7 +6,7 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Severity, Stage
 from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
-from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, fsck
+from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, fsck, write_views
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import best_of_groups
@@ -46,6 +46,7 @@ def test_a_promoted_snapshot_is_what_later_runs_of_its_group_are_set_against(sto
     assert (found.prev_run_id, found.prev_snapshot_seq, found.prev_digest) == ("r1", 1, first.digest)
     assert found.metric_deltas["/test/ap"].absolute == pytest.approx(0.05)
     assert later.snapshot.diff_prev.prev_run_id == "r2"
+    write_views(store, store.find("r4"))
     shown = json.loads((store.find("r4").folder / "diff_baseline.json").read_text())
     assert (shown["prev_run_id"], shown["schema_version"]) == ("r1", 2)
     assert commit(store, "r5", data="other").snapshot.diff_baseline.prev_run_id is None

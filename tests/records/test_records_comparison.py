@@ -26,7 +26,8 @@ def fingerprints(**changed: str):
 
 
 def narrowest(previous, current):
-    return _comparison.strictest_comparison(previous, current, tuple(input_differences(previous, current)))
+    found = tuple(input_differences(previous, current))
+    return _comparison.compare_differences(previous, current, found, _comparison.strictest_policy(found))
 
 
 def committed(seq, made):

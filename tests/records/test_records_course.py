@@ -235,7 +235,7 @@ def test_a_changed_run_widens_no_noise_and_a_fall_beside_it_exceeds_the_noise_of
 def old_body(**documents: Any) -> dict[str, Any]:
     """A body as version 2 wrote it, with its digests by the rule of that version."""
     made = draft("old", config=CONFIG, documents=documents)
-    body = build_body(made, {}, snapshot("old").timestamp)
+    body = build_body(made, {}, snapshot("old").timestamp).content
     body.pop("course")
     return {**body, "schema_version": 2, "snapshot_seq": 1}
 
@@ -244,7 +244,7 @@ def test_records_of_version_2_are_compared_by_what_their_documents_hold():
     plain, changed = (upgraded(old_body(**documents), "commit 1") for documents in ({}, {"changes": CUT}))
     assert changed["course"]["changes"] == {"optimizer.lr": [[11, 0.5]]}
     assert header_of(plain).replicates != header_of(changed).replicates
-    now = build_body(draft("new", config=CONFIG, documents={"changes": CUT}), {}, snapshot("new").timestamp)
+    now = build_body(draft("new", config=CONFIG, documents={"changes": CUT}), {}, snapshot("new").timestamp).content
     assert header_of(changed).replicates == header_of({**now, "snapshot_seq": 2}).replicates
 
 

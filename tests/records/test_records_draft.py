@@ -123,7 +123,7 @@ def test_a_metric_that_is_not_a_number_is_refused_with_its_place():
 
 
 def digests(made):
-    return build_body(made, {}, datetime(2026, 1, 1, tzinfo=UTC))["digests"]
+    return build_body(made, {}, datetime(2026, 1, 1, tzinfo=UTC)).content["digests"]
 
 
 def test_what_the_caller_changes_afterwards_changes_nothing():
@@ -179,7 +179,8 @@ def test_a_draft_needs_no_metadata(tmp_path):
     absent = dict.fromkeys(("cohort_id", "target", "view", "model_family"), NOT_APPLICABLE)
     for draft_ in (made, bare):
         assert dict(draft_.metadata) == {"stage": "TRAINING", "run_id": "r1", **absent}
-        assert build_body(draft_, {}, datetime(2026, 1, 1, tzinfo=UTC))["schema_versions"]["metadata"] == "EXPERIMENT/1"
+        built = build_body(draft_, {}, datetime(2026, 1, 1, tzinfo=UTC))
+        assert built.content["schema_versions"]["metadata"] == "EXPERIMENT/1"
     with pytest.raises(InvalidInput, match=r"fingerprints\.data is missing"):
         run.draft(metrics={"ap": 0.5})
 

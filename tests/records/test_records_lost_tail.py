@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
+from records_world import PROJECT, again, all_views, commit, draft, key, original_of, store_of_three
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records import (
@@ -73,7 +73,7 @@ def test_the_end_of_a_log_is_asked_back_before_its_number_is_given_again(store: 
     assert advice == dict.fromkeys((FindingKind.COMMIT_MISSING, FindingKind.COMMIT_LOST), RECOVER)
     view = store.work / f"runs/{PROJECT}/r3/TRAINING/snapshot.json"
     whole = view.read_bytes()
-    view.write_bytes(whole.replace(b'"ap": 0.9', b'"ap": 0.8'))
+    view.write_bytes(whole.replace(b'"ap":0.9', b'"ap":0.8'))
     advice = {finding.kind: finding.advice for finding in fsck(again(store))}
     assert advice[FindingKind.COMMIT_MISSING] == RESTORE_TAIL
     commit(again(store), "r4")
@@ -109,7 +109,7 @@ def test_a_pointer_alone_takes_no_number(store: Store) -> None:
     view = view_of(store, "r3")
     whole, named = view.read_bytes(), pointer.read_bytes()
     for file, wrong in (
-        (view, whole.replace(b'"ap": 0.9', b'"ap": 0.8')),
+        (view, whole.replace(b'"ap":0.9', b'"ap":0.8')),
         (view, view_of(store, "r2").read_bytes()),
         (view, b"[]"),
         (pointer, named.replace(b'"snapshot_seq": 3', b'"snapshot_seq": 9')),
@@ -467,10 +467,11 @@ def test_what_stands_in_the_place_of_one_file_hides_no_loss_elsewhere(
 def test_a_repair_that_is_refused_at_some_files_goes_on_with_the_others_and_names_them(
     store: Store, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
+    all_views(store)
     folder = store.work / f"runs/{PROJECT}/r1/TRAINING"
     whole = (folder / "metrics.json").read_bytes()
     for name in (*names, "metrics.json"):
-        (folder / name).unlink()
+        (folder / name).write_bytes(b"")
     replace = LocalFiles.replace
 
     def refused(files: LocalFiles, key: str, data: bytes) -> None:
@@ -498,7 +499,7 @@ def test_a_repair_that_is_refused_at_some_files_goes_on_with_the_others_and_name
     ],
 )
 def test_a_folder_in_the_place_of_a_derived_file_is_named_and_left_to_who_made_it(store: Store, place: str) -> None:
-    folder, other = store.work / place, store.work / f"runs/{PROJECT}/r2/TRAINING/metrics.json"
+    folder, other = store.work / place, store.work / f"runs/{PROJECT}/r2/TRAINING/audit_run.json"
     folder.unlink(missing_ok=True)
     (folder / "somebody's").mkdir(parents=True)
     other.unlink()

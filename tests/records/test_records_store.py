@@ -24,6 +24,7 @@ from seedbed.records import (
     stats,
     trend,
     verify,
+    write_views,
 )
 from seedbed.records._status import Status, is_alive, read_status, this_process
 from seedbed.records.storage import StoredFile, create
@@ -99,7 +100,15 @@ def test_a_finished_run_is_listed_with_its_commit_and_views(store):
     view = store.find("r1")
     assert (view.status, view.commit, view.attempt, view.reason) == (RunStatus.FINISHED, made, 1, "")
     names = {path.name for path in view.folder.iterdir()}
-    assert {"metadata.json", "metrics.json", "snapshot.json", "diff_prev.json", "audit_run.json", "events.log"} <= names
+    assert names == {"attempt-1.json", "audit_run.json", "events.log", "snapshot.json", "status.json"}
+    shown = json.loads((view.folder / "snapshot.json").read_text())
+    assert shown == {**made.body, "digest": made.digest}
+    store.start(PROJECT, "r2")
+    with pytest.raises(Conflict, match="it is RUNNING; name a finished run"):
+        write_views(store, store.find("r2"))
+    others = ("metadata", "metrics", "diff_prev", "diff_baseline")
+    assert write_views(store, view) == [f"runs/{PROJECT}/r1/TRAINING/{name}.json" for name in others]
+    assert write_views(store, view) == []
     assert json.loads((view.folder / "metrics.json").read_text()) == {
         "schema_version": 1,
         "digest": made.snapshot.digests["metrics"],
@@ -108,6 +117,17 @@ def test_a_finished_run_is_listed_with_its_commit_and_views(store):
     latest = json.loads((store.work / "latest" / PROJECT / "2013" / "TRAINING" / "LATEST.json").read_text())
     assert (latest["run_id"], latest["snapshot_seq"], latest["digest"]) == ("r1", 1, made.digest)
     assert (store.work / latest["path"]).is_file()
+
+
+def test_a_finish_leaves_no_view_of_something_else_behind(store):
+    run = store.start(PROJECT, "r1")
+    run.write_document("progress", {"done": 0.5})
+    run.write_document("metrics-of-mine", {"no": "view"})
+    run.finish(draft("r1", documents={"progress": {"done": 1}, "more": {}}))
+    found = {path.name for path in run.folder.glob("*.json")}
+    assert found == {"attempt-1.json", "metrics-of-mine.json", "progress.json", "snapshot.json", "status.json"}
+    assert json.loads(run.path("progress.json").read_bytes()) == {"done": 1}
+    assert fsck(store) == []
 
 
 def test_a_commit_binds_the_logs_of_its_run(store):

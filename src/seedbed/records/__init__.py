@@ -40,6 +40,7 @@ from seedbed.records.maintenance import (
     stats,
     sweep,
     verify,
+    write_views,
 )
 from seedbed.records.query import (
     Catalog,
@@ -182,4 +183,5 @@ __all__ = [
     "trend",
     "verify",
     "why",
+    "write_views",
 ]

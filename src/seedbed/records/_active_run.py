@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Self
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, SeedbedError, StoreUnavailable
 from seedbed.records._status import Status, claim_key, is_claimed, last_written, write_status
-from seedbed.records._views import views, write_latest
+from seedbed.records._views import FIRST_VIEWS, views, write_latest
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
 from seedbed.records.canonical._redaction import redacted
@@ -75,7 +75,7 @@ class ActiveRun:
         run = cls(place, log, status, clock)
         key = claim_key(run._key, status.attempt)
         try:
-            place.files.create(key, status.encoded())
+            place.files.create(key, status.encoded(), durable=False)  # the first file beside it makes it durable
         except FileExistsError:
             with contextlib.suppress(NotFound):
                 place.files.read(key)
@@ -207,8 +207,9 @@ class ActiveRun:
     def finish(self, draft: SnapshotDraft) -> Commit:
         """Commit `draft` and end the run: durable on return. Calling it again with the same content is a no-op.
 
-        Where a view, LATEST.json or a promotion by rule cannot be written after the commit, the logger seedbed.records
-        warns, and says what can be done; the run is committed all the same.
+        Of its views snapshot.json and audit_run.json are written, and those that would show something else than this
+        commit; `write_views` writes all. Where one, LATEST.json or a promotion by rule cannot be written after the
+        commit, the logger seedbed.records warns, and says what can be done; the run is committed all the same.
         A summary of the changes in each journal of this attempt is added to the documents, under the journal's name,
         unless the draft has the same summary there or under a name of no journal.
         Raises InvalidInput when the draft belongs to another run or has something else under a journal's name; NotFound
@@ -221,6 +222,7 @@ class ActiveRun:
 
     def _committed(self, draft: SnapshotDraft) -> Commit:
         self._close_events()
+        there = self._written_before()
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
         summaries = {
@@ -228,7 +230,8 @@ class ActiveRun:
         }
         made, told = added_summaries(summaries, draft.documents)
         blobs, documents = {**self._blobs, **draft.blobs}, {**made, **draft.documents}
-        complete = dataclasses.replace(draft, blobs=blobs, documents=documents)
+        is_complete = len(blobs) == len(draft.blobs) and not made
+        complete = draft if is_complete else dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
         logs = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
@@ -240,7 +243,7 @@ class ActiveRun:
         commit = self._commits.append(complete, self._log_heads(logs), self._clock.now(), resumes, untold)
         if self._status.status != RunStatus.FINISHED:
             self._warn_of_untold(untold)
-        self._follow(commit)
+        self._follow(commit, there)
         return commit
 
     def _warn_of_untold(self, journals: Iterable[str]) -> None:
@@ -253,15 +256,22 @@ class ActiveRun:
                 self.stage.value,
             )
 
-    def _follow(self, commit: Commit) -> None:
-        """Write what follows from `commit` and end the run; the commit stands, whatever of it cannot be written."""
+    def _follow(self, commit: Commit, there: Set[str]) -> None:
+        """Write what follows from `commit` and end the run; the commit stands, whatever of it cannot be written.
+
+        Views that were `there` before are written again, since they show something else.
+        """
         now, again = self._clock.now(), "once that is cured, `seedbed runs fsck --repair` writes it"
         promote = partial(self._commits.promote_by_rule, commit, now)
         self._tried(commit, promote, f"`seedbed runs promote {self.run_id}` makes it a baseline, if it is to be one")
-        for name, data in views(commit).items():
+        for name, data in views(commit, FIRST_VIEWS | there).items():
             self._tried(commit, partial(self._files.replace, f"{self._key}/{name}", data, durable=False), again)
         self._tried(commit, partial(write_latest, self._files, self._commits, commit), again)
         self._end(RunStatus.FINISHED, "", commit)
+
+    def _written_before(self) -> set[str]:
+        """The names of the files in the run's folder in the store."""
+        return {item.key.rpartition("/")[2] for item in self._files.list(self._key, deep=False)}
 
     def _tried(self, commit: Commit, write: Callable[[], object], remedy: str) -> None:
         """Call `write`; where it fails, warn, and say what can be done."""

@@ -1,7 +1,9 @@
 """The status of an attempt. RUNNING is believed only while the process is alive; otherwise the attempt has crashed.
 
 A process on another machine or in another container cannot be seen: then its last heartbeat decides.
-Attempt N is claimed by the create-only file `attempt-N.json`, so two processes never hold the same attempt.
+Attempt N is claimed by the create-only file `attempt-N.json`, so two processes never hold the same attempt. The claim
+is durable with the first durable file in the run's folder: until then a power cut may take it away or tear it, and
+nothing else of the attempt is lost with it.
 `status.json` beside it is a view: the latest heartbeat, and how the attempt ended.
 """
 
@@ -40,6 +42,7 @@ __all__ = [
 
 STALE_AFTER = timedelta(seconds=60)
 _ASIDE = "move the run's folder aside and start another run"
+_END = b"}\n"
 _CLAIM = re.compile(r"attempt-(\d{1,9})\.json")
 
 
@@ -108,13 +111,13 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
 
     Raises StoreCorrupt when the claim cannot be read.
     """
-    attempt = newest_attempt(files, folder)
+    keys = {item.key for item in files.list(folder, deep=False)}
+    attempt = max(claimed(key.rpartition("/")[2] for key in keys), default=0)
+    latest = last_written(files, folder) if status_key(folder) in keys else None
+    if latest and latest.attempt > attempt and not is_claimed(files, folder, latest.attempt):
+        # A power cut took its claim away.
+        return _as_observed(latest, now)
     return status_of(files, folder, attempt, now) if attempt else None
-
-
-def newest_attempt(files: Files, folder: str) -> int:
-    """The number of the newest attempt that was claimed in `folder`; 0 when none was."""
-    return max(claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False)), default=0)
 
 
 def is_claimed(files: Files, folder: str, attempt: int) -> bool:
@@ -141,12 +144,42 @@ def claimed(names: Iterable[str]) -> list[int]:
 def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
     """The status at `now` of `attempt`, the newest in `folder`. Raises StoreCorrupt when its claim cannot be read."""
     key = claim_key(folder, attempt)
+    latest = last_written(files, folder)
     try:
         claim = _read(files, key)
     except NotFound:
         raise StoreCorrupt(f"{key} cannot be found any more, or is a link that leads nowhere; {_ASIDE}") from None
-    latest = last_written(files, folder) or claim
-    return _as_observed(latest if latest.attempt == claim.attempt else claim, now)
+    except StoreCorrupt:
+        if not _may_be_torn(files, folder, attempt, latest):
+            raise
+        return _of_torn(files, folder, attempt)
+    return _as_observed(latest if latest and latest.attempt == claim.attempt else claim, now)
+
+
+def _may_be_torn(files: Files, folder: str, attempt: int, latest: Status | None) -> bool:
+    """Whether a power cut explains what is wrong with the claim: it has no end, and nothing beside it was durable."""
+    data = files.read(claim_key(folder, attempt))
+    was_ended = latest is not None and latest.attempt == attempt and latest.status != RunStatus.RUNNING
+    has_log = any(item.key.endswith(".log") for item in files.list(folder, deep=False))
+    return (b"\0" in data or not data.endswith(_END)) and not was_ended and not has_log
+
+
+def _of_torn(files: Files, folder: str, attempt: int) -> Status:
+    """What is known of the attempt whose claim is torn."""
+    key = claim_key(folder, attempt)
+    since = next(item.modified for item in files.list(folder, deep=False) if item.key == key)
+    _, project, run_id, stage = folder.split("/")
+    return Status(
+        project=project,
+        run_id=run_id,
+        stage=Stage(stage),
+        attempt=attempt,
+        status=RunStatus.CRASHED,
+        started=since,
+        heartbeat=since,
+        process=ProcessIdentity(pid=0, start_ticks=0, place=""),
+        reason="the machine stopped before anything of the attempt was durable",
+    )
 
 
 def last_written(files: Files, folder: str) -> Status | None:

@@ -1,28 +1,35 @@
-"""Files derived from a commit for people to read: the views in the run's folder, and LATEST.json. Never trusted."""
+"""Files derived from a commit for people to read: the views in the run's folder, and LATEST.json. Never trusted.
+
+A finish writes snapshot.json, which is a whole copy of the commit, and audit_run.json, which says how the run was
+computed. The others show parts of the same: they are written when somebody asks for them.
+"""
 
 import json
+from collections.abc import Container, Mapping
 from typing import Any
 
 from seedbed.contracts import Stage
-from seedbed.records.canonical._canonical import readable_json
+from seedbed.records.canonical._canonical import encode, readable_json
+from seedbed.records.log._copies import SNAPSHOT_VIEW
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import latest_key
 
-__all__ = ["latest_key_of", "latest_pointer", "views", "write_latest"]
+__all__ = ["FIRST_VIEWS", "latest_key_of", "latest_pointer", "views", "write_latest"]
+
+FIRST_VIEWS = frozenset({SNAPSHOT_VIEW, "audit_run.json"})
+"""The views that a finish writes, where the commit has them."""
 
 _SCHEMA_VERSION = 1
 
 
-def views(commit: Commit) -> dict[str, bytes]:
-    """The views of `commit` by file name, in the form of the version of Seedbed that made the commit."""
-    if commit.body["schema_version"] == 1:
-        shown, written = _views_1(commit), _written_1
-    else:
-        shown, written = _views_2(commit), readable_json
-    return {f"{name}.json": written(value) for name, value in shown.items()}
+def views(commit: Commit, names: Container[str] | None = None) -> dict[str, bytes]:
+    """The views of `commit` by file name, in the form that its schema version has: those in `names`, or all."""
+    shown, written = (_views_1, _written_1) if commit.body["schema_version"] == 1 else (_views_2, _written_2)
+    named = {f"{name}.json": value for name, value in shown(commit).items()}
+    return {name: written(commit, name, value) for name, value in named.items() if names is None or name in names}
 
 
 def latest_pointer(commit: Commit, key: str) -> bytes:
@@ -84,5 +91,15 @@ def _views_1(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _written_1(value: Any) -> bytes:
+def _written_2(commit: Commit, name: str, value: Any) -> bytes:
+    return _by_line(value, commit.encoded) if name == SNAPSHOT_VIEW else readable_json(value)
+
+
+def _by_line(parts: dict[str, Any], encoded: Mapping[str, bytes]) -> bytes:
+    """A JSON object with each of its members on a line: half the bytes of indented JSON, and found by its name."""
+    members = ((name.encode(), encoded[name] if name in encoded else encode(parts[name])) for name in sorted(parts))
+    return b"{\n" + b",\n".join(b'"%b":%b' % member for member in members) + b"\n}\n"
+
+
+def _written_1(_: Commit, __: str, value: Any) -> bytes:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"

@@ -41,6 +41,17 @@ class FilesContract:
             files.create("k", b"second")
         assert files.read("k") == b"first"
 
+    def test_what_need_not_be_durable_is_as_complete_and_never_overwritten(self, files: Files, again: Files) -> None:
+        """Also beside what is durable, before it and after it."""
+        for key, data in (("f/first", b"x"), ("f/second", os.urandom(3_000_000))):
+            files.create(key, data, durable=False)
+            assert files.read(key) == again.read(key) == data
+            for durable in (False, True):
+                with _raises(FileExistsError):
+                    again.create(key, b"other", durable=durable)
+            files.create(f"{key}-durable", b"y")
+            assert files.read(key) == again.read(key) == data
+
     def test_of_many_who_create_one_key_exactly_one_wins(self, files: Files) -> None:
         """And all read what the winner wrote."""
         for round_ in range(5):
@@ -49,7 +60,7 @@ class FilesContract:
             def contend(name: int, key: str = f"race/{round_}", barrier: Barrier = barrier) -> int | None:
                 barrier.wait()
                 try:
-                    files.create(key, str(name).encode() * 1000)
+                    files.create(key, str(name).encode() * 1000, durable=name % 2 > 0)
                 except FileExistsError:
                     return None
                 return name

@@ -23,6 +23,7 @@ from seedbed.cli.runs.upkeep._quarantine import quarantine
 from seedbed.cli.runs.upkeep._recover import recover
 from seedbed.cli.runs.upkeep._stats import stats
 from seedbed.cli.runs.upkeep._verify import verify
+from seedbed.cli.runs.upkeep._views import views
 
 __all__ = ["app"]
 
@@ -35,7 +36,7 @@ app = typer.Typer(
 app.command("list")(list_runs)
 for _command in (show, diff, steps, why, trend, promote, demote, baselines, end):
     app.command()(_command)
-for _upkeep in (verify, fsck, recover, merge, quarantine, stats, gc, index):
+for _upkeep in (verify, fsck, recover, merge, quarantine, stats, gc, index, views):
     app.command()(_upkeep)
 app.command("import")(import_runs)
 app.command("export", cls=ShownCommand)(export_runs)

@@ -28,6 +28,7 @@ __all__ = [
     "digest_bytes",
     "digest_plain",
     "encode",
+    "encode_object",
     "encode_ordinary",
     "escape",
     "frozen",
@@ -60,6 +61,11 @@ def canonical_json(value: object) -> bytes:
 def encode(value: Json) -> bytes:
     """The canonical JSON of what `plain` or `parse_json` returned. Its types are not checked again."""
     return _encode(value, _exact(value) if _needs_exact_numbers(value) else value)
+
+
+def encode_object(members: Mapping[str, bytes]) -> bytes:
+    """The canonical JSON of an object from that of its members, whose names are ASCII and need no escape."""
+    return b"{%b}" % b",".join(b'"%b":%b' % (name.encode(), members[name]) for name in sorted(members))
 
 
 def encode_ordinary(value: Json) -> bytes:

@@ -62,8 +62,8 @@ def unescaped(token: str) -> str:
 
 
 def without(value: Json, pointers: Sequence[str]) -> Json:
-    """A copy of `value` without the members at `pointers`; a pointer that leads nowhere changes nothing."""
-    return _without(value, frozenset(pointers), "")
+    """`value` without the members at `pointers`, in a copy; a pointer that leads nowhere changes nothing."""
+    return value if not pointers else _without(value, frozenset(pointers), "")
 
 
 def _without(value: Json, pointers: frozenset[str], at: str) -> Json:

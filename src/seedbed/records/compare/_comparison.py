@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.canonical._json_pointer import Difference, differences, is_under, unescaped
@@ -14,6 +14,7 @@ from seedbed.records.snapshot._schema import NOT_APPLICABLE
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
 
 __all__ = [
+    "allowed_factor",
     "compare",
     "compare_differences",
     "compare_under_each",
@@ -24,10 +25,11 @@ __all__ = [
     "is_input",
     "is_same_run",
     "json_pair",
+    "judge_differences",
     "one_line",
     "reason_of",
     "short_text",
-    "strictest_comparison",
+    "strictest_policy",
     "unrecorded",
 ]
 
@@ -36,6 +38,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MADE = {"/course/changes/": "changed while it ran", DERIVED: "changed by the run's own rules"}
 _INPUTS = ("/config/", "/factors/", "/fingerprints/", "/course/")
 _NOT_ALWAYS_RECORDED = ("code", "environment")
+
+
+class JudgedDifferences(NamedTuple):
+    """The reasons why two snapshots may not be compared, none if they may, and the differences that are allowed."""
+
+    reasons: tuple[str, ...]
+    allowed: Sequence[Difference]
 
 
 def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Comparison:
@@ -54,32 +63,46 @@ def compare_under_each(previous: Compared, current: Compared) -> tuple[Compariso
     return tuple(compare_differences(previous, current, found, policy) for policy in policies)
 
 
-def strictest_comparison(previous: Compared, current: Compared, found: Sequence[Difference]) -> Comparison:
-    """The comparison under the strictest policy that allows all of `found`: EXACT, REPLICATE, or an ablation of it."""
+def strictest_policy(found: Sequence[Difference]) -> Policy:
+    """The strictest policy that allows all of `found`: EXACT, REPLICATE, or an ablation of it."""
     pointers = [difference.pointer for difference in found]
     if not pointers:
-        return compare_differences(previous, current, found, EXACT)
-    policy = REPLICATE if all(map(REPLICATE.allows, pointers)) else ablation(*pointers)
-    return compare_differences(previous, current, found, policy)
+        return EXACT
+    return REPLICATE if all(map(REPLICATE.allows, pointers)) else ablation(*pointers)
 
 
 def compare_differences(
     previous: Compared, current: Compared, found: Sequence[Difference], policy: Policy
 ) -> Comparison:
     """As `compare`, when the differences between the inputs are already known as `found`."""
+    judged = judge_differences(previous, current, found, policy)
+    factors = (ExcludedFactor.model_validate(allowed_factor(difference)) for difference in judged.allowed)
+    return Comparison(
+        policy=policy.name,
+        comparable=not judged.reasons,
+        reasons=judged.reasons,
+        excluded_factors=tuple(factors),
+    )
+
+
+def judge_differences(
+    previous: Compared, current: Compared, found: Sequence[Difference], policy: Policy
+) -> JudgedDifferences:
+    """Which of `found`, the differences between the inputs, `policy` allows, and why it does not allow the rest."""
     if is_same_run(previous, current):
         reason = f"both are {current.run_id}:{current.stage}; a run is never compared with itself"
-        return Comparison(policy=policy.name, comparable=False, reasons=(reason,))
-    refused = [difference for difference in found if not policy.allows(difference.pointer)]
+        return JudgedDifferences((reason,), ())
+    allowed = [difference for difference in found if policy.allows(difference.pointer)]
+    refused = [] if len(allowed) == len(found) else [each for each in found if not policy.allows(each.pointer)]
     # Of a run with changes that nobody tells of, "never changed" is no fact, so this is said first.
     refused.sort(key=lambda difference: not difference.pointer.startswith(UNTOLD))
     reasons = tuple(map(reason_of, (*group_differences(previous, current), *refused)))
-    return Comparison(
-        policy=policy.name,
-        comparable=not reasons,
-        reasons=reasons,
-        excluded_factors=tuple(_excluded(difference) for difference in found if policy.allows(difference.pointer)),
-    )
+    return JudgedDifferences(reasons, allowed)
+
+
+def allowed_factor(difference: Difference) -> dict[str, Json]:
+    """The JSON of the ExcludedFactor for a difference that a policy allows."""
+    return {"name": difference.pointer, "previous": difference.previous, "current": difference.current}
 
 
 def group_differences(previous: Compared, current: Compared) -> Iterator[Difference]:
@@ -238,7 +261,3 @@ def short_text(value: Json) -> str:
     if isinstance(value, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return f"{text[:8]}…"
     return _window(text, 0, _SHOWN // 2, _SHOWN)
-
-
-def _excluded(difference: Difference) -> ExcludedFactor:
-    return ExcludedFactor(name=difference.pointer, previous=difference.previous, current=difference.current)

@@ -6,32 +6,33 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from seedbed.records.canonical._canonical import Json, digest_bytes, encode, parse_json, plain
+from seedbed.records.canonical._canonical import LARGEST_EXACT, Json, digest_bytes, encode, parse_json, plain
 from seedbed.records.canonical._json_pointer import Difference, differences, is_under, leaves
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.canonical._numbers import NOT_FINITE
 from seedbed.records.compare._comparison import (
-    compare_differences,
+    JudgedDifferences,
+    allowed_factor,
     input_differences,
     inputs_among,
     json_pair,
+    judge_differences,
     reason_of,
-    strictest_comparison,
+    strictest_policy,
     unrecorded,
 )
 from seedbed.records.compare._noise import noise_of
-from seedbed.records.compare._severity import with_severity
+from seedbed.records.compare._severity import PlainDiff, with_severity
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Compared, compared_course
 from seedbed.records.snapshot._course import DERIVED
 from seedbed.records.snapshot._policy import REPLICATE, Policy, ablation, factor_of
 from seedbed.records.snapshot._snapshot import (
     COMPUTED_FINGERPRINTS,
+    DIFF_SCHEMA_VERSION,
     NO_PREDECESSOR,
     TOP_CHANGES,
-    Comparison,
     Diff,
-    MetricDelta,
     Snapshot,
 )
 from seedbed.records.storage._layout import log_folder
@@ -88,51 +89,49 @@ def diff(
     if previous is None:
         return NO_PREDECESSOR
     before = previous.snapshot
-    return diff_since(
-        EarlierCommit(previous.seq, previous.digest, before, numbers(before)), current, policy, Replicates(replicates)
-    )
+    earlier = EarlierCommit(previous.seq, previous.digest, before, numbers(before))
+    return Diff.model_validate(diff_since(earlier, current, policy, Replicates(replicates)))
 
 
-def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None, replicates: Replicates) -> Diff:
-    """As `diff`, from the parts of both snapshots that a comparison needs."""
+def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None, replicates: Replicates) -> PlainDiff:
+    """As `diff`, from the parts of both snapshots that a comparison needs; in the form in which a commit holds it."""
     before = earlier.side
     changes = tuple(differences(_subject(before), _subject(current)))
     inputs = tuple(inputs_among(changes, before, current))
-    comparison = (
-        compare_differences(before, current, inputs, policy)
-        if policy
-        else strictest_comparison(before, current, inputs)
-    )
+    policy = policy or strictest_policy(inputs)
+    judged = judge_differences(before, current, inputs, policy)
     deltas = _metric_deltas(earlier.metrics, numbers(current), replicates)
     differs = any(is_under(change.pointer, ["/metrics"]) for change in changes)
     return with_severity(
-        Diff(
-            summary=_summary(comparison, inputs, current, differs=differs),
-            prev_run_id=before.run_id,
-            prev_snapshot_seq=earlier.seq,
-            prev_snapshot_path=f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
-            prev_digest=earlier.digest,
-            policy=comparison.policy,
-            comparable=comparison.comparable,
-            reasons=comparison.reasons,
-            excluded_factors=comparison.excluded_factors,
-            num_changes=len(changes),
-            changed_keys=tuple(change.pointer for change in changes),
-            patch=tuple(change.operation() for change in changes),
-            metric_deltas=deltas,
-        ),
+        {
+            "schema_version": DIFF_SCHEMA_VERSION,
+            "summary": _summary(judged, inputs, current, differs=differs),
+            "prev_run_id": before.run_id,
+            "prev_snapshot_seq": earlier.seq,
+            "prev_snapshot_path": f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
+            "prev_digest": earlier.digest,
+            "policy": policy.name,
+            "comparable": not judged.reasons,
+            "reasons": list(judged.reasons),
+            "excluded_factors": list(map(allowed_factor, judged.allowed)),
+            "num_changes": len(changes),
+            "changed_keys": [change.pointer for change in changes],
+            "patch": [change.operation() for change in changes],
+            "details": None,
+            "metric_deltas": deltas,
+        },
         _missing(changes),
     )
 
 
-def shortened(found: Diff) -> tuple[Diff, bytes | None]:
+def shortened(found: PlainDiff) -> tuple[PlainDiff, bytes | None]:
     """`found` with at most TOP_CHANGES items in each list, and the bytes of the full lists if any was cut."""
-    full = {name: getattr(found, name) for name in _LISTS}
+    full = {name: found[name] for name in _LISTS}
     if max(map(len, full.values())) <= TOP_CHANGES:
         return found, None
-    details = encode(plain({name: found.model_dump(mode="json")[name] for name in _LISTS}))
+    details = encode(full)
     short = {name: items[:TOP_CHANGES] for name, items in full.items()}
-    return found.model_copy(update={**short, "details": digest_bytes(details)}), details
+    return {**found, **short, "details": digest_bytes(details)}, details
 
 
 def whole(found: Diff, details: bytes) -> Diff:
@@ -236,10 +235,10 @@ def _kind(metric: Json) -> str:
     return "a number" if isinstance(metric, int | float) and not isinstance(metric, bool) else ""
 
 
-def _summary(comparison: Comparison, inputs: Sequence[Difference], current: Compared, *, differs: bool) -> str:
+def _summary(judged: JudgedDifferences, inputs: Sequence[Difference], current: Compared, *, differs: bool) -> str:
     """The answer in a sentence; of runs that an ablation compares, first what makes them no replicates."""
-    if not comparison.comparable:
-        return f"not comparable: {comparison.reasons[0]}" + (", and more" if len(comparison.reasons) > 1 else "")
+    if judged.reasons:
+        return f"not comparable: {judged.reasons[0]}" + (", and more" if len(judged.reasons) > 1 else "")
     ablated = [difference for difference in inputs if not REPLICATE.allows(difference.pointer)]
     if ablated:
         more = f", and {len(ablated) - 1} more" if len(ablated) > 1 else ""
@@ -282,9 +281,7 @@ def _subject(snapshot: Compared) -> Json:
     }
 
 
-def _metric_deltas(
-    before: Mapping[str, float], after: Mapping[str, float], replicates: Replicates
-) -> dict[str, MetricDelta]:
+def _metric_deltas(before: Mapping[str, float], after: Mapping[str, float], replicates: Replicates) -> dict[str, Json]:
     known = {
         pointer: [metrics[pointer] for metrics in replicates.metrics if pointer in metrics]
         for pointer in after
@@ -294,19 +291,22 @@ def _metric_deltas(
     return {pointer: _delta(before[pointer], after[pointer], found, repeats) for pointer, found in known.items()}
 
 
-def _delta(previous: float, current: float, replicates: Sequence[float], num_repeats: int) -> MetricDelta:
+def _delta(previous: float, current: float, replicates: Sequence[float], num_repeats: int) -> Json:
     absolute = current - previous
     percent = 100 * absolute / abs(previous) if previous else math.inf
     noise = noise_of(replicates, current, num_repeats)
-    return MetricDelta(
-        previous=previous,
-        current=current,
-        absolute=_finite(absolute),
-        percent=_finite(percent),
-        z=None if noise.z is None else _finite(noise.z),
-        noise=noise.words,
-    )
+    return {
+        "previous": _json_number(previous),
+        "current": _json_number(current),
+        "absolute": _json_number(absolute),
+        "percent": _json_number(percent),
+        "z": None if noise.z is None else _json_number(noise.z),
+        "noise": noise.words,
+    }
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _json_number(value: float) -> int | float | None:
+    """The number as `plain` has it, where 1.0 is 1; None for what is not finite."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value

@@ -1,13 +1,16 @@
 """How much a diff matters to users of the earlier snapshot: the first rule of a table that applies decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from seedbed.contracts import Severity
 from seedbed.records.compare._noise import BEYOND_NUMBERS, EXCEEDS, WITHIN
-from seedbed.records.snapshot._snapshot import Diff, MetricDelta
 
-__all__ = ["with_severity"]
+__all__ = ["PlainDiff", "with_severity"]
+
+PlainDiff: TypeAlias = dict[str, Any]
+"""A `Diff` in plain JSON types, as a commit holds it."""
 
 
 @dataclass(frozen=True)
@@ -15,53 +18,53 @@ class _Rule:
     """A severity, and a function that gives its reason for a diff; the reason is empty when the rule does not apply."""
 
     severity: Severity
-    reason: Callable[[Diff], str]
+    reason: Callable[[PlainDiff], str]
 
 
-def with_severity(found: Diff, missing: str) -> Diff:
+def with_severity(found: PlainDiff, missing: str) -> PlainDiff:
     """`found` with its severity and the reason; `missing` says which metric is missing, and is empty if none is."""
     for rule in (_FIRST, _Rule(Severity.MAJOR, lambda _: missing), *_RULES):
         reason = rule.reason(found)
         if reason:
-            return found.model_copy(update={"severity": rule.severity, "severity_reason": reason})
-    return found.model_copy(update={"severity": Severity.NONE, "severity_reason": "nothing differs"})
+            return {**found, "severity": rule.severity.value, "severity_reason": reason}
+    return {**found, "severity": Severity.NONE.value, "severity_reason": "nothing differs"}
 
 
-def _not_comparable(found: Diff) -> str:
-    return "" if found.comparable else f"not comparable: {found.reasons[0]}"
+def _not_comparable(found: PlainDiff) -> str:
+    return "" if found["comparable"] else f"not comparable: {found['reasons'][0]}"
 
 
-def _moved(found: Diff) -> dict[str, MetricDelta]:
+def _moved(found: PlainDiff) -> dict[str, Mapping[str, Any]]:
     """The metrics that moved; a difference too large for a number is null."""
-    return {name: delta for name, delta in found.metric_deltas.items() if delta.absolute != 0}
+    return {name: delta for name, delta in found["metric_deltas"].items() if delta["absolute"] != 0}
 
 
-def _moved_beyond_noise(found: Diff) -> str:
+def _moved_beyond_noise(found: PlainDiff) -> str:
     for name, delta in _moved(found).items():
-        if delta.noise.startswith(EXCEEDS):
+        if delta["noise"].startswith(EXCEEDS):
             return f"{name} moved by more than its seed explains"
-        if delta.absolute is None and not delta.noise.startswith(WITHIN):
+        if delta["absolute"] is None and not delta["noise"].startswith(WITHIN):
             return f"{name} moved by {BEYOND_NUMBERS}"
     return ""
 
 
-def _fingerprint_differs(found: Diff) -> str:
-    keys = [key.removeprefix("/fingerprints/") for key in found.changed_keys if key.startswith("/fingerprints/")]
+def _fingerprint_differs(found: PlainDiff) -> str:
+    keys = [key.removeprefix("/fingerprints/") for key in found["changed_keys"] if key.startswith("/fingerprints/")]
     return f"the {keys[0]} differs" if keys else ""
 
 
-def _moved_with_unknown_noise(found: Diff) -> str:
-    unknown = [(name, delta.noise) for name, delta in _moved(found).items() if delta.noise.startswith("not")]
+def _moved_with_unknown_noise(found: PlainDiff) -> str:
+    unknown = [(name, delta["noise"]) for name, delta in _moved(found).items() if delta["noise"].startswith("not")]
     return "{} moved; {}".format(*unknown[0]) if unknown else ""
 
 
-def _within_noise(found: Diff) -> str:
-    moved = [(name, delta.noise) for name, delta in _moved(found).items()]
+def _within_noise(found: PlainDiff) -> str:
+    moved = [(name, delta["noise"]) for name, delta in _moved(found).items()]
     return "{} moved, {}".format(*moved[0]) if moved else ""
 
 
-def _anything_differs(found: Diff) -> str:
-    return f"{found.changed_keys[0]} differs" if found.changed_keys else ""
+def _anything_differs(found: PlainDiff) -> str:
+    return f"{found['changed_keys'][0]} differs" if found["changed_keys"] else ""
 
 
 _FIRST = _Rule(Severity.CRITICAL, _not_comparable)

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
-from seedbed.records.canonical._canonical import Json, plain
+from seedbed.records.canonical._canonical import Json, encode, encode_object
 from seedbed.records.canonical._redaction import redact_text
-from seedbed.records.canonical._seal import seal
+from seedbed.records.canonical._seal import seal, seal_encoded
 from seedbed.records.log._baselines import Baselines, Promotion
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records.log._copies import mentioned_after
@@ -28,7 +28,7 @@ from seedbed.records.snapshot._compared import Side
 from seedbed.records.snapshot._draft import SnapshotDraft, build_body
 from seedbed.records.snapshot._migrations import copied, upgraded
 from seedbed.records.snapshot._policy import Policy
-from seedbed.records.snapshot._snapshot import NO_BASELINE, Diff, LogHead, RecordBefore
+from seedbed.records.snapshot._snapshot import Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
 from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged
@@ -36,7 +36,6 @@ from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Seale
 __all__ = ["CommitLog"]
 
 _CACHED_COMMITS = 64
-_NO_BASELINE_JSON = plain(NO_BASELINE.model_dump(mode="json"))
 
 
 class CommitLog:
@@ -158,7 +157,8 @@ class CommitLog:
         `resumes` is how often the run was resumed; by default, as often as it had attempts before.
         Raises Conflict when other content is committed under the same run, stage and attempt, and StoreUnavailable.
         """
-        return self._published(build_body(draft, logs, timestamp, resumes, untold))
+        built = build_body(draft, logs, timestamp, resumes, untold)
+        return self._published(built.content, encoded=built.encoded)
 
     def same(self, commit: Commit) -> Commit | None:
         """The commit of this log with the run, stage, attempt and content of `commit`, of any log; None without one.
@@ -176,8 +176,18 @@ class CommitLog:
         held = upgraded(commit.body, f"commit {commit.seq}")
         return self._published(held, copied(commit.body, commit.digest, redact_text(store)))
 
-    def _published(self, content: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Commit:
-        """The commit of `content`, which is `written` so, under the next number; or that of the same content."""
+    def _published(
+        self,
+        content: Mapping[str, Any],
+        written: Mapping[str, Any] | None = None,
+        encoded: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Commit:
+        """The commit of `content`, which is `written` so, under the next number; or that of the same content.
+
+        `encoded` holds the canonical JSON of those members of what is written of which it is known.
+        """
+        written = content if written is None else written
+        encoded = {name: encoded[name] if name in encoded else encode(value) for name, value in written.items()}
         self._current_headers()  # read most of what others wrote now, so that the turn is short
         with self._turn():
             while True:
@@ -190,7 +200,7 @@ class CommitLog:
                     with contextlib.suppress(FileExistsError):
                         self.files.create(self.key(existing.seq), seal(dict(existing.body))[0])
                     return existing
-                commit, data = self._numbered(headers, content, content if written is None else written)
+                commit, data = self._numbered(headers, content, written, encoded)
                 if self._records.publish(commit.seq, data):
                     break
                 self._require_progress(commit.seq)
@@ -203,7 +213,7 @@ class CommitLog:
 
         Without a policy, under the strictest one that allows it.
         """
-        return self._predecessors.diff(self._current_headers(), earlier, later.side, policy)
+        return Diff.model_validate(self._predecessors.diff(self._current_headers(), earlier, later.side, policy))
 
     def replicate_of(self, commit: Commit) -> Commit | None:
         """The newest commit before `commit` that differs from it in the seed, and what follows from it, at most."""
@@ -283,15 +293,20 @@ class CommitLog:
         return commit
 
     def _numbered(
-        self, headers: Headers, content: Mapping[str, Any], written: Mapping[str, Any]
+        self,
+        headers: Headers,
+        content: Mapping[str, Any],
+        written: Mapping[str, Any],
+        encoded: Mapping[str, bytes],
     ) -> tuple[Commit, bytes]:
-        """The commit of `content` under the next number, with its diffs, and the bytes to publish."""
+        """The commit of `content` with the next number, its diffs and the record before it, and its bytes."""
         seq = headers.last + 1
         diffs = self._predecessors.diffs(headers, Side.of(content))
-        place = {"snapshot_seq": seq, "previous": None if self._newest is None else self._newest.model_dump()}
-        body: dict[str, Json] = {**written, **place, **{name: _json(found) for name, found in diffs.items()}}
-        data, sealed = seal(body)
-        return Commit(seq, sealed, body), data
+        previous = None if self._newest is None else self._newest.model_dump()
+        added: dict[str, Json] = {"snapshot_seq": seq, "previous": previous, **diffs}
+        members = {**encoded, **{name: encode(value) for name, value in added.items()}}
+        data, sealed = seal_encoded(encode_object(members))
+        return Commit(seq, sealed, {**written, **added}, members), data
 
     def _unchecked(self, seq: int) -> Commit:
         """Commit `seq`, without validation of its body."""
@@ -341,11 +356,6 @@ class CommitLog:
     def _require_progress(self, taken: int) -> None:
         if self.head() < taken:
             raise StoreCorrupt(f"{self.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
-
-
-def _json(found: Diff) -> Json:
-    # In the form in which it is read again, where 1.0 is 1: so its bytes are the same now and later.
-    return _NO_BASELINE_JSON if found is NO_BASELINE else plain(found.model_dump(mode="json"))
 
 
 def _commit(record: Sealed) -> Commit:

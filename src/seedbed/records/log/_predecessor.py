@@ -7,19 +7,22 @@ from typing import Any, NamedTuple
 
 from seedbed.records.compare._diff import EarlierCommit, Replicates, diff_since, numbers, shortened
 from seedbed.records.compare._noise import MOST_REPLICATES
+from seedbed.records.compare._severity import PlainDiff
 from seedbed.records.log._baselines import Baselines, Promotion
 from seedbed.records.log._headers import Headers
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Side
 from seedbed.records.snapshot._draw import draw_of
 from seedbed.records.snapshot._policy import Policy
-from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR, Diff
+from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._files import Files
 
 __all__ = ["Predecessors"]
 
 _MOST_RUNS = 64  # the newest runs of a configuration among which replicates are looked for
+_NO_BASELINE: PlainDiff = NO_BASELINE.model_dump(mode="json")
+_NO_PREDECESSOR: PlainDiff = NO_PREDECESSOR.model_dump(mode="json")
 _CACHED_COMMITS = 2 * _MOST_RUNS  # more than are looked through each time, or none would be found again
 
 
@@ -42,24 +45,24 @@ class Predecessors:
         self._read = read
         self._known = functools.lru_cache(_CACHED_COMMITS)(self._read_known)
 
-    def diffs(self, headers: Headers, current: Side) -> dict[str, Diff]:
+    def diffs(self, headers: Headers, current: Side) -> dict[str, PlainDiff]:
         """`diff_prev` and `diff_baseline` of `current`; full lists that are too long are stored as blobs first."""
         earlier = self._predecessor(headers, current) or self._none(headers, current)
         found = {"diff_prev": earlier, "diff_baseline": self._baseline(current)}
         return {
-            name: what if isinstance(what, Diff) else self._shortened_diff(headers, what, current)
+            name: self._shortened_diff(headers, what, current) if isinstance(what, Commit) else what
             for name, what in found.items()
         }
 
-    def _none(self, headers: Headers, current: Side) -> Diff:
+    def _none(self, headers: Headers, current: Side) -> PlainDiff:
         """No predecessor; with the name of the newest commit, if only the case of letters keeps that one from it."""
         newest = self._newest(headers)
         fields = [] if newest is None else _apart_by_case(newest.comparison_group, current.comparison_group)
         if newest is None or not fields:
-            return NO_PREDECESSOR
+            return _NO_PREDECESSOR
         names, differ = ", ".join(f"`{field}`" for field in fields), "differs" if len(fields) == 1 else "differ"
         which = f"{newest.run_id} would be the predecessor, but {names} {differ} in upper and lower case"
-        return NO_PREDECESSOR.model_copy(update={"summary": f"{NO_PREDECESSOR.summary}; {which}"})
+        return {**_NO_PREDECESSOR, "summary": f"{NO_PREDECESSOR.summary}; {which}"}
 
     def _predecessor(self, headers: Headers, current: Side) -> Commit | None:
         for seq in reversed(headers.in_group(current.digests["comparison_group"])):
@@ -72,24 +75,25 @@ class Predecessors:
         found = None if seq is None else self._read(seq)
         return None if found is None else found.side
 
-    def _baseline(self, current: Side) -> Commit | Diff:
+    def _baseline(self, current: Side) -> Commit | PlainDiff:
         """The baseline of the group; or the diff that says why there is none."""
         found = self._baselines.of(current.digests["comparison_group"])
         if found is None or found.snapshot_seq is None or found.run_id == current.run_id:
-            return NO_BASELINE
+            return _NO_BASELINE
         why = f"no baseline: commit {found.snapshot_seq} is promoted, but cannot be read"
-        return self.promoted(found) or NO_BASELINE.model_copy(update={"summary": why})
+        return self.promoted(found) or {**_NO_BASELINE, "summary": why}
 
     def promoted(self, promotion: Promotion) -> Commit | None:
         """The commit that was promoted; None when it cannot be read, or another one has its number."""
         commit = self._read(promotion.snapshot_seq or 0)
         return commit if commit and commit.digest == promotion.digest else None
 
-    def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> Diff:
+    def diff(self, headers: Headers, earlier: Commit, current: Side, policy: Policy | None = None) -> PlainDiff:
         """The diff from `earlier` to `current`, with the noise of the replicates of `earlier`."""
         newest = reversed(headers.replicating(headers.of(earlier.seq).replicates))
         others = (seq for seq in newest if headers.run_id(seq) != current.run_id)
-        before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, _known(earlier.side).metrics)
+        known = self._known(earlier.seq) or _known(earlier.side)
+        before = EarlierCommit(earlier.seq, earlier.digest, earlier.side, known.metrics)
         return diff_since(before, current, policy, self._replicates(islice(others, _MOST_RUNS)))
 
     def _replicates(self, newest: Iterable[int]) -> Replicates:
@@ -110,7 +114,7 @@ class Predecessors:
         commit = self._read(seq)
         return None if commit is None else _known(commit.side)
 
-    def _shortened_diff(self, headers: Headers, earlier: Commit, current: Side) -> Diff:
+    def _shortened_diff(self, headers: Headers, earlier: Commit, current: Side) -> PlainDiff:
         found, details = shortened(self.diff(headers, earlier, current))
         if details is not None:
             self._blobs.put(details)

@@ -22,6 +22,8 @@ def added_summaries(
     Beside them the names of the journals of which they do. Raises InvalidInput for a document that has a journal's name
     and is something else, or that tells a part of a journal only.
     """
+    if not summaries:
+        return {}, set()
     made = dict(summaries)
     given = {name: plain(document) for name, document in documents.items()}
     for name in sorted(made.keys() & given.keys()):
@@ -63,10 +65,13 @@ def untold_changes(
     So it is when an attempt goes on after one that changed something, and takes no engine for its journal; or an
     engine that begins again, although the steps after the change were kept.
     """
+    changed = {name: frames for name, frames in journals.items() if any(_proposed(frames))}
+    if not changed:
+        return {}
     told = change_summaries({name: plain(document) for name, document in documents.items()}).keys() | elsewhere
     return {
         name: frames.head[1]
-        for name, frames in journals.items()
+        for name, frames in changed.items()
         if _holds_untold(frames, points, attempt, is_told=name.removesuffix(".log") in told)
     }
 

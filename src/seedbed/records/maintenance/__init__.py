@@ -12,6 +12,7 @@ from seedbed.records.maintenance._repair import repair
 from seedbed.records.maintenance._retention import RetentionPolicy, RetentionRule, load_retention
 from seedbed.records.maintenance._stats import KindUsage, LargeBlob, ProjectUsage, StoreStats, stats
 from seedbed.records.maintenance._verify import DigestCheck, verify
+from seedbed.records.maintenance._write_views import write_views
 
 __all__ = [
     "DigestCheck",
@@ -47,4 +48,5 @@ __all__ = [
     "stats",
     "sweep",
     "verify",
+    "write_views",
 ]

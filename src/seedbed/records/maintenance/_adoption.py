@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from seedbed.records._store import Store
-from seedbed.records._views import views, write_latest
+from seedbed.records._views import FIRST_VIEWS, views, write_latest
 from seedbed.records.log._log import CommitLog
 from seedbed.records.maintenance._expiries import Expired, Expiries, Expiry
 from seedbed.records.snapshot._commit import Commit, run_folder_of
@@ -28,7 +28,7 @@ def adopt(store: Store, commit: Commit, expiries: Mapping[str, Expiry], name: st
         here.record([gone], expiry.rule, expiry.timestamp)
     log.promote_by_rule(made, store.clock.now())
     folder = run_folder_of(made.snapshot)
-    for file, data in views(made).items():
+    for file, data in views(made, FIRST_VIEWS).items():
         store.files.replace(f"{folder}/{file}", data, durable=False)
     write_latest(store.files, log, made)
     return made

@@ -9,7 +9,7 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._status import Status, read_status, status_key
 from seedbed.records._store import Store
-from seedbed.records._views import views
+from seedbed.records._views import FIRST_VIEWS, views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
 from seedbed.records.journal._frames import Frames, parse_frames
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
@@ -137,7 +137,8 @@ class FolderCheck:
             try:
                 found = self.store.files.read(key)
             except NotFound:
-                yield Finding(FindingKind.VIEW_MISSING, key, "it is missing", REPAIR)
+                if name in FIRST_VIEWS:  # the others are written when somebody asks for them
+                    yield Finding(FindingKind.VIEW_MISSING, key, "it is missing", REPAIR)
             except StoreCorrupt as damage:
                 yield Finding(FindingKind.VIEW_STALE, key, str(damage), REPAIR)
             else:

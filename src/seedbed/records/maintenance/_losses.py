@@ -87,7 +87,9 @@ def _keep_copy(store: Store, key: str, seq: int) -> None:
     """Make the copy of a commit that its run's folder holds, if that holds none."""
     commit = store.log(key.split("/")[1]).read(seq)
     with contextlib.suppress(FileExistsError):
-        store.files.create(f"{run_folder_of(commit.snapshot)}/{SNAPSHOT_VIEW}", views(commit)[SNAPSHOT_VIEW])
+        store.files.create(
+            f"{run_folder_of(commit.snapshot)}/{SNAPSHOT_VIEW}", views(commit, {SNAPSHOT_VIEW})[SNAPSHOT_VIEW]
+        )
 
 
 def _accept_log(store: Store, key: str, reason: str) -> str:

@@ -20,11 +20,13 @@ class Commit:
     """A snapshot in the log: `seq` is its number, `digest` the SHA-256 digest that its file carries of itself.
 
     `body` is the JSON that was committed, in the schema version of that time; `snapshot` is it in the current one.
+    `encoded` holds the canonical JSON of those members of `body` of which it is known.
     """
 
     seq: int
     digest: str
     body: Mapping[str, JsonValue] = field(repr=False)
+    encoded: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def snapshot(self) -> Snapshot:

@@ -1,12 +1,13 @@
 """The digests that a snapshot carries of its own parts, computed by the rules of the schema version that wrote it."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from seedbed.records.canonical._canonical import Json, digest_plain, escape
+from seedbed.records.canonical._canonical import Json, digest_bytes, digest_plain, encode, escape
 from seedbed.records.canonical._json_pointer import without
 from seedbed.records.snapshot._course import with_packages
-from seedbed.records.snapshot._policy import is_seed
+from seedbed.records.snapshot._policy import REPLICATE, is_seed
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS
 
 __all__ = ["content_digests", "group_digests", "own_digests", "replicates_digest"]
@@ -23,20 +24,23 @@ _LARGE = ("metadata", "metrics", "config", "documents")
 _FIRST_WITH_COURSE = 3
 
 
-def own_digests(config: Json, volatile_settings: Sequence[str]) -> dict[str, str]:
-    """The computed fingerprints: of the config, and of the config without its volatile settings."""
-    whole = digest_plain(config)
+def own_digests(config: Json, volatile_settings: Sequence[str], encoded: bytes = b"") -> dict[str, str]:
+    """The computed fingerprints: of the config, which may be `encoded`, and of it without its volatile settings."""
+    whole = digest_bytes(encoded or encode(config))
     effective = digest_plain(without(config, volatile_settings)) if volatile_settings else whole
     return dict(zip(COMPUTED_FINGERPRINTS, (whole, effective), strict=True))
 
 
-def content_digests(body: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 digests of metrics, artifacts and content (everything but `timing`), for a body in the current schema."""
-    metrics = digest_plain(body["metrics"])
-    digests = {"metrics": metrics, "artifacts": digest_plain(body["blobs"])}
+def content_digests(body: Mapping[str, Any], encoded: Mapping[str, bytes] = MappingProxyType({})) -> dict[str, str]:
+    """SHA-256 digests of metrics, artifacts and content (everything but `timing`), for a body in the current schema.
+
+    `encoded` holds the canonical JSON of those of its members of which it is known.
+    """
+    metrics = _member_digest("metrics", body, encoded)
+    digests = {"metrics": metrics, "artifacts": _member_digest("blobs", body, encoded)}
     if body["schema_version"] == 1:
         return {**digests, "content": digest_plain(_content_1(body))}
-    return {**digests, "content": digest_plain(_content(body, metrics)), **group_digests(body)}
+    return {**digests, "content": digest_plain(_content(body, metrics, encoded)), **group_digests(body)}
 
 
 def group_digests(body: Mapping[str, Any]) -> dict[str, str]:
@@ -66,12 +70,16 @@ def _content_1(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**names, "attempt": body["attempt_id"], "fingerprints": _given(body["fingerprints"])}
 
 
-def _content(body: Mapping[str, Any], metrics: str) -> dict[str, Any]:
+def _member_digest(name: str, body: Mapping[str, Any], encoded: Mapping[str, bytes]) -> str:
+    return digest_bytes(encoded[name] if name in encoded else encode(body[name]))
+
+
+def _content(body: Mapping[str, Any], metrics: str, encoded: Mapping[str, bytes]) -> dict[str, Any]:
     """The hashed content since version 2, in which large parts are represented by their digests."""
     known = {"metrics": metrics, "config": body["fingerprints"]["config"]}
     return {
         **{name: body[name] for name in _SMALL},
-        **{name: known.get(name) or digest_plain(body[name]) for name in _LARGE},
+        **{name: known.get(name) or _member_digest(name, body, encoded) for name in _LARGE},
         "fingerprints": _given(body["fingerprints"]),
         "fingerprint_sources": _given(body["fingerprint_sources"]),
         "predictions": body["digests"]["predictions"],
@@ -96,6 +104,8 @@ def _unseeded(value: Json, pointer: str = "") -> Json:
     """The inputs without the seeds, by which alone replicates differ."""
     if not isinstance(value, dict):
         return value
-    places = {key: f"{pointer}/{escape(key)}" for key in value}
-    kept = (key for key, item in value.items() if isinstance(item, dict) or not is_seed(places[key]))
-    return {key: _unseeded(value[key], places[key]) for key in kept}
+    return {
+        key: _unseeded(item, f"{pointer}/{escape(key)}") if isinstance(item, dict) else item
+        for key, item in value.items()
+        if isinstance(item, dict) or key not in REPLICATE.may_differ or not is_seed(f"{pointer}/{key}")
+    }

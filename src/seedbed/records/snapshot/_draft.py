@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
-from seedbed.records.canonical._canonical import Json, frozen, plain
+from seedbed.records.canonical._canonical import Json, encode, frozen, plain
 from seedbed.records.canonical._json_pointer import is_under, without
 from seedbed.records.canonical._names import DOCUMENT_RULE, NAME_RULE, is_document_name, is_name
 from seedbed.records.canonical._numbers import with_plain_numbers
@@ -33,7 +33,7 @@ from seedbed.records.snapshot._snapshot import (
     LogHead,
 )
 
-__all__ = ["SnapshotDraft", "build_body"]
+__all__ = ["BuiltBody", "SnapshotDraft", "build_body"]
 
 _MEASURED = ("metrics", "timing")
 _NAMES = ("run_id", "cohort_id")
@@ -176,13 +176,20 @@ class SnapshotDraft:
         }
 
 
+class BuiltBody(NamedTuple):
+    """The JSON of a snapshot without its place in a log, and the canonical JSON of each of its members."""
+
+    content: dict[str, Any]
+    encoded: dict[str, bytes]
+
+
 def build_body(
     draft: SnapshotDraft,
     logs: Mapping[str, LogHead],
     timestamp: datetime,
     resumes: int | None = None,
     untold: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, Any]:
+) -> BuiltBody:
     """The JSON of the snapshot of `draft`, without its number in the log and its diffs.
 
     `resumes` is how often the run was resumed, if that is known better than by the number of its attempt; `untold` are
@@ -190,12 +197,12 @@ def build_body(
     """
     given: dict[str, Any] = draft._plain
     resumes = draft.attempt - 1 if resumes is None else resumes
-    computed = own_digests(given["config"], draft.volatile_settings)
+    encoded = {name: encode(value) for name, value in given.items()}
+    computed = own_digests(given["config"], draft.volatile_settings, encoded["config"])
     settings = without(given["config"], draft.volatile_settings)
     hidden = dict.fromkeys(draft._hidden, draft.key)
     course = course_of(given["documents"], settings, resumes, untold, hidden)
-    body = {
-        **given,
+    made = {
         "schema_version": SNAPSHOT_SCHEMA_VERSION,
         "schema_versions": {**_SCHEMA_VERSIONS, "metadata": draft.metadata_schema.label},
         "project": draft.project,
@@ -215,7 +222,9 @@ def build_body(
         "fingerprint_sources": {**given["fingerprint_sources"], **_COMPUTED_SOURCES},
         "digests": {"predictions": draft.predictions},
     }
-    return {**body, "digests": {**body["digests"], **content_digests(body)}}
+    made["digests"] |= content_digests({**given, **made}, encoded)
+    encoded |= {name: encode(value) for name, value in made.items()}
+    return BuiltBody({**given, **made}, encoded)
 
 
 def _composed(value: Any) -> Any:

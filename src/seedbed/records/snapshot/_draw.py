@@ -1,9 +1,11 @@
 """What tells the replicates of one configuration apart: their seeds. A run with the seeds of another repeats it."""
 
-from seedbed.records.canonical._canonical import Json, digest_plain
-from seedbed.records.canonical._json_pointer import leaves, without
+from collections.abc import Iterator, Mapping
+
+from seedbed.records.canonical._canonical import Json, digest_plain, escape
+from seedbed.records.canonical._json_pointer import without
 from seedbed.records.snapshot._compared import Compared
-from seedbed.records.snapshot._policy import is_seed
+from seedbed.records.snapshot._policy import REPLICATE
 
 __all__ = ["draw_of"]
 
@@ -18,6 +20,14 @@ def draw_of(snapshot: Compared) -> str:
         "factors": dict(snapshot.factors),
         "fingerprints": dict(snapshot.fingerprints),
     }
-    named = ((pointer, value) for pointer, value in leaves(parts) if is_seed(pointer))
-    seeds: dict[str, Json] = {pointer: value for pointer, value in named if value is not None}
+    seeds: dict[str, Json] = {pointer: value for pointer, value in _seeds(parts) if value is not None}
     return digest_plain(seeds) if seeds else snapshot.digests["metrics"]
+
+
+def _seeds(parts: Mapping[str, Json], pointer: str = "") -> Iterator[tuple[str, Json]]:
+    """Every seed in nested objects, with its pointer."""
+    for key, value in parts.items():
+        if isinstance(value, dict):
+            yield from _seeds(value, f"{pointer}/{escape(key)}")
+        elif key in REPLICATE.may_differ:
+            yield f"{pointer}/{key}", value

@@ -60,7 +60,7 @@ class CloudFiles:
     store: "ObjectStore"
     url: str
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002  every put is durable
         """As `Files.create`, by a conditional put."""
         self._require_conditions()
         self._put_if_absent(key, data)

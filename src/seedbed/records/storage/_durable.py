@@ -27,19 +27,30 @@ _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}  # in /pr
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 # The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
 _DURABLE_FOLDERS: set[Path] = set()
+# The files that this process created without a sync, by their folder: the next durable call there syncs them first.
+_UNSYNCED: dict[Path, set[str]] = {}
+_UNSYNCABLE: set[Path] = set()  # the folders in which that failed
 
 
-def create(path: Path, data: bytes) -> None:
+def create(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Publish `data` at `path` if nothing is there: complete and durable on return, absent or complete after a crash.
 
-    Raises FileExistsError when the name is taken (the existing file is durable then) and StoreUnavailable when a
-    durable call fails: then nothing is acknowledged, though the complete file may be there.
+    With `durable=False` it is complete on return, and durable with the first durable file that this process writes in
+    the same folder; before that a crash of the machine may undo it, or leave a part of it or an empty file.
+    Raises FileExistsError when the name is taken (the existing file is durable then, if this one was to be) and
+    StoreUnavailable when a durable call fails: then nothing is acknowledged, though the complete file may be there.
     """
-    with _durable_call("create", path), _durable_folder(path.parent) as directory:
-        try:
-            _link_new(directory, path.name, data)
-        finally:
-            os.fsync(directory)
+    with _durable_call("create", path):
+        if durable:
+            with _durable_folder(path.parent) as directory:
+                try:
+                    _link_new(directory, path.name, data, durable=True)
+                finally:
+                    os.fsync(directory)
+        else:
+            with _made_folder(path.parent) as directory:
+                _link_new(directory, path.name, data, durable=False)
+            _UNSYNCED.setdefault(path.parent.absolute(), set()).add(path.name)
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -235,15 +246,45 @@ def _folder(path: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _durable_folder(path: Path) -> Iterator[int]:
-    """The folder at `path`, created if needed, with durable names of it and of all folders above it."""
+    """The folder at `path`, created if needed, with durable names of it and of all folders above it.
+
+    What was created in it without a sync is durable once the caller has synced the folder.
+    """
+    with _made_folder(path) as descriptor:
+        place = path.absolute()
+        _make_names_durable(place)
+        if unsynced := _UNSYNCED.get(place):
+            _sync_created(place, descriptor, unsynced)
+        yield descriptor
+
+
+@contextlib.contextmanager
+def _made_folder(path: Path) -> Iterator[int]:
+    """The folder at `path`, created if needed."""
     with contextlib.ExitStack() as opened:
         try:
             descriptor = opened.enter_context(_folder(path))
         except FileNotFoundError:
             _make_folders(path)
             descriptor = opened.enter_context(_folder(path))
-        _make_names_durable(path.absolute())
         yield descriptor
+
+
+def _sync_created(path: Path, directory: int, names: set[str]) -> None:
+    """Sync the bytes of the files `names` in the folder at `path`. Once that failed it always fails."""
+    if path in _UNSYNCABLE:
+        raise OSError(errno.EIO, "an earlier sync of a file in its folder failed")
+    for name in sorted(names):
+        with contextlib.suppress(FileNotFoundError):  # somebody has deleted it
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+            try:
+                os.fsync(descriptor)
+            except OSError:
+                _UNSYNCABLE.add(path)
+                raise
+            finally:
+                os.close(descriptor)
+        names.discard(name)
 
 
 def _make_folders(path: Path) -> None:
@@ -274,16 +315,17 @@ def _may_be_new(path: Path) -> bool:
     return above != path and os.access(above, os.W_OK) and above.stat().st_dev == path.stat().st_dev
 
 
-def _link_new(directory: int, name: str, data: bytes) -> None:
+def _link_new(directory: int, name: str, data: bytes, *, durable: bool) -> None:
     try:
         descriptor = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=directory)
     except OSError as problem:
         if problem.errno not in _NO_UNNAMED_FILES:
             raise
-        return _link_named(directory, name, data)
+        return _link_named(directory, name, data, durable=durable)
     try:
         _write_all(descriptor, data)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
         # With a directory descriptor Python calls linkat with AT_SYMLINK_FOLLOW; plain link() would link the symbolic
         # link in /proc itself.
         os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -291,9 +333,9 @@ def _link_new(directory: int, name: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _link_named(directory: int, name: str, data: bytes) -> None:
+def _link_named(directory: int, name: str, data: bytes, *, durable: bool) -> None:
     # NFS and some overlay file systems have no unnamed files; a link from a random name is create-only too.
-    temporary = _write_named(directory, "", data, durable=True)
+    temporary = _write_named(directory, "", data, durable=durable)
     try:
         os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except OSError as problem:

@@ -54,9 +54,11 @@ class Files(Protocol):
     service refuses; then nothing is acknowledged.
     """
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """Publish `data` at `key` if nothing is there: durable on return, absent or complete after a crash.
 
+        With `durable=False` it need not be durable before the next durable file in the same folder is: until then a
+        crash of the machine may undo it, or leave a part of it.
         Raises FileExistsError when the key is taken; the existing file is durable then. An implementation that cannot
         distinguish its own put from another's may treat equal bytes as its own.
         """

@@ -35,9 +35,9 @@ class LocalFiles:
         """The path of `key`."""
         return Path(self._at(key))
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """As `Files.create`, by a hard link, which fails if the name exists."""
-        _durable.create(self.path(key), data)
+        _durable.create(self.path(key), data, durable=durable)
 
     def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """As `Files.replace`, by renaming over the existing file."""
