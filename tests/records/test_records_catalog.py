@@ -13,8 +13,9 @@ from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
 from seedbed.errors import StoreUnavailable
-from seedbed.records import Catalog, Store, parse_query
+from seedbed.records import Catalog, Commit, Store, parse_query
 from seedbed.records.query import _catalog as catalog_module
+from seedbed.records.query import _catalog_file as file_module
 from seedbed.records.query import matches
 from seedbed.records.query._facts import facts
 from seedbed.records.query._query import And, Name, Not, Or, Predicate, parse_name
@@ -190,7 +191,7 @@ def test_a_catalog_that_another_process_keeps_is_busy_and_not_damaged(store, mon
     commit(store, "r1")
     assert search(store) == [1]
     commit(store, "r2")
-    monkeypatch.setattr(catalog_module, "_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(file_module, "_BUSY_SECONDS", 0.01)
     holder = sqlite3.connect(path(store), isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreUnavailable, match="locked"):
@@ -205,9 +206,9 @@ def test_a_failed_batch_leaves_the_catalog_as_it_was(store, monkeypatch):
     commit(store, "r2")
     real, seen = Catalog._add, []
 
-    def interrupted(self, item):
+    def interrupted(self, item, names):
         seen.append(item.seq)
-        real(self, item)
+        real(self, item, names)
         if item.seq == 2:
             raise KeyboardInterrupt
 
@@ -243,15 +244,15 @@ def test_where_nothing_can_be_written_the_index_is_in_memory(store):
 def test_a_catalog_without_its_tables_is_made_anew(store):
     commit(store, "r1")
     with contextlib.closing(sqlite3.connect(path(store))) as empty:
-        empty.execute(f"PRAGMA user_version = {catalog_module.SCHEMA_VERSION}")
+        empty.execute(f"PRAGMA user_version = {file_module.SCHEMA_VERSION}")
     assert search(store) == [1]
 
 
 def test_what_another_process_has_made_or_added_in_between_is_left_as_it_is(store):
     made = commit(store, "r1")
     with Catalog.open(store) as catalog:
-        catalog_module._make(catalog._connection)
-        catalog._add(made)
+        file_module._make(catalog._connection)
+        catalog._add(made, file_module.Names(catalog._connection))
         assert catalog.count() == 1
         assert [found.seq for found in catalog.search(parse_query("run_id=r1"))] == [1]
 
@@ -270,3 +271,81 @@ def test_names_are_those_of_numbers_or_of_all_values(tmp_path):
         assert catalog.names("params") == ["params.lr"]
         everything = catalog.names("params", numbers_alone=False)
     assert everything == ["params.clip", "params.lr", "params.on", "params.opt"]
+
+
+def test_filling_that_was_interrupted_goes_on_where_it_stopped_and_makes_the_indices(store, monkeypatch):
+    for number in range(5):
+        commit(store, f"r{number}")
+    monkeypatch.setattr(catalog_module, "_BATCH", 2)
+
+    def stop(done, _):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Catalog.open(store, progress=stop)
+    with contextlib.closing(sqlite3.connect(path(store))) as left:
+        assert left.execute("SELECT count(*) FROM commits").fetchone() == (4,)
+        assert left.execute("SELECT name FROM sqlite_master WHERE name LIKE 'facts_by%'").fetchall() == []
+    heard = []
+    with Catalog.open(store, progress=lambda *done: heard.append(done)) as catalog:
+        assert heard == [(1, 1)]
+        assert [found.seq for found in catalog.search(parse_query("seq > 0"))] == [5, 4, 3, 2, 1]
+        assert "SEARCH facts USING COVERING INDEX" in " ".join(plan_of(catalog, parse_query("params.lr > 0")))
+
+
+def test_one_that_is_complete_opens_while_another_process_writes(store, monkeypatch):
+    commit(store, "r1")
+    assert search(store) == [1]
+    monkeypatch.setattr(file_module, "_BUSY_SECONDS", 0.01)
+    with contextlib.closing(sqlite3.connect(path(store), isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        assert search(store) == [1]
+
+
+def plan_of(catalog, query=None, **options):
+    """How SQLite finds what a search asks for."""
+    asked: list[str] = []
+    catalog._connection.set_trace_callback(asked.append)
+    catalog.search(query, **options)
+    catalog._connection.set_trace_callback(None)
+    [sql] = asked
+    return [row[3] for row in catalog._connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+@pytest.mark.parametrize("project", [None, PROJECT])
+@pytest.mark.parametrize("text", [None, "params.lr < 0.1", "params.optimizer.name = a and not metrics.ap > 0.5"])
+@pytest.mark.parametrize("sort", [None, "metrics.ap", "metrics.test.ap"])
+def test_facts_and_names_are_found_by_an_index_and_the_best_commits_by_their_ids(many, sort, text, project):
+    with Catalog.open(many) as catalog:
+        named = parse_name(sort) if sort else None
+        plan = plan_of(catalog, parse_query(text) if text else None, project=project, sort=named)
+    assert [step for step in plan if step.startswith(("SCAN facts", "SCAN names")) or "AUTOMATIC" in step] == []
+    assert ("SEARCH commits USING INTEGER PRIMARY KEY (rowid=?)" in plan) or (sort is None)
+    assert any(step.startswith("SEARCH facts USING") for step in plan) is bool(sort or text)
+
+
+def steps_of_sorting(store):
+    """How many hundreds of steps SQLite takes."""
+    taken = []
+    with Catalog.open(store) as catalog:
+        catalog._connection.set_progress_handler(lambda: taken.append(1), 100)
+        assert catalog.search(sort=parse_name("metrics.test.ap"), limit=2)
+    return len(taken)
+
+
+def test_sorting_four_times_as_many_commits_takes_about_four_times_the_steps(store, monkeypatch):
+    made = commit(store, "r1", metrics={"test": {"ap": 0.5}})
+
+    def grow(to):
+        with Catalog.open(store) as catalog, file_module.transaction(catalog._connection):
+            names = file_module.Names(catalog._connection)
+            for seq in range(catalog.count() + 1, to + 1):
+                body = {**made.body, "snapshot_seq": seq, "metrics": {"test": {"ap": 1 / seq}}}
+                catalog._add(Commit(seq, "", body), names)
+
+    monkeypatch.setattr(Catalog, "_known", lambda *_: 1)  # what is added here is in no log
+    grow(300)
+    few = steps_of_sorting(store)
+    grow(1200)
+    assert steps_of_sorting(store) < 6 * few

@@ -119,7 +119,7 @@ def test_what_the_logs_own_thread_could_not_write_is_heard_at_the_next_point(tmp
         log.append(1, {"loss": 1.0})
 
 
-def test_what_the_logs_own_thread_could_not_write_is_heard_when_the_log_is_closed(tmp_path):
+def test_what_the_logs_own_thread_could_not_write_is_heard_between_points_and_when_the_log_is_closed(tmp_path):
     log = EventsLog.open(tmp_path / "events.log", commit_seconds=0.01)
     log.append(1, {"loss": 1.0})
     with contextlib.ExitStack() as faults:
@@ -127,8 +127,9 @@ def test_what_the_logs_own_thread_could_not_write_is_heard_when_the_log_is_close
             log.append(2, {"loss": 0.5})
             faults.enter_context(durable_faults(1, fails_with(errno.ENOSPC)))
         wait_for_thread(log)
-    with pytest.raises(StoreUnavailable, match="No space left"):
-        log.close()
+    for use in (lambda: log.append(3, {"loss": 0.5}), log.close):
+        with pytest.raises(StoreUnavailable, match="No space left"):
+            use()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -361,11 +362,19 @@ def test_a_heartbeat_is_written_at_most_every_five_seconds(store, clock):
     assert calls.count("replace") == 2
 
 
+def test_a_clock_that_is_set_back_stops_no_heartbeat(store, clock):
+    run = store.start(PROJECT, "r1", TRAINING)
+    clock._start -= timedelta(hours=1)
+    clock.advance(5)
+    run.log(1, {"loss": 1.0})
+    assert json.loads(run.path("status.json").read_bytes())["heartbeat"] == "2025-12-31T23:00:05Z"
+
+
 def as_in_a_forked_child(run):
     """What a child that was forked within the run's block may try, and how it leaves the block."""
     journal = run.journal()
     with run:
-        run._owner.pid = journal._owner.pid = -1
+        run._owner.pid = run._events._owner.pid = journal._owner.pid = -1
         for write in (
             lambda: run.log(2, {"loss": 1.0}),
             lambda: run.finish(draft("r1")),
@@ -386,7 +395,7 @@ def test_a_child_that_was_forked_writes_nothing_and_does_not_end_the_run(store):
     run.log(1, {"loss": 1.0})
     with pytest.raises(SystemExit):
         as_in_a_forked_child(run)
-    run._owner.pid = os.getpid()
+    run._owner.pid = run._events._owner.pid = os.getpid()
     assert store.find("r1").status == RunStatus.RUNNING
     run.finish(draft("r1"))
     assert [event.step for event in run_events(store, store.find("r1"))] == [1]

@@ -288,6 +288,7 @@ def taken_over(store: Store, *, is_resumed: bool) -> ActiveRun:
 def test_an_attempt_that_another_ended_writes_nothing_more(tmp_path: Path, does: str, *, is_resumed: bool) -> None:
     store = Store.open(tmp_path / "store", create=True, clock=FakeClock())
     run = taken_over(store, is_resumed=is_resumed)
+    events = run._events
     store.clock.advance(6)  # type: ignore[attr-defined]
     before = {path: path.read_bytes() for path in run.folder.iterdir()}
     call: dict[str, Callable[[], object]] = {"beat": run.beat, "log": lambda: run.log(3, {"loss": 1.0})}
@@ -303,8 +304,8 @@ def test_an_attempt_that_another_ended_writes_nothing_more(tmp_path: Path, does:
         with pytest.raises(StoreUnavailable, match="is closed"):
             run._journals["changes"].append("noted", {})
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
-    assert run._events is not None
-    assert run._events._committer._stopped.is_set()
+    assert events is not None
+    assert events._committer._stopped.is_set()
     assert store.log(PROJECT).head() == 0
 
 

@@ -5,7 +5,6 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -38,7 +37,7 @@ from seedbed.records.storage._owner import Owner
 __all__ = ["ActiveRun"]
 
 _logger = logging.getLogger("seedbed.records")
-_HEARTBEAT_EVERY = timedelta(seconds=5)
+_HEARTBEAT_SECONDS = 5.0
 
 
 class ActiveRun:
@@ -56,6 +55,7 @@ class ActiveRun:
         self._commits = log
         self._clock = clock
         self._status = self._sent_status = status
+        self._beat_due = clock.monotonic() + _HEARTBEAT_SECONDS
         self._owner = Owner()
         # Held while events.log is opened or left and while the status is written: any thread may log.
         self._lock = threading.RLock()
@@ -112,8 +112,9 @@ class ActiveRun:
         Raises InvalidInput for a step that is no integer and values that are no numbers, StoreUnavailable, and Conflict
         as `beat` and once the run ends.
         """
-        self._require_running()
-        self.beat()  # first, so that an attempt that another has taken writes nothing
+        if self._clock.monotonic() >= self._beat_due:
+            self.beat()  # first, so that an attempt that another has taken writes nothing
+        # The log is open only while the run is, and refuses a forked child: so nothing more is asked for every point.
         (self._events or self._open_events()).append(step, values)
 
     def recover_log(self) -> int:
@@ -126,15 +127,16 @@ class ActiveRun:
         Raises Conflict when the run has ended, also when somebody else has ended it (`Store.end`) or begun its next
         attempt: then nothing more is written.
         """
-        now = self._clock.now()
-        if now - self._status.heartbeat >= _HEARTBEAT_EVERY:
+        if self._clock.monotonic() >= self._beat_due:
             self._require_here()
             with self._lock:
                 self._require_not_ended()
                 self._require_not_taken()
                 if self._events:
                     self._events.commit()
+                now, due = self._clock.now(), self._clock.monotonic() + _HEARTBEAT_SECONDS
                 self._write_status(self._status.model_copy(update={"heartbeat": now}), durable=False)
+                self._beat_due = due
 
     def write_document(self, name: str, value: object) -> None:
         """Write `name`.json for people to read beside the run. To keep a document, put it into the draft.
@@ -406,8 +408,7 @@ class ActiveRun:
             )
 
     def _require_here(self) -> None:
-        if not self._owner.is_here:  # `log` asks this for every point, so no text is made in vain
-            self._owner.require_here(f"{self.run_id}:{self.stage}")
+        self._owner.require_here(f"{self.run_id}:{self.stage}")
 
     def _require_not_ended(self) -> None:
         if self._status.status != RunStatus.RUNNING:
@@ -433,6 +434,7 @@ class ActiveRun:
         self._status = self._status.model_copy(update={"status": RunStatus.INTERRUPTED})
         if self._events:
             self._events.abandon()
+            self._events = None
         self._close_journals()
         raise Conflict(self._lost)
 

@@ -32,7 +32,6 @@ __all__ = [
     "is_claim",
     "is_claimed",
     "last_written",
-    "newest_attempt",
     "read_status",
     "status_key",
     "status_of",

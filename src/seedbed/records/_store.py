@@ -254,10 +254,9 @@ class Store:
         yield from sorted((view for view in views if view), key=lambda view: view.when)
 
     def _unfinished_views(self, project: str) -> Iterator[RunView]:
-        log = self.log(project)
         runs = ((run_id, self._folders(f"{RUNS}/{project}/{run_id}")) for run_id in self._folders(f"{RUNS}/{project}"))
         stages = [(run_id, Stage(name)) for run_id, names in runs for name in names if name in Stage.__members__]
-        unfinished = [self._unfinished_view(project, *key) for key in stages if not log.find(*key)]
+        unfinished = [self._unfinished_view(project, *key) for key in self.log(project).without_commit(stages)]
         yield from sorted((view for view in unfinished if view), key=lambda view: view.when)
 
     def _finished_view(self, commit: Commit) -> RunView:

@@ -19,3 +19,7 @@ class FakeClock:
     def now(self) -> datetime:
         """The time of day in UTC."""
         return self._start + timedelta(seconds=self._seconds)
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made, to the microsecond, as `now`."""
+        return round(self._seconds, 6)

@@ -5,10 +5,10 @@ in records of the log, many in one, and made durable after `commit_seconds` at t
 a thread of the log does that. So a crash of the machine loses at most `commit_seconds`.
 """
 
-import os
 import reprlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
@@ -58,10 +58,11 @@ class EventsLog:
         self._clean_names: set[str] = set()
         self._unsealed: list[bytes] = []  # the points that are in the tail
         self._dirty = False
+        self._is_ready = False  # for a point in the tail: open, no seal is half done, and the thread runs
         self._is_closed = False
         self._lock = threading.RLock()
         self._owner = Owner()
-        self._committer = _BackgroundCommitter(self.commit, commit_seconds)
+        self._committer = _BackgroundCommitter(self.commit, self._lock, commit_seconds)
 
     @classmethod
     def open(cls, path: Path, *, attempt: int = 1, commit_seconds: float = 1.0) -> Self:
@@ -104,15 +105,10 @@ class EventsLog:
             clean = redacted_names(clean)
             self._clean_names |= clean.keys() & values.keys()
         point = written([number, clean])
-        if os.getpid() != self._owner.pid:
-            self._owner.require_here("this log")
+        self._owner.require_here("this log")
         with self._lock:
-            if self._is_closed:
-                raise Conflict(
-                    f"the log {self._path} is closed and takes no more points; log them before, or open the log again"
-                )
-            self._committer.start()
-            self._settle()
+            if not self._is_ready:
+                self._get_ready()
             if len(self._unsealed) >= _MOST_IN_RECORD:
                 self._seal()
             if self._tail.append(point):
@@ -125,6 +121,7 @@ class EventsLog:
         with self._lock:
             if self._is_closed:
                 return
+            self._is_ready = False  # where this fails, the next point is told of it
             self._settle()
             if self._unsealed:
                 self._seal()
@@ -157,14 +154,24 @@ class EventsLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _get_ready(self) -> None:
+        """Do what needs not be done for every point. Raises as `append`."""
+        if self._is_closed:
+            raise Conflict(
+                f"the log {self._path} is closed and takes no more points; log them before, or open the log again"
+            )
+        self._committer.start()
+        self._settle()
+        self._is_ready = True
+
     def _shut(self) -> None:
-        self._is_closed = True
+        self._is_ready, self._is_closed = False, True
         self._committer.stop()
         self._file.close()
 
     def _seal(self, *more: bytes) -> None:
         """Write the points of the tail, and `more`, as one record. Where that fails, those of the tail stay there."""
-        self._dirty = True
+        self._is_ready, self._dirty = False, True
         self._file.append_encoded(_STEPS, _sealed(self._attempt, [*self._unsealed, *more]))
         self._settle()
 
@@ -180,10 +187,14 @@ class EventsLog:
 
 
 class _BackgroundCommitter:
-    """Calls `commit` at regular intervals in its own thread; `raise_problem` raises its error in the caller's."""
+    """Calls `commit` at regular intervals in its own thread; `raise_problem` raises its error in the caller's.
 
-    def __init__(self, commit: Callable[[], None], every_seconds: float) -> None:
+    An error is known by the time that `lock` is free again.
+    """
+
+    def __init__(self, commit: Callable[[], None], lock: AbstractContextManager[object], every_seconds: float) -> None:
         self._commit = commit
+        self._lock = lock
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -205,10 +216,11 @@ class _BackgroundCommitter:
 
     def _run(self) -> None:
         while self._problem is None and not self._stopped.wait(self._every_seconds):
-            try:
-                self._commit()
-            except SeedbedError as problem:
-                self._problem = problem
+            with self._lock:
+                try:
+                    self._commit()
+                except SeedbedError as problem:
+                    self._problem = problem
 
 
 def events_of(kind: str, payload: Mapping[str, Any]) -> Iterator[Event]:

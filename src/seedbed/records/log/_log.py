@@ -5,7 +5,7 @@ A writer that loses the race for a number reads the winner's commit, finds its p
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -127,6 +127,11 @@ class CommitLog:
         headers = self._current_headers()
         seq = headers.newest_of_stage(run_id, stage)
         return None if seq is None else headers.of(seq)
+
+    def without_commit(self, stages: Iterable[tuple[str, Stage]]) -> list[tuple[str, Stage]]:
+        """Those of the `stages` of runs that never finished, after one look at what others wrote."""
+        headers = self._current_headers()
+        return [stage for stage in stages if headers.newest_of_stage(*stage) is None]
 
     def run_ids(self) -> set[str]:
         """The names of all runs with a commit."""

@@ -4,11 +4,15 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeAlias
 
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.query._catalog import SCHEMA_VERSION, Catalog, fact_row
+from seedbed.records.query._catalog import Catalog
+from seedbed.records.query._catalog_file import SCHEMA_VERSION, row_of
 from seedbed.records.query._facts import facts
 from seedbed.records.storage._durable import remove
 from seedbed.records.storage._layout import CATALOG
@@ -16,6 +20,8 @@ from seedbed.records.storage._layout import CATALOG
 __all__ = ["catalog_problem", "rebuild_catalog"]
 
 _REPORT_EVERY = 100
+
+_Row: TypeAlias = tuple[object, ...]
 
 
 def catalog_problem(store: Store, progress: Progress | None = None) -> str | None:
@@ -52,8 +58,10 @@ def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | 
         following = next(expected[project], seq)
         if seq != following:
             return f"it lacks commit {following} of {project}"
-    for done, row in enumerate(rows, 1):
-        problem = _row_problem(connection, store, *row)
+    of_commits = _facts_by_commit(connection)
+    for done, (row_id, project, seq, digest) in enumerate(sorted(rows), 1):
+        commit_id, kept = next(of_commits, (0, Counter[_Row]()))
+        problem = _row_problem(store, project, seq, digest, kept if commit_id == row_id else Counter())
         if problem:
             return problem
         if progress and done % _REPORT_EVERY == 0:
@@ -66,16 +74,22 @@ def _numbers(store: Store, project: str) -> Iterator[int]:
     return (header.seq for header in store.log(project).headers())
 
 
-def _row_problem(
-    connection: sqlite3.Connection, store: Store, row_id: int, project: str, seq: int, digest: str
-) -> str | None:
+def _facts_by_commit(connection: sqlite3.Connection) -> Iterator[tuple[int, Counter[_Row]]]:
+    """The facts of each commit, in the order of their ids."""
+    rows = connection.execute(
+        "SELECT commit_id, head, path, number, text, flag FROM facts LEFT JOIN names ON id = name_id ORDER BY commit_id"
+    )
+    for commit_id, group in groupby(rows, itemgetter(0)):
+        yield commit_id, Counter(row[1:] for row in group)
+
+
+def _row_problem(store: Store, project: str, seq: int, digest: str, kept: Counter[_Row]) -> str | None:
     try:
         commit = store.log(project).read(seq)
     except (NotFound, StoreCorrupt):  # such as one whose loss was accepted
         return f"it has commit {seq} of {project}, which is not in the log"
     if commit.digest != digest:
         return f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"
-    kept = connection.execute("SELECT * FROM facts WHERE commit_id = ?", [row_id]).fetchall()
-    if Counter(kept) != Counter(fact_row(fact, row_id) for fact in facts(commit.snapshot)):
+    if kept != Counter((head, path, *row_of(value)) for head, path, value in facts(commit.snapshot)):
         return f"its facts about commit {seq} of {project} differ from the commit itself"
     return None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import is_claim, newest_attempt
+from seedbed.records._status import is_claim, read_status
 from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.maintenance._adoption import adopt
@@ -115,9 +115,15 @@ class _Incoming:
         except Conflict:
             problem = f"attempt {snapshot.attempt_id} of {who} has other content here; {_RENAME}"
             raise Conflict(problem) from None
-        if not log.find(snapshot.run_id, snapshot.stage) and newest_attempt(self.store.files, folder):
+        if not log.find(snapshot.run_id, snapshot.stage) and self._has_begun(folder):
             raise Conflict(f"{who} has begun here too, and has no commit; move {folder} away, then merge again")
         return here
+
+    def _has_begun(self, folder: str) -> bool:
+        try:
+            return read_status(self.store.files, folder, self.store.clock.now()) is not None
+        except StoreCorrupt:
+            return True
 
     def _copy_files(self) -> None:
         """Copy the files of the run but for what only its process needs, and views."""

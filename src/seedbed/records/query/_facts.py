@@ -1,12 +1,12 @@
 """The facts of a snapshot: every scalar in it, with the name that a query uses for it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from seedbed.records.canonical._canonical import Json
 from seedbed.records.snapshot._snapshot import Snapshot
 
-__all__ = ["FIELDS", "HEADS", "Fact", "facts", "metric_names"]
+__all__ = ["FIELDS", "HEADS", "Fact", "FactValue", "facts", "metric_names"]
 
 FIELDS = (
     *("project", "seq", "run_id", "stage", "attempt", "timestamp", "experiment_id", "cohort_id"),
@@ -18,19 +18,15 @@ HEADS = (
 )
 _LONGEST_TEXT = 1000
 
+FactValue: TypeAlias = str | float | bool | None
 
-@dataclass(frozen=True)
-class Fact:
+
+class Fact(NamedTuple):
     """One scalar of a snapshot. `head` is one of HEADS, or empty for one of FIELDS; `path` is the dotted name in it."""
 
     head: str
     path: str
-    value: str | float | bool | None
-
-    @property
-    def leaf(self) -> str:
-        """The last part of the name."""
-        return self.path.rpartition(".")[2]
+    value: FactValue
 
 
 def facts(snapshot: Snapshot) -> Iterator[Fact]:

@@ -13,6 +13,7 @@ __all__ = ["Files", "NoBucket", "StoredFile", "Unreadable", "require_create_only
 
 # Parts of "/key/" if the key is absolute, has an empty part, or a part that leads out of the store.
 _OUTSIDE = ("//", "/./", "/../", "\\", "\0")
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class StoredFile:
     @classmethod
     def folder(cls, key: str) -> Self:
         """The entry of a folder, whose key ends with a slash."""
-        return cls(key, 0, datetime.fromtimestamp(0, UTC))
+        return cls(key, 0, _NO_TIME)
 
 
 class Unreadable(StoreCorrupt):
