@@ -134,7 +134,7 @@ def test_a_commit_in_whose_place_a_valid_one_of_another_store_stands_is_told_and
     repair(again(store))
     [told] = fsck(again(store))
     assert (told.kind, told.kind.is_damage, told.path) == (FindingKind.RENUMBERED, False, key(3))
-    assert "that is number 5 now, and nothing is lost" in told.problem
+    assert "that is number 5 now; nothing is lost" in told.problem
     assert commit(again(store), "r6").seq == 6
 
 

@@ -302,7 +302,7 @@ def test_a_commit_that_a_foreign_one_replaced_is_blamed_and_not_its_neighbour(tm
     found = fsck(Store.open(one.work))
     wrong = [(finding.path, finding.problem) for finding in found if finding.kind is FindingKind.DIGEST_WRONG]
     assert [path for path, _ in wrong] == [key]
-    assert f"but commit {replaced + 1}, which was compared with it, recorded" in wrong[0][1]
+    assert f"but commit {replaced + 1}, which came after it, recorded" in wrong[0][1]
 
 
 def test_nothing_is_invented_on_a_healthy_store(store):

@@ -4,6 +4,7 @@ import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
@@ -33,8 +34,8 @@ from seedbed.records import (
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log._checkpoint import write_checkpoint
-from seedbed.records.maintenance import _copies, _losses
-from seedbed.records.maintenance._copies import named_digest
+from seedbed.records.maintenance import _copies, _losses, _recovery
+from seedbed.records.maintenance._commit_scan import CommitScan, scan_commits
 from seedbed.records.maintenance._derived_check import checkpoint_of
 from seedbed.records.maintenance._reachable import Reachability, find_reachable
 from seedbed.records.storage import _local
@@ -329,11 +330,12 @@ def test_a_record_that_another_run_gives_its_number_while_a_copy_is_judged_stays
     commit(others, "y")
     other = (others.work / SECOND).read_bytes()
 
-    def given_meanwhile(store: Store, key: str, seq: int) -> str:
+    def given_meanwhile(*given: Any) -> CommitScan:
+        scan = scan_commits(*given)
         path.write_bytes(other)
-        return named_digest(store, key, seq)
+        return scan
 
-    monkeypatch.setattr(_copies, "named_digest", given_meanwhile)
+    monkeypatch.setattr(_recovery, "scan_commits", given_meanwhile)
     assert [(item.run_id, item.new_seq) for item in recover(again(store))] == [("r2", 4)]
     assert path.read_bytes() == other
 

@@ -62,6 +62,7 @@ class CommitLog:
         self._newest: RecordBefore | None = None  # the record of the newest number, as it was found
         self.baselines = Baselines(files, project)
         self._predecessors = Predecessors(files, self.baselines, self._comparable)
+        self._num_told = 0  # the number of commits of which a checkpoint alone has told so far
         self._covered: int  # the number of commits covered by the checkpoint that was found, or that was due since
 
     def head(self) -> int:
@@ -103,11 +104,20 @@ class CommitLog:
         try:
             commit = self._unchecked(seq)
             check(commit)
+            self._look_at_checkpoint(headers, commit)
         except (NotFound, StoreCorrupt, InvalidInput) as problem:
             headers.lose(seq)  # the checkpoint told of it, but it was damaged since, or is of a later version
             self._warn(LostRecord(seq, str(problem)))
             return None
         return commit
+
+    def _look_at_checkpoint(self, headers: Headers, commit: Commit) -> None:
+        """Read all commits, if `headers` do not tell of this one under its number: the checkpoint was of another log.
+
+        It names only the last commit that it covers by digest, and files of two logs may have been copied into one.
+        """
+        if commit.seq <= self._num_told and self._header(commit) != headers.of(commit.seq):
+            self._headers, self._newest, self._num_told = Headers(), None, 0
 
     def commits(self) -> Iterator[Commit]:
         """Every commit that can be read, oldest first."""
@@ -126,6 +136,10 @@ class CommitLog:
         """The header of the newest commit of the run's stage, of whichever attempt; None when it never finished."""
         headers = self._current_headers()
         seq = headers.newest_of_stage(run_id, stage)
+        if seq is not None and seq <= self._num_told:
+            self.readable(seq)
+            headers = self._current_headers()
+            seq = headers.newest_of_stage(run_id, stage)
         return None if seq is None else headers.of(seq)
 
     def without_commit(self, stages: Iterable[tuple[str, Stage]]) -> list[tuple[str, Stage]]:
@@ -206,6 +220,10 @@ class CommitLog:
                         self.files.create(self.key(existing.seq), seal(dict(existing.body))[0])
                     return existing
                 commit, data = self._numbered(headers, content, written, encoded)
+                if (
+                    self._headers is not headers
+                ):  # what it was compared with shows that the checkpoint is of another log
+                    continue
                 if self._records.publish(commit.seq, data):
                     break
                 self._require_progress(commit.seq)
@@ -272,6 +290,7 @@ class CommitLog:
         headers = Headers()
         if checkpoint and self._covers(checkpoint):
             headers, self._newest = checkpoint.headers, RecordBefore(digest=checkpoint.digest)
+            self._num_told = headers.last
         self._covered = headers.last
         return headers
 
@@ -287,7 +306,9 @@ class CommitLog:
         seq = headers.with_key(key)
         if seq is None:
             return None
-        commit = self.read(seq)
+        commit = self.readable(seq)
+        if commit is None or self._headers is not headers:  # it is lost, or the checkpoint that told of it was wrong
+            return self._existing(self._current_headers(), content)
         found, wanted = commit.snapshot.digests["content"], content["digests"]["content"]
         if found != wanted:
             raise Conflict(

@@ -1,6 +1,6 @@
 """Checks whether each commit of a log is the one that was made, by the digests that it and later commits recorded."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from seedbed.records.canonical._seal import seal
@@ -12,17 +12,17 @@ from seedbed.records.snapshot._migrations import upgraded
 __all__ = ["ChainCheck"]
 
 
-class _Claim(NamedTuple):
-    """That the commit `against` is not what it was, since the commit `by` recorded the digest `expected` of it."""
+class _Record(NamedTuple):
+    """That the commit `by` recorded the `digest` of commit `seq`; `how` it came to know it, in words."""
 
     by: int
-    against: int
-    expected: str
-    problem: str
+    seq: int
+    digest: str
+    how: str
 
 
 class ChainCheck:
-    """Takes the undamaged commits of one log in order, and then says which of them are not what they were.
+    """Takes the undamaged commits of one log, and then says which of them are not what they were.
 
     `key` gives the key of a commit by its number.
     """
@@ -30,8 +30,10 @@ class ChainCheck:
     def __init__(self, key: Callable[[int], str]) -> None:
         self._key = key
         self._digests: dict[int, str] = {}
-        self._claims: list[_Claim] = []
+        self._records: list[_Record] = []
+        self._own: dict[int, str] = {}  # what is wrong with a commit by itself
         self._copies: dict[str, int] = {}  # the numbers of the copies of other commits, by the digest of those
+        self._judged: list[_Record] | None = None
 
     def digests(self) -> Iterator[str]:
         """The digests of the commits, and of those of which they are copies."""
@@ -39,65 +41,72 @@ class ChainCheck:
         yield from self._copies
 
     def add(self, commit: Commit) -> None:
-        """Take the next commit. Raises as `Commit.snapshot`."""
-        body = upgraded(commit.body, f"commit {commit.seq}")
+        """Take a commit. Raises as `Commit.snapshot`."""
+        self._judged = None
         self._digests[commit.seq] = commit.digest
-        self._claims.extend(self._own(commit, body))
-        self._claims.extend(self._recorded(commit))
+        self._records.extend(_recorded(commit))
         self._copies |= dict.fromkeys((digest for digest, _ in _originals(commit.body)), commit.seq)
+        if wrong := _own_digests_that_differ(commit):
+            self._own[commit.seq] = f"its recorded digests of {', '.join(wrong)} do not match its content"
+
+    def expected(self, seq: int) -> str:
+        """The digest of commit `seq`, as the latest commit recorded it that counts; "" if none did."""
+        return next((record.digest for record in self._credible() if record.seq == seq), "")
 
     def findings(self) -> dict[str, Finding]:
         """The commits that are not what they were, by key."""
-        claims = sorted(_credible(self._claims), key=lambda claim: claim.expected in self._copies)  # damage goes first
-        found: dict[str, Finding] = {}
-        for claim in claims:
-            key = self._key(claim.against)
-            found.setdefault(key, self._finding(key, claim))
-        return found
+        wrong = FindingKind.DIGEST_WRONG
+        found = {seq: Finding(wrong, self._key(seq), what, NO_COPY) for seq, what in self._own.items()}
+        against = [item for item in self._credible() if self._digests.get(item.seq, item.digest) != item.digest]
+        for record in sorted(against, key=lambda item: (item.digest in self._copies, item.seq)):  # damage goes first
+            found.setdefault(record.seq, self._finding(record))
+        return {finding.path: finding for finding in found.values()}
 
-    def _finding(self, key: str, claim: _Claim) -> Finding:
-        copy = self._copies.get(claim.expected)
-        if copy is None:
-            return Finding(FindingKind.DIGEST_WRONG, key, claim.problem, NO_COPY)
-        problem = f"it is another one than commit {claim.by} recorded: that is number {copy} now, and nothing is lost"
-        return Finding(FindingKind.RENUMBERED, key, problem, NOTHING)
+    def _finding(self, record: _Record) -> Finding:
+        key, copy = self._key(record.seq), self._copies.get(record.digest)
+        if copy is not None:
+            problem = f"it is another one than commit {record.by} recorded: that is number {copy} now; nothing is lost"
+            return Finding(FindingKind.RENUMBERED, key, problem, NOTHING)
+        digests = f"{self._digests[record.seq][:12]}…, but commit {record.by}, which {record.how}, recorded"
+        return Finding(FindingKind.DIGEST_WRONG, key, f"its digest is {digests} {record.digest[:12]}…", NO_COPY)
 
-    def _own(self, commit: Commit, body: Mapping[str, Any]) -> Iterator[_Claim]:
-        """The digests in a commit that are not those of its own content."""
-        recorded = {**body["fingerprints"], **body["digests"]}
-        computed = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
-        wrong = sorted(name for name, digest in computed.items() if recorded.get(name) != digest)
-        if any(seal(dict(held))[1] != digest for digest, held in _originals(commit.body)):
-            wrong.append("the commit of which it is a copy")
-        if wrong:
-            problem = f"its recorded digests of {', '.join(wrong)} do not match its content"
-            yield _Claim(commit.seq, commit.seq, "", problem)
+    def _credible(self) -> list[_Record]:
+        """What was recorded by commits that are themselves what they were, the latest first.
 
-    def _recorded(self, commit: Commit) -> Iterator[_Claim]:
-        """The digests that a commit recorded of earlier ones, where those have others."""
-        snapshot = commit.snapshot
-        diffs = (snapshot.diff_prev, snapshot.diff_baseline)
-        recorded = [(diff.prev_snapshot_seq or 0, diff.prev_digest or "", "was compared with it") for diff in diffs]
-        if snapshot.previous and not snapshot.previous.is_lost:
-            recorded.append((commit.seq - 1, snapshot.previous.digest, "came after it"))
-        for seq, digest, how in recorded:
-            found = self._digests.get(seq, digest)
-            if digest and found != digest:
-                problem = f"its digest is {found[:12]}…, but commit {commit.seq}, which {how}, recorded {digest[:12]}…"
-                yield _Claim(commit.seq, seq, digest, problem)
+        A commit that another has replaced holds digests of the commits that were before the other one. So what a commit
+        recorded counts only where its own content agrees with it, and so does the latest commit that counts.
+        """
+        if self._judged is None:
+            self._judged = []
+            latest: dict[int, str] = {}
+            wrong = set(self._own)
+            for record in sorted(self._records, key=lambda item: -item.by):
+                if record.by not in wrong:
+                    self._judged.append(record)
+                    if latest.setdefault(record.seq, record.digest) != self._digests.get(record.seq, record.digest):
+                        wrong.add(record.seq)
+        return self._judged
 
 
-def _credible(claims: Iterable[_Claim]) -> Iterator[_Claim]:
-    """The claims by commits that are themselves what they were.
+def _own_digests_that_differ(commit: Commit) -> list[str]:
+    """The digests in a commit that are not those of its own content, by name."""
+    body = upgraded(commit.body, f"commit {commit.seq}")
+    recorded = {**body["fingerprints"], **body["digests"]}
+    computed = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
+    wrong = sorted(name for name, digest in computed.items() if recorded.get(name) != digest)
+    if any(seal(dict(held))[1] != digest for digest, held in _originals(commit.body)):
+        wrong.append("the commit of which it is a copy")
+    return wrong
 
-    A commit that another has replaced holds digests of the commits that were before the other one. So a claim counts
-    only where no credible claim of a later commit, nor one of its own, is against the commit that makes it.
-    """
-    wrong: set[int] = set()
-    for claim in sorted(claims, key=lambda item: (-item.by, item.by != item.against)):
-        if claim.by not in wrong:
-            wrong.add(claim.against)
-            yield claim
+
+def _recorded(commit: Commit) -> Iterator[_Record]:
+    """The digests that a commit recorded of earlier ones."""
+    snapshot = commit.snapshot
+    if snapshot.previous and not snapshot.previous.is_lost:
+        yield _Record(commit.seq, commit.seq - 1, snapshot.previous.digest, "came after it")
+    for diff in (snapshot.diff_prev, snapshot.diff_baseline):
+        if diff.prev_snapshot_seq and diff.prev_digest:
+            yield _Record(commit.seq, diff.prev_snapshot_seq, diff.prev_digest, "was compared with it")
 
 
 def _originals(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -21,7 +21,7 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._layout import LOGS, latest_key, log_folder, run_folder
-from seedbed.records.storage._numbered_log import Quarantined, unadvised
+from seedbed.records.storage._numbered_log import Quarantined, record_number, unadvised
 
 __all__ = [
     "CommitScan",
@@ -81,18 +81,27 @@ class ScannedCommit:
 class CommitScan:
     """The undamaged commits of each project in order, their headers, and the damage found, by the key of its file.
 
-    `digests` are those of the commits, and of the ones of which they are copies.
+    `chains` hold what the commits of a project recorded of each other.
     """
 
     commits: dict[str, list[ScannedCommit]] = field(default_factory=dict)
     headers: dict[str, Headers] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
-    digests: set[str] = field(default_factory=set)
+    chains: dict[str, ChainCheck] = field(default_factory=dict)
 
     def all_commits(self) -> Iterator[ScannedCommit]:
         """All undamaged commits of all projects."""
         for commits in self.commits.values():
             yield from commits
+
+    def digests(self) -> set[str]:
+        """The digests of the undamaged commits, and of those of which they are copies."""
+        return {digest for chain in self.chains.values() for digest in chain.digests()}
+
+    def expected(self, key: str) -> str:
+        """The digest of the commit at `key`, as later commits recorded it; "" if none did."""
+        chain = self.chains.get(key.split("/")[1])
+        return chain.expected(record_number(key) or 0) if chain else ""
 
     def newest(self) -> dict[str, ScannedCommit]:
         """The newest commit of every run folder and of every LATEST.json, by the folder or key."""
@@ -111,7 +120,7 @@ def scan_commits(store: Store, inventory: Inventory, progress: Progress | None =
     for project in inventory.projects(LOGS):
         log = store.log(project)
         commits, headers = found.commits.setdefault(project, []), found.headers.setdefault(project, Headers())
-        chain = ChainCheck(log.key)
+        chain = found.chains[project] = ChainCheck(log.key)
         for commit in readable_records(log, inventory.numbers[LOGS, project], _KINDS, found.findings):
             chain.add(commit)
             headers.append(header_of(upgraded(commit.body, log.key(commit.seq))))
@@ -119,7 +128,6 @@ def scan_commits(store: Store, inventory: Inventory, progress: Progress | None =
             done += 1
             if progress and done % _REPORT_EVERY == 0:
                 progress("reading commits", done, total)
-        found.digests.update(chain.digests())
         for key, finding in chain.findings().items():
             found.findings.setdefault(key, finding)
     return found

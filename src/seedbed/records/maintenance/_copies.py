@@ -1,6 +1,5 @@
 """The whole copies of lost commits that the folders of their runs hold, and which of them can be brought back."""
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -14,9 +13,8 @@ from seedbed.records.maintenance._inventory import Inventory, Progress
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import NumberedLog
 
-__all__ = ["LostCopy", "is_committed", "judged", "lost_copies", "named_digest"]
+__all__ = ["LostCopy", "is_committed", "judged", "lost_copies"]
 
 _REPORT_EVERY = 100
 
@@ -72,12 +70,13 @@ def lost_copies(
     ]
 
 
-def judged(store: Store, copy: LostCopy) -> LostCopy:
-    """The copy, with whether its number is given to another commit now, and what keeps it from being brought back."""
-    seq = copy.commit.seq
-    named = named_digest(store, copy.record, seq)
-    try:  # after that search, which takes long: the record may be restored meanwhile
-        store.log(copy.commit.snapshot.project).read(seq)
+def judged(store: Store, copy: LostCopy, expected: str) -> LostCopy:
+    """The copy, with whether its number is given to another commit now, and what keeps it from being brought back.
+
+    `expected` is the digest of the commit with that number, as later commits recorded it; "" if none did.
+    """
+    try:  # now: the record may have been restored while the store was scanned
+        store.log(copy.commit.snapshot.project).read(copy.commit.seq)
     except NotFound:
         pass
     except InvalidInput as newer:
@@ -87,22 +86,8 @@ def judged(store: Store, copy: LostCopy) -> LostCopy:
             return replace(copy, problem=str(damage), advice=READ)
     else:
         return replace(copy, is_given=True, problem="", advice=RECOVER_ANEW)
-    is_given = named != copy.commit.digest if named else bool(copy.rivals)
+    is_given = expected != copy.commit.digest if expected else bool(copy.rivals)
     return replace(copy, is_given=is_given, problem="", advice=RECOVER_ANEW if is_given else RECOVER)
-
-
-def named_digest(store: Store, key: str, seq: int) -> str:
-    """The digest of the commit `seq` that was at `key`, as a later commit names it; "" if none does."""
-    _, project, _ = key.split("/")
-    for number in NumberedLog(store.files, log_folder(project)).numbers(seq):
-        with contextlib.suppress(NotFound, StoreCorrupt, InvalidInput):
-            snapshot = store.log(project).read(number).snapshot
-            named = {diff.prev_snapshot_seq: diff.prev_digest for diff in (snapshot.diff_prev, snapshot.diff_baseline)}
-            if snapshot.previous and not snapshot.previous.is_lost:
-                named[number - 1] = snapshot.previous.digest
-            if found := named.get(seq):
-                return found
-    return ""
 
 
 def is_committed(store: Store, commit: Commit) -> bool:

@@ -12,7 +12,6 @@ from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._copies import SNAPSHOT_VIEW
 from seedbed.records.maintenance._commit_scan import Records
-from seedbed.records.maintenance._copies import named_digest
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, FindingKind
 from seedbed.records.maintenance._fsck import examine
@@ -49,7 +48,7 @@ def quarantine(store: Store, key: str, reason: str) -> str:
     seq = _record_number(key)
     reachable = find_reachable(store)
     _require_lost(store, reachable, key, seq)
-    lost = named_digest(store, key, seq) if key.startswith(f"{LOGS}/") else ""
+    lost = reachable.scan.expected(key) if key.startswith(f"{LOGS}/") else ""
     found = reachable.findings.get(key)
     if found is None or found.kind is not FindingKind.DIGEST_WRONG:
         return give_up(store, key, lost, reason)

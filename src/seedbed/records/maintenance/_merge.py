@@ -11,6 +11,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
 from seedbed.records._status import is_claim, read_status
 from seedbed.records._store import Store
 from seedbed.records._views import views
+from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object, whole_copy
 from seedbed.records.maintenance._adoption import adopt
 from seedbed.records.maintenance._commit_scan import digests_in
 from seedbed.records.maintenance._expiries import Expiries, Expiry
@@ -120,6 +121,10 @@ class _Incoming:
         return here
 
     def _has_begun(self, folder: str) -> bool:
+        """Whether the run's folder here belongs to something else than this commit, or a lost one of its content."""
+        copy = whole_copy(read_object(self.store.files, f"{folder}/{SNAPSHOT_VIEW}"), folder)
+        if copy and copy.snapshot.digests["content"] == self.commit.snapshot.digests["content"]:
+            return False
         try:
             return read_status(self.store.files, folder, self.store.clock.now()) is not None
         except StoreCorrupt:

@@ -84,7 +84,10 @@ def find_reachable(store: Store, grace: timedelta = DEFAULT_GRACE, progress: Pro
         running=running,
         cutoff=(held_by.started if held_by else now) - grace,
         held_by=held_by,
-        copies={copy.folder: judged(store, copy) for copy in lost_copies(store, inventory, found.digests)},
+        copies={
+            copy.folder: judged(store, copy, found.expected(copy.record))
+            for copy in lost_copies(store, inventory, found.digests())
+        },
     )
 
 

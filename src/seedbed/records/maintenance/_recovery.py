@@ -10,15 +10,15 @@ from seedbed.records._store import Store
 from seedbed.records.canonical._seal import seal
 from seedbed.records.log._checkpoint import checkpoint_key
 from seedbed.records.maintenance._adoption import adopt
-from seedbed.records.maintenance._commit_scan import scan_commits
-from seedbed.records.maintenance._copies import LostCopy, is_committed, judged, lost_copies, named_digest
+from seedbed.records.maintenance._chain_check import ChainCheck
+from seedbed.records.maintenance._commit_scan import CommitScan, scan_commits
+from seedbed.records.maintenance._copies import LostCopy, is_committed, judged, lost_copies
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import KEEP
 from seedbed.records.maintenance._inventory import Progress, take_inventory
 from seedbed.records.maintenance._losses import give_up, set_record_aside, stands_there
 from seedbed.records.storage._files import Files, Unreadable
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import record_number
 
 __all__ = ["Recovered", "recover"]
 
@@ -48,47 +48,50 @@ def recover(store: Store, *, progress: Progress | None = None) -> list[Recovered
     with the problem. Raises StoreUnavailable when the store cannot be listed.
     """
     inventory = take_inventory(store.files, progress)
-    committed = scan_commits(store, inventory, progress).digests
-    copies = lost_copies(store, inventory, committed, progress)
+    scan = scan_commits(store, inventory, progress)
+    copies = lost_copies(store, inventory, scan.digests(), progress)
     copies.sort(key=lambda item: item.commit.seq, reverse=True)  # what comes back may say which copy is right
-    found = [item for item in (_brought_back(store, copy) for copy in copies) if item]
+    found = [item for item in (_brought_back(store, scan, copy) for copy in copies) if item]
     done = {item.digest for item in found}
     given = [copy for copy in copies if copy.commit.digest not in done]
     given.sort(key=lambda item: (item.commit.seq, item.commit.snapshot.timestamp))
-    found += _renumbered(store, given)
+    found += _renumbered(store, scan, given)
     return sorted(found, key=lambda item: (item.project, item.seq, item.run_id))
 
 
-def _brought_back(store: Store, copy: LostCopy) -> Recovered | None:
-    """Put the copy back under its number; None where that is given to another commit."""
+def _brought_back(store: Store, scan: CommitScan, copy: LostCopy) -> Recovered | None:
+    """Put the copy back under its number, and into `scan`; None where the number is given to another commit."""
+    project = copy.commit.snapshot.project
     try:
-        found = judged(store, copy)
+        found = judged(store, copy, scan.expected(copy.record))
         if found.is_given:
             return None
         problem = found.problem or _returned(store, copy)
+        if not problem:
+            scan.chains.setdefault(project, ChainCheck(store.log(project).key)).add(copy.commit)
     except StoreUnavailable as refused:  # such as where no folder stands in the place of the log
         problem = str(refused)
     return _recovered(copy, None if problem else copy.commit.seq, problem)
 
 
-def _renumbered(store: Store, copies: Sequence[LostCopy]) -> Iterator[Recovered]:
+def _renumbered(store: Store, scan: CommitScan, copies: Sequence[LostCopy]) -> Iterator[Recovered]:
     """Commit a copy of each under a new number, after giving up the numbers that none of several rivals can have."""
     rivals: dict[str, list[str]] = defaultdict(list)
     for copy in copies:
         rivals[copy.record].append(copy.commit.snapshot.run_id)
     for record, runs in rivals.items():
-        if len(runs) > 1 and not named_digest(store, record, record_number(record) or 0):
+        if len(runs) > 1 and not scan.expected(record):
             reason = f"it was one of the commits of {', '.join(runs)}, nobody can say which; all come back anew"
             with contextlib.suppress(InvalidInput, Conflict, Unreadable):  # a commit, or a tombstone, is there
                 give_up(store, record, "", reason)
     for copy in copies:
-        yield _anew(store, copy)
+        yield _anew(store, scan, copy)
 
 
-def _anew(store: Store, copy: LostCopy) -> Recovered:
+def _anew(store: Store, scan: CommitScan, copy: LostCopy) -> Recovered:
     project = copy.commit.snapshot.project
     try:
-        problem = judged(store, copy).problem
+        problem = judged(store, copy, scan.expected(copy.record)).problem
         made = None if problem else adopt(store, copy.commit, Expiries(store.files, project).by_commit())
     except Conflict as refused:  # the run has another commit of the same attempt
         problem, made = f"{str(refused).partition(';')[0]}; {KEEP}", None
