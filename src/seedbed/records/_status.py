@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Message, RunStatus, Stage
 from seedbed.errors import NotFound, StoreCorrupt
-from seedbed.records.canonical._canonical import digest, readable_json
+from seedbed.records.canonical._canonical import digest, readable_plain
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.storage._files import Files
 
@@ -74,12 +75,16 @@ class Status(Message):
 
     def encoded(self) -> bytes:
         """The bytes of its file."""
-        return readable_json(self.model_dump(mode="json"))
+        return readable_plain(self.model_dump(mode="json"))
 
 
+@cache
 def this_process() -> ProcessIdentity:
     """The identity of the calling process."""
     return ProcessIdentity(pid=os.getpid(), start_ticks=_start_ticks(os.getpid()) or 0, place=_place())
+
+
+os.register_at_fork(after_in_child=this_process.cache_clear)
 
 
 def is_alive(process: ProcessIdentity) -> bool | None:
