@@ -187,6 +187,9 @@ def power(path, options):
         disk.promise(lambda _: None)
         for run_id in ("r1", "r2"):
             finish(Store.open(path / "store"), run_id, disk.promise)
+        store = Store.open(path / "store")
+        quiet = store.start(PROJECT, "r3", Stage.TRAINING).finish(draft("r3"))
+        disk.promise(lambda store: require(store.log(PROJECT).read(quiet.seq).digest == quiet.digest))
     return cut(disk, range(0, len(disk.calls) + 1, options.every), options)
 
 
@@ -330,10 +333,11 @@ def look_after(path, promises):
     for promise in promises:
         promise(store)
     found = run_ids(store)
-    assert found in ([], ["r1"], ["r1", "r2"]), found
+    runs = ["r1", "r2", "r3", "r4"]
+    assert found == runs[: len(found)], found
     require_undamaged(store)
-    finish(store, ("r1", "r2", "r3")[len(found)])
-    assert run_ids(Store.open(path)) == [*found, ("r1", "r2", "r3")[len(found)]]
+    finish(store, runs[len(found)])
+    assert run_ids(Store.open(path)) == runs[: len(found) + 1]
     require_repairable(path)
     return bool(found)
 

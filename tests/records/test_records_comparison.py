@@ -65,6 +65,8 @@ def test_nothing_differs_from_itself(value):
 
 def test_true_is_not_one_anywhere():
     assert [found.pointer for found in differences({"a": [1], "b": 1}, {"a": [True], "b": True})] == ["/a", "/b"]
+    assert [(found.pointer, found.op) for found in differences(1, True)] == [("", "replace")]
+    assert list(differences([1, {"a": 1}], [1, {"a": 1}])) == []
 
 
 def test_pointers_are_escaped_and_values_found_by_them():

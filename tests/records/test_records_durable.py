@@ -1,11 +1,13 @@
 import contextlib
 import errno
 import os
+import random
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from records_power import Disk, states
 
 import seedbed
 from seedbed.errors import StoreUnavailable
@@ -413,3 +415,36 @@ def test_only_one_file_makes_bytes_durable():
     root = Path(seedbed.__file__).parent
     found = {path.name for path in root.rglob("*.py") if calls.search(path.read_text())}
     assert found == {"_durable.py"}
+
+
+def test_what_was_created_without_a_sync_is_durable_with_the_first_durable_file_beside_it(tmp_path):
+    disk = Disk(tmp_path)
+    with disk.recording():
+        create(tmp_path / "f" / "claim", b"whole", durable=False)
+        begun = len(disk.calls)
+        create(tmp_path / "g" / "elsewhere", b"")
+        elsewhere = len(disk.calls)
+        create(tmp_path / "f" / "beside", b"")
+    for upto in (begun, elsewhere):
+        left = {tree.get("f/claim", b"gone") for tree in states(disk, upto, random.Random(0), 0)}
+        assert left == {b"gone", b"", b"wh", bytes(5), b"whole"}
+    for upto in range(elsewhere, len(disk.calls) + 1):
+        for tree in states(disk, upto, random.Random(0), 4):
+            assert "f/beside" not in tree or tree.get("f/claim", b"whole") == b"whole"
+    for tree in states(disk, len(disk.calls), random.Random(0), 4):
+        assert (tree["f/claim"], tree["f/beside"]) == (b"whole", b"")
+
+
+def test_what_could_not_be_synced_later_is_never_taken_for_durable(tmp_path):
+    create(tmp_path / "f" / "before", b"")
+    create(tmp_path / "f" / "claim", b"whole", durable=False)
+    with durable_faults() as calls:
+        create(tmp_path / "f" / "gone", b"whole", durable=False)
+    assert "fsync" not in calls
+    (tmp_path / "f" / "gone").unlink()  # which hinders nothing
+    with durable_faults(3, fails_with(errno.EIO)) as calls, pytest.raises(StoreUnavailable):
+        create(tmp_path / "f" / "first", b"")
+    assert calls == ["open", "open", "fsync"]  # of the folder, whose name is durable already, and of the claim
+    with pytest.raises(StoreUnavailable, match="an earlier sync of a file in its folder failed"):
+        create(tmp_path / "f" / "second", b"")
+    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == ["before", "claim"]

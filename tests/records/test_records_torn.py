@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from records_world import PROJECT, again, commit, draft, key, store_of_three
 
-from seedbed.contracts import Stage
-from seedbed.errors import Conflict, InvalidInput
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
 from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
@@ -167,3 +167,47 @@ def test_what_stands_in_the_place_of_a_log_is_moved_away_before_its_loss_is_acce
         assert (found.kind, found.advice) == (FindingKind.LOG_MISSING, RESTORE_RUN_LOG)
     quarantine(again(store), EVENTS, "")
     assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
+
+
+def torn(claim: bytes) -> list[bytes]:
+    return [b"", claim[: len(claim) // 2], bytes(len(claim)), claim[:-2]]
+
+
+@pytest.mark.parametrize("how", range(4))
+def test_an_attempt_whose_claim_a_power_cut_tore_has_crashed_and_is_no_damage(store: Store, how: int) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    claim = run.path("attempt-1.json")
+    claim.write_bytes(torn(claim.read_bytes())[how])
+    seen = again(store).find("r4")
+    assert (seen.status, seen.attempt) == (RunStatus.CRASHED, 1)
+    assert seen.reason == "the machine stopped before anything of the attempt was durable"
+    assert abs((seen.when - store.clock.now()).total_seconds()) < 60
+    assert fsck(again(store)) == []
+    assert commit(again(store), "r4").snapshot.attempt_id == 2
+    assert fsck(again(store)) == []
+
+
+@pytest.mark.parametrize("how", range(4))
+@pytest.mark.parametrize("durable", ["log", "end"])
+def test_a_claim_that_is_torn_although_it_was_durable_is_damage(store: Store, how: int, durable: str) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    if durable == "log":
+        run.log(1, {"loss": 0.5})
+    else:
+        run.interrupted("by hand")
+    claim = run.path("attempt-1.json")
+    claim.write_bytes(torn(claim.read_bytes())[how])
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.CLAIM_DAMAGED]
+    with pytest.raises(StoreCorrupt, match=r"attempt-1.json is damaged"):
+        again(store).start(PROJECT, "r4", Stage.TRAINING)
+
+
+def test_an_attempt_whose_claim_a_power_cut_took_away_is_known_by_its_heartbeat(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run._write_status(run._status, durable=False)
+    run.path("attempt-1.json").unlink()
+    stopped = run.path("status.json")
+    stopped.write_bytes(stopped.read_bytes().replace(b'"start_ticks": ', b'"start_ticks": 9'))
+    seen = again(store).find("r4")
+    assert (seen.status, seen.attempt) == (RunStatus.CRASHED, 1)
+    assert again(store).start(PROJECT, "r4", Stage.TRAINING).attempt == 2

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
@@ -224,7 +225,8 @@ class ActiveRun:
 
     def _committed(self, draft: SnapshotDraft) -> Commit:
         self._close_events()
-        there = self._written_before()
+        here = _names(self.folder)
+        there = self._in_store() if self._is_remote else here
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
         summaries = {
@@ -236,7 +238,7 @@ class ActiveRun:
         complete = draft if is_complete else dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        logs = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
+        logs = {self.folder / name: read_frames(self.folder / name) for name in sorted(here) if name.endswith(".log")}
         points = self._points(logs)
         resumes = resumes_of(self.attempt, points, map(resumed_at, logs.values()))
         untold = untold_changes(
@@ -271,7 +273,7 @@ class ActiveRun:
         self._tried(commit, partial(write_latest, self._files, self._commits, commit), again)
         self._end(RunStatus.FINISHED, "", commit)
 
-    def _written_before(self) -> set[str]:
+    def _in_store(self) -> set[str]:
         """The names of the files in the run's folder in the store."""
         return {item.key.rpartition("/")[2] for item in self._files.list(self._key, deep=False)}
 
@@ -456,3 +458,11 @@ class ActiveRun:
             raise InvalidInput(
                 f"the draft belongs to {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
             )
+
+
+def _names(folder: Path) -> set[str]:
+    """The names in `folder`; none where there is no such folder yet."""
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208  no path is needed of each
+    except FileNotFoundError:
+        return set()

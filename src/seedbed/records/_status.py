@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 
 from seedbed.contracts import Message, RunStatus, Stage
 from seedbed.errors import NotFound, StoreCorrupt
-from seedbed.records.canonical._canonical import digest, readable_json
+from seedbed.records.canonical._canonical import digest, readable_plain
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.storage._files import Files
 
@@ -74,12 +75,16 @@ class Status(Message):
 
     def encoded(self) -> bytes:
         """The bytes of its file."""
-        return readable_json(self.model_dump(mode="json"))
+        return readable_plain(self.model_dump(mode="json"))
 
 
+@cache
 def this_process() -> ProcessIdentity:
     """The identity of the calling process."""
     return ProcessIdentity(pid=os.getpid(), start_ticks=_start_ticks(os.getpid()) or 0, place=_place())
+
+
+os.register_at_fork(after_in_child=this_process.cache_clear)
 
 
 def is_alive(process: ProcessIdentity) -> bool | None:
@@ -110,13 +115,16 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
 
     Raises StoreCorrupt when the claim cannot be read.
     """
-    keys = {item.key for item in files.list(folder, deep=False)}
-    attempt = max(claimed(key.rpartition("/")[2] for key in keys), default=0)
-    latest = last_written(files, folder) if status_key(folder) in keys else None
+    attempt, latest = newest_attempt(files, folder), last_written(files, folder)
     if latest and latest.attempt > attempt and not is_claimed(files, folder, latest.attempt):
         # A power cut took its claim away.
         return _as_observed(latest, now)
     return status_of(files, folder, attempt, now) if attempt else None
+
+
+def newest_attempt(files: Files, folder: str) -> int:
+    """The number of the newest attempt that was claimed in `folder`; 0 when none was."""
+    return max(claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False)), default=0)
 
 
 def is_claimed(files: Files, folder: str, attempt: int) -> bool:

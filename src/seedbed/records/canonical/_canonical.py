@@ -60,6 +60,8 @@ def canonical_json(value: object) -> bytes:
 
 def encode(value: Json) -> bytes:
     """The canonical JSON of what `plain` or `parse_json` returned. Its types are not checked again."""
+    if type(value) is str or value is None:
+        return _encode(value, value)
     return _encode(value, _exact(value) if _needs_exact_numbers(value) else value)
 
 

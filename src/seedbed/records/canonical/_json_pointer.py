@@ -1,16 +1,14 @@
 """Differences between two JSON values, with JSON Pointers (RFC 6901) and patch operations (RFC 6902)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from seedbed.records.canonical._canonical import Json, escape
 
 __all__ = ["Difference", "differences", "is_under", "leaves", "unescaped", "without"]
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One place where two JSON values differ; the value of a missing side is None, and `op` says which is missing."""
 
     pointer: str
@@ -37,9 +35,13 @@ def differences(previous: Json, current: Json, pointer: str = "") -> Iterator[Di
             yield Difference(f"{pointer}/{escape(key)}", "add", None, current[key])
         else:
             before, after = previous[key], current[key]
-            # Most values are equal scalars, and making a pointer costs more than this comparison.
-            if before != after or type(before) is not type(after) or isinstance(before, dict | list):
+            if type(before) is dict and type(after) is dict:
                 yield from differences(before, after, f"{pointer}/{escape(key)}")
+            # Most values are equal scalars, and comparing them so costs least.
+            elif (before != after or type(before) is not type(after) or isinstance(before, dict | list)) and (
+                not _same(before, after)
+            ):
+                yield Difference(f"{pointer}/{escape(key)}", "replace", before, after)
 
 
 def leaves(value: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:

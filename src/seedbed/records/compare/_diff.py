@@ -55,6 +55,7 @@ __all__ = [
 LOST = "the metric "  # begins the reason of a severity where a metric is missing or no number any more
 _PARTS_OF_INTERVAL = frozenset({"low", "high", "n", "confidence"})
 _MOST_FACTORS = 8
+_NUMBER = "a number"
 _LISTS = ("changed_keys", "patch", "excluded_factors", "reasons")
 
 
@@ -184,7 +185,7 @@ def _missing(changes: Sequence[Difference]) -> str:
     """Which metric of the earlier snapshot the later one lacks or has as NaN, in words; of an interval its value."""
     gone: dict[str, str] = {}
     for change in changes:
-        if not change.pointer.startswith("/metrics/"):
+        if not change.pointer.startswith("/metrics/") or _kind(change.previous) == _kind(change.current) == _NUMBER:
             continue
         lost = {
             pointer: loss
@@ -232,7 +233,7 @@ def _kind(metric: Json) -> str:
     """What a metric that was measured is; empty for null, a text, true or false, an object and an empty list."""
     if isinstance(metric, list):
         return "a list of numbers" if any(map(_kind, metric)) else ""
-    return "a number" if isinstance(metric, int | float) and not isinstance(metric, bool) else ""
+    return _NUMBER if isinstance(metric, int | float) and not isinstance(metric, bool) else ""
 
 
 def _summary(judged: JudgedDifferences, inputs: Sequence[Difference], current: Compared, *, differs: bool) -> str:

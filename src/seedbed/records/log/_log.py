@@ -95,7 +95,7 @@ class CommitLog:
 
     def _comparable(self, seq: int) -> Commit | None:
         """As `readable`, without validation of what no comparison needs."""
-        return self._or_none(seq, self._header)
+        return self._recent.get(seq) or self._or_none(seq, self._header)
 
     def _or_none(self, seq: int, check: Callable[[Commit], object]) -> Commit | None:
         headers = self._current_headers()

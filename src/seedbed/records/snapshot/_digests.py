@@ -100,12 +100,10 @@ def _inputs(body: Mapping[str, Any]) -> dict[str, Json]:
     }
 
 
-def _unseeded(value: Json, pointer: str = "") -> Json:
+def _unseeded(inputs: Mapping[str, Json], pointer: str = "") -> dict[str, Json]:
     """The inputs without the seeds, by which alone replicates differ."""
-    if not isinstance(value, dict):
-        return value
     return {
         key: _unseeded(item, f"{pointer}/{escape(key)}") if isinstance(item, dict) else item
-        for key, item in value.items()
+        for key, item in inputs.items()
         if isinstance(item, dict) or key not in REPLICATE.may_differ or not is_seed(f"{pointer}/{key}")
     }

@@ -18,7 +18,17 @@ from typing import Self
 
 from seedbed.errors import StoreUnavailable
 
-__all__ = ["TEMPORARY_PREFIX", "AppendFile", "create", "mapped", "regular", "remove", "replace", "set_aside"]
+__all__ = [
+    "TEMPORARY_PREFIX",
+    "AppendFile",
+    "create",
+    "mapped",
+    "regular",
+    "remove",
+    "replace",
+    "replace_view",
+    "set_aside",
+]
 
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
@@ -59,22 +69,22 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     With `durable=False` a crash of the machine may undo the write or empty the file: for views, which can be rebuilt.
     Raises StoreUnavailable.
     """
+    if not durable:
+        return replace_view(os.fspath(path), data)
+    with _durable_call("replace", path), _durable_folder(path.parent) as directory:
+        _write_and_rename(directory, path.name, data, durable=True)
+        os.fsync(directory)
+    return None
+
+
+def replace_view(path: str, data: bytes) -> None:
+    """As `replace`, not durable."""
     with _durable_call("replace", path):
-        if durable:
-            with _durable_folder(path.parent) as directory:
-                _write_and_rename(directory, path.name, data, durable=True)
-                os.fsync(directory)
-        else:
-            _replace_view(path, data)
-
-
-def _replace_view(path: Path, data: bytes) -> None:
-    # A run has eight views: opening or checking their folder would take as long as writing them.
-    try:
-        _write_and_rename(None, os.fspath(path), data, durable=False)
-    except FileNotFoundError:
-        _make_folders(path.parent)
-        _write_and_rename(None, os.fspath(path), data, durable=False)
+        try:  # opening or checking the folder would take as long as writing
+            _write_and_rename(None, path, data, durable=False)
+        except FileNotFoundError:
+            _make_folders(Path(path).parent)
+            _write_and_rename(None, path, data, durable=False)
 
 
 def _write_and_rename(directory: int | None, name: str, data: bytes, *, durable: bool) -> None:
@@ -216,7 +226,7 @@ def regular(descriptor: int) -> int:
 
 
 @contextlib.contextmanager
-def _durable_call(doing: str, path: Path) -> Iterator[None]:
+def _durable_call(doing: str, path: Path | str) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
@@ -225,7 +235,7 @@ def _durable_call(doing: str, path: Path) -> Iterator[None]:
         raise _unavailable(doing, path, problem) from problem
 
 
-def _unavailable(doing: str, path: Path, problem: OSError) -> StoreUnavailable:
+def _unavailable(doing: str, path: Path | str, problem: OSError) -> StoreUnavailable:
     cure = "free disk space or repair the mount"
     if problem.errno in _TAKEN:
         cure = "move away what stands in its place"
@@ -237,11 +247,15 @@ def _unavailable(doing: str, path: Path, problem: OSError) -> StoreUnavailable:
 
 @contextlib.contextmanager
 def _folder(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = _opened(path)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 @contextlib.contextmanager
@@ -261,13 +275,15 @@ def _durable_folder(path: Path) -> Iterator[int]:
 @contextlib.contextmanager
 def _made_folder(path: Path) -> Iterator[int]:
     """The folder at `path`, created if needed."""
-    with contextlib.ExitStack() as opened:
-        try:
-            descriptor = opened.enter_context(_folder(path))
-        except FileNotFoundError:
-            _make_folders(path)
-            descriptor = opened.enter_context(_folder(path))
+    try:
+        descriptor = _opened(path)
+    except FileNotFoundError:
+        _make_folders(path)
+        descriptor = _opened(path)
+    try:
         yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _sync_created(path: Path, directory: int, names: set[str]) -> None:

@@ -41,7 +41,10 @@ class LocalFiles:
 
     def replace(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """As `Files.replace`, by renaming over the existing file."""
-        _durable.replace(self.path(key), data, durable=durable)
+        if durable:
+            _durable.replace(self.path(key), data)
+        else:
+            _durable.replace_view(self._at(key), data)
 
     def read(self, key: str) -> bytes:
         """As `Files.read`."""
