@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +20,8 @@ __all__ = ["Turn", "no_turn", "turn"]
 Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[Callable[[], None]]]
 
 _STILL_SECONDS = 0.2
+# A turn that is given to the next in the queue waits until that one runs; one that is looked for, for nobody.
+_LOOK_SECONDS, _LOOK_EVERY_SECONDS = 0.05, 0.0003
 _queues = threading.BoundedSemaphore(32)  # of one process: behind a holder that is stopped each is left over
 
 
@@ -61,8 +64,12 @@ class _Place:
 
     def wait(self) -> None:
         """Wait for the turn, until nobody has recorded anything for a moment."""
-        if not self._is_queued and not self._is_free():
-            self._is_queued = self._queued()
+        until = time.monotonic() + _LOOK_SECONDS
+        while not self._is_queued and not self._is_free():
+            if time.monotonic() >= until:
+                self._is_queued = self._queued()
+                break
+            time.sleep(_LOOK_EVERY_SECONDS)
         recorded = None
         while self._is_queued and not self._has_come.wait(_STILL_SECONDS):
             newest = os.fstat(self._descriptor).st_mtime_ns
