@@ -460,7 +460,7 @@ def test_a_checkpoint_over_a_tombstone_is_right(store: Store) -> None:
 
 def test_a_run_that_is_committed_while_it_is_looked_for_is_found(store: Store, monkeypatch) -> None:
     reader = again(store)
-    monkeypatch.setattr(CommitLog, "without_commit", lambda _, stages: stages)  # as it looked a moment ago
+    monkeypatch.setattr(CommitLog, "without_commit", lambda _, stages: list(stages))  # none was there yet
     views = reader.unfinished(PROJECT)
     assert [(view.run_id, view.commit is None) for view in views] == [("r1", False), ("r2", False), ("r3", False)]
 

@@ -151,8 +151,10 @@ class Baselines:
 
     def _publish(self, record: Promotion) -> Promotion:
         data, _ = seal(plain(record.model_dump(mode="json")))
-        while not self._records.publish(self._num_read + 1, data):
+        for _ in self._records.races():
             taken = self._num_read + 1
+            if self._records.publish(taken, data):
+                break
             self._catch_up()
             if self._num_read < taken:
                 raise StoreCorrupt(f"{self._records.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")

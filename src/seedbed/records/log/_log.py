@@ -32,6 +32,7 @@ from seedbed.records.snapshot._snapshot import Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
 from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged
+from seedbed.records.storage._writer_turn import Turn, no_turn
 
 __all__ = ["CommitLog"]
 
@@ -50,7 +51,7 @@ class CommitLog:
         self,
         files: Files,
         project: str,
-        turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        turn: Turn = no_turn,
     ) -> None:
         self.project = project
         self._turn = turn
@@ -208,8 +209,8 @@ class CommitLog:
         written = content if written is None else written
         encoded = {name: encoded[name] if name in encoded else encode(value) for name, value in written.items()}
         self._current_headers()  # read most of what others wrote now, so that the turn is short
-        with self._turn():
-            while True:
+        with self._turn() as wait_again:
+            for _ in self._records.races():
                 # The same headers say that the key is free and which number to claim. If another process commits the
                 # same key after this read, it takes that number, and the claim below fails.
                 headers = self._current_headers()
@@ -227,6 +228,7 @@ class CommitLog:
                 if self._records.publish(commit.seq, data):
                     break
                 self._require_progress(commit.seq)
+                wait_again()
         self._remember(headers, self._header(commit), commit)
         self._write_checkpoint_if_due(headers, commit)
         return commit

@@ -1,7 +1,5 @@
 """Where the files of a store are: in a folder or a bucket, and growing logs in a local folder."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Self
 from seedbed.records.storage._cloud import open_cloud
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._local import LocalFiles
-from seedbed.records.storage._writer_turn import turn
+from seedbed.records.storage._writer_turn import Turn, no_turn, turn
 
 __all__ = ["StoreLocation"]
 
@@ -36,6 +34,6 @@ class StoreLocation:
             return cls(str(where), open_cloud(str(where)), Path(work or _WORK), is_remote=True)
         return cls(str(where), LocalFiles(Path(where)), Path(where), is_remote=False)
 
-    def turn_at(self, folder: str) -> Callable[[], AbstractContextManager[None]]:
+    def turn_at(self, folder: str) -> Turn:
         """The context manager for a turn at appending to `folder`; for a remote store it does nothing."""
-        return nullcontext if self.is_remote else partial(turn, self.work / folder)
+        return no_turn if self.is_remote else partial(turn, self.work / folder)

@@ -4,14 +4,15 @@ It needs no lock and no clock: writers race for the next number, and the loser r
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from time import monotonic
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, digest_bytes
 from seedbed.records.canonical._names import commit_file
 from seedbed.records.canonical._seal import seal, unseal
@@ -35,6 +36,7 @@ Model = TypeVar("Model", bound=BaseModel)
 TOMBSTONE = "TOMBSTONE"
 _ASK_FSCK = "`seedbed runs fsck` says what can be done"
 _LOOK_AGAIN_SECONDS = 60.0
+_MOST_LOST = 10_000  # of five hundred writers without turns, one of a thousand million commits loses so many
 _RECORD = re.compile(r"(\d{20})\.json")
 
 
@@ -147,6 +149,11 @@ class NumberedLog:
     def _look(self, after: int) -> None:
         self._taken, self._looked_at = max(self.numbers(after), default=0), monotonic()
         self._mentioned = self._mentioned_after(max(self._taken, after))
+
+    def races(self) -> Iterator[None]:
+        """One item for each race for a number that a writer may lose in a row. Raises StoreUnavailable after that."""
+        yield from repeat(None, _MOST_LOST)
+        raise StoreUnavailable(f"others recorded first in {self.folder}, {_MOST_LOST:,} times in a row; try again")
 
     def numbers(self, after: int = 0) -> list[int]:
         """The numbers of the records after number `after`, ascending, damaged ones included."""
