@@ -12,7 +12,7 @@ from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.query._catalog import Catalog
-from seedbed.records.query._catalog_file import SCHEMA_VERSION, row_of
+from seedbed.records.query._catalog_file import SCHEMA_VERSION, readable_text, row_of
 from seedbed.records.query._facts import facts
 from seedbed.records.storage._durable import remove
 from seedbed.records.storage._layout import CATALOG
@@ -31,6 +31,7 @@ def catalog_problem(store: Store, progress: Progress | None = None) -> str | Non
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.text_factory = readable_text
             return _problem(connection, store, progress)
     except sqlite3.DatabaseError as problem:
         # Another process is updating the catalog at this moment, and will complete it.
@@ -53,9 +54,13 @@ def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | 
     if found != "ok":
         return f"its tables are damaged: {found}"
     rows = connection.execute("SELECT id, project, seq, digest FROM commits ORDER BY project, seq").fetchall()
-    expected = {project: _numbers(store, project) for _, project, _, _ in rows}
+    known = {project: _numbers(store, project) for project in store.projects()}
     for _, project, seq, _ in rows:
-        following = next(expected[project], seq)
+        if project not in known:
+            return f"it has commit {seq} of {project!r}, which is no project of the store"
+        following = next(known[project], None)
+        if following is None:
+            return f"it has commit {seq} of {project}, which is not in the log"
         if seq != following:
             return f"it lacks commit {following} of {project}"
     of_commits = _facts_by_commit(connection)

@@ -48,17 +48,18 @@ def open_cloud(url: str) -> Files:
     # Plain HTTP sends secrets unencrypted, so it is only used to this machine, unless AWS_ALLOW_HTTP is set.
     client_options: ClientConfig = {"allow_http": True} if hosts and hosts <= _LOOPBACK else {}
     try:
-        return CloudFiles(S3Store.from_url(url, client_options=client_options), url)
+        return CloudFiles(S3Store.from_url(url, client_options=client_options), url, _endpoints())
     except (BaseError, ValueError) as problem:
         raise InvalidInput(f"the store {url} cannot be opened: {_first_line(problem)}") from None
 
 
 @dataclass(frozen=True)
 class CloudFiles:
-    """The `Files` of a bucket; `url` names it in errors."""
+    """The `Files` of a bucket; `url` names it in errors, and `endpoints` are those that the client was made with."""
 
     store: "ObjectStore"
     url: str
+    endpoints: tuple[str, ...] = ()
 
     def create(self, key: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002  every put is durable
         """As `Files.create`, by a conditional put."""
@@ -82,7 +83,7 @@ class CloudFiles:
 
         A store may be reached through another endpoint than the one that it was made by.
         """
-        place = (self.url, *_endpoints())
+        place = (self.url, *self.endpoints)
         if place in _CONDITIONAL:
             return
         with _TRIAL:  # a thread that comes while another one tries waits for its result
