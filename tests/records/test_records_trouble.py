@@ -101,7 +101,8 @@ GONE = {"place": "0" * 64}
 def test_a_claim_that_no_version_wrote_is_damaged(store: Store, change: dict[str, Any], problem: str) -> None:
     run = store.start(PROJECT, "r1")
     claim = json.loads(run.path("attempt-1.json").read_bytes())
-    run.path("attempt-1.json").write_text(json.dumps({**claim, **change, "process": claim["process"] | GONE}))
+    changed = {**claim, **change, "process": claim["process"] | GONE}
+    run.path("attempt-1.json").write_text(f"{json.dumps(changed)}\n")
     with pytest.raises(StoreCorrupt, match=problem):
         store.start(PROJECT, "r1")
     (found,) = fsck(store)
