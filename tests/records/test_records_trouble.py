@@ -20,6 +20,7 @@ from test_records_crash import run_program
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records import (
+    ActiveRun,
     Catalog,
     FindingKind,
     RetentionPolicy,
@@ -365,6 +366,35 @@ def test_a_forked_child_seals_nothing_of_its_parent(tmp_path: Path) -> None:
             log.commit()
         log._owner.pid -= 1
     assert (tmp_path / "events.log").read_bytes().count(b"\n") == 1
+
+
+class LoggedByWorkers(torch.utils.data.Dataset[int]):
+    """Its items are made in workers, which the loader forks, and which log to the run of their parent."""
+
+    def __init__(self, run: ActiveRun) -> None:
+        self.run = run
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> int:
+        try:
+            self.run.log(100 + index, {"child": 1.0})
+        except Conflict:
+            return index
+        return -1
+
+
+def test_the_workers_of_a_loader_write_nothing_to_the_run_that_loads(store: Store) -> None:
+    with store.start(PROJECT, "r1") as run:
+        run.log(0, {"loss": 1.0})
+        loader = torch.utils.data.DataLoader(LoggedByWorkers(run), num_workers=2, multiprocessing_context="fork")
+        for step, item in enumerate(loader, 1):
+            assert item.item() == step - 1
+            run.log(step, {"loss": 0.5})
+        run.finish(draft("r1"))
+    assert [event.step for event in run_events(store, store.find("r1"))] == [0, 1, 2, 3, 4]
+    assert fsck(store) == []
 
 
 NEAR = [
