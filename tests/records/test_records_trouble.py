@@ -277,6 +277,9 @@ WRONG = {
     "a digest that is no text": "UPDATE commits SET digest = x'ff' WHERE seq = 3",
     "without facts": "DROP TABLE facts",
     "without commits": "DROP TABLE commits",
+    "without the newest name": "DELETE FROM names WHERE id = (SELECT max(id) FROM names)",
+    "without names": "DELETE FROM names",
+    "without the table of names": "DROP TABLE names",
     "another column": "ALTER TABLE commits RENAME COLUMN digest TO d",
     "of no version": "PRAGMA user_version = -5",
 }
@@ -301,7 +304,8 @@ def test_a_catalog_that_is_not_of_this_store_is_made_again_by_the_next_reader(tm
     "statement",
     [
         "UPDATE facts SET number = 7 WHERE number IS NOT NULL AND commit_id = 2",
-        "UPDATE facts SET path = CAST(x'ff' AS TEXT) WHERE commit_id = 2",
+        "UPDATE names SET path = CAST(x'ff' AS TEXT) WHERE id = 2",
+        "UPDATE facts SET name_id = 1 WHERE name_id = 2",
         "DELETE FROM facts WHERE commit_id = 2 AND number IS NOT NULL",
         "UPDATE commits SET id = 77 WHERE seq = 2",
         "INSERT INTO commits VALUES (0, 'flights', 4, 'd', '2999')",

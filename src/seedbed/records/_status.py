@@ -112,21 +112,12 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
     Raises StoreCorrupt when the claim cannot be read.
     """
     keys = {item.key for item in files.list(folder, deep=False)}
-    attempt = _newest(keys)
+    attempt = max(claimed(key.rpartition("/")[2] for key in keys), default=0)
     latest = last_written(files, folder) if status_key(folder) in keys else None
     if latest and latest.attempt > attempt and not is_claimed(files, folder, latest.attempt):
         # A power cut took its claim away.
         return _as_observed(latest, now)
     return status_of(files, folder, attempt, now) if attempt else None
-
-
-def newest_attempt(files: Files, folder: str) -> int:
-    """The number of the newest attempt that was claimed in `folder`; 0 when none was."""
-    return _newest(item.key for item in files.list(folder, deep=False))
-
-
-def _newest(keys: Iterable[str]) -> int:
-    return max(claimed(key.rpartition("/")[2] for key in keys), default=0)
 
 
 def is_claimed(files: Files, folder: str, attempt: int) -> bool:
