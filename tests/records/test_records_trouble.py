@@ -52,11 +52,11 @@ def store(tmp_path: Path) -> Store:
 @pytest.mark.parametrize(
     ("file", "program", "options", "points"),
     [
-        ("trouble", "flip", ["--places", 1, "--every", 8], 12),
-        ("trouble", "rubbish", ["--places", 1, "--every", 8, "--seed", 3], 12),
+        ("trouble", "flip", ["--places", 1, "--every", 8], 10),
+        ("trouble", "rubbish", ["--places", 1, "--every", 8, "--seed", 3], 10),
         ("others", "strangers", ["--every", 9], 80),
         ("others", "forks", ["--every", 11], 10),
-        ("others", "clocks", ["--every", 3], 50),
+        ("others", "clocks", ["--every", 5], 30),
         ("others", "endpoints", [], 12),
         ("others", "steps", ["--every", 3], 20),
     ],

@@ -8,7 +8,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
 
-from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.query._catalog import Catalog
@@ -89,12 +88,9 @@ def _facts_by_commit(connection: sqlite3.Connection) -> Iterator[tuple[int, Coun
 
 
 def _row_problem(store: Store, project: str, seq: int, digest: str, kept: Counter[_Row]) -> str | None:
-    try:
-        commit = store.log(project).read(seq)
-    except (NotFound, StoreCorrupt):  # such as one whose loss was accepted
-        return f"it has commit {seq} of {project}, which is not in the log"
-    if commit.digest != digest:
-        return f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"
+    commit = store.log(project).readable(seq)
+    if commit is None or commit.digest != digest:
+        return f"its commit {seq} of {project} has the digest {digest[:12]}…, and that of the log has not"
     if kept != Counter((head, path, *row_of(value)) for head, path, value in facts(commit.snapshot)):
         return f"its facts about commit {seq} of {project} differ from the commit itself"
     return None

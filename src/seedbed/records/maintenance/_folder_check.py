@@ -109,9 +109,8 @@ class FolderCheck:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already
             return
-        if status is None or status.status is not RunStatus.FINISHED or is_told:
-            return
-        if self.store.log(project).find(run_id, Stage(stage)) is None:
+        has_finished = status is not None and status.status is RunStatus.FINISHED
+        if has_finished and not is_told and self.store.log(project).find(run_id, Stage(stage)) is None:
             problem = "it says that the run finished, but the log holds no commit of it"
             yield Finding(FindingKind.COMMIT_LOST, status_key(folder), problem, RESTORE_LOG)
 
