@@ -7,11 +7,9 @@ import warnings
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from records_world import PROJECT, again, commit, draft, metadata, store_of_three
@@ -321,45 +319,6 @@ def test_a_catalog_that_tells_another_thing_of_a_commit_is_named_and_repaired(tm
     assert found.kind is FindingKind.CATALOG_STALE
     assert repair(again(store)) == [found]
     assert fsck(again(store)) == []
-
-
-LARGE = [Decimal("1e400"), Decimal("-1e400"), np.longdouble("1e400"), -np.longdouble("1e4000")]
-
-
-@pytest.mark.parametrize("value", LARGE, ids=str)
-def test_a_number_that_no_float_holds_is_not_taken_for_infinity(store: Store, value: Any) -> None:
-    run = store.start(PROJECT, "r1")
-    with pytest.raises(InvalidInput, match="expected a number; nothing was logged"):
-        run.log(1, {"loss": value})
-    with pytest.raises(InvalidInput, match="cannot write canonical JSON at"):
-        draft("r1", metrics={"loss": value})
-
-
-@pytest.mark.parametrize("value", [np.ma.masked, np.ma.array(1.0, mask=True)], ids=["masked", "array"])
-def test_a_value_that_is_masked_is_no_number_of_its_own(store: Store, value: Any) -> None:
-    run = store.start(PROJECT, "r1")
-    whole: Any = np.ma.array(0.5, mask=False)
-    run.log(1, {"loss": value, "ap": whole})
-    run.finish(draft("r1", metrics={"loss": value}))
-    view = store.find("r1")
-    assert view.commit
-    assert view.commit.snapshot.metrics == {"loss": "NaN"}
-    (event,) = run_events(store, view)
-    assert str(event.values["loss"]) == "nan"
-    assert event.values["ap"] == 0.5
-
-
-class Broken:
-    def __index__(self) -> int:
-        raise RuntimeError("broken")
-
-
-@pytest.mark.parametrize(
-    "step", [torch.tensor(True), torch.tensor([True]), torch.tensor(3, device="meta"), Broken()], ids=str
-)
-def test_what_only_looks_like_a_step_is_refused_at_its_call(tmp_path: Path, step: Any) -> None:
-    with EventsLog.open(tmp_path / "events.log") as log, pytest.raises(InvalidInput, match="expected an integer"):
-        log.append(step, {"loss": 1.0})
 
 
 def test_a_forked_child_seals_nothing_of_its_parent(tmp_path: Path) -> None:
