@@ -3,8 +3,10 @@
 Every durable call of a run, of the attempt after a killed one and of a repair is killed in turn; every state that a
 power cut may leave after each call is checked; every call fails with EIO, ENOSPC, EROFS and EMFILE; a log of step
 metrics is cut at every byte; loops that log as fast as they can are killed; and 8 writers are killed and stopped at
-random beside a reader that never stops. Exits with 1 when something that was acknowledged is lost, or a store cannot be
-used further. Takes about fifteen minutes.
+random beside a reader that never stops. Every file of a store gets a bit flipped at many places, and rubbish in its
+place; other tools leave what they leave in every folder; children are forked at every state of a run; clocks differ by
+anything; services pass over conditions; steps are of every numeric type. Exits with 1 when something that was
+acknowledged is lost, or a store cannot be used further. Takes about half an hour.
 
     python scripts/torture_records.py
     python scripts/torture_records.py --only commit --only hammer --json
@@ -23,6 +25,7 @@ from rich.table import Table
 
 PROGRAMS = Path(__file__).parents[1] / "tests/records"
 CRASH, HAMMER = PROGRAMS / "records_crash_program.py", PROGRAMS / "records_hammer_program.py"
+TROUBLE, OTHERS = PROGRAMS / "records_trouble_program.py", PROGRAMS / "records_others_program.py"
 WHAT = {
     "commit": "killed at every durable call of a run",
     "again": "killed at a call of a run, then at one of the attempt after it",
@@ -32,8 +35,16 @@ WHAT = {
     "flat-out": "a loop that logs as fast as it can killed at 20 random moments",
     "power": "power lost after every call of two runs",
     "power-again": "power lost in the attempt after a killed one",
+    "flip": "a bit flipped at 6 places of every file, one at a time",
+    "rubbish": "every file in turn replaced by what no version wrote",
+    "strangers": "files and folders of other tools in every folder",
+    "forks": "forked children do all that a run can, at every state of it",
+    "clocks": "heartbeats of every age, place and time zone",
+    "endpoints": "services that know no conditional put",
+    "steps": "a step of every numeric type",
     "hammer": "8 writers x 200 runs, killed and stopped at random, beside a reader",
 }
+OF_TROUBLE, OF_OTHERS = ("flip", "rubbish"), ("strangers", "forks", "clocks", "endpoints", "steps")
 NOTHING = ("lost", "duplicated", "gaps", "wrong_predecessors", "invalid_reads", "damage", "findings_after_repair")
 
 
@@ -41,7 +52,7 @@ def main() -> int:
     """Run the chosen programs; return 1 when anything is lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=WHAT, help="run only this program; repeatable")
-    parser.add_argument("--seed", type=int, default=0, help="the seed for the times at which the hammer kills")
+    parser.add_argument("--seed", type=int, default=0, help="the seed for when the hammer kills and what is flipped")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     console = Console(stderr=True)
@@ -61,8 +72,9 @@ def tried(name: str, seed: int) -> dict:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
-        command = [sys.executable, str(CRASH), name, str(store)]
-        if name == "flat-out":
+        program = TROUBLE if name in OF_TROUBLE else OTHERS if name in OF_OTHERS else CRASH
+        command = [sys.executable, str(program), name, str(store)]
+        if name in ("flat-out", *OF_TROUBLE):
             command += ["--seed", str(seed)]
         if name == "hammer":
             command = [sys.executable, str(HAMMER), name, str(store), "--processes", "8", "--count", "200"]
@@ -78,7 +90,7 @@ def tried(name: str, seed: int) -> dict:
 
 def show(found: dict[str, dict]) -> None:
     """Print one line a program, and all counts of the hammer."""
-    table = Table("what", "points", "of them committed", "seconds", "nothing lost")
+    table = Table("what", "points", "of them committed, or told", "seconds", "nothing lost")
     for name, result in found.items():
         points, stood = result.get("points", result.get("acknowledged")), result.get("stood", "")
         word = "[green]yes[/]" if result["holds"] else f"[red]no: {result.get('problem', result)}[/]"

@@ -1,4 +1,4 @@
-"""What may stand between a store and S3: it loses answers, or the conditions that puts are made under."""
+"""What may stand between a store and S3: it loses answers or conditions, or gives a file to nobody."""
 
 import socket
 
@@ -44,3 +44,18 @@ class UnconditionalServer:
 
     def __call__(self, environ, start_response):
         return self._application({**environ, "HTTP_IF_NONE_MATCH": ""}, start_response)
+
+
+class RefusingServer:
+    """Does not give out the files whose path ends with `key`: it answers with `status`, and lists them all the same."""
+
+    def __init__(self, application, status, key):
+        self._application = application
+        self._status = status
+        self._key = key
+
+    def __call__(self, environ, start_response):
+        if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].endswith(self._key):
+            start_response(self._status, [("Content-Length", "0")])
+            return [b""]
+        return self._application(environ, start_response)

@@ -5,18 +5,21 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from records_lossy_server import hangs_up, refuses
+from records_lossy_server import RefusingServer, hangs_up, refuses
 from records_world import PROJECT, commit, draft
 
+from conftest import served
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreDamaged, StoreUnavailable
 from seedbed.records import FindingKind, Store, fsck, read_step_events, repair, verify
 from seedbed.records.storage import _cloud
 from seedbed.records.storage._cloud import open_cloud
+from seedbed.records.storage._files import Unreadable
 from seedbed.testing import FakeClock
 
 HERE = Path(__file__).parent
@@ -255,6 +258,59 @@ def test_a_bucket_that_is_not_there_is_named(bucket, tmp_path):
     ):
         with pytest.raises(StoreUnavailable, match="the bucket of s3://no-such-bucket/stores/one does not exist"):
             write()
+
+
+# A file that was archived or may not be read by this role, and one whose key of encryption is disabled.
+@pytest.mark.parametrize("status", ["403 Forbidden", "400 Bad Request"])
+@pytest.mark.parametrize(
+    ("key", "kinds"),
+    [
+        (f"log/{PROJECT}/{2:020d}.json", {FindingKind.COMMIT_DAMAGED, FindingKind.COMMIT_LOST}),
+        (f"runs/{PROJECT}/r2/TRAINING/events.log", {FindingKind.LOG_DAMAGED}),
+        (f"runs/{PROJECT}/r2/TRAINING/snapshot.json", {FindingKind.VIEW_STALE}),
+        (f"runs/{PROJECT}/r2/TRAINING/status.json", {FindingKind.CLAIM_DAMAGED}),
+    ],
+)
+def test_a_file_that_the_bucket_lists_and_does_not_give_out_is_named_alone(
+    bucket, s3_application, tmp_path, monkeypatch, status, key, kinds
+):
+    made = Store.open(bucket, create=True, work=tmp_path / "here")
+    for run_id in ("r1", "r2", "r3"):
+        commit(made, run_id)
+    made.files.remove(f"latest/{PROJECT}/2013/TRAINING/LATEST.json")
+    with served(RefusingServer(s3_application, status, key)) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        store = Store.open(bucket, work=tmp_path / "other")
+        with warnings.catch_warnings(action="ignore", category=StoreDamaged):
+            found = fsck(store)
+            assert {view.run_id for view in store.runs() if view.commit} >= {"r1", "r3"}
+        with pytest.raises(Unreadable, match=rf"cannot read .*{status[:3]}.*; give this process the right") as refusal:
+            store.files.read(key)
+        assert refusal.value.is_whole
+        with pytest.raises(NotFound):
+            store.files.read(f"{key}5")
+    assert {item.kind for item in found} == {*kinds, FindingKind.LATEST_STALE}
+    assert key in {item.path for item in found}
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "400 Bad Request", "404 Not Found"])
+def test_a_bucket_that_gives_out_nothing_is_unavailable_and_no_damage(
+    bucket, s3_application, tmp_path, monkeypatch, status
+):
+    Store.open(bucket, create=True, work=tmp_path)
+    with served(RefusingServer(s3_application, status, "")) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(StoreUnavailable, match="check the service, the credentials and the network"):
+            Store.open(bucket, work=tmp_path)
+
+
+def test_a_client_that_is_told_to_make_no_conditional_put_is_refused(bucket, tmp_path, monkeypatch):
+    made = Store.open(bucket, create=True, work=tmp_path)
+    monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
+    monkeypatch.setattr(_cloud, "_CONDITIONAL", set())  # as in a process of its own
+    with pytest.raises(InvalidInput, match=r"nothing can be recorded in s3://.*; unset AWS_CONDITIONAL_PUT"):
+        Store.open(bucket, work=tmp_path).start(PROJECT, "r1", Stage.TRAINING)
+    assert made.projects() == []
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):

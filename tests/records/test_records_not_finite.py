@@ -1,7 +1,9 @@
-"""A result that is NaN or infinite is recorded as such, is read as such everywhere, and is never the better one."""
+"""A result that is NaN or infinite is recorded and read as such, and is never the better one; no other number is so."""
 
 import math
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ import torch
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Severity, Verdict
+from seedbed.errors import InvalidInput
 from seedbed.gate import gate_record, judge, parse_gate
-from seedbed.records import Catalog, PromotionRule, Store, fsck, parse_name, parse_query, trend
+from seedbed.records import Catalog, PromotionRule, Store, fsck, parse_name, parse_query, run_events, trend
+from seedbed.records.journal import EventsLog
 from seedbed.records.log import best_of_groups
 
 METRIC = "metrics.test.ap"
@@ -95,3 +99,45 @@ def test_it_is_found_by_a_query_and_sorted_last(store):
         assert [hit.seq for hit in catalog.search(parse_query("metrics.ap = NaN"))] == [2]
         assert [hit.seq for hit in catalog.search(parse_query("metrics.ap < 1"))] == [3, 1]
         assert [hit.seq for hit in catalog.search(sort=parse_name(METRIC))] == [3, 1, 2]
+
+
+WIDE = [value for value in (np.longdouble("1e400"), -np.longdouble("1e4000")) if np.isfinite(value)]
+LARGE = [Decimal("1e400"), Decimal("-1e400"), *WIDE]
+
+
+@pytest.mark.parametrize("value", LARGE, ids=str)
+def test_a_number_that_no_float_holds_is_not_taken_for_infinity(store: Store, value: Any) -> None:
+    run = store.start(PROJECT, "r1")
+    with pytest.raises(InvalidInput, match="expected a number; nothing was logged"):
+        run.log(1, {"loss": value})
+    with pytest.raises(InvalidInput, match="cannot write canonical JSON at"):
+        draft("r1", metrics={"loss": value})
+
+
+@pytest.mark.parametrize("value", [np.ma.masked, np.ma.array(1.0, mask=True)], ids=["masked", "array"])
+def test_a_value_that_is_masked_is_no_number_of_its_own(store: Store, value: Any) -> None:
+    run = store.start(PROJECT, "r1")
+    whole: Any = np.ma.array(0.5, mask=False)
+    run.log(1, {"loss": value, "ap": whole})
+    run.finish(draft("r1", metrics={"loss": value}))
+    view = store.find("r1")
+    assert view.commit
+    assert view.commit.snapshot.metrics == {"loss": "NaN"}
+    (event,) = run_events(store, view)
+    assert str(event.values["loss"]) == "nan"
+    assert event.values["ap"] == 0.5
+
+
+class Broken:
+    def __index__(self) -> int:
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [torch.tensor(True), torch.tensor([True]), torch.tensor(3, device="meta"), Broken()],
+    ids=["a truth value", "a list of one", "without a value", "broken"],
+)
+def test_what_only_looks_like_a_step_is_refused_at_its_call(tmp_path: Path, step: Any) -> None:
+    with EventsLog.open(tmp_path / "events.log") as log, pytest.raises(InvalidInput, match="expected an integer"):
+        log.append(step, {"loss": 1.0})

@@ -16,7 +16,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, SeedbedError, Store
 from seedbed.records._status import Status, claim_key, is_claimed, last_written, write_status
 from seedbed.records._views import FIRST_VIEWS, views, write_latest
 from seedbed.records.canonical._canonical import plain, readable_json
-from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, require_name
+from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, is_name, require_name
 from seedbed.records.canonical._redaction import redacted
 from seedbed.records.journal._frames import Frames, read_frames
 from seedbed.records.journal._journal import Journal
@@ -100,7 +100,7 @@ class ActiveRun:
         if not is_document_name(name):
             raise InvalidInput(f"the journal {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
         file = f"{name}.log"
-        if file == EVENTS:
+        if file.lower() == EVENTS:  # on many file systems the case of letters makes no other file
             raise InvalidInput(f"{EVENTS} holds the step metrics of the run; give the journal another name")
         self._require_running()
         if name not in self._journals:
@@ -238,7 +238,8 @@ class ActiveRun:
         complete = draft if is_complete else dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        logs = {self.folder / name: read_frames(self.folder / name) for name in sorted(here) if name.endswith(".log")}
+        names = (name for name in sorted(here) if name.endswith(".log") and is_name(name))
+        logs = {self.folder / name: read_frames(self.folder / name) for name in names}
         points = self._points(logs)
         resumes = resumes_of(self.attempt, points, map(resumed_at, logs.values()))
         untold = untold_changes(

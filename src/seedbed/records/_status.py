@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from seedbed.contracts import Message, RunStatus, Stage
 from seedbed.errors import NotFound, StoreCorrupt
@@ -34,6 +34,7 @@ __all__ = [
     "is_claimed",
     "last_written",
     "read_status",
+    "status_damage",
     "status_key",
     "status_of",
     "this_process",
@@ -63,8 +64,8 @@ class Status(Message):
     stage: Stage
     attempt: int
     status: RunStatus
-    started: datetime
-    heartbeat: datetime
+    started: AwareDatetime
+    heartbeat: AwareDatetime
     process: ProcessIdentity
     reason: str = ""
 
@@ -160,6 +161,8 @@ def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
         if not _may_be_torn(files, folder, attempt, latest):
             raise
         return _of_torn(files, folder, attempt)
+    if claim.attempt != attempt:
+        raise StoreCorrupt(f"{key} is damaged: it claims attempt {claim.attempt}; {_ASIDE}")
     return _as_observed(latest if latest and latest.attempt == claim.attempt else claim, now)
 
 
@@ -197,6 +200,17 @@ def last_written(files: Files, folder: str) -> Status | None:
         return None
 
 
+def status_damage(files: Files, folder: str) -> StoreCorrupt | None:
+    """Why the status view in `folder` cannot be read; None where it can, or there is none."""
+    try:
+        _read(files, status_key(folder))
+    except NotFound:
+        return None
+    except StoreCorrupt as damage:
+        return damage
+    return None
+
+
 def _read(files: Files, key: str) -> Status:
     try:
         return Status.model_validate_json(files.read(key))
@@ -221,7 +235,7 @@ def _as_observed(status: Status, now: datetime) -> Status:
 def _start_ticks(pid: int) -> int | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # there is none, or no process can have such a number
         return None
     # Fields 3 (state) and 22 (start time) of proc(5); a zombie no longer runs.
     return None if fields[0] in "ZX" else int(fields[19])

@@ -1,6 +1,7 @@
 """A store: a folder, or a prefix of a bucket, that holds every run of every project. It needs no server."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records._active_run import ActiveRun
 from seedbed.records._status import STALE_AFTER, Status, is_alive, read_status, this_process, write_status
 from seedbed.records.canonical._canonical import parse_json, readable_json
@@ -20,6 +21,7 @@ from seedbed.records.storage._clock import Clock, SystemClock
 from seedbed.records.storage._files import Files, NoBucket, require_create_only
 from seedbed.records.storage._layout import LOGS, MARKER, RUNS, log_folder, run_folder
 from seedbed.records.storage._location import StoreLocation
+from seedbed.records.storage._numbered_log import advised
 
 __all__ = ["FORMAT_VERSION", "RunView", "Store"]
 
@@ -179,7 +181,8 @@ class Store:
     def runs(self, project: str | None = None) -> list[RunView]:
         """Every stage of every run, project by project: first the committed by seq, then the unfinished by start time.
 
-        A finished run whose commit cannot be read is among the unfinished, and its `reason` says so.
+        A finished run whose commit cannot be read is among the unfinished, and its `reason` says so. One without a
+        commit whose claim cannot be read is left out, and a warning StoreDamaged names it.
         """
         names = self.projects() if project is None else [require_name("project", project)]
         return [view for name in names for view in self._runs_of(name)]
@@ -189,7 +192,7 @@ class Store:
         return self._finished_view(self.log(project).read(seq))
 
     def unfinished(self, project: str | None = None) -> list[RunView]:
-        """Every stage of a run without a commit, project by project, by start time."""
+        """Every stage of a run without a commit, project by project, by start time; damaged ones as `runs` has them."""
         names = self.projects() if project is None else [require_name("project", project)]
         return [view for name in names for view in self._unfinished_views(name)]
 
@@ -256,8 +259,15 @@ class Store:
     def _unfinished_views(self, project: str) -> Iterator[RunView]:
         runs = ((run_id, self._folders(f"{RUNS}/{project}/{run_id}")) for run_id in self._folders(f"{RUNS}/{project}"))
         stages = [(run_id, Stage(name)) for run_id, names in runs for name in names if name in Stage.__members__]
-        unfinished = [self._unfinished_view(project, *key) for key in self.log(project).without_commit(stages)]
+        unfinished = [self._view_or_warning(project, *key) for key in self.log(project).without_commit(stages)]
         yield from sorted((view for view in unfinished if view), key=lambda view: view.when)
+
+    def _view_or_warning(self, project: str, run_id: str, stage: Stage) -> RunView | None:
+        try:
+            return self._unfinished_view(project, run_id, stage)
+        except StoreCorrupt as damage:  # of this run's claim: it hides no other run
+            warnings.warn(f"passed over: {advised(str(damage))}", StoreDamaged, stacklevel=2)
+            return None
 
     def _finished_view(self, commit: Commit) -> RunView:
         snapshot = commit.snapshot

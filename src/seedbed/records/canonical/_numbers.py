@@ -10,7 +10,16 @@ from typing import Any
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import LARGEST_EXACT, Json, escape
 
-__all__ = ["NOT_FINITE", "read_number", "spelled", "tagged", "untagged", "used_as_number", "with_plain_numbers"]
+__all__ = [
+    "NOT_FINITE",
+    "read_number",
+    "single_of",
+    "spelled",
+    "tagged",
+    "untagged",
+    "used_as_number",
+    "with_plain_numbers",
+]
 
 NOT_FINITE: Mapping[str, float] = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """The texts that stand for a result which is no finite number, since JSON has none of them; as in protobuf's JSON."""
@@ -25,13 +34,26 @@ def used_as_number(value: object) -> int | float:
     Raises TypeError or ValueError for truth values, texts, and whatever is no single real number.
     """
     try:
-        single: Any = value.item() if hasattr(value, "item") else value  # of numpy and torch, without warnings
+        single = single_of(value)
         if isinstance(single, str | bytes | bool | complex):
             raise TypeError(f"{single!r} is no number")
         number = single if isinstance(single, int) else float(single)
+        if math.isinf(number) and abs(single) != math.inf:  # a decimal, or a float of more bits
+            raise ValueError(f"no float is as large as {single!r}")
         return float(number) if isinstance(number, int) and abs(number) > LARGEST_EXACT else number
     except (OverflowError, RuntimeError) as problem:
         raise ValueError(str(problem)) from None
+
+
+def single_of(value: Any) -> Any:
+    """The Python object in a number of numpy or torch, without their warnings; any other value as it is.
+
+    One that numpy has masked has none: it is NaN. Raises ValueError or RuntimeError where there are several.
+    """
+    if not hasattr(value, "item"):
+        return value
+    mask = getattr(value, "mask", False)
+    return math.nan if mask and not callable(mask) else value.item()
 
 
 def with_plain_numbers(value: Any, pointer: str = "") -> Any:
@@ -49,7 +71,7 @@ def with_plain_numbers(value: Any, pointer: str = "") -> Any:
     if isinstance(value, int | str) or value is None or getattr(value, "ndim", False):
         return value
     try:
-        return _plain_number(value.item() if hasattr(value, "item") else value)
+        return _plain_number(single_of(value))
     except (TypeError, ValueError, RuntimeError) as problem:
         raise InvalidInput(
             f"cannot write canonical JSON at {pointer!r}: no float holds this {type(value).__name__} ({problem}); "

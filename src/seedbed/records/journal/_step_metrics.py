@@ -24,7 +24,7 @@ from seedbed.records.canonical._canonical import (
     is_ordinary,
     parse_json,
 )
-from seedbed.records.canonical._numbers import tagged, untagged, used_as_number
+from seedbed.records.canonical._numbers import single_of, tagged, untagged, used_as_number
 from seedbed.records.canonical._redaction import redacted_names
 from seedbed.records.journal._frames import FrameReader
 from seedbed.records.journal._journal import FramedFile
@@ -117,7 +117,11 @@ class EventsLog:
                 self._seal(point)
 
     def commit(self) -> None:
-        """Make everything logged so far durable, which closing the log did too. Raises StoreUnavailable."""
+        """Make everything logged so far durable, which closing the log did too.
+
+        Raises StoreUnavailable, and Conflict in a forked child.
+        """
+        self._owner.require_here("this log")
         with self._lock:
             if self._is_closed:
                 return
@@ -273,10 +277,10 @@ def _sealed(attempt: int, points: Sequence[bytes]) -> bytes:
 
 def _integer(step: object) -> int:
     try:
-        if isinstance(step, bool):
+        if isinstance(single_of(step), bool):
             raise TypeError
         found = index(step)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise InvalidInput(f"the step is {_SHORT.repr(step)}, expected an integer; nothing was logged") from None
     if abs(found) > LARGEST_EXACT:
         raise InvalidInput(

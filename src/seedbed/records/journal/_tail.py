@@ -22,7 +22,7 @@ from seedbed.records.storage._durable import mapped, remove
 from seedbed.records.storage._layout import TAIL
 from seedbed.records.storage._local import read_regular
 
-__all__ = ["Tail", "TailFile", "read_tail", "tail_path"]
+__all__ = ["Tail", "TailFile", "parsed_tail", "read_tail", "tail_path"]
 
 _FORMAT, _VERSION = b"SBTAIL", b"1\n"
 _WORD, _AFTER, _ATTEMPT = 1, 2, 3  # places among words of eight bytes
@@ -114,12 +114,24 @@ def read_tail(log: Path) -> Tail:
         data = read_regular(tail_path(log))
     except FileNotFoundError:
         return _NO_TAIL
-    if len(data) < _HEAD_BYTES or not data.startswith(_FORMAT):
+    return parsed_tail(data, tail_path(log)) or _NO_TAIL
+
+
+def parsed_tail(data: bytes, path: Path | str) -> Tail | None:
+    """The points in `data`, of the tail at `path`; None where it is torn: no killed process leaves it so.
+
+    Raises InvalidInput for the tail of a later version.
+    """
+    if not data.strip(b"\0"):  # a process was killed before it wrote the head
         return _NO_TAIL
+    if len(data) < _HEAD_BYTES or not data.startswith(_FORMAT):
+        return None
     if not data.startswith(_FORMAT + _VERSION):
-        raise InvalidInput(f"{tail_path(log)} was written by a later version of Seedbed; upgrade it")
+        raise InvalidInput(f"{path} was written by a later version of Seedbed; upgrade it")
     word, after, attempt = unpack_from("=QQQ", data, 8 * _WORD)
     points = data[_HEAD_BYTES : _HEAD_BYTES + (word >> 32)]
-    if crc32(points, after) != word & 0xFFFFFFFF:
+    if not word:  # its points are in the log, or it had none yet
         return _NO_TAIL
+    if crc32(points, after) != word & 0xFFFFFFFF:
+        return None
     return Tail(after, attempt, points.split(b"\n")[:-1])

@@ -21,7 +21,7 @@ from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._snapshot import Snapshot
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import baselines_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed, slot_taken
 
 __all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at", "number_at"]
 
@@ -157,7 +157,7 @@ class Baselines:
                 break
             self._catch_up()
             if self._num_read < taken:
-                raise StoreCorrupt(f"{self._records.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
+                raise slot_taken(self._records.key(taken))
         self._apply(record)
         return record
 

@@ -31,7 +31,7 @@ from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged, slot_taken
 from seedbed.records.storage._writer_turn import Turn, no_turn
 
 __all__ = ["CommitLog"]
@@ -383,7 +383,7 @@ class CommitLog:
 
     def _require_progress(self, taken: int) -> None:
         if self.head() < taken:
-            raise StoreCorrupt(f"{self.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
+            raise slot_taken(self.key(taken))
 
 
 def _commit(record: Sealed) -> Commit:

@@ -8,11 +8,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
 
-from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import Store
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.query._catalog import Catalog
-from seedbed.records.query._catalog_file import SCHEMA_VERSION, row_of
+from seedbed.records.query._catalog_file import SCHEMA_VERSION, readable_text, row_of
 from seedbed.records.query._facts import facts
 from seedbed.records.storage._durable import remove
 from seedbed.records.storage._layout import CATALOG
@@ -31,6 +30,7 @@ def catalog_problem(store: Store, progress: Progress | None = None) -> str | Non
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.text_factory = readable_text
             return _problem(connection, store, progress)
     except sqlite3.DatabaseError as problem:
         # Another process is updating the catalog at this moment, and will complete it.
@@ -53,9 +53,13 @@ def _problem(connection: sqlite3.Connection, store: Store, progress: Progress | 
     if found != "ok":
         return f"its tables are damaged: {found}"
     rows = connection.execute("SELECT id, project, seq, digest FROM commits ORDER BY project, seq").fetchall()
-    expected = {project: _numbers(store, project) for _, project, _, _ in rows}
+    known = {project: _numbers(store, project) for project in store.projects()}
     for _, project, seq, _ in rows:
-        following = next(expected[project], seq)
+        if project not in known:
+            return f"it has commit {seq} of {project!r}, which is no project of the store"
+        following = next(known[project], None)
+        if following is None:
+            return f"it has commit {seq} of {project}, which is not in the log"
         if seq != following:
             return f"it lacks commit {following} of {project}"
     of_commits = _facts_by_commit(connection)
@@ -84,12 +88,9 @@ def _facts_by_commit(connection: sqlite3.Connection) -> Iterator[tuple[int, Coun
 
 
 def _row_problem(store: Store, project: str, seq: int, digest: str, kept: Counter[_Row]) -> str | None:
-    try:
-        commit = store.log(project).read(seq)
-    except (NotFound, StoreCorrupt):  # such as one whose loss was accepted
-        return f"it has commit {seq} of {project}, which is not in the log"
-    if commit.digest != digest:
-        return f"its commit {seq} of {project} has digest {digest[:12]}…, the log's has {commit.digest[:12]}…"
+    commit = store.log(project).readable(seq)
+    if commit is None or commit.digest != digest:
+        return f"its commit {seq} of {project} has the digest {digest[:12]}…, and that of the log has not"
     if kept != Counter((head, path, *row_of(value)) for head, path, value in facts(commit.snapshot)):
         return f"its facts about commit {seq} of {project} differ from the commit itself"
     return None

@@ -19,7 +19,7 @@ from seedbed.records.maintenance._index import index_problem
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.maintenance._tail_check import pointed_at
-from seedbed.records.storage._layout import CATALOG, INDEX, LATEST, LOGS, log_folder
+from seedbed.records.storage._layout import CATALOG, INDEX, LOGS, is_latest_key, log_folder
 
 __all__ = ["DerivedCheck", "checkpoint_of"]
 
@@ -49,8 +49,7 @@ class DerivedCheck:
 
     def _latest(self) -> Iterator[Finding]:
         expected = {item.latest_key: item for item in self.reachable.scan.all_commits()}
-        listed = (key for key in self.reachable.inventory.others if key.startswith(f"{LATEST}/"))
-        for key in sorted({*expected, *(key for key in listed if key.endswith("/LATEST.json"))}):
+        for key in sorted({*expected, *filter(is_latest_key, self.reachable.inventory.others)}):
             commit = expected.get(key)
             check = partial(self._one_latest, key, commit)
             yield from confirmed(self.store, commit.folder, check) if commit else check()

@@ -17,7 +17,7 @@ from seedbed.records.canonical._seal import seal
 from seedbed.records.maintenance._retention import RetentionRule
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import expiries_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed, slot_taken
 
 __all__ = ["Expired", "Expiries", "Expiry"]
 
@@ -76,7 +76,7 @@ class Expiries:
         while not self._records.publish(seq, data):
             taken, seq = seq, len(self._followed()) + 1
             if seq <= taken:
-                raise StoreCorrupt(f"{self.key(taken)} is taken but cannot be read; run `seedbed runs fsck`")
+                raise slot_taken(self.key(taken))
         return expiry
 
     def _followed(self) -> list[Expiry | LostRecord]:

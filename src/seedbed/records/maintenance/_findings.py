@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "EXPIRE",
     "FIRST_THE_COMMIT",
     "FOLDER",
     "GC",
@@ -39,6 +40,10 @@ FIRST_THE_COMMIT = (
     "bring the commit back first (`seedbed runs recover`, or a copy of the store), then run `seedbed runs fsck` again: "
     "it says whether the record was whole; once the loss of the commit is accepted nothing can say so, and `--repair` "
     "moves the incomplete record to quarantine/"
+)
+EXPIRE = (
+    "restore the file from a copy of the store; or, if it had expired, which a lost record under released/ may have "
+    "said, accept the loss of that record, then `seedbed runs gc --retention FILE` records it anew"
 )
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 KEEP = "copy the folder of the run to keep it, then move it away"

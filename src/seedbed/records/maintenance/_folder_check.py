@@ -1,28 +1,31 @@
 """Checks the folder of each run's stage: whether its views match the commit, and its logs are complete."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from seedbed.contracts import RunStatus
+from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import Status, read_status, status_key
+from seedbed.records._status import read_status, status_damage, status_key
 from seedbed.records._store import Store
 from seedbed.records._views import FIRST_VIEWS, views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
+from seedbed.records.canonical._names import is_name
 from seedbed.records.journal._frames import Frames, parse_frames
+from seedbed.records.journal._tail import parsed_tail
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
+    EXPIRE,
     FIRST_THE_COMMIT,
     NOTHING,
     READ,
     REPAIR,
     RESTORE_LOG,
     RESTORE_RUN_LOG,
+    UPGRADE,
     Finding,
     FindingKind,
 )
@@ -31,11 +34,10 @@ from seedbed.records.maintenance._lost_logs import accepted_loss
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._files import Unreadable
-from seedbed.records.storage._layout import EVENTS, LOGS, log_folder
+from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, LOGS, log_folder
 
 __all__ = ["FolderCheck", "confirmed"]
 
-_LOG = re.compile(r"[^/]*\.log")
 _REPORT_EVERY = 100
 
 
@@ -70,28 +72,52 @@ class FolderCheck:
             found.append(Finding(FindingKind.COMMIT_LOST, key, problem, copy.advice))
             shown = [view for view in shown if view.path != key]
         shown += self._finished_without_commit(folder, commit)
-        return [*found, *shown]
+        return [*found, *shown, *self._status(folder), *self._tail(folder)]
+
+    def _status(self, folder: str) -> Iterator[Finding]:
+        """A status that cannot be read, which a crash of the machine may leave: the claim of the attempt counts."""
+        damage = status_damage(self.store.files, folder)
+        if isinstance(damage, Unreadable):
+            yield Finding(FindingKind.CLAIM_DAMAGED, status_key(folder), str(damage), READ)
+        elif damage:
+            yield Finding(FindingKind.VIEW_STALE, status_key(folder), str(damage).partition("; ")[0], REPAIR)
+
+    def _tail(self, folder: str) -> Iterator[Finding]:
+        """A tail of which nobody knows what was logged, as a crash of the machine may leave it."""
+        key = f"{folder}/{EVENTS_TAIL}"
+        if EVENTS_TAIL not in self.reachable.inventory.folders.get(folder, ()):
+            return
+        try:
+            if parsed_tail(self.store.files.read(key), key) is None:
+                problem = "its checksum differs, so the points that were logged last cannot be read"
+                yield Finding(FindingKind.LOG_TORN, key, problem, REPAIR)
+        except NotFound:  # the run has ended meanwhile
+            return
+        except InvalidInput as newer:
+            yield Finding(FindingKind.RECORD_NEWER, key, str(newer), UPGRADE)
+        except StoreCorrupt as damage:
+            yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), READ)
 
     def _finished_without_commit(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         """A run that says it is finished, where the log has neither its commit nor any loss that may have been it."""
         if commit or folder in self.reachable.copies:
             return
-        project = folder.split("/")[1]
+        project, run_id, stage = folder.split("/")[1:]
         headers = self.reachable.scan.headers.get(project, Headers())
         is_told = headers.lost() or _is_log_named(project, self.reachable.findings)
         try:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already
             return
-        if status and status.status is RunStatus.FINISHED and not is_told and self._has_no_commit(status):
+        has_finished = status is not None and status.status is RunStatus.FINISHED
+        if has_finished and not is_told and self.store.log(project).find(run_id, Stage(stage)) is None:
             problem = "it says that the run finished, but the log holds no commit of it"
             yield Finding(FindingKind.COMMIT_LOST, status_key(folder), problem, RESTORE_LOG)
 
-    def _has_no_commit(self, status: Status) -> bool:
-        return self.store.log(status.project).find(status.run_id, status.stage) is None
-
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
-        names = {name for name in self.reachable.inventory.folders.get(folder, ()) if _LOG.fullmatch(name)}
+        names = {
+            name for name in self.reachable.inventory.folders.get(folder, ()) if name.endswith(".log") and is_name(name)
+        }
         recorded = commit.logs if commit else {}
         has_known_commit = not self._may_lack_commit(folder, commit)
         for name in sorted({*names, *recorded}):
@@ -102,7 +128,8 @@ class FolderCheck:
                 # Step logs are the only logs that can expire.
                 if commit and name in recorded and not (name == EVENTS and self._is_expired(commit)):
                     problem = f"commit {commit.seq} was made with {_records(recorded[name].sequence)} in it"
-                    yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", RESTORE_RUN_LOG)
+                    advice = EXPIRE if name == EVENTS and self.reachable.lacks_expiry(commit) else RESTORE_RUN_LOG
+                    yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", advice)
             except StoreCorrupt as damage:
                 is_whole = isinstance(damage, Unreadable) and damage.is_whole
                 advice = READ if is_whole else RESTORE_RUN_LOG
@@ -172,7 +199,8 @@ def _is_writing(store: Store, folder: str) -> bool:
         status = read_status(store.files, folder, store.clock.now())
     except StoreCorrupt:  # reported already
         return False
-    return status is not None and status.status is RunStatus.RUNNING
+    # Who runs has no status that cannot be read: it replaces it every few seconds.
+    return status is not None and status.status is RunStatus.RUNNING and status_damage(store.files, folder) is None
 
 
 def _shown(store: Store, folder: str) -> int:

@@ -12,7 +12,17 @@ from seedbed.records.maintenance._file_kinds import VIEWS
 from seedbed.records.maintenance._findings import MOVE, MOVE_OFF, NO_COPY, Finding, FindingKind
 from seedbed.records.maintenance._inventory import Inventory
 from seedbed.records.storage._blobs import blob_digest
-from seedbed.records.storage._layout import BASELINES, CATALOG, EVENTS_TAIL, EXPIRIES, INDEX, JOB, LATEST, LOGS, RUNS
+from seedbed.records.storage._layout import (
+    BASELINES,
+    CATALOG,
+    EVENTS_TAIL,
+    EXPIRIES,
+    INDEX,
+    JOB,
+    LOGS,
+    RUNS,
+    is_latest_key,
+)
 from seedbed.records.storage._local import LocalFiles
 from seedbed.records.storage._numbered_log import record_number
 
@@ -64,11 +74,11 @@ def _kind(key: str) -> FindingKind | None:
         if record_number(key) is not None:
             return FindingKind.SLOT_TAKEN
         return FindingKind.CHECKPOINT_DAMAGED if key == checkpoint_key(f"{LOGS}/{parts[0]}") else None
-    if len(parts) != 4 or parts[2] not in Stage.__members__ or not all(map(is_name, parts[:2])):
+    if is_latest_key(key):
+        return FindingKind.LATEST_STALE
+    if top != RUNS or len(parts) != 4 or parts[2] not in Stage.__members__ or not all(map(is_name, parts[:2])):
         return None
-    if top == LATEST:
-        return FindingKind.LATEST_STALE if parts[3] == "LATEST.json" else None
-    return _kind_in_run(key, parts[3]) if top == RUNS else None
+    return _kind_in_run(key, parts[3])
 
 
 def _kind_in_run(key: str, name: str) -> FindingKind | None:
@@ -76,4 +86,4 @@ def _kind_in_run(key: str, name: str) -> FindingKind | None:
         return FindingKind.CLAIM_DAMAGED
     if name in VIEWS:
         return FindingKind.VIEW_STALE
-    return FindingKind.LOG_DAMAGED if name == EVENTS_TAIL or name.endswith(".log") else None
+    return FindingKind.LOG_DAMAGED if name == EVENTS_TAIL or (name.endswith(".log") and is_name(name)) else None

@@ -22,7 +22,7 @@ from seedbed.records.maintenance._inventory import Inventory, Progress, take_inv
 from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._files import StoredFile
-from seedbed.records.storage._layout import EXPIRIES, LOGS, log_folder
+from seedbed.records.storage._layout import EXPIRIES, LOGS, expiries_folder, log_folder
 
 __all__ = ["DEFAULT_GRACE", "Reachability", "find_reachable", "require_undamaged", "unsettled"]
 
@@ -51,6 +51,11 @@ class Reachability:
     def expiry_of(self, commit: ScannedCommit) -> Expiry | None:
         """The record by which `commit` expired; None when it has not."""
         return self.expiries.get(commit.digest)
+
+    def lacks_expiry(self, commit: ScannedCommit) -> bool:
+        """Whether a record of what expired in its project is lost, which may have named `commit`."""
+        folder = f"{expiries_folder(commit.project)}/"
+        return self.expiry_of(commit) is None and any(key.startswith(folder) for key in self.findings)
 
     def retained(self, expiring: Collection[ScannedCommit] = ()) -> list[ScannedCommit]:
         """The commits that keep their blobs and step logs: those that neither have expired nor are in `expiring`."""

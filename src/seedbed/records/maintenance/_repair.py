@@ -17,7 +17,7 @@ from seedbed.records.maintenance._index import export_index
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._durable import set_aside
-from seedbed.records.storage._layout import LATEST, QUARANTINE, log_folder
+from seedbed.records.storage._layout import LATEST, QUARANTINE, TAIL, log_folder
 from seedbed.records.storage._local import LocalFiles
 
 __all__ = ["repair"]
@@ -82,14 +82,16 @@ def _content(store: Store, reachable: Reachability, key: str) -> bytes | None:
 def _repair_log(store: Store, key: str) -> None:
     """Cut off the torn tail: in place when the log is a local file, since a new attempt may have it open.
 
-    What is cut off is kept under `quarantine/`.
+    What is cut off is kept under `quarantine/`; of a tail of points, that is all.
     """
-    data = store.files.read(key)
-    whole = parse_frames(data, key).whole_bytes
+    data, is_tail = store.files.read(key), key.endswith(TAIL)
+    whole = 0 if is_tail else parse_frames(data, key).whole_bytes
     torn = data[whole:]
     with contextlib.suppress(FileExistsError):
         store.files.create(f"{QUARANTINE}/{key}.{digest_bytes(torn)[:16]}", torn)
-    if isinstance(store.files, LocalFiles):
+    if is_tail:
+        store.files.remove(key)
+    elif isinstance(store.files, LocalFiles):
         FramedFile.open(store.files.path(key))[0].close()
     else:
         store.files.replace(key, data[:whole])

@@ -67,7 +67,7 @@ def pointed_at(key: str, found: Mapping[str, object] | None) -> CommitMention | 
     """The commit that the LATEST.json at `key` names, where `found` is its content; None when that is not valid."""
     path, seq = str((found or {}).get("path")), (found or {}).get("snapshot_seq")
     project = key.split("/")[1]
-    is_valid = path.startswith(f"{log_folder(project)}/") and record_number(path) == seq and isinstance(seq, int)
+    is_valid = path.startswith(f"{LOGS}/{project}/") and record_number(path) == seq and isinstance(seq, int)
     return CommitMention(project, record_number(path) or 0, key) if is_valid else None
 
 

@@ -119,7 +119,19 @@ class Catalog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _require_own(self, store: Store) -> None:
+        """Raise DatabaseError where rows are of no project of `store` or of no number, or where some are missing."""
+        projects = {name for (name,) in self._connection.execute("SELECT DISTINCT project FROM commits")}
+        is_odd, last, last_with_facts = self._connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM commits WHERE typeof(seq) != 'integer' OR seq < 1) "
+            "OR (SELECT ifnull(max(name_id), 0) FROM facts) > (SELECT ifnull(max(id), 0) FROM names), "
+            "(SELECT max(id) FROM commits), (SELECT commit_id FROM facts ORDER BY rowid DESC LIMIT 1)"
+        ).fetchone()
+        if is_odd or last != last_with_facts or not projects <= {*store.projects()}:
+            raise sqlite3.DatabaseError("its rows are not of this store, or not complete")
+
     def _catch_up(self, store: Store, progress: CatalogProgress | None) -> None:
+        self._require_own(store)
         todo = [(name, seq) for name in store.projects() for seq in self._unknown(store, name)]
         for start in range(0, len(todo), _BATCH):
             with transaction(self._connection):

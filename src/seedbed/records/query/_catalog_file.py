@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seedbed.records.query._facts import Fact, FactValue
 
-__all__ = ["SCHEMA_VERSION", "Names", "connected", "index_facts", "row_of", "transaction"]
+__all__ = ["SCHEMA_VERSION", "Names", "connected", "index_facts", "readable_text", "row_of", "transaction"]
 
 SCHEMA_VERSION = 3
 _BUSY_SECONDS = 30.0
@@ -44,6 +44,7 @@ def _opened(path: Path | str) -> sqlite3.Connection:
     with contextlib.ExitStack() as until_ready:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         until_ready.enter_context(contextlib.closing(connection))
+        connection.text_factory = readable_text
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB:d}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -53,6 +54,11 @@ def _opened(path: Path | str) -> sqlite3.Connection:
             _make(connection)
         until_ready.pop_all()
     return connection
+
+
+def readable_text(data: bytes) -> str:
+    """A text of a catalog, also where its bytes are no text: then it is none that a commit has."""
+    return data.decode(errors="replace")
 
 
 def _make(connection: sqlite3.Connection) -> None:

@@ -6,6 +6,7 @@ AWS_ENDPOINT_URL, ...), and are never kept.
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seedbed.errors import InvalidInput, NotFound, StoreUnavailable
-from seedbed.records.storage._files import Files, NoBucket, StoredFile, require_create_only, require_key
+from seedbed.records.storage._files import Files, NoBucket, StoredFile, Unreadable, require_create_only, require_key
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["CloudFiles", "open_cloud"]
 
 _NO_BUCKET = "<Code>NoSuchBucket</Code>"  # in the answer to a listing
+_OF_ONE_FILE = re.compile(r"status code: 40[03]\b")  # its key is disabled, it was archived, or it may not be read
+_MAKE_READABLE = "give this process the right to read it, or bring it back from the archive"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _READ_BACK_BYTES = 2**20
 # Every variable that names the endpoint to an S3 client.
@@ -48,17 +51,18 @@ def open_cloud(url: str) -> Files:
     # Plain HTTP sends secrets unencrypted, so it is only used to this machine, unless AWS_ALLOW_HTTP is set.
     client_options: ClientConfig = {"allow_http": True} if hosts and hosts <= _LOOPBACK else {}
     try:
-        return CloudFiles(S3Store.from_url(url, client_options=client_options), url)
+        return CloudFiles(S3Store.from_url(url, client_options=client_options), url, _endpoints())
     except (BaseError, ValueError) as problem:
         raise InvalidInput(f"the store {url} cannot be opened: {_first_line(problem)}") from None
 
 
 @dataclass(frozen=True)
 class CloudFiles:
-    """The `Files` of a bucket; `url` names it in errors."""
+    """The `Files` of a bucket; `url` names it in errors, and `endpoints` are those that the client was made with."""
 
     store: "ObjectStore"
     url: str
+    endpoints: tuple[str, ...] = ()
 
     def create(self, key: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002  every put is durable
         """As `Files.create`, by a conditional put."""
@@ -76,13 +80,17 @@ class CloudFiles:
                 raise FileExistsError(f"{key} exists already in {self.url}") from None
         except FileNotFoundError:
             raise self._no_bucket() from None
+        except NotImplementedError as problem:
+            raise InvalidInput(
+                f"nothing can be recorded in {self.url}: {_first_line(problem)}; unset AWS_CONDITIONAL_PUT"
+            ) from None
 
     def _require_conditions(self) -> None:
         """Try once in a process whether a put is refused where a file is: the service may be another one by now.
 
         A store may be reached through another endpoint than the one that it was made by.
         """
-        place = (self.url, *_endpoints())
+        place = (self.url, *self.endpoints)
         if place in _CONDITIONAL:
             return
         with _TRIAL:  # a thread that comes while another one tries waits for its result
@@ -105,6 +113,11 @@ class CloudFiles:
                 return bytes(self.store.get(require_key(key)).bytes())
         except FileNotFoundError:
             raise NotFound(f"there is no file {key} in {self.url}") from None
+        except StoreUnavailable as problem:
+            if _OF_ONE_FILE.search(str(problem.__cause__)) and self._is_listed(key):
+                told = f"cannot read {key} in {self.url}: {_first_line(problem.__cause__)}"
+                raise Unreadable(f"{told}; {_MAKE_READABLE}", is_whole=True) from None
+            raise
 
     def list(self, prefix: str, *, after: str = "", deep: bool = True) -> Iterator[StoredFile]:
         """As `Files.list`."""
@@ -119,6 +132,12 @@ class CloudFiles:
                 return False
             self.store.delete(require_key(key))
         return True
+
+    def _is_listed(self, key: str) -> bool:
+        """Whether the service lists the file at `key`: then it answers, and the fault is of this one file."""
+        with self._service_errors("list", key):
+            first = next(iter(self.store.list(key.rpartition("/")[0] or None, offset=key[:-1])), [])
+        return any(item["path"] == key for item in first)
 
     def _no_bucket(self) -> NoBucket:
         return NoBucket(f"the bucket of {self.url} does not exist; make it first, or correct the name")
@@ -165,5 +184,5 @@ def _endpoints() -> tuple[str, ...]:
     return tuple(os.environ.get(name, "") for name in _ENDPOINTS)
 
 
-def _first_line(problem: Exception) -> str:
+def _first_line(problem: BaseException | None) -> str:
     return str(problem).partition("\n")[0]

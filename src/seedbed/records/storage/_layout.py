@@ -1,7 +1,7 @@
 """The layout of a store: the keys of all its files, defined only here."""
 
 from seedbed.contracts import Stage
-from seedbed.records.canonical._names import require_name
+from seedbed.records.canonical._names import is_name, require_name
 
 __all__ = [
     "BASELINES",
@@ -20,6 +20,7 @@ __all__ = [
     "TAIL",
     "baselines_folder",
     "expiries_folder",
+    "is_latest_key",
     "latest_key",
     "log_folder",
     "run_folder",
@@ -32,6 +33,7 @@ LOGS = "log"
 RUNS = "runs"
 BLOBS = "blobs/sha256"
 LATEST = "latest"
+POINTER = "LATEST.json"
 BASELINES = "baselines"
 EXPIRIES = "released"
 QUARANTINE = "quarantine"
@@ -63,6 +65,13 @@ def run_folder(project: str, run_id: str, stage: Stage) -> str:
 
 def latest_key(project: str, cohort_id: str, stage: Stage) -> str:
     """The key of LATEST.json, the pointer to the newest commit of a project's cohort and stage."""
-    return (
-        f"{LATEST}/{require_name('project', project)}/{require_name('cohort_id', cohort_id)}/{stage.value}/LATEST.json"
-    )
+    return f"{LATEST}/{require_name('project', project)}/{require_name('cohort_id', cohort_id)}/{stage.value}/{POINTER}"
+
+
+def is_latest_key(key: str) -> bool:
+    """Whether `key` can be that of a LATEST.json, and is not that of a copy in a folder of another tool."""
+    match key.split("/"):
+        case [top, project, cohort_id, stage, name]:
+            is_place = top == LATEST and name == POINTER and stage in Stage.__members__
+            return is_place and is_name(project) and is_name(cohort_id)
+    return False

@@ -27,6 +27,7 @@ __all__ = [
     "damaged",
     "parsed",
     "record_number",
+    "slot_taken",
     "tombstone",
     "unadvised",
 ]
@@ -170,6 +171,14 @@ def record_number(key: str) -> int | None:
 def damaged(key: str, found: str) -> StoreCorrupt:
     """The error for a damaged record."""
     return StoreCorrupt(f"the record {key} is damaged: {found}; {_ASK_FSCK}")
+
+
+def slot_taken(key: str) -> StoreCorrupt:
+    """The error for what stands in the place of the next record and is none, such as a link that leads nowhere."""
+    return StoreCorrupt(
+        f"{key} is taken but cannot be read; move away what stands there, such as a link that leads nowhere, then try "
+        f"again; {_ASK_FSCK}"
+    )
 
 
 def unadvised(problem: str) -> str:
