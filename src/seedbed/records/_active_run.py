@@ -30,7 +30,7 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
 from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, run_folder
-from seedbed.records.storage._local import read_regular
+from seedbed.records.storage._local import names_in, read_regular
 from seedbed.records.storage._location import StoreLocation
 from seedbed.records.storage._owner import Owner
 
@@ -236,7 +236,8 @@ class ActiveRun:
         complete = draft if is_complete else dataclasses.replace(draft, blobs=blobs, documents=documents)
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
-        logs = {path: read_frames(path) for path in sorted(self.folder.glob("*.log"))}
+        named = (self.folder / name for name in names_in(self.folder) if name.endswith(".log"))
+        logs = {path: read_frames(path) for path in named}
         points = self._points(logs)
         resumes = resumes_of(self.attempt, points, map(resumed_at, logs.values()))
         untold = untold_changes(
@@ -353,7 +354,7 @@ class ActiveRun:
     def _close_events(self) -> None:
         """Seal every point of the tail, also what an earlier call left there. Raises StoreUnavailable."""
         with self._lock:
-            if self._events is None and (self.folder / EVENTS_TAIL).exists():
+            if self._events is None and EVENTS_TAIL in names_in(self.folder):
                 self._opened_events()
             events, self._events = self._events, None
         if events:
