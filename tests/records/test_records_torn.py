@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from records_world import PROJECT, again, commit, draft, key, store_of_three
 
-from seedbed.contracts import Stage
-from seedbed.errors import Conflict, InvalidInput
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
 from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
@@ -167,3 +167,27 @@ def test_what_stands_in_the_place_of_a_log_is_moved_away_before_its_loss_is_acce
         assert (found.kind, found.advice) == (FindingKind.LOG_MISSING, RESTORE_RUN_LOG)
     quarantine(again(store), EVENTS, "")
     assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
+
+
+@pytest.mark.parametrize("left", [b"", b'{"attempt": 2,', bytes(40)])
+def test_a_claim_that_a_power_cut_tore_is_that_of_a_crashed_attempt_also_beside_the_log_of_another(
+    store: Store, left: bytes
+) -> None:
+    first = store.start(PROJECT, "r4", Stage.TRAINING)
+    first.log(1, {"loss": 0.5})
+    first.failed("no memory")
+    second = store.start(PROJECT, "r4", Stage.TRAINING)
+    second.path("attempt-2.json").write_bytes(left)
+    view = again(store).find("r4")
+    assert (view.attempt, view.status) == (2, RunStatus.CRASHED)
+    assert again(store).start(PROJECT, "r4", Stage.TRAINING).attempt == 3
+    assert not [finding for finding in fsck(again(store)) if finding.kind.is_damage]
+
+
+def test_a_torn_claim_beside_the_log_of_its_own_attempt_is_damage(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.path("attempt-1.json").write_bytes(b"")
+    with pytest.raises(StoreCorrupt, match=r"attempt-1\.json is damaged"):
+        again(store).find("r4")
+    assert [finding.kind for finding in fsck(again(store)) if finding.kind.is_damage] == [FindingKind.CLAIM_DAMAGED]

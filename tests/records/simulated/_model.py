@@ -51,7 +51,7 @@ class Model:
     asked: set[tuple[str, str]] = field(default_factory=set)  # which process asked to start which run
     drafted: dict[tuple[str, int], Drafted] = field(default_factory=dict)
     acknowledged: dict[str, Acknowledged] = field(default_factory=dict)
-    started: dict[tuple[str, int], str] = field(default_factory=dict)
+    started: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)  # by whom, and on which machine
     points: dict[str, dict[tuple[int, int], str]] = field(default_factory=dict)  # by run, with the machine
     records: dict[str, int] = field(default_factory=dict)  # how many of a journal
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -59,8 +59,8 @@ class Model:
     failed: dict[str, int] = field(default_factory=dict)  # which attempt was acknowledged to have failed
     seen: dict[int, str] = field(default_factory=dict)  # the digest of each number that anybody has read
 
-    def starts(self, run_id: str, attempt: int, who: str) -> None:
-        before = self.started.setdefault((run_id, attempt), who)
+    def starts(self, run_id: str, attempt: int, who: str, place: str) -> None:
+        before = self.started.setdefault((run_id, attempt), (who, place))[0]
         require(before == who or self.may_lose, f"{before} and {who} were both given attempt {attempt} of {run_id}")
 
     def finishes(self, draft: Drafted) -> None:
@@ -86,8 +86,10 @@ class Model:
     def lost_power(self, place: str) -> None:
         """Forget what the store does not promise after a power cut: points of runs that have not finished there.
 
-        So is a commit that was only read, and of which no later one is acknowledged either.
+        Nor does it promise the claim of an attempt of which nothing else is durable, and a commit that was only read
+        where no later one was acknowledged.
         """
+        self.started = {key: by for key, by in self.started.items() if by[1] != place}
         for run_id, points in self.points.items():
             if run_id not in self.acknowledged:
                 self.points[run_id] = {key: where for key, where in points.items() if where != place}

@@ -226,7 +226,8 @@ def _standing_in(world: World, rng: random.Random) -> Iterator[None]:
     calls = SimulatedOs(world)
 
     def switched(process: Process) -> None:
-        _durable._DURABLE_FOLDERS = process.durable_folders  # type: ignore[assignment]
+        for name, value in process.memory.items():
+            setattr(_durable, name, value)
 
     def is_alive(process: Any) -> bool | None:
         if process.place != world.running.machine.place:
@@ -239,7 +240,7 @@ def _standing_in(world: World, rng: random.Random) -> Iterator[None]:
         (_durable, "os", calls),
         (_durable, "mmap", maps_of(world)),
         (_durable, "secrets", tokens),
-        (_durable, "_DURABLE_FOLDERS", set()),
+        *((_durable, name, getattr(_durable, name)) for name in Process.MEMORY),
         (_files, "secrets", tokens),
         (_local, "os", calls),
         (_local, "io", files_of(calls)),

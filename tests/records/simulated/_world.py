@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from seedbed.records._status import ProcessIdentity
 from simulated._machine import Machine, Mapping, Opened
@@ -29,7 +30,9 @@ def _baton() -> threading.Lock:
 
 
 class Process:
-    """One process: what it has open, and what it holds durable."""
+    """One process: what it has open, and what it remembers."""
+
+    MEMORY: ClassVar[dict[str, type]] = {"_DURABLE_FOLDERS": set, "_UNSYNCED": dict, "_UNSYNCABLE": set}
 
     def __init__(self, machine: Machine, number: int, name: str) -> None:
         self.machine = machine
@@ -43,7 +46,7 @@ class Process:
         self.opened: dict[int, Opened] = {}
         self.mapped: list[Mapping] = []
         self.next_descriptor = 3
-        self.durable_folders: set[object] = set()
+        self.memory = {name: kind() for name, kind in self.MEMORY.items()}  # what `_durable` knows of the folders
         self.problem: BaseException | None = None
 
 

@@ -82,6 +82,9 @@ class _Clock:
     def now(self) -> datetime:
         return self._world.time()
 
+    def monotonic(self) -> float:
+        return self._world.now
+
 
 class Writer:
     """Does its jobs, in whichever `process` is alive for it; tells the model what is acknowledged."""
@@ -141,7 +144,7 @@ class Writer:
         run = self._started(store, job)
         if run is None:
             return
-        self._model.starts(job.run_id, run.attempt, self._who())
+        self._model.starts(job.run_id, run.attempt, self._who(), self._machine())
         points = self._model.points.setdefault(job.run_id, {})
         for step in range(job.num_points):
             if self._world.chance(0.3):

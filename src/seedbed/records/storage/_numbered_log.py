@@ -120,7 +120,7 @@ class NumberedLog:
         return found
 
     def _asked_again(self, after: int) -> list[int]:
-        """As `numbers`. Over NFS a machine believes for a while that a name is missing; listing its folder ends that."""
+        """As `numbers`. Over NFS a machine believes for a while that a name is missing; a listing ends that."""
         parts = self.folder.split("/")
         for depth in range(len(parts)):  # that of the folder too
             next(self._files.list("/".join(parts[:depth]), deep=False), None)
