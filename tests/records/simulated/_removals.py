@@ -36,6 +36,7 @@ REMOVALS = {
     "the sync of a named file": Removal(_durable._write_named, "os.fsync(descriptor)"),
     "the sync of the folder of a replaced file": Removal(_durable.replace, "os.fsync(directory)"),
     "the sync of the folder of a log": Removal(AppendFile.open, "os.fsync(directory)"),
+    "the sync of a claim before the files beside it": Removal(_durable._sync_created, "os.fsync(descriptor)"),
     "the sync of a log": Removal(AppendFile.sync, "os.fsync", "int"),
     "the sync of the folders above": Removal(_durable._make_names_durable, "os.fsync(above)"),
     "put-if-absent by an unnamed file": Removal(
