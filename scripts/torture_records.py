@@ -5,8 +5,9 @@ power cut may leave after each call is checked; every call fails with EIO, ENOSP
 metrics is cut at every byte; loops that log as fast as they can are killed; and 8 writers are killed and stopped at
 random beside a reader that never stops. Every file of a store gets a bit flipped at many places, and rubbish in its
 place; other tools leave what they leave in every folder; children are forked at every state of a run; clocks differ by
-anything; services pass over conditions; steps are of every numeric type. Exits with 1 when something that was
-acknowledged is lost, or a store cannot be used further. Takes about half an hour.
+anything; services pass over conditions; steps are of every numeric type. Logs are put back from older copies, and two
+stores that went apart are copied over each other and merged. 10,000 schedules run on simulated disks and file servers.
+Exits with 1 when something that was acknowledged is lost, or a store cannot be used further. Takes about an hour.
 
     python scripts/torture_records.py
     python scripts/torture_records.py --only commit --only hammer --json
@@ -24,8 +25,6 @@ from rich.console import Console
 from rich.table import Table
 
 PROGRAMS = Path(__file__).parents[1] / "tests/records"
-CRASH, HAMMER = PROGRAMS / "records_crash_program.py", PROGRAMS / "records_hammer_program.py"
-TROUBLE, OTHERS = PROGRAMS / "records_trouble_program.py", PROGRAMS / "records_others_program.py"
 WHAT = {
     "commit": "killed at every durable call of a run",
     "again": "killed at a call of a run, then at one of the attempt after it",
@@ -42,17 +41,29 @@ WHAT = {
     "clocks": "heartbeats of every age, place and time zone",
     "endpoints": "services that know no conditional put",
     "steps": "a step of every numeric type",
+    "exchange": "300 histories of two stores: older logs put back, copied over each other, merged",
     "hammer": "8 writers x 200 runs, killed and stopped at random, beside a reader",
+    "simulated": "10,000 schedules on simulated disks and NFS: deaths, power cuts, stale names",
 }
-OF_TROUBLE, OF_OTHERS = ("flip", "rubbish"), ("strangers", "forks", "clocks", "endpoints", "steps")
-NOTHING = ("lost", "duplicated", "gaps", "wrong_predecessors", "invalid_reads", "damage", "findings_after_repair")
+# The program of each, if it is not that of crashes, and what it is told beside its name and a folder.
+PROGRAM = {
+    **dict.fromkeys(("flip", "rubbish"), "trouble"),
+    **dict.fromkeys(("strangers", "forks", "clocks", "endpoints", "steps"), "others"),
+    **{name: name for name in ("exchange", "hammer", "simulated")},
+}
+COUNTS = {"exchange": 300, "simulated": 10_000}  # of seeds
+SEEDED = ("flat-out", "flip", "rubbish", "hammer")
+NOTHING = (
+    *("lost", "duplicated", "gaps", "wrong_predecessors", "invalid_reads", "damage", "findings_after_repair"),
+    "failed",  # schedules, by their seeds
+)
 
 
 def main() -> int:
     """Run the chosen programs; return 1 when anything is lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=WHAT, help="run only this program; repeatable")
-    parser.add_argument("--seed", type=int, default=0, help="the seed for when the hammer kills and what is flipped")
+    parser.add_argument("--seed", type=int, default=0, help="the seed for all that is drawn: kills, flips, schedules")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     console = Console(stderr=True)
@@ -71,21 +82,25 @@ def tried(name: str, seed: int) -> dict:
     """Run one program; return its result and how long it took."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder) / "store"
-        program = TROUBLE if name in OF_TROUBLE else OTHERS if name in OF_OTHERS else CRASH
-        command = [sys.executable, str(program), name, str(store)]
-        if name in ("flat-out", *OF_TROUBLE):
-            command += ["--seed", str(seed)]
-        if name == "hammer":
-            command = [sys.executable, str(HAMMER), name, str(store), "--processes", "8", "--count", "200"]
-            command += ["--seed", str(seed)]
+        command = [sys.executable, *command_of(name, seed, Path(folder) / "store")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = round(time.monotonic() - began, 1)
-    if done.returncode:
+    if done.returncode and not done.stdout:
         return {"holds": False, "seconds": seconds, "problem": done.stderr.strip().splitlines()[-1]}
     result = json.loads(done.stdout)
-    holds = not any(result.get(wrong) for wrong in NOTHING)
+    holds = not done.returncode and not any(result.get(wrong) for wrong in NOTHING)
     return {"holds": holds, "seconds": seconds, **result}
+
+
+def command_of(name: str, seed: int, store: Path) -> list[str]:
+    """The program `name`, and what it is told."""
+    program = str(PROGRAMS / f"records_{PROGRAM.get(name, 'crash')}_program.py")
+    command = [program] if name == "simulated" else [program, name, str(store)]
+    if name in COUNTS:
+        command += ["--seeds", str(seed * COUNTS[name]), str((seed + 1) * COUNTS[name])]
+    if name in SEEDED:
+        command += ["--seed", str(seed)]
+    return [*command, "--processes", "8", "--count", "200"] if name == "hammer" else command
 
 
 def show(found: dict[str, dict]) -> None:

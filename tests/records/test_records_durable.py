@@ -178,7 +178,7 @@ def test_a_replace_that_fails_leaves_the_old_or_the_new_whole(tmp_path, at, erro
 
 
 def test_a_view_is_replaced_without_waiting_for_the_disk(tmp_path):
-    for name, expected in (("view", []), ("a/b/view", ["open", "mkdir", "mkdir"])):
+    for name, expected in (("view", []), ("a/b/view", ["open", "mkdir", "mkdir", "mkdir"])):
         with durable_faults() as calls:
             replace(tmp_path / name, b"x", durable=False)
         assert calls == [*expected, "open", "write", "replace"]

@@ -176,16 +176,18 @@ def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(tm
     (tmp_path / "view").write_bytes(b"new")
     stale = [OSError(errno.ESTALE, "Stale file handle")]
 
-    opened = _local.open_regular
+    read_once = _local._read_once
 
-    def open_stale(path):
+    def read_stale(path):
         if stale:
             raise stale.pop()
-        return opened(path)
+        return read_once(path)
 
-    monkeypatch.setattr(_local, "open_regular", open_stale)
+    monkeypatch.setattr(_local, "_read_once", read_stale)
     assert LocalFiles(tmp_path).read("view") == b"new"
-    stale += [OSError(errno.ESTALE, "Stale file handle")] * 2
+    stale += [OSError(errno.ESTALE, "Stale file handle")] * 8
+    assert LocalFiles(tmp_path).read("view") == b"new"
+    stale += [OSError(errno.ESTALE, "Stale file handle")] * 9
     with pytest.raises(StoreUnavailable, match="Stale file handle"):
         LocalFiles(tmp_path).read("view")
 

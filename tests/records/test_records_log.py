@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from records_world import PROJECT, draft
+from records_world import PROJECT, again, commit, draft, key, store_of_three
 
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records import Commit, CommitLog, digest
@@ -258,3 +258,27 @@ def test_any_number_of_writers_behave_as_one_list(tmp_path_factory):
     machine = LogMachine.TestCase
     machine.settings = settings(max_examples=20, stateful_step_count=12, deadline=None)
     machine().runTest()
+
+
+def test_a_number_that_a_machine_only_believes_missing_is_asked_for_again(tmp_path, monkeypatch):
+    """Over NFS: commit 3 came after the log was listed, and somebody here had asked for it before it was made."""
+    store = store_of_three(tmp_path / "store")
+    read, listing = LocalFiles.read, LocalFiles.list
+    listed: list[str] = []
+
+    def believed(files, name):
+        if name == key(3) and len(listed) < 2:
+            raise NotFound(f"there is no file {name}")
+        return read(files, name)
+
+    def asked(files, prefix, **options):
+        if prefix != f"log/{PROJECT}":
+            return listing(files, prefix, **options)
+        listed.append(prefix)
+        return [item for item in listing(files, prefix, **options) if item.key != key(3) or len(listed) > 1]
+
+    monkeypatch.setattr(LocalFiles, "read", believed)
+    monkeypatch.setattr(LocalFiles, "list", asked)
+    found = commit(again(store), "r4")
+    assert (found.seq, found.snapshot.diff_prev.prev_snapshot_seq) == (4, 3)
+    assert len(listed) == 2

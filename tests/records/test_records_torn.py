@@ -211,3 +211,27 @@ def test_an_attempt_whose_claim_a_power_cut_took_away_is_known_by_its_heartbeat(
     seen = again(store).find("r4")
     assert (seen.status, seen.attempt) == (RunStatus.CRASHED, 1)
     assert again(store).start(PROJECT, "r4", Stage.TRAINING).attempt == 2
+
+
+@pytest.mark.parametrize("left", [b"", b'{"attempt": 2,', bytes(40)])
+def test_a_claim_that_a_power_cut_tore_is_that_of_a_crashed_attempt_also_beside_the_log_of_another(
+    store: Store, left: bytes
+) -> None:
+    first = store.start(PROJECT, "r4", Stage.TRAINING)
+    first.log(1, {"loss": 0.5})
+    first.failed("no memory")
+    second = store.start(PROJECT, "r4", Stage.TRAINING)
+    second.path("attempt-2.json").write_bytes(left)
+    view = again(store).find("r4")
+    assert (view.attempt, view.status) == (2, RunStatus.CRASHED)
+    assert again(store).start(PROJECT, "r4", Stage.TRAINING).attempt == 3
+    assert not [finding for finding in fsck(again(store)) if finding.kind.is_damage]
+
+
+def test_a_torn_claim_beside_the_log_of_its_own_attempt_is_damage(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.path("attempt-1.json").write_bytes(b"")
+    with pytest.raises(StoreCorrupt, match=r"attempt-1\.json is damaged"):
+        again(store).find("r4")
+    assert [finding.kind for finding in fsck(again(store)) if finding.kind.is_damage] == [FindingKind.CLAIM_DAMAGED]

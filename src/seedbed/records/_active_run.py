@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
@@ -31,7 +30,7 @@ from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock
 from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, run_folder
-from seedbed.records.storage._local import read_regular
+from seedbed.records.storage._local import names_in, read_regular
 from seedbed.records.storage._location import StoreLocation
 from seedbed.records.storage._owner import Owner
 
@@ -225,7 +224,7 @@ class ActiveRun:
 
     def _committed(self, draft: SnapshotDraft) -> Commit:
         self._close_events()
-        here = _names(self.folder)
+        here = set(names_in(self.folder))
         there = self._in_store() if self._is_remote else here
         if draft.metadata_schema not in SHIPPED:
             self.save_blob(SCHEMA_BLOB, readable_json(draft.metadata_schema.declaration()))
@@ -356,7 +355,7 @@ class ActiveRun:
     def _close_events(self) -> None:
         """Seal every point of the tail, also what an earlier call left there. Raises StoreUnavailable."""
         with self._lock:
-            if self._events is None and (self.folder / EVENTS_TAIL).exists():
+            if self._events is None and EVENTS_TAIL in names_in(self.folder):
                 self._opened_events()
             events, self._events = self._events, None
         if events:
@@ -459,11 +458,3 @@ class ActiveRun:
             raise InvalidInput(
                 f"the draft belongs to {':'.join(map(str, found))}, but this run is {':'.join(map(str, own))}"
             )
-
-
-def _names(folder: Path) -> set[str]:
-    """The names in `folder`; none where there is no such folder yet."""
-    try:
-        return set(os.listdir(folder))  # noqa: PTH208  no path is needed of each
-    except FileNotFoundError:
-        return set()

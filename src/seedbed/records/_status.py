@@ -170,7 +170,9 @@ def _may_be_torn(files: Files, folder: str, attempt: int, latest: Status | None)
     """Whether a power cut explains what is wrong with the claim: it has no end, and nothing beside it was durable."""
     data = files.read(claim_key(folder, attempt))
     was_ended = latest is not None and latest.attempt == attempt and latest.status != RunStatus.RUNNING
-    has_log = any(item.key.endswith(".log") for item in files.list(folder, deep=False))
+    names = [item.key.rpartition("/")[2] for item in files.list(folder, deep=False)]
+    # A log may be that of another attempt, where there is one: then it says nothing.
+    has_log = claimed(names) == [attempt] and any(name.endswith(".log") for name in names)
     return (b"\0" in data or not data.endswith(_END)) and not was_ended and not has_log
 
 

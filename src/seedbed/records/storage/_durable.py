@@ -304,11 +304,13 @@ def _sync_created(path: Path, directory: int, names: set[str]) -> None:
 
 
 def _make_folders(path: Path) -> None:
-    if not path.parent.is_dir():
-        _make_folders(path.parent)
     _DURABLE_FOLDERS.discard(path.absolute())  # it was there before, and has been deleted
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path)  # noqa: PTH102  every durable call goes through `os`, where tests make each one fail
+        try:
+            os.mkdir(path)  # noqa: PTH102  every call goes through `os`, where tests make each one fail
+        except FileNotFoundError:
+            _make_folders(path.parent)
+            os.mkdir(path)  # noqa: PTH102
 
 
 def _make_names_durable(path: Path) -> None:
@@ -328,7 +330,7 @@ def _make_names_durable(path: Path) -> None:
 def _may_be_new(path: Path) -> bool:
     # In a folder that is read-only nothing was created; a mount point is not part of the file system above it.
     above = path.parent
-    return above != path and os.access(above, os.W_OK) and above.stat().st_dev == path.stat().st_dev
+    return above != path and os.access(above, os.W_OK) and os.stat(above).st_dev == os.stat(path).st_dev  # noqa: PTH116
 
 
 def _link_new(directory: int, name: str, data: bytes, *, durable: bool) -> None:

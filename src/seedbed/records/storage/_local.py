@@ -12,8 +12,9 @@ from seedbed.errors import NotFound, StoreUnavailable
 from seedbed.records.storage import _durable
 from seedbed.records.storage._files import StoredFile, Unreadable, require_key
 
-__all__ = ["LocalFiles", "open_regular", "read_regular", "refusal"]
+__all__ = ["LocalFiles", "names_in", "open_regular", "read_regular", "refusal"]
 
+_MOST_REPLACED = 8  # times while it is read: a file that is stale more often is so for another reason
 # What keeps one file from being read, and what to do. But for a link to itself, its bytes may be whole all the same.
 _OF_ONE_FILE = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "give this process the right to read it"),
@@ -82,6 +83,11 @@ class LocalFiles:
         return f"{self.root}/{require_key(key)}"
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names of all that is in `folder`, sorted; none where there is no folder. Raises StoreUnavailable."""
+    return [name.rstrip("/") for name, _ in _children(os.fspath(folder))]
+
+
 def read_regular(path: Path | str) -> bytes:
     """The bytes of the file at `path`.
 
@@ -96,26 +102,28 @@ def read_regular(path: Path | str) -> bytes:
 
 
 def _read(path: Path | str) -> bytes:
-    try:
-        return _read_once(path)
-    except OSError as problem:
-        if problem.errno != errno.ESTALE:
-            raise
-        # Over NFS a file that another machine replaces becomes stale for readers; the new file can be read.
-        return _read_once(path)
+    # Over NFS a file that another machine replaces becomes stale for readers; the new file can be read, unless it is
+    # replaced at that moment, too.
+    for _ in range(_MOST_REPLACED):
+        try:
+            return _read_once(path)
+        except OSError as problem:
+            if problem.errno != errno.ESTALE:
+                raise
+    return _read_once(path)
 
 
 def _read_once(path: Path | str) -> bytes:
-    with open_regular(path) as file:
+    with io.FileIO(path, opener=_regular) as file:
         return file.readall()
 
 
-def open_regular(path: Path | str) -> io.FileIO:
+def open_regular(path: Path | str) -> io.BufferedReader:
     """Open the file at `path` for reading; what is no regular file raises OSError, and nobody waits for a named pipe.
 
-    Every reader in `seedbed.records` opens a store's files by this.
+    Every reader in `seedbed.records` opens a store's files so. Without a buffer, each byte of a line would be a call.
     """
-    return io.FileIO(path, opener=_regular)
+    return io.BufferedReader(io.FileIO(path, opener=_regular))
 
 
 def _regular(path: str, flags: int) -> int:

@@ -81,6 +81,7 @@ class NumberedLog:
         self._taken: int | None = None  # the highest number that was there when the log was last looked through
         self._mentioned = 0  # the highest number of which there was a copy then, and no record
         self._looked_at = 0.0
+        self._missing = range(0)  # the numbers before the next one that is there, as a listing showed
 
     def key(self, seq: int) -> str:
         """The key of record `seq`."""
@@ -113,15 +114,26 @@ class NumberedLog:
         """
         if self._taken is None:
             self._look(seq - 1)
-        taken = self._taken or 0
+        found = self._found(seq)
+        if found is None and self._is_taken(seq):
+            if seq not in self._missing:
+                self._missing = range(seq, min(self._asked_again(seq - 1), default=self._mentioned + 1))
+                found = self._found(seq)
+            found = found or self._lost(seq)
+        return found
+
+    def _asked_again(self, after: int) -> list[int]:
+        """As `numbers`. Over NFS a machine believes for a while that a name is missing; a listing ends that."""
+        parts = self.folder.split("/")
+        for depth in range(len(parts)):  # that of the folder too
+            next(self._files.list("/".join(parts[:depth]), deep=False), None)
+        return self.numbers(after)
+
+    def _found(self, seq: int) -> Sealed | LostRecord | None:
         try:
             return self.read(seq)
         except NotFound:
-            found = (
-                f"number {taken} exists" if seq < taken else f"a run's folder holds a copy of number {self._mentioned}"
-            )
-            is_lost = seq < taken or seq <= self._mentioned
-            return LostRecord(seq, f"the record {self.key(seq)} is missing, while {found}") if is_lost else None
+            return None
         except StoreCorrupt as damage:
             return LostRecord(seq, str(damage), isinstance(damage, Quarantined), self._digest_found(seq))
 
@@ -131,6 +143,15 @@ class NumberedLog:
         except (NotFound, StoreCorrupt):
             return ""
 
+    def _lost(self, seq: int) -> LostRecord:
+        taken = self._taken or 0
+        found = f"number {taken} exists" if seq < taken else f"a run's folder holds a copy of number {self._mentioned}"
+        return LostRecord(seq, f"the record {self.key(seq)} is missing, while {found}")
+
+    def _is_taken(self, seq: int) -> bool:
+        """Whether a later record, or a copy of this one, was there when the log was last looked through."""
+        return seq < (self._taken or 0) or seq <= self._mentioned
+
     def publish(self, seq: int, data: bytes) -> bool:
         """Claim the number `seq` for `data`, durable on return; False when it is taken. Raises StoreUnavailable.
 
@@ -139,7 +160,7 @@ class NumberedLog:
         """
         if monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:  # listing a long log takes longer than publishing
             self._look(seq - 1)
-            if seq < (self._taken or 0) or seq <= self._mentioned:
+            if self._is_taken(seq):
                 return False
         try:
             self._files.create(self.key(seq), data)
