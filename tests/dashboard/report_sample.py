@@ -169,6 +169,7 @@ def make_snapshot(**changed):
             },
         },
         "diff_baseline": {"summary": "no baseline: none is promoted for its comparison group"},
+        "previous": None,
     }  # fmt: skip
     return Snapshot.model_validate(values | changed)
 

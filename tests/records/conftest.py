@@ -1,31 +1,11 @@
 """A real S3 endpoint for the tests of `records`: moto's server, over HTTP, one request at a time as S3 decides them."""
 
-import contextlib
 import os
-import threading
 import urllib.request
 import uuid
 
 import pytest
-from records_lossy_server import LossyServer, UnconditionalServer
-from werkzeug.serving import WSGIRequestHandler, make_server
-
-
-class Quiet(WSGIRequestHandler):
-    def log_request(self, *arguments):
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def served(application):
-    """The URL at which `application` answers within the block, one request at a time."""
-    server = make_server("127.0.0.1", 0, application, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+from records_lossy_server import LossyServer, UnconditionalServer, served
 
 
 @pytest.fixture(scope="session")

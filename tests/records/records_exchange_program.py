@@ -24,6 +24,7 @@ from records_world import PROJECT, draft
 from seedbed.errors import StoreDamaged
 from seedbed.records import FindingKind, Store, fsck, merge, quarantine, recover, repair, verify
 from seedbed.records.log import _log
+from seedbed.records.log._baselines import number_at
 from seedbed.records.maintenance._findings import NO_COPY
 
 WEIGHTS = {"finish": 8, "save": 2, "restore": 2, "copy": 2, "merge": 2, "recover": 1, "repair": 1}
@@ -43,7 +44,7 @@ class Histories:
         Store.open(self.folders[0], create=True)
         for _ in range(self.rng.randint(0, 3)):
             self.finish(0)
-        shutil.copytree(*self.folders)
+        shutil.copytree(self.folders[0], self.folders[1])
         self.owed[1] = dict(self.owed[0])
 
     def finish(self, at: int) -> None:
@@ -109,12 +110,13 @@ class Histories:
         assert not wrong, wrong
         store = Store.open(self.folders[at])
         commits = list(store.log(PROJECT).commits())
-        held = {(commit.snapshot.run_id, commit.snapshot.metrics["test"]["ap"]) for commit in commits}
+        held = {(commit.snapshot.run_id, number_at(commit.snapshot, "metrics.test.ap")) for commit in commits}
         assert held == set(self.owed[at].items()), held ^ set(self.owed[at].items())
         told = {item.path for item in found}
         for earlier, later in pairwise(commits):
-            named = later.body["previous"]
-            if earlier.seq == later.seq - 1 and named["digest"] != earlier.digest and not named["is_lost"]:
+            named = later.snapshot.previous
+            assert named is not None
+            if earlier.seq == later.seq - 1 and named.digest != earlier.digest and not named.is_lost:
                 assert told & {store.log(PROJECT).key(commit.seq) for commit in (earlier, later)}
         assert all(item.holds for view in store.runs(PROJECT) if view.commit for item in verify(store, view))
         self.finish(at)

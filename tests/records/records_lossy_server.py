@@ -1,6 +1,27 @@
 """What may stand between a store and S3: it loses answers or conditions, or gives a file to nobody."""
 
+import contextlib
 import socket
+import threading
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+
+class Quiet(WSGIRequestHandler):
+    def log_request(self, *arguments):
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def served(application):
+    """The URL at which `application` answers within the block, one request at a time."""
+    server = make_server("127.0.0.1", 0, application, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def hangs_up(environ, start_response):

@@ -27,11 +27,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from records_lossy_server import UnconditionalServer
+from records_lossy_server import UnconditionalServer, served
 from records_trouble_program import begin, finish, seen
 from records_world import PROJECT, commit, draft
 
-from conftest import served
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput
 from seedbed.records import PromotionRule, Store, fsck, gc, read_journal, run_events, stats

@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from records_lossy_server import RefusingServer, hangs_up, refuses
+from records_lossy_server import RefusingServer, hangs_up, refuses, served
 from records_world import PROJECT, commit, draft
 
-from conftest import served
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreDamaged, StoreUnavailable
 from seedbed.records import FindingKind, Store, fsck, read_step_events, repair, verify

@@ -2,7 +2,10 @@
 
 import contextlib
 import hashlib
+import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -239,3 +242,12 @@ def test_a_merge_that_fails_at_any_call_is_ended_by_the_next(stores: tuple[Store
         if len(calls) < at:
             break
     assert at > 20
+
+
+@pytest.mark.slow
+def test_in_every_history_of_two_stores_each_keeps_every_run_that_it_had(tmp_path: Path) -> None:
+    program = Path(__file__).parent / "records_exchange_program.py"
+    command = [sys.executable, str(program), "exchange", str(tmp_path), "--seeds", "0", "25"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["stood"] > 100

@@ -49,9 +49,9 @@ class ChainCheck:
         if wrong := _own_digests_that_differ(commit):
             self._own[commit.seq] = f"its recorded digests of {', '.join(wrong)} do not match its content"
 
-    def expected(self, seq: int) -> str:
-        """The digest of commit `seq`, as the latest commit recorded it that counts; "" if none did."""
-        return next((record.digest for record in self._credible() if record.seq == seq), "")
+    def expected(self, seq: int) -> list[str]:
+        """The digests of commit `seq`, as commits recorded them that count, the latest first; one, if they agree."""
+        return list(dict.fromkeys(record.digest for record in self._credible() if record.seq == seq))
 
     def findings(self) -> dict[str, Finding]:
         """The commits that are not what they were, by key."""

@@ -98,10 +98,10 @@ class CommitScan:
         """The digests of the undamaged commits, and of those of which they are copies."""
         return {digest for chain in self.chains.values() for digest in chain.digests()}
 
-    def expected(self, key: str) -> str:
-        """The digest of the commit at `key`, as later commits recorded it; "" if none did."""
+    def expected(self, key: str) -> list[str]:
+        """The digests of the commit at `key`, as `ChainCheck.expected`."""
         chain = self.chains.get(key.split("/")[1])
-        return chain.expected(record_number(key) or 0) if chain else ""
+        return chain.expected(record_number(key) or 0) if chain else []
 
     def newest(self) -> dict[str, ScannedCommit]:
         """The newest commit of every run folder and of every LATEST.json, by the folder or key."""

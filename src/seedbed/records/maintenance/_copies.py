@@ -1,7 +1,7 @@
 """The whole copies of lost commits that the folders of their runs hold, and which of them can be brought back."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
@@ -70,10 +70,10 @@ def lost_copies(
     ]
 
 
-def judged(store: Store, copy: LostCopy, expected: str) -> LostCopy:
+def judged(store: Store, copy: LostCopy, expected: Sequence[str]) -> LostCopy:
     """The copy, with whether its number is given to another commit now, and what keeps it from being brought back.
 
-    `expected` is the digest of the commit with that number, as later commits recorded it; "" if none did.
+    `expected` are the digests of the commit with that number, as later commits recorded them.
     """
     try:  # now: the record may have been restored while the store was scanned
         store.log(copy.commit.snapshot.project).read(copy.commit.seq)
@@ -86,7 +86,7 @@ def judged(store: Store, copy: LostCopy, expected: str) -> LostCopy:
             return replace(copy, problem=str(damage), advice=READ)
     else:
         return replace(copy, is_given=True, problem="", advice=RECOVER_ANEW)
-    is_given = expected != copy.commit.digest if expected else bool(copy.rivals)
+    is_given = list(expected) != [copy.commit.digest] if expected else bool(copy.rivals)
     return replace(copy, is_given=is_given, problem="", advice=RECOVER_ANEW if is_given else RECOVER)
 
 

@@ -48,7 +48,7 @@ def quarantine(store: Store, key: str, reason: str) -> str:
     seq = _record_number(key)
     reachable = find_reachable(store)
     _require_lost(store, reachable, key, seq)
-    lost = reachable.scan.expected(key) if key.startswith(f"{LOGS}/") else ""
+    lost = next(iter(reachable.scan.expected(key)), "") if key.startswith(f"{LOGS}/") else ""
     found = reachable.findings.get(key)
     if found is None or found.kind is not FindingKind.DIGEST_WRONG:
         return give_up(store, key, lost, reason)
