@@ -21,6 +21,7 @@ from seedbed.records.journal import EventsLog, _step_metrics
 from seedbed.records.journal._frames import FrameReader, frame, read_frames
 from seedbed.records.journal._step_metrics import StepReader
 from seedbed.records.journal._tail import read_tail, tail_path
+from seedbed.records.storage._owner import Owner
 from seedbed.testing import durable_faults, fails_with
 
 
@@ -666,3 +667,12 @@ def test_what_belongs_to_another_process_is_not_written(tmp_path):
                 write()
         log._owner.pid -= 1
     assert steps_of(tmp_path / "events.log") == [1]
+
+
+def test_a_child_learns_its_number_when_it_is_forked(monkeypatch):
+    owner = Owner()
+    monkeypatch.setattr(Owner, "_this_pid", owner.pid)  # put back at the end
+    monkeypatch.setattr(os, "getpid", lambda: owner.pid + 1)
+    Owner._forked()
+    assert not owner.is_here
+    assert Owner().is_here

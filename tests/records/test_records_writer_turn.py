@@ -17,6 +17,11 @@ from seedbed.records.storage._numbered_log import NumberedLog
 from seedbed.records.storage._writer_turn import turn
 
 
+@pytest.fixture(autouse=True)
+def _queues_at_once(monkeypatch):
+    monkeypatch.setattr(turns_module, "_LOOK_SECONDS", 0)
+
+
 def held(folder):
     """Whether somebody holds the turn at `folder`."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -104,6 +109,18 @@ def test_turns_come_in_the_order_in_which_they_were_asked_for(tmp_path, monkeypa
     for thread in threads:
         thread.join(30)
     assert order == list(range(5))
+    assert not held(tmp_path)
+
+
+def test_a_turn_that_ends_soon_is_taken_without_a_queue(tmp_path, monkeypatch):
+    monkeypatch.setattr(turns_module, "_LOOK_SECONDS", 30)
+    holder = turn(tmp_path)
+    holder.__enter__()
+    with monkeypatch.context() as patch:
+        patch.setattr(turns_module.time, "sleep", lambda _: holder.__exit__(None, None, None))
+        with turn(tmp_path):
+            assert held(tmp_path)
+            assert left_over() == []
     assert not held(tmp_path)
 
 

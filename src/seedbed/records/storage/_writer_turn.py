@@ -1,7 +1,7 @@
 """Turns at appending, among the writers of one machine: for speed and fairness, never for correctness.
 
-Without turns, all writers that race for a number compute their diffs, and all but one do so in vain. With them they go
-in the order in which they came, which the kernel keeps, so nobody waits for ever. Nothing depends on it: where nobody
+Without turns, all writers that race for a number compute their diffs, and all but one do so in vain. Whoever does not
+get a turn soon stands in a queue that the kernel keeps, so nobody waits for ever. Nothing depends on it: where nobody
 has recorded anything for a moment (the holder may be stopped), a writer continues without a turn, and so does every
 writer on a file system without locks. The lock is on the log's folder itself, so no lock file can be left behind.
 """
@@ -21,7 +21,7 @@ Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[Callable[[], No
 
 _STILL_SECONDS = 0.2
 # A turn that is given to the next in the queue waits until that one runs; one that is looked for, for nobody.
-_LOOK_SECONDS, _LOOK_EVERY_SECONDS = 0.05, 0.0003
+_LOOK_SECONDS, _LOOK_EVERY_SECONDS = 0.2, 0.0003
 _queues = threading.BoundedSemaphore(32)  # of one process: behind a holder that is stopped each is left over
 
 
@@ -64,18 +64,20 @@ class _Place:
 
     def wait(self) -> None:
         """Wait for the turn, until nobody has recorded anything for a moment."""
-        until = time.monotonic() + _LOOK_SECONDS
+        recorded, until = self._newest(), time.monotonic() + _LOOK_SECONDS
         while not self._is_queued and not self._is_free():
             if time.monotonic() >= until:
                 self._is_queued = self._queued()
                 break
             time.sleep(_LOOK_EVERY_SECONDS)
-        recorded = None
         while self._is_queued and not self._has_come.wait(_STILL_SECONDS):
-            newest = os.fstat(self._descriptor).st_mtime_ns
-            if newest == recorded:
+            before, recorded = recorded, self._newest()
+            if recorded == before:
                 return
-            recorded = newest
+
+    def _newest(self) -> int:
+        """When something was recorded last."""
+        return os.fstat(self._descriptor).st_mtime_ns
 
     def _is_free(self) -> bool:
         """Take the turn if nobody has it; also true where there are no locks, and none has a turn."""
