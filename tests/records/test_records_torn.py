@@ -192,7 +192,7 @@ def test_an_attempt_whose_claim_a_power_cut_tore_has_crashed_and_is_no_damage(st
 def test_a_claim_that_is_torn_although_it_was_durable_is_damage(store: Store, how: int, durable: str) -> None:
     run = store.start(PROJECT, "r4", Stage.TRAINING)
     if durable == "log":
-        run.log(1, {"loss": 0.5})
+        run.journal().append("applied", {"value": 1})
     else:
         run.interrupted("by hand")
     claim = run.path("attempt-1.json")
