@@ -18,6 +18,7 @@ from seedbed.records import (
     ActiveRun,
     LocalFiles,
     Store,
+    _status,
     fsck,
     plan_gc,
     read_step_events,
@@ -765,3 +766,16 @@ def test_a_store_that_cannot_be_written_to_can_be_read(store):
         assert stats(read).projects[0].num_commits == 6
         assert fsck(read) == []
     assert calls == []
+
+
+def test_a_run_that_is_committed_while_its_process_is_looked_at_is_not_started_again(store, monkeypatch):
+    run = store.start(PROJECT, "r1", TRAINING)
+
+    def ends(_):
+        monkeypatch.undo()
+        run.finish(draft("r1"))
+        return False
+
+    monkeypatch.setattr(_status, "is_alive", ends)
+    with pytest.raises(Conflict, match="is finished, as commit 1 of"):
+        Store.open(store.work, clock=store.clock).start(PROJECT, "r1", TRAINING)

@@ -192,7 +192,7 @@ def test_an_attempt_whose_claim_a_power_cut_tore_has_crashed_and_is_no_damage(st
 def test_a_claim_that_is_torn_although_it_was_durable_is_damage(store: Store, how: int, durable: str) -> None:
     run = store.start(PROJECT, "r4", Stage.TRAINING)
     if durable == "log":
-        run.log(1, {"loss": 0.5})
+        run.journal().append("applied", {"value": 1})
     else:
         run.interrupted("by hand")
     claim = run.path("attempt-1.json")
@@ -230,8 +230,15 @@ def test_a_claim_that_a_power_cut_tore_is_that_of_a_crashed_attempt_also_beside_
 
 def test_a_torn_claim_beside_the_log_of_its_own_attempt_is_damage(store: Store) -> None:
     run = store.start(PROJECT, "r4", Stage.TRAINING)
-    run.log(1, {"loss": 0.5})
+    run.journal().append("applied", {"value": 1})
     run.path("attempt-1.json").write_bytes(b"")
     with pytest.raises(StoreCorrupt, match=r"attempt-1\.json is damaged"):
         again(store).find("r4")
     assert [finding.kind for finding in fsck(again(store)) if finding.kind.is_damage] == [FindingKind.CLAIM_DAMAGED]
+
+
+def test_a_torn_claim_beside_the_name_of_a_log_alone_is_that_of_a_crashed_attempt(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run.path("changes.log").touch()  # its bytes, too, were lost
+    run.path("attempt-1.json").write_bytes(b"")
+    assert again(store).find("r4").status is RunStatus.CRASHED

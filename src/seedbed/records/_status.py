@@ -170,9 +170,9 @@ def _may_be_torn(files: Files, folder: str, attempt: int, latest: Status | None)
     """Whether a power cut explains what is wrong with the claim: it has no end, and nothing beside it was durable."""
     data = files.read(claim_key(folder, attempt))
     was_ended = latest is not None and latest.attempt == attempt and latest.status != RunStatus.RUNNING
-    names = [item.key.rpartition("/")[2] for item in files.list(folder, deep=False)]
-    # A log may be that of another attempt, where there is one: then it says nothing.
-    has_log = claimed(names) == [attempt] and any(name.endswith(".log") for name in names)
+    sizes = {item.key.rpartition("/")[2]: item.size_bytes for item in files.list(folder, deep=False)}
+    # A log may be that of another attempt, where there is one: then it says nothing, nor does the name of one alone.
+    has_log = claimed(sizes) == [attempt] and any(size and name.endswith(".log") for name, size in sizes.items())
     return (b"\0" in data or not data.endswith(_END)) and not was_ended and not has_log
 
 

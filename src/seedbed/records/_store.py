@@ -222,10 +222,10 @@ class Store:
         return max(views, key=lambda view: view.when, default=None)
 
     def _unfinished(self, project: str, run_id: str, stage: Stage) -> Status | None:
-        header = self.log(project).find(run_id, stage)
-        if header:
-            raise Conflict(f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; {_ANOTHER}")
+        self._require_no_commit(project, run_id, stage)
         status = read_status(self.files, run_folder(project, run_id, stage), self.clock.now())
+        # Again: a process that was found to be gone may have committed since, before it ended.
+        self._require_no_commit(project, run_id, stage)
         if status and status.status == RunStatus.FINISHED:
             raise Conflict(f"{run_id}:{stage} of {project} is finished; {_ANOTHER}")
         if status and status.status == RunStatus.RUNNING:
@@ -236,6 +236,11 @@ class Store:
                 f"and its clock was ahead), then start it again to resume it; or {_ANOTHER}"
             )
         return status
+
+    def _require_no_commit(self, project: str, run_id: str, stage: Stage) -> None:
+        header = self.log(project).find(run_id, stage)
+        if header:
+            raise Conflict(f"{run_id}:{stage} is finished, as commit {header.seq} of {project}; {_ANOTHER}")
 
     def _runs_of(self, project: str) -> Iterator[RunView]:
         finished = {(commit.snapshot.run_id, commit.snapshot.stage): commit for commit in self.log(project).commits()}

@@ -90,7 +90,7 @@ class _Schedule:
         self.strikes = self._drawn_strikes(sum(job.what == "run" for jobs in work for job in jobs))
         for number, jobs in enumerate(work):
             writer = Writer(self.world, self.model, self.rng, f"w{number}", jobs)
-            writer.may_fail = self.kind == "lies"
+            writer.may_fail, writer.is_strict = self.kind == "lies", self.kind == "disk"
             self.writers.append(writer)
             self._start(writer, self.rng.choice(self.machines))
         self._next_strike()
