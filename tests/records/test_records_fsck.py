@@ -119,7 +119,8 @@ def consistent(body):
 
 def altered_row(path):
     with closing(sqlite3.connect(path)) as catalog, catalog:
-        catalog.execute("UPDATE facts SET number = 0.123 WHERE head = 'metrics' AND leaf = 'ap' AND commit_id = 2")
+        named = "name_id IN (SELECT id FROM names WHERE head = 'metrics' AND leaf = 'ap')"
+        catalog.execute(f"UPDATE facts SET number = 0.123 WHERE {named} AND commit_id = 2")
 
 
 def other_digest(path):
@@ -140,7 +141,7 @@ def later_version(path):
 def other_index(path):
     with closing(sqlite3.connect(path)) as catalog, catalog:
         catalog.execute("PRAGMA writable_schema = ON")
-        swapped = "replace(sql, 'leaf, number', 'number, leaf')"
+        swapped = "replace(sql, 'name_id, number', 'number, name_id')"
         catalog.execute(f"UPDATE sqlite_schema SET sql = {swapped} WHERE name = 'facts_by_number'")
 
 
@@ -426,7 +427,7 @@ def test_progress_is_told_of_all_that_takes_long(tmp_path):
     Catalog.open(store).close()
     heard = []
     assert fsck(store, progress=lambda *told: heard.append(told)) == []
-    assert heard[1:] == [
+    assert heard[-4:] == [
         (what, 100, 100) for what in ("reading commits", "reading blobs", "reading runs", "reading the catalog")
     ]
 
