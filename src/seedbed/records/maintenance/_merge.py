@@ -1,7 +1,7 @@
 """Joins two stores: every commit of another store comes into this one under a new number, and keeps its origin."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,15 +12,16 @@ from seedbed.records._status import is_claim, read_status
 from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object, whole_copy
-from seedbed.records.maintenance._adoption import adopt
+from seedbed.records.maintenance._adoption import adopt, expire
 from seedbed.records.maintenance._commit_scan import digests_in
 from seedbed.records.maintenance._expiries import Expiries, Expiry
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._verify import verify
 from seedbed.records.snapshot._commit import Commit, run_folder_of
+from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._durable import TEMPORARY_PREFIX
 from seedbed.records.storage._files import Unreadable
-from seedbed.records.storage._layout import TAIL
+from seedbed.records.storage._layout import BLOBS, TAIL
 from seedbed.records.storage._local import LocalFiles
 
 __all__ = ["Merged", "merge"]
@@ -65,13 +66,14 @@ def merge(
     """
     _require_another(store, other)
     named = name or _last_part(other.name)
+    blobs = frozenset(filter(None, (blob_digest(item.key) for item in other.files.list(BLOBS))))
     found: list[Merged] = []
     for each in other.projects() if project is None else [project]:
         total = other.log(each).head()
         expiries = Expiries(other.files, each).by_commit()
         for commit in other.log(each).commits():
-            one = _Incoming(store, other, commit)
-            found.append(one.looked_at() if dry_run else one.merged(named, expiries))
+            one = _Incoming(store, other, blobs, commit)
+            found.append(one.looked_at() if dry_run else one.merged(named, expiries.get(commit.digest)))
             if progress:
                 progress(f"merging {each}", commit.seq, total)
     return found
@@ -79,10 +81,11 @@ def merge(
 
 @dataclass(frozen=True)
 class _Incoming:
-    """A `commit` of the store `other` that comes into `store`."""
+    """A `commit` of the store `other`, which holds `blobs`, that comes into `store`."""
 
     store: Store
     other: Store
+    blobs: Collection[str]
     commit: Commit
 
     def looked_at(self) -> Merged:
@@ -93,18 +96,21 @@ class _Incoming:
             return self._told(None, problem=str(refused))
         return self._told(here, is_new=here is None)
 
-    def merged(self, name: str, expiries: Mapping[str, Expiry]) -> Merged:
-        """Copy what belongs to the commit, then commit it: a merge that is interrupted goes on there."""
+    def merged(self, name: str, expiry: Expiry | None) -> Merged:
+        """Copy what belongs to the commit, then commit it: so what is here already is here whole."""
+        project = self.commit.snapshot.project
         try:
-            here = self._here()
+            if here := self._here():
+                expire(self.store, here, expiry)
+                return self._told(here)
             self._copy_files()
             self._copy_blobs()
-            made = adopt(self.store, self.commit, expiries, name)
+            made = adopt(self.store, self.store.log(project), self.commit, expiry, name)
         except Conflict as refused:
             return self._told(None, problem=str(refused))
-        view = self.other.finished(made.snapshot.project, self.commit.seq)
-        lost = [check.name for check in verify(self.other, view) if not check.holds]
-        return self._told(made, is_new=here is None, problem=f"lost there: {', '.join(lost)}" if lost else "")
+        checks = verify(self.other, self.other.finished(project, self.commit.seq))
+        lost = [check.name for check in checks if not check.holds]
+        return self._told(made, is_new=True, problem=f"lost there: {', '.join(lost)}" if lost else "")
 
     def _here(self) -> Commit | None:
         """The commit here that is this one. Raises Conflict where what is here keeps it from coming."""
@@ -149,8 +155,8 @@ class _Incoming:
                 raise Conflict(f"{key} is another file here; move it away, then merge again") from None
 
     def _copy_blobs(self) -> None:
-        for digest in set(digests_in(self.commit.body)):
-            with contextlib.suppress(NotFound, StoreCorrupt):  # it is the digest of something else, or lost there
+        for digest in set(digests_in(self.commit.body)).intersection(self.blobs):
+            with contextlib.suppress(NotFound, StoreCorrupt):  # it is lost there
                 self.store.blobs.put(self.other.blobs.get(digest))
 
     def _told(self, here: Commit | None, *, is_new: bool = False, problem: str = "") -> Merged:

@@ -9,6 +9,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from seedbed.records._store import Store
 from seedbed.records.canonical._seal import seal
 from seedbed.records.log._checkpoint import checkpoint_key
+from seedbed.records.log._log import CommitLog
 from seedbed.records.maintenance._adoption import adopt
 from seedbed.records.maintenance._chain_check import ChainCheck
 from seedbed.records.maintenance._commit_scan import CommitScan, scan_commits
@@ -84,15 +85,18 @@ def _renumbered(store: Store, scan: CommitScan, copies: Sequence[LostCopy]) -> I
             reason = f"it was one of the commits of {', '.join(runs)}, nobody can say which; all come back anew"
             with contextlib.suppress(InvalidInput, Conflict, Unreadable):  # a commit, or a tombstone, is there
                 give_up(store, record, "", reason)
+    logs: dict[str, CommitLog] = {}
     for copy in copies:
-        yield _anew(store, scan, copy)
+        project = copy.commit.snapshot.project
+        # They are read anew: those of the store do not know what came back.
+        yield _anew(store, logs.setdefault(project, CommitLog(store.files, project)), scan, copy)
 
 
-def _anew(store: Store, scan: CommitScan, copy: LostCopy) -> Recovered:
-    project = copy.commit.snapshot.project
+def _anew(store: Store, log: CommitLog, scan: CommitScan, copy: LostCopy) -> Recovered:
     try:
         problem = judged(store, copy, scan.expected(copy.record)).problem
-        made = None if problem else adopt(store, copy.commit, Expiries(store.files, project).by_commit())
+        expiry = Expiries(store.files, log.project).by_commit().get(copy.commit.digest)
+        made = None if problem else adopt(store, log, copy.commit, expiry)
     except Conflict as refused:  # the run has another commit of the same attempt
         problem, made = f"{str(refused).partition(';')[0]}; {KEEP}", None
     except StoreUnavailable as refused:
