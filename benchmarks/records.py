@@ -293,7 +293,7 @@ def disk(folder: Path) -> str:
 def peer_python(peer: Peer, folder: Path) -> Path | None:
     """The interpreter of the peer's environment in `folder`, created if needed; None if that fails."""
     python = folder / "bin" / "python"
-    importing = [python, "-c", f"import {peer.package}"]
+    importing = [str(python), "-c", f"import {peer.package}"]
     if python.exists() and not subprocess.run(importing, capture_output=True, check=False).returncode:
         return python
     progress.print(f"{peer.name}: making its environment in {folder} (once)")
