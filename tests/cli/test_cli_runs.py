@@ -506,12 +506,12 @@ def test_another_store_is_merged_and_the_same_merge_again_brings_nothing(two):
     finished(STORE, "run-d", ap=0.8)
     assert two("runs", "merge", "laptop", "--dry-run").out.splitlines() == [
         "commit 3 of flights, run run-x, would come",
-        "3 commits there, 2 of them here already",
+        "3 commits there: 1 would come, 2 here already",
     ]
     assert [item["seq"] for item in two("runs", "merge", "laptop", "--json").json["commits"]] == [1, 2, 4]
     assert "copy of commit 3 of the store laptop" in " ".join(two("runs", "show", "run-x").out.split())
     again = two("runs", "merge", "laptop")
-    assert (again.code, again.out) == (0, "3 commits there, 3 of them here already\n")
+    assert (again.code, again.out) == (0, "3 commits there: 0 came, 3 here already\n")
     assert two("runs", "fsck").code == 0
     finished(Path("laptop"), "run-d", ap=0.1)
     refused = two("runs", "merge", "laptop")

@@ -86,8 +86,11 @@ class Histories:
 
     def merge(self, at: int) -> None:
         """Merge the other store into this one: what its log holds is owed from now on."""
-        other = Store.open(self.folders[1 - at])
-        for item in merge(Store.open(self.folders[at]), other):
+        found = merge(Store.open(self.folders[at]), Store.open(self.folders[1 - at]))
+        if any("run `seedbed runs recover`" in item.problem for item in found):
+            self.recover(at)
+            found = merge(Store.open(self.folders[at]), Store.open(self.folders[1 - at]))
+        for item in found:
             assert not item.problem, item
             self.owed[at][item.run_id] = self.owed[1 - at][item.run_id]
 

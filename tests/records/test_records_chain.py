@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,13 @@ from seedbed.records import (
     REPLICATE,
     Catalog,
     FindingKind,
+    PromotionRule,
     Store,
     compare,
     export_index,
     fsck,
+    gc,
+    merge,
     merged_events,
     parse_query,
     quarantine,
@@ -272,3 +277,109 @@ def test_the_same_commit_is_found_and_another_of_its_attempt_refused(store: Stor
         log.same(other.log(PROJECT).read(4))
     with pytest.raises(InvalidInput, match="can be read"):
         quarantine(store, key(2), "")
+
+
+def test_a_baseline_follows_its_commit_to_a_new_number(store: Store) -> None:
+    saved = shutil.copytree(store.work / "log", store.work.parent / "saved")
+    best = commit(store, "best", ap=0.99)
+    log = store.log(PROJECT)
+    log.baselines.set_rule(PromotionRule(metric="metrics.test.ap"), "", store.clock.now())
+    log.baselines.promote(best, "released", store.clock.now())
+    shutil.rmtree(store.work / "log")
+    shutil.copytree(saved, store.work / "log")
+    shutil.rmtree(store.work / "latest")
+    commit(again(store), "other", ap=0.5)
+    assert FindingKind.DIGEST_WRONG in damage(store)
+    assert [(item.run_id, item.new_seq) for item in recover(again(store))] == [("best", 5)]
+    assert damage(store) == []
+    made = commit(again(store), "next", ap=0.6)
+    assert made.snapshot.diff_baseline.prev_run_id == "best"
+    assert gc(again(store)).swept == ()
+
+
+def test_a_commit_and_its_copy_in_one_log_are_told_and_no_damage(store: Store, tmp_path: Path) -> None:
+    other = Store.open(tmp_path / "other", create=True)
+    commit(other, "own", data="own")
+    merge(other, store)
+    shutil.copytree(store.work, other.work, dirs_exist_ok=True)  # which is not how two stores are joined
+    assert [(item.run_id, item.new_seq) for item in recover(again(other))] == [("own", 5)]
+    repair(again(other))
+    found = {finding.path: finding.problem for finding in fsck(again(other)) if not finding.kind.is_damage}
+    assert damage(other) == []
+    assert "it is a copy of commit 3, which is in the log too" in found[key(4)]
+    assert runs_of(other) == ["r1", "r2", "r3", "r3", "own"]
+    assert [view.run_id for view in again(other).runs()] == ["r1", "r2", "r3", "own"]
+
+
+def test_no_forged_commit_comes_back(store: Store) -> None:
+    body, _ = unseal((store.work / key(3)).read_bytes())
+    body["metrics"]["test"]["ap"] = 0.999
+    forged, digest = seal(body)
+    (store.work / key(3)).write_bytes(forged)
+    view = store.work / f"runs/{PROJECT}/r3/TRAINING/snapshot.json"
+    view.write_bytes(json.dumps({**body, "digest": digest}).encode())
+    assert damage(store) == [FindingKind.DIGEST_WRONG]
+    quarantine(again(store), key(3), "forged")
+    assert recover(again(store)) == []
+    assert damage(store) == []
+
+
+@pytest.mark.parametrize(("field", "name"), [("run_id", "../evil"), ("cohort_id", "a/b")])
+def test_a_commit_with_a_name_that_leads_elsewhere_is_damage_of_that_commit_alone(
+    store: Store, field: str, name: str
+) -> None:
+    body, _ = unseal((store.work / key(2)).read_bytes())
+    (body if field == "run_id" else body["metadata"])[field] = name
+    (store.work / key(2)).write_bytes(seal(body)[0])
+    found = {finding.path: finding.kind for finding in fsck(again(store))}
+    assert found[key(2)] is FindingKind.COMMIT_DAMAGED
+    with pytest.warns(StoreDamaged, match=f"its {field} is '{name}'"):
+        assert runs_of(store) == ["r1", "r3"]
+
+
+@pytest.mark.parametrize("what", ["blob", "status"])
+def test_the_loss_of_what_no_copy_can_bring_back_is_accepted(store: Store, what: str) -> None:
+    if what == "blob":
+        run = store.start(PROJECT, "r4")
+        run.save_blob("weights", b"w" * 5000)
+        run.finish(draft("r4"))
+        [path] = [item for item in (store.work / "blobs").rglob("*") if item.is_file()]
+        path.write_bytes(b"x")
+    else:
+        (store.work / key(3)).unlink()
+        (store.work / f"runs/{PROJECT}/r3/TRAINING/snapshot.json").unlink()
+        shutil.rmtree(store.work / "latest")
+        commit(again(store), "r4")  # takes the number
+        path = store.work / f"runs/{PROJECT}/r3/TRAINING/status.json"
+    [lost] = [finding for finding in fsck(again(store)) if finding.kind.is_damage]
+    assert lost.path == str(path.relative_to(store.work))
+    quarantine(again(store), lost.path, "no copy")
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
+    path.write_bytes(b"another loss")
+    assert len(damage(store)) + (what == "status") == 1
+
+
+def test_threads_that_share_a_store_leave_no_hole_in_the_log(store: Store) -> None:
+    def work(name: int) -> None:
+        for at in range(6):
+            commit(store, f"t{name}-{at}")
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.log(PROJECT).head() == 39
+    assert sorted(path.name for path in (store.work / "log" / PROJECT).iterdir()) == [
+        f"{seq:020d}.json" for seq in range(1, 40)
+    ]
+    assert fsck(again(store)) == []
+
+
+def test_a_child_that_is_forked_while_a_thread_records_reads_on(store: Store) -> None:
+    log = store.log(PROJECT)
+    with log._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(log.head())  # with the lock of its parent it would wait for ever
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3

@@ -3,17 +3,19 @@
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
 
 from seedbed.contracts import Stage
-from seedbed.errors import InvalidInput, StoreDamaged, StoreUnavailable
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreDamaged, StoreUnavailable
 from seedbed.records import (
     Catalog,
     Expired,
@@ -21,19 +23,24 @@ from seedbed.records import (
     FindingKind,
     Merged,
     PromotionRule,
+    RetentionPolicy,
     RetentionRule,
     Store,
     fsck,
     gc,
     merge,
     parse_query,
+    recover,
     run_events,
     verify,
 )
 from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.maintenance import _merge
+from seedbed.records.maintenance._retention import Dated, expired_commits
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.testing import durable_faults, fails_with
 
+AT, HOUR = datetime(2026, 6, 1, tzinfo=UTC), timedelta(hours=1)
 FORMER = Path(__file__).parents[1] / "data" / "snapshots-3"
 
 
@@ -49,6 +56,13 @@ def stores(tmp_path: Path) -> tuple[Store, Store]:
     run.save_blob("weights", b"w" * 5000)
     run.finish(draft("b2", ap=0.94))
     return store, other
+
+
+def raises(problem: Exception) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        raise problem
+
+    return call
 
 
 def told(found: list[Merged]) -> list[tuple[str, int | None, bool]]:
@@ -153,7 +167,7 @@ def test_one_name_for_two_runs_is_told_and_neither_is_touched(stores: tuple[Stor
     begun.log(1, {"loss": 1.0})
     found = problems(merge(store, other))
     assert "attempt 1 of b1:TRAINING of flights has other content here" in found["b1"]
-    assert "b2:TRAINING of flights has begun here too, and has no commit" in found["b2"]
+    assert "b2:TRAINING of flights runs here; wait for its end, then merge again" in found["b2"]
     assert store.log(PROJECT).read(5).snapshot.metrics == draft("b1", ap=0.1).metrics
     assert begun.finish(draft("b2")).seq == 6
     assert fsck(again(store)) == []
@@ -184,7 +198,8 @@ def test_what_is_lost_in_the_other_store_is_told_and_the_rest_is_joined(stores: 
     (other.work / key(3)).write_bytes(data)
     with pytest.warns(StoreDamaged, match=r"0003\.json is damaged"):
         found = merge(store, again(other))
-    assert problems(found) == {"b1": "lost there: logs/events.log", "b2": "lost there: blobs/weights"}
+    told = {name: problem.partition(";")[0] for name, problem in problems(found).items()}
+    assert told == {"b1": "not whole here: logs/events.log", "b2": "not whole here: blobs/weights"}
     assert [(item.run_id, item.seq) for item in found] == [("r1", 1), ("r2", 2), ("b1", 5), ("b2", 6)]
     assert {finding.kind for finding in fsck(again(store))} == {FindingKind.LOG_MISSING, FindingKind.BLOB_MISSING}
 
@@ -225,6 +240,111 @@ def test_the_name_of_the_other_store_is_redacted(stores: tuple[Store, Store]) ->
     assert made is not None
     assert made.snapshot.origin is not None
     assert "hunter22" not in made.snapshot.origin.store
+
+
+def expired(store: Store, seq: int) -> None:
+    """Let commit `seq` expire, and sweep what nobody needs any more."""
+    made = store.log(PROJECT).read(seq).snapshot
+    gone = Expired(snapshot_seq=seq, digest=store.log(PROJECT).read(seq).digest, run_id=made.run_id, stage=made.stage)
+    Expiries(store.files, PROJECT).record([gone], RetentionRule(keep_last=0), store.clock.now())
+    for path in (store.work / "blobs").rglob("*"):
+        os.utime(path, (0, 0))
+    gc(again(store))
+
+
+def blobs_of(store: Store) -> list[str]:
+    keys = (str(path.relative_to(store.work)) for path in (store.work / "blobs").rglob("*") if path.is_file())
+    return sorted(filter(None, map(blob_digest, keys)))
+
+
+def test_what_expires_in_another_store_does_not_expire_where_it_was_made(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    merge(store, other)
+    expired(store, 6)
+    assert blobs_of(store) == []
+    merge(again(other), again(store))
+    assert Expiries(other.files, PROJECT).history() == []
+    gc(again(other))
+    assert blobs_of(other) == [hashlib.sha256(b"w" * 5000).hexdigest()]
+    merge(again(store), again(other))
+    assert blobs_of(store) == [], "what has expired here does not come back"
+    assert (fsck(again(store)), fsck(again(other))) == ([], [])
+
+
+def test_a_run_that_comes_late_is_no_newer_than_it_was(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    newest = commit(store, "newest")
+    merge(store, other)
+    whole = again(store)
+    latest = whole.newest()
+    assert latest is not None
+    assert (latest.run_id, whole.log(PROJECT).head()) == (newest.snapshot.run_id, 7)
+    commits = [Dated(1, Stage.TRAINING, "a", AT), Dated(2, Stage.TRAINING, "a", AT + HOUR)]
+    copies = [Dated(3, Stage.TRAINING, "b", AT - HOUR, is_copy=True), Dated(4, Stage.TRAINING, "b", AT, is_copy=True)]
+    policy = RetentionPolicy(rules=(RetentionRule(keep_last=1),))
+    kept = expired_commits(policy, PROJECT, [*commits, *copies], (), AT)
+    assert kept.keys() == {1, 3}, "the newest is 2; LATEST of cohort b names 4"
+
+
+def test_a_merge_that_stops_before_the_commit_holds_the_name_of_the_run(
+    stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = stores
+    with monkeypatch.context() as patch:
+        patch.setattr(_merge, "adopt", raises(StoreUnavailable("the disk is full")))
+        with pytest.raises(StoreUnavailable):
+            merge(store, other)
+    with pytest.raises(Conflict, match="b1:TRAINING of flights is finished"):
+        again(store).start(PROJECT, "b1")
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.COMMIT_LOST]
+    assert told(merge(again(store), other))[3:] == [("b1", 5, True), ("b2", 6, True)]
+    assert fsck(again(store)) == []
+    assert [event.step for event in run_events(again(store), again(store).find("b2"))] == [7]
+
+
+def test_links_in_the_folder_of_a_run_bring_nothing_from_elsewhere(stores: tuple[Store, Store], tmp_path: Path) -> None:
+    store, other = stores
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private/key").write_text("hunter22")
+    folder = other.work / f"runs/{PROJECT}/b1/TRAINING"
+    (folder / "notes.txt").symlink_to(tmp_path / "private/key")
+    (folder / "linked").symlink_to(tmp_path / "private")
+    (folder / "loop").symlink_to(".")
+    (folder / "plots").mkdir()
+    (folder / "plots/loss.svg").write_text("<svg/>")
+    assert problems(merge(store, other)) == {}
+    mine = store.work / f"runs/{PROJECT}/b1/TRAINING"
+    names = {str(path.relative_to(mine)) for path in mine.rglob("*") if path.is_file()}
+    assert names >= {"plots/loss.svg", "events.log", "snapshot.json"}
+    assert not names & {"notes.txt", "linked/key", "loop/events.log"}
+    assert b"hunter22" not in b"".join(files_of(store.work).values())
+
+
+def test_what_is_not_what_was_made_is_not_merged(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    body, _ = unseal((other.work / key(4)).read_bytes())
+    body["metrics"]["test"]["ap"] = 0.999
+    (other.work / key(4)).write_bytes(seal(body)[0])
+    found = problems(merge(store, again(other)))
+    assert "its digests of content, metrics are not those of its content" in found["b1"]
+    assert fsck(again(store)) == []
+
+
+def test_a_lost_commit_is_recovered_before_its_run_is_merged(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    merge(other, store)
+    (store.work / key(4)).unlink()
+    with pytest.warns(StoreDamaged):
+        found = problems(merge(again(store), other))
+    assert "the commit of r4:TRAINING of flights is lost here; run `seedbed runs recover`" in found["r4"]
+    assert [item.problem for item in recover(again(store))] == [""]
+    assert "r4" not in problems(merge(again(store), other))
+    assert {finding.kind for finding in fsck(again(store)) if finding.kind.is_damage} == set()
+
+
+def test_a_project_that_the_other_store_does_not_have_is_refused(stores: tuple[Store, Store]) -> None:
+    with pytest.raises(NotFound, match="has no project 'fligths'; it has flights"):
+        merge(*stores, project="fligths")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
 from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, MOVE_OFF, READ, RESTORE_RUN_LOG
+from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, MOVE_OFF, READ, RESTORE
 from seedbed.records.maintenance._lost_logs import accepted_loss, log_digest
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._local import LocalFiles
@@ -117,7 +117,7 @@ def test_the_loss_of_a_log_can_be_accepted_as_it_is_and_no_other(store: Store, h
     left = log.read_bytes() if log.exists() else b""
     (found,) = fsck(again(store))
     assert found.kind.is_damage
-    assert found.advice == RESTORE_RUN_LOG
+    assert found.advice == RESTORE
     kept = quarantine(again(store), EVENTS, "no copy")
     assert (store.work / kept).read_bytes() == left if left else kept == ""
     (told,) = fsck(again(store))
@@ -138,7 +138,7 @@ def test_the_loss_of_a_log_that_is_whole_or_may_be_is_not_accepted(store: Store,
     whole = log.read_bytes()
     for tail in (b"", b'{"body":'):
         log.write_bytes(whole + tail)
-        with pytest.raises(InvalidInput, match=r"nothing of runs/flights/r2/TRAINING/events.log is lost"):
+        with pytest.raises(InvalidInput, match=r"no loss of runs/flights/r2/TRAINING/events.log can be accepted"):
             quarantine(again(store), EVENTS, "")
     (store.work / key(2)).unlink()
     with pytest.raises(InvalidInput, match=r"whether .* is damaged is not known"):
@@ -160,11 +160,11 @@ def test_what_stands_in_the_place_of_a_log_is_moved_away_before_its_loss_is_acce
         make(log)
         (found,) = fsck(again(store))
         assert (found.kind, found.path, found.advice) == (FindingKind.LOG_DAMAGED, EVENTS, advice)
-        with pytest.raises(Unreadable, match="move away what stands in its place"):
+        with pytest.raises(InvalidInput, match=r"move it away|its bytes may be whole"):
             quarantine(again(store), EVENTS, "")
         remove(log)
         (found,) = fsck(again(store))
-        assert (found.kind, found.advice) == (FindingKind.LOG_MISSING, RESTORE_RUN_LOG)
+        assert (found.kind, found.advice) == (FindingKind.LOG_MISSING, RESTORE)
     quarantine(again(store), EVENTS, "")
     assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
 

@@ -160,7 +160,8 @@ def status_of(files: Files, folder: str, attempt: int, now: datetime) -> Status:
     except StoreCorrupt:
         if not _may_be_torn(files, folder, attempt, latest):
             raise
-        return _of_torn(files, folder, attempt)
+        is_known = latest is not None and latest.attempt == attempt
+        return _as_observed(latest, now) if latest and is_known else _of_torn(files, folder, attempt)
     if claim.attempt != attempt:
         raise StoreCorrupt(f"{key} is damaged: it claims attempt {claim.attempt}; {_ASIDE}")
     return _as_observed(latest if latest and latest.attempt == claim.attempt else claim, now)

@@ -9,9 +9,11 @@ from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
 from seedbed.cli.console._render import errors, moment, out, plain_table, print_json
+from seedbed.contracts import RunStatus
+from seedbed.errors import ExitCode
 
 if TYPE_CHECKING:
-    from seedbed.records import RunView
+    from seedbed.records import RunView, Store
 
 __all__ = ["list_runs"]
 
@@ -59,7 +61,8 @@ def list_runs(
     from seedbed.cli.runs._search import search
     from seedbed.records import Store
 
-    found = search(Store.open(store), project, where, sort, limit, column or ())
+    opened = Store.open(store)
+    found = search(opened, project, where, sort, limit, column or ())
     columns = None if column is None else found.columns
     if as_json:
         print_json({"runs": [run_json(view, columns or ()) for view in found.views], "more": found.more})
@@ -68,6 +71,15 @@ def list_runs(
         out().print(_table(found.views, columns) if found.views else none)
         if found.more:
             errors().print(f"and {found.more:,} more finished runs; --limit shows them")
+    if _has_lost_commit(opened, found.views):
+        errors().print("damage: the commit of a finished run is lost; `seedbed runs fsck` says what can be done")
+        raise typer.Exit(ExitCode.FAIL)
+
+
+def _has_lost_commit(store: "Store", views: "Sequence[RunView]") -> bool:
+    """Whether a run finished and has no commit, of which neither a warning nor an accepted loss has told."""
+    without = {view.project for view in views if view.commit is None and view.status is RunStatus.FINISHED}
+    return any(not store.log(project).lost() for project in without)
 
 
 def _table(views: "Sequence[RunView]", columns: Sequence[str] | None = None) -> Table:

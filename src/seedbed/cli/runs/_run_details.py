@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -100,9 +101,10 @@ def _course(snapshot: Snapshot) -> RenderableType:
 
 def _witness(snapshot: Snapshot) -> RenderableType:
     """One line for each feature: whether its kernels were seen to run, and which."""
-    if "audit_run" not in snapshot.documents:
+    try:
+        audit = AuditRun.model_validate(snapshot.documents["audit_run"])
+    except (KeyError, ValidationError):  # there is none, or a document of somebody else's has its name
         return section(Text("runtime", style="bold"), [_MISSING])
-    audit = AuditRun.model_validate(snapshot.documents["audit_run"])
     rows = [_feature(feature, audit.of(feature)) for feature in Feature]
     rows += [("", Text("degraded", style="yellow"), reason) for reason in audit.reasons]
     rows += [("", Text("incident", style="yellow"), incident) for incident in audit.incidents]

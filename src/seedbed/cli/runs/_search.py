@@ -36,7 +36,8 @@ def search(
         names = [str(_name_of(column, catalog, "value")) for column in columns]
         found = catalog.search(query, project=project, limit=limit, sort=name)
         more = catalog.count(query, project=project) - len(found)
-    views = [store.finished(item.project, item.seq) for item in (found if name else reversed(found))]
+    commits = (store.log(item.project).readable(item.seq) for item in (found if name else reversed(found)))
+    views = [store.finished(commit.snapshot.project, commit.seq) for commit in commits if commit]
     if query is None and name is None:
         views += store.unfinished(project)
     return Search(views, more, names)

@@ -22,6 +22,7 @@ from seedbed.records.snapshot._snapshot import Snapshot
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import baselines_folder
 from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed, slot_taken
+from seedbed.records.storage._owner import OwnLock, alone
 
 __all__ = ["Baselines", "Promotion", "PromotionKind", "PromotionRule", "best_of_groups", "metric_at", "number_at"]
 
@@ -69,6 +70,7 @@ class Baselines:
 
     def __init__(self, files: Files, project: str) -> None:
         self._records = NumberedLog(files, baselines_folder(project))
+        self._lock = OwnLock()
         self._num_read = 0
         self._by_group: dict[str, Promotion] = {}
         self._rule: PromotionRule | None = None
@@ -81,11 +83,13 @@ class Baselines:
         """Record `seq`. Raises NotFound, StoreCorrupt when it is damaged, InvalidInput for one of a later version."""
         return parsed(Promotion, self._records.read(seq).body, self.key(seq))
 
+    @alone
     def of(self, group: str) -> Promotion | None:
         """The baseline of a comparison group; None, too, when a record that cannot be read may have ended it."""
         self._catch_up()
         return self._by_group.get(group)
 
+    @alone
     def current(self) -> list[Promotion]:
         """The baseline of every group that has one, in the order of their commits; as `of`."""
         self._catch_up()
@@ -104,6 +108,7 @@ class Baselines:
             if isinstance(found, Promotion):
                 yield found
 
+    @alone
     def promote(self, commit: Commit, reason: str, now: datetime, rule: PromotionRule | None = None) -> Promotion:
         """Make `commit` the baseline of its group; a no-op when it already is. Raises StoreUnavailable."""
         group = commit.snapshot.digests["comparison_group"]
@@ -123,6 +128,7 @@ class Baselines:
             )
         )
 
+    @alone
     def demote(self, group: str, reason: str, now: datetime) -> Promotion | None:
         """Remove the group's baseline; None when it has none. Raises StoreUnavailable."""
         if self.of(group) is None:
@@ -131,6 +137,7 @@ class Baselines:
             Promotion(kind=PromotionKind.DEMOTED, timestamp=now, reason=redact_text(reason), group=group)
         )
 
+    @alone
     def set_rule(self, rule: PromotionRule | None, reason: str, now: datetime) -> Promotion:
         """Promote by `rule` from now on; None ends automatic promotion. Raises InvalidInput and StoreUnavailable."""
         if rule and not rule.metric.startswith("metrics."):
@@ -138,6 +145,7 @@ class Baselines:
         clean = rule and rule.model_copy(update={"metric": redact_text(rule.metric)})
         return self._publish(Promotion(kind=PromotionKind.RULE, timestamp=now, reason=redact_text(reason), rule=clean))
 
+    @alone
     def consider(self, commit: Commit, baseline: Commit | None, now: datetime) -> Promotion | None:
         """Promote `commit` if the rule prefers it to `baseline`, its group's current one. Raises StoreUnavailable."""
         rule = self.rule
@@ -149,6 +157,7 @@ class Baselines:
             return None
         return self.promote(commit, f"by the rule {rule}: {candidate:g} after {before}", now, rule)
 
+    @alone
     def _publish(self, record: Promotion) -> Promotion:
         data, _ = seal(plain(record.model_dump(mode="json")))
         for _ in self._records.races():
@@ -161,6 +170,7 @@ class Baselines:
         self._apply(record)
         return record
 
+    @alone
     def _catch_up(self) -> None:
         while found := self._followed(self._num_read + 1):
             self._apply(found)

@@ -29,11 +29,13 @@ def read_object(files: Files, key: str) -> Mapping[str, Any] | None:
 
 
 def whole_copy(shown: Mapping[str, Any] | None, folder: str) -> Commit | None:
-    """The commit that the view `shown` of `folder` holds, if it is whole: if its digest is that of its content."""
+    """The commit that the view `shown` of `folder` holds, if it is whole: if all its digests are of its content."""
     body = {name: value for name, value in (shown or {}).items() if name != "digest"}
     try:
         sealed = seal(body)[1]
         commit = Commit(body["snapshot_seq"], sealed, body).checked()
+        if commit.wrong_digests():
+            return None
     except (ValueError, KeyError, TypeError, AttributeError, InvalidInput, StoreCorrupt, ValidationError):
         return None
     return commit if shown and sealed == shown.get("digest") and run_folder_of(commit.snapshot) == folder else None

@@ -88,7 +88,9 @@ class Headers:
         }
 
     def append(self, header: Header) -> None:
-        """Add the header of a later commit than all before; the numbers between are lost."""
+        """Add the header of a later commit than all before; the numbers between are lost. Raises ValueError if not."""
+        if header.seq <= self.last:
+            raise ValueError(f"the header of commit {header.seq} comes after that of {self.last}")
         while self.last < header.seq - 1:
             self.append_lost()
         self._keys.append(header.key)

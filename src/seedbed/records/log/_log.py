@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, encode, encode_object
+from seedbed.records.canonical._names import NAME_RULE, is_name
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal, seal_encoded
 from seedbed.records.log._baselines import Baselines, Promotion
@@ -32,6 +33,7 @@ from seedbed.records.snapshot._snapshot import Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
 from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged, slot_taken
+from seedbed.records.storage._owner import OwnLock, alone
 from seedbed.records.storage._writer_turn import Turn, no_turn
 
 __all__ = ["CommitLog"]
@@ -57,6 +59,7 @@ class CommitLog:
         self._turn = turn
         self.files = files
         self._records = NumberedLog(files, log_folder(project), partial(mentioned_after, files, project))
+        self._lock = OwnLock()
         self._headers: Headers | None = None
         self._has_damage = False
         self._recent: dict[int, Commit] = {}
@@ -98,6 +101,7 @@ class CommitLog:
         """As `readable`, without validation of what no comparison needs."""
         return self._recent.get(seq) or self._or_none(seq, self._header)
 
+    @alone
     def _or_none(self, seq: int, check: Callable[[Commit], object]) -> Commit | None:
         headers = self._current_headers()
         if not 1 <= seq <= headers.last or headers.is_lost(seq):
@@ -127,12 +131,20 @@ class CommitLog:
                 yield found
 
     def newest_commit(self) -> Commit | None:
-        """The newest commit that can be read; None when there is none."""
-        while seq := self._current_headers().newest():
-            if found := self.readable(seq):
-                return found
-        return None
+        """The commit that was made last, of those that can be read; None when there is none.
 
+        A copy was made when its original was: so of the newest copies, and the commit before them, the latest counts.
+        """
+        found: Commit | None = None
+        for seq in range(self.head(), 0, -1):
+            commit = self.readable(seq)
+            if commit and (found is None or commit.snapshot.timestamp > found.snapshot.timestamp):
+                found = commit
+            if commit and commit.snapshot.origin is None:
+                break
+        return found
+
+    @alone
     def find(self, run_id: str, stage: Stage) -> Header | None:
         """The header of the newest commit of the run's stage, of whichever attempt; None when it never finished."""
         headers = self._current_headers()
@@ -180,6 +192,7 @@ class CommitLog:
         built = build_body(draft, logs, timestamp, resumes, untold)
         return self._published(built.content, encoded=built.encoded)
 
+    @alone
     def same(self, commit: Commit) -> Commit | None:
         """The commit of this log with the run, stage, attempt and content of `commit`, of any log; None without one.
 
@@ -196,6 +209,7 @@ class CommitLog:
         held = upgraded(commit.body, f"commit {commit.seq}")
         return self._published(held, copied(commit.body, commit.digest, redact_text(store)))
 
+    @alone
     def _published(
         self,
         content: Mapping[str, Any],
@@ -233,6 +247,7 @@ class CommitLog:
         self._write_checkpoint_if_due(headers, commit)
         return commit
 
+    @alone
     def diff(self, earlier: Commit, later: Commit, policy: Policy | None = None) -> Diff:
         """The diff from `earlier`, of this log, to `later`, of any log, with the noise of the replicates of `earlier`.
 
@@ -240,6 +255,7 @@ class CommitLog:
         """
         return Diff.model_validate(self._predecessors.diff(self._current_headers(), earlier, later.side, policy))
 
+    @alone
     def replicate_of(self, commit: Commit) -> Commit | None:
         """The newest commit before `commit` that differs from it in the seed, and what follows from it, at most."""
         headers = self._current_headers()
@@ -248,6 +264,7 @@ class CommitLog:
         found = (self.readable(seq) for seq in earlier if headers.run_id(seq) != own.run_id)
         return next(filter(None, found), None)
 
+    @alone
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
         """Promote `commit` to its group's baseline if the project's rule prefers it. Raises StoreUnavailable.
 
@@ -261,6 +278,7 @@ class CommitLog:
         baseline = self._predecessors.promoted(current)
         return None if baseline is None else self.baselines.consider(commit, baseline, now)
 
+    @alone
     def _current_headers(self) -> Headers:
         if self._headers is None:
             self._headers = self._open()
@@ -347,7 +365,11 @@ class CommitLog:
 
     def _header(self, commit: Commit) -> Header:
         with self._require_snapshot(commit):
-            return header_of(upgraded(commit.body, self.key(commit.seq)))
+            header = header_of(upgraded(commit.body, self.key(commit.seq)))
+            for what, name in (("run_id", header.run_id), ("cohort_id", header.cohort_id)):
+                if not is_name(name):
+                    raise ValueError(f"its {what} is {name!r}, expected {NAME_RULE}")
+            return header
 
     @contextlib.contextmanager
     def _require_snapshot(self, commit: Commit) -> Iterator[None]:

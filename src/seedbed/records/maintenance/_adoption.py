@@ -16,7 +16,11 @@ def adopt(store: Store, log: CommitLog, commit: Commit, expiry: Expiry | None, n
     the copy has expired here too, then. Raises as `CommitLog.append`.
     """
     made = log.adopt(commit, name)
-    expire(store, made, expiry)
+    expire(store, made, commit, expiry)
+    group = made.snapshot.digests["comparison_group"]
+    baseline = log.baselines.of(group)
+    if baseline and baseline.digest == commit.digest:
+        log.baselines.promote(made, f"commit {commit.seq} is number {made.seq} now", store.clock.now(), baseline.rule)
     log.promote_by_rule(made, store.clock.now())
     folder = run_folder_of(made.snapshot)
     for file, data in views(made, FIRST_VIEWS).items():
@@ -25,10 +29,15 @@ def adopt(store: Store, log: CommitLog, commit: Commit, expiry: Expiry | None, n
     return made
 
 
-def expire(store: Store, made: Commit, expiry: Expiry | None) -> None:
-    """Record that the copy `made` has expired by `expiry`, unless that is recorded. Raises StoreUnavailable."""
+def expire(store: Store, made: Commit, commit: Commit, expiry: Expiry | None) -> None:
+    """Record that `made` has expired by `expiry`, if it is a copy of `commit`, and that is not recorded.
+
+    What was not made from `commit` is this store's own to keep. Raises StoreUnavailable.
+    """
     snapshot = made.snapshot
+    if expiry is None or snapshot.origin is None or snapshot.origin.digest != commit.digest:
+        return
     here = Expiries(store.files, snapshot.project)
-    if expiry and made.digest not in here.by_commit():
+    if made.digest not in here.by_commit():
         gone = Expired(snapshot_seq=made.seq, digest=made.digest, run_id=snapshot.run_id, stage=snapshot.stage)
         here.record([gone], expiry.rule, expiry.timestamp)

@@ -1,13 +1,10 @@
 """Checks whether each commit of a log is the one that was made, by the digests that it and later commits recorded."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from seedbed.records.canonical._seal import seal
 from seedbed.records.maintenance._findings import NO_COPY, NOTHING, Finding, FindingKind
 from seedbed.records.snapshot._commit import Commit
-from seedbed.records.snapshot._digests import content_digests, own_digests
-from seedbed.records.snapshot._migrations import upgraded
 
 __all__ = ["ChainCheck"]
 
@@ -35,6 +32,10 @@ class ChainCheck:
         self._copies: dict[str, int] = {}  # the numbers of the copies of other commits, by the digest of those
         self._judged: list[_Record] | None = None
 
+    def copy_of(self, digest: str) -> int | None:
+        """The number of the copy of the commit with this digest; None when there is none."""
+        return self._copies.get(digest)
+
     def digests(self) -> Iterator[str]:
         """The digests of the commits, and of those of which they are copies."""
         yield from self._digests.values()
@@ -45,8 +46,8 @@ class ChainCheck:
         self._judged = None
         self._digests[commit.seq] = commit.digest
         self._records.extend(_recorded(commit))
-        self._copies |= dict.fromkeys((digest for digest, _ in _originals(commit.body)), commit.seq)
-        if wrong := _own_digests_that_differ(commit):
+        self._copies |= dict.fromkeys((digest for digest, _ in commit.originals()), commit.seq)
+        if wrong := commit.wrong_digests():
             self._own[commit.seq] = f"its recorded digests of {', '.join(wrong)} do not match its content"
 
     def expected(self, seq: int) -> list[str]:
@@ -56,10 +57,15 @@ class ChainCheck:
     def findings(self) -> dict[str, Finding]:
         """The commits that are not what they were, by key."""
         wrong = FindingKind.DIGEST_WRONG
+        numbers = {digest: seq for seq, digest in self._digests.items()}
         found = {seq: Finding(wrong, self._key(seq), what, NO_COPY) for seq, what in self._own.items()}
         against = [item for item in self._credible() if self._digests.get(item.seq, item.digest) != item.digest]
         for record in sorted(against, key=lambda item: (item.digest in self._copies, item.seq)):  # damage goes first
             found.setdefault(record.seq, self._finding(record))
+        for digest, seq in self._copies.items():
+            if seq not in found and (first := numbers.get(digest)) is not None:
+                problem = f"it is a copy of commit {first}, which is in the log too: each holds the same run"
+                found[seq] = Finding(FindingKind.RENUMBERED, self._key(seq), problem, NOTHING)
         return {finding.path: finding for finding in found.values()}
 
     def _finding(self, record: _Record) -> Finding:
@@ -88,17 +94,6 @@ class ChainCheck:
         return self._judged
 
 
-def _own_digests_that_differ(commit: Commit) -> list[str]:
-    """The digests in a commit that are not those of its own content, by name."""
-    body = upgraded(commit.body, f"commit {commit.seq}")
-    recorded = {**body["fingerprints"], **body["digests"]}
-    computed = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
-    wrong = sorted(name for name, digest in computed.items() if recorded.get(name) != digest)
-    if any(seal(dict(held))[1] != digest for digest, held in _originals(commit.body)):
-        wrong.append("the commit of which it is a copy")
-    return wrong
-
-
 def _recorded(commit: Commit) -> Iterator[_Record]:
     """The digests that a commit recorded of earlier ones."""
     snapshot = commit.snapshot
@@ -107,10 +102,3 @@ def _recorded(commit: Commit) -> Iterator[_Record]:
     for diff in (snapshot.diff_prev, snapshot.diff_baseline):
         if diff.prev_snapshot_seq and diff.prev_digest:
             yield _Record(commit.seq, diff.prev_snapshot_seq, diff.prev_digest, "was compared with it")
-
-
-def _originals(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The commit of which a commit is a copy, with its digest, and the one of which that one is, and so on."""
-    while origin := body.get("origin"):
-        body = origin["commit"]
-        yield origin["digest"], body

@@ -60,6 +60,7 @@ class ScannedCommit:
     named: tuple[str, ...]
     mentioned: tuple[str, ...]
     logs: Mapping[str, LogHead]
+    is_copy: bool
 
     @property
     def key(self) -> str:
@@ -216,6 +217,7 @@ def _scanned(commit: Commit, stored: frozenset[str]) -> ScannedCommit:
         named=named,
         mentioned=tuple({*named, *digests_in(commit.body)} & stored),
         logs=snapshot.logs,
+        is_copy=snapshot.origin is not None,
     )
 
 

@@ -19,14 +19,17 @@ __all__ = [
     "REPAIR",
     "RESTORE",
     "RESTORE_LOG",
-    "RESTORE_RUN_LOG",
     "RESTORE_TAIL",
     "UPGRADE",
     "Finding",
     "FindingKind",
+    "can_be_accepted",
 ]
 
-RESTORE = "restore the file from a copy of the store; it cannot be rebuilt"
+RESTORE = (
+    "restore the file from a copy of the store; it cannot be rebuilt; if there is no copy, `seedbed runs quarantine` "
+    "accepts the loss"
+)
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
 RECOVER_ANEW = f"{RECOVER}, which comes back under a new number"
 NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
@@ -48,9 +51,9 @@ EXPIRE = (
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 KEEP = "copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
-    "restore the project's log from a copy of the store; if there is none, start the run again under a new name"
+    "restore the project's log from a copy of the store; if there is none, start the run again under a new name, and "
+    "`seedbed runs quarantine` accepts the loss"
 )
-RESTORE_RUN_LOG = f"{RESTORE}; if there is no copy, `seedbed runs quarantine` accepts the loss"
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
@@ -135,3 +138,8 @@ class Finding:
     path: str
     problem: str
     advice: str
+
+
+def can_be_accepted(finding: Finding) -> bool:
+    """Whether the loss that it tells of is one of a file that stays as it is when the loss is accepted."""
+    return finding.advice in (RESTORE, RESTORE_LOG)

@@ -20,17 +20,15 @@ from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
     EXPIRE,
     FIRST_THE_COMMIT,
-    NOTHING,
     READ,
     REPAIR,
+    RESTORE,
     RESTORE_LOG,
-    RESTORE_RUN_LOG,
     UPGRADE,
     Finding,
     FindingKind,
 )
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._lost_logs import accepted_loss
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._files import Unreadable
@@ -59,7 +57,7 @@ class FolderCheck:
                 progress("reading runs", done, len(folders))
 
     def _check_folder(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
-        found = [self._settled(finding) for finding in self._logs(folder, commit)]
+        found = list(self._logs(folder, commit))
         key = f"{folder}/{SNAPSHOT_VIEW}"
         if commit is None:
             shown = list(self._view_without_commit(folder))
@@ -128,21 +126,14 @@ class FolderCheck:
                 # Step logs are the only logs that can expire.
                 if commit and name in recorded and not (name == EVENTS and self._is_expired(commit)):
                     problem = f"commit {commit.seq} was made with {_records(recorded[name].sequence)} in it"
-                    advice = EXPIRE if name == EVENTS and self.reachable.lacks_expiry(commit) else RESTORE_RUN_LOG
+                    advice = EXPIRE if name == EVENTS and self.reachable.lacks_expiry(commit) else RESTORE
                     yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", advice)
             except StoreCorrupt as damage:
                 is_whole = isinstance(damage, Unreadable) and damage.is_whole
-                advice = READ if is_whole else RESTORE_RUN_LOG
+                advice = READ if is_whole else RESTORE
                 yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), advice)
             else:
                 yield from _one_log(key, frames, recorded.get(name), has_known_commit=has_known_commit)
-
-    def _settled(self, finding: Finding) -> Finding:
-        """The finding on a log; as one in quarantine where the loss, such as it is, was accepted."""
-        if finding.kind is FindingKind.LOG_TORN or finding.advice == FIRST_THE_COMMIT:
-            return finding
-        told = accepted_loss(self.store.files, finding.path)
-        return Finding(FindingKind.QUARANTINED, finding.path, told, NOTHING) if told else finding
 
     def _may_lack_commit(self, folder: str, commit: ScannedCommit | None) -> bool:
         """Whether a commit that is lost or damaged, and whose loss nobody accepted, may have recorded this folder."""
@@ -225,12 +216,12 @@ def _one_log(key: str, frames: Frames, head: LogHead | None, *, has_known_commit
     if head and len(frames.entries) < head.sequence:
         rest = f" and {frames.torn_bytes} bytes of another" if frames.torn_bytes else ""
         problem = f"it is cut short: it holds {_records(len(frames.entries), 'whole ')}{rest}, but its commit recorded "
-        yield Finding(FindingKind.LOG_DAMAGED, key, f"{problem}{head.sequence}", RESTORE_RUN_LOG)
+        yield Finding(FindingKind.LOG_DAMAGED, key, f"{problem}{head.sequence}", RESTORE)
         return  # what is left of a record is no torn tail that could be cut off
     if head and (found := frames.entries[head.sequence - 1].digest) != head.digest:
         problem = f"it is another log: its record {head.sequence} has the digest {found[:12]}…, "
         problem += f"but its commit recorded {head.digest[:12]}…"
-        yield Finding(FindingKind.LOG_DAMAGED, key, problem, RESTORE_RUN_LOG)
+        yield Finding(FindingKind.LOG_DAMAGED, key, problem, RESTORE)
         return  # an incomplete record after it is one of that other log
     if frames.torn_bytes:
         problem = f"the last {frames.torn_bytes} bytes, from byte {frames.whole_bytes} on, are an incomplete record"

@@ -7,10 +7,11 @@ from seedbed.records._status import STALE_AFTER
 from seedbed.records._store import Store, check_marker
 from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck
-from seedbed.records.maintenance._findings import REPAIR, Finding, FindingKind
+from seedbed.records.maintenance._findings import NOTHING, REPAIR, Finding, FindingKind, can_be_accepted
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._folders import with_folders
 from seedbed.records.maintenance._inventory import Progress
+from seedbed.records.maintenance._lost_logs import accepted_loss
 from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
 from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._layout import MARKER
@@ -40,7 +41,16 @@ def examine(store: Store, progress: Progress | None = None) -> tuple[Reachabilit
         *DerivedCheck(store, reachable, unsettled(records)).findings(progress),
         *_stray(store, reachable),
     ]
-    return reachable, with_folders(store, reachable.inventory, found)
+    told = with_folders(store, reachable.inventory, found)
+    return reachable, [_settled(store, finding) for finding in told]
+
+
+def _settled(store: Store, finding: Finding) -> Finding:
+    """The finding; as one in quarantine where the loss, such as it is, was accepted."""
+    if not can_be_accepted(finding):
+        return finding
+    told = accepted_loss(store.files, finding.path)
+    return Finding(FindingKind.QUARANTINED, finding.path, told, NOTHING) if told else finding
 
 
 def _marker(store: Store) -> Iterator[Finding]:

@@ -168,7 +168,7 @@ def _expiring(
     """The commits that expire by `policy` and have not expired before, each with its rule."""
     for project, commits in reachable.scan.commits.items():
         kept = {item.snapshot_seq or 0 for item in store.log(project).baselines.current()}
-        dated = [Dated(item.seq, item.stage, item.cohort_id, item.when) for item in commits]
+        dated = [Dated(item.seq, item.stage, item.cohort_id, item.when, item.is_copy) for item in commits]
         rules = expired_commits(policy, project, dated, kept, store.clock.now())
         for commit in commits:
             if commit.seq in rules and reachable.expiry_of(commit) is None:

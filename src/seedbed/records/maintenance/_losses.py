@@ -10,17 +10,18 @@ from seedbed.records._views import views
 from seedbed.records.canonical._canonical import digest_bytes, plain
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.log._baselines import Baselines
+from seedbed.records.log._checkpoint import checkpoint_key
 from seedbed.records.log._copies import SNAPSHOT_VIEW
 from seedbed.records.maintenance._commit_scan import Records
 from seedbed.records.maintenance._expiries import Expiries
-from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, FindingKind
+from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, FindingKind, can_be_accepted
 from seedbed.records.maintenance._fsck import examine
 from seedbed.records.maintenance._lost_logs import accept_loss
 from seedbed.records.maintenance._reachable import Reachability, find_reachable
-from seedbed.records.maintenance._tail_check import furthest_mentions
+from seedbed.records.maintenance._tail_check import furthest_mentions, record_findings
 from seedbed.records.snapshot._commit import run_folder_of
 from seedbed.records.storage._files import Files, Unreadable
-from seedbed.records.storage._layout import BASELINES, EXPIRIES, LOGS, QUARANTINE, RUNS
+from seedbed.records.storage._layout import BASELINES, BLOBS, EXPIRIES, LOGS, QUARANTINE, RUNS
 from seedbed.records.storage._numbered_log import Quarantined, record_number, tombstone
 
 __all__ = ["give_up", "quarantine", "set_record_aside", "stands_there"]
@@ -43,13 +44,13 @@ def quarantine(store: Store, key: str, reason: str) -> str:
     or that is none; Conflict when it is in quarantine already, Unreadable when its bytes may be whole, and
     StoreUnavailable.
     """
-    if key.startswith(f"{RUNS}/") and key.endswith(".log"):
-        return _accept_log(store, key, reason)
+    if key.startswith((f"{RUNS}/", f"{BLOBS}/")):
+        return _accept(store, key, reason)
     seq = _record_number(key)
     reachable = find_reachable(store)
     _require_lost(store, reachable, key, seq)
     lost = next(iter(reachable.scan.expected(key)), "") if key.startswith(f"{LOGS}/") else ""
-    found = reachable.findings.get(key)
+    found = record_findings(store, reachable).get(key)
     if found is None or found.kind is not FindingKind.DIGEST_WRONG:
         return give_up(store, key, lost, reason)
     _keep_copy(store, key, seq)
@@ -65,15 +66,18 @@ def give_up(store: Store, key: str, lost: str, reason: str) -> str:
 
 
 def _replaced(store: Store, key: str, lost: str, reason: str, *, is_there: bool) -> str:
+    checkpoint = checkpoint_key(key.rpartition("/")[0])
+    store.files.remove(checkpoint)  # it may tell of the record, and readers would warn of what is accepted
     kept = set_record_aside(store.files, key)
     data = tombstone(_record_number(key), lost, redact_text(reason), str(plain(store.clock.now())))
     if is_there:
         store.files.replace(key, data)
-        return kept
-    try:
-        store.files.create(key, data)
-    except FileExistsError:  # a link that leads nowhere, or a writer has taken the number at this moment
-        raise Conflict(stands_there(key)) from None
+    else:
+        try:
+            store.files.create(key, data)
+        except FileExistsError:  # a link that leads nowhere, or a writer has taken the number at this moment
+            raise Conflict(stands_there(key)) from None
+    store.files.remove(checkpoint)  # another process may have written one meanwhile
     return kept
 
 
@@ -91,15 +95,16 @@ def _keep_copy(store: Store, key: str, seq: int) -> None:
         )
 
 
-def _accept_log(store: Store, key: str, reason: str) -> str:
+def _accept(store: Store, key: str, reason: str) -> str:
     findings = {finding.path: finding for finding in examine(store)[1]}
     found = findings.get(key)
-    if found is None or found.kind is FindingKind.LOG_TORN:
-        raise InvalidInput(f"nothing of {key} is lost; `seedbed runs fsck` names what is")
-    if found.kind is FindingKind.QUARANTINED:
+    if found is not None and found.kind is FindingKind.QUARANTINED:
         raise Conflict(f"{key}: {found.problem}")
-    if found.advice == FIRST_THE_COMMIT:
+    if found is not None and found.advice == FIRST_THE_COMMIT:
         raise InvalidInput(f"whether {key} is damaged is not known: {found.problem}; {found.advice}")
+    if found is None or not can_be_accepted(found):
+        advice = "" if found is None else f": {found.advice}"
+        raise InvalidInput(f"no loss of {key} can be accepted; `seedbed runs fsck` names what is lost{advice}")
     kept = set_record_aside(store.files, key)
     accept_loss(store.files, key, redact_text(reason), str(plain(store.clock.now())))
     return kept

@@ -1,4 +1,7 @@
-"""The step logs and journals whose loss was accepted: readers go on telling of it, but `fsck` asks for nothing more."""
+"""The files whose loss was accepted and that stay as they are: readers tell of it, and `fsck` asks for nothing more.
+
+They are step logs and journals, blobs, and the status of a run that finished and has no commit.
+"""
 
 from seedbed.errors import NotFound
 from seedbed.records.canonical._canonical import digest_bytes

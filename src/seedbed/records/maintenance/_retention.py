@@ -6,7 +6,7 @@ the rules say.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
@@ -62,12 +62,16 @@ class RetentionPolicy(Message):
 
 @dataclass(frozen=True)
 class Dated:
-    """The parts of a commit that retention needs; `when` is the time of the commit, by the clock of its machine."""
+    """The parts of a commit that retention needs; `when` is the time of the commit, by the clock of its machine.
+
+    A copy, which came from another number or store, has its place by that time among the others.
+    """
 
     seq: int
     stage: Stage
     cohort_id: str
     when: datetime
+    is_copy: bool = False
 
 
 def load_retention(path: Path) -> RetentionPolicy:
@@ -112,10 +116,14 @@ def _is_young(rule: RetentionRule, commit: Dated, now: datetime) -> bool:
 
 
 def _by_stage(commits: Iterable[Dated]) -> Mapping[Stage, list[Dated]]:
-    found: dict[Stage, list[Dated]] = {}
+    """The commits of each stage in the order in which they were made: by number, and copies by their time."""
+    found: dict[Stage, list[tuple[datetime, Dated]]] = {}
+    latest = datetime.min.replace(tzinfo=UTC)
     for commit in sorted(commits, key=lambda item: item.seq):
-        found.setdefault(commit.stage, []).append(commit)
-    return found
+        if not commit.is_copy:
+            latest = max(latest, commit.when)
+        found.setdefault(commit.stage, []).append((commit.when if commit.is_copy else latest, commit))
+    return {stage: [commit for _, commit in sorted(of, key=lambda item: item[0])] for stage, of in found.items()}
 
 
 def _newest(commits: Iterable[Dated]) -> Mapping[tuple[str, Stage], int]:

@@ -10,7 +10,7 @@ from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
 from seedbed.records.log._copies import read_object
 from seedbed.records.maintenance._commit_scan import add_finding, gap_problem, readable_records
-from seedbed.records.maintenance._findings import RECOVER, RESTORE_TAIL, Finding, FindingKind
+from seedbed.records.maintenance._findings import NOTHING, RESTORE_TAIL, Finding, FindingKind
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._layout import BASELINES, LATEST, LOGS, log_folder
 from seedbed.records.storage._numbered_log import record_number
@@ -49,8 +49,9 @@ def record_findings(store: Store, reachable: Reachability) -> dict[str, Finding]
             findings[key] = Finding(FindingKind.COMMIT_MISSING, key, problem, RESTORE_TAIL)
     for copy in reachable.copies.values():
         item = findings.get(copy.record)
-        if item and not copy.problem and not copy.is_given:
-            findings[copy.record] = replace(item, advice=RECOVER)
+        is_expected = copy.commit.digest in reachable.scan.expected(copy.record)
+        if item and not copy.problem and (is_expected or not copy.is_given):
+            findings[copy.record] = replace(item, advice=copy.advice)
     return findings
 
 
@@ -109,5 +110,10 @@ def _promoted(
         yield CommitMention(project, promotion.snapshot_seq, f"{BASELINES}/{project}")
         found = digests.get(promotion.snapshot_seq, promotion.digest)
         if found != promotion.digest:
+            key, chain = store.log(project).key(promotion.snapshot_seq), reachable.scan.chains[project]
+            if (copy := chain.copy_of(promotion.digest or "")) is not None:
+                problem = f"it is another one than the promotion recorded: that is number {copy} now; nothing is lost"
+                findings.setdefault(key, Finding(FindingKind.RENUMBERED, key, problem, NOTHING))
+                continue
             problem = f"its digest is {str(found)[:12]}…, but the promotion recorded {str(promotion.digest)[:12]}…"
-            add_finding(findings, FindingKind.DIGEST_WRONG, store.log(project).key(promotion.snapshot_seq), problem)
+            add_finding(findings, FindingKind.DIGEST_WRONG, key, problem)

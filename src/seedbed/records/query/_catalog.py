@@ -56,14 +56,25 @@ class Catalog:
                     catalog._catch_up(store, progress)
                     until_ready.pop_all()
             except sqlite3.OperationalError as problem:
-                if "locked" in str(problem) or attempt == "rebuilt":
+                if "locked" in str(problem):
                     raise StoreUnavailable(f"the catalog {path} cannot be used: {problem}; try again") from problem
+                if attempt == "rebuilt":  # such as on a full disk
+                    return cls._in_memory(store, progress)
             except sqlite3.DatabaseError:
                 pass
             else:
                 return catalog
-            remove(path)
+            try:
+                remove(path)
+            except StoreUnavailable:  # a store that is only read
+                return cls._in_memory(store, progress)
         raise StoreCorrupt(f"the catalog {path} is damaged again right after it was rebuilt; look at the disk")
+
+    @classmethod
+    def _in_memory(cls, store: Store, progress: CatalogProgress | None) -> Self:
+        catalog = cls(connected(None))
+        catalog._catch_up(store, progress)
+        return catalog
 
     def search(
         self, query: Query | None = None, *, project: str | None = None, limit: int = 20, sort: Name | None = None
@@ -154,14 +165,14 @@ class Catalog:
 
         Entries of another log of the same name, or among which one is missing, are deleted.
         """
-        count, newest, digest = self._connection.execute(
-            "SELECT count(*), max(seq), digest FROM commits WHERE project = ?", [log.project]
-        ).fetchone()
-        if newest is None:
+        rows = self._connection.execute("SELECT seq, digest FROM commits WHERE project = ? ORDER BY seq", [log.project])
+        digests = dict(rows.fetchall())
+        if not digests:
             return 0
-        num_lost = sum(seq < newest for seq in log.lost())
+        newest = max(digests)
         with contextlib.suppress(NotFound, StoreCorrupt):
-            if count + num_lost == newest and log.read(newest).digest == digest:
+            is_whole = digests.keys() == {*range(1, newest + 1)}.difference(log.lost())
+            if is_whole and log.read(newest).digest == digests[newest]:
                 return int(newest)
         with transaction(self._connection):
             self._connection.execute(

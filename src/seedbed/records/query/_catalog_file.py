@@ -30,10 +30,11 @@ CREATE INDEX IF NOT EXISTS facts_by_text ON facts (name_id, text, commit_id) WHE
 """
 
 
-def connected(path: Path) -> sqlite3.Connection:
-    """The catalog at `path`, made where there is none; one in memory where no file can be written."""
+def connected(path: Path | None) -> sqlite3.Connection:
+    """The catalog at `path`, made where there is none; one in memory for None, and where no file can be written."""
     try:
-        return _opened(path)
+        if path is not None:
+            return _opened(path)
     except sqlite3.OperationalError as problem:
         if "locked" in str(problem):
             raise

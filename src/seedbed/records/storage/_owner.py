@@ -1,10 +1,17 @@
 """The process that writes a log or a run. A child that it forks has the same objects, and must not write with them."""
 
+import functools
 import os
+import threading
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from seedbed.errors import Conflict
 
-__all__ = ["Owner"]
+__all__ = ["OwnLock", "Owner", "alone"]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 class Owner:
@@ -34,3 +41,39 @@ class Owner:
 
 
 os.register_at_fork(after_in_child=Owner._forked)
+
+
+class OwnLock:
+    """A lock among the threads of one process, which a thread may take again. A forked child has one of its own."""
+
+    def __init__(self) -> None:
+        self._owner = Owner()
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if not self._owner.is_here:  # another thread may have held it when the child was forked
+            self._owner, self._lock = Owner(), threading.RLock()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class _Locked(Protocol):
+    _lock: OwnLock
+
+
+Locked = TypeVar("Locked", bound=_Locked)
+
+
+def alone(
+    method: Callable[Concatenate[Locked, Arguments], Result],
+) -> Callable[Concatenate[Locked, Arguments], Result]:
+    """The `method` of an object, which one thread at a time may be in."""
+
+    @functools.wraps(method)
+    def call(self: Locked, /, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
+        with self._lock:
+            return method(self, *args, **options)
+
+    return call

@@ -41,7 +41,9 @@ def turn(folder: Path) -> Iterator[Callable[[], None]]:
         place.wait()
         yield place.wait
     finally:
-        os.close(descriptor)  # ends the turn
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile has the folder open too
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

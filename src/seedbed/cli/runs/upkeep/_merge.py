@@ -11,6 +11,8 @@ from seedbed.cli.console._render import counted, errors, out, print_json
 from seedbed.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seedbed.records import Merged
 
 __all__ = ["merge"]
@@ -51,15 +53,28 @@ def merge(
         print_json({"commits": [asdict(item) for item in found]})
     else:
         for item in found:
+            place = "would come" if item.seq is None else f"is number {item.seq} here"
             if item.problem:
-                errors().print(Text(f"{_named(item)}: {item.problem}"), soft_wrap=True)
+                but = "is not merged" if item.seq is None else f"{place}, but"
+                errors().print(Text(f"{_named(item)}, {but}: {item.problem}"), soft_wrap=True)
             elif item.is_new:
-                place = "would come" if item.seq is None else f"is number {item.seq} here"
-                out().print(Text(f"{_named(item)} {place}"), soft_wrap=True)
-        num_known = sum(not item.is_new and not item.problem for item in found)
-        out().print(f"{counted(len(found), 'commit')} there, {num_known} of them here already")
-    raise typer.Exit(ExitCode.FAIL if any(item.problem for item in found) else ExitCode.PASS)
+                out().print(Text(f"{_named(item)}, {place}"), soft_wrap=True)
+        out().print(_summary(found, dry_run=dry_run))
+    num_lost = sum(len(there.log(each).lost()) for each in there.projects() if project in (None, each))
+    if num_lost:
+        told = f"{counted(num_lost, 'commit')} there cannot be read: see `seedbed runs fsck --store {other}`"
+        errors().print(Text(told), soft_wrap=True)
+    raise typer.Exit(ExitCode.FAIL if num_lost or any(item.problem for item in found) else ExitCode.PASS)
 
 
 def _named(item: "Merged") -> str:
-    return f"commit {item.from_seq} of {item.project}, run {item.run_id},"
+    return f"commit {item.from_seq} of {item.project}, run {item.run_id}"
+
+
+def _summary(found: "Sequence[Merged]", *, dry_run: bool) -> str:
+    """How many commits came, were here, and did not come."""
+    num_new = sum(item.is_new and (dry_run or item.seq is not None) for item in found)
+    num_refused = sum(item.seq is None and not item.is_new for item in found)
+    rest = f", {num_refused:,} not merged" if num_refused else ""
+    came, num_known = "would come" if dry_run else "came", len(found) - num_new - num_refused
+    return f"{counted(len(found), 'commit')} there: {num_new:,} {came}, {num_known:,} here already{rest}"

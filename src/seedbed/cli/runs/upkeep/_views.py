@@ -47,4 +47,5 @@ def views(
     if as_json:
         print_json({"runs": len(found), "paths": paths})
     else:
-        out().print(f"{counted(len(found), 'run')}: {counted(len(paths), 'view')} written into {store}", soft_wrap=True)
+        where = str(found[0].folder) if len(found) == 1 else f"the folders of the runs in {store}"
+        out().print(f"{counted(len(found), 'run')}: {counted(len(paths), 'view')} written into {where}", soft_wrap=True)
