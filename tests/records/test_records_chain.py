@@ -297,18 +297,21 @@ def test_a_baseline_follows_its_commit_to_a_new_number(store: Store) -> None:
     assert gc(again(store)).swept == ()
 
 
-def test_a_commit_and_its_copy_in_one_log_are_told_and_no_damage(store: Store, tmp_path: Path) -> None:
+def test_a_commit_and_its_copy_in_one_log_are_told(store: Store, tmp_path: Path) -> None:
     other = Store.open(tmp_path / "other", create=True)
     commit(other, "own", data="own")
     merge(other, store)
     shutil.copytree(store.work, other.work, dirs_exist_ok=True)  # which is not how two stores are joined
     assert [(item.run_id, item.new_seq) for item in recover(again(other))] == [("own", 5)]
     repair(again(other))
-    found = {finding.path: finding.problem for finding in fsck(again(other)) if not finding.kind.is_damage}
-    assert damage(other) == []
-    assert "it is a copy of commit 3, which is in the log too" in found[key(4)]
+    found = {finding.path: finding for finding in fsck(again(other))}
+    assert "it is a copy of commit 3, which is in the log too" in found[key(4)].problem
+    assert (found[key(4)].kind.is_damage, found[key(3)].kind) == (False, FindingKind.DIGEST_WRONG)
     assert runs_of(other) == ["r1", "r2", "r3", "r3", "own"]
     assert [view.run_id for view in again(other).runs()] == ["r1", "r2", "r3", "own"]
+    quarantine(again(other), key(3), "the record before commit 4 was another")
+    assert (damage(other), recover(again(other))) == ([], [])
+    assert runs_of(other) == ["r1", "r2", "r3", "own"]
 
 
 def test_no_forged_commit_comes_back(store: Store) -> None:
