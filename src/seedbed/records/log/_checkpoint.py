@@ -1,7 +1,8 @@
 """A summary of the first commits of a log: opening a log reads this file and the few commits after it.
 
 It is derived: when it is missing, damaged or belongs to another log, it is ignored and the commits are read. It names
-the digest of the last commit that it covers, so the summary of another log is always recognised.
+the digest of the last commit that it covers, so the summary of another log is recognised, unless that very commit was
+copied here: then what it tells is confirmed by the commits.
 """
 
 from dataclasses import dataclass

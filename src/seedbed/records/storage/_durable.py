@@ -1,8 +1,8 @@
 """The only file that makes bytes durable: create-only publication, replacement and appending.
 
 Every function here writes until all is written, syncs the file, publishes it, syncs the directory, and only then
-returns. A failed sync is final: the kernel may have dropped the pages and report success the next time (PostgreSQL's
-"fsyncgate"), so it is never retried and never ignored.
+returns, unless its name or an argument says that it is not durable. A failed sync is final: the kernel may have dropped
+the pages and report success the next time (PostgreSQL's "fsyncgate"), so it is never retried and never ignored.
 """
 
 import contextlib
