@@ -46,17 +46,14 @@ class CommitLog:
 
     A commit that cannot be read (damaged, missing, or of a later version of Seedbed) is passed over, with a warning
     StoreDamaged, and its number stays taken: `lost` tells them. Only who asks for its number gets the error.
-    `turn` makes the writers of one machine wait for each other: fewer races are lost, but nothing depends on it.
+    `turn` makes the writers of one machine wait for each other: fewer races are lost, but nothing depends on it. A log
+    that `reads_all` takes nothing from a checkpoint, which may be of another log.
     """
 
-    def __init__(
-        self,
-        files: Files,
-        project: str,
-        turn: Turn = no_turn,
-    ) -> None:
+    def __init__(self, files: Files, project: str, turn: Turn = no_turn, *, reads_all: bool = False) -> None:
         self.project = project
         self._turn = turn
+        self._reads_all = reads_all
         self.files = files
         self._records = NumberedLog(files, log_folder(project), partial(mentioned_after, files, project))
         self._lock = OwnLock()
@@ -306,7 +303,7 @@ class CommitLog:
         warnings.warn(f"passed over: {advised(lost.problem)}", StoreDamaged, stacklevel=2)
 
     def _open(self) -> Headers:
-        checkpoint = read_checkpoint(self.files, self._records.folder)
+        checkpoint = None if self._reads_all else read_checkpoint(self.files, self._records.folder)
         headers = Headers()
         if checkpoint and self._covers(checkpoint):
             headers, self._newest = checkpoint.headers, RecordBefore(digest=checkpoint.digest)

@@ -12,6 +12,7 @@ from seedbed.records._status import ProcessIdentity, Status, claim_key, is_claim
 from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object, whole_copy
+from seedbed.records.log._log import CommitLog
 from seedbed.records.maintenance._adoption import adopt, expire
 from seedbed.records.maintenance._commit_scan import digests_in
 from seedbed.records.maintenance._expiries import Expiries, Expiry
@@ -71,10 +72,10 @@ def merge(
     blobs = frozenset(filter(None, (blob_digest(item.key) for item in other.files.list(BLOBS))))
     found: list[Merged] = []
     for each in other.projects() if project is None else [project]:
-        total = other.log(each).head()
+        log, total = CommitLog(store.files, each, reads_all=True), other.log(each).head()
         expiries = Expiries(other.files, each).by_commit()
         for commit in other.log(each).commits():
-            one = _Incoming(store, other, blobs, commit)
+            one = _Incoming(store, log, other, blobs, commit)
             found.append(one.looked_at() if dry_run else one.merged(named, expiries.get(commit.digest)))
             if progress:
                 progress(f"merging {each}", commit.seq, total)
@@ -83,9 +84,10 @@ def merge(
 
 @dataclass(frozen=True)
 class _Incoming:
-    """A `commit` of the store `other`, which holds `blobs`, that comes into `store`."""
+    """A `commit` of the store `other`, which holds `blobs`, that comes into the `log` of `store`."""
 
     store: Store
+    log: CommitLog
     other: Store
     blobs: Collection[str]
     commit: Commit
@@ -117,7 +119,7 @@ class _Incoming:
                 with contextlib.suppress(FileExistsError):
                     self.store.files.create(key, data)
             self._copy_blobs()
-            made = adopt(self.store, self.store.log(snapshot.project), self.commit, expiry, name)
+            made = adopt(self.store, self.log, self.commit, expiry, name)
         except Conflict as refused:
             return self._told(None, problem=str(refused))
         checks = verify(self.store, self.store.finished(snapshot.project, made.seq))
@@ -141,13 +143,12 @@ class _Incoming:
             raise Conflict(
                 f"its digests of {', '.join(wrong)} are not those of its content, so it is not what was made"
             )
-        log = self.store.log(snapshot.project)
         try:
-            here = log.same(self.commit)
+            here = self.log.same(self.commit)
         except Conflict:
             problem = f"attempt {snapshot.attempt_id} of {self._who} has other content here; {_STAYS}"
             raise Conflict(problem) from None
-        if here is None and log.find(snapshot.run_id, snapshot.stage) is None:
+        if here is None and self.log.find(snapshot.run_id, snapshot.stage) is None:
             self._require_not_begun()
         return here
 

@@ -89,7 +89,7 @@ def _renumbered(store: Store, scan: CommitScan, copies: Sequence[LostCopy]) -> I
     for copy in copies:
         project = copy.commit.snapshot.project
         # They are read anew: those of the store do not know what came back.
-        yield _anew(store, logs.setdefault(project, CommitLog(store.files, project)), scan, copy)
+        yield _anew(store, logs.setdefault(project, CommitLog(store.files, project, reads_all=True)), scan, copy)
 
 
 def _anew(store: Store, log: CommitLog, scan: CommitScan, copy: LostCopy) -> Recovered:
