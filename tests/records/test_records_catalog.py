@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from records_world import PROJECT, commit, draft
 
 from seedbed.contracts import Stage
-from seedbed.errors import StoreUnavailable
+from seedbed.errors import StoreDamaged, StoreUnavailable
 from seedbed.records import Catalog, Commit, Store, parse_query
 from seedbed.records.query import _catalog as catalog_module
 from seedbed.records.query import _catalog_file as file_module
@@ -349,3 +349,41 @@ def test_sorting_four_times_as_many_commits_takes_about_four_times_the_steps(sto
     few = steps_of_sorting(store)
     grow(1200)
     assert steps_of_sorting(store) < 6 * few
+
+
+@pytest.mark.parametrize("how", ["read only", "full"])
+def test_where_a_catalog_cannot_be_made_anew_the_index_is_in_memory(store, monkeypatch, how):
+    for number in range(3):
+        commit(store, f"r{number}")
+    (store.work / "catalog.sqlite3").write_bytes(b"no catalog" * 500)
+    if how == "full":
+        connected = catalog_module.connected
+
+        def full(path):
+            if path is not None:
+                raise sqlite3.OperationalError("database or disk is full")
+            return connected(path)
+
+        monkeypatch.setattr(catalog_module, "connected", full)
+    else:
+
+        def refused(_):
+            raise StoreUnavailable("cannot remove it")
+
+        monkeypatch.setattr(catalog_module, "remove", refused)
+    with Catalog.open(store) as catalog:
+        assert catalog.count() == 3
+
+
+def test_a_catalog_knows_that_one_commit_came_back_and_another_was_lost(store):
+    for number in range(4):
+        commit(store, f"r{number}")
+    second, third = (store.work / f"log/{PROJECT}/{seq:020d}.json" for seq in (2, 3))
+    whole = second.read_bytes()
+    second.write_bytes(whole[:-9])
+    with pytest.warns(StoreDamaged), Catalog.open(Store.open(store.work)) as catalog:
+        assert [hit.seq for hit in catalog.search(project=PROJECT)] == [4, 3, 1]
+    second.write_bytes(whole)
+    third.unlink()
+    with pytest.warns(StoreDamaged), Catalog.open(Store.open(store.work)) as catalog:
+        assert [hit.seq for hit in catalog.search(project=PROJECT)] == [4, 2, 1]

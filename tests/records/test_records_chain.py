@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
 
-from seedbed.errors import Conflict, InvalidInput, StoreDamaged
+from seedbed.contracts import Stage
+from seedbed.errors import Conflict, InvalidInput, StoreDamaged, StoreUnavailable
 from seedbed.records import (
     REPLICATE,
     Catalog,
@@ -32,7 +34,12 @@ from seedbed.records import (
 )
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log
+from seedbed.records.log._headers import Headers
+from seedbed.records.maintenance import _recovery
+from seedbed.records.storage._compression import compressed, decompressed
+from seedbed.records.storage._owner import OwnLock
 
+AT = datetime(2026, 6, 1, tzinfo=UTC)
 FORMER = Path(__file__).parents[1] / "data" / "snapshots-3"
 
 
@@ -386,3 +393,68 @@ def test_a_child_that_is_forked_while_a_thread_records_reads_on(store: Store) ->
         if child == 0:
             os._exit(log.head())  # with the lock of its parent it would wait for ever
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+
+
+@pytest.fixture
+def misled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store whose checkpoint tells of commits 3 and 4 the other way round: as of a log that went another way."""
+    monkeypatch.setattr(_log, "CHECKPOINT_EVERY", 4)
+    commit(store, "r4", ap=0.94)
+    path = store.work / f"log/{PROJECT}/_checkpoint.json.zst"
+    body, _ = unseal(decompressed(path.read_bytes(), 10**6))
+    keys = body["columns"]["keys"]
+    keys[2], keys[3] = keys[3], keys[2]
+    path.write_bytes(compressed(seal(body)[0]))
+    return again(store)
+
+
+def test_a_run_is_found_where_its_commit_is_whatever_a_checkpoint_tells(misled: Store) -> None:
+    header = misled.log(PROJECT).find("r4", Stage.TRAINING)
+    assert header is not None
+    assert header.seq == 4
+    assert misled.find("r3").commit == misled.log(PROJECT).read(3)
+
+
+def test_what_is_committed_already_is_found_whatever_a_checkpoint_tells(misled: Store) -> None:
+    log = misled.log(PROJECT)
+    assert log.same(again(misled).log(PROJECT).read(4)) == log.read(4)
+    assert again(misled).log(PROJECT).append(draft("r4", ap=0.94), log.read(4).snapshot.logs, AT) == log.read(4)
+
+
+def test_a_new_commit_is_compared_with_what_is_there_whatever_a_checkpoint_tells(misled: Store) -> None:
+    made = again(misled).log(PROJECT).append(draft("r5"), {}, AT)
+    assert (made.seq, made.snapshot.diff_prev.prev_run_id) == (5, "r4")
+    assert made.snapshot.diff_prev.metric_deltas["/test/ap"].previous == 0.94
+
+
+def test_headers_come_in_the_order_of_their_numbers(store: Store) -> None:
+    headers = Headers()
+    first = store.log(PROJECT).header(1)
+    headers.append(first)
+    with pytest.raises(ValueError, match="the header of commit 1 comes after that of 1"):
+        headers.append(first)
+
+
+def test_a_lock_that_a_thread_held_when_a_child_was_forked_is_another_one_there() -> None:
+    lock = OwnLock()
+    lock._lock.acquire()
+    lock._owner.pid = -1  # as in the child
+    taken: list[bool] = []
+    thread = threading.Thread(target=lambda: taken.append(bool(lock.__enter__()) or True), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert taken == [True]
+
+
+def test_a_disk_that_refuses_a_copy_is_told_and_the_copy_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    (store.work / key(3)).unlink()
+    shutil.rmtree(store.work / "latest")
+    commit(again(store), "x")
+
+    def refused(*_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_recovery, "adopt", refused)
+        assert [(item.new_seq, item.problem) for item in recover(again(store))] == [(None, "the disk is full")]
+    assert [(item.new_seq, item.problem) for item in recover(again(store))] == [(4, "")]

@@ -347,6 +347,59 @@ def test_a_project_that_the_other_store_does_not_have_is_refused(stores: tuple[S
         merge(*stores, project="fligths")
 
 
+def test_what_keeps_a_run_from_coming_is_told_and_nothing_of_it_comes(
+    stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = stores
+    store.start(PROJECT, "b1").failed("no memory")
+    for dry_run in (True, False):
+        assert (
+            "b1:TRAINING of flights is FAILED here, and has no commit"
+            in problems(merge(store, other, dry_run=dry_run))["b1"]
+        )
+    claim = store.work / f"runs/{PROJECT}/b1/TRAINING/attempt-1.json"
+    claim.write_bytes(b"[]\n")
+    assert "has begun here too" in problems(merge(again(store), other))["b1"]
+    shutil.rmtree(store.work / f"runs/{PROJECT}/b1")
+    log = store.work / f"runs/{PROJECT}/b1/TRAINING/events.log"
+    log.mkdir(parents=True)
+    assert "events.log is another file here; move it away" in problems(merge(again(store), other))["b1"]
+    log.rmdir()
+
+    def begun(self: _merge._Incoming, files: object) -> None:
+        if self.commit.snapshot.run_id == "b1":
+            again(store).start(PROJECT, "b1")  # between the look and the claim
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_merge._Incoming, "_require_room", begun)
+        assert "b1:TRAINING of flights has begun here at this moment" in problems(merge(again(store), other))["b1"]
+    assert not log.exists()
+
+
+def test_a_blob_and_a_log_that_cannot_be_read_there_are_told(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    [weights] = [path for path in (other.work / "blobs").rglob("*") if path.is_file()]
+    weights.write_bytes(b"other bytes")
+    log = other.work / f"runs/{PROJECT}/b2/TRAINING/events.log"
+    log.unlink()
+    os.mkfifo(log)
+    found = problems(merge(store, other))
+    assert found["b2"].startswith("not whole here: blobs/weights, logs/events.log; ")
+    assert blobs_of(store) == []
+
+
+def test_a_store_in_a_bucket_is_merged_and_is_not_itself(stores: tuple[Store, Store], bucket: str) -> None:
+    remote = Store.open(bucket, create=True)
+    assert problems(merge(remote, stores[1])) == {}
+    assert fsck(Store.open(bucket)) == []
+    with pytest.raises(InvalidInput, match="is this store itself"):
+        merge(remote, Store.open(f"{bucket}/"))
+    assert told(merge(stores[0], Store.open(bucket)))[3:] == [("b1", 5, True), ("b2", 6, True)]
+    made = stores[0].log(PROJECT).read(6).snapshot
+    assert made.origin is not None
+    assert made.origin.store == "one"
+
+
 @pytest.mark.slow
 def test_a_merge_that_fails_at_any_call_is_ended_by_the_next(stores: tuple[Store, Store], tmp_path: Path) -> None:
     store, other = stores

@@ -160,10 +160,10 @@ class Baselines:
     @alone
     def _publish(self, record: Promotion) -> Promotion:
         data, _ = seal(plain(record.model_dump(mode="json")))
-        for _ in self._records.races():
+        races = self._records.races()
+        while not self._records.publish(self._num_read + 1, data):
+            next(races)
             taken = self._num_read + 1
-            if self._records.publish(taken, data):
-                break
             self._catch_up()
             if self._num_read < taken:
                 raise slot_taken(self._records.key(taken))

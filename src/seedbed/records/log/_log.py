@@ -232,10 +232,8 @@ class CommitLog:
                         self.files.create(self.key(existing.seq), seal(dict(existing.body))[0])
                     return existing
                 commit, data = self._numbered(headers, content, written, encoded)
-                if (
-                    self._headers is not headers
-                ):  # what it was compared with shows that the checkpoint is of another log
-                    continue
+                if self._headers is not headers:
+                    continue  # what it was compared with has shown that the checkpoint is of another log
                 if self._records.publish(commit.seq, data):
                     break
                 self._require_progress(commit.seq)
