@@ -440,7 +440,12 @@ def test_a_lock_that_a_thread_held_when_a_child_was_forked_is_another_one_there(
     lock._lock.acquire()
     lock._owner.pid = -1  # as in the child
     taken: list[bool] = []
-    thread = threading.Thread(target=lambda: taken.append(bool(lock.__enter__()) or True), daemon=True)
+
+    def take() -> None:
+        with lock:
+            taken.append(True)
+
+    thread = threading.Thread(target=take, daemon=True)
     thread.start()
     thread.join(10)
     assert taken == [True]
