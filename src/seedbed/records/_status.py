@@ -24,6 +24,7 @@ from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.storage._files import Files
 
 __all__ = [
+    "MERGING",
     "STALE_AFTER",
     "ProcessIdentity",
     "Status",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 STALE_AFTER = timedelta(seconds=60)
+MERGING = "a merge brings its commit"  # the reason of an attempt that a merge has claimed
 _ASIDE = "move the run's folder aside and start another run"
 _END = b"}\n"
 _CLAIM = re.compile(r"attempt-(\d{1,9})\.json")

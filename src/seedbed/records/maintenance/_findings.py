@@ -9,6 +9,7 @@ __all__ = [
     "FOLDER",
     "GC",
     "KEEP",
+    "MERGE_AGAIN",
     "MOVE",
     "MOVE_OFF",
     "NOTHING",
@@ -54,6 +55,7 @@ RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name, and "
     "`seedbed runs quarantine` accepts the loss"
 )
+MERGE_AGAIN = "repeat the merge (`seedbed runs merge`); if that cannot be, `seedbed runs quarantine` accepts the loss"
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
@@ -142,4 +144,4 @@ class Finding:
 
 def can_be_accepted(finding: Finding) -> bool:
     """Whether the loss that it tells of is one of a file that stays as it is when the loss is accepted."""
-    return finding.advice in (RESTORE, RESTORE_LOG)
+    return finding.advice in (RESTORE, RESTORE_LOG, MERGE_AGAIN)

@@ -6,7 +6,7 @@ from functools import partial
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import read_status, status_damage, status_key
+from seedbed.records._status import MERGING, read_status, status_damage, status_key
 from seedbed.records._store import Store
 from seedbed.records._views import FIRST_VIEWS, views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
@@ -20,6 +20,7 @@ from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
     EXPIRE,
     FIRST_THE_COMMIT,
+    MERGE_AGAIN,
     READ,
     REPAIR,
     RESTORE,
@@ -109,8 +110,10 @@ class FolderCheck:
             return
         has_finished = status is not None and status.status is RunStatus.FINISHED
         if has_finished and not is_told and self.store.log(project).find(run_id, Stage(stage)) is None:
-            problem = "it says that the run finished, but the log holds no commit of it"
-            yield Finding(FindingKind.COMMIT_LOST, status_key(folder), problem, RESTORE_LOG)
+            problem, advice = "it says that the run finished, but the log holds no commit of it", RESTORE_LOG
+            if status and status.reason == MERGING:
+                problem, advice = "a merge of another store was interrupted before the commit of this run", MERGE_AGAIN
+            yield Finding(FindingKind.COMMIT_LOST, status_key(folder), problem, advice)
 
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import ProcessIdentity, Status, claim_key, is_claim, read_status
+from seedbed.records._status import MERGING, ProcessIdentity, Status, claim_key, is_claim, read_status
 from seedbed.records._store import Store
 from seedbed.records._views import views
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object, whole_copy
@@ -178,7 +178,7 @@ class _Incoming:
             started=snapshot.timestamp,
             heartbeat=snapshot.timestamp,
             process=ProcessIdentity(pid=0, start_ticks=0, place=""),
-            reason="merged",
+            reason=MERGING,
         )
 
     def _claim(self) -> None:
