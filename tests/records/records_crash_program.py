@@ -22,6 +22,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from itertools import count
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from unittest import mock
 
@@ -67,14 +68,14 @@ def finish(store, run_id, promise=lambda _: None):
 @contextlib.contextmanager
 def warnings_of(name):
     """The warnings that the logger `name` gives within the block."""
-    told = []
-    handler = logging.Handler()
-    handler.emit = lambda record: told.append(record.getMessage())
+    handler = BufferingHandler(10_000)
     logging.getLogger(name).addHandler(handler)
+    told = []
     try:
         yield told
     finally:
         logging.getLogger(name).removeHandler(handler)
+        told += [record.getMessage() for record in handler.buffer]
 
 
 def baseline(store, found):
