@@ -70,7 +70,7 @@ def warnings_of(name):
     """The warnings that the logger `name` gives within the block."""
     handler = BufferingHandler(10_000)
     logging.getLogger(name).addHandler(handler)
-    told = []
+    told: list[str] = []
     try:
         yield told
     finally:
