@@ -1,4 +1,4 @@
-"""Writes the views of a finished run, for whoever reads a run's folder with other tools."""
+"""Writes the views of a finished run, for people who read a run's folder with other tools."""
 
 from seedbed.errors import Conflict, NotFound, StoreCorrupt
 from seedbed.records._store import RunView, Store

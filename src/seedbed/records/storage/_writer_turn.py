@@ -109,6 +109,6 @@ class _Place:
     def _take(self, own: int) -> None:
         with contextlib.suppress(OSError):
             fcntl.flock(own, fcntl.LOCK_EX)
-        os.close(own)  # whoever still waits has the folder open, and so the turn; of anybody else it ends here
+        os.close(own)  # a writer that still waits has the folder open, and so the turn; else it ends here
         _queues.release()
         self._has_come.set()
