@@ -95,7 +95,7 @@ def test_one_lost_commit_hides_nothing_else_and_stops_nobody(
         found.finished(PROJECT, 2)
     with pytest.raises(StoreCorrupt, match="r2:TRAINING of flights is finished, but its commit is lost"):
         verify(found, found.find("r2"))
-    with pytest.raises(Conflict, match="is finished; start another run"):
+    with pytest.raises(Conflict, match=r"is finished, and its commit is lost: .* start another run"):
         found.start(PROJECT, "r2", Stage.TRAINING)
     made = commit(found, "r4")
     assert (made.seq, made.snapshot.diff_prev.prev_run_id) == (4, "r3")

@@ -227,7 +227,7 @@ class Store:
         # Again: a process that was found to be gone may have committed since, before it ended.
         self._require_no_commit(project, run_id, stage)
         if status and status.status == RunStatus.FINISHED:
-            raise Conflict(f"{run_id}:{stage} of {project} is finished; {_ANOTHER}")
+            raise Conflict(f"{run_id}:{stage} of {project} is finished, and {_NO_COMMIT}; {_ANOTHER}")
         if status and status.status == RunStatus.RUNNING:
             who = f"attempt {status.attempt} of {run_id}:{stage}"
             raise Conflict(

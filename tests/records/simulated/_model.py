@@ -76,6 +76,10 @@ class Model:
         require((known.seq, known.digest) == (commit.seq, commit.digest), f"{run_id} was acknowledged twice")
         self.saw(commit)
 
+    def is_lost(self, run_id: str) -> bool:
+        """Whether the run was acknowledged to a writer, by a disk that may have kept its status and not its commit."""
+        return self.may_lose and run_id in self.acknowledged
+
     def saw(self, commit: Commit) -> None:
         """Somebody read the commit: its number never has another content."""
         if self.may_lose:

@@ -181,6 +181,8 @@ class Writer:
             except Conflict as problem:
                 if job.is_shared or store.log(PROJECT).find(job.run_id, Stage.TRAINING):
                     return None
+                if self._model.is_lost(job.run_id):
+                    return None
                 require(asked, f"nobody else began {job.run_id}, and it was refused: {problem}")
             self._world.sleep(_STALE_SECONDS)
             store = self.opened()
