@@ -33,6 +33,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, final
 
+from peers.load import summary, timed
 from records_work import (
     NUM_METRICS,
     NUM_POINTS,
@@ -44,8 +45,6 @@ from records_work import (
     main,
     require,
     require_chained,
-    summary,
-    timed,
     whole_run,
 )
 from seedbed.contracts import Stage

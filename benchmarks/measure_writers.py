@@ -15,7 +15,8 @@ import time
 from functools import partial
 from statistics import median
 
-from records_work import PROJECT, Found, finish_drafted, main, require_chained, summary, timed, whole_run
+from peers.load import summary, timed
+from records_work import PROJECT, Found, finish_drafted, main, require_chained, whole_run
 from seedbed.contracts import Stage
 from seedbed.records import Store
 

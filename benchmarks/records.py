@@ -74,16 +74,16 @@ QUICK = Plan(
 @final
 @dataclass(frozen=True)
 class Peer:
-    """A store of others under the same load: its script, and what must be importable in its environment."""
+    """A store of others under the same load: its module, and what must be importable in its environment."""
 
     name: str
-    script: str
+    module: str
     requirements: str
     package: str
 
 
-MLFLOW = Peer("MLflow", "mlflow_store.py", "requirements-mlflow.txt", "mlflow")
-OPTUNA = Peer("Optuna", "optuna_journal.py", "requirements-optuna.txt", "optuna")
+MLFLOW = Peer("MLflow", "peers.mlflow_store", "requirements-mlflow.txt", "mlflow")
+OPTUNA = Peer("Optuna", "peers.optuna_journal", "requirements-optuna.txt", "optuna")
 
 
 @final
@@ -241,8 +241,8 @@ class Bench:
 
     def _theirs(self, peer: Peer, command: str, **options: object) -> Found:
         progress.print(f"  {peer.name}: {command} {options or ''}")
-        script, chosen = HERE / "peers" / peer.script, str(self._new_store())
-        return _json_of([str(self._peers[peer]), str(script), command, chosen, *_flags(options)])
+        chosen = str(self._new_store())
+        return _json_of([str(self._peers[peer]), "-m", peer.module, command, chosen, *_flags(options)])
 
     def _new_store(self) -> Path:
         self._num_stores += 1
@@ -277,7 +277,7 @@ def _flags(options: Mapping[str, object]) -> list[str]:
 
 def _json_of(command: list[str]) -> Found:
     """The JSON that a measurement printed; if it failed, ends the benchmark with its last output."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
     found: Found = json.loads(done.stdout.splitlines()[-1])
@@ -337,10 +337,10 @@ def main() -> None:
     peer.add_argument("--no-peer", action="store_true", help="leave MLflow and Optuna out")
     options = parser.parse_args()
     wanted = () if options.no_peer else (MLFLOW, OPTUNA)
-    pythons = {each: peer_python(each, options.peer_envs / each.package) for each in wanted}
+    pythons = {each: peer_python(each, options.peer_envs.absolute() / each.package) for each in wanted}
     peers = {each: python for each, python in pythons.items() if python}
     with tempfile.TemporaryDirectory(dir=options.on) as folder:
-        found = Bench(QUICK if options.quick else FULL, peers, Path(folder)).run()
+        found = Bench(QUICK if options.quick else FULL, peers, Path(folder).absolute()).run()
     if options.json:
         print(json.dumps(found))
     else:

@@ -3,11 +3,9 @@
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from seedbed.contracts import Stage
@@ -64,23 +62,6 @@ def whole_run(store: Store, run_id: str, number: int) -> Commit:
     for step in range(NUM_POINTS):
         run.log(step, {"loss": 1 / (1 + step)})
     return finish_drafted(run, number)
-
-
-def summary(seconds: list[float]) -> Found:
-    """Rate, median and 99th percentile."""
-    ordered = sorted(seconds)
-    return {
-        "per_second": len(ordered) / sum(ordered),
-        "p50_ms": median(ordered) * 1e3,
-        "p99_ms": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1e3,
-    }
-
-
-def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What `call` returns, and the wall seconds that it took."""
-    began = time.perf_counter()
-    found = call()
-    return found, time.perf_counter() - began
 
 
 def require_chained(store: Store, num_commits: int) -> None:

@@ -48,7 +48,7 @@ if sys.path[0] == str(Path(__file__).resolve().parent):
 import numpy as np
 import numpy.typing as npt
 import torch
-from tgm import DGBatch, DGraph  # type: ignore[attr-defined]  # this file has the name of the package
+from tgm import DGBatch, DGraph
 from tgm.constants import PADDED_NODE_ID
 from tgm.data import DGData, DGDataLoader
 from tgm.hooks import HookManager, NegativeEdgeSamplerHook, RecencyNeighborHook
