@@ -329,6 +329,26 @@ def test_a_long_whole_number_is_read_as_the_float_that_it_was(number):
     assert parse_json(rfc8785.dumps([float(number)])) == [float(number)]
 
 
+@given(st.integers(2**53 - 3, 2**53 + 3) | st.integers(0, 2**64), st.booleans(), st.integers(0, 5))
+def test_a_long_integer_is_found_wherever_it_stands_and_however_it_is_spaced(size, is_negative, place):
+    number = -size if is_negative else size
+    shapes = (
+        "{}",
+        " {} ",
+        "[1,{}]",
+        '{{"a-1":{}}}',
+        "[\n\t{}\r\n]",
+        '{{"9007199254740993": {}, "b": "9007199254740993"}}',
+    )
+    written = shapes[place].format(number).encode()
+
+    def expected(text):
+        return int(text) if abs(int(text)) < 2**53 else float(text)
+
+    found, wanted = parse_json(written), json.loads(written, parse_int=expected)
+    assert (repr(found), found) == (repr(wanted), wanted)
+
+
 def test_text_is_taken_as_it_is_and_never_normalised():
     composed, decomposed = "\u00e9", "e\u0301"
     assert digest(composed) != digest(decomposed)

@@ -47,6 +47,10 @@ _DEEPEST = 100
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-5, 1e15
 # The first bytes of characters beyond the basic plane, which UTF-16 sorts before U+E000 and UTF-8 after it.
 _BEYOND_BASIC_PLANE = re.compile(rb"[\xf0-\xf4]")
+# JSON, translated so, may hold a long integer only where it holds `_LONG`: digits become 0, what may stand before a
+# number a comma, and all else an x. That takes a third of the time of looking at every value.
+_SHAPES = bytes(ord("0" if chr(at).isdecimal() else "," if chr(at) in ":,[- \t\r\n" else "x") for at in range(256))
+_LONG = b"," + b"0" * len(str(LARGEST_EXACT))
 
 
 def canonical_json(value: object) -> bytes:
@@ -107,7 +111,8 @@ def parse_json(data: bytes) -> Any:
     """Parse JSON; integers beyond 2^53 become floats, since only floats are written so. Raises ValueError."""
     found = orjson.loads(data)
     try:
-        return json.loads(data, parse_int=_parsed_integer) if _has_long_integer(found) else found
+        is_exact = _LONG not in (b"," + data).translate(_SHAPES) or not _has_long_integer(found)
+        return found if is_exact else json.loads(data, parse_int=_parsed_integer)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
