@@ -88,6 +88,8 @@ class Histories:
         """Merge the other store into this one: what its log holds is owed from now on."""
         found = merge(Store.open(self.folders[at]), Store.open(self.folders[1 - at]))
         if any("run `seedbed runs recover`" in item.problem for item in found):
+            if any("in that store" in item.problem for item in found):
+                self.recover(1 - at)
             self.recover(at)
             found = merge(Store.open(self.folders[at]), Store.open(self.folders[1 - at]))
         for item in found:

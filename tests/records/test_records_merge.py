@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreDamaged, StoreUnavailable
 from seedbed.records import (
     Catalog,
+    Commit,
     Expired,
     Expiries,
     FindingKind,
@@ -34,6 +35,7 @@ from seedbed.records import (
     run_events,
     verify,
 )
+from seedbed.records._status import this_process
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.maintenance import _merge
 from seedbed.records.maintenance._findings import MERGE_AGAIN
@@ -42,6 +44,7 @@ from seedbed.records.storage._blobs import blob_digest
 from seedbed.testing import durable_faults, fails_with
 
 AT, HOUR = datetime(2026, 6, 1, tzinfo=UTC), timedelta(hours=1)
+GONE = this_process().model_copy(update={"start_ticks": 1})
 FORMER = Path(__file__).parents[1] / "data" / "snapshots-3"
 
 
@@ -293,6 +296,7 @@ def test_a_merge_that_stops_before_the_commit_holds_the_name_of_the_run(
     store, other = stores
     with monkeypatch.context() as patch:
         patch.setattr(_merge, "adopt", raises(StoreUnavailable("the disk is full")))
+        patch.setattr(_merge, "this_process", lambda: GONE)
         with pytest.raises(StoreUnavailable):
             merge(store, other)
     with pytest.raises(Conflict, match="b1:TRAINING of flights is finished"):
@@ -369,12 +373,12 @@ def test_what_keeps_a_run_from_coming_is_told_and_nothing_of_it_comes(
     assert "events.log is another file here; move it away" in problems(merge(again(store), other))["b1"]
     log.rmdir()
 
-    def begun(self: _merge._Incoming, files: object) -> None:
-        if self.commit.snapshot.run_id == "b1":
+    def begun(_: object, made: Commit, __: Sequence[str]) -> None:
+        if made.snapshot.run_id == "b1":
             again(store).start(PROJECT, "b1")  # between the look and the claim
 
     with monkeypatch.context() as patch:
-        patch.setattr(_merge._Incoming, "_require_room", begun)
+        patch.setattr(_merge._Joining, "_require_room", begun)
         assert "b1:TRAINING of flights has begun here at this moment" in problems(merge(again(store), other))["b1"]
     assert not log.exists()
 

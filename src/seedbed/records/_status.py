@@ -28,12 +28,16 @@ __all__ = [
     "STALE_AFTER",
     "ProcessIdentity",
     "Status",
+    "attempts_in",
     "claim_key",
+    "claim_name",
     "claimed",
     "is_alive",
     "is_claim",
     "is_claimed",
+    "is_merging",
     "last_written",
+    "read_claim",
     "read_status",
     "status_damage",
     "status_key",
@@ -44,6 +48,7 @@ __all__ = [
 
 STALE_AFTER = timedelta(seconds=60)
 MERGING = "a merge brings its commit"  # the reason of an attempt that a merge has claimed
+_LONGEST_MERGE = timedelta(hours=1)  # of one run, with its blobs
 _ASIDE = "move the run's folder aside and start another run"
 _END = b"}\n"
 _CLAIM = re.compile(r"attempt-(\d{1,9})\.json")
@@ -99,7 +104,12 @@ def is_alive(process: ProcessIdentity) -> bool | None:
 
 def claim_key(folder: str, attempt: int) -> str:
     """The file that claims `attempt` in a run's folder."""
-    return f"{folder}/attempt-{attempt}.json"
+    return f"{folder}/{claim_name(attempt)}"
+
+
+def claim_name(attempt: int) -> str:
+    """The name of the file that claims `attempt`."""
+    return f"attempt-{attempt}.json"
 
 
 def status_key(folder: str) -> str:
@@ -125,9 +135,26 @@ def read_status(files: Files, folder: str, now: datetime) -> Status | None:
     return status_of(files, folder, attempt, now) if attempt else None
 
 
+def read_claim(files: Files, folder: str, attempt: int) -> Status:
+    """The claim of `attempt` in `folder`, as it was written. Raises NotFound, and StoreCorrupt."""
+    return _read(files, claim_key(folder, attempt))
+
+
+def is_merging(status: Status, now: datetime) -> bool:
+    """Whether a merge that still runs, as far as can be seen, has claimed the attempt to bring its commit."""
+    as_run = status.model_copy(update={"status": RunStatus.RUNNING})
+    is_recent = now - status.heartbeat < _LONGEST_MERGE  # a process may go on after its merge has failed
+    return status.reason == MERGING and is_recent and _as_observed(as_run, now).status is RunStatus.RUNNING
+
+
 def newest_attempt(files: Files, folder: str) -> int:
     """The number of the newest attempt that was claimed in `folder`; 0 when none was."""
-    return max(claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False)), default=0)
+    return max(attempts_in(files, folder), default=0)
+
+
+def attempts_in(files: Files, folder: str) -> list[int]:
+    """The numbers of the attempts that were claimed in `folder`, ascending."""
+    return claimed(item.key.rpartition("/")[2] for item in files.list(folder, deep=False))
 
 
 def is_claimed(files: Files, folder: str, attempt: int) -> bool:

@@ -302,7 +302,7 @@ class Store:
             attempt=status.attempt,
             status=status.status,
             when=status.started,
-            reason=_NO_COMMIT if status.status is RunStatus.FINISHED else status.reason,
+            reason=status.reason or (_NO_COMMIT if status.status is RunStatus.FINISHED else ""),
             folder=self.work / folder,
             commit=None,
         )

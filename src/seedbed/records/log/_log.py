@@ -32,7 +32,15 @@ from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, damaged, slot_taken
+from seedbed.records.storage._numbered_log import (
+    LostRecord,
+    NumberedLog,
+    Quarantined,
+    Sealed,
+    advised,
+    damaged,
+    slot_taken,
+)
 from seedbed.records.storage._owner import OwnLock, alone
 from seedbed.records.storage._writer_turn import Turn, no_turn
 
@@ -81,6 +89,16 @@ class CommitLog:
     def lost(self) -> list[int]:
         """The numbers whose commits cannot be read or stand in quarantine, ascending."""
         return self._current_headers().lost()
+
+    def is_quarantined(self, seq: int) -> bool:
+        """Whether the loss of commit `seq` was accepted: a tombstone stands in its place."""
+        try:
+            self._records.read(seq)
+        except Quarantined:
+            return True
+        except (NotFound, StoreCorrupt):
+            return False
+        return False
 
     def read(self, seq: int) -> Commit:
         """Commit `seq`, its digest verified.
@@ -265,9 +283,9 @@ class CommitLog:
 
         A baseline that cannot be read is not replaced: nobody knows which of the two is better.
         """
+        current = self.baselines.of(commit.snapshot.digests["comparison_group"])
         if self.baselines.rule is None:
             return None
-        current = self.baselines.of(commit.snapshot.digests["comparison_group"])
         if current is None:
             return self.baselines.consider(commit, None, now)
         baseline = self._predecessors.promoted(current)

@@ -3,41 +3,33 @@
 from seedbed.records._store import Store
 from seedbed.records._views import FIRST_VIEWS, views, write_latest
 from seedbed.records.log._log import CommitLog
-from seedbed.records.maintenance._expiries import Expired, Expiries, Expiry
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 
-__all__ = ["adopt", "expire"]
+__all__ = ["adopt", "follow_again"]
 
 
-def adopt(store: Store, log: CommitLog, commit: Commit, expiry: Expiry | None, name: str = "") -> Commit:
+def adopt(store: Store, log: CommitLog, commit: Commit, name: str = "") -> Commit:
     """Commit a copy of `commit` in `log`, of `store`, durable on return; or return the commit of that content there.
 
-    `name` is that of the store that `commit` comes from, and "" for this one; `expiry` is by what it has expired there:
-    the copy has expired here too, then. Raises as `CommitLog.append`.
+    `name` is that of the store that `commit` comes from, and "" for this one. Raises as `CommitLog.append`.
     """
     made = log.adopt(commit, name)
-    expire(store, made, commit, expiry)
-    group = made.snapshot.digests["comparison_group"]
-    baseline = log.baselines.of(group)
-    if baseline and baseline.digest == commit.digest:
-        log.baselines.promote(made, f"commit {commit.seq} is number {made.seq} now", store.clock.now(), baseline.rule)
     log.promote_by_rule(made, store.clock.now())
+    _write_views(store, log, made)
+    return made
+
+
+def follow_again(store: Store, log: CommitLog, made: Commit) -> None:
+    """Do what follows from the copy `made`, if an interrupt came before that. Raises StoreUnavailable."""
+    newest = log.find(made.snapshot.run_id, made.snapshot.stage)
+    if not any(promotion.digest == made.digest for promotion in log.baselines.history()):
+        log.promote_by_rule(made, store.clock.now())
+    if newest is not None and newest.seq == made.seq:
+        _write_views(store, log, made)
+
+
+def _write_views(store: Store, log: CommitLog, made: Commit) -> None:
     folder = run_folder_of(made.snapshot)
     for file, data in views(made, FIRST_VIEWS).items():
         store.files.replace(f"{folder}/{file}", data, durable=False)
     write_latest(store.files, log, made)
-    return made
-
-
-def expire(store: Store, made: Commit, commit: Commit, expiry: Expiry | None) -> None:
-    """Record that `made` has expired by `expiry`, if it is a copy of `commit`, and that is not recorded.
-
-    What was not made from `commit` is this store's own to keep. Raises StoreUnavailable.
-    """
-    snapshot = made.snapshot
-    if expiry is None or snapshot.origin is None or snapshot.origin.digest != commit.digest:
-        return
-    here = Expiries(store.files, snapshot.project)
-    if made.digest not in here.by_commit():
-        gone = Expired(snapshot_seq=made.seq, digest=made.digest, run_id=snapshot.run_id, stage=snapshot.stage)
-        here.record([gone], expiry.rule, expiry.timestamp)

@@ -1,6 +1,6 @@
 """Checks whether each commit of a log is the one that was made, by the digests that it and later commits recorded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from seedbed.records.maintenance._findings import NO_COPY, NOTHING, Finding, FindingKind
@@ -35,6 +35,14 @@ class ChainCheck:
     def copy_of(self, digest: str) -> int | None:
         """The number of the copy of the commit with this digest; None when there is none."""
         return self._copies.get(digest)
+
+    def copies(self) -> list[tuple[str, int]]:
+        """The commits that have copies here: the digest of each, and the number of its copy."""
+        return list(self._copies.items())
+
+    def own_digests(self) -> Collection[str]:
+        """The digests of the commits."""
+        return self._digests.values()
 
     def digests(self) -> Iterator[str]:
         """The digests of the commits, and of those of which they are copies."""

@@ -12,14 +12,16 @@ from pydantic import Field
 
 from seedbed.contracts import Message, Stage
 from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
+from seedbed.records._store import Store
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal
 from seedbed.records.maintenance._retention import RetentionRule
+from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import expiries_folder
 from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, parsed, slot_taken
 
-__all__ = ["Expired", "Expiries", "Expiry"]
+__all__ = ["Expired", "Expiries", "Expiry", "expire_copies"]
 
 _SCHEMA_VERSION = 1
 
@@ -96,3 +98,17 @@ class Expiries:
             why = "what it let expire seems to be missing"
             warnings.warn(f"passed over: {advised(found.problem, why)}", StoreDamaged, stacklevel=2)
         return found
+
+
+def expire_copies(store: Store, project: str, copies: Sequence[tuple[Commit, Expiry]]) -> None:
+    """Record that the `copies` have expired, each as that of which it is one has. Raises StoreUnavailable."""
+    here = Expiries(store.files, project)
+    known = here.by_commit()
+    alike: dict[tuple[datetime, str], tuple[Expiry, list[Expired]]] = {}
+    for made, expiry in copies:
+        if made.digest not in known:
+            snapshot = made.snapshot
+            gone = Expired(snapshot_seq=made.seq, digest=made.digest, run_id=snapshot.run_id, stage=snapshot.stage)
+            alike.setdefault((expiry.timestamp, repr(expiry.rule)), (expiry, []))[1].append(gone)
+    for expiry, commits in alike.values():
+        here.record(commits, expiry.rule, expiry.timestamp)

@@ -17,6 +17,7 @@ __all__ = [
     "READ",
     "RECOVER",
     "RECOVER_ANEW",
+    "RECOVER_BASELINE",
     "REPAIR",
     "RESTORE",
     "RESTORE_LOG",
@@ -33,6 +34,7 @@ RESTORE = (
 )
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
 RECOVER_ANEW = f"{RECOVER}, which comes back under a new number"
+RECOVER_BASELINE = "run `seedbed runs recover`: it promotes the commit under its new number"
 NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
 UPGRADE = "upgrade Seedbed: a later version wrote it; nothing is deleted before it can be read"
 READ = "its bytes may be whole: do what is said there, then check again"

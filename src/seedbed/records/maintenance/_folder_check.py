@@ -6,7 +6,7 @@ from functools import partial
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import MERGING, read_status, status_damage, status_key
+from seedbed.records._status import MERGING, is_merging, read_status, status_damage, status_key
 from seedbed.records._store import Store
 from seedbed.records._views import FIRST_VIEWS, views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
@@ -108,7 +108,11 @@ class FolderCheck:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already
             return
-        has_finished = status is not None and status.status is RunStatus.FINISHED
+        has_finished = (
+            status is not None
+            and status.status is RunStatus.FINISHED
+            and not is_merging(status, self.store.clock.now())
+        )
         if has_finished and not is_told and self.store.log(project).find(run_id, Stage(stage)) is None:
             problem, advice = "it says that the run finished, but the log holds no commit of it", RESTORE_LOG
             if status and status.reason == MERGING:

@@ -14,7 +14,7 @@ from seedbed.records.maintenance._adoption import adopt
 from seedbed.records.maintenance._chain_check import ChainCheck
 from seedbed.records.maintenance._commit_scan import CommitScan, scan_commits
 from seedbed.records.maintenance._copies import LostCopy, is_committed, judged, lost_copies
-from seedbed.records.maintenance._expiries import Expiries
+from seedbed.records.maintenance._expiries import Expiries, expire_copies
 from seedbed.records.maintenance._findings import KEEP
 from seedbed.records.maintenance._inventory import Progress, take_inventory
 from seedbed.records.maintenance._losses import give_up, set_record_aside, stands_there
@@ -57,6 +57,8 @@ def recover(store: Store, *, progress: Progress | None = None) -> list[Recovered
     given = [copy for copy in copies if copy.commit.digest not in done]
     given.sort(key=lambda item: (item.commit.seq, item.commit.snapshot.timestamp))
     found += _renumbered(store, scan, given)
+    for project, chain in scan.chains.items():
+        _settle(store, project, chain)
     return sorted(found, key=lambda item: (item.project, item.seq, item.run_id))
 
 
@@ -95,13 +97,30 @@ def _renumbered(store: Store, scan: CommitScan, copies: Sequence[LostCopy]) -> I
 def _anew(store: Store, log: CommitLog, scan: CommitScan, copy: LostCopy) -> Recovered:
     try:
         problem = judged(store, copy, scan.expected(copy.record)).problem
-        expiry = Expiries(store.files, log.project).by_commit().get(copy.commit.digest)
-        made = None if problem else adopt(store, log, copy.commit, expiry)
+        made = None if problem else adopt(store, log, copy.commit)
+        if made:
+            scan.chains.setdefault(log.project, ChainCheck(log.key)).add(made)
     except Conflict as refused:  # the run has another commit of the same attempt
         problem, made = f"{str(refused).partition(';')[0]}; {KEEP}", None
     except StoreUnavailable as refused:
         problem, made = str(refused), None
     return _recovered(copy, None if made is None else made.seq, problem)
+
+
+def _settle(store: Store, project: str, chain: ChainCheck) -> None:
+    """What was said of a commit that is a copy under another number now counts for the copy: expiry, and promotion.
+
+    Also of copies that an interrupted call left. Raises StoreUnavailable.
+    """
+    log = store.log(project)
+    expired = Expiries(store.files, project).by_commit()
+    gone = [(log.read(seq), expired[digest]) for digest, seq in chain.copies() if digest in expired]
+    expire_copies(store, project, gone)
+    for promotion in log.baselines.current():
+        seq = chain.copy_of(promotion.digest or "")
+        if seq is not None and promotion.digest not in chain.own_digests():
+            reason = f"commit {promotion.snapshot_seq} is number {seq} now"
+            log.baselines.promote(log.read(seq), reason, store.clock.now(), promotion.rule)
 
 
 def _recovered(copy: LostCopy, new_seq: int | None, problem: str) -> Recovered:

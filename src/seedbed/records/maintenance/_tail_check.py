@@ -10,7 +10,7 @@ from seedbed.records.log._baselines import Baselines
 from seedbed.records.log._checkpoint import checkpoint_key, read_checkpoint
 from seedbed.records.log._copies import read_object
 from seedbed.records.maintenance._commit_scan import add_finding, gap_problem, readable_records
-from seedbed.records.maintenance._findings import NOTHING, RESTORE_TAIL, Finding, FindingKind
+from seedbed.records.maintenance._findings import NOTHING, RECOVER_BASELINE, RESTORE_TAIL, Finding, FindingKind
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._layout import BASELINES, LATEST, LOGS, log_folder
 from seedbed.records.storage._numbered_log import record_number
@@ -114,6 +114,10 @@ def _promoted(
             if (copy := chain.copy_of(promotion.digest or "")) is not None:
                 problem = f"it is another one than the promotion recorded: that is number {copy} now; nothing is lost"
                 findings.setdefault(key, Finding(FindingKind.RENUMBERED, key, problem, NOTHING))
+                if (current := baselines.of(promotion.group or "")) and current.digest == promotion.digest:
+                    place = f"{BASELINES}/{project}"
+                    problem = f"the baseline is commit {promotion.snapshot_seq}, which is number {copy} now"
+                    findings.setdefault(place, Finding(FindingKind.BASELINE_MISSING, place, problem, RECOVER_BASELINE))
                 continue
             problem = f"its digest is {str(found)[:12]}…, but the promotion recorded {str(promotion.digest)[:12]}…"
             add_finding(findings, FindingKind.DIGEST_WRONG, key, problem)

@@ -8,6 +8,7 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._store import RunView, Store
 from seedbed.records.canonical._canonical import digest_bytes
+from seedbed.records.canonical._seal import seal
 from seedbed.records.journal._frames import parse_frames
 from seedbed.records.maintenance._expiries import Expiries, Expiry
 from seedbed.records.snapshot._commit import Commit, run_folder_of
@@ -16,7 +17,7 @@ from seedbed.records.snapshot._migrations import upgraded
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, LogHead
 from seedbed.records.storage._layout import EVENTS
 
-__all__ = ["DigestCheck", "verify"]
+__all__ = ["DigestCheck", "digest_checks", "verify"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,13 @@ def verify(store: Store, run: RunView) -> list[DigestCheck]:
         raise NotFound(f"{run.run_id}:{run.stage} is {run.status} and has no commit to verify; finish it first")
     commit = store.log(run.project).read(run.commit.seq)
     expiry = Expiries(store.files, run.project).by_commit().get(commit.digest)
+    return [DigestCheck("commit", run.commit.digest, commit.digest), *digest_checks(store, commit, expiry)]
+
+
+def digest_checks(store: Store, commit: Commit, expiry: Expiry | None) -> list[DigestCheck]:
+    """Every digest in a commit, recomputed from what is stored now; `expiry` is that by which it has expired."""
     return [
-        DigestCheck("commit", run.commit.digest, commit.digest),
-        *_content(commit, store.log(run.project).key(commit.seq)),
+        *_content(commit),
         *(
             _payload(f"blobs/{name}", stored, partial(_blob, store, stored), expiry)
             for name, stored in sorted(commit.snapshot.blobs.items())
@@ -68,12 +73,14 @@ def verify(store: Store, run: RunView) -> list[DigestCheck]:
     ]
 
 
-def _content(commit: Commit, key: str) -> Iterator[DigestCheck]:
-    body = upgraded(commit.body, key)
+def _content(commit: Commit) -> Iterator[DigestCheck]:
+    body = upgraded(commit.body, f"commit {commit.seq}")
     recorded = {**body["fingerprints"], **body["digests"]}
     found = {**own_digests(body["config"], body["volatile_settings"]), **content_digests(body)}
     for name in (*COMPUTED_FINGERPRINTS, *sorted(found.keys() - set(COMPUTED_FINGERPRINTS))):
         yield DigestCheck(name, recorded[name], found[name])
+    for digest, held in commit.originals():
+        yield DigestCheck("origin", digest, seal(dict(held))[1])
 
 
 def _payload(name: str, expected: str, found: Callable[[], str], expiry: Expiry | None) -> DigestCheck:

@@ -80,10 +80,15 @@ def _from_3(body: Mapping[str, Any]) -> Mapping[str, Any]:
 _STEPS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
+_PLACE = {"snapshot_seq", "project", "previous", "diff_prev", "diff_baseline"}  # all that is a copy's own
+
+
 def _from_copy(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The commit that is copied, in the place of the copy; it may be a copy itself."""
-    place = {name: value for name, value in body.items() if name not in ("origin", "schema_version")}
     origin = body["origin"]
     commit = origin["commit"]
+    if body.keys() - _PLACE - {"origin", "schema_version"} or body["project"] != commit["project"]:
+        raise damaged(key, "as a copy of another commit it holds more than its place")
+    place = {name: body[name] for name in _PLACE}
     named = {"store": origin["store"], "seq": commit["snapshot_seq"], "digest": origin["digest"]}
     return {**upgraded(commit, key), **place, "origin": named}

@@ -32,9 +32,10 @@ def merge(
 
     A commit gets a new number here, and keeps its origin: store, number,
     digest and bytes. Its blobs, logs and files come with it. What is here
-    already is left as it is, so the same merge can be repeated. Not merged
-    are runs without a commit, and promotions. Exits with 1 where a commit
-    is not merged, or a part of it is lost in the other store.
+    already stays, and what of it is missing comes now: so the same merge can
+    be repeated. Not merged are promotions, and runs without a commit. Exits
+    with 1 where a commit is not merged, or a part of it is lost in the other
+    store.
 
     \b
     Examples:
@@ -60,7 +61,8 @@ def merge(
             elif item.is_new:
                 out().print(Text(f"{_named(item)}, {place}"), soft_wrap=True)
         out().print(_summary(found, dry_run=dry_run))
-    num_lost = sum(len(there.log(each).lost()) for each in there.projects() if project in (None, each))
+    logs = [there.log(each) for each in there.projects() if project in (None, each)]
+    num_lost = sum(not log.is_quarantined(seq) for log in logs for seq in log.lost())
     if num_lost:
         told = f"{counted(num_lost, 'commit')} there cannot be read: see `seedbed runs fsck --store {other}`"
         errors().print(Text(told), soft_wrap=True)
@@ -68,7 +70,8 @@ def merge(
 
 
 def _named(item: "Merged") -> str:
-    return f"commit {item.from_seq} of {item.project}, run {item.run_id}"
+    commit = "the lost commit" if item.from_seq is None else f"commit {item.from_seq}"
+    return f"{commit} of {item.project}, run {item.run_id}"
 
 
 def _summary(found: "Sequence[Merged]", *, dry_run: bool) -> str:
