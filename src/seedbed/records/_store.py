@@ -161,8 +161,14 @@ class Store:
 
     def _claim(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
         # A name that the store has already goes on, also one that nothing new can have.
-        if not is_new_name(project) and project not in self.projects():
-            raise no_new_name("project", project)
+        if project not in (known := self.projects()):
+            if not is_new_name(project):
+                raise no_new_name("project", project)
+            if alike := [name for name in known if name.lower() == project.lower()]:
+                raise InvalidInput(
+                    f"the project {project!r} differs from {alike[0]!r} in the case of letters alone, and on many file "
+                    "systems both would share their files; use that one, or another name"
+                )
         if not is_new_name(run_id) and run_id not in self._run_ids(project):
             raise no_new_name("run_id", run_id)
         now = self.clock.now()

@@ -149,6 +149,9 @@ def is_same_run(previous: Compared, current: Compared) -> bool:
     return (previous.project, previous.run_id, previous.stage) == (current.project, current.run_id, current.stage)
 
 
+_STEP_AND_VALUE = 2
+
+
 def is_input(pointer: str) -> bool:
     """Whether a changed key is an input: a setting, a factor, a fingerprint, or what happened in the run."""
     return pointer.startswith(_INPUTS)
@@ -186,10 +189,14 @@ def _uses_texts(previous: Any, current: Any) -> tuple[str, str]:
 
 
 def _uses_text(uses: Any, number: str) -> str:
-    return ", ".join(_use_text(number, *use) for use in uses or ()) or "never"
+    told = uses if isinstance(uses, list) else [] if uses is None else [uses]
+    return ", ".join(_use_text(number, use) for use in told) or "never"
 
 
-def _use_text(number: str, step: int, value: Json, outcome: str = "", *lost: Json) -> str:
+def _use_text(number: str, use: Any) -> str:
+    if not isinstance(use, list) or len(use) < _STEP_AND_VALUE:  # not as any version writes it
+        return short_text(use)
+    step, value, outcome, *lost = [*use, ""] if len(use) == _STEP_AND_VALUE else use
     used, *rest = (number.format(each) if isinstance(each, float) else str(each) for each in (value, *lost[1:]))
     to = f" at step {lost[0]}, to {rest[0]}" if rest else ""
     return f"{used} from step {step}" + (f" ({outcome}{to})" if outcome else "")

@@ -1,8 +1,8 @@
 """The snapshot: the committed record of one stage of a run, with its diffs, as typed messages."""
 
-from datetime import datetime
+from typing import Annotated, TypeAlias
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from seedbed.contracts import Message, Severity, Stage
 
@@ -29,6 +29,10 @@ DIFF_SCHEMA_VERSION = 2
 NOT_ENOUGH_REPLICATES = "not enough replicates"
 TOP_CHANGES = 50
 COMPUTED_FINGERPRINTS = ("config", "deterministic_config")
+
+# What names a file of the store is one: a commit that says otherwise is damaged, and ends no command.
+_Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_LogName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
 class ExcludedFactor(Message):
@@ -88,7 +92,7 @@ class Diff(Message):
     num_changes: int = 0
     changed_keys: tuple[str, ...] = ()
     patch: tuple[dict[str, JsonValue], ...] = ()
-    details: str | None = None
+    details: _Digest | None = None
     metric_deltas: dict[str, MetricDelta] = Field(default_factory=dict)
 
 
@@ -108,7 +112,7 @@ class LogHead(Message):
     """The last record of a log at the time of the commit; by its hash chain it proves the whole log."""
 
     sequence: int
-    digest: str
+    digest: _Digest
 
 
 class RecordBefore(Message):
@@ -152,7 +156,7 @@ class Snapshot(Message):
     stage: Stage
     attempt_id: int
     snapshot_seq: int
-    timestamp: datetime
+    timestamp: AwareDatetime
     experiment_id: str
     target: str
     view: str
@@ -169,7 +173,7 @@ class Snapshot(Message):
     documents: dict[str, JsonValue]
     course: dict[str, JsonValue]
     blobs: dict[str, str]
-    logs: dict[str, LogHead]
+    logs: dict[_LogName, LogHead]
     fingerprints: dict[str, str]
     fingerprint_sources: dict[str, str]
     digests: dict[str, str]
