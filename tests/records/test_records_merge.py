@@ -18,7 +18,6 @@ from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreDamaged, StoreUnavailable
 from seedbed.records import (
     Catalog,
-    Commit,
     Expired,
     Expiries,
     FindingKind,
@@ -37,8 +36,9 @@ from seedbed.records import (
 )
 from seedbed.records._status import this_process
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.maintenance import _merge
+from seedbed.records.maintenance import _incoming, _merge
 from seedbed.records.maintenance._findings import MERGE_AGAIN
+from seedbed.records.maintenance._incoming import Incoming
 from seedbed.records.maintenance._retention import Dated, expired_commits
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.testing import durable_faults, fails_with
@@ -296,7 +296,7 @@ def test_a_merge_that_stops_before_the_commit_holds_the_name_of_the_run(
     store, other = stores
     with monkeypatch.context() as patch:
         patch.setattr(_merge, "adopt", raises(StoreUnavailable("the disk is full")))
-        patch.setattr(_merge, "this_process", lambda: GONE)
+        patch.setattr(_incoming, "this_process", lambda: GONE)
         with pytest.raises(StoreUnavailable):
             merge(store, other)
     with pytest.raises(Conflict, match="b1:TRAINING of flights is finished"):
@@ -373,12 +373,12 @@ def test_what_keeps_a_run_from_coming_is_told_and_nothing_of_it_comes(
     assert "events.log is another file here; move it away" in problems(merge(again(store), other))["b1"]
     log.rmdir()
 
-    def begun(_: object, made: Commit, __: Sequence[str]) -> None:
-        if made.snapshot.run_id == "b1":
+    def begun(incoming: Incoming, _: Sequence[str]) -> None:
+        if incoming.commit.snapshot.run_id == "b1":
             again(store).start(PROJECT, "b1")  # between the look and the claim
 
     with monkeypatch.context() as patch:
-        patch.setattr(_merge._Joining, "_require_room", begun)
+        patch.setattr(Incoming, "require_room", begun)
         assert "b1:TRAINING of flights has begun here at this moment" in problems(merge(again(store), other))["b1"]
     assert not log.exists()
 

@@ -26,9 +26,11 @@ from seedbed.records import (
     run_events,
     verify,
 )
+from seedbed.records._status import Status
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.maintenance import _adoption, _merge, _recovery
 from seedbed.records.maintenance._findings import RECOVER_BASELINE
+from seedbed.records.maintenance._incoming import Incoming
 from seedbed.records.storage import create
 from seedbed.testing import FakeClock
 
@@ -210,7 +212,7 @@ def gone_apart(tmp_path: Path, *, has_logged: bool = True) -> tuple[Store, Store
 
 def _gone(claim: Path) -> str:
     """The claim, as of a process that is gone."""
-    found = _merge.Status.model_validate_json(claim.read_bytes())
+    found = Status.model_validate_json(claim.read_bytes())
     process = found.process.model_copy(update={"start_ticks": 1})
     return found.model_copy(update={"process": process}).model_dump_json() + "\n"
 
@@ -264,20 +266,20 @@ def test_nobody_starts_a_run_while_it_is_merged_and_two_merges_bring_it_once(
 ) -> None:
     store, other = gone_apart(tmp_path)
     finished_there(other)
-    real = _merge._Joining._claim
+    real = Incoming.claim
     met: list[str] = []
 
-    def claim(self: _merge._Joining, made: object) -> None:
+    def claim(self: Incoming) -> None:
         if not met:
             met.append("")
             met.append(only(merge(again(store), other)).problem)  # another merge is faster
-        real(self, made)  # type: ignore[arg-type]
+        real(self)
 
-    monkeypatch.setattr(_merge._Joining, "_claim", claim)
+    monkeypatch.setattr(Incoming, "claim", claim)
     assert only(merge(again(store), other)).problem == ""
     assert met == ["", ""]
     assert again(store).log(PROJECT).head() == 1
-    monkeypatch.setattr(_merge._Joining, "_claim", real)
+    monkeypatch.setattr(Incoming, "claim", real)
 
 
 def test_a_merge_that_runs_is_no_damage(stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch) -> None:
