@@ -426,3 +426,38 @@ def test_a_loss_that_was_accepted_there_is_told_apart(stores: tuple[Store, Store
     with pytest.warns(StoreDamaged):
         assert log.lost() == [1, 2]
     assert [log.is_quarantined(seq) for seq in (1, 2, 3)] == [True, False, False]
+
+
+def test_both_attempts_of_one_run_come_if_both_are_committed(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    again(other).log(PROJECT).append(draft("b1", ap=0.5, attempt=2), {}, other.clock.now())
+    assert [(item.seq, item.problem) for item in merge(store, again(other))] == [(1, ""), (2, "")]
+    assert [(item.seq, item.is_new, item.problem) for item in merge(again(store), again(other))] == [
+        (1, False, ""),
+        (2, False, ""),
+    ]
+    assert fsck(again(store)) == []
+
+
+def test_a_run_that_a_merge_of_another_one_has_claimed_is_left_to_that_merge(
+    stores: tuple[Store, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = stores
+    third = Store.open(tmp_path / "third", create=True)
+    commit(third, "b1")
+    with monkeypatch.context() as patch:
+        patch.setattr(_merge, "adopt", raises)
+        with pytest.raises(KeyboardInterrupt):
+            merge(store, other)
+    assert "a merge of another run b1:TRAINING of flights was interrupted here" in only(merge(store, third)).problem
+    assert only(merge(again(store), other)).problem == ""
+
+
+def test_who_always_meets_another_claim_gives_up(stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = stores
+
+    def taken(*_: object, **__: object) -> None:
+        raise FileExistsError
+
+    monkeypatch.setattr(type(store.files), "create", taken)
+    assert "b1:TRAINING of flights has begun here at this moment" in only(merge(store, other)).problem

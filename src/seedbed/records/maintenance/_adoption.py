@@ -21,11 +21,10 @@ def adopt(store: Store, log: CommitLog, commit: Commit, name: str = "") -> Commi
 
 def follow_again(store: Store, log: CommitLog, made: Commit) -> None:
     """Do what follows from the copy `made`, if an interrupt came before that. Raises StoreUnavailable."""
-    newest = log.find(made.snapshot.run_id, made.snapshot.stage)
     if not any(promotion.digest == made.digest for promotion in log.baselines.history()):
         log.promote_by_rule(made, store.clock.now())
-    if newest is not None and newest.seq == made.seq:
-        _write_views(store, log, made)
+    header = log.find(made.snapshot.run_id, made.snapshot.stage)
+    _write_views(store, log, (header and log.readable(header.seq)) or made)
 
 
 def _write_views(store: Store, log: CommitLog, made: Commit) -> None:
