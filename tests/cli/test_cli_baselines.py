@@ -51,6 +51,23 @@ def test_a_rule_promotes_what_finishes_better_until_it_is_ended(three):
     assert "None" not in three("runs", "baselines", "--history").out.splitlines()[1]
 
 
+def test_the_best_loss_is_the_lowest_and_a_name_that_says_nothing_needs_a_side(cli):
+    for number, loss in enumerate((0.5, 0.2, 0.9)):
+        finished(STORE, f"run-{number}", metrics={"test": {"loss": loss, "gap": loss}}, seed=number)
+    best = cli("runs", "promote", "--best", "test.loss", "--json").json["baselines"]
+    assert [(item["run_id"], item["reason"]) for item in best] == [("run-1", "the best by metrics.test.loss lower")]
+    for words in (["--best", "test.gap"], ["--rule", "test.gap"]):
+        refused = cli("runs", "promote", *words)
+        assert (refused.code, "--better" in refused.err) == (2, True)
+        assert cli("runs", "baselines", "--history", "--json").json["baselines"] == best
+    cli("runs", "promote", "--rule", "test.loss")
+    finished(STORE, "worse", metrics={"test": {"loss": 0.3}}, seed=7)
+    finished(STORE, "better", metrics={"test": {"loss": 0.1}}, seed=8)
+    assert [item["run_id"] for item in cli("runs", "baselines", "--json").json["baselines"]] == ["better"]
+    worst = cli("runs", "promote", "--best", "test.gap", "--better", "higher", "--json").json["baselines"]
+    assert [item["run_id"] for item in worst] == ["run-2"]
+
+
 def test_exactly_one_way_of_promoting_is_asked_for(three):
     for words in ([], ["run-0", "--best", "metrics.test.random.ap"]):
         refused = three("runs", "promote", *words)

@@ -43,7 +43,9 @@ TEXT = (
 
 def every_door(path: Path) -> None:
     store = Store.open(path, create=True)
-    store.log(PROJECT).baselines.set_rule(PromotionRule(metric=f"metrics.{TEXT}"), TEXT, store.clock.now())
+    store.log(PROJECT).baselines.set_rule(
+        PromotionRule(metric=f"metrics.{TEXT}", better="higher"), TEXT, store.clock.now()
+    )
     for run_id in ("r1", "r2"):
         commit = finish(store, run_id)
     store.log(PROJECT).baselines.promote(commit, TEXT, store.clock.now())

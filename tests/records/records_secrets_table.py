@@ -255,7 +255,7 @@ def through_every_door(folder: Path) -> None:
     for number, made in enumerate(at("reason").values()):
         store.start(PROJECT, f"failed{number}", Stage.TRAINING).failed(made.text)
     for made in at("rule").values():
-        rule = PromotionRule(metric=f"metrics.{made.text}")
+        rule = PromotionRule(metric=f"metrics.{made.text}", better="higher")
         store.log(PROJECT).baselines.set_rule(rule, made.text, store.clock.now())
     run = store.start(PROJECT, "whole", Stage.TRAINING)
     for number, made in enumerate(at("metric name").values()):

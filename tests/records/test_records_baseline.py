@@ -9,7 +9,7 @@ from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
 from seedbed.records import Baselines, PromotionKind, PromotionRule, Store, fsck, write_views
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.log import best_of_groups
+from seedbed.records.log import best_of_groups, better
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -101,7 +101,54 @@ def test_a_rule_reads_the_value_of_an_interval_and_no_truth_value(store):
 
 def test_a_rule_is_about_a_metric(store):
     with pytest.raises(InvalidInput, match=r"expected a path such as metrics\.test\.ap"):
-        baselines(store).set_rule(PromotionRule(metric="timing.wall_seconds"), "", NOW)
+        baselines(store).set_rule(PromotionRule(metric="timing.wall_seconds", better="lower"), "", NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("test.accuracy", "higher"),
+        ("metrics.top5_accuracy", "higher"),
+        ("recall_at_10", "higher"),
+        ("f1_macro", "higher"),
+        ("val_loss", "lower"),
+        ("error_rate", "lower"),
+        ("rmse", "lower"),
+        ("error_free_rate", None),
+        ("non_loss", None),
+        ("neg_mse", None),
+        ("auc_gap", None),
+        ("loss_scale", None),
+        ("duration", None),
+        ("test", None),
+    ],
+)
+def test_the_last_word_that_is_no_detail_says_which_values_are_better(name, expected):
+    assert better(name) == expected
+
+
+def test_a_rule_without_a_side_goes_by_the_name_of_its_metric(store):
+    assert [PromotionRule(metric=f"metrics.{name}").better for name in ("test.loss", "val_mae", "test.ap")] == [
+        "lower",
+        "lower",
+        "higher",
+    ]
+    with pytest.raises(
+        InvalidInput, match=r"metrics\.test\.gap does not say which values are better; say higher or lo"
+    ):
+        PromotionRule(metric="metrics.test.gap")
+    assert PromotionRule(metric="metrics.test.gap", better="lower").prefers(1.0, 2.0)
+
+
+def test_a_rule_keeps_what_it_recorded_against_the_name_of_its_metric(store):
+    for side in ("higher", "lower"):
+        baselines(store).set_rule(PromotionRule(metric="metrics.test.loss", better=side), "", NOW)
+        found = baselines(store)
+        found.current()
+        assert str(found.rule) == f"metrics.test.loss {side}"
+    losses = [commit(store, f"r{loss}", metrics={"test": {"loss": loss}}) for loss in (0.5, 0.9, 0.3)]
+    best = best_of_groups(losses, PromotionRule(metric="metrics.test.loss"))
+    assert [each.snapshot.run_id for each in best] == ["r0.3"]
 
 
 def test_two_who_promote_at_once_both_stand_in_the_history(store):

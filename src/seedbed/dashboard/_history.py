@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._scores import better
 from seedbed.records import Event, Snapshot
 from seedbed.records.canonical import read_number, spelled
+from seedbed.records.log import better
 
 __all__ = ["Points", "StepSeries", "history_of", "thinned", "trailing_mean"]
 

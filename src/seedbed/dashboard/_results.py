@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from seedbed.dashboard._measured import measured
-from seedbed.dashboard._scores import Score, better
+from seedbed.dashboard._scores import Score
 from seedbed.records import Snapshot
+from seedbed.records.log import better
 
 __all__ = ["Results", "Row", "Standing", "label", "results_of", "tabled"]
 

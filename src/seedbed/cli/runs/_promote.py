@@ -8,11 +8,10 @@ from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOptio
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from seedbed.records import Store
+    from seedbed.records import PromotionRule, Store
+    from seedbed.records.log import Better
 
 __all__ = ["promote"]
-
-_NO_METRIC = "metrics.none"
 
 
 def promote(
@@ -26,8 +25,9 @@ def promote(
         typer.Option(metavar="METRIC", help="From now on promote each run that has a better METRIC; '' ends the rule."),
     ] = None,
     better: Annotated[
-        Literal["higher", "lower"], typer.Option(help="Which values of the metric are better.")
-    ] = "higher",
+        Literal["higher", "lower"] | None,
+        typer.Option(help="Which values of the metric are better; by default as its name says, such as loss or ap."),
+    ] = None,
     reason: ReasonOption = "",
     project: ProjectOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -35,15 +35,19 @@ def promote(
 ) -> None:
     """Make a run the baseline of its comparison group: later runs are compared with it.
 
+    Of a metric whose name ends in a usual word, such as accuracy, ap, loss or
+    error, it is known which values are better. Any other needs --better.
+
     \b
     Examples:
       seedbed runs promote latest --reason "released in May"
       seedbed runs promote --best metrics.test.random.ap
-      seedbed runs promote --rule metrics.test.loss --better lower --project flights
+      seedbed runs promote --rule metrics.test.loss --project flights
+      seedbed runs promote --best metrics.test.gap --better lower
     """
     from seedbed.cli.runs._promotion_table import show_promotions
     from seedbed.cli.runs._select import find_run, require_commit
-    from seedbed.records import PromotionRule, Store
+    from seedbed.records import Store
     from seedbed.records.log import best_of_groups
     from seedbed.records.query import metric_name
 
@@ -51,19 +55,25 @@ def promote(
         raise InvalidInput("name a RUN, or give --best METRIC, or --rule METRIC: exactly one of the three")
     opened = Store.open(store)
     now = opened.clock.now()
+    logs = [opened.log(name) for name in ([project] if project else opened.projects())]
     if run is not None:
         commit = require_commit(find_run(store, run))
         made = [opened.log(commit.snapshot.project).baselines.promote(commit, reason or "by hand", now)]
+    elif best is not None:
+        chosen = _rule(_known(opened, best), better)
+        found = [(log, commit) for log in logs for commit in best_of_groups(log.commits(), chosen)]
+        made = [log.baselines.promote(commit, reason or f"the best by {chosen}", now) for log, commit in found]
     else:
-        name = metric_name(rule or _NO_METRIC) if best is None else _known(opened, best)
-        chosen = PromotionRule(metric=name, better=better)
-        logs = [opened.log(name) for name in ([project] if project else opened.projects())]
-        if best is None:
-            made = [log.baselines.set_rule(chosen if rule else None, reason or "by hand", now) for log in logs]
-        else:
-            found = [(log, commit) for log in logs for commit in best_of_groups(log.commits(), chosen)]
-            made = [log.baselines.promote(commit, reason or f"the best by {chosen}", now) for log, commit in found]
+        new = _rule(metric_name(rule), better) if rule else None
+        made = [log.baselines.set_rule(new, reason or "by hand", now) for log in logs]
     show_promotions(made, as_json)
+
+
+def _rule(metric: str, better: "Better | None") -> "PromotionRule":
+    """The rule by `metric`. Raises InvalidInput where neither `better` nor the metric's name says which is better."""
+    from seedbed.records import PromotionRule
+
+    return PromotionRule(metric=metric) if better is None else PromotionRule(metric=metric, better=better)
 
 
 def _known(store: "Store", metric: str) -> str:

@@ -11,12 +11,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from seedbed.contracts import Message
 from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._numbers import read_number
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal
+from seedbed.records.log._better import Better, better
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._snapshot import Snapshot
 from seedbed.records.storage._files import Files
@@ -38,10 +41,14 @@ class PromotionKind(StrEnum):
 
 
 class PromotionRule(Message):
-    """A rule that promotes commits which are better by `metric`, a path such as metrics.test.ap."""
+    """A rule that promotes commits which are better by `metric`, a path such as metrics.test.ap.
+
+    Without `better`, the usual words at the end of the metric's name say which values are the better ones, such as
+    accuracy or loss. Raises InvalidInput for a name that says nothing.
+    """
 
     metric: str
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower"] = Field(default_factory=lambda said: _better_of(said["metric"]))
 
     def prefers(self, candidate: float, baseline: float) -> bool:
         """Whether `candidate` is better than `baseline`."""
@@ -203,6 +210,16 @@ class Baselines:
         self._by_group.clear()
         why = "no baseline and no rule stand before the next promotion, since any of them may have ended there"
         warnings.warn(advised(lost.problem, why), StoreDamaged, stacklevel=2)
+
+
+def _better_of(metric: str) -> Better:
+    found = better(metric)
+    if found is None:
+        raise InvalidInput(
+            f"the name {metric} does not say which values are better; say higher or lower, by `better` in Python and "
+            "--better in commands"
+        )
+    return found
 
 
 def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:
