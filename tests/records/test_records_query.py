@@ -1,5 +1,10 @@
 import contextlib
+import random
 import re
+import time
+from datetime import UTC, datetime, timedelta
+from heapq import merge as merged
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -7,7 +12,7 @@ from hypothesis import strategies as st
 from records_world import snapshot
 
 from seedbed.errors import InvalidInput
-from seedbed.records import parse_query
+from seedbed.records import NOT_APPLICABLE, Catalog, Store, merge, parse_query
 from seedbed.records.query import matches
 from seedbed.records.query._facts import Fact, facts
 from seedbed.records.query._metric_names import nearest
@@ -161,3 +166,55 @@ def test_what_is_near_a_metric_is_told(word, hint):
         parse_query(f"{word} > 1", METRIC_NAMES)
     with pytest.raises(InvalidInput, match="is no field of a commit"):
         parse_query("test.loss > 1")
+
+
+class SetClock:
+    def __init__(self, hour: float) -> None:
+        self.at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def at(where: Path, project: str, hour: float) -> None:
+    with Store.open(where, create=True, clock=SetClock(hour)).start(project, f"{project}{hour}") as run:
+        unknown = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
+        run.finish(run.draft(metrics={"loss": 1.0}, fingerprints=unknown))
+
+
+def newest_first(where: Path) -> list[tuple[str, int]]:
+    with Catalog.open(Store.open(where)) as catalog:
+        return [(found.project, found.seq) for found in catalog.search(limit=-1)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_over_projects_the_next_is_the_one_whose_newest_left_is_the_latest(tmp_path, seed):
+    chance = random.Random(seed)
+    hours: dict[str, list[int]] = {"p": [], "q": []}
+    for hour in chance.sample(range(100), 12):  # every clock is wrong, each in its own way
+        hours[project := chance.choice("pq")].append(hour)
+        at(tmp_path, project, hour)
+        if hour % 3 == 0:
+            newest_first(tmp_path)  # which fills the catalog so far
+    newest = [[(hour, name, seq) for seq, hour in reversed([*enumerate(hours[name], 1)])] for name in hours]
+    expected = [(name, seq) for _, name, seq in merged(*newest, key=lambda item: item[0], reverse=True)]
+    assert newest_first(tmp_path) == expected
+    (tmp_path / "catalog.sqlite3").unlink()
+    assert newest_first(tmp_path) == expected
+    last = Store.open(tmp_path).newest(finished=True)
+    assert last is not None
+    assert last.commit is not None
+    assert (last.project, last.commit.seq) == expected[0]
+
+
+def test_a_copy_that_comes_late_moves_nothing_that_was_made_here(tmp_path):
+    at(tmp_path / "other", "p", 1)
+    for project, hour in (("q", 2), ("p", 3), ("q", 4)):
+        at(tmp_path / "here", project, hour)
+    merge(Store.open(tmp_path / "here"), Store.open(tmp_path / "other"))
+    assert newest_first(tmp_path / "here") == [("q", 2), ("p", 2), ("p", 1), ("q", 1)]
+    at(tmp_path / "here", "p", 5)
+    assert newest_first(tmp_path / "here") == [("p", 3), ("q", 2), ("p", 2), ("p", 1), ("q", 1)]

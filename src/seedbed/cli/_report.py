@@ -34,13 +34,13 @@ def report(
     """
     import webbrowser
 
-    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_finished
     from seedbed.dashboard import write_report
     from seedbed.gate import declares_gate, judge_run
 
     page = file_place(page)
-    view = find_run(store, run)
-    snapshot = require_commit(view).snapshot
+    view, commit = find_finished(store, run)
+    snapshot = commit.snapshot
     gate = judge_run(snapshot) if declares_gate(snapshot) else None
     written = write_report(view.folder, snapshot, gate, page)
     if as_json:

@@ -220,11 +220,15 @@ class Store:
             raise InvalidInput(f"{run_id!r} fits {len(matches)} runs: {named}; give more of the name")
         return views[-1]
 
-    def newest(self) -> RunView | None:
-        """The run with the latest finish or, if unfinished, start time; None in an empty store."""
+    def newest(self, *, finished: bool = False) -> RunView | None:
+        """The run with the latest finish or, if unfinished, start time; None in an empty store.
+
+        With `finished=True` the newest of those that finished, also where the commit of that one is lost.
+        """
         logs = [self.log(project) for project in self.projects()]
         views = [self._finished_view(commit) for log in logs if (commit := log.newest_commit())]
-        views += [view for log in logs for view in self._unfinished_views(log.project)]
+        others = (view for log in logs for view in self._unfinished_views(log.project))
+        views += [view for view in others if not finished or view.status is RunStatus.FINISHED]
         return max(views, key=lambda view: view.when, default=None)
 
     def _unfinished(self, project: str, run_id: str, stage: Stage) -> Status | None:

@@ -43,7 +43,8 @@ RunArgument = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run's name, a beginning that only one run has, `latest`, or a commit's number: up to seven digits are "
-        "the number if only one project has it and no run is named so.",
+        "the number if only one project has it and no run is named so. `latest` is the run that finished last; where "
+        "a run need not be finished, as in `show`, the one that finished or else began last.",
     ),
 ]
 OtherArgument = Annotated[

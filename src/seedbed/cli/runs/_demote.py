@@ -15,10 +15,11 @@ def demote(
       seedbed runs demote latest --reason "the data was wrong"
     """
     from seedbed.cli.runs._promotion_table import show_promotions
-    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_finished
     from seedbed.records import Store
 
-    snapshot = require_commit(find_run(store, run)).snapshot
+    _, commit = find_finished(store, run)
+    snapshot = commit.snapshot
     opened = Store.open(store)
     made = opened.log(snapshot.project).baselines.demote(
         snapshot.digests["comparison_group"], reason or "by hand", opened.clock.now()

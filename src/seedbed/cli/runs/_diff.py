@@ -57,16 +57,16 @@ def diff(
       seedbed runs diff latest 20260102 --factor learning_rate
     """
     from seedbed.cli.runs._policies import noise_words, policies_json, strictest, swapped
-    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_finished
     from seedbed.records import EXACT, REPLICATE, Store, ablation, compare_under_each
 
     policy = policy or ("ablation" if factor else None)
     if bool(factor) != (policy == "ablation"):
         raise InvalidInput("--policy ablation and --factor go together: name each factor that may differ with --factor")
     wanted = {"exact": EXACT, "replicate": REPLICATE, "ablation": ablation(*factor or ())}[policy] if policy else None
-    commit = require_commit(find_run(store, run))
+    _, commit = find_finished(store, run)
     snapshot = commit.snapshot
-    opened, before = Store.open(store), require_commit(find_run(store, other)) if other else None
+    opened, before = Store.open(store), find_finished(store, other)[1] if other else None
     found = snapshot.diff_prev
     if before is None and found.prev_snapshot_seq is not None:
         log = opened.log(snapshot.project)  # without a policy, what was recorded is shown where that commit is lost

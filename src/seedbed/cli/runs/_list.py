@@ -51,6 +51,11 @@ def list_runs(
 ) -> None:
     """List runs: the newest finished ones in the order of their commits, then the unfinished ones.
 
+    Those of one project are in the order of their numbers, whatever the clocks
+    of their machines said; projects are put together by time. The last of the
+    finished ones is `latest`, but where a later commit is a copy from another
+    store, which is as old as its original.
+
     \b
     Examples:
       seedbed runs list

@@ -46,7 +46,7 @@ def promote(
       seedbed runs promote --best metrics.test.gap --better lower
     """
     from seedbed.cli.runs._promotion_table import show_promotions
-    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_finished
     from seedbed.records import Store
     from seedbed.records.log import best_of_groups
     from seedbed.records.query import metric_name
@@ -57,7 +57,7 @@ def promote(
     now = opened.clock.now()
     logs = [opened.log(name) for name in ([project] if project else opened.projects())]
     if run is not None:
-        commit = require_commit(find_run(store, run))
+        _, commit = find_finished(store, run)
         made = [opened.log(commit.snapshot.project).baselines.promote(commit, reason or "by hand", now)]
     elif best is not None:
         chosen = _rule(_known(opened, best), better)

@@ -14,7 +14,7 @@ from seedbed.cli.console._interrupted import tell_interrupted
 from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
-from seedbed.cli.runs._select import find_run, require_commit
+from seedbed.cli.runs._select import find_finished, find_run
 from seedbed.errors import ExitCode, NotFound, SeedbedError
 from seedbed.records import RunView, Store
 from seedbed.runtime import resolve_config
@@ -41,8 +41,8 @@ class ReplayRequest:
 
 def run_replay(request: ReplayRequest) -> int:
     """Repeat the run and print whether the result is the same; returns 0 if it is, 1 if not, 130 when interrupted."""
-    original = find_run(request.store, request.run)
-    snapshot, config = require_commit(original).snapshot, configuration_of(original)
+    original, commit = find_finished(request.store, request.run)
+    snapshot, config = commit.snapshot, configuration_of(original)
     if config is None:
         raise NotFound(
             f"run {original.run_id} cannot be replayed: {original.folder} holds no configuration of a training. Only "

@@ -3,12 +3,13 @@
 import contextlib
 import re
 
+from seedbed.cli.console._render import errors
 from seedbed.cli.runs._run_summary import status_line
 from seedbed.contracts import RunStatus
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Commit, CommitLog, RunView, Store
 
-__all__ = ["find_run", "require_commit"]
+__all__ = ["find_finished", "find_run"]
 
 _LATEST = "latest"
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -17,7 +18,7 @@ _DIGITS_OF_A_DATE = 8
 
 
 def find_run(store: str, name: str) -> RunView:
-    """The run called `name` in the store at `store`; `latest` is the newest by the time on its record.
+    """The run called `name` in the store at `store`; `latest` is the one that finished or, if unfinished, began last.
 
     A commit's number stands for its run if no run has it as its name and no other project has a commit of that number.
     From eight digits on, the beginning of a name counts first.
@@ -31,6 +32,20 @@ def find_run(store: str, name: str) -> RunView:
     if newest is None:
         raise NotFound(f"the store {store} holds no run yet; `seedbed demo` makes one")
     return newest
+
+
+def find_finished(store: str, name: str) -> tuple[RunView, Commit]:
+    """As `find_run`, with the commit of that run; `latest` is the one that finished last, and a note names a later one.
+
+    Raises, too, NotFound for a run that has not finished, and StoreCorrupt where its commit is lost.
+    """
+    found = find_run(store, name)
+    if name == _LATEST and found.status is not RunStatus.FINISHED:
+        later, found = found, Store.open(store).newest(finished=True) or found
+        if found is not later:
+            told = f"latest is {found.run_id} of {found.project}, which finished last; after it {status_line(later)}"
+            errors().print(told, soft_wrap=True)
+    return found, _require_commit(found)
 
 
 def _numbered_or_named(store: Store, number: str) -> RunView:
@@ -65,7 +80,7 @@ def _is_name(store: Store, name: str) -> bool:
     return False
 
 
-def require_commit(view: RunView) -> Commit:
+def _require_commit(view: RunView) -> Commit:
     """The commit of a finished run. Raises NotFound for any other, and StoreCorrupt where the commit is lost."""
     if view.commit is None and view.status is RunStatus.FINISHED:
         raise StoreCorrupt(status_line(view))

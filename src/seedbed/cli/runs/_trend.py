@@ -46,7 +46,7 @@ def trend(
       seedbed runs trend latest --metric metrics.test.random.ap
       seedbed runs trend latest --metric metrics.test.random.ap --last 200 --out trend.svg
     """
-    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_finished
     from seedbed.records import Store
     from seedbed.records import trend as find_trend
     from seedbed.records.query import enumerated, metric_names
@@ -55,7 +55,7 @@ def trend(
     plot = file_place(file, plot, "--plot")
     if plot is not None and plot.suffix != ".svg":
         raise InvalidInput(f"--out is {plot}, expected a name that ends in .svg")
-    commit = require_commit(find_run(store, run))
+    _, commit = find_finished(store, run)
     if metric is None:
         known = enumerated(metric_names(commit.snapshot)) or "none"
         raise InvalidInput(f"give --metric NAME; the metrics of {commit.snapshot.run_id} are {known}")

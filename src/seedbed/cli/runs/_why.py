@@ -44,19 +44,19 @@ def why(
     from dataclasses import asdict
 
     from seedbed.cli.runs._policies import each_policy, noise_words, policies_json, swapped
-    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_finished
     from seedbed.records import Store
     from seedbed.records import why as explain
     from seedbed.records.compare import json_pair
 
-    commit = require_commit(find_run(store, run))
+    _, commit = find_finished(store, run)
     earlier = other or commit.snapshot.diff_prev.prev_run_id
     if earlier is None:
         raise InvalidInput(
             f"run {commit.snapshot.run_id} has no predecessor: nothing earlier shares its group; "
             "name the run to compare it with"
         )
-    before = require_commit(find_run(store, earlier))
+    _, before = find_finished(store, earlier)
     opened = Store.open(store)
     log = opened.log(commit.snapshot.project)
     since = opened.log(before.snapshot.project).diff(before, commit)

@@ -81,7 +81,8 @@ class Catalog:
     ) -> list[SearchHit]:
         """The newest commits that match `query`, or those with the highest value of `sort`; at most `limit`.
 
-        Newest means the highest number within a project, and the latest timestamp across projects.
+        Newest means the highest number within a project. Of several projects the first commit is that of the highest
+        number whose time is the latest, the second is found so among the others, and so on.
         """
         wanted = self._wanted(query, project)
         # Both orders say the same of one project; the numbers are unique there, and have an index.
@@ -183,13 +184,41 @@ class Catalog:
 
     def _add(self, commit: Commit, names: Names) -> None:
         snapshot = commit.snapshot
-        row = (snapshot.project, commit.seq, commit.digest, snapshot.timestamp.isoformat())
+        row = (snapshot.project, commit.seq, commit.digest, _moment(commit))
         added = self._connection.execute(
             "INSERT OR IGNORE INTO commits (project, seq, digest, moment) VALUES (?, ?, ?, ?)", row
         )
         if added.rowcount:  # otherwise another process has added it meanwhile
+            self._keep_order(commit)
             rows = list(names.rows(facts(snapshot), added.lastrowid or 0))
             self._connection.executemany("INSERT INTO facts VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _keep_order(self, commit: Commit) -> None:
+        """Let no commit before this newest one of its project count as later, whatever the clocks said.
+
+        Commits before it were made before it, so they count as no later than it. A copy was made when its original was,
+        which says nothing of those before it here, so it counts as no earlier than they.
+        """
+        project, seq, own = commit.snapshot.project, commit.seq, _moment(commit)
+        before = "FROM commits WHERE project = ? AND seq < ?"
+        found = self._connection.execute(f"SELECT moment {before} ORDER BY seq DESC LIMIT 1", (project, seq)).fetchone()
+        if found is None or found[0] <= own:
+            return
+        if commit.snapshot.origin is not None:
+            self._connection.execute(
+                "UPDATE commits SET moment = ? WHERE project = ? AND seq = ?", (found[0], project, seq)
+            )
+            return
+        (since,) = self._connection.execute(
+            f"SELECT ifnull((SELECT seq {before} AND moment <= ? ORDER BY seq DESC LIMIT 1), 0)", (project, seq, own)
+        ).fetchone()
+        self._connection.execute(
+            "UPDATE commits SET moment = ? WHERE project = ? AND seq > ? AND seq < ?", (own, project, since, seq)
+        )
+
+
+def _moment(commit: Commit) -> str:
+    return commit.snapshot.timestamp.isoformat()
 
 
 def _ranked(wanted: Clause) -> Clause:

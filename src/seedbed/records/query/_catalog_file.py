@@ -1,7 +1,8 @@
 """The file of the catalog: its tables, and how they are opened and written.
 
-A name is stored once, and a fact refers to it. While a catalog is filled for the first time, facts have no index: it is
-several times as fast to make one of all facts at the end. Until then queries are slow and right.
+A commit's `moment` is its time, but for where that would be out of the order of its project. A name is stored once, and
+a fact refers to it. While a catalog is filled for the first time, facts have no index: it is several times as fast to
+make one of all facts at the end. Until then queries are slow and right.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from seedbed.records.query._facts import Fact, FactValue
 
 __all__ = ["SCHEMA_VERSION", "Names", "connected", "index_facts", "readable_text", "row_of", "transaction"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_SECONDS = 30.0
 _CACHE_KIB = 2**16  # the default holds a small part of the facts of a thousand commits
 _SCHEMA = """

@@ -29,12 +29,12 @@ def verify(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOp
     Examples:
       seedbed runs verify latest
     """
-    from seedbed.cli.runs._select import find_run
+    from seedbed.cli.runs._select import find_finished
     from seedbed.records import Store
     from seedbed.records import verify as recompute
 
     try:
-        view = find_run(store, run)
+        view, _ = find_finished(store, run)
         checks = recompute(Store.open(store), view)
     except StoreCorrupt as damage:  # the log itself cannot be read, so the run does not verify
         if as_json:

@@ -30,15 +30,11 @@ def views(
       seedbed runs views latest
       seedbed runs views --project flights
     """
-    from seedbed.cli.runs._select import find_run, require_commit
+    from seedbed.cli.runs._select import find_finished
     from seedbed.records import Store, write_views
 
     opened = Store.open(store)
-    if run is None:
-        found = [view for view in opened.runs(project) if view.commit]
-    else:
-        found = [find_run(store, run)]
-        require_commit(found[0])
+    found = [find_finished(store, run)[0]] if run else [view for view in opened.runs(project) if view.commit]
     paths: list[str] = []
     with labelled_progress_bar() as progress:
         for done, view in enumerate(found, 1):
