@@ -1,5 +1,6 @@
 """`seedbed runs promote`, `demote` and `baselines`."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,23 @@ def test_the_best_loss_is_the_lowest_and_a_name_that_says_nothing_needs_a_side(c
     assert [item["run_id"] for item in cli("runs", "baselines", "--json").json["baselines"]] == ["better"]
     worst = cli("runs", "promote", "--best", "test.gap", "--better", "higher", "--json").json["baselines"]
     assert [item["run_id"] for item in worst] == ["run-2"]
+
+
+def test_a_baseline_whose_commit_is_lost_is_marked_also_once_the_loss_is_accepted(three):
+    three("runs", "promote", "run-1")
+    three("runs", "promote", "run-0")
+    assert (three("runs", "baselines").code, "lost" in three("runs", "baselines").out) == (0, False)
+    (STORE / "log/flights/00000000000000000001.json").unlink()
+    shutil.rmtree(STORE / "runs/flights/run-0")
+    three("runs", "quarantine", "log/flights/00000000000000000001.json")
+    answer = three("runs", "baselines")
+    assert (answer.code, "1, lost" in answer.out) == (1, True)
+    assert "a baseline whose commit is lost: run-0; `seedbed runs fsck`" in answer.err
+    told = three("runs", "baselines", "--history", "--json")
+    assert told.code == 1
+    assert [(item["run_id"], item["is_lost"]) for item in told.json["baselines"]] == [("run-1", False), ("run-0", True)]
+    three("runs", "promote", "run-2")
+    assert three("runs", "baselines").code == 0
 
 
 def test_exactly_one_way_of_promoting_is_asked_for(three):

@@ -177,14 +177,14 @@ def test_a_run_whose_step_log_is_lost_is_still_shown_and_the_loss_is_told(cli, f
     answer = cli("runs", "show", "hurt")
     assert answer.code == 1
     assert "test, random" in answer.out
-    assert ("the step metrics cannot be shown" if fault is removed else "none of its step metrics") in answer.err
+    assert ("lost: the step metrics" if fault is removed else "none of its step metrics") in answer.err
     assert "events.log" in answer.err
     told = cli("runs", "show", "hurt", "--json")
     assert (told.code, told.json["run_id"], "step metrics" in told.err) == (1, "hurt", True)
-    if fault is not removed:
-        for command in (("report", "hurt"), ("runs", "steps", "hurt"), ("runs", "steps", "hurt", "--out", "x.csv")):
-            answer = cli(*command)
-            assert (answer.code, "none of its step metrics can be read" in answer.err) == (1, True), command
+    for command in (("report", "hurt"), ("runs", "steps", "hurt"), ("runs", "steps", "hurt", "--out", "x.csv")):
+        answer = cli(*command)
+        words = "the step metrics" if fault is removed else "none of its step metrics can be read"
+        assert (answer.code, words in answer.err, "events.log" in answer.err) == (1, True, True), command
     found = cli("runs", "fsck", "--json")
     assert found.code == 1
     assert [item["path"] for item in found.json["findings"]] == ["runs/flights/hurt/TRAINING/events.log"]
@@ -214,8 +214,42 @@ def test_a_step_log_that_expired_is_no_loss(cli):
     gone = Expired(snapshot_seq=committed.seq, digest=committed.digest, run_id="old", stage=Stage.TRAINING)
     Expiries(store.files, "flights").record([gone], RetentionRule(keep_last=0), store.clock.now())
     next(STORE.glob("runs/*/old/*/events.log")).unlink()
-    answer = cli("runs", "show", "old")
-    assert (answer.code, "the step metrics cannot be shown" in answer.err) == (0, True)
+    when = f"expired on {store.clock.now():%Y-%m-%d} by rule */* keep_last 0"
+    for words in (("runs", "show", "old"), ("report", "old")):
+        answer = cli(*words)
+        assert (answer.code, answer.err.splitlines()[-1]) == (0, f"{when}: the step metrics (events.log)")
+    for more in ((), ("--json",), ("--metric", "loss"), ("--follow",), ("--out", "steps.csv")):
+        refused = cli("runs", "steps", "old", *more)
+        assert (refused.code, refused.out, refused.err) == (2, "", f"error: the step metrics of run old {when}\n")
+    assert not Path("steps.csv").exists()
+
+
+def test_a_blob_or_log_that_is_gone_is_named_and_is_a_loss(cli):
+    run = Store.open(STORE, create=True).start("flights", "r1")
+    run.save_blob("weights", b"w" * 9000)
+    run.save_blob("vocabulary", b"words")
+    run.journal("notes").append("note", {})
+    unknown = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
+    commit = run.finish(run.draft(metrics={"loss": 0.5}, fingerprints=unknown))
+    assert (cli("runs", "show", "r1").code, cli("runs", "show", "r1").err) == (0, "")
+    gone = commit.snapshot.blobs["weights"]
+    for path in (STORE / "blobs").rglob(f"{gone}*"):
+        path.unlink()
+    for words in (("runs", "show", "r1"), ("runs", "show", "r1", "--json"), ("report", "r1")):
+        answer = cli(*words)
+        assert (answer.code, answer.err) == (1, "lost: blob weights; `seedbed runs fsck` says what can be done\n")
+    next(STORE.glob("runs/*/r1/*/notes.log")).unlink()
+    store = Store.open(STORE)
+    expired = Expired(snapshot_seq=commit.seq, digest=commit.digest, run_id="r1", stage=Stage.TRAINING)
+    Expiries(store.files, "flights").record([expired], RetentionRule(keep_last=0), store.clock.now())
+    answer = cli("runs", "show", "r1")
+    assert (answer.code, answer.err.splitlines()) == (
+        1,
+        [
+            f"expired on {store.clock.now():%Y-%m-%d} by rule */* keep_last 0: blob weights",
+            "lost: the log notes.log; `seedbed runs fsck` says what can be done",
+        ],
+    )
 
 
 def test_a_blocked_change_is_shown_with_what_it_asked_for(cli):

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import out, print_json
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.cli.console._where import file_place
+from seedbed.errors import ExitCode
 
 __all__ = ["report"]
 
@@ -34,9 +35,11 @@ def report(
     """
     import webbrowser
 
+    from seedbed.cli.runs._payloads import missing_payloads
     from seedbed.cli.runs._select import find_finished
     from seedbed.dashboard import write_report
     from seedbed.gate import declares_gate, judge_run
+    from seedbed.records import Store
 
     page = file_place(page)
     view, commit = find_finished(store, run)
@@ -47,5 +50,9 @@ def report(
         print_json({"run_id": view.run_id, "report": str(written)})
     else:
         out().print(str(written), soft_wrap=True)
+    missing = missing_payloads(Store.open(store), view, commit)
+    for line in missing.lines():
+        errors().print(line, soft_wrap=True)
     if open_page:
         webbrowser.open(written.resolve().as_uri())
+    raise typer.Exit(ExitCode.FAIL if missing.lost else ExitCode.PASS)

@@ -75,7 +75,7 @@ def diff(
     is_recorded = not (before and (other or wanted or _is_outdated(found, policies)))
     if before and not is_recorded:
         found = opened.log(before.snapshot.project).diff(before, commit, wanted)
-    found = _whole(opened, found)
+    found = _whole(opened, commit, found)
     if as_json:
         asked = {"policies": policies_json(policies)} if wanted is None else {}
         noise = {"noise_of": "COMMIT" if is_recorded else "NOW"}
@@ -91,8 +91,9 @@ def diff(
     raise typer.Exit(ExitCode.FAIL if wanted is not None and found.comparable is False else ExitCode.PASS)
 
 
-def _whole(store: "Store", found: "Diff") -> "Diff":
-    """The recorded difference with its full lists, which stand in a blob where they are long."""
+def _whole(store: "Store", commit: "Commit", found: "Diff") -> "Diff":
+    """The recorded difference of `commit` with its full lists, which stand in a blob where they are long."""
+    from seedbed.cli.runs._payloads import expiry_of
     from seedbed.records.compare import whole
 
     if found.details is None:
@@ -100,7 +101,9 @@ def _whole(store: "Store", found: "Diff") -> "Diff":
     try:
         return whole(found, store.blobs.get(found.details))
     except (NotFound, StoreCorrupt) as problem:
-        errors().print(f"only the first {len(found.changed_keys)} keys are shown: {problem}", soft_wrap=True)
+        expiry = expiry_of(store, commit) if isinstance(problem, NotFound) else None
+        why = f"the others {expiry}" if expiry else str(problem)
+        errors().print(f"only the first {len(found.changed_keys)} keys are shown: {why}", soft_wrap=True)
         return found
 
 

@@ -10,7 +10,7 @@ from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOptio
 from seedbed.cli.console._progress_bar import progress_bar
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.cli.console._where import not_a_folder, require_place
-from seedbed.errors import NotFound
+from seedbed.errors import NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
     from seedbed.records import Commit, Event, SearchHit, Store
@@ -87,19 +87,22 @@ def _commits(store: "Store", found: "Sequence[SearchHit]") -> "Iterator[Commit]"
 def _to_mlflow(store: "Store", found: "Sequence[SearchHit]", destination: str) -> int:
     from seedbed.integrations import MLflowTarget
 
-    target, lost = MLflowTarget(destination), list[str]()
-    written = sum(target.write(commit, _steps(store, commit, lost)) for commit in _commits(store, found))
-    if lost:
-        why = "which expired or are lost, as `seedbed runs fsck` shows"
-        errors().print(f"exported without their steps, {why}: {', '.join(lost)}", soft_wrap=True)
+    target, missing = MLflowTarget(destination), dict[str, list[str]]()
+    written = sum(target.write(commit, _steps(store, commit, missing)) for commit in _commits(store, found))
+    for why, run_ids in missing.items():
+        errors().print(f"exported without their steps, {why}: {', '.join(run_ids)}", soft_wrap=True)
     return written
 
 
-def _steps(store: "Store", commit: "Commit", lost: list[str]) -> "Sequence[Event]":
-    from seedbed.records import merged_events
+def _steps(store: "Store", commit: "Commit", missing: dict[str, list[str]]) -> "Sequence[Event]":
+    """What the run logged at its steps; where that is missing, nothing, and its name is added to `missing`."""
+    from seedbed.cli.runs._payloads import read_steps
 
+    view = store.finished(commit.snapshot.project, commit.seq)
     try:
-        return merged_events(store, store.finished(commit.snapshot.project, commit.seq))
+        return list(read_steps(store, view, merged=True))
     except NotFound:
-        lost.append(commit.snapshot.run_id)
-        return ()
+        missing.setdefault("which expired", []).append(view.run_id)
+    except StoreCorrupt:
+        missing.setdefault("which are lost, as `seedbed runs fsck` shows", []).append(view.run_id)
+    return ()

@@ -10,7 +10,7 @@ from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import ExitCode, NotFound
 
 if TYPE_CHECKING:
-    from seedbed.records import Commit, Event, RunView
+    from seedbed.records import Event, RunView, Store
 
 __all__ = ["show"]
 
@@ -22,19 +22,24 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
     first thirty; --json has the whole record. Names and values are those of
     the record, whatever it holds. The model is compared with the strongest
     baseline where the record holds the same metrics of both, at metrics.test
-    and at metrics.baselines. Exits with 1 where a part of the record is lost.
+    and at metrics.baselines. Exits with 1 where the commit of the run, or a
+    blob or log that it names, is lost, or its step log is damaged; whether a
+    blob that is there is whole, only `verify` says.
 
     \b
     Examples:
       seedbed runs show latest
       seedbed runs show 20260102 --json
     """
+    from seedbed.cli.runs._payloads import missing_payloads
     from seedbed.cli.runs._run_details import run_details
     from seedbed.cli.runs._run_summary import run_json
     from seedbed.cli.runs._select import find_run
+    from seedbed.records import Store
 
-    view = find_run(store, run)
-    events, problem = ([], None) if view.commit is None else _events(store, view)
+    view, opened = find_run(store, run), Store.open(store)
+    missing = None if view.commit is None else missing_payloads(opened, view, view.commit)
+    events = [] if view.commit is None else _events(opened, view)
     if as_json:
         snapshot = {} if view.commit is None else {"snapshot": view.commit.snapshot.model_dump(mode="json")}
         print_json({**run_json(view), **snapshot})
@@ -42,28 +47,20 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         out().print(_unfinished_text(view), soft_wrap=True)
     else:
         out().print(run_details(view.commit, events))
-    if problem:
-        errors().print(f"the step metrics cannot be shown: {problem}", soft_wrap=True)
-    is_lost = problem is not None and view.commit is not None and not _has_expired(store, view.commit)
-    if is_lost or (view.commit is None and view.status is RunStatus.FINISHED):
+    for line in missing.lines() if missing else ():
+        errors().print(line, soft_wrap=True)
+    if missing.lost if missing else view.status is RunStatus.FINISHED:
         raise typer.Exit(ExitCode.FAIL)
 
 
-def _events(store: str, view: "RunView") -> "tuple[list[Event], NotFound | None]":
-    """What the run logged at its steps; or nothing, and that the log is missing."""
-    from seedbed.records import Store, merged_events
+def _events(store: "Store", view: "RunView") -> "list[Event]":
+    """What the run logged at its steps; nothing, where the log is missing."""
+    from seedbed.records import merged_events
 
     try:
-        return merged_events(Store.open(store), view), None
-    except NotFound as problem:
-        return [], problem
-
-
-def _has_expired(store: str, commit: "Commit") -> bool:
-    """Whether the step metrics of `commit` were deleted by retention."""
-    from seedbed.records import Expiries, Store
-
-    return commit.digest in Expiries(Store.open(store).files, commit.snapshot.project).by_commit()
+        return merged_events(store, view)
+    except NotFound:
+        return []
 
 
 def _unfinished_text(view: "RunView") -> str:

@@ -46,7 +46,8 @@ def steps(
 
     A file has the columns step, attempt, metric and value. With --follow,
     --json prints one JSON object for each step. A metric that the run logged
-    at no step is refused, but with --follow, since it may come.
+    at no step is refused, but with --follow, since it may come. Exits with 2
+    where the step metrics have expired, and with 1 where some are lost.
 
     \b
     Examples:
@@ -54,26 +55,28 @@ def steps(
       seedbed runs steps latest --follow --metric loss
       seedbed runs steps latest --out steps.parquet
     """
+    from seedbed.cli.runs._payloads import read_steps
     from seedbed.cli.runs._select import find_run
-    from seedbed.records import Store, follow_events, merged_events, run_events
+    from seedbed.records import Store, follow_events
 
     to = file_place(file, to, "--to")
     if follow and to:
         raise InvalidInput("--follow and --out exclude each other: a file has only what is logged by now")
     view, opened = find_run(store, run), Store.open(store)
     if metric and not follow:  # a run that is followed may log it later
-        _require(metric, run_events(opened, view), f"run {view.run_id}")
-    if follow:
-        for event in _with_metrics(follow_events(opened, view), metric):
+        _require(metric, read_steps(opened, view), f"run {view.run_id}")
+    if follow:  # a run that is finished has no more than there is
+        events = follow_events(opened, view) if view.commit is None else read_steps(opened, view)
+        for event in _with_metrics(events, metric):
             _print_step(event, as_json)
     elif to:
         from seedbed.integrations import write_steps
 
-        written = write_steps(_with_metrics(run_events(opened, view), metric), to)
+        written = write_steps(_with_metrics(read_steps(opened, view), metric), to)
         print_json({"written": written}) if as_json else out().print(f"{written:,} values written to {to}")
     else:
         with _damage() as lost:
-            found = _series(_with_metrics(merged_events(opened, view), metric))
+            found = _series(_with_metrics(read_steps(opened, view, merged=True), metric))
         _print_summaries(view.run_id, found, as_json, is_damaged=bool(lost))
 
 
