@@ -118,6 +118,21 @@ def test_gc_with_rules_lets_the_payloads_of_old_commits_expire(three):
     assert three("runs", "fsck").code == 0
 
 
+def test_a_rule_that_decides_about_nothing_is_named(three):
+    rules = ["{project: flight, keep_last: 1}", "{project: 'fl*', keep_last: 5}", "{project: flights, keep_days: 1}"]
+    Path("retention.yaml").write_text(f"rules: [{', '.join([*rules, '{keep_last: 9}'])}]\n")
+    answer = three("runs", "gc", "--retention", "retention.yaml", "--dry-run")
+    assert answer.code == 0
+    assert [line for line in answer.err.splitlines() if line.startswith("warning: ")] == [
+        "warning: the rule flight/* keep_last 1 covers no project of the store; there are flights",
+        "warning: the rule flights/* keep_days 1 decides about nothing: rules before it cover all that it covers",
+        "warning: the rule */* keep_last 9 decides about nothing: rules before it cover all that it covers",
+    ]
+    Path("retention.yaml").write_text("rules: [{project: 'f[k-m]*', keep_last: 5}, {keep_days: 9, project: 'f*s'}]\n")
+    Store.open(STORE).start("fans", "r1").failed("no matter")
+    assert "warning" not in three("runs", "gc", "--retention", "retention.yaml", "--dry-run").err
+
+
 def test_verify_says_what_expired(three):
     Path("retention.yaml").write_text("rules: [{keep_days: 0}]\n")
     three("runs", "gc", "--retention", "retention.yaml", "--grace", "1")

@@ -314,3 +314,25 @@ def test_settings_fingerprints_metadata_and_times_are_shown_and_of_many_how_many
         assert row in [[word.strip() for word in cell] for cell in cells], row
     assert "and 14 more; --json shows all" in shown  # of 4 + 40 settings
     assert "min_cs" not in shown, "what does not apply is left out"
+
+
+def test_a_number_of_any_size_is_shown_short(cli):
+    foreign(STORE, "r1", {"acc": 1e-200, "tiny": 0.00123, "loss": 2.0}, {})
+    foreign(STORE, "r2", {"acc": 1e100, "tiny": 0.0015, "loss": 0.5}, {})
+    shown = cli("runs", "diff", "r2").out
+    # the change is 1e100, and of 1e-200 that is 1e300 times as much, which are 1e302 percent
+    assert row_of(shown, "/acc").split()[1:5] == ["1e-200", "1e+100", "+1e+100", "+1e+302"]
+    assert row_of(shown, "/loss").split()[1:5] == ["2", "0.5", "-1.5", "-75.00"]
+    shown = cli("runs", "list", "--column", "tiny", "--column", "loss").out
+    assert [row_of(shown, run).split()[-2:] for run in ("r1", "r2")] == [["0.00123", "2"], ["0.0015", "0.500"]]
+
+
+def test_a_series_that_ends_in_infinity_is_said_to_end_so_everywhere(cli):
+    curve = [2.0**place for place in range(20)]
+    foreign(STORE, "r1", {"curve": [float("nan"), *curve]}, {"loss": [*curve, float("inf")]})
+    text = cli("runs", "show", "r1").out
+    told = "20 values, first 1, last Infinity, least 1, most 5.243e+05, 1 not finite, first at step 21"
+    assert row_of(text, "loss") == f"loss {told}"
+    assert row_of(text, "curve") == "curve 20 values, first NaN, last 5.243e+05, least 1, most 5.243e+05, 1 not finite"
+    assert "Infinity" in cli("runs", "steps", "r1").out
+    assert cli("runs", "steps", "r1", "--follow").out.splitlines()[-1] == "step 21  loss Infinity"

@@ -26,13 +26,15 @@ _STEP = "step"
 class StepSeries:
     """The finite values of one metric by step, and the steps of the values that are not finite.
 
-    `is_setting` says that the values were set and not measured, as a learning rate is.
+    `is_setting` says that the values were set and not measured, as a learning rate is. `ends` are the first and the
+    last value, finite or not.
     """
 
     name: str
     points: Points
     not_finite: tuple[int, ...] = ()
     is_setting: bool = False
+    ends: tuple[float, float] = (math.nan, math.nan)
 
     @property
     def is_dense(self) -> bool:
@@ -100,7 +102,8 @@ def thinned(points: Points, num_columns: int) -> Points:
 def _series(name: str, points: Points, rates: frozenset[str]) -> StepSeries:
     finite = tuple(point for point in points if math.isfinite(point[1]))
     bad = tuple(int(step) for step, value in points if not math.isfinite(value))
-    return StepSeries(name, finite, bad, name in rates or name.rpartition(".")[2] in rates)
+    is_setting = name in rates or name.rpartition(".")[2] in rates
+    return StepSeries(name, finite, bad, is_setting, (points[0][1], points[-1][1]))
 
 
 def _place(series: StepSeries) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 
 from pydantic import JsonValue
 
@@ -16,7 +16,8 @@ __all__ = ["Measured", "measured"]
 class Measured:
     """One metric. Of `score`, `numbers` and `other`, one is given; `other` is any JSON value that is neither.
 
-    `numbers` are the finite ones of a list, and `num_not_finite` says how many more it has.
+    `numbers` are the finite ones of a list, and `num_not_finite` says how many more it has. `ends` are its first and
+    last number, finite or not.
     """
 
     path: str
@@ -24,6 +25,7 @@ class Measured:
     numbers: tuple[float, ...] = ()
     other: JsonValue = None
     num_not_finite: int = 0
+    ends: tuple[float, float] = (nan, nan)
 
 
 def measured(metrics: JsonValue, path: str = "") -> Iterator[Measured]:
@@ -34,19 +36,19 @@ def measured(metrics: JsonValue, path: str = "") -> Iterator[Measured]:
             yield from _each({name: metrics[name] for name in sorted(metrics) if name not in _told(score)}, path)
     elif isinstance(metrics, dict) and metrics:
         yield from _each({name: metrics[name] for name in sorted(metrics)}, path)
-    elif isinstance(metrics, list) and (numbers := _finite(metrics)):
-        yield Measured(path, numbers=numbers, num_not_finite=len(metrics) - len(numbers))
+    elif isinstance(metrics, list) and (numbers := tuple(filter(isfinite, found := _numbers(metrics)))):
+        yield Measured(path, numbers=numbers, num_not_finite=len(found) - len(numbers), ends=(found[0], found[-1]))
     elif isinstance(metrics, list) and any(isinstance(item, dict | list) for item in metrics):
         yield from _each({str(place): item for place, item in enumerate(metrics)}, path)
     elif path or metrics:
         yield Measured(path, other=metrics)
 
 
-def _finite(metrics: list[JsonValue]) -> tuple[float, ...]:
-    """The finite numbers of a list that holds numbers alone, and at least one of them finite; nothing of any other."""
+def _numbers(metrics: list[JsonValue]) -> list[float]:
+    """The numbers of a list that holds numbers alone, finite or not; nothing of any other."""
     read = list(map(read_number, metrics))
     found = [number for number in read if number is not None]
-    return tuple(filter(isfinite, found)) if len(found) == len(read) else ()
+    return found if len(found) == len(read) else []
 
 
 def _each(items: dict[str, JsonValue], above: str) -> Iterator[Measured]:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from seedbed.contracts import Interval
 from seedbed.dashboard._curve import small_curve
 from seedbed.dashboard._results import label
+from seedbed.records.canonical import spelled
 
 __all__ = ["FILTERS", "as_text", "day", "flat", "number", "percent", "quantity", "signed", "yes_no"]
 
@@ -24,7 +25,7 @@ def number(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace("-", _MINUS)
     if not math.isfinite(value):
-        return str(value)
+        return str(spelled(value)).replace("-", _MINUS)
     usual = value == 0 or 0.001 <= abs(value) < 10_000
     return (f"{value:.4f}" if usual else f"{value:.4g}").replace("e-0", "e-").replace("e+0", "e+").replace("-", _MINUS)
 
@@ -38,7 +39,8 @@ def signed(value: float) -> str:
 
 def percent(value: float) -> str:
     """`value`, which is in percent already, with its sign."""
-    return f"{value:+.2f} %".replace("-", _MINUS)
+    shown = f"{value:+.2f}" if abs(value) < 1e6 else f"{value:+.3g}"
+    return f"{shown} %".replace("-", _MINUS)
 
 
 def day(value: JsonValue) -> str:

@@ -14,8 +14,10 @@ from rich.text import Text
 __all__ = [
     "compact",
     "counted",
+    "difference",
     "duration",
     "errors",
+    "figure",
     "moment",
     "number",
     "out",
@@ -26,6 +28,7 @@ __all__ = [
     "value_at",
 ]
 
+_LARGE = 1e6  # a number that is larger is written with an exponent
 _LEAST_ROOM = 32  # columns that the last cells of rows need beside the others
 _WIDTH = 120  # columns of a stream that is no terminal: a line may be long, but must not be cut
 
@@ -159,6 +162,19 @@ def number(value: object, digits: int = 3) -> Text:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Text("missing", style="dim")
     return Text(f"{value:.{digits}f}")
+
+
+def figure(value: float, digits: int = 6) -> str:
+    """A number of any size with this many significant digits; NaN, Infinity or -Infinity by its name."""
+    from seedbed.records.canonical import spelled
+
+    found = spelled(value)
+    return found if isinstance(found, str) else f"{found:.{digits}g}"
+
+
+def difference(value: float, digits: int) -> str:
+    """A difference with its sign and this many decimals; from a million on, with three significant digits."""
+    return f"{value:+.{digits}f}" if abs(value) < _LARGE else f"{value:+.3g}"
 
 
 def compact(value: object, width: int = 60) -> str:

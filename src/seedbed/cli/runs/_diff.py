@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
-from seedbed.cli.console._render import errors, out, plain_table, print_json
+from seedbed.cli.console._render import difference, errors, figure, out, plain_table, print_json
 from seedbed.errors import ExitCode, InvalidInput, NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
@@ -173,9 +173,9 @@ def _numbers(deltas: "Mapping[str, MetricDelta]") -> Table | Text:
     table = plain_table("metric", *numeric, "against the replicates", numeric=numeric)
     for name, delta in sorted(moved.items(), key=lambda item: _is_of_baseline(item[0])):
         change = "" if delta.absolute is None else f"{delta.absolute:+.3g}"
-        percent = "" if delta.percent is None else f"{delta.percent:+.2f}"
-        noise = delta.noise if delta.z is None else f"{delta.noise}, z = {delta.z:+.1f}"
-        table.add_row(name, f"{delta.previous:.6g}", f"{delta.current:.6g}", change, percent, noise)
+        percent = "" if delta.percent is None else difference(delta.percent, 2)
+        noise = delta.noise if delta.z is None else f"{delta.noise}, z = {difference(delta.z, 1)}"
+        table.add_row(name, figure(delta.previous), figure(delta.current), change, percent, noise)
     return table
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
-from seedbed.cli.console._render import errors, moment, out, plain_table, print_json
+from seedbed.cli.console._render import errors, figure, moment, out, plain_table, print_json
 from seedbed.contracts import RunStatus
 from seedbed.errors import ExitCode
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["list_runs"]
 
 _LINK_METRIC = "metrics.test.random.ap"
-_LARGE = 1e9  # from here on a number is shown with its exponent
+_SMALL, _LARGE = 0.01, 1e9  # below and from here on a number is shown with significant digits, not decimals
 _STYLES = {
     "FINISHED": "green",
     "RUNNING": "cyan",
@@ -118,4 +118,4 @@ def _default_columns(views: "Sequence[RunView]") -> Sequence[str]:
 def _cell(value: str | float | bool | None) -> str:
     if value is None or not isinstance(value, float):
         return "" if value is None else str(value)
-    return f"{value:.3f}" if abs(value) < _LARGE else f"{value:.6g}"
+    return f"{value:.3f}" if value == 0 or _SMALL <= abs(value) < _LARGE else figure(value)

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seedbed.cli.console._render import compact, plain_table, section
+from seedbed.cli.console._render import compact, figure, plain_table, section
 from seedbed.cli.console._sparkline import sparkline
 from seedbed.dashboard._history import StepSeries, history_of
 from seedbed.dashboard._measured import Measured, measured
@@ -17,7 +17,7 @@ from seedbed.records import Event, Snapshot
 
 __all__ = ["metrics_text", "steps_text"]
 
-_CURVE_WIDTH, _FEW, _LONGEST_NAME = 20, 6, 40
+_CURVE_WIDTH, _FEW, _LONGEST_NAME, _DIGITS = 20, 6, 40, 4
 
 
 def metrics_text(snapshot: Snapshot) -> RenderableType:
@@ -31,7 +31,7 @@ def metrics_text(snapshot: Snapshot) -> RenderableType:
     if values := [item for item in rest if not item.numbers]:
         parts += [_values(values), Text()]
     if lists := [item for item in rest if item.numbers]:
-        parts += [_curves("list", [(item.path, item.numbers, _lost(item)) for item in lists]), Text()]
+        parts += [_curves("list", [(item.path, item.numbers, item.ends, _lost(item)) for item in lists]), Text()]
     return Group(*(parts or [Text("the record holds no metrics", style="dim"), Text()]))
 
 
@@ -39,7 +39,7 @@ def steps_text(snapshot: Snapshot, events: Sequence[Event]) -> RenderableType:
     """Every series that was logged at steps and is no list of the record; nothing where there is none."""
     listed = {item.path for item in measured(snapshot.metrics) if item.numbers}
     series = [each for each in history_of(snapshot, events) if each.name not in listed]
-    rows = [(each.name, [value for _, value in each.points], _not_finite(each)) for each in series]
+    rows = [(each.name, [value for _, value in each.points], each.ends, _not_finite(each)) for each in series]
     return Group(_curves("by step", rows), Text()) if rows else Group()
 
 
@@ -90,7 +90,7 @@ def _values(items: Sequence[Measured]) -> Table:
     table.add_column("value", justify="right", overflow="fold")
     table.add_column("", overflow="fold")
     for item in items:
-        value = compact(item.other, 10_000) if item.score is None else f"{item.score.value:.6g}"
+        value = compact(item.other, 10_000) if item.score is None else figure(item.score.value)
         table.add_row(item.path, value, Text(_interval(item.score), style="dim"))
     return table
 
@@ -99,15 +99,15 @@ def _interval(score: Score | None) -> str:
     if score is None or score.interval is None:
         return ""
     words = score.interval.words
-    return f"[{score.low:.6g}, {score.high:.6g}]{f' at {words}' if words else ''}"
+    return f"[{figure(score.low)}, {figure(score.high)}]{f' at {words}' if words else ''}"
 
 
-def _curves(head: str, rows: Sequence[tuple[str, Sequence[float], str]]) -> Table:
+def _curves(head: str, rows: Sequence[tuple[str, Sequence[float], tuple[float, float], str]]) -> Table:
     table = _table(head, [name for name, *_ in rows])
     table.add_column("curve", no_wrap=True)
     table.add_column("values", overflow="fold")
-    for name, values, note in rows:
-        table.add_row(name, sparkline(values, _CURVE_WIDTH) if len(values) > 1 else "", _words(values, note))
+    for name, values, ends, note in rows:
+        table.add_row(name, sparkline(values, _CURVE_WIDTH) if len(values) > 1 else "", _words(values, ends, note))
     return table
 
 
@@ -118,13 +118,13 @@ def _table(head: str, names: Sequence[str]) -> Table:
     return table
 
 
-def _words(values: Sequence[float], note: str) -> str:
-    """All of a few values; of many, how many they are and the first, last, least and most of them."""
+def _words(values: Sequence[float], ends: tuple[float, float], note: str) -> str:
+    """All of a few finite values; of many, how many they are and the least and most of them, and the `ends` of all."""
     if len(values) <= _FEW:
-        facts = [", ".join(f"{value:.4g}" for value in values)] if values else []
+        facts = [", ".join(figure(value, _DIGITS) for value in values)] if values else []
     else:
-        ends = {"first": values[0], "last": values[-1], "least": min(values), "most": max(values)}
-        facts = [f"{len(values):,} values", *(f"{name} {value:.4g}" for name, value in ends.items())]
+        told = {"first": ends[0], "last": ends[1], "least": min(values), "most": max(values)}
+        facts = [f"{len(values):,} values", *(f"{name} {figure(value, _DIGITS)}" for name, value in told.items())]
     return ", ".join(filter(None, (*facts, note)))
 
 

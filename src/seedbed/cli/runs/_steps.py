@@ -12,10 +12,11 @@ import typer
 
 from seedbed.cli.console._damage import handed_on
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import out, plain_table, print_json
+from seedbed.cli.console._render import figure, out, plain_table, print_json
 from seedbed.cli.console._sparkline import sparkline
 from seedbed.cli.console._where import file_place
 from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
+from seedbed.records.canonical import spelled
 
 if TYPE_CHECKING:
     from seedbed.records import Event
@@ -131,10 +132,10 @@ def _with_metrics(events: "Iterable[Event]", metrics: Sequence[str] | None) -> "
 
 def _print_step(event: "Event", as_json: bool) -> None:
     if as_json:
-        values = {name: _marked(value) for name, value in event.values.items()}
+        values = {name: spelled(value) for name, value in event.values.items()}
         line = json.dumps({"step": event.step, "attempt": event.attempt, "values": values}, allow_nan=False)
     else:
-        line = "  ".join((f"step {event.step}", *(f"{name} {value:.6g}" for name, value in event.values.items())))
+        line = "  ".join((f"step {event.step}", *(f"{name} {figure(value)}" for name, value in event.values.items())))
     out().out(line, highlight=False)
 
 
@@ -159,17 +160,12 @@ def _summary(values: Sequence[float]) -> dict[str, float | str | None]:
     return {
         "values": len(values),
         "not_finite": len(values) - len(finite),
-        "first": _marked(values[0]),
-        "last": _marked(values[-1]),
+        "first": spelled(values[0]),
+        "last": spelled(values[-1]),
         "least": min(finite, default=None),
         "most": max(finite, default=None),
     }
 
 
 def _shown(value: float | str | None) -> str:
-    return "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
-
-
-def _marked(value: float) -> float | str:
-    """`value`, or its name where JSON has no such number."""
-    return value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return "" if value is None else value if isinstance(value, str) else figure(value)

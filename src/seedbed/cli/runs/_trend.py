@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import moment, out, plain_table, print_json
+from seedbed.cli.console._render import figure, moment, out, plain_table, print_json
 from seedbed.cli.console._sparkline import sparkline
 from seedbed.cli.console._where import file_place
 from seedbed.errors import InvalidInput
@@ -90,7 +90,7 @@ def _print(found: "Trend") -> None:
     table = plain_table("run", "finished", found.metric, "smoothed", *remarks, numeric=(found.metric, "smoothed"))
     for point in shown:
         remark = [", ".join(point.happened)] if remarks else []
-        table.add_row(point.run_id, moment(point.timestamp), f"{point.value:.6g}", f"{point.smoothed:.6g}", *remark)
+        table.add_row(point.run_id, moment(point.timestamp), figure(point.value), figure(point.smoothed), *remark)
     out().print(table)
     if len(found.points) > _SHOWN:
         out().print(f"and {len(found.points) - _SHOWN:,} earlier ones; --json has them all")

@@ -1,5 +1,6 @@
 """`seedbed runs gc`: delete the files that no commit needs."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -9,11 +10,12 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
-from seedbed.cli.console._render import counted, moment, out, print_json, size
+from seedbed.cli.console._render import counted, errors, moment, out, print_json, size
+from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from seedbed.records import GcPlan
+    from seedbed.records import GcPlan, RetentionPolicy
 
 __all__ = ["gc"]
 
@@ -39,7 +41,8 @@ def gc(
 
     Payloads are blobs and step logs. Commits are never deleted, and a run that
     is not finished keeps what it wrote. The command may be killed at any time,
-    and other processes may write meanwhile.
+    and other processes may write meanwhile. A rule that decides about nothing
+    in this store, as where its project is misspelt, is named in a warning.
 
     \b
     Examples:
@@ -52,6 +55,8 @@ def gc(
     if not grace >= 1:  # neither is "not a number"
         raise InvalidInput(f"--grace is {grace:g} hours, expected at least 1: writers rely on it")
     opened = Store.open(store)
+    for line in _idle_rules(policy, opened.projects()) if policy else ():
+        errors().print(f"warning: {line}", soft_wrap=True)
     with labelled_progress_bar() as progress:
         plan = plan_gc(opened, policy, grace=timedelta(hours=grace), progress=progress)
         result = None if dry_run else sweep(plan, progress)
@@ -63,6 +68,16 @@ def gc(
         if result is not None:
             freed = sum(item.size_bytes for item in deleted)
             out().print(f"{counted(len(deleted), 'file')} deleted, {size(freed)} freed")
+
+
+def _idle_rules(policy: "RetentionPolicy", projects: Sequence[str]) -> Iterator[str]:
+    """The rules that decide about nothing in the store, each with the reason."""
+    deciding = {id(policy.rule_of(project, stage)) for project in projects for stage in Stage}
+    for rule in policy.rules:
+        if not any(rule.covers(project, stage) for project in projects for stage in Stage):
+            yield f"the rule {rule} covers no project of the store; there are {', '.join(projects) or 'none'}"
+        elif id(rule) not in deciding:
+            yield f"the rule {rule} decides about nothing: rules before it cover all that it covers"
 
 
 def _plan_json(plan: "GcPlan") -> dict[str, object]:
