@@ -164,3 +164,42 @@ def test_the_index_is_written_into_the_store(three):
     assert "3 runs listed" in three("runs", "index").out
     assert three("runs", "index", "--json").json["entries"] == 3
     assert "r1:TRAINING" in (STORE / "snapshot_index.json").read_text()
+
+
+def test_a_merge_makes_the_store_that_it_brings_runs_into_where_it_is_asked_to(three):
+    refused = three("runs", "merge", STORE, "--store", "all")
+    assert (refused.code, "`Store.open(FOLDER, create=True)`" in refused.err) == (2, True)
+    planned = three("runs", "merge", STORE, "--store", "all", "--create", "--dry-run")
+    assert (planned.code, planned.out.splitlines()[-1]) == (0, "3 commits there: 3 would come, 0 here already")
+    assert three("runs", "merge", "nowhere", "--store", "all", "--create").code == 2
+    assert not Path("all").exists()
+    for came, known in ((3, 0), (0, 3)):
+        done = three("runs", "merge", STORE, "--store", "all", "--create")
+        assert (done.code, done.out.splitlines()[-1]) == (0, f"3 commits there: {came} came, {known} here already")
+    planned = three("runs", "merge", STORE, "--store", "all", "--create", "--dry-run")
+    assert planned.out == "3 commits there: 0 would come, 3 here already\n"
+    assert [run["run_id"] for run in three("runs", "list", "--store", "all", "--json").json["runs"]] == [
+        "r0",
+        "r1",
+        "r2",
+    ]
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_what_recover_and_quarantine_change_leaves_no_stale_catalog(three, is_asked):
+    second = STORE / "log/flights/00000000000000000002.json"
+    three("runs", "list")
+    second.unlink()
+    if is_asked:
+        three("runs", "list")  # which fills the catalog without the lost commit
+    assert three("runs", "recover").code == 0
+    assert three("runs", "fsck", "--json").json["findings"] == []
+    second.unlink()
+    next((STORE / "runs/flights/r1").glob("*/snapshot.json")).unlink()
+    assert three("runs", "quarantine", "log/flights/00000000000000000002.json").code == 0
+    assert [item["kind"] for item in three("runs", "fsck", "--json").json["findings"]] == ["QUARANTINED"]
+    (STORE / "catalog.sqlite3").unlink()
+    third = STORE / "log/flights/00000000000000000003.json"
+    third.unlink()
+    assert three("runs", "recover").code == 0
+    assert not (STORE / "catalog.sqlite3").exists(), "where there is no catalog, none is made"

@@ -218,3 +218,15 @@ def test_a_copy_that_comes_late_moves_nothing_that_was_made_here(tmp_path):
     assert newest_first(tmp_path / "here") == [("q", 2), ("p", 2), ("p", 1), ("q", 1)]
     at(tmp_path / "here", "p", 5)
     assert newest_first(tmp_path / "here") == [("p", 3), ("q", 2), ("p", 2), ("p", 1), ("q", 1)]
+
+
+def test_a_catalog_is_refreshed_where_there_is_one(tmp_path):
+    at(tmp_path, "p", 1)
+    store = Store.open(tmp_path)
+    Catalog.refresh(store)
+    assert not (tmp_path / "catalog.sqlite3").exists()
+    Catalog.open(store).close()
+    at(tmp_path, "p", 2)
+    told: list[tuple[int, int]] = []
+    Catalog.refresh(Store.open(tmp_path), progress=lambda *done: told.append(done))
+    assert told == [(1, 1)]

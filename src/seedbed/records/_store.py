@@ -331,7 +331,8 @@ def check_marker(files: Files, name: str) -> None:
         if _has_runs(files):
             raise StoreCorrupt(f"{MARKER} of {name} is missing, though runs are there; {_SAME_MARKER}") from None
         raise NotFound(
-            f"there is no store at {name}; run `seedbed demo` there, or name one by --store or SEEDBED_STORE"
+            f"there is no store at {name}; name one by --store or SEEDBED_STORE, or make one there: with a run by "
+            "`seedbed demo`, empty by `Store.open(FOLDER, create=True)`"
         ) from None
     except ValueError as problem:
         raise StoreCorrupt(f"{MARKER} of {name} is not JSON: {problem}; {_SAME_MARKER}") from None

@@ -71,6 +71,12 @@ class Catalog:
         raise StoreCorrupt(f"the catalog {path} is damaged again right after it was rebuilt; look at the disk")
 
     @classmethod
+    def refresh(cls, store: Store, *, progress: CatalogProgress | None = None) -> None:
+        """Bring the catalog of `store` up to date, where there is one. Raises as `open`."""
+        if (store.work / CATALOG).exists():
+            cls.open(store, progress=progress).close()
+
+    @classmethod
     def _in_memory(cls, store: Store, progress: CatalogProgress | None) -> Self:
         catalog = cls(connected(None))
         catalog._catch_up(store, progress)

@@ -1,5 +1,7 @@
 """`seedbed runs merge`: the commits of another store, brought into this one."""
 
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +10,7 @@ from rich.text import Text
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import counted, errors, out, print_json
-from seedbed.errors import ExitCode
+from seedbed.errors import ExitCode, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,9 @@ def merge(
     name: Annotated[
         str, typer.Option(metavar="NAME", help="What to call the other store; by default the last part of its path.")
     ] = "",
+    create: Annotated[
+        bool, typer.Option("--create", help="Make this store, where there is none, and bring all runs into it.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be merged, and write nothing.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -41,14 +46,16 @@ def merge(
     Examples:
       seedbed runs merge ../laptop/runs --dry-run
       seedbed runs merge s3://bucket/runs --name cluster --project flights
+      seedbed runs merge ../laptop/runs --store all-runs --create
     """
     from dataclasses import asdict
 
     from seedbed.records import Store
     from seedbed.records import merge as merge_stores
 
-    here, there = Store.open(store), Store.open(other)
-    with labelled_progress_bar() as progress:
+    there = Store.open(other)  # before a new store is made, so that a misspelt name makes none
+    with ExitStack() as until_planned, labelled_progress_bar() as progress:
+        here = Store.open(_place(store, until_planned) if create and dry_run else store, create=create)
         found = merge_stores(here, there, project=project, name=name, dry_run=dry_run, progress=progress)
     if as_json:
         print_json({"commits": [asdict(item) for item in found]})
@@ -67,6 +74,17 @@ def merge(
         told = f"{counted(num_lost, 'commit')} there cannot be read: see `seedbed runs fsck --store {other}`"
         errors().print(Text(told), soft_wrap=True)
     raise typer.Exit(ExitCode.FAIL if num_lost or any(item.problem for item in found) else ExitCode.PASS)
+
+
+def _place(store: str, until_planned: ExitStack) -> str:
+    """The store, or, where there is none, an empty folder for the time of the plan."""
+    from seedbed.records import Store
+
+    try:
+        Store.open(store)
+    except NotFound:
+        return until_planned.enter_context(TemporaryDirectory())
+    return store
 
 
 def _named(item: "Merged") -> str:

@@ -30,10 +30,13 @@ def quarantine(
       seedbed runs quarantine log/flights/00000000000000000003.json --reason "the disk of May"
       seedbed runs quarantine runs/flights/r1/TRAINING/events.log --reason "no copy of it"
     """
+    from seedbed.cli.runs.upkeep._refresh import refresh_catalog
     from seedbed.records import Store
     from seedbed.records import quarantine as accept
 
-    kept = accept(Store.open(store), record, reason or "accepted by hand")
+    opened = Store.open(store)
+    kept = accept(opened, record, reason or "accepted by hand")
+    refresh_catalog(opened)
     if as_json:
         print_json({"record": record, "kept": kept})
     else:

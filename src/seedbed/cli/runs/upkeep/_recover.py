@@ -26,11 +26,14 @@ def recover(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     """
     from dataclasses import asdict
 
+    from seedbed.cli.runs.upkeep._refresh import refresh_catalog
     from seedbed.records import Store
     from seedbed.records import recover as recover_store
 
+    opened = Store.open(store)
     with labelled_progress_bar() as progress:
-        found = recover_store(Store.open(store), progress=progress)
+        found = recover_store(opened, progress=progress)
+    refresh_catalog(opened)
     if as_json:
         print_json({"commits": [asdict(item) for item in found]})
     else:
