@@ -42,6 +42,23 @@ def test_sorting_puts_the_highest_first(many):
     ]
 
 
+def test_a_minus_puts_the_lowest_first_and_what_lacks_the_number_last(many):
+    finished(STORE, "other", metrics={"score": 1.5})
+    for words in (("--sort", "-test.random.ap"), ("--sort=-metrics.test.random.ap",)):
+        assert names(many("runs", "list", *words)) == ["run-0", "run-1", "run-2", "run-3", "run-4", "other"]
+    assert names(many("runs", "list", "--sort", "-test.random.ap", "--limit", "1")) == ["run-0"]
+    refused = many("runs", "list", "--sort", "-test.random.app")
+    assert (refused.code, "did you mean metrics.test.random.ap" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words", [("--where", "stage=TRAINING and seed = 3"), ("--column", "seed"), ("--sort", "-seed")]
+)
+def test_a_setting_or_factor_without_its_first_part_is_suggested_with_it(many, words):
+    refused = many("runs", "list", *words)
+    assert (refused.code, "did you mean factors.seed or params.training.seed?" in refused.err) == (2, True)
+
+
 def test_columns_are_shown_by_their_names_and_as_json(many):
     shown = many("runs", "list", "--column", "params.seed", "--column", "stage", "--limit", "1")
     assert "params.seed" in shown.out.splitlines()[0]

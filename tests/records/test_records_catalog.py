@@ -94,7 +94,23 @@ def test_the_newest_come_first_and_no_more_than_asked_for(many):
 def test_sorting_by_a_number_puts_what_lacks_it_last(many):
     found = search(many, sort=parse_name("metrics.rare"), limit=6, project=PROJECT)
     assert found == [22, 15, 8, 1, 24, 23]
+    assert search(many, sort=parse_name("metrics.rare"), lowest=True, limit=6) == [1, 8, 15, 22, 24, 23]
     assert search(many, sort=parse_name("metrics.test.ap"), limit=2) == [24, 23]
+
+
+def test_of_several_values_the_highest_or_the_lowest_counts(store):
+    for run_id, values in (("r1", (2, 3)), ("r2", (1, 5)), ("r3", (0, 4))):
+        commit(store, run_id, metrics={name: {"x": value} for name, value in zip("ab", values, strict=True)})
+    assert search(store, sort=parse_name("metrics.x")) == [2, 3, 1]
+    assert search(store, sort=parse_name("metrics.x"), lowest=True) == [3, 2, 1]
+
+
+def test_the_names_of_values_of_any_kind_are_found_by_their_ends(store):
+    commit(store, "r1", config={"seed": 1, "model": {"seed": 2}}, volatile_settings=(), factors={"seed": 3})
+    with Catalog.open(store) as catalog:
+        assert catalog.names_ending("seed") == ["factors.seed", "params.model.seed", "params.seed"]
+        assert catalog.names_ending("model.seed") == ["params.model.seed"]
+        assert catalog.names_ending("del.seed") == catalog.names_ending("nothing") == []
 
 
 def test_hostile_text_is_only_ever_a_value(many):

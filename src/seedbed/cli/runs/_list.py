@@ -37,7 +37,12 @@ def list_runs(
         ),
     ] = None,
     sort: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only finished runs, the highest value of this number first.")
+        str | None,
+        typer.Option(
+            metavar="[-]NAME",
+            help="Only finished runs, the highest value of this number first; with -NAME, such as -test.loss, the "
+            "lowest first.",
+        ),
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -61,6 +66,7 @@ def list_runs(
       seedbed runs list
       seedbed runs list --where "stage=TRAINING and params.lr<1e-3 and metrics.ap>0.9"
       seedbed runs list --sort metrics.test.random.ap --column params.seed --limit 5 --json
+      seedbed runs list --sort -test.loss --limit 5
     """
     from seedbed.cli.runs._run_summary import run_json
     from seedbed.cli.runs._search import search

@@ -23,8 +23,9 @@ class Search:
 def search(
     store: Store, project: str | None, where: str | None, sort: str | None, limit: int, columns: Sequence[str] = ()
 ) -> Search:
-    """The newest `limit` finished runs, oldest first, then the unfinished. With `sort`: finished ones, highest first.
+    """The newest `limit` finished runs, oldest first, then the unfinished.
 
+    With `sort`, the name of a number: finished ones, highest first; lowest first where a minus stands before the name.
     Raises InvalidInput for a query that cannot be read, and for a name that no finished run has.
     """
     with (
@@ -32,9 +33,11 @@ def search(
         Catalog.open(store, progress=progress) as catalog,
     ):
         query = None if where is None else query_of(where, catalog)
-        name = None if sort is None else _name_of(sort, catalog, "number")
+        name = None if sort is None else _name_of(sort.removeprefix("-"), catalog, "number")
         names = [str(_name_of(column, catalog, "value")) for column in columns]
-        found = catalog.search(query, project=project, limit=limit, sort=name)
+        found = catalog.search(
+            query, project=project, limit=limit, sort=name, lowest=sort is not None and sort.startswith("-")
+        )
         more = catalog.count(query, project=project) - len(found)
     commits = (store.log(item.project).readable(item.seq) for item in (found if name else reversed(found)))
     views = [store.finished(commit.snapshot.project, commit.seq) for commit in commits if commit]
@@ -45,7 +48,7 @@ def search(
 
 def query_of(where: str, catalog: Catalog) -> Query:
     """The query that `where` spells. Raises InvalidInput when it compares something that no finished run has."""
-    query = parse_query(where, catalog.names("metrics"))
+    query = parse_query(where, catalog.names("metrics"), catalog.names_ending)
     for name in _compared(query):
         _require(name, str(name), catalog, "value")
     return query
@@ -70,8 +73,13 @@ def _name_of(text: str, catalog: Catalog, what: str) -> Name:
         name = parse_name(text)
     except InvalidInput:
         name = parse_name(metric_name(text))
-        if not catalog.holds(name) and not near_names(str(name), catalog.names("metrics")):
-            raise
+        if not catalog.holds(name):
+            if others := catalog.names_ending(text):
+                raise InvalidInput(
+                    f"no finished run has a {what} {text!r}; did you mean {' or '.join(others[:3])}?"
+                ) from None
+            if not near_names(str(name), catalog.names("metrics")):
+                raise
     _require(name, text, catalog, what)
     return name
 

@@ -83,9 +83,17 @@ class Catalog:
         return catalog
 
     def search(
-        self, query: Query | None = None, *, project: str | None = None, limit: int = 20, sort: Name | None = None
+        self,
+        query: Query | None = None,
+        *,
+        project: str | None = None,
+        limit: int = 20,
+        sort: Name | None = None,
+        lowest: bool = False,
     ) -> list[SearchHit]:
         """The newest commits that match `query`, or those with the highest value of `sort`; at most `limit`.
+
+        With `lowest=True` those with the lowest value of `sort`. Commits without a number of that name come last.
 
         Newest means the highest number within a project. Of several projects the first commit is that of the highest
         number whose time is the latest, the second is found so among the others, and so on.
@@ -95,7 +103,7 @@ class Catalog:
         order = "moment DESC, id DESC" if project is None else "seq DESC"
         commits = Clause("commits")
         if sort is not None:
-            commits, order = _ranked(named(sort)), f"best DESC NULLS LAST, {order}"
+            commits, order = _ranked(named(sort), lowest), f"best {'ASC' if lowest else 'DESC'} NULLS LAST, {order}"
         rows = self._connection.execute(
             f"SELECT project, seq FROM {commits.sql} WHERE {wanted.sql} ORDER BY {order} LIMIT ?",  # noqa: S608  see Clause
             (*commits.values, *wanted.values, limit),
@@ -126,6 +134,16 @@ class Catalog:
             [head, numbers_alone],
         )
         return [str(Name(head, path)) for (path,) in rows]
+
+    def names_ending(self, path: str) -> list[str]:
+        """The full names of the values in any commit whose path below a head, such as params, is `path` or ends so."""
+        end = f".{path}"
+        rows = self._connection.execute(
+            "SELECT head, path FROM names WHERE head != '' AND (path = ? OR substr(path, -length(?)) = ?) "
+            "ORDER BY head, path",
+            [path, end, end],
+        )
+        return [str(Name(head, found)) for head, found in rows]
 
     def close(self) -> None:
         """Close the file."""
@@ -227,13 +245,13 @@ def _moment(commit: Commit) -> str:
     return commit.snapshot.timestamp.isoformat()
 
 
-def _ranked(wanted: Clause) -> Clause:
-    """The commits with the highest number of the facts that are `wanted`, as `best`.
+def _ranked(wanted: Clause, lowest: bool) -> Clause:
+    """The commits with the highest or lowest number of the facts that are `wanted`, as `best`.
 
     Each is found by its id, however many there are; those without such a number are found apart.
     """
     numbers = f"FROM facts WHERE {wanted.sql} AND number IS NOT NULL"
-    highest = f"SELECT commit_id, max(number) AS best {numbers} GROUP BY commit_id"
-    having = f"SELECT commits.*, best FROM ({highest}) CROSS JOIN commits ON id = commit_id"  # noqa: S608  see Clause
+    ranked = f"SELECT commit_id, {'min' if lowest else 'max'}(number) AS best {numbers} GROUP BY commit_id"
+    having = f"SELECT commits.*, best FROM ({ranked}) CROSS JOIN commits ON id = commit_id"  # noqa: S608  see Clause
     lacking = f"SELECT commits.*, NULL FROM commits WHERE id NOT IN (SELECT commit_id {numbers})"  # noqa: S608  see Clause
     return Clause(f"({having} UNION ALL {lacking})", (*wanted.values, *wanted.values))

@@ -97,12 +97,15 @@ class Or:
 Query: TypeAlias = Predicate | Not | And | Or
 
 
-def parse_query(text: str, metrics: Collection[str] = ()) -> Query:
+def parse_query(
+    text: str, metrics: Collection[str] = (), ending: Callable[[str], Collection[str]] = lambda _: ()
+) -> Query:
     """Parse `text` as a query. Raises InvalidInput that points at the part that was not understood.
 
-    With the names of `metrics`, such as metrics.test.ap, one of them may be written without its first part.
+    With the names of `metrics`, such as metrics.test.ap, one of them may be written without its first part. `ending`
+    gives the names of any kind that end in a word, which a refusal of that word suggests.
     """
-    return _Parser(text, metrics).whole()
+    return _Parser(text, metrics, ending).whole()
 
 
 def parse_name(text: str) -> Name:
@@ -151,9 +154,10 @@ def _holds(found: Value, operator: str, wanted: Value) -> bool:
 class _Parser:
     """Reads a query from left to right."""
 
-    def __init__(self, text: str, metrics: Collection[str] = ()) -> None:
+    def __init__(self, text: str, metrics: Collection[str], ending: Callable[[str], Collection[str]]) -> None:
         self._text = text
         self._metrics = metrics
+        self._ending = ending
         self._at = 0
         self._next: re.Match[str] | None = None
         self._advance()
@@ -199,7 +203,7 @@ class _Parser:
         path = metric_name(word).removeprefix("metrics.")
         if any(known.endswith(f".{path}") for known in self._metrics):
             return Name("metrics", path)
-        near = near_names(f"metrics.{path}", self._metrics)
+        near = [*self._ending(word)] or near_names(f"metrics.{path}", self._metrics)
         told = f"{word!r} is no field of a commit; did you mean {' or '.join(near[:3])}?" if near else str(refused)
         raise self._error(told) from None
 
