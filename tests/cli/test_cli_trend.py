@@ -128,16 +128,19 @@ def test_a_number_of_eight_digits_is_the_beginning_of_a_name_first(cli, monkeypa
     refused = cli("runs", "show", "2")
     assert refused.code == 2
     assert "'2' fits 2 runs" in refused.err
-    assert "commit 2 is run 20260102-b of flights" in refused.err
+    assert "a commit 2 is in flights (run 20260102-b)" in refused.err
 
 
 def test_a_number_that_two_projects_have_is_no_name_of_a_run(cli):
     finished(STORE, "here")
     run = Store.open(STORE).start("elsewhere", "there")
     run.finish(run.draft(fingerprints=dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)))
-    assert "commit 1 is run there of elsewhere or run here of flights" in cli("runs", "show", "1").err
+    assert (
+        "several projects have a commit 1: elsewhere (run there) and flights (run here); give the run's name"
+        in cli("runs", "show", "1").err
+    )
     for path in STORE.glob("log/elsewhere/*1.json"):
         path.write_bytes(path.read_bytes()[:-9])
     refused = cli("runs", "show", "1")
-    told = "commit 1 is one of elsewhere that cannot be read or run here of flights"
+    told = "several projects have a commit 1: elsewhere (it cannot be read) and flights (run here)"
     assert (refused.code, told in refused.err) == (2, True)

@@ -141,7 +141,9 @@ def test_a_newest_commit_that_cannot_be_read_does_not_undo_the_commit_before_it(
     assert run.finish(draft("r1")).seq == 1
     monkeypatch.undo()
     (told,) = caplog.messages
-    assert f"r1:TRAINING is committed as number 1, but: {str(problem).partition('; ')[0]}; once that is cured" in told
+    assert (
+        f"r1:TRAINING is committed as number 1, but: {str(problem).partition('; ')[0]}; once it can be written" in told
+    )
     status = last_written(store.files, f"runs/{PROJECT}/r1/TRAINING")
     assert status is not None
     assert status.status is RunStatus.FINISHED
@@ -161,7 +163,7 @@ def test_views_that_could_not_be_written_are_told_and_made_by_repair(tmp_path, c
         assert f"{run_id}:TRAINING is committed as number {seq}, but: cannot replace" in told
         assert "nothing was acknowledged" not in told
         if place != places[-1]:  # that of its status, which nobody needs then
-            assert "once that is cured, `seedbed runs fsck --repair` writes it" in told
+            assert "once it can be written, `seedbed runs fsck --repair` does it" in told
             assert repair(store)
         assert store.find(run_id).status == RunStatus.FINISHED
         with pytest.raises(Conflict, match="FINISHED"):

@@ -358,7 +358,7 @@ def test_a_lost_end_without_a_copy_can_be_accepted(store: Store) -> None:
         quarantine(again(store), key(3), "")
     shutil.rmtree(store.work / f"runs/{PROJECT}/r3")
     assert kinds(store) == [(FindingKind.COMMIT_MISSING, RESTORE_TAIL)]
-    assert "`seedbed runs quarantine` accepts the loss" in RESTORE_TAIL
+    assert "`seedbed runs quarantine` records that it is lost" in RESTORE_TAIL
     with pytest.raises(StoreCorrupt, match="COMMIT_MISSING"):
         gc(again(store))
     with pytest.raises(InvalidInput, match="nothing is lost there"):

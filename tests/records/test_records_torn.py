@@ -123,7 +123,7 @@ def test_the_loss_of_a_log_can_be_accepted_as_it_is_and_no_other(store: Store, h
     (told,) = fsck(again(store))
     assert (told.kind, told.path) == (FindingKind.QUARANTINED, EVENTS)
     assert told.problem.endswith(": no copy")
-    with pytest.raises(Conflict, match="its loss was accepted on 20"):
+    with pytest.raises(Conflict, match="it was recorded as lost on 20"):
         quarantine(again(store), EVENTS, "")
     assert repair(again(store)) == []
     log.unlink(missing_ok=True)
@@ -138,7 +138,7 @@ def test_the_loss_of_a_log_that_is_whole_or_may_be_is_not_accepted(store: Store,
     whole = log.read_bytes()
     for tail in (b"", b'{"body":'):
         log.write_bytes(whole + tail)
-        with pytest.raises(InvalidInput, match=r"no loss of runs/flights/r2/TRAINING/events.log can be accepted"):
+        with pytest.raises(InvalidInput, match=r"runs/flights/r2/TRAINING/events.log cannot be recorded as lost"):
             quarantine(again(store), EVENTS, "")
     (store.work / key(2)).unlink()
     with pytest.raises(InvalidInput, match=r"whether .* is damaged is not known"):

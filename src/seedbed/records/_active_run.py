@@ -265,7 +265,7 @@ class ActiveRun:
 
         Views that were `there` before are written again, since they show something else.
         """
-        now, again = self._clock.now(), "once that is cured, `seedbed runs fsck --repair` writes it"
+        now, again = self._clock.now(), "once it can be written, `seedbed runs fsck --repair` does it"
         promote = partial(self._commits.promote_by_rule, commit, now)
         self._tried(commit, promote, f"`seedbed runs promote {self.run_id}` makes it a baseline, if it is to be one")
         for name, data in views(commit, FIRST_VIEWS | there).items():

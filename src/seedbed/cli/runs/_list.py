@@ -88,7 +88,7 @@ def list_runs(
 
 
 def _has_lost_commit(store: "Store", views: "Sequence[RunView]") -> bool:
-    """Whether a run finished and has no commit, of which neither a warning nor an accepted loss has told."""
+    """Whether a run finished and has no commit, of which neither a warning nor a record of the loss has told."""
     without = {view.project for view in views if view.commit is None and view.status is RunStatus.FINISHED}
     return any(not store.log(project).lost() for project in without)
 

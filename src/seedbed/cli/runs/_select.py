@@ -54,21 +54,21 @@ def _numbered_or_named(store: Store, number: str) -> RunView:
     commits = [log.readable(int(number)) for log in logs]
     if len(commits) == 1 and commits[0] and len(number) < _DIGITS_OF_A_DATE and not _is_name(store, number):
         return store.finished(logs[0].project, int(number))
-    told = " or ".join(map(_told, logs, commits))
+    told = " and ".join(map(_told, logs, commits))
     try:
         return store.find(number)
     except NotFound:
         if len(commits) > 1:
-            raise InvalidInput(f"commit {number} is {told}; give the run's name") from None
+            raise InvalidInput(f"several projects have a commit {number}: {told}; give the run's name") from None
         if not commits:
             raise
         return store.finished(logs[0].project, int(number))
     except InvalidInput as problem:
-        raise InvalidInput(f"{problem}; commit {number} is {told}" if commits else str(problem)) from None
+        raise InvalidInput(f"{problem}; a commit {number} is in {told}" if commits else str(problem)) from None
 
 
 def _told(log: CommitLog, commit: Commit | None) -> str:
-    return f"run {commit.snapshot.run_id} of {log.project}" if commit else f"one of {log.project} that cannot be read"
+    return f"{log.project} ({f'run {commit.snapshot.run_id}' if commit else 'it cannot be read'})"
 
 
 def _is_name(store: Store, name: str) -> bool:

@@ -30,34 +30,38 @@ __all__ = [
 
 RESTORE = (
     "restore the file from a copy of the store; it cannot be rebuilt; if there is no copy, `seedbed runs quarantine` "
-    "accepts the loss"
+    "records that it is lost"
 )
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
 RECOVER_ANEW = f"{RECOVER}, which comes back under a new number"
 RECOVER_BASELINE = "run `seedbed runs recover`: it promotes the commit under its new number"
-NO_COPY = "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` accepts the loss"
+NO_COPY = (
+    "restore the file from a copy of the store; or, if there is none, `seedbed runs quarantine` records that it is lost"
+)
 UPGRADE = "upgrade Seedbed: a later version wrote it; nothing is deleted before it can be read"
 READ = "its bytes may be whole: do what is said there, then check again"
 RESTORE_TAIL = (
     "restore the file from a copy of the store before the next run takes its number; or, if there is none, `seedbed "
-    "runs quarantine` accepts the loss"
+    "runs quarantine` records that it is lost"
 )
 FIRST_THE_COMMIT = (
     "bring the commit back first (`seedbed runs recover`, or a copy of the store), then run `seedbed runs fsck` again: "
-    "it says whether the record was whole; once the loss of the commit is accepted nothing can say so, and `--repair` "
+    "it says whether the record was whole; once the commit is recorded as lost, nothing can say so, and `--repair` "
     "moves the incomplete record to quarantine/"
 )
 EXPIRE = (
     "restore the file from a copy of the store; or, if it had expired, which a lost record under released/ may have "
-    "said, accept the loss of that record, then `seedbed runs gc --retention FILE` records it anew"
+    "said, record that as lost (`seedbed runs quarantine`), then `seedbed runs gc --retention FILE` records it anew"
 )
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 KEEP = "copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
     "restore the project's log from a copy of the store; if there is none, start the run again under a new name, and "
-    "`seedbed runs quarantine` accepts the loss"
+    "`seedbed runs quarantine` records that it is lost"
 )
-MERGE_AGAIN = "repeat the merge (`seedbed runs merge`); if that cannot be, `seedbed runs quarantine` accepts the loss"
+MERGE_AGAIN = (
+    "repeat the merge (`seedbed runs merge`); if that cannot be, `seedbed runs quarantine` records that it is lost"
+)
 REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
@@ -105,7 +109,7 @@ class FindingKind(StrEnum):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is to be done: a loss was accepted, or what stood at a number is kept under another one."""
+        """Whether nothing is to be done: it is recorded as lost, or what stood at a number is kept under another."""
         return self in _SETTLED
 
     @property
@@ -145,5 +149,5 @@ class Finding:
 
 
 def can_be_accepted(finding: Finding) -> bool:
-    """Whether the loss that it tells of is one of a file that stays as it is when the loss is accepted."""
+    """Whether the loss that it tells of is one of a file that stays as it is when it is recorded as lost."""
     return finding.advice in (RESTORE, RESTORE_LOG, MERGE_AGAIN)

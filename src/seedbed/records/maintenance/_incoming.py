@@ -53,7 +53,7 @@ class Incoming:
         snapshot = self.commit.snapshot
         if wrong := self.commit.wrong_digests():
             raise Conflict(
-                f"its digests of {', '.join(wrong)} are not those of its content, so it is not what was made"
+                f"its digests of {', '.join(wrong)} are not those of its content, so it was changed since its commit"
             )
         attempt = f"attempt {snapshot.attempt_id} of {self._who}"
         try:

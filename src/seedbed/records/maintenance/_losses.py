@@ -28,7 +28,7 @@ __all__ = ["give_up", "quarantine", "set_record_aside", "stands_there"]
 
 
 def quarantine(store: Store, key: str, reason: str) -> str:
-    """Accept that the record at `key` is lost, so that it is no damage any more; return where its bytes are kept.
+    """Record that what is at `key` is lost, so that it is no damage any more; return where its bytes are kept.
 
     `key` is as `fsck` names it, such as log/flights/00000000000000000003.json. A tombstone takes its place, with the
     digest of what was there if a later record names it; readers pass over it without a warning. What was found is kept
@@ -104,7 +104,7 @@ def _accept(store: Store, key: str, reason: str) -> str:
         raise InvalidInput(f"whether {key} is damaged is not known: {found.problem}; {found.advice}")
     if found is None or not can_be_accepted(found):
         advice = "" if found is None else f": {found.advice}"
-        raise InvalidInput(f"no loss of {key} can be accepted; `seedbed runs fsck` names what is lost{advice}")
+        raise InvalidInput(f"{key} cannot be recorded as lost; `seedbed runs fsck` names what is lost{advice}")
     kept = set_record_aside(store.files, key)
     accept_loss(store.files, key, redact_text(reason), str(plain(store.clock.now())))
     return kept

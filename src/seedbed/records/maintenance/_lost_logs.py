@@ -25,7 +25,7 @@ def accepted_loss(files: Files, key: str) -> str:
         is_same = note["lost"] == log_digest(files, key)
     except (NotFound, Unreadable, ValueError, KeyError):
         return ""
-    return f"its loss was accepted on {str(note['timestamp'])[:10]}: {note['reason']}" if is_same else ""
+    return f"it was recorded as lost on {str(note['timestamp'])[:10]}: {note['reason']}" if is_same else ""
 
 
 def log_digest(files: Files, key: str) -> str:

@@ -156,7 +156,7 @@ def snapshot_flaws(
     found = list(report_flaws(path, in_its_words, ended=ended))
     yield from found
     if not found and in_its_words != expected:
-        what = "gives a reason in other words than this version: nothing vouches for the words; soak gate says today's"
+        what = "gives a reason in other words than this version: no digest covers the words; soak gate says today's"
         remarks.append(Remark(path.name, what))
 
 
@@ -209,11 +209,11 @@ def missing_remarks(folder: SoakFolder) -> Iterator[Remark]:
 def stranger_remarks(folder: SoakFolder) -> Iterator[Remark]:
     """What is in the folder and belongs to no soak, and what is in a lock, which is empty when a soak writes it."""
     for path in folder.strangers():
-        yield Remark(path.name, "is no file of a soak: nothing here vouches for it")
+        yield Remark(path.name, "is no file of a soak: nothing here checks it")
     irregular = {path for path, _ in folder.irregular()}
     for path in folder.lock_paths:
         if path not in irregular and path.exists() and path.stat().st_size:
-            yield Remark(path.name, "holds bytes, though it is only a lock: nothing here vouches for them")
+            yield Remark(path.name, "holds bytes, though it is only a lock: nothing here checks them")
 
 
 def _stated_by_both_reports(folder: SoakFolder, name: str) -> object:

@@ -1,4 +1,4 @@
-"""`seedbed runs quarantine`: the loss of a record is accepted, and readers pass over it."""
+"""`seedbed runs quarantine`: what is lost is recorded as lost, and readers pass over it."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ def quarantine(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Accept that a damaged or missing record is lost: readers then pass over it, and say nothing.
+    """Record that a damaged or missing record is lost, so that it is no damage any more, and readers pass over it.
 
     Try `seedbed runs recover` and a copy of the store first. A tombstone takes
     the record's place; the damaged bytes are kept under quarantine/. A record
@@ -32,13 +32,13 @@ def quarantine(
     """
     from seedbed.cli.runs.upkeep._refresh import refresh_catalog
     from seedbed.records import Store
-    from seedbed.records import quarantine as accept
+    from seedbed.records import quarantine as record_as_lost
 
     opened = Store.open(store)
-    kept = accept(opened, record, reason or "accepted by hand")
+    kept = record_as_lost(opened, record, reason or "by hand")
     refresh_catalog(opened)
     if as_json:
         print_json({"record": record, "kept": kept})
     else:
         what = f"its bytes are kept at {kept}" if kept else "there were no bytes to keep"
-        out().print(Text(f"{record} counts as lost from now on; {what}"), soft_wrap=True)
+        out().print(Text(f"{record} is recorded as lost, and is no damage any more; {what}"), soft_wrap=True)
