@@ -118,7 +118,7 @@ def test_what_comes_is_followed_until_the_run_ends(cli, logged):
     writer.join()
     assert answer.out.splitlines() == [
         "step 0  loss 0.5",
-        "step 1  loss nan",
+        "step 1  loss NaN",
         "step 2  loss 0.25",
         "step 3  loss 0.375",
         "step 4  loss 0.5",

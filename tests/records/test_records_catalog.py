@@ -110,6 +110,7 @@ def test_the_names_of_values_of_any_kind_are_found_by_their_ends(store):
     with Catalog.open(store) as catalog:
         assert catalog.names_ending("seed") == ["factors.seed", "params.model.seed", "params.seed"]
         assert catalog.names_ending("model.seed") == ["params.model.seed"]
+        assert [catalog.holds(parse_name(name)) for name in ("params.seed", "params.sede")] == [True, False]
         assert catalog.names_ending("del.seed") == catalog.names_ending("nothing") == []
 
 
