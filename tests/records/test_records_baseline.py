@@ -2,7 +2,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from records_world import PROJECT, commit, draft
+from records_world import PROJECT, commit, draft, key
 
 from seedbed.contracts import Severity, Stage
 from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
@@ -161,21 +161,87 @@ def test_two_who_promote_at_once_both_stand_in_the_history(store):
     assert [item.run_id for item in one.current()] == ["r1", "r2"]
 
 
+@pytest.mark.parametrize("better", ["higher", "lower"])
+@pytest.mark.parametrize(
+    ("first", "between", "last"), [(5, (9,), 7), (5, (7,), 9), (5, (7, 9), 8), (5, (7, 8), 9), (None, (9,), 7)]
+)
+def test_a_rule_that_loses_a_race_judges_again_what_is_the_best_by_then(
+    store, monkeypatch, better, first, between, last
+):
+    """Other processes finish runs after this one found its own the better one, and before each claim of a number."""
+    sign = 1 if better == "higher" else -1
+    ours, rival = store.log(PROJECT).baselines, Store.open(store.work)
+    ours.set_rule(PromotionRule(metric="metrics.test.ap", better=better), "from now on", NOW)
+
+    def finish(where, ap):
+        return commit(where, f"r{ap}", ap=sign * ap)
+
+    if first is not None:
+        finish(store, first)
+    waiting, publish = list(between), ours._records.publish
+
+    def overtaken(seq, data):
+        if waiting:
+            finish(rival, waiting.pop(0))
+        return publish(seq, data)
+
+    monkeypatch.setattr(ours._records, "publish", overtaken)
+    stands = baselines(store).of(group(finish(store, last)))
+    assert stands.run_id == f"r{max(first or 0, *between, last)}"
+    bests = [item.run_id for item in baselines(store).history() if item.kind is PromotionKind.PROMOTED]
+    assert len(bests) == len({*bests})
+    assert ours.current() == baselines(store).current() == [stands]
+
+
+def test_a_rule_that_ends_before_the_number_is_claimed_promotes_nothing(store, monkeypatch):
+    ours = store.log(PROJECT).baselines
+    ours.set_rule(PromotionRule(metric="metrics.test.ap"), "from now on", NOW)
+    first, publish = commit(store, "r1", ap=0.5), ours._records.publish
+
+    def overtaken(seq, data):
+        monkeypatch.undo()
+        baselines(store).set_rule(None, "no more", NOW)
+        return publish(seq, data)
+
+    monkeypatch.setattr(ours._records, "publish", overtaken)
+    assert commit(store, "r2", ap=0.9).snapshot.diff_baseline.prev_run_id == "r1"
+    assert [item.run_id for item in baselines(store).current()] == ["r1"]
+    assert ours.promote(first, "again", NOW).run_id == "r1"
+
+
+def test_a_rule_does_not_replace_a_baseline_that_another_promotes_and_that_cannot_be_read(store, monkeypatch):
+    ours, rival = store.log(PROJECT).baselines, Store.open(store.work)
+    ours.set_rule(PromotionRule(metric="metrics.test.ap"), "from now on", NOW)
+    publish = ours._records.publish
+
+    def overtaken(seq, data):
+        monkeypatch.undo()
+        lost = commit(rival, "lost", ap=0.1)
+        (store.work / key(lost.seq)).write_bytes(b"damaged")
+        return publish(seq, data)
+
+    commit(store, "r1", ap=0.05)
+    monkeypatch.setattr(ours._records, "publish", overtaken)
+    with pytest.warns(StoreDamaged, match="0003.json is damaged"):
+        commit(store, "r2", ap=0.9)
+    assert [item.run_id for item in baselines(store).current()] == ["lost"]
+
+
 def test_a_damaged_or_later_record_is_named(store):
     baselines(store).promote(commit(store, "r1"), "", NOW)
-    key = f"baselines/{PROJECT}/{1:020d}.json"
-    good = store.files.read(key)
+    record = f"baselines/{PROJECT}/{1:020d}.json"
+    good = store.files.read(record)
     body, _ = unseal(good)
     for changes, refusal, said in (
         ({"schema_version": 2}, InvalidInput, "upgrade"),
         ({"kind": "?"}, StoreCorrupt, "it is no promotion"),
     ):
-        store.files.replace(key, seal(plain({**body, **changes}))[0])
+        store.files.replace(record, seal(plain({**body, **changes}))[0])
         with pytest.raises(refusal, match=said):
             baselines(store).read(1)
         with pytest.warns(StoreDamaged, match=f"{said}.* no baseline and no rule stand before the next promotion"):
             assert baselines(store).current() == []
-    store.files.replace(key, good[:-5])
+    store.files.replace(record, good[:-5])
     with pytest.warns(StoreDamaged, match="is damaged"):
         assert baselines(store).current() == []
 

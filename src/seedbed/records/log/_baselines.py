@@ -6,7 +6,7 @@ record of a group counts. A rule promotes automatically every commit that is bet
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -118,31 +118,15 @@ class Baselines:
     @alone
     def promote(self, commit: Commit, reason: str, now: datetime, rule: PromotionRule | None = None) -> Promotion:
         """Make `commit` the baseline of its group; a no-op when it already is. Raises StoreUnavailable."""
-        group = commit.snapshot.digests["comparison_group"]
-        current = self.of(group)
-        if current and current.digest == commit.digest:
-            return current
-        return self._publish(
-            Promotion(
-                kind=PromotionKind.PROMOTED,
-                timestamp=now,
-                reason=redact_text(reason),
-                group=group,
-                snapshot_seq=commit.seq,
-                run_id=commit.snapshot.run_id,
-                digest=commit.digest,
-                rule=rule,
-            )
-        )
+        record = _promotion(commit, redact_text(reason), now, rule)
+        made = self._publish(lambda: None if self._is_baseline(commit) else record)
+        return made or self._by_group[_group(commit)]
 
     @alone
     def demote(self, group: str, reason: str, now: datetime) -> Promotion | None:
         """Remove the group's baseline; None when it has none. Raises StoreUnavailable."""
-        if self.of(group) is None:
-            return None
-        return self._publish(
-            Promotion(kind=PromotionKind.DEMOTED, timestamp=now, reason=redact_text(reason), group=group)
-        )
+        record = Promotion(kind=PromotionKind.DEMOTED, timestamp=now, reason=redact_text(reason), group=group)
+        return self._publish(lambda: record if group in self._by_group else None)
 
     @alone
     def set_rule(self, rule: PromotionRule | None, reason: str, now: datetime) -> Promotion:
@@ -150,31 +134,57 @@ class Baselines:
         if rule and not rule.metric.startswith("metrics."):
             raise InvalidInput(f"the rule's metric is {rule.metric!r}, expected a path such as metrics.test.ap")
         clean = rule and rule.model_copy(update={"metric": redact_text(rule.metric)})
-        return self._publish(Promotion(kind=PromotionKind.RULE, timestamp=now, reason=redact_text(reason), rule=clean))
+        record = Promotion(kind=PromotionKind.RULE, timestamp=now, reason=redact_text(reason), rule=clean)
+        self._publish(lambda: record)
+        return record
 
     @alone
-    def consider(self, commit: Commit, baseline: Commit | None, now: datetime) -> Promotion | None:
-        """Promote `commit` if the rule prefers it to `baseline`, its group's current one. Raises StoreUnavailable."""
-        rule = self.rule
+    def consider(
+        self, commit: Commit, promoted: Callable[[Promotion], Commit | None], now: datetime
+    ) -> Promotion | None:
+        """Promote `commit` if the rule prefers it to its group's baseline at that moment. Raises StoreUnavailable.
+
+        `promoted` gives the commit of a promotion; None when it cannot be read. Such a baseline is not replaced: nobody
+        knows which of the two is better.
+        """
+        return self._publish(lambda: self._preferred(commit, promoted, now))
+
+    def _preferred(
+        self, commit: Commit, promoted: Callable[[Promotion], Commit | None], now: datetime
+    ) -> Promotion | None:
+        rule, current = self._rule, self._by_group.get(_group(commit))
         candidate = metric_at(commit.snapshot, rule.metric) if rule else None
-        if rule is None or candidate is None:
+        if rule is None or candidate is None or self._is_baseline(commit):
             return None
-        before = None if baseline is None else metric_at(baseline.snapshot, rule.metric)
-        if before is not None and not rule.prefers(candidate, before):
-            return None
-        return self.promote(commit, f"by the rule {rule}: {candidate:g} after {before}", now, rule)
+        before = None
+        if current is not None:
+            baseline = promoted(current)
+            before = None if baseline is None else metric_at(baseline.snapshot, rule.metric)
+            if baseline is None or (before is not None and not rule.prefers(candidate, before)):
+                return None
+        return _promotion(commit, redact_text(f"by the rule {rule}: {candidate:g} after {before}"), now, rule)
+
+    def _is_baseline(self, commit: Commit) -> bool:
+        current = self._by_group.get(_group(commit))
+        return current is not None and current.digest == commit.digest
 
     @alone
-    def _publish(self, record: Promotion) -> Promotion:
-        data, _ = seal(plain(record.model_dump(mode="json")))
+    def _publish(self, wanted: Callable[[], Promotion | None]) -> Promotion | None:
+        """Record what is `wanted`, which is asked again of what others recorded after each lost race; None for nothing.
+
+        So no number is claimed for what was decided on an earlier state of the log.
+        """
         races = self._records.races()
-        while not self._records.publish(self._num_read + 1, data):
-            next(races)
+        self._catch_up()
+        while record := wanted():
             taken = self._num_read + 1
+            if self._records.publish(taken, seal(plain(record.model_dump(mode="json")))[0]):
+                self._apply(record)
+                break
+            next(races)
             self._catch_up()
             if self._num_read < taken:
                 raise slot_taken(self._records.key(taken))
-        self._apply(record)
         return record
 
     @alone
@@ -220,6 +230,23 @@ def _better_of(metric: str) -> Better:
             "--better in commands"
         )
     return found
+
+
+def _group(commit: Commit) -> str:
+    return commit.snapshot.digests["comparison_group"]
+
+
+def _promotion(commit: Commit, reason: str, now: datetime, rule: PromotionRule | None) -> Promotion:
+    return Promotion(
+        kind=PromotionKind.PROMOTED,
+        timestamp=now,
+        reason=reason,
+        group=_group(commit),
+        snapshot_seq=commit.seq,
+        run_id=commit.snapshot.run_id,
+        digest=commit.digest,
+        rule=rule,
+    )
 
 
 def best_of_groups(commits: Iterable[Commit], rule: PromotionRule) -> list[Commit]:

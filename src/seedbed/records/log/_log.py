@@ -279,17 +279,8 @@ class CommitLog:
 
     @alone
     def promote_by_rule(self, commit: Commit, now: datetime) -> Promotion | None:
-        """Promote `commit` to its group's baseline if the project's rule prefers it. Raises StoreUnavailable.
-
-        A baseline that cannot be read is not replaced: nobody knows which of the two is better.
-        """
-        current = self.baselines.of(commit.snapshot.digests["comparison_group"])
-        if self.baselines.rule is None:
-            return None
-        if current is None:
-            return self.baselines.consider(commit, None, now)
-        baseline = self._predecessors.promoted(current)
-        return None if baseline is None else self.baselines.consider(commit, baseline, now)
+        """Promote `commit` to its group's baseline if the project's rule prefers it. Raises StoreUnavailable."""
+        return self.baselines.consider(commit, self._predecessors.promoted, now)
 
     @alone
     def _current_headers(self) -> Headers:
