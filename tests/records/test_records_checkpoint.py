@@ -14,6 +14,7 @@ from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.log import _log as log_module
 from seedbed.records.log._checkpoint import Checkpoint, checkpoint_key, decoded, encoded, read_checkpoint
 from seedbed.records.log._headers import Header, Headers
+from seedbed.records.log._made_order import made_order
 from seedbed.records.storage._compression import compressed, decompressed
 from seedbed.records.storage._local import LocalFiles
 from seedbed.testing import durable_faults
@@ -23,16 +24,22 @@ FOLDER = f"log/{PROJECT}"
 
 HEADERS = st.lists(
     st.builds(
-        lambda run, stage, attempt, cohort, group, same: (f"r{run}", stage, attempt, cohort, group * 64, same * 64),
+        lambda run, stage, attempt, cohort, group, same, day, is_copy: (
+            *(f"r{run}", stage, attempt, cohort, group * 64, same * 64),
+            *(f"2026-01-0{day}T00:00:00Z", is_copy),
+        ),
         st.integers(0, 4),
         st.sampled_from(Stage),
         st.integers(1, 3),
         st.sampled_from(["all", "2013"]),
         st.sampled_from("ab"),
         st.sampled_from("cd"),
+        st.integers(1, 4),
+        st.booleans(),
     ),
     max_size=12,
 )
+AT = ("2026-01-01T00:00:00Z", False)
 
 
 def table(rows):
@@ -72,28 +79,72 @@ def reads(files):
 
 
 @pytest.mark.slow
-@given(HEADERS)
-def test_headers_come_back_from_their_columns_with_every_look_up(rows):
+@given(HEADERS, st.randoms())
+def test_headers_come_back_from_their_columns_with_every_look_up_whatever_is_lost(rows, random):
     ours = table(rows)
     checkpoint = decoded(encoded(Checkpoint(ours, "d" * 64)))
     assert checkpoint is not None
-    theirs = checkpoint.headers
     model = [Header(seq, *row) for seq, row in enumerate(rows, 1)]
-    for headers in (ours, theirs):
-        assert list(headers) == [headers.of(item.seq) for item in model] == model
-        for header in model:
-            same_stage = [item for item in model if (item.run_id, item.stage) == (header.run_id, header.stage)]
-            same_place = [item for item in model if (item.cohort_id, item.stage) == (header.cohort_id, header.stage)]
-            assert headers.with_key(header.key) == next(item.seq for item in model if item.key == header.key)
-            assert headers.newest_of_stage(header.run_id, header.stage) == same_stage[-1].seq
-            assert headers.newest_of_cohort(header.cohort_id, header.stage) == same_place[-1].seq
-            assert list(headers.in_group(header.group)) == [item.seq for item in model if item.group == header.group]
-            alike = [item.seq for item in model if item.replicates == header.replicates]
-            assert list(headers.replicating(header.replicates)) == alike
-    assert theirs.with_key("nobody:TRAINING:1") is None
-    assert theirs.newest_of_stage("nobody", Stage.TRAINING) is None
-    assert theirs.newest_of_cohort("nowhere", Stage.TRAINING) is None
-    assert list(theirs.in_group("nothing")) == []
+    going = random.sample(model, len(model))
+    while going:
+        for headers in (ours, checkpoint.headers):
+            require_as(headers, model)
+        lost = going.pop()
+        model.remove(lost)
+        for headers in (ours, checkpoint.headers):
+            headers.lose(lost.seq)
+        checkpoint = decoded(encoded(Checkpoint(ours, "d" * 64)))
+        assert checkpoint is not None
+    for headers in (ours, checkpoint.headers):
+        require_as(headers, [])
+        assert (headers.last, headers.lost()) == (len(rows), list(range(1, len(rows) + 1)))
+        assert headers.with_key("nobody:TRAINING:1") is None
+        assert headers.newest_of_stage("nobody", Stage.TRAINING) is None
+        assert headers.newest_of_cohort("nowhere", Stage.TRAINING) is None
+        assert list(headers.in_group("nothing")) == []
+
+
+def require_as(headers, model):
+    """That every look-up gives what going through the `model`, the headers that are not lost, gives."""
+    assert list(headers) == [headers.of(item.seq) for item in model] == model
+    assert headers.newest() == max((item.seq for item in model), default=None)
+    assert headers.run_ids() == {item.run_id for item in model}
+    for header in model:
+        same_stage = [item for item in model if (item.run_id, item.stage) == (header.run_id, header.stage)]
+        same_place = [item for item in model if (item.cohort_id, item.stage) == (header.cohort_id, header.stage)]
+        assert headers.with_key(header.key) == next(item.seq for item in model if item.key == header.key)
+        assert headers.newest_of_stage(header.run_id, header.stage) == same_stage[-1].seq
+        assert headers.newest_of_cohort(header.cohort_id, header.stage) == same_place[-1].seq
+        assert list(headers.in_group(header.group)) == [item.seq for item in model if item.group == header.group]
+        alike = [item.seq for item in model if item.replicates == header.replicates]
+        assert list(headers.replicating(header.replicates)) == alike
+
+    def moment(header):  # of days of one form, texts sort as times
+        before = [item.timestamp for item in model if item.seq <= header.seq and not item.is_copy]
+        return header.timestamp if header.is_copy else max(before)
+
+    made = [(moment(header), header.seq) for header in model]
+    assert headers.newest_made() == (max(made)[1] if made else None)
+
+
+@pytest.mark.parametrize(
+    ("commits", "order"),
+    [
+        ([], []),
+        ([(1, 5, False), (2, 3, False), (3, 4, False)], [1, 2, 3]),  # whatever the clocks said
+        ([(1, 5, False), (2, 3, True), (3, 7, True)], [2, 1, 3]),
+        ([(1, 5, False), (2, 3, False), (3, 4, True)], [3, 1, 2]),  # 2 was made after 1, so at 5 or later
+        ([(3, 2, True), (2, 2, False), (1, 2, True)], [1, 2, 3]),  # at one moment
+    ],
+)
+def test_commits_were_made_in_the_order_of_their_numbers_and_copies_at_their_time(commits, order):
+    days = [(seq, datetime(2026, 1, day, tzinfo=UTC), is_copy) for seq, day, is_copy in commits]
+    assert made_order(days) == order
+
+
+def test_a_time_without_a_zone_is_one_of_utc():
+    rows = [("r1", Stage.TRAINING, 1, "all", "g", "s", at, True) for at in ("2026-01-01T03", "2026-01-01T04+02:00")]
+    assert table(rows).newest_made() == 1
 
 
 def test_opening_reads_the_checkpoint_and_the_commits_behind_it(files):
@@ -204,6 +255,7 @@ def forged(files, **changes):
         lambda files: forged(files, columns={**table([]).columns(), "keys": ["r1:TRAINING:1"]}),
         lambda files: forged(files, columns=7),
         lambda files: forged(files, columns={**table([]).columns(), "groups": {"texts": 1, "codes": []}}),
+        lambda files: forged(files, columns={**table([]).columns(), "timestamps": ["2026-01-01"]}),
     ],
 )
 def test_a_checkpoint_that_is_not_of_this_log_is_passed_over(files, damage):
@@ -261,7 +313,7 @@ def test_a_commit_of_a_later_version_behind_the_checkpoint_stops_nobody(files):
 
 
 def test_numbers_without_a_commit_come_back_from_their_columns(files):
-    headers = table([("r1", Stage.TRAINING, 1, "all", "g", "s"), ("r2", Stage.TRAINING, 1, "all", "g", "s")])
+    headers = table([("r1", Stage.TRAINING, 1, "all", "g", "s", *AT), ("r2", Stage.TRAINING, 1, "all", "g", "s", *AT)])
     headers.append_lost()
     checkpoint = decoded(encoded(Checkpoint(headers, "d" * 64)))
     assert checkpoint is not None

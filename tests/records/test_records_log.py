@@ -214,6 +214,28 @@ def test_finding_a_run_gives_its_newest_attempt(log):
         log.read(3)
 
 
+def test_the_newest_commit_is_told_without_reading_every_copy(tmp_path, monkeypatch):
+    """Copies of three commits, made in the order of 3, 1, 2 hours after the one that is here."""
+    here, other = (CommitLog(LocalFiles(tmp_path / name), PROJECT) for name in ("here", "other"))
+    here.append(draft("first"), {}, NOW)
+    for number, hours in enumerate((3, 1, 2), 1):
+        here.adopt(other.append(draft(f"r{number}"), {}, NOW + timedelta(hours=hours)), "other")
+    read, real = [], LocalFiles.read
+
+    def watched(files, name):
+        read.append(name)
+        return real(files, name)
+
+    monkeypatch.setattr(LocalFiles, "read", watched)
+    for log in (here, CommitLog(here.files, PROJECT)):
+        assert log.head() == 4
+        log._recent.clear()
+        read.clear()
+        newest = log.newest_commit()
+        assert newest is not None
+        assert (newest.snapshot.run_id, {*read}) == ("r1", {key(2), key(5)})  # that commit, and the next number
+
+
 class LogMachine(RuleBasedStateMachine):
     """Any number of writers over one folder behave as one list."""
 

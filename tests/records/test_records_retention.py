@@ -1,3 +1,4 @@
+import json
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from seedbed.records import (
     fsck,
     gc,
     load_retention,
+    merge,
     plan_gc,
     run_events,
     stats,
@@ -163,6 +165,27 @@ def test_a_baseline_keeps_what_it_holds(store):
     log.baselines.promote(log.read(2), "by hand", store.clock.now())
     plan = plan_gc(store, policy({"keep_last": 1}))
     assert [item.snapshot_seq for item in plan.expiries[0].commits] == [1, 3]
+
+
+def test_the_newest_run_of_a_cohort_keeps_what_it_holds_though_older_ones_come_after_it(tmp_path):
+    """Of two stores of one cohort, each with a run: one of 40 days ago here, and one of 300 days ago that is merged."""
+    now = datetime.now(UTC)
+    held = {}
+    for name, days in (("here", 40), ("there", 300)):
+        clock = FakeClock(now - timedelta(days=days))
+        run = Store.open(tmp_path / name, create=True, clock=clock).start(PROJECT, name, TRAINING)
+        held[name] = run.save_blob("weights", name.encode() * 999)
+        run.finish(draft(name))
+    merge(Store.open(tmp_path / "here"), Store.open(tmp_path / "there"))
+    later = Store.open(tmp_path / "here", clock=FakeClock(now + timedelta(days=9)))
+    assert json.loads(later.files.read(f"latest/{PROJECT}/2013/TRAINING/LATEST.json"))["run_id"] == "there"
+    assert gc(later, policy({"keep_days": 30})).plan.expiries == ()
+    assert all(later.blobs.get(digest) for digest in held.values())
+    newer = commit(later, "newer")  # now LATEST names it, and it is the newest by time: both others may go
+    late = Store.open(tmp_path / "here", clock=FakeClock(now + timedelta(days=99)))
+    [expiry] = gc(late, policy({"keep_days": 30})).plan.expiries
+    assert [(item.run_id, item.snapshot_seq) for item in expiry.commits] == [("here", 1), ("there", 2)]
+    assert newer.seq == 3
 
 
 def test_a_blob_that_a_kept_commit_shares_stays(store):

@@ -17,9 +17,9 @@ from seedbed.records.storage._files import Files
 __all__ = ["CHECKPOINT_EVERY", "Checkpoint", "checkpoint_key", "read_checkpoint", "write_checkpoint"]
 
 CHECKPOINT_EVERY = 1000
-# 1 found replicates by a rule that left out what happened in a run, 2 and 3 by one that left out packages.
-_SCHEMA_VERSION = 4
-_WITH_LOST = 5  # some numbers have no commit, which a reader of 4 does not expect
+# 1 found replicates by a rule that left out what happened in a run, 2 and 3 by one that left out packages; 4 and 5 did
+# not tell when a commit was made.
+_SCHEMA_VERSION = 6
 _LARGEST_BYTES = 2**30
 
 
@@ -55,7 +55,7 @@ def encoded(checkpoint: Checkpoint) -> bytes:
     body: dict[str, Json] = {
         "columns": checkpoint.headers.columns(),
         "digest": checkpoint.digest,
-        "schema_version": _WITH_LOST if checkpoint.headers.lost() else _SCHEMA_VERSION,
+        "schema_version": _SCHEMA_VERSION,
     }
     return compressed(seal(body)[0])
 
@@ -66,6 +66,6 @@ def decoded(data: bytes) -> Checkpoint | None:
     Raises ValueError, KeyError, TypeError or IndexError when it is no checkpoint.
     """
     body, _ = unseal(decompressed(data, _LARGEST_BYTES))
-    if body["schema_version"] not in (_SCHEMA_VERSION, _WITH_LOST):
+    if body["schema_version"] != _SCHEMA_VERSION:
         return None
     return Checkpoint(Headers.from_columns(body["columns"]), str(body["digest"]))

@@ -1,11 +1,14 @@
 """The fields that are needed to find a commit, of all commits of a project, in columns: 100,000 load in a moment."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.contracts import Stage
+from seedbed.records.log._made_order import made_order
 from seedbed.records.snapshot._digests import replicates_digest
 
 __all__ = ["Header", "Headers", "header_of"]
@@ -13,7 +16,10 @@ __all__ = ["Header", "Headers", "header_of"]
 
 @dataclass(frozen=True)
 class Header:
-    """The header of one commit. `group` is the digest of its comparison group, `replicates` of its replicates."""
+    """The header of one commit. `group` is the digest of its comparison group, `replicates` of its replicates.
+
+    `timestamp` is as it was recorded, in ISO 8601.
+    """
 
     seq: int
     run_id: str
@@ -22,6 +28,8 @@ class Header:
     cohort_id: str
     group: str
     replicates: str
+    timestamp: str
+    is_copy: bool
 
     @property
     def key(self) -> str:
@@ -31,6 +39,7 @@ class Header:
 
 def header_of(body: Mapping[str, Any]) -> Header:
     """The header of a commit's `body` in the current schema. Raises KeyError, TypeError or ValueError if it is none."""
+    _moment(body["timestamp"])
     return Header(
         seq=body["snapshot_seq"],
         run_id=body["run_id"],
@@ -39,6 +48,8 @@ def header_of(body: Mapping[str, Any]) -> Header:
         cohort_id=body["metadata"]["cohort_id"],
         group=body["digests"]["comparison_group"],
         replicates=replicates_digest(body),
+        timestamp=body["timestamp"],
+        is_copy=bool(body.get("origin")),
     )
 
 
@@ -53,8 +64,10 @@ class Headers:
         self._cohorts = _Column()
         self._groups = _Column()
         self._replicates = _Column()
-        self._by_key: dict[str, int] = {}
+        self._timestamps: list[str] = []
+        self._copies: set[int] = set()
         self._newest_of_stage: dict[str, int] = {}
+        self._earlier: dict[int, int] = {}  # the commit before it of the same run and stage, where there is one
         self._num_lost = 0
 
     @classmethod
@@ -65,18 +78,21 @@ class Headers:
         headers._cohorts, headers._groups, headers._replicates = (
             _Column.from_json(columns[name], len(headers._keys)) for name in ("cohorts", "groups", "replicates")
         )
-        headers._index()
+        headers._timestamps, headers._copies = list(map(str, columns["timestamps"])), set(columns["copies"])
+        if len(headers._timestamps) != len(headers._keys):
+            raise ValueError(f"{len(headers._timestamps)} timestamps for {len(headers._keys)} rows")
+        for seq, key in enumerate(headers._keys, 1):
+            if key:
+                headers._add_to_stage(key, seq)
+        headers._num_lost = headers._keys.count("")
         return headers
 
-    def _index(self) -> None:
-        numbers = range(len(self._keys), 0, -1)
-        # Filled backwards, so that the first of equal keys remains; below forwards, so that the newest attempt remains.
-        self._by_key = dict(zip(reversed(self._keys), numbers, strict=True))
-        stages = (key.rpartition(":")[0] for key in self._keys)
-        self._newest_of_stage = dict(zip(stages, reversed(numbers), strict=True))
-        self._num_lost = self._keys.count("")
-        self._by_key.pop("", None)
-        self._newest_of_stage.pop("", None)
+    def _add_to_stage(self, key: str, seq: int) -> None:
+        stage = key.rpartition(":")[0]
+        earlier = self._newest_of_stage.get(stage)
+        if earlier is not None:
+            self._earlier[seq] = earlier
+        self._newest_of_stage[stage] = seq
 
     def columns(self) -> dict[str, Any]:
         """The headers as JSON, for `from_columns`."""
@@ -85,6 +101,8 @@ class Headers:
             "cohorts": self._cohorts.to_json(),
             "groups": self._groups.to_json(),
             "replicates": self._replicates.to_json(),
+            "timestamps": self._timestamps,
+            "copies": sorted(self._copies),
         }
 
     def append(self, header: Header) -> None:
@@ -97,22 +115,44 @@ class Headers:
         self._cohorts.append(_place(header.cohort_id, header.stage))
         self._groups.append(header.group)
         self._replicates.append(header.replicates)
-        self._by_key.setdefault(header.key, header.seq)
-        self._newest_of_stage[f"{header.run_id}:{header.stage.value}"] = header.seq
+        self._timestamps.append(header.timestamp)
+        if header.is_copy:
+            self._copies.add(header.seq)
+        self._add_to_stage(header.key, header.seq)
 
     def append_lost(self) -> None:
         """Add the next number, whose commit cannot be read."""
         self._keys.append("")
         for column in (self._cohorts, self._groups, self._replicates):
             column.append("")
+        self._timestamps.append("")
         self._num_lost += 1
 
     def lose(self, seq: int) -> None:
         """Take out commit `seq`, which cannot be read any more."""
-        self._keys[seq - 1] = ""
+        stage = self._keys[seq - 1].rpartition(":")[0]
+        later = next((each for each in self._of_stage(stage) if self._earlier.get(each) == seq), None)
+        earlier = self._earlier.pop(seq, None)
+        if later is None:
+            del self._newest_of_stage[stage]
+            if earlier is not None:
+                self._newest_of_stage[stage] = earlier
+        elif earlier is None:
+            del self._earlier[later]
+        else:
+            self._earlier[later] = earlier
+        self._keys[seq - 1] = self._timestamps[seq - 1] = ""
         for column in (self._cohorts, self._groups, self._replicates):
             column.clear(seq)
-        self._index()
+        self._copies.discard(seq)
+        self._num_lost += 1
+
+    def _of_stage(self, stage: str) -> Iterator[int]:
+        """The numbers of the commits of a run's stage, written `run_id:STAGE`, newest first."""
+        seq = self._newest_of_stage.get(stage)
+        while seq is not None:
+            yield seq
+            seq = self._earlier.get(seq)
 
     def is_lost(self, seq: int) -> bool:
         """Whether number `seq` is lost."""
@@ -126,9 +166,17 @@ class Headers:
         """The number of the newest commit that can be read; None when there is none."""
         return next((seq for seq in range(len(self._keys), 0, -1) if self._keys[seq - 1]), None)
 
+    def newest_made(self) -> int | None:
+        """The number of the commit that was made last, as `made_order`; None when there is none."""
+        if not self._copies:
+            return self.newest()
+        rows = enumerate(zip(self._keys, self._timestamps, strict=True), 1)
+        return made_order((seq, _moment(text), seq in self._copies) for seq, (key, text) in rows if key)[-1]
+
     def with_key(self, key: str) -> int | None:
         """The number of the first commit with the key `run_id:STAGE:attempt`; None when there is none."""
-        return self._by_key.get(key)
+        same = (seq for seq in self._of_stage(key.rpartition(":")[0]) if self._keys[seq - 1] == key)
+        return min(same, default=None)
 
     def newest_of_stage(self, run_id: str, stage: Stage) -> int | None:
         """The number of the newest commit of the run's stage, whichever attempt made it; None when there is none."""
@@ -172,6 +220,8 @@ class Headers:
             cohort_id=self._cohorts[row].partition("/")[0],
             group=self._groups[row],
             replicates=self._replicates[row],
+            timestamp=self._timestamps[row],
+            is_copy=row + 1 in self._copies,
         )
 
     def __iter__(self) -> Iterator[Header]:
@@ -204,7 +254,7 @@ class _Column:
     def clear(self, row: int) -> None:
         """Put the text "" into `row`, counted from 1."""
         rows = self._rows[self._codes[row - 1]]
-        self._rows[self._codes[row - 1]] = [each for each in rows if each != row]
+        del rows[bisect_left(rows, row)]
         self._codes[row - 1] = self._code("")
 
     def append(self, text: str) -> None:
@@ -228,3 +278,8 @@ class _Column:
 
 def _place(cohort_id: str, stage: Stage) -> str:
     return f"{cohort_id}/{stage.value}"
+
+
+def _moment(timestamp: str) -> datetime:
+    found = datetime.fromisoformat(timestamp)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

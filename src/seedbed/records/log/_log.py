@@ -146,18 +146,11 @@ class CommitLog:
                 yield found
 
     def newest_commit(self) -> Commit | None:
-        """The commit that was made last, of those that can be read; None when there is none.
-
-        A copy was made when its original was: so of the newest copies, and the commit before them, the latest counts.
-        """
-        found: Commit | None = None
-        for seq in range(self.head(), 0, -1):
-            commit = self.readable(seq)
-            if commit and (found is None or commit.snapshot.timestamp > found.snapshot.timestamp):
-                found = commit
-            if commit and commit.snapshot.origin is None:
-                break
-        return found
+        """The commit that was made last, as `made_order`, of those that can be read; None when there is none."""
+        while (seq := self._current_headers().newest_made()) is not None:
+            if commit := self.readable(seq):
+                return commit
+        return None
 
     @alone
     def find(self, run_id: str, stage: Stage) -> Header | None:

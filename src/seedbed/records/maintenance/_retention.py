@@ -1,12 +1,12 @@
 """Retention rules: when the blobs and step logs of old commits expire, by project and stage. Pure functions.
 
-Commits themselves are never deleted. Baselines and the newest commit of every cohort and stage never expire, whatever
-the rules say.
+Commits themselves are never deleted. Whatever the rules say, baselines never expire, nor does the newest commit of a
+cohort and stage: the one that was made last, and the one with the highest number, which LATEST.json names.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
@@ -18,6 +18,7 @@ from seedbed.contracts import Message, Stage
 from seedbed.contracts._documents import parse_yaml
 from seedbed.contracts._faults import faults_of
 from seedbed.errors import InvalidInput, NotFound
+from seedbed.records.log._made_order import made_order
 
 __all__ = ["Dated", "RetentionPolicy", "RetentionRule", "expired_commits", "load_retention"]
 
@@ -96,12 +97,15 @@ def expired_commits(
     policy: RetentionPolicy, project: str, commits: Sequence[Dated], kept: Collection[int], now: datetime
 ) -> dict[int, RetentionRule]:
     """The numbers of a project's commits that expire, each with its rule; commits in `kept` never expire."""
-    safe = {*kept, *_newest(commits).values()}
+    numbered = sorted(commits, key=lambda item: item.seq)
+    places = {seq: place for place, seq in enumerate(made_order((c.seq, c.when, c.is_copy) for c in commits))}
+    made = sorted(commits, key=lambda item: places[item.seq])
+    safe = {*kept, *_newest(numbered), *_newest(made)}
     return {
         commit.seq: rule
-        for stage, of_stage in _by_stage(commits).items()
+        for stage in Stage
         if (rule := policy.rule_of(project, stage))
-        for commit in _beyond(rule, of_stage)
+        for commit in _beyond(rule, [commit for commit in made if commit.stage is stage])
         if commit.seq not in safe and not _is_young(rule, commit, now)
     }
 
@@ -115,20 +119,6 @@ def _is_young(rule: RetentionRule, commit: Dated, now: datetime) -> bool:
     return rule.keep_days is not None and now - commit.when < timedelta(days=rule.keep_days)
 
 
-def _by_stage(commits: Iterable[Dated]) -> Mapping[Stage, list[Dated]]:
-    """The commits of each stage in the order in which they were made: by number, and copies by their time."""
-    found: dict[Stage, list[tuple[datetime, Dated]]] = {}
-    latest = datetime.min.replace(tzinfo=UTC)
-    for commit in sorted(commits, key=lambda item: item.seq):
-        if not commit.is_copy:
-            latest = max(latest, commit.when)
-        found.setdefault(commit.stage, []).append((commit.when if commit.is_copy else latest, commit))
-    return {stage: [commit for _, commit in sorted(of, key=lambda item: item[0])] for stage, of in found.items()}
-
-
-def _newest(commits: Iterable[Dated]) -> Mapping[tuple[str, Stage], int]:
-    newest: dict[tuple[str, Stage], int] = {}
-    for commit in commits:
-        place = (commit.cohort_id, commit.stage)
-        newest[place] = max(commit.seq, newest.get(place, 0))
-    return newest
+def _newest(commits: Iterable[Dated]) -> Collection[int]:
+    """The number of the last of the `commits` of each cohort and stage."""
+    return {(commit.cohort_id, commit.stage): commit.seq for commit in commits}.values()
