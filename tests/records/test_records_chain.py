@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import shutil
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +35,6 @@ from seedbed.records.log import _log
 from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance import _recovery
 from seedbed.records.storage._compression import compressed, decompressed
-from seedbed.records.storage._owner import OwnLock
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 FORMER = Path(__file__).parents[1] / "data" / "snapshots-3"
@@ -369,32 +366,6 @@ def test_the_loss_of_what_no_copy_can_bring_back_is_accepted(store: Store, what:
     assert len(damage(store)) + (what == "status") == 1
 
 
-def test_threads_that_share_a_store_leave_no_hole_in_the_log(store: Store) -> None:
-    def work(name: int) -> None:
-        for at in range(6):
-            commit(store, f"t{name}-{at}")
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert store.log(PROJECT).head() == 39
-    assert sorted(path.name for path in (store.work / "log" / PROJECT).iterdir()) == [
-        f"{seq:020d}.json" for seq in range(1, 40)
-    ]
-    assert fsck(again(store)) == []
-
-
-def test_a_child_that_is_forked_while_a_thread_records_reads_on(store: Store) -> None:
-    log = store.log(PROJECT)
-    with log._lock:
-        child = os.fork()
-        if child == 0:
-            os._exit(log.head())  # with the lock of its parent it would wait for ever
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
-
-
 @pytest.fixture
 def misled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store whose checkpoint tells of commits 3 and 4 the other way round: as of a log that went another way."""
@@ -433,22 +404,6 @@ def test_headers_come_in_the_order_of_their_numbers(store: Store) -> None:
     headers.append(first)
     with pytest.raises(ValueError, match="the header of commit 1 comes after that of 1"):
         headers.append(first)
-
-
-def test_a_lock_that_a_thread_held_when_a_child_was_forked_is_another_one_there() -> None:
-    lock = OwnLock()
-    lock._lock.acquire()
-    lock._owner.pid = -1  # as in the child
-    taken: list[bool] = []
-
-    def take() -> None:
-        with lock:
-            taken.append(True)
-
-    thread = threading.Thread(target=take, daemon=True)
-    thread.start()
-    thread.join(10)
-    assert taken == [True]
 
 
 def test_a_disk_that_refuses_a_copy_is_told_and_the_copy_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

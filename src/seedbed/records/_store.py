@@ -96,7 +96,8 @@ class Store:
     def log(self, project: str) -> CommitLog:
         """The commit log of `project`, which may be empty. Raises InvalidInput when that cannot be a name."""
         if project not in self._logs:
-            self._logs[project] = CommitLog(self.files, project, self._place.turn_at(log_folder(project)))
+            # Another thread may have made it at this moment: one log is one object, in which threads go one at a time.
+            self._logs.setdefault(project, CommitLog(self.files, project, self._place.turn_at(log_folder(project))))
         return self._logs[project]
 
     def folder(self, project: str, run_id: str, stage: Stage) -> Path:

@@ -76,8 +76,13 @@ class Baselines:
     """One project's baselines. Any number of processes may promote; a record is never changed."""
 
     def __init__(self, files: Files, project: str) -> None:
-        self._records = NumberedLog(files, baselines_folder(project))
-        self._lock = OwnLock()
+        self._files, self._folder = files, baselines_folder(project)
+        self._lock = OwnLock(self._begin)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of what is in the log yet."""
+        self._records = NumberedLog(self._files, self._folder)
         self._num_read = 0
         self._by_group: dict[str, Promotion] = {}
         self._rule: PromotionRule | None = None

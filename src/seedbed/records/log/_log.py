@@ -11,19 +11,17 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
-
 from seedbed.contracts import Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, encode, encode_object
-from seedbed.records.canonical._names import NAME_RULE, is_name
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.canonical._seal import seal, seal_encoded
 from seedbed.records.log._baselines import Baselines, Promotion
 from seedbed.records.log._checkpoint import CHECKPOINT_EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from seedbed.records.log._copies import mentioned_after
-from seedbed.records.log._headers import Header, Headers, header_of
+from seedbed.records.log._headers import Header, Headers
 from seedbed.records.log._predecessor import Predecessors
+from seedbed.records.log._validation import checked_commit, checked_header
 from seedbed.records.snapshot._commit import Commit
 from seedbed.records.snapshot._compared import Side
 from seedbed.records.snapshot._draft import SnapshotDraft, build_body
@@ -32,15 +30,7 @@ from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import (
-    LostRecord,
-    NumberedLog,
-    Quarantined,
-    Sealed,
-    advised,
-    damaged,
-    slot_taken,
-)
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Quarantined, Sealed, advised, slot_taken
 from seedbed.records.storage._owner import OwnLock, alone
 from seedbed.records.storage._writer_turn import Turn, no_turn
 
@@ -55,7 +45,8 @@ class CommitLog:
     A commit that cannot be read (damaged, missing, or of a later version of Seedbed) is passed over, with a warning
     StoreDamaged, and its number stays taken: `lost` tells them. Only who asks for its number gets the error.
     `turn` makes the writers of one machine wait for each other: fewer races are lost, but nothing depends on it. A log
-    that `reads_all` takes nothing from a checkpoint, which may be of another log.
+    that `reads_all` takes nothing from a checkpoint, which may be of another log. Threads may share the object: those
+    that append go one at a time, and while one of them waits for its turn, the others read.
     """
 
     def __init__(self, files: Files, project: str, turn: Turn = no_turn, *, reads_all: bool = False) -> None:
@@ -63,29 +54,40 @@ class CommitLog:
         self._turn = turn
         self._reads_all = reads_all
         self.files = files
-        self._records = NumberedLog(files, log_folder(project), partial(mentioned_after, files, project))
-        self._lock = OwnLock()
+        self.baselines = Baselines(files, project)
+        self._predecessors = Predecessors(files, self.baselines, self._comparable)
+        self._appending = OwnLock()  # which is taken before the other
+        self._lock = OwnLock(self._begin)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of what is in the log yet."""
+        self._records = NumberedLog(
+            self.files, log_folder(self.project), partial(mentioned_after, self.files, self.project)
+        )
         self._headers: Headers | None = None
         self._has_damage = False
         self._recent: dict[int, Commit] = {}
         self._newest: RecordBefore | None = None  # the record of the newest number, as it was found
-        self.baselines = Baselines(files, project)
-        self._predecessors = Predecessors(files, self.baselines, self._comparable)
         self._num_told = 0  # the number of commits of which a checkpoint alone has told so far
         self._covered: int  # the number of commits covered by the checkpoint that was found, or that was due since
 
+    @alone
     def head(self) -> int:
         """The newest number, lost or not; 0 for an empty log."""
         return self._current_headers().last
 
+    @alone
     def headers(self) -> Iterator[Header]:
         """The headers of all commits, oldest first. Only commits since the last call are read."""
-        return iter(self._current_headers())
+        return iter(list(self._current_headers()))
 
+    @alone
     def header(self, seq: int) -> Header:
         """The header of commit `seq`. Raises IndexError when there is no such number, ValueError when it is lost."""
         return self._current_headers().of(seq)
 
+    @alone
     def lost(self) -> list[int]:
         """The numbers whose commits cannot be read or stand in quarantine, ascending."""
         return self._current_headers().lost()
@@ -145,6 +147,7 @@ class CommitLog:
             if found := self.readable(seq):
                 yield found
 
+    @alone
     def newest_commit(self) -> Commit | None:
         """The commit that was made last, as `made_order`, of those that can be read; None when there is none."""
         while (seq := self._current_headers().newest_made()) is not None:
@@ -163,22 +166,26 @@ class CommitLog:
             seq = headers.newest_of_stage(run_id, stage)
         return None if seq is None else headers.of(seq)
 
+    @alone
     def without_commit(self, stages: Iterable[tuple[str, Stage]]) -> list[tuple[str, Stage]]:
         """Those of the `stages` of runs that never finished, after one look at what others wrote."""
         headers = self._current_headers()
         return [stage for stage in stages if headers.newest_of_stage(*stage) is None]
 
+    @alone
     def run_ids(self) -> set[str]:
         """The names of all runs with a commit."""
         return self._current_headers().run_ids()
 
+    @alone
     def newest(self, cohort_id: str, stage: Stage) -> int | None:
         """The number of the newest commit of the cohort and stage; None when there is none."""
         return self._current_headers().newest_of_cohort(cohort_id, stage)
 
+    @alone
     def in_group(self, group: str) -> Sequence[int]:
         """The numbers of the commits of the comparison group with the digest `group`, oldest first."""
-        return self._current_headers().in_group(group)
+        return tuple(self._current_headers().in_group(group))
 
     def key(self, seq: int) -> str:
         """The key of commit `seq` in the store."""
@@ -217,7 +224,6 @@ class CommitLog:
         held = upgraded(commit.body, f"commit {commit.seq}")
         return self._published(held, copied(commit.body, commit.digest, redact_text(store)))
 
-    @alone
     def _published(
         self,
         content: Mapping[str, Any],
@@ -230,28 +236,42 @@ class CommitLog:
         """
         written = content if written is None else written
         encoded = {name: encoded[name] if name in encoded else encode(value) for name, value in written.items()}
-        self._current_headers()  # read most of what others wrote now, so that the turn is short
-        with self._turn() as wait_again:
-            for _ in self._records.races():
-                # The same headers say that the key is free and which number to claim. If another process commits the
-                # same key after this read, it takes that number, and the claim below fails.
-                headers = self._current_headers()
-                existing = self._existing(headers, content)
-                if existing:
-                    # Its writer may have died before the file name was durable; publishing it again makes it so.
-                    with contextlib.suppress(FileExistsError):
-                        self.files.create(self.key(existing.seq), seal(dict(existing.body))[0])
-                    return existing
-                commit, data = self._numbered(headers, content, written, encoded)
-                if self._headers is not headers:
-                    continue  # what it was compared with has shown that the checkpoint is of another log
-                if self._records.publish(commit.seq, data):
-                    break
-                self._require_progress(commit.seq)
-                wait_again()
-        self._remember(headers, self._header(commit), commit)
-        self._write_checkpoint_if_due(headers, commit)
+        with self._appending:
+            self.head()  # read most of what others wrote now, so that the turn is short
+            with self._turn() as wait_again:
+                attempts = (self._claimed(content, written, encoded) for _ in self._records.races())
+                while (commit := next(attempts)) is None:
+                    wait_again()
+            self._take_own(commit)
         return commit
+
+    @alone
+    def _claimed(
+        self, content: Mapping[str, Any], written: Mapping[str, Any], encoded: Mapping[str, bytes]
+    ) -> Commit | None:
+        """As `_published`; None where it is to be tried again, since another process has the next number now."""
+        # The same headers say that the key is free and which number to claim. If another process commits the same key
+        # after this read, it takes that number, and the claim below fails.
+        headers = self._current_headers()
+        if existing := self._existing(headers, content):
+            # Its writer may have died before the file name was durable; publishing it again makes it so.
+            with contextlib.suppress(FileExistsError):
+                self.files.create(self.key(existing.seq), seal(dict(existing.body))[0])
+            return existing
+        commit, data = self._numbered(headers, content, written, encoded)
+        if self._headers is not headers:
+            return None  # what it was compared with has shown that the checkpoint is of another log
+        if not self._records.publish(commit.seq, data):
+            self._require_progress(commit.seq)
+            return None
+        return commit
+
+    @alone
+    def _take_own(self, commit: Commit) -> None:
+        """Take up what was published here, unless another thread has read it since, or it was there before."""
+        if self._headers and self._headers.last == commit.seq - 1:
+            self._remember(self._headers, self._header(commit), commit)
+            self._write_checkpoint_if_due(self._headers, commit)
 
     @alone
     def diff(self, earlier: Commit, later: Commit, policy: Policy | None = None) -> Diff:
@@ -356,33 +376,10 @@ class CommitLog:
         return self._recent.get(seq) or _commit(self._records.read(seq))
 
     def _checked(self, commit: Commit) -> Commit:
-        self._header(commit)
-        with self._require_snapshot(commit):
-            return commit.checked()
+        return checked_commit(commit, self.project, self.key(commit.seq))
 
     def _header(self, commit: Commit) -> Header:
-        with self._require_snapshot(commit):
-            header = header_of(upgraded(commit.body, self.key(commit.seq)))
-            for what, name in (("run_id", header.run_id), ("cohort_id", header.cohort_id)):
-                if not is_name(name):
-                    raise ValueError(f"its {what} is {name!r}, expected {NAME_RULE}")
-            return header
-
-    @contextlib.contextmanager
-    def _require_snapshot(self, commit: Commit) -> Iterator[None]:
-        place, key = (commit.body.get("snapshot_seq"), commit.body.get("project")), self.key(commit.seq)
-        if place != (commit.seq, self.project):
-            found, expected = (f"number {seq} of {project}" for seq, project in (place, (commit.seq, self.project)))
-            raise damaged(key, f"it holds {found}, expected {expected}")
-        try:
-            yield
-        except ValidationError as problem:
-            first = problem.errors()[0]
-            raise damaged(key, f"it is no snapshot: {first['msg']} at {first['loc']}") from None
-        except InvalidInput:  # of a later version
-            raise
-        except (KeyError, TypeError, AttributeError, ValueError) as problem:
-            raise damaged(key, f"it is no snapshot: {problem!r}") from None
+        return checked_header(commit, self.project, self.key(commit.seq))
 
     def _remember(self, headers: Headers, header: Header, commit: Commit) -> None:
         headers.append(header)

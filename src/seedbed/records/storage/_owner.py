@@ -4,7 +4,8 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import ClassVar, Concatenate, ParamSpec, Protocol, TypeVar
+from weakref import WeakSet
 
 from seedbed.errors import Conflict
 
@@ -40,23 +41,39 @@ class Owner:
             )
 
 
-os.register_at_fork(after_in_child=Owner._forked)
-
-
 class OwnLock:
-    """A lock among the threads of one process, which a thread may take again. A forked child has one of its own."""
+    """A lock among the threads of one process, which a thread may take again. A forked child has one of its own.
 
-    def __init__(self) -> None:
-        self._owner = Owner()
+    `forget` is called in a child that was forked while another thread held the lock, and is not there to end what it
+    did: so what the lock guards, which may be half changed, has to be known anew.
+    """
+
+    _all: ClassVar[WeakSet["OwnLock"]] = WeakSet()
+
+    def __init__(self, forget: Callable[[], None] | None = None) -> None:
         self._lock = threading.RLock()
+        self._forget = forget
+        OwnLock._all.add(self)
 
     def __enter__(self) -> None:
-        if not self._owner.is_here:  # another thread may have held it when the child was forked
-            self._owner, self._lock = Owner(), threading.RLock()
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    @classmethod
+    def _forked(cls) -> None:
+        for each in cls._all:
+            if each._lock.acquire(blocking=False):  # nobody else had it
+                each._lock.release()
+                continue
+            each._lock = threading.RLock()
+            if each._forget:
+                each._forget()
+
+
+os.register_at_fork(after_in_child=Owner._forked)
+os.register_at_fork(after_in_child=OwnLock._forked)
 
 
 class _Locked(Protocol):
