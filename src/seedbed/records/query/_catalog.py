@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
-from seedbed.errors import NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.errors import StoreCorrupt, StoreUnavailable
 from seedbed.records._store import Store
 from seedbed.records.log._log import CommitLog
 from seedbed.records.query._catalog_file import Names, connected, index_facts, transaction
@@ -180,31 +180,38 @@ class Catalog:
         index_facts(self._connection)
 
     def _unknown(self, store: Store, project: str) -> list[int]:
-        """The numbers of `project`'s commits that are not in the catalog, without the lost ones."""
+        """The numbers of `project`'s commits that are not in the catalog, without those that cannot be read.
+
+        One before the newest in the catalog could not be read when it was filled, and may have come back since. Of that
+        the log alone may know nothing: a checkpoint tells of a commit that was damaged after it was written.
+        """
         log = store.log(project)
-        head, lost = log.head(), set(log.lost())
-        return [seq for seq in range(self._known(log) + 1, head + 1) if seq not in lost]
+        known = self._known(log)
+        head, newest, others = log.head(), max(known, default=0), known.union(log.lost())
+        return [seq for seq in range(1, head + 1) if seq not in others and (seq > newest or log.readable(seq))]
 
-    def _known(self, log: CommitLog) -> int:
-        """The newest commit of the log in the catalog, or 0.
+    def _known(self, log: CommitLog) -> set[int]:
+        """The numbers of the log's commits in the catalog.
 
-        Entries of another log of the same name, or among which one is missing, are deleted.
+        Entries of commits that are not there any more are deleted; all of them if they are of another log of that name.
         """
         rows = self._connection.execute("SELECT seq, digest FROM commits WHERE project = ? ORDER BY seq", [log.project])
-        digests = dict(rows.fetchall())
-        if not digests:
-            return 0
-        newest = max(digests)
-        with contextlib.suppress(NotFound, StoreCorrupt):
-            is_whole = digests.keys() == {*range(1, newest + 1)}.difference(log.lost())
-            if is_whole and log.read(newest).digest == digests[newest]:
-                return int(newest)
+        digests: dict[int, str] = dict(rows.fetchall())
+        newest = next(filter(None, map(log.readable, reversed(digests))), None)
+        head = log.head()
+        if newest and newest.digest == digests[newest.seq]:
+            gone = {seq for seq in digests if seq > head}.union(digests.keys() & log.lost())
+        else:
+            gone = {*digests}
+        if gone:
+            self._delete(log.project, gone)
+        return digests.keys() - gone
+
+    def _delete(self, project: str, numbers: set[int]) -> None:
         with transaction(self._connection):
-            self._connection.execute(
-                "DELETE FROM facts WHERE commit_id IN (SELECT id FROM commits WHERE project = ?)", [log.project]
-            )
-            self._connection.execute("DELETE FROM commits WHERE project = ?", [log.project])
-        return 0
+            going = [(project, seq) for seq in numbers]
+            self._connection.executemany("DELETE FROM commits WHERE project = ? AND seq = ?", going)
+            self._connection.execute("DELETE FROM facts WHERE commit_id NOT IN (SELECT id FROM commits)")
 
     def _add(self, commit: Commit, names: Names) -> None:
         snapshot = commit.snapshot
