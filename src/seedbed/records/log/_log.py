@@ -30,7 +30,7 @@ from seedbed.records.snapshot._policy import Policy
 from seedbed.records.snapshot._snapshot import Diff, LogHead, RecordBefore
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._layout import log_folder
-from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Quarantined, Sealed, advised, slot_taken
+from seedbed.records.storage._numbered_log import LostRecord, NumberedLog, Sealed, advised, slot_taken
 from seedbed.records.storage._owner import OwnLock, alone
 from seedbed.records.storage._writer_turn import Turn, no_turn
 
@@ -94,13 +94,7 @@ class CommitLog:
 
     def is_quarantined(self, seq: int) -> bool:
         """Whether the loss of commit `seq` was accepted: a tombstone stands in its place."""
-        try:
-            self._records.read(seq)
-        except Quarantined:
-            return True
-        except (NotFound, StoreCorrupt):
-            return False
-        return False
+        return self._records.is_quarantined(seq)
 
     def read(self, seq: int) -> Commit:
         """Commit `seq`, its digest verified.

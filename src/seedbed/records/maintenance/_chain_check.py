@@ -59,12 +59,7 @@ class ChainCheck:
         records = list(_recorded(commit))
         if wrong := commit.wrong_digests():
             self._own[commit.seq] = f"its recorded digests of {', '.join(wrong)} do not match its content"
-        if (
-            commit.seq > self._last
-            and not wrong
-            and math.isfinite(self._judged_after)
-            and all(map(self._agrees, records))
-        ):
+        if commit.seq > self._last >= self._judged_after and not wrong and all(map(self._agrees, records)):
             for record in records:
                 self._credible.setdefault(record.seq, []).insert(0, record)
         else:

@@ -106,6 +106,11 @@ class NumberedLog:
             raise Quarantined(f"the record {key} is lost, and quarantined since {body['timestamp']}: {body['reason']}")
         return Sealed(seq, sealed, body)
 
+    def is_quarantined(self, seq: int) -> bool:
+        """Whether a tombstone stands in the place of record `seq`."""
+        found = self._found(seq)
+        return isinstance(found, LostRecord) and found.is_known
+
     def follow(self, seq: int) -> Sealed | LostRecord | None:
         """What stands at number `seq`, where all before it were followed; None where the log ends.
 
