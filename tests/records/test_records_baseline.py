@@ -87,6 +87,7 @@ def test_a_rule_promotes_what_finishes_better_and_nothing_else(store, better, st
     assert str(record.rule) == f"metrics.test.ap {better}"
     commit(store, "r5", metrics={"test": {"other": 1.0}})
     assert baselines(store).of(group(made)).run_id == stands
+    assert store.log(PROJECT).baselines.rule == record.rule
     baselines(store).set_rule(None, "no more", NOW)
     commit(store, "r6", ap=0.95 if better == "higher" else 0.5)
     assert baselines(store).of(group(made)).run_id == stands

@@ -262,3 +262,23 @@ def test_a_lock_that_a_thread_held_when_a_child_was_forked_is_another_one_there(
         assert child(holds)
         ends.set()
     assert forgotten == []
+
+
+def test_only_what_a_thread_had_is_forgotten_in_a_child() -> None:
+    """As in a child, which is told so when it is forked."""
+    forgotten: list[str] = []
+    held, free = OwnLock(lambda: forgotten.append("held")), OwnLock(lambda: forgotten.append("free"))
+    plain, there, ends = OwnLock(), threading.Event(), threading.Event()
+    before = held._lock, plain._lock
+
+    def hold() -> None:
+        with before[0], before[1]:
+            there.set()
+            assert ends.wait(LONG)
+
+    with thread(hold):
+        assert there.wait(LONG)
+        OwnLock._forked()
+        with held, free, plain:
+            assert forgotten == ["held"]
+        ends.set()
