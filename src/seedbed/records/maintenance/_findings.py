@@ -8,6 +8,7 @@ __all__ = [
     "FIRST_THE_COMMIT",
     "FOLDER",
     "GC",
+    "GC_LATER",
     "KEEP",
     "MERGE_AGAIN",
     "MOVE",
@@ -66,6 +67,10 @@ REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
+GC_LATER = (
+    "keep it: a record that is lost may need it; bring that back, or accept its loss, as is said of it here, then run "
+    "`seedbed runs gc`"
+)
 NOTHING = "nothing is to be done"
 
 

@@ -30,12 +30,14 @@ from seedbed.records.maintenance._findings import (
     FindingKind,
 )
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Reachability
+from seedbed.records.maintenance._lost_logs import as_accepted
+from seedbed.records.maintenance._reachable import Reachability, unsettled
+from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, LOGS, log_folder
 
-__all__ = ["FolderCheck", "confirmed"]
+__all__ = ["FolderCheck", "confirmed", "lost_records"]
 
 _REPORT_EVERY = 100
 
@@ -50,12 +52,24 @@ class FolderCheck:
 
     def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Everything that is wrong with the folders."""
-        newest = {item.folder: item for item in self.reachable.scan.all_commits()}
+        newest = self._newest()
         folders = sorted({*self.reachable.inventory.folders, *newest})
         for done, folder in enumerate(folders, 1):
             yield from confirmed(self.store, folder, partial(self._check_folder, folder, newest.get(folder)))
             if progress and done % _REPORT_EVERY == 0:
                 progress("reading runs", done, len(folders))
+
+    def lost_commits(self) -> Iterator[Finding]:
+        """The commits that are lost as the folders of their runs alone tell, and whose loss nobody accepted."""
+        newest = self._newest()
+        for folder in sorted(self.reachable.inventory.folders):
+            check = partial(self._lost_commit, folder, newest.get(folder))
+            found = (as_accepted(self.store.files, item) for item in confirmed(self.store, folder, check))
+            yield from (item for item in found if not item.kind.is_settled)
+
+    def _newest(self) -> dict[str, ScannedCommit]:
+        """The newest commit of every folder that has one."""
+        return {item.folder: item for item in self.reachable.scan.all_commits()}
 
     def _check_folder(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
         found = list(self._logs(folder, commit))
@@ -64,14 +78,19 @@ class FolderCheck:
             shown = list(self._view_without_commit(folder))
         else:
             shown = [] if commit.key in self.damaged else list(self._views(commit))
-        copy = self.reachable.copies.get(folder)
-        if copy:  # nothing may replace or delete it
-            made = copy.commit
-            problem = f"it is a whole copy of commit {made.seq} ({made.digest[:12]}…), which the log does not hold"
-            found.append(Finding(FindingKind.COMMIT_LOST, key, problem, copy.advice))
+        if folder in self.reachable.copies:  # nothing may replace or delete it
             shown = [view for view in shown if view.path != key]
-        shown += self._finished_without_commit(folder, commit)
-        return [*found, *shown, *self._status(folder), *self._tail(folder)]
+        lost = self._lost_commit(folder, commit)
+        return [*found, *lost, *shown, *self._status(folder), *self._tail(folder)]
+
+    def _lost_commit(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
+        """The commit of which the folder tells, and that the log lacks."""
+        copy = self.reachable.copies.get(folder)
+        if copy is None:
+            return list(self._finished_without_commit(folder, commit))
+        made = copy.commit
+        problem = f"it is a whole copy of commit {made.seq} ({made.digest[:12]}…), which the log does not hold"
+        return [Finding(FindingKind.COMMIT_LOST, copy.key, problem, copy.advice)]
 
     def _status(self, folder: str) -> Iterator[Finding]:
         """A status that cannot be read, which a crash of the machine may leave: the claim of the attempt counts."""
@@ -177,6 +196,12 @@ class FolderCheck:
         shown = _shown(self.store, folder)
         if SNAPSHOT_VIEW in self.reachable.inventory.folders[folder] and (not shown or shown in known):
             yield Finding(FindingKind.VIEW_STALE, key, "the commit that it shows does not exist", REPAIR)
+
+
+def lost_records(store: Store, reachable: Reachability) -> dict[str, Finding]:
+    """The records that are missing or damaged, at which `gc` stops: as the logs tell, or else the folders of runs."""
+    found = unsettled(record_findings(store, reachable))
+    return found or {item.path: item for item in FolderCheck(store, reachable, found).lost_commits()}
 
 
 def confirmed(store: Store, folder: str, check: Callable[[], list[Finding]]) -> list[Finding]:
