@@ -35,7 +35,7 @@ from seedbed.records.maintenance._reachable import Reachability, unsettled
 from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._files import Unreadable
-from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, LOGS, log_folder
+from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, LOGS, TORN, log_folder
 
 __all__ = ["FolderCheck", "confirmed", "lost_records"]
 
@@ -102,6 +102,10 @@ class FolderCheck:
 
     def _tail(self, folder: str) -> Iterator[Finding]:
         """A tail of which nobody knows what was logged, as a crash of the machine may leave it."""
+        for name in sorted(self.reachable.inventory.folders.get(folder, ())):
+            if name.startswith(f"{EVENTS_TAIL}{TORN}"):
+                problem = "the points in it could not be read when a later attempt of the run began"
+                yield Finding(FindingKind.LOG_TORN, f"{folder}/{name}", problem, REPAIR)
         key = f"{folder}/{EVENTS_TAIL}"
         if EVENTS_TAIL not in self.reachable.inventory.folders.get(folder, ()):
             return

@@ -19,7 +19,7 @@ from seedbed.records.maintenance._losses import keep_bytes, set_record_aside
 from seedbed.records.maintenance._reachable import Reachability
 from seedbed.records.storage._durable import set_aside
 from seedbed.records.storage._files import Unreadable
-from seedbed.records.storage._layout import LATEST, TAIL, log_folder
+from seedbed.records.storage._layout import LATEST, TAIL, TORN, log_folder
 from seedbed.records.storage._local import LocalFiles
 
 __all__ = ["repair"]
@@ -97,7 +97,7 @@ def _repair_log(store: Store, key: str) -> str:
 
     What is cut off is kept under `quarantine/`; of a tail of points, that is all.
     """
-    data, is_tail = store.files.read(key), key.endswith(TAIL)
+    data, is_tail = store.files.read(key), key.endswith(TAIL) or TORN in key
     whole = 0 if is_tail else parse_frames(data, key).whole_bytes
     kept = keep_bytes(store.files, key, data[whole:])
     if is_tail:
