@@ -9,7 +9,7 @@ from records_world import PROJECT, again, commit, draft, key, store_of_three
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
-from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
+from seedbed.records import FindingKind, Journal, Store, fsck, gc, plan_gc, quarantine, repair, run_events
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, MOVE_OFF, READ, RESTORE
@@ -242,3 +242,101 @@ def test_a_torn_claim_beside_the_name_of_a_log_alone_is_that_of_a_crashed_attemp
     run.path("changes.log").touch()  # its bytes, too, were lost
     run.path("attempt-1.json").write_bytes(b"")
     assert again(store).find("r4").status is RunStatus.CRASHED
+
+
+def logged_without_claim(store: Store, how: str) -> Path:
+    """The claim that the last attempt of r4 had, which has logged, and whose process is gone."""
+    attempts = 2 if how == "the second" else 1
+    for number in range(1, attempts + 1):
+        run = store.start(PROJECT, "r4", Stage.TRAINING)
+        run._commit_seconds = 1e6
+        if how == "a journal":
+            run.journal().append("applied", {"value": 1})
+        else:
+            run.log(number, {"loss": 0.5})
+        if how == "sealed points":
+            run.recover_log()
+            run._close_events()
+        if number < attempts:
+            run.failed("no memory")
+    run.path(f"attempt-{attempts}.json").unlink()
+    return run.path(f"attempt-{attempts}.json")
+
+
+@pytest.mark.parametrize("how", ["points in the tail", "sealed points", "a journal", "the second"])
+def test_an_attempt_that_logged_and_has_no_claim_is_told_and_never_given_again(store: Store, how: str) -> None:
+    claim = logged_without_claim(store, how)
+    attempt = 2 if how == "the second" else 1
+    (found,) = fsck(again(store))
+    assert (found.kind, found.path) == (FindingKind.CLAIM_DAMAGED, claim.relative_to(store.work).as_posix())
+    assert found.problem == f"it is missing, although attempt {attempt} of the run logged"
+    [view] = again(store).unfinished(PROJECT)
+    assert (view.run_id, view.status) == ("r4", RunStatus.FAILED if attempt == 2 else RunStatus.CRASHED)
+    assert commit(again(store), "r4").snapshot.attempt_id == attempt + 1
+    assert [event.attempt for event in run_events(store, store.find("r4"))][-1] == attempt + 1
+    assert fsck(again(store)) == []
+
+
+@pytest.mark.parametrize("left", [b"", b"{}\n"])
+def test_the_name_of_a_log_alone_tells_of_no_attempt_as_a_power_cut_may_leave_it(store: Store, left: bytes) -> None:
+    folder = store.work / f"runs/{PROJECT}/r4/TRAINING"
+    folder.mkdir(parents=True)
+    (folder / "events.log").write_bytes(b"")
+    (folder / "events.tail").write_bytes(bytes(40))
+    (folder / "changes.log").write_bytes(left)
+    kinds = [finding.kind for finding in fsck(again(store))]
+    assert (FindingKind.CLAIM_DAMAGED in kinds) is bool(left)
+    assert again(store).start(PROJECT, "r4", Stage.TRAINING).attempt == (2 if left else 1)
+
+
+def test_what_cannot_be_read_tells_of_no_attempt(store: Store) -> None:
+    logged_without_claim(store, "sealed points")
+    log = store.work / f"runs/{PROJECT}/r4/TRAINING/events.log"
+    log.unlink()
+    os.mkfifo(log)
+    assert again(store).unfinished(PROJECT) == []
+
+
+def test_a_sweep_spares_what_a_live_run_without_a_claim_may_use(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run._write_status(run._status, durable=False)
+    run.path("attempt-1.json").unlink()
+    assert getattr(plan_gc(again(store)).held_by, "run_id", "") == "r4"
+    run.path("status.json").write_bytes(b"")
+    assert plan_gc(again(store)).held_by is None
+
+
+@pytest.mark.parametrize("status", ["finished", "failed"])
+def test_a_copy_of_the_folder_of_a_run_is_no_run_and_no_lost_commit(store: Store, status: str) -> None:
+    if status == "failed":
+        store.start(PROJECT, "r3b", Stage.TRAINING).failed("no memory")
+    name = "r3" if status == "finished" else "r3b"
+    folder = store.work / f"runs/{PROJECT}/{name}"
+    copy = folder.with_name(f"{name}.bak")
+    listed = [(view.run_id, view.status) for view in again(store).runs(PROJECT)]
+    shutil.copytree(folder, copy)
+    (found,) = fsck(again(store))
+    assert (found.kind, found.path) == (FindingKind.FOLDER_COPIED, f"runs/{PROJECT}/{name}.bak/TRAINING")
+    assert not found.kind.is_damage
+    assert found.problem == f"it is a copy of the folder runs/{PROJECT}/{name}/TRAINING, and no run"
+    assert repair(again(store)) == []
+    assert [(view.run_id, view.status) for view in again(store).runs(PROJECT)] == listed
+    assert gc(again(store)).swept == ()
+    with pytest.raises(Conflict, match=rf"is a copy of runs/{PROJECT}/{name}/TRAINING; delete it"):
+        again(store).start(PROJECT, copy.name, Stage.TRAINING)
+    shutil.rmtree(copy)
+    assert fsck(again(store)) == []
+
+
+def test_a_status_that_names_another_run_alone_makes_no_copy(store: Store) -> None:
+    (store.work / key(3)).unlink()
+    shutil.rmtree(store.work / "latest")
+    folder = store.work / f"runs/{PROJECT}/r3/TRAINING"
+    (folder / "snapshot.json").unlink()
+    status = folder / "status.json"
+    status.write_bytes(status.read_bytes().replace(b'"r3"', b'"r2"'))
+    assert [finding.kind for finding in fsck(again(store)) if finding.kind.is_damage] == [FindingKind.COMMIT_LOST]
+    with pytest.raises(StoreCorrupt, match="COMMIT_LOST"):
+        gc(again(store))
+    folder.joinpath("attempt-1.json").unlink()  # what is left names the other one
+    assert FindingKind.FOLDER_COPIED in [finding.kind for finding in fsck(again(store))]

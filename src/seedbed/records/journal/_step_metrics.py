@@ -32,7 +32,7 @@ from seedbed.records.journal._journal import FramedFile
 from seedbed.records.journal._tail import TailFile, read_tail, set_torn_aside, tail_path
 from seedbed.records.storage._owner import Owner
 
-__all__ = ["Event", "EventsLog", "StepReader", "events_of", "torn_tail"]
+__all__ = ["Event", "EventsLog", "StepReader", "attempt_of", "events_of", "torn_tail"]
 
 _logger = logging.getLogger("seedbed.records")
 _STEP, _STEPS = "step", "steps"  # kinds of records: one point, and many points of one attempt
@@ -239,6 +239,12 @@ def events_of(kind: str, payload: Mapping[str, Any]) -> Iterator[Event]:
     elif kind == _STEPS:
         for step, values in payload["points"]:
             yield _event(step, payload["attempt"], values)
+
+
+def attempt_of(kind: object, payload: object) -> int:
+    """The attempt of the points in a record; 0 for a record of another kind."""
+    found = payload.get("attempt") if kind in (_STEP, _STEPS) and isinstance(payload, dict) else 0
+    return found if isinstance(found, int) else 0
 
 
 class StepReader:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "CLAIM_AGAIN",
+    "COPY",
     "EXPIRE",
     "FIRST_THE_COMMIT",
     "FOLDER",
@@ -54,6 +56,10 @@ EXPIRE = (
     "restore the file from a copy of the store; or, if it had expired, which a lost record under released/ may have "
     "said, record that as lost (`seedbed runs quarantine`), then `seedbed runs gc --retention FILE` records it anew"
 )
+CLAIM_AGAIN = (
+    "restore the file from a copy of the store; or, if there is none, start the run again, as its next attempt"
+)
+COPY = "delete it, or move it out of the store"
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 KEEP = "copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
@@ -106,6 +112,7 @@ class FindingKind(StrEnum):
     RECORD_NEWER = "RECORD_NEWER"
     QUARANTINED = "QUARANTINED"
     RENUMBERED = "RENUMBERED"
+    FOLDER_COPIED = "FOLDER_COPIED"
 
     @property
     def is_damage(self) -> bool:
@@ -140,7 +147,7 @@ _LEFTOVERS = frozenset(
 
 
 _SETTLED = frozenset({FindingKind.QUARANTINED, FindingKind.RENUMBERED})
-_TOLD = frozenset({FindingKind.RECORD_NEWER, *_SETTLED})
+_TOLD = frozenset({FindingKind.RECORD_NEWER, FindingKind.FOLDER_COPIED, *_SETTLED})
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,22 @@ from functools import partial
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import MERGING, is_merging, read_status, status_damage, status_key
+from seedbed.records._status import (
+    MERGING,
+    claim_key,
+    copied_from,
+    is_merging,
+    last_written,
+    newest_attempt,
+    read_status,
+    status_damage,
+    status_key,
+)
 from seedbed.records._store import Store
 from seedbed.records._views import FIRST_VIEWS, views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
 from seedbed.records.canonical._names import is_name
+from seedbed.records.journal._attempts import last_logged
 from seedbed.records.journal._frames import Frames, parse_frames
 from seedbed.records.journal._tail import parsed_tail
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
@@ -18,6 +29,8 @@ from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
+    CLAIM_AGAIN,
+    COPY,
     EXPIRE,
     FIRST_THE_COMMIT,
     MERGE_AGAIN,
@@ -72,6 +85,8 @@ class FolderCheck:
         return {item.folder: item for item in self.reachable.scan.all_commits()}
 
     def _check_folder(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
+        if commit is None and (copied := self._copied(folder)):
+            return [copied]
         found = list(self._logs(folder, commit))
         key = f"{folder}/{SNAPSHOT_VIEW}"
         if commit is None:
@@ -81,16 +96,39 @@ class FolderCheck:
         if folder in self.reachable.copies:  # nothing may replace or delete it
             shown = [view for view in shown if view.path != key]
         lost = self._lost_commit(folder, commit)
-        return [*found, *lost, *shown, *self._status(folder), *self._tail(folder)]
+        return [*found, *lost, *shown, *self._claim(folder, commit), *self._status(folder), *self._tail(folder)]
 
     def _lost_commit(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
         """The commit of which the folder tells, and that the log lacks."""
         copy = self.reachable.copies.get(folder)
         if copy is None:
+            if commit is None and self._copied(folder):
+                return []
             return list(self._finished_without_commit(folder, commit))
         made = copy.commit
         problem = f"it is a whole copy of commit {made.seq} ({made.digest[:12]}…), which the log does not hold"
         return [Finding(FindingKind.COMMIT_LOST, copy.key, problem, copy.advice)]
+
+    def _copied(self, folder: str) -> Finding | None:
+        """The folder of another run, copied here, as its newest claim tells."""
+        try:
+            status = read_status(self.store.files, folder, self.store.clock.now())
+        except StoreCorrupt:  # reported already
+            return None
+        original = status and copied_from(self.store.files, folder, status)
+        problem = f"it is a copy of the folder {original}, and no run"
+        return Finding(FindingKind.FOLDER_COPIED, folder, problem, COPY) if original else None
+
+    def _claim(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
+        """The claim of the attempt that logged last, where it is missing: a log is durable only after its claim."""
+        names = self.reachable.inventory.folders.get(folder, {})
+        files, logged = self.store.files, 0
+        if commit is None:
+            logged = last_logged(names, lambda name: files.read(f"{folder}/{name}"))
+        latest = last_written(files, folder)
+        if logged > max(newest_attempt(files, folder), latest.attempt if latest else 0):
+            problem = f"it is missing, although attempt {logged} of the run logged"
+            yield Finding(FindingKind.CLAIM_DAMAGED, claim_key(folder, logged), problem, CLAIM_AGAIN)
 
     def _status(self, folder: str) -> Iterator[Finding]:
         """A status that cannot be read, which a crash of the machine may leave: the claim of the attempt counts."""
