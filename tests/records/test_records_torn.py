@@ -5,14 +5,21 @@ import shutil
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, again, commit, draft, key, store_of_three
+from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
-from seedbed.records import FindingKind, Journal, Store, fsck, gc, plan_gc, quarantine, repair, run_events
+from seedbed.records import FindingKind, Journal, Store, fsck, gc, plan_gc, quarantine, recover, repair, run_events
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, MOVE_OFF, READ, RESTORE
+from seedbed.records.maintenance._findings import (
+    FIRST_THE_COMMIT,
+    MOVE_OFF,
+    READ,
+    RESTORE,
+    RESTORE_LOG,
+    RESTORE_OR_MOVE,
+)
 from seedbed.records.maintenance._lost_logs import accepted_loss, log_digest
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._local import LocalFiles
@@ -340,3 +347,48 @@ def test_a_status_that_names_another_run_alone_makes_no_copy(store: Store) -> No
         gc(again(store))
     folder.joinpath("attempt-1.json").unlink()  # what is left names the other one
     assert FindingKind.FOLDER_COPIED in [finding.kind for finding in fsck(again(store))]
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_commit_of_which_a_copy_of_the_store_is_left_comes_back_as_the_advice_says(
+    store: Store, is_taken: bool
+) -> None:
+    backup = store.work.with_name("backup")
+    shutil.copytree(store.work, backup)
+    (store.work / key(3)).unlink()
+    view = f"runs/{PROJECT}/r3/TRAINING/snapshot.json"
+    (store.work / view).unlink()
+    shutil.rmtree(store.work / "latest")
+    if is_taken:
+        assert commit(again(store), "r4", ap=0.7).seq == 3
+    advice = {finding.kind: finding.advice for finding in fsck(again(store))}[FindingKind.COMMIT_LOST]
+    assert advice == RESTORE_LOG
+    there = (store.work / key(3)).read_bytes() if is_taken else (backup / key(3)).read_bytes()
+    shutil.copy(backup / view, store.work / view)
+    assert [(item.run_id, item.new_seq, item.problem) for item in recover(again(store))] == [("r3", 3 + is_taken, "")]
+    repair(again(store))
+    assert fsck(again(store)) == []
+    assert (store.work / key(3)).read_bytes() == there
+    lost = Store.open(backup).log(PROJECT).read(3)
+    found = again(store).log(PROJECT).read(3 + is_taken)
+    assert (original_of(found) if is_taken else found.body) == lost.body
+
+
+def test_a_damaged_log_of_a_crashed_run_is_moved_away_and_the_run_goes_on_as_the_advice_says(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.failed("no memory")
+    log = run.path("events.log")
+    log.write_bytes(log.read_bytes().replace(b"0.5", b"0.6"))
+    (found,) = fsck(again(store))
+    assert (found.kind, found.advice) == (FindingKind.LOG_DAMAGED, RESTORE_OR_MOVE)
+    assert found.problem.endswith("; expected record 1")
+    with pytest.raises(InvalidInput, match="if there is none, move it out of the store and start the run again"):
+        quarantine(again(store), found.path, "")
+    second = again(store).start(PROJECT, "r4", Stage.TRAINING)
+    with pytest.raises(StoreCorrupt, match="if there is none, see `seedbed runs fsck` for what can be done"):
+        second.log(2, {"loss": 0.4})
+    second.failed("its log is damaged")
+    log.rename(store.work.with_name("aside"))
+    commit(again(store), "r4")
+    assert fsck(again(store)) == []

@@ -24,6 +24,7 @@ __all__ = [
     "REPAIR",
     "RESTORE",
     "RESTORE_LOG",
+    "RESTORE_OR_MOVE",
     "RESTORE_TAIL",
     "UPGRADE",
     "Finding",
@@ -34,6 +35,10 @@ __all__ = [
 RESTORE = (
     "restore the file from a copy of the store; it cannot be rebuilt; if there is no copy, `seedbed runs quarantine` "
     "records that it is lost"
+)
+RESTORE_OR_MOVE = (
+    "restore the file from a copy of the store; or, if there is none, move it out of the store and start the run "
+    "again, which goes on with a new one"
 )
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
 RECOVER_ANEW = f"{RECOVER}, which comes back under a new number"
@@ -63,8 +68,9 @@ COPY = "delete it, or move it out of the store"
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 KEEP = "copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
-    "restore the project's log from a copy of the store; if there is none, start the run again under a new name, and "
-    "`seedbed runs quarantine` records that it is lost"
+    "put snapshot.json of this run from a copy of the store into this folder, then run `seedbed runs recover`: so the "
+    "commit comes back, under a new number where another one has its own (replace no file of that one); if there is no "
+    "copy, start the run again under a new name, and `seedbed runs quarantine` records that it is lost"
 )
 MERGE_AGAIN = (
     "repeat the merge (`seedbed runs merge`); if that cannot be, `seedbed runs quarantine` records that it is lost"
@@ -74,7 +80,7 @@ MOVE = "move it away: no version of Seedbed makes one, and no record can take it
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
 GC_LATER = (
-    "keep it: a record that is lost may need it; bring that back, or accept its loss, as is said of it here, then run "
+    "keep it: a record that is lost may need it; bring that back, or record that it is lost, as is said of it here, then run "
     "`seedbed runs gc`"
 )
 NOTHING = "nothing is to be done"

@@ -38,6 +38,7 @@ from seedbed.records.maintenance._findings import (
     REPAIR,
     RESTORE,
     RESTORE_LOG,
+    RESTORE_OR_MOVE,
     UPGRADE,
     Finding,
     FindingKind,
@@ -198,8 +199,9 @@ class FolderCheck:
                     yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", advice)
             except StoreCorrupt as damage:
                 is_whole = isinstance(damage, Unreadable) and damage.is_whole
-                advice = READ if is_whole else RESTORE
-                yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), advice)
+                advice = RESTORE if commit or not has_known_commit else RESTORE_OR_MOVE
+                problem = str(damage) if is_whole else str(damage).partition("; restore the file")[0]
+                yield Finding(FindingKind.LOG_DAMAGED, key, problem, READ if is_whole else advice)
             else:
                 yield from _one_log(key, frames, recorded.get(name), has_known_commit=has_known_commit)
 
