@@ -27,6 +27,7 @@ from seedbed.records import (
 )
 from seedbed.records.canonical import digest_bytes
 from seedbed.records.maintenance._findings import GC, GC_LATER
+from seedbed.records.maintenance._lost_logs import accepted_since
 from seedbed.records.snapshot._snapshot import TOP_CHANGES
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._local import LocalFiles
@@ -329,3 +330,23 @@ def test_what_a_repair_cannot_read_it_leaves(store, monkeypatch):
     with pytest.raises(StoreCorrupt, match="no right to read it"):
         repair(again(store))
     assert left.read_bytes() == b"{}"
+
+
+def test_a_loss_that_was_accepted_earlier_hides_no_later_one(store):
+    commit(store, "r1")
+    commit(store, "r2")
+    (store.work / key(1)).write_bytes(b"{}")
+    (store.work / f"runs/{PROJECT}/r1/TRAINING/snapshot.json").unlink()
+    quarantine(again(store), key(1), "gone")
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
+    commit(again(store), "r3")
+    shutil.rmtree(store.work / "latest")
+    (store.work / key(3)).unlink()
+    (store.work / f"runs/{PROJECT}/r3/TRAINING/snapshot.json").unlink()
+    lost = {finding.path for finding in fsck(again(store)) if finding.kind is FindingKind.COMMIT_LOST}
+    assert lost == {f"runs/{PROJECT}/r3/TRAINING/status.json"}, "that of r1 was accepted after it had finished"
+    with pytest.raises(StoreCorrupt, match="COMMIT_LOST runs/flights/r3"):
+        gc(again(store))
+    finished = store.find("r3").when
+    assert not accepted_since(store.files, key(1), finished)
+    assert accepted_since(store.files, key(9), finished), "nothing stands there that says when"

@@ -12,6 +12,8 @@ from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
 from seedbed.records import FindingKind, Journal, Store, fsck, gc, plan_gc, quarantine, recover, repair, run_events
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
+from seedbed.records.journal import EventsLog
+from seedbed.records.journal._attempts import last_logged
 from seedbed.records.maintenance._findings import (
     FIRST_THE_COMMIT,
     MOVE_OFF,
@@ -392,3 +394,16 @@ def test_a_damaged_log_of_a_crashed_run_is_moved_away_and_the_run_goes_on_as_the
     log.rename(store.work.with_name("aside"))
     commit(again(store), "r4")
     assert fsck(again(store)) == []
+
+
+def test_records_of_another_kind_name_no_attempt(tmp_path: Path) -> None:
+    log = tmp_path / "events.log"
+    with EventsLog.open(log, attempt=3) as events:
+        events.append(1, {"loss": 0.5})
+    with Journal.open(log) as journal:
+        journal.append("of a later version", {"attempt": 9})
+    assert last_logged(["events.log"], lambda name: (tmp_path / name).read_bytes()) == 3
+    log.unlink()
+    with Journal.open(log) as journal:
+        journal.append("of a later version", {"attempt": 9})
+    assert last_logged(["events.log"], lambda name: (tmp_path / name).read_bytes()) == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from seedbed.contracts import RunStatus, Stage
@@ -25,7 +26,6 @@ from seedbed.records.journal._attempts import last_logged
 from seedbed.records.journal._frames import Frames, parse_frames
 from seedbed.records.journal._tail import parsed_tail
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
-from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
@@ -44,7 +44,7 @@ from seedbed.records.maintenance._findings import (
     FindingKind,
 )
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._lost_logs import as_accepted
+from seedbed.records.maintenance._lost_logs import accepted_since, as_accepted
 from seedbed.records.maintenance._reachable import Reachability, unsettled
 from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.snapshot._snapshot import LogHead
@@ -164,8 +164,6 @@ class FolderCheck:
         if commit or folder in self.reachable.copies:
             return
         project, run_id, stage = folder.split("/")[1:]
-        headers = self.reachable.scan.headers.get(project, Headers())
-        is_told = headers.lost() or _is_log_named(project, self.reachable.findings)
         try:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already
@@ -175,11 +173,21 @@ class FolderCheck:
             and status.status is RunStatus.FINISHED
             and not is_merging(status, self.store.clock.now())
         )
-        if has_finished and not is_told and self.store.log(project).find(run_id, Stage(stage)) is None:
+        if not has_finished or (status and self._is_told(project, status.heartbeat)):
+            return
+        if self.store.log(project).find(run_id, Stage(stage)) is None:
             problem, advice = "it says that the run finished, but the log holds no commit of it", RESTORE_LOG
             if status and status.reason == MERGING:
                 problem, advice = "a merge of another store was interrupted before the commit of this run", MERGE_AGAIN
             yield Finding(FindingKind.COMMIT_LOST, status_key(folder), problem, advice)
+
+    def _is_told(self, project: str, finished: datetime) -> bool:
+        """Whether a loss that the log shows may be that of a commit of the time `finished`: it was accepted later."""
+        log, findings = f"{log_folder(project)}/", self.reachable.findings
+        accepted = (key for key, item in findings.items() if item.kind.is_settled and key.startswith(log))
+        return _is_log_named(project, unsettled(findings)) or any(
+            accepted_since(self.store.files, key, finished) for key in accepted
+        )
 
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {
