@@ -80,7 +80,7 @@ MOVE = "move it away: no version of Seedbed makes one, and no record can take it
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
 GC_LATER = (
-    "keep it: a record that is lost may need it; bring that back, or record that it is lost, as is said of it here, then run "
+    "keep it: a commit that is lost may need it; once that is back, or recorded as lost, as is said of it here, run "
     "`seedbed runs gc`"
 )
 NOTHING = "nothing is to be done"
