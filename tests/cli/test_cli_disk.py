@@ -1,5 +1,6 @@
 """`seedbed runs stats`, `gc` and `index`."""
 
+import json
 import os
 from pathlib import Path
 
@@ -149,9 +150,16 @@ def test_gc_says_what_it_keeps_and_for_which_run(three):
     store.blobs.put(b"just written")
     run = store.start("flights", "under-way", Stage.TRAINING)
     printed = three("runs", "gc").out
+    claim = json.loads(run.path("attempt-1.json").read_bytes())
+    gone = {**claim, "process": {**claim["process"], "start_ticks": 1}}
+    run.path("attempt-1.json").write_text(json.dumps(gone))
+    crashed = three("runs", "gc").out
     run.failed("no matter")
     assert "1 unused file younger than that kept" in printed
-    assert "run under-way is running" in printed
+    assert "run under-way is running: files that it may use are kept" in printed
+    assert (
+        "run under-way has stopped without an end, and may be started again: files that it may use are kept" in crashed
+    )
 
 
 def test_a_grace_that_writers_could_not_rely_on_is_refused(three):

@@ -299,6 +299,17 @@ def test_a_damaged_commit_fails_verification_and_is_found_by_fsck(two):
     assert "COMMIT_DAMAGED" in {finding["kind"] for finding in answer.json["findings"]}
 
 
+def test_fsck_does_not_say_that_all_is_there_where_the_end_of_a_log_is_torn(two):
+    assert two("runs", "fsck").out.endswith("no damage: every acknowledged byte is there\n")
+    folder = next(STORE.glob("runs/*/run-a/*"))
+    (folder / "events.tail").write_bytes(b"SBTAIL1\n" + b"?" * 40)
+    said = "no damage: a machine that stops may leave the end of 1 log torn, and all else is there\n"
+    for options in ((), ("--repair",)):
+        answer = two("runs", "fsck", *options)
+        assert (answer.code, answer.out.endswith(said)) == (0, True)
+    assert two("runs", "fsck").out.endswith("no damage: every acknowledged byte is there\n")
+
+
 def test_fsck_repairs_what_is_derived(two):
     assert "no damage" in two("runs", "fsck").out
     view = next(STORE.glob("runs/*/run-a/*/audit_run.json"))

@@ -216,6 +216,8 @@ DAMAGES = {
     "a promotion that cannot be read": (BASELINE, loop, FindingKind.BASELINE_DAMAGED),
     "the marker that cannot be read": ("seedbed.json", loop, FindingKind.MARKER_DAMAGED),
 }
+# Of these a repair keeps the bytes, since no commit tells them.
+KEPT = {"a view of no commit", "a view that is none", "LATEST of no cohort", "a torn tail of the events"}
 LEFTOVERS = {
     "a view missing": (f"{RUN}/audit_run.json", os.unlink, FindingKind.VIEW_MISSING),
     "a view altered": (f"{RUN}/diff_prev.json", flip, FindingKind.VIEW_STALE),
@@ -337,7 +339,13 @@ def test_what_is_derived_or_left_behind_is_found_named_and_repaired(store, name)
     assert kind.is_derived
     assert kind.is_damage == (kind is FindingKind.LATEST_DANGLING)
     commits = {path: path.read_bytes() for path in (store.work / "log").rglob("*.json")}
-    assert repair(store) == found
+    left = (store.work / path).read_bytes() if name in KEPT else b""
+    [repaired] = repair(store)
+    problem, _, kept = repaired.problem.partition("; what was there is kept as ")
+    assert (repaired.kind, repaired.path, problem) == (kind, path, found[0].problem)
+    if kept:  # of a torn log, what is no record
+        assert left.endswith((store.work / kept).read_bytes())
+    assert bool(kept) is (name in KEPT)
     assert fsck(store) == []
     assert {path: path.read_bytes() for path in (store.work / "log").rglob("*.json")} == commits
 

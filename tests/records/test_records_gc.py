@@ -1,18 +1,36 @@
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, commit, draft
+from records_world import PROJECT, again, commit, draft, key
 
 from seedbed.contracts import Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records import Expiries, GcPlan, RetentionPolicy, Store, fsck, gc, plan_gc, sweep
+from seedbed.records import (
+    Expiries,
+    FindingKind,
+    GcPlan,
+    RetentionPolicy,
+    Store,
+    fsck,
+    gc,
+    plan_gc,
+    quarantine,
+    repair,
+    stats,
+    sweep,
+)
 from seedbed.records.canonical import digest_bytes
+from seedbed.records.maintenance._findings import GC, GC_LATER
+from seedbed.records.maintenance._lost_logs import accepted_since
 from seedbed.records.snapshot._snapshot import TOP_CHANGES
+from seedbed.records.storage._files import Unreadable
+from seedbed.records.storage._local import LocalFiles
 from seedbed.testing import FakeClock
 
 HERE = Path(__file__).parent
@@ -244,3 +262,91 @@ def test_a_plan_that_was_carried_out_changes_nothing_more(store):
     assert expiry.timestamp == planned + timedelta(hours=1)  # when it was carried out, not when it was planned
     sweep(plan)
     assert Expiries(store.files, PROJECT).history() == [expiry]
+
+
+@pytest.mark.parametrize("view", ["missing", "damaged"])
+@pytest.mark.parametrize("number", ["free", "taken"])
+def test_nothing_is_swept_while_a_lost_commit_is_told_only_by_the_status_of_its_run(store, view, number):
+    commit(store, "r1")
+    run = store.start(PROJECT, "r2", Stage.TRAINING)
+    weights = run.save_blob("weights", bytes(9000))
+    run.finish(draft("r2"))
+    (store.work / key(2)).unlink()
+    shutil.rmtree(store.work / "latest")
+    whole = run.path("snapshot.json").read_bytes()
+    run.path("snapshot.json").write_bytes(whole.replace(b"0.9", b"0.8"))
+    if view == "missing":
+        run.path("snapshot.json").unlink()
+    if number == "taken":
+        assert commit(again(store), "r3").seq == 2
+    age(store, weights, hours=25)
+    with pytest.raises(StoreCorrupt, match=r"COMMIT_LOST runs/flights/r2/TRAINING/status\.json.*nothing was done"):
+        gc(again(store))
+    with pytest.warns(match="the log holds no commit of it"):
+        assert stats(again(store)).reclaimable_bytes is None
+    found = {finding.kind: finding for finding in fsck(again(store))}
+    assert found[FindingKind.BLOB_ORPHAN].advice == GC_LATER
+    assert store.blobs.get(weights) == bytes(9000)
+    quarantine(again(store), found[FindingKind.COMMIT_LOST].path, "no copy")
+    assert {finding.kind: finding.advice for finding in fsck(again(store))}[FindingKind.BLOB_ORPHAN] == GC
+    assert [name.removesuffix(".zst") for name in swept(gc(again(store)))] == [weights]
+
+
+def test_a_repair_keeps_what_may_be_the_last_of_a_lost_commit_and_says_where(store):
+    commit(store, "r1")
+    run = store.start(PROJECT, "r2", Stage.TRAINING)
+    run.finish(draft("r2"))
+    (store.work / key(2)).unlink()
+    left = run.path("snapshot.json").read_bytes().replace(b"0.9", b"0.8")
+    run.path("snapshot.json").write_bytes(left)
+    pointer = store.work / f"latest/{PROJECT}/2014/TRAINING/LATEST.json"  # of a cohort without a commit
+    pointer.parent.mkdir(parents=True)
+    pointer.write_bytes(b"{}")
+    assert commit(again(store), "r3").seq == 2
+    told = {finding.path: finding.problem for finding in repair(again(store))}
+    assert not run.path("snapshot.json").exists()
+    assert not pointer.exists()
+    for path, content in ((run.path("snapshot.json"), left), (pointer, b"{}")):
+        name = path.relative_to(store.work).as_posix()
+        kept = store.work / told[name].rpartition("; what was there is kept as ")[2]
+        assert kept.read_bytes() == content
+        assert kept.is_relative_to(store.work / "quarantine")
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.COMMIT_LOST]
+
+
+def test_what_a_repair_cannot_read_it_leaves(store, monkeypatch):
+    run = store.start(PROJECT, "r1", Stage.TRAINING)
+    run.failed("no memory")
+    left = run.path("snapshot.json")
+    left.write_bytes(b"{}")
+    read = LocalFiles.read
+
+    def refused(files, name):
+        if name.endswith("snapshot.json"):
+            raise Unreadable("no right to read it", is_whole=True)
+        return read(files, name)
+
+    monkeypatch.setattr(LocalFiles, "read", refused)
+    with pytest.raises(StoreCorrupt, match="no right to read it"):
+        repair(again(store))
+    assert left.read_bytes() == b"{}"
+
+
+def test_a_loss_that_was_accepted_earlier_hides_no_later_one(store):
+    commit(store, "r1")
+    commit(store, "r2")
+    (store.work / key(1)).write_bytes(b"{}")
+    (store.work / f"runs/{PROJECT}/r1/TRAINING/snapshot.json").unlink()
+    quarantine(again(store), key(1), "gone")
+    assert [finding.kind for finding in fsck(again(store))] == [FindingKind.QUARANTINED]
+    commit(again(store), "r3")
+    shutil.rmtree(store.work / "latest")
+    (store.work / key(3)).unlink()
+    (store.work / f"runs/{PROJECT}/r3/TRAINING/snapshot.json").unlink()
+    lost = {finding.path for finding in fsck(again(store)) if finding.kind is FindingKind.COMMIT_LOST}
+    assert lost == {f"runs/{PROJECT}/r3/TRAINING/status.json"}, "that of r1 was accepted after it had finished"
+    with pytest.raises(StoreCorrupt, match="COMMIT_LOST runs/flights/r3"):
+        gc(again(store))
+    finished = store.find("r3").when
+    assert not accepted_since(store.files, key(1), finished)
+    assert accepted_since(store.files, key(9), finished), "nothing stands there that says when"

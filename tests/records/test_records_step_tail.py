@@ -3,9 +3,9 @@ import errno
 import pytest
 from records_points import NEVER, left_behind, opened_files, steps_of, unsealed
 
-from seedbed.errors import InvalidInput, StoreUnavailable
+from seedbed.errors import InvalidInput, StoreDamaged, StoreUnavailable
 from seedbed.records import read_step_events
-from seedbed.records.journal import EventsLog
+from seedbed.records.journal import EventsLog, _tail
 from seedbed.records.journal._frames import read_frames
 from seedbed.records.journal._tail import read_tail, tail_path
 from seedbed.testing import durable_faults, fails_with
@@ -55,11 +55,17 @@ def test_of_a_tail_that_is_cut_or_changed_at_any_byte_nothing_or_all_is_read(tmp
     log.close()
     whole = tail_path(path).read_bytes()
     end = whole.rindex(b"\n") + 1
+    lost = "what was logged after step 1 of attempt 4 is lost: the checksum of .* differs"
     for at in range(8, end):
         tail_path(path).write_bytes(whole[:at])
-        assert steps_of(path) == [0, 1]
+        with pytest.warns(StoreDamaged, match=lost):
+            assert steps_of(path) == [0, 1]
         tail_path(path).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        assert steps_of(path) in ([0, 1], [0, 1, 2, 3, 4])  # the attempt is no part of the checksum
+        if 24 <= at < 28:  # the attempt is no part of the checksum
+            assert steps_of(path) == [0, 1, 2, 3, 4]
+            continue
+        with pytest.warns(StoreDamaged, match=lost):
+            assert steps_of(path) == [0, 1]
     tail_path(path).write_bytes(whole[:end])
     assert steps_of(path) == [0, 1, 2, 3, 4]
 
@@ -158,12 +164,47 @@ def test_the_tail_of_a_later_version_is_refused(tmp_path):
             use(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", bytes(50), bytes(2**16), b"SBTAIL1\n", b"SBTAIL1\n" + b"\xff" * 40])
-def test_what_is_no_tail_is_none(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", bytes(50), bytes(2**16), b"SBTAIL1\n" + bytes(24)])
+def test_a_tail_without_points_is_none(tmp_path, content):
     path = tmp_path / "events.log"
     unsealed(path).close()
     tail_path(path).write_bytes(content)
     assert steps_of(path) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("content", [b"\n", b"SBTAIL1\n", b"SBTAIL1\n" + b"\xff" * 40])
+def test_what_is_no_tail_is_told_and_kept_by_whoever_opens_the_log_next(tmp_path, caplog, content):
+    path = tmp_path / "events.log"
+    unsealed(path).close()
+    for later in (0, 1):  # the same bytes are kept once
+        tail_path(path).write_bytes(content)
+        with pytest.warns(StoreDamaged, match="the points that were logged last cannot be read"):
+            assert steps_of(path) == [0, 1, 2, 3, 4] + [5] * later
+        caplog.clear()
+        with EventsLog.open(path) as log:
+            log.append(5, {"loss": 0.0})
+        [told] = [record.message for record in caplog.records if record.name == "seedbed.records"]
+        [kept] = tmp_path.glob("events.tail*")
+        assert kept.read_bytes() == content
+        assert told.endswith(
+            f"cannot be read: the machine stopped before they were durable, or the file was damaged "
+            f"since; its bytes are kept as {kept.name}"
+        )
+    assert steps_of(path) == [0, 1, 2, 3, 4, 5, 5]
+
+
+def test_a_tail_that_is_read_while_a_process_writes_over_it_is_not_torn(tmp_path, monkeypatch):
+    path = tmp_path / "events.log"
+    log = unsealed(path)
+    real = _tail.read_regular(tail_path(path))
+    mixed = real[:32] + bytes(40) + real[72:]  # the word of before, and a part of the points of after
+    reads = iter([mixed, mixed[:-1] + b"?", real])
+    monkeypatch.setattr(_tail, "read_regular", lambda _: next(reads))
+    assert [point[:2] for point in read_tail(path).points] == [b"[2", b"[3", b"[4"]
+    reads = iter([mixed, mixed])
+    assert read_tail(path).is_torn
+    monkeypatch.undo()
+    log.close()
 
 
 def interrupts(log: EventsLog, monkeypatch: pytest.MonkeyPatch, *, written: float) -> None:

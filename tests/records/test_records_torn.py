@@ -5,14 +5,23 @@ import shutil
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, again, commit, draft, key, store_of_three
+from records_world import PROJECT, again, commit, draft, key, original_of, store_of_three
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
-from seedbed.records import FindingKind, Journal, Store, fsck, quarantine, repair
+from seedbed.records import FindingKind, Journal, Store, fsck, gc, plan_gc, quarantine, recover, repair, run_events
 from seedbed.records.canonical._canonical import plain
 from seedbed.records.canonical._seal import seal, unseal
-from seedbed.records.maintenance._findings import FIRST_THE_COMMIT, MOVE_OFF, READ, RESTORE
+from seedbed.records.journal import EventsLog
+from seedbed.records.journal._attempts import last_logged
+from seedbed.records.maintenance._findings import (
+    FIRST_THE_COMMIT,
+    MOVE_OFF,
+    READ,
+    RESTORE,
+    RESTORE_LOG,
+    RESTORE_OR_MOVE,
+)
 from seedbed.records.maintenance._lost_logs import accepted_loss, log_digest
 from seedbed.records.storage._files import Unreadable
 from seedbed.records.storage._local import LocalFiles
@@ -242,3 +251,159 @@ def test_a_torn_claim_beside_the_name_of_a_log_alone_is_that_of_a_crashed_attemp
     run.path("changes.log").touch()  # its bytes, too, were lost
     run.path("attempt-1.json").write_bytes(b"")
     assert again(store).find("r4").status is RunStatus.CRASHED
+
+
+def logged_without_claim(store: Store, how: str) -> Path:
+    """The claim that the last attempt of r4 had, which has logged, and whose process is gone."""
+    attempts = 2 if how == "the second" else 1
+    for number in range(1, attempts + 1):
+        run = store.start(PROJECT, "r4", Stage.TRAINING)
+        run._commit_seconds = 1e6
+        if how == "a journal":
+            run.journal().append("applied", {"value": 1})
+        else:
+            run.log(number, {"loss": 0.5})
+        if how == "sealed points":
+            run.recover_log()
+            run._close_events()
+        if number < attempts:
+            run.failed("no memory")
+    run.path(f"attempt-{attempts}.json").unlink()
+    return run.path(f"attempt-{attempts}.json")
+
+
+@pytest.mark.parametrize("how", ["points in the tail", "sealed points", "a journal", "the second"])
+def test_an_attempt_that_logged_and_has_no_claim_is_told_and_never_given_again(store: Store, how: str) -> None:
+    claim = logged_without_claim(store, how)
+    attempt = 2 if how == "the second" else 1
+    (found,) = fsck(again(store))
+    assert (found.kind, found.path) == (FindingKind.CLAIM_DAMAGED, claim.relative_to(store.work).as_posix())
+    assert found.problem == f"it is missing, although attempt {attempt} of the run logged"
+    [view] = again(store).unfinished(PROJECT)
+    assert (view.run_id, view.status) == ("r4", RunStatus.FAILED if attempt == 2 else RunStatus.CRASHED)
+    assert commit(again(store), "r4").snapshot.attempt_id == attempt + 1
+    assert [event.attempt for event in run_events(store, store.find("r4"))][-1] == attempt + 1
+    assert fsck(again(store)) == []
+
+
+@pytest.mark.parametrize("left", [b"", b"{}\n"])
+def test_the_name_of_a_log_alone_tells_of_no_attempt_as_a_power_cut_may_leave_it(store: Store, left: bytes) -> None:
+    folder = store.work / f"runs/{PROJECT}/r4/TRAINING"
+    folder.mkdir(parents=True)
+    (folder / "events.log").write_bytes(b"")
+    (folder / "events.tail").write_bytes(bytes(40))
+    (folder / "changes.log").write_bytes(left)
+    kinds = [finding.kind for finding in fsck(again(store))]
+    assert (FindingKind.CLAIM_DAMAGED in kinds) is bool(left)
+    assert again(store).start(PROJECT, "r4", Stage.TRAINING).attempt == (2 if left else 1)
+
+
+def test_what_cannot_be_read_tells_of_no_attempt(store: Store) -> None:
+    logged_without_claim(store, "sealed points")
+    log = store.work / f"runs/{PROJECT}/r4/TRAINING/events.log"
+    log.unlink()
+    os.mkfifo(log)
+    assert again(store).unfinished(PROJECT) == []
+
+
+def test_a_sweep_spares_what_a_live_run_without_a_claim_may_use(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run._write_status(run._status, durable=False)
+    run.path("attempt-1.json").unlink()
+    assert getattr(plan_gc(again(store)).held_by, "run_id", "") == "r4"
+    run.path("status.json").write_bytes(b"")
+    assert plan_gc(again(store)).held_by is None
+
+
+@pytest.mark.parametrize("status", ["finished", "failed"])
+def test_a_copy_of_the_folder_of_a_run_is_no_run_and_no_lost_commit(store: Store, status: str) -> None:
+    if status == "failed":
+        store.start(PROJECT, "r3b", Stage.TRAINING).failed("no memory")
+    name = "r3" if status == "finished" else "r3b"
+    folder = store.work / f"runs/{PROJECT}/{name}"
+    copy = folder.with_name(f"{name}.bak")
+    listed = [(view.run_id, view.status) for view in again(store).runs(PROJECT)]
+    shutil.copytree(folder, copy)
+    (found,) = fsck(again(store))
+    assert (found.kind, found.path) == (FindingKind.FOLDER_COPIED, f"runs/{PROJECT}/{name}.bak/TRAINING")
+    assert not found.kind.is_damage
+    assert found.problem == f"it is a copy of the folder runs/{PROJECT}/{name}/TRAINING, and no run"
+    assert repair(again(store)) == []
+    assert [(view.run_id, view.status) for view in again(store).runs(PROJECT)] == listed
+    assert gc(again(store)).swept == ()
+    with pytest.raises(Conflict, match=rf"is a copy of runs/{PROJECT}/{name}/TRAINING; delete it"):
+        again(store).start(PROJECT, copy.name, Stage.TRAINING)
+    shutil.rmtree(copy)
+    assert fsck(again(store)) == []
+
+
+def test_a_status_that_names_another_run_alone_makes_no_copy(store: Store) -> None:
+    (store.work / key(3)).unlink()
+    shutil.rmtree(store.work / "latest")
+    folder = store.work / f"runs/{PROJECT}/r3/TRAINING"
+    (folder / "snapshot.json").unlink()
+    status = folder / "status.json"
+    status.write_bytes(status.read_bytes().replace(b'"r3"', b'"r2"'))
+    assert [finding.kind for finding in fsck(again(store)) if finding.kind.is_damage] == [FindingKind.COMMIT_LOST]
+    with pytest.raises(StoreCorrupt, match="COMMIT_LOST"):
+        gc(again(store))
+    folder.joinpath("attempt-1.json").unlink()  # what is left names the other one
+    assert FindingKind.FOLDER_COPIED in [finding.kind for finding in fsck(again(store))]
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_commit_of_which_a_copy_of_the_store_is_left_comes_back_as_the_advice_says(
+    store: Store, is_taken: bool
+) -> None:
+    backup = store.work.with_name("backup")
+    shutil.copytree(store.work, backup)
+    (store.work / key(3)).unlink()
+    view = f"runs/{PROJECT}/r3/TRAINING/snapshot.json"
+    (store.work / view).unlink()
+    shutil.rmtree(store.work / "latest")
+    if is_taken:
+        assert commit(again(store), "r4", ap=0.7).seq == 3
+    advice = {finding.kind: finding.advice for finding in fsck(again(store))}[FindingKind.COMMIT_LOST]
+    assert advice == RESTORE_LOG
+    there = (store.work / key(3)).read_bytes() if is_taken else (backup / key(3)).read_bytes()
+    shutil.copy(backup / view, store.work / view)
+    assert [(item.run_id, item.new_seq, item.problem) for item in recover(again(store))] == [("r3", 3 + is_taken, "")]
+    repair(again(store))
+    assert fsck(again(store)) == []
+    assert (store.work / key(3)).read_bytes() == there
+    lost = Store.open(backup).log(PROJECT).read(3)
+    found = again(store).log(PROJECT).read(3 + is_taken)
+    assert (original_of(found) if is_taken else found.body) == lost.body
+
+
+def test_a_damaged_log_of_a_crashed_run_is_moved_away_and_the_run_goes_on_as_the_advice_says(store: Store) -> None:
+    run = store.start(PROJECT, "r4", Stage.TRAINING)
+    run.log(1, {"loss": 0.5})
+    run.failed("no memory")
+    log = run.path("events.log")
+    log.write_bytes(log.read_bytes().replace(b"0.5", b"0.6"))
+    (found,) = fsck(again(store))
+    assert (found.kind, found.advice) == (FindingKind.LOG_DAMAGED, RESTORE_OR_MOVE)
+    assert found.problem.endswith("; expected record 1")
+    with pytest.raises(InvalidInput, match="if there is none, move it out of the store and start the run again"):
+        quarantine(again(store), found.path, "")
+    second = again(store).start(PROJECT, "r4", Stage.TRAINING)
+    with pytest.raises(StoreCorrupt, match="if there is none, see `seedbed runs fsck` for what can be done"):
+        second.log(2, {"loss": 0.4})
+    second.failed("its log is damaged")
+    log.rename(store.work.with_name("aside"))
+    commit(again(store), "r4")
+    assert fsck(again(store)) == []
+
+
+def test_records_of_another_kind_name_no_attempt(tmp_path: Path) -> None:
+    log = tmp_path / "events.log"
+    with EventsLog.open(log, attempt=3) as events:
+        events.append(1, {"loss": 0.5})
+    with Journal.open(log) as journal:
+        journal.append("of a later version", {"attempt": 9})
+    assert last_logged(["events.log"], lambda name: (tmp_path / name).read_bytes()) == 3
+    log.unlink()
+    with Journal.open(log) as journal:
+        journal.append("of a later version", {"attempt": 9})
+    assert last_logged(["events.log"], lambda name: (tmp_path / name).read_bytes()) == 1

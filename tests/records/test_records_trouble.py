@@ -6,6 +6,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from seedbed.records import (
     FindingKind,
     RetentionPolicy,
     Store,
+    follow_events,
     fsck,
     gc,
     parse_query,
@@ -141,7 +143,9 @@ def test_a_status_that_cannot_be_read_is_named_and_the_claim_counts(store: Store
     assert store.find("r1").status is RunStatus.CRASHED
     (found,) = fsck(store)
     assert (found.kind, found.path) == (FindingKind.VIEW_STALE, f"{R1}/status.json")
-    assert repair(store) == [found]
+    (repaired,) = repair(store)
+    kept = store.work / repaired.problem.rpartition(" ")[2]
+    assert (repaired.path, kept.read_bytes()) == (found.path, content)
     assert fsck(store) == []
     assert store.start(PROJECT, "r1").attempt == 2
 
@@ -176,11 +180,39 @@ def test_a_flipped_bit_in_the_tail_of_a_log_is_named_and_kept_by_the_repair(stor
     (found,) = fsck(store)
     assert (found.kind, found.path) == (FindingKind.LOG_TORN, f"{R1}/events.tail")
     assert "cannot be read" in found.problem
-    assert repair(store) == [found]
+    (repaired,) = repair(store)
     assert fsck(store) == []
     (kept,) = (store.work / "quarantine" / R1).iterdir()
     assert kept.read_bytes() == data
+    name = kept.relative_to(store.work).as_posix()
+    assert repaired == replace(found, problem=f"{found.problem}; what was there is kept as {name}")
     assert store.start(PROJECT, "r1").recover_log() == 0
+
+
+def test_a_torn_tail_is_told_and_kept_when_the_run_goes_on_and_until_a_repair(store: Store, caplog) -> None:
+    tail = killed(store)
+    data = tail.read_bytes().replace(b"0.5", b"0.7")
+    tail.write_bytes(data)
+    with pytest.warns(StoreDamaged, match="none of its step metrics can be read: the checksum of .* differs"):
+        assert list(run_events(store, store.find("r1"))) == []
+    with pytest.warns(StoreDamaged, match="the points that were logged last cannot be read"):
+        assert list(follow_events(store, store.find("r1"))) == []
+    run = store.start(PROJECT, "r1")
+    run.log(3, {"loss": 0.25})
+    assert "its bytes are kept as events.tail.torn-" in caplog.text
+    run.finish(draft("r1", attempt=2))
+    assert [(event.attempt, event.step) for event in run_events(store, store.find("r1"))] == [(2, 3)]
+    (found,) = fsck(store)
+    (kept,) = run.folder.glob("events.tail*")
+    assert (found.kind, found.path) == (FindingKind.LOG_TORN, f"{R1}/{kept.name}")
+    assert kept.read_bytes() == data
+    assert {item.kind: item.num_files for item in stats(store).usage}["step logs"] == 2
+    repair(store)
+    assert fsck(store) == []
+    (kept,) = (store.work / "quarantine" / R1).iterdir()
+    assert kept.read_bytes() == data
+    tail.write_bytes(data)  # as a machine that stops at the end leaves it: the commit recorded all
+    assert [(event.attempt, event.step) for event in run_events(store, store.find("r1"))] == [(2, 3)]
 
 
 def test_the_tail_of_a_later_version_is_told_and_one_that_goes_meanwhile_is_none(store: Store, monkeypatch) -> None:

@@ -7,6 +7,7 @@ nothing else of the attempt is lost with it.
 `status.json` beside it is a view: the latest heartbeat, and how the attempt ended.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
@@ -20,8 +21,10 @@ from pydantic import AwareDatetime, ValidationError
 from seedbed.contracts import Message, RunStatus, Stage
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records.canonical._canonical import digest, readable_plain
+from seedbed.records.canonical._names import is_name
 from seedbed.records.canonical._redaction import redact_text
 from seedbed.records.storage._files import Files
+from seedbed.records.storage._layout import RUNS
 
 __all__ = [
     "MERGING",
@@ -32,17 +35,20 @@ __all__ = [
     "claim_key",
     "claim_name",
     "claimed",
+    "copied_from",
     "is_alive",
     "is_claim",
     "is_claimed",
     "is_merging",
     "last_written",
+    "newest_attempt",
     "read_claim",
     "read_status",
     "status_damage",
     "status_key",
     "status_of",
     "this_process",
+    "unclaimed",
     "write_status",
 ]
 
@@ -75,6 +81,11 @@ class Status(Message):
     heartbeat: AwareDatetime
     process: ProcessIdentity
     reason: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The run's folder of which it tells; not the one in which it lies, where that was copied."""
+        return f"{RUNS}/{self.project}/{self.run_id}/{self.stage.value}"
 
     def ended(self, status: RunStatus, reason: str, now: datetime) -> Self:
         """The same attempt, ended."""
@@ -210,6 +221,30 @@ def _of_torn(files: Files, folder: str, attempt: int) -> Status:
     """What is known of the attempt whose claim is torn."""
     key = claim_key(folder, attempt)
     since = next(item.modified for item in files.list(folder, deep=False) if item.key == key)
+    return _crashed(folder, attempt, since, "the machine stopped before anything of the attempt was durable")
+
+
+def unclaimed(files: Files, folder: str, attempt: int, now: datetime) -> Status:
+    """What is known of an attempt that logged to `folder`, and whose claim is missing."""
+    since = max((item.modified for item in files.list(folder, deep=False)), default=now)
+    return _crashed(folder, attempt, since, "its claim is missing: see `seedbed runs fsck`")
+
+
+def copied_from(files: Files, folder: str, status: Status) -> str:
+    """The folder of another run of which `folder`, where `status` lies, is a copy; "" where it is none.
+
+    The newest claim and the status view must name it, both where both can be read: one may be damaged.
+    """
+    if status.folder == folder or not (is_name(status.project) and is_name(status.run_id)):
+        return ""
+    told = [last_written(files, folder)]
+    with contextlib.suppress(NotFound, StoreCorrupt):
+        told.append(read_claim(files, folder, newest_attempt(files, folder)))
+    is_copy = all(item is None or item.folder == status.folder for item in told)
+    return status.folder if is_copy and any(True for _ in files.list(status.folder, deep=False)) else ""
+
+
+def _crashed(folder: str, attempt: int, since: datetime, reason: str) -> Status:
     _, project, run_id, stage = folder.split("/")
     return Status(
         project=project,
@@ -220,7 +255,7 @@ def _of_torn(files: Files, folder: str, attempt: int) -> Status:
         started=since,
         heartbeat=since,
         process=ProcessIdentity(pid=0, start_ticks=0, place=""),
-        reason="the machine stopped before anything of the attempt was durable",
+        reason=reason,
     )
 
 

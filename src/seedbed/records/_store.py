@@ -11,15 +11,27 @@ from typing import Self
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records._active_run import ActiveRun
-from seedbed.records._status import STALE_AFTER, Status, is_alive, read_status, this_process, write_status
+from seedbed.records._status import (
+    STALE_AFTER,
+    Status,
+    copied_from,
+    is_alive,
+    is_claimed,
+    read_status,
+    this_process,
+    unclaimed,
+    write_status,
+)
 from seedbed.records.canonical._canonical import parse_json, readable_json
 from seedbed.records.canonical._names import is_name, is_new_name, new_run_id, no_new_name, require_name
+from seedbed.records.journal._attempts import last_logged
 from seedbed.records.log._log import CommitLog
 from seedbed.records.snapshot._commit import Commit, run_folder_of
 from seedbed.records.storage._blobs import Blobs
 from seedbed.records.storage._clock import Clock, SystemClock
 from seedbed.records.storage._files import Files, NoBucket, require_create_only
 from seedbed.records.storage._layout import LOGS, MARKER, RUNS, log_folder, run_folder
+from seedbed.records.storage._local import names_in, read_regular
 from seedbed.records.storage._location import StoreLocation
 from seedbed.records.storage._numbered_log import advised
 
@@ -234,9 +246,13 @@ class Store:
 
     def _unfinished(self, project: str, run_id: str, stage: Stage) -> Status | None:
         self._require_no_commit(project, run_id, stage)
-        status = read_status(self.files, run_folder(project, run_id, stage), self.clock.now())
+        folder = run_folder(project, run_id, stage)
+        logged = self._last_logged(folder)  # before the status: whoever logged had claimed the attempt
+        status = read_status(self.files, folder, self.clock.now())
         # Again: a process that was found to be gone may have committed since, before it ended.
         self._require_no_commit(project, run_id, stage)
+        if status and (original := copied_from(self.files, folder, status)):
+            raise Conflict(f"{folder} is a copy of {original}; delete it, or move it out of the store, or {_ANOTHER}")
         if status and status.status == RunStatus.FINISHED:
             raise Conflict(f"{run_id}:{stage} of {project} is finished, and {_NO_COMMIT}; {_ANOTHER}")
         if status and status.status == RunStatus.RUNNING:
@@ -246,7 +262,13 @@ class Store:
                 f"{STALE_AFTER.total_seconds():.0f} s where it is gone (`seedbed runs end` where its machine is gone "
                 f"and its clock was ahead), then start it again to resume it; or {_ANOTHER}"
             )
+        if logged > (status.attempt if status else 0) and not is_claimed(self.files, folder, logged):
+            return unclaimed(self.files, folder, logged, self.clock.now())
         return status
+
+    def _last_logged(self, folder: str) -> int:
+        local = self.work / folder
+        return last_logged(names_in(local), lambda name: read_regular(local / name))
 
     def _require_no_commit(self, project: str, run_id: str, stage: Stage) -> None:
         header = self.log(project).find(run_id, stage)
@@ -302,7 +324,9 @@ class Store:
     def _unfinished_view(self, project: str, run_id: str, stage: Stage) -> RunView | None:
         folder = run_folder(project, run_id, stage)
         status = read_status(self.files, folder, self.clock.now())
-        if status is None:
+        if status is None and (logged := self._last_logged(folder)):
+            status = unclaimed(self.files, folder, logged, self.clock.now())
+        if status is None or copied_from(self.files, folder, status):
             return None
         if status.status is RunStatus.FINISHED and (header := self.log(project).find(run_id, stage)):
             return self.finished(project, header.seq)  # it was committed a moment ago

@@ -96,8 +96,8 @@ class FrameReader:
                 return None
             raise StoreCorrupt(
                 f"the log {self._name} has a damaged record at byte {self.whole_bytes}: {problem}; "
-                f"expected record {self.head[0] + 1}; "
-                "restore the file from a copy, or move it away and start a new run"
+                f"expected record {self.head[0] + 1}; restore the file from a copy of the store, or, if there is none, "
+                "see `seedbed runs fsck` for what can be done"
             ) from None
 
 

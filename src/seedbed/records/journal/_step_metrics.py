@@ -5,6 +5,7 @@ in records of the log, many in one, and made durable after `commit_seconds` at t
 a thread of the log does that. So a crash of the machine loses at most `commit_seconds`.
 """
 
+import logging
 import reprlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,11 +29,12 @@ from seedbed.records.canonical._numbers import single_of, tagged, untagged, used
 from seedbed.records.canonical._redaction import redacted_names
 from seedbed.records.journal._frames import FrameReader
 from seedbed.records.journal._journal import FramedFile
-from seedbed.records.journal._tail import TailFile, read_tail
+from seedbed.records.journal._tail import TailFile, read_tail, set_torn_aside, tail_path
 from seedbed.records.storage._owner import Owner
 
-__all__ = ["Event", "EventsLog", "StepReader", "events_of"]
+__all__ = ["Event", "EventsLog", "StepReader", "attempt_of", "events_of", "torn_tail"]
 
+_logger = logging.getLogger("seedbed.records")
 _STEP, _STEPS = "step", "steps"  # kinds of records: one point, and many points of one attempt
 _MOST_IN_RECORD = 500
 
@@ -68,10 +70,13 @@ class EventsLog:
     def open(cls, path: Path, *, attempt: int = 1, commit_seconds: float = 1.0) -> Self:
         """Open or create the log at `path`; a torn record at its end is cut off, and `torn_bytes` is its size.
 
-        Points that a killed process left in the tail are sealed. Raises StoreCorrupt, with the byte offset, for a
+        Points that a killed process left in the tail are sealed. Of a torn tail the logger seedbed.records tells, and
+        its bytes are kept in a file beside it. Raises StoreCorrupt, with the byte offset, for a
         damaged record elsewhere, InvalidInput for a tail of a later version, and StoreUnavailable.
         """
         left = read_tail(path)
+        if left.is_torn:
+            _logger.warning("%s; its bytes are kept as %s", torn_tail(path), set_torn_aside(path).name)
         file, _ = FramedFile.open(path)
         try:
             if left.points and left.after >= file.num_records:
@@ -236,12 +241,19 @@ def events_of(kind: str, payload: Mapping[str, Any]) -> Iterator[Event]:
             yield _event(step, payload["attempt"], values)
 
 
+def attempt_of(kind: object, payload: object) -> int:
+    """The attempt of the points in a record; 0 for a record of another kind."""
+    found = payload.get("attempt") if kind in (_STEP, _STEPS) and isinstance(payload, dict) else 0
+    return found if isinstance(found, int) else 0
+
+
 class StepReader:
     """Reads the points of a log as `FrameReader` reads its records, those that are still in the tail too, each once."""
 
     def __init__(self, reader: FrameReader, log: Path) -> None:
         self._reader = reader
         self._log = log
+        self.is_torn = False  # the tail: what was logged last cannot be read
         self._given = (0, 0)  # the record after which points of the tail were given, and how many
 
     @property
@@ -258,6 +270,7 @@ class StepReader:
         """The events since the last call, oldest first. Raises as `FrameReader.more`."""
         # The tail first: its points are sealed in the next record by the time that one is read, or not at all.
         tail = read_tail(self._log)
+        self.is_torn = tail.is_torn
         for entry in self._reader.more():
             events = events_of(entry.kind, entry.payload)
             after, given = self._given
@@ -269,6 +282,14 @@ class StepReader:
             for point in tail.points[given:]:
                 step, values = parse_json(point)
                 yield _event(step, tail.attempt, values)
+
+
+def torn_tail(log: Path | str) -> str:
+    """What is wrong where the tail of `log` is torn."""
+    return (
+        f"the checksum of {tail_path(Path(log))} differs, so the points that were logged last cannot be read: the "
+        "machine stopped before they were durable, or the file was damaged since"
+    )
 
 
 def _sealed(attempt: int, points: Sequence[bytes]) -> bytes:

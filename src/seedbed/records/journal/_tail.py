@@ -10,6 +10,7 @@ JSON, each with a newline. The word is written last and at once, so a point coun
 checksum starts from the number of the record, so points that were sealed are not taken for new ones.
 """
 
+import contextlib
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from struct import unpack_from
 from zlib import crc32
 
 from seedbed.errors import InvalidInput, StoreUnavailable
-from seedbed.records.storage._durable import mapped, remove
-from seedbed.records.storage._layout import TAIL
+from seedbed.records.canonical._canonical import digest_bytes
+from seedbed.records.storage._durable import create, mapped, remove
+from seedbed.records.storage._layout import TAIL, TORN
 from seedbed.records.storage._local import read_regular
 
-__all__ = ["Tail", "TailFile", "parsed_tail", "read_tail", "tail_path"]
+__all__ = ["Tail", "TailFile", "parsed_tail", "read_tail", "set_torn_aside", "tail_path"]
 
 _FORMAT, _VERSION = b"SBTAIL", b"1\n"
 _WORD, _AFTER, _ATTEMPT = 1, 2, 3  # places among words of eight bytes
@@ -31,14 +33,15 @@ _HEAD_BYTES, _SIZE_BYTES = 32, 2**16
 
 @dataclass(frozen=True)
 class Tail:
-    """Points of `attempt` that come after record `after` of the log, each as canonical JSON."""
+    """Points of `attempt` after record `after` of the log, each as canonical JSON; none where it `is_torn`."""
 
     after: int
     attempt: int
     points: Sequence[bytes]
+    is_torn: bool = False
 
 
-_NO_TAIL = Tail(0, 1, ())
+_NO_TAIL, _TORN = Tail(0, 1, ()), Tail(0, 1, (), is_torn=True)
 
 
 class TailFile:
@@ -106,15 +109,30 @@ def tail_path(log: Path) -> Path:
 
 
 def read_tail(log: Path) -> Tail:
-    """The points in the tail of `log`; none where there is no tail, or one that a crash of the machine tore.
+    """The points in the tail of `log`; none where there is no tail, or one that is torn.
 
     Raises InvalidInput for the tail of a later version, and Unreadable for what is no file.
     """
-    try:
-        data = read_regular(tail_path(log))
-    except FileNotFoundError:
-        return _NO_TAIL
-    return parsed_tail(data, tail_path(log)) or _NO_TAIL
+    path, before = tail_path(log), None
+    while True:
+        try:
+            data = read_regular(path)
+        except FileNotFoundError:
+            return _NO_TAIL
+        found = parsed_tail(data, path)
+        if found or data == before:  # what a process is writing to reads otherwise the next time
+            return found or _TORN
+        before = data
+
+
+def set_torn_aside(log: Path) -> Path:
+    """Keep the bytes of the torn tail of `log` in a file beside it, and return its path. Raises StoreUnavailable."""
+    data = read_regular(tail_path(log))
+    kept = log.with_name(f"{tail_path(log).name}{TORN}{digest_bytes(data)[:16]}")
+    with contextlib.suppress(FileExistsError):
+        create(kept, data)
+    remove(tail_path(log))
+    return kept
 
 
 def parsed_tail(data: bytes, path: Path | str) -> Tail | None:
@@ -132,6 +150,6 @@ def parsed_tail(data: bytes, path: Path | str) -> Tail | None:
     points = data[_HEAD_BYTES : _HEAD_BYTES + (word >> 32)]
     if not word:  # its points are in the log, or it had none yet
         return _NO_TAIL
-    if crc32(points, after) != word & 0xFFFFFFFF:
+    if (after | attempt) >> 32 or crc32(points, after) != word & 0xFFFFFFFF:  # the checksum knows 32 bits of `after`
         return None
     return Tail(after, attempt, points.split(b"\n")[:-1])

@@ -59,10 +59,11 @@ class DerivedCheck:
         found = _bytes(self.store, key)
         if commit and (commit.key in self.damaged or found == self._pointer(commit)):
             return []
-        pointed = pointed_at(key, read_object(self.store.files, key))
+        shown = read_object(self.store.files, key) or {}  # once: a writer may point it elsewhere at any moment
+        pointed = pointed_at(key, shown)
         if pointed and self._is_named_or_new(pointed.project, pointed.seq):
             return []
-        target = str((read_object(self.store.files, key) or {}).get("path", ""))
+        target = str(shown.get("path", ""))
         if target.startswith(f"{LOGS}/") and target not in self.reachable.inventory.others:
             problem = f"it points to {target}, which is missing"
             return [Finding(FindingKind.LATEST_DANGLING, key, problem, REPAIR)]

@@ -55,7 +55,7 @@ def files_by_kind(inventory: Inventory) -> Iterator[tuple[FileKind, int]]:
 
 def _in_folder(name: str) -> FileKind:
     """The kind of a file in the folder of a run's stage."""
-    if name in (EVENTS, EVENTS_TAIL):
+    if name == EVENTS or name.startswith(EVENTS_TAIL):
         return FileKind.STEP_LOGS
     if name.endswith(".log") and "/" not in name:
         return FileKind.JOURNALS

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "CLAIM_AGAIN",
+    "COPY",
     "EXPIRE",
     "FIRST_THE_COMMIT",
     "FOLDER",
     "GC",
+    "GC_LATER",
     "KEEP",
     "MERGE_AGAIN",
     "MOVE",
@@ -21,6 +24,7 @@ __all__ = [
     "REPAIR",
     "RESTORE",
     "RESTORE_LOG",
+    "RESTORE_OR_MOVE",
     "RESTORE_TAIL",
     "UPGRADE",
     "Finding",
@@ -31,6 +35,10 @@ __all__ = [
 RESTORE = (
     "restore the file from a copy of the store; it cannot be rebuilt; if there is no copy, `seedbed runs quarantine` "
     "records that it is lost"
+)
+RESTORE_OR_MOVE = (
+    "restore the file from a copy of the store; or, if there is none, move it out of the store and start the run "
+    "again, which goes on with a new one"
 )
 RECOVER = "run `seedbed runs recover`: the run's own folder holds a whole copy of the commit"
 RECOVER_ANEW = f"{RECOVER}, which comes back under a new number"
@@ -53,11 +61,16 @@ EXPIRE = (
     "restore the file from a copy of the store; or, if it had expired, which a lost record under released/ may have "
     "said, record that as lost (`seedbed runs quarantine`), then `seedbed runs gc --retention FILE` records it anew"
 )
+CLAIM_AGAIN = (
+    "restore the file from a copy of the store; or, if there is none, start the run again, as its next attempt"
+)
+COPY = "delete it, or move it out of the store"
 FOLDER = "put the folder back, or mount the disk to which a link there leads; then check again"
 KEEP = "copy the folder of the run to keep it, then move it away"
 RESTORE_LOG = (
-    "restore the project's log from a copy of the store; if there is none, start the run again under a new name, and "
-    "`seedbed runs quarantine` records that it is lost"
+    "put snapshot.json of this run from a copy of the store into this folder, then run `seedbed runs recover`: so the "
+    "commit comes back, under a new number where another one has its own (replace no file of that one); if there is no "
+    "copy, start the run again under a new name, and `seedbed runs quarantine` records that it is lost"
 )
 MERGE_AGAIN = (
     "repeat the merge (`seedbed runs merge`); if that cannot be, `seedbed runs quarantine` records that it is lost"
@@ -66,6 +79,10 @@ REPAIR = "run `seedbed runs fsck --repair`"
 MOVE = "move it away: no version of Seedbed makes one, and no record can take its number before it is gone"
 MOVE_OFF = "move it away, since no version of Seedbed makes one; then run `seedbed runs fsck` again"
 GC = "run `seedbed runs gc`"
+GC_LATER = (
+    "keep it: a commit that is lost may need it; once that is back, or recorded as lost, as is said of it here, run "
+    "`seedbed runs gc`"
+)
 NOTHING = "nothing is to be done"
 
 
@@ -101,6 +118,7 @@ class FindingKind(StrEnum):
     RECORD_NEWER = "RECORD_NEWER"
     QUARANTINED = "QUARANTINED"
     RENUMBERED = "RENUMBERED"
+    FOLDER_COPIED = "FOLDER_COPIED"
 
     @property
     def is_damage(self) -> bool:
@@ -135,7 +153,7 @@ _LEFTOVERS = frozenset(
 
 
 _SETTLED = frozenset({FindingKind.QUARANTINED, FindingKind.RENUMBERED})
-_TOLD = frozenset({FindingKind.RECORD_NEWER, *_SETTLED})
+_TOLD = frozenset({FindingKind.RECORD_NEWER, FindingKind.FOLDER_COPIED, *_SETTLED})
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,35 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
-from seedbed.records._status import MERGING, is_merging, read_status, status_damage, status_key
+from seedbed.records._status import (
+    MERGING,
+    claim_key,
+    copied_from,
+    is_merging,
+    last_written,
+    newest_attempt,
+    read_status,
+    status_damage,
+    status_key,
+)
 from seedbed.records._store import Store
 from seedbed.records._views import FIRST_VIEWS, views
 from seedbed.records.canonical._canonical import canonical_json, parse_json
 from seedbed.records.canonical._names import is_name
+from seedbed.records.journal._attempts import last_logged
 from seedbed.records.journal._frames import Frames, parse_frames
 from seedbed.records.journal._tail import parsed_tail
 from seedbed.records.log._copies import SNAPSHOT_VIEW, read_object
-from seedbed.records.log._headers import Headers
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expiries
 from seedbed.records.maintenance._findings import (
+    CLAIM_AGAIN,
+    COPY,
     EXPIRE,
     FIRST_THE_COMMIT,
     MERGE_AGAIN,
@@ -25,17 +38,20 @@ from seedbed.records.maintenance._findings import (
     REPAIR,
     RESTORE,
     RESTORE_LOG,
+    RESTORE_OR_MOVE,
     UPGRADE,
     Finding,
     FindingKind,
 )
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._reachable import Reachability
+from seedbed.records.maintenance._lost_logs import accepted_since, as_accepted
+from seedbed.records.maintenance._reachable import Reachability, unsettled
+from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._files import Unreadable
-from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, LOGS, log_folder
+from seedbed.records.storage._layout import EVENTS, EVENTS_TAIL, LOGS, TORN, log_folder
 
-__all__ = ["FolderCheck", "confirmed"]
+__all__ = ["FolderCheck", "confirmed", "lost_records"]
 
 _REPORT_EVERY = 100
 
@@ -50,28 +66,70 @@ class FolderCheck:
 
     def findings(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Everything that is wrong with the folders."""
-        newest = {item.folder: item for item in self.reachable.scan.all_commits()}
+        newest = self._newest()
         folders = sorted({*self.reachable.inventory.folders, *newest})
         for done, folder in enumerate(folders, 1):
             yield from confirmed(self.store, folder, partial(self._check_folder, folder, newest.get(folder)))
             if progress and done % _REPORT_EVERY == 0:
                 progress("reading runs", done, len(folders))
 
+    def lost_commits(self) -> Iterator[Finding]:
+        """The commits that are lost as the folders of their runs alone tell, and whose loss nobody accepted."""
+        newest = self._newest()
+        for folder in sorted(self.reachable.inventory.folders):
+            check = partial(self._lost_commit, folder, newest.get(folder))
+            found = (as_accepted(self.store.files, item) for item in confirmed(self.store, folder, check))
+            yield from (item for item in found if not item.kind.is_settled)
+
+    def _newest(self) -> dict[str, ScannedCommit]:
+        """The newest commit of every folder that has one."""
+        return {item.folder: item for item in self.reachable.scan.all_commits()}
+
     def _check_folder(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
+        if commit is None and (copied := self._copied(folder)):
+            return [copied]
         found = list(self._logs(folder, commit))
         key = f"{folder}/{SNAPSHOT_VIEW}"
         if commit is None:
             shown = list(self._view_without_commit(folder))
         else:
             shown = [] if commit.key in self.damaged else list(self._views(commit))
-        copy = self.reachable.copies.get(folder)
-        if copy:  # nothing may replace or delete it
-            made = copy.commit
-            problem = f"it is a whole copy of commit {made.seq} ({made.digest[:12]}…), which the log does not hold"
-            found.append(Finding(FindingKind.COMMIT_LOST, key, problem, copy.advice))
+        if folder in self.reachable.copies:  # nothing may replace or delete it
             shown = [view for view in shown if view.path != key]
-        shown += self._finished_without_commit(folder, commit)
-        return [*found, *shown, *self._status(folder), *self._tail(folder)]
+        lost = self._lost_commit(folder, commit)
+        return [*found, *lost, *shown, *self._claim(folder, commit), *self._status(folder), *self._tail(folder)]
+
+    def _lost_commit(self, folder: str, commit: ScannedCommit | None) -> list[Finding]:
+        """The commit of which the folder tells, and that the log lacks."""
+        copy = self.reachable.copies.get(folder)
+        if copy is None:
+            if commit is None and self._copied(folder):
+                return []
+            return list(self._finished_without_commit(folder, commit))
+        made = copy.commit
+        problem = f"it is a whole copy of commit {made.seq} ({made.digest[:12]}…), which the log does not hold"
+        return [Finding(FindingKind.COMMIT_LOST, copy.key, problem, copy.advice)]
+
+    def _copied(self, folder: str) -> Finding | None:
+        """The folder of another run, copied here, as its newest claim tells."""
+        try:
+            status = read_status(self.store.files, folder, self.store.clock.now())
+        except StoreCorrupt:  # reported already
+            return None
+        original = status and copied_from(self.store.files, folder, status)
+        problem = f"it is a copy of the folder {original}, and no run"
+        return Finding(FindingKind.FOLDER_COPIED, folder, problem, COPY) if original else None
+
+    def _claim(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
+        """The claim of the attempt that logged last, where it is missing: a log is durable only after its claim."""
+        names = self.reachable.inventory.folders.get(folder, {})
+        files, logged = self.store.files, 0
+        if commit is None:
+            logged = last_logged(names, lambda name: files.read(f"{folder}/{name}"))
+        latest = last_written(files, folder)
+        if logged > max(newest_attempt(files, folder), latest.attempt if latest else 0):
+            problem = f"it is missing, although attempt {logged} of the run logged"
+            yield Finding(FindingKind.CLAIM_DAMAGED, claim_key(folder, logged), problem, CLAIM_AGAIN)
 
     def _status(self, folder: str) -> Iterator[Finding]:
         """A status that cannot be read, which a crash of the machine may leave: the claim of the attempt counts."""
@@ -83,6 +141,10 @@ class FolderCheck:
 
     def _tail(self, folder: str) -> Iterator[Finding]:
         """A tail of which nobody knows what was logged, as a crash of the machine may leave it."""
+        for name in sorted(self.reachable.inventory.folders.get(folder, ())):
+            if name.startswith(f"{EVENTS_TAIL}{TORN}"):
+                problem = "the points in it could not be read when a later attempt of the run began"
+                yield Finding(FindingKind.LOG_TORN, f"{folder}/{name}", problem, REPAIR)
         key = f"{folder}/{EVENTS_TAIL}"
         if EVENTS_TAIL not in self.reachable.inventory.folders.get(folder, ()):
             return
@@ -102,8 +164,6 @@ class FolderCheck:
         if commit or folder in self.reachable.copies:
             return
         project, run_id, stage = folder.split("/")[1:]
-        headers = self.reachable.scan.headers.get(project, Headers())
-        is_told = headers.lost() or _is_log_named(project, self.reachable.findings)
         try:
             status = read_status(self.store.files, folder, self.store.clock.now())
         except StoreCorrupt:  # reported already
@@ -113,11 +173,21 @@ class FolderCheck:
             and status.status is RunStatus.FINISHED
             and not is_merging(status, self.store.clock.now())
         )
-        if has_finished and not is_told and self.store.log(project).find(run_id, Stage(stage)) is None:
+        if not has_finished or (status and self._is_told(project, status.heartbeat)):
+            return
+        if self.store.log(project).find(run_id, Stage(stage)) is None:
             problem, advice = "it says that the run finished, but the log holds no commit of it", RESTORE_LOG
             if status and status.reason == MERGING:
                 problem, advice = "a merge of another store was interrupted before the commit of this run", MERGE_AGAIN
             yield Finding(FindingKind.COMMIT_LOST, status_key(folder), problem, advice)
+
+    def _is_told(self, project: str, finished: datetime) -> bool:
+        """Whether a loss that the log shows may be that of a commit of the time `finished`: it was accepted later."""
+        log, findings = f"{log_folder(project)}/", self.reachable.findings
+        accepted = (key for key, item in findings.items() if item.kind.is_settled and key.startswith(log))
+        return _is_log_named(project, unsettled(findings)) or any(
+            accepted_since(self.store.files, key, finished) for key in accepted
+        )
 
     def _logs(self, folder: str, commit: ScannedCommit | None) -> Iterator[Finding]:
         names = {
@@ -137,8 +207,9 @@ class FolderCheck:
                     yield Finding(FindingKind.LOG_MISSING, key, f"it is missing, but {problem}", advice)
             except StoreCorrupt as damage:
                 is_whole = isinstance(damage, Unreadable) and damage.is_whole
-                advice = READ if is_whole else RESTORE
-                yield Finding(FindingKind.LOG_DAMAGED, key, str(damage), advice)
+                advice = RESTORE if commit or not has_known_commit else RESTORE_OR_MOVE
+                problem = str(damage) if is_whole else str(damage).partition("; restore the file")[0]
+                yield Finding(FindingKind.LOG_DAMAGED, key, problem, READ if is_whole else advice)
             else:
                 yield from _one_log(key, frames, recorded.get(name), has_known_commit=has_known_commit)
 
@@ -177,6 +248,12 @@ class FolderCheck:
         shown = _shown(self.store, folder)
         if SNAPSHOT_VIEW in self.reachable.inventory.folders[folder] and (not shown or shown in known):
             yield Finding(FindingKind.VIEW_STALE, key, "the commit that it shows does not exist", REPAIR)
+
+
+def lost_records(store: Store, reachable: Reachability) -> dict[str, Finding]:
+    """The records that are missing or damaged, at which `gc` stops: as the logs tell, or else the folders of runs."""
+    found = unsettled(record_findings(store, reachable))
+    return found or {item.path: item for item in FolderCheck(store, reachable, found).lost_commits()}
 
 
 def confirmed(store: Store, folder: str, check: Callable[[], list[Finding]]) -> list[Finding]:

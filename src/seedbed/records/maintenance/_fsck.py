@@ -1,17 +1,18 @@
 """Checks every byte of a store against the commits. It changes nothing and needs no right to write."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records._status import STALE_AFTER
 from seedbed.records._store import Store, check_marker
 from seedbed.records.maintenance._blob_check import blob_findings
 from seedbed.records.maintenance._derived_check import DerivedCheck
-from seedbed.records.maintenance._findings import NOTHING, REPAIR, Finding, FindingKind, can_be_accepted
+from seedbed.records.maintenance._findings import GC_LATER, REPAIR, Finding, FindingKind
 from seedbed.records.maintenance._folder_check import FolderCheck
 from seedbed.records.maintenance._folders import with_folders
 from seedbed.records.maintenance._inventory import Progress
-from seedbed.records.maintenance._lost_logs import accepted_loss
+from seedbed.records.maintenance._lost_logs import as_accepted
 from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
 from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._layout import MARKER
@@ -41,16 +42,14 @@ def examine(store: Store, progress: Progress | None = None) -> tuple[Reachabilit
         *DerivedCheck(store, reachable, unsettled(records)).findings(progress),
         *_stray(store, reachable),
     ]
-    told = with_folders(store, reachable.inventory, found)
-    return reachable, [_settled(store, finding) for finding in told]
+    told = [as_accepted(store.files, item) for item in with_folders(store, reachable.inventory, found)]
+    is_swept = not unsettled(records) and all(item.kind is not FindingKind.COMMIT_LOST for item in told)
+    return reachable, told if is_swept else [_kept(item) for item in told]
 
 
-def _settled(store: Store, finding: Finding) -> Finding:
-    """The finding; as one in quarantine where the loss, such as it is, was accepted."""
-    if not can_be_accepted(finding):
-        return finding
-    told = accepted_loss(store.files, finding.path)
-    return Finding(FindingKind.QUARANTINED, finding.path, told, NOTHING) if told else finding
+def _kept(finding: Finding) -> Finding:
+    """The finding; of a blob that no commit needs, that a lost one may."""
+    return replace(finding, advice=GC_LATER) if finding.kind is FindingKind.BLOB_ORPHAN else finding
 
 
 def _marker(store: Store) -> Iterator[Finding]:

@@ -14,10 +14,10 @@ from seedbed.records._status import Status
 from seedbed.records._store import Store
 from seedbed.records.maintenance._commit_scan import ScannedCommit
 from seedbed.records.maintenance._expiries import Expired, Expiries
+from seedbed.records.maintenance._folder_check import lost_records
 from seedbed.records.maintenance._inventory import Progress
 from seedbed.records.maintenance._reachable import DEFAULT_GRACE, Reachability, find_reachable, require_undamaged
 from seedbed.records.maintenance._retention import Dated, RetentionPolicy, RetentionRule, expired_commits
-from seedbed.records.maintenance._tail_check import record_findings
 from seedbed.records.storage._blobs import REFRESH_AFTER, blob_digest
 from seedbed.records.storage._layout import EVENTS
 
@@ -103,13 +103,13 @@ def plan_gc(
 ) -> GcPlan:
     """What may be deleted: unreferenced blobs older than `grace`, and what expires by `policy`. Only reads.
 
-    Raises InvalidInput for a grace of under an hour, and StoreCorrupt when a record is missing or damaged: then nobody
-    knows what it refers to.
+    Raises InvalidInput for a grace of under an hour, and StoreCorrupt when a record is missing or damaged, as the log
+    or the folder of a run tells, until its loss is accepted: nobody knows what it refers to.
     """
     if grace < _LEAST_GRACE:
         raise InvalidInput(f"the grace is {grace}, expected at least {_LEAST_GRACE}: writers rely on it")
     reachable = find_reachable(store, grace, progress)
-    require_undamaged(record_findings(store, reachable))
+    require_undamaged(lost_records(store, reachable))
     return plan_of(store, reachable, policy)
 
 

@@ -24,7 +24,7 @@ from seedbed.records.storage._files import Files, Unreadable
 from seedbed.records.storage._layout import BASELINES, BLOBS, EXPIRIES, LOGS, QUARANTINE, RUNS
 from seedbed.records.storage._numbered_log import Quarantined, record_number, tombstone
 
-__all__ = ["give_up", "quarantine", "set_record_aside", "stands_there"]
+__all__ = ["give_up", "keep_bytes", "quarantine", "set_record_aside", "stands_there"]
 
 
 def quarantine(store: Store, key: str, reason: str) -> str:
@@ -167,6 +167,11 @@ def set_record_aside(files: Files, key: str) -> str:
         if isinstance(problem, Unreadable) and problem.is_whole:
             raise
         return ""
+    return keep_bytes(files, key, data)
+
+
+def keep_bytes(files: Files, key: str, data: bytes) -> str:
+    """Keep `data`, which stood at `key`, under `quarantine/`, and return where."""
     kept = f"{QUARANTINE}/{key}.{digest_bytes(data)[:16]}"
     with contextlib.suppress(FileExistsError):
         files.create(kept, data)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import StoreCorrupt
-from seedbed.records._status import Status, claimed, status_of
+from seedbed.records._status import Status, claimed, copied_from, is_claim, read_status, status_of
 from seedbed.records._store import Store
 from seedbed.records.maintenance._commit_scan import (
     CommitScan,
@@ -123,13 +123,19 @@ def _running(
     newest, running = found.newest(), {}
     for folder, names in inventory.folders.items():
         attempts, committed = claimed(names), newest.get(folder)
-        if not attempts or (committed and committed.attempt >= attempts[-1]):
+        is_begun = any(is_claim(f"{folder}/{name}") for name in names)
+        if not is_begun or (committed and committed.attempt >= max(attempts, default=0)):
             continue
         try:
-            status = status_of(store.files, folder, attempts[-1], store.clock.now())
+            now = store.clock.now()
+            status = (
+                status_of(store.files, folder, attempts[-1], now) if attempts else read_status(store.files, folder, now)
+            )
         except StoreCorrupt as damage:
             advice = "move the folder aside and start another run"
             findings[folder] = Finding(FindingKind.CLAIM_DAMAGED, folder, str(damage), advice)
+            continue
+        if status is None or copied_from(store.files, folder, status):
             continue
         if status.status is RunStatus.RUNNING or (
             status.status is RunStatus.CRASHED and status.heartbeat >= oldest_beat

@@ -9,10 +9,10 @@ from heapq import nlargest
 from seedbed.errors import StoreDamaged
 from seedbed.records._store import Store
 from seedbed.records.maintenance._file_kinds import files_by_kind
+from seedbed.records.maintenance._folder_check import lost_records
 from seedbed.records.maintenance._gc import plan_of
 from seedbed.records.maintenance._inventory import Inventory, Progress
-from seedbed.records.maintenance._reachable import Reachability, find_reachable, unsettled
-from seedbed.records.maintenance._tail_check import record_findings
+from seedbed.records.maintenance._reachable import Reachability, find_reachable
 from seedbed.records.storage._blobs import blob_digest
 from seedbed.records.storage._layout import log_folder
 from seedbed.records.storage._numbered_log import advised
@@ -72,7 +72,7 @@ def stats(store: Store, *, num_largest: int = 5, progress: Progress | None = Non
     Raises InvalidInput for a later version, and StoreUnavailable.
     """
     reachable = find_reachable(store, progress=progress)
-    damaged = unsettled(record_findings(store, reachable))
+    damaged = lost_records(store, reachable)
     for item in damaged.values():
         warnings.warn(f"passed over: {item.path}: {advised(item.problem)}", StoreDamaged, stacklevel=2)
     return StoreStats(

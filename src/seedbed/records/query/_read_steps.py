@@ -14,7 +14,7 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import NotFound, StoreCorrupt, StoreDamaged
 from seedbed.records._store import RunView, Store
 from seedbed.records.journal._frames import FrameReader
-from seedbed.records.journal._step_metrics import Event, StepReader
+from seedbed.records.journal._step_metrics import Event, StepReader, torn_tail
 from seedbed.records.snapshot._snapshot import LogHead
 from seedbed.records.storage._layout import EVENTS, run_folder
 from seedbed.records.storage._local import open_regular
@@ -62,7 +62,8 @@ def wait_a_moment() -> None:
 def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_a_moment) -> Iterator[Event]:
     """All events of the run, then new ones as they are logged, until its attempt ends; calls `pause` between two reads.
 
-    A run on another machine whose store is in a bucket uploads its log only when it finishes.
+    A run on another machine whose store is in a bucket uploads its log only when it finishes. A warning StoreDamaged
+    says where the points that were logged last cannot be read.
     Raises StoreCorrupt, with the byte offset, for a damaged record that is no torn tail.
     """
     reader = _reader(store, view)
@@ -74,6 +75,8 @@ def follow_events(store: Store, view: RunView, pause: Callable[[], None] = wait_
             yield from reader.more()
         if running:
             pause()
+    if reader.is_torn:
+        warnings.warn(torn_tail(_key(view)), StoreDamaged, stacklevel=2)
 
 
 def merged_events(store: Store, view: RunView) -> list[Event]:
@@ -100,7 +103,9 @@ def _whole(reader: StepReader, name: Path | str, recorded: LogHead | None) -> It
     except StoreCorrupt as damage:
         problem = str(damage)
     else:
-        if recorded and reader.head[0] < recorded.sequence:
+        if reader.is_torn and not recorded:
+            problem = torn_tail(name)
+        elif recorded and reader.head[0] < recorded.sequence:
             found = f"it holds {reader.head[0]} of the {recorded.sequence} records that its commit recorded"
             problem = f"the log {name} is cut short: {found}; {_RESTORE}"
     lost = f"what was logged after step {last.step} of attempt {last.attempt} is lost" if last else _NONE

@@ -18,6 +18,7 @@ __all__ = [
     "QUARANTINE",
     "RUNS",
     "TAIL",
+    "TORN",
     "baselines_folder",
     "expiries_folder",
     "is_latest_key",
@@ -40,6 +41,7 @@ QUARANTINE = "quarantine"
 EVENTS = "events.log"  # of each run, in its folder
 JOB = "job.json"  # of each run that a command began, in its folder
 TAIL = ".tail"  # the ending of the file beside it, while the run logs
+TORN = ".torn-"  # comes behind the name of a tail that could not be read, and before its digest
 EVENTS_TAIL = EVENTS.replace(".log", TAIL)
 
 

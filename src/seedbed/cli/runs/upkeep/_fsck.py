@@ -69,8 +69,12 @@ def _findings_text(repaired: "Sequence[Finding]", left: "Sequence[Finding]") -> 
     for item in left:
         style = "bold red" if item.kind.is_damage else "yellow"
         lines.append(Text.assemble((item.kind.value, style), f"  {item.path}: {item.problem}\n  {item.advice}"))
+    num_torn = sum(item.kind is FindingKind.LOG_TORN for item in (*repaired, *left))
     num_accepted = sum(item.kind is FindingKind.QUARANTINED for item in left)
     if not any(item.kind.is_damage for item in left):
         but = f", but for {counted(num_accepted, 'file')} in quarantine" if num_accepted else ""
-        lines.append(Text(f"no damage: every acknowledged byte is there{but}", style="green"))
+        said = "every acknowledged byte is there"
+        if num_torn:  # of a tail, points that were logged
+            said = f"a machine that stops may leave the end of {counted(num_torn, 'log')} torn, and all else is there"
+        lines.append(Text(f"no damage: {said}{but}", style="green"))
     return Text("\n").join(lines)

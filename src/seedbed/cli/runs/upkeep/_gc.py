@@ -11,7 +11,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import counted, errors, moment, out, print_json, size
-from seedbed.contracts import Stage
+from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def _print_plan(plan: "GcPlan") -> None:
             f"{item.project}: {counted(len(item.commits), 'commit')} expire by rule {item.rule}", soft_wrap=True
         )
     if plan.held_by is not None:
-        out().print(f"run {plan.held_by.run_id} is running: files that it may use are kept", soft_wrap=True)
+        is_running = plan.held_by.status is RunStatus.RUNNING
+        state = "is running" if is_running else "has stopped without an end, and may be started again"
+        out().print(f"run {plan.held_by.run_id} {state}: files that it may use are kept", soft_wrap=True)
     out().print(
         f"{counted(len(plan.files), 'unused file')} written before {moment(plan.cutoff)}: {size(plan.size_bytes)}"
     )
