@@ -42,7 +42,7 @@ from seedbed.records import (
     verify,
 )
 from seedbed.records.log import _log
-from seedbed.records.maintenance._findings import EXPIRE
+from seedbed.records.maintenance._findings import EXPIRE, RESTORE_OR_MOVE
 from seedbed.testing import FakeClock
 
 PROJECTS = ("a", "b", "c")
@@ -209,7 +209,9 @@ def settle(path, key):
             folder = place if place.is_dir() else place.parent
             folder.rename(path.with_name("aside"))
             shutil.rmtree(path.with_name("aside"))
-        elif "quarantine" in finding.advice:
+        elif finding.advice == RESTORE_OR_MOVE:
+            (path / finding.path).unlink()
+        elif "quarantine" in finding.advice and finding.advice != EXPIRE:
             with contextlib.suppress(NotFound):
                 quarantine(Store.open(path), finding.path, "no copy")
     if key.startswith("released/"):
