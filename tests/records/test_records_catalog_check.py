@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 from records_world import PROJECT, again, commit, key, store_of_three
@@ -12,6 +13,7 @@ from seedbed.records.log import _log as log_module
 from seedbed.records.maintenance import _catalog_check as check_module
 from seedbed.records.maintenance._catalog_check import catalog_problem
 from seedbed.records.query import _catalog_file as file_module
+from seedbed.testing import FakeClock
 
 
 @pytest.fixture
@@ -58,18 +60,34 @@ def test_a_commit_that_a_checkpoint_tells_of_and_nobody_can_read_is_passed_over_
         assert catalog_of(damaged) == ([1, 2, 4, 5, 6, 7, 8], [])
 
 
-def test_each_commit_that_is_lost_or_comes_back_is_taken_out_or_added_alone(damaged, store):
+def test_a_commit_that_is_lost_is_taken_out_alone_and_one_that_comes_back_added_with_those_after_it(damaged, store):
     with pytest.warns(StoreDamaged):
         catalog_of(damaged)
     (damaged.work / key(3)).write_bytes((store.work / key(3)).read_bytes())  # equal stores but for what came after 3
-    assert catalog_of(damaged) == ([1, 2, 3, 4, 5, 6, 7, 8], [(1, 1)])
+    assert catalog_of(damaged) == ([1, 2, 3, 4, 5, 6, 7, 8], [(6, 6)])
     whole = (damaged.work / key(7)).read_bytes()
     (damaged.work / key(7)).unlink()
     with pytest.warns(StoreDamaged, match="0007.json is missing"):
         assert catalog_of(damaged) == ([1, 2, 3, 4, 5, 6, 8], [])
     (damaged.work / key(7)).write_bytes(whole)
-    assert catalog_of(damaged) == ([1, 2, 3, 4, 5, 6, 7, 8], [(1, 1)])
+    assert catalog_of(damaged) == ([1, 2, 3, 4, 5, 6, 7, 8], [(2, 2)])
     assert catalog_problem(again(damaged)) is None
+
+
+def test_a_commit_that_comes_back_has_its_place_before_those_after_it_whatever_its_clock_said(tmp_path):
+    clock = FakeClock(datetime(2026, 6, 1, tzinfo=UTC))
+    store = Store.open(tmp_path / "store", create=True, clock=clock)
+    for number, hours in enumerate((0, 9, -8, 1), 1):  # the second was made by a clock that was ahead
+        clock.advance(3600 * hours)
+        commit(store, f"r{number}")
+    whole = (store.work / key(2)).read_bytes()
+    (store.work / key(2)).unlink()
+    with pytest.warns(StoreDamaged):
+        catalog_of(store)
+    (store.work / key(2)).write_bytes(whole)
+    assert catalog_of(store) == ([1, 2, 3, 4], [(3, 3)])
+    with Catalog.open(again(store)) as catalog:
+        assert [hit.seq for hit in catalog.search()] == [4, 3, 2, 1]  # of all projects
 
 
 def test_a_log_that_was_put_back_takes_what_came_after_out_of_the_catalog(store):

@@ -183,12 +183,18 @@ class Catalog:
         """The numbers of `project`'s commits that are not in the catalog, without those that cannot be read.
 
         One before the newest in the catalog could not be read when it was filled, and may have come back since. Of that
-        the log alone may know nothing: a checkpoint tells of a commit that was damaged after it was written.
+        the log alone may know nothing: a checkpoint tells of a commit that was damaged after it was written. What is
+        after it is deleted, to be added again: entries are in the order of their numbers.
         """
         log = store.log(project)
         known = self._known(log)
         head, newest, others = log.head(), max(known, default=0), known.union(log.lost())
-        return [seq for seq in range(1, head + 1) if seq not in others and (seq > newest or log.readable(seq))]
+        todo = [seq for seq in range(1, head + 1) if seq not in others and (seq > newest or log.readable(seq))]
+        if todo and todo[0] < newest:
+            after = {seq for seq in known if seq > todo[0]}
+            self._delete(project, after)
+            todo = sorted(after.union(todo))
+        return todo
 
     def _known(self, log: CommitLog) -> set[int]:
         """The numbers of the log's commits in the catalog.
