@@ -234,7 +234,9 @@ def test_a_run_of_any_project_is_resumed_without_its_configuration(cli, tmp_path
 def test_of_a_name_that_several_projects_hold_the_file_says_which_is_meant(cli, tmp_path):
     job = small_job(tmp_path)
     run_id = begun(cli, *job)
-    shutil.copytree(f".seedbed/runs/small/{run_id}", f".seedbed/runs/other/{run_id}")
+    copied = shutil.copytree(f".seedbed/runs/small/{run_id}", f".seedbed/runs/other/{run_id}")
+    for path in Path(copied).glob("*/*.json"):
+        path.write_text(path.read_text().replace('"project": "small"', '"project": "other"'))
     answer = cli(*job[:2], "--no-open", "--resume", run_id)
     assert answer.code == 2
     assert f"run {run_id} is in the projects other and small; say which is meant by --config FILE" in answer.err
