@@ -109,6 +109,7 @@ class Disk:
             mock.patch.object(_durable, "os", stands_in),
             mock.patch.object(_durable, "_DURABLE_FOLDERS", set()),
             mock.patch.object(_durable, "_UNSYNCED", {}),
+            mock.patch.object(_durable, "finalize"),  # whatever is left open is closed below
         ):
             try:
                 yield

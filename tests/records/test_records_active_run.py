@@ -385,6 +385,16 @@ def test_an_attempt_replaces_no_document_of_a_later_one(store, clock, attempt):
     assert json.loads((first.folder / "note.json").read_text()) == {"from": attempt}
 
 
+def test_an_attempt_opens_no_log_once_another_has_begun_the_next(store):
+    first = store.start(PROJECT, "r1", TRAINING)
+    store._claim(PROJECT, "r1", TRAINING, 2)
+    with pytest.raises(Conflict, match="the store has attempt 2"):
+        first.journal()
+    with pytest.raises(Conflict, match="the store has attempt 2"):
+        first.log(1, {"loss": 1.0})
+    assert not list(first.folder.glob("*.log"))
+
+
 def test_a_heartbeat_lists_nothing(store, clock, monkeypatch):
     """In a bucket a listing costs more than a look at one name, and a run looks every five seconds."""
     run = store.start(PROJECT, "r1", TRAINING)

@@ -93,8 +93,8 @@ class ActiveRun:
         """The journal in the file `name`.log of the run's folder; `changes` is the one that a ChangeEngine takes.
 
         All attempts of the run append to it, and no other run does. It is closed when the attempt ends.
-        Raises InvalidInput for a name that no document can have, or that of the step metrics, otherwise as
-        `Journal.open`.
+        Raises InvalidInput for a name that no document can have, or that of the step metrics, Conflict as `beat`,
+        otherwise as `Journal.open`.
         """
         if not is_document_name(name):
             raise InvalidInput(f"the journal {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
@@ -103,6 +103,7 @@ class ActiveRun:
             raise InvalidInput(f"{EVENTS} holds the step metrics of the run; give the journal another name")
         self._require_running()
         if name not in self._journals:
+            self._require_not_taken()
             self._journals[name] = Journal.open(self.folder / file)
         return self._journals[name]
 
@@ -344,6 +345,7 @@ class ActiveRun:
         self._require_running()  # before the lock too: a child may be forked while another thread holds it
         with self._lock:
             self._require_running()
+            self._require_not_taken()  # who opens a log takes it from whoever has it
             return self._opened_events()
 
     def _opened_events(self) -> EventsLog:

@@ -93,7 +93,7 @@ class TailFile:
             return None
         try:
             self._bytes = mapped(self._path, _SIZE_BYTES)
-        except StoreUnavailable:
+        except (FileExistsError, StoreUnavailable):
             self._is_refused = True
             return None
         words = memoryview(self._bytes)[:_HEAD_BYTES].cast("Q")

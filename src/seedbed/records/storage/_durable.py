@@ -14,7 +14,8 @@ import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
+from weakref import finalize
 
 from seedbed.errors import StoreUnavailable
 
@@ -33,7 +34,9 @@ __all__ = [
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
 _TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}  # by a folder, a file, a link to itself, a pipe
+_Found = TypeVar("_Found")
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}  # in /proc no folder can be made
+_NEW_TO_MAP = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 # The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
 _DURABLE_FOLDERS: set[Path] = set()
@@ -138,6 +141,8 @@ def _modified(directory: int, name: str) -> datetime:
 class AppendFile:
     """A file that is only appended to, created durably. After one failed call every further call fails.
 
+    It is closed when it is dropped.
+
     A call that an interrupt ended has not failed. Of an append, all, a part or nothing is written, and who appends
     looks; the disk has reported no error to a sync, so the next one makes everything durable.
     """
@@ -145,6 +150,7 @@ class AppendFile:
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
+        self._dropped = finalize(self, os.close, descriptor)
         self._broken = False
 
     @classmethod
@@ -165,6 +171,13 @@ class AppendFile:
         """Write all of `data` at the end; durable only after `sync`. Raises StoreUnavailable."""
         self._call("append to", _write_all, data)
 
+    def is_own(self, size_bytes: int) -> bool:
+        """Whether the file has a name and `size_bytes`; where not, another process replaced, deleted or changed it.
+
+        Raises StoreUnavailable.
+        """
+        return self._call("append to", _named_size) == size_bytes
+
     def sync(self) -> None:
         """Make everything appended durable. Raises StoreUnavailable; after that every call does."""
         self._call("sync", os.fsync)
@@ -176,15 +189,16 @@ class AppendFile:
     def close(self) -> None:
         """Close the file without syncing it."""
         if self._descriptor >= 0:
+            self._dropped.detach()
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _call(self, doing: str, call: Callable[..., object], *args: object) -> None:
+    def _call(self, doing: str, call: Callable[..., _Found], *args: object) -> _Found:
         # Without the context manager of the other calls, which takes as long as the write.
         if self._broken or self._descriptor < 0:
             raise self._refusal(doing)
         try:
-            call(self._descriptor, *args)
+            return call(self._descriptor, *args)
         except OSError as problem:
             self._broken = True  # at once: the disk reports an error once, and an interrupt may come from here on
             raise _unavailable(doing, self._path, problem) from problem
@@ -197,10 +211,17 @@ class AppendFile:
 def mapped(path: Path, size_bytes: int) -> mmap.mmap:
     """An empty file of `size_bytes` at `path`, in memory: what is written there survives the process, not the machine.
 
-    Raises StoreUnavailable where the disk is full, or the file system maps no files.
+    Whoever has mapped the one that was there goes on in that, which has no name any more.
+    Raises FileExistsError when another process makes one at this moment, and StoreUnavailable where the disk is full,
+    or the file system maps no files.
     """
     with _durable_call("map", path):
-        descriptor = regular(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o644))
+        try:
+            descriptor = os.open(path, _NEW_TO_MAP, 0o644)
+        except FileExistsError:
+            os.close(regular(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)))
+            _discard(os.fspath(path), None)
+            descriptor = os.open(path, _NEW_TO_MAP, 0o644)
         try:
             os.posix_fallocate(descriptor, 0, size_bytes)  # on a full disk a page without room would end the process
             return mmap.mmap(descriptor, size_bytes)
@@ -398,6 +419,17 @@ def _discard(name: str, directory: int | None) -> None:
     # A temporary file that is left costs only space, and fsck reports it: the first error must be the one raised.
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=directory)
+
+
+def _named_size(descriptor: int) -> int:
+    """The size of an open file in bytes; -1 when it has no name any more."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError as problem:
+        if problem.errno != errno.ESTALE:  # as a server of NFS says of such a file
+            raise
+        return -1
+    return found.st_size if found.st_nlink else -1
 
 
 def _truncate(descriptor: int, length_bytes: int) -> None:
