@@ -48,7 +48,7 @@ def store(tmp_path):
     run = store.start(PROJECT, "r1", Stage.TRAINING)
     run.log(1, {"loss": 0.5})
     run.log(2, {"loss": 0.25})
-    with Journal.open(run.path("changes.log")) as journal:
+    with Journal.open(run.folder / "changes.log") as journal:
         journal.append("applied", {"value": 1})
     run.save_blob("weights", bytes(9000))
     run.save_blob("notes", b"small")
