@@ -107,7 +107,7 @@ class Disk:
         stands_in = _Recorder(self, at)
         with (
             mock.patch.object(_durable, "os", stands_in),
-            mock.patch.object(_durable, "_DURABLE_FOLDERS", set()),
+            mock.patch.object(_durable, "_DURABLE_FOLDERS", {}),
             mock.patch.object(_durable, "_UNSYNCED", {}),
             mock.patch.object(_durable, "finalize"),  # whatever is left open is closed below
         ):

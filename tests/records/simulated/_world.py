@@ -32,7 +32,7 @@ def _baton() -> threading.Lock:
 class Process:
     """One process: what it has open, and what it remembers."""
 
-    MEMORY: ClassVar[dict[str, type]] = {"_DURABLE_FOLDERS": set, "_UNSYNCED": dict, "_UNSYNCABLE": set}
+    MEMORY: ClassVar[dict[str, type]] = {"_DURABLE_FOLDERS": dict, "_UNSYNCED": dict, "_UNSYNCABLE": set}
 
     def __init__(self, machine: Machine, number: int, name: str) -> None:
         self.machine = machine

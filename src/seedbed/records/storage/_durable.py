@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 from weakref import finalize
 
 from seedbed.errors import StoreUnavailable
+from seedbed.records.storage._owner import OwnLock
 
 __all__ = [
     "TEMPORARY_PREFIX",
@@ -38,11 +39,14 @@ _Found = TypeVar("_Found")
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}  # in /proc no folder can be made
 _NEW_TO_MAP = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
-# The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
-_DURABLE_FOLDERS: set[Path] = set()
+_MOST_REMEMBERED = 1024
+# The folders that this process knows to be durable, each with its device and inode. This only saves syncs: nothing
+# depends on it.
+_DURABLE_FOLDERS: dict[Path, tuple[int, int]] = {}
 # The files that this process created without a sync, by their folder: the next durable call there syncs them first.
 _UNSYNCED: dict[Path, set[str]] = {}
 _UNSYNCABLE: set[Path] = set()  # the folders in which that failed
+_remembering = OwnLock()  # of what is unsynced
 
 
 def create(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -63,7 +67,7 @@ def create(path: Path, data: bytes, *, durable: bool = True) -> None:
         else:
             with _made_folder(path.parent) as directory:
                 _link_new(directory, path.name, data, durable=False)
-            _UNSYNCED.setdefault(path.parent.absolute(), set()).add(path.name)
+            _remember_unsynced(path.parent.absolute(), path.name)
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -287,9 +291,8 @@ def _durable_folder(path: Path) -> Iterator[int]:
     """
     with _made_folder(path) as descriptor:
         place = path.absolute()
-        _make_names_durable(place)
-        if unsynced := _UNSYNCED.get(place):
-            _sync_created(place, descriptor, unsynced)
+        _make_names_durable(place, os.fstat(descriptor))
+        _sync_created(place, descriptor)
         yield descriptor
 
 
@@ -307,25 +310,50 @@ def _made_folder(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _sync_created(path: Path, directory: int, names: set[str]) -> None:
-    """Sync the bytes of the files `names` in the folder at `path`. Once that failed it always fails."""
+def _remember_unsynced(folder: Path, name: str) -> None:
+    """Remember that the file `name` in `folder` is to be synced; of too many folders, do that in the oldest now."""
+    with _remembering:
+        _UNSYNCED.setdefault(folder, set()).add(name)
+        too_many = list(_UNSYNCED)[:-_MOST_REMEMBERED]
+    for oldest in too_many:
+        try:
+            with _folder(oldest) as directory:
+                _sync_created(oldest, directory)
+        except FileNotFoundError:  # somebody has deleted the folder
+            _forget_unsynced(oldest)
+        except OSError:  # the next durable call there is told of it, or syncs them
+            pass
+
+
+def _forget_unsynced(folder: Path, *names: str) -> None:
+    """Forget the files `names` in `folder`; without names, all."""
+    with _remembering:
+        left = _UNSYNCED.get(folder, set())
+        left.difference_update(names or set(left))
+        if not left:
+            _UNSYNCED.pop(folder, None)
+
+
+def _sync_created(path: Path, directory: int) -> None:
+    """Sync the bytes of the files in the folder at `path` that are not synced yet. Once that failed it always fails."""
     if path in _UNSYNCABLE:
         raise OSError(errno.EIO, "an earlier sync of a file in its folder failed")
-    for name in sorted(names):
+    for name in sorted(_UNSYNCED.get(path, ())):
         with contextlib.suppress(FileNotFoundError):  # somebody has deleted it
             descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
             try:
                 os.fsync(descriptor)
             except OSError:
                 _UNSYNCABLE.add(path)
+                _forget_unsynced(path)
                 raise
             finally:
                 os.close(descriptor)
-        names.discard(name)
+        _forget_unsynced(path, name)
 
 
 def _make_folders(path: Path) -> None:
-    _DURABLE_FOLDERS.discard(path.absolute())  # it was there before, and has been deleted
+    _DURABLE_FOLDERS.pop(path.absolute(), None)  # it was there before, and has been deleted
     with contextlib.suppress(FileExistsError):
         try:
             os.mkdir(path)  # noqa: PTH102  every call goes through `os`, where tests make each one fail
@@ -334,18 +362,21 @@ def _make_folders(path: Path) -> None:
             os.mkdir(path)  # noqa: PTH102
 
 
-def _make_names_durable(path: Path) -> None:
-    """Make the names of the folder at `path` and of those above it durable, once per process.
+def _make_names_durable(path: Path, found: os.stat_result) -> None:
+    """Make the names of the folder at `path`, which was `found`, and of those above it durable, once per process.
 
     Also when they existed: their creator may have died before it synced them.
     """
-    if path in _DURABLE_FOLDERS:
+    which = found.st_dev, found.st_ino  # another process may have made them again
+    if _DURABLE_FOLDERS.get(path) == which:
         return
     if _may_be_new(path):
-        _make_names_durable(path.parent)
         with _folder(path.parent) as above:
+            _make_names_durable(path.parent, os.fstat(above))
             os.fsync(above)
-    _DURABLE_FOLDERS.add(path)
+    if len(_DURABLE_FOLDERS) >= _MOST_REMEMBERED:
+        _DURABLE_FOLDERS.clear()
+    _DURABLE_FOLDERS[path] = which
 
 
 def _may_be_new(path: Path) -> bool:
