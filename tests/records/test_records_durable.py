@@ -70,11 +70,16 @@ def test_a_folder_that_was_taken_away_is_made_durable_again(tmp_path, synced):
     assert tmp_path in synced
 
 
-def test_folders_that_another_process_made_again_are_made_durable_again(tmp_path, synced):
+@pytest.mark.parametrize("how", ["in their place", "beside them"])  # often with the same inodes, and with others
+def test_folders_that_another_process_made_again_are_made_durable_again(tmp_path, synced, how):
     create(tmp_path / "a" / "b" / "file", b"x")
-    (tmp_path / "copy" / "b").mkdir(parents=True)  # by another process, which syncs nothing
+    if how == "beside them":
+        (tmp_path / "copy" / "b").mkdir(parents=True)
     shutil.rmtree(tmp_path / "a")
-    (tmp_path / "copy").rename(tmp_path / "a")
+    if how == "beside them":
+        (tmp_path / "copy").rename(tmp_path / "a")
+    else:
+        (tmp_path / "a" / "b").mkdir(parents=True)
     synced.clear()
     create(tmp_path / "a" / "b" / "file", b"x")
     assert [path for path in synced if path.is_dir()] == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]

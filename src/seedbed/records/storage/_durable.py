@@ -40,9 +40,9 @@ _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}  # in /pr
 _NEW_TO_MAP = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _MOST_REMEMBERED = 1024
-# The folders that this process knows to be durable, each with its device and inode. This only saves syncs: nothing
-# depends on it.
-_DURABLE_FOLDERS: dict[Path, tuple[int, int]] = {}
+# The folders that this process knows to be durable, each with what tells it from one that another process made in its
+# place. This only saves syncs: nothing depends on it.
+_DURABLE_FOLDERS: dict[Path, tuple[int, ...]] = {}
 # The files that this process created without a sync, by their folder: the next durable call there syncs them first.
 _UNSYNCED: dict[Path, set[str]] = {}
 _UNSYNCABLE: set[Path] = set()  # the folders in which that failed
@@ -367,12 +367,14 @@ def _make_names_durable(path: Path, found: os.stat_result) -> None:
 
     Also when they existed: their creator may have died before it synced them.
     """
-    which = found.st_dev, found.st_ino  # another process may have made them again
+    around = os.stat(path.parent)  # noqa: PTH116
+    # A folder that is made again may get the same inode, but nobody can make it without changing the one above it.
+    which = found.st_dev, found.st_ino, around.st_ino, around.st_ctime_ns
     if _DURABLE_FOLDERS.get(path) == which:
         return
     if _may_be_new(path):
+        _make_names_durable(path.parent, around)
         with _folder(path.parent) as above:
-            _make_names_durable(path.parent, os.fstat(above))
             os.fsync(above)
     if len(_DURABLE_FOLDERS) >= _MOST_REMEMBERED:
         _DURABLE_FOLDERS.clear()
