@@ -1,8 +1,8 @@
 """Remove one durability promise of the store at a time, and show which test fails first.
 
 Every `os.fsync` in `_durable.py` and `_durable_folders.py` is removed in turn, and so is everything that makes
-publication create-only, on a file system and in a bucket. A row without a failing test is a gap: then this exits with 1.
-Takes about ten minutes.
+publication create-only, on a file system and in a bucket. A row without a failing test is a gap: then this exits
+with 1. Takes about ten minutes.
 
     python scripts/mutate_durable.py
     python scripts/mutate_durable.py --json

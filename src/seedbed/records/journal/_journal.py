@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 from seedbed.errors import Conflict, StoreUnavailable
 from seedbed.records.canonical._canonical import Json, plain
@@ -13,10 +13,6 @@ from seedbed.records.storage._local import read_regular
 from seedbed.records.storage._owner import Owner
 
 __all__ = ["FramedFile", "Journal", "MemoryJournal", "read_journal"]
-
-
-Head: TypeAlias = tuple[int, str]
-"""Sequence and digest of the last record of a log."""
 
 
 class FramedFile:
@@ -30,9 +26,11 @@ class FramedFile:
         self.torn_bytes = frames.torn_bytes
         self._path = path
         self._file = file
-        self._head: Head | None = frames.head
+        self._head: tuple[int, str] | None = frames.head
         self._end = frames.whole_bytes
-        self._cut_short: tuple[bytes, Head, Head] | None = None  # by an error or an interrupt: what, after and before
+        self._cut_short: tuple[bytes, tuple[int, str], tuple[int, str]] | None = (
+            None  # by an error or an interrupt: what, after and before
+        )
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, Frames]:
@@ -87,12 +85,12 @@ class FramedFile:
             "or run"
         )
 
-    def _known_head(self) -> Head:
+    def _known_head(self) -> tuple[int, str]:
         if self._head is None:
             raise StoreUnavailable("an earlier append to this log was interrupted; open it again to see what it holds")
         return self._head
 
-    def _write(self, data: bytes, head: Head) -> None:
+    def _write(self, data: bytes, head: tuple[int, str]) -> None:
         self.require_own()
         # An interrupt may come before or after the write; the chain must not continue from an unknown head.
         before, end, self._head = self._known_head(), self._end + len(data), None
