@@ -9,6 +9,7 @@ from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, Store
 from seedbed.records import Journal, Json, MemoryJournal, canonical_json, digest, read_journal
 from seedbed.records.canonical._seal import seal
 from seedbed.records.journal._frames import parse_frames
+from seedbed.records.journal._journal import FramedFile
 from seedbed.testing import durable_faults, fails_with
 
 
@@ -227,3 +228,16 @@ def test_a_file_that_a_server_does_not_know_any_more_is_anothers(path, monkeypat
             with pytest.raises(refusal):
                 journal.append("applied", {})
         assert len(read_journal(path)) == 3
+
+
+def test_a_repair_cuts_in_place_and_only_what_is_torn_so_that_the_writer_goes_on(path):
+    with Journal.open(path) as journal:
+        whole = path.read_bytes()
+        path.write_bytes(whole + b'{"body"')
+        for expected in (["ftruncate", "fsync"], []):
+            with durable_faults() as calls:
+                FramedFile.cut_torn(path)
+            assert calls == ["open", "open", "fsync", *expected]
+            assert path.read_bytes() == whole
+        journal.append("applied", {"after": True})
+    assert len(read_journal(path)) == 4

@@ -399,3 +399,10 @@ def test_a_process_that_is_continued_writes_nothing_into_the_logs_of_the_attempt
     assert [entry.payload["attempt"] for entry in read_journal(run.folder / "notes.log")] == [1, 2, 2]
     assert fsck(store) == []
     assert not (run.folder / "others.log").exists()
+
+
+def test_a_log_that_took_no_point_is_closed_without_a_tail(tmp_path):
+    log = EventsLog.open(tmp_path / "events.log", commit_seconds=NEVER)
+    log.abandon()
+    assert opened_files(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["events.log"]

@@ -240,6 +240,7 @@ def _standing_in(world: World, rng: random.Random) -> Iterator[None]:
     places: list[tuple[Any, str, Any]] = [
         (_durable, "os", calls),
         (_durable_folders, "os", calls),
+        (_durable_folders, "_identity", lambda path: ()),  # nobody takes a folder away, to make it again
         (_durable, "mmap", maps_of(world)),
         # The kernel closes what a process had open; of a file that is dropped nobody says when.
         (_durable, "finalize", lambda *_: SimpleNamespace(detach=lambda: None)),

@@ -45,7 +45,7 @@ def durable_folder(path: Path) -> Iterator[int]:
     """
     with made_folder(path) as descriptor:
         place = path.absolute()
-        _make_names_durable(place, os.fstat(descriptor))
+        _make_names_durable(place)
         _sync_created(place, descriptor)
         yield descriptor
 
@@ -117,23 +117,30 @@ def make_folders(path: Path) -> None:
             os.mkdir(path)  # noqa: PTH102
 
 
-def _make_names_durable(path: Path, found: os.stat_result) -> None:
-    """Make the names of the folder at `path`, which was `found`, and of those above it durable, once per process.
+def _make_names_durable(path: Path) -> None:
+    """Make the names of the folder at `path` and of those above it durable, once per process.
 
     Also when they existed: their creator may have died before it synced them.
     """
-    around = os.stat(path.parent)  # noqa: PTH116
-    # A folder that is made again may get the same inode, but nobody can make it without changing the one above it.
-    which = found.st_dev, found.st_ino, around.st_ino, around.st_ctime_ns
+    which = _identity(path)
     if _DURABLE_FOLDERS.get(path) == which:
         return
     if _may_be_new(path):
-        _make_names_durable(path.parent, around)
+        _make_names_durable(path.parent)
         with opened_folder(path.parent) as above:
             os.fsync(above)
     if len(_DURABLE_FOLDERS) >= _MOST_REMEMBERED:
         _DURABLE_FOLDERS.clear()
     _DURABLE_FOLDERS[path] = which
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What tells the folder at `path` from one that another process makes in its place.
+
+    That may get the same inode, but nobody can make it without changing the folder above it.
+    """
+    found, above = os.stat(path), os.stat(path.parent)  # noqa: PTH116
+    return found.st_dev, found.st_ino, above.st_ino, above.st_ctime_ns
 
 
 def _may_be_new(path: Path) -> bool:
