@@ -66,7 +66,7 @@ def finish(store: Store, run_id: str):
     run = store.start(PROJECT, run_id, Stage.TRAINING)
     run.log(1, {TEXT: 1.0, "loss": 0.5})
     run.write_document("progress", {TEXT: TEXT})
-    with Journal.open(run.path("changes.log")) as journal:
+    with Journal.open(run.folder / "changes.log") as journal:
         journal.append(TEXT, {"reason": TEXT, TEXT: [TEXT]})
     run.save_blob(TEXT, b"weights")
     whole = {"text": TEXT, TEXT: [TEXT, {TEXT: TEXT}], "api_key": KEYED}

@@ -52,8 +52,8 @@ def finish(store, run_id, promise=lambda _: None):
         promise(lambda store: store.find(run_id))
         blob = run.save_blob("weights", bytes(6000) + run_id.encode())
         promise(lambda store: store.blobs.get(blob))
-        place = run.path("changes.log").relative_to(store.work)
-        with Journal.open(run.path("changes.log")) as journal:
+        place = (run.folder / "changes.log").relative_to(store.work)
+        with Journal.open(run.folder / "changes.log") as journal:
             for number in range(len(journal.entries()) + 1, len(journal.entries()) + 3):
                 journal.append("applied", {"value": number})
                 promise(lambda store, number=number: require(len(read_journal(store.work / place)) >= number))

@@ -131,7 +131,7 @@ def forks(folder, options):
         view = store.find("r1")
         expected = [*[0] * has_logged, *(range(1, 50) if is_thread else ()), 50]
         assert [event.step for event in run_events(store, view)] == expected, (number, has_logged)
-        assert [entry.kind for entry in read_journal(run.path("notes.log"))] == ["noted"]
+        assert [entry.kind for entry in read_journal(run.folder / "notes.log")] == ["noted"]
         assert not list(run.folder.glob("child*"))
         assert fsck(store) == [], (number, has_logged)
         shutil.rmtree(store.work)

@@ -261,7 +261,7 @@ def through_every_door(folder: Path) -> None:
     for number, made in enumerate(at("metric name").values()):
         run.log(number, {f"{number} {made.text}": 0.5})
     run.write_document("progress", {shape: made.text for shape, made in at("document").items()})
-    with Journal.open(run.path("notes.log")) as journal:
+    with Journal.open(run.folder / "notes.log") as journal:
         for made in at("journal").values():
             journal.append(made.text, {"items": [made.text], made.key: made.value})
         for made in at("reason of a change").values():

@@ -83,7 +83,7 @@ def test_a_draft_of_another_run_or_with_a_missing_blob_is_refused(store):
 def test_a_journal_belongs_to_its_run(store):
     first = store.start(PROJECT)
     journal = first.journal()
-    assert journal.path == first.path("changes.log")
+    assert journal.path == first.folder / "changes.log"
     assert first.journal("changes") is journal
     journal.append("proposed", {"id": 1})
     first.journal("notes").append("note", {})
@@ -383,6 +383,60 @@ def test_an_attempt_replaces_no_document_of_a_later_one(store, clock, attempt):
     with pytest.raises(Conflict, match=f"attempt {attempt}"):
         first.write_document("note", {"from": 1})
     assert json.loads((first.folder / "note.json").read_text()) == {"from": attempt}
+
+
+def test_an_attempt_opens_no_log_once_another_has_begun_the_next(store):
+    first = store.start(PROJECT, "r1", TRAINING)
+    store._claim(PROJECT, "r1", TRAINING, 2)
+    with pytest.raises(Conflict, match="the store has attempt 2"):
+        first.journal()
+    with pytest.raises(Conflict, match="the store has attempt 2"):
+        first.log(1, {"loss": 1.0})
+    assert not list(first.folder.glob("*.log"))
+
+
+@pytest.mark.parametrize("name", ["train.log", "changes.log", "a.b.log"])
+def test_a_file_of_ones_own_does_not_end_as_a_log_does(store, name):
+    run = store.start(PROJECT, "r1", TRAINING)
+    with pytest.raises(
+        InvalidInput, match=f"'{name}' cannot be one of your own.*another ending, such as .*txt, or keep"
+    ):
+        run.path(name)
+    for fine in ("train.txt", "train.log.txt", "log", "events.log"):
+        assert run.path(fine) == run.folder / fine
+
+
+@pytest.mark.parametrize("text", [b"epoch 1 loss 0.3\n", b"no newline", b"\xff\xfe", b"\n", b'{"level": "info"}\n'])
+def test_a_text_that_ends_as_a_log_does_is_no_damage_and_is_to_be_moved_away(store, text):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.log(1, {"loss": 1.0})
+    (run.folder / "train.log").write_bytes(text)
+    with pytest.raises(InvalidInput, match=r"train\.log holds no record of a log.*move it away or give it another end"):
+        run.finish(draft("r1"))
+    run.log(2, {"loss": 0.5})
+    (run.folder / "train.log").rename(run.path("train.txt"))
+    run.finish(draft("r1"))
+    assert [event.step for event in run_events(store, store.find("r1"))] == [1, 2]
+    assert run.path("train.txt").read_bytes() == text
+    assert fsck(store) == []
+
+
+@pytest.mark.parametrize("at", [0, 3, 7, 40, -2])
+def test_a_log_with_a_changed_byte_is_damaged_wherever_that_is(store, at):
+    run = store.start(PROJECT, "r1", TRAINING)
+    run.journal("notes").append("noted", {"n": 1})
+    data = bytearray((run.folder / "notes.log").read_bytes())
+    data[at] ^= 1
+    (run.folder / "notes.log").write_bytes(data)
+    with pytest.raises(StoreCorrupt, match="damaged record at byte 0"):
+        run.finish(draft("r1"))
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b'{"bod', b'{"body":{"kind":"noted"', bytes(40)])
+def test_what_a_power_cut_leaves_of_a_first_record_hinders_no_finish(store, left):
+    run = store.start(PROJECT, "r1", TRAINING)
+    (run.folder / "notes.log").write_bytes(left)
+    assert run.finish(draft("r1")).snapshot.logs == {}
 
 
 def test_a_heartbeat_lists_nothing(store, clock, monkeypatch):

@@ -3,6 +3,7 @@ import errno
 import os
 import random
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from records_power import Disk, states
 
 import seedbed
 from seedbed.errors import StoreUnavailable
-from seedbed.records.storage import AppendFile, _durable, create, replace
-from seedbed.records.storage._durable import _may_be_new, mapped, remove, set_aside
+from seedbed.records.storage import AppendFile, _durable, _durable_folders, create, replace
+from seedbed.records.storage._durable import mapped, remove, set_aside
+from seedbed.records.storage._durable_folders import _may_be_new
 from seedbed.testing import durable_faults, fails_with
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE]
@@ -67,6 +69,86 @@ def test_a_folder_that_was_taken_away_is_made_durable_again(tmp_path, synced):
     synced.clear()
     create(tmp_path / "a" / "file", b"x")
     assert tmp_path in synced
+
+
+@pytest.mark.parametrize("how", ["in their place", "beside them"])  # often with the same inodes, and with others
+def test_folders_that_another_process_made_again_are_made_durable_again(tmp_path, synced, how):
+    create(tmp_path / "a" / "b" / "file", b"x")
+    if how == "beside them":
+        (tmp_path / "copy" / "b").mkdir(parents=True)
+    shutil.rmtree(tmp_path / "a")
+    if how == "beside them":
+        (tmp_path / "copy").rename(tmp_path / "a")
+    else:
+        (tmp_path / "a" / "b").mkdir(parents=True)
+    synced.clear()
+    create(tmp_path / "a" / "b" / "file", b"x")
+    assert [path for path in synced if path.is_dir()] == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+
+
+def test_what_is_remembered_of_folders_is_bounded_and_nothing_depends_on_it(tmp_path, synced, monkeypatch):
+    monkeypatch.setattr(_durable_folders, "_MOST_REMEMBERED", 8)
+    monkeypatch.setattr(_durable_folders, "_DURABLE_FOLDERS", {})
+    for number in range(20):
+        create(tmp_path / str(number) / "file", b"x")
+        assert len(_durable_folders._DURABLE_FOLDERS) <= 8
+    synced.clear()
+    create(tmp_path / "0" / "other", b"x")
+    assert tmp_path in synced  # again, since that was forgotten
+
+
+@pytest.fixture
+def _few_unsynced(monkeypatch):
+    monkeypatch.setattr(_durable_folders, "_MOST_REMEMBERED", 2)
+    for name, kind in (("_UNSYNCED", dict), ("_UNSYNCABLE", set)):
+        monkeypatch.setattr(_durable_folders, name, kind())
+
+
+def claim(folder):
+    create(folder / "claim", b"whole", durable=False)
+
+
+@pytest.mark.usefixtures("_few_unsynced")
+def test_of_too_many_folders_with_unsynced_files_the_oldest_are_synced(tmp_path, synced):
+    for number in range(4):
+        claim(tmp_path / str(number))
+    assert synced == [tmp_path / "0" / "claim", tmp_path / "1" / "claim"]
+    assert list(_durable_folders._UNSYNCED) == [tmp_path / "2", tmp_path / "3"]
+    for number in (0, 3):
+        create(tmp_path / str(number) / "durable", b"x")
+    assert [path for path in synced if path.name == "claim"] == [tmp_path / name / "claim" for name in ("0", "1", "3")]
+    assert list(_durable_folders._UNSYNCED) == [tmp_path / "2"]
+
+
+@pytest.mark.usefixtures("_few_unsynced")
+def test_of_too_many_folders_one_that_is_gone_is_forgotten(tmp_path, synced):
+    claim(tmp_path / "0")
+    shutil.rmtree(tmp_path / "0")
+    for number in (1, 2):
+        claim(tmp_path / str(number))
+    assert synced == []
+    assert list(_durable_folders._UNSYNCED) == [tmp_path / "1", tmp_path / "2"]
+
+
+@pytest.mark.usefixtures("_few_unsynced")
+@pytest.mark.parametrize("at", ["open", "fsync"])
+def test_of_too_many_folders_one_that_cannot_be_synced_is_told_where_it_matters(tmp_path, at):
+    for number in range(2):
+        claim(tmp_path / str(number))
+    with durable_faults() as calls:
+        claim(tmp_path / "2")
+    assert calls[-3:] == ["open", "open", "fsync"]  # of the folder, the oldest claim, and its bytes
+    place = len(calls) - 2 * (at == "open")
+    with durable_faults(place, fails_with(errno.EIO)) as calls:
+        claim(tmp_path / "3")  # nothing is wrong with this one
+    assert calls[-1] == at
+    if at == "fsync":
+        with pytest.raises(StoreUnavailable, match="an earlier sync of a file in its folder failed"):
+            create(tmp_path / "1" / "durable", b"x")
+    else:
+        assert tmp_path / "1" in _durable_folders._UNSYNCED
+        create(tmp_path / "1" / "durable", b"x")
+    assert tmp_path / "1" not in _durable_folders._UNSYNCED
 
 
 def test_a_folder_that_could_not_be_made_durable_is_not_taken_for_durable(tmp_path, synced):
@@ -410,11 +492,11 @@ def test_the_name_that_a_removal_set_aside_is_known_again():
     assert set_aside(".tmp-0123456789abcdef") is None
 
 
-def test_only_one_file_makes_bytes_durable():
+def test_only_two_files_make_bytes_durable():
     calls = re.compile(r"\bos\.(fsync|fdatasync|link|replace|rename|renames|truncate|ftruncate)\b|\.rename\(")
     root = Path(seedbed.__file__).parent
     found = {path.name for path in root.rglob("*.py") if calls.search(path.read_text())}
-    assert found == {"_durable.py"}
+    assert found == {"_durable.py", "_durable_folders.py"}
 
 
 def test_what_was_created_without_a_sync_is_durable_with_the_first_durable_file_beside_it(tmp_path):

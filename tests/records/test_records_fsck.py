@@ -48,7 +48,7 @@ def store(tmp_path):
     run = store.start(PROJECT, "r1", Stage.TRAINING)
     run.log(1, {"loss": 0.5})
     run.log(2, {"loss": 0.25})
-    with Journal.open(run.path("changes.log")) as journal:
+    with Journal.open(run.folder / "changes.log") as journal:
         journal.append("applied", {"value": 1})
     run.save_blob("weights", bytes(9000))
     run.save_blob("notes", b"small")
@@ -538,10 +538,13 @@ def test_the_files_of_a_run_that_still_writes_are_left_alone(store):
     run = store.start(PROJECT, "r5", Stage.TRAINING)
     run.log(1, {"loss": 1.0})
     run._open_events().commit()
-    run.path("events.log").write_bytes(run.path("events.log").read_bytes() + b'{"bo')
+    log, whole = run.folder / "events.log", (run.folder / "events.log").read_bytes()
+    log.write_bytes(whole + b'{"bo')  # a record of its writer is half written
     (run.folder / ".tmp-new").write_bytes(b"half")
     assert fsck(store) == []
+    log.write_bytes(whole)
     run.failed("it ended")
+    log.write_bytes(whole + b'{"bo')
     clock = FakeClock()
     later = Store.open(store.work, clock=clock)
     clock.advance(3600 * 24 * 365 * 5)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.records import Journal, Json, MemoryJournal, canonical_json, digest, read_journal
 from seedbed.records.canonical._seal import seal
 from seedbed.records.journal._frames import parse_frames
+from seedbed.records.journal._journal import FramedFile
 from seedbed.testing import durable_faults, fails_with
 
 
@@ -162,10 +163,12 @@ def test_every_history_is_read_back_as_it_was_appended(tmp_path_factory, payload
     assert b"".join(canonical_json(entry.payload) for entry in appended) != b"" or not payloads
 
 
-def test_a_torn_tail_is_cut_durably(path):
-    path.write_bytes(path.read_bytes() + b'{"body"')
+def test_a_torn_tail_is_left_out_durably(path):
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"body"')
     with durable_faults() as calls, Journal.open(path):
-        assert calls[-2:] == ["ftruncate", "fsync"]
+        assert path.read_bytes() == whole
+    assert calls[2:6] == ["write", "fsync", "replace", "fsync"]
 
 
 def test_several_records_cost_one_sync(tmp_path):
@@ -191,3 +194,50 @@ def test_a_journal_in_memory_is_chained_as_one_on_the_disk(tmp_path):
         memory.append_all([(kind, payload)])
         disk.append(kind, payload)
     assert memory.entries() == disk.entries()
+
+
+def test_a_journal_belongs_to_who_opened_it_last(path):
+    with Journal.open(path) as first, Journal.open(path) as second:
+        with pytest.raises(Conflict, match="another process has opened, written to or deleted it since"):
+            first.append("applied", {"of": "first"})
+        second.append("applied", {"of": "second"})
+        with pytest.raises(Conflict, match="nothing was written; start another attempt or run"):
+            first.append("applied", {"of": "first"})
+    assert [entry.payload.get("of") for entry in read_journal(path)] == [None, None, None, "second"]
+
+
+@pytest.mark.parametrize("written", [b"theirs", b""])
+def test_a_journal_that_another_writes_to_in_place_takes_no_record(path, written):
+    with Journal.open(path) as journal:
+        path.write_bytes(written)  # by a program that knows nothing of this one
+        with pytest.raises(Conflict, match="written to"):
+            journal.append("applied", {})
+    assert path.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"), [(errno.ESTALE, Conflict), (errno.EIO, StoreUnavailable)], ids=["stale", "unreadable"]
+)
+def test_a_file_that_a_server_does_not_know_any_more_is_anothers(path, monkeypatch, error, refusal):
+    def fstat(_):
+        raise OSError(error, os.strerror(error))
+
+    with Journal.open(path) as journal:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fstat", fstat)
+            with pytest.raises(refusal):
+                journal.append("applied", {})
+        assert len(read_journal(path)) == 3
+
+
+def test_a_repair_cuts_in_place_and_only_what_is_torn_so_that_the_writer_goes_on(path):
+    with Journal.open(path) as journal:
+        whole = path.read_bytes()
+        path.write_bytes(whole + b'{"body"')
+        for expected in (["ftruncate", "fsync"], []):
+            with durable_faults() as calls:
+                FramedFile.cut_torn(path)
+            assert calls == ["open", "open", "fsync", *expected]
+            assert path.read_bytes() == whole
+        journal.append("applied", {"after": True})
+    assert len(read_journal(path)) == 4

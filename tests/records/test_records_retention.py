@@ -226,7 +226,7 @@ def test_what_takes_the_room_adds_up_to_every_byte_of_the_store(store):
     (store.work / ".tmp-left").write_bytes(b"half")
     store.blobs.put(b"of nobody")
     other = store.start("other", "r9", TRAINING)
-    with Journal.open(other.path("changes.log")) as journal:
+    with Journal.open(other.folder / "changes.log") as journal:
         journal.append("applied", {"value": 1})
     other.finish(replace(draft("r9"), project="other"))
     found = stats(store, num_largest=2)
@@ -330,7 +330,7 @@ def test_a_checkpoint_and_the_journal_of_a_run_are_counted_as_such(store):
     run.path("checkpoint.safetensors").write_bytes(b"c" * 5000)
     usage = {item.kind: item.size_bytes for item in stats(store).usage}
     assert usage["checkpoints"] == 5000
-    assert usage["journals"] == run.path("changes.log").stat().st_size
+    assert usage["journals"] == (run.folder / "changes.log").stat().st_size
 
 
 def test_a_payload_that_no_commit_holds_is_named_so_and_can_be_reclaimed(tmp_path):

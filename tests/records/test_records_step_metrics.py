@@ -110,10 +110,11 @@ def wait_for_thread(log: EventsLog) -> None:
 
 def test_what_the_logs_own_thread_could_not_write_is_heard_at_the_next_point(tmp_path):
     log = EventsLog.open(tmp_path / "events.log", commit_seconds=0.01)
-    with durable_faults(1, fails_with(errno.ENOSPC)):
+    log._file.append("histogram", {"step": 1})
+    with durable_faults(1, fails_with(errno.ENOSPC)) as calls:
         log._committer.start()
-        log._dirty = True
         wait_for_thread(log)
+    assert calls == ["fsync"]
     with pytest.raises(StoreUnavailable, match="No space left"):
         log.append(1, {"loss": 1.0})
 
@@ -427,3 +428,94 @@ def test_a_child_learns_its_number_when_it_is_forked(monkeypatch):
     Owner._forked()
     assert not owner.is_here
     assert Owner().is_here
+
+
+def test_points_are_logged_while_the_disk_takes_its_time_with_what_was_before(tmp_path, monkeypatch):
+    path = tmp_path / "events.log"
+    log = EventsLog.open(path, commit_seconds=0.001)
+    syncing, synced = threading.Event(), threading.Event()
+    real = log._file.sync
+
+    def sync() -> None:
+        syncing.set()
+        assert synced.wait(60)
+        real()
+
+    monkeypatch.setattr(log._file, "sync", sync)
+    log.append(0, {"loss": 1.0})
+    assert syncing.wait(30)
+    for step in range(1, 1201):  # some of them seal those before
+        log.append(step, {"loss": 1.0})
+    assert steps_of(path) == list(range(1201))
+    assert not synced.is_set()
+    closing = threading.Thread(target=log.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive()  # until all is durable
+    synced.set()
+    closing.join(30)
+    assert steps_of(path) == list(range(1201))
+    assert opened_files(tmp_path) == []
+
+
+def test_a_sync_that_fails_beside_points_is_heard_at_the_next_one_and_is_final(tmp_path, monkeypatch):
+    path = tmp_path / "events.log"
+    log = EventsLog.open(path, commit_seconds=0.001)
+    syncing, logged = threading.Event(), threading.Event()
+    real = log._file.sync
+
+    def sync() -> None:
+        syncing.set()
+        assert logged.wait(60)
+        with durable_faults(1, fails_with(errno.EIO)):
+            real()
+
+    monkeypatch.setattr(log._file, "sync", sync)
+    log.append(0, {"loss": 1.0})
+    assert syncing.wait(30)
+    log.append(1, {"loss": 1.0})
+    logged.set()
+    wait_for_thread(log)
+    monkeypatch.undo()
+    for use in (lambda: log.append(2, {"loss": 1.0}), log.close):
+        with pytest.raises(StoreUnavailable, match="Input/output error"):
+            use()
+    assert steps_of(path) == [0, 1]
+
+
+def test_a_log_that_is_dropped_ends_its_thread_and_closes_its_files_and_its_points_stay(tmp_path):
+    path = tmp_path / "events.log"
+    log = EventsLog.open(path, commit_seconds=NEVER)
+    log.append(0, {"loss": 1.0})
+    thread = log._committer._thread
+    assert thread is not None
+    assert opened_files(tmp_path) != []
+    del log
+    thread.join(30)
+    assert not thread.is_alive()
+    assert opened_files(tmp_path) == []
+    assert (read_frames(path).entries, steps_of(path)) == ((), [0])
+
+
+def test_a_log_that_is_dropped_while_its_thread_commits_ends_it_too(tmp_path, monkeypatch):
+    path = tmp_path / "events.log"
+    log = EventsLog.open(path, commit_seconds=0.001)
+    syncing, dropped = threading.Event(), threading.Event()
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        syncing.set()
+        assert dropped.wait(60)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    log.append(0, {"loss": 1.0})
+    thread = log._committer._thread
+    assert thread is not None
+    assert syncing.wait(30)
+    del log
+    dropped.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert opened_files(tmp_path) == []
+    assert steps_of(path) == [0]

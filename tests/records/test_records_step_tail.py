@@ -1,10 +1,16 @@
 import errno
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from records_points import NEVER, left_behind, opened_files, steps_of, unsealed
+from records_world import draft
 
-from seedbed.errors import InvalidInput, StoreDamaged, StoreUnavailable
-from seedbed.records import read_step_events
+from seedbed.errors import Conflict, InvalidInput, StoreDamaged, StoreUnavailable
+from seedbed.records import Store, _status, fsck, read_journal, read_step_events, run_events
 from seedbed.records.journal import EventsLog, _tail
 from seedbed.records.journal._frames import read_frames
 from seedbed.records.journal._tail import read_tail, tail_path
@@ -40,7 +46,7 @@ def test_a_log_that_cannot_be_opened_leaves_no_file_open(tmp_path, at):
     log.close()
     with durable_faults() as calls:
         EventsLog.open(left_behind(path, tmp_path / "twin"), commit_seconds=NEVER).close()
-    place = calls.index("write") + 1 + (at == "fsync")
+    place = len(calls) - calls[::-1].index("write") + (at == "fsync")  # of the points that were left
     with durable_faults(place, fails_with(errno.ENOSPC)) as calls, pytest.raises(StoreUnavailable, match="No space"):
         EventsLog.open(path)
     assert calls[-1] == at
@@ -269,3 +275,134 @@ def test_what_was_sealed_before_an_interrupt_is_made_durable_by_the_next_commit(
         log.commit()
     assert calls == ["fsync"]
     log.close()
+
+
+def logged(log: EventsLog, num: int) -> None:
+    for step in range(num):
+        log.append(step, {"loss": 1.0})
+
+
+def test_a_log_belongs_to_who_opened_it_last(tmp_path):
+    path = tmp_path / "events.log"
+    first = EventsLog.open(path, attempt=1, commit_seconds=NEVER)
+    first.append(0, {"loss": 1.0})
+    second = EventsLog.open(path, attempt=2, commit_seconds=NEVER)
+    second.append(1, {"loss": 1.0})
+    first.append(2, {"loss": 1.0})  # into a tail that has no name any more
+    assert steps_of(path) == [0, 1]
+    for use in (first.commit, lambda: logged(first, 500), first.close):
+        with pytest.raises(Conflict, match="another process has opened, written to or deleted it since: it is another"):
+            use()
+    assert steps_of(path) == [0, 1]
+    second.append(3, {"loss": 1.0})
+    second.close()
+    assert [(event.attempt, event.step) for event in read_step_events(path)] == [(1, 0), (2, 1), (2, 3)]
+    assert [path.name for path in tmp_path.iterdir()] == ["events.log"]
+    assert opened_files(tmp_path) == []
+
+
+def test_who_lost_a_log_and_has_nothing_to_write_leaves_the_tail_of_its_writer(tmp_path):
+    path = tmp_path / "events.log"
+    first = EventsLog.open(path, commit_seconds=NEVER)
+    second = EventsLog.open(path, commit_seconds=NEVER)
+    second.append(1, {"loss": 1.0})
+    with pytest.raises(Conflict, match="another process has opened"):
+        first.close()
+    assert steps_of(path) == [1]
+    second.close()
+
+
+@pytest.mark.parametrize("written", [0, 0.5, 1])
+def test_who_was_interrupted_in_a_record_and_lost_the_log_cuts_nothing_off(tmp_path, monkeypatch, written):
+    path = tmp_path / "events.log"
+    first = EventsLog.open(path, attempt=1, commit_seconds=NEVER)
+    first.append(0, {"loss": 1.0})
+    interrupts(first, monkeypatch, written=written)
+    with pytest.raises(KeyboardInterrupt):
+        first.commit()
+    second = EventsLog.open(path, attempt=2, commit_seconds=NEVER)
+    second.append(1, {"loss": 1.0})
+    second.commit()
+    for use in (lambda: logged(first, 501), first.commit, first.close):
+        with pytest.raises(Conflict, match="another process has opened"):
+            use()
+    second.close()
+    assert [(event.attempt, event.step) for event in read_step_events(path)] == [(1, 0), (2, 1)]
+
+
+def test_a_tail_that_two_make_at_one_moment_is_of_one_of_them(tmp_path):
+    path = tmp_path / "events.log"
+    tail_path(path).write_bytes(b"")
+    log = EventsLog.open(path, commit_seconds=NEVER)
+    with durable_faults(4, fails_with(errno.EEXIST)) as calls:
+        log.append(0, {"loss": 1.0})
+    assert calls == ["open", "open", "unlink", "open", "write"]
+    assert steps_of(path) == [0]
+    log.close()
+
+
+STOPPED = """
+import sys
+from seedbed.errors import Conflict
+from seedbed.records import Store, _status
+from records_world import PROJECT, draft
+_status._place = lambda: "another container"
+run = Store.open(sys.argv[1]).start(PROJECT, "r1")
+notes = run.journal("notes")
+notes.append("noted", {"attempt": 1})
+run.log(1, {"loss": 1.0})
+run.log(2, {"loss": 0.5})
+print("logged", flush=True)
+sys.stdin.readline()
+run._events._committer._thread.join(60)  # which has points to seal
+for use in (
+    lambda: run.log(9, {"loss": 0.1}),
+    lambda: notes.append("noted", {"attempt": 1}),
+    lambda: run.journal("others"),
+    lambda: run.finish(draft("r1")),
+):
+    try:
+        use()
+    except Conflict:
+        print("Conflict", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_continued_writes_nothing_into_the_logs_of_the_attempt_that_replaced_it(
+    tmp_path, monkeypatch
+):
+    store = Store.open(tmp_path / "store", create=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPED, store.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+    ) as stopped:
+        assert stopped.stdout is not None
+        assert stopped.stdout.readline() == "logged\n"
+        stopped.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(_status, "STALE_AFTER", timedelta(0))  # rather than to wait a minute
+        run = store.start("flights", "r1")
+        notes = run.journal("notes")
+        notes.append("noted", {"attempt": 2})
+        run.log(3, {"loss": 0.25})
+        stopped.send_signal(signal.SIGCONT)
+        told = stopped.communicate("go on\n", timeout=120)[0]
+    assert told.split() == ["Conflict"] * 4
+    run.log(4, {"loss": 0.125})
+    notes.append("noted", {"attempt": 2})
+    run.finish(draft("r1", attempt=2))
+    events = run_events(store, store.find("r1"))
+    assert [(event.attempt, event.step) for event in events] == [(1, 1), (1, 2), (2, 3), (2, 4)]
+    assert [entry.payload["attempt"] for entry in read_journal(run.folder / "notes.log")] == [1, 2, 2]
+    assert fsck(store) == []
+    assert not (run.folder / "others.log").exists()
+
+
+def test_a_log_that_took_no_point_is_closed_without_a_tail(tmp_path):
+    log = EventsLog.open(tmp_path / "events.log", commit_seconds=NEVER)
+    log.abandon()
+    assert opened_files(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["events.log"]

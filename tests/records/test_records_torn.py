@@ -45,12 +45,12 @@ def test_no_log_is_cut_while_the_commit_that_may_have_recorded_its_end_is_lost(
     store: Store, loss: str, name: str
 ) -> None:
     run = store.start(PROJECT, "r4", Stage.TRAINING)
-    with Journal.open(run.path("changes.log")) as journal:
+    with Journal.open(run.folder / "changes.log") as journal:
         journal.append("applied", {"value": 1})
     run.log(1, {"loss": 0.5})
     run.finish(draft("r4"))
     commit(store, "r5")
-    record, log = store.work / key(4), run.path(name)
+    record, log = store.work / key(4), run.folder / name
     whole, cut_short, commit_bytes = log.read_bytes(), log.read_bytes()[:-5], record.read_bytes()
     log.write_bytes(cut_short)
     if loss == "damaged":
@@ -248,7 +248,7 @@ def test_a_torn_claim_beside_the_log_of_its_own_attempt_is_damage(store: Store) 
 
 def test_a_torn_claim_beside_the_name_of_a_log_alone_is_that_of_a_crashed_attempt(store: Store) -> None:
     run = store.start(PROJECT, "r4", Stage.TRAINING)
-    run.path("changes.log").touch()  # its bytes, too, were lost
+    (run.folder / "changes.log").touch()  # its bytes, too, were lost
     run.path("attempt-1.json").write_bytes(b"")
     assert again(store).find("r4").status is RunStatus.CRASHED
 

@@ -59,16 +59,27 @@ def test_a_stopped_holder_keeps_nobody_from_committing(tmp_path):
         assert commit(store, "r2").seq == 2
 
 
-def test_without_a_folder_or_without_locks_there_are_no_turns(tmp_path, monkeypatch):
-    with turn(tmp_path / "nowhere"):
-        pass
+def test_without_a_folder_there_are_no_turns(tmp_path):
+    with turn(tmp_path / "nowhere") as again, turn(tmp_path / "nowhere"):
+        again()
+    assert list(tmp_path.iterdir()) == []
 
-    def refuse(*_):
+
+def test_without_locks_nobody_waits(tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(_, how):
+        asked.append(how)
         raise OSError(errno.ENOLCK, "no locks available")
 
     monkeypatch.setattr(turns_module.fcntl, "flock", refuse)
-    with turn(tmp_path):
-        pass
+    monkeypatch.setattr(turns_module.time, "sleep", None)  # a wait would call it
+    before = num_open()
+    with turn(tmp_path) as again, turn(tmp_path):
+        again()
+        assert left_over() == []  # nor stands anybody in a queue
+    assert asked == [fcntl.LOCK_EX | fcntl.LOCK_NB] * 3 + [fcntl.LOCK_UN] * 2
+    assert num_open() == before
 
 
 def queue_of(folder):
@@ -79,6 +90,11 @@ def queue_of(folder):
 
 def num_open():
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def is_of(link, folder):
+    """Whether `link`, of /proc/self/fd, is of `folder`."""
+    return link.is_symlink() and link.readlink() == folder
 
 
 def left_over():
@@ -158,6 +174,41 @@ def test_a_turn_that_comes_when_nobody_waits_any_more_is_given_back(tmp_path, mo
         assert queue_of(tmp_path) == 3
     for thread in threads:
         thread.join(30)
+    assert not held(tmp_path)
+
+
+def test_a_child_that_was_forked_meanwhile_does_not_keep_a_turn_that_comes_too_late(tmp_path, monkeypatch):
+    monkeypatch.setattr(turns_module, "_STILL_SECONDS", 0.01)
+    copies = []
+    with turn(tmp_path):
+        with turn(tmp_path):
+            (thread,) = left_over()
+            # A child has a copy of all that is open; it shares the lock, as these copies do.
+            links = [link for link in sorted(Path("/proc/self/fd").iterdir()) if is_of(link, tmp_path)]
+            copies = [os.dup(int(link.name)) for link in links]
+            assert len(copies) == 3  # the holder's, the one that was waited with, and that in the queue
+        assert thread.is_alive()
+    thread.join(30)
+    assert not held(tmp_path)
+    for copy in copies:
+        os.close(copy)
+
+
+def test_a_turn_that_comes_while_its_writer_waits_is_that_writers_whatever_closes(tmp_path, monkeypatch):
+    monkeypatch.setattr(turns_module, "_STILL_SECONDS", 30)
+    holder, order = turn(tmp_path), []
+
+    def take():
+        with turn(tmp_path):
+            order.append(held(tmp_path))
+
+    holder.__enter__()
+    thread = threading.Thread(target=take)
+    thread.start()
+    waits_until(lambda: queue_of(tmp_path) == 1)
+    holder.__exit__(None, None, None)
+    thread.join(30)
+    assert order == [True]
     assert not held(tmp_path)
 
 

@@ -17,7 +17,7 @@ from seedbed.records._views import FIRST_VIEWS, views, write_latest
 from seedbed.records.canonical._canonical import plain, readable_json
 from seedbed.records.canonical._names import DOCUMENT_RULE, is_document_name, is_name, require_name
 from seedbed.records.canonical._redaction import redacted
-from seedbed.records.journal._frames import Frames, read_frames
+from seedbed.records.journal._frames import Frames, is_foreign, parse_frames
 from seedbed.records.journal._journal import Journal
 from seedbed.records.journal._step_metrics import EventsLog, events_of
 from seedbed.records.log._log import CommitLog
@@ -86,15 +86,24 @@ class ActiveRun:
         return run
 
     def path(self, name: str) -> Path:
-        """The path of the file `name` in the run's folder. Raises InvalidInput when that is no plain name."""
-        return self.folder / require_name("file name", name)
+        """The path of the file `name` in the run's folder, for a file of your own.
+
+        Raises InvalidInput when that is no plain name, or ends in .log as only the run's own logs do.
+        """
+        if require_name("file name", name).endswith(".log") and name != EVENTS:
+            raise InvalidInput(
+                f"the file {name!r} cannot be one of your own, since each .log in the run's folder is a log that "
+                f"`finish` checks; give it another ending, such as {name.removesuffix('.log')}.txt, or keep records in "
+                f"run.journal({name.removesuffix('.log')!r})"
+            )
+        return self.folder / name
 
     def journal(self, name: str = "changes") -> Journal:
         """The journal in the file `name`.log of the run's folder; `changes` is the one that a ChangeEngine takes.
 
         All attempts of the run append to it, and no other run does. It is closed when the attempt ends.
-        Raises InvalidInput for a name that no document can have, or that of the step metrics, otherwise as
-        `Journal.open`.
+        Raises InvalidInput for a name that no document can have, or that of the step metrics, Conflict as `beat`,
+        otherwise as `Journal.open`.
         """
         if not is_document_name(name):
             raise InvalidInput(f"the journal {name!r} cannot be a file in the run's folder, expected {DOCUMENT_RULE}")
@@ -103,6 +112,7 @@ class ActiveRun:
             raise InvalidInput(f"{EVENTS} holds the step metrics of the run; give the journal another name")
         self._require_running()
         if name not in self._journals:
+            self._require_not_taken()
             self._journals[name] = Journal.open(self.folder / file)
         return self._journals[name]
 
@@ -217,6 +227,7 @@ class ActiveRun:
         Raises InvalidInput when the draft belongs to another run or has something else under a journal's name; NotFound
         when a blob is missing; Conflict as `beat`, and when other content is committed under this run, stage and
         attempt; StoreCorrupt when a log of the run is damaged; StoreUnavailable: then the same call can be repeated.
+        So can it once another program's file that ends in .log, for which it raises InvalidInput, is moved away.
         """
         self._require_own(draft)
         with self._ending(again=RunStatus.FINISHED):
@@ -238,7 +249,7 @@ class ActiveRun:
         for digest in complete.blobs.values():
             Blobs(self._files, self._clock).keep(digest)
         names = (name for name in sorted(here) if name.endswith(".log") and is_name(name))
-        logs = {self.folder / name: read_frames(self.folder / name) for name in names}
+        logs = {self.folder / name: self._frames_of(self.folder / name) for name in names}
         points = self._points(logs)
         resumes = resumes_of(self.attempt, points, map(resumed_at, logs.values()))
         untold = untold_changes(
@@ -249,6 +260,15 @@ class ActiveRun:
             self._warn_of_untold(untold)
         self._follow(commit, there)
         return commit
+
+    def _frames_of(self, path: Path) -> Frames:
+        data = read_regular(path)
+        if is_foreign(data):
+            raise InvalidInput(
+                f"{path} holds no record of a log, and each file in the run's folder that ends in .log has to be one; "
+                "move it away or give it another ending, then call `finish` again"
+            )
+        return parse_frames(data, path)
 
     def _warn_of_untold(self, journals: Iterable[str]) -> None:
         for name in journals:
@@ -344,6 +364,7 @@ class ActiveRun:
         self._require_running()  # before the lock too: a child may be forked while another thread holds it
         with self._lock:
             self._require_running()
+            self._require_not_taken()  # who opens a log takes it from whoever has it
             return self._opened_events()
 
     def _opened_events(self) -> EventsLog:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from seedbed.records.storage import _durable
+from seedbed.records.storage import _durable, _durable_folders
 
 __all__ = ["DURABLE_CALLS", "dies", "durable_faults", "fails_with"]
 
@@ -23,7 +23,8 @@ def durable_faults(at: int = 0, fault: Callable[[], None] = lambda: None) -> Ite
     affected.
     """
     calls: list[str] = []
-    with mock.patch.object(_durable, "os", _FaultyOs(calls, at, fault)):
+    faulty = _FaultyOs(calls, at, fault)
+    with mock.patch.object(_durable, "os", faulty), mock.patch.object(_durable_folders, "os", faulty):
         yield calls
 
 

@@ -174,7 +174,8 @@ class SimulatedOs:
         machine.disk.sync(node)
 
     def fstat(self, descriptor: int) -> os.stat_result:
-        return _stat(self._opened(descriptor).node)
+        node = self._opened(descriptor).node
+        return _stat(node, len(self._world.running.machine.bytes_of(node)))  # what it has not sent yet, too
 
     # Where they lead
 
@@ -277,7 +278,8 @@ def tokens_of(rng: random.Random) -> SimpleNamespace:
     return SimpleNamespace(token_hex=lambda size: rng.randbytes(size).hex())
 
 
-def _stat(node: Inode) -> os.stat_result:
+def _stat(node: Inode, size_bytes: int | None = None) -> os.stat_result:
     mode = _FOLDER if node.is_folder else _FILE
     when = int(node.modified)
-    return os.stat_result((mode, node.number, _DEVICE, node.links, 0, 0, len(node.data), when, when, when))
+    size = len(node.data) if size_bytes is None else size_bytes
+    return os.stat_result((mode, node.number, _DEVICE, node.links, 0, 0, size, when, when, when))

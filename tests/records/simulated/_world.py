@@ -32,7 +32,7 @@ def _baton() -> threading.Lock:
 class Process:
     """One process: what it has open, and what it remembers."""
 
-    MEMORY: ClassVar[dict[str, type]] = {"_DURABLE_FOLDERS": set, "_UNSYNCED": dict, "_UNSYNCABLE": set}
+    MEMORY: ClassVar[dict[str, type]] = {"_DURABLE_FOLDERS": dict, "_UNSYNCED": dict, "_UNSYNCABLE": set}
 
     def __init__(self, machine: Machine, number: int, name: str) -> None:
         self.machine = machine
@@ -46,7 +46,9 @@ class Process:
         self.opened: dict[int, Opened] = {}
         self.mapped: list[Mapping] = []
         self.next_descriptor = 3
-        self.memory = {name: kind() for name, kind in self.MEMORY.items()}  # what `_durable` knows of the folders
+        self.memory = {
+            name: kind() for name, kind in self.MEMORY.items()
+        }  # what `_durable_folders` knows of the folders
         self.problem: BaseException | None = None
 
 

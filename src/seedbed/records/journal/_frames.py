@@ -15,7 +15,7 @@ from seedbed.records.canonical._canonical import Json, encode
 from seedbed.records.canonical._seal import seal_encoded, unseal
 from seedbed.records.storage._local import read_regular, refusal
 
-__all__ = ["Entry", "FrameReader", "Frames", "encoded_frame", "frame", "parse_frames", "read_frames"]
+__all__ = ["Entry", "FrameReader", "Frames", "encoded_frame", "frame", "is_foreign", "parse_frames", "read_frames"]
 
 _GENESIS = "0" * 64
 _SCHEMA_VERSION = 1
@@ -139,6 +139,12 @@ def parse_frames(data: bytes, path: Path | str) -> Frames:
     reader = FrameReader(lambda: io.BytesIO(data), path)
     entries = tuple(reader.more())
     return Frames(entries, reader.whole_bytes, len(data) - reader.whole_bytes)
+
+
+def is_foreign(data: bytes) -> bool:
+    """Whether no writer of a log left `data`, neither whole nor torn, with holes or damaged in one place."""
+    has_mark = any(mark in data for mark in (b'{"body":', b',"digest":"', b"\0"))
+    return not has_mark and not b'{"body":'.startswith(data)
 
 
 def _parse(line: bytes, head: tuple[int, str]) -> Entry:

@@ -8,8 +8,8 @@ a thread of the log does that. So a crash of the machine loses at most `commit_s
 import logging
 import reprlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
@@ -59,12 +59,14 @@ class EventsLog:
         self._attempt = attempt
         self._clean_names: set[str] = set()
         self._unsealed: list[bytes] = []  # the points that are in the tail
-        self._dirty = False
+        self._durable = file.num_records  # the record up to which the log is on the disk
         self._is_ready = False  # for a point in the tail: open, no seal is half done, and the thread runs
         self._is_closed = False
+        self._problem: SeedbedError | None = None  # of the log's thread
+        self._syncing = threading.RLock()  # taken before the other one: beside a slow sync points are logged
         self._lock = threading.RLock()
         self._owner = Owner()
-        self._committer = _BackgroundCommitter(self.commit, self._lock, commit_seconds)
+        self._committer = _BackgroundCommitter(self, commit_seconds)
 
     @classmethod
     def open(cls, path: Path, *, attempt: int = 1, commit_seconds: float = 1.0) -> Self:
@@ -93,8 +95,8 @@ class EventsLog:
 
         When this returns, a killed process does not lose the point. Raises InvalidInput for a step that is no integer,
         for values that are not numbers and for names that are not texts or are the same after redaction; Conflict in a
-        forked child and when the log is closed; StoreUnavailable when this write, or an earlier one by the log's
-        thread, failed.
+        forked child, when the log is closed and when another process has opened it since; StoreUnavailable when this
+        write, or an earlier one by the log's thread, failed.
         """
         number = step if type(step) is int and -LARGEST_EXACT <= step <= LARGEST_EXACT else _integer(step)
         clean: dict[str, Json] = {}
@@ -124,36 +126,49 @@ class EventsLog:
     def commit(self) -> None:
         """Make everything logged so far durable, which closing the log did too.
 
-        Raises StoreUnavailable, and Conflict in a forked child.
+        Raises StoreUnavailable, and Conflict in a forked child and when another process has opened the log since.
         """
         self._owner.require_here("this log")
-        with self._lock:
-            if self._is_closed:
-                return
-            self._is_ready = False  # where this fails, the next point is told of it
-            self._settle()
-            if self._unsealed:
-                self._seal()
-            if self._dirty:
+        with self._syncing:
+            with self._lock:
+                if self._is_closed:
+                    return
+                self._settle()
+                if self._unsealed:
+                    self._seal()
+                last = self._file.num_records
+            if last > self._durable:
                 self._file.sync()
-                self._dirty = False
+                self._durable = last
+
+    def commit_beside(self) -> bool:
+        """As `commit`, by the log's thread; where it fails, the next point is told of it, and this returns False."""
+        try:
+            self.commit()
+        except SeedbedError as problem:
+            with self._lock:
+                self._problem, self._is_ready = problem, False
+        return self._problem is None
 
     def close(self) -> None:
-        """Commit and close the file, once. Raises StoreUnavailable, also when a write by the log's thread failed."""
+        """Commit and close the file, once. Raises as `commit`, also when a commit by the log's thread failed."""
         self._owner.require_here("this log")
-        with self._lock:
+        with self._syncing, self._lock:
             if self._is_closed:
                 return
             try:
-                self._committer.raise_problem()
+                self._raise_problem()
                 self.commit()
-            finally:
-                self._shut()
-                self._tail.close()
+                self._file.require_own()
+            except BaseException:
+                self.abandon()
+                raise
+            self._shut()
+            self._tail.close()
 
     def abandon(self) -> None:
-        """Close the file and write nothing, since another process writes the log now; its tail stays as it is."""
-        with self._lock:
+        """Close the file and write nothing, such as where another process writes the log now; its tail is left."""
+        with self._syncing, self._lock:
             self._shut()
             self._tail.release()
 
@@ -169,9 +184,14 @@ class EventsLog:
             raise Conflict(
                 f"the log {self._path} is closed and takes no more points; log them before, or open the log again"
             )
+        self._raise_problem()
         self._committer.start()
         self._settle()
         self._is_ready = True
+
+    def _raise_problem(self) -> None:
+        if self._problem:
+            raise self._problem
 
     def _shut(self) -> None:
         self._is_ready, self._is_closed = False, True
@@ -180,7 +200,7 @@ class EventsLog:
 
     def _seal(self, *more: bytes) -> None:
         """Write the points of the tail, and `more`, as one record. Where that fails, those of the tail stay there."""
-        self._is_ready, self._dirty = False, True
+        self._is_ready = False
         self._file.append_encoded(_STEPS, _sealed(self._attempt, [*self._unsealed, *more]))
         self._settle()
 
@@ -196,22 +216,16 @@ class EventsLog:
 
 
 class _BackgroundCommitter:
-    """Calls `commit` at regular intervals in its own thread; `raise_problem` raises its error in the caller's.
+    """Commits `log` at regular intervals in a thread of its own, until that fails or nobody has the log any more."""
 
-    An error is known by the time that `lock` is free again.
-    """
-
-    def __init__(self, commit: Callable[[], None], lock: AbstractContextManager[object], every_seconds: float) -> None:
-        self._commit = commit
-        self._lock = lock
+    def __init__(self, log: EventsLog, every_seconds: float) -> None:
+        stopped = self._stopped = threading.Event()
+        self._log = weakref.ref(log, lambda _: stopped.set())
         self._every_seconds = every_seconds
-        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._problem: SeedbedError | None = None
 
     def start(self) -> None:
-        """Start the thread, once. Raises the error of an earlier commit."""
-        self.raise_problem()
+        """Start the thread, once."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="seedbed-events", daemon=True)
             self._thread.start()
@@ -219,17 +233,13 @@ class _BackgroundCommitter:
     def stop(self) -> None:
         self._stopped.set()
 
-    def raise_problem(self) -> None:
-        if self._problem:
-            raise self._problem
-
     def _run(self) -> None:
-        while self._problem is None and not self._stopped.wait(self._every_seconds):
-            with self._lock:
-                try:
-                    self._commit()
-                except SeedbedError as problem:
-                    self._problem = problem
+        while not self._stopped.wait(self._every_seconds) and self._commit():
+            pass
+
+    def _commit(self) -> bool:
+        log = self._log()  # for no longer than this: who drops it ends the thread
+        return log is not None and log.commit_beside()
 
 
 def events_of(kind: str, payload: Mapping[str, Any]) -> Iterator[Event]:

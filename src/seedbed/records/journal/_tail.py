@@ -76,10 +76,9 @@ class TailFile:
         self.after = after  # at the end: an interrupt may come before, and then this is done again
 
     def close(self) -> None:
-        """Close the file, and remove it unless it holds points. Raises StoreUnavailable."""
+        """Close the file and remove it, since its points are in the log. Raises StoreUnavailable."""
         self.release()
-        if self._end == _HEAD_BYTES:
-            remove(self._path)
+        remove(self._path)
 
     def release(self) -> None:
         """Close the file, and leave it."""
@@ -93,7 +92,7 @@ class TailFile:
             return None
         try:
             self._bytes = mapped(self._path, _SIZE_BYTES)
-        except StoreUnavailable:
+        except (FileExistsError, StoreUnavailable):
             self._is_refused = True
             return None
         words = memoryview(self._bytes)[:_HEAD_BYTES].cast("Q")

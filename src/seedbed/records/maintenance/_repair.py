@@ -103,7 +103,7 @@ def _repair_log(store: Store, key: str) -> str:
     if is_tail:
         store.files.remove(key)
     elif isinstance(store.files, LocalFiles):
-        FramedFile.open(store.files.path(key))[0].close()
+        FramedFile.cut_torn(store.files.path(key))
     else:
         store.files.replace(key, data[:whole])
     return kept

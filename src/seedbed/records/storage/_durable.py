@@ -1,4 +1,4 @@
-"""The only file that makes bytes durable: create-only publication, replacement and appending.
+"""Makes bytes durable, with `_durable_folders` and nothing else: create-only publication, replacement and appending.
 
 Every function here writes until all is written, syncs the file, publishes it, syncs the directory, and only then
 returns, unless its name or an argument says that it is not durable. A failed sync is final: the kernel may have dropped
@@ -14,9 +14,17 @@ import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
+from weakref import finalize
 
 from seedbed.errors import StoreUnavailable
+from seedbed.records.storage._durable_folders import (
+    durable_folder,
+    made_folder,
+    make_folders,
+    opened_folder,
+    remember_unsynced,
+)
 
 __all__ = [
     "TEMPORARY_PREFIX",
@@ -33,13 +41,10 @@ __all__ = [
 TEMPORARY_PREFIX = ".tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR}
 _TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}  # by a folder, a file, a link to itself, a pipe
+_Found = TypeVar("_Found")
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}  # in /proc no folder can be made
+_NEW_TO_MAP = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
-# The folders that this process knows to be durable. This only saves syncs: nothing depends on it.
-_DURABLE_FOLDERS: set[Path] = set()
-# The files that this process created without a sync, by their folder: the next durable call there syncs them first.
-_UNSYNCED: dict[Path, set[str]] = {}
-_UNSYNCABLE: set[Path] = set()  # the folders in which that failed
 
 
 def create(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -52,15 +57,15 @@ def create(path: Path, data: bytes, *, durable: bool = True) -> None:
     """
     with _durable_call("create", path):
         if durable:
-            with _durable_folder(path.parent) as directory:
+            with durable_folder(path.parent) as directory:
                 try:
                     _link_new(directory, path.name, data, durable=True)
                 finally:
                     os.fsync(directory)
         else:
-            with _made_folder(path.parent) as directory:
+            with made_folder(path.parent) as directory:
                 _link_new(directory, path.name, data, durable=False)
-            _UNSYNCED.setdefault(path.parent.absolute(), set()).add(path.name)
+            remember_unsynced(path.parent.absolute(), path.name)
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -71,7 +76,7 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     """
     if not durable:
         return replace_view(os.fspath(path), data)
-    with _durable_call("replace", path), _durable_folder(path.parent) as directory:
+    with _durable_call("replace", path), durable_folder(path.parent) as directory:
         _write_and_rename(directory, path.name, data, durable=True)
         os.fsync(directory)
     return None
@@ -83,7 +88,7 @@ def replace_view(path: str, data: bytes) -> None:
         try:  # opening or checking the folder would take as long as writing
             _write_and_rename(None, path, data, durable=False)
         except FileNotFoundError:
-            _make_folders(Path(path).parent)
+            make_folders(Path(path).parent)
             _write_and_rename(None, path, data, durable=False)
 
 
@@ -103,7 +108,7 @@ def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
     """
     with _durable_call("remove", path):
         try:
-            with _folder(path.parent) as directory:
+            with opened_folder(path.parent) as directory:
                 if unless_since is None:
                     os.unlink(path.name, dir_fd=directory)
                     return True
@@ -138,6 +143,8 @@ def _modified(directory: int, name: str) -> datetime:
 class AppendFile:
     """A file that is only appended to, created durably. After one failed call every further call fails.
 
+    It is closed when it is dropped.
+
     A call that an interrupt ended has not failed. Of an append, all, a part or nothing is written, and who appends
     looks; the disk has reported no error to a sync, so the next one makes everything durable.
     """
@@ -145,13 +152,14 @@ class AppendFile:
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
+        self._dropped = finalize(self, os.close, descriptor)
         self._broken = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        with _durable_call("open", path), _durable_folder(path.parent) as directory:
+        with _durable_call("open", path), durable_folder(path.parent) as directory:
             descriptor = regular(os.open(path.name, flags, 0o644, dir_fd=directory))
             try:
                 # Also when it existed: its creator may have died before the file name was durable.
@@ -165,6 +173,13 @@ class AppendFile:
         """Write all of `data` at the end; durable only after `sync`. Raises StoreUnavailable."""
         self._call("append to", _write_all, data)
 
+    def is_own(self, size_bytes: int) -> bool:
+        """Whether the file has a name and `size_bytes`; where not, another process replaced, deleted or changed it.
+
+        Raises StoreUnavailable.
+        """
+        return self._call("append to", _named_size) == size_bytes
+
     def sync(self) -> None:
         """Make everything appended durable. Raises StoreUnavailable; after that every call does."""
         self._call("sync", os.fsync)
@@ -176,15 +191,16 @@ class AppendFile:
     def close(self) -> None:
         """Close the file without syncing it."""
         if self._descriptor >= 0:
+            self._dropped.detach()
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _call(self, doing: str, call: Callable[..., object], *args: object) -> None:
+    def _call(self, doing: str, call: Callable[..., _Found], *args: object) -> _Found:
         # Without the context manager of the other calls, which takes as long as the write.
         if self._broken or self._descriptor < 0:
             raise self._refusal(doing)
         try:
-            call(self._descriptor, *args)
+            return call(self._descriptor, *args)
         except OSError as problem:
             self._broken = True  # at once: the disk reports an error once, and an interrupt may come from here on
             raise _unavailable(doing, self._path, problem) from problem
@@ -197,10 +213,17 @@ class AppendFile:
 def mapped(path: Path, size_bytes: int) -> mmap.mmap:
     """An empty file of `size_bytes` at `path`, in memory: what is written there survives the process, not the machine.
 
-    Raises StoreUnavailable where the disk is full, or the file system maps no files.
+    Whoever has mapped the one that was there goes on in that, which has no name any more.
+    Raises FileExistsError when another process makes one at this moment, and StoreUnavailable where the disk is full,
+    or the file system maps no files.
     """
     with _durable_call("map", path):
-        descriptor = regular(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o644))
+        try:
+            descriptor = os.open(path, _NEW_TO_MAP, 0o644)
+        except FileExistsError:
+            os.close(regular(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)))
+            _discard(os.fspath(path), None)
+            descriptor = os.open(path, _NEW_TO_MAP, 0o644)
         try:
             os.posix_fallocate(descriptor, 0, size_bytes)  # on a full disk a page without room would end the process
             return mmap.mmap(descriptor, size_bytes)
@@ -243,94 +266,6 @@ def _unavailable(doing: str, path: Path | str, problem: OSError) -> StoreUnavail
         cure = "its folder cannot be written to; choose another one or give this process the right to"
     told = f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged"
     return StoreUnavailable(f"{told}; {cure}, then try again")
-
-
-@contextlib.contextmanager
-def _folder(path: Path) -> Iterator[int]:
-    descriptor = _opened(path)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-@contextlib.contextmanager
-def _durable_folder(path: Path) -> Iterator[int]:
-    """The folder at `path`, created if needed, with durable names of it and of all folders above it.
-
-    What was created in it without a sync is durable once the caller has synced the folder.
-    """
-    with _made_folder(path) as descriptor:
-        place = path.absolute()
-        _make_names_durable(place)
-        if unsynced := _UNSYNCED.get(place):
-            _sync_created(place, descriptor, unsynced)
-        yield descriptor
-
-
-@contextlib.contextmanager
-def _made_folder(path: Path) -> Iterator[int]:
-    """The folder at `path`, created if needed."""
-    try:
-        descriptor = _opened(path)
-    except FileNotFoundError:
-        _make_folders(path)
-        descriptor = _opened(path)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _sync_created(path: Path, directory: int, names: set[str]) -> None:
-    """Sync the bytes of the files `names` in the folder at `path`. Once that failed it always fails."""
-    if path in _UNSYNCABLE:
-        raise OSError(errno.EIO, "an earlier sync of a file in its folder failed")
-    for name in sorted(names):
-        with contextlib.suppress(FileNotFoundError):  # somebody has deleted it
-            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
-            try:
-                os.fsync(descriptor)
-            except OSError:
-                _UNSYNCABLE.add(path)
-                raise
-            finally:
-                os.close(descriptor)
-        names.discard(name)
-
-
-def _make_folders(path: Path) -> None:
-    _DURABLE_FOLDERS.discard(path.absolute())  # it was there before, and has been deleted
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.mkdir(path)  # noqa: PTH102  every call goes through `os`, where tests make each one fail
-        except FileNotFoundError:
-            _make_folders(path.parent)
-            os.mkdir(path)  # noqa: PTH102
-
-
-def _make_names_durable(path: Path) -> None:
-    """Make the names of the folder at `path` and of those above it durable, once per process.
-
-    Also when they existed: their creator may have died before it synced them.
-    """
-    if path in _DURABLE_FOLDERS:
-        return
-    if _may_be_new(path):
-        _make_names_durable(path.parent)
-        with _folder(path.parent) as above:
-            os.fsync(above)
-    _DURABLE_FOLDERS.add(path)
-
-
-def _may_be_new(path: Path) -> bool:
-    # In a folder that is read-only nothing was created; a mount point is not part of the file system above it.
-    above = path.parent
-    return above != path and os.access(above, os.W_OK) and os.stat(above).st_dev == os.stat(path).st_dev  # noqa: PTH116
 
 
 def _link_new(directory: int, name: str, data: bytes, *, durable: bool) -> None:
@@ -398,6 +333,17 @@ def _discard(name: str, directory: int | None) -> None:
     # A temporary file that is left costs only space, and fsck reports it: the first error must be the one raised.
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=directory)
+
+
+def _named_size(descriptor: int) -> int:
+    """The size of an open file in bytes; -1 when it has no name any more."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError as problem:
+        if problem.errno != errno.ESTALE:  # as a server of NFS says of such a file
+            raise
+        return -1
+    return found.st_size if found.st_nlink else -1
 
 
 def _truncate(descriptor: int, length_bytes: int) -> None:

@@ -36,14 +36,12 @@ def turn(folder: Path) -> Iterator[Callable[[], None]]:
     except OSError:  # no folder yet, so no other writer
         yield _nothing
         return
+    place = _Place(descriptor)
     try:
-        place = _Place(descriptor)
         place.wait()
         yield place.wait
     finally:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile has the folder open too
-        os.close(descriptor)
+        place.leave()
 
 
 @contextlib.contextmanager
@@ -63,6 +61,7 @@ class _Place:
         self._descriptor = descriptor
         self._is_queued = False
         self._has_come = threading.Event()
+        self._is_left = False
 
     def wait(self) -> None:
         """Wait for the turn, until nobody has recorded anything for a moment."""
@@ -76,6 +75,12 @@ class _Place:
             before, recorded = recorded, self._newest()
             if recorded == before:
                 return
+
+    def leave(self) -> None:
+        """Give the turn back, also one that comes later, and close the folder."""
+        self._is_left = True  # first: what comes from here on is given back by `_take`
+        _give_back(self._descriptor)
+        os.close(self._descriptor)
 
     def _newest(self) -> int:
         """When something was recorded last."""
@@ -109,6 +114,14 @@ class _Place:
     def _take(self, own: int) -> None:
         with contextlib.suppress(OSError):
             fcntl.flock(own, fcntl.LOCK_EX)
-        os.close(own)  # a writer that still waits has the folder open, and so the turn; else it ends here
+        if self._is_left:  # a writer that still waits has the folder open, and so the turn
+            _give_back(own)
+        os.close(own)
         _queues.release()
         self._has_come.set()
+
+
+def _give_back(descriptor: int) -> None:
+    """Give the turn back: closing is not enough, since a child that was forked meanwhile has the folder open too."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
