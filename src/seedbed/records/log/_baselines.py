@@ -238,7 +238,7 @@ def _better_of(metric: str) -> Better:
 
 
 def _group(commit: Commit) -> str:
-    return commit.snapshot.digests["comparison_group"]
+    return commit.side.digests["comparison_group"]
 
 
 def _promotion(commit: Commit, reason: str, now: datetime, rule: PromotionRule | None) -> Promotion:
