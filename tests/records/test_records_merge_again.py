@@ -29,6 +29,7 @@ from seedbed.records import (
 from seedbed.records._status import Status
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.maintenance import _adoption, _merge, _recovery
+from seedbed.records.maintenance._expiries import expire_copies
 from seedbed.records.maintenance._findings import RECOVER_BASELINE
 from seedbed.records.maintenance._incoming import Incoming
 from seedbed.records.storage import create
@@ -428,6 +429,19 @@ def test_a_loss_that_was_accepted_there_is_told_apart(stores: tuple[Store, Store
     assert [log.is_quarantined(seq) for seq in (1, 2, 3)] == [True, False, False]
 
 
+def test_two_runs_of_a_name_stay_apart_in_each_of_their_attempts(stores: tuple[Store, Store]) -> None:
+    store, other = stores
+    commit(store, "b1", ap=0.1)
+    again(other).log(PROJECT).append(draft("b1", ap=0.5, attempt=2), {}, other.clock.now())
+    first, second = merge(store, again(other))
+    assert (first.seq, first.problem.partition(";")[0]) == (
+        None,
+        "attempt 1 of b1:TRAINING of flights has other content here",
+    )
+    assert second.problem.startswith("b1:TRAINING of flights is another run here,")
+    assert (first.seq, second.seq) == (None, None)
+
+
 def test_both_attempts_of_one_run_come_if_both_are_committed(stores: tuple[Store, Store]) -> None:
     store, other = stores
     again(other).log(PROJECT).append(draft("b1", ap=0.5, attempt=2), {}, other.clock.now())
@@ -461,3 +475,13 @@ def test_who_always_meets_another_claim_gives_up(stores: tuple[Store, Store], mo
 
     monkeypatch.setattr(type(store.files), "create", taken)
     assert "b1:TRAINING of flights has begun here at this moment" in only(merge(store, other)).problem
+
+
+def test_what_has_expired_is_recorded_once(stores: tuple[Store, Store]) -> None:
+    _, other = stores
+    expired(other, 1)
+    made = other.log(PROJECT).read(1)
+    [expiry] = Expiries(other.files, PROJECT).history()
+    for _ in range(2):
+        expire_copies(other, PROJECT, [(made, expiry)])
+    assert Expiries(other.files, PROJECT).history() == [expiry]

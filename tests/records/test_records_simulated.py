@@ -15,7 +15,7 @@ from seedbed.records import _store
 from seedbed.records.storage import _durable
 
 PROGRAM = Path(__file__).with_name("records_simulated_program.py")
-FEW = 400  # schedules within which each removed promise must be missed
+FEW = 1000  # schedules within which each removed promise must be missed
 
 
 def program(*arguments: object, hash_seed: str = "0") -> "subprocess.CompletedProcess[str]":

@@ -174,14 +174,8 @@ class Store:
 
     def _claim(self, project: str, run_id: str, stage: Stage, attempt: int) -> ActiveRun:
         # A name that the store has already goes on, also one that nothing new can have.
-        if project not in (known := self.projects()):
-            if not is_new_name(project):
-                raise no_new_name("project", project)
-            if alike := [name for name in known if name.lower() == project.lower()]:
-                raise InvalidInput(
-                    f"the project {project!r} differs from {alike[0]!r} in the case of letters alone, and on many file "
-                    "systems both would share their files; use that one, or another name"
-                )
+        if not self.log(project).head():
+            self._require_new_project(project)
         if not is_new_name(run_id) and run_id not in self._run_ids(project):
             raise no_new_name("run_id", run_id)
         now = self.clock.now()
@@ -196,6 +190,19 @@ class Store:
             process=this_process(),
         )
         return ActiveRun.claim(self._place, self.log(project), status, self.clock)
+
+    def _require_new_project(self, project: str) -> None:
+        """Raise InvalidInput if the store has no such project, and can have none of that name."""
+        known = self.projects()
+        if project in known:
+            return
+        if not is_new_name(project):
+            raise no_new_name("project", project)
+        if alike := [name for name in known if name.lower() == project.lower()]:
+            raise InvalidInput(
+                f"the project {project!r} differs from {alike[0]!r} in the case of letters alone, and on many file "
+                "systems both would share their files; use that one, or another name"
+            )
 
     def runs(self, project: str | None = None) -> list[RunView]:
         """Every stage of every run, project by project: first the committed by seq, then the unfinished by start time.

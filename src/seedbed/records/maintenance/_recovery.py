@@ -18,6 +18,7 @@ from seedbed.records.maintenance._expiries import Expiries, expire_copies
 from seedbed.records.maintenance._findings import KEEP
 from seedbed.records.maintenance._inventory import Progress, take_inventory
 from seedbed.records.maintenance._losses import give_up, set_record_aside, stands_there
+from seedbed.records.snapshot._commit import Commit
 from seedbed.records.storage._files import Files, Unreadable
 from seedbed.records.storage._layout import log_folder
 
@@ -97,14 +98,18 @@ def _renumbered(store: Store, scan: CommitScan, copies: Sequence[LostCopy]) -> I
 def _anew(store: Store, log: CommitLog, scan: CommitScan, copy: LostCopy) -> Recovered:
     try:
         problem = judged(store, copy, scan.expected(copy.record)).problem
-        made = None if problem else adopt(store, log, copy.commit)
-        if made:
-            scan.chains.setdefault(log.project, ChainCheck(log.key)).add(made)
+        made = None if problem else _adopted(store, log, scan, copy)
     except Conflict as refused:  # the run has another commit of the same attempt
         problem, made = f"{str(refused).partition(';')[0]}; {KEEP}", None
     except StoreUnavailable as refused:
         problem, made = str(refused), None
     return _recovered(copy, None if made is None else made.seq, problem)
+
+
+def _adopted(store: Store, log: CommitLog, scan: CommitScan, copy: LostCopy) -> Commit:
+    made = adopt(store, log, copy.commit)
+    scan.chains.setdefault(log.project, ChainCheck(log.key)).add(made)
+    return made
 
 
 def _settle(store: Store, project: str, chain: ChainCheck) -> None:
