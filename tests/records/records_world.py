@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome, Stage
-from seedbed.records import Commit, Snapshot, SnapshotDraft, Store, digest, required_fields, write_views
+from seedbed.records import ActiveRun, Commit, Snapshot, SnapshotDraft, Store, digest, required_fields, write_views
+from seedbed.records._status import Status
 from seedbed.records.snapshot._draft import build_body
 from seedbed.records.snapshot._snapshot import NO_BASELINE, NO_PREDECESSOR
 
@@ -105,6 +106,15 @@ def commit(store: Store, run_id: str, **options: Any) -> Any:
     run = store.start(PROJECT, run_id, options.get("stage", Stage.TRAINING))
     run.log(1, {"loss": 0.5})
     return run.finish(draft(run_id, attempt=run.attempt, **options))
+
+
+def pretend_process(run: ActiveRun, **changes: Any) -> None:
+    """Rewrite whose process an attempt is, as if another one had started it."""
+    for path in (run.path(f"attempt-{run.attempt}.json"), run.path("status.json")):
+        if path.exists():
+            status = Status.model_validate_json(path.read_bytes())
+            process = status.process.model_copy(update=changes)
+            path.write_text(status.model_copy(update={"process": process}).model_dump_json())
 
 
 def all_views(store: Store) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from records_points import NEVER
-from records_world import PROJECT, commit, draft
+from records_world import PROJECT, commit, draft, pretend_process
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
@@ -19,7 +19,6 @@ from seedbed.records import (
     read_step_events,
     run_events,
 )
-from seedbed.records._status import Status
 from seedbed.testing import FakeClock, durable_faults, fails_with
 
 TRAINING = Stage.TRAINING
@@ -33,15 +32,6 @@ def clock():
 @pytest.fixture
 def store(tmp_path, clock):
     return Store.open(tmp_path / "store", create=True, clock=clock)
-
-
-def pretend_process(run, **changes):
-    """Rewrite whose process an attempt is, as if another one had started it."""
-    for path in (run.path(f"attempt-{run.attempt}.json"), run.path("status.json")):
-        if path.exists():
-            status = Status.model_validate_json(path.read_bytes())
-            process = status.process.model_copy(update=changes)
-            path.write_text(status.model_copy(update={"process": process}).model_dump_json())
 
 
 def test_a_finish_leaves_no_view_of_something_else_behind(store):

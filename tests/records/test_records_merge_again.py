@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, again, commit, draft, key, store_of_three
+from records_world import PROJECT, again, commit, draft, key, pretend_process, store_of_three
 
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, StoreDamaged
@@ -26,7 +26,6 @@ from seedbed.records import (
     run_events,
     verify,
 )
-from seedbed.records._status import Status
 from seedbed.records.canonical._seal import seal, unseal
 from seedbed.records.maintenance import _adoption, _merge, _recovery
 from seedbed.records.maintenance._expiries import expire_copies
@@ -205,17 +204,8 @@ def gone_apart(tmp_path: Path, *, has_logged: bool = True) -> tuple[Store, Store
         run.log(1, {"loss": 0.5})
         run.beat()
     run.path("model.pt").write_bytes(b"at step 1")
-    gone = _gone(run.path("attempt-1.json"))
-    run.path("attempt-1.json").write_text(gone)
-    run.path("status.json").unlink(missing_ok=True)
+    pretend_process(run, start_ticks=1)  # it is gone
     return store, Store.open(shutil.copytree(store.work, tmp_path / "cluster"))
-
-
-def _gone(claim: Path) -> str:
-    """The claim, as of a process that is gone."""
-    found = Status.model_validate_json(claim.read_bytes())
-    process = found.process.model_copy(update={"start_ticks": 1})
-    return found.model_copy(update={"process": process}).model_dump_json() + "\n"
 
 
 def finished_there(other: Store) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from records_world import PROJECT, commit, draft
+from records_world import PROJECT, commit, draft, pretend_process
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
@@ -25,7 +25,7 @@ from seedbed.records import (
     verify,
     write_views,
 )
-from seedbed.records._status import Status, is_alive, read_status, this_process
+from seedbed.records._status import is_alive, read_status, this_process
 from seedbed.records.storage import StoredFile, create
 from seedbed.testing import FakeClock, durable_faults
 
@@ -40,15 +40,6 @@ def clock():
 @pytest.fixture
 def store(tmp_path, clock):
     return Store.open(tmp_path / "store", create=True, clock=clock)
-
-
-def pretend_process(run, **changes):
-    """Rewrite whose process an attempt is, as if another one had started it."""
-    for path in (run.path(f"attempt-{run.attempt}.json"), run.path("status.json")):
-        if path.exists():
-            status = Status.model_validate_json(path.read_bytes())
-            process = status.process.model_copy(update=changes)
-            path.write_text(status.model_copy(update={"process": process}).model_dump_json())
 
 
 def test_a_store_is_made_once_and_opened_again(tmp_path):
