@@ -1,8 +1,7 @@
 """Remove one durability promise of the store at a time, and show which test fails first.
 
-Every `os.fsync` in `_durable.py` and `_durable_folders.py` is removed in turn, and so is everything that makes
-publication create-only, on a file system and in a bucket. A row without a failing test is a gap: then this exits
-with 1. Takes about ten minutes.
+Every `os.fsync` in `_durable.py` is removed in turn, and so is everything that makes publication create-only, on a file
+system and in a bucket. A row without a failing test is a gap: then this exits with 1. Takes about ten minutes.
 
     python scripts/mutate_durable.py
     python scripts/mutate_durable.py --json
@@ -69,15 +68,15 @@ def main() -> int:
 
 def syncs() -> Iterator[Removal]:
     """The removal of every call of os.fsync, named by its function."""
-    for file in (f"{STORAGE}/_durable.py", f"{STORAGE}/_durable_folders.py"):
-        source = (ROOT / file).read_text()
-        for function in ast.walk(ast.parse(source)):
-            if not isinstance(function, ast.FunctionDef):
-                continue
-            for node in ast.walk(function):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.fsync":
-                    call = ast.get_source_segment(source, node) or ""
-                    yield Removal(f"the sync in {function.name}", file, node.lineno, call, "pass")
+    file = f"{STORAGE}/_durable.py"
+    source = (ROOT / file).read_text()
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.fsync":
+                call = ast.get_source_segment(source, node) or ""
+                yield Removal(f"the sync in {function.name}", file, node.lineno, call, "pass")
 
 
 def create_only() -> Iterator[Removal]:

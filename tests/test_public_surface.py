@@ -103,9 +103,9 @@ def test_a_changed_signature_changes_the_surface(tmp_path, before, after, expect
 
 
 @pytest.mark.slow
-def test_only_two_files_make_bytes_durable():
+def test_only_one_file_makes_bytes_durable():
     found = {path.name for path in SOURCES if re.search(DURABLE, code_of(path))}
-    assert found == {"_durable.py", "_durable_folders.py"}
+    assert found == {"_durable.py"}
     assert not [path for path in SOURCES if re.search(NAMES_FROM_OS, code_of(path), re.MULTILINE)]
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from unittest import mock
 
-from seedbed.records.storage import _durable, _durable_folders
+from seedbed.records.storage import _durable
 from seedbed.testing import DURABLE_CALLS
 
 Tree: TypeAlias = dict[str, bytes | None]
@@ -107,9 +107,8 @@ class Disk:
         stands_in = _Recorder(self, at)
         with (
             mock.patch.object(_durable, "os", stands_in),
-            mock.patch.object(_durable_folders, "os", stands_in),
-            mock.patch.object(_durable_folders, "_DURABLE_FOLDERS", {}),
-            mock.patch.object(_durable_folders, "_UNSYNCED", {}),
+            mock.patch.object(_durable, "_DURABLE_FOLDERS", {}),
+            mock.patch.object(_durable, "_UNSYNCED", {}),
             mock.patch.object(_durable, "finalize"),  # whatever is left open is closed below
         ):
             try:

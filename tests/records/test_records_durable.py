@@ -12,9 +12,8 @@ from records_power import Disk, states
 
 import seedbed
 from seedbed.errors import StoreUnavailable
-from seedbed.records.storage import AppendFile, _durable, _durable_folders, create, replace
-from seedbed.records.storage._durable import mapped, remove, set_aside
-from seedbed.records.storage._durable_folders import _may_be_new
+from seedbed.records.storage import AppendFile, _durable, create, replace
+from seedbed.records.storage._durable import _may_be_new, mapped, remove, set_aside
 from seedbed.testing import durable_faults, fails_with
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE]
@@ -87,11 +86,11 @@ def test_folders_that_another_process_made_again_are_made_durable_again(tmp_path
 
 
 def test_what_is_remembered_of_folders_is_bounded_and_nothing_depends_on_it(tmp_path, synced, monkeypatch):
-    monkeypatch.setattr(_durable_folders, "_MOST_REMEMBERED", 8)
-    monkeypatch.setattr(_durable_folders, "_DURABLE_FOLDERS", {})
+    monkeypatch.setattr(_durable, "_MOST_REMEMBERED", 8)
+    monkeypatch.setattr(_durable, "_DURABLE_FOLDERS", {})
     for number in range(20):
         create(tmp_path / str(number) / "file", b"x")
-        assert len(_durable_folders._DURABLE_FOLDERS) <= 8
+        assert len(_durable._DURABLE_FOLDERS) <= 8
     synced.clear()
     create(tmp_path / "0" / "other", b"x")
     assert tmp_path in synced  # again, since that was forgotten
@@ -99,9 +98,9 @@ def test_what_is_remembered_of_folders_is_bounded_and_nothing_depends_on_it(tmp_
 
 @pytest.fixture
 def _few_unsynced(monkeypatch):
-    monkeypatch.setattr(_durable_folders, "_MOST_REMEMBERED", 2)
+    monkeypatch.setattr(_durable, "_MOST_REMEMBERED", 2)
     for name, kind in (("_UNSYNCED", dict), ("_UNSYNCABLE", set)):
-        monkeypatch.setattr(_durable_folders, name, kind())
+        monkeypatch.setattr(_durable, name, kind())
 
 
 def claim(folder):
@@ -113,11 +112,11 @@ def test_of_too_many_folders_with_unsynced_files_the_oldest_are_synced(tmp_path,
     for number in range(4):
         claim(tmp_path / str(number))
     assert synced == [tmp_path / "0" / "claim", tmp_path / "1" / "claim"]
-    assert list(_durable_folders._UNSYNCED) == [tmp_path / "2", tmp_path / "3"]
+    assert list(_durable._UNSYNCED) == [tmp_path / "2", tmp_path / "3"]
     for number in (0, 3):
         create(tmp_path / str(number) / "durable", b"x")
     assert [path for path in synced if path.name == "claim"] == [tmp_path / name / "claim" for name in ("0", "1", "3")]
-    assert list(_durable_folders._UNSYNCED) == [tmp_path / "2"]
+    assert list(_durable._UNSYNCED) == [tmp_path / "2"]
 
 
 @pytest.mark.usefixtures("_few_unsynced")
@@ -127,7 +126,7 @@ def test_of_too_many_folders_one_that_is_gone_is_forgotten(tmp_path, synced):
     for number in (1, 2):
         claim(tmp_path / str(number))
     assert synced == []
-    assert list(_durable_folders._UNSYNCED) == [tmp_path / "1", tmp_path / "2"]
+    assert list(_durable._UNSYNCED) == [tmp_path / "1", tmp_path / "2"]
 
 
 @pytest.mark.usefixtures("_few_unsynced")
@@ -146,9 +145,9 @@ def test_of_too_many_folders_one_that_cannot_be_synced_is_told_where_it_matters(
         with pytest.raises(StoreUnavailable, match="an earlier sync of a file in its folder failed"):
             create(tmp_path / "1" / "durable", b"x")
     else:
-        assert tmp_path / "1" in _durable_folders._UNSYNCED
+        assert tmp_path / "1" in _durable._UNSYNCED
         create(tmp_path / "1" / "durable", b"x")
-    assert tmp_path / "1" not in _durable_folders._UNSYNCED
+    assert tmp_path / "1" not in _durable._UNSYNCED
 
 
 def test_a_folder_that_could_not_be_made_durable_is_not_taken_for_durable(tmp_path, synced):
@@ -492,11 +491,11 @@ def test_the_name_that_a_removal_set_aside_is_known_again():
     assert set_aside(".tmp-0123456789abcdef") is None
 
 
-def test_only_two_files_make_bytes_durable():
+def test_only_one_file_makes_bytes_durable():
     calls = re.compile(r"\bos\.(fsync|fdatasync|link|replace|rename|renames|truncate|ftruncate)\b|\.rename\(")
     root = Path(seedbed.__file__).parent
     found = {path.name for path in root.rglob("*.py") if calls.search(path.read_text())}
-    assert found == {"_durable.py", "_durable_folders.py"}
+    assert found == {"_durable.py"}
 
 
 def test_what_was_created_without_a_sync_is_durable_with_the_first_durable_file_beside_it(tmp_path):

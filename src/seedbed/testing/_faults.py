@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from seedbed.records.storage import _durable, _durable_folders
+from seedbed.records.storage import _durable
 
 __all__ = ["DURABLE_CALLS", "dies", "durable_faults", "fails_with"]
 
@@ -24,7 +24,7 @@ def durable_faults(at: int = 0, fault: Callable[[], None] = lambda: None) -> Ite
     """
     calls: list[str] = []
     faulty = _FaultyOs(calls, at, fault)
-    with mock.patch.object(_durable, "os", faulty), mock.patch.object(_durable_folders, "os", faulty):
+    with mock.patch.object(_durable, "os", faulty):
         yield calls
 
 

@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from seedbed.records.journal._step_metrics import EventsLog
-from seedbed.records.storage import _durable, _durable_folders, _local
+from seedbed.records.storage import _durable, _local
 from seedbed.records.storage._durable import AppendFile
 from seedbed.records.storage._numbered_log import NumberedLog
 from simulated._schedule import Kind
@@ -40,9 +40,9 @@ REMOVALS = {
     "the sync of a named file": Removal(_durable._write_named, "os.fsync(descriptor)"),
     "the sync of the folder of a replaced file": Removal(_durable.replace, "os.fsync(directory)"),
     "the sync of the folder of a log": Removal(AppendFile.open, "os.fsync(directory)"),
-    "the sync of a claim before the files beside it": Removal(_durable_folders._sync_created, "os.fsync(descriptor)"),
+    "the sync of a claim before the files beside it": Removal(_durable._sync_created, "os.fsync(descriptor)"),
     "the sync of a log": Removal(AppendFile.sync, "os.fsync", "int"),
-    "the sync of the folders above": Removal(_durable_folders._make_names_durable, "os.fsync(above)"),
+    "the sync of the folders above": Removal(_durable._make_names_durable, "os.fsync(above)"),
     "put-if-absent by an unnamed file": Removal(
         _durable._link_new, _LINK_UNNAMED, f"_discard(name, directory), {_LINK_UNNAMED}"
     ),

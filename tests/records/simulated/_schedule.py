@@ -14,7 +14,7 @@ from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import StoreDamaged
 from seedbed.records import Store, _status, _store, fsck, gc, read_journal, repair, run_events
 from seedbed.records.journal import _step_metrics
-from seedbed.records.storage import _durable, _durable_folders, _files, _local, _numbered_log
+from seedbed.records.storage import _durable, _files, _local, _numbered_log
 from simulated._calls import SimulatedOs, files_of, maps_of, tokens_of
 from simulated._disk import Disk, Inode
 from simulated._machine import Machine
@@ -228,7 +228,7 @@ def _standing_in(world: World, rng: random.Random) -> Iterator[None]:
 
     def switched(process: Process) -> None:
         for name, value in process.memory.items():
-            setattr(_durable_folders, name, value)
+            setattr(_durable, name, value)
 
     def is_alive(process: Any) -> bool | None:
         if process.place != world.running.machine.place:
@@ -239,13 +239,12 @@ def _standing_in(world: World, rng: random.Random) -> Iterator[None]:
     tokens = tokens_of(rng)
     places: list[tuple[Any, str, Any]] = [
         (_durable, "os", calls),
-        (_durable_folders, "os", calls),
-        (_durable_folders, "_identity", lambda path: ()),  # nobody takes a folder away, to make it again
+        (_durable, "_identity", lambda path: ()),  # nobody takes a folder away, to make it again
         (_durable, "mmap", maps_of(world)),
         # The kernel closes what a process had open; of a file that is dropped nobody says when.
         (_durable, "finalize", lambda *_: SimpleNamespace(detach=lambda: None)),
         (_durable, "secrets", tokens),
-        *((_durable_folders, name, getattr(_durable_folders, name)) for name in Process.MEMORY),
+        *((_durable, name, getattr(_durable, name)) for name in Process.MEMORY),
         (_files, "secrets", tokens),
         (_local, "os", calls),
         (_local, "io", files_of(calls)),

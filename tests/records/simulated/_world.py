@@ -46,9 +46,7 @@ class Process:
         self.opened: dict[int, Opened] = {}
         self.mapped: list[Mapping] = []
         self.next_descriptor = 3
-        self.memory = {
-            name: kind() for name, kind in self.MEMORY.items()
-        }  # what `_durable_folders` knows of the folders
+        self.memory = {name: kind() for name, kind in self.MEMORY.items()}  # what `_durable` knows of the folders
         self.problem: BaseException | None = None
 
 

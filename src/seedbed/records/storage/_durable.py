@@ -1,4 +1,4 @@
-"""Makes bytes durable, with `_durable_folders` and nothing else: create-only publication, replacement and appending.
+"""The only file that makes bytes durable: create-only publication, replacement and appending.
 
 Every function here writes until all is written, syncs the file, publishes it, syncs the directory, and only then
 returns, unless its name or an argument says that it is not durable. A failed sync is final: the kernel may have dropped
@@ -18,13 +18,7 @@ from typing import Self, TypeVar
 from weakref import finalize
 
 from seedbed.errors import StoreUnavailable
-from seedbed.records.storage._durable_folders import (
-    durable_folder,
-    made_folder,
-    make_folders,
-    opened_folder,
-    remember_unsynced,
-)
+from seedbed.records.storage._owner import OwnLock
 
 __all__ = [
     "TEMPORARY_PREFIX",
@@ -45,6 +39,14 @@ _Found = TypeVar("_Found")
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}  # in /proc no folder can be made
 _NEW_TO_MAP = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+_MOST_REMEMBERED = 1024
+# The folders that this process knows to be durable, each with what tells it from one that another process made in its
+# place. This only saves syncs: nothing depends on it.
+_DURABLE_FOLDERS: dict[Path, tuple[int, ...]] = {}
+# The files that this process created without a sync, by their folder: the next durable call there syncs them first.
+_UNSYNCED: dict[Path, set[str]] = {}
+_UNSYNCABLE: set[Path] = set()  # the folders in which that failed
+_remembering = OwnLock()  # of what is unsynced
 
 
 def create(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -57,15 +59,15 @@ def create(path: Path, data: bytes, *, durable: bool = True) -> None:
     """
     with _durable_call("create", path):
         if durable:
-            with durable_folder(path.parent) as directory:
+            with _durable_folder(path.parent) as directory:
                 try:
                     _link_new(directory, path.name, data, durable=True)
                 finally:
                     os.fsync(directory)
         else:
-            with made_folder(path.parent) as directory:
+            with _made_folder(path.parent) as directory:
                 _link_new(directory, path.name, data, durable=False)
-            remember_unsynced(path.parent.absolute(), path.name)
+            _remember_unsynced(path.parent.absolute(), path.name)
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -76,7 +78,7 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     """
     if not durable:
         return replace_view(os.fspath(path), data)
-    with _durable_call("replace", path), durable_folder(path.parent) as directory:
+    with _durable_call("replace", path), _durable_folder(path.parent) as directory:
         _write_and_rename(directory, path.name, data, durable=True)
         os.fsync(directory)
     return None
@@ -88,7 +90,7 @@ def replace_view(path: str, data: bytes) -> None:
         try:  # opening or checking the folder would take as long as writing
             _write_and_rename(None, path, data, durable=False)
         except FileNotFoundError:
-            make_folders(Path(path).parent)
+            _make_folders(Path(path).parent)
             _write_and_rename(None, path, data, durable=False)
 
 
@@ -108,7 +110,7 @@ def remove(path: Path, *, unless_since: datetime | None = None) -> bool:
     """
     with _durable_call("remove", path):
         try:
-            with opened_folder(path.parent) as directory:
+            with _opened_folder(path.parent) as directory:
                 if unless_since is None:
                     os.unlink(path.name, dir_fd=directory)
                     return True
@@ -159,7 +161,7 @@ class AppendFile:
     def open(cls, path: Path) -> Self:
         """Open `path` for appending; create it, durably, when absent. Raises StoreUnavailable."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        with _durable_call("open", path), durable_folder(path.parent) as directory:
+        with _durable_call("open", path), _durable_folder(path.parent) as directory:
             descriptor = regular(os.open(path.name, flags, 0o644, dir_fd=directory))
             try:
                 # Also when it existed: its creator may have died before the file name was durable.
@@ -266,6 +268,132 @@ def _unavailable(doing: str, path: Path | str, problem: OSError) -> StoreUnavail
         cure = "its folder cannot be written to; choose another one or give this process the right to"
     told = f"cannot {doing} {path}: {problem.strerror or problem}; nothing was acknowledged"
     return StoreUnavailable(f"{told}; {cure}, then try again")
+
+
+@contextlib.contextmanager
+def _opened_folder(path: Path) -> Iterator[int]:
+    """The folder at `path`, open within the block."""
+    descriptor = _opened(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+@contextlib.contextmanager
+def _durable_folder(path: Path) -> Iterator[int]:
+    """The folder at `path`, created if needed, with durable names of it and of all folders above it.
+
+    What was created in it without a sync is durable once the caller has synced the folder.
+    """
+    with _made_folder(path) as descriptor:
+        place = path.absolute()
+        _make_names_durable(place)
+        _sync_created(place, descriptor)
+        yield descriptor
+
+
+@contextlib.contextmanager
+def _made_folder(path: Path) -> Iterator[int]:
+    """The folder at `path`, created if needed."""
+    try:
+        descriptor = _opened(path)
+    except FileNotFoundError:
+        _make_folders(path)
+        descriptor = _opened(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _remember_unsynced(folder: Path, name: str) -> None:
+    """Remember that the file `name` in `folder` is to be synced; of too many folders, do that in the oldest now."""
+    with _remembering:
+        _UNSYNCED.setdefault(folder, set()).add(name)
+        too_many = list(_UNSYNCED)[:-_MOST_REMEMBERED]
+    for oldest in too_many:
+        try:
+            with _opened_folder(oldest) as directory:
+                _sync_created(oldest, directory)
+        except FileNotFoundError:  # somebody has deleted the folder
+            _forget_unsynced(oldest)
+        except OSError:  # the next durable call there is told of it, or syncs them
+            pass
+
+
+def _forget_unsynced(folder: Path, *names: str) -> None:
+    """Forget the files `names` in `folder`; without names, all."""
+    with _remembering:
+        left = _UNSYNCED.get(folder, set())
+        left.difference_update(names or set(left))
+        if not left:
+            _UNSYNCED.pop(folder, None)
+
+
+def _sync_created(path: Path, directory: int) -> None:
+    """Sync the bytes of the files in the folder at `path` that are not synced yet. Once that failed it always fails."""
+    if path in _UNSYNCABLE:
+        raise OSError(errno.EIO, "an earlier sync of a file in its folder failed")
+    for name in sorted(_UNSYNCED.get(path, ())):
+        with contextlib.suppress(FileNotFoundError):  # somebody has deleted it
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+            try:
+                os.fsync(descriptor)
+            except OSError:
+                _UNSYNCABLE.add(path)
+                _forget_unsynced(path)
+                raise
+            finally:
+                os.close(descriptor)
+        _forget_unsynced(path, name)
+
+
+def _make_folders(path: Path) -> None:
+    """Make the folder at `path` and those above it, where they are missing; not durable yet."""
+    _DURABLE_FOLDERS.pop(path.absolute(), None)  # it was there before, and has been deleted
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.mkdir(path)  # noqa: PTH102  every call goes through `os`, where tests make each one fail
+        except FileNotFoundError:
+            _make_folders(path.parent)
+            os.mkdir(path)  # noqa: PTH102
+
+
+def _make_names_durable(path: Path) -> None:
+    """Make the names of the folder at `path` and of those above it durable, once per process.
+
+    Also when they existed: their creator may have died before it synced them.
+    """
+    which = _identity(path)
+    if _DURABLE_FOLDERS.get(path) == which:
+        return
+    if _may_be_new(path):
+        _make_names_durable(path.parent)
+        with _opened_folder(path.parent) as above:
+            os.fsync(above)
+    if len(_DURABLE_FOLDERS) >= _MOST_REMEMBERED:
+        _DURABLE_FOLDERS.clear()
+    _DURABLE_FOLDERS[path] = which
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What tells the folder at `path` from one that another process makes in its place.
+
+    That may get the same inode, but nobody can make it without changing the folder above it.
+    """
+    found, above = os.stat(path), os.stat(path.parent)  # noqa: PTH116
+    return found.st_dev, found.st_ino, above.st_ino, above.st_ctime_ns
+
+
+def _may_be_new(path: Path) -> bool:
+    # In a folder that is read-only nothing was created; a mount point is not part of the file system above it.
+    above = path.parent
+    return above != path and os.access(above, os.W_OK) and os.stat(above).st_dev == os.stat(path).st_dev  # noqa: PTH116
 
 
 def _link_new(directory: int, name: str, data: bytes, *, durable: bool) -> None:
