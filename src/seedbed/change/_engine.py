@@ -193,6 +193,10 @@ class ChangeEngine:
             self._ledger.give_up(change_id, f"the run ended before a step used it{why}")
         self._end_watches()
 
+    def release(self) -> None:
+        """End every watch and note nothing: what becomes of the changes of a run that may be resumed, nobody knows."""
+        self._end_watches()
+
     def require_effective(self) -> None:
         """Raise ContractBroken if any change failed or is unknown; the error names the first one.
 

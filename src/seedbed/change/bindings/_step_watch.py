@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings._step_hub import hub_of
 
-__all__ = ["StepWatch"]
+__all__ = ["StepWatch", "is_skipped"]
 
 Look = Callable[[int], None]
 Elsewhere = Callable[[Optimizer, int], None]
@@ -53,7 +53,7 @@ class StepWatch:
 
     def on_begin(self, optimizer: Optimizer) -> None:
         """A step begins; called by the hub."""
-        if self._reads_flag and _is_skipped(optimizer):
+        if self._reads_flag and is_skipped(optimizer):
             return
         self._steps += 1
         self._in_step = True
@@ -76,6 +76,7 @@ class StepWatch:
             self._elsewhere(optimizer, self._steps + 1)
 
 
-def _is_skipped(optimizer: Optimizer) -> bool:
+def is_skipped(optimizer: Optimizer) -> bool:
+    """Whether mixed precision skips the step that a fused optimizer is called for now."""
     found_inf = vars(optimizer).get("found_inf")
     return found_inf is not None and bool(found_inf)
