@@ -10,22 +10,22 @@ from pydantic import ValidationError
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message
 from seedbed.contracts._faults import faults_of
 from seedbed.contracts._move import move_words
-from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
-from seedbed.dashboard._differences import metric_rows, new_values
-from seedbed.dashboard._epochs import epoch_ends
-from seedbed.dashboard._history import history_of
-from seedbed.dashboard._intervals import interval_chart
-from seedbed.dashboard._measured import measured
-from seedbed.dashboard._novelty import MEANING, novelty_names, novelty_of
-from seedbed.dashboard._plots import figures, on_boundaries
-from seedbed.dashboard._requests import REACHED
-from seedbed.dashboard._results import Standing, results_of, tabled
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
 from seedbed.errors import NotFound
 from seedbed.records import Event, Snapshot, read_step_events
 from seedbed.records.compare import allowed_pairs
 from seedbed.records.storage import EVENTS, replace
+from seedbed.render.facts._course import contract_words, resume_words, unknown_words, uses_of
+from seedbed.render.facts._differences import metric_rows, new_values
+from seedbed.render.facts._epochs import epoch_ends
+from seedbed.render.facts._history import history_of
+from seedbed.render.facts._measured import measured
+from seedbed.render.facts._novelty import MEANING, novelty_names, novelty_of
+from seedbed.render.facts._requests import REACHED
+from seedbed.render.facts._results import Standing, results_of, tabled
+from seedbed.render.svg._intervals import interval_chart
+from seedbed.render.svg._plots import figures, on_boundaries
 
 __all__ = ["render_report", "write_report"]
 

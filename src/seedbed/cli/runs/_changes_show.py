@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import out, print_json, section
+from seedbed.cli.console._render import out, print_json
+from seedbed.render.text._layout import section
 
 if TYPE_CHECKING:
     from seedbed.contracts import ChangeSummary
@@ -24,8 +25,8 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
       seedbed changes show latest
       seedbed changes show latest --json
     """
-    from seedbed.cli.runs._run_details import change_text, outcome_text
     from seedbed.cli.runs._select import find_run
+    from seedbed.render.text._run_details import change_text, outcome_text
 
     view = find_run(store, run)
     summary = _summary(view)

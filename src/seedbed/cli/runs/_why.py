@@ -8,8 +8,9 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
-from seedbed.cli.console._render import out, plain_table, print_json
+from seedbed.cli.console._render import out, print_json
 from seedbed.errors import InvalidInput
+from seedbed.render.text._layout import plain_table
 
 if TYPE_CHECKING:
     from seedbed.records import CommitLog, Diff

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from seedbed.contracts import ChangeReport
 from seedbed.contracts._move import move_words
-from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
-from seedbed.dashboard._history import Points, StepSeries, thinned, trailing_mean
-from seedbed.dashboard._requests import REACHED
-from seedbed.dashboard._words import number
+from seedbed.render.facts._history import Points, StepSeries, thinned, trailing_mean
+from seedbed.render.facts._requests import REACHED
+from seedbed.render.facts._words import number
+from seedbed.render.svg._axis import Axis, Tick, data_axis, step_axis
 
 __all__ = ["Figure", "figures", "on_boundaries"]
 

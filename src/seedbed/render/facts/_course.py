@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._scores import is_number
 from seedbed.records import Snapshot
+from seedbed.render.facts._scores import is_number
 
 __all__ = ["ValueUse", "contract_words", "resume_words", "unknown_words", "uses_of"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._scores import is_number
 from seedbed.records import Snapshot
+from seedbed.render.facts._scores import is_number
 
 __all__ = ["MEANING", "NoveltyRemark", "NoveltyTable", "novelty_names", "novelty_of"]
 

@@ -3,17 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
 from seedbed.contracts import Interval
-from seedbed.dashboard._curve import small_curve
-from seedbed.dashboard._results import label
 from seedbed.records.canonical import spelled
 
-__all__ = ["FILTERS", "as_text", "day", "flat", "number", "percent", "quantity", "signed", "yes_no"]
+__all__ = ["as_text", "day", "flat", "number", "percent", "quantity", "signed", "yes_no"]
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _MINUS = "\N{MINUS SIGN}"
@@ -96,11 +93,3 @@ def _size(num_bytes: float) -> str:
             return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} {_BYTE_UNITS[-1]}"
-
-
-FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
-    {
-        filter_.__name__: filter_
-        for filter_ in (as_text, day, flat, label, number, percent, quantity, signed, small_curve, yes_no)
-    }
-)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._words import as_text
 from seedbed.records import Diff, MetricDelta
+from seedbed.render.facts._words import as_text
 
 __all__ = ["MetricRows", "metric_rows", "new_values"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.dashboard._axis import data_axis, step_axis
-from seedbed.dashboard._history import thinned, trailing_mean
+from seedbed.render.facts._history import thinned, trailing_mean
+from seedbed.render.svg._axis import data_axis, step_axis
 
 FINITE = st.floats(-1e30, 1e30).filter(lambda value: value == 0 or abs(value) > 1e-30)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seedbed.dashboard._course import ValueUse
+from seedbed.render.facts._course import ValueUse
 
 ORIGIN = "changed from outside: an input of this run"
 

@@ -6,8 +6,8 @@ from math import isfinite, nan
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._scores import Score, score_of
 from seedbed.records.canonical import read_number
+from seedbed.render.facts._scores import Score, score_of
 
 __all__ = ["Measured", "measured"]
 

@@ -6,14 +6,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seedbed.cli.console._render import compact, figure, plain_table, section
-from seedbed.cli.console._sparkline import sparkline
-from seedbed.dashboard._history import StepSeries, history_of
-from seedbed.dashboard._measured import Measured, measured
-from seedbed.dashboard._novelty import MEANING, NoveltyTable, novelty_names, novelty_of
-from seedbed.dashboard._results import Results, Row, Standing, label, results_of, tabled
-from seedbed.dashboard._scores import Score
 from seedbed.records import Event, Snapshot
+from seedbed.render.facts._history import StepSeries, history_of
+from seedbed.render.facts._measured import Measured, measured
+from seedbed.render.facts._novelty import MEANING, NoveltyTable, novelty_names, novelty_of
+from seedbed.render.facts._results import Results, Row, Standing, label, results_of, tabled
+from seedbed.render.facts._scores import Score
+from seedbed.render.text._layout import plain_table, section
+from seedbed.render.text._sparkline import sparkline
+from seedbed.render.text._values import compact, figure
 
 __all__ = ["metrics_text", "steps_text"]
 

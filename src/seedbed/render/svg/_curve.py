@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from seedbed.dashboard._axis import Axis
-from seedbed.dashboard._history import thinned
+from seedbed.render.facts._history import thinned
+from seedbed.render.svg._axis import Axis
 
 __all__ = ["small_curve"]
 

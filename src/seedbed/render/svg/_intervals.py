@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seedbed.dashboard._axis import Axis, Tick, data_axis
-from seedbed.dashboard._results import Results, Row, label
-from seedbed.dashboard._scores import Score
-from seedbed.dashboard._words import number
+from seedbed.render.facts._results import Results, Row, label
+from seedbed.render.facts._scores import Score
+from seedbed.render.facts._words import number
+from seedbed.render.svg._axis import Axis, Tick, data_axis
 
 __all__ = ["IntervalChart", "interval_chart"]
 

@@ -7,14 +7,15 @@ from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seedbed.cli.console._render import compact, duration, moment, section, size
-from seedbed.cli.runs._run_metrics import metrics_text, steps_text
 from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
 from seedbed.contracts._move import move_words
-from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
-from seedbed.dashboard._words import flat
 from seedbed.records import NOT_APPLICABLE, Commit, Diff, Event, Snapshot
 from seedbed.records.compare import allowed_pairs, one_line
+from seedbed.render.facts._course import contract_words, resume_words, unknown_words, uses_of
+from seedbed.render.facts._words import flat
+from seedbed.render.text._layout import section
+from seedbed.render.text._run_metrics import metrics_text, steps_text
+from seedbed.render.text._values import compact, duration, moment, size
 
 __all__ = ["change_text", "outcome_text", "run_details"]
 

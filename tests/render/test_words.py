@@ -2,7 +2,7 @@
 
 import pytest
 
-from seedbed.dashboard._words import day, number, quantity, signed
+from seedbed.render.facts._words import day, number, quantity, signed
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._measured import measured
-from seedbed.dashboard._scores import Score
 from seedbed.records import Snapshot
 from seedbed.records.log import better
+from seedbed.render.facts._measured import measured
+from seedbed.render.facts._scores import Score
 
 __all__ = ["Results", "Row", "Standing", "label", "results_of", "tabled"]
 

@@ -3,10 +3,10 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seedbed.cli.console._render import section
 from seedbed.contracts import CheckReport, GateReport, Verdict
-from seedbed.dashboard._results import results_of
 from seedbed.records import Snapshot
+from seedbed.render.facts._results import results_of
+from seedbed.render.text._layout import section
 
 __all__ = ["gate_text"]
 

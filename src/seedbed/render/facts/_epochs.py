@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
-from seedbed.dashboard._history import StepSeries
 from seedbed.records import Snapshot
+from seedbed.render.facts._history import StepSeries
 
 __all__ = ["epoch_ends"]
 

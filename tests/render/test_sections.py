@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from seedbed.cli.console._gate_text import gate_text
-from seedbed.cli.console._render import section
 from seedbed.contracts import CheckKind, CheckReport, GateReport, Verdict
+from seedbed.render.text._gate_text import gate_text
+from seedbed.render.text._layout import section
 
 LONG = "difference(window.edge_bps_per_hour, control_window.edge_bps_per_hour) > 0 in [-10, 10] @ 95%"
 REASON = "found 5.08144, above 3.23029 at 95% from 360 samples"
