@@ -15,7 +15,7 @@ __all__ = ["Given", "Objects", "bare_module", "objects_of"]
 
 Part = TypeVar("Part")
 
-Given: TypeAlias = "Part | Mapping[str, Part] | None"
+Given: TypeAlias = Part | Mapping[str, Part] | None
 """One object, several by name, or none."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from seedbed.loop._attempt import Attempt
 from seedbed.loop._declared import Declared, GateGiven, RuntimeGiven, config_of, gate_of, runtime_of
 from seedbed.loop._objects import Given, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
@@ -64,7 +65,11 @@ def start(
     )
     objects = objects_of(model, optimizer, scheduler)
     opened = store if isinstance(store, Store) else Store.open(store, create=True)
-    started = Run(opened, declared, objects, settings or {}, run)
+    attempt = Attempt(opened, project, run, settings or {})
+    attempt.bind(objects)
+    started = Run(attempt, declared)
+    if run is not None:
+        _ = attempt.record  # a name that cannot be had is refused here
     note_opened(started)
     return started
 
