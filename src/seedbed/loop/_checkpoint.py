@@ -29,7 +29,7 @@ def write_checkpoint(path: Path, objects: Objects, run: Mapping[str, Any], given
         torch.load(held, weights_only=True, map_location="meta" if not given else "cpu")
     except pickle.UnpicklingError as problem:
         raise InvalidInput(
-            f"checkpoint {path}: {str(problem).splitlines()[0]}; give tensors and plain values (numbers, texts, lists, "
+            f"checkpoint {path}: {_first_line(problem)}; give tensors and plain values (numbers, texts, lists, "
             "dictionaries), and of other objects their state_dict()"
         ) from None
     replace(path, held.getvalue())
@@ -42,7 +42,7 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as problem:
-        raise StoreCorrupt(f"{path}: not a checkpoint of a run: {str(problem).splitlines()[0]}") from problem
+        raise StoreCorrupt(f"{path}: not a checkpoint of a run: {_first_line(problem)}") from problem
     if not isinstance(found, dict) or not {"run", "given", *_KINDS} <= found.keys():
         raise StoreCorrupt(
             f"{path}: not a checkpoint that run.checkpoint wrote; load a file of your own with torch.load, and give "
@@ -70,6 +70,10 @@ def _parts(objects: Objects) -> dict[str, dict[str, Any]]:
             name: scheduler.state_dict() for name, scheduler in objects.schedulers.items() if _has_state(scheduler)
         },
     }
+
+
+def _first_line(problem: Exception) -> str:
+    return next(iter(str(problem).splitlines()), type(problem).__name__)
 
 
 def _has_state(scheduler: object) -> bool:

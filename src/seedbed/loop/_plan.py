@@ -21,6 +21,8 @@ def operation_of(set_to: float | None, add: float | None, scale: float | None) -
         found = " and ".join(chosen) or "none of them"
         raise InvalidInput(f"propose: expected exactly one of set=, add= and scale=, found {found}")
     [(name, value)] = chosen.items()
+    if type(value) is bool:
+        raise InvalidInput(f"propose: {name}={value}, expected a number")
     return _KINDS[name](number_of(f"propose: {name}", value))
 
 
