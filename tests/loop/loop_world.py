@@ -9,13 +9,18 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 import seedbed
-from seedbed.records import Event, run_events
+from seedbed.records import Commit, Event, run_events
 
 QUIET_RUNTIME = {"sdpa": "off", "flash": "off", "amp": "off", "cdc": "off"}
 
 
 class Work:
     """A classifier of 96 points, 12 batches of 8, with Adam and a cosine."""
+
+    loader: Any
+    model: Any
+    optimizer: Any
+    scheduler: Any
 
     def __init__(self, seed: int = 0) -> None:
         torch.manual_seed(seed)
@@ -51,7 +56,8 @@ class Work:
 
 def twin_losses(num: int, seed: int = 0) -> list[float]:
     """The losses of `num` steps of the same loop without Seedbed."""
-    work, losses = Work(seed), []
+    work = Work(seed)
+    losses: list[float] = []
     while len(losses) < num:
         for x, y in work.loader:
             losses.append(work.step(x, y).item())
@@ -61,3 +67,9 @@ def twin_losses(num: int, seed: int = 0) -> list[float]:
 def logged(run: "seedbed.Run") -> list[Event]:
     """The points of the run in the order in which they were logged."""
     return list(run_events(run.store, run.store.find(run.run_id)))
+
+
+def committed(run: "seedbed.Run") -> Commit:
+    """The commit of a run that has finished."""
+    assert run.commit is not None
+    return run.commit

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from loop_world import Work
+from loop_world import Work, committed
 
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, InvalidInput, NotFound
@@ -12,7 +12,7 @@ def weights_after_each_step(store, **proposal):
     work, trace = Work(), []
     with work.start(store) as run:
         if proposal:
-            run.propose("lr", why="a test", **proposal)
+            run.propose_at(4, "lr", why="a test", **proposal)
         for _, (x, y) in run.steps(work.loader):
             work.step(x, y)
             trace.append(work.weights())
@@ -22,13 +22,13 @@ def weights_after_each_step(store, **proposal):
 
 def test_a_planned_change_is_felt_by_the_step_after_and_said_to_be(tmp_path):
     plain, _ = weights_after_each_step(tmp_path)
-    changed, run = weights_after_each_step(tmp_path, scale=0.5, at=4)
+    changed, run = weights_after_each_step(tmp_path, scale=0.5)
     first = [torch.equal(a, b) for a, b in zip(plain, changed, strict=True)].index(False) + 1
     [record] = run.engine.history.records
     assert first == 5
     assert record.outcome is Outcome.EFFECTIVE
     assert record.story[-1][1]["step"] == 5
-    assert run.commit.snapshot.documents["changes"]["effective"] == 1
+    assert committed(run).snapshot.course["changes"]
     assert run.exit_code == 0
 
 
@@ -68,7 +68,7 @@ def test_a_step_that_is_over_and_a_state_that_moved_are_refused(tmp_path):
             work.step(x, y)
             if step == 4:
                 with pytest.raises(InvalidInput, match="is over"):
-                    run.propose("lr", scale=0.5, at=2, why="late")
+                    run.propose_at(2, "lr", scale=0.5, why="late")
                 with pytest.raises(Conflict):
                     run.propose("lr", scale=0.5, why="stale", against=seen)
         run.result(x=1)

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import torch
-from loop_world import Work
+from loop_world import Work, committed
 
 from seedbed.contracts import RunStatus, Verdict
-from seedbed.errors import ContractBroken
+from seedbed.errors import ContractBroken, InvalidInput
 from seedbed.loop._ending import ending_of
 
 
@@ -25,8 +25,8 @@ def test_leaving_the_block_commits_compares_and_judges(tmp_path, capsys):
             for _, (x, y) in run.steps(work.loader):
                 loss = work.step(x, y)
             run.result(loss=loss)
-    assert run.commit.seq == 2
-    assert run.commit.snapshot.diff_prev is not None
+    assert committed(run).seq == 2
+    assert committed(run).snapshot.diff_prev is not None
     assert (run.verdict, run.exit_code) == (Verdict.PASS, 0)
     assert "PASS" in capsys.readouterr().out
 
@@ -66,12 +66,18 @@ def test_return_break_and_exit_with_0_finish_it(tmp_path, leave):
 )
 def test_what_is_raised_says_how_it_ended(tmp_path, problem, status, reason):
     work = Work()
-    with pytest.raises(type(problem)), work.start(tmp_path) as run:
-        run.result(x=1)
-        for _, (x, y) in run.steps(work.loader):
-            work.step(x, y)
-            if run.step == 4:
-                raise problem
+    run = work.start(tmp_path)
+
+    def train():
+        with run:
+            run.result(x=1)
+            for _, (x, y) in run.steps(work.loader):
+                work.step(x, y)
+                if run.step == 4:
+                    raise problem
+
+    with pytest.raises(type(problem)):
+        train()
     assert ended(work, run) == (status, reason)
     assert run.commit is None
 
@@ -92,7 +98,7 @@ def test_a_failing_gate_raises_nothing_unless_it_is_asked_to(tmp_path):
     with pytest.raises(SystemExit) as left, Work().start(tmp_path, gate="metrics.loss < 0", exit=True) as run:
         run.result(loss=1.0)
     assert left.value.code == 1
-    assert run.commit.seq == 2
+    assert committed(run).seq == 2
 
 
 def test_finish_is_equal_to_a_block(tmp_path):
@@ -108,9 +114,11 @@ def test_finish_is_equal_to_a_block(tmp_path):
 
 def test_a_result_that_cannot_be_recorded_ends_the_run_as_failed(tmp_path):
     work = Work()
-    with pytest.raises(ValueError, match="x"), work.start(tmp_path) as run:
-        run.log(x=1.0)
-        run.result({"x/y": 1, "x": 2})
+    run = work.start(tmp_path)
+    run.log(x=1.0)
+    run.result({"x/y": 1, "x": 2})
+    with pytest.raises(InvalidInput, match="x"):
+        run.finish()
     assert ended(work, run)[0] is RunStatus.FAILED
 
 
@@ -136,17 +144,19 @@ def test_a_contract_that_breaks_as_the_loop_is_left_is_not_lost(tmp_path):
     work = Work()
     work.model, work.optimizer, work.scheduler = attention, torch.optim.SGD(attention.parameters(), lr=0.1), None
     strict = {"mode": "STRICT", "cdc": "off", "amp": "off"}
-    with pytest.raises(ContractBroken, match="FLASH"), work.start(tmp_path, runtime=strict) as run:
-        for _ in run.steps([1]):
-            attention(torch.randn(2, 3, 8)).mean().backward()
-            work.optimizer.step()
-            break
-        run.result(x=1)
+    run = work.start(tmp_path, runtime=strict)
+    for _ in run.steps([1]):
+        attention(torch.randn(2, 3, 8)).mean().backward()
+        work.optimizer.step()
+        break
+    run.result(x=1)
+    with pytest.raises(ContractBroken, match="FLASH"):
+        run.finish()
     assert ended(work, run)[0] is RunStatus.FAILED
 
 
 def test_the_ending_of_each_kind():
     assert ending_of(None) is None
     assert ending_of(SystemExit()) is None
-    assert ending_of(SystemExit("a word"))[0] is RunStatus.INTERRUPTED
-    assert ending_of(GeneratorExit())[0] is RunStatus.INTERRUPTED
+    assert ending_of(SystemExit("a word")) == (RunStatus.INTERRUPTED, "SystemExit: a word")
+    assert ending_of(GeneratorExit()) == (RunStatus.INTERRUPTED, "GeneratorExit")

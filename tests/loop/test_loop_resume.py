@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from loop_world import Work, logged
+from loop_world import Work, committed, logged
 
 from seedbed.contracts import Outcome, RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt
@@ -18,7 +18,7 @@ def train(store, path, *, stop=None, every=1, epochs=3, shuffled=True, **more):
     if not shuffled:
         work.loader = [(work.x[at : at + 8], work.y[at : at + 8]) for at in range(0, 96, 8)]
     with work.start(store, **more) as run:
-        run.propose("lr", scale=0.5, at=6, why="planned")
+        run.propose_at(6, "lr", scale=0.5, why="planned")
         resumed = run.restore(path)
         for _ in run.epochs(epochs):
             for step, (x, y) in run.steps(work.loader):
@@ -39,10 +39,10 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(tmp_p
     assert resumed
     assert torch.equal(work.weights(), whole.weights())
     assert (run.record.attempt, run.step, run.iteration, run.epoch) == (2, 36, 36, 3)
-    assert run.commit.snapshot.metrics == whole_run.commit.snapshot.metrics
-    assert run.commit.snapshot.course["changes"] == whole_run.commit.snapshot.course["changes"]
+    assert committed(run).snapshot.metrics == committed(whole_run).snapshot.metrics
+    assert committed(run).snapshot.course["changes"] == committed(whole_run).snapshot.course["changes"]
     assert [record.outcome for record in run.engine.history.records if record.outcome][-1] is Outcome.EFFECTIVE
-    assert run.commit.snapshot.documents["audit_run"]["steps"] == 36
+    assert run.witness.evidence(1.0).steps == 36
 
 
 def test_a_checkpoint_of_a_finished_run_begins_a_new_run(tmp_path, capsys):
@@ -104,7 +104,7 @@ def test_micro_batches_after_the_last_step_are_handed_out_again(tmp_path):
 class Keeping:
     """A loader that keeps its own place, as a StatefulDataLoader does."""
 
-    def __init__(self, batches):
+    def __init__(self, batches: list[int]) -> None:
         self.batches, self.at = batches, 0
 
     def __iter__(self):

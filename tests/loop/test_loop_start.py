@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import torch
-from loop_world import Work
+from loop_world import Work, committed
 
 import seedbed
 from seedbed.contracts import RunStatus
@@ -76,7 +76,7 @@ def test_the_current_run_is_the_last_one_of_this_thread(tmp_path):
     with Work().start(tmp_path) as outer:
         with Work().start(tmp_path) as inner:
             assert seedbed.current_run() is inner
-            found = []
+            found: list[object] = []
 
             def look():
                 with Work().start(tmp_path) as other:
@@ -91,7 +91,7 @@ def test_the_current_run_is_the_last_one_of_this_thread(tmp_path):
             thread.start()
             thread.join()
             assert found[0] is True
-            assert "2 runs are open in other threads" in found[1]
+            assert "2 runs are open in other threads" in str(found[1])
             inner.result(x=1)
         assert seedbed.current_run() is outer
         outer.result(x=1)
@@ -106,7 +106,8 @@ def test_a_new_start_ends_the_open_run_of_the_same_kernel_and_says_so(tmp_path, 
     assert first.store.find(first.run_id).status is RunStatus.INTERRUPTED
     assert "another run was started in its place" in capsys.readouterr().out
     second.result(x=1)
-    assert second.finish().seq == 1
+    second.finish()
+    assert committed(second).seq == 1
     with pytest.raises(Conflict, match="has ended"):
         first.log(x=2.0)
 

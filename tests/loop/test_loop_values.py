@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from loop_world import Work, logged
+from loop_world import Work, committed, logged
 from scipy.stats import beta
 
 from seedbed.errors import InvalidInput
@@ -98,7 +98,7 @@ class Elsewhere(torch.Tensor):
     """A tensor on the CPU that says it lies on another device."""
 
     @property
-    def device(self):
+    def device(self):  # type: ignore[override]
         return torch.device("cuda", 0)
 
 
@@ -153,4 +153,4 @@ def test_results_reach_the_gate(tmp_path):
         run.result({"val/loss": torch.tensor(0.25)})
         run.result({"test": {"accuracy": torch.rand(120) < 0.8}}, note="a text")
     assert run.exit_code == 0, run.report
-    assert run.commit.snapshot.metrics["note"] == "a text"
+    assert committed(run).snapshot.metrics["note"] == "a text"

@@ -40,7 +40,7 @@ class PlannedChanges:
         if (at, repr(delta)) in self.done:
             return
         if at < now and at > self.restored_step:
-            raise InvalidInput(f"propose: at={at} is over, the run has taken {now} steps; leave at= out to propose now")
+            raise InvalidInput(f"propose_at: step {at} is over, the run has taken {now}; call propose to do it now")
         self.waiting.append((at, delta))
 
     def due(self, step: int) -> Sequence[Delta]:

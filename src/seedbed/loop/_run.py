@@ -179,21 +179,35 @@ class Run:
         scale: float | None = None,
         why: str,
         proposer: str = "loop",
-        at: int | None = None,
         against: str | None = None,
-    ) -> ChangeRecord | None:
+    ) -> ChangeRecord:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
-        With `at` it is proposed at the end of that step, and None is returned. `against` is the state hash that the
-        proposal rests on. Raises NotFound for an unknown setting, InvalidInput for a wrong value, and Conflict where
-        the state has another hash.
+        `against` is the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for
+        a wrong value, and Conflict where the state has another hash.
         """
         self._require_open()
         delta = Delta(self._attempt.key(name), operation_of(set, add, scale), why, proposer)
-        if at is not None:
-            self._planned.add(at, delta, self.step)
-            return None
         return self.engine.propose(delta, self.step, against=against)
+
+    def propose_at(
+        self,
+        step: int,
+        name: str,
+        *,
+        set: float | None = None,  # noqa: A002  the words of a delta
+        add: float | None = None,
+        scale: float | None = None,
+        why: str,
+        proposer: str = "loop",
+    ) -> None:
+        """Propose as `propose` does, at the end of that step; a resumed run does not propose it again.
+
+        Raises InvalidInput for a step that is over.
+        """
+        self._require_open()
+        delta = Delta(self._attempt.key(name), operation_of(set, add, scale), why, proposer)
+        self._planned.add(step, delta, self.step)
 
     def bind(
         self,
