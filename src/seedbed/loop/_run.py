@@ -57,7 +57,7 @@ class Run:
         self._results: dict[str, Any] = {}
         self._began, self._elapsed_before = time.monotonic(), 0.0
         self._process = os.getpid()
-        self._is_open = True
+        self._is_open, self._has_begun = True, False
 
     @property
     def project(self) -> str:
@@ -336,8 +336,10 @@ class Run:
     def _begin(self) -> None:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
         self._require_open()
-        _ = self.engine
-        self._steps.count(self._objects.first_optimizer)
+        if not self._has_begun:
+            _ = self.engine
+            self._steps.count(self._objects.first_optimizer)
+            self._has_begun = True
 
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
