@@ -26,7 +26,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
       seedbed changes show latest --json
     """
     from seedbed.cli.runs._select import find_run
-    from seedbed.render.text._run_details import change_text, outcome_text
+    from seedbed.render.text._change_text import change_text, counts_words, outcome_text
 
     view = find_run(store, run)
     summary = _summary(view)
@@ -38,7 +38,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         console.print(
             section(Text.assemble(outcome_text(change), "  ", change_text(change)), [(line,) for line in change.story])
         )
-    console.print(Text(_counts(summary)))
+    console.print(Text(counts_words(summary)))
 
 
 def _summary(view: "RunView") -> "ChangeSummary":
@@ -52,14 +52,3 @@ def _summary(view: "RunView") -> "ChangeSummary":
 
     journal = view.folder / "changes.log"
     return summary(fold(read_journal(journal) if journal.exists() else ()))
-
-
-def _counts(summary: "ChangeSummary") -> str:
-    if not summary.requested:
-        return "no change was proposed"
-    names = ("effective", "clamped", "blocked", "no_op", "failed", "unknown")
-    parts = [f"{count} {name.replace('_', '-')}" for name in names if (count := getattr(summary, name))]
-    lost = (
-        f"; {summary.superseded} more belong to steps that were repeated after a resume" if summary.superseded else ""
-    )
-    return f"{summary.requested} requested: {', '.join(parts)}{lost}"

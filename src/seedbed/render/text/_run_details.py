@@ -7,26 +7,18 @@ from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, Outcome
-from seedbed.contracts._move import move_words
+from seedbed.contracts import AuditRun, ChangeSummary, Feature, FeatureAudit
 from seedbed.records import NOT_APPLICABLE, Commit, Diff, Event, Snapshot
 from seedbed.records.compare import allowed_pairs, one_line
 from seedbed.render.facts._course import contract_words, resume_words, unknown_words, uses_of
 from seedbed.render.facts._words import flat
+from seedbed.render.text._change_text import change_text, outcome_text, why_words
 from seedbed.render.text._layout import section
 from seedbed.render.text._run_metrics import metrics_text, steps_text
 from seedbed.render.text._values import compact, duration, moment, size
 
-__all__ = ["change_text", "outcome_text", "run_details"]
+__all__ = ["feature_row", "headline", "run_details"]
 
-_OUTCOME_STYLES = {
-    Outcome.EFFECTIVE: "green",
-    Outcome.CLAMPED: "green",
-    Outcome.BLOCKED: "yellow",
-    Outcome.NO_OP: "dim",
-    Outcome.FAILED: "bold red",
-    Outcome.UNKNOWN: "bold red",
-}
 _FACTORS = 5  # shown of those that differ
 _PARTS = ("config", "factors", "fingerprints", "metadata", "inputs", "process", "outputs", "blobs", "timing")
 _MOST = 30  # values of a part
@@ -38,7 +30,7 @@ def run_details(commit: Commit, events: Sequence[Event] = ()) -> RenderableType:
     """All details of one run; `events` are what it logged at its steps."""
     snapshot = commit.snapshot
     return Group(
-        _headline(commit),
+        headline(commit),
         Text(),
         metrics_text(snapshot),
         steps_text(snapshot, events),
@@ -50,7 +42,7 @@ def run_details(commit: Commit, events: Sequence[Event] = ()) -> RenderableType:
     )
 
 
-def _headline(commit: Commit) -> Text:
+def headline(commit: Commit) -> Text:
     """The run's name, its place in the log, how long it took and how much memory."""
     snapshot, timing = commit.snapshot, commit.snapshot.timing
     facts = [f"commit {commit.seq} of {snapshot.project}", moment(snapshot.timestamp), f"attempt {snapshot.attempt_id}"]
@@ -70,25 +62,10 @@ def _changes(snapshot: Snapshot) -> RenderableType:
         return section(Text("changes", style="bold"), [_MISSING])
     summary = ChangeSummary.model_validate(snapshot.documents["changes"])
     rows = [
-        (outcome_text(change), Text.assemble(change_text(change), "\n", (_why(change), "dim")))
+        (outcome_text(change), Text.assemble(change_text(change), "\n", (why_words(change), "dim")))
         for change in summary.changes
     ]
     return section(Text("changes", style="bold"), rows or [("none was proposed",)])
-
-
-def _why(change: ChangeReport) -> str:
-    """The reason of a change; for one that did not take effect as asked, how it ended."""
-    return change.reason if change.outcome is Outcome.EFFECTIVE else next(reversed(change.story), change.reason)
-
-
-def outcome_text(change: ChangeReport) -> Text:
-    """A change's outcome in its colour."""
-    return Text(change.outcome.value, style=_OUTCOME_STYLES[change.outcome])
-
-
-def change_text(change: ChangeReport) -> str:
-    """A change's step, parameter and values; and what it asked for, where it did not get that."""
-    return f"step {change.step}: {change.parameter} {move_words(change, change.unit)}"
 
 
 def _course(snapshot: Snapshot) -> RenderableType:
@@ -106,7 +83,7 @@ def _witness(snapshot: Snapshot) -> RenderableType:
         audit = AuditRun.model_validate(snapshot.documents["audit_run"])
     except (KeyError, ValidationError):  # there is none, or a document of somebody else's has its name
         return section(Text("runtime", style="bold"), [_MISSING])
-    rows = [_feature(feature, audit.of(feature)) for feature in Feature]
+    rows = [feature_row(feature, audit.of(feature)) for feature in Feature]
     rows += [("", Text("degraded", style="yellow"), reason) for reason in audit.reasons]
     rows += [("", Text("incident", style="yellow"), incident) for incident in audit.incidents]
     return section(
@@ -134,7 +111,8 @@ def _comparison(diff: Diff) -> RenderableType:
     return section(Text("compared with", style="bold"), [(line,) for line in (before + diff.summary, *allowed)])
 
 
-def _feature(feature: Feature, audit: FeatureAudit) -> tuple[str, Text, str]:
+def feature_row(feature: Feature, audit: FeatureAudit) -> tuple[str, Text, str]:
+    """A feature's name, whether its kernels were seen, and which, or why not."""
     seen = ", ".join(f"{name} x {count}" for name, count in audit.kernels.items()) or audit.reason
     if audit.used:
         return feature.value, Text("used", style="green"), seen
