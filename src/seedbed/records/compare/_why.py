@@ -13,10 +13,12 @@ from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, encode, plain
 from seedbed.records.canonical._json_pointer import Difference, differences
 from seedbed.records.compare._comparison import (
+    caveat,
     compare_under_each,
     group_differences,
     input_differences,
     is_input,
+    is_untold,
     reason_of,
     unrecorded,
 )
@@ -47,6 +49,7 @@ _PRIORS: Sequence[tuple[str, float]] = (
     ("/factors/threads", 0.1),
 )
 _OTHER = 0.3  # a seed too, wherever it is recorded
+_UNTOLD = 0.1  # that an input differs of which neither run told the fingerprint
 
 
 @dataclass(frozen=True)
@@ -90,20 +93,25 @@ def why(
     delta = found.metric_deltas[chosen] if chosen else None
     past = _once_each(diff for diff in history if chosen in diff.metric_deltas) if chosen else []
     policies = compare_under_each(previous, current)
-    is_replicate = [each.policy for each in policies if each.comparable][:1] == [REPLICATE.name]
+    candidates = tuple(_candidates(previous, current))
+    is_explained = not all(map(is_untold, candidates))
+    is_replicate = is_explained and [each.policy for each in policies if each.comparable][:1] == [REPLICATE.name]
     causes = [
-        _chance(difference)
+        _made(difference, _UNTOLD, reason_of(difference))
+        if is_untold(difference)
+        else _chance(difference)
         if is_replicate and REPLICATE.allows(difference.pointer)
         else _beyond_seed(difference)
         if delta and delta.noise.startswith(EXCEEDS) and is_seed(difference.pointer)
         else _cause(difference, past, chosen)
-        for difference in _candidates(previous, current)
+        for difference in candidates
     ]
     return Explanation(
         metric=chosen,
         delta=delta,
         summary=("" if metric else _lost_first(found))
-        + _summary(found, chosen, current, is_explained=bool(causes), is_replicate=is_replicate),
+        + _summary(found, chosen, current, is_explained=is_explained, is_replicate=is_replicate)
+        + (caveat(previous.fingerprints, current.fingerprints) if is_explained else ""),
         disqualifying=tuple(map(reason_of, group_differences(previous, current))),
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
         policies=policies,
