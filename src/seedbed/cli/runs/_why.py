@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["why"]
 
+_NAMED = 6
+
 
 def why(
     run: RunArgument,
@@ -76,11 +78,17 @@ def why(
     if not found.causes:
         out().print("no recorded setting, fingerprint, change or kernel differs")
         return
+    out().print(_named([cause.words for cause in found.causes]), soft_wrap=True)
     table = plain_table("possible cause", "before", "after", "likelihood", "because", numeric=("likelihood",))
     for cause in found.causes:
         before_after = json_pair(cause.previous, cause.current, cause.op)
         table.add_row(cause.name, *before_after, f"{cause.likelihood:.2f}", cause.evidence)
     out().print(table)
+
+
+def _named(causes: list[str]) -> str:
+    more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
+    return f"likeliest first: {'; '.join(causes[:_NAMED])}{more}"
 
 
 def _pointer(metric: str, since: "Diff") -> str:
