@@ -288,7 +288,9 @@ def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
         id=int(payload["id"]),
         batch=int(payload.get("batch", payload["id"])),  # journals of 0.1.0 had one change in each proposal
         step=int(payload["step"]),
-        delta=Delta(payload["parameter"], op, payload["reason"], payload["proposer"]),
+        delta=Delta(
+            payload["parameter"], op, payload["reason"], payload["proposer"], request=int(payload.get("request", 0))
+        ),
         unit=payload["unit"],
         before=float(payload["before"]),
         wanted=float(payload["wanted"]),

@@ -74,6 +74,7 @@ def proposed_notes(planned: Sequence[Planned], registry: Registry, state: str) -
                 "before": each.move.before,
                 "wanted": each.move.after,
                 "state": state,
+                **({"request": each.delta.request} if each.delta.request else {}),
             },
         )
         for each in planned

@@ -50,6 +50,8 @@ Operation = Set | Add | Scale
 class Delta:
     """One proposed change: which parameter, how, why, and by whom.
 
+    `request` is the number of the request from outside the run that it carries out, 0 for none; the journal keeps it,
+    so that no resumed run carries out a request again that was carried out already.
     Raises InvalidInput unless `op` is an operation with a finite number, an int or a float, and the others are texts.
     """
 
@@ -57,6 +59,7 @@ class Delta:
     op: Operation
     reason: str
     proposer: str
+    request: int = 0
 
     def __post_init__(self) -> None:
         delta = f"delta of {self.parameter!r} by {self.proposer!r}"
