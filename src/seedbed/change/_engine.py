@@ -310,7 +310,7 @@ class ChangeEngine:
     def _is_state(self, hashed: str, values: Mapping[str, float]) -> bool:
         """Whether it is the hash of these values, of all or of those that were declared at some time."""
         return any(
-            registry.state_hash({key: values[key] for key in registry.keys()}) == hashed
+            registry.state_hash({each.key: values[each.key] for each in registry}) == hashed
             for registry in (self._registry, *reversed(self._earlier))
         )
 
