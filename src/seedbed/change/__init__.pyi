@@ -7,6 +7,8 @@ from ._ledger import ChangeJournal
 from ._plan import Rules
 from ._summary import summary
 from .bindings import (
+    Accumulation,
+    Batches,
     BatchListener,
     BatchSize,
     Binding,
@@ -18,6 +20,7 @@ from .bindings import (
     GroupName,
     GroupSetting,
     LearningRate,
+    LoaderBatches,
     LossWeight,
     LossWeights,
     MixtureSampler,
@@ -64,9 +67,11 @@ from .proposers import STALL_RULE, ReplayRule, StallRule, StallState, replay_rul
 __all__ = [
     "GUARDS",
     "STALL_RULE",
+    "Accumulation",
     "Add",
     "BatchListener",
     "BatchSize",
+    "Batches",
     "Binding",
     "Bindings",
     "ChangeEngine",
@@ -92,6 +97,7 @@ __all__ = [
     "GuardResult",
     "Kind",
     "LearningRate",
+    "LoaderBatches",
     "LossWeight",
     "LossWeights",
     "MixtureSampler",

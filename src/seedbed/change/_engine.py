@@ -1,6 +1,7 @@
 """The path of a change: proposed, guarded, intended, applied, read back, and seen in use."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, final
 
@@ -60,6 +61,7 @@ class ChangeEngine:
                 f"each parameter needs one binding: declared are {sorted(self._registry.keys())}, bound "
                 f"{sorted(self._target.read())}"
             )
+        self._earlier: list[Registry] = []  # what was declared before each `extend`
         self._rules = Rules(self._registry, tuple(guards))
         self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
@@ -82,6 +84,32 @@ class ChangeEngine:
     def rules(self) -> Rules:
         """The rules that judge a proposal, unless the call passes others."""
         return self._rules
+
+    def extend(self, bindings: Mapping[str, Binding], parameters: Iterable[Parameter]) -> None:
+        """Take further settings, which can be changed from now on: of objects that were made, or found, later.
+
+        Neither the history nor an earlier setting is touched. The state hash covers the new settings too; one that was
+        computed before still counts as `against` while the values that it covers are as they were. A checkpoint that
+        was taken from now on holds the new settings: extend by them before `resume`. Raises InvalidInput, and takes
+        nothing, when keys differ or are declared already, and for a target that is no mapping of bindings.
+        """
+        if not isinstance(self._target, Bindings):
+            raise InvalidInput(
+                f"extend: the target is a {type(self._target).__name__}, whose settings are declared once; only an "
+                "engine over a mapping of bindings takes further ones"
+            )
+        added = Registry(parameters)
+        if set(added.keys()) != bindings.keys():
+            raise InvalidInput(
+                f"each parameter needs one binding: declared are {sorted(added.keys())}, bound {sorted(bindings)}"
+            )
+        if not bindings:
+            return
+        extended = Registry([*self._registry, *added])
+        self._target.extend(bindings)
+        self._earlier.append(self._registry)
+        self._registry = extended
+        self._rules = replace(self._rules, registry=extended)
 
     def values(self) -> dict[str, float]:
         """Every parameter's live value."""
@@ -278,9 +306,17 @@ class ChangeEngine:
         self.settle(step)
         self._look_for_losses()
         values = self._target.read()
-        if against is not None and (state := self._registry.state_hash(values)) != against:
+        if against is not None and not self._is_state(against, values):
+            state = self._registry.state_hash(values)
             raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
         return values
+
+    def _is_state(self, hashed: str, values: Mapping[str, float]) -> bool:
+        """Whether it is the hash of these values, of all or of those that were declared at some time."""
+        return any(
+            registry.state_hash({each.key: values[each.key] for each in registry}) == hashed
+            for registry in (self._registry, *reversed(self._earlier))
+        )
 
     def _require_settled(self) -> None:
         if not self._settled:

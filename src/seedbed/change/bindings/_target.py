@@ -12,7 +12,7 @@ from seedbed.change.bindings._binding import (
     UndoingBinding,
     UseReport,
 )
-from seedbed.errors import Conflict
+from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["Bindings", "Target"]
 
@@ -55,6 +55,12 @@ class Bindings:
 
     def __init__(self, bindings: Mapping[str, Binding]) -> None:
         self._bindings = dict(bindings)
+
+    def extend(self, bindings: Mapping[str, Binding]) -> None:
+        """Take further bindings. Raises InvalidInput, and takes none, when a key is bound already."""
+        if bound := sorted(self._bindings.keys() & bindings.keys()):
+            raise InvalidInput(f"{bound} are bound already; give each setting a key of its own")
+        self._bindings.update(bindings)
 
     def locked(self) -> AbstractContextManager[None]:
         """Do nothing: no other process writes to these live objects."""
