@@ -30,6 +30,7 @@ from loop_habits import (
     DROPOUT,
     FIRST_RATE,
     FREEZE,
+    FREEZE_IN_DDP,
     accelerated,
     adds_group,
     as_accelerate,
@@ -72,6 +73,7 @@ from loop_optimizers import (
     ScheduleFreeSGD,
     SignSGD,
 )
+from loop_processes import fsdp, in_parallel, in_parallel_with_unused, zero
 from loop_runs import Case, Meant, Net, parts
 from loop_schedules import OF_TIMM, OF_TORCH, OF_TRANSFORMERS, OwnObject
 from seedbed.change import Add, Operation, OptimizerSetting, Scale, Set
@@ -256,12 +258,16 @@ def _habits() -> list[Case]:
     kind = partial(Case, family="habits")
     decay, momentum = setting(OptimizerSetting.WEIGHT_DECAY), setting(OptimizerSetting.MOMENTUM)
     between: dict[str, Any] = {"accumulate": 2, "passes": 48, "change_after": 21}
+    every_second: dict[str, Any] = {"accumulate": 2, "passes": 48, "change_after": 20}
     return [
         kind("accumulation, changed between two", schedule=_lambda, **between),
         kind("dropout, accumulation", knob=DROPOUT, dropout=0.2, op=Set(0.5), half_used=1, **between),
         kind("dropout, evaluation inside", knob=DROPOUT, dropout=0.2, op=Set(0.5), train=evaluating, resume_after=15),
         kind("rate, evaluation inside", train=evaluating, schedule=_cosine),
         kind("GAN, the generator", optimizer=_encoder_only, schedule=_lambda, train=in_turn),
+        kind("GAN, the generator each second round", optimizer=_encoder_only, train=in_turn, **every_second),
+        kind("changed twice, LambdaLR", schedule=_lambda, earlier=(6, Scale(0.5)), op=Scale(3.0), resume_after=15),
+        kind("changed twice, by hand", before=writes_before(cosine), earlier=(6, Scale(0.5)), op=Scale(3.0)),
         kind("clip norm", knob=CLIP, train=clipped, optimizer=of(SGD, momentum=0.9)),
         kind("batch size", knob=BATCH_SIZE, op=Set(8.0)),
         kind("freeze", knob=FREEZE, op=Set(1.0), meant=pinned, optimizer=of(SGD, momentum=0.9, weight_decay=0.1)),
@@ -290,6 +296,25 @@ def _held_back() -> list[Case]:
     ]
 
 
+def _in_processes() -> list[Case]:
+    kind = partial(Case, family="two processes", in_processes=True)
+    return [
+        kind("DDP, CosineAnnealingLR", model=in_parallel, schedule=_cosine),
+        kind("DDP, written before the step", model=in_parallel, before=writes_before(cosine)),
+        kind(
+            "DDP, freeze",
+            model=in_parallel_with_unused,
+            knob=FREEZE_IN_DDP,
+            op=Set(1.0),
+            optimizer=of(SGD, momentum=0.9),
+        ),
+        kind("DDP, resumed", model=in_parallel, schedule=_lambda, resume_after=15),
+        kind("ZeRO-1, LambdaLR", model=in_parallel, optimizer=zero, schedule=_lambda),
+        kind("FSDP2, OneCycleLR", model=fsdp, schedule=_one_cycle),
+        kind("FSDP2, LambdaLR, SGD", model=fsdp, optimizer=of(SGD, momentum=0.9), schedule=_lambda),
+    ]
+
+
 def _losing() -> list[Case]:
     kind = partial(Case, family="planted losses", can_lose=True)
     return [
@@ -307,6 +332,7 @@ CASES: tuple[Case, ...] = (
     *_optimizers(),
     *_wrappers(),
     *_habits(),
+    *_in_processes(),
     *_held_back(),
     *_losing(),
 )

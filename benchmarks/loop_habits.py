@@ -396,4 +396,5 @@ BETA1 = Knob(
 )
 DROPOUT = Knob(bind=lambda loop: DropoutRate(loop.net, loop.stepped), whole=_dropout_by_hand)
 FREEZE = Knob(bind=lambda loop: Freeze(loop.model, "encoder", loop.stepped), step=_frozen_by_hand)
+FREEZE_IN_DDP = Knob(bind=lambda loop: Freeze(loop.model, "module.encoder", loop.stepped), step=_frozen_by_hand)
 BATCH_SIZE = Knob(bind=_bind_batch_size, whole=_batch_size_by_hand)

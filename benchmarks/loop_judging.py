@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import final
 
-import torch
 from torch import Tensor
 
 from seedbed.contracts import Outcome
@@ -15,7 +14,7 @@ __all__ = ["RIGHT", "UNDECIDED", "WRONG", "Said", "Truth", "Verdict", "judge", "
 SHARE = 1e-4
 """How far the changed weights may be from the meant ones, as a share of the distance that the change makes."""
 ROUNDING = 1e-12
-"""The same where the change has made no distance yet, relative to the largest weight. Weights are float64."""
+"""How far weights that are the same may be apart, relative to the largest. They are float64."""
 
 
 class Verdict(StrEnum):
@@ -68,7 +67,7 @@ class Said:
 
 def truth_of(without: Sequence[Tensor], changed: Sequence[Tensor], meant: Sequence[Tensor]) -> Truth:
     """Compare the weights after each optimizer step, each [weights], of the three loops."""
-    differ = [not torch.equal(*pair) for pair in zip(without, changed, strict=True)]
+    differ = [_distance(*pair) > _rounding(pair[0]) for pair in zip(without, changed, strict=True)]
     stray = [_strays(*three) for three in zip(without, changed, meant, strict=True)]
     return Truth(_first(differ), _first(stray))
 
@@ -90,13 +89,18 @@ def judge(said: Said, truth: Truth, half_used: int = 0) -> Verdict:
         case Outcome.BLOCKED | Outcome.NO_OP:
             return Verdict.HELD_BACK if truth.differs is None else Verdict.CHANGED_ANYWAY
         case Outcome.FAILED:
-            return Verdict.FALSELY_ACCUSED if truth.strays is None else Verdict.FAILED
+            is_used = truth.differs is not None and truth.strays is None
+            return Verdict.FALSELY_ACCUSED if is_used else Verdict.FAILED
     return Verdict.UNKNOWN
 
 
 def _strays(without: Tensor, changed: Tensor, meant: Tensor) -> bool:
-    allowed = max(SHARE * _distance(without, meant), ROUNDING * float(meant.abs().max()))
+    allowed = max(SHARE * _distance(without, meant), _rounding(meant))
     return not _distance(changed, meant) <= allowed  # nan strays
+
+
+def _rounding(weights: Tensor) -> float:
+    return ROUNDING * float(weights.abs().max())
 
 
 def _distance(one: Tensor, other: Tensor) -> float:

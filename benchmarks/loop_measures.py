@@ -8,12 +8,12 @@ from typing import final
 
 from loop_judging import Said, Truth, Verdict, judge, truth_of
 from loop_runs import Case, Loop, Meant
-from seedbed.change import ChangeEngine, ChangeState, Conditions, Delta, Kind, Parameter, Registry, Rules
+from seedbed.change import ChangeEngine, ChangeState, Conditions, Delta, Kind, Operation, Parameter, Registry, Rules
 from seedbed.contracts import Outcome
 from seedbed.errors import SeedbedError
 from seedbed.records import Journal
 
-__all__ = ["Row", "measure"]
+__all__ = ["Row", "measure", "trained"]
 
 _KEY = "setting"
 
@@ -35,14 +35,14 @@ class Row:
 def measure(case: Case) -> Row:
     """The row of one case."""
     began = time.process_time()
-    without = _trained(case)
+    without = trained(case)
     with tempfile.TemporaryDirectory() as folder:
         changed = _Changed(case, Path(folder) / "changes.log")
         said = changed.train()
     truth = (
         Truth(None, None)
         if said.raised
-        else truth_of(without.trace, changed.loop.trace, _trained(case, by_hand=True).trace)
+        else truth_of(without.trace, changed.loop.trace, trained(case, by_hand=True).trace)
     )
     return Row(
         case.name,
@@ -55,30 +55,37 @@ def measure(case: Case) -> Row:
     )
 
 
-def _trained(case: Case, *, by_hand: bool = False) -> Loop:
-    """The loop without Seedbed, alone or with the meant value set by hand from the change on."""
+def trained(case: Case, *, by_hand: bool = False) -> Loop:
+    """The loop without Seedbed, with the meant value set by hand, or without the change that counts."""
     loop = Loop(case)
     for number in range(case.passes):
         if number == case.resume_after:
             loop = loop.resumed()
-        if by_hand and number == case.change_after:
-            loop.meant = _Once(case)
+        made = [op for after, op in changes_of(case) if number == after]
+        if made and (by_hand or number != case.change_after):
+            loop.meant = _Meaning(case, made[0], loop.meant)
         loop.once()
     return loop
 
 
-@final
-class _Once:
-    """What is meant, in proportion to the first value that it is asked for."""
+def changes_of(case: Case) -> list[tuple[int, Operation]]:
+    """The changes of a case, each after so many passes."""
+    return [*([case.earlier] if case.earlier else []), (case.change_after, case.op)]
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+
+@final
+class _Meaning:
+    """The values that are meant, fixed by the first that it is asked for, on top of what was meant before."""
+
+    def __init__(self, case: Case, op: Operation, before: Meant | None) -> None:
+        self._case, self._op, self._before = case, op, before
         self._meant: Meant | None = None
 
     def __call__(self, own: float) -> float:
+        value = own if self._before is None else self._before(own)
         if self._meant is None:
-            self._meant = self._case.meant(self._case.op, own)
-        return self._meant(own)
+            self._meant = self._case.meant(self._op, value)
+        return self._meant(value)
 
 
 @final
@@ -95,7 +102,7 @@ class _Changed:
         try:
             engine = self._bound()
         except SeedbedError as refusal:
-            self.loop = _trained(self._case)
+            self.loop = trained(self._case)
             return Said(str(refusal))
         try:
             return self._trained(engine)
@@ -106,10 +113,9 @@ class _Changed:
         for number in range(self._case.passes):
             if number == self._case.resume_after:
                 engine = self._resumed(engine)
-            if number == self._case.change_after:
-                delta = Delta(_KEY, self._case.op, "half-way", "the table")
+            for op in (op for after, op in changes_of(self._case) if number == after):
                 rules = Rules(Registry([self._limits]), conditions=Conditions(frozen=self._case.conditions))
-                engine.propose_all([delta], self.loop.steps, rules=rules)
+                engine.propose_all([Delta(_KEY, op, "half-way", "the table")], self.loop.steps, rules=rules)
             self.loop.once()
         engine.close()
         return _said(engine)
@@ -128,6 +134,6 @@ class _Changed:
 
 
 def _said(engine: ChangeEngine) -> Said:
-    record = engine.history[1]
+    record = engine.history.records[-1]
     steps = {kind: int(facts["step"]) for kind, facts in record.story if facts.get("step") is not None}
     return Said(record.reason, Outcome(record.outcome), steps.get(Kind.EFFECTIVE), steps.get(Kind.FAILED))

@@ -12,6 +12,8 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch import distributed as dist
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW, Optimizer
 
 from seedbed.change import Binding, LearningRate, Operation, Scale
@@ -117,7 +119,8 @@ class Case:
     `after` are the user's own lines at the beginning and at the end of each pass. A loop whose `can_lose` is True
     brings the former value back by itself: a loss that is said is right there. `meant` gives the meant values, from
     the first group's value at the change; by default the operation in proportion, as a schedule follows it. After
-    `half_used` steps in which only some micro-batches use the value comes the first that uses it in all.
+    `half_used` steps in which only some micro-batches use the value comes the first that uses it in all. `earlier` is
+    a change before the one that counts, after so many passes.
     """
 
     name: str
@@ -143,7 +146,8 @@ class Case:
     batch_size: int = 4
     metric: Callable[[int], float] | None = None
     half_used: int = 0
-    num_processes: int = 1
+    earlier: tuple[int, Operation] | None = None
+    in_processes: bool = False
     can_lose: bool = False
 
 
@@ -206,7 +210,7 @@ class Loop:
 
     def weights(self) -> Tensor:
         """All weights in one vector."""
-        return torch.cat([weight.detach().flatten() for weight in self.net.parameters()])
+        return torch.cat([_whole(weight.detach()).flatten() for weight in self.net.parameters()])
 
     def resumed(self) -> "Loop":
         """A loop of new objects that goes on from what a script saves of this one."""
@@ -226,9 +230,22 @@ class Loop:
         if self.batches is not None:
             x, y = next(self.batches)
             return x, y
-        x, y = (each[self.row : self.row + self.batch_size] for each in data())
-        self.row += self.batch_size
+        first = self.row + self.batch_size * _rank()
+        self.row += self.batch_size * _num_processes()
+        x, y = (each[first : first + self.batch_size] for each in data())
         return x, y
+
+
+def _whole(weight: Tensor) -> Tensor:
+    return weight.full_tensor() if isinstance(weight, DTensor) else weight
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _num_processes() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def data() -> tuple[Tensor, Tensor]:

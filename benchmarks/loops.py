@@ -26,6 +26,7 @@ from rich.table import Table
 from loop_cases import CASES
 from loop_judging import UNDECIDED, WRONG, Verdict
 from loop_measures import Row, measure
+from loop_processes import measure_together
 
 MOST_UNKNOWN = 5
 LIBRARIES = ("torch's schedules", "transformers' schedules", "timm's schedules")
@@ -36,9 +37,12 @@ progress = Console(stderr=True, highlight=False)
 def rows(only: str = "") -> Iterator[Row]:
     """The rows of the whole table, or those whose family and name hold the word."""
     chosen = [case for case in CASES if only in f"{case.family}: {case.name}"]
-    for number, case in enumerate(chosen, 1):
+    for number, case in enumerate((case for case in chosen if not case.in_processes), 1):
         progress.print(f"{number}/{len(chosen)} {case.family}: {case.name}")
         yield measure(case)
+    if together := [case for case in chosen if case.in_processes]:
+        progress.print(f"{len(together)} in two processes")
+        yield from measure_together(together)
 
 
 def summary(found: Sequence[Row]) -> dict[str, object]:
