@@ -87,7 +87,7 @@ def test_leaving_without_a_result_fails_with_the_line_that_would_help(tmp_path, 
     with work.start(tmp_path, quiet=False) as run:
         run.log(x=1.0)
     assert ended(work, run)[0] is RunStatus.FAILED
-    assert "run.result(" in capsys.readouterr().out
+    assert "run.result(" in capsys.readouterr().err
     assert (run.verdict, run.exit_code) == (None, 1)
 
 

@@ -51,7 +51,7 @@ def test_a_checkpoint_of_a_finished_run_begins_a_new_run(tmp_path, capsys):
     assert not resumed
     assert second.run_id != first.run_id
     assert (second.step, second.record.attempt) == (36, 1)
-    assert "has finished: this is a new run" in capsys.readouterr().out
+    assert "has finished: this is a new run" in capsys.readouterr().err
 
 
 def test_an_attempt_before_its_first_checkpoint_begins_again(tmp_path):

@@ -104,7 +104,7 @@ def test_a_new_start_ends_the_open_run_of_the_same_kernel_and_says_so(tmp_path, 
     first.log(x=1.0)
     second = Work().start(tmp_path)
     assert first.store.find(first.run_id).status is RunStatus.INTERRUPTED
-    assert "another run was started in its place" in capsys.readouterr().out
+    assert "another run was started in its place" in capsys.readouterr().err
     second.result(x=1)
     second.finish()
     assert committed(second).seq == 1
@@ -129,5 +129,5 @@ run = seedbed.start(model, torch.optim.SGD(model.parameters(), lr=0.1), project=
 run.log(x=1.0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "ended as INTERRUPTED: the process ended without run.finish()" in done.stdout
+    assert "ended as INTERRUPTED: the process ended without run.finish()" in done.stderr
     assert seedbed.start(project="q", store=tmp_path, quiet=True).store.find("r").status is RunStatus.INTERRUPTED

@@ -7,24 +7,31 @@ from seedbed.contracts import AuditRun, GateReport
 from seedbed.gate import judge_run
 from seedbed.loop._declared import Declared
 from seedbed.loop._objects import Objects
-from seedbed.records import NOT_APPLICABLE, ActiveRun, Commit, SnapshotDraft, environment_facts
+from seedbed.loop.provenance import Provenance
+from seedbed.records import ActiveRun, Commit, SnapshotDraft
 
 __all__ = ["draft_of", "judged"]
 
-_FINGERPRINTS = ("data", "split", "target", "feature")
-
 
 def draft_of(
-    record: ActiveRun, declared: Declared, objects: Objects, metrics: Mapping[str, Any], audit: AuditRun
+    record: ActiveRun,
+    declared: Declared,
+    objects: Objects,
+    metrics: Mapping[str, Any],
+    audit: AuditRun,
+    made_of: Provenance,
 ) -> SnapshotDraft:
     """The snapshot of a finished run. Measurements that depend on the clock are in `timing` only."""
     return record.draft(
         metrics=metrics,
-        fingerprints=dict.fromkeys(_FINGERPRINTS, NOT_APPLICABLE),
+        fingerprints=made_of.fingerprints,
+        fingerprint_sources=made_of.fingerprint_sources,
         config=declared.config,
         volatile_settings=("/gate",),
-        factors=_factors(declared.config, objects, audit),
-        process={"environment": environment_facts()},
+        factors={**made_of.factors, **_factors(declared.config, objects, audit)},
+        inputs=made_of.inputs,
+        process=made_of.process,
+        blobs={name: record.save_blob(name, data) for name, data in made_of.blobs.items()},
         timing={"wall_seconds": audit.wall_time, "peak_memory_bytes": audit.peak_mem},
         documents={"audit_run": audit.model_dump(mode="json")},
     )

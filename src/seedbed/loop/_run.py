@@ -25,8 +25,10 @@ from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import Evaluation, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
 from seedbed.loop._results import nested, result_of
+from seedbed.loop._shown import Shown
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._values import StepValues, flat_names
+from seedbed.loop.provenance import Collecting
 from seedbed.records import ActiveRun, Commit, Store
 from seedbed.runtime import Witness, declare
 
@@ -52,6 +54,8 @@ class Run:
         self.witness: Witness = declare(declared.runtime, device=attempt.objects.device).witness()
         self._attempt, self._declared = attempt, declared
         self._steps = Stepping(self.witness, StepEvents(self._begin, self._taken, self._between))
+        self._shown = Shown(quiet=declared.quiet)
+        self._collecting = Collecting(declared.data, cache=attempt.store.work, say=self._shown.say)
         self._values = StepValues(lambda step, values: self.record.log(step, values))
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
@@ -244,7 +248,7 @@ class Run:
             return False
         run_id = found["run"]["run_id"]
         if self._attempt.is_finished(run_id, found["run"]["project"]):
-            self._say(f"{path} is of run {run_id}, which has finished: this is a new run")
+            self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
             return False
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
@@ -302,7 +306,8 @@ class Run:
             self._end_by(problem)
             raise
         self._close()
-        self._show_end()
+        if self.commit is not None and self.report is not None:
+            self._shown.end(self.commit, self.report)
         if self._declared.exits and self.exit_code:
             raise SystemExit(self.exit_code)
         return self.commit
@@ -348,13 +353,17 @@ class Run:
         for delta in self._planned.due(self.step):
             self.engine.propose(delta, self.step)
         self.record.beat()
+        self._shown.between_steps(
+            self.step, self._values.latest, lambda: self.witness.evidence(self._elapsed()), self.engine.history
+        )
 
     def _commit(self) -> None:
         self._values.end_step(self.step)
         self._values.flush()
         self.engine.close()
         audit = self.witness.audit(self._elapsed())
-        draft = draft_of(self.record, self._declared, self._objects, nested(self._results), audit)
+        made_of = self._collecting.finished()
+        draft = draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
         self.commit = self.record.finish(draft)
         self.report = judged(self.commit)
 
@@ -376,23 +385,15 @@ class Run:
             evidence = self.witness.evidence(self._elapsed())
             self.record.write_document("audit_run", evidence.model_dump(mode="json"))
         self._attempt.end(status, reason)
-        self._say(f"run {self.run_id} ended as {status.value}: {reason}")
+        self._shown.say(f"run {self.run_id} ended as {status.value}: {reason}")
 
     def _close(self) -> None:
         """Leave the process as it was found."""
         self._is_open = False
         note_closed(self)
+        self._shown.close()
         self._steps.end()
         self._attempt.release()
-
-    def _show_end(self) -> None:
-        if not self._declared.quiet and self.commit is not None and self.report is not None:
-            print(f"run {self.run_id} is commit {self.commit.seq} of {self.project}")  # noqa: T201  asked for
-            print(f"gate: {self.report.verdict.value}")  # noqa: T201
-
-    def _say(self, text: str) -> None:
-        if not self._declared.quiet:
-            print(f"seedbed: {text}")  # noqa: T201
 
     def _elapsed(self) -> float:
         return self._elapsed_before + time.monotonic() - self._began
