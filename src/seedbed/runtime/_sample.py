@@ -1,21 +1,14 @@
-"""A profile of some work, reduced to what the four features need.
+"""What a profile saw, reduced to what the four features need.
 
 Operators are recorded when the host dispatches them, for every device. Work replayed from a CUDA graph is not
 dispatched again, so it is not seen.
 """
 
-import os
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
-import torch
-from torch.autograd.profiler import profile
-
-from seedbed.errors import InvalidInput
 from seedbed.runtime._attention import AttentionCall
 
 __all__ = [
@@ -23,10 +16,8 @@ __all__ = [
     "COMPILED_REGION",
     "FLASH_KERNELS",
     "FUSED_KERNELS",
-    "Recording",
     "Sample",
-    "profiler_is_busy",
-    "record",
+    "summarize",
 ]
 
 COMPILED_REGION = "Torch-Compiled Region"
@@ -68,47 +59,18 @@ class Sample:
         """The data types that dense operators ran in."""
         return frozenset(name.rpartition(" ")[2] for name in self.dense)
 
-
-@final
-@dataclass
-class Recording:
-    """What a recorded block ran, and the seconds that the profiler itself cost; filled when the block ends."""
-
-    sample: Sample = field(default_factory=Sample)
-    seconds: float = 0.0
-
-
-@contextmanager
-def record(clock: Callable[[], float] = time.perf_counter, *, detailed: bool = True) -> Iterator[Recording]:
-    """Profile the body; the recording is complete once the body has ended.
-
-    `detailed` adds data types and the arguments of calls run as math. It costs about three times as much (10
-    microseconds per operator). Raises InvalidInput when another profiler runs in this thread.
-    """
-    if profiler_is_busy():
-        raise InvalidInput("Another profiler is running in this thread; only one can run: stop it before declaring.")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # kineto reads it at its first start; without it, it logs each one
-    recording = Recording()
-    profiler: Any = profile(record_shapes=detailed)  # torch leaves its context methods untyped
-    begin = clock()
-    profiler.__enter__()
-    entered = clock()
-    try:
-        yield recording
-    finally:
-        left = clock()
-        profiler.__exit__(None, None, None)
-    events = profiler.kineto_results.events() if profiler.kineto_results else []
-    recording.sample = _summarize(events, detailed)
-    recording.seconds = (entered - begin) + (clock() - left)
+    def __add__(self, other: "Sample") -> "Sample":
+        """Both together."""
+        return Sample(
+            dict(Counter(self.attention) + Counter(other.attention)),
+            dict(Counter(self.dense) + Counter(other.dense)),
+            self.compiled_regions + other.compiled_regions,
+            self.math_calls + other.math_calls,
+        )
 
 
-def profiler_is_busy() -> bool:
-    """Whether another profiler already runs in this thread; only one can."""
-    return bool(torch._C._autograd._profiler_enabled())
-
-
-def _summarize(events: list[Any], detailed: bool) -> Sample:  # torch gives its event class no public type
+def summarize(events: list[Any], detailed: bool) -> Sample:  # torch gives its event class no public type
+    """Reduce a profile's events; `detailed` where it recorded types and arguments."""
     attention: Counter[str] = Counter()
     dense: Counter[str] = Counter()
     regions = 0
