@@ -1,6 +1,7 @@
 """One pair of hooks around the steps of an optimizer, for all that listen to them."""
 
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +21,9 @@ _HUB = "_seedbed_hub"
 
 class StepListener(Protocol):
     """What is told of the steps of an optimizer."""
+
+    def on_enter(self) -> None:
+        """A step begins; its closure, if it has one, was not called yet."""
 
     def on_begin(self, optimizer: Optimizer) -> None:
         """A step begins, and its gradients are there."""
@@ -54,6 +58,9 @@ class StepHub:
 
     A forked child has no watches: its steps are those of a copy, and the run and its journal are the parent's. It
     keeps the drivers, since its optimizer goes on with the settings that were changed.
+
+    A class whose `step` calls that of its base calls the hooks twice, if PyTorch has wrapped both; the inner calls are
+    a part of the same step.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -62,6 +69,7 @@ class StepHub:
         self._restoring: RemovableHandle | None = None
         self._optimizer = optimizer
         self._running = False
+        self._num_nested = 0
         self._num_strange_steps = 0
         self._shares: weakref.WeakKeyDictionary[Optimizer, tuple[int, int, bool]] = weakref.WeakKeyDictionary()
         _see_every_step()
@@ -108,9 +116,14 @@ class StepHub:
             self._remove_hooks()
 
     def _begin(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
-        self._running, self._num_strange_steps = True, 0
+        if self._running and _is_nested(optimizer):
+            self._num_nested += 1
+            return None
+        self._running, self._num_nested, self._num_strange_steps = True, 0, 0
         for driver in self._drivers:
             driver.begin()
+        for watch in tuple(self.watches):
+            watch.on_enter()
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
             self._ready(optimizer)
@@ -151,10 +164,13 @@ class StepHub:
         return shares
 
     def _restore(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
-        for driver in self._drivers:
+        for driver in self._drivers if not self._num_nested else ():
             driver.end()
 
     def _finish(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._num_nested:
+            self._num_nested -= 1
+            return
         if self._restoring is None:
             self._restore(optimizer, args, kwargs)
         for watch in tuple(self.watches):
@@ -173,6 +189,16 @@ class StepHub:
         for handle in (*self._handles, self._restoring):
             if handle is not None:
                 handle.remove()
+
+
+def _is_nested(optimizer: Optimizer) -> bool:
+    """Whether a step of it runs within another one, and not after one that raised."""
+    num_running, frame = 0, sys._getframe()
+    while (caller := frame.f_back) is not None:
+        frame = caller
+        if frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_code.co_name == "wrapper":
+            num_running += frame.f_locals.get("self") is optimizer
+    return num_running > 1
 
 
 def _first(handle: RemovableHandle) -> RemovableHandle:
