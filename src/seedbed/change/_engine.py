@@ -347,7 +347,7 @@ class ChangeEngine:
         with self._target.locked():
             earlier_state = self._target.state()
             try:
-                self._target.write({record.delta.parameter: record.after for record in records}, values)
+                self._write(records, values)
             except Conflict:
                 return False
             except StoreUnavailable:
@@ -363,6 +363,14 @@ class ChangeEngine:
             for record in records:
                 self._watch(record, record.step)
             return True
+
+    def _write(self, records: Sequence[ChangeRecord], values: Mapping[str, float]) -> None:
+        wanted = {record.delta.parameter: record.after for record in records}
+        if isinstance(self._target, Bindings):
+            relative = {each.delta.parameter for each in records if each.delta.op.is_relative}
+            self._target.write(wanted, values, relative)
+        else:
+            self._target.write(wanted, values)
 
     def _look(self, records: Sequence[ChangeRecord]) -> tuple[dict[str, float], Mapping[str, float] | None, str]:
         """The values kept now, the values that their user says it holds, and why the records are not applied, if so."""
@@ -383,6 +391,8 @@ class ChangeEngine:
         for record, each in zip(records, facts, strict=True):
             if isinstance(self._target, Bindings) and (coupled := self._target.coupled(record.delta.parameter)):
                 each["coupled"] = dict(coupled)
+            if isinstance(self._target, Bindings) and (way := self._target.way(record.delta.parameter)):
+                each["way"] = way
         back = [
             (
                 Kind.ROLLED_BACK,

@@ -283,7 +283,8 @@ def _as_before(record: ChangeRecord, kept: int) -> ChangeRecord:
 
 
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
-    op: Operation = _OPERATIONS[payload["op"]["kind"]](float(payload["op"]["value"]))
+    kind, value = _OPERATIONS[payload["op"]["kind"]], float(payload["op"]["value"])
+    op: Operation = Set(value, payload["op"].get("relative", False)) if kind is Set else kind(value)
     return ChangeRecord(
         id=int(payload["id"]),
         batch=int(payload.get("batch", payload["id"])),  # journals of 0.1.0 had one change in each proposal

@@ -51,7 +51,8 @@ def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str
             return f"intent journalled: {facts['before']:g} -> {facts['after']:g}"
         case Kind.APPLIED:
             coupled = "".join(f", with {name} {exactly(value)}" for name, value in facts.get("coupled", {}).items())
-            return f"applied: {facts['found']:g} read back{coupled}"
+            way = f", {facts['way']}" if facts.get("way") else ""
+            return f"applied: {facts['found']:g} read back{coupled}{way}"
         case Kind.EFFECTIVE:
             return f"effective: step {facts['step']} used {facts['found']:g}"
         case _:

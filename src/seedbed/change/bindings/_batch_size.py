@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 from seedbed.change.bindings._binding import Unproven, Use, UseReport, without
 from seedbed.change.bindings._learning_rate import LearningRate
-from seedbed.change.bindings._rate_watch import RateWatch
+from seedbed.change.bindings._rate_way import RateFollow
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
 from seedbed.errors import Conflict, InvalidInput
 
@@ -128,7 +128,7 @@ class BatchSize:
     ) -> None:
         self._batches, self._optimizer, self._rate, self._rule = batches, optimizer, rate, RateRule(rule)
         self._watch: UseWatch | None = None
-        self._rate_watch: RateWatch | None = None
+        self._rate_watch: RateFollow | None = None
         self._made: list[tuple[_Pair, _Pair]] = []  # the latest changes, of the size and of the rate with it
         if (rate is None) != (self._rule is RateRule.NONE):
             raise InvalidInput(
@@ -144,7 +144,7 @@ class BatchSize:
         size, before = _checked(value), self.read()
         if self._rate is not None:  # it refuses before it changes anything, and the size is already checked
             rate = self._rate.read()
-            self._rate.write(rate * self._rule.factor(size / before))
+            self._rate.write_relative(rate, rate * self._rule.factor(size / before))
             self._made = [*self._made[1 - _MOST_MADE :], ((before, value), (rate, self._rate.read()))]
         self._batches.resize(size)
 

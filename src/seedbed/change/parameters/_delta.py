@@ -1,6 +1,6 @@
 """A proposed change of one parameter: an operation on the live value, a reason and a proposer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 from seedbed.change.parameters._parameter import finite
@@ -11,9 +11,13 @@ __all__ = ["Add", "Delta", "Operation", "Scale", "Set"]
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """The operation that sets the parameter to `value`."""
+    """The operation that sets the parameter to `value`.
+
+    `is_relative`: it repeats a change by a factor, so that a schedule goes on in proportion to it.
+    """
 
     value: float
+    is_relative: bool = field(default=False, compare=False, repr=False)
 
     def resolve(self, before: float) -> float:  # noqa: ARG002  every operation is resolved against the live value
         """The absolute value that is proposed."""
@@ -26,6 +30,11 @@ class Add:
 
     value: float
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether it is a change by a factor."""
+        return False
+
     def resolve(self, before: float) -> float:
         """The absolute value that is proposed, given the live one."""
         return before + self.value
@@ -36,6 +45,11 @@ class Scale:
     """The operation that multiplies the live value by `value`."""
 
     value: float
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether it is a change by a factor."""
+        return True
 
     def resolve(self, before: float) -> float:
         """The absolute value that is proposed, given the live one."""

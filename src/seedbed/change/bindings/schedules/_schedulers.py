@@ -28,13 +28,14 @@ __all__ = [
     "group_slots",
     "is_foreign_limit",
     "is_known",
+    "is_known_whole",
     "last_set",
     "num_steps",
     "position",
     "rates_of",
     "reaches",
-    "require_known",
     "require_numbers",
+    "require_of",
     "schedule_slots",
     "schedule_tree",
 ]
@@ -106,15 +107,14 @@ def is_known(scheduler: LRScheduler) -> bool:
     return type(scheduler) in _RATE_ATTRIBUTES
 
 
-def require_known(scheduler: LRScheduler, optimizer: Optimizer) -> None:
-    """Raise InvalidInput unless every scheduler in it is one of PyTorch's own and belongs to this optimizer."""
+def is_known_whole(scheduler: LRScheduler) -> bool:
+    """Whether it consists of PyTorch's own classes alone."""
+    return all(map(is_known, schedule_tree(scheduler)))
+
+
+def require_of(scheduler: LRScheduler, optimizer: Optimizer) -> None:
+    """Raise InvalidInput unless every scheduler in it belongs to this optimizer."""
     for each in schedule_tree(scheduler):
-        if not is_known(each):
-            raise InvalidInput(
-                f"cannot rebase scheduler {type(each).__module__}.{type(each).__qualname__}: only PyTorch's own are "
-                f"known ({', '.join(sorted(kind.__name__ for kind in _RATE_ATTRIBUTES))}); write it as a LambdaLR, or "
-                "leave it undeclared: it is reported if it overwrites the rate"
-            )
         if watchable(each.optimizer) is not optimizer:
             raise InvalidInput(
                 f"the scheduler {type(each).__name__} belongs to another optimizer than the one given; pass the "
