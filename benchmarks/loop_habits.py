@@ -131,6 +131,12 @@ def in_turn(loop: Loop, loss: Loss) -> None:
     plain(loop, loss)
 
 
+def in_two_losses(loop: Loop, loss: Loss) -> None:
+    """Two losses, each with a backward pass and a step of its own."""
+    plain(loop, lambda: loss() + loop.net.head.weight.square().mean())
+    plain(loop, loss)
+
+
 def by_updates(loop: Loop, loss: Loss) -> None:
     """A timm schedule is told the number of updates."""
     schedule, loop.schedule = loop.schedule, None
@@ -197,6 +203,78 @@ def writes_after(rate: Callable[[int], float]) -> Callable[[Loop], None]:
 def cosine(step: int) -> float:
     """A rate by hand: a warm-up and a cosine."""
     return 1e-2 * (step / 5 if step < 5 else 0.5 * (1 + cos(pi * step / 40)))
+
+
+def writes_tensor(loop: Loop) -> None:
+    """A rate that is a tensor is written in place."""
+    for group in loop.optimizer.param_groups:
+        group["lr"].fill_(cosine(loop.iteration))
+
+
+def replaces_tensor(loop: Loop) -> None:
+    """A rate that is a tensor is replaced by another tensor."""
+    for group in loop.optimizer.param_groups:
+        group["lr"] = torch.tensor(cosine(loop.iteration), dtype=torch.float64)
+
+
+def resets_state(loop: Loop) -> None:
+    """The optimizer begins again at every sixth pass from its first state, as in Reptile's inner loops."""
+    kept = loop.others.setdefault("first", _Kept(copy.deepcopy(loop.optimizer.state_dict())))
+    if loop.iteration % 6 == 0:
+        loop.optimizer.load_state_dict(copy.deepcopy(kept.state))
+
+
+def warms_groups(until: int) -> Callable[[Loop], None]:
+    """A warm-up by hand for each group, to what the scheduler would give, which steps each fourth pass, as YOLO's."""
+
+    def line(loop: Loop) -> None:
+        if loop.iteration <= until:
+            for place, group in enumerate(loop.optimizer.param_groups):
+                start = 0.05 if place else 0.0
+                group["lr"] = start + (group["initial_lr"] - start) * loop.iteration / until
+
+    return line
+
+
+def each_fourth(loop: Loop, loss: Loss) -> None:
+    """The schedule steps once an epoch of four passes."""
+    schedule = loop.schedule
+    loop.schedule = schedule if loop.iteration % 4 == 0 else None
+    plain(loop, loss)
+    loop.schedule = schedule
+
+
+def goes_back(loop: Loop) -> None:
+    """Model, optimizer and schedule of a checkpoint from before the change are loaded, as after a spike of the loss."""
+    parts = (loop.net, loop.optimizer, loop.schedule)
+    if loop.iteration == 8:
+        loop.others["kept"] = _Kept(copy.deepcopy({n: part.state_dict() for n, part in enumerate(parts)}))
+    if loop.iteration == 15:
+        for number, part in enumerate(parts):
+            part.load_state_dict(copy.deepcopy(loop.others["kept"].state[number]))
+
+
+def hook_writes(optimizer: Optimizer, build: Build) -> tuple[Any, Any]:
+    """A library's hook writes the rate when each step begins; it was there before Seedbed."""
+    counted = _Counted(optimizer)
+    optimizer.register_step_pre_hook(lambda *_: counted.write())
+    return optimizer, build(optimizer)
+
+
+def hook_joins(loop: Loop) -> None:
+    """Such a hook comes after the change."""
+    if loop.iteration == 14:
+        loop.optimizer.register_step_pre_hook(lambda optimizer, *_: _Counted(optimizer).write())
+
+
+class _Counted:
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer, self.num = optimizer, 0
+
+    def write(self) -> None:
+        self.num += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = cosine(self.num)
 
 
 def decays(loop: Loop) -> None:

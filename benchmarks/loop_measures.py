@@ -10,7 +10,7 @@ from loop_judging import Said, Truth, Verdict, judge, truth_of
 from loop_runs import Case, Loop, Meant
 from seedbed.change import ChangeEngine, ChangeState, Conditions, Delta, Kind, Operation, Parameter, Registry, Rules
 from seedbed.contracts import Outcome
-from seedbed.errors import SeedbedError
+from seedbed.errors import InvalidInput
 from seedbed.records import Journal
 
 __all__ = ["Row", "measure", "trained"]
@@ -101,13 +101,15 @@ class _Changed:
         """Train, and say what Seedbed says at the end."""
         try:
             engine = self._bound()
-        except SeedbedError as refusal:
+        except InvalidInput as refusal:
             self.loop = trained(self._case)
             return Said(str(refusal))
+        except Exception as error:  # whatever Seedbed lets through into the script: a row of the table says so
+            return _raised(error)
         try:
             return self._trained(engine)
-        except Exception as error:  # whatever Seedbed lets through into the loop: a row of the table says so
-            return Said(f"{type(error).__name__}: {error}", raised=True)
+        except Exception as error:
+            return _raised(error)
 
     def _trained(self, engine: ChangeEngine) -> Said:
         for number in range(self._case.passes):
@@ -131,6 +133,10 @@ class _Changed:
         new = self._bound()
         new.resume(ChangeState.model_validate_json(state))
         return new
+
+
+def _raised(error: Exception) -> Said:
+    return Said(f"{type(error).__name__}: {error}", raised=True)
 
 
 def _said(engine: ChangeEngine) -> Said:
