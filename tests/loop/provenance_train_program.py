@@ -4,10 +4,10 @@ import argparse
 import contextlib
 import time
 
-import seeding
-import tinypkg
+import seeding  # type: ignore[import-not-found]
+import tinypkg  # type: ignore[import-not-found]
 import torch
-from model import make_model
+from model import make_model  # type: ignore[import-not-found]
 from torch import nn, optim
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
