@@ -115,7 +115,9 @@ def _below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iter
     place = here.st_dev, here.st_ino
     if place in above:
         raise Unreadable("a link in the folder leads back to a folder above it")
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
         name = f"{prefix}{os.fsencode(entry.name).decode('utf-8', 'backslashreplace')}"
         if entry.is_dir():
             yield from _below(Path(entry.path), f"{name}/", above | {place})
