@@ -32,7 +32,7 @@ def test_the_top_level_and_the_help_import_no_torch():
         ({"model": 3}, "torch.nn.Module"),
         ({"optimizer": 3}, "cannot be watched"),
         ({"scheduler": 3}, "scheduler"),
-        ({"model": {"a b": torch.nn.Linear(1, 1)}}, "a b"),
+        ({"model": {"a.b": torch.nn.Linear(1, 1)}}, "a.b"),
     ],
 )
 def test_what_is_said_wrongly_is_refused_at_that_line(tmp_path, given, said):

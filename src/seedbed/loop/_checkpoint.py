@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from seedbed.errors import Conflict, InvalidInput, StoreCorrupt
-from seedbed.loop._objects import Objects, bare_module
+from seedbed.loop.settings import LiveObjects
+from seedbed.loop.settings._live_objects import plain_model
 from seedbed.records.storage import replace
 
 __all__ = ["load_parts", "read_checkpoint", "write_checkpoint"]
@@ -17,7 +18,7 @@ __all__ = ["load_parts", "read_checkpoint", "write_checkpoint"]
 _KINDS = ("models", "optimizers", "schedulers")
 
 
-def write_checkpoint(path: Path, objects: Objects, run: Mapping[str, Any], given: Mapping[str, object]) -> None:
+def write_checkpoint(path: Path, objects: LiveObjects, run: Mapping[str, Any], given: Mapping[str, object]) -> None:
     """Write the checkpoint at `path`, whole and durable; a crash leaves the former file or this one.
 
     Raises InvalidInput for a `given` value that is no tensor and no plain value, StoreUnavailable.
@@ -51,24 +52,22 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def load_parts(found: Mapping[str, Any], objects: Objects, path: Path) -> None:
+def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path) -> None:
     """Load the models, optimizers and schedulers of a checkpoint. Raises Conflict where other ones are bound."""
     for kind in _KINDS:
         bound: Mapping[str, Any] = getattr(objects, kind)
         if bound.keys() != found[kind].keys():
             raise Conflict(f"{path}: holds {kind} {sorted(found[kind])}, bound are {sorted(bound)}; bind the same ones")
         for name, part in bound.items():
-            module = bare_module(part) if kind == "models" else part
+            module = plain_model(part) if kind == "models" else part
             module.load_state_dict(found[kind][name])
 
 
-def _parts(objects: Objects) -> dict[str, dict[str, Any]]:
+def _parts(objects: LiveObjects) -> dict[str, dict[str, Any]]:
     return {
-        "models": {name: bare_module(model).state_dict() for name, model in objects.models.items()},
+        "models": {name: plain_model(model).state_dict() for name, model in objects.models.items()},
         "optimizers": {name: optimizer.state_dict() for name, optimizer in objects.optimizers.items()},
-        "schedulers": {
-            name: scheduler.state_dict() for name, scheduler in objects.schedulers.items() if _has_state(scheduler)
-        },
+        "schedulers": {name: scheduler.state_dict() for name, scheduler in _keeping(objects)},
     }
 
 
@@ -76,5 +75,6 @@ def _first_line(problem: Exception) -> str:
     return next(iter(str(problem).splitlines()), type(problem).__name__)
 
 
-def _has_state(scheduler: object) -> bool:
-    return callable(getattr(scheduler, "state_dict", None))
+def _keeping(objects: LiveObjects) -> list[tuple[str, Any]]:
+    """The schedulers that have a state; they have no common class."""
+    return [(name, each) for name, each in objects.schedulers.items() if callable(getattr(each, "state_dict", None))]

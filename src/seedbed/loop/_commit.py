@@ -6,8 +6,8 @@ from typing import Any
 from seedbed.contracts import AuditRun, GateReport
 from seedbed.gate import judge_run
 from seedbed.loop._declared import Declared
-from seedbed.loop._objects import Objects
 from seedbed.loop.provenance import Provenance
+from seedbed.loop.settings import LiveObjects
 from seedbed.records import ActiveRun, Commit, SnapshotDraft
 
 __all__ = ["draft_of", "judged"]
@@ -16,7 +16,7 @@ __all__ = ["draft_of", "judged"]
 def draft_of(
     record: ActiveRun,
     declared: Declared,
-    objects: Objects,
+    objects: LiveObjects,
     metrics: Mapping[str, Any],
     audit: AuditRun,
     made_of: Provenance,
@@ -42,7 +42,7 @@ def judged(commit: Commit) -> GateReport:
     return judge_run(commit.snapshot)
 
 
-def _factors(config: Mapping[str, Any], objects: Objects, audit: AuditRun) -> dict[str, Any]:
+def _factors(config: Mapping[str, Any], objects: LiveObjects, audit: AuditRun) -> dict[str, Any]:
     weights = (weight for model in objects.models.values() for weight in model.parameters())
     factors: dict[str, Any] = {"device": audit.device_name, "parameters": sum(weight.numel() for weight in weights)}
     return {**factors, "seed": config["seed"]} if isinstance(config.get("seed"), int) else factors

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, final
 
 from seedbed.errors import InvalidInput
 from seedbed.gate import GateSpec, parse_gate
-from seedbed.runtime import ResolvedConfig, resolve_config
+from seedbed.runtime import ResolvedConfig, door_config
 
 __all__ = ["DEFAULT_CHECKS", "Declared", "GateGiven", "RuntimeGiven", "config_of", "gate_of", "runtime_of"]
 
@@ -61,8 +61,7 @@ def gate_of(given: GateGiven) -> GateSpec:
 
 def runtime_of(given: RuntimeGiven) -> ResolvedConfig:
     """The runtime settings: a mode, such as "STRICT", or a mapping of settings. Raises InvalidInput."""
-    code = {"mode": given} if isinstance(given, str) else dict(given)
-    return resolve_config(code={"mode": "COMPAT", **code}, environment=os.environ)
+    return door_config(given, os.environ)
 
 
 def _plain(value: Any) -> Any:

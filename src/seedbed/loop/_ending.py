@@ -1,6 +1,7 @@
 """How a loop ended, by what left its block."""
 
 from seedbed.contracts import RunStatus
+from seedbed.loop._stop import StopRequested
 
 __all__ = ["NO_RESULT", "ending_of"]
 
@@ -14,6 +15,8 @@ def ending_of(problem: BaseException | None) -> tuple[RunStatus, str] | None:
     """
     if problem is None or (isinstance(problem, SystemExit) and problem.code in (None, 0)):
         return None
+    if isinstance(problem, StopRequested):
+        return RunStatus.INTERRUPTED, f"stopped by {problem}"
     name = type(problem).__name__
     if isinstance(problem, Exception):
         return RunStatus.FAILED, f"{name}: {problem}"

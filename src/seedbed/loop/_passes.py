@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, cast, final
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, final
 
 from seedbed.loop._generators import generator_of, generator_states, restore_generators
 
 __all__ = ["DataPosition", "Evaluation", "Passes", "StepKeeper"]
 
 Batch = TypeVar("Batch")
+
+
+Tracked: TypeAlias = Callable[[Iterable[Batch], Iterator[Batch]], Iterator[Batch]]
+"""Counts the batches of a loader as they are handed out."""
 
 
 class StepKeeper(Protocol):
@@ -107,8 +111,10 @@ class Passes(Generic[Batch]):
     It has the length of the loader, if that has one.
     """
 
-    def __init__(self, loader: Iterable[Batch], position: DataPosition, keeper: StepKeeper) -> None:
-        self._loader, self._position, self._keeper = loader, position, keeper
+    def __init__(
+        self, loader: Iterable[Batch], position: DataPosition, keeper: StepKeeper, tracked: Tracked[Batch]
+    ) -> None:
+        self._loader, self._position, self._keeper, self._tracked = loader, position, keeper, tracked
 
     def __len__(self) -> int:
         return len(self._loader)  # type: ignore[arg-type]  # raises TypeError as the loader itself does
@@ -116,7 +122,7 @@ class Passes(Generic[Batch]):
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
         self._keeper.end_step()
         try:
-            for batch in self._position.begin(self._loader):
+            for batch in self._tracked(self._loader, self._position.begin(self._loader)):
                 self._position.handed_out()
                 yield self._keeper.begin_step(), batch
                 self._keeper.end_step()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
@@ -20,15 +20,17 @@ from seedbed.loop._commit import draft_of, judged
 from seedbed.loop._declared import Declared
 from seedbed.loop._ending import NO_RESULT, ending_of
 from seedbed.loop._generators import generator_states, restore_generators
-from seedbed.loop._objects import Given, Objects, objects_of
+from seedbed.loop._objects import Given, device_of, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import Evaluation, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting
+from seedbed.loop.settings import LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, Store
 from seedbed.runtime import Witness, declare
 
@@ -51,11 +53,13 @@ class Run:
         self.report: GateReport | None = None
         self.restored: Mapping[str, Any] = {}
         self.is_block = False
-        self.witness: Witness = declare(declared.runtime, device=attempt.objects.device).witness()
+        self.witness: Witness = declare(declared.runtime, device=device_of(attempt.objects)).witness()
         self._attempt, self._declared = attempt, declared
         self._steps = Stepping(self.witness, StepEvents(self._begin, self._taken, self._between))
         self._shown = Shown(quiet=declared.quiet)
         self._collecting = Collecting(declared.data, cache=attempt.store.work, say=self._shown.say)
+        self._requests: Requests | None = None
+        self._last_checkpoint: Path | None = None
         self._values = StepValues(lambda step, values: self.record.log(step, values))
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
@@ -120,7 +124,8 @@ class Run:
 
         The first pass after `restore` goes on with the batch after the last step of the checkpoint.
         """
-        return Passes(loader, self._steps.position, self._steps)
+        self._attempt.bind_loader(loader)
+        return Passes(loader, self._steps.position, self._steps, self._attempt.tracked)
 
     def epochs(self, num: int) -> Iterator[int]:
         """The numbers of the epochs that are left of `num`, from 0; an epoch is a whole pass of `steps`."""
@@ -174,6 +179,24 @@ class Run:
         given = flat_names(values or {}, named)
         self._results |= {name: result_of(name, value) for name, value in given.items()}
 
+    def settings(self) -> SettingsView:
+        """What can be changed now: live values, bounds, names, and when each may move again."""
+        self._require_open()
+        return self._attempt.settings.view(self.step)
+
+    def clip(self, parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
+        """Clip gradients in place of `torch.nn.utils.clip_grad_norm_`; the setting `clip.norm` from the first call on.
+
+        Returns their norm before, a tensor of shape [].
+        """
+        self._begin()
+        return self._attempt.settings.clip(parameters, max_norm)
+
+    def accumulation(self, start: int = 1) -> int:
+        """How many backward passes to make for the next optimizer step; the setting `accumulation` from then on."""
+        self._begin()
+        return self._attempt.settings.accumulation(start)
+
     def propose(
         self,
         name: str,
@@ -191,8 +214,8 @@ class Run:
         a wrong value, and Conflict where the state has another hash.
         """
         self._require_open()
-        delta = Delta(self._attempt.key(name), operation_of(set, add, scale), why, proposer)
-        return self.engine.propose(delta, self.step, against=against)
+        delta = Delta(name, operation_of(set, add, scale), why, proposer)
+        return self._attempt.propose(delta, self.step, against)[0]
 
     def propose_at(
         self,
@@ -210,7 +233,7 @@ class Run:
         Raises InvalidInput for a step that is over.
         """
         self._require_open()
-        delta = Delta(self._attempt.key(name), operation_of(set, add, scale), why, proposer)
+        delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), why, proposer)
         self._planned.add(step, delta, self.step)
 
     def bind(
@@ -234,6 +257,7 @@ class Run:
         if every is not None and (self.step % every or not self._steps.has_stepped):
             return False
         write_checkpoint(Path(path), self._objects, self.state_dict(), state)
+        self._last_checkpoint = Path(path)
         return True
 
     def restore(self, path: Path | str) -> bool:
@@ -286,7 +310,6 @@ class Run:
         self._elapsed_before = state["elapsed_seconds"]
         self._planned.restore(state["planned"])
         self.witness.load_state(state["witness"])
-        self._begin()
         restore_generators(state["generators"])
 
     def finish(self) -> Commit | None:
@@ -335,7 +358,7 @@ class Run:
             self._end_by(problem)
 
     @property
-    def _objects(self) -> Objects:
+    def _objects(self) -> LiveObjects:
         return self._attempt.objects
 
     def _begin(self) -> None:
@@ -343,19 +366,33 @@ class Run:
         self._require_open()
         if not self._has_begun:
             _ = self.engine
-            self._steps.count(self._objects.first_optimizer)
+            self._steps.count(first_optimizer(self._objects))
             self._has_begun = True
+            if self._declared.steer:
+                self._requests = Requests.open(
+                    self._attempt, lambda: self.step, self._checkpoint_asked, self._shown.say
+                )
+            else:
+                Requests.refuse(self._attempt, "it was started with steer=False")
 
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
 
     def _between(self) -> None:
         for delta in self._planned.due(self.step):
-            self.engine.propose(delta, self.step)
+            self._attempt.propose(delta, self.step)
+        if self._requests is not None:
+            self._requests.look(self.step)
         self.record.beat()
         self._shown.between_steps(
             self.step, self._values.latest, lambda: self.witness.evidence(self._elapsed()), self.engine.history
         )
+
+    def _checkpoint_asked(self) -> str:
+        """Write the checkpoint that somebody asked for: where the loop writes its own, else in the run's folder."""
+        path = self._last_checkpoint or self.record.path("checkpoint.pt")
+        self.checkpoint(path)
+        return f"wrote {path.name} after step {self.step}"
 
     def _commit(self) -> None:
         self._values.end_step(self.step)
@@ -366,6 +403,8 @@ class Run:
         draft = draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
         self.commit = self.record.finish(draft)
         self.report = judged(self.commit)
+        if self._requests is not None:
+            self._requests.steering.finish(self.step)
 
     def _end_by(self, problem: BaseException) -> None:
         """End as what ended the loop says; what fails besides is noted on it."""
@@ -385,6 +424,8 @@ class Run:
             evidence = self.witness.evidence(self._elapsed())
             self.record.write_document("audit_run", evidence.model_dump(mode="json"))
         self._attempt.end(status, reason)
+        if self._requests is not None:
+            self._requests.steering.close(self.step, reason)
         self._shown.say(f"run {self.run_id} ended as {status.value}: {reason}")
 
     def _close(self) -> None:
@@ -393,6 +434,7 @@ class Run:
         note_closed(self)
         self._shown.close()
         self._steps.end()
+        self.witness.close()
         self._attempt.release()
 
     def _elapsed(self) -> float:

@@ -28,6 +28,9 @@ class StepCount:
         """Leave the optimizer as it was found."""
         self._hub.drop(self)
 
+    def on_enter(self) -> None:
+        """The step is entered; called by the hub."""
+
     def on_begin(self, optimizer: Optimizer) -> None:
         """A step begins; called by the hub."""
         self._is_skipped = is_skipped(optimizer)

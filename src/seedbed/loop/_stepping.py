@@ -1,7 +1,6 @@
 """The steps of a loop: opened, witnessed, counted, closed."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -10,7 +9,7 @@ from torch.optim import Optimizer
 from seedbed.errors import SeedbedError
 from seedbed.loop._passes import DataPosition
 from seedbed.loop._step_count import StepCount
-from seedbed.runtime import Witness
+from seedbed.runtime import StepBlock, Witness
 
 __all__ = ["StepEvents", "Stepping"]
 
@@ -40,7 +39,7 @@ class Stepping:
         self._witness, self._events = witness, events
         self._count: StepCount | None = None
         self._taken = self._taken_before = 0
-        self._block: Any = None
+        self._block: StepBlock | None = None
 
     @property
     def step(self) -> int:
@@ -68,29 +67,32 @@ class Stepping:
         self._events.before()
         self.iteration += 1
         self._taken_before = self.step
-        self._block = self._witness.step(self.step + 1, "train")
-        self._block.__enter__()
+        self._block = self._witness.open_step(self.step + 1)
         return self.step + 1
 
     def end_step(self) -> None:
         """Close the step that is open; nothing where none is."""
+        if self._close_step():
+            self._events.between()
+
+    def _close_step(self) -> bool:
         if self._block is None:
-            return
+            return False
         block, self._block = self._block, None
         try:
-            block.__exit__(None, None, None)
+            block.close()
         finally:
             if self._count is None:
                 self._taken += 1
             if self.has_stepped:
                 self.position.stepped()
                 self._events.taken(self.step)
-        self._events.between()
+        return True
 
     def leave_step(self) -> None:
         """Close the step that is open as the loop is left; an error is kept in `late`."""
         try:
-            self.end_step()
+            self._close_step()
         except SeedbedError as problem:
             self.late = self.late or problem
 
@@ -98,8 +100,7 @@ class Stepping:
         """Close the step in which the loop was left by an error: it proves nothing."""
         if self._block is not None:
             block, self._block = self._block, None
-            with suppress(BaseException):  # it raises what it was given
-                block.__exit__(type(problem), problem, problem.__traceback__)
+            block.close(problem)
 
     def end_pass(self) -> None:
         """A whole pass over the data has ended."""

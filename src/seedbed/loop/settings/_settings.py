@@ -154,8 +154,10 @@ class Settings:
         """How many backward passes to make for the next optimizer step; the setting `accumulation` from then on."""
         return self._loop_numbers.accumulation(start)
 
-    def tracked(self, loader: Iterable[Batch]) -> Iterator[Batch]:
+    def tracked(self, loader: Iterable[Batch], batches: Iterator[Batch] | None = None) -> Iterator[Batch]:
         """The loader's batches, counted as they reach the loop, so that changes of its settings can be proven.
+
+        `batches` are those of the loader that are left of a pass that began before.
 
         A batch whose rows cannot be counted proves nothing; with a mixture of datasets it raises InvalidInput, since
         the number of draws would be lost.
@@ -164,9 +166,11 @@ class Settings:
         bound = [each.binding for each in self.found if each.parameter.path[0] in owners]
         listeners = {id(each.listener): each.listener for each in bound if isinstance(each, LoaderSetting)}
         if not listeners:
-            return iter(loader)
+            return iter(loader) if batches is None else batches
         counts = any(isinstance(each, MixtureSampler) for each in listeners.values())
-        return track_batches(loader, *listeners.values(), rows=num_rows if counts else _rows_or_none)
+        return track_batches(
+            loader if batches is None else batches, *listeners.values(), rows=num_rows if counts else _rows_or_none
+        )
 
     def view(self, step: int) -> SettingsView:
         """The list of all settings after `step` optimizer steps."""

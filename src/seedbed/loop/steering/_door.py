@@ -27,24 +27,24 @@ class Setting(Protocol):
         """Its short name, "" for none."""
 
     @property
-    def value(self) -> float:
-        """The live value."""
+    def value(self) -> float | None:
+        """The live value; None where there is no number to show."""
 
     @property
-    def low(self) -> float:
-        """The lowest value that the guards let through."""
+    def low(self) -> float | None:
+        """The lowest value that the guards let through; None where it cannot be changed."""
 
     @property
-    def high(self) -> float:
-        """The highest value that the guards let through."""
+    def high(self) -> float | None:
+        """The highest value that the guards let through; None where it cannot be changed."""
 
     @property
     def unit(self) -> str:
         """The unit of the three."""
 
     @property
-    def movable_at(self) -> int:
-        """The step at which it may move again."""
+    def movable_at(self) -> int | None:
+        """The step at which it may move again; None where it cannot be changed."""
 
     @property
     def why_not(self) -> str:
@@ -57,10 +57,10 @@ class SettingRow(Message):
     key: str
     short: str = ""
     value: float | None
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     unit: str = "1"
-    movable_at: int = 0
+    movable_at: int | None = 0
     why_not: str = ""
 
     @classmethod
@@ -69,7 +69,7 @@ class SettingRow(Message):
         return cls(
             key=setting.key,
             short=setting.short,
-            value=setting.value if isfinite(setting.value) else None,
+            value=setting.value if setting.value is not None and isfinite(setting.value) else None,
             low=setting.low,
             high=setting.high,
             unit=setting.unit,
