@@ -65,7 +65,7 @@ def _remark(capability: Capability, feature: Feature, tally: Tally) -> str:
     observed, sampled = tally.observed(feature), sum(tally.samples.values())
     if capability.auto and not capability.requested and observed:
         return "; requested by the loop itself"
-    if observed is not None or not capability.selected:
+    if observed is not None or not (capability.selected or capability.auto):
         return ""
     if not sampled:
         return "; unknown: no step was sampled"

@@ -97,7 +97,7 @@ def _unfused(step: SampledStep) -> FeatureObservation:
 def _mixed_precision(step: SampledStep, amp_dtypes: Collection[str]) -> FeatureObservation:
     dense = step.sample.dense
     if not dense:
-        return FeatureObservation(None, {}, "no dense operator ran")
+        return FeatureObservation(None, {})
     if not step.sample.dense_dtypes.isdisjoint(amp_dtypes):
         return FeatureObservation(True, dense)
     ran, wanted = (" and ".join(sorted(types)) for types in (step.sample.dense_dtypes, amp_dtypes))

@@ -167,9 +167,8 @@ class Recorder:
                 self._stop(self._running)
             elif not self._wait(_MOST_PATIENCE):
                 raise Conflict(
-                    f"torch.profiler cannot start in this thread: for {_MOST_PATIENCE:.0f} s Seedbed has been "
-                    "recording a step in another one, and torch has one profiler for a process. Start it outside "
-                    "that step."
+                    f"torch.profiler cannot start in this thread: for {_MOST_PATIENCE:.0f} s Seedbed has recorded "
+                    "a step in another one, and torch has one profiler for a process. Start it outside that step."
                 )
             self._others.add(profiler)
 

@@ -51,7 +51,7 @@ class Tally:
         self.kernels[feature].update(seen.kernels)
         self.shown[feature] += seen.shown is True
         self.lost[feature] += seen.shown is False
-        if seen.shown is None:
+        if seen.shown is None and seen.reason:
             self.unknown[feature] = seen.reason
 
     def observed(self, feature: Feature) -> bool | None:

@@ -23,7 +23,7 @@ from seedbed.runtime._tally import Tally
 __all__ = ["StepBlock", "StepPhase", "Witness"]
 
 StepPhase = Literal["train", "eval"]
-_PATIENCE = 0.5  # seconds that a step waits for another thread's, where it is the first of its key or each is sampled
+_PATIENCE = 2.0  # seconds that a step waits for another thread's, where it is the first of its key or each is sampled
 _LOWER_TYPES = frozenset({"bfloat16", "float16"})  # what somebody's own autocast may have been set to
 
 
@@ -200,7 +200,7 @@ class Witness:
 
     def _note_unobserved(self, why: str, key: _StepKey) -> None:
         if why == TURN:  # it is only delayed; `evidence` tells of what never came to its turn
-            self._patience = 0.0  # the other thread's step is long, or waits for this one
+            self._patience /= 2  # the other thread's step is long, or waits for this one: in all no more than 4 s
             self._waiting[key] += key not in self._sampled_keys
         else:
             self._tally.add_incident(f"steps went unobserved, because {why}")
