@@ -1,7 +1,7 @@
 """Bindings: each connects a parameter to the live object that holds it, writes, reads back and reports use."""
 
 from seedbed.change.bindings._batch_size import BatchSize, RateRule, ResizableBatchSampler
-from seedbed.change.bindings._binding import Binding, Use, UseReport
+from seedbed.change.bindings._binding import Binding, RelativeBinding, Use, UseReport
 from seedbed.change.bindings._clip_norm import ClipNorm
 from seedbed.change.bindings._coverage import require_coverage
 from seedbed.change.bindings._delivered_batches import BatchListener, num_rows, track_batches
@@ -15,6 +15,7 @@ from seedbed.change.bindings._loss_weights import LossWeight, LossWeights
 from seedbed.change.bindings._mixture import MixtureSampler, MixtureWeight
 from seedbed.change.bindings._settings_file import Consumer, SettingsFile
 from seedbed.change.bindings._target import Bindings, Target
+from seedbed.change.bindings.schedules._schedule import Schedule
 
 __all__ = [
     "BatchListener",
@@ -35,7 +36,9 @@ __all__ = [
     "OnUnfreeze",
     "OptimizerSetting",
     "RateRule",
+    "RelativeBinding",
     "ResizableBatchSampler",
+    "Schedule",
     "SettingsFile",
     "Target",
     "Use",
