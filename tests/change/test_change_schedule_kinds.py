@@ -124,6 +124,16 @@ class AcceleratedOptimizer(Optimizer):
         return self.optimizer.step(closure)
 
 
+class AheadOf:
+    """A wrapper that holds what it wraps under a name of its own."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._fast, self.param_groups = optimizer, optimizer.param_groups
+
+    def step(self, closure: Any = None) -> Any:
+        return self._fast.step(closure)
+
+
 class LightningLike:
     """As Lightning's optimizers: it takes over what the optimizer has, its class too, and holds it as `_optimizer`."""
 
@@ -191,7 +201,8 @@ def test_under_another_schedule_an_absolute_change_pins_the_rate(kind: str) -> N
 @pytest.mark.parametrize("kind", ["PyTorch's", *SCALED])
 def test_wrapped_optimizers_are_seen_through_under_any_schedule(kind: str, wrap: Callable[[Optimizer], Any]) -> None:
     def stock(optimizer: Any) -> Any:
-        optimizer = getattr(optimizer, "_optimizer", optimizer)  # Lightning hands the inner one to schedulers
+        for name in ("_optimizer", "_fast"):  # Lightning hands the inner one to schedulers
+            optimizer = getattr(optimizer, name, optimizer)
         return {**SCALED, "PyTorch's": lambda o: lr_scheduler.OneCycleLR(o, 0.2, 30, cycle_momentum=False)}[kind](
             optimizer
         )
@@ -221,12 +232,39 @@ def zero():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch uses what it deprecates itself
         from torch.distributed.optim import ZeroRedundancyOptimizer
+    return ZeroRedundancyOptimizer
+
+
+@pytest.fixture
+def process_group():
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    yield ZeroRedundancyOptimizer
+    yield
     distributed.destroy_process_group()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.parametrize("build", [lambda w: SGD(w, lr=0.1, momentum=0.9), lambda w: AdamW(w, lr=0.1)])
+@pytest.mark.parametrize("num_rows", [4, 1000])
+def test_weights_that_are_split_among_processes_prove_it_by_the_part_that_is_here(
+    num_rows: int, build: Callable[[Any], Optimizer]
+) -> None:
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    mesh = distributed.init_device_mesh("cpu", (1,))
+    weight = nn.Parameter(distribute_tensor(torch.ones(num_rows, 2), mesh, [Shard(0)]))
+    optimizer = build([weight])
+    engine = ChangeEngine(MemoryJournal(), {"lr": LearningRate(optimizer)}, [Parameter("lr", "1", low=0.0, high=9.0)])
+    for step in range(3):
+        if step == 1:
+            engine.propose(Delta("lr", Scale(0.5), "test", "me"), step)
+        weight.grad = distribute_tensor(torch.linspace(-1, 2, 2 * num_rows).reshape(num_rows, 2), mesh, [Shard(0)])
+        optimizer.step()
+    assert (engine.history[1].outcome, engine.history[1].story[-1][1].get("step")) == (Outcome.EFFECTIVE, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("process_group")
 @pytest.mark.parametrize("holds", [False, True])
 def test_a_rate_of_zero_redundancy_is_proven_by_the_update_of_its_inner_optimizer(zero: Any, holds: bool) -> None:
     def run(factor: float | None) -> tuple[list[Tensor], ChangeEngine]:
