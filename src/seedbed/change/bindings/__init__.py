@@ -2,7 +2,7 @@
 
 from seedbed.change.bindings._accumulation import Accumulation
 from seedbed.change.bindings._batch_size import Batches, BatchSize, RateRule, ResizableBatchSampler
-from seedbed.change.bindings._binding import Binding, Use, UseReport
+from seedbed.change.bindings._binding import Binding, RelativeBinding, Use, UseReport
 from seedbed.change.bindings._clip_norm import ClipNorm
 from seedbed.change.bindings._coverage import require_coverage
 from seedbed.change.bindings._delivered_batches import BatchListener, num_rows, track_batches
@@ -17,6 +17,7 @@ from seedbed.change.bindings._loss_weights import LossWeight, LossWeights
 from seedbed.change.bindings._mixture import MixtureSampler, MixtureWeight
 from seedbed.change.bindings._settings_file import Consumer, SettingsFile
 from seedbed.change.bindings._target import Bindings, Target
+from seedbed.change.bindings.schedules._schedule import Schedule
 
 __all__ = [
     "Accumulation",
@@ -40,7 +41,9 @@ __all__ = [
     "OnUnfreeze",
     "OptimizerSetting",
     "RateRule",
+    "RelativeBinding",
     "ResizableBatchSampler",
+    "Schedule",
     "SettingsFile",
     "Target",
     "Use",

@@ -35,11 +35,12 @@ class DrivenRate:
     """The rate of an optimizer under any schedule, also one in the loop's own lines: see `LearningRate`.
 
     A relative change multiplies what the schedule writes, and an absolute one pins the rate; one to exactly what the
-    schedule wrote last lets the schedule have it again. `writer` names the schedule in the story of a change.
+    schedule wrote last lets the schedule have it again. `writer` names the schedule in the story of a change; where it
+    `scales`, an absolute change multiplies too.
     """
 
-    def __init__(self, optimizer: Optimizer, writer: str, group: GroupName | None) -> None:
-        self._optimizer, self._writer, self._group = optimizer, writer, group
+    def __init__(self, optimizer: Optimizer, writer: str, group: GroupName | None, *, scales: bool) -> None:
+        self._optimizer, self._writer, self._group, self._scales = optimizer, writer, group, scales
         self._driver = driver_of(optimizer)
         self._written: list[_Write] = []
         self._way_back: _Write | None = None  # to undo exactly, if the next write is of its former rate
@@ -60,13 +61,15 @@ class DrivenRate:
         return "pinned" if hold.is_pinned else f"multiplies what {self._writer} writes by {hold.times:g} at each step"
 
     def write(self, value: float) -> None:
-        """Pin the rate; to what the schedule wrote last: let the schedule have it again."""
+        """Pin the rate, or scale the curve; to what the schedule wrote last: let the schedule have it again."""
         written, before = self._driver.written(), self.read()
         back, self._way_back = self._way_back, None
         if back is not None and self._rate_with(back.former) == value:
             self._put(back.former, before, value)
         elif value == written[self._places()[0]]:
             self._put(dict.fromkeys(self._places(), FREE), before, value)
+        elif self._scales and before != 0 and value != 0:
+            self.write_relative(before, value)
         else:
             self._put(self._pinned(value, before), before, value)
 

@@ -13,7 +13,8 @@ from seedbed.change.bindings._groups import GroupName
 from seedbed.change.bindings._rate_way import RateFollow, RateWay
 from seedbed.change.bindings._rebased_rate import RebasedRate
 from seedbed.change.bindings._watchable import watchable
-from seedbed.change.bindings.schedules._schedulers import is_known_whole, require_numbers, require_of
+from seedbed.change.bindings.schedules._schedule import innermost, is_proportional, is_rebased, require_of
+from seedbed.change.bindings.schedules._schedulers import require_numbers
 
 __all__ = ["LearningRate"]
 
@@ -26,11 +27,12 @@ class LearningRate:
     "name", only that group changes; a floor that its schedule shares among all groups (eta_min) is kept, so that the
     group follows the same schedule from another base. Bind all groups together or each separately, not both.
 
-    There are two ways to keep a change. A declared `scheduler` whose numbers are all known is rebased at every write:
-    it then follows the same curve as before, scaled to the new value. Under any other, and with `holds=True` under
-    whatever writes the rate, also the loop's own lines, the change is carried out at the optimizer's own step: a
-    relative one multiplies what the schedule wrote, an absolute one pins the rate, and between two steps the groups
-    hold what the schedule wrote. Without either, a watch finds and names what overwrites the value.
+    There are two ways to keep a change. A declared `scheduler` of PyTorch's own is rebased at every write: it then
+    follows the same curve as before, scaled to the new value. Under any other, and with `holds=True` under whatever
+    writes the rate, also the loop's own lines, the change is carried out at the optimizer's own step, and between two
+    steps the groups hold what the schedule wrote. A relative change multiplies that; an absolute one does so too where
+    the whole curve may be scaled (see `Schedule`), and else pins the rate, until a change to just what the schedule
+    wrote lets it have the rate again. With neither, a watch finds and names what overwrites the value.
 
     Groups are looked up at every call, since `load_state_dict` replaces them. What wraps an optimizer or a scheduler is
     unwrapped. Raises InvalidInput for what cannot be watched, for groups that hold no rate, since the optimizer
@@ -40,21 +42,22 @@ class LearningRate:
     def __init__(
         self,
         optimizer: Optimizer,
-        scheduler: LRScheduler | None = None,
+        scheduler: object = None,
         group: GroupName | None = None,
         *,
         holds: bool = False,
     ) -> None:
-        inner = watchable(optimizer)
+        inner, schedule = watchable(optimizer), innermost(scheduler)
         require_numbers(inner)
-        if scheduler is not None:
-            require_of(scheduler, inner)
+        require_of(schedule, inner)
         self._way: RateWay
-        if holds or (scheduler is not None and not is_known_whole(scheduler)):
-            writer = "the loop" if scheduler is None else type(scheduler).__name__
-            self._way = DrivenRate(inner, writer, group)
+        if schedule is None and not holds:
+            self._way = RebasedRate(inner, None, group)
+        elif is_rebased(schedule) and isinstance(schedule, LRScheduler) and not holds:
+            self._way = RebasedRate(inner, schedule, group)
         else:
-            self._way = RebasedRate(inner, scheduler, group)
+            writer = "the loop" if schedule is None else type(schedule).__name__
+            self._way = DrivenRate(inner, writer, group, scales=schedule is not None and is_proportional(schedule))
 
     def read(self) -> float:
         """What the next step uses for the group; for the first group when all are bound."""
