@@ -85,7 +85,7 @@ from loop_optimizers import (
 )
 from loop_processes import fsdp, in_parallel, in_parallel_with_unused, zero
 from loop_runs import Case, Meant, Net, parts
-from loop_schedules import OF_TIMM, OF_TORCH, OF_TRANSFORMERS, OwnObject
+from loop_schedules import OF_TIMM, OF_TORCH, OF_TRANSFORMERS, OwnObject, imported
 from seedbed.change import Add, Operation, OptimizerSetting, Scale, Set
 
 __all__ = ["CASES"]
@@ -129,6 +129,20 @@ def _named(net: Net) -> Optimizer:
     groups = parts(net)
     groups[1]["name"] = "head"
     return AdamW(groups)
+
+
+def of_layers(net: Net) -> Optimizer:
+    """Groups with a scale of their own for the rate, as timm's layer decay has them."""
+    return AdamW(
+        [{**group, "lr": 1e-2, "lr_scale": scale} for group, scale in zip(parts(net), (0.5, 1.0), strict=True)]
+    )
+
+
+def schedule_free(net: Net) -> Optimizer:
+    """The real one where it is installed."""
+    library = imported("schedulefree")
+    cls = ScheduleFreeSGD if library is None else library.SGDScheduleFree
+    return cls(parts(net), warmup_steps=4)
 
 
 def _lookahead(net: Net) -> Optimizer:
@@ -181,15 +195,22 @@ def _torch_schedules() -> list[Case]:
 
 
 def _library_schedules() -> list[Case]:
+    timm = partial(Case, family="timm's schedules")
     theirs = [
         Case(name, "transformers' schedules", schedule=schedule, resume_after=15 if name == "linear" else None)
         for name, schedule in OF_TRANSFORMERS.items()
     ]
-    timm = [
-        Case("cosine by updates", "timm's schedules", schedule=OF_TIMM["cosine by updates"], train=by_updates),
-        Case("plateau by epochs", "timm's schedules", of(SGD), OF_TIMM["plateau"], train=by_epochs),
+    return theirs + [
+        timm("cosine by updates", schedule=OF_TIMM["cosine"], train=by_updates),
+        timm(
+            "cosine, rates by layer, resumed",
+            optimizer=of_layers,
+            schedule=OF_TIMM["cosine"],
+            train=by_updates,
+            resume_after=15,
+        ),
+        timm("plateau by epochs", optimizer=of(SGD), schedule=OF_TIMM["plateau"], train=by_epochs),
     ]
-    return theirs + timm
 
 
 def _own_schedules() -> list[Case]:
@@ -238,7 +259,7 @@ def _optimizers() -> list[Case]:
         kind("subclass of AdamW, own step", optimizer=of(AdamWThatCentralises), schedule=_lambda),
         kind("a user's own, sign of momentum", optimizer=of(SignSGD), schedule=_cosine),
         kind("a user's own, Lion", optimizer=of(Lion), before=writes_before(lambda step: 1e-3 * 0.97**step)),
-        kind("schedule-free SGD", optimizer=of(ScheduleFreeSGD), train=with_schedule_free),
+        kind("schedule-free SGD", optimizer=schedule_free, train=with_schedule_free),
         kind(
             "SAM in two steps", optimizer=of(SAM, base=partial(SGD, momentum=0.9)), train=in_two_steps, schedule=_lambda
         ),
