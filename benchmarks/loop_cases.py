@@ -200,7 +200,8 @@ def _library_schedules() -> list[Case]:
         Case(name, "transformers' schedules", schedule=schedule, resume_after=15 if name == "linear" else None)
         for name, schedule in OF_TRANSFORMERS.items()
     ]
-    return theirs + [
+    return [
+        *theirs,
         timm("cosine by updates", schedule=OF_TIMM["cosine"], train=by_updates),
         timm(
             "cosine, rates by layer, resumed",
