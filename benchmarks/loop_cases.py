@@ -31,6 +31,7 @@ from loop_habits import (
     FIRST_RATE,
     FREEZE,
     FREEZE_IN_DDP,
+    RATE_AFTER_HOOKS,
     accelerated,
     adds_group,
     as_accelerate,
@@ -84,7 +85,7 @@ from loop_optimizers import (
 )
 from loop_processes import fsdp, in_parallel, in_parallel_with_unused, zero
 from loop_runs import Case, Meant, Net, parts
-from loop_schedules import OF_TIMM, OF_TORCH, OF_TRANSFORMERS, OwnObject
+from loop_schedules import OF_TIMM, OF_TORCH, OF_TRANSFORMERS, OwnObject, imported
 from seedbed.change import Add, Operation, OptimizerSetting, Scale, Set
 
 __all__ = ["CASES"]
@@ -128,6 +129,20 @@ def _named(net: Net) -> Optimizer:
     groups = parts(net)
     groups[1]["name"] = "head"
     return AdamW(groups)
+
+
+def of_layers(net: Net) -> Optimizer:
+    """Groups with a scale of their own for the rate, as timm's layer decay has them."""
+    return AdamW(
+        [{**group, "lr": 1e-2, "lr_scale": scale} for group, scale in zip(parts(net), (0.5, 1.0), strict=True)]
+    )
+
+
+def schedule_free(net: Net) -> Optimizer:
+    """The real one where it is installed."""
+    library = imported("schedulefree")
+    cls = ScheduleFreeSGD if library is None else library.SGDScheduleFree
+    return cls(parts(net), warmup_steps=4)
 
 
 def _lookahead(net: Net) -> Optimizer:
@@ -180,15 +195,23 @@ def _torch_schedules() -> list[Case]:
 
 
 def _library_schedules() -> list[Case]:
+    timm = partial(Case, family="timm's schedules")
     theirs = [
         Case(name, "transformers' schedules", schedule=schedule, resume_after=15 if name == "linear" else None)
         for name, schedule in OF_TRANSFORMERS.items()
     ]
-    timm = [
-        Case("cosine by updates", "timm's schedules", schedule=OF_TIMM["cosine by updates"], train=by_updates),
-        Case("plateau by epochs", "timm's schedules", of(SGD), OF_TIMM["plateau"], train=by_epochs),
+    return [
+        *theirs,
+        timm("cosine by updates", schedule=OF_TIMM["cosine"], train=by_updates),
+        timm(
+            "cosine, rates by layer, resumed",
+            optimizer=of_layers,
+            schedule=OF_TIMM["cosine"],
+            train=by_updates,
+            resume_after=15,
+        ),
+        timm("plateau by epochs", optimizer=of(SGD), schedule=OF_TIMM["plateau"], train=by_epochs),
     ]
-    return theirs + timm
 
 
 def _own_schedules() -> list[Case]:
@@ -212,7 +235,7 @@ def _own_schedules() -> list[Case]:
         own("written at milestones, the same number", optimizer=of(SGD), after=at_milestones(0.5)),
         own("a tensor, written in place", optimizer=_rated, before=writes_tensor),
         own("a tensor, replaced", optimizer=_rated, before=replaces_tensor),
-        own("written in a hook of its own", wrap=hook_writes),
+        own("written in a hook of its own", wrap=hook_writes, knob=RATE_AFTER_HOOKS),
         own("object with step(), set", optimizer=whole(AdamW), schedule=OwnObject, op=Set(3e-3), meant=pinned),
         own("groups warmed by hand, then LambdaLR", schedule=_lambda, train=each_fourth, before=warms_groups(6)),
         own("warm-up by hand under ExponentialLR", schedule=OF_TORCH["ExponentialLR"], before=warms_by_hand),
@@ -237,7 +260,7 @@ def _optimizers() -> list[Case]:
         kind("subclass of AdamW, own step", optimizer=of(AdamWThatCentralises), schedule=_lambda),
         kind("a user's own, sign of momentum", optimizer=of(SignSGD), schedule=_cosine),
         kind("a user's own, Lion", optimizer=of(Lion), before=writes_before(lambda step: 1e-3 * 0.97**step)),
-        kind("schedule-free SGD", optimizer=of(ScheduleFreeSGD), train=with_schedule_free),
+        kind("schedule-free SGD", optimizer=schedule_free, train=with_schedule_free),
         kind(
             "SAM in two steps", optimizer=of(SAM, base=partial(SGD, momentum=0.9)), train=in_two_steps, schedule=_lambda
         ),
@@ -338,7 +361,7 @@ def _losing() -> list[Case]:
         kind("a callback writes the configuration's rate", optimizer=of(SGD), after=callback_resets),
         kind("a checkpoint from before the change is loaded", schedule=_lambda, after=goes_back),
         kind("changed while groups warm by hand", schedule=_lambda, train=each_fourth, before=warms_groups(14)),
-        kind("a hook that writes the rate joins", optimizer=of(SGD), after=hook_joins),
+        kind("a hook that writes the rate joins", optimizer=of(SGD), after=hook_joins, knob=RATE_AFTER_HOOKS),
         kind("the optimizer is built again", after=rebuilds_optimizer, schedule=None),
         kind("an optimizer that ignores its groups", optimizer=whole(ReadsDefaults, lr=1e-2)),
     ]

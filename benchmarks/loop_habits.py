@@ -248,10 +248,10 @@ def goes_back(loop: Loop) -> None:
     """Model, optimizer and schedule of a checkpoint from before the change are loaded, as after a spike of the loss."""
     parts = (loop.net, loop.optimizer, loop.schedule)
     if loop.iteration == 8:
-        loop.others["kept"] = _Kept(copy.deepcopy({n: part.state_dict() for n, part in enumerate(parts)}))
+        loop.others["kept"] = _Kept(copy.deepcopy({str(n): part.state_dict() for n, part in enumerate(parts)}))
     if loop.iteration == 15:
         for number, part in enumerate(parts):
-            part.load_state_dict(copy.deepcopy(loop.others["kept"].state[number]))
+            part.load_state_dict(copy.deepcopy(loop.others["kept"].state[str(number)]))
 
 
 def hook_writes(optimizer: Optimizer, build: Build) -> tuple[Any, Any]:
@@ -413,6 +413,16 @@ def setting(which: OptimizerSetting) -> Knob:
     )
 
 
+@contextmanager
+def _after_hooks(loop: Loop, meant: Meant) -> Iterator[None]:
+    """The rate by hand in a hook that comes after all others, since they write it."""
+    hand = by_hand_in_groups(loop.optimizer.param_groups, "lr", meant)
+    handle = loop.optimizer.register_step_pre_hook(lambda *_: hand.__enter__())
+    yield
+    handle.remove()
+    hand.__exit__()
+
+
 def _bind_clip(loop: Loop) -> Binding:
     binding = ClipNorm(loop.stepped, 0.05)
     loop.clip = lambda weights: binding.clip(weights)
@@ -467,6 +477,9 @@ def _batch_size_by_hand(loop: Loop, meant: Meant) -> Iterator[None]:
 FIRST_RATE = Knob(
     bind=lambda loop: LearningRate(loop.stepped, loop.declared),
     step=lambda loop, meant: by_hand_in_groups(loop.optimizer.param_groups[:1], "lr", meant),
+)
+RATE_AFTER_HOOKS = Knob(
+    bind=lambda loop: LearningRate(loop.stepped, loop.declared), step=lambda loop, meant: _after_hooks(loop, meant)
 )
 CLIP = Knob(bind=_bind_clip, whole=_clip_by_hand)
 BETA1 = Knob(

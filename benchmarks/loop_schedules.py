@@ -259,4 +259,4 @@ def _timm_plateau(optimizer: Any) -> Any:
     return library.PlateauLRScheduler(optimizer, decay_rate=0.5, patience_t=2, mode="min")
 
 
-OF_TIMM: dict[str, Schedule] = {"cosine by updates": _timm_cosine, "plateau": _timm_plateau}
+OF_TIMM: dict[str, Schedule] = {"cosine": _timm_cosine, "plateau": _timm_plateau}
