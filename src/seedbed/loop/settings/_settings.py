@@ -78,10 +78,10 @@ class Settings:
         proposers: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> ChangeEngine:
         """The engine over everything that was found; what is found from now on is added to it."""
-        bindings = {each.key: each.binding for each in self.found}
-        parameters = [each.parameter for each in self.found]
-        self._engine = ChangeEngine(journal, bindings, parameters, self.guards, invariants, proposers)
-        return self._engine
+        engine = ChangeEngine(journal, {}, (), self.guards, invariants, proposers)
+        engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
+        self._engine = engine
+        return engine
 
     def add(self, objects: LiveObjects) -> tuple[Found, ...]:
         """Look at further objects, and bind what was not bound before; returns that."""
