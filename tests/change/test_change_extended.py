@@ -89,6 +89,34 @@ def test_a_checkpoint_from_after_it_is_resumed_by_an_engine_that_was_extended_to
     assert resumed.history[1].outcome is Outcome.FAILED, "it is watched again"
 
 
+def test_a_checkpoint_from_before_it_leaves_the_new_setting_as_it_is(tmp_path: Path) -> None:
+    engine = ChangeEngine(Journal.open(tmp_path / "changes.log"), {"first": Knob(0.5)}, [FIRST])
+    state = engine.state(1)
+    engine.extend({"second": Knob(0.5)}, [SECOND])
+    engine.propose(become("second", 0.25), step=2)  # of work that is lost
+    engine.close()
+
+    two = Knob(0.5)
+    resumed = ChangeEngine(Journal.open(tmp_path / "changes.log"), {"first": Knob(0.5)}, [FIRST])
+    resumed.extend({"second": two}, [SECOND])
+    resumed.resume(state)
+    assert two.value == 0.5
+    assert [each.delta.parameter for each in resumed.history.superseded] == ["second"]
+    assert resumed.propose(become("second", 0.25), step=2).phase is Kind.APPLIED
+
+
+def test_a_checkpoint_from_before_it_is_refused_where_a_lost_change_still_stands() -> None:
+    engine = ChangeEngine(MemoryJournal(), {"first": Knob(0.5)}, [FIRST])
+    state, two = engine.state(1), Knob(0.5)
+    engine.extend({"second": two}, [SECOND])
+    engine.propose(become("second", 0.25), step=2)
+    with pytest.raises(InvalidInput, match=r"taken before second was bound, which reads 0.25, as change 1 left it"):
+        engine.resume(state)
+    two.value = 0.5
+    engine.resume(state)
+    assert engine.history.records == ()
+
+
 @pytest.mark.parametrize(
     ("bindings", "parameters", "error"),
     [

@@ -188,6 +188,15 @@ def test_what_cannot_be_frozen_is_listed_with_the_reason() -> None:
     assert "is tied to" in reasons(find_settings(live(net, adamw(net))))["model.freeze.embed"]
 
 
+def test_of_a_part_that_cannot_be_frozen_the_parts_inside_are_listed() -> None:
+    body = nn.ModuleDict({"embed": nn.Embedding(4, 4), "layers": nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))})
+    net = nn.ModuleDict({"body": body, "head": nn.Linear(4, 4, bias=False)})
+    net["head"].weight = body["embed"].weight
+    findings = find_settings(live(net, adamw(net)))
+    assert [each.key for each in findings.settings if "freeze" in each.key] == ["model.freeze.body.layers"]
+    assert {"model.freeze.body", "model.freeze.head"} <= reasons(findings).keys()
+
+
 @pytest.fixture
 def process_group(tmp_path) -> Iterator[None]:
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)

@@ -256,7 +256,18 @@ def test_a_module_inside_one_that_was_frozen_is_refused_with_the_way() -> None:
     rig.step(2)
     with pytest.raises(Conflict, match=r"change 1 was of model.freeze.encoder.*by model.freeze.encoder in this run"):
         rig.propose("freeze.encoder.1", Set(0.0))
-    assert rig.propose("freeze.head", Set(1.0))[0].phase == "applied"
+    assert rig.propose("freeze.encoder", Set(0.0))[0].phase == "applied"
+
+
+def test_the_last_part_that_trains_cannot_be_frozen() -> None:
+    rig = Loop()
+    rig.propose("freeze.encoder", Set(1.0))
+    rig.step()
+    (change,) = rig.propose("freeze.head", Set(1.0))
+    assert change.outcome is Outcome.FAILED
+    assert "no weight would be left to train" in change.reason
+    assert rig.engine.values()["model.freeze.head"] == 0.0
+    rig.step()
 
 
 @pytest.mark.parametrize(

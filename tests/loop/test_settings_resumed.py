@@ -48,3 +48,19 @@ def test_a_resumed_loop_has_them_again_with_their_values_and_watches(tmp_path: P
     later.model.encoder[1].requires_grad_(True)
     later.step()
     assert later.outcome(frozen) == "FAILED", "it is watched again"
+
+
+def test_a_checkpoint_that_was_taken_before_the_loop_used_a_number_is_resumed(tmp_path: Path) -> None:
+    rig = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    rig.propose("lr", Scale(0.5))
+    rig.step()
+    state = ChangeState.model_validate_json(rig.engine.state(1).model_dump_json())
+    rig.step(clip=1e-2)
+    rig.propose("clip", Scale(0.5))
+    rig.engine.close()
+
+    later = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    later.settings.clip(later.model.parameters(), 1e-2)
+    later.settings.prepare(state)
+    later.engine.resume(state)
+    assert (later.engine.values()["optimizer.lr"], later.engine.values()["clip.norm"]) == (5e-4, 1e-2)

@@ -1,6 +1,6 @@
 """The path of a change: proposed, guarded, intended, applied, read back, and seen in use."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, final
@@ -62,6 +62,7 @@ class ChangeEngine:
                 f"{sorted(self._target.read())}"
             )
         self._earlier: list[Registry] = []  # what was declared before each `extend`
+        self._added: set[str] = set()  # the keys that came by it
         self._rules = Rules(self._registry, tuple(guards))
         self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
@@ -90,8 +91,9 @@ class ChangeEngine:
 
         Neither the history nor an earlier setting is touched. The state hash covers the new settings too; one that was
         computed before still counts as `against` while the values that it covers are as they were. A checkpoint that
-        was taken from now on holds the new settings: extend by them before `resume`. Raises InvalidInput, and takes
-        nothing, when keys differ or are declared already, and for a target that is no mapping of bindings.
+        was taken from now on holds the new settings: extend by them before `resume`. One that was taken before leaves
+        them as they are then. Raises InvalidInput, and takes nothing, when keys differ or are declared already, and for
+        a target that is no mapping of bindings.
         """
         if not isinstance(self._target, Bindings):
             raise InvalidInput(
@@ -109,6 +111,7 @@ class ChangeEngine:
         self._target.extend(bindings)
         self._earlier.append(self._registry)
         self._registry = extended
+        self._added.update(bindings)
         self._rules = replace(self._rules, registry=extended)
 
     def values(self) -> dict[str, float]:
@@ -201,9 +204,12 @@ class ChangeEngine:
         else:
             self._require_own(state)
         state = state or self._state(0, 0)
-        values, live = state.values, self._target.state()
+        values, live = dict(state.values), self._target.state()
+        later = (live.keys() - values.keys()) & self._added
+        self._require_unchanged(later)
+        values.update({key: live[key] for key in later})
         if values.keys() != live.keys():
-            raise InvalidInput(f"resume: the state holds {sorted(values)}, bound are {sorted(live)}")
+            raise InvalidInput(f"resume: the state holds {sorted(state.values)}, bound are {sorted(live)}")
         stale = [key for key in live if live[key] != values[key]]
         self._target.restore({key: values[key] for key in stale})
         found = self._target.state()
@@ -273,14 +279,27 @@ class ChangeEngine:
             )
 
     def _require_anew(self) -> None:
-        for key, live in self._target.read().items():
+        for key, live, held, before in self._left_by_changes(self._registry.keys()):
+            raise InvalidInput(
+                f"resume(None) begins again, but {key} reads {live:g}, as change {held} left it, and was {before:g} "
+                "before all changes: the state of a checkpoint was loaded; resume with the engine's state of that "
+                "checkpoint"
+            )
+
+    def _require_unchanged(self, later: Iterable[str]) -> None:
+        for key, live, held, before in self._left_by_changes(later):
+            raise InvalidInput(
+                f"resume: the state was taken before {key} was bound, which reads {live:g}, as change {held} left it; "
+                f"set it to {before:g}, as it was before all changes, or build its object anew"
+            )
+
+    def _left_by_changes(self, keys: Iterable[str]) -> Iterator[tuple[str, float, int, float]]:
+        """The settings with the value that a change left: key, value, the change, and the value before all changes."""
+        values = self._target.read()
+        for key in keys:
             first, held = self.history.first_touched(key), self.history.held(key)
-            if first and held and live == held.after != first.before:
-                raise InvalidInput(
-                    f"resume(None) begins again, but {key} reads {live:g}, as change {held.id} left it, and was "
-                    f"{first.before:g} before all changes: the state of a checkpoint was loaded; resume with the "
-                    "engine's state of that checkpoint"
-                )
+            if first and held and values[key] == held.after != first.before:
+                yield key, values[key], held.id, first.before
 
     def _register(self, proposers: Mapping[str, Mapping[str, Any]]) -> None:
         """Register in a new journal; in one that was begun, what is registered cannot change any more."""

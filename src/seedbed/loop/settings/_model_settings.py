@@ -50,18 +50,30 @@ class DropoutSettings:
 class FreezeSettings:
     """Finds the parts of models that can be frozen: those that a model consists of, and any other on request.
 
-    `freeze.encoder.layers.3` is bound when somebody asks for it.
+    Of a part that cannot be frozen, such as one whose embedding is tied to the head, those that it consists of are
+    listed too. `freeze.encoder.layers.3` is bound when somebody asks for it.
     """
 
     def find(self, objects: LiveObjects) -> Iterator[Candidate | Unbound]:
         """The parts of every model, not of those with a single part."""
         for name, model in objects.models.items():
             parts = _large_parts(plain_model(model))
-            for part in parts[:_MOST_PARTS]:
-                yield _freeze(objects, name, part)
+            listed = [_freeze(objects, name, part) for part in parts[:_MOST_PARTS]]
+            yield from listed
+            for part, each in zip(parts, listed, strict=False):
+                if isinstance(each, Unbound):
+                    yield from self._inside(objects, name, part)
             if len(parts) > _MOST_PARTS:
                 why = f"{len(parts) - _MOST_PARTS} more parts, and every module inside one, by its path on request"
                 yield Unbound(key_of_path((name or _OWNER, FREEZE, "<module>")), why)
+
+    def _inside(self, objects: LiveObjects, name: str, part: str) -> Iterator[Candidate]:
+        """The parts of a part that can be frozen."""
+        within = plain_model(objects.models[name]).get_submodule(part)
+        for inner in _large_parts(within, f"{part}.")[:_MOST_PARTS]:
+            found = _freeze(objects, name, inner)
+            if isinstance(found, Candidate):
+                yield found
 
     def on_request(self, objects: LiveObjects, name: str) -> Candidate | None:
         """The freezing of the module whose path the name has, as in `model.freeze.PATH`, or `freeze.PATH`."""

@@ -16,8 +16,9 @@ from seedbed.change.bindings._delivered_batches import num_rows, track_batches
 from seedbed.change.bindings._mixture import MixtureSampler
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
-from seedbed.change.parameters._delta import Delta, Scale, Set
-from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.change.parameters._delta import Delta
+from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
+from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import SOURCES, Findings, find_settings, found
 from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedSource, SettingSource, Unbound
 from seedbed.loop.settings._limits import Pace
@@ -77,11 +78,14 @@ class Settings:
         invariants: Sequence[Invariant] = (),
         proposers: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> ChangeEngine:
-        """The engine over everything that was found; what is found from now on is added to it."""
-        bindings = {each.key: each.binding for each in self.found}
-        parameters = [each.parameter for each in self.found]
-        self._engine = ChangeEngine(journal, bindings, parameters, self.guards, invariants, proposers)
-        return self._engine
+        """The engine over everything that was found; what is found from now on is added to it.
+
+        A change after which no weight would train is undone.
+        """
+        engine = ChangeEngine(journal, {}, (), self.guards, (self._require_trainable, *invariants), proposers)
+        engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
+        self._engine = engine
+        return engine
 
     def add(self, objects: LiveObjects) -> tuple[Found, ...]:
         """Look at further objects, and bind what was not bound before; returns that."""
@@ -96,12 +100,8 @@ class Settings:
 
     def names(self) -> Names:
         """What settings are called, those that cannot be changed too."""
-        every: Iterable[Found | Joint | Unbound] = (
-            *self._joints.values(),
-            *self._found.values(),
-            *self._unbound.values(),
-        )
-        return Names({each.key: each.short for each in every})
+        every: dict[str, Found | Joint | Unbound] = {**self._joints, **self._found, **self._unbound}
+        return Names({each.key: each.short for each in every.values()})
 
     def resolve(self, name: str) -> str:
         """The key of a setting, or of several together; one that is bound on request is bound now.
@@ -175,12 +175,17 @@ class Settings:
     def view(self, step: int) -> SettingsView:
         """The list of all settings after `step` optimizer steps."""
         names, history = self.names(), None if self._engine is None else self._engine.history
-        views = [self._view(key, names.short(key), step, history) for key in (*self._joints, *self._found)]
+        views = [self._view(key, names.short(key), step, history) for key in self._listed()]
         refused = [
             SettingView(key=each.key, short=names.short(each.key), why_not=each.why_not)
             for each in self._unbound.values()
         ]
         return SettingsView(step=step, state=self._state(), settings=(*views, *refused))
+
+    def _listed(self) -> list[str]:
+        """The keys of the settings, of several together before the first of them."""
+        first = {each.members[0]: each.key for each in self._joints.values()}
+        return [key for each in self._found for key in (first.get(each), each) if key is not None]
 
     def _state(self) -> str:
         """The hash of all values; empty where there is none, as of a value that is not finite."""
@@ -239,31 +244,17 @@ class Settings:
         joint = self._joints.get(delta.parameter)
         if joint is None:
             return [delta]
-        first = self._found[joint.members[0]].binding.read()
-        if not joint.keeps_ratios or isinstance(delta.op, Scale):
-            return [replace(delta, parameter=each) for each in joint.members]
-        wanted = delta.op.resolve(first)
-        if first == 0 or not isfinite(wanted / first):
-            raise InvalidInput(
-                f"{joint.key} is {first:g} in {joint.members[0]}, which has no ratio to the others: propose "
-                f"{', '.join(joint.members)} each by itself"
-            )
-        others = {each: self._found[each].binding.read() * (wanted / first) for each in joint.members[1:]}
-        wanted_of = {joint.members[0]: wanted, **others}
-        return [replace(delta, parameter=each, op=Set(value)) for each, value in wanted_of.items()]
+        return joint_deltas(delta, joint, {each: self._found[each].binding.read() for each in joint.members})
 
     def _require_apart(self, key: str, history: ChangeHistory) -> None:
-        path = self._found[key].parameter.path if key in self._found else ()
-        if len(path) != 3 or path[1] != FREEZE:
-            return
-        for other in self._found.values():
-            theirs = other.parameter.path
-            is_related = len(theirs) == 3 and theirs[:2] == path[:2] and _is_inside(theirs[2], path[2])
-            if is_related and other.key != key and (change := history.held(other.key)) is not None:
-                raise Conflict(
-                    f"change {change.id} was of {other.key}, whose weights are partly those of {key}: freeze and "
-                    f"unfreeze them by {other.key} in this run"
-                )
+        paths = [each.parameter.path for each in self.found if each.parameter.path[1:2] == (FREEZE,)]
+        if key in self._found and self._found[key].parameter.path in paths:
+            require_apart(self._found[key].parameter.path, paths, history)
+
+    def _require_trainable(self) -> None:
+        groups = [group for each in self._objects.optimizers.values() for group in each.param_groups]
+        if groups and not any(weight.requires_grad for group in groups for weight in group["params"]):
+            raise ContractBroken("no weight would be left to train: every one that an optimizer holds would be frozen")
 
     def _require_engine(self) -> ChangeEngine:
         if self._engine is None:
@@ -276,7 +267,3 @@ def _rows_or_none(batch: object) -> int:
         return num_rows(batch)
     except InvalidInput:
         return 0  # no size that a batch can have
-
-
-def _is_inside(one: str, other: str) -> bool:
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
