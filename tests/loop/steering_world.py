@@ -132,12 +132,15 @@ class Training:
             self.look()
 
     def finish(self) -> Commit:
-        self.engine.close()
-        fingerprints = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
-        metrics = {"weight": self.weight.item()}
-        commit = self.run.finish(self.run.draft(metrics=metrics, fingerprints=fingerprints))
+        commit = self.commit()
         self.steering.finish(self.step)
         return commit
+
+    def commit(self) -> Commit:
+        self.engine.close()
+        fingerprints = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)
+        metrics = {"weight": self.weight.item(), "used": self.used}
+        return self.run.finish(self.run.draft(metrics=metrics, fingerprints=fingerprints))
 
     def interrupt(self, why: str) -> None:
         self.engine.close()

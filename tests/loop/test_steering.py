@@ -277,7 +277,7 @@ def test_settings_are_shown_with_their_live_values_every_five_seconds(store):
     store.clock = clock
     training = Training(store)
     training.train(2)
-    assert RemoteRun.open(RUN, store).door().step == 0
+    assert RemoteRun.open(RUN, store).door().step == 1
     clock.advance(5)
     training.optimizer.param_groups[0]["lr"] = 0.25
     training.train(3)

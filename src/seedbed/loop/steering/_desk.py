@@ -37,7 +37,7 @@ class Desk:
         self._source: Source = (
             ThreadSource(post, self._ended, every_seconds) if in_background else DirectSource(post, self._ended)
         )
-        self._show_due = clock.monotonic()
+        self._doing, self._show_due = "", clock.monotonic()
 
     def new(self) -> list[Received]:
         """The requests without a final answer that came since the last call, in order."""
@@ -78,24 +78,22 @@ class Desk:
         for answer in waiting:
             self._send(answer)
 
-    def show(
-        self, step: int, told: str, state: Callable[[], str], settings: Callable[[], Iterable[Setting]], *, now: bool
-    ) -> None:
-        """Say what the run does and how its settings stand: every five seconds at most, unless it must be `now`."""
-        if now or self.clock.monotonic() >= self._show_due:
-            self._show_due = self.clock.monotonic() + _SHOW_SECONDS
-            rows = tuple(SettingRow.of(each) for each in settings())
-            self._publish(
-                Door(
-                    attempt=self.attempt,
-                    step=step,
-                    is_open=True,
-                    told=told,
-                    state=state(),
-                    settings=rows,
-                    at=self.clock.now(),
-                )
-            )
+    def show(self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[Setting]]) -> None:
+        """Say what the run does and how its settings stand: every five seconds, and when it does something else."""
+        if doing == self._doing and self.clock.monotonic() < self._show_due:
+            return
+        self._doing, self._show_due = doing, self.clock.monotonic() + _SHOW_SECONDS
+        rows = tuple(SettingRow.of(each) for each in settings())
+        door = Door(
+            attempt=self.attempt,
+            step=step,
+            is_open=True,
+            told=doing,
+            state=state(),
+            settings=rows,
+            at=self.clock.now(),
+        )
+        self._publish(door)
 
     def close(self, step: int, why: str) -> None:
         """Take no more requests, and say why."""

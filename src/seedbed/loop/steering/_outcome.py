@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["how_it_went", "standing", "times_lost", "told_of"]
 
+_STATED = ("applied: ", "effective: ", "failed: ", "unknown: ")  # the answer's state says it
+
 
 def standing(history: "ChangeHistory", request: int) -> "ChangeRecord | None":
     """The change of the history that carries out `request`; None where there is none, or a resume discarded it."""
@@ -41,4 +43,7 @@ def told_of(report: ChangeReport) -> str:
     """The change in one line: what moved, and how it ended last; where it failed, also what was done then."""
     failed = (place for place, sentence in enumerate(report.story) if sentence.startswith("failed: "))
     since = next(failed, len(report.story) - 1)
-    return f"{report.parameter} {move_words(report, report.unit)}; {'; '.join(report.story[since:])}"
+    words = "; ".join(report.story[since:])
+    for state in _STATED:
+        words = words.removeprefix(state)
+    return f"{report.parameter} {move_words(report, report.unit)}; {words}"

@@ -118,7 +118,8 @@ class RemoteRun:
         """Every request with its answers, in order, but for files that hold none."""
         answers = self._post.all_answers()
         found = (each for each in self._post.received(0) if each.request is not None)
-        return [self._view(each.number, each.request, answers.get(each.number, ())) for each in found if each.request]
+        asked = [self._view(each.number, each.request, answers.get(each.number, ())) for each in found if each.request]
+        return [self._settled_by_record(each) for each in asked]
 
     def follow(self, asked: RequestView, seconds: float) -> Iterator[RequestView]:
         """The request whenever it has new answers, until it is settled, the run has ended, or so long has passed.
@@ -127,12 +128,11 @@ class RemoteRun:
         """
         end, status_due, known = time.monotonic() + seconds, 0.0, len(asked.answers)
         while True:
-            if is_due := time.monotonic() >= status_due:
+            if time.monotonic() >= status_due:
                 self._look_again()
                 status_due = time.monotonic() + _STATUS_SECONDS
             asked = self._view(asked.number, asked.request, self._post.answers_to(asked.number))
-            if is_due and asked.status is RunStatus.FINISHED and not asked.is_settled:
-                asked = self._settled_by_record(asked)
+            asked = self._settled_by_record(asked)
             has_ended = asked.is_settled or asked.status is not RunStatus.RUNNING or time.monotonic() >= end
             if has_ended or len(asked.answers) > known:
                 yield asked
@@ -146,8 +146,10 @@ class RemoteRun:
             self.view = self._store.find(self.view.run_id, project=self.view.project, stage=self.view.stage)
 
     def _settled_by_record(self, asked: RequestView) -> RequestView:
-        """The request of a finished run with the final answer that its commit gives, where the run gave none."""
+        """The request, where the run has finished with a final answer: that of its commit, if a crash kept it back."""
         last, commit = asked.last, self.view.commit
+        if asked.status is not RunStatus.FINISHED or (last is not None and last.is_final):
+            return asked
         state, told = AnswerState.REFUSED, "the run has finished before it was looked at"
         if last is not None:
             state, told = AnswerState.UNKNOWN, "the run has finished; `seedbed changes show` tells of its changes"

@@ -76,7 +76,7 @@ class Steering:
         self._due = self._monotonic()
         self._open: dict[int, _Open] = {}
         self._asked: dict[int, Asked] = {}
-        self._desk.show(0, "it has not taken a step yet", controls.state_hash, controls.settings, now=True)
+        self._desk.show(0, "it has not looked for requests yet", controls.state_hash, controls.settings)
 
     def look(self, step: int) -> tuple[Asked, ...]:
         """Between two steps, after `step` of them: what the run is asked to do by itself, in order.
@@ -88,13 +88,11 @@ class Steering:
         if now < self._due:
             return ()
         self._due = now + self._every
-        return self._look(step, "", now=False)
+        return self._look(step, "")
 
     def wait(self, step: int, beat: Callable[[], None], sleep: Callable[[float], None]) -> tuple[Asked, ...]:
         """While the run is paused after `step`: wait for what it is asked next, and call `beat` about once a second."""
-        is_first = True
-        while not (asked := self._look(step, f"paused after step {step}", now=is_first)):
-            is_first = False
+        while not (asked := self._look(step, f"paused after step {step}")):
             beat()
             sleep(self._every)
         return asked
@@ -135,12 +133,12 @@ class Steering:
         self._asked.clear()
         self._desk.close(step, f"attempt {self._desk.attempt} has ended: {why}")
 
-    def _look(self, step: int, doing: str, *, now: bool) -> tuple[Asked, ...]:
+    def _look(self, step: int, doing: str) -> tuple[Asked, ...]:
         self._desk.flush()
         before = set(self._asked)
         self._take_in(self._desk.new(), step)
         self._follow(step)
-        self._desk.show(step, doing, self._controls.state_hash, self._controls.settings, now=now)
+        self._desk.show(step, doing, self._controls.state_hash, self._controls.settings)
         return tuple(each for number, each in self._asked.items() if number not in before)
 
     def _take_in(self, new: list[Received], step: int) -> None:
