@@ -90,6 +90,16 @@ def test_what_nobody_can_read_is_unknown_with_the_reason(data, why):
     assert whole.source.startswith("test: ")
 
 
+def test_several_paths_are_read_as_files_and_several_texts_as_texts(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_text(path.name)
+    found = fingerprint_data(paths)
+    assert found.digest == of({"0": paths[0], "1": paths[1]}) != of(tuple(reversed(paths)))
+    assert found.source == "0: the bytes of a file; 1: the bytes of a file"
+    assert fingerprint_data([str(path) for path in paths]).source == "all 2 items, and how many there are"
+
+
 def test_data_by_name_count_with_their_names():
     found = fingerprint_data({"train": CUBE, "test": CUBE[:1]})
     assert found.source == "train: dtype, shape and bytes of the array; test: dtype, shape and bytes of the array"
@@ -197,6 +207,11 @@ class Endless(IterableDataset):
         yield from ()
 
 
+class Failing(Numbers):
+    def __len__(self):
+        raise OSError("gone")
+
+
 class Lengthless(Dataset):
     def __getitem__(self, index):
         return index
@@ -209,6 +224,7 @@ class Lengthless(Dataset):
         (Broken([1]), "item 0 cannot be read (RuntimeError)"),
         (Endless(), "a dataset without a length cannot be read without using it up"),
         (Lengthless(), "Lengthless has no length"),
+        (Failing([]), "Failing has no length (OSError)"),
     ],
 )
 def test_a_dataset_that_cannot_be_sampled_fails_no_run(data, why):
@@ -276,3 +292,12 @@ def test_a_pandas_frame_counts_with_names_types_values_and_index():
     digests = [of(each) for each in [frame, *others]]
     assert len({*digests}) == 6
     assert of(frame.copy()) == digests[0] != UNKNOWN
+
+
+def test_a_dataset_of_hugging_face_is_known_by_its_own_fingerprint():
+    datasets = pytest.importorskip("datasets")
+    table = datasets.table.InMemoryTable.from_pydict({"x": [1, 2, 3]})
+    one, other = (datasets.Dataset(table, fingerprint=name) for name in ("a1b2", "c3d4"))
+    found = fingerprint_data({"train": one})
+    assert found.source == "train: the fingerprint that the Hugging Face dataset has of itself"
+    assert of(one) == digest("a1b2") != of(other)

@@ -83,6 +83,8 @@ def _one(data: object, paths: PathDigests, slow: Slow, name: str) -> DataFingerp
         if not path.exists():
             raise NotFound(f"{name} names {str(data)!r}, and there is no such file or folder; give {_KINDS}")
         return paths.of(path, slow)
+    if isinstance(data, list | tuple) and data and all(isinstance(each, Path) for each in data):
+        return _fingerprint({str(number): each for number, each in enumerate(data)}, paths, slow, name)
     if isinstance(data, np.ndarray):
         facts: dict[str, Json] = {"dtype": str(data.dtype), "shape": list(data.shape)}
         return DataFingerprint(array_digest(data, slow), "dtype, shape and bytes of the array", facts)

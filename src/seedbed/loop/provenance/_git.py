@@ -19,7 +19,7 @@ from seedbed.records import digest
 
 __all__ = ["GitFacts", "GitReading", "repository_of"]
 
-_SECONDS = 20.0
+_SECONDS = 10.0
 _LARGEST_PATCH = 1 << 20
 _ISOLATED = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "diff.external=")
 _STATUS = (
@@ -61,7 +61,7 @@ class GitReading:
     def facts(self) -> GitFacts:
         """The facts, as of the beginning of the reading; waits for them if it must."""
         if self._thread is not None:
-            self._thread.join(_SECONDS)
+            self._thread.join(2 * _SECONDS)
         return self._found
 
     def _read(self, root: Path, with_patch: bool) -> None:
