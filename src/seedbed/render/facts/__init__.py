@@ -1,3 +1,3 @@
 """What a record holds, read into values that can be shown."""
 
-__all__: list[str] = []
+__all__ = []

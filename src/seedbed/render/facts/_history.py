@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from seedbed.records import Event, Snapshot
 from seedbed.records.canonical import read_number, spelled
 from seedbed.records.log import better
 
-__all__ = ["Points", "StepSeries", "history_of", "thinned", "trailing_mean"]
+__all__ = ["Points", "StepSeries", "history_of", "step_series", "thinned", "trailing_mean"]
 
 Points = tuple[tuple[float, float], ...]
 
@@ -70,8 +70,16 @@ def history_of(snapshot: Snapshot, events: Sequence[Event], settings: Sequence[s
         for name, points in logged.items()
         if not any(name.replace(".", "_") == other and _comparable(points) <= found for other, found in held)
     }
+    return step_series((*kept.items(), *recorded.items()), settings)
+
+
+def step_series(named: Iterable[tuple[str, Points]], settings: Sequence[str] = ()) -> tuple[StepSeries, ...]:
+    """The series of points that rise in their steps, each with its name: losses first, settings last.
+
+    `settings` are the names of parameters that changed. A series without a point is left out.
+    """
     rates = _RATES | {part for name in settings for part in (name, name.rpartition(".")[2])}
-    found = [_series(name, points, rates) for name, points in (*kept.items(), *recorded.items())]
+    found = [_series(name, points, rates) for name, points in named if points]
     return tuple(sorted(found, key=lambda series: (_place(series), series.name)))
 
 

@@ -1,3 +1,3 @@
 """Records, changes and verdicts as fragments of HTML, and the templates of all pages."""
 
-__all__: list[str] = []
+__all__ = []

@@ -1,3 +1,3 @@
 """Drawings: axes, curves, plots by step, intervals."""
 
-__all__: list[str] = []
+__all__ = []

@@ -1,3 +1,3 @@
 """Records, changes and verdicts as text for a terminal."""
 
-__all__: list[str] = []
+__all__ = []

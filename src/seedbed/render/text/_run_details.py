@@ -17,7 +17,7 @@ from seedbed.render.text._layout import section
 from seedbed.render.text._run_metrics import metrics_text, steps_text
 from seedbed.render.text._values import compact, duration, moment, size
 
-__all__ = ["feature_row", "headline", "run_details"]
+__all__ = ["feature_row", "headline", "headline_facts", "run_details"]
 
 _FACTORS = 5  # shown of those that differ
 _PARTS = ("config", "factors", "fingerprints", "metadata", "inputs", "process", "outputs", "blobs", "timing")
@@ -44,6 +44,11 @@ def run_details(commit: Commit, events: Sequence[Event] = ()) -> RenderableType:
 
 def headline(commit: Commit) -> Text:
     """The run's name, its place in the log, how long it took and how much memory."""
+    return Text.assemble((f"{commit.snapshot.run_id}", "bold"), f"  {', '.join(headline_facts(commit))}")
+
+
+def headline_facts(commit: Commit) -> list[str]:
+    """What a headline says beside the name, each fact in a few words."""
     snapshot, timing = commit.snapshot, commit.snapshot.timing
     facts = [f"commit {commit.seq} of {snapshot.project}", moment(snapshot.timestamp), f"attempt {snapshot.attempt_id}"]
     if isinstance(seconds := timing.get("wall_seconds"), int | float):
@@ -53,7 +58,7 @@ def headline(commit: Commit) -> Text:
     if origin := snapshot.origin:
         where = f"of the store {origin.store}" if origin.store else "of this log"
         facts.append(f"copy of commit {origin.seq} {where}")
-    return Text.assemble((f"{snapshot.run_id}", "bold"), f"  {', '.join(facts)}")
+    return facts
 
 
 def _changes(snapshot: Snapshot) -> RenderableType:
