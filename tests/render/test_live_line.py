@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import pty
+import re
 import sys
 import termios
 import time
@@ -12,8 +13,9 @@ from contextlib import contextmanager, redirect_stderr
 from typing import TextIO
 
 import pytest
+from render_sample import commit
 
-from seedbed.render import LiveFacts, LiveLine
+from seedbed.render import LiveFacts, LiveLine, summary_lines, summary_text
 from seedbed.render.text._live_line import live_words
 
 PRINTED = ["epoch 1 of the user", "a warning of the user", "more on stderr", "change 1 is effective"]
@@ -178,9 +180,24 @@ def test_elsewhere_there_is_no_line_but_what_is_said():
     assert "write" not in vars(stream)
 
 
-@pytest.mark.parametrize("name", ["dumb"])
-def test_a_terminal_that_cannot_erase_has_no_line(name, monkeypatch):
-    monkeypatch.setenv("TERM", name)
+def test_a_summary_is_said_above_the_line_and_as_plain_text_elsewhere(tmp_path):
+    now = commit(tmp_path, "a", {"loss": 0.5})
+    stream = io.StringIO()
+    LiveLine(stream).say(summary_text(now))
+    plain = list(summary_lines(now))
+    assert [line.rstrip() for line in stream.getvalue().splitlines()] == plain
+    with terminal() as screen:
+        line = LiveLine(screen.stream, clock=Clock())
+        line.show(LiveFacts(1))
+        line.say(summary_text(now))
+        line.show(LiveFacts(2))
+        shown = re.sub("\x1b\\[[0-9;]*m", "", "\n".join(screen.rows())).splitlines()
+        line.close()
+    assert [each.rstrip() for each in shown] == [*plain, "step 2"]
+
+
+def test_a_terminal_that_cannot_erase_has_no_line(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
     with terminal() as screen:
         assert not LiveLine(screen.stream).is_due
 

@@ -1,7 +1,7 @@
 """The end of a run is told in about twenty lines, and nothing that needs attention is left out of them."""
 
 import pytest
-from render_sample import audit, change, commit, feature, interval, judged, summary_of
+from render_sample import HOSTILE, audit, change, commit, feature, interval, judged, summary_of
 
 from seedbed.contracts import Outcome, Verdict
 from seedbed.render import summary_lines
@@ -93,3 +93,12 @@ def test_no_line_is_longer_than_the_terminal_and_the_whole_is_short(width, most,
     lines = summary_lines(now, judged(), width)
     assert max(map(len, lines)) <= width
     assert len(lines) <= most
+
+
+def test_what_somebody_wrote_into_a_change_or_a_name_cannot_move_the_cursor(tmp_path):
+    changes = summary_of(change(1, 5, Outcome.BLOCKED, after=0.001, name=HOSTILE))
+    commit(tmp_path, "a", {HOSTILE: 0.5}, changes, audit(reasons=(HOSTILE,)))
+    now = commit(tmp_path, "b", {HOSTILE: 0.6}, changes, audit(reasons=(HOSTILE,)), seed=1)
+    lines = summary_lines(now)
+    assert "".join(lines).count("\\x1b[2J") >= 3
+    assert all(line.isprintable() for line in lines)

@@ -26,6 +26,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
       seedbed changes show latest --json
     """
     from seedbed.cli.runs._select import find_run
+    from seedbed.records.compare import one_line
     from seedbed.render.text._change_text import change_text, counts_words, outcome_text
 
     view = find_run(store, run)
@@ -35,9 +36,8 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         return
     console = out()
     for change in summary.changes:
-        console.print(
-            section(Text.assemble(outcome_text(change), "  ", change_text(change)), [(line,) for line in change.story])
-        )
+        title = Text.assemble(outcome_text(change), "  ", change_text(change))
+        console.print(section(title, [(one_line(line),) for line in change.story]))
     console.print(Text(counts_words(summary)))
 
 

@@ -4,6 +4,7 @@ from rich.text import Text
 
 from seedbed.contracts import ChangeReport, ChangeSummary, Outcome
 from seedbed.contracts._move import move_words
+from seedbed.records.compare import one_line
 
 __all__ = ["change_text", "counts_words", "ending_words", "outcome_text", "why_words"]
 
@@ -19,12 +20,12 @@ _OUTCOME_STYLES = {
 
 def why_words(change: ChangeReport) -> str:
     """The reason of a change; for one that did not take effect as asked, how it ended."""
-    return change.reason if change.outcome is Outcome.EFFECTIVE else next(reversed(change.story), change.reason)
+    return one_line(change.reason) if change.outcome is Outcome.EFFECTIVE else ending_words(change)
 
 
 def ending_words(change: ChangeReport) -> str:
     """The last sentence of the change's story: how it ended, or how far it is known."""
-    return next(reversed(change.story), change.reason)
+    return one_line(next(reversed(change.story), change.reason))
 
 
 def outcome_text(change: ChangeReport) -> Text:
@@ -34,7 +35,7 @@ def outcome_text(change: ChangeReport) -> Text:
 
 def change_text(change: ChangeReport) -> str:
     """A change's step, parameter and values; and what it asked for, where it did not get that."""
-    return f"step {change.step}: {change.parameter} {move_words(change, change.unit)}"
+    return one_line(f"step {change.step}: {change.parameter} {move_words(change, change.unit)}")
 
 
 def counts_words(summary: ChangeSummary) -> str:

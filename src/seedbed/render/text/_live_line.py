@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TextIO, final
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console, RenderableType
 
 from seedbed.render.facts._kernels import kernel_words
 from seedbed.render.text._beside_prints import BesidePrints
@@ -17,7 +18,7 @@ __all__ = ["LiveFacts", "LiveLine"]
 
 _EVERY_SECONDS = 0.25
 _FADE = 0.6  # weight of the earlier spans at each new one: the rate follows about the last two seconds
-_USUAL_COLUMNS = 80
+_USUAL_COLUMNS, _WIDTH = 80, 120  # of a terminal that does not tell its size; of a stream that is no terminal
 # All but printable characters: controls, surrogates, and what has no width or turns the direction of the text.
 _NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -71,12 +72,15 @@ class LiveLine:
         words = live_words(facts, self._rate.after(facts.step, now))
         self._prints.show(_fitted(words, _columns(self._stream)))
 
-    def say(self, text: str) -> None:
-        """Print `text` on lines of its own, above the live line; nothing where it is quiet."""
+    def say(self, what: RenderableType) -> None:
+        """Print a text, or anything that rich can print, on lines of its own above the live line; nothing if quiet."""
         if self._stream is not None:
             if self._prints is not None:
                 self._prints.clear()
-            print(text, file=self._stream, flush=True)
+            console = Console(file=self._stream, highlight=False, markup=False, emoji=False)
+            if not console.is_terminal:
+                console.width = _WIDTH
+            console.print(what, soft_wrap=isinstance(what, str))
 
     def close(self) -> None:
         """Take the line away for good. A second time does nothing."""

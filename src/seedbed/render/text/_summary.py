@@ -8,7 +8,7 @@ from rich.text import Text
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport
 from seedbed.records import Commit, Diff, MetricDelta, Snapshot
-from seedbed.records.compare import allowed_pairs
+from seedbed.records.compare import allowed_pairs, one_line
 from seedbed.render.facts._documents import document_of
 from seedbed.render.facts._in_short import main_changes, main_results
 from seedbed.render.facts._scores import Score
@@ -48,7 +48,11 @@ def summary_lines(commit: Commit, report: GateReport | None = None, width: int =
 def _results(snapshot: Snapshot) -> Iterator[RenderableType]:
     results, num_more = main_results(snapshot, _RESULTS)
     rows = [
-        (result.name, figure(result.score.value), Text.assemble((_interval(result.score), "dim"), _delta(result.delta)))
+        (
+            one_line(result.name),
+            figure(result.score.value),
+            Text.assemble((_interval(result.score), "dim"), _delta(result.delta)),
+        )
         for result in results
     ]
     rows += [(f"and {num_more} more", "", Text())] if num_more else []
@@ -71,9 +75,9 @@ def _delta(delta: MetricDelta | None) -> str:
 def _differences(diff: Diff) -> Iterator[str]:
     """The predecessor, why it may not be compared or what may differ, and how many keys differ."""
     before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
-    yield before + diff.summary
+    yield one_line(before + diff.summary)
     told = [f"{name}: {earlier} -> {now}" for name, earlier, now in allowed_pairs(diff)] or list(diff.reasons)
-    yield from told[:_DIFFERENCES]
+    yield from map(one_line, told[:_DIFFERENCES])
     if len(told) > _DIFFERENCES:
         yield f"and {len(told) - _DIFFERENCES} more, as `seedbed runs diff` shows"
 
@@ -99,6 +103,6 @@ def _witness(snapshot: Snapshot) -> RenderableType:
         return Text.assemble(("runtime: ", "bold"), (note, "dim"))
     title = Text(f"runtime, {audit.mode}, {audit.steps_sampled} of {audit.steps} steps seen", style="bold")
     rows = [feature_row(feature, audit.of(feature)) for feature in Feature if audit.of(feature).requested]
-    rows += [("", Text("degraded", style="yellow"), reason) for reason in audit.reasons[:_REASONS]]
-    rows += [("", Text("incident", style="yellow"), incident) for incident in audit.incidents[:_REASONS]]
+    rows += [("", Text("degraded", style="yellow"), one_line(reason)) for reason in audit.reasons[:_REASONS]]
+    rows += [("", Text("incident", style="yellow"), one_line(incident)) for incident in audit.incidents[:_REASONS]]
     return section(title, rows or [("", Text("no feature was requested"), "")])
