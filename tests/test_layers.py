@@ -23,8 +23,9 @@ PLANTED = {
     ],
     "Inside records": [("records/canonical/_names.py", "seedbed.records.storage._clock")],
     "Inside change": [("change/parameters/_grid.py", "seedbed.change.guards._bounds")],
+    "Inside render": [("render/facts/_words.py", "seedbed.render.svg._axis")],
     "Inside soak": [("soak/_regime.py", "seedbed.soak._kpis")],
-    "Inside cli": [("cli/console/_sparkline.py", "seedbed.cli.runs._select")],
+    "Inside cli": [("cli/console/_where.py", "seedbed.cli.runs._select")],
     "Guards, parameters, proposers and comparison are pure: they never import torch": [
         ("change/guards/_pacing.py", "torch"),
         ("change/parameters/_delta.py", "torch"),
@@ -34,13 +35,14 @@ PLANTED = {
 }
 # Files that have no place in the order.
 STRAYS = {"Inside records": "records/_stray.py", "Inside change": "change/_stray.py"} | {
+    "Inside render": "render/_stray.py",
     "Inside soak": "soak/_stray.py",
     "Inside cli": "cli/_stray.py",
     "Rooms are layered one way, and every room has its place": "stray/__init__.py",
 }
 PURE = [
     *("seedbed.change", "seedbed.change.guards", "seedbed.change.parameters", "seedbed.change.proposers"),
-    *("seedbed.records.compare", "seedbed.gate", "seedbed.dashboard"),
+    *("seedbed.records.compare", "seedbed.gate", "seedbed.render", "seedbed.dashboard"),
 ]
 MOST_FILES = {"records": 13, "change": 12, "soak": 25, "cli": 9}
 MOST_ELSEWHERE = 30

@@ -1,5 +1,11 @@
-"""Seedbed trains PyTorch models that change while they train, and proves every change."""
+"""Seedbed trains PyTorch models that change while they train, and proves every change.
 
-__all__ = ["__version__"]
+The door is lazy: `import seedbed` does not import torch, `seedbed.start` does. The names are listed in `__init__.pyi`,
+which type checkers read too.
+"""
+
+import lazy_loader
 
 __version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,6 +10,7 @@ from torch.optim import AdamW
 from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 
 from seedbed.change import (
+    Accumulation,
     BatchSize,
     Binding,
     ClipNorm,
@@ -65,6 +66,7 @@ class Rig:
         self.clip = ClipNorm(self.optimizer, 1e-3)
         self.mixture = MixtureSampler({"near": 50, "far": 70}, {"near": 1.0, "far": 1.0}, 120, seed=3)
         self.batches = ResizableBatchSampler(self.mixture, 4, drop_last=True)
+        self.accumulation = Accumulation(self.optimizer)
         self.feed = self._feed()
 
     def _feed(self) -> Iterator[list[Tensor]]:
@@ -97,7 +99,8 @@ class Rig:
         self.optimizer.zero_grad()
 
     def step(self, *, poisoned: bool = False) -> None:
-        self.micro()
+        for _ in range(self.accumulation.number()):
+            self.micro()
         self.update(poisoned=poisoned)
 
 
@@ -130,6 +133,10 @@ CASES: dict[str, BindingCase] = {
     ),
     "beta2": BindingCase(
         lambda r: GroupSetting(r.optimizer, OptimizerSetting.BETA2, "encoder"), 0.75, _set("betas", (0.9, 0.5))
+    ),
+    "eps": BindingCase(lambda r: GroupSetting(r.optimizer, OptimizerSetting.EPS), 0.25, _set("eps", 0.5)),
+    "accumulation": BindingCase(
+        lambda r: r.accumulation, 2.0, lambda r: r.accumulation.restore({"accumulation": 1.0}), in_forward=True
     ),
     "clip norm": BindingCase(lambda r: r.clip, 0.5, lambda r: setattr(r.clip, "_max_norm", 0.25)),
     "freeze": BindingCase(

@@ -175,16 +175,24 @@ class OnlyNamed(Adam):
         super().__init__(params, lr=0.1)
 
 
-@pytest.mark.parametrize("build", [lambda w: ReadsDefaults(w, lr=0.1), lambda w: OwnUpdate(w, lr=0.1)])
-def test_of_a_foreign_optimizer_it_is_not_known_whether_it_used_the_rate(build) -> None:
-    optimizer = build(weights())
+def test_an_optimizer_of_somebody_s_own_that_does_not_read_the_rate_has_not_shown_a_use() -> None:
+    optimizer = ReadsDefaults(weights(), lr=0.1)
     engine = an_engine(optimizer)
     halve(engine, 0)
     for _ in range(3):
         a_step(optimizer)
     engine.close()
     assert engine.history[1].outcome is Outcome.UNKNOWN
-    assert "is no optimizer of torch.optim: how it reads lr is not known" in engine.history[1].reason
+    assert "ReadsDefaults is no optimizer of torch.optim, and the update is the same" in engine.history[1].reason
+
+
+def test_a_subclass_that_replaces_a_part_of_the_update_is_no_known_one_and_a_copy_of_it_shows_the_use() -> None:
+    optimizer = OwnUpdate(weights(), lr=0.1)
+    assert known_class(optimizer) is None
+    engine = an_engine(optimizer)
+    halve(engine, 0)
+    a_step(optimizer)
+    assert engine.history[1].outcome is Outcome.EFFECTIVE
 
 
 def test_a_subclass_that_replaces_nothing_of_the_update_is_known() -> None:

@@ -50,6 +50,7 @@ def moved(optimizer: Optimizer) -> list[float]:
         (OptimizerSetting.WEIGHT_DECAY, 0.5, {"weight_decay": 0.5}),
         (OptimizerSetting.BETA1, 0.3, {"betas": (0.3, 0.999)}),
         (OptimizerSetting.BETA2, 0.3, {"betas": (0.9, 0.3)}),
+        (OptimizerSetting.EPS, 0.5, {"eps": 0.5}),
     ],
 )
 @pytest.mark.parametrize("kind", [Adam, AdamW])

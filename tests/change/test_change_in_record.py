@@ -6,9 +6,9 @@ import pytest
 from change_knob import Knob
 
 from seedbed.change import ChangeEngine, ChangeHistory, Delta, Parameter, Scale, Set, summary
-from seedbed.dashboard._course import unknown_words
 from seedbed.errors import Conflict, InvalidInput, StoreUnavailable
 from seedbed.records import EXACT, NOT_APPLICABLE, ActiveRun, Commit, Journal, Store, ablation, compare
+from seedbed.render.facts._course import unknown_words
 
 LR = Parameter("optimizer.lr", unit="1", low=1e-5, high=1.0)
 INPUTS = dict.fromkeys(("data", "split", "target", "feature"), NOT_APPLICABLE)

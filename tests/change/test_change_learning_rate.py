@@ -432,19 +432,6 @@ def test_a_group_added_during_the_watch_is_no_loss() -> None:
     assert seen == [UseReport(1, 3e-3, 3e-3, Use.USED)]
 
 
-class Unheard(lr_scheduler.LambdaLR):
-    """A scheduler of somebody's own."""
-
-
-def test_an_unknown_scheduler_is_refused_by_name_even_inside_a_container() -> None:
-    optimizer = an_optimizer()
-    unheard = Unheard(optimizer, lambda t: 1.0)
-    with pytest.raises(InvalidInput, match=r"test_change_learning_rate\.Unheard"):
-        LearningRate(optimizer, unheard)
-    with pytest.raises(InvalidInput, match="Unheard"):
-        LearningRate(optimizer, lr_scheduler.ChainedScheduler([unheard]))
-
-
 def test_a_scheduler_of_another_optimizer_is_refused() -> None:
     with pytest.raises(InvalidInput, match="another optimizer"):
         LearningRate(an_optimizer(), lr_scheduler.ExponentialLR(an_optimizer(), 0.9))

@@ -203,3 +203,30 @@ def test_the_steps_of_a_forked_child_say_nothing_of_the_change_and_fail_nowhere(
         [sys.executable, "-W", "ignore", "-c", program, tmp_path / "store"], capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines() == ["UNKNOWN EFFECTIVE", "UNKNOWN", "1 EFFECTIVE"], done.stderr
+
+
+class Twice(SGD):
+    """Its step calls that of its base, whose hooks PyTorch calls too once an optimizer of the base was built."""
+
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+def test_a_step_that_calls_the_step_of_its_base_counts_once_also_after_one_that_raised() -> None:
+    an_optimizer()
+    optimizer = Twice([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+    told: list[int] = []
+    calls: list[int] = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append(1))
+    StepWatch(optimizer, told.append)
+    a_step(optimizer)
+    assert (told, calls) == ([1], [1, 1])
+
+    def refuse() -> float:
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        optimizer.step(refuse)
+    a_step(optimizer)
+    a_step(optimizer)
+    assert told == [1, 2, 3]

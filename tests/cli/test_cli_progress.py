@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from seedbed.cli.console._progress import watching
-from seedbed.cli.console._render import compact, duration, size
 from seedbed.cli.console._warnings import warnings_shown
+from seedbed.render.text._values import compact, duration, size
 from seedbed.runtime import RuntimeDegraded
 from seedbed.stages import StepReport
 

@@ -9,9 +9,9 @@ import pytest
 from cli_world import FLASH, PROJECT, finished, interrupted
 from rich.console import Console
 
-from seedbed.cli.console._gate_text import gate_text
 from seedbed.contracts import CheckKind, CheckReport, GateReport, Stage, Verdict
 from seedbed.records import NOT_APPLICABLE, Store, not_applicable
+from seedbed.render.text._gate_text import gate_text
 
 STORE = Path(".seedbed")
 DATA = Path(__file__).resolve().parents[1] / "data"

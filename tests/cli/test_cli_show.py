@@ -9,10 +9,10 @@ import pytest
 from cli_world import finished
 from rich.console import Console
 
-from seedbed.cli.runs._run_details import _comparison, run_details
 from seedbed.contracts import Stage
 from seedbed.records import NOT_APPLICABLE, Event, Expired, Expiries, RetentionRule, Store, not_applicable
 from seedbed.records.snapshot import Diff, ExcludedFactor
+from seedbed.render.text._run_details import _comparison, run_details
 
 STORE = Path(".seedbed")
 INTERVAL = {"value": 0.88, "low": 0.86, "high": 0.9, "n": 311, "confidence": 0.9}

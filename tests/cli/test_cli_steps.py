@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from cli_world import PROJECT, finished
 
-from seedbed.cli.console._sparkline import sparkline
 from seedbed.contracts import Stage
 from seedbed.records import Store
+from seedbed.render.text._sparkline import sparkline
 
 STORE = Path(".seedbed")
 

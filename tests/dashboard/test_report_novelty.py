@@ -3,7 +3,7 @@
 import pytest
 from report_sample import make_snapshot
 
-from seedbed.dashboard._novelty import novelty_of
+from seedbed.render.facts._novelty import novelty_of
 
 SHARES = {"true": 0.0, "all_true": 0.0, "unmet": 0.0}
 

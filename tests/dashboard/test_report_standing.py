@@ -9,8 +9,8 @@ from report_sample import make_snapshot
 from rich.console import Console
 from rich.text import Text
 
-from seedbed.cli.runs._run_metrics import metrics_text
 from seedbed.dashboard import render_report
+from seedbed.render.text._run_metrics import metrics_text
 
 
 def interval(value, half):

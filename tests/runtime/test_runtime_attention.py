@@ -9,7 +9,8 @@ from torch.profiler import profile
 from seedbed.runtime import sdpa, why_not_fused
 from seedbed.runtime._explain import explain_math
 from seedbed.runtime._flags import SdpaFlags
-from seedbed.runtime._profile import ATTENTION_MATH, record
+from seedbed.runtime._probe import record
+from seedbed.runtime._sample import ATTENTION_MATH
 
 FLASH = "aten::_scaled_dot_product_flash_attention_for_cpu"
 

@@ -10,7 +10,7 @@ from seedbed.contracts import Feature
 from seedbed.errors import ContractBroken
 from seedbed.runtime import RuntimeConfig, RuntimeDegraded, Switch, doctor, sdpa
 from seedbed.runtime import _compiler as compiler
-from seedbed.runtime._profile import record
+from seedbed.runtime._probe import record
 
 pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 

@@ -56,7 +56,6 @@ def test_words_are_read_without_regard_to_case(word: str) -> None:
     ("name", "value"),
     [
         ("sdpa", "false"),
-        ("sdpa", "auto"),
         ("flash", "yes"),
         ("amp", "5m"),
         ("cdc", None),

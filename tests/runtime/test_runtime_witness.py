@@ -145,7 +145,7 @@ def test_each_new_kind_of_step_is_sampled_and_then_one_in_n(declared, grad: bool
 def test_an_unsampled_step_costs_a_few_calls_and_no_profiler(declared, monkeypatch) -> None:
     witness = declared(sample_every=1000).witness()
     run(witness, fused, 1)
-    monkeypatch.setattr(witness_module, "record", lambda *_, **__: pytest.fail("the profiler was started"))
+    monkeypatch.setattr(witness_module.RECORDER, "open", lambda *_, **__: pytest.fail("the profiler was started"))
     calls = []
     sys.setprofile(lambda frame, event, argument: calls.append(event) if event.endswith("call") else None)
     with witness.step(1):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planted_job import Watcher, job, number, planted_stream, snapshot_of
 
-from seedbed.dashboard._novelty import MEANING
+from seedbed.render.facts._novelty import MEANING
 from seedbed.stages import TrainConfig, TrainingSettings, prepare, train
 from seedbed.stages._baselines import BaselineScorers
 from seedbed.stages._evaluation import CandidateDraw, Evaluation, batches

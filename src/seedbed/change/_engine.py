@@ -1,6 +1,7 @@
 """The path of a change: proposed, guarded, intended, applied, read back, and seen in use."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, final
 
@@ -60,6 +61,8 @@ class ChangeEngine:
                 f"each parameter needs one binding: declared are {sorted(self._registry.keys())}, bound "
                 f"{sorted(self._target.read())}"
             )
+        self._earlier: list[Registry] = []  # what was declared before each `extend`
+        self._added: set[str] = set()  # the keys that came by it
         self._rules = Rules(self._registry, tuple(guards))
         self._invariants = tuple(invariants)
         self._ledger = Ledger(journal)
@@ -82,6 +85,34 @@ class ChangeEngine:
     def rules(self) -> Rules:
         """The rules that judge a proposal, unless the call passes others."""
         return self._rules
+
+    def extend(self, bindings: Mapping[str, Binding], parameters: Iterable[Parameter]) -> None:
+        """Take further settings, which can be changed from now on: of objects that were made, or found, later.
+
+        Neither the history nor an earlier setting is touched. The state hash covers the new settings too; one that was
+        computed before still counts as `against` while the values that it covers are as they were. A checkpoint that
+        was taken from now on holds the new settings: extend by them before `resume`. One that was taken before leaves
+        them as they are then. Raises InvalidInput, and takes nothing, when keys differ or are declared already, and for
+        a target that is no mapping of bindings.
+        """
+        if not isinstance(self._target, Bindings):
+            raise InvalidInput(
+                f"extend: the target is a {type(self._target).__name__}, whose settings are declared once; only an "
+                "engine over a mapping of bindings takes further ones"
+            )
+        added = Registry(parameters)
+        if set(added.keys()) != bindings.keys():
+            raise InvalidInput(
+                f"each parameter needs one binding: declared are {sorted(added.keys())}, bound {sorted(bindings)}"
+            )
+        if not bindings:
+            return
+        extended = Registry([*self._registry, *added])
+        self._target.extend(bindings)
+        self._earlier.append(self._registry)
+        self._registry = extended
+        self._added.update(bindings)
+        self._rules = replace(self._rules, registry=extended)
 
     def values(self) -> dict[str, float]:
         """Every parameter's live value."""
@@ -173,9 +204,12 @@ class ChangeEngine:
         else:
             self._require_own(state)
         state = state or self._state(0, 0)
-        values, live = state.values, self._target.state()
+        values, live = dict(state.values), self._target.state()
+        later = (live.keys() - values.keys()) & self._added
+        self._require_unchanged(later)
+        values.update({key: live[key] for key in later})
         if values.keys() != live.keys():
-            raise InvalidInput(f"resume: the state holds {sorted(values)}, bound are {sorted(live)}")
+            raise InvalidInput(f"resume: the state holds {sorted(state.values)}, bound are {sorted(live)}")
         stale = [key for key in live if live[key] != values[key]]
         self._target.restore({key: values[key] for key in stale})
         found = self._target.state()
@@ -191,6 +225,10 @@ class ChangeEngine:
         for change_id in self._watched.values():
             why = f": {reason}" if (reason := self._open.get(change_id)) else ""
             self._ledger.give_up(change_id, f"the run ended before a step used it{why}")
+        self._end_watches()
+
+    def release(self) -> None:
+        """End every watch and note nothing: what becomes of the changes of a run that may be resumed, nobody knows."""
         self._end_watches()
 
     def require_effective(self) -> None:
@@ -241,14 +279,27 @@ class ChangeEngine:
             )
 
     def _require_anew(self) -> None:
-        for key, live in self._target.read().items():
+        for key, live, held, before in self._left_by_changes(self._registry.keys()):
+            raise InvalidInput(
+                f"resume(None) begins again, but {key} reads {live:g}, as change {held} left it, and was {before:g} "
+                "before all changes: the state of a checkpoint was loaded; resume with the engine's state of that "
+                "checkpoint"
+            )
+
+    def _require_unchanged(self, later: Iterable[str]) -> None:
+        for key, live, held, before in self._left_by_changes(later):
+            raise InvalidInput(
+                f"resume: the state was taken before {key} was bound, which reads {live:g}, as change {held} left it; "
+                f"set it to {before:g}, as it was before all changes, or build its object anew"
+            )
+
+    def _left_by_changes(self, keys: Iterable[str]) -> Iterator[tuple[str, float, int, float]]:
+        """The settings with the value that a change left: key, value, the change, and the value before all changes."""
+        values = self._target.read()
+        for key in keys:
             first, held = self.history.first_touched(key), self.history.held(key)
-            if first and held and live == held.after != first.before:
-                raise InvalidInput(
-                    f"resume(None) begins again, but {key} reads {live:g}, as change {held.id} left it, and was "
-                    f"{first.before:g} before all changes: the state of a checkpoint was loaded; resume with the "
-                    "engine's state of that checkpoint"
-                )
+            if first and held and values[key] == held.after != first.before:
+                yield key, values[key], held.id, first.before
 
     def _register(self, proposers: Mapping[str, Mapping[str, Any]]) -> None:
         """Register in a new journal; in one that was begun, what is registered cannot change any more."""
@@ -274,9 +325,17 @@ class ChangeEngine:
         self.settle(step)
         self._look_for_losses()
         values = self._target.read()
-        if against is not None and (state := self._registry.state_hash(values)) != against:
+        if against is not None and not self._is_state(against, values):
+            state = self._registry.state_hash(values)
             raise Conflict(f"proposed against state {against}, found {state}: read the live values and propose again")
         return values
+
+    def _is_state(self, hashed: str, values: Mapping[str, float]) -> bool:
+        """Whether it is the hash of these values, of all or of those that were declared at some time."""
+        return any(
+            registry.state_hash({each.key: values[each.key] for each in registry}) == hashed
+            for registry in (self._registry, *reversed(self._earlier))
+        )
 
     def _require_settled(self) -> None:
         if not self._settled:
@@ -307,7 +366,7 @@ class ChangeEngine:
         with self._target.locked():
             earlier_state = self._target.state()
             try:
-                self._target.write({record.delta.parameter: record.after for record in records}, values)
+                self._write(records, values)
             except Conflict:
                 return False
             except StoreUnavailable:
@@ -323,6 +382,14 @@ class ChangeEngine:
             for record in records:
                 self._watch(record, record.step)
             return True
+
+    def _write(self, records: Sequence[ChangeRecord], values: Mapping[str, float]) -> None:
+        wanted = {record.delta.parameter: record.after for record in records}
+        if isinstance(self._target, Bindings):
+            relative = {each.delta.parameter for each in records if each.delta.op.is_relative}
+            self._target.write(wanted, values, relative)
+        else:
+            self._target.write(wanted, values)
 
     def _look(self, records: Sequence[ChangeRecord]) -> tuple[dict[str, float], Mapping[str, float] | None, str]:
         """The values kept now, the values that their user says it holds, and why the records are not applied, if so."""
@@ -343,6 +410,8 @@ class ChangeEngine:
         for record, each in zip(records, facts, strict=True):
             if isinstance(self._target, Bindings) and (coupled := self._target.coupled(record.delta.parameter)):
                 each["coupled"] = dict(coupled)
+            if isinstance(self._target, Bindings) and (way := self._target.way(record.delta.parameter)):
+                each["way"] = way
         back = [
             (
                 Kind.ROLLED_BACK,

@@ -283,12 +283,15 @@ def _as_before(record: ChangeRecord, kept: int) -> ChangeRecord:
 
 
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
-    op: Operation = _OPERATIONS[payload["op"]["kind"]](float(payload["op"]["value"]))
+    kind, value = _OPERATIONS[payload["op"]["kind"]], float(payload["op"]["value"])
+    op: Operation = Set(value, payload["op"].get("relative", False)) if kind is Set else kind(value)
     return ChangeRecord(
         id=int(payload["id"]),
         batch=int(payload.get("batch", payload["id"])),  # journals of 0.1.0 had one change in each proposal
         step=int(payload["step"]),
-        delta=Delta(payload["parameter"], op, payload["reason"], payload["proposer"]),
+        delta=Delta(
+            payload["parameter"], op, payload["reason"], payload["proposer"], request=int(payload.get("request", 0))
+        ),
         unit=payload["unit"],
         before=float(payload["before"]),
         wanted=float(payload["wanted"]),

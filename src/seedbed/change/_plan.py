@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from seedbed.change._history import ChangeHistory, Kind
 from seedbed.change._ledger import Note
 from seedbed.change.guards._guards import GUARDS, judge_proposal
 from seedbed.change.guards._proposal import Conditions, Decision, Guard, GuardResult, Move, ProposedChange
-from seedbed.change.parameters._delta import Delta
+from seedbed.change.parameters._delta import Delta, Operation, Set
 from seedbed.change.parameters._registry import Registry
 
 __all__ = ["Planned", "Rules", "judged_notes", "plan", "proposed_notes", "retried_notes"]
@@ -68,16 +69,23 @@ def proposed_notes(planned: Sequence[Planned], registry: Registry, state: str) -
                 "step": each.move.step,
                 "parameter": each.delta.parameter,
                 "unit": registry[each.delta.parameter].unit,
-                "op": {"kind": type(each.delta.op).__name__.upper(), "value": each.delta.op.value},
+                "op": _op(each.delta.op),
                 "reason": each.delta.reason,
                 "proposer": each.delta.proposer,
                 "before": each.move.before,
                 "wanted": each.move.after,
                 "state": state,
+                **({"request": each.delta.request} if each.delta.request else {}),
             },
         )
         for each in planned
     ]
+
+
+def _op(op: Operation) -> dict[str, Any]:
+    """The operation as the journal keeps it."""
+    repeats = {"relative": True} if isinstance(op, Set) and op.is_relative else {}
+    return {"kind": type(op).__name__.upper(), "value": op.value, **repeats}
 
 
 def retried_notes(planned: Sequence[Planned]) -> list[Note]:

@@ -7,7 +7,7 @@ from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
 from seedbed.change.parameters._parameter import exactly, in_unit
 from seedbed.contracts import ChangeReport, ChangeSummary
 
-__all__ = ["summary"]
+__all__ = ["report_of", "summary"]
 
 
 def summary(history: ChangeHistory) -> ChangeSummary:
@@ -16,12 +16,13 @@ def summary(history: ChangeHistory) -> ChangeSummary:
         requested=len(history.records),
         superseded=len(history.superseded),
         proposers={name: dict(settings) for name, settings in history.proposers.items()},
-        changes=tuple(_report(record) for record in history.records),
+        changes=tuple(report_of(record) for record in history.records),
         **{outcome.value.lower(): count for outcome, count in history.counts().items()},
     )
 
 
-def _report(record: ChangeRecord) -> ChangeReport:
+def report_of(record: ChangeRecord) -> ChangeReport:
+    """One change with its outcome and story, as far as it is known."""
     return ChangeReport(
         id=record.id,
         step=record.step,
@@ -51,7 +52,8 @@ def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str
             return f"intent journalled: {facts['before']:g} -> {facts['after']:g}"
         case Kind.APPLIED:
             coupled = "".join(f", with {name} {exactly(value)}" for name, value in facts.get("coupled", {}).items())
-            return f"applied: {facts['found']:g} read back{coupled}"
+            way = f", {facts['way']}" if facts.get("way") else ""
+            return f"applied: {facts['found']:g} read back{coupled}{way}"
         case Kind.EFFECTIVE:
             return f"effective: step {facts['step']} used {facts['found']:g}"
         case _:

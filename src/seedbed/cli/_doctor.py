@@ -7,8 +7,10 @@ from rich.console import Console
 from rich.text import Text
 
 from seedbed.cli.console._options import JsonOption
-from seedbed.cli.console._render import errors, out, plain_table, print_json, size
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import ExitCode
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import size
 
 if TYPE_CHECKING:
     from seedbed.runtime import DoctorFeature, DoctorReport

@@ -41,11 +41,11 @@ def gate(
       seedbed gate latest --spec gate.yaml --out seedbed.prom
       seedbed gate latest --spec gate.yaml --calibrate
     """
-    from seedbed.cli.console._gate_text import gate_text
     from seedbed.cli.runs._run_summary import status_line
     from seedbed.cli.runs._select import find_run
     from seedbed.gate import judge_run, load_gate, metrics_text
     from seedbed.records.storage import replace
+    from seedbed.render.text._gate_text import gate_text
 
     prometheus = file_place(file, prometheus, "--prometheus")
     own_gate = None if spec is None else load_gate(spec)

@@ -3,33 +3,28 @@
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Message
-from seedbed.contracts._faults import faults_of
+from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport
 from seedbed.contracts._move import move_words
-from seedbed.dashboard._course import contract_words, resume_words, unknown_words, uses_of
-from seedbed.dashboard._differences import metric_rows, new_values
-from seedbed.dashboard._epochs import epoch_ends
-from seedbed.dashboard._history import history_of
-from seedbed.dashboard._intervals import interval_chart
-from seedbed.dashboard._measured import measured
-from seedbed.dashboard._novelty import MEANING, novelty_names, novelty_of
-from seedbed.dashboard._plots import figures, on_boundaries
-from seedbed.dashboard._requests import REACHED
-from seedbed.dashboard._results import Standing, results_of, tabled
 from seedbed.dashboard._templates import environment
 from seedbed.dashboard._tiles import tiles
 from seedbed.errors import NotFound
 from seedbed.records import Event, Snapshot, read_step_events
 from seedbed.records.compare import allowed_pairs
 from seedbed.records.storage import EVENTS, replace
+from seedbed.render.facts._course import contract_words, resume_words, unknown_words, uses_of
+from seedbed.render.facts._differences import metric_rows, new_values
+from seedbed.render.facts._documents import document_of
+from seedbed.render.facts._epochs import epoch_ends
+from seedbed.render.facts._history import history_of
+from seedbed.render.facts._measured import measured
+from seedbed.render.facts._novelty import MEANING, novelty_names, novelty_of
+from seedbed.render.facts._requests import REACHED
+from seedbed.render.facts._results import Standing, results_of, tabled
+from seedbed.render.svg._intervals import interval_chart
+from seedbed.render.svg._plots import figures, on_boundaries
 
 __all__ = ["render_report", "write_report"]
-
-M = TypeVar("M", bound=Message)
 
 # One of the two is shown: the text of the wide drawing would be too small on a phone.
 _SIZES = (("wide", 920), ("narrow", 380))
@@ -45,8 +40,8 @@ def render_report(snapshot: Snapshot, events: Sequence[Event], gate: GateReport 
     None. The page names each document that the record lacks or that cannot be read. Only the arguments are read, and
     no content of a record raises an error.
     """
-    audit, audit_note = _document(snapshot, "audit_run", AuditRun)
-    summary, changes_note = _document(snapshot, "changes", ChangeSummary)
+    audit, audit_note = document_of(snapshot, "audit_run", AuditRun)
+    summary, changes_note = document_of(snapshot, "changes", ChangeSummary)
     changes = summary.changes if summary else ()
     results = results_of(snapshot)
     shown = tabled(results, snapshot) | novelty_names(snapshot)
@@ -106,15 +101,3 @@ def write_report(folder: Path, snapshot: Snapshot, gate: GateReport | None = Non
 def _is_paired(standing: Standing) -> bool:
     """Whether the interval of the margin decided."""
     return standing.margin is not None and standing.margin.interval is not None
-
-
-def _document(snapshot: Snapshot, name: str, kind: type[M]) -> tuple[M | None, str]:
-    """The record's document called `name`; or None, and why there is none."""
-    if name not in snapshot.documents:
-        return None, f"The record holds no document {name}."
-    try:
-        return kind.model_validate(snapshot.documents[name]), ""
-    except ValidationError as error:
-        first = faults_of(error, kind)[0]
-        where = f"{name}.{first.place}" if first.place else name
-        return None, f"The record's document {name} cannot be read: {where}: {first.what}."

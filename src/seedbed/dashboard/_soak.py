@@ -9,11 +9,11 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from seedbed.contracts import GateReport
-from seedbed.dashboard._axis import Axis, Tick, data_axis, step_axis
 from seedbed.dashboard._soak_settings import asked, setting_panels
 from seedbed.dashboard._soak_words import Limit, caption, limits, unit
 from seedbed.dashboard._templates import environment
-from seedbed.dashboard._words import number
+from seedbed.render.facts._words import number
+from seedbed.render.svg._axis import Axis, Tick, data_axis, step_axis
 
 if TYPE_CHECKING:  # the report of a run must not load torch, which the soak room does
     from seedbed.soak import IterationSummary, SoakReadback

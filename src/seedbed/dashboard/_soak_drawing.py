@@ -14,15 +14,17 @@ if TYPE_CHECKING:  # the report of a run must not load torch, which the soak roo
 
 __all__ = ["soak_drawing"]
 
-# The drawing itself; words that several rooms share; KPIs, plants and profiles; settings, units and good ranges.
-_ROOMS = ("dashboard", "contracts", "soak", "change")
+# The drawing itself, and axes and numbers; words that several rooms share; KPIs, plants and profiles; settings, units
+# and good ranges.
+_ROOMS = ("dashboard", "render", "contracts", "soak", "change")
 
 
 def soak_drawing() -> "SoakDrawing":
     """The drawing for `finish`, `verify_soak` and `judge_soak` of `seedbed.soak`.
 
     The renderer's name is the digest of everything that has a say in the drawing: the files of this room, those of the
-    rooms whose words and values it draws, and the version of Jinja. So an altered installation is another renderer.
+    rooms whose axes, words and values it draws, and the version of Jinja. So an altered installation is another
+    renderer.
     """
     from seedbed.soak import SoakDrawing
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seedbed.contracts import Outcome
 from seedbed.contracts._move import move_words
-from seedbed.dashboard._axis import Axis, Tick
+from seedbed.render.svg._axis import Axis, Tick
 
 if TYPE_CHECKING:  # the report of a run must not load torch, which the soak room does
     from seedbed.change import Registry

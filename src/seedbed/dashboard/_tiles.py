@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Verdict
-from seedbed.dashboard._results import Results
 from seedbed.records import Diff
+from seedbed.render.facts._results import Results
 
 __all__ = ["Tile", "tiles"]
 

@@ -6,10 +6,10 @@ The drawing is narrow and its text large, so that it can be read on a phone.
 from collections.abc import Iterable
 from textwrap import wrap
 
-from seedbed.dashboard._axis import Axis, data_axis
 from seedbed.dashboard._templates import environment
-from seedbed.dashboard._words import number
 from seedbed.records import Trend, TrendPoint
+from seedbed.render.facts._words import number
+from seedbed.render.svg._axis import Axis, data_axis
 
 __all__ = ["render_trend"]
 

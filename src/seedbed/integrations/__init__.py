@@ -1,27 +1,9 @@
-"""Integrations: import runs of other systems as commits, and export commits as runs of other systems or as tables."""
+"""Integrations: training loops of other libraries, other trackers, and runs that are imported and exported.
 
-from seedbed.integrations._importing import IMPORTED, ImportDescription, ImportOutcome, ImportResult, import_runs
-from seedbed.integrations._jsonl import JsonLines
-from seedbed.integrations._mlflow_reading import MLflow
-from seedbed.integrations._mlflow_writing import MLflowTarget
-from seedbed.integrations._outside import OutsideRun, RunSource
-from seedbed.integrations._step_tables import write_steps
-from seedbed.integrations._tables import write_csv, write_parquet
-from seedbed.integrations._tensorboard import TensorBoard
+The room is lazy: a name is imported when it is first used, so that each needs its own library alone. The names are
+listed in `__init__.pyi`, which type checkers read too.
+"""
 
-__all__ = [
-    "IMPORTED",
-    "ImportDescription",
-    "ImportOutcome",
-    "ImportResult",
-    "JsonLines",
-    "MLflow",
-    "MLflowTarget",
-    "OutsideRun",
-    "RunSource",
-    "TensorBoard",
-    "import_runs",
-    "write_csv",
-    "write_parquet",
-    "write_steps",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

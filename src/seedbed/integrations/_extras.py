@@ -14,6 +14,5 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as problem:
         raise NotFound(
-            f"{extra} cannot be read or written: the package {problem.name} is not installed; "
-            f"run `pip install 'seedbed[{extra}]'`"
+            f"{extra} cannot be used: the package {problem.name} is not installed; run `pip install 'seedbed[{extra}]'`"
         ) from None

@@ -11,7 +11,7 @@ from seedbed.integrations._spelling import flattened, to_text
 from seedbed.records import Commit, Event, Json, Snapshot
 from seedbed.records.canonical._numbers import read_number, spelled
 
-__all__ = ["MLflowRun", "planned"]
+__all__ = ["MLflowRun", "fits", "params_of", "planned"]
 
 # Names that MLflow accepts: these characters, this length, and no path that is not normal.
 _NAME = re.compile(r"[\w.\- :/]{1,250}", re.ASCII)
@@ -42,20 +42,33 @@ def planned(commit: Commit, events: Sequence[Event]) -> MLflowRun:
     finals = {f"final.{name}" if name in last else name: value for name, value in apart.items()}
     points = [(name, value, 0) for name, value in finals.items()]
     points += [(name, value, step) for step, values in steps for name, value in values.items()]
-    params = {name: to_text(value) for name, value in flattened(snapshot.config).items()}
+    params, refused = params_of(snapshot.config)
     tags = _tags_of(snapshot)
     left_out = {
-        "params": [name for name in params if not _fits(name, params[name], _LONGEST_PARAM)],
-        "metrics": sorted({name for name, _, _ in points if not _fits(name)} | _non_numbers(snapshot, results)),
-        "tags": [name for name in tags if not _fits(name, tags[name], _LONGEST_TAG)],
+        "params": refused,
+        "metrics": sorted({name for name, _, _ in points if not fits(name)} | _non_numbers(snapshot, results)),
+        "tags": [name for name in tags if not fits(name, tags[name], _LONGEST_TAG)],
     }
     return MLflowRun(
         name=snapshot.run_id,
         moment_ms=int(snapshot.timestamp.timestamp() * 1000),
-        params=_without(params, left_out["params"]),
-        points=[point for point in points if _fits(point[0])],
+        params=params,
+        points=[point for point in points if fits(point[0])],
         tags={**_without(tags, left_out["tags"]), **_own_tags(commit), **_list_tags(series, left_out)},
     )
+
+
+def params_of(config: Mapping[str, Json]) -> tuple[dict[str, str], list[str]]:
+    """The settings as MLflow's params, under dotted names, and the names of those that MLflow refuses."""
+    texts = {name: to_text(value) for name, value in flattened(config).items()}
+    refused = [name for name in texts if not fits(name, texts[name], _LONGEST_PARAM)]
+    return _without(texts, refused), refused
+
+
+def fits(name: str, text: str = "", longest: int = 0) -> bool:
+    """Whether MLflow accepts the name, and a text of that length."""
+    is_path = normpath(name) == name and not name.startswith(("/", ".."))
+    return bool(_NAME.fullmatch(name)) and is_path and len(text) <= longest
 
 
 def _same(one: float | None, other: float) -> bool:
@@ -103,8 +116,3 @@ def _list_tags(series: Mapping[str, Json], left_out: Mapping[str, list[str]]) ->
 
 def _without(texts: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if name not in names}
-
-
-def _fits(name: str, text: str = "", longest: int = 0) -> bool:
-    is_path = normpath(name) == name and not name.startswith(("/", ".."))
-    return bool(_NAME.fullmatch(name)) and is_path and len(text) <= longest

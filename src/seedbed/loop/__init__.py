@@ -1,3 +1,9 @@
-"""The door: `seedbed.start` around any PyTorch loop, and requests to a run from outside."""
+"""The door: `seedbed.start` around any PyTorch loop.
 
-__all__: list[str] = []
+The room is lazy: what it offers is imported when it is first used. The names are listed in `__init__.pyi`, which type
+checkers read too.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -101,6 +101,11 @@ class Store:
         """The payloads of the store, which commits name by digest."""
         return Blobs(self.files, self.clock)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether every call of `files` goes over a network, as to a bucket."""
+        return self._place.is_remote
+
     def projects(self) -> list[str]:
         """The names of all projects with a run or a commit, sorted."""
         return sorted({name for folder in (LOGS, RUNS) for name in self._folders(folder)})

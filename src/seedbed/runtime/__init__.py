@@ -2,12 +2,12 @@
 
 from seedbed.runtime._attention import AttentionCall, sdpa, why_not_fused
 from seedbed.runtime._capability import Capability, assess
-from seedbed.runtime._config import ResolvedConfig, RuntimeConfig, SettingSource, Switch, resolve_config
+from seedbed.runtime._config import ResolvedConfig, RuntimeConfig, SettingSource, Switch, door_config, resolve_config
 from seedbed.runtime._contract import Contract, declare
 from seedbed.runtime._doctor import DoctorFeature, DoctorFeatures, DoctorReport, doctor
 from seedbed.runtime._enforce import RuntimeDegraded
 from seedbed.runtime._host import tune_host
-from seedbed.runtime._witness import StepPhase, Witness
+from seedbed.runtime._witness import StepBlock, StepPhase, Witness
 
 __all__ = [
     "AttentionCall",
@@ -20,12 +20,14 @@ __all__ = [
     "RuntimeConfig",
     "RuntimeDegraded",
     "SettingSource",
+    "StepBlock",
     "StepPhase",
     "Switch",
     "Witness",
     "assess",
     "declare",
     "doctor",
+    "door_config",
     "resolve_config",
     "sdpa",
     "tune_host",

@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import final
 
 import torch
 from torch.nn import functional
+from torch.nn.attention import SDPBackend
 
 from seedbed.contracts import Feature
 from seedbed.runtime._compiler import compile_obstacle
 from seedbed.runtime._config import RuntimeConfig, Switch
 from seedbed.runtime._explain import explain_other_fused, flags_advice
-from seedbed.runtime._flags import read_flags
-from seedbed.runtime._profile import ATTENTION_MATH, FLASH_KERNELS, FUSED_KERNELS, record
+from seedbed.runtime._flags import SdpaFlags, read_flags
+from seedbed.runtime._probe import record
+from seedbed.runtime._sample import ATTENTION_MATH, FLASH_KERNELS, FUSED_KERNELS
 
 __all__ = ["Capability", "assess", "shortfalls"]
 
@@ -21,12 +24,16 @@ __all__ = ["Capability", "assess", "shortfalls"]
 @final
 @dataclass(frozen=True)
 class Capability:
-    """Whether a feature is requested, whether this machine can run it (None: switched off), why, and what to do."""
+    """Whether a feature is requested, whether this machine can run it (None: switched off), why, and what to do.
+
+    `auto`: the configuration left it to AUTO. Then only a proven loss counts, until the contract's own tool is used.
+    """
 
     requested: bool
     eligible: bool | None
     reason: str
     advice: str = ""
+    auto: bool = False
 
     @property
     def selected(self) -> bool:
@@ -35,16 +42,21 @@ class Capability:
 
 
 def assess(config: RuntimeConfig, device: torch.device | str) -> dict[Feature, Capability]:
-    """Assess every feature on `device` by trying it: one tiny attention call, one linear layer, one compiler run."""
+    """Assess every feature on `device` by trying it: one tiny attention call, one linear layer, one compiler run.
+
+    What was tried once in this process is not tried again. Attention is not tried while another profiler or another
+    thread's step needs the recorder; then PyTorch's own choice for the call is taken.
+    """
     device = torch.device(device)
     probes: dict[Feature, Callable[[], Capability]] = {
-        Feature.SDPA: lambda: _attention(device, FUSED_KERNELS),
-        Feature.FLASH: lambda: _attention(device, FLASH_KERNELS),
+        Feature.SDPA: lambda: _attention(device, FUSED_KERNELS, config.sdpa),
+        Feature.FLASH: lambda: _attention(device, FLASH_KERNELS, config.flash),
         Feature.AMP: lambda: _mixed_precision(device, getattr(torch, config.amp_dtype), config.amp),
         Feature.CDC: lambda: _compile(config.cdc),
     }
     off = Capability(requested=False, eligible=None, reason="switched off, so not assessed")
-    return {feature: off if config.switch(feature) is Switch.OFF else probe() for feature, probe in probes.items()}
+    found = {feature: off if config.switch(feature) is Switch.OFF else probe() for feature, probe in probes.items()}
+    return {feature: replace(one, auto=config.switch(feature) is Switch.AUTO) for feature, one in found.items()}
 
 
 def shortfalls(capabilities: Mapping[Feature, Capability]) -> list[str]:
@@ -56,18 +68,52 @@ def shortfalls(capabilities: Mapping[Feature, Capability]) -> list[str]:
     return [f"{' and '.join(features)} requested and not eligible: {why}" for why, features in missing.items()]
 
 
-def _attention(device: torch.device, wanted: frozenset[str]) -> Capability:
-    """Run one small call that is fused unless the machine or a switch of the process prevents it."""
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    q = torch.ones(1, 1, 8, 8, dtype=dtype, device=device)
+def _attention(device: torch.device, wanted: frozenset[str], asked: Switch) -> Capability:
+    """Whether one small call, fused unless the machine or a switch of the process prevents it, ran as wanted."""
+    flags = read_flags()
+    try:
+        ran = _attention_kernels(device, flags)
+        how = "a probe ran"
+    except _NotRecorded as reason:
+        ran = (_chosen_kernel(device),)
+        how = f"PyTorch chooses (not profiled, because {reason})"
+    if wanted & set(ran):
+        return Capability(requested=True, eligible=True, reason=f"{how} {', '.join(ran)}")
+    off = flags_advice(flags) or "this PyTorch has no such kernel for this device"
+    why = explain_other_fused(list(ran)) if FUSED_KERNELS & set(ran) else f"{how} {', '.join(ran)}: {off}"
+    return Capability(asked is Switch.ON, eligible=False, reason=why, advice="or declare it off")
+
+
+class _NotRecorded(Exception):
+    """Why the probe was not recorded."""
+
+
+@cache
+def _attention_kernels(device: torch.device, flags: SdpaFlags) -> tuple[str, ...]:  # noqa: ARG001  # the cache's key
+    """The attention kernels of the small call under `flags`, the present ones. An error is not kept in the cache."""
+    q = _query(device)
     with record() as recording, torch.no_grad():
         functional.scaled_dot_product_attention(q, q, q)
-    ran = sorted(recording.sample.attention.keys() & (FUSED_KERNELS | {ATTENTION_MATH}))
-    if wanted & set(ran):
-        return Capability(requested=True, eligible=True, reason=f"a probe ran {', '.join(ran)}")
-    off = flags_advice(read_flags()) or "this PyTorch has no such kernel for this device"
-    why = explain_other_fused(ran) if FUSED_KERNELS & set(ran) else f"a probe ran {', '.join(ran)}: {off}"
-    return Capability(requested=True, eligible=False, reason=why, advice="or declare it off")
+    if recording.unobserved:
+        raise _NotRecorded(recording.unobserved)
+    return tuple(sorted(recording.sample.attention.keys() & (FUSED_KERNELS | {ATTENTION_MATH})))
+
+
+def _chosen_kernel(device: torch.device) -> str:
+    q = _query(device)
+    kernels = {
+        SDPBackend.MATH: ATTENTION_MATH,
+        SDPBackend.FLASH_ATTENTION: f"aten::_scaled_dot_product_flash_attention{'_for_cpu' * (device.type == 'cpu')}",
+        SDPBackend.EFFICIENT_ATTENTION: "aten::_scaled_dot_product_efficient_attention",
+        SDPBackend.CUDNN_ATTENTION: "aten::_scaled_dot_product_cudnn_attention",
+        SDPBackend.OVERRIDEABLE: "aten::_scaled_dot_product_fused_attention_overrideable",
+    }
+    choice = torch._fused_sdp_choice(q, q, q)
+    return next((kernel for backend, kernel in kernels.items() if backend.value == choice), f"backend {choice}")
+
+
+def _query(device: torch.device) -> torch.Tensor:
+    return torch.ones(1, 1, 8, 8, dtype=torch.float32 if device.type == "cpu" else torch.bfloat16, device=device)
 
 
 def _mixed_precision(device: torch.device, dtype: torch.dtype, asked: Switch) -> Capability:
@@ -84,6 +130,7 @@ def _mixed_precision(device: torch.device, dtype: torch.dtype, asked: Switch) ->
     return Capability(requested=False, eligible=True, reason=f"auto is off: {works}; {benefit}", advice=advice)
 
 
+@cache
 def _autocast_ratio(dtype: torch.dtype, repeats: int = 5) -> float:
     """The time of a small linear layer, forward and backward, under autocast divided by its time without."""
     rows = torch.ones(256, 256)  # not random: a probe must leave the run's random numbers alone

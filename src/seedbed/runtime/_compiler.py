@@ -1,13 +1,16 @@
 """Evidence about torch.compile: what prevents it, its counters, and the salt of its on-disk cache."""
 
+import getpass
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +18,16 @@ import torch
 
 from seedbed.runtime._flags import read_flags
 
-__all__ = ["CompileCounts", "compile_obstacle", "import_inductor", "read_counts", "salt_cache"]
+__all__ = [
+    "CompileCounts",
+    "cache_folder",
+    "cache_is_salted",
+    "compile_obstacle",
+    "import_inductor",
+    "is_compiling_elsewhere",
+    "read_counts",
+    "salt_cache",
+]
 
 _HEADERS = b"#include <Python.h>\n#include <omp.h>\n"
 _SALT = "|seedbed:"
@@ -58,10 +70,10 @@ class CompileCounts(NamedTuple):
 
 def read_counts() -> CompileCounts:
     """The counters now; all zero while Dynamo is not imported. This function does not import it."""
-    dynamo = sys.modules.get("torch._dynamo.utils")
-    if dynamo is None:
+    counters = getattr(sys.modules.get("torch._dynamo.utils"), "counters", None)
+    if counters is None:  # also while another thread imports Dynamo
         return CompileCounts()
-    frames, inductor = dynamo.counters["frames"], dynamo.counters["inductor"]
+    frames, inductor = counters["frames"], counters["inductor"]
     return CompileCounts(
         frames["total"],
         frames["ok"],
@@ -71,11 +83,28 @@ def read_counts() -> CompileCounts:
     )
 
 
+def is_compiling_elsewhere() -> bool:
+    """Whether another thread compiles now, so that the counters are not settled."""
+    dynamo = sys.modules.get("torch._dynamo.convert_frame")
+    if dynamo is None:
+        return False
+    lock = getattr(dynamo, "compile_lock", None)  # not there yet while another thread imports Dynamo
+    if lock is None or not lock.acquire(blocking=False):
+        return True
+    lock.release()
+    return False
+
+
 def why_eager() -> str:
     """The first line of each reason that Dynamo has given for leaving a frame uncompiled."""
     dynamo = sys.modules.get("torch._dynamo.utils")
     reasons = [] if dynamo is None else [str(reason).partition("\n")[0] for reason in dynamo.counters["unimplemented"]]
     return "; ".join(reasons) or "Dynamo gave no reason"
+
+
+def cache_is_salted() -> bool:
+    """Whether `salt_cache` was called, as for what was compiled under a contract."""
+    return _SALT in torch.compiler.config.cache_key_tag
 
 
 def salt_cache() -> str:
@@ -103,6 +132,16 @@ def compile_obstacle() -> tuple[str, str] | None:
     return _compiler_obstacle() or _cache_obstacle()
 
 
+def cache_folder() -> Path:
+    """Where Inductor keeps its cache, by its own rule; asking Inductor itself would import it, in seconds."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        user = f"uid_{os.getuid()}"
+    user = re.sub(r'[\\/:*?"<>|]', "_", user)
+    return Path(os.environ.get("TORCHINDUCTOR_CACHE_DIR") or Path(tempfile.gettempdir()) / f"torchinductor_{user}")
+
+
 def _compiler_obstacle() -> tuple[str, str] | None:
     name = os.environ.get("CXX", "g++")  # Inductor's own rule
     compiler = shutil.which(name)
@@ -111,6 +150,11 @@ def _compiler_obstacle() -> tuple[str, str] | None:
         advice = f"set CXX={other}" if other else "install g++ as in apt-get install g++, or set CXX to a compiler"
         return f"no C++ compiler: {name} is not on PATH", advice
     include = sysconfig.get_paths()["include"]
+    return _compile_headers(name, compiler, include)
+
+
+@cache
+def _compile_headers(name: str, compiler: str, include: str) -> tuple[str, str] | None:
     command = [compiler, "-fsyntax-only", "-fopenmp", "-I", include, "-x", "c++", "-"]
     # CXX names the program, and no shell reads the command.
     done = subprocess.run(command, input=_HEADERS, capture_output=True, timeout=60, check=False)  # noqa: S603
@@ -128,10 +172,8 @@ def _cache_obstacle() -> tuple[str, str] | None:
             "every compile cache is switched off by torch.compiler.config.force_disable_caches",
             "set it to False, or unset TORCHINDUCTOR_FORCE_DISABLE_CACHES and TORCH_COMPILE_FORCE_DISABLE_CACHES",
         )
-    from torch._inductor.runtime.cache_dir_utils import cache_dir  # imports Dynamo: a second or more
-
     try:
-        folder = Path(cache_dir())
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return None

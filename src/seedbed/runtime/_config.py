@@ -11,13 +11,18 @@ from pydantic import BeforeValidator, Field, ValidationError
 from seedbed.contracts import Feature, Message, RuntimeMode, Setting
 from seedbed.errors import InvalidInput
 
-__all__ = ["ResolvedConfig", "RuntimeConfig", "SettingSource", "Switch", "resolve_config"]
+__all__ = ["ResolvedConfig", "RuntimeConfig", "SettingSource", "Switch", "door_config", "resolve_config"]
 
 _PREFIX = "SEEDBED_RUNTIME_"
+_DOOR = {"mode": "COMPAT", "sdpa": "AUTO", "flash": "AUTO", "amp": "AUTO", "cdc": "AUTO"}
 
 
 class Switch(StrEnum):
-    """Whether a feature is requested. AUTO requests it where it is eligible and its gain is known."""
+    """Whether a feature is requested. AUTO requests it where it is eligible and its gain is known.
+
+    What AUTO requested is lost only where a step proves it (attention ran as math, a compiled frame fell back to
+    eager), or where the contract's own tool for it (`contract.compile`, `contract.autocast`) was used in vain.
+    """
 
     ON = "ON"
     OFF = "OFF"
@@ -52,7 +57,6 @@ def _whole(value: object) -> object:
     return value
 
 
-_OnOff = Annotated[Literal[Switch.ON, Switch.OFF], BeforeValidator(_switch)]
 _OnOffAuto = Annotated[Switch, BeforeValidator(_switch)]
 _Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 
@@ -66,8 +70,8 @@ class RuntimeConfig(Message):
     """
 
     mode: Annotated[RuntimeMode, BeforeValidator(_upper)] = RuntimeMode.STRICT
-    sdpa: _OnOff = Switch.ON
-    flash: _OnOff = Switch.ON
+    sdpa: _OnOffAuto = Switch.ON
+    flash: _OnOffAuto = Switch.ON
     amp: _OnOffAuto = Switch.AUTO
     cdc: _OnOffAuto = Switch.AUTO
     amp_dtype: Annotated[Literal["bfloat16"], BeforeValidator(_lower)] = "bfloat16"
@@ -106,14 +110,34 @@ def resolve_config(
     lower case are the same. Raises InvalidInput for an unknown key or variable and for a value that does not fit; the
     message names the source, the field, what was found and what was expected.
     """
-    layers = {
-        SettingSource.FILE: file or {},
-        SettingSource.ENVIRONMENT: _from_environment(environment or {}),
-        SettingSource.CODE: code or {},
-    }
-    values: dict[str, object] = {}
+    return _merge(
+        {},
+        (SettingSource.FILE, file or {}),
+        (SettingSource.ENVIRONMENT, _from_environment(environment or {})),
+        (SettingSource.CODE, code or {}),
+    )
+
+
+def door_config(asked: str | Mapping[str, object], environment: Mapping[str, str]) -> ResolvedConfig:
+    """The settings of a run that was started around somebody's loop: COMPAT, with every feature left to AUTO.
+
+    `asked` is a mode, which SEEDBED_RUNTIME_MODE overrides, or settings as in `resolve_config(code=...)`, which
+    override the environment. Raises InvalidInput as `resolve_config` does.
+    """
+    word, code = ({"mode": asked}, {}) if isinstance(asked, str) else ({}, asked)
+    is_default = isinstance(asked, str) and asked.upper() == _DOOR["mode"]
+    return _merge(
+        _DOOR,
+        (SettingSource.DEFAULT if is_default else SettingSource.CODE, word),
+        (SettingSource.ENVIRONMENT, _from_environment(environment)),
+        (SettingSource.CODE, code),
+    )
+
+
+def _merge(defaults: Mapping[str, object], *layers: tuple[SettingSource, Mapping[str, object]]) -> ResolvedConfig:
+    values = dict(defaults)
     sources = dict.fromkeys(RuntimeConfig.model_fields, SettingSource.DEFAULT)
-    for source, layer in layers.items():
+    for source, layer in layers:
         checked = _check(source, layer)
         values |= {name: getattr(checked, name) for name in layer}
         sources |= dict.fromkeys(layer, source)
@@ -146,8 +170,8 @@ def _label(source: SettingSource, name: str) -> str:
 def _expected(name: str) -> str:
     words = {
         "mode": "STRICT or COMPAT",
-        "sdpa": "on or off",
-        "flash": "on or off",
+        "sdpa": "on, off or auto",
+        "flash": "on, off or auto",
         "amp": "on, off or auto",
         "cdc": "on, off or auto",
         "amp_dtype": "bfloat16",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, final
 
 import torch
@@ -30,6 +30,7 @@ class Contract:
     resolved: ResolvedConfig
     device: torch.device
     capabilities: Mapping[Feature, Capability]
+    _demanded: set[Feature] = field(default_factory=set, repr=False, compare=False)
 
     def requested(self, feature: Feature) -> bool:
         """Whether the run requested the feature; AUTO counts as what it was resolved to."""
@@ -43,6 +44,7 @@ class Contract:
         """A context with mixed precision where AMP is selected; otherwise a context that does nothing."""
         if not self.selected(Feature.AMP):
             return nullcontext()
+        self._demanded.add(Feature.AMP)
         return torch.autocast(self.device.type, dtype=getattr(torch, self.resolved.config.amp_dtype))
 
     def compile(self, target: _Target, **options: object) -> _Target:
@@ -52,6 +54,7 @@ class Contract:
         """
         if not self.selected(Feature.CDC):
             return target
+        self._demanded.add(Feature.CDC)
         if options.get("backend", "inductor") == "inductor":
             import_inductor()
         salt_cache()
@@ -62,7 +65,7 @@ class Contract:
 
     def witness(self, clock: Callable[[], float] = time.perf_counter) -> Witness:
         """A new witness for one run under this contract; `clock` returns seconds, to measure the witness's own cost."""
-        return Witness(self.resolved, self.capabilities, self.device, clock)
+        return Witness(self.resolved, self.capabilities, self.device, clock, self._demanded)
 
 
 def _compile_in_place(module: _Module, options: dict[str, Any]) -> _Module:

@@ -1,7 +1,7 @@
 """Messages that say why attention did not run fused, and what to change."""
 
 from seedbed.runtime._flags import SdpaFlags
-from seedbed.runtime._profile import Sample
+from seedbed.runtime._sample import Sample
 
 __all__ = ["explain_compiled", "explain_math", "explain_other_fused", "flags_advice"]
 

@@ -1,14 +1,14 @@
 """Judges each feature by one sampled step: shown, lost (with the reason), or unknown."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import final
 
 from seedbed.contracts import Feature
 from seedbed.runtime._compiler import CompileCounts
 from seedbed.runtime._explain import explain_compiled, explain_math, explain_other_fused
 from seedbed.runtime._flags import SdpaFlags
-from seedbed.runtime._profile import ATTENTION_MATH, COMPILED_REGION, FLASH_KERNELS, FUSED_KERNELS, Sample
+from seedbed.runtime._sample import ATTENTION_MATH, COMPILED_REGION, FLASH_KERNELS, FUSED_KERNELS, Sample
 
 __all__ = ["FeatureObservation", "SampledStep", "observe"]
 
@@ -36,22 +36,28 @@ class FeatureObservation:
     """What one sampled step says of one feature.
 
     `shown` is None where the step did no work that could show the feature; `reason` says what ran instead, and why.
+    `proven` is whether a loss is one also where nobody demanded the feature: attention fell to math, a frame to eager.
     """
 
     shown: bool | None
     kernels: Mapping[str, int]
     reason: str = ""
+    proven: bool = False
+
+    def undemanded(self) -> "FeatureObservation":
+        """The same where nobody demanded the feature: what is not a proven loss is unknown."""
+        return self if self.shown is not False or self.proven else replace(self, shown=None)
 
 
-def observe(feature: Feature, step: SampledStep, amp_dtype: str) -> FeatureObservation:
-    """Judge one feature by one sampled step."""
+def observe(feature: Feature, step: SampledStep, amp_dtypes: Collection[str]) -> FeatureObservation:
+    """Judge one feature by one sampled step; AMP is shown by dense operators in one of `amp_dtypes`."""
     match feature:
         case Feature.SDPA:
             return _attention(step, FUSED_KERNELS)
         case Feature.FLASH:
             return _attention(step, FLASH_KERNELS)
         case Feature.AMP:
-            return _mixed_precision(step, amp_dtype)
+            return _mixed_precision(step, amp_dtypes)
         case Feature.CDC:
             return _compiled(step)
 
@@ -60,9 +66,8 @@ def _attention(step: SampledStep, wanted: frozenset[str]) -> FeatureObservation:
     ran = step.sample.attention
     kernels = {name: count for name, count in ran.items() if name in FUSED_KERNELS or name == ATTENTION_MATH}
     if ATTENTION_MATH in ran:
-        return FeatureObservation(
-            False, kernels, f"{ATTENTION_MATH} ran instead: {explain_math(step.sample, step.flags)}"
-        )
+        reason = f"{ATTENTION_MATH} ran instead: {explain_math(step.sample, step.flags)}"
+        return FeatureObservation(False, kernels, reason, proven=True)
     if others := kernels.keys() - wanted:
         return FeatureObservation(False, kernels, explain_other_fused(sorted(others)))
     return FeatureObservation(True, kernels) if kernels else _unfused(step)
@@ -85,18 +90,18 @@ def _unfused(step: SampledStep) -> FeatureObservation:
             "torch.nn.MultiheadAttention does unless need_weights=False"
         )
     else:
-        return FeatureObservation(None, {})
+        return FeatureObservation(None, {}, "no attention ran")
     return FeatureObservation(False, dict(ran), reason)
 
 
-def _mixed_precision(step: SampledStep, amp_dtype: str) -> FeatureObservation:
+def _mixed_precision(step: SampledStep, amp_dtypes: Collection[str]) -> FeatureObservation:
     dense = step.sample.dense
     if not dense:
         return FeatureObservation(None, {})
-    if amp_dtype in step.sample.dense_dtypes:
+    if not step.sample.dense_dtypes.isdisjoint(amp_dtypes):
         return FeatureObservation(True, dense)
-    ran = " and ".join(sorted(step.sample.dense_dtypes))
-    reason = f"dense operators ran in {ran}, none in {amp_dtype}: run the step inside contract.autocast()"
+    ran, wanted = (" and ".join(sorted(types)) for types in (step.sample.dense_dtypes, amp_dtypes))
+    reason = f"dense operators ran in {ran}, none in {wanted}: run the step inside contract.autocast()"
     return FeatureObservation(False, dense, reason)
 
 
@@ -104,17 +109,18 @@ def _compiled(step: SampledStep) -> FeatureObservation:
     regions, counts = step.sample.compiled_regions, step.compiled
     kernels = {COMPILED_REGION: regions} if regions else {}
     if counts.frames_eager > 0:
-        return FeatureObservation(False, kernels, f"compiled code fell back to eager frames: {step.why_eager}")
+        reason = f"compiled code fell back to eager frames: {step.why_eager}"
+        return FeatureObservation(False, kernels, reason, proven=True)
     if regions and step.process.cache_bypassed:
         reason = (
             f"compiled regions ran, but every graph of this process ({step.process.cache_bypasses}) bypassed the "
             "on-disk cache: run with TORCH_LOGS=inductor and look for 'Bypassing FX Graph Cache because'"
         )
-        return FeatureObservation(False, kernels, reason)
+        return FeatureObservation(False, kernels, reason, proven=True)
     if regions:
         return FeatureObservation(True, kernels)
     if not step.training:  # one may evaluate eagerly what is trained compiled
-        return FeatureObservation(None, {})
+        return FeatureObservation(None, {}, "no compiled region ran")
     cause = (
         "Dynamo saw no frame: nothing went through contract.compile(...), or TORCHDYNAMO_DISABLE or "
         "torch.compiler.set_stance switched it off"

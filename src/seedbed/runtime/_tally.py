@@ -25,12 +25,16 @@ class _Stored(Message):
     reasons: list[str]
     incidents: list[str]
     seconds: float = Field(ge=0)
+    unknown: dict[Feature, str] = Field(default_factory=dict)
 
 
 @final
 @dataclass
 class Tally:
-    """Counts of steps and samples, and for each feature of its kernels and of the samples that showed or lost it."""
+    """Counts of steps and samples, and for each feature of its kernels and of the samples that showed or lost it.
+
+    `unknown` says for each feature why the last sample that neither showed nor lost it could not.
+    """
 
     steps: int = 0
     samples: Counter[str] = field(default_factory=Counter)
@@ -40,12 +44,15 @@ class Tally:
     reasons: list[str] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    unknown: dict[Feature, str] = field(default_factory=dict)
 
     def count(self, feature: Feature, seen: FeatureObservation) -> None:
         """Add what one sampled step says of one feature."""
         self.kernels[feature].update(seen.kernels)
         self.shown[feature] += seen.shown is True
         self.lost[feature] += seen.shown is False
+        if seen.shown is None and seen.reason:
+            self.unknown[feature] = seen.reason
 
     def observed(self, feature: Feature) -> bool | None:
         """True if every step that could show the feature showed it, False if one did not, None if no step could."""
@@ -74,7 +81,7 @@ class Tally:
                 f"This is not the state of a witness: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}. "
                 "Pass what Witness.state() returned, unchanged."
             ) from None
-        tally = cls(steps=stored.steps, seconds=stored.seconds)
+        tally = cls(steps=stored.steps, seconds=stored.seconds, unknown=dict(stored.unknown))
         tally.samples.update(stored.samples)
         tally.shown.update(stored.shown)
         tally.lost.update(stored.lost)

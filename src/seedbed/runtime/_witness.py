@@ -1,25 +1,30 @@
 """A witness of the kernels that a run's steps really ran: it profiles a few steps, and compares flags at the others."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from types import TracebackType
 from typing import Literal, NamedTuple, final
 
 import torch
 
 from seedbed.contracts import AuditRun, Feature, RuntimeMode
+from seedbed.errors import InvalidInput
 from seedbed.runtime._audit import make_audit
 from seedbed.runtime._capability import Capability, shortfalls
-from seedbed.runtime._compiler import read_counts, salt_cache, why_eager
+from seedbed.runtime._compiler import cache_is_salted, is_compiling_elsewhere, read_counts, salt_cache, why_eager
 from seedbed.runtime._config import ResolvedConfig
 from seedbed.runtime._enforce import enforce
 from seedbed.runtime._flags import ProcessState, read_flags, read_state
 from seedbed.runtime._observe import SampledStep, observe
-from seedbed.runtime._profile import Sample, profiler_is_busy, record
+from seedbed.runtime._recorder import RECORDER, TURN, Recording
+from seedbed.runtime._sample import Sample
 from seedbed.runtime._tally import Tally
 
-__all__ = ["StepPhase", "Witness"]
+__all__ = ["StepBlock", "StepPhase", "Witness"]
 
 StepPhase = Literal["train", "eval"]
+_PATIENCE = 2.0  # seconds that a step waits for another thread's, where it is the first of its key or each is sampled
+_LOWER_TYPES = frozenset({"bfloat16", "float16"})  # what somebody's own autocast may have been set to
 
 
 class _StepKey(NamedTuple):
@@ -35,10 +40,38 @@ class _StepKey(NamedTuple):
 
 
 @final
+class StepBlock:
+    """One step under a witness: for `with`, or opened by `Witness.open_step` and closed by `close`."""
+
+    __slots__ = ("_key", "_phase", "_recording", "_shape_class", "_step", "_witness")
+
+    def __init__(self, witness: "Witness", step: int, phase: StepPhase, shape_class: str) -> None:
+        self._witness, self._step, self._phase, self._shape_class = witness, step, phase, shape_class
+        self._key: _StepKey | None = None
+        self._recording: Recording | None = None
+
+    def __enter__(self) -> "StepBlock":
+        self._key, self._recording = self._witness._begin(self, self._step, self._phase, self._shape_class)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close(error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the step, and judge it unless it ended by `error`. Closing twice is harmless.
+
+        Close it in the thread that opened it; elsewhere what it recorded is lost. Raises as `Witness.step` does.
+        """
+        recording, self._recording = self._recording, None
+        if recording is not None and self._key is not None:
+            self._witness._end(self, recording, (self._key, self._step) if error is None else None)
+
+
+@final
 class Witness:
     """The witness of one run: wrap every step in `step`, and call `audit` at the end.
 
-    Not thread-safe: one witness watches the steps of one thread.
+    Not thread-safe: one witness watches the steps of one thread. Witnesses of several threads share one recorder.
     """
 
     def __init__(
@@ -47,7 +80,9 @@ class Witness:
         capabilities: Mapping[Feature, Capability],
         device: torch.device,
         clock: Callable[[], float],
+        demanded: Collection[Feature] = frozenset(),
     ) -> None:
+        """`demanded` names the features whose tool in the contract was used; it may grow while the run goes on."""
         self._resolved, self._config = resolved, resolved.config
         self._capabilities, self._device, self._clock = capabilities, device, clock
         self._compiles = capabilities[Feature.CDC].selected
@@ -57,45 +92,55 @@ class Witness:
         self._started_sites: set[tuple[StepPhase, str, bool]] = set()
         self._unsampled = 0
         self._tally = self._with_shortfalls(Tally())
+        self._demanded = demanded
+        self._open: set[StepBlock] = set()
+        self._waiting: Counter[_StepKey] = Counter()
+        self._patience = _PATIENCE
+        self._let_go: Callable[[], object] | None = None
 
-    @contextmanager
-    def step(self, step: int, phase: StepPhase = "train", shape_class: str = "") -> Iterator[None]:
+    def step(self, step: int, phase: StepPhase = "train", shape_class: str = "") -> StepBlock:
         """Wrap one training or evaluation step, number `step`; `shape_class` names a group of steps of similar shapes.
 
-        The first step of each key, and then one in `sample_every`, runs under the profiler. When a sampled step should
-        have shown a selected feature and did not, STRICT raises ContractBroken at its end, and COMPAT warns
-        RuntimeDegraded once for each reason. When the step itself raises an error, it passes through and nothing is
-        judged.
+        The first step of each key, and then one in `sample_every`, runs under the profiler; while it cannot, because
+        another profiler or another thread's step does, the next step is tried. What a step inside this one runs is not
+        counted as this one's. When a sampled step should have shown a selected feature and did not, STRICT raises
+        ContractBroken at its end, and COMPAT warns RuntimeDegraded once for each reason. When the step itself raises an
+        error, it passes through and nothing is judged.
         """
-        self._tally.steps += 1
-        key = _StepKey(phase, shape_class, read_state(self._device.type), sum(read_counts()))
-        if not self._is_due(key, step):
-            self._unsampled += 1
-            yield
-            return
-        with record(self._clock, detailed=self._wants_detail(key)) as recording:
-            yield
-        self._tally.seconds += recording.seconds
-        # A step that compiles records the compiler's own tracing, which proves nothing.
-        if sum(read_counts()) == key.compiled:
-            self._sampled_keys.add(key)
-            self._unsampled = 0
-            self._judge(recording.sample, key, step)
+        return StepBlock(self, step, phase, shape_class)
+
+    def open_step(self, step: int, phase: StepPhase = "train", shape_class: str = "") -> StepBlock:
+        """Open a step as `step` does, for a loop that cannot wrap it in `with`: call `close` on what is returned."""
+        return StepBlock(self, step, phase, shape_class).__enter__()
+
+    def close(self) -> None:
+        """Close the steps that were left open, unjudged, and leave torch's profiler alone. Harmless twice."""
+        for block in tuple(self._open):
+            block.close(InvalidInput("The step was left open."))
+        if self._let_go is not None:
+            self._let_go()
+            self._let_go = None
 
     def evidence(self, wall_seconds: float) -> AuditRun:
         """The ledger so far, for a run of `wall_seconds`. It enforces nothing, so a stopped run can use it too."""
         self._record_compiles()
-        return make_audit(self._resolved, self._capabilities, self._device, self._tally, wall_seconds)
+        unobserved = [
+            f"{key}: unobserved, because {TURN} at each of the {count} steps that were due"
+            for key, count in self._waiting.items()
+        ]
+        return make_audit(self._resolved, self._capabilities, self._device, self._tally, wall_seconds, unobserved)
 
     def audit(self, wall_seconds: float) -> AuditRun:
-        """The ledger of a finished run of `wall_seconds`.
+        """The ledger of a finished run of `wall_seconds`; closes the witness.
 
-        When a selected feature was never observed, STRICT raises ContractBroken and COMPAT warns RuntimeDegraded.
+        When a demanded feature was never observed, STRICT raises ContractBroken and COMPAT warns RuntimeDegraded. What
+        AUTO requested is demanded only where the contract's own tool for it was used.
         """
+        self.close()
         never = [
             feature
-            for feature, capability in self._capabilities.items()
-            if capability.selected and self._tally.observed(feature) is None
+            for feature in self._capabilities
+            if self._is_demanded(feature) and self._tally.observed(feature) is None
         ]
         if never:
             why = self._why_never_observed()
@@ -116,6 +161,54 @@ class Witness:
             tally.add_reason(reason)
         return tally
 
+    def _begin(
+        self, block: StepBlock, step: int, phase: StepPhase, shape_class: str
+    ) -> tuple[_StepKey, Recording | None]:
+        self._tally.steps += 1
+        key = _StepKey(phase, shape_class, read_state(self._device.type), sum(read_counts()))
+        wanted = self._is_due(key, step)
+        if not wanted:
+            self._unsampled += 1
+            if RECORDER.innermost() is None:
+                return key, None
+        if wanted and self._let_go is None:
+            self._let_go = RECORDER.attach(self)
+        must = key not in self._sampled_keys or self._config.sample_every == 1
+        recording = RECORDER.open(
+            self._clock, wanted=wanted, detailed=self._wants_detail(key), patience=self._patience if must else 0.0
+        )
+        if wanted and recording.unobserved:
+            self._unsampled += 1
+        self._open.add(block)
+        return key, recording
+
+    def _end(self, block: StepBlock, recording: Recording, judged: tuple[_StepKey, int] | None) -> None:
+        self._open.discard(block)
+        RECORDER.close(recording)
+        self._tally.seconds += recording.seconds
+        if judged is None or not recording.wanted:
+            return
+        key, step = judged
+        if recording.unobserved:
+            self._note_unobserved(recording.unobserved, key)
+        # A step that compiles records the compiler's own tracing, which proves nothing.
+        elif sum(read_counts()) == key.compiled and not is_compiling_elsewhere():
+            self._sampled_keys.add(key)
+            self._waiting.pop(key, None)
+            self._unsampled = 0
+            self._judge(recording.sample, key, step)
+
+    def _note_unobserved(self, why: str, key: _StepKey) -> None:
+        if why == TURN:  # it is only delayed; `evidence` tells of what never came to its turn
+            self._patience /= 2  # the other thread's step is long, or waits for this one: in all no more than 4 s
+            self._waiting[key] += key not in self._sampled_keys
+        else:
+            self._tally.add_incident(f"steps went unobserved, because {why}")
+
+    def _is_demanded(self, feature: Feature) -> bool:
+        capability = self._capabilities[feature]
+        return capability.selected and (not capability.auto or feature in self._demanded)
+
     def _is_due(self, key: _StepKey, step: int) -> bool:
         if key.state.flags != self._flags:
             self._note_changed_flags(key, step)
@@ -124,9 +217,6 @@ class Witness:
         site = (key.phase, key.shape_class, key.state.grad)
         if self._compiles and site not in self._started_sites:
             self._started_sites.add(site)  # its first step probably compiles, and a record of it would prove nothing
-            return False
-        if profiler_is_busy():
-            self._tally.add_incident("another profiler was running, so steps were not sampled")
             return False
         return True
 
@@ -137,7 +227,7 @@ class Witness:
     def _note_changed_flags(self, key: _StepKey, step: int) -> None:
         self._tally.add_incident(f"attention's switches changed before step {step}: {self._flags} to {key.state.flags}")
         self._flags = key.state.flags
-        if self._compiles:
+        if self._compiles and cache_is_salted():
             salt_cache()
 
     def _record_compiles(self) -> None:
@@ -152,7 +242,9 @@ class Witness:
         sampled = SampledStep(sample, read_flags(), compiled, counts, key.phase == "train", why_eager())
         lost: dict[str, list[Feature]] = {}
         for feature, capability in self._capabilities.items():
-            seen = observe(feature, sampled, self._config.amp_dtype)
+            free = capability.auto and not self._is_demanded(feature)
+            seen = observe(feature, sampled, _LOWER_TYPES if free else {self._config.amp_dtype})
+            seen = seen.undemanded() if free else seen
             self._tally.count(feature, seen)
             if capability.selected and seen.shown is False:
                 lost.setdefault(seen.reason, []).append(feature)

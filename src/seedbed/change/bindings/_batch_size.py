@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from enum import StrEnum
 from math import ceil, isclose, sqrt
-from typing import final
+from typing import Protocol, final
 
 from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
 from seedbed.change.bindings._binding import Unproven, Use, UseReport, without
 from seedbed.change.bindings._learning_rate import LearningRate
-from seedbed.change.bindings._rate_watch import RateWatch
+from seedbed.change.bindings._rate_way import RateFollow
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
 from seedbed.errors import Conflict, InvalidInput
 
-__all__ = ["BatchSize", "RateRule", "ResizableBatchSampler"]
+__all__ = ["BatchSize", "Batches", "RateRule", "ResizableBatchSampler"]
 
 _Pair = tuple[float, float]
 _MOST_MADE = 64
@@ -36,6 +36,20 @@ class RateRule(StrEnum):
         return {RateRule.NONE: 1.0, RateRule.LINEAR: ratio, RateRule.SQRT: sqrt(ratio)}[self]
 
 
+class Batches(Protocol):
+    """Batches whose size may change between two of them, and which count those that reach the loop."""
+
+    @property
+    def batch_size(self) -> int:
+        """The size of the next batch that is sampled."""
+
+    def resize(self, batch_size: int) -> None:
+        """Sample batches of this size. Raises InvalidInput unless it is 1 or more."""
+
+    def used(self) -> set[float]:
+        """The sizes of the batches that the loop got since the last call."""
+
+
 @final
 class ResizableBatchSampler(Sampler[list[int]]):
     """A batch sampler whose size may change between two batches: `DataLoader(data, batch_sampler=batches)`.
@@ -48,6 +62,11 @@ class ResizableBatchSampler(Sampler[list[int]]):
         self._sampler, self._drop_last = sampler, drop_last
         self._batch_size = _checked(batch_size)
         self._uses = Uses()
+
+    @property
+    def sampler(self) -> Iterable[int]:
+        """The inner sampler, whose indices it gathers."""
+        return self._sampler
 
     @property
     def batch_size(self) -> int:
@@ -102,14 +121,14 @@ class BatchSize:
 
     def __init__(
         self,
-        batches: ResizableBatchSampler,
+        batches: Batches,
         optimizer: Optimizer,
         rate: LearningRate | None = None,
         rule: RateRule = RateRule.NONE,
     ) -> None:
         self._batches, self._optimizer, self._rate, self._rule = batches, optimizer, rate, RateRule(rule)
         self._watch: UseWatch | None = None
-        self._rate_watch: RateWatch | None = None
+        self._rate_watch: RateFollow | None = None
         self._made: list[tuple[_Pair, _Pair]] = []  # the latest changes, of the size and of the rate with it
         if (rate is None) != (self._rule is RateRule.NONE):
             raise InvalidInput(
@@ -125,7 +144,7 @@ class BatchSize:
         size, before = _checked(value), self.read()
         if self._rate is not None:  # it refuses before it changes anything, and the size is already checked
             rate = self._rate.read()
-            self._rate.write(rate * self._rule.factor(size / before))
+            self._rate.write_relative(rate, rate * self._rule.factor(size / before))
             self._made = [*self._made[1 - _MOST_MADE :], ((before, value), (rate, self._rate.read()))]
         self._batches.resize(size)
 

@@ -14,6 +14,7 @@ __all__ = [
     "CoupledBinding",
     "LookingBinding",
     "MovingBinding",
+    "RelativeBinding",
     "UndoingBinding",
     "Unproven",
     "Use",
@@ -87,6 +88,17 @@ class CoupledBinding(Protocol):
 
     def coupled(self) -> Mapping[str, float]:
         """The values of the other settings now, by name."""
+
+
+@runtime_checkable
+class RelativeBinding(Protocol):
+    """A binding of a value that a schedule writes: it tells a change by a factor from a change to a number."""
+
+    def write_relative(self, before: float, after: float) -> None:
+        """Change the value, now `before`, to `after`, and by the same factor whatever a schedule makes of it later."""
+
+    def way(self) -> str:
+        """How the latest write is kept under the schedule, for the story of the change; empty where there is none."""
 
 
 class Unproven(NamedTuple):

@@ -36,9 +36,13 @@ class ClipNorm:
         """Scale the gradients in place to at most the norm; returns their norm before, a tensor of shape []."""
         clipped = list(parameters)
         norm = torch.nn.utils.clip_grad_norm_(clipped, self._max_norm)
-        if self._watch is not None:
-            self._watch.note(self._max_norm, norm, clipped)
+        self.clipped(clipped, norm, self._max_norm)
         return norm
+
+    def clipped(self, parameters: Iterable[Tensor], norm: Tensor, max_norm: float) -> None:
+        """Another library clips, or clipped, these gradients to `max_norm`; `norm` was theirs before, of shape []."""
+        if self._watch is not None:
+            self._watch.note(max_norm, norm, list(parameters))
 
     def read(self) -> float:
         """The norm that the next clip uses."""

@@ -14,7 +14,7 @@ from seedbed.change.bindings._freeze_watch import FrozenWatch, UnfrozenWatch
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
-__all__ = ["Freeze", "OnUnfreeze"]
+__all__ = ["Freeze", "OnUnfreeze", "require_unused_found"]
 
 _CUMULATIVE = -1.0  # a state's number for BatchNorm's momentum None
 _OWN = "_seedbed_momentum"  # a held layer's attribute: its own momentum, also for another binding and for a copy
@@ -66,7 +66,7 @@ class Freeze:
         self._others = idle if len(idle) < len(self._weights()) else frozenset()
         self._watch: FrozenWatch | UnfrozenWatch | None = None
         self._require_untied()
-        _require_unused_found(model)
+        require_unused_found(model)
 
     def read(self) -> float:
         """The share of its weights that is frozen."""
@@ -163,8 +163,11 @@ class Freeze:
                 self._optimizer.state.pop(weight, None)
 
 
-def _require_unused_found(model: nn.Module) -> None:
-    """DistributedDataParallel waits for a gradient of every weight that had one when it was made."""
+def require_unused_found(model: nn.Module) -> None:
+    """Raise InvalidInput for a DistributedDataParallel that does not look for unused weights.
+
+    It waits for a gradient of every weight that had one when it was made.
+    """
     if isinstance(model, DistributedDataParallel) and not model.find_unused_parameters:
         raise InvalidInput(
             "a frozen weight gets no gradient, and DistributedDataParallel waits for it: the next forward pass would "

@@ -20,6 +20,7 @@ class OptimizerSetting(StrEnum):
     MOMENTUM = "momentum"
     BETA1 = "beta1"
     BETA2 = "beta2"
+    EPS = "eps"
 
 
 INDEX_IN_BETAS = {OptimizerSetting.BETA1: 0, OptimizerSetting.BETA2: 1}

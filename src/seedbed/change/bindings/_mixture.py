@@ -61,6 +61,11 @@ class MixtureSampler(Sampler[int]):
         """The number of draws that have reached the loop, including those of the runs that it resumes."""
         return self._num_delivered
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the datasets, in the order in which they are joined."""
+        return tuple(self._weights)
+
     def __getitem__(self, name: str) -> float:
         """The weight of a dataset, not normalised. Raises InvalidInput when there is none of that name."""
         if name not in self._weights:

@@ -38,12 +38,18 @@ class ProvenUse:
         self._report = report
         self._why_open = ""
         self._proof = proof_of(optimizer, key)
-        self._steps = StepWatch(optimizer, look.before, look.after, self._proof.evaluated, look.elsewhere)
+        self._steps = StepWatch(
+            optimizer, look.before, look.after, self._proof.evaluated, look.elsewhere, entered=self._enter
+        )
 
     def end(self) -> None:
         """End the watch."""
         self.is_ended = True
         self._steps.end()
+
+    def _enter(self) -> None:
+        if not self.is_seen:
+            self._proof.enter()
 
     def begin(self, places: Sequence[int], put_former: Former) -> None:
         """A step begins, and the setting stands in the groups at these places."""

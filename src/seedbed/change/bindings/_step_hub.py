@@ -1,6 +1,7 @@
 """One pair of hooks around the steps of an optimizer, for all that listen to them."""
 
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from functools import cache
@@ -14,12 +15,15 @@ from torch.utils.hooks import RemovableHandle
 __all__ = ["StepHub", "hub_of"]
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-Traced = TypeVar("Traced", bound=Callable[..., Any])
+Returned = TypeVar("Returned")
 _HUB = "_seedbed_hub"
 
 
 class StepListener(Protocol):
     """What is told of the steps of an optimizer."""
+
+    def on_enter(self) -> None:
+        """A step begins; its closure, if it has one, was not called yet."""
 
     def on_begin(self, optimizer: Optimizer) -> None:
         """A step begins, and its gradients are there."""
@@ -34,21 +38,38 @@ class StepListener(Protocol):
         """Another optimizer has stepped these weights twice."""
 
 
+class StepDriver(Protocol):
+    """What changes an optimizer's settings for the time of its steps."""
+
+    def begin(self) -> None:
+        """A step begins: no watch has looked, and no closure was called."""
+
+    def end(self) -> None:
+        """A step has ended: no other hook was called, so that one which steps a schedule finds the schedule's rate."""
+
+
 @final
 class StepHub:
-    """One pair of hooks for all watches of an optimizer; it exists as long as there is a watch.
+    """One pair of hooks for all watches and drivers of an optimizer; it exists as long as there is one of them.
 
     PyTorch iterates over a dictionary of hooks during a step, so that none may be added or removed then; but a watch
     that sees a loss ends during a step. A hub without watches therefore removes its hooks when the step ends, unless
     other hooks come after its own; then it stays, without effect, until a watch ends outside a step.
 
-    A forked child has no watches: its steps are those of a copy, and the run and its journal are the parent's.
+    A forked child has no watches: its steps are those of a copy, and the run and its journal are the parent's. It
+    keeps the drivers, since its optimizer goes on with the settings that were changed.
+
+    A class whose `step` calls that of its base calls the hooks twice, if PyTorch has wrapped both; the inner calls are
+    a part of the same step.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.watches: list[StepListener] = []
+        self._drivers: list[StepDriver] = []
+        self._restoring: RemovableHandle | None = None
         self._optimizer = optimizer
         self._running = False
+        self._num_nested = 0
         self._num_strange_steps = 0
         self._shares: weakref.WeakKeyDictionary[Optimizer, tuple[int, int, bool]] = weakref.WeakKeyDictionary()
         _see_every_step()
@@ -70,11 +91,39 @@ class StepHub:
     def drop(self, watch: StepListener) -> None:
         """Remove this watch."""
         self.watches = [each for each in self.watches if each is not watch]
-        if not self.watches and not self._running:
+        self._remove_unused_hooks()
+
+    def attach(self, driver: StepDriver) -> None:
+        """Let it change settings from the next step on."""
+        if self._restoring is None and not self._running:
+            self._restoring = _first(self._optimizer.register_step_post_hook(_untraced(self._restore)))
+        self._drivers = [*self._drivers, driver]
+
+    def detach(self, driver: StepDriver) -> None:
+        """Remove this driver."""
+        self._drivers = [each for each in self._drivers if each is not driver]
+        if not (self._drivers or self._running or self._restoring is None):
+            self._restoring.remove()
+            self._restoring = None
+        self._remove_unused_hooks()
+
+    @property
+    def _is_used(self) -> bool:
+        return bool(self.watches or self._drivers)
+
+    def _remove_unused_hooks(self) -> None:
+        if not self._is_used and not self._running:
             self._remove_hooks()
 
     def _begin(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
-        self._running, self._num_strange_steps = True, 0
+        if self._running and _is_nested(optimizer):
+            self._num_nested += 1
+            return None
+        self._running, self._num_nested, self._num_strange_steps = True, 0, 0
+        for driver in self._drivers:
+            driver.begin()
+        for watch in tuple(self.watches):
+            watch.on_enter()
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
             self._ready(optimizer)
@@ -114,11 +163,20 @@ class StepHub:
             self._shares[other] = (*sizes, shares)
         return shares
 
-    def _finish(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+    def _restore(self, _optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+        for driver in self._drivers if not self._num_nested else ():
+            driver.end()
+
+    def _finish(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._num_nested:
+            self._num_nested -= 1
+            return
+        if self._restoring is None:
+            self._restore(optimizer, args, kwargs)
         for watch in tuple(self.watches):
             watch.on_end()
         self._running = False
-        if not self.watches and self._is_last():
+        if not self._is_used and self._is_last():
             self._remove_hooks()
 
     def _is_last(self) -> bool:
@@ -128,8 +186,27 @@ class StepHub:
     def _remove_hooks(self) -> None:
         if vars(self._optimizer).get(_HUB) is self:
             del vars(self._optimizer)[_HUB]
-        for handle in self._handles:
-            handle.remove()
+        for handle in (*self._handles, self._restoring):
+            if handle is not None:
+                handle.remove()
+
+
+def _is_nested(optimizer: Optimizer) -> bool:
+    """Whether a step of it runs within another one, and not after one that raised."""
+    num_running, frame = 0, sys._getframe()
+    while (caller := frame.f_back) is not None:
+        frame = caller
+        if frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_code.co_name == "wrapper":
+            num_running += frame.f_locals.get("self") is optimizer
+    return num_running > 1
+
+
+def _first(handle: RemovableHandle) -> RemovableHandle:
+    """The same hook, called before those that were registered earlier."""
+    hooks = handle.hooks_dict_ref()
+    if hooks is not None:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
 
 
 def _num_weights(optimizer: Optimizer) -> int:
@@ -165,7 +242,13 @@ def _forget_watches() -> None:
         hub.watches = []
 
 
-def _untraced(hook: Traced) -> Traced:
+def _untraced(hook: Callable[..., Returned]) -> Callable[..., Returned]:
     """The same hook, run as plain Python in a compiled step: if it were traced, its numbers would become guards."""
-    disable = cast("Callable[[Traced], Traced]", torch.compiler.disable)  # PyTorch declares no types for it
-    return disable(hook)
+    disable = cast("Callable[..., Callable[..., Returned]]", torch.compiler.disable)  # PyTorch declares no types for it
+    apart = disable(hook)
+
+    def call(*args: Any) -> Returned:
+        # Elsewhere the hook is called itself: what `disable` does around a call takes longer than most hooks.
+        return apart(*args) if torch.compiler.is_compiling() else hook(*args)
+
+    return call

@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings._step_hub import hub_of
 
-__all__ = ["StepWatch"]
+__all__ = ["StepWatch", "is_skipped"]
 
 Look = Callable[[int], None]
 Elsewhere = Callable[[Optimizer, int], None]
@@ -18,9 +18,9 @@ class StepWatch:
     """Calls `before` and `after` around each optimizer step, with the number of steps since the watch began, from 1.
 
     `before` is called when the gradients of the step are there: at its beginning, or when its closure was called for
-    the first time. `evaluated` is called with the loss after each call of the closure. `elsewhere` is called when
-    another optimizer has stepped weights of this one twice and this one has not stepped in between, with that optimizer
-    and the number that the first of these steps would have had.
+    the first time; `entered` at its beginning in any case. `evaluated` is called with the loss after each call of the
+    closure. `elsewhere` is called when another optimizer has stepped weights of this one twice and this one has not
+    stepped in between, with that optimizer and the number that the first of these steps would have had.
 
     Steps that mixed precision skips do not count. For most optimizers GradScaler does not call `step` then. For those
     whose kernels unscale (fused=True) it does, with `found_inf` set, and nothing changes. That flag is read only until
@@ -34,8 +34,10 @@ class StepWatch:
         after: Look | None = None,
         evaluated: Callable[[Any], None] | None = None,
         elsewhere: Elsewhere | None = None,
+        entered: Callable[[], None] | None = None,
     ) -> None:
         self._before, self._after, self._evaluated, self._elsewhere = before, after, evaluated, elsewhere
+        self._entered = entered
         self._steps = 0
         self._reads_flag = True
         self._in_step = False
@@ -51,9 +53,14 @@ class StepWatch:
         self._in_step = False
         self._hub.drop(self)
 
+    def on_enter(self) -> None:
+        """A step begins, maybe without gradients; called by the hub."""
+        if self._entered is not None:
+            self._entered()
+
     def on_begin(self, optimizer: Optimizer) -> None:
         """A step begins; called by the hub."""
-        if self._reads_flag and _is_skipped(optimizer):
+        if self._reads_flag and is_skipped(optimizer):
             return
         self._steps += 1
         self._in_step = True
@@ -76,6 +83,7 @@ class StepWatch:
             self._elsewhere(optimizer, self._steps + 1)
 
 
-def _is_skipped(optimizer: Optimizer) -> bool:
+def is_skipped(optimizer: Optimizer) -> bool:
+    """Whether mixed precision skips the step that a fused optimizer is called for now."""
     found_inf = vars(optimizer).get("found_inf")
     return found_inf is not None and bool(found_inf)

@@ -1,6 +1,6 @@
 """The interface to the live values of all parameters, a `Target`, and the target made of bindings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, final
 
@@ -9,10 +9,11 @@ from seedbed.change.bindings._binding import (
     CoupledBinding,
     LookingBinding,
     MovingBinding,
+    RelativeBinding,
     UndoingBinding,
     UseReport,
 )
-from seedbed.errors import Conflict
+from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["Bindings", "Target"]
 
@@ -56,6 +57,12 @@ class Bindings:
     def __init__(self, bindings: Mapping[str, Binding]) -> None:
         self._bindings = dict(bindings)
 
+    def extend(self, bindings: Mapping[str, Binding]) -> None:
+        """Take further bindings. Raises InvalidInput, and takes none, when a key is bound already."""
+        if bound := sorted(self._bindings.keys() & bindings.keys()):
+            raise InvalidInput(f"{bound} are bound already; give each setting a key of its own")
+        self._bindings.update(bindings)
+
     def locked(self) -> AbstractContextManager[None]:
         """Do nothing: no other process writes to these live objects."""
         return nullcontext()
@@ -64,12 +71,16 @@ class Bindings:
         """Every value, from its live object."""
         return {key: binding.read() for key, binding in self._bindings.items()}
 
-    def write(self, values: Mapping[str, float], expected: Mapping[str, float]) -> None:
-        """Set the live objects one after another. Raises as `Target.write`."""
+    def write(self, values: Mapping[str, float], expected: Mapping[str, float], relative: Container[str] = ()) -> None:
+        """Set the live objects one after another, those of the keys in `relative` by a factor. Raises as a `Target`."""
         if (found := self.read()) != expected:
             raise Conflict(f"the live values moved from {expected} to {found}; read them and propose again")
         for key, value in values.items():
-            self._bindings[key].write(value)
+            binding = self._bindings[key]
+            if key in relative and isinstance(binding, RelativeBinding):
+                binding.write_relative(found[key], value)
+            else:
+                binding.write(value)
 
     def held(self) -> Mapping[str, float] | None:
         """The live values: the object that keeps a value is its user."""
@@ -79,6 +90,11 @@ class Bindings:
         """The other settings that the binding changes with its own, and their values; most change no other."""
         binding = self._bindings[key]
         return binding.coupled() if isinstance(binding, CoupledBinding) else {}
+
+    def way(self, key: str) -> str:
+        """How the latest write is kept under a schedule; empty where there is none."""
+        binding = self._bindings[key]
+        return binding.way() if isinstance(binding, RelativeBinding) else ""
 
     def moving(self) -> dict[str, MovingBinding]:
         """The bindings whose values others may move on, by key."""

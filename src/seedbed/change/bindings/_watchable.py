@@ -1,6 +1,7 @@
 """The optimizer whose steps are watched: the innermost of those that wrap each other."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from torch.optim import Optimizer
@@ -10,6 +11,7 @@ from seedbed.errors import InvalidInput
 __all__ = ["watchable"]
 
 _HOOKS = "_optimizer_step_pre_hooks"
+# Those of Accelerate, Lightning and others, also where they are properties; an attribute of any name is found too.
 _INNER = ("optimizer", "_optimizer", "base_optimizer", "inner_optimizer")
 
 
@@ -44,8 +46,8 @@ def _layers(optimizer: Any) -> Iterator[Any]:
 
 
 def _wrapped_by(layer: Any) -> Any:
-    for name in _INNER:
-        inner = _attribute(layer, name)
+    held = [each for each in getattr(layer, "__dict__", {}).values() if isinstance(each, Optimizer)]
+    for inner in chain((_attribute(layer, name) for name in _INNER), held):
         if inner is not None and inner is not layer and _shows_groups_of(layer, inner):
             return inner
     return None

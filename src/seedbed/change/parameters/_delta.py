@@ -1,6 +1,6 @@
 """A proposed change of one parameter: an operation on the live value, a reason and a proposer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 from seedbed.change.parameters._parameter import finite
@@ -11,9 +11,13 @@ __all__ = ["Add", "Delta", "Operation", "Scale", "Set"]
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """The operation that sets the parameter to `value`."""
+    """The operation that sets the parameter to `value`.
+
+    `is_relative`: it repeats a change by a factor, so that a schedule goes on in proportion to it.
+    """
 
     value: float
+    is_relative: bool = field(default=False, compare=False, repr=False)
 
     def resolve(self, before: float) -> float:  # noqa: ARG002  every operation is resolved against the live value
         """The absolute value that is proposed."""
@@ -26,6 +30,11 @@ class Add:
 
     value: float
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether it is a change by a factor."""
+        return False
+
     def resolve(self, before: float) -> float:
         """The absolute value that is proposed, given the live one."""
         return before + self.value
@@ -36,6 +45,11 @@ class Scale:
     """The operation that multiplies the live value by `value`."""
 
     value: float
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether it is a change by a factor."""
+        return True
 
     def resolve(self, before: float) -> float:
         """The absolute value that is proposed, given the live one."""
@@ -50,6 +64,8 @@ Operation = Set | Add | Scale
 class Delta:
     """One proposed change: which parameter, how, why, and by whom.
 
+    `request` is the number of the request from outside the run that it carries out, 0 for none; the journal keeps it,
+    so that no resumed run carries out a request again that was carried out already.
     Raises InvalidInput unless `op` is an operation with a finite number, an int or a float, and the others are texts.
     """
 
@@ -57,6 +73,7 @@ class Delta:
     op: Operation
     reason: str
     proposer: str
+    request: int = 0
 
     def __post_init__(self) -> None:
         delta = f"delta of {self.parameter!r} by {self.proposer!r}"

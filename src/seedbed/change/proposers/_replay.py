@@ -34,7 +34,12 @@ class ReplayRule:
     def due(self, step: int) -> tuple[Delta, ...]:
         """The deltas to propose together after `step` steps: the values that took effect then, as absolute values."""
         return tuple(
-            Delta(record.delta.parameter, Set(record.after), record.delta.reason, self.proposer(record.delta.proposer))
+            Delta(
+                record.delta.parameter,
+                Set(record.after, record.delta.op.is_relative),
+                record.delta.reason,
+                self.proposer(record.delta.proposer),
+            )
             for record in self.replayed
             if record.step == step
         )

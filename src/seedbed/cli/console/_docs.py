@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from seedbed.cli.console._render import errors, out, plain_table
+from seedbed.cli.console._render import errors, out
 from seedbed.errors import NotFound
+from seedbed.render.text._layout import plain_table
 
 __all__ = ["docs", "find_page", "pages"]
 

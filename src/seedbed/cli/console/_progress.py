@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from seedbed.render.facts._kernels import kernel_words
 from seedbed.stages import Observer, StepReport, TrainingPhase
 
 __all__ = ["Watcher", "watching"]
@@ -128,9 +129,5 @@ def _details(report: StepReport, rate: float) -> Text:
     loss = "loss" if report.phase == "train" else "training loss"  # a validation has none of its own
     values = {loss: (report.loss, ".4f"), "validation AP": (report.ap, ".4f"), "lr": (report.learning_rate, ".3g")}
     parts = [f"{rate:,.0f} events/s", *(f"{k} {v:{form}}" for k, (v, form) in values.items() if v is not None)]
-    seen = ", ".join(f"{_short(name)} x {count}" for name, count in report.observed.items())
+    seen = kernel_words(report.observed)
     return Text.assemble("  ".join(parts), (f"  witnessed {seen}" if seen else "", "cyan"))
-
-
-def _short(kernel: str) -> str:
-    return kernel.removeprefix("aten::").removeprefix("_scaled_dot_product_")

@@ -2,14 +2,19 @@
 
 import typer
 
+from seedbed.cli.runs._changes_propose import propose
 from seedbed.cli.runs._changes_replay import replay
+from seedbed.cli.runs._changes_requests import requests
+from seedbed.cli.runs._changes_settings import settings
 from seedbed.cli.runs._changes_show import show
+from seedbed.cli.runs._changes_withdraw import withdraw
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Show the changes that were made during a run, or repeat the run with them."
+    no_args_is_help=True,
+    help="Show the changes that were made during a run, propose one to a run that goes on, or repeat a run with them.",
 )
 
-for _command in (show, replay):
+for _command in (show, settings, propose, withdraw, requests, replay):
     app.command()(_command)

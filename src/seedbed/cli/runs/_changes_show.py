@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import out, print_json, section
+from seedbed.cli.console._render import out, print_json
+from seedbed.render.text._layout import section
 
 if TYPE_CHECKING:
     from seedbed.contracts import ChangeSummary
@@ -24,8 +25,9 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
       seedbed changes show latest
       seedbed changes show latest --json
     """
-    from seedbed.cli.runs._run_details import change_text, outcome_text
     from seedbed.cli.runs._select import find_run
+    from seedbed.records.compare import one_line
+    from seedbed.render.text._change_text import change_text, counts_words, outcome_text
 
     view = find_run(store, run)
     summary = _summary(view)
@@ -34,10 +36,9 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         return
     console = out()
     for change in summary.changes:
-        console.print(
-            section(Text.assemble(outcome_text(change), "  ", change_text(change)), [(line,) for line in change.story])
-        )
-    console.print(Text(_counts(summary)))
+        title = Text.assemble(outcome_text(change), "  ", change_text(change))
+        console.print(section(title, [(one_line(line),) for line in change.story]))
+    console.print(Text(counts_words(summary)))
 
 
 def _summary(view: "RunView") -> "ChangeSummary":
@@ -51,14 +52,3 @@ def _summary(view: "RunView") -> "ChangeSummary":
 
     journal = view.folder / "changes.log"
     return summary(fold(read_journal(journal) if journal.exists() else ()))
-
-
-def _counts(summary: "ChangeSummary") -> str:
-    if not summary.requested:
-        return "no change was proposed"
-    names = ("effective", "clamped", "blocked", "no_op", "failed", "unknown")
-    parts = [f"{count} {name.replace('_', '-')}" for name in names if (count := getattr(summary, name))]
-    lost = (
-        f"; {summary.superseded} more belong to steps that were repeated after a resume" if summary.superseded else ""
-    )
-    return f"{summary.requested} requested: {', '.join(parts)}{lost}"

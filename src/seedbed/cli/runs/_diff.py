@@ -10,8 +10,10 @@ from rich.text import Text
 
 from seedbed.cli.console._command_line import command
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
-from seedbed.cli.console._render import difference, errors, figure, out, plain_table, print_json
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import ExitCode, InvalidInput, NotFound, StoreCorrupt
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import difference, figure
 
 if TYPE_CHECKING:
     from seedbed.records import Commit, Comparison, Diff, MetricDelta, Snapshot, Store

@@ -3,6 +3,7 @@
 import typer
 
 from seedbed.cli.console._commands import RunsGroup, ShownCommand
+from seedbed.cli.runs._ask import ask
 from seedbed.cli.runs._baselines import baselines
 from seedbed.cli.runs._demote import demote
 from seedbed.cli.runs._diff import diff
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 
 app.command("list")(list_runs)
-for _command in (show, diff, steps, why, trend, promote, demote, baselines, end):
+for _command in (show, diff, steps, why, trend, promote, demote, baselines, ask, end):
     app.command()(_command)
 for _upkeep in (verify, fsck, recover, merge, quarantine, stats, gc, index, views):
     app.command()(_upkeep)

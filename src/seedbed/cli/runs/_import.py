@@ -9,8 +9,9 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
-from seedbed.cli.console._render import errors, out, plain_table, print_json
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import ExitCode, InvalidInput, NotFound
+from seedbed.render.text._layout import plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,9 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
-from seedbed.cli.console._render import errors, figure, moment, out, plain_table, print_json
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import RunStatus
 from seedbed.errors import ExitCode
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import figure, moment
 
 if TYPE_CHECKING:
     from seedbed.records import RunView, Store

@@ -65,8 +65,12 @@ def swapped(opened: "Store", store: str, earlier: "Commit", later: "Commit", fou
 def _line(each: "Comparison") -> str:
     if not each.comparable:
         return f"{each.policy} does not allow it: {_first(each.reasons, '; ')}"
-    differ = _MAY_DIFFER.get(each.policy) or _first([item.name for item in each.excluded_factors], ", ")
-    return f"{each.policy} allows it: {differ} may differ"
+    differ = _MAY_DIFFER.get(each.policy) or _first(
+        [item.name for item in each.excluded_factors if item.previous != item.current], ", "
+    )
+    untold = [item.name for item in each.excluded_factors if item.previous == item.current]
+    rest = f"; that both had the same {_first(untold, ', ')} is assumed, nobody said it" if untold else ""
+    return f"{each.policy} allows it: {differ} may differ{rest}"
 
 
 def _first(texts: Sequence[str], between: str) -> str:

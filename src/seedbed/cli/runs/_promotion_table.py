@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from seedbed.cli.console._render import moment, out, plain_table, print_json
+from seedbed.cli.console._render import out, print_json
 from seedbed.records import Promotion
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import moment
 
 __all__ = ["show_promotions"]
 

@@ -32,10 +32,10 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
       seedbed runs show 20260102 --json
     """
     from seedbed.cli.runs._payloads import missing_payloads
-    from seedbed.cli.runs._run_details import run_details
     from seedbed.cli.runs._run_summary import run_json
     from seedbed.cli.runs._select import find_run
     from seedbed.records import Store
+    from seedbed.render.text._run_details import run_details
 
     view, opened = find_run(store, run), Store.open(store)
     missing = None if view.commit is None else missing_payloads(opened, view, view.commit)

@@ -12,11 +12,13 @@ import typer
 
 from seedbed.cli.console._damage import handed_on
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import figure, out, plain_table, print_json
-from seedbed.cli.console._sparkline import sparkline
+from seedbed.cli.console._render import out, print_json
 from seedbed.cli.console._where import file_place
 from seedbed.errors import InvalidInput, StoreCorrupt, StoreDamaged
 from seedbed.records.canonical import spelled
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._sparkline import sparkline
+from seedbed.render.text._values import figure
 
 if TYPE_CHECKING:
     from seedbed.records import Event

@@ -8,13 +8,16 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, OtherArgument, RunArgument, StoreOption
 from seedbed.cli.console._progress_bar import progress_bar
-from seedbed.cli.console._render import out, plain_table, print_json
+from seedbed.cli.console._render import out, print_json
 from seedbed.errors import InvalidInput
+from seedbed.render.text._layout import plain_table
 
 if TYPE_CHECKING:
     from seedbed.records import CommitLog, Diff
 
 __all__ = ["why"]
+
+_NAMED = 6
 
 
 def why(
@@ -75,11 +78,17 @@ def why(
     if not found.causes:
         out().print("no recorded setting, fingerprint, change or kernel differs")
         return
+    out().print(_named([cause.words for cause in found.causes]), soft_wrap=True)
     table = plain_table("possible cause", "before", "after", "likelihood", "because", numeric=("likelihood",))
     for cause in found.causes:
         before_after = json_pair(cause.previous, cause.current, cause.op)
         table.add_row(cause.name, *before_after, f"{cause.likelihood:.2f}", cause.evidence)
     out().print(table)
+
+
+def _named(causes: list[str]) -> str:
+    more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
+    return f"likeliest first: {'; '.join(causes[:_NAMED])}{more}"
 
 
 def _pointer(metric: str, since: "Diff") -> str:

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from seedbed.change import ChangeRecord
 from seedbed.change._rollback import ROLLBACK
-from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.cli.soak._options import resuming
 from seedbed.contracts import Outcome
@@ -24,6 +23,7 @@ from seedbed.dashboard import soak_drawing
 from seedbed.errors import ExitCode
 from seedbed.gate import MetricFamily, PushTarget, pushing, serve_metrics
 from seedbed.records import digest
+from seedbed.render.text._gate_text import gate_text
 from seedbed.soak import (
     FinishedSoak,
     Soak,

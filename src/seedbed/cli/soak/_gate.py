@@ -64,10 +64,10 @@ def gate(
       seedbed soak gate latest --prometheus
       seedbed soak gate --path artifacts/soak --spec gate.yaml --calibrate
     """
-    from seedbed.cli.console._gate_text import gate_text
     from seedbed.dashboard import soak_drawing
     from seedbed.errors import InvalidInput
     from seedbed.gate import load_gate
+    from seedbed.render.text._gate_text import gate_text
     from seedbed.soak import assemble
     from seedbed.soak._finish import judge_and_verify
 

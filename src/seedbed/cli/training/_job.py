@@ -15,12 +15,10 @@ from rich.console import Group
 from rich.text import Text
 
 from seedbed.cli.console._command_line import command
-from seedbed.cli.console._gate_text import gate_text
 from seedbed.cli.console._interrupted import tell_interrupted
 from seedbed.cli.console._progress import watching
 from seedbed.cli.console._render import errors, out, print_json, value_at
 from seedbed.cli.console._warnings import warnings_shown
-from seedbed.cli.runs._run_details import run_details
 from seedbed.cli.training._request import Request
 from seedbed.cli.training._resumed import Stated, repeating, resumed_run
 from seedbed.contracts import GateReport
@@ -28,6 +26,8 @@ from seedbed.dashboard import write_report
 from seedbed.errors import SeedbedError
 from seedbed.gate import judge_run
 from seedbed.records import Commit, Store, merged_events
+from seedbed.render.text._gate_text import gate_text
+from seedbed.render.text._run_details import run_details
 from seedbed.runtime import resolve_config
 from seedbed.stages import Fault, Job, TrainConfig, train
 from seedbed.stages._job import BegunJob

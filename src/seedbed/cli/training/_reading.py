@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from seedbed.cli.console._render import errors, size
+from seedbed.cli.console._render import errors
+from seedbed.render.text._values import size
 
 __all__ = ["note_reading"]
 

@@ -2,19 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from seedbed.records.canonical._canonical import Json
+from seedbed.records.canonical._canonical import Json, escape
 from seedbed.records.canonical._json_pointer import Difference, differences, is_under, unescaped
 from seedbed.records.snapshot._compared import Compared, compared_course
 from seedbed.records.snapshot._course import DERIVED, HIDDEN, UNTOLD
 from seedbed.records.snapshot._policy import EXACT, REPLICATE, Policy, ablation
-from seedbed.records.snapshot._schema import NOT_APPLICABLE
+from seedbed.records.snapshot._schema import NOT_APPLICABLE, UNKNOWN
 from seedbed.records.snapshot._snapshot import COMPUTED_FINGERPRINTS, Comparison, ExcludedFactor
 
 __all__ = [
     "allowed_factor",
+    "caveat",
     "compare",
     "compare_differences",
     "compare_under_each",
@@ -24,8 +25,10 @@ __all__ = [
     "inputs_among",
     "is_input",
     "is_same_run",
+    "is_untold",
     "json_pair",
     "judge_differences",
+    "may_differ",
     "one_line",
     "reason_of",
     "short_text",
@@ -38,6 +41,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MADE = {"/course/changes/": "changed while it ran", DERIVED: "changed by the run's own rules"}
 _INPUTS = ("/config/", "/factors/", "/fingerprints/", "/course/")
 _NOT_ALWAYS_RECORDED = ("code", "environment")
+_FINGERPRINTS = "/fingerprints/"
+_GROUPED = re.compile(r"/(\w+)_fingerprint")
 
 
 class JudgedDifferences(NamedTuple):
@@ -55,19 +60,20 @@ def compare(previous: Compared, current: Compared, policy: Policy = EXACT) -> Co
 def compare_under_each(previous: Compared, current: Compared) -> tuple[Comparison, ...]:
     """Whether the two may be compared under EXACT, under REPLICATE, and under an ablation of all inputs that differ.
 
-    There is no ablation when no input differs. A pair that even the ablation does not allow is of two groups.
+    There is no ablation when no input is known to differ. A pair that even the ablation does not allow is of two
+    groups.
     """
     found = tuple(input_differences(previous, current))
-    pointers = [difference.pointer for difference in found]
+    pointers = [difference.pointer for difference in found if not is_untold(difference)]
     policies = (EXACT, REPLICATE, *([ablation(*pointers)] if pointers else []))
     return tuple(compare_differences(previous, current, found, policy) for policy in policies)
 
 
 def strictest_policy(found: Sequence[Difference]) -> Policy:
     """The strictest policy that allows all of `found`: EXACT, REPLICATE, or an ablation of it."""
-    pointers = [difference.pointer for difference in found]
-    if not pointers:
+    if not found:
         return EXACT
+    pointers = [difference.pointer for difference in found if not is_untold(difference)]
     return REPLICATE if all(map(REPLICATE.allows, pointers)) else ablation(*pointers)
 
 
@@ -92,12 +98,33 @@ def judge_differences(
     if is_same_run(previous, current):
         reason = f"both are {current.run_id}:{current.stage}; a run is never compared with itself"
         return JudgedDifferences((reason,), ())
-    allowed = [difference for difference in found if policy.allows(difference.pointer)]
-    refused = [] if len(allowed) == len(found) else [each for each in found if not policy.allows(each.pointer)]
+    allowed = [difference for difference in found if may_differ(difference, policy)]
+    refused = [] if len(allowed) == len(found) else [each for each in found if not may_differ(each, policy)]
     # Of a run with changes that nobody tells of, "never changed" is no fact, so this is said first.
     refused.sort(key=lambda difference: not difference.pointer.startswith(UNTOLD))
     reasons = tuple(map(reason_of, (*group_differences(previous, current), *refused)))
     return JudgedDifferences(reasons, allowed)
+
+
+def may_differ(difference: Difference, policy: Policy) -> bool:
+    """Whether `policy` allows `difference`: of what nobody told, EXACT alone must know that it does not differ."""
+    return policy.allows(difference.pointer) or (is_untold(difference) and bool(policy.may_differ))
+
+
+def is_untold(difference: Difference) -> bool:
+    """Whether it is about an input of which neither run tells the fingerprint: it may differ, and nobody knows."""
+    return difference.previous == difference.current == UNKNOWN
+
+
+def caveat(previous: Mapping[str, str], current: Mapping[str, str]) -> str:
+    """What a comparison of runs with these fingerprints rests on, to follow its verdict; mostly nothing."""
+    names = _untold(previous, current)
+    return f"; nobody said which {' or '.join(names)} either run used: this rests on it being the same" if names else ""
+
+
+def _untold(previous: Mapping[str, str], current: Mapping[str, str]) -> list[str]:
+    """The names of the fingerprints that are unknown in both."""
+    return [name for name, value in previous.items() if value == current.get(name) == UNKNOWN]
 
 
 def allowed_factor(difference: Difference) -> dict[str, Json]:
@@ -123,7 +150,10 @@ def input_differences(previous: Compared, current: Compared) -> Iterator[Differe
 
 
 def inputs_among(found: Iterable[Difference], previous: Compared, current: Compared) -> Iterator[Difference]:
-    """Those of `found`, the differences between two snapshots, that are in inputs and can change a result."""
+    """Those of `found`, the differences between two snapshots, that are in inputs and can change a result.
+
+    What is unknown in both comes last, as a difference from UNKNOWN to UNKNOWN: it may differ.
+    """
     # Fields of the comparison group are reported apart; computed fingerprints change whenever the config does.
     groups = {*previous.comparison_group, *current.comparison_group}
     ignored = {f"/fingerprints/{name.removesuffix('_fingerprint')}" for name in groups}
@@ -133,6 +163,8 @@ def inputs_among(found: Iterable[Difference], previous: Compared, current: Compa
         pointer = difference.pointer
         if is_input(pointer) and pointer not in ignored and not is_under(pointer, volatile):
             yield difference
+    for name in _untold(previous.fingerprints, current.fingerprints):
+        yield Difference(f"{_FINGERPRINTS}{escape(name)}", "replace", UNKNOWN, UNKNOWN)
 
 
 def _each_hidden(found: Iterable[Difference]) -> Iterator[Difference]:
@@ -170,6 +202,8 @@ def reason_of(difference: Difference) -> str:
         place = unescaped(difference.pointer.removeprefix(HIDDEN)).removeprefix("/")
         which = "both runs" if difference.op == "replace" else "one run"
         return f"{place} was replaced as a secret in {which}, so whether it differs is not known"
+    if UNKNOWN in (difference.previous, difference.current) and (name := _fingerprint(difference.pointer)):
+        return _unknown_text(name, difference)
     name = difference.pointer.removeprefix("/")
     if "/" not in name:  # a field of the comparison group, which no policy allows
         name = name.replace("_", " ")
@@ -178,6 +212,21 @@ def reason_of(difference: Difference) -> str:
     if difference.op == "remove":
         return f"{name} was {short_text(difference.previous)}, which the later run lacks"
     return f"{name} differs: {' / '.join(_short_texts(difference.previous, difference.current))}"
+
+
+def _fingerprint(pointer: str) -> str:
+    """The name of the fingerprint at `pointer`, also in a comparison group; empty where none stands there."""
+    if pointer.startswith(_FINGERPRINTS):
+        return unescaped(pointer.removeprefix(_FINGERPRINTS))
+    grouped = _GROUPED.fullmatch(pointer)
+    return grouped[1] if grouped else ""
+
+
+def _unknown_text(name: str, difference: Difference) -> str:
+    if is_untold(difference):
+        return f"nobody said which {name} either run used, so whether it differs is not known"
+    silent, other = ("earlier", "later") if difference.previous == UNKNOWN else ("later", "earlier")
+    return f"nobody said which {name} the {silent} run used, so whether it is that of the {other} one is not known"
 
 
 def _uses_texts(previous: Any, current: Any) -> tuple[str, str]:
@@ -254,7 +303,8 @@ def _window(text: str, start: int, same: int, width: int) -> str:
 def unrecorded(current: Compared) -> str:
     """What to think of results that differ although every recorded input is the same: no seed explains them."""
     given = current.fingerprints
-    missing = [name for name in _NOT_ALWAYS_RECORDED if given.get(name, NOT_APPLICABLE) == NOT_APPLICABLE]
+    missing = [name for name, value in given.items() if value == UNKNOWN]
+    missing += [name for name in _NOT_ALWAYS_RECORDED if given.get(name, NOT_APPLICABLE) == NOT_APPLICABLE]
     such_as = f", such as the {' or the '.join(missing)}, of which the record has no fingerprint" if missing else ""
     return (
         "every recorded input is the same and the results are not: something that is not recorded differs"

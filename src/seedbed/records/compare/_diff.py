@@ -13,8 +13,10 @@ from seedbed.records.canonical._numbers import NOT_FINITE
 from seedbed.records.compare._comparison import (
     JudgedDifferences,
     allowed_factor,
+    caveat,
     input_differences,
     inputs_among,
+    is_untold,
     json_pair,
     judge_differences,
     reason_of,
@@ -101,12 +103,13 @@ def diff_since(earlier: EarlierCommit, current: Compared, policy: Policy | None,
     inputs = tuple(inputs_among(changes, before, current))
     policy = policy or strictest_policy(inputs)
     judged = judge_differences(before, current, inputs, policy)
+    rests_on = caveat(before.fingerprints, current.fingerprints)
     deltas = _metric_deltas(earlier.metrics, numbers(current), replicates)
     differs = any(is_under(change.pointer, ["/metrics"]) for change in changes)
     return with_severity(
         {
             "schema_version": DIFF_SCHEMA_VERSION,
-            "summary": _summary(judged, inputs, current, differs=differs),
+            "summary": _summary(judged, inputs, current, differs=differs) + ("" if judged.reasons else rests_on),
             "prev_run_id": before.run_id,
             "prev_snapshot_seq": earlier.seq,
             "prev_snapshot_path": f"{log_folder(before.project)}/{commit_file(earlier.seq)}",
@@ -240,15 +243,18 @@ def _summary(judged: JudgedDifferences, inputs: Sequence[Difference], current: C
     """The answer in a sentence; of runs that an ablation compares, first what makes them no replicates."""
     if judged.reasons:
         return f"not comparable: {judged.reasons[0]}" + (", and more" if len(judged.reasons) > 1 else "")
-    ablated = [difference for difference in inputs if not REPLICATE.allows(difference.pointer)]
+    told = [difference for difference in inputs if not is_untold(difference)]
+    ablated = [difference for difference in told if not REPLICATE.allows(difference.pointer)]
     if ablated:
         more = f", and {len(ablated) - 1} more" if len(ablated) > 1 else ""
-        return f"no replicate: {reason_of(ablated[0])}{more}; comparable as {_asked(inputs)}"
-    if any(difference.pointer.startswith(DERIVED) for difference in inputs):
+        return f"no replicate: {reason_of(ablated[0])}{more}; comparable as {_asked(told)}"
+    if any(difference.pointer.startswith(DERIVED) for difference in told):
         return "comparable: a replicate, only the seed and the changes that follow from it differ"
-    if inputs:
+    if told:
         return "comparable: a replicate, only the seed differs"
-    return f"comparable: {unrecorded(current) if differs else 'every input is the same'}"
+    if differs:
+        return f"comparable: {unrecorded(current)}"
+    return f"comparable: every input {'that is told ' if inputs else ''}is the same"
 
 
 def _asked(inputs: Sequence[Difference]) -> str:

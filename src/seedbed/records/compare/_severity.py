@@ -27,7 +27,9 @@ def with_severity(found: PlainDiff, missing: str) -> PlainDiff:
         reason = rule.reason(found)
         if reason:
             return {**found, "severity": rule.severity.value, "severity_reason": reason}
-    return {**found, "severity": Severity.NONE.value, "severity_reason": "nothing differs"}
+    is_told = all(factor["previous"] != factor["current"] for factor in found["excluded_factors"])
+    nothing = "nothing differs" if is_told else "nothing that is told differs"
+    return {**found, "severity": Severity.NONE.value, "severity_reason": nothing}
 
 
 def _not_comparable(found: PlainDiff) -> str:

@@ -6,17 +6,20 @@ gets an equal share of the credit. A prior for each kind of setting counts as on
 exceeds the noise, a seed is the cause as often as replicates, which differ in it, exceed their own noise.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from seedbed.errors import InvalidInput
 from seedbed.records.canonical._canonical import Json, encode, plain
-from seedbed.records.canonical._json_pointer import Difference, differences
+from seedbed.records.canonical._json_pointer import Difference
+from seedbed.records.compare._candidates import Candidate, candidates
+from seedbed.records.compare._cause_words import cause_words
 from seedbed.records.compare._comparison import (
+    caveat,
     compare_under_each,
     group_differences,
-    input_differences,
     is_input,
+    is_untold,
     reason_of,
     unrecorded,
 )
@@ -45,15 +48,21 @@ _PRIORS: Sequence[tuple[str, float]] = (
     ("/factors/device", 0.2),
     ("/fingerprints/environment", 0.2),
     ("/factors/threads", 0.1),
+    ("/code", 0.1),
+    ("/imported", 0.1),
+    ("/generators", 0.1),
+    ("/hardware", 0.05),
 )
 _OTHER = 0.3  # a seed too, wherever it is recorded
+_UNTOLD = 0.1  # that an input differs of which neither run told the fingerprint
 
 
 @dataclass(frozen=True)
 class Cause:
     """A difference that may explain the metric: its `likelihood` from 0 to 1, and the `evidence` for it in words.
 
-    A value is None where that side is null, or where `op` says that it has none: add or remove.
+    A value is None where that side is null, or where `op` says that it has none: add or remove. `words` say in few
+    words what differs.
     """
 
     name: str
@@ -62,6 +71,7 @@ class Cause:
     likelihood: float
     evidence: str
     op: str = "replace"
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,20 +100,25 @@ def why(
     delta = found.metric_deltas[chosen] if chosen else None
     past = _once_each(diff for diff in history if chosen in diff.metric_deltas) if chosen else []
     policies = compare_under_each(previous, current)
-    is_replicate = [each.policy for each in policies if each.comparable][:1] == [REPLICATE.name]
+    found_candidates = candidates(previous, current)
+    is_explained = not all(is_untold(each.difference) for each in found_candidates)
+    is_replicate = is_explained and [each.policy for each in policies if each.comparable][:1] == [REPLICATE.name]
     causes = [
-        _chance(difference)
-        if is_replicate and REPLICATE.allows(difference.pointer)
-        else _beyond_seed(difference)
-        if delta and delta.noise.startswith(EXCEEDS) and is_seed(difference.pointer)
-        else _cause(difference, past, chosen)
-        for difference in _candidates(previous, current)
+        _made(each.difference, _UNTOLD, reason_of(each.difference))
+        if is_untold(each.difference)
+        else _chance(each.difference)
+        if is_replicate and REPLICATE.allows(each.of)
+        else _beyond_seed(each.difference)
+        if delta and delta.noise.startswith(EXCEEDS) and is_seed(each.of)
+        else _cause(each, past, chosen)
+        for each in found_candidates
     ]
     return Explanation(
         metric=chosen,
         delta=delta,
         summary=("" if metric else _lost_first(found))
-        + _summary(found, chosen, current, is_explained=bool(causes), is_replicate=is_replicate),
+        + _summary(found, chosen, current, is_explained=is_explained, is_replicate=is_replicate)
+        + (caveat(previous.fingerprints, current.fingerprints) if is_explained else ""),
         disqualifying=tuple(map(reason_of, group_differences(previous, current))),
         causes=tuple(sorted(causes, key=lambda cause: (-cause.likelihood, cause.name))),
         policies=policies,
@@ -161,35 +176,26 @@ def _summary(found: Diff, metric: str | None, current: Snapshot, *, is_explained
     return f"{moved}{beyond}"
 
 
-def _candidates(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
-    yield from group_differences(previous, current)
-    yield from input_differences(previous, current)
-    yield from differences(_observed(previous), _observed(current))
-
-
-def _observed(snapshot: Snapshot) -> Json:
-    """The kernels that were observed: no input, since a run that samples more steps may see more of them."""
-    audit = _object(snapshot.documents.get("audit_run"))
-    kernels = {name: sorted(_object(_object(audit.get(name)).get("kernels"))) for name in ("sdpa", "flash")}
-    return {"kernels": {name: list(found) for name, found in kernels.items()}}
-
-
-def _object(value: object) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _cause(difference: Difference, past: Sequence[Diff], metric: str | None) -> Cause:
-    pointer = difference.pointer
+def _cause(candidate: Candidate, past: Sequence[Diff], metric: str | None) -> Cause:
+    pointer = candidate.of
     changed = [diff for diff in past if pointer in diff.changed_keys] if metric else []
     judged = [diff for diff in changed if not diff.metric_deltas[metric or ""].noise.startswith("not")]
     moved = [diff for diff in judged if diff.metric_deltas[metric or ""].noise.startswith(EXCEEDS)]
     credit, total = sum(map(_share, moved)), sum(map(_share, judged))
     likelihood = (_prior(pointer) + credit) / (1 + total)
-    return _made(difference, round(likelihood, 3), _evidence(changed, judged, moved))
+    return _made(candidate.difference, round(likelihood, 3), _evidence(changed, judged, moved))
 
 
 def _made(difference: Difference, likelihood: float, evidence: str) -> Cause:
-    return Cause(difference.pointer, difference.previous, difference.current, likelihood, evidence, difference.op)
+    return Cause(
+        difference.pointer,
+        difference.previous,
+        difference.current,
+        likelihood,
+        evidence,
+        difference.op,
+        cause_words(difference),
+    )
 
 
 def _chance(difference: Difference) -> Cause:

@@ -21,6 +21,7 @@ from seedbed.records.snapshot._course import change_summaries, course_of, with_p
 from seedbed.records.snapshot._digests import content_digests, own_digests
 from seedbed.records.snapshot._schema import (
     NOT_APPLICABLE,
+    UNKNOWN,
     MetadataSchema,
     completed,
     default_schema,
@@ -69,7 +70,8 @@ class SnapshotDraft:
     `metrics` hold deterministic values only, `timing` the others (seconds, bytes): numbers of any kind, of numpy and
     torch too. `volatile_settings` are JSON Pointers to settings in `config` that cannot change a result.
     `fingerprints` are digests of the inputs: `data`,
-    `split`, `target` and `feature` at least, or NOT_APPLICABLE; `fingerprint_sources` say what each was computed from.
+    `split`, `target` and `feature` at least, or NOT_APPLICABLE, or UNKNOWN for an input of which nobody told the
+    digest; `fingerprint_sources` say what each was computed from, or why it is unknown.
     `factors` are conditions that a policy may allow to differ (seed, device, threads). `inputs`, `process` and
     `outputs` describe what was read, done and produced, if no other field does. `blobs` are digests of stored payloads
     by name, `predictions` is one digest. `schema` defines the metadata; without one it is EXPERIMENT, which asks for
@@ -253,11 +255,11 @@ def _problems(draft: SnapshotDraft) -> list[str]:
         problems.append(f"attempt is {draft.attempt}, expected at least 1")
     problems += metadata_problems(draft.stage, draft.run_id, draft.metadata, draft.metadata_schema)
     problems += [
-        f"fingerprints.{name} is missing, expected a digest of the {name}, or {NOT_APPLICABLE}"
+        f"fingerprints.{name} is missing, expected a digest of the {name}, {NOT_APPLICABLE} or {UNKNOWN}"
         for name in _REQUIRED_FINGERPRINTS
         if name not in draft.fingerprints
     ]
-    problems += _digest_problems("fingerprints", draft.fingerprints, (NOT_APPLICABLE,))
+    problems += _digest_problems("fingerprints", draft.fingerprints, (NOT_APPLICABLE, UNKNOWN))
     problems += _digest_problems("blobs", draft.blobs, ())
     problems += _digest_problems("digests", {"predictions": draft.predictions}, (NOT_APPLICABLE,))
     problems += [

@@ -25,6 +25,7 @@ __all__ = [
     "PANEL",
     "SCHEMA_BLOB",
     "SHIPPED",
+    "UNKNOWN",
     "FieldKind",
     "MetadataField",
     "MetadataSchema",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 NOT_APPLICABLE = "NOT_APPLICABLE"
+# The fingerprint of an input that the run had and of which nobody told the digest.
+UNKNOWN = "UNKNOWN"
 # The name of the blob that holds the declaration of a record's schema.
 SCHEMA_BLOB = "metadata_schema"
 

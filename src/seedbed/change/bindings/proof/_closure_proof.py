@@ -48,6 +48,9 @@ class ClosureProof:
         self._settings: dict[int, dict[str, Any]] = {}
         self._former: dict[int, dict[str, Any]] = {}
 
+    def enter(self) -> None:
+        """Nothing to take: LBFGS changes nothing before it calls the closure."""
+
     def begin(self, _places: Sequence[int], put_former: Callable[[dict[int, dict[str, Any]]], None]) -> None:
         """Take the state and both settings; the first call of the closure has just ended."""
         weights = self._weights()

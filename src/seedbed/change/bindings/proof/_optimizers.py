@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-__all__ = ["READING", "UPDATES", "UpdateKind", "foreign_reason", "known_class", "unhooked_step"]
+__all__ = ["READING", "UPDATES", "UpdateKind", "known_class", "unhooked_step"]
 
 
 class UpdateKind(StrEnum):
@@ -75,12 +75,3 @@ def unhooked_step(cls: type[Optimizer]) -> Callable[..., Any]:
         step = step.__wrapped__
     found: Callable[..., Any] = step
     return found
-
-
-def foreign_reason(optimizer: Optimizer, key: str) -> str:
-    """Why a foreign optimizer's use of a setting cannot be shown."""
-    cls = type(optimizer)
-    return (
-        f"{cls.__module__}.{cls.__qualname__} is no optimizer of torch.optim: how it reads {key} is not known, so its "
-        "use cannot be shown"
-    )

@@ -1,5 +1,6 @@
 """A twin of an optimizer over a few elements of its weights: what a step makes of given gradients and settings."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -26,7 +27,10 @@ State = dict[str, Any]
 @final
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Elements of one weight: those at `picks`, an index of the tensor, or all. `group` is its group's index."""
+    """Elements of one weight: those at `picks`, an index of the tensor, or all. `group` is its group's index.
+
+    Of a weight that is split among processes (a DTensor, as FSDP2's) they are elements of the part that is here.
+    """
 
     weight: Tensor
     group: int
@@ -34,7 +38,7 @@ class Part:
 
     def take(self, tensor: Tensor) -> Tensor:
         """A copy of these elements of a tensor of the weight's shape."""
-        found = tensor.detach()
+        found = _here(tensor.detach())
         return found.clone() if self.picks is None else found[self.picks].clone()
 
     def gradient(self) -> Tensor | None:
@@ -42,7 +46,7 @@ class Part:
         grad = self.weight.grad
         if grad is None:
             return None
-        if not grad.is_sparse:
+        if _is_split(grad) or not grad.is_sparse:
             return self.take(grad)
         grad = grad.detach().coalesce()
         return grad.clone() if self.picks is None else _rows_of(grad, self.picks[0])
@@ -58,9 +62,11 @@ def parts_of(optimizer: Optimizer, cls: type[Optimizer], places: Sequence[int]) 
         (place, weight)
         for place in places
         for weight in optimizer.param_groups[place]["params"]
-        if weight.grad is not None and type(weight) in {Tensor, torch.nn.Parameter}
+        if weight.grad is not None and _is_plain(weight)
     ]
-    if UPDATES[cls.__name__] is UpdateKind.WHOLE:
+    if UPDATES[cls.__name__] is not UpdateKind.WHOLE:
+        found += [(place, weight) for place, weight in _split_weights(optimizer, places) if _here(weight).numel()]
+    else:
         smallest = sorted(found, key=lambda each: each[1].numel())[:2]
         return [Part(weight, place) for place, weight in smallest]
     stride = max(1, -(-len(found) // _MAX_PARTS))
@@ -116,8 +122,29 @@ def _of_group(weights: Sequence[Tensor], parts: Sequence[Part], place: int) -> l
     return [weight for weight, part in zip(weights, parts, strict=True) if part.group == place]
 
 
-def _picks(weight: Tensor) -> tuple[Tensor, ...] | None:
-    grad = weight.grad
+def _is_plain(weight: Tensor) -> bool:
+    return type(weight) in {Tensor, torch.nn.Parameter}
+
+
+def _split_weights(optimizer: Optimizer, places: Sequence[int]) -> list[tuple[int, Tensor]]:
+    """The weights with a gradient of which this process holds a part, with the index of their group."""
+    groups = [(place, optimizer.param_groups[place]["params"]) for place in places]
+    return [(place, each) for place, weights in groups for each in weights if each.grad is not None and _is_split(each)]
+
+
+def _is_split(tensor: Tensor) -> bool:
+    module = sys.modules.get("torch.distributed.tensor")  # not imported: it takes seconds
+    return module is not None and isinstance(tensor, module.DTensor)
+
+
+def _here(tensor: Tensor) -> Tensor:
+    """The part of a tensor that this process holds: all of it, unless it is split among several."""
+    found: Tensor = tensor.to_local() if _is_split(tensor) else tensor  # type: ignore[attr-defined]
+    return found
+
+
+def _picks(split: Tensor) -> tuple[Tensor, ...] | None:
+    weight, grad = _here(split), None if split.grad is None else _here(split.grad)
     if grad is None or weight.numel() <= _MAX_WHOLE:
         return None
     if grad.is_sparse:

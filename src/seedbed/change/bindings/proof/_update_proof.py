@@ -9,7 +9,8 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings.proof._closure_proof import ClosureProof
 from seedbed.change.bindings.proof._finding import Match, UpdateFinding, compared
-from seedbed.change.bindings.proof._optimizers import READING, UPDATES, UpdateKind, foreign_reason, known_class
+from seedbed.change.bindings.proof._optimizers import READING, UPDATES, UpdateKind, known_class
+from seedbed.change.bindings.proof._replica_proof import ReplicaProof
 from seedbed.change.bindings.proof._twin import Part, Settings, State, parts_of, settings_of, state_of, stepped
 
 __all__ = ["Proof", "proof_of"]
@@ -25,6 +26,9 @@ Former = Callable[[dict[int, dict[str, Any]]], None]
 class Proof(Protocol):
     """Compares one step after another with twins until the use of a setting is decided."""
 
+    def enter(self) -> None:
+        """A step begins; its closure, if it has one, was not called yet."""
+
     def begin(self, places: Sequence[int], put_former: Former, /) -> None:
         """A step begins, and its gradients are there; the setting stands in the groups at these places."""
 
@@ -37,30 +41,23 @@ class Proof(Protocol):
 
 def proof_of(optimizer: Optimizer, key: str) -> Proof:
     """The proof for a setting of that name in the groups of this optimizer."""
-    cls = known_class(optimizer)
+    stepping = _stepping(optimizer)
+    cls = known_class(stepping)
     if cls is None:
-        return _NoProof(foreign_reason(optimizer, key))
+        return ReplicaProof(optimizer)
     if UPDATES[cls.__name__] is UpdateKind.CLOSURE:
         return ClosureProof(optimizer, cls)
-    return _UpdateProof(optimizer, cls, READING.get((cls.__name__, key), ""))
+    return _UpdateProof(optimizer, stepping, cls, READING.get((cls.__name__, key), ""))
 
 
-@final
-class _NoProof:
-    """For an optimizer whose updates nobody here knows."""
-
-    def __init__(self, why: str) -> None:
-        self._finding = UpdateFinding(Match.OPEN, why)
-
-    def begin(self, places: Sequence[int], put_former: Former) -> None:
-        """Nothing to take."""
-
-    def evaluated(self, loss: Any) -> None:
-        """Nothing to take."""
-
-    def finish(self) -> UpdateFinding:
-        """Always open."""
-        return self._finding
+def _stepping(optimizer: Optimizer) -> Optimizer:
+    """The optimizer that makes the updates of this process: the inner one of ZeRO, which hands it its settings."""
+    inner: object = vars(optimizer).get("optim")
+    if not isinstance(inner, Optimizer) or len(inner.param_groups) != len(optimizer.param_groups):
+        return optimizer
+    pairs = zip(inner.param_groups, optimizer.param_groups, strict=True)
+    of_same = all({id(w) for w in own["params"]} <= {id(w) for w in whole["params"]} for own, whole in pairs)
+    return inner if of_same else optimizer
 
 
 @final
@@ -71,8 +68,8 @@ class _UpdateProof:
     former value goes on from its own state.
     """
 
-    def __init__(self, optimizer: Optimizer, cls: type[Optimizer], reading: str) -> None:
-        self._optimizer, self._cls, self._reading = optimizer, cls, reading
+    def __init__(self, outer: Optimizer, optimizer: Optimizer, cls: type[Optimizer], reading: str) -> None:
+        self._outer, self._optimizer, self._cls, self._reading = outer, optimizer, cls, reading
         self._parts: list[Part] = []
         self._start: list[tuple[Tensor, State, Tensor | None]] = []
         self._former_state: list[State] | None = None
@@ -82,6 +79,9 @@ class _UpdateProof:
         self._num_used = 0
         self._looks = True
         self._last = UpdateFinding(Match.OPEN, "no step was looked at")
+
+    def enter(self) -> None:
+        """Nothing to take: these classes change nothing before they call the closure."""
 
     def begin(self, places: Sequence[int], put_former: Former) -> None:
         """Take the sample, its state and its gradients, and both settings."""
@@ -93,9 +93,14 @@ class _UpdateProof:
         with torch.no_grad():
             self._continue_or_sample(places)
             self._num_used += bool(self._parts)
-            self._settings, former = settings_of(self._optimizer), settings_of(self._optimizer)
+            self._settings, former = self._given(), self._given()
         put_former(former)
         self._former = former
+
+    def _given(self) -> dict[int, dict[str, Any]]:
+        """The settings that the step reads; an outer optimizer hands its own to the inner one as the step begins."""
+        own, given = settings_of(self._optimizer), settings_of(self._outer)
+        return {place: {**own[place], **given[place]} for place in own}
 
     def evaluated(self, loss: Any) -> None:
         """Nothing to take: these classes call the closure once, before the step."""

@@ -20,7 +20,7 @@ from seedbed.change.bindings.schedules._moves import (
     led,
     rose,
 )
-from seedbed.change.bindings.schedules._schedulers import Rates, is_known, last_set, position, reaches, schedule_tree
+from seedbed.change.bindings.schedules._schedulers import Rates, is_known_whole, last_set, position, reaches
 
 __all__ = ["OtherSchedulers", "schedules_built"]
 
@@ -85,7 +85,7 @@ class OtherSchedulers:
     def foreign(self, found: Rates, of: slice) -> list[LRScheduler]:
         """The schedulers that set the rates found, of classes whose steps nobody knows, or declared."""
         wrote = [each for each in whole_schedules(self._optimizer) if last_set(each)[of] == found[of]]
-        return [each for each in wrote if each is self._declared or not _is_known_whole(each)]
+        return [each for each in wrote if each is self._declared or not is_known_whole(each)]
 
     def _steps(self) -> dict[LRScheduler, int]:
         """How often each stepped since the last look; 0 for one that was led back, or by a part of an epoch."""
@@ -157,11 +157,7 @@ class OtherSchedulers:
 
 def schedules_built(optimizer: Optimizer, *, hidden: bool) -> list[LRScheduler]:
     """The live schedules of this optimizer that consist of PyTorch's own classes alone."""
-    return [each for each in whole_schedules(optimizer, hidden=hidden) if _is_known_whole(each)]
-
-
-def _is_known_whole(scheduler: LRScheduler) -> bool:
-    return all(map(is_known, schedule_tree(scheduler)))
+    return [each for each in whole_schedules(optimizer, hidden=hidden) if is_known_whole(each)]
 
 
 def _is_on_curve(scheduler: LRScheduler, place: int, found: float) -> bool:

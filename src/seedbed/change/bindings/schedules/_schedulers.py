@@ -17,7 +17,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import SWALR
 
 from seedbed.change.bindings._groups import is_number
-from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 
 __all__ = [
@@ -28,12 +27,13 @@ __all__ = [
     "group_slots",
     "is_foreign_limit",
     "is_known",
+    "is_known_whole",
+    "known_base",
     "last_set",
     "num_steps",
     "position",
     "rates_of",
     "reaches",
-    "require_known",
     "require_numbers",
     "schedule_slots",
     "schedule_tree",
@@ -106,20 +106,14 @@ def is_known(scheduler: LRScheduler) -> bool:
     return type(scheduler) in _RATE_ATTRIBUTES
 
 
-def require_known(scheduler: LRScheduler, optimizer: Optimizer) -> None:
-    """Raise InvalidInput unless every scheduler in it is one of PyTorch's own and belongs to this optimizer."""
-    for each in schedule_tree(scheduler):
-        if not is_known(each):
-            raise InvalidInput(
-                f"cannot rebase scheduler {type(each).__module__}.{type(each).__qualname__}: only PyTorch's own are "
-                f"known ({', '.join(sorted(kind.__name__ for kind in _RATE_ATTRIBUTES))}); write it as a LambdaLR, or "
-                "leave it undeclared: it is reported if it overwrites the rate"
-            )
-        if watchable(each.optimizer) is not optimizer:
-            raise InvalidInput(
-                f"the scheduler {type(each).__name__} belongs to another optimizer than the one given; pass the "
-                "optimizer and its own scheduler"
-            )
+def known_base(scheduler: LRScheduler) -> type[LRScheduler] | None:
+    """The class of PyTorch's own that it is, or is derived from; None for one that is derived from the base alone."""
+    return next((each for each in type(scheduler).__mro__ if each in _RATE_ATTRIBUTES), None)
+
+
+def is_known_whole(scheduler: LRScheduler) -> bool:
+    """Whether it consists of PyTorch's own classes alone."""
+    return all(map(is_known, schedule_tree(scheduler)))
 
 
 def require_numbers(optimizer: Optimizer) -> None:

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
-from seedbed.cli.console._render import counted, out, print_json
+from seedbed.cli.console._render import out, print_json
 from seedbed.errors import ExitCode
+from seedbed.render.text._values import counted
 
 if TYPE_CHECKING:
     from seedbed.records import Finding

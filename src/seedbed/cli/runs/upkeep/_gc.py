@@ -10,9 +10,10 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
-from seedbed.cli.console._render import counted, errors, moment, out, print_json, size
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import InvalidInput
+from seedbed.render.text._values import counted, moment, size
 
 if TYPE_CHECKING:
     from seedbed.records import GcPlan, RetentionPolicy

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
-from seedbed.cli.console._render import counted, errors, out, print_json
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import ExitCode, NotFound
+from seedbed.render.text._values import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

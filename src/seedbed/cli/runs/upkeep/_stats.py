@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
-from seedbed.cli.console._render import out, plain_table, print_json, size
+from seedbed.cli.console._render import out, print_json
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import size
 
 if TYPE_CHECKING:
     from seedbed.records import StoreStats

@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import compact, errors, out, plain_table, print_json
+from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import ExitCode, StoreCorrupt
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import compact
 
 if TYPE_CHECKING:
     from seedbed.records import DigestCheck

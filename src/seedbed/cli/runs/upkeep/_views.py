@@ -6,7 +6,8 @@ import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, ProjectOption, StoreOption
 from seedbed.cli.console._progress_bar import labelled_progress_bar
-from seedbed.cli.console._render import counted, out, print_json
+from seedbed.cli.console._render import out, print_json
+from seedbed.render.text._values import counted
 
 __all__ = ["views"]
 

@@ -1,0 +1,11 @@
+"""Seedbed trains PyTorch models that change while they train, and proves every change."""
+
+from .loop import Run, current_run, start
+
+__version__: str
+
+__all__ = [
+    "Run",
+    "current_run",
+    "start",
+]

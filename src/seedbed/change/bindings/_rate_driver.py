@@ -1,0 +1,85 @@
+"""Writes the rates that changes hold into the groups for the time of a step, and puts back what the schedule wrote."""
+
+from typing import final
+
+from torch.optim import Optimizer
+
+from seedbed.change.bindings._rate_hold import FREE, RateHold
+from seedbed.change.bindings._step_hub import hub_of
+from seedbed.change.bindings.schedules._schedulers import Rates, Slot, group_slots
+
+__all__ = ["RateDriver", "driver_of"]
+
+_DRIVER = "_seedbed_rates"
+
+
+@final
+class RateDriver:
+    """The holds of an optimizer's groups, by the group's index, and the hooks that carry them out at each step.
+
+    Between two steps the groups hold what the schedule wrote, so that one which reads its own rate goes on from there.
+    During a step they hold what the step uses. What the step itself wrote over that is left: it is the schedule's.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        self._holds: dict[int, RateHold] = {}
+        self._put: list[tuple[Slot, float, float]] = []  # during a step: what the schedule wrote, and what stands there
+        self._overwritten: dict[int, float] = {}
+        self._is_attached = False
+
+    @property
+    def overwritten(self) -> dict[int, float]:
+        """The rates, by group, that something wrote during the last step over those that it should use."""
+        return self._overwritten
+
+    def hold(self, place: int) -> RateHold:
+        """The hold of this group."""
+        return self._holds.get(place, FREE)
+
+    def put_holds(self, holds: dict[int, RateHold]) -> None:
+        """Hold these groups so from the next step on, and the others as before."""
+        held = {**self._holds, **holds}
+        self._holds = {place: each for place, each in held.items() if each != FREE}
+        hub = hub_of(self._optimizer) if self._holds or self._is_attached else None
+        if hub is not None and bool(self._holds) is not self._is_attached:
+            self._is_attached = bool(self._holds)
+            (hub.attach if self._is_attached else hub.detach)(self)
+
+    def written(self) -> Rates:
+        """What the schedule wrote last, by group."""
+        rates = [slot.get() for slot in group_slots(self._optimizer)]
+        for slot, own, _ in self._put:
+            if slot.group is not None and slot.group < len(rates):
+                rates[slot.group] = own
+        return tuple(rates)
+
+    def rates(self) -> Rates:
+        """What the next step uses, or the present one, by group."""
+        return tuple(self.hold(place).rate(rate) for place, rate in enumerate(self.written()))
+
+    def begin(self) -> None:
+        """A step begins; called by the hub before the watches."""
+        self.end()  # of a step that raised, whose end no hook has seen
+        slots = group_slots(self._optimizer)
+        held = [(slot, slot.get(), self.hold(place)) for place, slot in enumerate(slots) if place in self._holds]
+        for slot, own, hold in held:  # all read first: two groups may share one tensor
+            slot.put(hold.rate(own))
+        self._put = [(slot, own, slot.get()) for slot, own, _ in held]
+
+    def end(self) -> None:
+        """The step has ended; called by the hub before the watches."""
+        put, self._put = self._put, []
+        moved = [(slot, slot.get()) for slot, _, used in put if slot.get() != used]
+        self._overwritten = {slot.group: found for slot, found in moved if slot.group is not None}
+        for slot, own, _ in put:
+            if slot.group not in self._overwritten:
+                slot.put(own)
+
+
+def driver_of(optimizer: Optimizer) -> RateDriver:
+    """The driver of this optimizer; it is made when there is none, and has no hooks while nothing is held."""
+    # Kept on the optimizer, as the hub is: every binding of it, also a later one, must know what is held.
+    driver: RateDriver = vars(optimizer).get(_DRIVER) or RateDriver(optimizer)
+    vars(optimizer)[_DRIVER] = driver
+    return driver

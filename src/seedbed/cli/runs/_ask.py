@@ -1,0 +1,33 @@
+"""`seedbed runs ask`: have a run save a checkpoint, pause, go on or stop."""
+
+from typing import Annotated
+
+import typer
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.runs._asking import ExpiresOption, ProposerOption, WaitOption, ask_and_show, remote
+
+__all__ = ["ask"]
+
+
+def ask(
+    run: RunArgument,
+    verb: Annotated[str, typer.Argument(metavar="checkpoint|pause|continue|stop", help="What the run is to do.")],
+    wait: WaitOption = False,
+    expires: ExpiresOption = None,
+    proposer: ProposerOption = "outside",
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a running training to save a checkpoint, to pause after its step, to continue, or to stop.
+
+    It is asked of the attempt that runs now: none that resumes the run later
+    does it. With --wait the command ends with 0 once it is done.
+
+    \b
+    Examples:
+      seedbed runs ask latest checkpoint --wait
+      seedbed runs ask latest pause
+    """
+    there = remote(store, run)
+    ask_and_show(there, lambda: there.ask(verb, proposer=proposer, expires_seconds=expires), wait=wait, as_json=as_json)

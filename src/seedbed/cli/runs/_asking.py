@@ -1,0 +1,104 @@
+"""What the commands share that ask a run for something: how its answers are shown, and with which code they end."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from math import inf
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from seedbed.cli.console._render import errors, out, print_json
+from seedbed.errors import ExitCode
+
+if TYPE_CHECKING:
+    from seedbed.loop.steering import Answer, RemoteRun, RequestView
+
+__all__ = ["ExpiresOption", "ProposerOption", "WaitOption", "answer_json", "ask_and_show", "exit_code_of", "remote"]
+
+WaitOption = Annotated[
+    bool,
+    typer.Option("--wait", help="Show the answers as they come, until the change is in use or the answer is final."),
+]
+ProposerOption = Annotated[str, typer.Option(metavar="NAME", help="Who asks: a name that the journal keeps.")]
+ExpiresOption = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Do not carry it out any more once so many seconds have passed."),
+]
+
+_NO_ANSWER = {"UNKNOWN", "APPLIED", "SUPERSEDED"}
+_COLOURS = {True: "green", False: "yellow"}
+
+
+def remote(store: str, run: str) -> "RemoteRun":
+    """The run that an argument names, as those see it who steer it."""
+    from seedbed.cli.runs._select import find_run
+    from seedbed.loop.steering import RemoteRun
+    from seedbed.records import Store
+
+    return RemoteRun(Store.open(store), find_run(store, run))
+
+
+def ask_and_show(run: "RemoteRun", ask: "Callable[[], RequestView]", *, wait: bool, as_json: bool) -> None:
+    """Ask, show the answers if somebody waits, and end the command with the code that the answer gives."""
+    asked = ask()
+    if not as_json:
+        errors().print(Text(f"request {asked.number} to {asked.run_id} of {asked.project}"))
+    if wait:
+        asked = _waited(run, asked, as_json=as_json)
+    elif not as_json:
+        again = f"seedbed changes requests {asked.run_id}"
+        errors().print(Text(f"the run answers within a second or after its step; `{again}` shows it"), soft_wrap=True)
+    if as_json:
+        print_json(answer_json(asked))
+    raise typer.Exit(exit_code_of(asked) if wait else ExitCode.PASS)
+
+
+def exit_code_of(asked: "RequestView") -> ExitCode:
+    """0 for a change in use or a command that is done, 3 where nobody knows, 1 for everything else."""
+    if asked.last is None or asked.last.state in _NO_ANSWER:
+        return ExitCode.NO_ANSWER
+    return ExitCode.PASS if asked.last.is_good else ExitCode.FAIL
+
+
+def answer_json(asked: "RequestView") -> dict[str, object]:
+    """A request with its answers, for machines."""
+    request = asked.request.model_dump(mode="json", exclude={"schema_version", "nonce"})
+    return {
+        "project": asked.project,
+        "run_id": asked.run_id,
+        "request": asked.number,
+        "state": asked.last.state if asked.last else None,
+        "final": asked.last is not None and asked.last.is_final,
+        "answers": [each.model_dump(mode="json", exclude={"schema_version"}) for each in asked.answers],
+        **request,
+    }
+
+
+def _waited(run: "RemoteRun", asked: "RequestView", *, as_json: bool) -> "RequestView":
+    console, shown = errors(), 0
+    waiting = console.status(Text("waiting for the run to answer")) if console.is_terminal else nullcontext()
+    try:
+        with waiting:
+            for view in run.follow(asked, inf):
+                asked = view
+                for answer in asked.answers[shown:]:
+                    _show(answer, as_json=as_json)
+                shown = len(asked.answers)
+    except KeyboardInterrupt:
+        console.print(
+            Text(
+                f"the request stands: the run will answer it; `seedbed changes requests {asked.run_id}` shows how, "
+                f"`seedbed changes withdraw {asked.run_id} {asked.number}` takes it back"
+            ),
+            soft_wrap=True,
+        )
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    if not asked.is_settled:
+        console.print(Text(f"{asked.told}; the request stands, and the next attempt of the run answers it"))
+    return asked
+
+
+def _show(answer: "Answer", *, as_json: bool) -> None:
+    console = errors() if as_json else out()
+    console.print(Text.assemble((f"{answer.state.lower()}  ", _COLOURS[answer.is_good]), answer.told), soft_wrap=True)

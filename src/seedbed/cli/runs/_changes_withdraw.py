@@ -1,0 +1,31 @@
+"""`seedbed changes withdraw`: take a request back that a run has not carried out yet."""
+
+from typing import Annotated
+
+import typer
+
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.runs._asking import ProposerOption, WaitOption, ask_and_show, remote
+
+__all__ = ["withdraw"]
+
+
+def withdraw(
+    run: RunArgument,
+    request: Annotated[int, typer.Argument(metavar="REQUEST", min=1, help="The number of the request.")],
+    wait: WaitOption = False,
+    proposer: ProposerOption = "outside",
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back a request to a run.
+
+    A change that is made already stands, and is undone by proposing the way
+    back; but a resume that loses it does not repeat it then.
+
+    \b
+    Examples:
+      seedbed changes withdraw latest 3
+    """
+    there = remote(store, run)
+    ask_and_show(there, lambda: there.withdraw(request, proposer=proposer), wait=wait, as_json=as_json)

@@ -1,0 +1,129 @@
+"""The attempt that a run records, and the engine that changes its settings; both begin with their first use."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar, final
+
+from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import Conflict, NotFound
+from seedbed.loop._objects import joined
+from seedbed.loop.settings import LiveObjects, Settings
+from seedbed.records import ActiveRun, Store
+
+__all__ = ["Attempt"]
+
+Batch = TypeVar("Batch")
+Overrides = Mapping[str, Mapping[str, float | None]]
+Proposers = Mapping[str, Mapping[str, Any]]
+
+
+@final
+class Attempt:
+    """One attempt of a run of `project` in `store`. Without a `run_id` it is a new run."""
+
+    def __init__(
+        self,
+        store: Store,
+        project: str,
+        run_id: str | None,
+        overrides: Overrides = MappingProxyType({}),
+        proposers: Proposers = MappingProxyType({}),
+    ) -> None:
+        self.store, self.project = store, project
+        self.objects = LiveObjects()
+        self._overrides, self._proposers, self._run_id = overrides, proposers, run_id
+        self._record: ActiveRun | None = None
+        self._settings: Settings | None = None
+        self._engine: ChangeEngine | None = None
+        self._restored: ChangeState | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something of it in the store."""
+        return self._record is not None
+
+    @property
+    def record(self) -> ActiveRun:
+        """The attempt in the store. Raises as `Store.start`."""
+        if self._record is None:
+            self._record = self.store.start(self.project, self._run_id, Stage.TRAINING)
+            self._run_id = self._record.run_id
+        return self._record
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that can be changed. Raises InvalidInput for an override that fits none."""
+        if self._settings is None:
+            self._settings = Settings(self.objects, self._overrides)
+        return self._settings
+
+    @property
+    def engine(self) -> ChangeEngine:
+        """What changes the settings; its first use takes up the changes of an earlier attempt."""
+        if self._engine is None:
+            self._engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
+            if self._restored is not None:
+                self.settings.prepare(self._restored)
+                self._engine.resume(self._restored)
+            elif self._engine.history.records:
+                self._engine.resume(None)  # an earlier attempt ended before its first checkpoint
+        return self._engine
+
+    def bind(self, objects: LiveObjects) -> None:
+        """Take these objects, also in the place of those of equal names.
+
+        Raises Conflict where one would take the place of another that the engine watches already.
+        """
+        kinds = ("models", "optimizers", "schedulers")
+        taken = [kind for kind in kinds if getattr(self.objects, kind).keys() & getattr(objects, kind).keys()]
+        if self._engine is not None and taken:
+            raise Conflict(f"bind: the run has begun with other {', '.join(taken)}; bind before its first step")
+        self.objects = joined(self.objects, objects)
+        if self._engine is None:
+            self._settings = None
+        else:
+            self.settings.add(objects)
+
+    def bind_loader(self, loader: object) -> None:
+        """Take this loader in the place of the one before."""
+        if self.objects.loaders.get("") is not loader:
+            self.objects = joined(self.objects, LiveObjects(loaders={"": loader}))
+            self.settings.add(LiveObjects(loaders={"": loader}))
+
+    def tracked(self, loader: Iterable[Batch], batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The `batches` of that loader, counted as they reach the loop."""
+        return self.settings.tracked(loader, batches)
+
+    def propose(self, delta: Delta, step: int, against: str | None = None) -> tuple[ChangeRecord, ...]:
+        """Propose a delta by any name of its setting; of several that are changed together, all. As `Settings`."""
+        _ = self.engine
+        return self.settings.propose(delta, step, against=against)
+
+    def resume(self, run_id: str, changes: ChangeState) -> None:
+        """Be the next attempt of `run_id`, with the changes of its checkpoint. Raises Conflict once it has begun."""
+        if self._engine is not None or (self._record is not None and self._record.run_id != run_id):
+            raise Conflict("the run has begun already; restore before its first step")
+        if self._run_id not in (None, run_id):
+            raise Conflict(f"the checkpoint is of run {run_id}, and this is {self._run_id}; leave run= out")
+        self._run_id, self._restored = run_id, changes
+
+    def is_finished(self, run_id: str, project: str) -> bool:
+        """Whether that run has finished. Raises NotFound where the store does not have it."""
+        try:
+            view = self.store.find(run_id, project=project, stage=Stage.TRAINING)
+        except NotFound:
+            raise NotFound(
+                f"the checkpoint is of run {run_id} of {project}, which {self.store.name} does not have; open the "
+                "store that has it, or move the checkpoint away to begin a new run"
+            ) from None
+        return view.status is RunStatus.FINISHED
+
+    def release(self) -> None:
+        """Leave the live objects as they are, and watch them no longer."""
+        if self._engine is not None:
+            self._engine.release()
+
+    def end(self, status: RunStatus, reason: str) -> None:
+        """End it without a commit."""
+        (self.record.failed if status is RunStatus.FAILED else self.record.interrupted)(reason)

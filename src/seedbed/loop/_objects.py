@@ -1,0 +1,67 @@
+"""The live objects of a run as they were given, checked."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from seedbed.change.bindings._watchable import watchable
+from seedbed.errors import InvalidInput
+from seedbed.loop.settings import LiveObjects
+from seedbed.loop.settings._live_objects import named
+
+__all__ = ["Given", "device_of", "first_optimizer", "joined", "objects_of"]
+
+Part = TypeVar("Part")
+
+Given: TypeAlias = Part | Mapping[str, Part] | None
+"""One object, several by name, or none."""
+
+
+def objects_of(model: Given[nn.Module], optimizer: Given[Optimizer], scheduler: Given[Any]) -> LiveObjects:
+    """The objects as they were given. Raises InvalidInput for what is none of them, and names the argument."""
+    models, optimizers = named(model, "model"), named(optimizer, "optimizer")
+    schedulers = named(scheduler, "scheduler")
+    for name, each in models.items():
+        if not isinstance(each, nn.Module):
+            raise InvalidInput(f"{_argument('model', name)}: expected a torch.nn.Module, found {_kind(each)}")
+    for steps in optimizers.values():
+        watchable(steps)
+    for name, schedule in schedulers.items():
+        if not callable(getattr(schedule, "step", None)):  # schedulers have no common class
+            raise InvalidInput(
+                f"{_argument('scheduler', name)}: expected a learning-rate scheduler, found {_kind(schedule)}"
+            )
+    return LiveObjects(models, optimizers, schedulers)
+
+
+def joined(objects: LiveObjects, others: LiveObjects) -> LiveObjects:
+    """The objects, with `others` in the place of those of equal names."""
+    return LiveObjects(
+        {**objects.models, **others.models},
+        {**objects.optimizers, **others.optimizers},
+        {**objects.schedulers, **others.schedulers},
+        {**objects.loaders, **others.loaders},
+    )
+
+
+def first_optimizer(objects: LiveObjects) -> Optimizer | None:
+    """The optimizer whose steps are counted, without what wraps it."""
+    first = next(iter(objects.optimizers.values()), None)
+    return None if first is None else watchable(first)
+
+
+def device_of(objects: LiveObjects) -> torch.device:
+    """The device of the first weight; the CPU where there is none."""
+    weights = (weight for model in objects.models.values() for weight in model.parameters())
+    return next((weight.device for weight in weights), torch.device("cpu"))
+
+
+def _argument(argument: str, name: str) -> str:
+    return f"{argument}[{name!r}]" if name else argument
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,93 @@
+"""The results of a run: numbers as they are, samples as their mean with an interval."""
+
+import sys
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+
+from seedbed.contracts import Interval
+from seedbed.errors import InvalidInput
+from seedbed.gate import block_bootstrap, bounded_mean
+from seedbed.gate.bounds._bootstrap import FEWEST
+
+__all__ = ["nested", "result_of"]
+
+_FEWEST = 2
+
+
+def result_of(name: str, value: object) -> Any:
+    """`value` as it is recorded: a number, a text, or an interval around the mean of one-dimensional samples.
+
+    Of hits and misses (booleans, or 0 and 1 alone) the interval is exact. Of other samples it is `block_bootstrap`'s,
+    which rare or skewed samples break: give `bounded_mean(samples, low, high)` where their range is known. Fewer than
+    8 samples, or samples that do not vary, are recorded as their mean alone. Raises InvalidInput for samples that are
+    not finite and for anything else.
+    """
+    if isinstance(value, Mapping):
+        return {_name(key): result_of(f"{name}.{key}", each) for key, each in value.items()}
+    if isinstance(value, Interval):
+        return value.model_dump()
+    if isinstance(value, torch.Tensor):
+        value = value.detach().to("cpu").to(torch.float64 if value.is_floating_point() else value.dtype).numpy()
+    if isinstance(value, str | bool):
+        return value
+    if isinstance(value, Real):
+        return _plain(value)
+    if isinstance(value, list | tuple | np.ndarray | np.generic):
+        return _of_array(name, np.asarray(value))
+    raise InvalidInput(
+        f"result: {name} is of type {type(value).__qualname__}, expected a number, samples (a tensor, array or list of "
+        "one dimension), or a mapping of these"
+    )
+
+
+def nested(values: Mapping[str, object]) -> dict[str, Any]:
+    """Names with a slash, such as "val/loss", as objects in objects. Raises InvalidInput where two names collide."""
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        *parents, last = path.split("/")
+        place = found
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise InvalidInput(f"result: {path} is below {parent}, which is a value itself; name one of them anew")
+        if last in place:
+            raise InvalidInput(f"result: {path} is given twice; name one of them anew")
+        place[last] = value
+    return found
+
+
+def _of_array(name: str, values: "np.ndarray[Any, Any]") -> Any:
+    if values.dtype.kind not in "biuf":
+        raise InvalidInput(f"result: {name} holds {values.dtype}, expected numbers")
+    if values.size == 1 and values.ndim == 0:
+        return _plain(values.item())
+    if values.ndim != 1:
+        raise InvalidInput(
+            f"result: {name} has shape {values.shape}, expected a number or samples in one dimension; flatten it if "
+            "each of its elements is a sample"
+        )
+    samples = values.astype(np.float64)
+    if samples.size < _FEWEST:
+        raise InvalidInput(f"result: {name} holds {samples.size} samples, expected at least {_FEWEST}, or a number")
+    if not np.isfinite(samples).all():
+        count = int((~np.isfinite(samples)).sum())
+        raise InvalidInput(f"result: {count} of the {samples.size} samples of {name} are not finite; leave them out")
+    if np.isin(samples, (0.0, 1.0)).all():
+        return bounded_mean(samples).model_dump()
+    if samples.size < FEWEST or samples.min() == samples.max():
+        return float(samples.mean())
+    return block_bootstrap(samples).model_dump()
+
+
+def _plain(value: Any) -> int | float | bool:
+    return value if isinstance(value, bool | int | float) else float(value)
+
+
+def _name(key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidInput(f"result: expected names that are texts, found {key!r}")
+    return sys.intern(key)

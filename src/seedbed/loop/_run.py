@@ -1,0 +1,447 @@
+"""A run around a loop: what `seedbed.start` returns."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, final
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
+from seedbed.contracts import GateReport, RunStatus, Verdict
+from seedbed.errors import Conflict, SeedbedError
+from seedbed.loop._attempt import Attempt
+from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
+from seedbed.loop._commit import draft_of, judged
+from seedbed.loop._declared import Declared
+from seedbed.loop._ending import NO_RESULT, ending_of
+from seedbed.loop._generators import generator_states, restore_generators
+from seedbed.loop._objects import Given, device_of, first_optimizer, objects_of
+from seedbed.loop._open_runs import note_closed
+from seedbed.loop._passes import Evaluation, Passes
+from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._requests import Requests
+from seedbed.loop._results import nested, result_of
+from seedbed.loop._shown import Shown
+from seedbed.loop._stepping import StepEvents, Stepping
+from seedbed.loop._values import StepValues, flat_names
+from seedbed.loop.provenance import Collecting
+from seedbed.loop.settings import LiveObjects, SettingsView
+from seedbed.records import ActiveRun, Commit, Store
+from seedbed.runtime import Witness, declare
+
+__all__ = ["Run"]
+
+Batch = TypeVar("Batch")
+_STATE_VERSION = 1
+
+
+@final
+class Run:
+    """A run around a loop: its steps are witnessed, its settings can be changed, its end is a commit and a verdict.
+
+    `store`, `record`, `engine` and `witness` are the objects that do the work. An attempt is recorded from the first
+    step, value or change on. `commit` and `report` are there once it has finished, `restored` after `restore`.
+    """
+
+    def __init__(self, attempt: Attempt, declared: Declared) -> None:
+        self.commit: Commit | None = None
+        self.report: GateReport | None = None
+        self.restored: Mapping[str, Any] = {}
+        self.is_block = False
+        self.witness: Witness = declare(declared.runtime, device=device_of(attempt.objects)).witness()
+        self._attempt, self._declared = attempt, declared
+        self._steps = Stepping(self.witness, StepEvents(self._begin, self._taken, self._between))
+        self._shown = Shown(quiet=declared.quiet)
+        self._collecting = Collecting(declared.data, cache=attempt.store.work, say=self._shown.say)
+        self._requests: Requests | None = None
+        self._last_checkpoint: Path | None = None
+        self._values = StepValues(lambda step, values: self.record.log(step, values))
+        self._planned = PlannedChanges()
+        self._results: dict[str, Any] = {}
+        self._began, self._elapsed_before = time.monotonic(), 0.0
+        self._process = os.getpid()
+        self._is_open, self._has_begun = True, False
+
+    @property
+    def project(self) -> str:
+        """The project of the run."""
+        return self._attempt.project
+
+    @property
+    def run_id(self) -> str:
+        """The name of the run."""
+        return self.record.run_id
+
+    @property
+    def store(self) -> Store:
+        """The store that has the run."""
+        return self._attempt.store
+
+    @property
+    def record(self) -> ActiveRun:
+        """The attempt in the store; it begins with the first use."""
+        if not self._attempt.has_begun:
+            self._require_open()
+        return self._attempt.record
+
+    @property
+    def engine(self) -> ChangeEngine:
+        """What changes the settings; it is made with the first use, of the objects that are bound by then."""
+        return self._attempt.engine
+
+    @property
+    def step(self) -> int:
+        """The steps that the first optimizer has taken so far, over epochs and attempts; without one, of the loop."""
+        return self._steps.step
+
+    @property
+    def iteration(self) -> int:
+        """The passes of the loop so far: micro-batches and steps that mixed precision skipped count here too."""
+        return self._steps.iteration
+
+    @property
+    def epoch(self) -> int:
+        """The whole passes over the data so far."""
+        return self._steps.epoch
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The gate's answer; None before the run has finished."""
+        return None if self.report is None else self.report.verdict
+
+    @property
+    def exit_code(self) -> int:
+        """The gate's exit code; 1 for a run without a commit."""
+        return 1 if self.report is None else self.report.exit_code
+
+    def steps(self, loader: Iterable[Batch]) -> Passes[Batch]:
+        """One pass over `loader`, as the number of the step that comes and its batch.
+
+        The first pass after `restore` goes on with the batch after the last step of the checkpoint.
+        """
+        self._attempt.bind_loader(loader)
+        return Passes(loader, self._steps.position, self._steps, self._attempt.tracked)
+
+    def epochs(self, num: int) -> Iterator[int]:
+        """The numbers of the epochs that are left of `num`, from 0; an epoch is a whole pass of `steps`."""
+        while self.epoch < num:
+            epoch = self.epoch
+            yield epoch
+            if self.epoch == epoch:  # the pass was left early, or there was none
+                self._steps.end_pass()
+
+    @contextmanager
+    def one_step(self) -> Iterator[int]:
+        """A block around one pass of a loop that takes its batches from elsewhere; the number of the step."""
+        number = self.begin_step()
+        yield number
+        self.end_step()
+
+    def begin_step(self) -> int:
+        """Open a step, for a loop that neither `steps` nor `one_step` fits; its number. Closes an open one."""
+        return self._steps.begin_step()
+
+    def end_step(self) -> None:
+        """Close the step that is open: its values are written, and changes that are due are proposed."""
+        self._steps.end_step()
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """A block around an evaluation, also within a step: what runs in it is not counted as training."""
+        with self.witness.step(self.step, "eval"):
+            yield
+
+    def evaluate(self, loader: Iterable[Batch]) -> Evaluation[Batch]:
+        """The batches of `loader`, each in a block of its own as `evaluation`. It sets no mode of torch's."""
+        return Evaluation(loader, self.evaluation)
+
+    def log(self, values: Mapping[str, object] | None = None, /, *, step: int | None = None, **named: object) -> None:
+        """Log numbers of the step in progress, or of `step`; tensors of one element are welcome, and read later.
+
+        Values of the micro-batches of one step are averaged. Raises InvalidInput for what is not one number.
+        """
+        self._begin()
+        if step is None and not self._steps.is_open:
+            step = self.step
+        self._values.add(flat_names(values or {}, named), step)
+
+    def result(self, values: Mapping[str, object] | None = None, /, **named: object) -> None:
+        """Add to the results of the run: numbers, or samples in one dimension, which get a mean and an interval.
+
+        "val/loss" is `metrics.val.loss` for the gate. Raises InvalidInput for anything else.
+        """
+        self._require_open()
+        given = flat_names(values or {}, named)
+        self._results |= {name: result_of(name, value) for name, value in given.items()}
+
+    def settings(self) -> SettingsView:
+        """What can be changed now: live values, bounds, names, and when each may move again."""
+        self._require_open()
+        return self._attempt.settings.view(self.step)
+
+    def clip(self, parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
+        """Clip gradients in place of `torch.nn.utils.clip_grad_norm_`; the setting `clip.norm` from the first call on.
+
+        Returns their norm before, a tensor of shape [].
+        """
+        self._begin()
+        return self._attempt.settings.clip(parameters, max_norm)
+
+    def accumulation(self, start: int = 1) -> int:
+        """How many backward passes to make for the next optimizer step; the setting `accumulation` from then on."""
+        self._begin()
+        return self._attempt.settings.accumulation(start)
+
+    def propose(
+        self,
+        name: str,
+        *,
+        set: float | None = None,  # noqa: A002  the words of a delta
+        add: float | None = None,
+        scale: float | None = None,
+        why: str,
+        proposer: str = "loop",
+        against: str | None = None,
+    ) -> ChangeRecord:
+        """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
+
+        `against` is the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for
+        a wrong value, and Conflict where the state has another hash.
+        """
+        self._require_open()
+        delta = Delta(name, operation_of(set, add, scale), why, proposer)
+        return self._attempt.propose(delta, self.step, against)[0]
+
+    def propose_at(
+        self,
+        step: int,
+        name: str,
+        *,
+        set: float | None = None,  # noqa: A002  the words of a delta
+        add: float | None = None,
+        scale: float | None = None,
+        why: str,
+        proposer: str = "loop",
+    ) -> None:
+        """Propose as `propose` does, at the end of that step; a resumed run does not propose it again.
+
+        Raises InvalidInput for a step that is over.
+        """
+        self._require_open()
+        delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), why, proposer)
+        self._planned.add(step, delta, self.step)
+
+    def bind(
+        self,
+        model: Given[nn.Module] = None,
+        optimizer: Given[Optimizer] = None,
+        scheduler: Given[Any] = None,
+    ) -> None:
+        """Take these objects in the place of those of equal names, as after compiling or wrapping a model.
+
+        Raises Conflict once the first step is taken or a change was proposed.
+        """
+        self._require_open()
+        self._attempt.bind(objects_of(model, optimizer, scheduler))
+
+    def checkpoint(self, path: Path | str, *, every: int | None = None, **state: object) -> bool:
+        """Write all that a resume needs to `path`, whole and durable: bound objects, changes, generators, and `state`.
+
+        With `every`, only at steps that it divides; whether it was written. `state` takes tensors and plain values.
+        """
+        if every is not None and (self.step % every or not self._steps.has_stepped):
+            return False
+        write_checkpoint(Path(path), self._objects, self.state_dict(), state)
+        self._last_checkpoint = Path(path)
+        return True
+
+    def restore(self, path: Path | str) -> bool:
+        """Go on from the checkpoint at `path`, as the next attempt of its run; whether there was something to resume.
+
+        False where there is no such file, and where its run has finished: then this is a new run. What `checkpoint` was
+        given is in `restored`. Raises Conflict after the first step, StoreCorrupt for a damaged file.
+        """
+        self._require_open()
+        found = read_checkpoint(Path(path))
+        if found is None:
+            return False
+        run_id = found["run"]["run_id"]
+        if self._attempt.is_finished(run_id, found["run"]["project"]):
+            self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
+            return False
+        load_parts(found, self._objects, Path(path))
+        self.load_state_dict(found["run"])
+        self.restored = found["given"]
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint of your own must keep of the run, besides models, optimizers and schedulers."""
+        self._begin()
+        return {
+            "schema_version": _STATE_VERSION,
+            "project": self.project,
+            "run_id": self.run_id,
+            "elapsed_seconds": self._elapsed(),
+            "steps": self._steps.state(),
+            "changes": self.engine.state(self.step).model_dump_json(),
+            "planned": self._planned.state(),
+            "witness": self.witness.state(),
+            "generators": generator_states(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned, after models, optimizers and schedulers were loaded.
+
+        Raises Conflict after the first step, and for a run of another project or one that has finished.
+        """
+        self._require_open()
+        if state["schema_version"] != _STATE_VERSION or state["project"] != self.project:
+            raise Conflict(
+                f"the checkpoint is of project {state['project']}, version {state['schema_version']}; expected "
+                f"{self.project}, version {_STATE_VERSION}"
+            )
+        self._attempt.resume(state["run_id"], ChangeState.model_validate_json(state["changes"]))
+        self._steps.restore(state["steps"])
+        self._elapsed_before = state["elapsed_seconds"]
+        self._planned.restore(state["planned"])
+        self.witness.load_state(state["witness"])
+        restore_generators(state["generators"])
+
+    def finish(self) -> Commit | None:
+        """End the run: commit it, compare it, judge it and print what was found; None where it has no result."""
+        if not self._is_open:
+            return self.commit
+        try:
+            self._steps.leave_step()
+            if self._steps.late:
+                raise self._steps.late
+            self._begin()
+            if not self._results:
+                self._end(RunStatus.FAILED, NO_RESULT)
+                return None
+            self._commit()
+        except BaseException as problem:
+            self._end_by(problem)
+            raise
+        self._close()
+        if self.commit is not None and self.report is not None:
+            self._shown.end(self.commit, self.report)
+        if self._declared.exits and self.exit_code:
+            raise SystemExit(self.exit_code)
+        return self.commit
+
+    def abandon(self, reason: str) -> None:
+        """End the run as interrupted, without a commit."""
+        if self._is_open and os.getpid() == self._process:
+            self._steps.leave_step()
+            self._end(RunStatus.INTERRUPTED, reason)
+
+    def __enter__(self) -> Self:
+        self._require_open()
+        self.is_block = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_open or os.getpid() != self._process:
+            return  # ended within the block, or a forked child leaves it
+        if ending_of(problem) is None:
+            self.finish()
+        elif problem is not None:
+            self._steps.drop_step(problem)
+            self._end_by(problem)
+
+    @property
+    def _objects(self) -> LiveObjects:
+        return self._attempt.objects
+
+    def _begin(self) -> None:
+        """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
+        self._require_open()
+        if not self._has_begun:
+            _ = self.engine
+            self._steps.count(first_optimizer(self._objects))
+            self._has_begun = True
+            if self._declared.steer:
+                self._requests = Requests.open(
+                    self._attempt, lambda: self.step, self._checkpoint_asked, self._shown.say
+                )
+            else:
+                Requests.refuse(self._attempt, "it was started with steer=False")
+
+    def _taken(self, step: int) -> None:
+        self._values.end_step(step)
+
+    def _between(self) -> None:
+        for delta in self._planned.due(self.step):
+            self._attempt.propose(delta, self.step)
+        if self._requests is not None:
+            self._requests.look(self.step)
+        self.record.beat()
+        self._shown.between_steps(
+            self.step, self._values.latest, lambda: self.witness.evidence(self._elapsed()), self.engine.history
+        )
+
+    def _checkpoint_asked(self) -> str:
+        """Write the checkpoint that somebody asked for: where the loop writes its own, else in the run's folder."""
+        path = self._last_checkpoint or self.record.path("checkpoint.pt")
+        self.checkpoint(path)
+        return f"wrote {path.name} after step {self.step}"
+
+    def _commit(self) -> None:
+        self._values.end_step(self.step)
+        self._values.flush()
+        self.engine.close()
+        audit = self.witness.audit(self._elapsed())
+        made_of = self._collecting.finished()
+        draft = draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
+        self.commit = self.record.finish(draft)
+        self.report = judged(self.commit)
+        if self._requests is not None:
+            self._requests.steering.finish(self.step)
+
+    def _end_by(self, problem: BaseException) -> None:
+        """End as what ended the loop says; what fails besides is noted on it."""
+        status, reason = ending_of(problem) or (RunStatus.FAILED, NO_RESULT)
+        try:
+            self._end(status, reason)
+        except SeedbedError as trouble:
+            problem.add_note(f"Besides, the run could not be closed as it should be: {trouble}")
+
+    def _end(self, status: RunStatus, reason: str) -> None:
+        self._close()
+        if not self._attempt.has_begun:
+            return
+        with suppress(SeedbedError):  # the reason of the end is what must be kept
+            self._values.end_step(self.step)
+            self._values.flush()
+            evidence = self.witness.evidence(self._elapsed())
+            self.record.write_document("audit_run", evidence.model_dump(mode="json"))
+        self._attempt.end(status, reason)
+        if self._requests is not None:
+            self._requests.steering.close(self.step, reason)
+        self._shown.say(f"run {self.run_id} ended as {status.value}: {reason}")
+
+    def _close(self) -> None:
+        """Leave the process as it was found."""
+        self._is_open = False
+        note_closed(self)
+        self._shown.close()
+        self._steps.end()
+        self.witness.close()
+        self._attempt.release()
+
+    def _elapsed(self) -> float:
+        return self._elapsed_before + time.monotonic() - self._began
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise Conflict("the run has ended; start another one with seedbed.start")
+        if os.getpid() != self._process:
+            raise Conflict("the run belongs to the process that started it; a forked child has none")

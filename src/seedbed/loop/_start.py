@@ -1,0 +1,82 @@
+"""The door: a run around any PyTorch loop."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from seedbed.loop._attempt import Attempt
+from seedbed.loop._declared import Declared, GateGiven, RuntimeGiven, config_of, gate_of, runtime_of
+from seedbed.loop._objects import Given, objects_of
+from seedbed.loop._open_runs import left_open, note_opened, open_run
+from seedbed.loop._run import Run
+from seedbed.records import Store
+from seedbed.records.canonical._names import require_name
+
+__all__ = ["current_run", "start"]
+
+SettingsGiven = Mapping[str, Mapping[str, float]]
+
+
+def start(
+    model: Given[nn.Module] = None,
+    optimizer: Given[Optimizer] = None,
+    scheduler: Given[Any] = None,
+    *,
+    project: str,
+    run: str | None = None,
+    store: Store | Path | str = ".seedbed",
+    config: Mapping[str, object] | None = None,
+    data: object = None,
+    gate: GateGiven = (),
+    runtime: RuntimeGiven = "COMPAT",
+    settings: SettingsGiven | None = None,
+    steer: bool = True,
+    quiet: bool = False,
+    exit: bool = False,  # noqa: A002  the word that a user looks for
+) -> Run:
+    """Start a run around a loop of your own; use it as a `with` block, or call `finish` at its end.
+
+    `model`, `optimizer` and `scheduler` are one object each, or several by name, as in a GAN; the steps of the first
+    optimizer are counted. `project` groups the runs that are compared with each other, and `run` names this one; the
+    name of a run that has not finished makes this its next attempt. `config` is what the run was configured with, such
+    as vars(args). `data` says which data it saw. `gate` adds checks to those that every run is judged by: that its
+    contract was kept and that no change failed. `runtime` is a mode, COMPAT or STRICT, or the settings of
+    `resolve_config`; SEEDBED_RUNTIME_MODE in the environment overrules the mode. `settings` overrides bounds and pace
+    of settings that are found, by name. `steer=False` refuses requests from outside. With `exit=True` the script ends
+    with the gate's exit code where that is not 0.
+
+    Nothing is recorded before the first step. What is wrong is refused here: raises InvalidInput, ContractBroken where
+    a STRICT run cannot have what it declares, and as `Store.open`.
+    """
+    for left in left_open():
+        left.abandon("another run was started in its place")
+    require_name("project", project)
+    declared = Declared(
+        project=project,
+        config=config_of(config or {}, gate_of(gate)),
+        runtime=runtime_of(runtime),
+        data=data,
+        quiet=quiet,
+        exits=exit,
+        steer=steer,
+    )
+    objects = objects_of(model, optimizer, scheduler)
+    opened = store if isinstance(store, Store) else Store.open(store, create=True)
+    attempt = Attempt(opened, project, run, settings or {})
+    attempt.bind(objects)
+    started = Run(attempt, declared)
+    if run is not None:
+        _ = attempt.record  # a name that cannot be had is refused here
+    note_opened(started)
+    return started
+
+
+def current_run() -> Run:
+    """The run that was started last in this thread and is still open, else the only open one of the process.
+
+    Raises NotFound where there is none.
+    """
+    return open_run()

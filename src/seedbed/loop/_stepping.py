@@ -1,0 +1,127 @@
+"""The steps of a loop: opened, witnessed, counted, closed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from torch.optim import Optimizer
+
+from seedbed.errors import SeedbedError
+from seedbed.loop._passes import DataPosition
+from seedbed.loop._step_count import StepCount
+from seedbed.runtime import StepBlock, Witness
+
+__all__ = ["StepEvents", "Stepping"]
+
+
+@final
+@dataclass(frozen=True)
+class StepEvents:
+    """What is called as a loop goes on: before a step is opened, with the number of one that was taken, between two."""
+
+    before: Callable[[], None]
+    taken: Callable[[int], None]
+    between: Callable[[], None]
+
+
+@final
+class Stepping:
+    """Opens and closes the steps of a loop, and counts those that `optimizer` takes.
+
+    A step is one of the optimizer. Each pass of the loop (a micro-batch, a step that mixed precision skipped) is an
+    iteration. Without an optimizer each iteration is a step.
+    """
+
+    def __init__(self, witness: Witness, events: StepEvents) -> None:
+        self.iteration, self.epoch = 0, 0
+        self.position = DataPosition()
+        self.late: SeedbedError | None = None  # an error of a step that was left with the loop
+        self._witness, self._events = witness, events
+        self._count: StepCount | None = None
+        self._taken = self._taken_before = 0
+        self._block: StepBlock | None = None
+
+    @property
+    def step(self) -> int:
+        """The steps that were taken so far."""
+        return self._taken if self._count is None else self._count.taken
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a step is open."""
+        return self._block is not None
+
+    @property
+    def has_stepped(self) -> bool:
+        """Whether the optimizer stepped since the last iteration began."""
+        return self.step > self._taken_before
+
+    def count(self, optimizer: Optimizer | None) -> None:
+        """Count the steps of `optimizer` from now on."""
+        if self._count is None and optimizer is not None:
+            self._count = StepCount(optimizer, self._taken)
+
+    def begin_step(self) -> int:
+        """Open a step; its number. An open one is closed before."""
+        self.end_step()
+        self._events.before()
+        self.iteration += 1
+        self._taken_before = self.step
+        self._block = self._witness.open_step(self.step + 1)
+        return self.step + 1
+
+    def end_step(self) -> None:
+        """Close the step that is open; nothing where none is."""
+        if self._close_step():
+            self._events.between()
+
+    def _close_step(self) -> bool:
+        if self._block is None:
+            return False
+        block, self._block = self._block, None
+        try:
+            block.close()
+        finally:
+            if self._count is None:
+                self._taken += 1
+            if self.has_stepped:
+                self.position.stepped()
+                self._events.taken(self.step)
+        return True
+
+    def leave_step(self) -> None:
+        """Close the step that is open as the loop is left; an error is kept in `late`."""
+        try:
+            self._close_step()
+        except SeedbedError as problem:
+            self.late = self.late or problem
+
+    def drop_step(self, problem: BaseException) -> None:
+        """Close the step in which the loop was left by an error: it proves nothing."""
+        if self._block is not None:
+            block, self._block = self._block, None
+            block.close(problem)
+
+    def end_pass(self) -> None:
+        """A whole pass over the data has ended."""
+        self.epoch += 1
+
+    def end(self) -> None:
+        """Leave the optimizer as it was found."""
+        if self._count is not None:
+            self._taken = self._count.taken
+            self._count.end()
+            self._count = None
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        if self._block is not None and self.has_stepped:
+            self.position.stepped()
+        counts = {"step": self.step, "iteration": self.iteration, "epoch": self.epoch}
+        return {**counts, "position": self.position.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`."""
+        self._taken, self.iteration, self.epoch = state["step"], state["iteration"], state["epoch"]
+        self._taken_before = self._taken
+        self.position.restore(state["position"])

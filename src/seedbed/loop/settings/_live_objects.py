@@ -1,0 +1,92 @@
+"""The live objects of a loop, by name, seen through what wraps them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from torch import nn
+from torch._dynamo.eval_frame import OptimizedModule
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from seedbed.change.bindings._watchable import watchable
+from seedbed.errors import InvalidInput
+
+__all__ = ["LiveObjects", "named", "plain_model", "plain_scheduler", "wrappers"]
+
+Object = TypeVar("Object")
+
+
+@dataclass(frozen=True, eq=False)
+class LiveObjects:
+    """The models, optimizers, schedulers and loaders of a loop, each by its name; "" for a single one."""
+
+    models: Mapping[str, nn.Module] = field(default_factory=dict)
+    optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
+    schedulers: Mapping[str, object] = field(default_factory=dict)
+    loaders: Mapping[str, object] = field(default_factory=dict)
+
+    def optimizer_of(self, weights: "nn.Module") -> tuple[str, Optimizer] | None:
+        """The optimizer, with its name, that holds the most weights of this module; None where none holds any."""
+        own = {id(each) for each in weights.parameters()}
+        held = {name: len(own & weights_of(each)) for name, each in self.optimizers.items()}
+        name = max(held, key=lambda each: held[each], default=None)
+        return None if name is None or not held[name] else (name, self.optimizers[name])
+
+    def scheduler_of(self, name: str) -> object | None:
+        """The scheduler of the optimizer of this name: one that says so itself, else the one of the same name."""
+        optimizer = watchable(self.optimizers[name])
+        for each in self.schedulers.values():
+            if _belongs_to(plain_scheduler(each), optimizer):
+                return each
+        return self.schedulers.get(name)
+
+
+def named(objects: Object | Mapping[str, Object] | None, what: str) -> dict[str, Object]:
+    """One object, several by name, or none, as a mapping. Raises InvalidInput for a name that cannot be in a key."""
+    if objects is None:
+        return {}
+    if not isinstance(objects, Mapping):
+        return {"": objects}
+    for name in objects:
+        if not isinstance(name, str) or not name or "." in name or name != name.strip():
+            raise InvalidInput(f"a {what} is named {name!r}: expected a text without dots, which begins its settings")
+    return dict(objects)
+
+
+def wrappers(model: nn.Module) -> Iterator[nn.Module]:
+    """The model, and what it wraps, from the outside to the inside: DistributedDataParallel, a compiled module."""
+    yield model
+    if isinstance(model, DistributedDataParallel | DataParallel):
+        yield from wrappers(model.module)
+    elif isinstance(model, OptimizedModule):
+        yield from wrappers(model._orig_mod)
+
+
+def plain_model(model: nn.Module) -> nn.Module:
+    """The model inside all that wraps it."""
+    *_, innermost = wrappers(model)
+    return innermost
+
+
+def plain_scheduler(scheduler: Any) -> Any:
+    """The scheduler inside what wraps it, as Accelerate's does under the name `scheduler`; itself if nothing does."""
+    seen = [scheduler]
+    while not isinstance(seen[-1], LRScheduler):
+        # What wraps a scheduler shares no class with it, so its attribute is looked for.
+        inner = getattr(seen[-1], "scheduler", None)
+        if inner is None or any(inner is each for each in seen):
+            break
+        seen.append(inner)
+    return seen[-1]
+
+
+def weights_of(optimizer: Optimizer) -> set[int]:
+    """The identities of the weights of an optimizer."""
+    return {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+
+
+def _belongs_to(scheduler: Any, optimizer: Optimizer) -> bool:
+    own = getattr(scheduler, "optimizer", None)  # a scheduler may be of any class
+    return isinstance(own, Optimizer) and watchable(own) is optimizer

@@ -1,0 +1,98 @@
+"""A setting of a loader, in whose place the loop may put another loader."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import final
+
+from torch.optim import Optimizer
+
+from seedbed.change.bindings._binding import Binding, LookingBinding, Unproven, Use, UseReport, without
+from seedbed.change.bindings._delivered_batches import BatchListener
+from seedbed.change.bindings._step_watch import StepWatch
+
+__all__ = ["LoaderSetting"]
+
+Report = Callable[[UseReport], None]
+
+
+@final
+class LoaderSetting:
+    """Binds a parameter to a setting of the loader that the loop reads now; it may build one for each epoch.
+
+    `listener` counts the batches of that loader.
+    """
+
+    def __init__(self, binding: Binding, listener: BatchListener, optimizer: Optimizer) -> None:
+        self._binding, self.listener, self._optimizer = binding, listener, optimizer
+        self._began = binding.read()
+        self._report: Report | None = None
+        self._steps: StepWatch | None = None
+        self._num_steps = 0
+
+    def take(self, later: "LoaderSetting") -> None:
+        """Be the setting of another loader from now on.
+
+        Where that begins with the value that the former one began with, it takes the present value over, and a watch
+        goes on. Another one has a value of its own, of which nobody asked for a change: there the watch ends.
+        """
+        if later.listener is self.listener:
+            return
+        goes_on = later.read() == self._began
+        if goes_on and self.read() != self._began:
+            later.restore(self.state())
+        self._binding.watch(None)
+        self._binding, self.listener = later._binding, later.listener
+        if not goes_on:
+            self._began = self.read()
+            self.watch(None)
+        elif self._report is not None:
+            self._watch_on(self._report)
+
+    def read(self) -> float:
+        """The value for the next batch."""
+        return self._binding.read()
+
+    def write(self, value: float) -> None:
+        """Set it, from the next batch that is sampled on. Raises as the binding of the present loader."""
+        self._binding.write(value)
+
+    def watch(self, report: Report | None) -> None:
+        """Report as the binding of the present loader; steps are counted on over loaders."""
+        if self._steps is not None:
+            self._steps.end()
+        self._report, self._num_steps = report, 0
+        self._steps = None if report is None else StepWatch(self._optimizer, self._count)
+        if report is None:
+            self._binding.watch(None)
+        else:
+            self._watch_on(report)
+
+    def look(self) -> None:
+        """Compare the value now, as `LookingBinding`."""
+        if isinstance(self._binding, LookingBinding):
+            self._binding.look()
+
+    def without(self, changes: Sequence[Unproven]) -> float | None:
+        """The value before the changes, as `UndoingBinding`."""
+        return without(changes, self.read())
+
+    def state(self) -> dict[str, float]:
+        """The state of the present binding."""
+        return self._binding.state()
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
+        self._binding.restore(state)
+
+    def _count(self, step: int) -> None:
+        self._num_steps = step
+
+    def _watch_on(self, report: Report) -> None:
+        earlier = self._num_steps
+
+        def count_on(use: UseReport) -> None:
+            if use.use is Use.USED and self._steps is not None:
+                self._steps.proven()
+            report(replace(use, steps_after=use.steps_after + earlier))
+
+        self._binding.watch(count_on)

@@ -1,0 +1,269 @@
+"""All settings of a loop in one object: found, named, listed, and proposed to an engine that takes later ones too."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite, isinf
+from types import MappingProxyType
+from typing import Any, TypeVar, final
+
+from torch import Tensor
+
+from seedbed.change._checkpoint import ChangeState
+from seedbed.change._engine import ChangeEngine, Invariant
+from seedbed.change._history import ChangeHistory, ChangeRecord
+from seedbed.change._ledger import ChangeJournal
+from seedbed.change.bindings._delivered_batches import num_rows, track_batches
+from seedbed.change.bindings._mixture import MixtureSampler
+from seedbed.change.guards._guards import GUARDS
+from seedbed.change.guards._proposal import Guard
+from seedbed.change.parameters._delta import Delta
+from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
+from seedbed.loop.settings._deltas import joint_deltas, require_apart
+from seedbed.loop.settings._find import SOURCES, Findings, find_settings, found
+from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedSource, SettingSource, Unbound
+from seedbed.loop.settings._limits import Pace
+from seedbed.loop.settings._live_objects import LiveObjects
+from seedbed.loop.settings._loop_numbers import LoopNumbers
+from seedbed.loop.settings._model_settings import FREEZE
+from seedbed.loop.settings._names import Names
+from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_overrides
+from seedbed.loop.settings._replaceable import LoaderSetting
+from seedbed.loop.settings._slip import SlipGuard
+from seedbed.loop.settings._view import SettingsView, SettingView
+
+__all__ = ["Settings"]
+
+Batch = TypeVar("Batch")
+
+
+@final
+class Settings:
+    """What can be changed of the live objects of a loop.
+
+    Make the engine by `engine(journal)`: settings that are found later, such as those of a loader, are added to it.
+    Raises InvalidInput, with the nearest name, for `overrides` of a setting or limit that there is none of.
+    """
+
+    def __init__(
+        self, objects: LiveObjects, overrides: Overrides = NO_OVERRIDES, sources: Sequence[SettingSource] = SOURCES
+    ) -> None:
+        self._objects, self._sources = objects, tuple(sources)
+        self._found: dict[str, Found] = {}
+        self._joints: dict[str, Joint] = {}
+        self._unbound: dict[str, Unbound] = {}
+        self._paces: dict[str, Pace] = {}
+        self._engine: ChangeEngine | None = None
+        self._loop_numbers = LoopNumbers(objects, self._bind)
+        self._overrides = NO_OVERRIDES
+        plain = find_settings(objects, NO_OVERRIDES, self._sources)
+        names = [each for one in (plain.settings, plain.joints, plain.unbound) for each in one]
+        shorts = {each.key: each.short for each in names}
+        owners = [*objects.models, *objects.optimizers, *objects.loaders]
+        self._overrides = checked_overrides(overrides, {*shorts, *shorts.values()}, filter(None, owners))
+        self._take(find_settings(objects, self._overrides, self._sources) if overrides else plain)
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """Every setting that can be changed by itself."""
+        return tuple(self._found.values())
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """The guards for an engine of one's own: that against slips, then the usual ones."""
+        return (SlipGuard(self._paces), *GUARDS)
+
+    def engine(
+        self,
+        journal: ChangeJournal,
+        invariants: Sequence[Invariant] = (),
+        proposers: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> ChangeEngine:
+        """The engine over everything that was found; what is found from now on is added to it.
+
+        A change after which no weight would train is undone.
+        """
+        engine = ChangeEngine(journal, {}, (), self.guards, (self._require_trainable, *invariants), proposers)
+        engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
+        self._engine = engine
+        return engine
+
+    def add(self, objects: LiveObjects) -> tuple[Found, ...]:
+        """Look at further objects, and bind what was not bound before; returns that."""
+        self._objects = LiveObjects(
+            {**self._objects.models, **objects.models},
+            {**self._objects.optimizers, **objects.optimizers},
+            {**self._objects.schedulers, **objects.schedulers},
+            {**self._objects.loaders, **objects.loaders},
+        )
+        self._loop_numbers.look_at(self._objects)
+        return self._take(find_settings(self._objects, self._overrides, self._sources))
+
+    def names(self) -> Names:
+        """What settings are called, those that cannot be changed too."""
+        every: dict[str, Found | Joint | Unbound] = {**self._joints, **self._found, **self._unbound}
+        return Names({each.key: each.short for each in every.values()})
+
+    def resolve(self, name: str) -> str:
+        """The key of a setting, or of several together; one that is bound on request is bound now.
+
+        Raises NotFound, with the nearest, for a name that is unknown or ambiguous, InvalidInput for a setting that
+        cannot be changed, with the reason.
+        """
+        try:
+            key = self.names().resolve(name)
+        except NotFound:
+            if not (requested := self._requested(name)):
+                raise
+            return requested
+        if key in self._unbound:
+            raise InvalidInput(f"{key} cannot be changed: {self._unbound[key].why_not}")
+        return key
+
+    def propose(self, delta: Delta, step: int, *, against: str | None = None) -> tuple[ChangeRecord, ...]:
+        """Propose a delta whose parameter is any name of a setting; several together are changed all or none.
+
+        Raises as `resolve` and as `ChangeEngine.propose_all`, and Conflict where a module was frozen or unfrozen with
+        another that holds it, or is inside it.
+        """
+        engine = self._require_engine()
+        key = self.resolve(delta.parameter)
+        deltas = self._deltas(replace(delta, parameter=key))
+        self._require_apart(key, engine.history)
+        rules = replace(engine.rules, all_or_nothing=len(deltas) > 1)
+        return engine.propose_all(deltas, step, against=against, rules=rules)
+
+    def prepare(self, state: ChangeState) -> None:
+        """Bind what a checkpoint holds and was bound on request or by the loop; then call `engine.resume(state)`.
+
+        Raises NotFound or InvalidInput where the model has no longer what was bound.
+        """
+        self._loop_numbers.prepare(state.values)
+        for key in state.values:
+            if key not in self._found:
+                self.resolve(key)
+
+    def clip(self, parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
+        """Clip gradients in place of `torch.nn.utils.clip_grad_norm_`; the setting `clip.norm` from the first call on.
+
+        Returns their norm before, a tensor of shape []. A loop that passes another `max_norm` later overwrites the
+        setting. A norm that is not finite clips nothing, and is no setting.
+        """
+        return self._loop_numbers.clip(parameters, max_norm)
+
+    def accumulation(self, start: int = 1) -> int:
+        """How many backward passes to make for the next optimizer step; the setting `accumulation` from then on."""
+        return self._loop_numbers.accumulation(start)
+
+    def tracked(self, loader: Iterable[Batch], batches: Iterator[Batch] | None = None) -> Iterator[Batch]:
+        """The loader's batches, counted as they reach the loop, so that changes of its settings can be proven.
+
+        `batches` are those of the loader that are left of a pass that began before.
+
+        A batch whose rows cannot be counted proves nothing; with a mixture of datasets it raises InvalidInput, since
+        the number of draws would be lost.
+        """
+        owners = {name or "loader" for name, each in self._objects.loaders.items() if each is loader}
+        bound = [each.binding for each in self.found if each.parameter.path[0] in owners]
+        listeners = {id(each.listener): each.listener for each in bound if isinstance(each, LoaderSetting)}
+        if not listeners:
+            return iter(loader) if batches is None else batches
+        counts = any(isinstance(each, MixtureSampler) for each in listeners.values())
+        return track_batches(
+            loader if batches is None else batches, *listeners.values(), rows=num_rows if counts else _rows_or_none
+        )
+
+    def view(self, step: int) -> SettingsView:
+        """The list of all settings after `step` optimizer steps."""
+        names, history = self.names(), None if self._engine is None else self._engine.history
+        views = [self._view(key, names.short(key), step, history) for key in self._listed()]
+        refused = [
+            SettingView(key=each.key, short=names.short(each.key), why_not=each.why_not)
+            for each in self._unbound.values()
+        ]
+        return SettingsView(step=step, state=self._state(), settings=(*views, *refused))
+
+    def _listed(self) -> list[str]:
+        """The keys of the settings, of several together before the first of them."""
+        first = {each.members[0]: each.key for each in self._joints.values()}
+        return [key for each in self._found for key in (first.get(each), each) if key is not None]
+
+    def _state(self) -> str:
+        """The hash of all values; empty where there is none, as of a value that is not finite."""
+        if self._engine is None or not all(isfinite(each) for each in self._engine.values().values()):
+            return ""
+        return self._engine.state_hash()
+
+    def _view(self, key: str, short: str, step: int, history: ChangeHistory | None) -> SettingView:
+        joint = self._joints.get(key)
+        members = [self._found[each] for each in ((key,) if joint is None else joint.members)]
+        first, value = members[0], members[0].binding.read()
+        last = {each.key: history.moves(each.key)[-1:] if history is not None else () for each in members}
+        due = [move.step + each.parameter.cooldown_steps for each in members for move in last[each.key]]
+        return SettingView(
+            key=key,
+            short=short,
+            value=value if isfinite(value) else None,
+            unit=first.parameter.unit,
+            low=first.parameter.low,
+            high=first.parameter.high,
+            most_up=None if isinf(first.pace.most_up) else first.pace.most_up,
+            most_down=None if isinf(first.pace.most_down) else first.pace.most_down,
+            movable_at=max([step, *due]),
+            members=() if joint is None else joint.members,
+        )
+
+    def _take(self, findings: Findings) -> tuple[Found, ...]:
+        for each in findings.settings:
+            earlier = self._found.get(each.key)
+            if earlier and isinstance(earlier.binding, LoaderSetting) and isinstance(each.binding, LoaderSetting):
+                earlier.binding.take(each.binding)
+        new = tuple(each for each in findings.settings if each.key not in self._found)
+        self._add_all(new)
+        self._joints.update({each.key: each for each in findings.joints})
+        self._unbound = {each.key: each for each in findings.unbound if each.key not in self._found}
+        return new
+
+    def _bind(self, candidate: Candidate) -> None:
+        self._add_all([found(candidate, self._overrides)])
+
+    def _add_all(self, new: Sequence[Found]) -> None:
+        if self._engine is not None:
+            self._engine.extend({each.key: each.binding for each in new}, [each.parameter for each in new])
+        self._found.update({each.key: each for each in new})
+        self._paces.update({each.key: each.pace for each in new})
+
+    def _requested(self, name: str) -> str | None:
+        for source in self._sources:
+            candidate = source.on_request(self._objects, name) if isinstance(source, RequestedSource) else None
+            if candidate is not None:
+                self._bind(candidate)
+                return found(candidate, self._overrides).key
+        return None
+
+    def _deltas(self, delta: Delta) -> list[Delta]:
+        joint = self._joints.get(delta.parameter)
+        if joint is None:
+            return [delta]
+        return joint_deltas(delta, joint, {each: self._found[each].binding.read() for each in joint.members})
+
+    def _require_apart(self, key: str, history: ChangeHistory) -> None:
+        paths = [each.parameter.path for each in self.found if each.parameter.path[1:2] == (FREEZE,)]
+        if key in self._found and self._found[key].parameter.path in paths:
+            require_apart(self._found[key].parameter.path, paths, history)
+
+    def _require_trainable(self) -> None:
+        groups = [group for each in self._objects.optimizers.values() for group in each.param_groups]
+        if groups and not any(weight.requires_grad for group in groups for weight in group["params"]):
+            raise ContractBroken("no weight would be left to train: every one that an optimizer holds would be frozen")
+
+    def _require_engine(self) -> ChangeEngine:
+        if self._engine is None:
+            raise Conflict("no engine is there to propose to: call settings.engine(journal) first")
+        return self._engine
+
+
+def _rows_or_none(batch: object) -> int:
+    try:
+        return num_rows(batch)
+    except InvalidInput:
+        return 0  # no size that a batch can have

@@ -1,0 +1,138 @@
+"""Where a run takes requests in and gives answers out: what cannot be written now is written at a later look."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, final
+
+from seedbed.errors import StoreCorrupt, StoreUnavailable
+from seedbed.loop.steering._answer import Answer, AnswerState
+from seedbed.loop.steering._door import Door, Setting, SettingRow, door_key
+from seedbed.loop.steering._post import Post, Received
+from seedbed.loop.steering._source import DirectSource, Source, ThreadSource
+from seedbed.records import Clock, redact_text
+
+if TYPE_CHECKING:
+    from seedbed.change import ChangeRecord
+
+__all__ = ["Desk", "close_door"]
+
+_SHOW_SECONDS = 5.0
+_LONGEST_TOLD = 2_000
+
+
+@final
+class Desk:
+    """The requests and answers of one attempt of a run.
+
+    `in_background` is for a store at which every call takes long, such as a bucket: a thread looks for requests then.
+    """
+
+    def __init__(
+        self, post: Post, attempt: int, clock: Clock, *, in_background: bool = False, every_seconds: float = 1.0
+    ) -> None:
+        self.attempt, self.clock = attempt, clock
+        self._post = post
+        self._ended = post.ended()
+        self._unsent: list[Answer] = []
+        self._source: Source = (
+            ThreadSource(post, self._ended, every_seconds) if in_background else DirectSource(post, self._ended)
+        )
+        self._doing, self._show_due = "", clock.monotonic()
+
+    def new(self) -> list[Received]:
+        """The requests without a final answer that came since the last call, in order."""
+        return [each for each in self._source.new() if each.number not in self._ended]
+
+    def is_ended(self, number: int) -> bool:
+        """Whether the request has its final answer."""
+        return number in self._ended
+
+    def answers_to(self, number: int) -> list[Answer]:
+        """The answers that the request has. Those that cannot be read are as good as none."""
+        with contextlib.suppress(StoreUnavailable, StoreCorrupt):
+            return self._post.answers_to(number)
+        return []
+
+    def note(
+        self,
+        number: int,
+        state: AnswerState,
+        told: str,
+        step: int,
+        record: "ChangeRecord | None" = None,
+        *,
+        is_withdrawn: bool = False,
+    ) -> None:
+        """Tell how a request stands."""
+        answer = self._answer(number, state, told, step, record)
+        self._send(answer.model_copy(update={"is_withdrawn": is_withdrawn}))
+
+    def end(self, number: int, state: AnswerState, told: str, step: int, record: "ChangeRecord | None" = None) -> None:
+        """Give the final answer; one that is there already stays."""
+        self._ended.add(number)
+        self._send(self._answer(number, state, told, step, record).model_copy(update={"is_final": True}))
+
+    def flush(self) -> None:
+        """Write the answers that could not be written earlier."""
+        waiting, self._unsent = self._unsent, []
+        for answer in waiting:
+            self._send(answer)
+
+    def show(self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[Setting]]) -> None:
+        """Say what the run does and how its settings stand: every five seconds, and when it does something else."""
+        if doing == self._doing and self.clock.monotonic() < self._show_due:
+            return
+        self._doing, self._show_due = doing, self.clock.monotonic() + _SHOW_SECONDS
+        rows = tuple(SettingRow.of(each) for each in settings())
+        door = Door(
+            attempt=self.attempt,
+            step=step,
+            is_open=True,
+            told=doing,
+            state=state(),
+            settings=rows,
+            at=self.clock.now(),
+        )
+        self._publish(door)
+
+    def close(self, step: int, why: str) -> None:
+        """Take no more requests, and say why."""
+        self.flush()
+        told = redact_text(why)[:_LONGEST_TOLD]
+        self._publish(Door(attempt=self.attempt, step=step, is_open=False, told=told, at=self.clock.now()))
+        self._source.close()
+
+    def _publish(self, door: Door) -> None:
+        self._source.show(door_key(self._post), door.encoded())
+
+    def _answer(self, number: int, state: AnswerState, told: str, step: int, record: "ChangeRecord | None") -> Answer:
+        return Answer(
+            request=number,
+            state=state,
+            is_final=False,
+            told=redact_text(told)[:_LONGEST_TOLD],
+            attempt=self.attempt,
+            step=step,
+            change=None if record is None else record.id,
+            before=None if record is None else record.before,
+            after=None if record is None else record.after,
+            at=self.clock.now(),
+        )
+
+    def _send(self, answer: Answer) -> None:
+        if self._unsent:  # in order, behind those that wait
+            self._unsent.append(answer)
+            return
+        try:
+            if answer.is_final:
+                self._post.end(answer)
+            else:
+                self._post.note(answer)
+        except StoreUnavailable:  # the journal tells of the change all the same, and the answer follows
+            self._unsent.append(answer)
+
+
+def close_door(post: Post, attempt: int, clock: Clock, why: str) -> None:
+    """Have an attempt take no requests at all, and tell those who would ask. Raises StoreUnavailable."""
+    door = Door(attempt=attempt, step=0, is_open=False, told=redact_text(why)[:_LONGEST_TOLD], at=clock.now())
+    post.files.replace(door_key(post), door.encoded(), durable=False)

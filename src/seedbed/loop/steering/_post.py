@@ -1,0 +1,141 @@
+"""The files of requests and answers in a run's folder, each published by put-if-absent and never changed."""
+
+import contextlib
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import count, takewhile
+from typing import final
+
+from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.loop.steering._answer import Answer
+from seedbed.loop.steering._request import MOST_BYTES, Request, parsed
+from seedbed.records import Files
+
+__all__ = ["Post", "Received"]
+
+_MOST_RACES = 1_000
+_MOST_MISSING = 16  # numbers that a listing leaves out; where more are, nobody counted, and somebody made a number up
+_LARGEST = 10**9
+_NUMBER = re.compile(r"(\d{20})\.json/?")
+_ANSWER = re.compile(r"(\d{20})\.(\d{6}|final)\.json")
+_FINAL = "final"
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request with its number; `problem` says why it cannot be read, where it cannot."""
+
+    number: int
+    request: Request | None
+    problem: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Post:
+    """The requests and answers of one stage of a run, whose files have keys that begin with `folder`."""
+
+    files: Files
+    folder: str
+
+    @property
+    def requests(self) -> str:
+        """The folder of the requests, which anyone may write who may write to the store."""
+        return f"{self.folder}/requests"
+
+    @property
+    def answers(self) -> str:
+        """The folder of the answers, which the run writes."""
+        return f"{self.folder}/answers"
+
+    def publish(self, request: Request) -> int:
+        """Publish a request under the next number, durable on return. Raises StoreUnavailable and InvalidInput."""
+        data, first = request.encoded(), 1 + max((number for number, _ in self._listed(0)), default=0)
+        for number in range(first, first + _MOST_RACES):
+            with contextlib.suppress(FileExistsError):  # another proposer was faster, or something else stands there
+                self.files.create(f"{self.requests}/{_name(number)}", data)
+                return number
+        raise StoreUnavailable(
+            f"others asked first in {self.requests}, {_MOST_RACES:,} times in a row; nothing was asked; try again"
+        )
+
+    def received(self, after: int, skipped: Collection[int] = ()) -> list[Received]:
+        """The requests after number `after`, in order, but for those `skipped`. Raises StoreUnavailable.
+
+        A listing may miss a file that is published while it goes on, so a number that it leaves out is read too.
+        """
+        sizes = dict(self._listed(after))
+        wanted = range(after + 1, max(sizes, default=after) + 1)
+        numbers = wanted if len(wanted) <= len(sizes) + _MOST_MISSING else sorted(sizes)
+        return [self._one(number, sizes.get(number, 0)) for number in numbers if number not in skipped]
+
+    def read(self, number: int) -> Request:
+        """The request `number`. Raises NotFound, StoreCorrupt, and InvalidInput where it is none."""
+        return parsed(self.files.read(f"{self.requests}/{_name(number)}"))
+
+    def note(self, answer: Answer) -> None:
+        """Publish an answer that is not final, durable on return. Raises StoreUnavailable."""
+        for place in count(1 + len(self._keys_to(answer.request))):
+            with contextlib.suppress(FileExistsError):
+                self.files.create(f"{self.answers}/{answer.request:020d}.{place:06d}.json", answer.encoded())
+                return
+
+    def end(self, answer: Answer) -> bool:
+        """Publish the final answer, durable on return; False where the request has one, which stays.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            self.files.create(f"{self.answers}/{answer.request:020d}.{_FINAL}.json", answer.encoded())
+        except FileExistsError:
+            return False
+        return True
+
+    def ended(self) -> set[int]:
+        """The numbers of the requests with a final answer."""
+        return {number for number, place in self._answered("") if place == _FINAL}
+
+    def answers_to(self, number: int) -> list[Answer]:
+        """Every answer to request `number`, the final one at the end. Raises StoreCorrupt for a damaged one."""
+        return [Answer.parsed(self.files.read(key), key) for key in self._keys_to(number)]
+
+    def all_answers(self) -> dict[int, list[Answer]]:
+        """Every answer, by the number of its request."""
+        found: dict[int, list[Answer]] = {}
+        for number, place in self._answered(""):
+            key = f"{self.answers}/{number:020d}.{place}.json"
+            found.setdefault(number, []).append(Answer.parsed(self.files.read(key), key))
+        return found
+
+    def _keys_to(self, number: int) -> list[str]:
+        answered = takewhile(lambda found: found[0] == number, self._answered(f"{self.answers}/{number:020d}"))
+        return [f"{self.answers}/{number:020d}.{place}.json" for _, place in answered]
+
+    def _answered(self, after: str) -> Iterator[tuple[int, str]]:
+        for item in self.files.list(self.answers, after=after, deep=False):
+            if match := _ANSWER.fullmatch(item.key.rpartition("/")[2]):
+                yield int(match[1]), match[2]
+
+    def _listed(self, after: int) -> Iterator[tuple[int, int]]:
+        """The number and size of each request after number `after`, of what stands in its place too."""
+        for item in self.files.list(self.requests, after=f"{self.requests}/{_name(after)}", deep=False):
+            match = _NUMBER.fullmatch(item.key.removeprefix(f"{self.requests}/"))
+            if match and after < int(match[1]) <= _LARGEST:  # a folder there sorts after the file
+                yield int(match[1]), item.size_bytes
+
+    def _one(self, number: int, size_bytes: int) -> Received:
+        if size_bytes > MOST_BYTES:
+            return Received(number, None, f"it has {size_bytes:,} bytes, expected at most {MOST_BYTES:,}")
+        try:
+            return Received(number, self.read(number))
+        except NotFound:
+            return Received(number, None, "its file is missing, while a later one is there")
+        except StoreUnavailable:
+            raise
+        except (InvalidInput, StoreCorrupt) as problem:
+            return Received(number, None, str(problem))
+
+
+def _name(number: int) -> str:
+    return f"{number:020d}.json"

@@ -1,0 +1,238 @@
+"""A run as those see it who steer it from outside: what it says of itself, their requests, and its answers."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Self, final
+
+from pydantic import ValidationError
+
+from seedbed.contracts import ChangeSummary, RunStatus
+from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
+from seedbed.loop.steering._answer import Answer, AnswerState
+from seedbed.loop.steering._door import Door, read_door
+from seedbed.loop.steering._outcome import told_of
+from seedbed.loop.steering._post import Post
+from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, Request, Verb, Withdrawal, new_nonce
+from seedbed.records import RunView, Store, redact_text
+
+__all__ = ["DEFAULT_PROPOSER", "RemoteRun", "RequestView", "asked_change"]
+
+DEFAULT_PROPOSER = "outside"
+_POLL_SECONDS = 0.5
+_STATUS_SECONDS = 2.0
+
+
+@final
+@dataclass(frozen=True)
+class RequestView:
+    """One request with the answers so far. `status` is that of the run when it was last looked at."""
+
+    project: str
+    run_id: str
+    number: int
+    request: Request
+    answers: tuple[Answer, ...] = ()
+    status: RunStatus = RunStatus.RUNNING
+
+    @property
+    def last(self) -> Answer | None:
+        """The newest answer; None while there is none."""
+        return self.answers[-1] if self.answers else None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether an answer came that ends a wait: a final one, or that the change is in use."""
+        return self.last is not None and self.last.is_settled
+
+    @property
+    def told(self) -> str:
+        """How it stands, in one line."""
+        if self.last is not None:
+            return f"{self.last.state}: {self.last.told}"
+        return "no answer yet" if self.status is RunStatus.RUNNING else f"no answer: the run is {self.status}"
+
+
+@final
+class RemoteRun:
+    """One run, steered from outside. `view` is the run as `Store.find` gave it last."""
+
+    def __init__(self, store: Store, view: RunView) -> None:
+        self._store, self.view = store, view
+        self._post = Post(store.files, view.folder.relative_to(store.work).as_posix())
+
+    @classmethod
+    def open(cls, run: str, store: Store | Path | str) -> Self:
+        """The run named `run`, or the only one whose name begins so. Raises as `Store.open` and `Store.find`."""
+        opened = store if isinstance(store, Store) else Store.open(store)
+        return cls(opened, opened.find(run))
+
+    def door(self) -> Door:
+        """What the run says of its settings. Raises Conflict where it takes no requests, and says what to do."""
+        who = f"{self.view.run_id} of {self.view.project}"
+        if self.view.status is RunStatus.FINISHED:
+            raise Conflict(f"{who} has finished and takes no requests; propose to a run that goes on")
+        if self.view.status is not RunStatus.RUNNING:
+            raise Conflict(f"{who} does not run, it is {self.view.status}; resume it, then ask again")
+        try:
+            door = read_door(self._post)
+        except NotFound:
+            raise Conflict(
+                f"{who} takes no requests so far; a run that `seedbed.start` began does, from its start on"
+            ) from None
+        if door.attempt != self.view.attempt:
+            raise Conflict(f"attempt {self.view.attempt} of {who} has just begun; ask again in a moment")
+        if not door.is_open:
+            raise Conflict(f"{who} takes no requests: {door.told}")
+        return door
+
+    def propose(
+        self, change: Proposal, *, proposer: str = DEFAULT_PROPOSER, expires_seconds: float | None = None
+    ) -> RequestView:
+        """Ask for a change. Raises as `door`, and NotFound for a setting that the run does not have."""
+        self.door().require(change.name)
+        return self._publish(change, proposer, expires_seconds)
+
+    def ask(
+        self, verb: Verb | str, *, proposer: str = DEFAULT_PROPOSER, expires_seconds: float | None = None
+    ) -> RequestView:
+        """Ask the attempt that runs now to do something. Raises as `door`, and InvalidInput for another verb."""
+        if verb not in [*Verb]:
+            raise InvalidInput(f"a run cannot be asked to {verb!r}, expected one of {', '.join(Verb)}")
+        self.door()
+        return self._publish(Command(verb=Verb(verb)), proposer, expires_seconds)
+
+    def withdraw(self, number: int, *, proposer: str = DEFAULT_PROPOSER) -> RequestView:
+        """Withdraw a request. Raises as `door`, NotFound for one that is not there, Conflict for one that is ended."""
+        self.door()
+        with suppress(InvalidInput):  # what cannot be read will be refused
+            self._require_request(number)
+        if (answers := self._post.answers_to(number)) and answers[-1].is_final:
+            raise Conflict(f"request {number} has its final answer, {answers[-1].state}: {answers[-1].told}")
+        return self._publish(Withdrawal(request=number), proposer, None)
+
+    def requests(self) -> list[RequestView]:
+        """Every request with its answers, in order, but for files that hold none."""
+        answers = self._post.all_answers()
+        found = (each for each in self._post.received(0) if each.request is not None)
+        asked = [self._view(each.number, each.request, answers.get(each.number, ())) for each in found if each.request]
+        return [self._settled_by_record(each) for each in asked]
+
+    def follow(self, asked: RequestView, seconds: float) -> Iterator[RequestView]:
+        """The request whenever it has new answers, until it is settled, the run has ended, or so long has passed.
+
+        What is given last is how it stands then.
+        """
+        end, status_due, known = time.monotonic() + seconds, 0.0, len(asked.answers)
+        while True:
+            if time.monotonic() >= status_due:
+                self._look_again()
+                status_due = time.monotonic() + _STATUS_SECONDS
+            asked = self._view(asked.number, asked.request, self._post.answers_to(asked.number))
+            asked = self._settled_by_record(asked)
+            has_ended = asked.is_settled or asked.status is not RunStatus.RUNNING or time.monotonic() >= end
+            if has_ended or len(asked.answers) > known:
+                yield asked
+            if has_ended:
+                return
+            known = len(asked.answers)
+            time.sleep(max(0.0, min(_POLL_SECONDS, end - time.monotonic())))
+
+    def _look_again(self) -> None:
+        with suppress(NotFound, StoreCorrupt):
+            self.view = self._store.find(self.view.run_id, project=self.view.project, stage=self.view.stage)
+
+    def _settled_by_record(self, asked: RequestView) -> RequestView:
+        """The request, where the run has finished with a final answer: that of its commit, if a crash kept it back."""
+        last, commit = asked.last, self.view.commit
+        if asked.status is not RunStatus.FINISHED or (last is not None and last.is_final):
+            return asked
+        state, told = AnswerState.REFUSED, "the run has finished before it was looked at"
+        if last is not None:
+            state, told = AnswerState.UNKNOWN, "the run has finished; `seedbed changes show` tells of its changes"
+        if last is not None and commit is not None and "changes" in commit.snapshot.documents:
+            summary = ChangeSummary.model_validate(commit.snapshot.documents["changes"])
+            for report in (each for each in summary.changes if each.id == last.change):
+                state, told = AnswerState(report.outcome.value), told_of(report)
+        final = Answer(
+            request=asked.number,
+            state=state,
+            is_final=True,
+            told=told,
+            attempt=self.view.attempt,
+            step=0 if last is None else last.step,
+            change=None if last is None else last.change,
+            before=None if last is None else last.before,
+            after=None if last is None else last.after,
+            at=self._store.clock.now(),
+        )
+        with suppress(StoreUnavailable):  # who may not write is told what the answer would be
+            self._post.end(final)
+        return self._view(asked.number, asked.request, self._post.answers_to(asked.number))
+
+    def _require_request(self, number: int) -> None:
+        try:
+            self._post.read(number)
+        except NotFound:
+            raise NotFound(
+                f"{self.view.run_id} has no request {number}; `seedbed changes requests` lists them"
+            ) from None
+
+    def _publish(
+        self, what: Proposal | Command | Withdrawal, proposer: str, expires_seconds: float | None
+    ) -> RequestView:
+        now = self._store.clock.now()
+        if expires_seconds is not None and not 0 < expires_seconds < timedelta.max.total_seconds() / 1000:
+            raise InvalidInput(f"a request cannot expire in {expires_seconds} s; give a positive number of seconds")
+        try:
+            request = Request(
+                nonce=new_nonce(),
+                what=what,
+                proposer=_one_line(proposer),
+                asked=now,
+                expires=None if expires_seconds is None else now + timedelta(seconds=expires_seconds),
+                attempt=self.view.attempt,
+            )
+        except ValidationError as problem:
+            raise _refused(problem) from None
+        return self._view(self._post.publish(request), request, ())
+
+    def _view(self, number: int, request: Request, answers: "list[Answer] | tuple[Answer, ...]") -> RequestView:
+        return RequestView(self.view.project, self.view.run_id, number, request, tuple(answers), self.view.status)
+
+
+def asked_change(
+    name: str,
+    why: str,
+    *,
+    against: str | None = None,
+    set: float | None = None,  # noqa: A002  the word of `Run.propose`
+    add: float | None = None,
+    scale: float | None = None,
+) -> Proposal:
+    """The change that the arguments of `propose` ask for. Raises InvalidInput."""
+    given = {op: value for op, value in {"SET": set, "ADD": add, "SCALE": scale}.items() if value is not None}
+    if len(given) != 1:
+        found = ", ".join(each.lower() for each in given) or "none"
+        raise InvalidInput(f"a change needs exactly one of set, add and scale, found {found}")
+    ((op, value),) = given.items()
+    try:
+        return Proposal.model_validate(
+            {"name": name, "op": op, "value": value, "why": _one_line(why), "against": against}
+        )
+    except ValidationError as problem:
+        raise _refused(problem) from None
+
+
+def _one_line(text: str) -> str:
+    """A text as a request keeps it: on one line, without secrets, paths and names, and cut where it is too long."""
+    printable = "".join(each if each.isprintable() else " " for each in text)
+    return redact_text(" ".join(printable.split()))[:LONGEST_TEXT]
+
+
+def _refused(problem: ValidationError) -> InvalidInput:
+    found = problem.errors(include_url=False)[0]
+    return InvalidInput(f"no request can hold this: {found['msg']} at {'.'.join(map(str, found['loc']))}")

@@ -1,0 +1,112 @@
+"""How a run comes to its requests between two steps: by looking itself, or from a thread where a look takes long."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Collection
+from queue import Empty, SimpleQueue
+from typing import Protocol, final
+
+from seedbed.errors import SeedbedError
+from seedbed.loop.steering._post import Post, Received
+
+__all__ = ["DirectSource", "Source", "ThreadSource"]
+
+_LAST_LOOK_SECONDS = 10.0
+
+_logger = logging.getLogger("seedbed.loop")
+
+
+class Source(Protocol):
+    """Where requests come from, and where views of the run go that need not be durable."""
+
+    def new(self) -> list[Received]:
+        """The requests that came since the last call, in order; none while the store cannot be read."""
+
+    def show(self, key: str, view: bytes) -> None:
+        """Replace the view at `key`, soon; one that cannot be written is left out."""
+
+    def close(self) -> None:
+        """Write what is to be written still, and end."""
+
+
+@final
+class DirectSource:
+    """Looks into the store at each call: a listing of a local folder takes some ten microseconds."""
+
+    def __init__(self, post: Post, skipped: Collection[int]) -> None:
+        self._post, self._skipped = post, skipped
+        self._last, self._has_warned = 0, False
+
+    def new(self) -> list[Received]:
+        """The requests that came since the last call, in order; none while the store cannot be read."""
+        while self._last + 1 in self._skipped:
+            self._last += 1
+        try:
+            found = self._post.received(self._last, self._skipped)
+        except SeedbedError as problem:
+            self._warn(problem)
+            return []
+        self._last = max([self._last, *(each.number for each in found)])
+        return found
+
+    def show(self, key: str, view: bytes) -> None:
+        """Replace the view at `key`; one that cannot be written is left out."""
+        try:
+            self._post.files.replace(key, view, durable=False)
+        except SeedbedError as problem:
+            self._warn(problem)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def _warn(self, problem: SeedbedError) -> None:
+        if not self._has_warned:
+            _logger.warning("requests to the run wait until the store works again: %s", problem)
+        self._has_warned = True
+
+
+@final
+class ThreadSource:
+    """Looks every second in a thread of its own, for a store at which every call takes long."""
+
+    def __init__(self, post: Post, skipped: Collection[int], every_seconds: float) -> None:
+        self._direct = DirectSource(post, skipped)
+        self._found: SimpleQueue[Received] = SimpleQueue()
+        self._views: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+        self._every, self._ended = every_seconds, threading.Event()
+        self._thread = threading.Thread(target=self._look_on, name="seedbed-requests", daemon=True)
+        self._thread.start()
+
+    def new(self) -> list[Received]:
+        """The requests that the thread has found since the last call."""
+        found: list[Received] = []
+        with contextlib.suppress(Empty):
+            while True:
+                found.append(self._found.get_nowait())
+        return found
+
+    def show(self, key: str, view: bytes) -> None:
+        """Have the thread replace the view."""
+        self._views.put((key, view))
+
+    def close(self) -> None:
+        """End the thread, once it has looked and written a last time."""
+        self._ended.set()
+        self._thread.join(_LAST_LOOK_SECONDS)  # the process may end all the same, should the service hang
+
+    def _look_on(self) -> None:
+        while not self._ended.is_set():
+            self._look()
+            self._ended.wait(self._every)
+        self._look()
+
+    def _look(self) -> None:
+        for each in self._direct.new():
+            self._found.put(each)
+        views: dict[str, bytes] = {}
+        with contextlib.suppress(Empty):
+            while True:
+                views.update([self._views.get_nowait()])
+        for key, view in views.items():
+            self._direct.show(key, view)

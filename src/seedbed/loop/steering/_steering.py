@@ -1,0 +1,269 @@
+"""The run's side of requests: it looks for them between two steps, carries them out, and answers."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
+
+from seedbed.change.parameters import Add, Delta, Scale, Set
+from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.loop.steering._answer import AnswerState
+from seedbed.loop.steering._desk import Desk
+from seedbed.loop.steering._door import Setting
+from seedbed.loop.steering._outcome import how_it_went, standing, times_lost, told_of
+from seedbed.loop.steering._post import Received
+from seedbed.loop.steering._request import Command, Proposal, Request, Verb, Withdrawal
+
+if TYPE_CHECKING:
+    from seedbed.change import ChangeHistory, ChangeRecord
+
+__all__ = ["Asked", "Controls", "Steering"]
+
+_LOOK_SECONDS = 1.0
+_OPERATIONS: dict[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Something that the run is asked to do by itself. The caller does it, then calls `Steering.done` or `failed`."""
+
+    number: int
+    verb: Verb
+    proposer: str
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What requests are carried out with.
+
+    `propose` takes a delta, the number of steps taken so far and the state hash that the proposer saw, if any, as
+    `ChangeEngine.propose` does; it may return None and make the change at a later step. `resolve` gives the whole name
+    of a setting, and raises NotFound with the nearest.
+    """
+
+    propose: Callable[[Delta, int, str | None], "ChangeRecord | None"]
+    history: Callable[[], "ChangeHistory"]
+    state_hash: Callable[[], str]
+    resolve: Callable[[str], str]
+    settings: Callable[[], Iterable[Setting]]
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A request for a change that is carried out, whose answer is not final.
+
+    `told` is the state it was told last; `times_lost` is how often its change had been lost when it was carried out.
+    """
+
+    what: Request
+    times_lost: int = 0
+    told: AnswerState | None = None
+    is_withdrawn: bool = False
+
+
+@final
+class Steering:
+    """Looks for requests to the run between its steps, carries out what asks for a change, and answers each once.
+
+    A request to change a setting goes through the engine as any proposal does; the journal keeps its number with the
+    change, so that after a crash it is known whether it was carried out. Its answer is final when no later entry of the
+    journal can change it. For a change in use that is when the run is committed: until then a resume from a checkpoint
+    before it loses the change with its steps, and the resumed run carries the request out again.
+    """
+
+    def __init__(self, desk: Desk, controls: Controls, *, every_seconds: float = _LOOK_SECONDS) -> None:
+        self._desk, self._controls, self._every = desk, controls, every_seconds
+        self._monotonic = desk.clock.monotonic
+        self._due = self._monotonic()
+        self._open: dict[int, _Open] = {}
+        self._asked: dict[int, Asked] = {}
+        self._desk.show(0, "it has not looked for requests yet", controls.state_hash, controls.settings)
+
+    def look(self, step: int) -> tuple[Asked, ...]:
+        """Between two steps, after `step` of them: what the run is asked to do by itself, in order.
+
+        It looks at most once a second; at other times it returns at once. Raises as `ChangeEngine.propose` where the
+        journal cannot be written; whatever a request holds, it raises nothing.
+        """
+        now = self._monotonic()
+        if now < self._due:
+            return ()
+        self._due = now + self._every
+        return self._look(step, "")
+
+    def wait(self, step: int, beat: Callable[[], None], sleep: Callable[[float], None]) -> tuple[Asked, ...]:
+        """While the run is paused after `step`: wait for what it is asked next, and call `beat` about once a second."""
+        while not (asked := self._look(step, f"paused after step {step}")):
+            beat()
+            sleep(self._every)
+        return asked
+
+    def done(self, asked: Asked, step: int, told: str) -> None:
+        """Answer that what was asked is done, and what came of it."""
+        self._asked.pop(asked.number, None)
+        self._desk.end(asked.number, AnswerState.DONE, told, step)
+
+    def failed(self, asked: Asked, step: int, why: str) -> None:
+        """Answer that what was asked could not be done, and why."""
+        self._asked.pop(asked.number, None)
+        self._desk.end(asked.number, AnswerState.FAILED, why, step)
+
+    def refuse(self, number: int, step: int, why: str) -> None:
+        """Answer that the change of request `number`, which was to be made at a later step, cannot be."""
+        self._open.pop(number, None)
+        self._desk.end(number, AnswerState.REFUSED, why, step)
+
+    def finish(self, step: int) -> None:
+        """The run is committed, and its engine closed: give the final answers, and take no more requests."""
+        why = "the run has finished"
+        self._settle_new(step, why)
+        history = self._controls.history()
+        for number in sorted(self._open):
+            if (record := standing(history, number)) is None:
+                self._desk.end(number, AnswerState.REFUSED, f"{why}, and no step was left for it", step)
+            else:
+                state = AnswerState(record.outcome.value)
+                self._desk.end(number, state, _told(history, record), step, record)
+        self._open.clear()
+        self._desk.close(step, why)
+
+    def close(self, step: int, why: str) -> None:
+        """The attempt ends without a commit, because of `why`: requests for changes wait for the next attempt."""
+        for each in self._asked.values():
+            self._desk.end(each.number, AnswerState.REFUSED, f"attempt {self._desk.attempt} ended first: {why}", step)
+        self._asked.clear()
+        self._desk.close(step, f"attempt {self._desk.attempt} has ended: {why}")
+
+    def _look(self, step: int, doing: str) -> tuple[Asked, ...]:
+        self._desk.flush()
+        before = set(self._asked)
+        self._take_in(self._desk.new(), step)
+        self._follow(step)
+        self._desk.show(step, doing, self._controls.state_hash, self._controls.settings)
+        return tuple(each for number, each in self._asked.items() if number not in before)
+
+    def _take_in(self, new: list[Received], step: int) -> None:
+        """First what an earlier attempt carried out, then the withdrawals, then the rest, in order."""
+        waiting = {each.number: each.request for each in new if each.request is not None}
+        for each in new:
+            if each.request is None:
+                self._desk.end(each.number, AnswerState.REFUSED, f"it cannot be read: {each.problem}", step)
+        if not waiting:
+            return
+        history = self._controls.history()
+        for number in [number for number in waiting if standing(history, number) is not None]:
+            self._open[number] = _Open(waiting.pop(number), times_lost(history, number))
+        for number, request in list(waiting.items()):
+            if isinstance(request.what, Withdrawal):
+                self._withdraw(waiting, number, request.what.request, step)
+                del waiting[number]
+        for number, request in waiting.items():
+            self._begin(number, request, step)
+
+    def _withdraw(self, waiting: dict[int, Request], number: int, target: int, step: int) -> None:
+        by = f"request {number} withdrew it"
+        if target in waiting and target < number:
+            del waiting[target]
+            self._desk.end(target, AnswerState.WITHDRAWN, f"{by} before it was carried out", step)
+            self._desk.end(number, AnswerState.DONE, f"request {target} is withdrawn", step)
+        elif target in self._open:
+            self._keep_as_withdrawn(number, target, step)
+        elif any(each.state is AnswerState.WITHDRAWN for each in self._desk.answers_to(target)):
+            self._desk.end(number, AnswerState.DONE, f"request {target} is withdrawn", step)
+        else:
+            known = "has its final answer, or is being done" if target < number else "does not exist"
+            self._desk.end(number, AnswerState.REFUSED, f"request {target} {known}; there is nothing to withdraw", step)
+
+    def _keep_as_withdrawn(self, number: int, target: int, step: int) -> None:
+        """A change that is made already stands; only no resume carries it out again."""
+        self._open[target] = replace(self._open[target], is_withdrawn=True)
+        record = standing(self._controls.history(), target)
+        if record is not None:
+            state, _ = how_it_went(self._controls.history(), record)
+            told = _told(self._controls.history(), record)
+            self._desk.note(target, state, told, step, record, is_withdrawn=True)
+        told = f"request {target} was carried out already and stands; propose the way back. No resume repeats it"
+        self._desk.end(number, AnswerState.DONE, told, step)
+
+    def _begin(self, number: int, request: Request, step: int) -> None:
+        match request.what:
+            case Command(verb=verb):
+                if request.attempt != self._desk.attempt:
+                    told = f"it was asked of attempt {request.attempt}, which ended without an answer"
+                    self._desk.end(number, AnswerState.UNKNOWN, told, step)
+                elif self._is_expired(request):
+                    self._expire(number, request, step)
+                else:
+                    self._asked[number] = Asked(number, verb, request.proposer)
+            case Proposal():
+                self._carry_out(number, request, step)
+            case _:
+                raise AssertionError("withdrawals are dealt with before")
+
+    def _carry_out(self, number: int, request: Request, step: int, *, is_withdrawn: bool = False) -> None:
+        lost = times_lost(self._controls.history(), number)
+        if lost:
+            if is_withdrawn or any(each.is_withdrawn for each in self._desk.answers_to(number)):
+                told = "a resume from an earlier checkpoint lost its change, and it was withdrawn"
+                return self._desk.end(number, AnswerState.WITHDRAWN, told, step)
+            told = f"attempt {self._desk.attempt} resumed from a checkpoint before its change; it is carried out again"
+            self._desk.note(number, AnswerState.SUPERSEDED, told, step)
+        if self._is_expired(request):
+            return self._expire(number, request, step)
+        self._open[number] = _Open(request, lost)
+        try:
+            self._propose(number, request, step)
+        except (NotFound, InvalidInput) as problem:
+            self.refuse(number, step, str(problem))
+        return None
+
+    def _propose(self, number: int, request: Request, step: int) -> None:
+        what = request.what
+        assert isinstance(what, Proposal)
+        delta = Delta(
+            self._controls.resolve(what.name), _OPERATIONS[what.op](what.value), what.why, request.proposer, number
+        )
+        try:
+            self._controls.propose(delta, step, what.against)
+        except Conflict:
+            if what.against is None or (found := self._controls.state_hash()) == what.against:
+                raise  # the run itself is in trouble, such as that another attempt has begun
+            raise InvalidInput(
+                f"it was asked against state {what.against[:12]}…, found {found[:12]}…: look at the settings again"
+            ) from None
+
+    def _follow(self, step: int) -> None:
+        history = self._controls.history()
+        for number, each in sorted(self._open.items()):
+            record = standing(history, number)
+            if record is None:
+                if times_lost(history, number) > each.times_lost:  # this process has loaded an earlier checkpoint
+                    del self._open[number]
+                    self._carry_out(number, each.what, step, is_withdrawn=each.is_withdrawn)
+                continue
+            state, is_final = how_it_went(history, record)
+            if is_final:
+                del self._open[number]
+                self._desk.end(number, state, _told(history, record), step, record)
+            elif state is not each.told:
+                self._open[number] = replace(each, told=state)
+                told = _told(history, record)
+                self._desk.note(number, state, told, step, record, is_withdrawn=each.is_withdrawn)
+
+    def _settle_new(self, step: int, why: str) -> None:
+        for each in self._desk.new():
+            self._desk.end(each.number, AnswerState.REFUSED, f"{why} before it was looked at", step)
+        for number in self._asked:
+            self._desk.end(number, AnswerState.REFUSED, f"{why} first", step)
+        self._asked.clear()
+
+    def _is_expired(self, request: Request) -> bool:
+        return request.expires is not None and self._desk.clock.now() > request.expires
+
+    def _expire(self, number: int, request: Request, step: int) -> None:
+        self._desk.end(number, AnswerState.EXPIRED, f"it expired at {request.expires} and was not carried out", step)
+
+
+def _told(history: "ChangeHistory", record: "ChangeRecord") -> str:
+    from seedbed.change import summary
+
+    return told_of(next(each for each in summary(history).changes if each.id == record.id))

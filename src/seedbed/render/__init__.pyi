@@ -1,0 +1,21 @@
+"""Records, changes and verdicts as text, HTML and SVG; for the loop, the dashboard and the command line."""
+
+from .html._fragments import RunFacts, changes_html, commit_html, diff_html, run_html, steps_svg, verdict_html
+from .html._notebook import show_in_notebook
+from .text._live_line import LiveFacts, LiveLine
+from .text._summary import summary_lines, summary_text
+
+__all__ = [
+    "LiveFacts",
+    "LiveLine",
+    "RunFacts",
+    "changes_html",
+    "commit_html",
+    "diff_html",
+    "run_html",
+    "show_in_notebook",
+    "steps_svg",
+    "summary_lines",
+    "summary_text",
+    "verdict_html",
+]

@@ -1,0 +1,3 @@
+"""What a record holds, read into values that can be shown."""
+
+__all__ = []

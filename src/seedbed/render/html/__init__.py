@@ -1,0 +1,3 @@
+"""Records, changes and verdicts as fragments of HTML, and the templates of all pages."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Drawings: axes, curves, plots by step, intervals."""
+
+__all__ = []

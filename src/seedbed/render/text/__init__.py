@@ -1,0 +1,3 @@
+"""Records, changes and verdicts as text for a terminal."""
+
+__all__ = []

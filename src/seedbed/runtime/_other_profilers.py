@@ -1,0 +1,82 @@
+"""Which profilers of this process are somebody else's, and when one starts.
+
+A profiler that only warms up is as fatal to a second one as one that runs, and torch offers nothing to ask for it. So
+the three methods that every profiler of torch starts and ends by are wrapped, for as long as a witness lives.
+"""
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any, final
+
+from torch.autograd.profiler import profile
+
+__all__ = ["OtherProfilers"]
+
+_METHODS = ("_prepare_trace", "_start_trace", "__exit__")
+
+
+@final
+class OtherProfilers:
+    """The profilers that were prepared or started and have not ended. Not safe for threads: its user holds a lock."""
+
+    def __init__(self, before_start: Callable[[object], None]) -> None:
+        """`before_start` is called with each profiler that is about to start, in its thread."""
+        self._before_start = before_start
+        self._alive: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._attached = 0
+        self._originals: dict[str, Any] = {}
+        self._wrappers: dict[str, Any] = {}
+
+    def attach(self) -> None:
+        """Begin to watch; the first time it also looks for profilers that have already started."""
+        self._attached += 1
+        if self._attached == 1:
+            self._install()
+            self._alive = weakref.WeakSet(_running_profilers())
+
+    def detach(self) -> None:
+        """Undo one `attach`; after the last one, torch is as it was."""
+        self._attached -= 1
+        if self._attached:
+            return
+        for name in _METHODS:
+            if getattr(profile, name) is self._wrappers[name]:  # else somebody wrapped it again
+                setattr(profile, name, self._originals[name])
+        self._alive.clear()
+
+    def add(self, profiler: object) -> None:
+        """Note a profiler that starts now."""
+        self._alive.add(profiler)
+
+    def alive(self) -> bool:
+        """Whether there is one."""
+        return bool(len(self._alive))
+
+    def _install(self) -> None:
+        self._originals = {name: getattr(profile, name) for name in _METHODS}
+        prepare, start, leave = self._originals.values()
+
+        def prepare_trace(profiler: Any) -> None:
+            self._before_start(profiler)
+            prepare(profiler)
+
+        def start_trace(profiler: Any) -> None:
+            self._before_start(profiler)
+            start(profiler)
+
+        def leave_trace(profiler: Any, *error: Any) -> Any:
+            try:
+                return leave(profiler, *error)
+            finally:
+                self._alive.discard(profiler)
+
+        self._wrappers = dict(zip(_METHODS, (prepare_trace, start_trace, leave_trace), strict=True))
+        for name, wrapper in self._wrappers.items():
+            setattr(profile, name, wrapper)
+
+
+def _running_profilers() -> list[Any]:
+    """Profilers that began before anybody watched. This looks through all objects, in tens of milliseconds."""
+    found = [thing for thing in gc.get_referrers(profile) if isinstance(thing, profile)]
+    return [one for one in found if one.enabled and one.entered and (one.acc_events or one.kineto_results is None)]

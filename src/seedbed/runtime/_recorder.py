@@ -1,0 +1,195 @@
+"""The one recorder of the process: blocks of any thread are recorded by torch's profiler, one block at a time.
+
+Torch has one profiler for a process. A second one that starts anywhere, even one that only warms up, ends the process
+or empties the first. So a block is recorded only while no other block and no profiler of somebody else runs; where one
+does not end soon, the block says why it went unobserved. While attached, the recorder sees other profilers start.
+"""
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+from torch.autograd.profiler import profile
+
+from seedbed.errors import Conflict
+from seedbed.runtime._other_profilers import OtherProfilers
+from seedbed.runtime._sample import Sample, summarize
+
+__all__ = ["CUT", "MOVED", "OTHER_PROFILER", "RECORDER", "TURN", "Recorder", "Recording"]
+
+OTHER_PROFILER = "another profiler was running"
+TURN = "another thread's step was being recorded"
+CUT = "another profiler started inside the step"
+MOVED = "a step was closed in another thread than it was opened in"
+_MOST_PATIENCE = 60.0  # seconds that somebody's profiler waits for the end of a step that another thread records
+
+
+@final
+class Recording:
+    """One block: what it ran itself, without the blocks inside it. `Recorder.close` completes it.
+
+    `unobserved` says why the block, or a part of it, was not recorded; empty where `sample` is complete. `seconds` is
+    what the profiler itself cost.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], wanted: bool, detailed: bool, patience: float, parent: "Recording | None"
+    ) -> None:
+        self.sample = Sample()
+        self.seconds = 0.0
+        self.unobserved = ""
+        self.closed = self.moved = False
+        self.clock, self.wanted, self.detailed, self.patience, self.parent = clock, wanted, detailed, patience, parent
+        self.thread = threading.current_thread()
+        self.profiler: Any = None  # torch leaves its methods untyped
+
+
+@final
+class Recorder:
+    """Gives torch's profiler to one block after another, first come, first served. Safe to use from every thread."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()  # guards the next three
+        self._running: Recording | None = None
+        self._queue: deque[object] = deque()
+        self._others = OtherProfilers(self._make_way)
+        self._open = threading.local()  # .top: the innermost block of this thread
+
+    def attach(self, owner: object) -> Callable[[], object]:
+        """Watch for other profilers while `owner` lives, or until what is returned is called."""
+        with self._change:
+            self._others.attach()
+        finalizer = weakref.finalize(owner, self._detach)
+        finalizer.atexit = False
+        return finalizer
+
+    def open(
+        self, clock: Callable[[], float], *, wanted: bool = True, detailed: bool = True, patience: float = 0.0
+    ) -> Recording:
+        """Open a block in this thread, and record it where `wanted`; the block around it is not recorded meanwhile.
+
+        It waits at most `patience` seconds for other threads.
+        """
+        parent = self.innermost()
+        block = Recording(clock, wanted, detailed, patience, parent)
+        if parent is not None:
+            self._stop(parent)
+        self._open.top = block
+        if wanted:
+            self._start(block)
+        return block
+
+    def innermost(self) -> Recording | None:
+        """The innermost open block of this thread."""
+        block: Recording | None = getattr(self._open, "top", None)  # a thread's first look finds nothing set
+        while block is not None and block.closed:
+            self._stop(block)  # it still runs where it was closed in another thread
+            if block.moved and block.parent is not None:
+                block.parent.unobserved = block.parent.unobserved or MOVED  # nobody went on recording it
+            block = block.parent
+        self._open.top = block
+        return block
+
+    def close(self, block: Recording) -> None:
+        """Complete the block and go on recording the one around it. Closing twice is harmless."""
+        if block.closed:
+            return
+        block.closed = True
+        if block.thread is not threading.current_thread():
+            block.moved, block.unobserved = True, block.unobserved or MOVED
+            return
+        is_top = getattr(self._open, "top", None) is block
+        self._stop(block)
+        parent = self.innermost()
+        if is_top and parent is not None and parent.wanted and not parent.unobserved:
+            self._start(parent)
+
+    def _start(self, block: Recording) -> None:
+        begin = block.clock()
+        with self._change:
+            block.unobserved = self._why_not(block.patience)
+            if block.unobserved:
+                return
+            block.profiler = profile(record_shapes=block.detailed)
+            self._running = block
+            try:
+                _enter_quietly(block.profiler)
+            except RuntimeError as error:
+                self._running = None
+                block.unobserved = f"torch's profiler did not start: {error}"
+        block.seconds += block.clock() - begin
+
+    def _why_not(self, patience: float) -> str:
+        has_turn = self._wait(patience)
+        if torch._C._autograd._profiler_enabled() or self._others.alive():
+            return OTHER_PROFILER
+        return "" if has_turn else TURN
+
+    def _wait(self, patience: float) -> bool:
+        """Wait in the queue until no block is recorded; whether that came true within `patience` seconds."""
+        place = object()
+        self._queue.append(place)
+        try:
+            return self._change.wait_for(lambda: self._queue[0] is place and self._is_free(), patience)
+        finally:
+            self._queue.remove(place)
+            self._change.notify_all()
+
+    def _stop(self, block: Recording) -> None:
+        if self._running is not block:
+            return
+        begin = block.clock()
+        try:
+            block.profiler.__exit__(None, None, None)
+            results = block.profiler.kineto_results
+            block.sample += summarize(results.events() if results else [], block.detailed)
+        finally:
+            block.profiler = None
+            with self._change:
+                self._running = None
+                self._change.notify_all()
+        block.seconds += block.clock() - begin
+
+    def _make_way(self, profiler: object) -> None:
+        """Let somebody's profiler start: a recording of this thread ends here, and that of another one is waited for.
+
+        Raises Conflict when another thread's step does not end.
+        """
+        with self._change:
+            if self._running is not None and self._running.profiler is profiler:
+                return  # the recorder's own
+            if self._running is not None and self._running.thread is threading.current_thread():
+                self._running.unobserved = CUT
+                self._stop(self._running)
+            elif not self._wait(_MOST_PATIENCE):
+                raise Conflict(
+                    f"torch.profiler cannot start in this thread: for {_MOST_PATIENCE:.0f} s Seedbed has recorded "
+                    "a step in another one, and torch has one profiler for a process. Start it outside that step."
+                )
+            self._others.add(profiler)
+
+    def _is_free(self) -> bool:
+        # Torch forgets the profiler of a thread that has ended.
+        return self._running is None or not self._running.thread.is_alive()
+
+    def _detach(self) -> None:
+        with self._change:
+            self._others.detach()
+
+
+def _enter_quietly(profiler: Any) -> None:
+    # Kineto reads the level at its first start, and without it logs every start.
+    before = os.environ.get("KINETO_LOG_LEVEL")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    try:
+        profiler.__enter__()
+    finally:
+        if before is None:
+            del os.environ["KINETO_LOG_LEVEL"]
+
+
+RECORDER = Recorder()  # torch has one profiler for the process, so there is one recorder

@@ -1,0 +1,105 @@
+"""Changes through the door: proposed now or for a step, felt by the weights, in the record and the gate."""
+
+import pytest
+import torch
+from loop_world import Work, committed
+
+from seedbed.contracts import Outcome
+from seedbed.errors import Conflict, InvalidInput, NotFound
+
+
+def weights_after_each_step(store, **proposal):
+    work, trace = Work(), []
+    with work.start(store) as run:
+        if proposal:
+            run.propose_at(4, "lr", why="a test", **proposal)
+        for _, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+            trace.append(work.weights())
+        run.result(x=1)
+    return trace, run
+
+
+def test_a_planned_change_is_felt_by_the_step_after_and_said_to_be(tmp_path):
+    plain, _ = weights_after_each_step(tmp_path)
+    changed, run = weights_after_each_step(tmp_path, scale=0.5)
+    first = [torch.equal(a, b) for a, b in zip(plain, changed, strict=True)].index(False) + 1
+    [record] = run.engine.history.records
+    assert first == 5
+    assert record.outcome is Outcome.EFFECTIVE
+    assert record.story[-1][1]["step"] == 5
+    assert committed(run).snapshot.course["changes"]
+    assert run.exit_code == 0
+
+
+def test_a_proposal_within_a_step_is_that_of_the_steps_taken_so_far(tmp_path):
+    work = Work()
+    with work.start(tmp_path) as run:
+        for step, (x, y) in run.steps(work.loader):
+            if step == 3:
+                run.propose("optimizer.lr", set=1e-3, why="before the step")
+            work.step(x, y)
+            if step == 8:
+                run.propose("lr", add=1e-4, why="after the step")
+        run.result(x=1)
+    assert [(r.step, r.story[-1][1]["step"]) for r in run.engine.history.records] == [(2, 3), (8, 9)]
+
+
+@pytest.mark.parametrize("given", [{}, {"set": 1.0, "scale": 2.0}, {"scale": "half"}, {"add": True}])
+def test_exactly_one_number_is_expected(tmp_path, given):
+    with Work().start(tmp_path) as run:
+        with pytest.raises(InvalidInput, match="propose"):
+            run.propose("lr", why="a test", **given)
+        run.result(x=1)
+
+
+def test_an_unknown_setting_is_answered_with_those_that_there_are(tmp_path):
+    with Work().start(tmp_path) as run:
+        with pytest.raises(NotFound, match="the nearest are lr"):
+            run.propose("lrr", scale=0.5, why="a slip")
+        run.result(x=1)
+
+
+def test_a_step_that_is_over_and_a_state_that_moved_are_refused(tmp_path):
+    work = Work()
+    with work.start(tmp_path) as run:
+        seen = run.engine.state_hash()
+        for step, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+            if step == 4:
+                with pytest.raises(InvalidInput, match="is over"):
+                    run.propose_at(2, "lr", scale=0.5, why="late")
+                with pytest.raises(Conflict):
+                    run.propose("lr", scale=0.5, why="stale", against=seen)
+        run.result(x=1)
+    assert run.engine.history.records == ()
+
+
+def test_a_failed_change_fails_the_gate(tmp_path):
+    work = Work()
+    work.scheduler = None
+    with work.start(tmp_path) as run:
+        for step, (x, y) in run.steps(work.loader):
+            loss = torch.nn.functional.cross_entropy(work.model(x), y)
+            work.optimizer.zero_grad()
+            loss.backward()
+            work.optimizer.step()
+            if step == 4:
+                run.propose("lr", scale=0.5, why="a test")
+                work.optimizer.param_groups[0]["lr"] = 0.02  # other code overwrites it
+        run.result(x=1)
+    assert run.engine.history.records[0].outcome is Outcome.FAILED
+    assert run.exit_code == 1
+
+
+def test_objects_are_bound_again_before_the_first_step_only(tmp_path):
+    work, other = Work(), Work(1)
+    with work.start(tmp_path) as run:
+        run.bind(other.model, other.optimizer, other.scheduler)
+        for _, (x, y) in run.steps(work.loader):
+            other.step(x, y)
+        assert run.step == 12
+        with pytest.raises(Conflict, match="before its first step"):
+            run.bind(work.model)
+        run.result(x=1)
+    assert work.hooks() == other.hooks() == 0

@@ -1,0 +1,133 @@
+"""The door: what is refused at that line, which run is the current one, and what is left behind."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from loop_world import Work, committed
+
+import seedbed
+from seedbed.contracts import RunStatus
+from seedbed.errors import Conflict, InvalidInput, NotFound
+
+
+def test_the_top_level_and_the_help_import_no_torch():
+    code = "import sys, seedbed; assert 'torch' not in sys.modules; print(*dir(seedbed))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"Run", "current_run", "start"} <= set(found)
+    assert seedbed.__version__
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"project": "a b"}, "project"),
+        ({"config": {"gate": 1}}, "'gate'"),
+        ({"config": [1]}, "config"),
+        ({"gate": "nonsense"}, "gate="),
+        ({"runtime": "FAST"}, "STRICT or COMPAT"),
+        ({"runtime": {"moed": "STRICT"}}, "mode"),
+        ({"model": 3}, "torch.nn.Module"),
+        ({"optimizer": 3}, "cannot be watched"),
+        ({"scheduler": 3}, "scheduler"),
+        ({"model": {"a.b": torch.nn.Linear(1, 1)}}, "a.b"),
+    ],
+)
+def test_what_is_said_wrongly_is_refused_at_that_line(tmp_path, given, said):
+    work = Work()
+    parts = {"model": work.model, "optimizer": work.optimizer, "scheduler": work.scheduler}
+    with pytest.raises(InvalidInput, match=said):
+        seedbed.start(**{**parts, "project": "tests", "store": tmp_path / "s", **given})
+    assert work.hooks() == 0
+    with pytest.raises(NotFound):
+        seedbed.current_run()
+
+
+def test_a_name_that_is_taken_is_refused_at_that_line(tmp_path):
+    with Work().start(tmp_path, run="one") as run:
+        run.result(x=1)
+    with pytest.raises(Conflict, match="finished"):
+        Work().start(tmp_path, run="one")
+
+
+def test_a_run_that_was_not_used_leaves_nothing_in_the_store(tmp_path):
+    with pytest.raises(RuntimeError, match="early"), Work().start(tmp_path) as run:
+        raise RuntimeError("early")
+    assert run.store.runs() == []
+
+
+def test_several_runs_after_each_other_leave_no_hook_behind(tmp_path):
+    work = Work()
+    for _ in range(3):
+        with work.start(tmp_path) as run:
+            for _, (x, y) in run.steps(work.loader):
+                work.step(x, y)
+                if run.step == 2:
+                    run.propose("lr", scale=0.5, why="a test")
+            run.result(x=1)
+        assert work.hooks() == 0
+        assert run.step == 12
+    assert [view.status for view in run.store.runs()] == [RunStatus.FINISHED] * 3
+
+
+def test_the_current_run_is_the_last_one_of_this_thread(tmp_path):
+    with Work().start(tmp_path) as outer:
+        with Work().start(tmp_path) as inner:
+            assert seedbed.current_run() is inner
+            found: list[object] = []
+
+            def look():
+                with Work().start(tmp_path) as other:
+                    found.append(seedbed.current_run() is other)
+                    other.result(x=1)
+                try:
+                    seedbed.current_run()
+                except NotFound as problem:
+                    found.append(str(problem))
+
+            thread = threading.Thread(target=look)
+            thread.start()
+            thread.join()
+            assert found[0] is True
+            assert "2 runs are open in other threads" in str(found[1])
+            inner.result(x=1)
+        assert seedbed.current_run() is outer
+        outer.result(x=1)
+    with pytest.raises(NotFound, match="no run is open"):
+        seedbed.current_run()
+
+
+def test_a_new_start_ends_the_open_run_of_the_same_kernel_and_says_so(tmp_path, capsys):
+    first = Work().start(tmp_path, quiet=False)
+    first.log(x=1.0)
+    second = Work().start(tmp_path)
+    assert first.store.find(first.run_id).status is RunStatus.INTERRUPTED
+    assert "another run was started in its place" in capsys.readouterr().err
+    second.result(x=1)
+    second.finish()
+    assert committed(second).seq == 1
+    with pytest.raises(Conflict, match="has ended"):
+        first.log(x=2.0)
+
+
+def test_a_run_of_a_with_block_is_not_ended_by_another_start(tmp_path):
+    with Work().start(tmp_path) as outer:
+        other = Work().start(tmp_path)
+        other.result(x=1)
+        other.finish()
+        outer.result(x=1)
+    assert outer.commit is not None
+
+
+def test_a_process_that_ends_without_finish_ends_its_run_as_interrupted(tmp_path):
+    code = f"""
+import torch, seedbed
+model = torch.nn.Linear(2, 1)
+run = seedbed.start(model, torch.optim.SGD(model.parameters(), lr=0.1), project="p", run="r", store={str(tmp_path)!r})
+run.log(x=1.0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "ended as INTERRUPTED: the process ended without run.finish()" in done.stderr
+    assert seedbed.start(project="q", store=tmp_path, quiet=True).store.find("r").status is RunStatus.INTERRUPTED

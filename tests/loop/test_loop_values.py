@@ -1,0 +1,156 @@
+"""Values: detached at once, read in batches, averaged over micro-batches; results: numbers and samples."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from loop_world import Work, committed, logged
+from scipy.stats import beta
+
+from seedbed.errors import InvalidInput
+from seedbed.gate import block_bootstrap
+from seedbed.loop._results import nested, result_of
+from seedbed.loop._values import StepValues
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (1, 1.0),
+        (2.5, 2.5),
+        (True, 1.0),
+        (np.float32(0.5), 0.5),
+        (np.array(3), 3.0),
+        (np.array([4.0]), 4.0),
+        (torch.tensor(0.25), 0.25),
+        (torch.tensor([[7]]), 7.0),
+        (torch.tensor(1.5, dtype=torch.bfloat16), 1.5),
+        (math.inf, math.inf),
+    ],
+)
+def test_one_number_of_any_kind_is_logged(tmp_path, value, number):
+    with Work().start(tmp_path) as run:
+        run.log(x=value)
+        run.result(x=1)
+    assert logged(run)[0].values == {"x": number}
+
+
+def test_nan_is_welcome_alone_and_in_a_mean(tmp_path):
+    values = StepValues(written := Written())
+    values.add({"x": float("nan"), "y": 1.0}, None)
+    values.add({"x": 1.0, "y": math.inf}, None)
+    values.end_step(3)
+    [(step, found)] = written
+    assert step == 3
+    assert math.isnan(found["x"])
+    assert found["y"] == math.inf
+    assert result_of("x", float("nan")) != result_of("x", 1.0)
+
+
+class Written(list):
+    def __call__(self, step, values):
+        self.append((step, dict(values)))
+
+
+@pytest.mark.parametrize("value", ["a", None, [1], torch.ones(2), np.ones(2), {}, 1j])
+def test_what_is_not_one_number_is_refused_by_name(tmp_path, value):
+    with Work().start(tmp_path) as run:
+        with pytest.raises(InvalidInput, match="loss"):
+            run.log(loss=value)
+        with pytest.raises(InvalidInput, match="twice"):
+            run.log({"a": 1}, a=2)
+        run.result(x=1)
+
+
+def test_a_tensor_that_changes_in_place_after_it_was_logged_keeps_its_value(tmp_path):
+    loss = torch.tensor(1.0)
+    with Work().start(tmp_path) as run:
+        with run.one_step():
+            run.log(loss=loss)
+            loss.add_(5)
+            run._steps._events.taken(1)
+        run.result(x=1)
+    assert logged(run)[0].values == {"loss": 1.0}
+
+
+def test_a_tensor_of_another_device_is_read_later_and_many_in_one_transfer(monkeypatch):
+    values = StepValues(written := Written())
+    transfers = []
+    stack = torch.stack
+
+    def counted(tensors):
+        transfers.append(len(tensors))
+        return stack(tensors)
+
+    monkeypatch.setattr(torch, "stack", counted)
+    remote = [Elsewhere(torch.tensor(float(number))) for number in range(100)]
+    for number, each in enumerate(remote):
+        values.add({"x": each}, None)
+        values.end_step(number)
+    assert len(transfers) <= 1  # at most the first, which is due
+    values.flush()
+    assert sum(transfers) == 100
+    assert [found["x"] for _, found in written] == [float(number) for number in range(100)]
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor on the CPU that says it lies on another device."""
+
+    @property
+    def device(self):  # type: ignore[override]
+        return torch.device("cuda", 0)
+
+
+def test_values_between_steps_belong_to_the_last_step_or_the_named_one(tmp_path):
+    work = Work()
+    with work.start(tmp_path) as run:
+        run.log(begin=1)
+        for _, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+        run.log(end=2)
+        run.log({"val/loss": 3}, step=5)
+        run.result(x=1)
+    assert [(e.step, dict(e.values)) for e in logged(run)] == [
+        (0, {"begin": 1}),
+        (12, {"end": 2}),
+        (5, {"val/loss": 3}),
+    ]
+
+
+def test_hits_and_misses_get_the_exact_interval():
+    found = result_of("accuracy", torch.tensor([True] * 45 + [False] * 5)[torch.randperm(50)])
+    assert found["value"] == 0.9
+    assert found["n"] == 50
+    assert found["low"] == pytest.approx(beta.ppf(0.025, 45, 6), abs=2e-3)
+    assert found["high"] == pytest.approx(beta.ppf(0.975, 46, 5), abs=2e-3)
+
+
+def test_other_samples_get_a_bootstrap_interval_and_few_or_equal_ones_none():
+    samples = np.random.default_rng(0).normal(3, 1, 200)
+    assert result_of("x", samples) == block_bootstrap(samples).model_dump()
+    assert result_of("x", samples[:5]) == pytest.approx(samples[:5].mean())
+    assert result_of("x", [0.5] * 30) == 0.5
+
+
+@pytest.mark.parametrize("value", [torch.ones(2, 2), [1.0], [1.0, math.nan], object(), ["a", "b"], {3: 1}])
+def test_what_is_no_result_is_refused_by_name(value):
+    with pytest.raises(InvalidInput, match="result: "):
+        result_of("x", value)
+
+
+def test_names_with_a_slash_are_nested_and_collisions_refused():
+    assert nested({"val/loss": 1, "val/top/1": 2, "x": 3}) == {"val": {"loss": 1, "top": {"1": 2}}, "x": 3}
+    for clash in ({"a": 1, "a/b": 2}, {"a/b": 2, "a": 1}):
+        with pytest.raises(InvalidInput, match="name one of them anew"):
+            nested(clash)
+
+
+def test_results_reach_the_gate(tmp_path):
+    torch.manual_seed(0)
+    gate = ["metrics.test.accuracy >= 0.5 @ 95%", "metrics.val.loss == 0.25"]
+    with Work().start(tmp_path, gate=gate) as run:
+        run.result({"val/loss": torch.tensor(0.25)})
+        run.result({"test": {"accuracy": torch.rand(120) < 0.8}}, note="a text")
+    assert run.exit_code == 0, run.report
+    assert committed(run).snapshot.metrics["note"] == "a text"

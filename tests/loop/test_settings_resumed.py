@@ -1,0 +1,66 @@
+"""A checkpoint holds every setting, also those that were bound on request or by the loop."""
+
+from pathlib import Path
+
+import pytest
+from settings_rig import Loop, Scale, Set, nothing_is_hidden  # noqa: F401
+
+from seedbed.change import ChangeState, Operation
+from seedbed.errors import NotFound
+from seedbed.loop.settings import LiveObjects
+from seedbed.records import Journal
+
+
+def test_a_resumed_loop_has_them_again_with_their_values_and_watches(tmp_path: Path) -> None:
+    rig = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    rig.settings.accumulation(2)
+    for _ in rig.over(rig.loader):
+        rig.settings.clip(rig.model.parameters(), 1e-2)
+    wanted: dict[str, Operation] = {
+        "clip": Scale(0.5),
+        "accumulation": Set(3),
+        "freeze.encoder.1": Set(1.0),
+        "batch_size": Set(16),
+    }
+    for name, op in wanted.items():
+        assert rig.propose(name, op)[0].phase == "applied"
+    for _ in range(2):
+        rig.settings.accumulation(2)
+        rig.step(clip=1e-2)
+    state = ChangeState.model_validate_json(rig.engine.state(rig.num_steps).model_dump_json())
+    values, steps = rig.engine.values(), rig.num_steps
+    rig.engine.close()
+
+    later = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    later.num_steps = steps
+    with pytest.raises(NotFound, match=r"loader.batch_size"):
+        later.settings.prepare(state)
+    later.settings.add(LiveObjects(loaders={"": later.loader}))
+    later.settings.prepare(state)
+    later.engine.resume(state)
+    assert later.engine.values() == values
+    assert later.settings.accumulation(2) == 3
+    assert next(iter(later.over(later.loader))) == 16
+    later.step(2, clip=1e-2)  # the loop's own line still has the number that it began with
+    assert later.engine.values()["clip.norm"] == 5e-3
+    assert not later.model.encoder[1].weight.requires_grad
+    frozen = next(each for each in later.engine.history.records if each.delta.parameter.startswith("model.freeze"))
+    later.model.encoder[1].requires_grad_(True)
+    later.step()
+    assert later.outcome(frozen) == "FAILED", "it is watched again"
+
+
+def test_a_checkpoint_that_was_taken_before_the_loop_used_a_number_is_resumed(tmp_path: Path) -> None:
+    rig = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    rig.propose("lr", Scale(0.5))
+    rig.step()
+    state = ChangeState.model_validate_json(rig.engine.state(1).model_dump_json())
+    rig.step(clip=1e-2)
+    rig.propose("clip", Scale(0.5))
+    rig.engine.close()
+
+    later = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    later.settings.clip(later.model.parameters(), 1e-2)
+    later.settings.prepare(state)
+    later.engine.resume(state)
+    assert (later.engine.values()["optimizer.lr"], later.engine.values()["clip.norm"]) == (5e-4, 1e-2)

@@ -1,0 +1,298 @@
+"""Requests to a run from outside: carried out between steps, answered once, and never able to stop the run."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from steering_world import LR, PROJECT, RUN, Training, post_of
+
+from seedbed.change import Kind
+from seedbed.change._history import fold
+from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
+from seedbed.loop import steering
+from seedbed.loop.steering import Proposal, RemoteRun, Verb, close_door
+from seedbed.loop.steering._outcome import how_it_went, standing
+from seedbed.records import MemoryJournal, Store
+from seedbed.testing import FakeClock
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(tmp_path / "store", create=True)
+
+
+@pytest.fixture
+def training(store):
+    return Training(store)
+
+
+def states(store, number):
+    return [(each.state.value, each.is_final) for each in post_of(store).answers_to(number)]
+
+
+def test_a_proposal_is_carried_out_used_by_the_next_step_and_told(store, training):
+    training.train(3)
+    asked = steering.propose(RUN, "lr", scale=0.5, why="noisy", store=store)
+    assert (asked.number, asked.told) == (1, "no answer yet")
+    training.train(6)
+    assert training.used == pytest.approx([0.1] * 4 + [0.05] * 2)
+    assert states(store, 1) == [("APPLIED", False), ("EFFECTIVE", False)]
+    told = post_of(store).answers_to(1)[-1]
+    assert (told.before, told.after, told.step, told.attempt) == (0.1, 0.05, 5, 1)
+    assert "step 5 used 0.05" in told.told
+    commit = training.finish()
+    assert states(store, 1)[-1] == ("EFFECTIVE", True)
+    assert commit.snapshot.documents["changes"]["effective"] == 1
+
+
+def test_what_a_guard_holds_back_is_told_with_the_guard_and_changes_nothing(store, training):
+    training.train(2)
+    steering.propose(RUN, LR.key, set=0.05, why="first", store=store)
+    training.train(3)
+    steering.propose(RUN, "lr", set=0.02, why="too soon", store=store)
+    training.train(6)
+    assert states(store, 2) == [("BLOCKED", True)]
+    assert "cooldown" in post_of(store).answers_to(2)[0].told
+    assert training.used[-1] == pytest.approx(0.05)
+
+
+def test_what_lies_beyond_the_bounds_is_not_let_through_whole(store, training):
+    training.train(1)
+    steering.propose(RUN, "lr", set=1000.0, why="a slip", store=store)
+    training.train(4)
+    assert states(store, 1)[-1] == ("CLAMPED", False)
+    assert training.used[-1] == pytest.approx(LR.high)
+
+
+def test_several_proposers_at_once_are_carried_out_in_the_order_of_their_numbers(store, training):
+    training.train(1)
+    for value in (0.2, 0.3, 0.4):
+        steering.propose(RUN, "lr", set=value, why="mine", proposer=f"bandit-{value}", store=store)
+    training.train(3)
+    assert [states(store, number)[-1] for number in (1, 2, 3)] == [
+        ("EFFECTIVE", False),
+        ("BLOCKED", True),
+        ("BLOCKED", True),
+    ]
+    assert [record.delta.proposer for record in training.engine.history.records] == [
+        "bandit-0.2",
+        "bandit-0.3",
+        "bandit-0.4",
+    ]
+
+
+def test_a_change_that_the_live_object_refuses_is_told_as_failed(store, training):
+    def refuse() -> None:
+        raise ContractBroken("the rate is too high for this model")
+
+    training.engine = training.engine_with(invariants=[refuse])
+    training.train(1)
+    steering.propose(RUN, "lr", set=0.2, why="x", store=store)
+    training.train(3)
+    assert states(store, 1) == [("FAILED", True)]
+    assert "too high for this model" in post_of(store).answers_to(1)[0].told
+    assert training.used == pytest.approx([0.1] * 3)
+
+
+@pytest.mark.parametrize(
+    ("later", "state", "is_final"),
+    [
+        ([], "UNKNOWN", True),  # an open intent is settled before anybody asks
+        ([(Kind.APPLIED, {"found": 0.2, "held": None})], "APPLIED", False),
+        (
+            [(Kind.APPLIED, {"found": 0.2, "held": None}), (Kind.EFFECTIVE, {"step": 2, "found": 0.2})],
+            "EFFECTIVE",
+            False,
+        ),
+        (
+            [
+                (Kind.APPLIED, {"found": 0.2, "held": None}),
+                (Kind.EFFECTIVE, {"step": 2, "found": 0.2}),
+                (Kind.FAILED, {"reason": "the scheduler overwrote it"}),
+            ],
+            "FAILED",
+            True,
+        ),
+        ([(Kind.APPLIED, {"found": 0.2, "held": None}), (Kind.ROLLED_BACK, {"by": 2, "reason": "x"})], "NO_OP", False),
+        ([(Kind.UNKNOWN, {"reason": "the process ended"})], "UNKNOWN", False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_answer_is_final_only_where_no_later_entry_of_the_journal_can_change_it(later, state, is_final):
+    journal = MemoryJournal()
+    proposed: dict[str, Any] = {"step": 1, "parameter": LR.key, "unit": "1", "op": {"kind": "SET", "value": 0.2}}
+    proposed |= {"reason": "x", "proposer": "me", "before": 0.1, "wanted": 0.2, "state": "", "request": 7}
+    guarded = {"decision": "ALLOW", "guard": None, "after": 0.2, "reason": "every guard allowed it"}
+    intent = {"before": 0.1, "after": 0.2, "state": "", "state_after": ""}
+    facts = [(Kind.PROPOSED, proposed), (Kind.GUARDED, guarded), (Kind.INTENT, intent), *later]
+    journal.append_all([(kind.value, {"id": 1, **fact}) for kind, fact in facts])
+    history = fold(journal.entries())
+    record = standing(history, 7)
+    assert record is not None
+    found, final = how_it_went(history, record)
+    assert (found.value, final) == (state, is_final)
+    assert standing(history, 8) is None
+
+
+def test_against_another_state_than_the_one_that_was_seen_it_is_refused(store, training):
+    training.train(1)
+    seen = RemoteRun.open(RUN, store).door().state
+    assert seen == training.engine.state_hash()
+    steering.propose(RUN, "lr", set=0.2, why="x", against=seen, store=store)
+    steering.propose(RUN, "lr", set=0.3, why="y", against=seen, store=store)
+    training.train(4)
+    assert states(store, 1)[-1] == ("EFFECTIVE", False)
+    assert states(store, 2) == [("REFUSED", True)]
+    assert "look at the settings again" in post_of(store).answers_to(2)[0].told
+    assert len(training.engine.history.records) == 1
+
+
+def test_a_withdrawn_request_is_not_carried_out(store, training):
+    training.train(1)
+    steering.propose(RUN, "lr", set=0.2, why="x", store=store)
+    steering.withdraw(RUN, 1, store=store)
+    training.train(3)
+    assert (states(store, 1), states(store, 2)) == ([("WITHDRAWN", True)], [("DONE", True)])
+    assert training.used == pytest.approx([0.1] * 3)
+    with pytest.raises(Conflict, match="has its final answer, WITHDRAWN"):
+        steering.withdraw(RUN, 1, store=store)
+    with pytest.raises(NotFound, match="has no request 9"):
+        steering.withdraw(RUN, 9, store=store)
+
+
+def test_a_request_that_has_expired_is_not_carried_out(store):
+    clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
+    store.clock = clock
+    training = Training(store)
+    training.train(1)
+    steering.propose(RUN, "lr", set=0.2, why="x", expires=30, store=store)
+    clock.advance(31)
+    training.train(3)
+    assert states(store, 1) == [("EXPIRED", True)]
+    assert training.used == pytest.approx([0.1] * 3)
+
+
+def test_a_run_saves_pauses_goes_on_and_stops_when_it_is_asked(store, training):
+    training.train(2)
+    asked = [steering.ask(RUN, verb, store=store).number for verb in ("checkpoint", "pause")]
+    during: list[str] = []
+
+    def while_paused() -> None:
+        during.append(RemoteRun.open(RUN, store).door().told)
+        if len(during) == 1:
+            steering.propose(RUN, "lr", set=0.2, why="while it waits", store=store)
+        if len(during) == 2:
+            asked.append(steering.ask(RUN, "continue", store=store).number)
+
+    training.on_pause = while_paused
+    training.train(5)
+    assert during == ["paused after step 3", "paused after step 3"]
+    assert training.checkpoint_path.exists()
+    assert training.used == pytest.approx([0.1] * 3 + [0.2] * 2)
+    asked.append(steering.ask(RUN, Verb.STOP, store=store).number)
+    training.train(100)
+    assert training.step == 6
+    assert [states(store, number) for number in asked] == [[("DONE", True)]] * 4
+
+
+def test_a_command_is_not_carried_over_to_another_attempt(store, training):
+    training.train(1)
+    steering.ask(RUN, "stop", store=store)
+    training.engine.close()
+    training.run.interrupted("as by a kill")
+    again = Training(store)
+    again.train(3)
+    assert again.step == 3
+    assert states(store, 1) == [("UNKNOWN", True)]
+
+
+def test_what_came_too_late_is_refused_once_the_run_is_committed(store, training):
+    training.train(2)
+    steering.propose(RUN, "lr", set=0.2, why="x", store=store)
+    steering.ask(RUN, "checkpoint", store=store)
+    training.finish()
+    assert [states(store, number) for number in (1, 2)] == [[("REFUSED", True)]] * 2
+
+
+def test_a_run_that_does_not_run_takes_no_requests_and_says_what_to_do(store, training):
+    training.train(1)
+    training.interrupt("Ctrl-C")
+    with pytest.raises(Conflict, match="it is INTERRUPTED; resume it"):
+        steering.propose(RUN, "lr", set=0.2, why="x", store=store)
+    again = Training(store)
+    again.train(1)
+    again.finish()
+    with pytest.raises(Conflict, match="has finished and takes no requests"):
+        steering.ask(RUN, "stop", store=store)
+    with pytest.raises(NotFound, match="no run"):
+        steering.ask("nobody", "stop", store=store)
+    assert list(store.files.list(post_of(store).answers)) == []
+
+
+def test_a_run_whose_door_is_closed_says_so_at_once(store):
+    run = store.start(PROJECT, RUN)
+    with pytest.raises(Conflict, match="takes no requests so far"):
+        steering.ask(RUN, "stop", store=store)
+    close_door(post_of(store), run.attempt, store.clock, "it was started with steer=False")
+    with pytest.raises(Conflict, match="takes no requests: it was started with steer=False"):
+        steering.ask(RUN, "stop", store=store)
+
+
+def test_the_door_of_an_earlier_attempt_is_not_taken_for_that_of_this_one(store, training):
+    training.interrupt("Ctrl-C")
+    store.start(PROJECT, RUN)
+    with pytest.raises(Conflict, match="attempt 2 of r1 of steered has just begun"):
+        steering.ask(RUN, "stop", store=store)
+
+
+def test_a_setting_that_is_not_there_is_answered_with_the_nearest(store, training):
+    with pytest.raises(NotFound, match=r"no setting 'lrr'; the nearest are \['lr'"):
+        steering.propose(RUN, "lrr", set=0.2, why="x", store=store)
+    assert list(store.files.list(post_of(store).answers)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"set": 1.0, "scale": 2.0}, {"set": float("nan")}, {"add": float("inf")}, {"set": 1.0, "against": "x"}],
+    ids=str,
+)
+def test_what_no_request_can_hold_is_refused_before_it_is_asked(store, training, wrong):
+    with pytest.raises(InvalidInput):
+        steering.propose(RUN, "lr", why="x", store=store, **wrong)
+    assert [item.key for item in store.files.list(post_of(store).requests)] == [f"{post_of(store).requests}/door.json"]
+
+
+def test_secrets_paths_and_line_breaks_do_not_reach_the_store(store, training, monkeypatch):
+    monkeypatch.setenv("HUB_TOKEN", "hunter2-hunter2")
+    asked = steering.propose(RUN, "lr", set=0.2, why="see /home/me/notes\n\x1b[31mhunter2-hunter2", store=store)
+    assert isinstance(asked.request.what, Proposal)
+    data = store.files.read(f"{post_of(store).requests}/{1:020d}.json")
+    assert b"hunter2" not in data
+    assert b"/home/me" not in data
+    assert asked.request.what.why.isprintable()
+
+
+def test_settings_are_shown_with_their_live_values_every_five_seconds(store):
+    clock = FakeClock()
+    store.clock = clock
+    training = Training(store)
+    training.train(2)
+    assert RemoteRun.open(RUN, store).door().step == 1
+    clock.advance(5)
+    training.optimizer.param_groups[0]["lr"] = 0.25
+    training.train(3)
+    door = RemoteRun.open(RUN, store).door()
+    assert (door.step, door.settings[0].value, door.settings[0].key) == (3, 0.25, LR.key)
+
+
+def test_it_looks_only_once_in_its_time_and_costs_little_else(store):
+    clock = FakeClock()
+    store.clock = clock
+    training = Training(store, every_seconds=1.0)
+    training.train(1)
+    steering.ask(RUN, "stop", store=store)
+    training.train(4)
+    assert training.step == 4
+    clock.advance(1.0)
+    training.train(9)
+    assert training.step == 5
