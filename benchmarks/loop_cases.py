@@ -1,6 +1,7 @@
 """The loops of the table, in families."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -127,9 +128,8 @@ def _encoder_only(net: Net) -> Optimizer:
 
 
 def _named(net: Net) -> Optimizer:
-    groups = parts(net)
-    groups[1]["name"] = "head"
-    return AdamW(groups)
+    encoder, head = parts(net)
+    return AdamW([{**encoder, "name": "encoder"}, {**head, "name": "head"}])
 
 
 def of_layers(net: Net) -> Optimizer:
@@ -368,7 +368,44 @@ def _losing() -> list[Case]:
     ]
 
 
-CASES: tuple[Case, ...] = (
+_AT_THE_DOOR = (
+    "LambdaLR, SGD with momentum",
+    "CosineAnnealingLR, AdamW, fused",
+    "OneCycleLR, AdamW",
+    "subclass with its own get_lr, AdamW",
+    "linear",
+    "cosine, rates by layer, resumed",
+    "object with step()",
+    "written before the step",
+    "written before the step, resumed",
+    "multiplied after the step",
+    "LBFGS",
+    "schedule-free SGD",
+    "Accelerate, accumulation",
+    "Lightning, closure",
+    "GradScaler skips after the change",
+    "GradScaler skips, fused",
+    "accumulation, changed between two",
+    "dropout, accumulation",
+    "dropout, evaluation inside",
+    "GAN, the generator",
+    "changed twice, by hand",
+    "two steps in each pass",
+    "freeze",
+    "weight decay under OneCycleLR",
+    "momentum, resumed",
+    "a named group, by hand",
+)
+
+
+def _at_the_door(cases: Sequence[Case]) -> list[Case]:
+    door: dict[str, Any] = {"family": "through a run", "at_the_door": True}
+    slip = Case("a slip by 1000x, at the door", schedule=_cosine, op=Scale(1000.0), meant=unchanged, **door)
+    chosen = [case for case in cases if case.name in _AT_THE_DOOR]
+    return [slip, *(replace(case, name=f"{case.name}, at the door", **door) for case in chosen)]
+
+
+_WITH_AN_ENGINE: tuple[Case, ...] = (
     *_torch_schedules(),
     *_library_schedules(),
     *_own_schedules(),
@@ -379,4 +416,6 @@ CASES: tuple[Case, ...] = (
     *_held_back(),
     *_losing(),
 )
+
+CASES: tuple[Case, ...] = (*_WITH_AN_ENGINE, *_at_the_door(_WITH_AN_ENGINE))
 """Every case, in the order of the table."""

@@ -37,8 +37,9 @@ __all__ = [
 def rate_of(group: int | str, place: int) -> Knob:
     """The rate of one group."""
     return Knob(
-        bind=lambda loop: LearningRate(loop.stepped, loop.declared, group=group),
+        bind=lambda loop: LearningRate(loop.stepped, loop.declared, group, holds=loop.declared is None),
         step=lambda loop, meant: by_hand_in_groups(loop.optimizer.param_groups[place : place + 1], "lr", meant),
+        name=f"lr.{group}",
     )
 
 
@@ -47,6 +48,7 @@ def setting(which: OptimizerSetting) -> Knob:
     return Knob(
         bind=lambda loop: GroupSetting(loop.stepped, which, scheduler=loop.declared),
         step=lambda loop, meant: by_hand_in_groups(loop.optimizer.param_groups, which.value, meant),
+        name=which.value,
     )
 
 
@@ -112,17 +114,20 @@ def _batch_size_by_hand(loop: Loop, meant: Meant) -> Iterator[None]:
 
 
 FIRST_RATE = Knob(
-    bind=lambda loop: LearningRate(loop.stepped, loop.declared),
+    bind=lambda loop: LearningRate(loop.stepped, loop.declared, holds=loop.declared is None),
     step=lambda loop, meant: by_hand_in_groups(loop.optimizer.param_groups[:1], "lr", meant),
 )
 RATE_AFTER_HOOKS = Knob(
-    bind=lambda loop: LearningRate(loop.stepped, loop.declared), step=lambda loop, meant: _after_hooks(loop, meant)
+    bind=lambda loop: LearningRate(loop.stepped, loop.declared, holds=loop.declared is None),
+    step=lambda loop, meant: _after_hooks(loop, meant),
 )
 CLIP = Knob(bind=_bind_clip, whole=_clip_by_hand)
 BETA1 = Knob(
     bind=lambda loop: GroupSetting(loop.stepped, OptimizerSetting.BETA1, scheduler=loop.declared), step=_beta_by_hand
 )
-DROPOUT = Knob(bind=lambda loop: DropoutRate(loop.net, loop.stepped), whole=_dropout_by_hand)
-FREEZE = Knob(bind=lambda loop: Freeze(loop.model, "encoder", loop.stepped), step=_frozen_by_hand)
+DROPOUT = Knob(bind=lambda loop: DropoutRate(loop.net, loop.stepped), whole=_dropout_by_hand, name="dropout")
+FREEZE = Knob(
+    bind=lambda loop: Freeze(loop.model, "encoder", loop.stepped), step=_frozen_by_hand, name="freeze.encoder"
+)
 FREEZE_IN_DDP = Knob(bind=lambda loop: Freeze(loop.model, "module.encoder", loop.stepped), step=_frozen_by_hand)
 BATCH_SIZE = Knob(bind=_bind_batch_size, whole=_batch_size_by_hand)
